@@ -1,0 +1,10 @@
+/** @type {import("jest").Config} */
+export default {
+  testEnvironment: "node",
+  roots: ["<rootDir>/test"],
+  testMatch: ["**/*.test.ts"],
+  transform: { "^.+\\.ts$": "@swc/jest" },
+  // Sources import each other as ".js" (ESM); under jest the TypeScript file is meant.
+  moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
+  testTimeout: 30_000,
+};
