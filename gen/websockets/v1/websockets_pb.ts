@@ -213,8 +213,9 @@ export const BroadcastService: GenService<{
   },
   /**
    * Answers each Request as Publish does, in the order sent. A refused Request ends the stream with its status, after
-   * the answers to all Requests before it; what the client sent after it is not published. The server reads on only
-   * while a bounded number of answers is outstanding, so a fast sender is slowed by flow control.
+   * the answers to all Requests before it, and what was sent after it is not published. Where the broker is lost, what
+   * was sent after the last answer may or may not have been published. The server reads on only while a bounded number
+   * of answers is outstanding, so a fast sender is slowed by flow control. Needs HTTP/2: the gRPC port has it.
    *
    * @generated from rpc websockets.v1.BroadcastService.PublishStream
    */

@@ -1,0 +1,120 @@
+import { Connection } from "./connection.js";
+import { element } from "./dom.js";
+import { PublishForm } from "./publish-form.js";
+import { Topics } from "./topics.js";
+import { Traffic } from "./traffic.js";
+import { closeInWords, topicsOfLink } from "./wire.js";
+
+const FIRST_TOPIC = "hello";
+
+const socketUrl = new URL("/ws?meta=1", location.origin);
+socketUrl.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+
+const connection = new Connection(socketUrl.href, {
+  onState: (state) => stateChanged(state),
+  onTopics: () => {
+    topics.show();
+    publishForm.show();
+  },
+  onMessage: (message) => {
+    traffic.addMessage(message);
+    topics.countSoon();
+    ringBell();
+  },
+  onFrame: (way, text) => traffic.addFrame(way, text),
+  onProblem: (problem) => topics.showProblem(problem),
+});
+
+const firstTopics = topicsOfLink(location.href) ?? [FIRST_TOPIC];
+const traffic = new Traffic((text) => connection.send(text));
+const topics = new Topics(connection);
+const publishForm = new PublishForm({
+  topics: connection.topics,
+  join: (names) => topics.join(names),
+  firstTopic: firstTopics[0] ?? FIRST_TOPIC,
+});
+
+// ---- The connection's state ----
+
+const SPOKEN = {
+  connected: "Connected.",
+  reconnecting: "Not connected, trying again.",
+  disconnected: "Disconnected.",
+};
+let lastState;
+
+function stateChanged(state) {
+  showState(state);
+  if (state.lastClose !== lastState?.lastClose) {
+    const { code, reason } = state.lastClose;
+    traffic.addFrame("note", `closed ${code}${reason ? ` ${reason}` : ""}`);
+  }
+  if (state.name === "connected") traffic.addFrame("note", `connected to ${socketUrl.href}`);
+  // The countdown is for the eye only: read out once a second it would drown everything else.
+  if (state.name in SPOKEN && state.name !== lastState?.name) element("announce").textContent = SPOKEN[state.name];
+  lastState = state;
+}
+
+function showState(state) {
+  const label = element("state");
+  label.dataset.state = state.name;
+  label.textContent = stateInWords(state);
+  element("state-dot").dataset.state = state.name;
+  element("retry").hidden = state.name !== "reconnecting";
+  element("toggle").textContent = state.name === "disconnected" ? "Connect" : "Disconnect";
+  const close = element("last-close");
+  close.hidden = state.lastClose === undefined;
+  if (state.lastClose !== undefined) close.textContent = closeInWords(state.lastClose);
+}
+
+function stateInWords(state) {
+  switch (state.name) {
+    case "connected":
+      return "Connected";
+    case "connecting":
+      return state.attempt > 1 ? `Connecting, try ${state.attempt}` : "Connecting";
+    case "reconnecting":
+      return `Reconnecting in ${Math.max(1, Math.ceil((state.at - Date.now()) / 1_000))} s`;
+    default:
+      return "Disconnected";
+  }
+}
+
+setInterval(() => {
+  if (connection.state.name === "reconnecting") showState(connection.state);
+}, 250);
+
+element("toggle").addEventListener("click", () => {
+  if (connection.state.name === "disconnected") connection.connect();
+  else connection.disconnect();
+});
+
+element("retry").addEventListener("click", () => {
+  connection.connect();
+  // The button goes away with the wait: the keyboard must not be left nowhere.
+  element("toggle").focus();
+});
+
+function retryWhenSeen() {
+  if (connection.state.name === "reconnecting" && !document.hidden) connection.connect();
+}
+addEventListener("online", retryWhenSeen);
+document.addEventListener("visibilitychange", retryWhenSeen);
+
+// ---- The bell swings when something is heard ----
+
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const SWING = [0, 14, -11, 7, -4, 0].map((degrees) => ({ transform: `rotate(${degrees}deg)` }));
+let swinging = false;
+
+function ringBell() {
+  if (swinging || reducedMotion.matches || document.hidden) return;
+  swinging = true;
+  const swing = element("bell").animate(SWING, { duration: 900, easing: "ease-in-out" });
+  swing.addEventListener("finish", () => {
+    swinging = false;
+  });
+}
+
+topics.join(firstTopics);
+connection.connect();

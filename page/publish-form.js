@@ -1,0 +1,88 @@
+import { element, showResult } from "./dom.js";
+import { publish, snippets } from "./publish.js";
+
+const COPIED_FOR_MS = 1_500;
+
+/** The form that publishes, and the same as code to copy. */
+export class PublishForm {
+  #topic = element("publish-topic");
+  #event = element("publish-event");
+  #payload = element("publish-payload");
+  #result = element("publish-result");
+  #topics;
+  #turn = 0;
+
+  /** `topics` is the connection's map; `join` joins a list of names. */
+  constructor({ topics, join, firstTopic }) {
+    this.#topics = topics;
+    this.#topic.value = firstTopic;
+    const form = element("publish-form");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+    form.addEventListener("input", () => this.show());
+    this.#payload.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    element("join-unheard").addEventListener("click", () => {
+      join([this.#values().topic]);
+      this.#payload.focus();
+    });
+    for (const button of document.querySelectorAll("[data-copy]")) {
+      button.addEventListener("click", () => void copy(button));
+    }
+  }
+
+  /** Brings what depends on the form, and on the joined topics, up to date. */
+  show() {
+    const values = this.#values();
+    element("unheard").hidden = values.topic === "" || this.#topics.has(values.topic);
+    for (const [name, text] of Object.entries(snippets(values, location.origin))) {
+      element(`snippet-${name}`).textContent = text;
+    }
+  }
+
+  #values() {
+    return { topic: this.#topic.value.trim(), event: this.#event.value.trim(), payload: this.#payload.value };
+  }
+
+  async #submit() {
+    const turn = ++this.#turn;
+    const began = performance.now();
+    let kind = "good";
+    let text;
+    try {
+      text = receiptsInWords(await publish(this.#values()), performance.now() - began);
+    } catch (error) {
+      kind = "bad";
+      text = error.message;
+    }
+    // An older answer that comes late must not cover a newer one.
+    if (turn === this.#turn) showResult(this.#result, kind, text);
+  }
+}
+
+function receiptsInWords([receipt], milliseconds) {
+  const stage = receipt?.stage?.replace(/^STAGE_/, "").toLowerCase();
+  const parts = [stage ? `Published: ${stage}` : "Published", `${Math.max(1, Math.round(milliseconds))} ms`];
+  if (receipt?.id) parts.push(`id ${receipt.id}`);
+  return parts.join(" · ");
+}
+
+async function copy(button) {
+  const source = element(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = "Copied";
+  } catch {
+    // Browsers give a page without TLS no clipboard: then the text is selected, ready for the keyboard.
+    getSelection().selectAllChildren(source);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => {
+    button.textContent = "Copy";
+  }, COPIED_FOR_MS);
+}

@@ -1,0 +1,114 @@
+// What is kept, in rows and in characters: 500 payloads of a megabyte each would be more than a tab can hold.
+const MOST_ROWS = 500;
+const MOST_CHARACTERS = 8_000_000;
+// After drawing this many at once, the list rests three times as long as that took: a flood leaves the page responsive.
+const MANY_ROWS = 50;
+const REST = 3;
+
+/**
+ * A list element that shows the newest entries, newest first, and draws at most once per animation frame. Entries that
+ * would have scrolled out before they were drawn are never drawn at all.
+ */
+export class RollingList {
+  #list;
+  #renderRow;
+  #waiting = [];
+  #waitingSize = 0;
+  #rows = [];
+  #rowsSize = 0;
+  #scheduled = false;
+  #restUntil = 0;
+  #held = false;
+  #gap = false;
+
+  constructor(list, renderRow) {
+    this.#list = list;
+    this.#renderRow = renderRow;
+  }
+
+  /** `size` is what the entry holds, in characters. */
+  add(entry, size) {
+    this.#waiting.push({ entry, size });
+    this.#waitingSize += size;
+    // Cut only at twice the limits: then the cost of cutting is spread over many entries.
+    if (this.#waiting.length > 2 * MOST_ROWS || this.#waitingSize > 2 * MOST_CHARACTERS) this.#cutWaiting();
+    this.#schedule();
+  }
+
+  /** While held, nothing is drawn; the newest entries wait. */
+  hold(held) {
+    this.#held = held;
+    this.#schedule();
+  }
+
+  clear() {
+    this.#waiting = [];
+    this.#waitingSize = 0;
+    this.#gap = false;
+    this.#removeRows();
+  }
+
+  #schedule() {
+    if (this.#scheduled || this.#held || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    const rest = this.#restUntil - performance.now();
+    if (rest > 0) setTimeout(() => requestAnimationFrame(() => this.#draw()), rest);
+    else requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#scheduled = false;
+    if (this.#held) return;
+    const began = performance.now();
+    this.#cutWaiting();
+    const added = this.#waiting;
+    this.#waiting = [];
+    this.#waitingSize = 0;
+    // Entries in between were dropped: what stands in the list no longer joins on to what comes.
+    if (this.#gap) this.#removeRows();
+    this.#gap = false;
+
+    const fragment = document.createDocumentFragment();
+    for (const { entry, size } of added) {
+      const row = this.#renderRow(entry);
+      fragment.prepend(row);
+      this.#rows.push({ row, size });
+      this.#rowsSize += size;
+    }
+    this.#list.prepend(fragment);
+    while (this.#rows.length > MOST_ROWS || (this.#rowsSize > MOST_CHARACTERS && this.#rows.length > 1)) {
+      const { row, size } = this.#rows.shift();
+      row.remove();
+      this.#rowsSize -= size;
+    }
+
+    if (added.length < MANY_ROWS) return;
+    // A timeout of 0 runs after the browser has laid out and painted, so that this is in the cost too.
+    setTimeout(() => {
+      const now = performance.now();
+      this.#restUntil = now + REST * (now - began);
+    });
+  }
+
+  #cutWaiting() {
+    let first = this.#waiting.length;
+    let size = 0;
+    while (first > 0 && this.#waiting.length - first < MOST_ROWS) {
+      const next = size + this.#waiting[first - 1].size;
+      if (next > MOST_CHARACTERS && size > 0) break;
+      size = next;
+      first--;
+    }
+    if (first > 0) {
+      this.#waiting = this.#waiting.slice(first);
+      this.#gap = true;
+    }
+    this.#waitingSize = size;
+  }
+
+  #removeRows() {
+    this.#list.replaceChildren();
+    this.#rows = [];
+    this.#rowsSize = 0;
+  }
+}

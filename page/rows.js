@@ -1,0 +1,168 @@
+// The rows of the two lists. Whatever comes from outside enters the page as text, never as markup.
+
+const SHORT_PAYLOAD = 300;
+const SHORT_FRAME = 2_000;
+const LONGEST_DUMP_BYTES = 1_024;
+// So many colours (classes tone-0 to tone-5) tell topics apart at a glance.
+const TONES = 6;
+
+const WAYS = {
+  sent: ["→", "sent"],
+  received: ["←", "received"],
+  note: ["·", "note"],
+};
+
+const messageTemplate = document.querySelector("#message-template").content.firstElementChild;
+const frameTemplate = document.querySelector("#frame-template").content.firstElementChild;
+const messagesOfRows = new WeakMap();
+const tones = new Map();
+
+/** The class that colours this topic. By order of appearance and not by a hash, so that the first ones all differ. */
+export function toneOf(topic) {
+  let tone = tones.get(topic);
+  if (tone === undefined) {
+    tone = `tone-${tones.size % TONES}`;
+    tones.set(topic, tone);
+  }
+  return tone;
+}
+
+/** One message on one line; the rest of it is made only when somebody opens the row. */
+export function messageRow(message) {
+  const row = messageTemplate.cloneNode(true);
+  const [time, where, payload, event] = row.querySelector("summary").children;
+  row.dataset.topic = message.topic;
+  row.classList.add(toneOf(message.topic));
+  showTime(time, message.time === undefined ? message.heardAt : Date.parse(message.time));
+  where.lastElementChild.textContent = message.topic;
+  if (message.event) event.textContent = message.event;
+  else event.remove();
+  if (message.base64) payload.classList.add("base64");
+  payload.textContent = shortened(message.payload, SHORT_PAYLOAD);
+  messagesOfRows.set(row, message);
+  return row;
+}
+
+/** Fills rows of this list with their details when they are opened. */
+export function detailOnOpen(list) {
+  // `toggle` does not bubble, so it is caught on its way down.
+  list.addEventListener(
+    "toggle",
+    ({ target }) => {
+      if (!target.open || target.querySelector(".detail") !== null) return;
+      target.append(messageDetail(messagesOfRows.get(target.closest("li"))));
+    },
+    true,
+  );
+}
+
+function messageDetail(message) {
+  const detail = document.createElement("div");
+  detail.className = "detail";
+  const body = document.createElement("pre");
+  body.textContent = message.base64 ? hexDump(message.payload) : pretty(message.payload);
+  const facts = document.createElement("dl");
+  const size = message.base64 ? atob(message.payload).length : new TextEncoder().encode(message.payload).length;
+  addFact(facts, "topic", message.topic);
+  if (message.event) addFact(facts, "event", message.event);
+  if (message.id) addFact(facts, "id", message.id);
+  if (message.time) addFact(facts, "time", message.time);
+  addFact(facts, "size", `${size.toLocaleString("en")} bytes${message.base64 ? ", not UTF-8" : ""}`);
+  detail.append(body, facts);
+  return detail;
+}
+
+function addFact(list, term, value) {
+  const name = document.createElement("dt");
+  name.textContent = term;
+  const text = document.createElement("dd");
+  text.textContent = value;
+  list.append(name, text);
+}
+
+/** One frame, as it went over the wire. A very long one is cut until asked for. */
+export function frameRow({ way, text, at }) {
+  const row = frameTemplate.cloneNode(true);
+  const [time, sign, code] = row.children;
+  const [arrow, name] = WAYS[way];
+  row.dataset.way = way;
+  showTime(time, at);
+  sign.textContent = arrow;
+  sign.title = name;
+  sign.setAttribute("role", "img");
+  sign.setAttribute("aria-label", name);
+  code.textContent = shortened(text, SHORT_FRAME);
+  if (text.length > SHORT_FRAME) code.after(showAll(code, text));
+  return row;
+}
+
+function showAll(code, text) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "small";
+  button.textContent = `Show all ${text.length.toLocaleString("en")} characters`;
+  button.addEventListener("click", () => {
+    code.textContent = text;
+    button.remove();
+  });
+  return button;
+}
+
+function showTime(element, at) {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return;
+  element.dateTime = date.toISOString();
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => padded(part, 2)).join(":");
+  element.textContent = `${clock}.${padded(date.getMilliseconds(), 3)}`;
+}
+
+function padded(number, digits) {
+  return String(number).padStart(digits, "0");
+}
+
+function shortened(text, length) {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}
+
+/** JSON indented, anything else as it is. Only white space changes: parsing and printing would round large numbers. */
+function pretty(text) {
+  if (!/^\s*[[{]/.test(text) || !isJson(text)) return text;
+  let depth = 0;
+  let indented = "";
+  for (const [token] of text.matchAll(JSON_TOKEN)) {
+    if (token === "{" || token === "[") indented += token + lineBreak(++depth);
+    else if (token === "}" || token === "]") indented += lineBreak(--depth) + token;
+    else if (token === ",") indented += token + lineBreak(depth);
+    else if (token === ":") indented += ": ";
+    else indented += token;
+  }
+  return indented;
+}
+
+// Strings, empty brackets (which stay on one line), single signs, and runs of anything else but white space.
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+function lineBreak(depth) {
+  return `\n${"  ".repeat(depth)}`;
+}
+
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hexDump(base64) {
+  const bytes = Array.from(atob(base64).slice(0, LONGEST_DUMP_BYTES), (character) => character.charCodeAt(0));
+  const lines = [];
+  for (let start = 0; start < bytes.length; start += 16) {
+    const part = bytes.slice(start, start + 16);
+    const hex = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const plain = part.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
+    lines.push(`${start.toString(16).padStart(4, "0")}  ${hex.padEnd(47)}  ${plain}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,100 @@
+// The native protocol as text: what the page sends, and what it reads. No sockets and no DOM in here.
+
+/** The text of one command frame. The id comes back in its answer. */
+export function commandFrame(command, topics, id) {
+  return JSON.stringify({ command, broker: "", topics, payload: "", id });
+}
+
+/**
+ * Tells what a received frame is: a `message`, the `answer` to a command, a `problem` that the server reports, or
+ * `unknown`. Topic names cannot begin with `@` or `#`, so the first character decides.
+ */
+export function readFrame(text) {
+  let frame;
+  try {
+    frame = JSON.parse(text);
+  } catch {
+    return { kind: "unknown" };
+  }
+  if (typeof frame?.topic !== "string") return { kind: "unknown" };
+  const { topic, payload } = frame;
+  if (topic === "#error") return { kind: "problem", reasons: Array.isArray(payload) ? payload : [String(payload)] };
+  if (topic.startsWith("@") || topic.startsWith("#")) {
+    const topics = Array.isArray(payload) ? payload : [];
+    return {
+      kind: "answer",
+      ok: topic.startsWith("@"),
+      command: topic.slice(1),
+      topics,
+      id: frame.id,
+      error: frame.error,
+    };
+  }
+  return {
+    kind: "message",
+    topic,
+    payload: typeof payload === "string" ? payload : JSON.stringify(payload),
+    id: frame.id,
+    event: frame.event,
+    time: frame.time,
+    base64: frame.encoding === "base64",
+  };
+}
+
+/** Topics as people type them: separated by commas or white space, each once. */
+export function splitTopics(text) {
+  return [...new Set(text.split(/[\s,]+/).filter(Boolean))];
+}
+
+/** The topics that a link names (`#foo,bar`), or undefined where it names none at all: a lone `#` means "no topic". */
+export function topicsOfLink(href) {
+  const start = href.indexOf("#");
+  if (start === -1) return undefined;
+  const names = href
+    .slice(start + 1)
+    .split(",")
+    .filter(Boolean);
+  return [...new Set(names.map(decoded))];
+}
+
+/** The other way: what to put behind a link so that it carries these topics. */
+export function linkOfTopics(topics) {
+  return `#${topics.map(encoded).join(",")}`;
+}
+
+function encoded(topic) {
+  // What a fragment may hold unescaped stays readable; the comma must not.
+  return encodeURIComponent(topic).replace(/%(?:2F|3A|40|24|26|2B|3B|3D)/g, (escaped) => decodeURIComponent(escaped));
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+const CLOSE_WORDS = new Map([
+  [1000, "closed normally"],
+  [1001, "the server is going away"],
+  [1002, "protocol error"],
+  [1003, "unsupported data"],
+  [1005, "closed without a code"],
+  [1006, "connection lost"],
+  [1007, "text that is not UTF-8"],
+  [1008, "refused by policy"],
+  [1009, "frame too large"],
+  [1011, "error in the server"],
+  [1012, "the server restarts"],
+  [1013, "too slow to keep up"],
+  [1015, "TLS failed"],
+]);
+
+/** A close code in words, with the reason that the server gave, if any. */
+export function closeInWords({ code, reason, opened, byUser }) {
+  if (byUser) return "Disconnected by you.";
+  if (!opened && code === 1006) return "No connection: the server did not answer, or refused.";
+  const words = CLOSE_WORDS.get(code) ?? "closed";
+  return `Last closed with ${code}, ${words}${reason ? `: “${reason}”` : ""}.`;
+}

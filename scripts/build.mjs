@@ -1,0 +1,9 @@
+// npm run build: the packages, then dist/.
+import { build } from "./lib/build.mjs";
+import { install } from "./lib/install.mjs";
+import { main } from "./lib/main.mjs";
+
+await main(async () => {
+  await install();
+  await build();
+});

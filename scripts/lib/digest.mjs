@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { inRoot } from "./paths.mjs";
+
+/**
+ * One hash over the names and contents of files and folders (given from the repository's root; a missing one counts
+ * as empty). Contents and not times: a checkout, a copy or a restored cache changes times without any meaning, and a
+ * deleted file changes none.
+ */
+export function digest(paths) {
+  const hash = createHash("sha256");
+  const add = (path) => {
+    const stat = statSync(inRoot(path), { throwIfNoEntry: false });
+    if (stat?.isDirectory()) for (const name of readdirSync(inRoot(path)).toSorted()) add(join(path, name));
+    else if (stat) hash.update(`${path}\0${stat.size}\0`).update(readFileSync(inRoot(path)));
+  };
+  for (const path of paths) add(path);
+  return hash.digest("hex");
+}
+
+/** The digest that a finished step left behind, or undefined. */
+export function readStamp(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,33 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { digest, readStamp } from "./digest.mjs";
+import { alone } from "./lock.mjs";
+import { npm } from "./npm.mjs";
+import { inRoot } from "./paths.mjs";
+import { mustRun } from "./run.mjs";
+import { say } from "./say.mjs";
+
+// It lies inside node_modules, which `npm ci` removes first: an install that was broken off leaves no stamp.
+const STAMP = inRoot("node_modules", ".carillon-stamp");
+
+/** Installs the packages that package-lock.json names, unless that is done already. */
+export async function install() {
+  if (isDone()) return;
+  await alone(async () => {
+    if (isDone()) return;
+    const why = existsSync(inRoot("node_modules")) ? "they are not as package-lock.json says" : "first time only";
+    say(`installing packages (${why}) ...`);
+    const [file, ...first] = npm();
+    // --include=dev: with NODE_ENV=production npm would leave out the compiler.
+    await mustRun("npm ci", file, [...first, "ci", "--include=dev", "--no-audit", "--no-fund"]);
+    writeFileSync(STAMP, wanted());
+  });
+}
+
+function isDone() {
+  return readStamp(STAMP) === wanted();
+}
+
+// Some packages are compiled for one platform, so a folder shared with another machine or container counts as old.
+function wanted() {
+  return `${digest(["package-lock.json"])} ${process.platform} ${process.arch}\n`;
+}

@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
+
+// Where packages put programs that PATH does not always name (a plain user's PATH on Debian has no sbin).
+const MORE_FOLDERS = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
+
+// A browser's first start on a slow machine takes seconds.
+const VERSION_TIMEOUT_MS = 20_000;
+
+/** The first of these programs (names, or absolute paths) that is there and runs, or undefined. */
+export function findProgram(names) {
+  const folders = [...(process.env.PATH ?? "").split(delimiter).filter(Boolean), ...MORE_FOLDERS];
+  const candidates = names.flatMap((name) => (isAbsolute(name) ? [name] : folders.map((folder) => join(folder, name))));
+  return candidates.find((path) => isExecutable(path) && versionOf(path) !== undefined);
+}
+
+/**
+ * The first line that `path --version` prints, or undefined if it cannot be run. This tells real programs from
+ * stand-ins, as Ubuntu's `chromium-browser` is where its snap is not installed.
+ */
+export function versionOf(path) {
+  const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: VERSION_TIMEOUT_MS });
+  return status === 0 ? stdout.trim().split("\n")[0] : undefined;
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,49 @@
+import { spawn } from "node:child_process";
+import { root } from "./paths.mjs";
+import { SetupError, Stopped } from "./say.mjs";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+// A child that ignores a signal for this long is killed, so that a stop always ends.
+const GRACE_MS = 5_000;
+
+/**
+ * Runs a program from the repository's root and answers `{ code, output }`. Its output is kept back (`output`), or
+ * shown as it comes with `show: true`. A signal to this process goes to the child; when that has ended, Stopped is thrown.
+ */
+export function run(file, args, { show = false, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const stdio = show ? "inherit" : ["ignore", "pipe", "pipe"];
+    const child = spawn(file, args, { cwd: root, env, stdio });
+    const chunks = [];
+    child.stdout?.on("data", (chunk) => chunks.push(chunk));
+    child.stderr?.on("data", (chunk) => chunks.push(chunk));
+
+    let signalled;
+    let timer;
+    const onSignal = (signal) => {
+      signalled = signal;
+      child.kill(signal);
+      timer ??= setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+    };
+    // Only while the child runs: what start.mjs loads afterwards has its own signal handling.
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+
+    const finish = (code, note = "") => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+      clearTimeout(timer);
+      if (signalled) reject(new Stopped(signalled));
+      else resolve({ code, output: Buffer.concat(chunks).toString() + note });
+    };
+    child.on("error", (error) => finish(127, `${error.message}\n`));
+    child.on("close", (code) => finish(code ?? 1));
+  });
+}
+
+/** The same for a step that must succeed: what it printed is shown only if it fails. */
+export async function mustRun(what, file, args, options) {
+  const { code, output } = await run(file, args, options);
+  if (code === 0) return;
+  process.stderr.write(output);
+  throw new SetupError(`${what} failed (exit code ${code}).`);
+}

@@ -1,0 +1,33 @@
+import type { BrokerDirectory, BrokerDriver, NamedBroker } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
+
+/** The brokers of this node by name, and which of them each vhost's clients may name. */
+export class BrokerRegistry implements BrokerDirectory {
+  readonly #brokers: ReadonlyMap<string, NamedBroker>;
+  readonly #vhosts: ReadonlyMap<string, readonly string[]>;
+
+  /** @param vhosts - broker names a vhost may use; the first is its default */
+  constructor(drivers: ReadonlyMap<string, BrokerDriver>, vhosts: ReadonlyMap<string, readonly string[]>) {
+    this.#brokers = new Map([...drivers].map(([name, driver]) => [name, { name, driver }]));
+    this.#vhosts = vhosts;
+  }
+
+  get all(): Iterable<NamedBroker> {
+    return this.#brokers.values();
+  }
+
+  /** Names of the brokers that are away. */
+  get down(): string[] {
+    return [...this.#brokers.values()].filter(({ driver }) => !driver.up).map(({ name }) => name);
+  }
+
+  resolve(vhost: string, name: string): NamedBroker {
+    const known = this.#vhosts.get(vhost) ?? [];
+    const wanted = name === "" ? known[0] : known.find((candidate) => candidate === name);
+    const broker = wanted === undefined ? undefined : this.#brokers.get(wanted);
+    if (broker === undefined) {
+      throw new CarillonError("not_found", `no broker named ${JSON.stringify(name)}; known: ${known.join(", ")}`);
+    }
+    return broker;
+  }
+}

@@ -1,0 +1,78 @@
+import { Command, CommanderError } from "commander";
+import { packageVersion } from "../util/package-root.js";
+import { config } from "./config.js";
+import { EXIT } from "./exit-code.js";
+import { listen } from "./listen.js";
+import { publish } from "./publish.js";
+import { serve } from "./serve.js";
+
+const EXIT_CODES = `
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 server or broker not reachable.`;
+
+/** Runs the command line. @param argv - as process.argv */
+export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync([...argv]);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version end this way too, with 0.
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command("carillon")
+    .description("A broker for real-time messages: backends publish over gRPC or Connect, browsers hear it over WebSocket.")
+    .version(packageVersion)
+    .exitOverride()
+    .showHelpAfterError("Add --help for what can be said here.")
+    .addHelpText("after", EXIT_CODES);
+
+  program
+    .command("serve", { isDefault: false })
+    .description("run a node")
+    .option("-c, --config <file>", "YAML file with settings (default: carillon.yaml here, if there is one)")
+    .option("--http <host:port>", "where WebSocket, Connect, health and metrics are served (default: 127.0.0.1:8080)")
+    .option("--grpc <host:port>", "where gRPC is served (default: 127.0.0.1:6001)")
+    .option("--broker <memory|url>", "how nodes are joined: memory (one node only) or nats://HOST:PORT")
+    .option("--insecure", "listen on other than loopback addresses although nobody is asked for a key")
+    .option("--try", "print three lines to try the node with")
+    .action(serve);
+
+  program
+    .command("publish")
+    .description("publish one message; prints its id and how far it got: accepted, flushed, stored")
+    .argument("<topic>", "topic to publish on")
+    .argument("[payload]", "the message; read from stdin when left out or -")
+    .option("-e, --event <name>", "name of what happened")
+    .option("--id <id>", "id of the message (default: the server makes one)")
+    .option("--broker-name <name>", "broker to publish through (default: the server's default)")
+    .option("--async", "do not wait for the broker")
+    .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
+    .action(publish);
+
+  program
+    .command("listen")
+    .description("print what is published on topics, until interrupted")
+    .argument("<topic...>", "topics to listen to")
+    .option("--json", "print each message as JSON with its id, event and time")
+    .option("-u, --url <url>", "WebSocket URL of a node", defaultUrl())
+    .action(listen);
+
+  const configCommand = program
+    .command("config")
+    .description("show and check configuration")
+    .option("--print-defaults", "print every setting with its default and meaning, as a file to start from")
+    .option("--check <file>", "say whether a file is good, or what is wrong with it");
+  configCommand.action((flags) => {
+    config(flags, () => {
+      configCommand.outputHelp({ error: true });
+    });
+  });
+  return program;
+}
+
+/** Beside the server on the same machine, CARILLON_HTTP names it. */
+function defaultUrl(): string {
+  return `ws://${process.env["CARILLON_HTTP"] ?? "127.0.0.1:8080"}/ws`;
+}

@@ -1,0 +1,93 @@
+import { existsSync } from "node:fs";
+import { loadConfig } from "../config/load.js";
+import type { Config, ConfigInput } from "../config/schema.js";
+import { createLog } from "../observe/log.js";
+import { type Addresses, Server } from "../server.js";
+import { EXIT, fail } from "./exit-code.js";
+
+export interface ServeFlags {
+  readonly config?: string;
+  readonly http?: string;
+  readonly grpc?: string;
+  readonly broker?: string;
+  readonly insecure?: true;
+  readonly try?: true;
+}
+
+/**
+ * A terminal sends Ctrl+C to every process of its group, and npm passes it on once more: a second SIGINT so soon, in
+ * milliseconds, is the same key press.
+ */
+const SAME_KEY_PRESS = 100;
+
+/** Runs a node until a signal ends it: the first stops it gracefully, a second one at once. */
+export async function serve(flags: ServeFlags): Promise<void> {
+  let config: Config;
+  try {
+    config = readConfig(flags);
+  } catch (error) {
+    fail(error, EXIT.usage);
+    return;
+  }
+  const log = createLog(config.log);
+  const server = new Server(config, log);
+  onSignals(server, (signal) => {
+    log.info({ signal }, "stopping; a second signal exits at once");
+  });
+  try {
+    await server.start();
+  } catch (error) {
+    fail(error);
+    process.exit();
+  }
+  log.warn("no keys are configured: whoever reaches these ports may publish and listen");
+  if (flags.try === true && server.addresses !== undefined) process.stderr.write(linesToTry(server.addresses));
+}
+
+function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Config {
+  const flags: ConfigInput = {
+    ...(http === undefined ? {} : { http }),
+    ...(grpc === undefined ? {} : { grpc }),
+    ...(insecure === undefined ? {} : { insecure }),
+  };
+  const file = config ?? process.env["CARILLON_CONFIG"] ?? fileHere();
+  return loadConfig({ file, environment: process.env, flags, broker });
+}
+
+/** carillon.yaml in the working directory is used without being named. */
+function fileHere(): string | undefined {
+  return existsSync("carillon.yaml") ? "carillon.yaml" : undefined;
+}
+
+function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): void {
+  let stoppedAt: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stoppedAt !== undefined) {
+      if (signal === "SIGINT" && performance.now() - stoppedAt < SAME_KEY_PRESS) return;
+      process.exit(EXIT.failed);
+    }
+    stoppedAt = performance.now();
+    onStop(signal);
+    server.stop().then(
+      () => process.exit(EXIT.ok),
+      (error: unknown) => {
+        fail(error);
+        process.exit();
+      },
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Three ways to begin, to be copied from the terminal. The page joins the topic "hello" by itself. */
+function linesToTry({ http }: Addresses): string {
+  const body = `{"messages":[{"topics":["hello"],"payload":"${Buffer.from("Hello, world").toString("base64")}"}]}`;
+  return `
+Try it:
+  1. open ${http}/ in a browser: it listens to the topic "hello"
+  2. curl ${http}/websockets.v1.BroadcastService/Publish -H 'content-type: application/json' -d '${body}'
+  3. npx carillon publish hello 'Hello again'
+
+`;
+}

@@ -1,0 +1,57 @@
+import { nearest } from "../util/nearest.js";
+import { settings } from "./keys.js";
+
+const PREFIX = "CARILLON_";
+
+/** Read elsewhere: the file's path, and the short form of `brokers`. */
+const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER"];
+
+/** What Kubernetes sets in every container for a service that is named carillon. */
+const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
+
+/** Settings by the name of their variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
+const VARIABLES = new Map(
+  settings()
+    .filter(({ path }) => path[0] !== "vhosts")
+    .map((setting) => [PREFIX + setting.path.join("_").toUpperCase(), setting]),
+);
+
+export interface FromEnvironment {
+  /** Settings as a configuration file would hold them. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** One line for each variable that means nothing. */
+  readonly faults: readonly string[];
+}
+
+export function readEnvironment(environment: NodeJS.ProcessEnv): FromEnvironment {
+  const input: Record<string, unknown> = {};
+  const faults: string[] = [];
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || text === undefined || SHORT_FORMS.includes(name)) continue;
+    const setting = VARIABLES.get(name);
+    if (setting !== undefined) {
+      put(input, setting.path, setting.list ? text.split(",").map((entry) => entry.trim()) : scalar(text));
+    } else if (!SERVICE_LINK.test(name)) {
+      const guess = nearest(name, [...VARIABLES.keys(), ...SHORT_FORMS]);
+      faults.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
+    }
+  }
+  return { input, faults };
+}
+
+function scalar(text: string): unknown {
+  if (text === "true" || text === "false") return text === "true";
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function put(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [first, ...rest] = path;
+  if (first === undefined) return;
+  if (rest.length === 0) {
+    target[first] = value;
+    return;
+  }
+  const inner = (target[first] ?? {}) as Record<string, unknown>;
+  target[first] = inner;
+  put(inner, rest, value);
+}

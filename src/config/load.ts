@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import type { z } from "zod";
+import { CarillonError } from "../errors.js";
+import { formatAddress, isLoopback } from "../util/address.js";
+import { nearest } from "../util/nearest.js";
+import { readEnvironment } from "./environment.js";
+import { knownKeys } from "./keys.js";
+import { type Config, type ConfigInput, schema } from "./schema.js";
+
+type Input = Readonly<Record<string, unknown>>;
+
+export interface ConfigSources {
+  /** Path of a YAML file. */
+  readonly file?: string | undefined;
+  readonly environment?: NodeJS.ProcessEnv;
+  /** What flags say, as a configuration file would hold it. They win over the environment, that over the file. */
+  readonly flags?: ConfigInput;
+  /** `memory` or a NATS URL: in place of all brokers configured. */
+  readonly broker?: string | undefined;
+}
+
+/**
+ * Reads everything that configures a node into one complete, frozen configuration.
+ * @throws CarillonError invalid_argument that names every fault, one a line
+ */
+export function loadConfig({ broker, environment = {}, file, flags = {} }: ConfigSources): Config {
+  const fromFile = file === undefined ? {} : readConfigFile(file);
+  const { faults, input } = readEnvironment(environment);
+  if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
+  const shortForm = broker ?? environment["CARILLON_BROKER"];
+  const fromShortForm = shortForm === undefined ? {} : brokersOf(shortForm);
+  return parseConfig({ ...merge(merge(fromFile, input), flags), ...fromShortForm });
+}
+
+/** @throws CarillonError invalid_argument that names every fault, one a line */
+export function parseConfig(input: ConfigInput): Config {
+  const result = schema.safeParse(input);
+  if (!result.success) throw new CarillonError("invalid_argument", result.error.issues.flatMap(lines).join("\n"));
+  checkExposure(result.data);
+  return freeze(result.data);
+}
+
+/** @throws CarillonError invalid_argument for a file that cannot be read or is not YAML */
+function readConfigFile(file: string): Input {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new CarillonError("invalid_argument", `cannot read ${file}: ${String(cause)}`, { cause });
+  }
+  const document = parseDocument(text, { prettyErrors: true });
+  const [fault] = document.errors;
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${fault.message}`);
+  const content: unknown = document.toJS() ?? {};
+  if (!isObject(content)) throw new CarillonError("invalid_argument", `${file}: expected keys and values`);
+  return content;
+}
+
+function brokersOf(shortForm: string): ConfigInput {
+  if (shortForm === "memory") return { brokers: { memory: { driver: "memory" } } };
+  if (!URL.canParse(shortForm) || !/^(?:nats|tls):\/\//.test(shortForm)) {
+    throw new CarillonError("invalid_argument", "broker: expected memory or nats://HOST:PORT");
+  }
+  const { host, password, protocol, username } = new URL(shortForm);
+  const servers = [`${protocol}//${host}`];
+  const user = decodeURIComponent(username);
+  if (password !== "") {
+    return { brokers: { nats: { driver: "nats", servers, user, password: decodeURIComponent(password) } } };
+  }
+  return { brokers: { nats: { driver: "nats", servers, ...(user === "" ? {} : { token: user }) } } };
+}
+
+/** Without keys, whoever reaches the ports may publish and listen: only this machine, unless that is asked for. */
+function checkExposure({ grpc, http, insecure }: Config): void {
+  if (insecure) return;
+  for (const [name, address] of Object.entries({ http, grpc })) {
+    if (isLoopback(address.host)) continue;
+    throw new CarillonError(
+      "invalid_argument",
+      `${name}: ${formatAddress(address)} can be reached from other machines, and this version has no keys to ask them for. ` +
+        `Listen on 127.0.0.1 behind a proxy that asks, or set insecure: true (--insecure) to let everybody publish and listen`,
+    );
+  }
+}
+
+function lines(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "unrecognized_keys") {
+    const known = knownKeys(issue.path);
+    return issue.keys.map((key) => {
+      const guess = nearest(key, known);
+      const hint = guess === undefined ? `; known: ${known.join(", ")}` : `; did you mean ${guess}?`;
+      return `${[...issue.path, key].join(".")}: unknown key${hint}`;
+    });
+  }
+  return [`${issue.path.join(".") || "configuration"}: ${issue.message}`];
+}
+
+/** Objects are merged key by key, everything else is replaced. */
+function merge(base: Input, over: Input): Input {
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const known = result[key];
+    if (value !== undefined) result[key] = isObject(known) && isObject(value) ? merge(known, value) : value;
+  }
+  return result;
+}
+
+function isObject(value: unknown): value is Input {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) freeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

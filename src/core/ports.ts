@@ -1,0 +1,95 @@
+import type { CarillonError, CloseReason } from "../errors.js";
+import type { Message, Publication, Stage } from "./message.js";
+
+/**
+ * What the core asks of the outside. Each interface is what Carillon needs and no more; the drivers, sinks and dialects
+ * that implement them know nothing of each other.
+ */
+
+/** A way for messages to travel between nodes. Every driver passes test/contract/broker.ts. */
+export interface BrokerDriver {
+  /** False while the broker is away: joins and publishes are then refused (O9). */
+  readonly up: boolean;
+
+  /**
+   * Connects. Resolves when up, and also when the broker cannot be reached yet: the driver then goes on trying.
+   * @throws CarillonError failed_precondition when trying again cannot help (wrong password, unreadable file)
+   */
+  start(): Promise<void>;
+
+  /** Sends what is waiting and disconnects. Resolves within the time given, in milliseconds. */
+  stop(deadline: number): Promise<void>;
+
+  /** Asks for the messages of one topic. They come to `deliver` in the broker's order, until closed. Never throws. */
+  subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription;
+
+  /**
+   * Resolves when every subscribe before it has taken effect: messages published from then on arrive, and those
+   * published before have arrived. Calls that wait share one round trip.
+   * @throws CarillonError unavailable
+   */
+  settle(): Promise<void>;
+
+  /**
+   * Says, before anything is published, whether publish would take all of these now.
+   * @throws CarillonError unavailable, resource_exhausted (too much is waiting), invalid_argument (too large for it)
+   */
+  admit(publications: readonly Publication[]): void;
+
+  /**
+   * Sends all of these, in order, at once, and resolves with the stage that they have reached. Waiting calls share one
+   * round trip.
+   * @throws CarillonError unavailable (they may or may not have arrived), permission_denied
+   */
+  publish(publications: readonly Publication[]): Promise<Stage>;
+}
+
+/** A topic's subscription with a broker. */
+export interface Subscription {
+  /** Why the broker does not let this node hear the topic; known once settled. */
+  readonly refusal: CarillonError | undefined;
+  close(): void;
+}
+
+/** Finds the brokers that a vhost may use. */
+export interface BrokerDirectory {
+  /**
+   * @param name - "" for the vhost's default
+   * @throws CarillonError not_found, listing the known names
+   */
+  resolve(vhost: string, name: string): NamedBroker;
+}
+
+export interface NamedBroker {
+  readonly name: string;
+  readonly driver: BrokerDriver;
+}
+
+/** Where one session's frames go. Writing never blocks and never throws. */
+export interface Sink {
+  /** Bytes written that the peer's connection has not taken yet. */
+  readonly backlog: number;
+  /** Takes complete frames; they are shared with other sinks and must not be changed. */
+  write(frames: readonly Uint8Array[]): void;
+  /** Ends the connection after what has been written, telling the peer why. */
+  close(reason: CloseReason): void;
+}
+
+/** Makes the frame of a message. What a topic's frames have in common is worked out once, when the maker is made. */
+export type FrameMaker = (message: Message) => Uint8Array;
+
+/** A dialect's way to write messages, header included. Sessions with the same Encoding object share the bytes. */
+export interface Encoding {
+  frameMaker(topic: string): FrameMaker;
+}
+
+/** Time, so that tests own it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Runs once after so many milliseconds, unless the function it returns is called before. */
+  after(milliseconds: number, run: () => void): () => void;
+}
+
+/** Runs something at the end of this turn of the event loop, after all I/O of the turn. */
+export type EndOfTurn = (run: () => void) => void;

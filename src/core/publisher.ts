@@ -1,0 +1,186 @@
+import { CarillonError } from "../errors.js";
+import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
+import type { BrokerDirectory, BrokerDriver, Clock } from "./ports.js";
+import { labelFault, topicFault } from "./topic-name.js";
+
+/** What somebody asks to have published. */
+export interface Draft {
+  /** "" for the vhost's default broker. */
+  readonly broker: string;
+  readonly topics: readonly string[];
+  readonly payload: Uint8Array;
+  readonly event: string;
+  /** "" to have one made. */
+  readonly id: string;
+}
+
+/** Who asks: a backend, or a client of the vhost. */
+export interface Source {
+  readonly kind: "backend" | "client";
+  readonly vhost: string;
+}
+
+export interface PublisherLimits {
+  /** Largest payload, in bytes. */
+  readonly payloadBytes: number;
+  /** Most topics of one message. */
+  readonly topicsPerMessage: number;
+  /** Most bytes that one request may become: the sum of payload × topics. */
+  readonly expandedBytes: number;
+}
+
+export interface PublisherOptions {
+  readonly brokers: BrokerDirectory;
+  readonly ids: MessageIds;
+  readonly clock: Clock;
+  readonly limits: PublisherLimits;
+  /** Vhosts whose clients may publish. */
+  readonly clientsMayPublish: ReadonlySet<string>;
+  /** Told when messages answered as accepted were not confirmed by the broker afterwards. */
+  readonly onUnconfirmed: (messages: number, cause: unknown) => void;
+}
+
+/** What one request has become: checked whole, nothing published yet. To be sent in the turn that made it. */
+export interface Prepared {
+  readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
+  readonly messages: readonly { readonly id: string; readonly driver: BrokerDriver }[];
+}
+
+/** The one place where a publish is checked, whoever sent it. A request is published whole or not at all (O4). */
+export class Publisher {
+  /** Messages accepted, by who sent them, and their payload bytes, each counted once for all its topics. */
+  readonly accepted = { backend: 0, client: 0, bytes: 0 };
+  readonly #options: PublisherOptions;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #open = true;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /** From now on everything is refused: the node is stopping. Resolves when what was sent before is decided. */
+  async close(): Promise<void> {
+    this.#open = false;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  /**
+   * Publishes and waits for the brokers' word.
+   * @returns one receipt a draft, in order, at the stage that its broker has confirmed
+   * @throws CarillonError invalid_argument, not_found, permission_denied, resource_exhausted: nothing was published
+   * @throws CarillonError unavailable: nothing was published, or a broker was lost before it confirmed
+   */
+  async publish(source: Source, drafts: readonly Draft[]): Promise<Receipt[]> {
+    return this.send(this.prepare(source, drafts));
+  }
+
+  /** The second half of publish, for callers that must know of a refusal before they go on. */
+  async send({ batches, messages }: Prepared): Promise<Receipt[]> {
+    const sent = new Map<BrokerDriver, Promise<Stage>>();
+    for (const [driver, batch] of batches) sent.set(driver, this.#publish(driver, batch));
+    const stages = await Promise.all(sent.values());
+    const stageOf = new Map([...sent.keys()].map((driver, position) => [driver, stages[position]]));
+    return messages.map(({ id, driver }) => ({ id, stage: stageOf.get(driver) ?? "accepted" }));
+  }
+
+  /**
+   * Publishes without waiting for the brokers.
+   * @throws as publish does, where it is known at once
+   */
+  accept(source: Source, drafts: readonly Draft[]): Receipt[] {
+    const { batches, messages } = this.prepare(source, drafts);
+    for (const [driver, batch] of batches) {
+      this.#publish(driver, batch).catch((cause: unknown) => {
+        this.#options.onUnconfirmed(batch.length, cause);
+      });
+    }
+    return messages.map(({ id }) => ({ id, stage: "accepted" }));
+  }
+
+  #publish(driver: BrokerDriver, batch: readonly Publication[]): Promise<Stage> {
+    const stage = driver.publish(batch);
+    const decided = (): void => {
+      this.#underWay.delete(stage);
+    };
+    this.#underWay.add(stage);
+    stage.then(decided, decided);
+    return stage;
+  }
+
+  /**
+   * The first half of publish: everything that can refuse a request.
+   * @throws as publish does for a refusal
+   */
+  prepare(source: Source, drafts: readonly Draft[]): Prepared {
+    const { brokers, clientsMayPublish, clock, ids, limits } = this.#options;
+    if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
+    if (source.kind === "client" && !clientsMayPublish.has(source.vhost)) {
+      throw new CarillonError("permission_denied", "clients may not publish here");
+    }
+    const time = clock.now();
+    const batches = new Map<BrokerDriver, Publication[]>();
+    const messages: { id: string; driver: BrokerDriver }[] = [];
+    let bytes = 0;
+    let expanded = 0;
+    for (const [position, draft] of drafts.entries()) {
+      const where = source.kind === "backend" ? `messages[${position}].` : "";
+      checkDraft(draft, limits, where);
+      const { driver } = resolve(brokers, source.vhost, draft.broker, where);
+      const topics = draft.topics.length === 1 ? draft.topics : new Set(draft.topics);
+      const message: Message = {
+        id: draft.id === "" ? ids.next() : draft.id,
+        event: draft.event,
+        time,
+        payload: draft.payload,
+      };
+      bytes += draft.payload.length;
+      expanded += draft.payload.length * draft.topics.length;
+      const batch = batches.get(driver) ?? [];
+      batches.set(driver, batch);
+      for (const topic of topics) batch.push({ vhost: source.vhost, topic, message });
+      messages.push({ id: message.id, driver });
+    }
+    if (expanded > limits.expandedBytes) {
+      throw new CarillonError(
+        "resource_exhausted",
+        `the request publishes ${expanded} bytes (payloads times topics), the limit is ${limits.expandedBytes}`,
+      );
+    }
+    for (const [driver, batch] of batches) driver.admit(batch);
+    this.accepted[source.kind] += messages.length;
+    this.accepted.bytes += bytes;
+    return { batches, messages };
+  }
+}
+
+function checkDraft(draft: Draft, limits: PublisherLimits, where: string): void {
+  const { event, id, payload, topics } = draft;
+  if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
+  if (topics.length > limits.topicsPerMessage) {
+    throw invalid(`${where}topics: ${topics.length} of them, the limit is ${limits.topicsPerMessage}`);
+  }
+  for (const [position, topic] of topics.entries()) {
+    const fault = topicFault(topic);
+    if (fault !== undefined) throw invalid(`${where}topics[${position}] ${fault}`);
+  }
+  if (payload.length > limits.payloadBytes) {
+    throw invalid(`${where}payload: ${payload.length} bytes, the limit is ${limits.payloadBytes}`);
+  }
+  const eventFault = labelFault(event);
+  if (eventFault !== undefined) throw invalid(`${where}event ${eventFault}`);
+  const idFault = labelFault(id);
+  if (idFault !== undefined) throw invalid(`${where}id ${idFault}`);
+}
+
+function resolve(brokers: BrokerDirectory, vhost: string, name: string, where: string): { driver: BrokerDriver } {
+  try {
+    return brokers.resolve(vhost, name);
+  } catch (error) {
+    if (!(error instanceof CarillonError)) throw error;
+    throw new CarillonError(error.code, `${where}broker: ${error.message}`);
+  }
+}
+
+function invalid(message: string): CarillonError {
+  return new CarillonError("invalid_argument", message);
+}

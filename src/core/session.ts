@@ -1,0 +1,46 @@
+import type { CloseReason } from "../errors.js";
+import { Outbox } from "./outbox.js";
+import type { Encoding, Sink } from "./ports.js";
+import type { Membership, Topic } from "./topic.js";
+
+export interface SessionOptions {
+  /** Unique on this node. */
+  readonly id: string;
+  readonly vhost: string;
+  readonly encoding: Encoding;
+  readonly sink: Sink;
+  /** Bytes that may wait for the peer. */
+  readonly outboxBytes: number;
+}
+
+/** One client, for as long as its connection lives. */
+export class Session {
+  readonly id: string;
+  readonly vhost: string;
+  readonly encoding: Encoding;
+  readonly outbox: Outbox;
+  /** The topics it is in. Kept by the hub. */
+  readonly memberships: Map<Topic, Membership> = new Map();
+  readonly #sink: Sink;
+  #open = true;
+
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    this.vhost = options.vhost;
+    this.encoding = options.encoding;
+    this.#sink = options.sink;
+    this.outbox = new Outbox(options.sink, options.outboxBytes);
+  }
+
+  /** False once it has been closed from either side: nothing more reaches it. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Ends the session. Kept by the hub, which takes it out of its topics first. */
+  end(reason?: CloseReason): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (reason !== undefined) this.#sink.close(reason);
+  }
+}

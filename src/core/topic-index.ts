@@ -1,0 +1,45 @@
+import { Topic } from "./topic.js";
+
+/** The topics of this node by vhost, broker and name. A topic of one vhost is never found by another (design: vhost). */
+export class TopicIndex {
+  readonly #realms = new Map<string, Map<string, Topic>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  find(vhost: string, broker: string, name: string): Topic | undefined {
+    return this.#realms.get(realmKey(vhost, broker))?.get(name);
+  }
+
+  findOrAdd(vhost: string, broker: string, name: string): Topic {
+    const key = realmKey(vhost, broker);
+    let realm = this.#realms.get(key);
+    if (realm === undefined) {
+      realm = new Map();
+      this.#realms.set(key, realm);
+    }
+    let topic = realm.get(name);
+    if (topic === undefined) {
+      topic = new Topic(vhost, broker, name);
+      realm.set(name, topic);
+      this.#size += 1;
+    }
+    return topic;
+  }
+
+  remove(topic: Topic): void {
+    const key = realmKey(topic.vhost, topic.broker);
+    const realm = this.#realms.get(key);
+    if (realm?.get(topic.name) !== topic) return;
+    realm.delete(topic.name);
+    this.#size -= 1;
+    if (realm.size === 0) this.#realms.delete(key);
+  }
+}
+
+/** A line feed is in no vhost path and in no broker name, so two pairs never make one key. */
+function realmKey(vhost: string, broker: string): string {
+  return `${vhost}\n${broker}`;
+}

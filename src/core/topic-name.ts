@@ -1,0 +1,41 @@
+/** Longest topic name, in bytes of UTF-8. */
+export const MAX_TOPIC_BYTES = 255;
+
+/** Longest event name and message id, in bytes of UTF-8. */
+export const MAX_LABEL_BYTES = 255;
+
+/** Printable ASCII without a reserved first character: nearly every name there is, decided by one expression. */
+const PLAIN = /^[!"%-?A-~][!-~]{0,254}$/;
+const RESERVED_FIRST = /^[@#$]/;
+const UNSEEN = /[\p{White_Space}\p{Cc}]/u;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const CONTROL = /\p{Cc}/u;
+
+/**
+ * What is wrong with a topic name, to be put after the name; undefined for a good one.
+ *
+ * Rule T1: 1 to 255 bytes of UTF-8, no control characters or white space, not beginning with `@`, `#` or `$`.
+ */
+export function topicFault(name: string): string | undefined {
+  if (PLAIN.test(name)) return undefined;
+  if (name === "") return "is empty";
+  if (Buffer.byteLength(name) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`;
+  if (RESERVED_FIRST.test(name)) return "begins with a reserved character (@, # or $)";
+  if (LONE_SURROGATE.test(name)) return "is not valid Unicode";
+  if (UNSEEN.test(name)) return "holds white space or a control character";
+  return undefined;
+}
+
+/**
+ * What is wrong with an event name or a message id; undefined for a good one and for none ("").
+ *
+ * Rule T2: up to 255 bytes of UTF-8, no control characters, no white space at either end.
+ */
+export function labelFault(label: string): string | undefined {
+  if (label === "") return undefined;
+  if (Buffer.byteLength(label) > MAX_LABEL_BYTES) return `is longer than ${MAX_LABEL_BYTES} bytes`;
+  if (LONE_SURROGATE.test(label)) return "is not valid Unicode";
+  if (CONTROL.test(label)) return "holds a control character";
+  if (label !== label.trim()) return "begins or ends with white space";
+  return undefined;
+}

@@ -1,0 +1,45 @@
+import type { Encoding, FrameMaker, Subscription } from "./ports.js";
+import type { Session } from "./session.js";
+
+/** The sessions of one topic that share an encoding, and the frames of this turn that they have yet to get. */
+export class Audience {
+  readonly encoding: Encoding;
+  readonly makeFrame: FrameMaker;
+  readonly members: Session[] = [];
+  frames: Uint8Array[] = [];
+
+  constructor(encoding: Encoding, topic: string) {
+    this.encoding = encoding;
+    this.makeFrame = encoding.frameMaker(topic);
+  }
+}
+
+/** A session's place in a topic. The place moves when another session leaves. */
+export interface Membership {
+  readonly audience: Audience;
+  place: number;
+}
+
+/** A topic that somebody on this node is in, joins, or left a moment ago. */
+export class Topic {
+  /** One for each encoding in use: one or two, rarely more. */
+  readonly audiences: Audience[] = [];
+  /** Members, and joins under way: what keeps the subscription. */
+  holders = 0;
+  subscription: Subscription | undefined;
+
+  constructor(
+    readonly vhost: string,
+    readonly broker: string,
+    readonly name: string,
+  ) {}
+
+  audienceFor(encoding: Encoding): Audience {
+    let audience = this.audiences.find((candidate) => candidate.encoding === encoding);
+    if (audience === undefined) {
+      audience = new Audience(encoding, this.name);
+      this.audiences.push(audience);
+    }
+    return audience;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Everything that Carillon refuses or fails at is a {@link CarillonError} with one code of a closed set. Each boundary
+ * has one table here that says what a code is called there.
+ */
+
+/** The gRPC status names in lower snake case. Their meaning is gRPC's. */
+export type ErrorCode =
+  | "cancelled"
+  | "invalid_argument"
+  | "deadline_exceeded"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "unimplemented"
+  | "internal"
+  | "unavailable"
+  | "unauthenticated";
+
+/** A refusal or failure with a text meant for whoever sent the request: never a secret, never a stack. */
+export class CarillonError extends Error {
+  override readonly name = "CarillonError";
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /** The error to answer with. What is not a CarillonError is a fault of ours: its text stays here. */
+  static from(cause: unknown): CarillonError {
+    return cause instanceof CarillonError ? cause : new CarillonError("internal", "internal error", { cause });
+  }
+}
+
+/** gRPC status numbers; Connect uses the same numbers for its codes. Source: grpc.io, status codes. */
+export const GRPC_STATUS: Readonly<Record<ErrorCode, number>> = {
+  cancelled: 1,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  already_exists: 6,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+};
+
+/** HTTP status of refusals outside of RPC: upgrades, pages, health. */
+export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
+  cancelled: 499,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 412,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  unauthenticated: 401,
+};
+
+/** Why the server ends a session. */
+export type CloseReason = "slow_consumer" | "service_restart" | "malformed_frames" | "not_utf8" | "ping_timeout";
+
+/** WebSocket close codes and texts. Source: RFC 6455 §7.4.1 and the IANA registry (1012, 1013). */
+export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: number, text: string]>> = {
+  slow_consumer: [1013, "slow consumer"],
+  service_restart: [1012, "service restart"],
+  malformed_frames: [1008, "too many malformed frames"],
+  not_utf8: [1007, "binary frames must hold UTF-8"],
+  ping_timeout: [1011, "ping timeout"],
+};

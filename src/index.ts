@@ -1,0 +1,31 @@
+import { parseConfig } from "./config/load.js";
+import type { ConfigInput } from "./config/schema.js";
+import { createLog, type Logger } from "./observe/log.js";
+import { type Addresses, Server } from "./server.js";
+
+export type { ConfigInput } from "./config/schema.js";
+export { CarillonError, type ErrorCode } from "./errors.js";
+export type { Logger } from "./observe/log.js";
+export type { Addresses } from "./server.js";
+
+/** A Carillon node inside another program. */
+export interface Carillon {
+  /** Resolves when the node listens. @throws CarillonError failed_precondition when it cannot */
+  start(): Promise<void>;
+  /** Stops gracefully within the configured time; resolves when everything has ended. */
+  stop(): Promise<void>;
+  /** Where it listens; undefined until started. */
+  readonly addresses: Addresses | undefined;
+}
+
+/**
+ * Makes a node. Nothing listens until it is started.
+ *
+ * @param config - what a configuration file would hold; what is left out has its default
+ * @param log - where log records go; by default to stdout, as `log` in the configuration says
+ * @throws CarillonError invalid_argument that names every fault of the configuration
+ */
+export function createCarillon(config: ConfigInput = {}, log?: Logger): Carillon {
+  const complete = parseConfig(config);
+  return new Server(complete, log ?? createLog(complete.log));
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** What the rest of the node counts as plain numbers; read when somebody asks for metrics, so that counting costs nothing. */
+export interface Readings {
+  readonly connections: () => number;
+  readonly topics: () => number;
+  readonly messagesIn: () => Readonly<Record<string, number>>;
+  readonly bytesIn: () => number;
+  readonly messagesOut: () => number;
+  readonly bytesOut: () => number;
+  readonly drops: () => Readonly<Record<string, number>>;
+  /** 1 for each broker that is connected, 0 for one that is away. */
+  readonly brokers: () => Readonly<Record<string, number>>;
+}
+
+/** From 50 µs to 10 s. */
+const LATENCY_BUCKETS = [
+  0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** The node's metrics in Prometheus' text format. Names and units follow Prometheus' conventions. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #publishSeconds: Histogram;
+  readonly #closes: Counter;
+
+  constructor(readings: Readings) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#publishSeconds = new Histogram({
+      name: "carillon_publish_seconds",
+      help: "Time from a publish request until it is answered.",
+      buckets: LATENCY_BUCKETS,
+      registers,
+    });
+    this.#closes = new Counter({
+      name: "carillon_connections_closed_total",
+      help: "WebSocket connections that have ended, by close code.",
+      labelNames: ["code"],
+      registers,
+    });
+    this.#gauge("carillon_connections", "WebSocket connections that are open.", readings.connections);
+    this.#gauge("carillon_topics", "Topics that this node hears.", readings.topics);
+    this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
+    const { bytesIn, bytesOut, drops, messagesIn, messagesOut } = readings;
+    this.#labelled(Counter, "carillon_messages_in_total", "Messages accepted for publishing.", "source", messagesIn);
+    this.#counter("carillon_bytes_in_total", "Payload bytes accepted for publishing.", bytesIn);
+    this.#counter("carillon_messages_out_total", "Messages handed to sessions, one for each that got it.", messagesOut);
+    this.#counter("carillon_bytes_out_total", "Bytes of message frames handed to sessions.", bytesOut);
+    this.#labelled(Counter, "carillon_drops_total", "Messages that were lost, by reason.", "reason", drops);
+  }
+
+  observePublish(seconds: number): void {
+    this.#publishSeconds.observe(seconds);
+  }
+
+  countClose(code: number): void {
+    this.#closes.inc({ code });
+  }
+
+  readonly handler = (_request: IncomingMessage, response: ServerResponse): void => {
+    this.#registry.metrics().then(
+      (text) => {
+        response.writeHead(200, { "content-type": this.#registry.contentType });
+        response.end(text);
+      },
+      (cause: unknown) => {
+        response.destroy(cause instanceof Error ? cause : undefined);
+      },
+    );
+  };
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  #counter(name: string, help: string, read: () => number): void {
+    const registers = [this.#registry];
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
+  #labelled(
+    Kind: typeof Gauge | typeof Counter,
+    name: string,
+    help: string,
+    label: string,
+    read: () => Readonly<Record<string, number>>,
+  ): void {
+    const registers = [this.#registry];
+    new Kind({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, number] of Object.entries(read())) this.inc({ [label]: value }, number);
+      },
+    });
+  }
+}

@@ -1,0 +1,26 @@
+import type { ServerResponse } from "node:http";
+
+/** What Connect and gRPC-Web clients in browsers send and read. Source: connectrpc.com, CORS. */
+const METHODS = "POST, GET";
+const REQUEST_HEADERS =
+  "authorization, content-type, connect-protocol-version, connect-timeout-ms, grpc-timeout, x-grpc-web, x-user-agent";
+const RESPONSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin";
+/** Seconds for which a browser may remember the answer: the most that any honours. */
+const MAX_AGE = 7_200;
+
+/** Lets a page of an origin that has been checked read the answer. */
+export function allowOrigin(response: ServerResponse, origin: string): void {
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-expose-headers", RESPONSE_HEADERS);
+  response.setHeader("vary", "origin");
+}
+
+/** Answers the question that a browser asks before it sends a request across origins. */
+export function answerPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    "access-control-allow-methods": METHODS,
+    "access-control-allow-headers": REQUEST_HEADERS,
+    "access-control-max-age": String(MAX_AGE),
+  });
+  response.end();
+}

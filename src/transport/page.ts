@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { packageRoot } from "../util/package-root.js";
+import type { Handler } from "./http-listener.js";
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+const HEADERS = {
+  "cache-control": "no-cache",
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** The page to try Carillon in: the files of page/ at the root, read once. */
+export function pageRoutes(): Map<string, Handler> {
+  const folder = join(packageRoot, "page");
+  const routes = new Map<string, Handler>();
+  for (const name of readdirSync(folder)) {
+    const type = TYPES[extname(name)];
+    if (type === undefined) continue;
+    const body = readFileSync(join(folder, name));
+    routes.set(name === "index.html" ? "/" : `/${name}`, (request, response) => {
+      const allowed = request.method === "GET" || request.method === "HEAD";
+      response.writeHead(allowed ? 200 : 405, { ...HEADERS, "content-type": type, "content-length": body.length });
+      response.end(request.method === "GET" ? body : undefined);
+    });
+  }
+  return routes;
+}
