@@ -1,0 +1,26 @@
+import { type Carillon, type ConfigInput, createCarillon } from "../../src/index.js";
+import { createLog } from "../../src/observe/log.js";
+import { cleanUp } from "./clean-up.js";
+
+export interface TestNode {
+  readonly carillon: Carillon;
+  /** `http://127.0.0.1:PORT` */
+  readonly http: string;
+  /** `ws://127.0.0.1:PORT` */
+  readonly ws: string;
+  /** `127.0.0.1:PORT` of gRPC */
+  readonly grpc: string;
+}
+
+/** Starts a node in this process on free ports; it is stopped after the test. */
+export async function startNode(config: ConfigInput = {}): Promise<TestNode> {
+  const carillon = createCarillon(
+    { http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...config },
+    createLog({ level: "silent", format: "json" }),
+  );
+  cleanUp(() => carillon.stop());
+  await carillon.start();
+  const { addresses } = carillon;
+  if (addresses === undefined) throw new Error("the node has no addresses");
+  return { carillon, http: addresses.http, ws: addresses.http.replace("http", "ws"), grpc: addresses.grpc };
+}
