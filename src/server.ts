@@ -212,7 +212,9 @@ export class Server {
 
   #createBrokers(node: string): BrokerRegistry {
     const { brokers, vhosts } = this.#config;
-    const drivers = Object.entries(brokers).map(([name, broker]) => [name, this.#createDriver(name, broker, node)] as const);
+    const drivers = Object.entries(brokers).map(
+      ([name, broker]) => [name, this.#createDriver(name, broker, node)] as const,
+    );
     const named = vhosts[DEFAULT_VHOST].brokers ?? Object.keys(brokers);
     return new BrokerRegistry(new Map(drivers), new Map([[DEFAULT_VHOST, named]]));
   }
@@ -262,8 +264,7 @@ export class Server {
       messagesOut: () => this.#fanOut.delivered.messages,
       bytesOut: () => this.#fanOut.delivered.bytes,
       drops: () => ({ slow_consumer: this.#fanOut.dropped, unconfirmed: this.#unconfirmed }),
-      brokers: () =>
-        Object.fromEntries([...this.#brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
+      brokers: () => Object.fromEntries([...this.#brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
     });
   }
 

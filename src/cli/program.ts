@@ -22,7 +22,9 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 function createProgram(): Command {
   const program = new Command("carillon")
-    .description("A broker for real-time messages: backends publish over gRPC or Connect, browsers hear it over WebSocket.")
+    .description(
+      "A broker for real-time messages: backends publish over gRPC or Connect, browsers hear it over WebSocket.",
+    )
     .version(packageVersion)
     .exitOverride()
     .showHelpAfterError("Add --help for what can be said here.")

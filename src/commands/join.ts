@@ -14,7 +14,8 @@ export async function join(command: JoinCommand, session: Session, services: Ser
   const { brokers, hub, index, interest, limits } = services;
   const names = distinctTopics(command.topics);
   const broker = brokers.resolve(session.vhost, command.broker);
-  if (!broker.driver.up) throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
+  if (!broker.driver.up)
+    throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
 
   const missing = [...names].filter((name) => {
     const topic = index.find(session.vhost, broker.name, name);

@@ -20,7 +20,10 @@ export function knownKeys(path: readonly PropertyKey[]): string[] {
 }
 
 /** The settings that hold one value or a list, as paths from the top; entries of maps that users name are not among them. */
-export function settings(node: Node = root, path: readonly string[] = []): { path: readonly string[]; list: boolean }[] {
+export function settings(
+  node: Node = root,
+  path: readonly string[] = [],
+): { path: readonly string[]; list: boolean }[] {
   return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
     const childPath = [...path, key];
     if (child.properties !== undefined) return settings(child, childPath);

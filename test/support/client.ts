@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { type ClientOptions, WebSocket } from "ws";
 import { cleanUp } from "./clean-up.js";
 
@@ -94,12 +95,15 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
 }
 
 /** What a server answers to an upgrade that it refuses. */
-export async function refusedUpgrade(url: string, options: ClientOptions = {}): Promise<{ status: number; body: string }> {
+export async function refusedUpgrade(
+  url: string,
+  options: ClientOptions = {},
+): Promise<{ status: number; body: string }> {
   const webSocket = new WebSocket(url, options);
   webSocket.on("error", () => {
     // The refusal is what is asked for.
   });
-  const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, import("node:http").IncomingMessage];
+  const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
   let body = "";
   for await (const chunk of response) body += String(chunk);
   return { status: response.statusCode ?? 0, body };

@@ -1,0 +1,86 @@
+import fc from "fast-check";
+import type { Message } from "../../src/core/message.js";
+import type { Conversation, Dialect } from "../../src/dialects/dialect.js";
+import { playTranscript, readTranscripts } from "../support/transcript.js";
+
+export interface DialectUnderTest {
+  readonly dialect: Dialect;
+  /** Folder of golden transcripts. */
+  readonly transcripts: string;
+  /** Queries that change how messages are written. */
+  readonly variants: readonly string[];
+  /** Frames that are commands, to be mixed with what is none. */
+  readonly commands: readonly string[];
+  /** What a client reads from a message's wire text. */
+  readonly readMessage: (text: string) => { readonly topic: string; readonly payload: Uint8Array };
+}
+
+const topics = fc
+  .string({ unit: "binary", minLength: 1, maxLength: 40 })
+  .filter((name) => !/[\p{White_Space}\p{Cc}]|^[@#$]/u.test(name));
+
+const messages: fc.Arbitrary<Message> = fc.record({
+  id: fc.string({ minLength: 1 }),
+  event: fc.string(),
+  time: fc.integer({ min: 0, max: 4e12 }),
+  payload: fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.string({ unit: "binary" }).map((text) => Buffer.from(text)),
+    fc.json().map((text) => Buffer.from(text)),
+  ),
+});
+
+/** What every dialect promises. */
+export function dialectContract(name: string, options: DialectUnderTest): void {
+  const { commands, dialect, readMessage, transcripts, variants } = options;
+  const open = (query: string): Conversation => dialect.open({ query: new URLSearchParams(query) });
+
+  describe(`dialect contract: ${name}`, () => {
+    describe("transcripts", () => {
+      test.each(readTranscripts(transcripts).map((transcript) => [transcript.title, transcript] as const))(
+        "%s",
+        async (_title, transcript) => {
+          await playTranscript(transcript);
+        },
+      );
+    });
+
+    test("O8: no text makes it throw, and every frame gets a decision", () => {
+      const frames = fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc.json(),
+        fc.constantFrom(...commands),
+        fc.tuple(fc.constantFrom(...commands), fc.nat()).map(([text, length]) => text.slice(0, length % text.length)),
+        fc.tuple(fc.constantFrom(...commands), fc.nat(), fc.string({ maxLength: 3 })).map(([text, at, insert]) => {
+          const position = at % text.length;
+          return text.slice(0, position) + insert + text.slice(position + 1);
+        }),
+      );
+      fc.assert(
+        fc.property(fc.array(frames), (texts) => {
+          const conversation = open("");
+          for (const text of texts) {
+            expect(["command", "refused", "malformed"]).toContain(conversation.receive(text).kind);
+          }
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    test.each(variants)("frames decode to what was encoded (%s)", (query) => {
+      fc.assert(
+        fc.property(topics, messages, (topic, message) => {
+          const text = open(query).encoding.textMaker(topic)(message);
+          const read = readMessage(text);
+          expect(read.topic).toBe(topic);
+          expect(Buffer.from(read.payload).equals(message.payload)).toBe(true);
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    test.each(variants)("O7: connections that write messages alike share one encoding (%s)", (query) => {
+      expect(open(query).encoding).toBe(open(query).encoding);
+    });
+  });
+}
