@@ -86,7 +86,7 @@ test("every room is in the table", () => {
 test("rooms import only whom the table lets them", () => {
   const wrong = imports.filter((line) => {
     const target = targetRoom(line);
-    return target !== undefined && target !== line.room && ROOMS[line.room]?.includes(target) !== true;
+    return target !== undefined && target !== line.room && !ROOMS[line.room]?.includes(target);
   });
   expect(wrong).toEqual([]);
 });
@@ -94,7 +94,7 @@ test("rooms import only whom the table lets them", () => {
 test("each package is imported by its room alone", () => {
   const wrong = imports.filter((line) => {
     if (line.target.startsWith(".") || isBuiltin(line.target)) return false;
-    return PACKAGES[line.room]?.some((name) => line.target === name || line.target.startsWith(`${name}/`)) !== true;
+    return !PACKAGES[line.room]?.some((name) => line.target === name || line.target.startsWith(`${name}/`));
   });
   expect(wrong).toEqual([]);
 });

@@ -1,15 +1,15 @@
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../util/package-root.js";
-import { config } from "./config.js";
 import { EXIT } from "./exit-code.js";
-import { listen } from "./listen.js";
-import { publish } from "./publish.js";
-import { serve } from "./serve.js";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 server or broker not reachable.`;
 
-/** Runs the command line. @param argv - as process.argv */
+/**
+ * Runs the command line. Each command is loaded when it is used: publishing does not wait for the server's modules.
+ *
+ * @param argv - as process.argv
+ */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync([...argv]);
@@ -39,7 +39,7 @@ function createProgram(): Command {
     .option("--broker <memory|url>", "how nodes are joined: memory (one node only) or nats://HOST:PORT")
     .option("--insecure", "listen on other than loopback addresses although nobody is asked for a key")
     .option("--try", "print three lines to try the node with")
-    .action(serve);
+    .action(async (flags) => (await import("./serve.js")).serve(flags));
 
   program
     .command("publish")
@@ -51,7 +51,7 @@ function createProgram(): Command {
     .option("--broker-name <name>", "broker to publish through (default: the server's default)")
     .option("--async", "do not wait for the broker")
     .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
-    .action(publish);
+    .action(async (topic, payload, flags) => (await import("./publish.js")).publish(topic, payload, flags));
 
   program
     .command("listen")
@@ -59,15 +59,17 @@ function createProgram(): Command {
     .argument("<topic...>", "topics to listen to")
     .option("--json", "print each message as JSON with its id, event and time")
     .option("-u, --url <url>", "WebSocket URL of a node", defaultUrl())
-    .action(listen);
+    .action(async (topics, flags) => {
+      (await import("./listen.js")).listen(topics, flags);
+    });
 
   const configCommand = program
     .command("config")
     .description("show and check configuration")
     .option("--print-defaults", "print every setting with its default and meaning, as a file to start from")
     .option("--check <file>", "say whether a file is good, or what is wrong with it");
-  configCommand.action((flags) => {
-    config(flags, () => {
+  configCommand.action(async (flags) => {
+    (await import("./config.js")).config(flags, () => {
       configCommand.outputHelp({ error: true });
     });
   });

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { relative } from "node:path";
 import { loadConfig } from "../config/load.js";
 import type { Config, ConfigInput } from "../config/schema.js";
 import { createLog } from "../observe/log.js";
@@ -81,13 +82,14 @@ function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): vo
 }
 
 /** Three ways to begin, to be copied from the terminal. The page joins the topic "hello" by itself. */
-function linesToTry({ http }: Addresses): string {
+function linesToTry({ grpc, http }: Addresses): string {
   const body = `{"messages":[{"topics":["hello"],"payload":"${Buffer.from("Hello, world").toString("base64")}"}]}`;
+  const program = relative(process.cwd(), process.argv[1] ?? "");
   return `
 Try it:
   1. open ${http}/ in a browser: it listens to the topic "hello"
   2. curl ${http}/websockets.v1.BroadcastService/Publish -H 'content-type: application/json' -d '${body}'
-  3. npx carillon publish hello 'Hello again'
+  3. node ${program} publish --server ${grpc} hello 'Hello again'
 
 `;
 }

@@ -28,7 +28,9 @@ const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
 
 const count = (least: number, most: number) => z.number().int().min(least).max(most);
 
-const natsServer = z.string().regex(/^(?:nats|tls):\/\/[^\s/]+$/, "expected nats://HOST:PORT or tls://HOST:PORT");
+const natsServer = z
+  .string()
+  .regex(/^(?:nats|tls):\/\/[^\s/@]+$/, "expected nats://HOST:PORT or tls://HOST:PORT; logins have keys of their own");
 
 const memoryBroker = z.strictObject({ driver: z.literal("memory") });
 

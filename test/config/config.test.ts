@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { DEFAULTS_YAML } from "../../src/config/defaults.js";
+import { type ConfigSources, loadConfig, parseConfig } from "../../src/config/load.js";
+import type { ConfigInput } from "../../src/config/schema.js";
+import { cleanUp } from "../support/clean-up.js";
+
+function fileWith(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "carillon-config-"));
+  cleanUp(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const file = join(folder, "carillon.yaml");
+  writeFileSync(file, text);
+  return file;
+}
+
+function faultsOf(sources: ConfigSources): string {
+  try {
+    loadConfig(sources);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return "none";
+}
+
+test("no configuration at all works: memory, loopback only", () => {
+  const config = loadConfig({});
+  expect(config.brokers).toEqual({ memory: { driver: "memory" } });
+  expect(config.http).toEqual({ host: "127.0.0.1", port: 8080 });
+  expect(config.grpc).toEqual({ host: "127.0.0.1", port: 6001 });
+});
+
+test("the defaults that are printed are the defaults, every key of them", () => {
+  const printed = parse(DEFAULTS_YAML) as ConfigInput;
+  expect(parseConfig(printed)).toEqual(parseConfig({}));
+  const keysOf = (value: unknown): unknown =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, keysOf(inner)]))
+      : null;
+  // An address is one key in the file and two in the configuration.
+  expect(keysOf(printed)).toEqual({ ...(keysOf(parseConfig({})) as object), http: null, grpc: null });
+});
+
+test("flags win over the environment, that over the file, key by key", () => {
+  const file = fileWith("limits: { outbox: 2MiB, payload: 2KiB, frame: 2KiB }\nhttp: 127.0.0.1:1\n");
+  const environment = { CARILLON_LIMITS_OUTBOX: "3MiB", CARILLON_LIMITS_PAYLOAD: "3KiB", CARILLON_INSECURE: "true" };
+  const config = loadConfig({ file, environment, flags: { limits: { payload: "4KiB" } } });
+  expect(config.limits).toMatchObject({ frame: 2_048, outbox: 3 * 1_024 ** 2, payload: 4_096 });
+  expect(config.http.port).toBe(1);
+  expect(config.insecure).toBe(true);
+});
+
+test("the configuration is frozen", () => {
+  const config = loadConfig({});
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.isFrozen(config.limits)).toBe(true);
+  expect(Object.isFrozen(config.origins)).toBe(true);
+});
+
+test("lists come from the environment with commas", () => {
+  const config = loadConfig({ environment: { CARILLON_ORIGINS: "https://a.example, https://*.b.example" } });
+  expect(config.origins).toEqual(["https://a.example", "https://*.b.example"]);
+});
+
+test.each([
+  ["nats://127.0.0.1:4222", { driver: "nats", servers: ["nats://127.0.0.1:4222"] }],
+  ["tls://nats.example:4222", { driver: "nats", servers: ["tls://nats.example:4222"] }],
+  ["nats://me:p%40ss@127.0.0.1:4222", { servers: ["nats://127.0.0.1:4222"], user: "me", password: "p@ss" }],
+  ["nats://secret@127.0.0.1:4222", { servers: ["nats://127.0.0.1:4222"], token: "secret" }],
+])("the short form of brokers: %s", (broker, expected) => {
+  expect(loadConfig({ broker }).brokers["nats"]).toMatchObject(expected);
+  expect(loadConfig({ environment: { CARILLON_BROKER: broker } }).brokers["nats"]).toMatchObject(expected);
+});
+
+test.each<[string, ConfigInput | Record<string, unknown>, string]>([
+  ["an unknown key", { htpp: "x" }, "htpp: unknown key; did you mean http?"],
+  ["an unknown key below", { limits: { outbx: 1 } }, "limits.outbx: unknown key; did you mean outbox?"],
+  ["nothing near", { zzzzzzzz: 1 }, "zzzzzzzz: unknown key; known: http, grpc, insecure"],
+  [
+    "a key of a broker",
+    { brokers: { a: { driver: "nats", servers: ["nats://h:1"], usr: "x" } } },
+    "brokers.a.usr: unknown key; did you mean user?",
+  ],
+  ["an address", { http: "8080" }, "http: expected HOST:PORT"],
+  ["a port", { http: "127.0.0.1:70000" }, "http: expected HOST:PORT"],
+  ["a time without a unit", { interest_linger: 5 }, "interest_linger: expected a time such as"],
+  [
+    "a time out of range",
+    { interest_linger: "2h" },
+    "interest_linger: expected a time such as 500ms, 25s, 2m, from 0 to 1h",
+  ],
+  ["a size", { limits: { outbox: "1 potato" } }, "limits.outbox: expected a size such as"],
+  ["pings", { ping: { interval: "1s", timeout: "1s" } }, "ping: timeout: expected less than interval"],
+  ["a vhost's broker", { vhosts: { "/": { brokers: ["nats"] } } }, 'no broker named "nats"; known: memory'],
+  ["no broker", { brokers: {} }, "brokers: expected at least one broker"],
+  [
+    "two ways in",
+    { brokers: { a: { driver: "nats", servers: ["nats://h:1"], token: "t", creds_file: "f" } } },
+    "only one of",
+  ],
+  [
+    "half a login",
+    { brokers: { a: { driver: "nats", servers: ["nats://h:1"], user: "u" } } },
+    "user and password go together",
+  ],
+  ["two stars", { origins: ["https://*.*.example"] }, "at most one *"],
+])("a fault is named: %s", (_what, flags, expected) => {
+  expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);
+});
+
+test("every fault is named, one a line", () => {
+  expect(faultsOf({ flags: { http: "x", grpc: "y" } }).split("\n")).toHaveLength(2);
+});
+
+test("an unknown variable is a fault that names its neighbour; what Kubernetes sets for a service is none", () => {
+  expect(faultsOf({ environment: { CARILLON_LIMIT_OUTBOX: "1MiB" } })).toBe(
+    "CARILLON_LIMIT_OUTBOX: unknown variable; did you mean CARILLON_LIMITS_OUTBOX?",
+  );
+  const service = {
+    CARILLON_SERVICE_HOST: "10.0.0.1",
+    CARILLON_SERVICE_PORT_HTTP: "8080",
+    CARILLON_PORT: "tcp://10.0.0.1:8080",
+    CARILLON_PORT_8080_TCP_ADDR: "10.0.0.1",
+  };
+  expect(faultsOf({ environment: service })).toBe("none");
+});
+
+test("a file that is missing, no YAML, or no map is told by name", () => {
+  expect(faultsOf({ file: "/nowhere/carillon.yaml" })).toContain("cannot read /nowhere/carillon.yaml");
+  const broken = fileWith("http: [");
+  expect(faultsOf({ file: broken })).toContain(broken);
+  const list = fileWith("- http");
+  expect(faultsOf({ file: list })).toBe(`${list}: expected keys and values`);
+  expect(faultsOf({ file: fileWith("") })).toBe("none");
+});
+
+test.each(["0.0.0.0:8080", "[::]:8080", ":8080", "192.168.1.5:8080", "carillon.example:8080"])(
+  "listening on %s without keys is refused, and --insecure lets it",
+  (address) => {
+    for (const key of ["http", "grpc"]) {
+      expect(faultsOf({ flags: { [key]: address } })).toMatch(new RegExp(`^${key}: .*--insecure`));
+      expect(faultsOf({ flags: { [key]: address, insecure: true } })).toBe("none");
+    }
+  },
+);
+
+test.each(["127.0.0.1:0", "localhost:0", "[::1]:0", "127.8.9.1:1"])("listening on %s is loopback", (http) => {
+  expect(faultsOf({ flags: { http } })).toBe("none");
+});

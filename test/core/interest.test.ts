@@ -1,0 +1,96 @@
+import { FanOut } from "../../src/core/fan-out.js";
+import { Interest } from "../../src/core/interest.js";
+import type { BrokerDriver, Subscription } from "../../src/core/ports.js";
+import { TopicIndex } from "../../src/core/topic-index.js";
+import { CarillonError } from "../../src/errors.js";
+import { ManualClock } from "./support.js";
+
+/** Notes who subscribes to what, and refuses topics that begin with "forbidden". */
+class NotingDriver implements BrokerDriver {
+  readonly up = true;
+  readonly log: string[] = [];
+
+  start = (): Promise<void> => Promise.resolve();
+  stop = (): Promise<void> => Promise.resolve();
+  settle = (): Promise<void> => Promise.resolve();
+  admit(): void {}
+  publish = () => Promise.resolve("flushed" as const);
+
+  subscribe(_vhost: string, topic: string): Subscription {
+    this.log.push(`+${topic}`);
+    const refusal = topic.startsWith("forbidden") ? new CarillonError("permission_denied", "no") : undefined;
+    return { refusal, close: () => void this.log.push(`-${topic}`) };
+  }
+}
+
+function setUp(linger: number) {
+  const clock = new ManualClock();
+  const index = new TopicIndex();
+  const driver = new NotingDriver();
+  const interest = new Interest(index, new FanOut(setImmediate, () => {}), clock, linger);
+  return { clock, driver, index, interest, topic: (name: string) => index.findOrAdd("/", "memory", name) };
+}
+
+test("N4: a topic is subscribed once, however many hold it, until the last has left and the linger is over", () => {
+  const { clock, driver, index, interest, topic } = setUp(2_000);
+  interest.hold(topic("a"), driver);
+  interest.hold(topic("a"), driver);
+  interest.release(topic("a"));
+  clock.advance(10_000);
+  expect(driver.log).toEqual(["+a"]);
+  interest.release(topic("a"));
+  clock.advance(1_999);
+  expect(driver.log).toEqual(["+a"]);
+  clock.advance(1);
+  expect(driver.log).toEqual(["+a", "-a"]);
+  expect(index.size).toBe(0);
+});
+
+test("N4: a client that comes and goes does not make the interest come and go", () => {
+  const { clock, driver, interest, topic } = setUp(2_000);
+  for (let time = 0; time < 10; time += 1) {
+    interest.hold(topic("a"), driver);
+    interest.release(topic("a"));
+    clock.advance(1_500);
+  }
+  expect(driver.log).toEqual(["+a"]);
+});
+
+test("N4: one timer serves all topics, each of which lingers its own time", () => {
+  const { clock, driver, index, interest, topic } = setUp(2_000);
+  for (const name of ["a", "b", "c"]) {
+    interest.hold(topic(name), driver);
+    interest.release(topic(name));
+    clock.advance(500);
+  }
+  expect(clock.timers).toBe(1);
+  clock.advance(500);
+  expect(driver.log.filter((line) => line.startsWith("-"))).toEqual(["-a"]);
+  clock.advance(500);
+  expect(driver.log.filter((line) => line.startsWith("-"))).toEqual(["-a", "-b"]);
+  clock.advance(500);
+  expect(index.size).toBe(0);
+  expect(clock.timers).toBe(0);
+});
+
+test("a topic that the broker refuses does not linger", () => {
+  const { driver, index, interest, topic } = setUp(2_000);
+  interest.hold(topic("forbidden"), driver);
+  interest.release(topic("forbidden"));
+  expect(driver.log).toEqual(["+forbidden", "-forbidden"]);
+  expect(index.size).toBe(0);
+});
+
+test("topics of two vhosts and two brokers never meet", () => {
+  const { index } = setUp(0);
+  const names = [
+    ["/", "memory"],
+    ["/", "nats"],
+    ["/a", "memory"],
+  ] as const;
+  const topics = names.map(([vhost, broker]) => index.findOrAdd(vhost, broker, "t"));
+  expect(new Set(topics).size).toBe(3);
+  for (const topic of topics) index.remove(topic);
+  expect(index.size).toBe(0);
+  expect(index.find("/", "memory", "t")).toBeUndefined();
+});

@@ -1,0 +1,109 @@
+import { FanOut } from "../../src/core/fan-out.js";
+import { Hub } from "../../src/core/hub.js";
+import type { Message } from "../../src/core/message.js";
+import type { Clock, Encoding, Sink } from "../../src/core/ports.js";
+import { Session } from "../../src/core/session.js";
+import type { Topic } from "../../src/core/topic.js";
+import type { CloseReason } from "../../src/errors.js";
+
+/** A sink that keeps what is written, and takes it only when told to. */
+export class MemorySink implements Sink {
+  readonly writes: string[][] = [];
+  closedFor: CloseReason | undefined;
+  backlog = 0;
+  /** Whether the peer takes nothing. */
+  stuck = false;
+
+  write(frames: readonly Uint8Array[]): void {
+    this.writes.push(frames.map((frame) => Buffer.from(frame).toString("latin1")));
+    if (this.stuck) for (const frame of frames) this.backlog += frame.length;
+  }
+
+  close(reason: CloseReason): void {
+    this.closedFor = reason;
+  }
+
+  /** All that was written, frame boundaries forgotten. */
+  get text(): string {
+    return this.writes.flat().join("");
+  }
+}
+
+/** Writes a message as `topic:payload;` and counts how often. */
+export class CountingEncoding implements Encoding {
+  encoded = 0;
+
+  frameMaker(topic: string): (message: Message) => Uint8Array {
+    return ({ payload }) => {
+      this.encoded += 1;
+      return Buffer.from(`${topic}:${Buffer.from(payload).toString("latin1")};`, "latin1");
+    };
+  }
+}
+
+/** A hub and a fan-out whose turns end when the test says so. */
+export class Bench {
+  readonly left: Topic[] = [];
+  readonly fanOut = new FanOut(
+    (run) => {
+      this.#endOfTurn.push(run);
+    },
+    (session) => {
+      this.hub.remove(session, "slow_consumer");
+    },
+  );
+  readonly hub = new Hub(this.fanOut, (topic) => {
+    this.left.push(topic);
+  });
+  readonly #endOfTurn: (() => void)[] = [];
+  #sessions = 0;
+
+  session(sink: Sink, encoding: Encoding, outboxBytes = 1_000): Session {
+    this.#sessions += 1;
+    const session = new Session({ id: `s${this.#sessions}`, vhost: "/", encoding, sink, outboxBytes });
+    this.hub.add(session);
+    return session;
+  }
+
+  endTurn(): void {
+    for (const run of this.#endOfTurn.splice(0)) run();
+  }
+}
+
+export function message(payload: string): Message {
+  return { id: payload, event: "", time: 0, payload: Buffer.from(payload, "latin1") };
+}
+
+/** A clock that moves when told to. */
+export class ManualClock implements Clock {
+  #now = 0;
+  #timers: { at: number; run: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(milliseconds: number, run: () => void): () => void {
+    const timer = { at: this.#now + milliseconds, run };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((candidate) => candidate !== timer);
+    };
+  }
+
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  advance(milliseconds: number): void {
+    const end = this.#now + milliseconds;
+    for (;;) {
+      const due = this.#timers.filter(({ at }) => at <= end).toSorted((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#now = due.at;
+      due.run();
+    }
+    this.#now = end;
+  }
+}

@@ -1,0 +1,40 @@
+import { labelFault, topicFault } from "../../src/core/topic-name.js";
+
+test.each([
+  ["foo", undefined],
+  ["orders.42", undefined],
+  ["a*b>c%d", undefined],
+  ["ünï/☂:🔔", undefined],
+  ["a#b@c$", undefined],
+  ["a".repeat(255), undefined],
+  ["ü".repeat(127), undefined],
+  ["", "is empty"],
+  ["a".repeat(256), "is longer than 255 bytes"],
+  ["ü".repeat(128), "is longer than 255 bytes"],
+  ["@join", "begins with a reserved character (@, # or $)"],
+  ["#error", "begins with a reserved character (@, # or $)"],
+  ["$user", "begins with a reserved character (@, # or $)"],
+  ["a b", "holds white space or a control character"],
+  ["a\tb", "holds white space or a control character"],
+  ["a\u00a0b", "holds white space or a control character"],
+  ["a\u2028b", "holds white space or a control character"],
+  ["a\u0000", "holds white space or a control character"],
+  ["a\u007f", "holds white space or a control character"],
+  ["a\u0085", "holds white space or a control character"],
+  ["\ud83d", "is not valid Unicode"],
+])("T1: %j", (name, fault) => {
+  expect(topicFault(name)).toBe(fault);
+});
+
+test.each([
+  ["", undefined],
+  ["order placed", undefined],
+  ["@any ☂", undefined],
+  ["a".repeat(256), "is longer than 255 bytes"],
+  ["a\nb", "holds a control character"],
+  [" a", "begins or ends with white space"],
+  ["a\u00a0", "begins or ends with white space"],
+  ["\udc00", "is not valid Unicode"],
+])("T2: %j", (label, fault) => {
+  expect(labelFault(label)).toBe(fault);
+});

@@ -1,0 +1,241 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parse } from "yaml";
+import { packageVersion } from "../../src/util/package-root.js";
+import { cleanUp } from "../support/clean-up.js";
+import { connect } from "../support/client.js";
+import { PROGRAM, runCarillon, startCarillon } from "../support/process.js";
+
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), "carillon-cli-"));
+  cleanUp(() => {
+    rmSync(folder, { recursive: true });
+  });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+describe("carillon", () => {
+  test("--help and --version tell, and end with 0", async () => {
+    const help = await runCarillon(["--help"]);
+    expect(help.code).toBe(0);
+    for (const word of ["serve", "publish", "listen", "config", "Exit codes"]) expect(help.stdout).toContain(word);
+    expect(await runCarillon(["--version"])).toMatchObject({ code: 0, stdout: `${packageVersion}\n` });
+  });
+
+  test("wrong usage ends with 2 and says where help is", async () => {
+    for (const args of [["sing"], ["serve", "--htpp", "x"], ["publish"], ["listen"], ["config"], []]) {
+      const { code, stderr } = await runCarillon(args);
+      expect(code).toBe(2);
+      expect(stderr).toContain("help");
+    }
+  });
+});
+
+describe("carillon publish", () => {
+  test("prints id and stage, takes the payload as argument or from stdin, byte for byte", async () => {
+    const node = await startCarillon();
+    const client = await connect(`${node.ws}/ws?meta=1`);
+    await client.join("foo");
+    const said = await runCarillon(["publish", "-s", node.grpc, "foo", "hello", "--event", "greeted", "--id", "m1"]);
+    expect(said).toEqual({ code: 0, stdout: "m1 flushed\n", stderr: "" });
+    expect(await client.next()).toMatchObject({ topic: "foo", payload: "hello", event: "greeted", id: "m1" });
+    const piped = await runCarillon(["publish", "-s", node.grpc, "foo", "-", "--async"], { input: "a\nb\n" });
+    expect(piped.stdout).toMatch(/^\S+ accepted\n$/);
+    expect(await client.next()).toMatchObject({ payload: "a\nb\n" });
+    await runCarillon(["publish", "-s", node.grpc, "foo"], { input: Buffer.from([0xff, 0x00]) });
+    expect(await client.next()).toMatchObject({ payload: "/wA=", encoding: "base64" });
+  });
+
+  test("a refusal ends with 1 and says why", async () => {
+    const node = await startCarillon();
+    const { code, stderr, stdout } = await runCarillon(["publish", "-s", node.grpc, "#foo", "x"]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain("messages[0].topics[0] begins with a reserved character");
+  });
+
+  test("a server that is not there ends with 3", async () => {
+    const port = await closedPort();
+    const { code, stderr } = await runCarillon(["publish", "-s", `127.0.0.1:${port}`, "foo", "x"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("ECONNREFUSED");
+  });
+});
+
+describe("carillon listen", () => {
+  test("prints payloads, with the topic where there are several, and JSON where asked", async () => {
+    const node = await startCarillon();
+    const one = listen(node.ws, "foo");
+    const both = listen(node.ws, "foo", "bar");
+    const json = listen(node.ws, "foo", "--json");
+    await Promise.all([one.listening, both.listening, json.listening]);
+    await runCarillon(["publish", "-s", node.grpc, "foo", "hi", "--id", "m1", "--event", "e"]);
+    expect(await one.line()).toBe("hi");
+    expect(await both.line()).toBe("foo hi");
+    expect(JSON.parse(await json.line())).toMatchObject({ topic: "foo", payload: "hi", id: "m1", event: "e" });
+    one.child.kill("SIGINT");
+    expect(await one.exited).toBe(0);
+  });
+
+  test("comes back by itself when the node does", async () => {
+    const first = await startCarillon();
+    const port = new URL(first.http).port;
+    const listener = listen(first.ws, "foo");
+    await listener.listening;
+    first.child.kill("SIGTERM");
+    await first.exited;
+    const again = await startCarillon(["--http", `127.0.0.1:${port}`]);
+    await listener.listeningAgain;
+    await runCarillon(["publish", "-s", again.grpc, "foo", "still here"]);
+    expect(await listener.line()).toBe("still here");
+  });
+
+  test("a refused join ends with 1, a server that is not there with 3", async () => {
+    const node = await startCarillon();
+    const refused = await runCarillon(["listen", "-u", `${node.ws}/ws`, "#foo"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("topics[0] begins with a reserved character");
+    const absent = await runCarillon(["listen", "-u", `ws://127.0.0.1:${await closedPort()}/ws`, "foo"]);
+    expect(absent.code).toBe(3);
+  });
+});
+
+describe("carillon config", () => {
+  test("--print-defaults prints a file that --check finds good", async () => {
+    const { code, stdout } = await runCarillon(["config", "--print-defaults"]);
+    expect(code).toBe(0);
+    expect(parse(stdout)).toMatchObject({ http: "127.0.0.1:8080" });
+    const folder = folderWith({ "a.yaml": stdout });
+    expect(await runCarillon(["config", "--check", "a.yaml"], { folder })).toMatchObject({
+      code: 0,
+      stdout: "a.yaml: good\n",
+    });
+  });
+
+  test("--check names every fault and ends with 2", async () => {
+    const folder = folderWith({ "a.yaml": "htpp: 127.0.0.1:1\nlimits: { outbox: big }\n" });
+    const { code, stderr } = await runCarillon(["config", "--check", "a.yaml"], { folder });
+    expect(code).toBe(2);
+    expect(stderr).toContain("carillon: htpp: unknown key; did you mean http?\n");
+    expect(stderr).toContain("carillon: limits.outbox: expected a size such as 64KiB, 1MiB");
+  });
+});
+
+describe("carillon serve", () => {
+  test("reads carillon.yaml here, --config, the environment and flags", async () => {
+    const folder = folderWith({
+      "carillon.yaml": "limits: { payload: 1B }",
+      "other.yaml": "limits: { payload: 2B }",
+    });
+    for (const [args, environment, limit] of [
+      [[], {}, 1],
+      [["--config", "other.yaml"], {}, 2],
+      [[], { CARILLON_LIMITS_PAYLOAD: "3B" }, 3],
+    ] as const) {
+      const node = await startCarillon(args, { folder, environment });
+      const { stderr } = await runCarillon(["publish", "-s", node.grpc, "foo", "12345"]);
+      expect(stderr).toContain(`payload: 5 bytes, the limit is ${limit}`);
+    }
+  });
+
+  test("a bad configuration, also one open to everybody, ends with 2 and says what to set", async () => {
+    const { code, stderr } = await runCarillon(["serve", "--http", "0.0.0.0:0"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--insecure");
+  });
+
+  test("a port that is taken ends with 1 and names it", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    cleanUp(() => taken.close());
+    const { port } = taken.address() as { port: number };
+    const { code, stderr } = await runCarillon(["serve", "--http", `127.0.0.1:${port}`, "--grpc", "127.0.0.1:0"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`cannot listen on http address 127.0.0.1:${port}`);
+  });
+
+  test("one line says that nobody is asked for a key, and --try prints three lines", async () => {
+    const node = await startCarillon(["--try"]);
+    expect(
+      await node.logged("no keys are configured: whoever reaches these ports may publish and listen"),
+    ).toBeTruthy();
+    node.child.kill("SIGTERM");
+    expect(await node.exited).toBe(0);
+    const lines = (await node.stderr).split("\n").filter((line) => /^ {2}\d\. /.test(line));
+    expect(lines).toHaveLength(3);
+    expect(lines[1]).toContain(`curl ${node.http}/websockets.v1.BroadcastService/Publish`);
+    expect(lines[2]).toContain(`publish --server ${node.grpc} hello`);
+  });
+});
+
+test("the log is for people where that is asked for, and tells the addresses", async () => {
+  const environment = { CARILLON_LOG_FORMAT: "pretty", CARILLON_HTTP: "127.0.0.1:0", CARILLON_GRPC: "127.0.0.1:0" };
+  const node = spawn(process.execPath, [PROGRAM, "serve"], { env: environment, stdio: ["ignore", "pipe", "ignore"] });
+  const exited = once(node, "exit");
+  for await (const line of createInterface({ input: node.stdout })) {
+    expect(line).not.toMatch(/^\{/);
+    if (/http: "http:\/\/127\.0\.0\.1:\d+"/.test(line)) node.kill("SIGTERM");
+  }
+  expect(await exited).toEqual([0, null]);
+});
+
+describe("signals", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)("L7: %s stops gracefully with 0", async (signal) => {
+    const node = await startCarillon();
+    const client = await connect(`${node.ws}/ws`);
+    node.child.kill(signal);
+    expect(await client.closed).toEqual({ code: 1012, reason: "service restart" });
+    expect(await node.exited).toBe(0);
+    expect(node.log.at(-1)).toMatchObject({ msg: "stopped" });
+  });
+
+  test("L7: a second signal exits at once, with 1", async () => {
+    const node = await startCarillon();
+    const client = await connect(`${node.ws}/ws`);
+    // A client that reads nothing does not answer the close, so the first stop waits for it.
+    client.webSocket.pause();
+    node.child.kill("SIGTERM");
+    await node.logged("stopping; a second signal exits at once");
+    node.child.kill("SIGTERM");
+    expect(await node.exited).toBe(1);
+  });
+});
+
+function listen(ws: string, ...args: readonly string[]) {
+  const child = spawn(process.execPath, [PROGRAM, "listen", "-u", `${ws}/ws`, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  cleanUp(async () => {
+    child.kill("SIGKILL");
+    await exited;
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const notes = createInterface({ input: child.stderr });
+  const [listening, listeningAgain] = [1, 2].map((wanted) => {
+    let seen = 0;
+    return new Promise<void>((resolve) => {
+      notes.on("line", (line) => {
+        if (line.includes("listening to")) seen += 1;
+        if (seen === wanted) resolve();
+      });
+    });
+  });
+  const line = async (): Promise<string> => String((await lines.next()).value);
+  return { child, exited, line, listening, listeningAgain };
+}
+
+/** A port on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
