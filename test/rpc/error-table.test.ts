@@ -1,0 +1,23 @@
+import { statusOf } from "../support/peers.js";
+import { errorTable } from "../support/protocol.js";
+import type { ErrorCase } from "./errors/error-case.js";
+import { mountErrors } from "./errors/mounts.js";
+import { natsErrors } from "./errors/nats.js";
+import { refusals } from "./errors/refusals.js";
+
+const cases: Readonly<Record<string, ErrorCase>> = { ...refusals, ...mountErrors, ...natsErrors };
+const table = errorTable();
+
+test.each(table.map((row) => [row.rule, row] as const))(
+  "%s: both mounts fail as PROTOCOL.md's table says",
+  async (rule, row) => {
+    const run = cases[rule];
+    if (run === undefined) throw new Error(`no case provokes ${rule}`);
+    expect(statusOf(row.connectCode)).toBe(row.status);
+    await run(row);
+  },
+);
+
+test("E1: every case stands in the table", () => {
+  expect(table.map(({ rule }) => rule)).toEqual(expect.arrayContaining(Object.keys(cases)));
+});

@@ -1,0 +1,29 @@
+import { connect, type TestClient } from "../../support/client.js";
+import type { TestNode } from "../../support/node.js";
+import { grpcClient, grpcPeer, type PeerAnswer } from "../../support/peers.js";
+import type { ErrorRow } from "../../support/protocol.js";
+
+/** Brings about one row of the table of errors by every way there is, and sees that it is as the row says. */
+export type ErrorCase = (row: ErrorRow) => Promise<void>;
+
+export function expectRow(row: ErrorRow, answer: Pick<PeerAnswer, "status" | "message">, peer: string): void {
+  expect({ peer, status: answer.status, message: answer.message }).toEqual({
+    peer,
+    status: row.status,
+    message: expect.stringMatching(row.pattern),
+  });
+}
+
+/** A client in the topic `heard`, on which a refused request must leave nothing. */
+export async function listenerOf(node: TestNode, ...topics: string[]): Promise<TestClient> {
+  const listener = await connect(`${node.ws}/ws`);
+  await listener.join("heard", ...topics);
+  return listener;
+}
+
+/** What the listener hears next is what is published now: nothing else was (O4). */
+export async function expectOnlySentinel(node: TestNode, listener: TestClient, topic = "heard"): Promise<void> {
+  const { status } = await grpcPeer(grpcClient(node)).publish([{ topics: [topic], payload: Buffer.from("sentinel") }]);
+  expect(status).toBe(0);
+  expect(await listener.next()).toEqual({ topic, payload: "sentinel" });
+}

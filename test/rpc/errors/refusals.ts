@@ -1,0 +1,48 @@
+import { startNode } from "../../support/node.js";
+import { type PeerMessage, peersOf } from "../../support/peers.js";
+import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
+
+const long = "ü".repeat(128);
+const payload = Buffer.from("x");
+const topics = ["heard"];
+const many = (count: number): string[] => Array.from({ length: count }, (_, position) => `topic${position}`);
+
+/** What is wrong with a publish, whatever the broker: each of these is refused, and together in all of the row's words. */
+const REFUSED: Readonly<Record<string, readonly PeerMessage[]>> = {
+  E1: [{ topics: [], payload }, { payload }],
+  E2: ["", long, "@heard", "#heard", "$heard", "he ard", "heard\u0000", "heard\u2028"].map((bad) => ({
+    topics: ["heard", bad],
+  })),
+  E3: ["join", "leave", "PUBLISH"].map((command) => ({ topics, command })),
+  E4: ["nats", "Memory", "__proto__"].map((broker) => ({ topics, broker })),
+  E5: [{ topics, payload: Buffer.alloc(1_048_577) }],
+  E6: [long, "a\u0007b", " a", "a\u3000"].flatMap((label) => [
+    { topics, event: label },
+    { topics, id: label },
+  ]),
+  E7: [{ topics: many(1_001) }],
+  E9: [{ topics: many(65), payload: Buffer.alloc(1_048_576, 97) }],
+};
+
+function refusal(messages: readonly PeerMessage[]): ErrorCase {
+  return async (row) => {
+    const node = await startNode();
+    const listener = await listenerOf(node);
+    const said = new Set<string>();
+    for (const peer of peersOf(node)) {
+      for (const message of messages) {
+        for (const method of ["Publish", "PublishAsync"] as const) {
+          const answer = await peer.publish([{ topics, payload }, message], method);
+          expectRow(row, answer, peer.name);
+          for (const { pattern, text } of row.wordings) if (pattern.test(answer.message)) said.add(text);
+        }
+      }
+    }
+    expect(said).toEqual(new Set(row.wordings.map(({ text }) => text)));
+    await expectOnlySentinel(node, listener);
+  };
+}
+
+export const refusals: Readonly<Record<string, ErrorCase>> = Object.fromEntries(
+  Object.entries(REFUSED).map(([rule, messages]) => [rule, refusal(messages)]),
+);

@@ -1,0 +1,71 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/websockets_pb.js";
+import { connect } from "../support/client.js";
+import { startNode } from "../support/node.js";
+import { rawPeersOf } from "../support/raw-peers.js";
+
+const hexOf = (text: string): string => Buffer.from(text).toString("hex");
+
+/** As DTOs of the published websockets.v1 encode it: tag = field number × 8 + wire type (2: length-delimited). */
+const ORIGINAL = [
+  ["0a", "1f"], // Request.messages (1), 31 bytes
+  ["0a", "07", hexOf("publish")], // Message.command (1)
+  ["12", "03", hexOf("foo")], // Message.topics (2)
+  ["12", "03", hexOf("bar")],
+  ["1a", "02", hexOf("hi")], // Message.payload (3)
+  ["22", "06", hexOf("memory")], // Message.broker (4)
+];
+
+/** The same with what Carillon adds. */
+const EXTENDED = [
+  ["0a", "11"], // 17 bytes
+  ["12", "03", hexOf("foo")],
+  ["1a", "02", hexOf("hi")],
+  ["52", "02", hexOf("ev")], // Message.event (10)
+  ["5a", "02", hexOf("id")], // Message.id (11)
+];
+
+const bytesOf = (lines: readonly (readonly string[])[]): Buffer => Buffer.from(lines.flat().join(""), "hex");
+
+test("R1: bytes of the published websockets.v1 are understood", async () => {
+  const node = await startNode();
+  const listener = await connect(`${node.ws}/ws?meta=1`);
+  await listener.join("foo", "bar");
+  for (const peer of rawPeersOf(node).filter(({ name }) => name !== "connect-json")) {
+    expect(await peer.send({ bytes: bytesOf(ORIGINAL) })).toMatchObject({ status: 0 });
+    expect(await listener.next()).toMatchObject({ topic: "foo", payload: "hi" });
+    expect(await listener.next()).toMatchObject({ topic: "bar", payload: "hi" });
+    expect(await peer.send({ bytes: bytesOf(EXTENDED) })).toMatchObject({ status: 0 });
+    expect(await listener.next()).toMatchObject({ topic: "foo", payload: "hi", event: "ev", id: "id" });
+  }
+});
+
+test("R1: what we encode is the same bytes", () => {
+  const original = { command: "publish", topics: ["foo", "bar"], payload: Buffer.from("hi"), broker: "memory" };
+  const extended = { topics: ["foo"], payload: Buffer.from("hi"), event: "ev", id: "id" };
+  const encode = (message: typeof original | typeof extended): string =>
+    Buffer.from(toBinary(RequestSchema, create(RequestSchema, { messages: [message] }))).toString("hex");
+  expect(encode(original)).toBe(bytesOf(ORIGINAL).toString("hex"));
+  expect(encode(extended)).toBe(bytesOf(EXTENDED).toString("hex"));
+});
+
+test("R1: a Response is ok in field 1 and receipts in field 10", () => {
+  const response = { ok: true, receipts: [{ id: "id", stage: Stage.FLUSHED }] };
+  const bytes = Buffer.from("080152060a0269641002", "hex");
+  expect(Buffer.from(toBinary(ResponseSchema, create(ResponseSchema, response)))).toEqual(bytes);
+  expect(fromBinary(ResponseSchema, bytes)).toMatchObject(response);
+});
+
+test("R10: fields that this version does not know are ignored, in JSON as in protobuf", async () => {
+  const node = await startNode();
+  const listener = await connect(`${node.ws}/ws`);
+  await listener.join("foo");
+  // In Message a field 15 (text), in Request a field 99 (varint).
+  const binary = Buffer.from(`0a081203${hexOf("foo")}7a0178980607`, "hex");
+  const json = Buffer.from('{"messages":[{"topics":["foo"],"later":[{"deep":null}]}],"also":1}');
+  for (const peer of rawPeersOf(node)) {
+    const bytes = peer.name === "connect-json" ? json : binary;
+    expect(await peer.send({ bytes })).toMatchObject({ status: 0 });
+    expect(await listener.nextText()).toBe('{"topic":"foo","payload":""}');
+  }
+});

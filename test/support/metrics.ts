@@ -1,0 +1,27 @@
+import type { TestNode } from "./node.js";
+
+/** Reads one figure of /metrics; 0 where it is not there. */
+export async function metric(node: TestNode, line: string): Promise<number> {
+  const text = await (await fetch(`${node.http}/metrics`)).text();
+  const found = text.split("\n").find((candidate) => candidate.startsWith(`${line} `));
+  return found === undefined ? 0 : Number(found.slice(line.length + 1));
+}
+
+/** Asks again, one round trip after the other, until the figure is as large. */
+export async function untilMetric(node: TestNode, line: string, least: number): Promise<void> {
+  while ((await metric(node, line)) < least);
+}
+
+/** Messages that backends have published, whether or not they have an answer yet. */
+export const MESSAGES_IN = 'carillon_messages_in_total{source="backend"}';
+
+/** Asks until the figure is the same in so many round trips in a row that nothing can be under way any more. */
+export async function settled(node: TestNode, line: string): Promise<number> {
+  let last = await metric(node, line);
+  for (let same = 0; same < 40; same += 1) {
+    const now = await metric(node, line);
+    if (now !== last) same = 0;
+    last = now;
+  }
+  return last;
+}
