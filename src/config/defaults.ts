@@ -31,10 +31,11 @@ page: auto
 # How messages travel between nodes. Clients name a broker by its key here. A NATS one:
 #   nats:
 #     driver: nats
-#     servers: [nats://127.0.0.1:4222]   # or tls://…
+#     servers: [nats://127.0.0.1:4222]   # or tls://…: then no server is spoken to in the clear
 #     prefix: carillon                   # subjects are <prefix>.<vhost>.<topic>
 #     client_name: carillon              # shown by NATS
-#     user: …  password: …               # or one of: token, nkey_file, creds_file
+#     user: …  password: …               # or one of: token, nkey_file, creds_file; or in a server's URL,
+#                                        # percent-encoded: nats://USER:PASSWORD@HOST:PORT, nats://TOKEN@HOST:PORT
 #     tls: { ca_file: …, cert_file: …, key_file: … }
 #     pending: 64MiB                     # sent and not confirmed; beyond that publishes are refused
 #     confirm_timeout: 5s                # a publish or join that NATS has not confirmed by then fails

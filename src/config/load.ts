@@ -59,16 +59,10 @@ function readConfigFile(file: string): Input {
 
 function brokersOf(shortForm: string): ConfigInput {
   if (shortForm === "memory") return { brokers: { memory: { driver: "memory" } } };
-  if (!URL.canParse(shortForm) || !/^(?:nats|tls):\/\//.test(shortForm)) {
+  if (!/^(?:nats|tls):\/\//.test(shortForm)) {
     throw new CarillonError("invalid_argument", "broker: expected memory or nats://HOST:PORT");
   }
-  const { host, password, protocol, username } = new URL(shortForm);
-  const servers = [`${protocol}//${host}`];
-  const user = decodeURIComponent(username);
-  if (password !== "") {
-    return { brokers: { nats: { driver: "nats", servers, user, password: decodeURIComponent(password) } } };
-  }
-  return { brokers: { nats: { driver: "nats", servers, ...(user === "" ? {} : { token: user }) } } };
+  return { brokers: { nats: { driver: "nats", servers: [shortForm] } } };
 }
 
 /** Without keys, whoever reaches the ports may publish and listen: only this machine, unless that is asked for. */

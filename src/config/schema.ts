@@ -30,7 +30,10 @@ const count = (least: number, most: number) => z.number().int().min(least).max(m
 
 const natsServer = z
   .string()
-  .regex(/^(?:nats|tls):\/\/[^\s/@]+$/, "expected nats://HOST:PORT or tls://HOST:PORT; logins have keys of their own");
+  .refine(
+    (url) => /^(?:nats|tls):\/\/[^\s/]+$/.test(url) && URL.canParse(url),
+    "expected nats://HOST:PORT or tls://HOST:PORT",
+  );
 
 const memoryBroker = z.strictObject({ driver: z.literal("memory") });
 

@@ -68,11 +68,17 @@ test("lists come from the environment with commas", () => {
 test.each([
   ["nats://127.0.0.1:4222", { driver: "nats", servers: ["nats://127.0.0.1:4222"] }],
   ["tls://nats.example:4222", { driver: "nats", servers: ["tls://nats.example:4222"] }],
-  ["nats://me:p%40ss@127.0.0.1:4222", { servers: ["nats://127.0.0.1:4222"], user: "me", password: "p@ss" }],
-  ["nats://secret@127.0.0.1:4222", { servers: ["nats://127.0.0.1:4222"], token: "secret" }],
+  ["nats://me:p%40ss@127.0.0.1:4222", { servers: ["nats://me:p%40ss@127.0.0.1:4222"] }],
 ])("the short form of brokers: %s", (broker, expected) => {
   expect(loadConfig({ broker }).brokers["nats"]).toMatchObject(expected);
   expect(loadConfig({ environment: { CARILLON_BROKER: broker } }).brokers["nats"]).toMatchObject(expected);
+});
+
+test("a broker that is neither memory nor NATS is a fault that does not show what may be a password", () => {
+  for (const broker of ["redis://me:secret@h", "nats://me:secret@h:port", "nats://me:secret@h/path", "secret"]) {
+    expect(faultsOf({ broker })).toMatch(/broker/);
+    expect(faultsOf({ broker })).not.toContain("secret");
+  }
 });
 
 test.each<[string, ConfigInput | Record<string, unknown>, string]>([

@@ -8,10 +8,13 @@ import { cleanUp } from "./clean-up.js";
 
 /** A real nats-server in a process of its own. */
 export class NatsServer {
-  readonly #config: string;
+  #config: string;
   readonly #folder: string;
   #process: ChildProcess | undefined;
   #port = -1;
+  #monitorPort = 0;
+  readonly #log: string[] = [];
+  #onLine: (() => void) | undefined;
 
   /** @param config - lines of a nats-server configuration, without the port */
   constructor(config = "") {
@@ -27,6 +30,11 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.#port}`;
   }
 
+  /** URL of the monitoring port, where the configuration has `http: "127.0.0.1:-1"`. */
+  get monitorUrl(): string {
+    return `http://127.0.0.1:${this.#monitorPort}`;
+  }
+
   /** Starts, on a free port the first time and on the same one again after that. Resolves when it takes clients. */
   async start(): Promise<void> {
     const file = join(this.#folder, "nats.conf");
@@ -34,17 +42,38 @@ export class NatsServer {
     const program = process.env["NATS_SERVER"] ?? "nats-server";
     const child = spawn(program, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
-    const output: string[] = [];
-    for await (const line of createInterface({ input: child.stderr })) {
-      output.push(line);
-      const port = /Listening for client connections on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-      if (port !== undefined) this.#port = Number(port);
-      if (line.includes("Server is ready")) {
-        child.stderr.resume();
-        return;
-      }
+    this.#log.length = 0;
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      this.#log.push(line);
+      this.#onLine?.();
+    });
+    await Promise.race([
+      this.logged(/Server is ready/),
+      once(child, "exit").then(() => {
+        throw new Error(`nats-server did not start:\n${this.#log.join("\n")}`);
+      }),
+    ]);
+    this.#port = this.#loggedPort(/Listening for client connections on 127\.0\.0\.1:(\d+)/) ?? this.#port;
+    this.#monitorPort = this.#loggedPort(/Starting http monitor on 127\.0\.0\.1:(\d+)/) ?? 0;
+  }
+
+  /** Resolves when so many lines of the log, since the last start, match. */
+  async logged(pattern: RegExp, count = 1): Promise<void> {
+    while (this.#log.filter((line) => pattern.test(line)).length < count) {
+      await new Promise<void>((resolve) => {
+        this.#onLine = resolve;
+      });
     }
-    throw new Error(`nats-server did not start:\n${output.join("\n")}`);
+  }
+
+  #loggedPort(pattern: RegExp): number | undefined {
+    const port = this.#log.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
+    return port === undefined ? undefined : Number(port);
+  }
+
+  /** What it is started with from the next start on. */
+  reconfigure(config: string): void {
+    this.#config = config;
   }
 
   /** Ends the process at once and waits until it is gone. */

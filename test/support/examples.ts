@@ -1,0 +1,66 @@
+/**
+ * The fenced blocks of a page of documentation, as examples that can be run:
+ *
+ * - `sh` is run by a shell, `js` by Node, `yaml` is a file. A first line `// NAME` or `# NAME` names the file.
+ * - `sh keeps running` and `js keeps running` go on in the background.
+ * - `text` is what the example before it prints: `…` stands for anything within a line, and for any lines on a line of
+ *   its own.
+ * - `text heard` is what a listener has printed when everything above has been run.
+ */
+export interface Example {
+  /** Of the fence, from 1. */
+  readonly line: number;
+  readonly language: "sh" | "js" | "yaml";
+  readonly keepsRunning: boolean;
+  readonly code: string;
+  readonly file: string | undefined;
+  readonly prints: string | undefined;
+}
+
+export interface Examples {
+  readonly examples: readonly Example[];
+  /** The lines of the block `text heard`. */
+  readonly heard: readonly string[];
+}
+
+const FENCED = /^```(?<info>.*)\n(?<code>[\s\S]*?)\n```$/gm;
+
+/** @throws Error for a block that is none of these: nothing on the page goes unnoticed */
+export function readExamples(page: string): Examples {
+  const examples: Example[] = [];
+  let heard: readonly string[] = [];
+  for (const { groups: { code = "", info = "" } = {}, index } of page.matchAll(FENCED)) {
+    const line = page.slice(0, index).split("\n").length;
+    const last = examples.at(-1);
+    const [language = "", ...words] = info.split(" ");
+    const flag = words.join(" ");
+    if (info === "text heard") {
+      heard = code.split("\n");
+    } else if (info === "text" && last !== undefined && last.prints === undefined) {
+      examples.splice(-1, 1, { ...last, prints: code });
+    } else if (isLanguage(language) && (flag === "" || flag === "keeps running")) {
+      const file = /^(?:\/\/|#) (\S+\.\w+)\n/.exec(code)?.[1];
+      if (file === undefined && language !== "sh") throw new Error(`line ${line}: the block does not name its file`);
+      examples.push({ line, language, keepsRunning: flag !== "", code, file, prints: undefined });
+    } else {
+      throw new Error(`line ${line}: nobody knows what to do with a block \`${info}\``);
+    }
+  }
+  return { examples, heard };
+}
+
+/** What an example is said to print, as a pattern. */
+export function patternOf(prints: string): string {
+  const lines = prints.split("\n").map((line) => {
+    if (line === "…") return String.raw`[\s\S]*`;
+    return line
+      .split("…")
+      .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`))
+      .join(".+");
+  });
+  return lines.join("\n");
+}
+
+function isLanguage(text: string): text is Example["language"] {
+  return ["sh", "js", "yaml"].includes(text);
+}

@@ -1,0 +1,38 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { cleanUp } from "./clean-up.js";
+import { monitor } from "./nats-monitor.js";
+import { NatsServer } from "./nats-server.js";
+
+/** Servers that know each other by routes on the loopback address; they are ended after the test. */
+export async function startNatsCluster(size: number): Promise<NatsServer[]> {
+  const ports = await freePorts(size);
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(", ");
+  const servers = ports.map((port, position) => {
+    const cluster = `cluster: { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`;
+    const server = new NatsServer(`server_name: s${position}\nhttp: "127.0.0.1:-1"\n${cluster}`);
+    cleanUp(() => server.remove());
+    return server;
+  });
+  await Promise.all(servers.map((server) => server.start()));
+  await Promise.all(servers.map((server) => routesTo(server, size - 1)));
+  return servers;
+}
+
+/** Resolves when the server has a route to so many others. Each look is a round trip to its monitoring port. */
+export async function routesTo(server: NatsServer, others: number): Promise<void> {
+  for (;;) {
+    const { routes } = await monitor<{ routes: readonly { readonly remote_id: string }[] }>(server, "routez");
+    if (new Set(routes.map((route) => route.remote_id)).size >= others) return;
+  }
+}
+
+/** Routes need their ports before any server listens; they are let go together, right before they are taken. */
+async function freePorts(count: number): Promise<number[]> {
+  const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(holders.map((holder) => once(holder, "listening")));
+  const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
+  await Promise.all(holders.map((holder) => once(holder.close(), "close")));
+  return ports;
+}
