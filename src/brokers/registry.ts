@@ -1,6 +1,9 @@
 import type { BrokerDirectory, BrokerDriver, NamedBroker } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 
+/** Most characters of an unknown name that are said back: the known ones matter more. */
+const LONGEST_SHOWN = 64;
+
 /** The brokers of this node by name, and which of them each vhost's clients may name. */
 export class BrokerRegistry implements BrokerDirectory {
   readonly #brokers: ReadonlyMap<string, NamedBroker>;
@@ -26,7 +29,8 @@ export class BrokerRegistry implements BrokerDirectory {
     const wanted = name === "" ? known[0] : known.find((candidate) => candidate === name);
     const broker = wanted === undefined ? undefined : this.#brokers.get(wanted);
     if (broker === undefined) {
-      throw new CarillonError("not_found", `no broker named ${JSON.stringify(name)}; known: ${known.join(", ")}`);
+      const shown = name.length > LONGEST_SHOWN ? `${name.slice(0, LONGEST_SHOWN)}…` : name;
+      throw new CarillonError("not_found", `no broker named ${JSON.stringify(shown)}; known: ${known.join(", ")}`);
     }
     return broker;
   }

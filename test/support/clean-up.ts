@@ -4,7 +4,7 @@ type CleanUp = () => unknown;
 
 const pending: CleanUp[] = [];
 
-/** Runs after the test, last registered first, whatever its outcome. */
+/** Runs after the test, last registered first, whatever its outcome and that of the others. */
 export function cleanUp(run: CleanUp): void {
   pending.push(run);
 }
@@ -15,13 +15,21 @@ const LEAKS = ["TCPSocketWrap", "TCPServerWrap", "ProcessWrap"];
 const PATIENCE = 3_000;
 
 afterEach(async () => {
-  for (let run = pending.pop(); run !== undefined; run = pending.pop()) await run();
+  const failures: unknown[] = [];
+  for (let run = pending.pop(); run !== undefined; run = pending.pop()) {
+    try {
+      await run();
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 });
 
 afterAll(async () => {
   const end = Date.now() + PATIENCE;
   while (leaks().length > 0 && Date.now() < end) await nextTurn();
-  expect(leaks()).toEqual([]);
+  if (leaks().length > 0) throw new Error(`the tests left behind: ${leaks().join(", ")}`);
 });
 
 function leaks(): string[] {

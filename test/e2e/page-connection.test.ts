@@ -1,0 +1,96 @@
+import { inBrowser, NO_SERVER, openPage } from "../support/browser.js";
+import { startNats } from "../support/nats-server.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { say } from "../support/publish.js";
+
+inBrowser("the page's connection", () => {
+  test("L7: comes back by itself when another node takes the place of one that stopped", async () => {
+    const first = await startNode();
+    const shown = await openPage(first.http, { hash: "#hello,orders", expected: NO_SERVER });
+    await shown.joined("hello", "orders");
+    await say(first, "orders", "from the first");
+    await shown.payloads(1);
+
+    await first.carillon.stop();
+    await shown.inState("reconnecting");
+    await shown.says("state", /^Reconnecting in \d+ s$/);
+    await shown.says("last-close", /^Last closed with 1012, the server restarts: “service restart”\.$/);
+    expect(await shown.topics.evaluateAll((items) => items.map((item) => item.getAttribute("data-status")))).toEqual([
+      "joining",
+      "joining",
+    ]);
+
+    const second = await startNode({ http: portOf(first) });
+    await shown.inState("connected");
+    await shown.joined("hello", "orders");
+    await say(second, "orders", "from the second");
+    expect(await shown.payloads(2)).toEqual(["from the first", "from the second"]);
+    const notes = await shown.frames("note", 3);
+    expect(notes.filter((note) => note.startsWith("closed 1012"))).toEqual(["closed 1012 service restart"]);
+  });
+
+  test("tries again at once when asked to", async () => {
+    const first = await startNode();
+    const shown = await openPage(first.http, { expected: NO_SERVER });
+    await shown.joined("hello");
+    await first.carillon.stop();
+    await shown.inState("reconnecting");
+    await startNode({ http: portOf(first) });
+    // Gone already where the page was faster.
+    await shown.page.evaluate(() => document.getElementById("retry")?.click());
+    await shown.joined("hello");
+    expect(await shown.page.getByTestId("retry-button").isHidden()).toBe(true);
+  });
+
+  test("stays away when told to disconnect, and keeps its topics for the next time", async () => {
+    const node = await startNode();
+    const shown = await openPage(node.http, { hash: "#hello,orders" });
+    await shown.joined("hello", "orders");
+    const button = shown.page.getByTestId("connect-button");
+    await button.click();
+    await shown.inState("disconnected");
+    await shown.says("last-close", /^Disconnected by you\.$/);
+    await say(node, "orders", "nobody hears this");
+    await button.click();
+    await shown.inState("connected");
+    await shown.joined("hello", "orders");
+    await say(node, "orders", "sentinel");
+    expect(await shown.payloads(1)).toEqual(["sentinel"]);
+  });
+
+  test("W7: stays away when the server has had enough of it", async () => {
+    const node = await startNode({ limits: { malformed_frames: 1 } });
+    const shown = await openPage(node.http);
+    await shown.joined("hello");
+    await shown.page.getByTestId("tab-frames").click();
+    await shown.page.getByTestId("frame-input").fill("no JSON");
+    await shown.page.getByTestId("frame-button").click();
+    await shown.inState("disconnected");
+    await shown.says("last-close", /^Last closed with 1008, refused by policy: “too many malformed frames”\.$/);
+    expect(await shown.page.getByTestId("connect-button").textContent()).toBe("Connect");
+  });
+
+  test("O9: says that the broker is away, and joins by itself when it is back", async () => {
+    const nats = await startNats();
+    const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
+    const shown = await openPage(node.http, { expected: NO_SERVER });
+    await shown.joined("hello");
+
+    await nats.kill();
+    await shown.join("orders");
+    await shown.says("join-result", /^orders: unavailable: broker "nats" .*\(trying again\)$/);
+    await shown.publish("hello", "not now");
+    await shown.says("publish-result", /^unavailable: broker "nats"/);
+    await shown.inState("connected");
+
+    await nats.start();
+    await shown.joined("orders");
+    await say(node, "orders", "back again");
+    await say(node, "hello", "here too");
+    expect(await shown.payloads(2)).toEqual(["back again", "here too"]);
+  });
+});
+
+function portOf(node: TestNode): string {
+  return new URL(node.http).host;
+}

@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { DEFAULTS_YAML } from "../../src/config/defaults.js";
+import { packageRoot } from "../../src/util/package-root.js";
+import { startNode } from "../support/node.js";
+import { runCarillon } from "../support/process.js";
+
+/** README.md's tables and links against what they speak of. */
+
+const README = readFileSync(join(packageRoot, "README.md"), "utf8");
+const DEFAULTS = parse(DEFAULTS_YAML) as { http: string; grpc: string; limits: Record<string, unknown> };
+
+test("the table of metrics has what /metrics has", async () => {
+  const node = await startNode();
+  const metrics = await (await fetch(`${node.http}/metrics`)).text();
+  const there = [...metrics.matchAll(/^# TYPE (carillon_\w+)/gm)].map(([, name]) => name);
+  const told = [...README.matchAll(/`(carillon_\w+)`/g)].map(([, name]) => name);
+  expect(told.toSorted()).toEqual(there.toSorted());
+});
+
+test("the table of limits has every limit with its default", () => {
+  const told = [...section("Operate it").matchAll(/^\| `(\w+)` \| (\w+) \| /gm)].map(([, key, value]) => [key, value]);
+  expect(told).toEqual(Object.entries(DEFAULTS.limits).map(([key, value]) => [key, String(value)]));
+});
+
+test("the table of ports has the defaults", () => {
+  const told = [...section("Operate it").matchAll(/^\| `(http|grpc)` \| ([\d.:]+) \|/gm)].map(([, key, value]) => [
+    key,
+    value,
+  ]);
+  expect(told).toEqual([
+    ["http", DEFAULTS.http],
+    ["grpc", DEFAULTS.grpc],
+  ]);
+});
+
+test("the table of commands has every command with its options", async () => {
+  const rows = [...section("Command line").matchAll(/^\| `carillon (\w+)[^|]*\|(.*)\|$/gm)];
+  const told = rows.map(([, command, text = ""]) => [command, optionsIn(text)]);
+  const there: unknown[] = [];
+  const { stdout } = await runCarillon(["--help"]);
+  for (const [, command = ""] of stdout.matchAll(/^ {2}(\w+) (?:\[|<)/gm)) {
+    if (command === "help") continue;
+    const help = await runCarillon([command, "--help"]);
+    there.push([command, optionsIn(help.stdout.replaceAll(/^ {6,}.*$/gm, ""))]);
+  }
+  expect(told).toEqual(there);
+});
+
+test("the exit codes are those of --help", async () => {
+  const { stdout } = await runCarillon(["--help"]);
+  const told = /^Exit codes: .*$/m.exec(README)?.[0];
+  expect(told).toBeDefined();
+  expect(stdout).toContain(told);
+});
+
+test("links lead somewhere", () => {
+  const files = [...README.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, file = ""]) => file);
+  expect(files.filter((file) => !existsSync(join(packageRoot, file)))).toEqual([]);
+});
+
+function section(title: string): string {
+  return README.split(/^## /m).find((text) => text.startsWith(title)) ?? "";
+}
+
+function optionsIn(text: string): string[] {
+  const options = [...text.matchAll(/--[a-z-]+/g)].map(([option]) => option);
+  return [...new Set(options)].filter((option) => option !== "--help").toSorted();
+}
