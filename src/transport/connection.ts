@@ -78,6 +78,8 @@ export class Connection implements Pulse {
       text = this.#waiting.shift();
     }
     this.#busy = false;
+    // A pong may have come and not been read: the peer has until the next ping.
+    this.#alive = true;
     if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 

@@ -1,10 +1,10 @@
 import type { Clock } from "../core/ports.js";
 
-/** A connection whose life is watched. */
+/** A connection whose life is watched (rule L5). */
 export interface Pulse {
   /** Asks the peer for a sign of life. */
   ping(): void;
-  /** Whether there has been one since the ping. */
+  /** Whether there has been one since the last ping; true before the first. */
   readonly alive: boolean;
   /** Called when there was none. */
   expire(): void;
@@ -14,22 +14,28 @@ export interface HeartbeatOptions {
   readonly clock: Clock;
   /** Milliseconds between two pings of a connection. */
   readonly interval: number;
-  /** Milliseconds that a peer may take to answer. Less than the interval. */
+  /** Milliseconds that a peer may take to answer. Less than the interval; rounded up to 1/25 of it. */
   readonly timeout: number;
 }
 
-/** Connections are spread over so many slots of the interval, so that pings do not all leave at once. */
+/**
+ * Connections are dealt out in turn to so many slots of the interval, so that pings do not all leave at once, not even
+ * where everybody came at once: after a restart.
+ */
 const SLOTS = 25;
 
-/** Pings for all connections by one timer: each tick pings one slot of them and looks after another. */
+/**
+ * Pings for all connections by one timer: each tick pings one slot of them and looks after another. Time is counted in
+ * ticks, so a process that was held up for long does not take its peers for dead.
+ */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #step: number;
   /** Ticks from a ping until its answer is looked for. */
   readonly #patience: number;
   readonly #slots = Array.from({ length: SLOTS }, () => new Set<Pulse>());
-  readonly #pinged = new Set<Pulse>();
   #tick = 0;
+  #next = 0;
   #cancel: (() => void) | undefined;
 
   constructor({ clock, interval, timeout }: HeartbeatOptions) {
@@ -48,15 +54,15 @@ export class Heartbeat {
   }
 
   /**
-   * Watches a connection: its first ping is one interval from now.
+   * Watches a connection: its first ping is within one interval from now.
    * @returns a function that ends the watch
    */
   add(pulse: Pulse): () => void {
-    const slot = this.#slots[this.#tick % SLOTS];
-    slot?.add(pulse);
+    const slot = this.#slotAt(this.#next);
+    this.#next = (this.#next + 1) % SLOTS;
+    slot.add(pulse);
     return () => {
-      slot?.delete(pulse);
-      this.#pinged.delete(pulse);
+      slot.delete(pulse);
     };
   }
 
@@ -64,15 +70,14 @@ export class Heartbeat {
     this.#cancel = this.#clock.after(this.#step, this.#beat);
     this.#tick += 1;
     for (const pulse of this.#slotAt(this.#tick - this.#patience)) {
-      if (this.#pinged.delete(pulse) && !pulse.alive) pulse.expire();
+      if (!pulse.alive) pulse.expire();
     }
-    for (const pulse of this.#slotAt(this.#tick)) {
-      this.#pinged.add(pulse);
-      pulse.ping();
-    }
+    for (const pulse of this.#slotAt(this.#tick)) pulse.ping();
   };
 
-  #slotAt(tick: number): Iterable<Pulse> {
-    return this.#slots[((tick % SLOTS) + SLOTS) % SLOTS] ?? [];
+  #slotAt(tick: number): Set<Pulse> {
+    const slot = this.#slots[(tick + SLOTS) % SLOTS];
+    if (slot === undefined) throw new Error(`no slot for tick ${tick}`);
+    return slot;
   }
 }

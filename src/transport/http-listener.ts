@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type ErrorCode, HTTP_STATUS } from "../errors.js";
 import type { Address } from "../util/address.js";
-import { answerPreflight, allowOrigin } from "./cors.js";
+import { allowOrigin, answerPreflight } from "./cors.js";
+import { asksForWebSocket, ignoreUpgrade } from "./ignore-upgrade.js";
 import type { OriginCheck } from "./origin.js";
-import { refuseUpgrade } from "./refuse-upgrade.js";
+import { refuseRequest, refuseUpgrade } from "./refuse.js";
+import { requestUrl } from "./request-url.js";
+import { SilentConnections } from "./silent-connections.js";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -23,6 +25,7 @@ export interface HttpListenerOptions {
 export class HttpListener {
   readonly #options: HttpListenerOptions;
   readonly #server: Server;
+  readonly #silent: SilentConnections;
   #stopping = false;
 
   constructor(options: HttpListenerOptions) {
@@ -33,6 +36,7 @@ export class HttpListener {
     this.#server.on("upgrade", (request, socket, head) => {
       this.#upgrade(request, socket, head);
     });
+    this.#silent = new SilentConnections(this.#server);
   }
 
   /**
@@ -45,18 +49,19 @@ export class HttpListener {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: 4_096 }, () => {
         this.#server.off("error", reject);
+        this.#server.on("error", ignoreFailedAccept);
         resolve();
       });
     });
     return { host, port: (this.#server.address() as AddressInfo).port };
   }
 
-  /** Accepts nothing more. Resolves when the requests under way are answered. WebSockets are not waited for. */
+  /** Accepts nothing more. Resolves when the requests under way are answered and the WebSockets are gone. */
   async close(): Promise<void> {
     this.#stopping = true;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
-      this.#server.closeIdleConnections();
+      this.#silent.close();
     });
   }
 
@@ -66,9 +71,11 @@ export class HttpListener {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const url = urlOf(request);
+    if (this.#stopping) response.setHeader("connection", "close");
+    response.once("close", this.#onAnswered);
+    const url = requestUrl(request);
     if (url === undefined) {
-      refuse(response, "invalid_argument", "the request target is not a path");
+      refuseRequest(response, "invalid_argument", "the request target is not a path");
       return;
     }
     const route = this.#options.routes.get(url.pathname);
@@ -78,12 +85,12 @@ export class HttpListener {
     }
     const { handler, prefixes } = this.#options.rpc;
     if (!prefixes.some((prefix) => url.pathname.startsWith(prefix))) {
-      refuse(response, "not_found", `nothing is offered at ${url.pathname}`);
+      refuseRequest(response, "not_found", `nothing is offered at ${url.pathname}`);
       return;
     }
     const { origin } = request.headers;
     if (!this.#options.originAllowed(origin, request.headers.host)) {
-      refuse(response, "permission_denied", originText(origin));
+      refuseRequest(response, "permission_denied", originText(origin));
       return;
     }
     if (origin !== undefined) allowOrigin(response, origin);
@@ -91,10 +98,20 @@ export class HttpListener {
     else handler(request, response);
   }
 
+  /** A connection whose last request is answered while the node stops would otherwise stay for the next one. */
+  readonly #onAnswered = (): void => {
+    if (this.#stopping) this.#server.closeIdleConnections();
+  };
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#silent.release(socket);
+    if (!asksForWebSocket(request)) {
+      ignoreUpgrade(this.#server, request, socket, head);
+      return;
+    }
     const { originAllowed, upgrade } = this.#options;
     const { host, origin } = request.headers;
-    const url = urlOf(request);
+    const url = requestUrl(request);
     if (this.#stopping) refuseUpgrade(socket, "unavailable", "this node is stopping");
     else if (url === undefined) refuseUpgrade(socket, "invalid_argument", "the request target is not a path");
     else if (!originAllowed(origin, host)) refuseUpgrade(socket, "permission_denied", originText(origin));
@@ -102,18 +119,9 @@ export class HttpListener {
   }
 }
 
-function urlOf(request: IncomingMessage): URL | undefined {
-  const target = request.url ?? "";
-  if (!target.startsWith("/") || !URL.canParse(target, "http://host")) return undefined;
-  // Joined, not resolved: a target that begins with two slashes is a path here and no host.
-  return new URL(`http://host${target}`);
-}
+/** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */
+function ignoreFailedAccept(): void {}
 
 function originText(origin: string | undefined): string {
   return `origin ${origin ?? ""} is not allowed: see origins in the configuration`;
-}
-
-function refuse(response: ServerResponse, code: ErrorCode, message: string): void {
-  response.writeHead(HTTP_STATUS[code], { "content-type": "application/json" });
-  response.end(`${JSON.stringify({ code, message })}\n`);
 }

@@ -18,7 +18,9 @@ export function originCheck({ allowed, sameOrigin }: OriginOptions): OriginCheck
     if (origin === undefined) return true;
     const lower = origin.toLowerCase();
     if (matchers.some((matches) => matches(lower))) return true;
-    return sameOrigin && host !== undefined && lower.replace(/^https?:\/\//, "") === host.toLowerCase();
+    if (!sameOrigin || host === undefined) return false;
+    const authority = host.toLowerCase();
+    return lower === `http://${authority}` || lower === `https://${authority}`;
   };
 }
 

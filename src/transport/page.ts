@@ -28,9 +28,13 @@ export function pageRoutes(): Map<string, Handler> {
     if (type === undefined) continue;
     const body = readFileSync(join(folder, name));
     routes.set(name === "index.html" ? "/" : `/${name}`, (request, response) => {
-      const allowed = request.method === "GET" || request.method === "HEAD";
-      response.writeHead(allowed ? 200 : 405, { ...HEADERS, "content-type": type, "content-length": body.length });
-      response.end(request.method === "GET" ? body : undefined);
+      if (request.method !== "GET" && request.method !== "HEAD") {
+        response.writeHead(405, { allow: "GET, HEAD" }).end();
+        return;
+      }
+      response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": body.length });
+      // Node leaves the body out of the answer to HEAD.
+      response.end(body);
     });
   }
   return routes;

@@ -7,7 +7,8 @@ import type { Dialect } from "../dialects/dialect.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { webSocketEncoding } from "./frame.js";
 import type { Heartbeat } from "./heartbeat.js";
-import { refuseUpgrade } from "./refuse-upgrade.js";
+import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
+import { refuseUpgrade } from "./refuse.js";
 import { WebSocketSink } from "./websocket-sink.js";
 
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
@@ -36,11 +37,12 @@ export class WebSocketListener {
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
-    const serverOptions: ServerOptions & { closeTimeout: number } = {
+    // The library's type definitions lack some of its options.
+    const serverOptions: ServerOptions & ReceiverLimits & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.limits.frameBytes,
+      ...receiverLimits(options.limits.frameBytes),
       closeTimeout: CLOSE_TIMEOUT,
     };
     this.#server = new WebSocketServer(serverOptions);
@@ -68,7 +70,9 @@ export class WebSocketListener {
 
   /** Resolves when every connection is gone. */
   async drained(): Promise<void> {
-    const gone = [...this.#open].map((webSocket) => new Promise<void>((resolve) => webSocket.once("close", () => resolve())));
+    const gone = [...this.#open].map(
+      (webSocket) => new Promise<void>((resolve) => webSocket.once("close", () => resolve())),
+    );
     await Promise.all(gone);
   }
 

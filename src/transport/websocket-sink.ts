@@ -35,5 +35,7 @@ export class WebSocketSink implements Sink {
 
   close(reason: CloseReason): void {
     this.#webSocket.close(...WEBSOCKET_CLOSE[reason]);
+    // The peer's answer to the close is seen only where it is read.
+    if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 }

@@ -1,0 +1,35 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+
+/**
+ * Connections on which nothing has been asked yet. Browsers and load balancers open them ahead of need; to node they
+ * are no idle connections, so a closing server would wait for them.
+ */
+export class SilentConnections {
+  readonly #sockets = new Set<Duplex>();
+  /** One function for all connections: it is called with the socket as `this`. */
+  readonly #forget: (this: Duplex) => void;
+
+  constructor(server: Server) {
+    const sockets = this.#sockets;
+    this.#forget = function forget() {
+      sockets.delete(this);
+    };
+    server.on("connection", (socket: Duplex) => {
+      sockets.add(socket);
+      socket.once("close", this.#forget);
+    });
+  }
+
+  /** This one is no longer the HTTP server's. */
+  release(socket: Duplex): void {
+    socket.off("close", this.#forget);
+    this.#sockets.delete(socket);
+  }
+
+  /** Ends those that have sent nothing. */
+  close(): void {
+    for (const socket of this.#sockets) if ((socket as Socket).bytesRead === 0) socket.destroy();
+  }
+}

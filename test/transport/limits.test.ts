@@ -1,0 +1,65 @@
+import { connect, refusedUpgrade } from "../support/client.js";
+import { metric } from "../support/metrics.js";
+import { startNode } from "../support/node.js";
+import { closeFrame, connectRaw, openRaw, upgradeRequest } from "../support/raw-client.js";
+
+test("L2: connections beyond the limit get 503 with the reason, and the others stay", async () => {
+  const node = await startNode({ limits: { connections: 2 } });
+  const first = await connect(`${node.ws}/ws`);
+  await connect(`${node.ws}/ws`);
+  const { body, status } = await refusedUpgrade(`${node.ws}/ws`);
+  expect(status).toBe(503);
+  expect(JSON.parse(body)).toEqual({
+    code: "unavailable",
+    message: "this node has as many connections as it may have",
+  });
+  expect(await metric(node, "carillon_connections")).toBe(2);
+  await first.join("foo");
+});
+
+test.each([
+  ["a close frame", (client: Awaited<ReturnType<typeof openRaw>>) => client.send(closeFrame(1000))],
+  ["the end of its side", (client: Awaited<ReturnType<typeof openRaw>>) => client.socket.end()],
+  ["a reset", (client: Awaited<ReturnType<typeof openRaw>>) => client.socket.resetAndDestroy()],
+])("L2: a place is free again after its client left by %s", async (_, leave) => {
+  const node = await startNode({ limits: { connections: 1 } });
+  const first = await openRaw(node.http);
+  leave(first);
+  await first.gone;
+  // The client's end is known here before it is known there: asked for until it is.
+  let status = 0;
+  for (let tries = 0; status !== 101 && tries < 1_000; tries += 1) {
+    const client = await connectRaw(node.http);
+    client.send(upgradeRequest());
+    ({ status } = await client.response());
+    client.socket.destroy();
+  }
+  expect(status).toBe(101);
+});
+
+test("L2: upgrades that are refused or fail take no place", async () => {
+  const node = await startNode({ limits: { connections: 1 }, origins: [] });
+  const bad = [
+    upgradeRequest("/ws", { Origin: "http://evil.example" }),
+    upgradeRequest("/nowhere"),
+    upgradeRequest("/ws", { "Sec-WebSocket-Key": undefined }),
+    upgradeRequest("/ws", { "Sec-WebSocket-Version": "7" }),
+  ];
+  for (const request of bad) {
+    const client = await connectRaw(node.http);
+    client.send(request);
+    expect((await client.response()).status).toBeGreaterThanOrEqual(400);
+  }
+  const client = await connectRaw(node.http);
+  client.send(upgradeRequest());
+  expect((await client.response()).status).toBe(101);
+});
+
+test("L2: of many that come at once, exactly as many as there are places get in", async () => {
+  const node = await startNode({ limits: { connections: 10 } });
+  const clients = await Promise.all(Array.from({ length: 50 }, () => connectRaw(node.http)));
+  for (const client of clients) client.send(upgradeRequest());
+  const statuses = await Promise.all(clients.map(async (client) => (await client.response()).status));
+  expect(statuses.filter((status) => status === 101)).toHaveLength(10);
+  expect(statuses.filter((status) => status === 503)).toHaveLength(40);
+});

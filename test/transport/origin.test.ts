@@ -1,0 +1,151 @@
+import { refusedUpgrade } from "../support/client.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { connectRaw, upgradeRequest } from "../support/raw-client.js";
+
+/** The status of an upgrade with an Origin header, or without one. */
+async function upgradeStatus(node: TestNode, origin: string | undefined, host?: string): Promise<number> {
+  const client = await connectRaw(node.http);
+  client.send(upgradeRequest("/ws", { Origin: origin, ...(host === undefined ? {} : { Host: host }) }));
+  return (await client.response()).status;
+}
+
+function rpc(node: TestNode, origin: string, method = "POST"): Promise<Response> {
+  return fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
+    method,
+    headers: { origin, "content-type": "application/json" },
+    ...(method === "POST" ? { body: '{"messages":[]}' } : {}),
+  });
+}
+
+describe("the list", () => {
+  const origins = ["https://app.example.com", "https://*.shop.example", "http://127.0.0.1:*", "https://ab*ba.example"];
+  test.each([
+    ["exact", "https://app.example.com", 101],
+    ["in other case", "HTTPS://App.Example.COM", 101],
+    ["by the star", "https://eu.shop.example", 101],
+    ["by the star, in other case", "HTTPS://EU.SHOP.EXAMPLE", 101],
+    ["by a star at the end", "http://127.0.0.1:8123", 101],
+    ["absent", undefined, 101],
+    ["of another scheme", "http://app.example.com", 403],
+    ["with a port", "https://app.example.com:8443", 403],
+    ["of a parent domain", "https://example.com", 403],
+    ["of a look-alike", "https://app.example.com.evil.example", 403],
+    ["of a look-alike of the star", "https://shop.example.evil.example", 403],
+    ["too short for both sides of the star", "https://aba.example", 403],
+    ["just long enough for both sides of the star", "https://abba.example", 101],
+    ["null", "null", 403],
+    ["empty", "", 403],
+    ["with bytes beyond ASCII", "https://app.exämple.com", 403],
+  ])("L1: an origin that is %s (%s) gets %i", async (_, origin, status) => {
+    const node = await startNode({ origins });
+    expect(await upgradeStatus(node, origin)).toBe(status);
+  });
+
+  test("L1: the refusal says why, as JSON, and ends the connection", async () => {
+    const node = await startNode({ origins });
+    const client = await connectRaw(node.http);
+    client.send(upgradeRequest("/ws", { Origin: "https://evil.example" }));
+    const { body, headers, status } = await client.response();
+    expect(status).toBe(403);
+    expect(headers.get("content-type")).toBe("application/json");
+    expect(headers.get("connection")).toBe("close");
+    expect(JSON.parse(body)).toEqual({
+      code: "permission_denied",
+      message: "origin https://evil.example is not allowed: see origins in the configuration",
+    });
+    await client.ended();
+    const library = await refusedUpgrade(`${node.ws}/ws`, { origin: "https://evil.example" });
+    expect(library).toEqual({ status: 403, body });
+  });
+
+  test("L1: * lets every origin through, null and strange bytes too", async () => {
+    const node = await startNode({ origins: ["*"] });
+    for (const origin of ["https://anything.example", "null", "https://\u00ff\u00fe"]) {
+      expect(await upgradeStatus(node, origin)).toBe(101);
+    }
+  });
+
+  test("L1: null gets through where it is in the list", async () => {
+    const node = await startNode({ origins: ["null"] });
+    expect(await upgradeStatus(node, "null")).toBe(101);
+  });
+
+  test("L1: by default pages of this machine may connect, whatever their port, and no others", async () => {
+    const node = await startNode();
+    for (const origin of ["http://localhost", "http://localhost:3000", "https://127.0.0.1:3000", "http://[::1]:3000"]) {
+      expect(await upgradeStatus(node, origin)).toBe(101);
+    }
+    for (const origin of ["http://localhost.evil.example", "http://evil.example", "null"]) {
+      expect(await upgradeStatus(node, origin)).toBe(403);
+    }
+  });
+});
+
+describe("the server's own origin", () => {
+  test("L1: gets through on other than loopback addresses", async () => {
+    const node = await startNode({ http: "0.0.0.0:0", insecure: true, origins: [] });
+    const own = "carillon.example:8080";
+    expect(await upgradeStatus(node, `http://${own}`, own)).toBe(101);
+    expect(await upgradeStatus(node, `https://${own}`, own)).toBe(101);
+    expect(await upgradeStatus(node, `HTTP://Carillon.Example:8080`, own)).toBe(101);
+    expect(await upgradeStatus(node, "http://carillon.example", own)).toBe(403);
+    expect(await upgradeStatus(node, "http://evil.example", own)).toBe(403);
+    expect(await upgradeStatus(node, `ftp://${own}`, own)).toBe(403);
+    expect(await upgradeStatus(node, own, own)).toBe(403);
+    expect(await upgradeStatus(node, "null", "null")).toBe(403);
+  });
+
+  test("L1: does not on loopback, where any site's name may be made to lead", async () => {
+    const node = await startNode({ origins: [] });
+    expect(await upgradeStatus(node, "http://rebound.example", "rebound.example")).toBe(403);
+  });
+});
+
+describe("RPC from pages", () => {
+  const origins = ["https://app.example.com"];
+
+  test("R9: an allowed origin's page may call and read the answer", async () => {
+    const node = await startNode({ origins });
+    const response = await rpc(node, "https://app.example.com");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
+    expect(response.headers.get("vary")).toBe("origin");
+    expect(await response.json()).toEqual({ ok: true });
+  });
+
+  test("R9: another origin gets 403, and no leave to read it", async () => {
+    const node = await startNode({ origins });
+    const response = await rpc(node, "https://evil.example");
+    expect(response.status).toBe(403);
+    expect(response.headers.get("access-control-allow-origin")).toBeNull();
+    expect(await response.json()).toMatchObject({ code: "permission_denied" });
+  });
+
+  test("R9: a refused origin's publish is published to nobody", async () => {
+    const node = await startNode({ origins });
+    const client = await connectRaw(node.http);
+    await client.upgrade();
+    await client.join("foo");
+    const call = (origin: string, payload: string) =>
+      fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
+        method: "POST",
+        headers: { origin, "content-type": "application/json" },
+        body: JSON.stringify({ messages: [{ topics: ["foo"], payload: btoa(payload) }] }),
+      });
+    expect((await call("https://evil.example", "evil")).status).toBe(403);
+    expect((await call("https://app.example.com", "sentinel")).status).toBe(200);
+    expect(await client.nextText()).toBe('{"topic":"foo","payload":"sentinel"}');
+  });
+
+  test("R9: the question before a call across origins is answered for allowed origins only", async () => {
+    const node = await startNode({ origins });
+    const allowed = await rpc(node, "https://app.example.com", "OPTIONS");
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
+    expect(allowed.headers.get("access-control-allow-methods")).toContain("POST");
+    expect(allowed.headers.get("access-control-allow-headers")).toContain("connect-protocol-version");
+    const refused = await rpc(node, "https://evil.example", "OPTIONS");
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get("access-control-allow-methods")).toBeNull();
+  });
+});

@@ -1,0 +1,188 @@
+import { once } from "node:events";
+import { connect as connectTcp } from "node:net";
+import { connect } from "../support/client.js";
+import { startNats } from "../support/nats-server.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { publish, say } from "../support/publish.js";
+import { closeFrame, command, connectRaw, openRaw, upgradeRequest } from "../support/raw-client.js";
+
+/** So long that a test runs out of time if a stop waits for its end. */
+const AGES = "10m";
+
+const BODY = '{"messages":[]}';
+const PUBLISH = [
+  "POST /websockets.v1.BroadcastService/Publish HTTP/1.1",
+  "Host: test",
+  "Content-Type: application/json",
+  `Content-Length: ${BODY.length}`,
+  "",
+  "",
+].join("\r\n");
+
+async function errorOfConnecting(address: string): Promise<string | undefined> {
+  const [host = "", port] = address.replace("http://", "").split(":");
+  const socket = connectTcp({ host, port: Number(port) });
+  try {
+    await once(socket, "connect");
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A round trip, so that what was sent before on other connections has been read. */
+async function roundTrip(node: TestNode): Promise<number> {
+  return (await fetch(`${node.http}/healthz`)).status;
+}
+
+test("L7: sessions get what was published before, then 1012, and the ports are closed", async () => {
+  const node = await startNode({ stop_timeout: AGES });
+  const clients = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws?meta=1`)];
+  for (const client of clients) await client.join("foo");
+  const payloads = Array.from({ length: 100 }, (_, number) => String(number));
+  await publish(
+    node,
+    payloads.map((payload) => ({ topics: ["foo"], payload })),
+    "PublishAsync",
+  );
+  await node.carillon.stop();
+  for (const client of clients) {
+    expect(await client.closed).toEqual({ code: 1012, reason: "service restart" });
+    expect(client.unread.map((text) => (JSON.parse(text) as { payload: string }).payload)).toEqual(payloads);
+  }
+  expect(await errorOfConnecting(node.http)).toBe("ECONNREFUSED");
+  expect(await errorOfConnecting(node.grpc)).toBe("ECONNREFUSED");
+});
+
+test("L7, L8: while it stops, it is not ready, refuses upgrades and publishes, and says why", async () => {
+  const node = await startNode({ stop_timeout: AGES });
+  const stuck = await openRaw(node.http);
+  // Each has begun to ask for something before the stop, and goes on after it.
+  const [readiness, upgrade, call] = [
+    await connectRaw(node.http),
+    await connectRaw(node.http),
+    await connectRaw(node.http),
+  ];
+  readiness.send("GET /readyz HTTP/1.1\r\nHost: test\r\n");
+  upgrade.send(upgradeRequest().slice(0, -2));
+  call.send(PUBLISH, BODY.slice(0, 3));
+  await roundTrip(node);
+
+  const stopped = node.carillon.stop();
+  expect(await stuck.nextClose()).toBe("1012 service restart");
+  expect(await errorOfConnecting(node.http)).toBe("ECONNREFUSED");
+
+  readiness.send("\r\n");
+  const { body, headers, status } = await readiness.response();
+  expect([status, body, headers.get("connection")]).toEqual([503, "stopping\n", "close"]);
+  upgrade.send("\r\n");
+  const refusal = await upgrade.response();
+  expect(refusal.status).toBe(503);
+  expect(JSON.parse(refusal.body)).toEqual({ code: "unavailable", message: "this node is stopping" });
+  call.send(BODY.slice(3));
+  const answer = await call.response();
+  expect(answer.status).toBe(503);
+  expect(JSON.parse(answer.body)).toMatchObject({ code: "unavailable", message: "this node is stopping" });
+
+  stuck.send(closeFrame(1012));
+  await stopped;
+});
+
+test("L7: a client that never answers the close is cut at the deadline", async () => {
+  const node = await startNode({ stop_timeout: "300ms" });
+  const stuck = await openRaw(node.http);
+  await node.carillon.stop();
+  expect(await stuck.nextClose()).toBe("1012 service restart");
+  await stuck.gone;
+});
+
+test("L7: in the worst case a stop takes its time and no more", async () => {
+  const node = await startNode({ stop_timeout: "500ms" });
+  const stuck = await openRaw(node.http);
+  const deaf = await openRaw(node.http);
+  await deaf.join("foo");
+  deaf.socket.pause();
+  await say(node, "foo", "x".repeat(1_000_000));
+  const half = await connectRaw(node.http);
+  half.send(PUBLISH, BODY.slice(0, 3));
+  const header = await connectRaw(node.http);
+  header.send("GET /healthz HTTP/1.1\r\n");
+  const grpc = await connectRaw(`http://${node.grpc}`);
+  await roundTrip(node);
+  const begin = performance.now();
+  await node.carillon.stop();
+  expect(performance.now() - begin).toBeLessThan(500 + 2_000);
+  deaf.socket.resume();
+  await Promise.all([stuck.gone, deaf.gone, half.gone, header.gone, grpc.gone]);
+});
+
+test("L7: connections on which nothing was ever asked do not delay a stop", async () => {
+  const node = await startNode({ stop_timeout: AGES });
+  const silent = [await connectRaw(node.http), await connectRaw(node.http)];
+  expect(await roundTrip(node)).toBe(200);
+  await node.carillon.stop();
+  await Promise.all(silent.map(({ gone }) => gone));
+});
+
+test("L7: a request under way is answered, and its connection does not stay for another", async () => {
+  const node = await startNode({ stop_timeout: AGES });
+  const client = await connectRaw(node.http);
+  client.send(PUBLISH, BODY.slice(0, 3));
+  await roundTrip(node);
+  const stopped = node.carillon.stop();
+  client.send(BODY.slice(3));
+  expect((await client.response()).status).toBe(503);
+  const answered = performance.now();
+  await stopped;
+  // Node itself would keep it for 5 s.
+  expect(performance.now() - answered).toBeLessThan(3_000);
+});
+
+test("L7: a refused upgrade whose client does not end its side does not delay a stop", async () => {
+  const node = await startNode({ stop_timeout: AGES, origins: [] });
+  const refused = await connectRaw(node.http, { allowHalfOpen: true });
+  refused.send(upgradeRequest("/ws", { Origin: "http://evil.example" }));
+  expect((await refused.response()).status).toBe(403);
+  await refused.ended();
+  await node.carillon.stop();
+});
+
+test("L7: a client that goes while the node stops does not hold it", async () => {
+  const node = await startNode({ stop_timeout: AGES });
+  const clients = [await openRaw(node.http), await openRaw(node.http)];
+  const stopped = node.carillon.stop();
+  for (const client of clients) expect(await client.nextClose()).toBe("1012 service restart");
+  clients[0]?.socket.end();
+  clients[1]?.socket.resetAndDestroy();
+  await stopped;
+});
+
+test("L7: a client whose command waits for a silent broker is told, and its answer to the close is read", async () => {
+  const nats = await startNats();
+  const brokers = { nats: { driver: "nats" as const, servers: [nats.url], confirm_timeout: "1m" } };
+  const node = await startNode({ stop_timeout: AGES, brokers });
+  const client = await openRaw(node.http);
+  await client.join("foo");
+  nats.signal("SIGSTOP");
+  // The first waits for NATS; the second makes the node stop reading.
+  client.send(command({ command: "join", topics: ["bar"] }), command({ command: "leave", topics: ["bar"] }));
+  expect(await roundTrip(node)).toBe(200);
+  const stopped = node.carillon.stop();
+  expect(await client.nextClose()).toBe("1012 service restart");
+  client.send(closeFrame(1012));
+  const answered = performance.now();
+  await client.ended();
+  // A peer that does not answer is cut after 3 s.
+  expect(performance.now() - answered).toBeLessThan(2_000);
+  nats.signal("SIGCONT");
+  await stopped;
+});
+
+test("L7: stopping again is the same stop", async () => {
+  const node = await startNode();
+  const [first, second] = [node.carillon.stop(), node.carillon.stop()];
+  expect(second).toBe(first);
+  await first;
+});
