@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ErrorCode, HTTP_STATUS } from "../errors.js";
 import type { Address } from "../util/address.js";
-import { answerPreflight, allowOrigin } from "./cors.js";
+import { allowOrigin, answerPreflight } from "./cors.js";
 import type { OriginCheck } from "./origin.js";
 import { refuseUpgrade } from "./refuse-upgrade.js";
 

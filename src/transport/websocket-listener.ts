@@ -2,10 +2,12 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { MessageIds } from "../core/message.js";
+import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import type { Dialect } from "../dialects/dialect.js";
+import { COMPRESSION } from "./compression.js";
 import { Connection, type ConnectionContext } from "./connection.js";
-import { webSocketEncoding } from "./frame.js";
+import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 import { refuseUpgrade } from "./refuse-upgrade.js";
 import { WebSocketSink } from "./websocket-sink.js";
@@ -22,9 +24,10 @@ export interface WebSocketListenerOptions extends ConnectionContext {
     readonly connections: number;
     /** Largest frame of a client, in bytes. */
     readonly frameBytes: number;
-    /** Bytes that may wait for one client. */
-    readonly outboxBytes: number;
   };
+  readonly outbox: OutboxContext;
+  /** Whether compression is offered. */
+  readonly compression: boolean;
   readonly onClosed: (code: number) => void;
 }
 
@@ -39,7 +42,7 @@ export class WebSocketListener {
     const serverOptions: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      perMessageDeflate: options.compression && COMPRESSION,
       maxPayload: options.limits.frameBytes,
       closeTimeout: CLOSE_TIMEOUT,
     };
@@ -68,7 +71,9 @@ export class WebSocketListener {
 
   /** Resolves when every connection is gone. */
   async drained(): Promise<void> {
-    const gone = [...this.#open].map((webSocket) => new Promise<void>((resolve) => webSocket.once("close", () => resolve())));
+    const gone = [...this.#open].map(
+      (webSocket) => new Promise<void>((resolve) => webSocket.once("close", () => resolve())),
+    );
     await Promise.all(gone);
   }
 
@@ -78,14 +83,14 @@ export class WebSocketListener {
   }
 
   #accept(webSocket: WebSocket, socket: Duplex, dialect: Dialect, vhost: string, url: URL): void {
-    const { fanOut, heartbeat, limits, onClosed, services, sessionIds } = this.#options;
+    const { fanOut, heartbeat, onClosed, outbox, services, sessionIds } = this.#options;
     const conversation = dialect.open({ query: url.searchParams });
     const session = new Session({
       id: sessionIds.next(),
       vhost,
-      encoding: webSocketEncoding(conversation.encoding),
+      encoding: webSocketEncoding(conversation.encoding, webSocket.extensions !== ""),
       sink: new WebSocketSink(webSocket, socket),
-      outboxBytes: limits.outboxBytes,
+      outbox,
     });
     const connection = new Connection(webSocket, session, conversation, { services, fanOut });
     this.#open.add(webSocket);
