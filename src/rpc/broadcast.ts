@@ -1,12 +1,21 @@
 import { create } from "@bufbuild/protobuf";
-import { type Message, type Request, type Response, ResponseSchema, Stage } from "../../gen/websockets/v1/websockets_pb.js";
+import {
+  type Message,
+  type Request,
+  type Response,
+  ResponseSchema,
+  Stage,
+} from "../../gen/websockets/v1/websockets_pb.js";
 import type { Receipt, Stage as StageName } from "../core/message.js";
-import type { Draft, Publisher, Source } from "../core/publisher.js";
+import type { Prepared, Publisher, Source } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import { pipelined } from "./pipelined.js";
 
-/** Requests of one stream whose answers are outstanding; the next is read when the oldest is answered. */
-const STREAM_WINDOW = 256;
+/**
+ * What of one stream may be unanswered (rule R4); beyond that it is not read. The bytes are few beside what may wait
+ * for NATS in all (64 MiB), so that a fast sender of large payloads is slowed here and not refused there.
+ */
+const STREAM_WINDOW = { items: 256, weight: 8 * 1_024 * 1_024 } as const;
 
 /** Told how long a publish took until it was answered, in seconds. */
 export type OnPublished = (seconds: number) => void;
@@ -31,15 +40,21 @@ export class BroadcastImplementation {
     return this.#begin(request);
   }
 
-  publishAsync(request: Request): Response {
+  publishAsync({ messages }: Request): Response {
     const begin = performance.now();
-    const receipts = this.#publisher.accept(this.#source, request.messages.map(draftOf));
+    checkCommands(messages);
+    const receipts = this.#publisher.accept(this.#source, messages);
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
   }
 
   publishStream(requests: AsyncIterable<Request>): AsyncGenerator<Response> {
-    return pipelined(requests, STREAM_WINDOW, (request) => this.#begin(request), this.#stopping.signal);
+    return pipelined(requests, {
+      window: STREAM_WINDOW,
+      weigh: bytesOf,
+      handle: (request) => this.#begin(request),
+      stop: this.#stopping.signal,
+    });
   }
 
   /** Ends the streams that are open, after the answers that are due. */
@@ -47,23 +62,32 @@ export class BroadcastImplementation {
     this.#stopping.abort(new CarillonError("unavailable", "this node is stopping"));
   }
 
-  /** A refusal is thrown at once; the promise tells what the broker says. */
-  #begin(request: Request): Promise<Response> {
+  /** A refusal is thrown at once, so that a stream begins nothing that comes after it; the promise tells the rest. */
+  #begin({ messages }: Request): Promise<Response> {
     const begin = performance.now();
-    const prepared = this.#publisher.prepare(this.#source, request.messages.map(draftOf));
-    return this.#publisher.send(prepared).then((receipts) => {
-      this.#onPublished((performance.now() - begin) / 1_000);
-      return responseOf(receipts);
-    });
+    checkCommands(messages);
+    return this.#finish(this.#publisher.prepare(this.#source, messages), begin);
+  }
+
+  async #finish(prepared: Prepared, begin: number): Promise<Response> {
+    const receipts = await this.#publisher.send(prepared);
+    this.#onPublished((performance.now() - begin) / 1_000);
+    return responseOf(receipts);
   }
 }
 
-function draftOf({ broker, command, event, id, payload, topics }: Message, position: number): Draft {
-  if (command !== "" && command !== "publish") {
+/** What is left, once the command is known to be publish, is a draft as it stands. */
+function checkCommands(messages: readonly Message[]): void {
+  for (const [position, { command }] of messages.entries()) {
+    if (command === "" || command === "publish") continue;
     const text = `messages[${position}].command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`;
     throw new CarillonError("invalid_argument", text);
   }
-  return { broker, topics, payload, event, id };
+}
+
+/** What a request becomes: payloads times topics. */
+function bytesOf({ messages }: Request): number {
+  return messages.reduce((sum, { payload, topics }) => sum + payload.length * topics.length, 0);
 }
 
 function responseOf(receipts: readonly Receipt[]): Response {

@@ -45,7 +45,7 @@ export class PublishClient {
 }
 
 function errorOf(error: ServiceError | null): CarillonError {
-  const number = error?.code ?? status.INTERNAL;
+  const number: number = error?.code ?? status.INTERNAL;
   const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
   const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";
   return new CarillonError(code, error?.details ?? "no answer", { cause: error });

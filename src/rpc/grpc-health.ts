@@ -6,7 +6,7 @@ export class GrpcHealth {
   readonly #health: HealthImplementation;
   readonly #names: readonly string[];
 
-  constructor(server: Server, services: readonly string[]) {
+  constructor(server: Pick<Server, "addService">, services: readonly string[]) {
     this.#names = ["", ...services];
     this.#health = new HealthImplementation(Object.fromEntries(this.#names.map((name) => [name, "NOT_SERVING"])));
     this.#health.addToServer(server);

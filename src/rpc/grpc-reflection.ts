@@ -6,7 +6,7 @@ import { protoPath as healthProto } from "grpc-health-check";
 import { packageRoot } from "../util/package-root.js";
 
 /** Server reflection (v1 and v1alpha), so that grpcurl and its like need no proto files. */
-export function addReflection(server: Server): void {
+export function addReflection(server: Pick<Server, "addService">): void {
   const definition = loadSync(["websockets/v1/websockets.proto", healthProto], {
     includeDirs: [join(packageRoot, "proto")],
   });

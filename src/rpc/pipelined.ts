@@ -1,84 +1,73 @@
+export interface Pipeline<In, Out> {
+  /** How many items, and how much of weight, may be under way or wait to be taken. One item always may. */
+  readonly window: { readonly items: number; readonly weight: number };
+  readonly weigh: (item: In) => number;
+  readonly handle: (item: In) => Promise<Out>;
+  /** Once aborted nothing more is begun; what has begun is finished, and then the signal's reason thrown. */
+  readonly stop: AbortSignal;
+}
+
 /**
  * Handles what a stream brings without waiting for one to be done before the next begins, and gives the results in the
- * order of the stream. At most `window` of them are under way or wait to be taken; then the stream is not read, and its
- * flow control slows the sender.
+ * order of the stream. While the window is full the stream is not read, and its flow control slows the sender.
  *
  * The first failure ends it, after the results of everything before. Where `handle` throws at once, nothing that comes
- * later in the stream is begun. When `stop` is aborted, what has begun is finished, and then the signal's reason thrown.
+ * later in the stream is begun.
  */
 export async function* pipelined<In, Out>(
   stream: AsyncIterable<In>,
-  window: number,
-  handle: (item: In) => Promise<Out>,
-  stop: AbortSignal,
+  { handle, stop, weigh, window }: Pipeline<In, Out>,
 ): AsyncGenerator<Out> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const pending: Promise<Out>[] = [];
+  const pending: { readonly result: Promise<Out>; readonly weight: number }[] = [];
   const changed = new Signal();
-  let reading = !stop.aborted;
+  const state = { reading: true, weight: 0 };
 
   const read = async (): Promise<void> => {
-    while (reading) {
-      const next = await iterator.next();
-      if (next.done === true) break;
-      const result = attempt(handle, next.value, () => {
-        reading = false;
-      });
-      // Whoever takes the result sees its failure.
-      result.catch(ignore);
-      pending.push(result);
+    for await (const item of stream) {
+      // Read while the end came: not begun, and so not answered.
+      if (!state.reading) return;
+      const size = weigh(item);
+      state.weight += size;
+      pending.push({ result: begin(handle(item)), weight: size });
       changed.raise();
-      while (reading && pending.length >= window) await changed.wait();
+      while (state.reading && (pending.length >= window.items || state.weight >= window.weight)) await changed.wait();
+      if (!state.reading) return;
     }
   };
-
-  const onStop = (): void => {
-    reading = false;
+  const end = (): void => {
+    state.reading = false;
     changed.raise();
   };
-  stop.addEventListener("abort", onStop);
-
-  let failure: { readonly cause: unknown } | undefined;
-  read()
-    .catch((cause: unknown) => {
-      failure = { cause };
-    })
-    .finally(() => {
-      reading = false;
-      changed.raise();
-    })
-    .catch(ignore);
+  if (stop.aborted) end();
+  stop.addEventListener("abort", end);
+  // Its failure, a refusal by `handle` or the stream's own, is the last result.
+  const ended = begin(read().finally(end));
 
   try {
-    while (reading || pending.length > 0) {
+    while (state.reading || pending.length > 0) {
       const [first] = pending;
       if (first === undefined) {
         await changed.wait();
         continue;
       }
-      const result = await first;
+      const result = await first.result;
       pending.shift();
+      state.weight -= first.weight;
       changed.raise();
       yield result;
     }
-    if (failure !== undefined) throw failure.cause;
     stop.throwIfAborted();
+    await ended;
   } finally {
-    stop.removeEventListener("abort", onStop);
-    reading = false;
-    changed.raise();
-    // Not waited for: a stream that is being read gives way only when its next item comes.
-    iterator.return?.().catch(ignore);
+    stop.removeEventListener("abort", end);
+    end();
   }
 }
 
-function attempt<In, Out>(handle: (item: In) => Promise<Out>, item: In, onThrown: () => void): Promise<Out> {
-  try {
-    return handle(item);
-  } catch (cause) {
-    onThrown();
-    return Promise.reject(cause);
-  }
+/** Whoever takes the result sees its failure; until then it is not an unhandled one. */
+function begin<T>(result: Promise<T>): Promise<T> {
+  result.catch(ignore);
+  return result;
 }
 
 /** Wakes everybody who waits for a change. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { constants, deflateRawSync } from "node:zlib";
 import type { PerMessageDeflateOptions } from "ws";
 
@@ -9,16 +10,19 @@ const FLUSH_TAIL = 4;
 
 /**
  * What is negotiated: each message is compressed by itself, so that one compressed frame serves every connection and
- * none keeps a compressor. Offers with a smaller window of the server are declined: the shared frames use the full one.
+ * none keeps a compressor.
  */
-const negotiated = {
-  serverNoContextTakeover: true,
-  clientNoContextTakeover: true,
-  serverMaxWindowBits: false,
-};
+export const COMPRESSION: PerMessageDeflateOptions = { serverNoContextTakeover: true, clientNoContextTakeover: true };
 
-/** The library takes `false` here, its types do not know. */
-export const COMPRESSION = negotiated as unknown as PerMessageDeflateOptions;
+/**
+ * Takes back a client's offer that wants a smaller window of the server: the shared frames use the full one. The
+ * connection then goes uncompressed; the library, left to decide, would refuse it.
+ */
+export function withdrawSmallWindows({ headers }: IncomingMessage): void {
+  if (headers["sec-websocket-extensions"]?.includes("server_max_window_bits") === true) {
+    delete headers["sec-websocket-extensions"];
+  }
+}
 
 /**
  * A text as permessage-deflate wants it. It is done at once and not in the thread pool: the frame must be there when

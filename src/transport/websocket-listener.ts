@@ -5,7 +5,7 @@ import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import type { Dialect } from "../dialects/dialect.js";
-import { COMPRESSION } from "./compression.js";
+import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
@@ -64,6 +64,7 @@ export class WebSocketListener {
       refuseUpgrade(socket, "unavailable", "this node has as many connections as it may have");
       return;
     }
+    withdrawSmallWindows(request);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept(webSocket, socket, route.dialect, route.vhost, url);
     });

@@ -1,18 +1,24 @@
 import type { Message, Publication, Stage } from "../../core/message.js";
 import type { BrokerDriver, Subscription } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
 
 type Deliver = (message: Message) => void;
 
 /** Within this process only: nothing to install, nothing to lose. What is published is delivered before it is answered. */
 export class MemoryDriver implements BrokerDriver {
-  readonly up = true;
   readonly #vhosts = new Map<string, Map<string, Set<Deliver>>>();
+  #up = true;
+
+  get up(): boolean {
+    return this.#up;
+  }
 
   start(): Promise<void> {
     return Promise.resolve();
   }
 
   stop(): Promise<void> {
+    this.#up = false;
     this.#vhosts.clear();
     return Promise.resolve();
   }
@@ -30,19 +36,21 @@ export class MemoryDriver implements BrokerDriver {
     return { refusal: undefined, close };
   }
 
-  settle(): Promise<void> {
-    return Promise.resolve();
+  async settle(): Promise<void> {
+    this.admit();
   }
 
+  /** Nothing waits here, as what is published is handed on at once: only a driver that has stopped takes nothing. */
   admit(): void {
-    // Nothing waits here: what is published is handed on at once.
+    if (!this.#up) throw new CarillonError("unavailable", "the memory broker has stopped");
   }
 
-  publish(publications: readonly Publication[]): Promise<Stage> {
+  async publish(publications: readonly Publication[]): Promise<Stage> {
+    this.admit();
     for (const { vhost, topic, message } of publications) {
       const listeners = this.#vhosts.get(vhost)?.get(topic);
       if (listeners !== undefined) for (const deliver of listeners) deliver(message);
     }
-    return Promise.resolve("flushed");
+    return "flushed";
   }
 }

@@ -1,62 +1,25 @@
-import { readFileSync } from "node:fs";
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  credsAuthenticator,
-  ErrorCode as NatsErrorCode,
-  NatsError,
-  nkeyAuthenticator,
-  type TlsOptions,
-} from "nats";
+import { types } from "node:util";
+import { type ConnectionOptions, NatsError, ErrorCode as NatsErrorCode } from "nats";
 import { CarillonError } from "../../errors.js";
+import { authenticatorOf, tlsOf } from "./credentials.js";
+import type { NatsOptions } from "./options.js";
 
-/** How to reach and enter a NATS server or cluster. Paths are files in PEM, or of the NATS kind that their name says. */
-export interface NatsOptions {
-  /** `nats://host:port` or `tls://host:port`, any servers of the cluster. */
-  readonly servers: readonly string[];
-  /** First token or tokens of every subject. */
-  readonly prefix: string;
-  /** The name that NATS shows for this node's connection. */
-  readonly clientName: string;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  readonly token?: string | undefined;
-  /** File that holds an nkey seed (`SU…`). */
-  readonly nkeyFile?: string | undefined;
-  /** File with a JWT and a seed, as `nsc` writes it. */
-  readonly credsFile?: string | undefined;
-  readonly tls?:
-    | {
-        readonly caFile?: string | undefined;
-        readonly certFile?: string | undefined;
-        readonly keyFile?: string | undefined;
-      }
-    | undefined;
-  /** Bytes that may be sent and not confirmed. */
-  readonly pendingBytes: number;
-  /** Milliseconds that NATS may take to confirm. */
-  readonly confirmTimeout: number;
-}
+const { isNativeError } = types;
 
 /** Time between two attempts to reach a server, and the random part added to it, in milliseconds. */
 export const RECONNECT_WAIT = 250;
 export const RECONNECT_JITTER = 250;
 const CONNECT_TIMEOUT = 5_000;
-/** A server that is silent for two of these is taken for dead. */
+/** A server that leaves two of these pings unanswered is taken for dead when the third is due. */
 const PING_INTERVAL = 5_000;
 
-/** @throws CarillonError failed_precondition for a file that cannot be read */
+/** @throws CarillonError failed_precondition for a file that cannot be read or does not hold what it should */
 export function connectionOptions(options: NatsOptions): ConnectionOptions {
-  const { clientName, password, servers, token, user } = options;
-  const authenticator = authenticatorOf(options);
   const tls = tlsOf(options);
   return {
-    servers: [...servers],
-    name: clientName,
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { pass: password }),
-    ...(token === undefined ? {} : { token }),
-    ...(authenticator === undefined ? {} : { authenticator }),
+    servers: options.servers.map(withoutUserInfo),
+    name: options.clientName,
+    authenticator: authenticatorOf(options),
     ...(tls === undefined ? {} : { tls }),
     timeout: CONNECT_TIMEOUT,
     maxReconnectAttempts: -1,
@@ -72,8 +35,20 @@ export function connectionOptions(options: NatsOptions): ConnectionOptions {
 /** Whether an error at connecting is of a kind that trying again does not mend. */
 export function isHopeless(error: unknown): boolean {
   if (error instanceof CarillonError) return true;
-  if (!(error instanceof NatsError)) return false;
-  return HOPELESS.has(error.code);
+  const code = isNativeError(error) && "code" in error ? error.code : undefined;
+  return typeof code === "string" && (HOPELESS.has(code) || BAD_CERTIFICATE.test(code));
+}
+
+/** What an error says, and what the error below it says, for people. */
+export function reasonOf(error: unknown): string {
+  if (!isNativeError(error)) return String(error);
+  const below = error instanceof NatsError ? error.chainedError : undefined;
+  return below === undefined ? error.message : `${error.message}: ${below.message}`;
+}
+
+/** The servers as they may be shown: without user and password. */
+export function shownServers({ servers }: NatsOptions): string {
+  return servers.map(withoutUserInfo).join(", ");
 }
 
 const HOPELESS: ReadonlySet<string> = new Set([
@@ -83,31 +58,14 @@ const HOPELESS: ReadonlySet<string> = new Set([
   NatsErrorCode.BadCreds,
   NatsErrorCode.InvalidOption,
   NatsErrorCode.AccountExpired,
+  // TLS is asked for, and the server has none; files that hold no certificate or key.
+  NatsErrorCode.ServerOptionNotAvailable,
+  NatsErrorCode.Tls,
 ]);
 
-function authenticatorOf({ credsFile, nkeyFile }: NatsOptions): Authenticator | undefined {
-  if (credsFile !== undefined) return credsAuthenticator(read("creds_file", credsFile));
-  if (nkeyFile !== undefined) {
-    const seed = read("nkey_file", nkeyFile).toString("latin1").trim();
-    return nkeyAuthenticator(Buffer.from(seed));
-  }
-  return undefined;
-}
+/** Node's codes for a server's certificate that does not convince. */
+const BAD_CERTIFICATE = /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_|UNABLE_TO_)/;
 
-function tlsOf({ tls }: NatsOptions): TlsOptions | undefined {
-  if (tls === undefined) return undefined;
-  return {
-    ...(tls.caFile === undefined ? {} : { ca: read("tls.ca_file", tls.caFile).toString() }),
-    ...(tls.certFile === undefined ? {} : { cert: read("tls.cert_file", tls.certFile).toString() }),
-    ...(tls.keyFile === undefined ? {} : { key: read("tls.key_file", tls.keyFile).toString() }),
-  };
-}
-
-function read(key: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CarillonError("failed_precondition", `${key}: cannot read the file: ${reason}`, { cause });
-  }
+function withoutUserInfo(server: string): string {
+  return server.replace(/\/\/[^/]*@/, "//");
 }

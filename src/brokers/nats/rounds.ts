@@ -11,16 +11,21 @@ export interface Round {
 interface OpenRound extends Round {
   readonly refusedSubjects: Set<string>;
   readonly done: Promise<Round>;
-  readonly resolve: (round: Round) => void;
+  readonly resolve: () => void;
   readonly reject: (cause: CarillonError) => void;
-  bytes: number;
+}
+
+/** A ping that the server has not answered: who waits for it, if anybody still does, and what was sent before it. */
+interface Flight {
+  readonly round: OpenRound | undefined;
+  readonly bytes: number;
 }
 
 export interface RoundsOptions {
   /** Sends a ping after everything sent so far; resolves when the server has answered it. */
   readonly ping: () => Promise<void>;
   readonly clock: Clock;
-  /** Milliseconds that the server may take to answer. */
+  /** Milliseconds that anybody waits for the server. */
   readonly timeout: number;
   /** Name of the broker, for errors. */
   readonly broker: string;
@@ -28,96 +33,113 @@ export interface RoundsOptions {
 
 /**
  * Round trips by which publishes and subscriptions are confirmed: one is under way at a time, and all who come
- * meanwhile share the next (a group commit). It also counts the bytes that the server has not confirmed yet.
+ * meanwhile share the next (a group commit, rule N5).
+ *
+ * It also counts the bytes that the server has not confirmed. Those who wait give up after a while (E12); the bytes are
+ * counted on until the server answers or the connection is lost, for as long as that they fill this node's memory (O6).
  */
 export class Rounds {
   readonly #options: RoundsOptions;
-  #flying: OpenRound | undefined;
+  #flight: Flight | undefined;
   #next: OpenRound | undefined;
+  #nextBytes = 0;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
   }
 
-  /** Bytes sent that no round has confirmed. */
+  /** Bytes sent that no answer of the server has covered. */
   get unconfirmedBytes(): number {
-    return (this.#flying?.bytes ?? 0) + (this.#next?.bytes ?? 0);
+    return (this.#flight?.bytes ?? 0) + this.#nextBytes;
   }
 
   /**
    * Waits for a round trip that begins after this call.
    * @param bytes - sent just before the call
+   * @throws CarillonError unavailable
    */
   confirm(bytes: number): Promise<Round> {
+    this.#nextBytes += bytes;
     if (this.#next === undefined) {
-      this.#next = openRound();
-      // A rejection is for those who wait; where nobody does (the round of a shutdown), it is no fault.
-      this.#next.done.catch(ignore);
-      if (this.#flying === undefined) queueMicrotask(this.#begin);
+      this.#next = this.#open();
+      if (this.#flight === undefined) queueMicrotask(this.#begin);
     }
-    this.#next.bytes += bytes;
     return this.#next.done;
   }
 
-  /** The server refused a publish that was sent before its next answer. */
+  /**
+   * The server refused a publish. It may have been sent for the round under way or for the next one: a subject that is
+   * refused in the one is refused in the other.
+   */
   refuse(subject: string): void {
-    this.#flying?.refusedSubjects.add(subject);
-    // The refusal may belong to what is being sent for the next round already; a refused subject stays refused.
+    this.#flight?.round?.refusedSubjects.add(subject);
     this.#next?.refusedSubjects.add(subject);
   }
 
-  /** The connection is lost: nobody will hear an answer. */
+  /** The connection is lost, and with it what was sent and every answer. */
   fail(): void {
-    const lost = [this.#flying, this.#next];
-    this.#flying = undefined;
+    const lost = [this.#flight?.round, this.#next];
+    this.#flight = undefined;
     this.#next = undefined;
-    const { broker } = this.#options;
-    for (const round of lost) {
-      round?.reject(unconfirmed(`broker ${JSON.stringify(broker)} was lost before it confirmed`));
-    }
+    this.#nextBytes = 0;
+    for (const round of lost) round?.reject(this.#unconfirmed("was lost before it confirmed"));
   }
 
   readonly #begin = (): void => {
-    const round = this.#next;
-    if (round === undefined || this.#flying !== undefined) return;
+    if (this.#flight !== undefined || (this.#next === undefined && this.#nextBytes === 0)) return;
+    const flight: Flight = { round: this.#next, bytes: this.#nextBytes };
+    this.#flight = flight;
     this.#next = undefined;
-    this.#flying = round;
-    const { broker, clock, ping, timeout } = this.#options;
-    const cancelTimer = clock.after(timeout, () => {
-      round.reject(unconfirmed(`broker ${JSON.stringify(broker)} did not confirm within ${timeout} ms`));
-      this.#land(round);
-    });
-    ping().then(
+    this.#nextBytes = 0;
+    this.#options.ping().then(
       () => {
-        // An error that the server sent before its answer is reported a few microtasks later than the answer.
+        // The library tells of a refusal that the server sent before its answer some microtasks after the answer.
         setImmediate(() => {
-          cancelTimer();
-          round.resolve(round);
-          this.#land(round);
+          this.#land(flight);
         });
       },
       () => {
-        cancelTimer();
-        round.reject(unconfirmed(`broker ${JSON.stringify(broker)} was lost before it confirmed`));
-        this.#land(round);
+        if (this.#flight === flight) this.fail();
       },
     );
   };
 
-  #land(round: OpenRound): void {
-    if (this.#flying !== round) return;
-    this.#flying = undefined;
-    if (this.#next !== undefined) this.#begin();
+  #land(flight: Flight): void {
+    if (this.#flight !== flight) return;
+    this.#flight = undefined;
+    flight.round?.resolve();
+    this.#begin();
   }
-}
 
-function openRound(): OpenRound {
-  const { promise: done, resolve, reject } = withResolvers<Round>();
-  return { refusedSubjects: new Set(), done, resolve, reject, bytes: 0 };
-}
+  #open(): OpenRound {
+    const { clock, timeout } = this.#options;
+    const { promise: done, resolve, reject } = withResolvers<Round>();
+    // A rejection is for those who wait; where they have all gone, it is no fault.
+    done.catch(ignore);
+    const cancelTimer = clock.after(timeout, () => {
+      // Whoever comes from now on has a round, and a time, of their own.
+      if (this.#next === round) this.#next = undefined;
+      reject(this.#unconfirmed(`did not confirm within ${timeout} ms`));
+    });
+    const round: OpenRound = {
+      refusedSubjects: new Set(),
+      done,
+      resolve: () => {
+        cancelTimer();
+        resolve(round);
+      },
+      reject: (cause) => {
+        cancelTimer();
+        reject(cause);
+      },
+    };
+    return round;
+  }
 
-function unconfirmed(what: string): CarillonError {
-  return new CarillonError("unavailable", `${what}: it may or may not have taken effect`);
+  #unconfirmed(what: string): CarillonError {
+    const text = `broker ${JSON.stringify(this.#options.broker)} ${what}: it may or may not have taken effect`;
+    return new CarillonError("unavailable", text);
+  }
 }
 
 function ignore(): void {}

@@ -1,0 +1,51 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type ErrorCode, GRPC_STATUS, HTTP_STATUS } from "../errors.js";
+import { answerable, type OnFault } from "./faults.js";
+
+/** Turns our errors into Connect's, in answers and in the middle of streams. */
+export function sayErrors(onFault: OnFault): Interceptor {
+  const said = (cause: unknown): ConnectError => {
+    if (cause instanceof ConnectError) return cause;
+    const { code, message } = answerable(cause, onFault);
+    return new ConnectError(message, GRPC_STATUS[code]);
+  };
+  async function* saidWithin<T>(stream: AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* stream;
+    } catch (cause) {
+      throw said(cause);
+    }
+  }
+  return (next) => async (request) => {
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: saidWithin(response.message) } : response;
+    } catch (cause) {
+      throw said(cause);
+    }
+  };
+}
+
+/** Rule E18. Of gRPC-Web the status is in the header where nothing else is said. */
+export function answerUnknownMethod(request: IncomingMessage, response: ServerResponse): void {
+  const contentType = request.headers["content-type"] ?? "";
+  const message = "there is no such method";
+  if (contentType.startsWith("application/grpc-web")) {
+    const status = { "grpc-status": GRPC_STATUS.unimplemented, "grpc-message": encodeURIComponent(message) };
+    response.writeHead(200, { "content-type": contentType, ...status });
+    response.end();
+  } else {
+    answer(response, "unimplemented", message);
+  }
+}
+
+/** The request names no host, or one that is none. */
+export function answerBadHost(response: ServerResponse): void {
+  answer(response, "invalid_argument", "the Host header is missing or malformed");
+}
+
+function answer(response: ServerResponse, code: ErrorCode, message: string): void {
+  response.writeHead(HTTP_STATUS[code], { "content-type": "application/json" });
+  response.end(JSON.stringify({ code, message }));
+}

@@ -1,0 +1,15 @@
+import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { CarillonError } from "../errors.js";
+
+/** Fields that this version does not know are skipped (rule R10), and nobody asks for them later. */
+export const READ_OPTIONS = { readUnknownFields: false } as const;
+
+/** @throws CarillonError invalid_argument: the bytes are no message of this type (rule E10) */
+export function decode(type: DescMessage, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(type, bytes, READ_OPTIONS);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,48 @@
+import type { EventEmitter } from "node:events";
+import { type Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+
+/** @grpc/grpc-js gives a callback to methods with one answer, and none to those that answer with a stream. */
+type Handle = (call: EventEmitter, callback: unknown) => void;
+
+/**
+ * The open streams of services that libraries bring: health's Watch and reflection. Their clients keep them open for as
+ * long as they live, so a node that waited for them when it stops would always wait in vain.
+ */
+export class IdleStreams {
+  readonly #open = new Set<EventEmitter>();
+  #ended = false;
+
+  /** What to add such services to, in place of the server. */
+  watching(server: Server): Pick<Server, "addService"> {
+    return {
+      addService: (definition, handlers) => {
+        const watched: UntypedServiceImplementation = {};
+        for (const [name, handle] of Object.entries(handlers)) watched[name] = this.#watched(handle as Handle);
+        server.addService(definition, watched);
+      },
+    };
+  }
+
+  /** Ends them all with UNAVAILABLE, after what has been written to them. */
+  end(): void {
+    this.#ended = true;
+    for (const call of this.#open) stop(call);
+  }
+
+  #watched(handle: Handle): Handle {
+    return (call, callback) => {
+      handle(call, callback);
+      if (callback !== undefined) return;
+      this.#open.add(call);
+      call.once("close", () => {
+        this.#open.delete(call);
+      });
+      if (this.#ended) stop(call);
+    };
+  }
+}
+
+/** @grpc/grpc-js takes an error event for the status to end with. */
+function stop(call: EventEmitter): void {
+  call.emit("error", { code: status.UNAVAILABLE, details: "this node is stopping" });
+}
