@@ -6,13 +6,16 @@ import { BrokerRegistry } from "./brokers/registry.js";
 import type { Services } from "./commands/services.js";
 import { type BrokerConfig, type Config, DEFAULT_VHOST } from "./config/schema.js";
 
+import type { Drops } from "./core/drops.js";
 import { FanOut } from "./core/fan-out.js";
 import { Hub } from "./core/hub.js";
 import { Interest } from "./core/interest.js";
 import { MessageIds } from "./core/message.js";
+import { OutboxContext } from "./core/outbox.js";
 import type { BrokerDriver } from "./core/ports.js";
 import { Publisher } from "./core/publisher.js";
 import { TopicIndex } from "./core/topic-index.js";
+import { type PatternRules, rulesByPattern } from "./core/topic-rules.js";
 import { NativeDialect } from "./dialects/native/dialect.js";
 import { CarillonError } from "./errors.js";
 import { healthz, readyz } from "./observe/health.js";
@@ -53,6 +56,7 @@ export class Server {
   readonly #webSockets: WebSocketListener;
   readonly #http: HttpListener;
   readonly #grpc: GrpcMount;
+  readonly #drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   #unconfirmed = 0;
   #addresses: Addresses | undefined;
   #announcedReady = false;
@@ -63,9 +67,15 @@ export class Server {
     this.#log = log;
     const { limits } = config;
     const node = randomBytes(6).toString("hex");
-    const index = new TopicIndex();
-    this.#fanOut = new FanOut(setImmediate, (session) => {
-      this.#hub.remove(session, "slow_consumer");
+    const index = new TopicIndex(rulesByPattern(new Map([[DEFAULT_VHOST, patternsOf(config.vhosts[DEFAULT_VHOST])]])));
+    const outbox = new OutboxContext(limits.outbox, this.#drops);
+    this.#fanOut = new FanOut({
+      endOfTurn: setImmediate,
+      clock: systemClock,
+      outbox,
+      onSlow: (session) => {
+        this.#hub.remove(session, "slow_consumer");
+      },
     });
     this.#interest = new Interest(index, this.#fanOut, systemClock, config.interest_linger);
     this.#hub = new Hub(this.#fanOut, (topic) => {
@@ -103,7 +113,9 @@ export class Server {
       dialects: new Map([["/ws", { dialect: new NativeDialect(limits.malformed_frames), vhost: DEFAULT_VHOST }]]),
       sessionIds: new MessageIds(node),
       heartbeat: this.#heartbeat,
-      limits: { connections: limits.connections, frameBytes: limits.frame, outboxBytes: limits.outbox },
+      limits: { connections: limits.connections, frameBytes: limits.frame },
+      outbox,
+      compression: config.compression,
       onClosed: (code) => {
         this.#metrics.countClose(code);
       },
@@ -263,7 +275,10 @@ export class Server {
       bytesIn: () => this.#publisher.accepted.bytes,
       messagesOut: () => this.#fanOut.delivered.messages,
       bytesOut: () => this.#fanOut.delivered.bytes,
-      drops: () => ({ slow_consumer: this.#fanOut.dropped, unconfirmed: this.#unconfirmed }),
+      drops: () => {
+        const { disconnect, drop_oldest, latest } = this.#drops;
+        return { slow_consumer: disconnect, drop_oldest, latest, unconfirmed: this.#unconfirmed };
+      },
       brokers: () => Object.fromEntries([...this.#brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
     });
   }
@@ -278,6 +293,16 @@ export class Server {
       ["/metrics", this.#metrics.handler],
     ]);
   }
+}
+
+/** The rules of a vhost's topics, what it says of all of them last. */
+function patternsOf({ slow_consumer, topics, write_delay }: Config["vhosts"]["/"]): PatternRules[] {
+  const everything = { match: "*", slow_consumer, write_delay };
+  return [...topics, everything].map((rule) => ({
+    match: rule.match,
+    slowConsumer: rule.slow_consumer ?? slow_consumer,
+    writeDelay: rule.write_delay ?? write_delay,
+  }));
 }
 
 /** @returns whether it was done by the time `end`, in milliseconds since the epoch */

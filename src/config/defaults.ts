@@ -44,10 +44,17 @@ brokers:
     driver: memory
 
 # The default vhost: the brokers that its clients may name (default: all of them; the first is used where none is
-# named), and whether its clients may publish.
+# named), and whether its clients may publish. slow_consumer says what happens to messages for a client that does not
+# take them: disconnect it, drop_oldest, or keep only the latest of each topic. write_delay is how long messages may wait
+# to be written together. Both can be set by topic; the first rule that matches decides:
+#   topics:
+#     - { match: "prices.*", slow_consumer: latest, write_delay: 20ms }
 vhosts:
   /:
     client_publish: false
+    slow_consumer: disconnect
+    write_delay: 0
+    topics: []
 
 limits:
   # WebSocket connections of this node. Each takes an open file.
@@ -71,6 +78,9 @@ limits:
 ping:
   interval: 25s
   timeout: 8s
+
+# Whether permessage-deflate is offered to clients: less to send, for CPU time once per message.
+compression: false
 
 # How long a topic that everybody has left stays subscribed.
 interest_linger: 2s

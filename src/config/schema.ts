@@ -76,9 +76,21 @@ const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters
 
 export const DEFAULT_VHOST = "/";
 
+const topicRule = z.strictObject({
+  match: z
+    .string()
+    .min(1)
+    .refine((pattern) => !pattern.slice(0, -1).includes("*"), "expected a topic, or the beginning of topics and a *"),
+  slow_consumer: z.enum(["disconnect", "drop_oldest", "latest"]).optional(),
+  write_delay: duration("0", "10s").optional(),
+});
+
 const vhost = z.strictObject({
   brokers: z.array(brokerName).min(1).optional(),
   client_publish: z.boolean().default(false),
+  slow_consumer: z.enum(["disconnect", "drop_oldest", "latest"]).default("disconnect"),
+  write_delay: duration("0", "10s").prefault("0"),
+  topics: z.array(topicRule).default([]),
 });
 
 export const schema = z
@@ -113,6 +125,7 @@ export const schema = z
       })
       .refine(({ interval, timeout }) => timeout < interval, { message: "timeout: expected less than interval" })
       .prefault({}),
+    compression: z.boolean().default(false),
     interest_linger: duration("0", "1h").prefault("2s"),
     stop_timeout: duration("0", "10m").prefault("10s"),
     log: z

@@ -1,13 +1,24 @@
+import { answerBatch, type Batch, messageBatch } from "./batch.js";
 import type { Message } from "./message.js";
-import type { EndOfTurn } from "./ports.js";
+import type { OutboxContext } from "./outbox.js";
+import type { Clock, EndOfTurn } from "./ports.js";
 import type { Session } from "./session.js";
 import type { Audience, Topic } from "./topic.js";
 
 /**
- * Bytes of frames that may gather in one turn before they are written without waiting for its end: a burst is then
- * bounded by this and not by what arrived.
+ * Bytes of frames that may gather before they are written without waiting for the turn's end: a burst is then bounded
+ * by this and not by what arrived.
  */
 const EARLY_FLUSH_BYTES = 256 * 1024;
+
+export interface FanOutOptions {
+  readonly endOfTurn: EndOfTurn;
+  readonly clock: Clock;
+  /** Shared with the outboxes of all sessions. */
+  readonly outbox: OutboxContext;
+  /** Called for a session for which more waits than may. */
+  readonly onSlow: (session: Session) => void;
+}
 
 /**
  * One message to many sessions: one frame for each encoding, shared by all, and one write per session and turn.
@@ -19,83 +30,111 @@ const EARLY_FLUSH_BYTES = 256 * 1024;
 export class FanOut {
   /** Messages handed to sessions, and their bytes; plain counters, read when somebody asks for metrics. */
   readonly delivered = { messages: 0, bytes: 0 };
-  /** Messages that slow sessions lost when they were closed. */
-  dropped = 0;
-  readonly #endOfTurn: EndOfTurn;
-  readonly #onSlow: (session: Session) => void;
-  readonly #flush = (): void => {
+  readonly #options: FanOutOptions;
+  readonly #onEndOfTurn = (): void => {
+    this.#scheduled = false;
     this.flush();
+    this.#options.outbox.turn += 1;
   };
+  /** Audiences that gather frames for the end of this turn. */
   #audiences: Audience[] = [];
+  /** Sessions whose outboxes hold what was settled in this turn. */
   #sessions: Session[] = [];
   #gathered = 0;
   #scheduled = false;
 
-  /** @param onSlow - called for a session whose outbox is full, when nothing more can be written to it */
-  constructor(endOfTurn: EndOfTurn, onSlow: (session: Session) => void) {
-    this.#endOfTurn = endOfTurn;
-    this.#onSlow = onSlow;
+  constructor(options: FanOutOptions) {
+    this.#options = options;
   }
 
   /** Delivers to every session that is in the topic now. */
   deliver(topic: Topic, message: Message): void {
-    for (const audience of topic.audiences) {
+    const { audiences } = topic;
+    if (audiences.length === 0) return;
+    const delay = topic.rules.writeDelay;
+    for (const audience of audiences) {
       const frame = audience.makeFrame(message);
-      if (audience.frames.push(frame) === 1) this.#audiences.push(audience);
+      if (audience.frames.push(frame) === 1) {
+        if (delay === 0) this.#audiences.push(audience);
+        else this.#settleLater(audience, delay);
+      }
       this.#gathered += frame.length;
+      audience.bytes += frame.length;
+      if (audience.bytes > EARLY_FLUSH_BYTES) this.settle(audience);
     }
     if (this.#gathered > EARLY_FLUSH_BYTES) this.flush();
-    else if (topic.audiences.length > 0) this.#schedule();
+    else if (delay === 0) this.#schedule();
   }
 
   /** Sends one session a frame of its own, after everything that was settled for it before. */
   send(session: Session, frame: Uint8Array): void {
-    this.#push(session, frame, 0);
-    this.#schedule();
+    this.#push(session, answerBatch(frame));
   }
 
-  /** Gives what gathered for an audience to those who are its members now. */
+  /** Gives what gathered for an audience to those who are its members now; it is written at the end of the turn. */
   settle(audience: Audience): void {
-    const { frames, members } = audience;
-    if (frames.length === 0) return;
-    audience.frames = [];
-    const [first] = frames;
-    const bytes = frames.length === 1 && first !== undefined ? first : Buffer.concat(frames);
-    for (const session of members) this.#push(session, bytes, frames.length);
-    this.delivered.messages += frames.length * members.length;
-    this.delivered.bytes += bytes.length * members.length;
+    const batch = this.#close(audience);
+    if (batch === undefined) return;
+    for (const session of audience.members) this.#push(session, batch);
   }
 
-  /** Writes everything that waits. */
+  /** Writes everything that waits for the end of the turn. */
   flush(): void {
     this.#gathered = 0;
     const audiences = this.#audiences;
     this.#audiences = [];
-    for (const audience of audiences) this.settle(audience);
+    const [only] = audiences;
+    if (audiences.length === 1 && only !== undefined && this.#sessions.length === 0) {
+      this.#writeAlone(only);
+    } else {
+      for (const audience of audiences) this.settle(audience);
+    }
     const sessions = this.#sessions;
     this.#sessions = [];
     for (const session of sessions) {
-      if (session.open) this.#write(session);
+      if (session.open && !session.outbox.flush()) this.#options.onSlow(session);
     }
-    this.#scheduled = false;
     if (this.#audiences.length > 0 || this.#sessions.length > 0) this.#schedule();
   }
 
-  #write(session: Session): void {
-    const dropped = session.outbox.flush();
-    if (dropped === undefined) return;
-    this.dropped += dropped;
-    this.#onSlow(session);
+  /** A turn that brought something to one audience only: its batch goes to the sockets without a stop in the outboxes. */
+  #writeAlone(audience: Audience): void {
+    const batch = this.#close(audience);
+    if (batch === undefined) return;
+    let slow: Session[] | undefined;
+    for (const session of audience.members) {
+      if (!session.outbox.flushOne(batch)) slow = [...(slow ?? []), session];
+    }
+    // Closing a session moves the others about in the list just gone through.
+    for (const session of slow ?? []) this.#options.onSlow(session);
   }
 
-  #push(session: Session, bytes: Uint8Array, messages: number): void {
+  #close(audience: Audience): Batch | undefined {
+    const { frames, members, topic } = audience;
+    if (frames.length === 0) return undefined;
+    audience.frames = [];
+    audience.bytes = 0;
+    const batch = messageBatch(topic, frames);
+    this.delivered.messages += batch.messages * members.length;
+    this.delivered.bytes += batch.bytes.length * members.length;
+    return batch;
+  }
+
+  #settleLater(audience: Audience, delay: number): void {
+    this.#options.clock.after(delay, () => {
+      this.settle(audience);
+    });
+  }
+
+  #push(session: Session, batch: Batch): void {
     if (session.outbox.empty) this.#sessions.push(session);
-    session.outbox.push(bytes, messages);
+    session.outbox.push(batch);
+    this.#schedule();
   }
 
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#endOfTurn(this.#flush);
+    this.#options.endOfTurn(this.#onEndOfTurn);
   }
 }

@@ -60,7 +60,8 @@ export class Hub {
   remove(session: Session, reason?: CloseReason): void {
     if (!this.#sessions.delete(session)) return;
     for (const topic of session.memberships.keys()) this.leave(session, topic);
-    if (reason !== undefined) session.outbox.flush();
+    if (reason === "slow_consumer") session.outbox.abandon();
+    else if (reason !== undefined) session.outbox.finish();
     session.end(reason);
   }
 }

@@ -1,49 +1,143 @@
-import type { Sink } from "./ports.js";
+import { Backlog } from "./backlog.js";
+import type { Batch } from "./batch.js";
+import type { Drops } from "./drops.js";
+import type { Encoding, Sink } from "./ports.js";
+
+/** Largest part of the limit that a connection is given beyond what it has taken. */
+const LARGEST_WINDOW = 64 * 1024;
+
+/** What all outboxes of a node share. */
+export class OutboxContext {
+  /** Bytes that a connection is given beyond what it has taken: those can no longer be dropped. */
+  readonly window: number;
+  /** Bytes that may wait in an outbox, where they still can. */
+  readonly room: number;
+  /** Number of the turn of the event loop. */
+  turn = 0;
+
+  /** @param limit - bytes that may wait for one peer, in its connection and in its outbox together */
+  constructor(
+    limit: number,
+    readonly drops: Drops,
+  ) {
+    this.window = Math.min(LARGEST_WINDOW, Math.floor(limit / 2));
+    this.room = limit - this.window;
+  }
+}
 
 /**
  * The frames of one session for this turn of the event loop, and the bound on what may wait for its peer (O6).
  *
- * The bound counts what the connection has not taken yet. A peer that has taken everything gets whatever the turn
- * brought, so one frame larger than the limit does not end a session that keeps up.
+ * A peer that had taken everything when the turn began gets whatever the turn brings, however it is cut into writes:
+ * one message or one burst larger than the limit does not end a session that keeps up. (The bytes are shared by all
+ * who get them, so that costs no memory.)
  */
 export class Outbox {
   readonly #sink: Sink;
-  readonly #limit: number;
-  #frames: Uint8Array[] = [];
-  #messages = 0;
-  #bytes = 0;
+  readonly #encoding: Encoding;
+  readonly #context: OutboxContext;
+  // Nearly every turn brings a session one batch: no list is made for it.
+  #first: Batch | undefined;
+  #more: Batch[] | undefined;
+  #backlog: Backlog | undefined;
+  /** The last turn in which the peer was found to have taken everything. */
+  #caughtUp = -1;
 
-  /** @param limit - in bytes */
-  constructor(sink: Sink, limit: number) {
+  constructor(sink: Sink, encoding: Encoding, context: OutboxContext) {
     this.#sink = sink;
-    this.#limit = limit;
+    this.#encoding = encoding;
+    this.#context = context;
   }
 
+  /** Whether this turn has brought nothing yet. */
   get empty(): boolean {
-    return this.#frames.length === 0;
+    return this.#first === undefined;
   }
 
-  /** @param messages - how many messages the frames carry */
-  push(frames: Uint8Array, messages: number): void {
-    this.#frames.push(frames);
-    this.#messages += messages;
-    this.#bytes += frames.length;
+  push(batch: Batch): void {
+    if (this.#first === undefined) this.#first = batch;
+    else if (this.#more === undefined) this.#more = [batch];
+    else this.#more.push(batch);
   }
 
   /**
-   * Writes what the turn brought, in one write, unless the peer is too slow: then it is dropped.
-   * @returns how many messages were dropped, or undefined when all was written
+   * Writes what the turn brought, in one write, or lets it wait.
+   * @returns false when more would wait than may: the session is to be closed
    */
-  flush(): number | undefined {
-    const frames = this.#frames;
-    const messages = this.#messages;
+  flush(): boolean {
+    const first = this.#first;
+    const more = this.#more;
+    if (first === undefined) return true;
+    this.#first = undefined;
+    this.#more = undefined;
+    return more === undefined ? this.flushOne(first) : this.#flushMany([first, ...more]);
+  }
+
+  /** The same for a turn that brings this batch and nothing else. */
+  flushOne(batch: Batch): boolean {
+    if (!this.#fits(batch.bytes.length)) return this.#wait(batch);
+    this.#sink.write(batch.bytes);
+    return true;
+  }
+
+  /** Gives the connection everything, whatever it has taken: nothing comes after. */
+  finish(): void {
+    this.flush();
+    if (this.#backlog !== undefined) {
+      this.#sink.writeAll(this.#backlog.take(Number.POSITIVE_INFINITY, this.#encoding));
+      this.#backlog = undefined;
+    }
+  }
+
+  /** The session is closed: what waits is lost, and counted. */
+  abandon(): void {
+    const { drops } = this.#context;
+    for (const batch of [this.#first, ...(this.#more ?? [])]) drops.disconnect += batch?.messages ?? 0;
+    this.#first = undefined;
+    this.#more = undefined;
+    this.#backlog?.abandon();
+    this.#backlog = undefined;
+  }
+
+  #flushMany(batches: readonly Batch[]): boolean {
+    let bytes = 0;
+    for (const batch of batches) bytes += batch.bytes.length;
+    if (this.#fits(bytes)) {
+      this.#sink.writeAll(batches.map((batch) => batch.bytes));
+      return true;
+    }
+    let inTime = true;
+    for (const batch of batches) {
+      if (inTime) inTime = this.#wait(batch);
+      else this.#context.drops.disconnect += batch.messages;
+    }
+    return inTime;
+  }
+
+  #fits(bytes: number): boolean {
+    if (this.#backlog !== undefined) return false;
     const { backlog } = this.#sink;
-    const fits = backlog === 0 || backlog + this.#bytes <= this.#limit;
-    this.#frames = [];
-    this.#messages = 0;
-    this.#bytes = 0;
-    if (!fits) return messages;
-    if (frames.length > 0) this.#sink.write(frames);
-    return undefined;
+    const { turn, window } = this.#context;
+    if (backlog === 0) this.#caughtUp = turn;
+    return this.#caughtUp === turn || backlog + bytes <= window;
+  }
+
+  #wait(batch: Batch): boolean {
+    const { drops, room } = this.#context;
+    if (this.#backlog === undefined) {
+      this.#backlog = new Backlog(drops);
+      this.#resumeLater();
+    }
+    return this.#backlog.add(batch, room);
+  }
+
+  #resumeLater(): void {
+    this.#sink.onceDrained(() => {
+      const backlog = this.#backlog;
+      if (backlog === undefined) return;
+      this.#sink.writeAll(backlog.take(this.#context.window, this.#encoding));
+      if (backlog.empty) this.#backlog = undefined;
+      else this.#resumeLater();
+    });
   }
 }

@@ -70,7 +70,11 @@ export interface Sink {
   /** Bytes written that the peer's connection has not taken yet. */
   readonly backlog: number;
   /** Takes complete frames; they are shared with other sinks and must not be changed. */
-  write(frames: readonly Uint8Array[]): void;
+  write(frames: Uint8Array): void;
+  /** The same for several, in one write. */
+  writeAll(frames: readonly Uint8Array[]): void;
+  /** Calls once, later, when the connection has taken everything. Never, when it ends before. */
+  onceDrained(run: () => void): void;
   /** Ends the connection after what has been written, telling the peer why. */
   close(reason: CloseReason): void;
 }
@@ -81,6 +85,8 @@ export type FrameMaker = (message: Message) => Uint8Array;
 /** A dialect's way to write messages, header included. Sessions with the same Encoding object share the bytes. */
 export interface Encoding {
   frameMaker(topic: string): FrameMaker;
+  /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
+  laggedFrame(topic: string, missed: number): Uint8Array | undefined;
 }
 
 /** Time, so that tests own it. */

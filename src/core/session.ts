@@ -1,5 +1,5 @@
 import type { CloseReason } from "../errors.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, type OutboxContext } from "./outbox.js";
 import type { Encoding, Sink } from "./ports.js";
 import type { Membership, Topic } from "./topic.js";
 
@@ -9,8 +9,7 @@ export interface SessionOptions {
   readonly vhost: string;
   readonly encoding: Encoding;
   readonly sink: Sink;
-  /** Bytes that may wait for the peer. */
-  readonly outboxBytes: number;
+  readonly outbox: OutboxContext;
 }
 
 /** One client, for as long as its connection lives. */
@@ -29,7 +28,7 @@ export class Session {
     this.vhost = options.vhost;
     this.encoding = options.encoding;
     this.#sink = options.sink;
-    this.outbox = new Outbox(options.sink, options.outboxBytes);
+    this.outbox = new Outbox(options.sink, options.encoding, options.outbox);
   }
 
   /** False once it has been closed from either side: nothing more reaches it. */

@@ -1,9 +1,15 @@
 import { Topic } from "./topic.js";
+import type { RulesOf } from "./topic-rules.js";
 
 /** The topics of this node by vhost, broker and name. A topic of one vhost is never found by another (design: vhost). */
 export class TopicIndex {
+  readonly #rulesOf: RulesOf;
   readonly #realms = new Map<string, Map<string, Topic>>();
   #size = 0;
+
+  constructor(rulesOf: RulesOf) {
+    this.#rulesOf = rulesOf;
+  }
 
   get size(): number {
     return this.#size;
@@ -22,7 +28,7 @@ export class TopicIndex {
     }
     let topic = realm.get(name);
     if (topic === undefined) {
-      topic = new Topic(vhost, broker, name);
+      topic = new Topic(vhost, broker, name, this.#rulesOf(vhost, name));
       realm.set(name, topic);
       this.#size += 1;
     }

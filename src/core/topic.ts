@@ -1,16 +1,20 @@
 import type { Encoding, FrameMaker, Subscription } from "./ports.js";
 import type { Session } from "./session.js";
+import type { TopicRules } from "./topic-rules.js";
 
 /** The sessions of one topic that share an encoding, and the frames of this turn that they have yet to get. */
 export class Audience {
-  readonly encoding: Encoding;
   readonly makeFrame: FrameMaker;
   readonly members: Session[] = [];
   frames: Uint8Array[] = [];
+  /** Of the frames together. */
+  bytes = 0;
 
-  constructor(encoding: Encoding, topic: string) {
-    this.encoding = encoding;
-    this.makeFrame = encoding.frameMaker(topic);
+  constructor(
+    readonly topic: Topic,
+    readonly encoding: Encoding,
+  ) {
+    this.makeFrame = encoding.frameMaker(topic.name);
   }
 }
 
@@ -32,12 +36,13 @@ export class Topic {
     readonly vhost: string,
     readonly broker: string,
     readonly name: string,
+    readonly rules: TopicRules,
   ) {}
 
   audienceFor(encoding: Encoding): Audience {
     let audience = this.audiences.find((candidate) => candidate.encoding === encoding);
     if (audience === undefined) {
-      audience = new Audience(encoding, this.name);
+      audience = new Audience(this, encoding);
       this.audiences.push(audience);
     }
     return audience;

@@ -27,6 +27,8 @@ export interface Conversation {
 export interface MessageEncoding {
   /** What all messages of a topic have in common is worked out here, once. */
   textMaker(topic: string): (message: Message) => string;
+  /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
+  laggedText(topic: string, missed: number): string | undefined;
 }
 
 export type Received =

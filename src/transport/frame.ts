@@ -1,15 +1,34 @@
-import type { Encoding } from "../core/ports.js";
-import type { MessageEncoding } from "../dialects/dialect.js";
-
-/** FIN and the text opcode. Source: RFC 6455 §5.2. */
+/** FIN and the text opcode; RSV1 says that the payload is compressed. Source: RFC 6455 §5.2, RFC 7692 §6. */
 const FINAL_TEXT = 0x81;
+const COMPRESSED = 0x40;
 
 /** A server's text frame, header and payload in one buffer; unmasked, as all that a server sends. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const header = headerLength(length);
   const frame = Buffer.allocUnsafe(header + length);
-  frame[0] = FINAL_TEXT;
+  writeHeader(frame, FINAL_TEXT, header, length);
+  frame.write(text, header, "utf8");
+  return frame;
+}
+
+/** The same for a text that has been compressed. */
+export function compressedTextFrame(compressed: Uint8Array): Buffer {
+  const { length } = compressed;
+  const header = headerLength(length);
+  const frame = Buffer.allocUnsafe(header + length);
+  writeHeader(frame, FINAL_TEXT | COMPRESSED, header, length);
+  frame.set(compressed, header);
+  return frame;
+}
+
+function headerLength(length: number): number {
+  if (length < 126) return 2;
+  return length < 65_536 ? 4 : 10;
+}
+
+function writeHeader(frame: Buffer, first: number, header: number, length: number): void {
+  frame[0] = first;
   if (header === 2) {
     frame[1] = length;
   } else if (header === 4) {
@@ -19,23 +38,4 @@ export function textFrame(text: string): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(text, header, "utf8");
-  return frame;
-}
-
-const framed = new WeakMap<MessageEncoding, Encoding>();
-
-/** A dialect's messages as WebSocket frames. The same object for the same dialect encoding, so that bytes are shared. */
-export function webSocketEncoding(encoding: MessageEncoding): Encoding {
-  let result = framed.get(encoding);
-  if (result === undefined) {
-    result = {
-      frameMaker(topic) {
-        const makeText = encoding.textMaker(topic);
-        return (message) => textFrame(makeText(message));
-      },
-    };
-    framed.set(encoding, result);
-  }
-  return result;
 }

@@ -2,10 +2,12 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { MessageIds } from "../core/message.js";
+import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import type { Dialect } from "../dialects/dialect.js";
+import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
 import { Connection, type ConnectionContext } from "./connection.js";
-import { webSocketEncoding } from "./frame.js";
+import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
 import { refuseUpgrade } from "./refuse.js";
@@ -23,9 +25,10 @@ export interface WebSocketListenerOptions extends ConnectionContext {
     readonly connections: number;
     /** Largest frame of a client, in bytes. */
     readonly frameBytes: number;
-    /** Bytes that may wait for one client. */
-    readonly outboxBytes: number;
   };
+  readonly outbox: OutboxContext;
+  /** Whether compression is offered. */
+  readonly compression: boolean;
   readonly onClosed: (code: number) => void;
 }
 
@@ -41,7 +44,7 @@ export class WebSocketListener {
     const serverOptions: ServerOptions & ReceiverLimits & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      perMessageDeflate: options.compression && COMPRESSION,
       ...receiverLimits(options.limits.frameBytes),
       closeTimeout: CLOSE_TIMEOUT,
     };
@@ -63,6 +66,7 @@ export class WebSocketListener {
       refuseUpgrade(socket, "unavailable", "this node has as many connections as it may have");
       return;
     }
+    withdrawSmallWindows(request);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept(webSocket, socket, route.dialect, route.vhost, url);
     });
@@ -82,14 +86,14 @@ export class WebSocketListener {
   }
 
   #accept(webSocket: WebSocket, socket: Duplex, dialect: Dialect, vhost: string, url: URL): void {
-    const { fanOut, heartbeat, limits, onClosed, services, sessionIds } = this.#options;
+    const { fanOut, heartbeat, onClosed, outbox, services, sessionIds } = this.#options;
     const conversation = dialect.open({ query: url.searchParams });
     const session = new Session({
       id: sessionIds.next(),
       vhost,
-      encoding: webSocketEncoding(conversation.encoding),
+      encoding: webSocketEncoding(conversation.encoding, webSocket.extensions !== ""),
       sink: new WebSocketSink(webSocket, socket),
-      outboxBytes: limits.outboxBytes,
+      outbox,
     });
     const connection = new Connection(webSocket, session, conversation, { services, fanOut });
     this.#open.add(webSocket);

@@ -5,7 +5,8 @@ import { type CloseReason, WEBSOCKET_CLOSE } from "../errors.js";
 
 /**
  * Writes ready-made frames straight to the socket of the upgrade. The WebSocket library writes its own frames (pongs,
- * the close) to the same socket, each whole and at once as long as compression is off, so frames never mix.
+ * the close) to the same socket, each whole and at once: it queues only what it compresses itself, and it is never
+ * given messages. So frames never mix.
  */
 export class WebSocketSink implements Sink {
   readonly #webSocket: WebSocket;
@@ -20,17 +21,22 @@ export class WebSocketSink implements Sink {
     return this.#socket.writableLength;
   }
 
-  write(frames: readonly Uint8Array[]): void {
+  write(frames: Uint8Array): void {
     // After a close frame nothing may follow (RFC 6455 §5.5.1).
+    if (this.#webSocket.readyState === WebSocket.OPEN) this.#socket.write(frames);
+  }
+
+  writeAll(frames: readonly Uint8Array[]): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return;
-    const [first] = frames;
-    if (frames.length === 1) {
-      this.#socket.write(first);
-      return;
-    }
     this.#socket.cork();
     for (const frame of frames) this.#socket.write(frame);
     this.#socket.uncork();
+  }
+
+  onceDrained(run: () => void): void {
+    if (this.#socket.writableNeedDrain) this.#socket.once("drain", run);
+    // Below the stream's own mark there is no drain event; what is written last tells.
+    else this.#socket.write(NOTHING, run);
   }
 
   close(reason: CloseReason): void {
@@ -39,3 +45,5 @@ export class WebSocketSink implements Sink {
     if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 }
+
+const NOTHING = new Uint8Array(0);

@@ -1,10 +1,9 @@
 import fc from "fast-check";
-import { Topic } from "../../src/core/topic.js";
-import { Bench, CountingEncoding, MemorySink, message } from "./support.js";
+import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
 
 test("O7: a message is encoded once for each encoding in use, and the bytes are shared", () => {
   const bench = new Bench();
-  const topic = new Topic("/", "memory", "t");
+  const topic = topicNamed("t");
   const [plain, other, unused] = [new CountingEncoding(), new CountingEncoding(), new CountingEncoding()];
   const sinks = Array.from({ length: 10 }, () => new MemorySink());
   for (const [position, sink] of sinks.entries()) {
@@ -19,7 +18,7 @@ test("O7: a message is encoded once for each encoding in use, and the bytes are 
 test("O7: what one turn brings leaves in one write per session, whatever the topics", () => {
   const bench = new Bench();
   const encoding = new CountingEncoding();
-  const topics = ["t", "u", "v"].map((name) => new Topic("/", "memory", name));
+  const topics = ["t", "u", "v"].map((name) => topicNamed(name));
   const sink = new MemorySink();
   const session = bench.session(sink, encoding);
   for (const topic of topics) bench.hub.join(session, topic);
@@ -32,10 +31,10 @@ test("O7: what one turn brings leaves in one write per session, whatever the top
 });
 
 test("O6: a burst is written early and does not gather until the turn ends", () => {
-  const bench = new Bench();
-  const topic = new Topic("/", "memory", "t");
+  const bench = new Bench(1e9);
+  const topic = topicNamed("t");
   const sink = new MemorySink();
-  bench.hub.join(bench.session(sink, new CountingEncoding(), 1e9), topic);
+  bench.hub.join(bench.session(sink, new CountingEncoding()), topic);
   const large = "x".repeat(100_000);
   for (let count = 0; count < 10; count += 1) bench.fanOut.deliver(topic, message(large));
   expect(sink.writes.length).toBeGreaterThan(2);
@@ -44,33 +43,52 @@ test("O6: a burst is written early and does not gather until the turn ends", () 
 });
 
 test("L6: a session that does not take what is written is closed, its messages counted, others untouched", () => {
-  const bench = new Bench();
-  const topic = new Topic("/", "memory", "t");
+  const bench = new Bench(100);
+  const topic = topicNamed("t");
   const encoding = new CountingEncoding();
   const [stuck, fine] = [new MemorySink(), new MemorySink()];
   stuck.stuck = true;
-  bench.hub.join(bench.session(stuck, encoding, 100), topic);
-  bench.hub.join(bench.session(fine, encoding, 100), topic);
+  bench.hub.join(bench.session(stuck, encoding), topic);
+  bench.hub.join(bench.session(fine, encoding), topic);
   for (let count = 0; count < 5; count += 1) {
     bench.fanOut.deliver(topic, message("x".repeat(37)));
     bench.endTurn();
   }
   expect(stuck.closedFor).toBe("slow_consumer");
   expect(stuck.backlog).toBeLessThanOrEqual(100);
-  expect(bench.fanOut.dropped).toBe(1);
+  // One frame is on its way, one waited, one was too many.
+  expect(bench.drops.disconnect).toBe(2);
   expect(fine.text).toBe(`t:${"x".repeat(37)};`.repeat(5));
   expect(bench.left).toEqual([topic]);
 });
 
 test("L6: one message beyond the limit reaches a session that keeps up", () => {
-  const bench = new Bench();
-  const topic = new Topic("/", "memory", "t");
+  const bench = new Bench(10);
+  const topic = topicNamed("t");
   const sink = new MemorySink();
-  bench.hub.join(bench.session(sink, new CountingEncoding(), 10), topic);
+  bench.hub.join(bench.session(sink, new CountingEncoding()), topic);
   bench.fanOut.deliver(topic, message("x".repeat(100)));
   bench.endTurn();
   expect(sink.text).toHaveLength(103);
   expect(sink.closedFor).toBeUndefined();
+});
+
+test("L6: a burst beyond the limit reaches a session that had taken everything, however it is cut into writes", () => {
+  const bench = new Bench(1_000);
+  const topic = topicNamed("t");
+  const sink = new MemorySink();
+  sink.stuck = true;
+  const session = bench.session(sink, new CountingEncoding());
+  bench.hub.join(session, topic);
+  const large = "x".repeat(100_000);
+  for (let count = 0; count < 10; count += 1) bench.fanOut.deliver(topic, message(large));
+  bench.endTurn();
+  expect(sink.text).toBe(`t:${large};`.repeat(10));
+  expect(session.open).toBe(true);
+  // It has taken nothing since: the next turn is too much.
+  bench.fanOut.deliver(topic, message(large));
+  bench.endTurn();
+  expect(sink.closedFor).toBe("slow_consumer");
 });
 
 test("O1, O2, O3: whatever the order of joins, leaves, messages and turns, each session gets exactly its messages", () => {
@@ -84,13 +102,13 @@ test("O1, O2, O3: whatever the order of joins, leaves, messages and turns, each 
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const bench = new Bench();
+      const bench = new Bench(1e9);
       const encodings = [new CountingEncoding(), new CountingEncoding()];
       const sinks = Array.from({ length: sessions }, () => new MemorySink());
       const clients = sinks.map((sink, position) => {
-        return bench.session(sink, encodings[position % 2] ?? new CountingEncoding(), 1e9);
+        return bench.session(sink, encodings[position % 2] ?? new CountingEncoding());
       });
-      const rooms = Array.from({ length: topics }, (_, position) => new Topic("/", "memory", String(position)));
+      const rooms = Array.from({ length: topics }, (_, position) => topicNamed(String(position)));
       const joined = Array.from({ length: sessions }, () => new Set<number>());
       const expected = Array.from({ length: sessions }, () => Array.from({ length: topics }, () => ""));
       const closed = new Set<number>();

@@ -1,7 +1,9 @@
 import { FanOut } from "../../src/core/fan-out.js";
 import { Interest } from "../../src/core/interest.js";
+import { OutboxContext } from "../../src/core/outbox.js";
 import type { BrokerDriver, Subscription } from "../../src/core/ports.js";
 import { TopicIndex } from "../../src/core/topic-index.js";
+import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { CarillonError } from "../../src/errors.js";
 import { ManualClock } from "./support.js";
 
@@ -25,9 +27,15 @@ class NotingDriver implements BrokerDriver {
 
 function setUp(linger: number) {
   const clock = new ManualClock();
-  const index = new TopicIndex();
+  const index = new TopicIndex(() => DEFAULT_RULES);
   const driver = new NotingDriver();
-  const interest = new Interest(index, new FanOut(setImmediate, () => {}), clock, linger);
+  const outbox = new OutboxContext(1_000, { disconnect: 0, drop_oldest: 0, latest: 0 });
+  const interest = new Interest(
+    index,
+    new FanOut({ endOfTurn: setImmediate, clock, outbox, onSlow: () => {} }),
+    clock,
+    linger,
+  );
   return { clock, driver, index, interest, topic: (name: string) => index.findOrAdd("/", "memory", name) };
 }
 

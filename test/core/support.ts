@@ -1,9 +1,12 @@
+import type { Drops } from "../../src/core/drops.js";
 import { FanOut } from "../../src/core/fan-out.js";
 import { Hub } from "../../src/core/hub.js";
 import type { Message } from "../../src/core/message.js";
+import { OutboxContext } from "../../src/core/outbox.js";
 import type { Clock, Encoding, Sink } from "../../src/core/ports.js";
 import { Session } from "../../src/core/session.js";
-import type { Topic } from "../../src/core/topic.js";
+import { Topic } from "../../src/core/topic.js";
+import { DEFAULT_RULES, type TopicRules } from "../../src/core/topic-rules.js";
 import type { CloseReason } from "../../src/errors.js";
 
 /** A sink that keeps what is written, and takes it only when told to. */
@@ -13,10 +16,27 @@ export class MemorySink implements Sink {
   backlog = 0;
   /** Whether the peer takes nothing. */
   stuck = false;
+  #onDrained: (() => void) | undefined;
 
-  write(frames: readonly Uint8Array[]): void {
+  write(frames: Uint8Array): void {
+    this.writeAll([frames]);
+  }
+
+  writeAll(frames: readonly Uint8Array[]): void {
     this.writes.push(frames.map((frame) => Buffer.from(frame).toString("latin1")));
     if (this.stuck) for (const frame of frames) this.backlog += frame.length;
+  }
+
+  onceDrained(run: () => void): void {
+    this.#onDrained = run;
+  }
+
+  /** The peer takes everything. */
+  drain(): void {
+    this.backlog = 0;
+    const run = this.#onDrained;
+    this.#onDrained = undefined;
+    run?.();
   }
 
   close(reason: CloseReason): void {
@@ -39,28 +59,48 @@ export class CountingEncoding implements Encoding {
       return Buffer.from(`${topic}:${Buffer.from(payload).toString("latin1")};`, "latin1");
     };
   }
+
+  laggedFrame(topic: string, missed: number): Uint8Array {
+    return Buffer.from(`${topic}!${missed};`);
+  }
+}
+
+export function topicNamed(name: string, rules: Partial<TopicRules> = {}): Topic {
+  return new Topic("/", "memory", name, { ...DEFAULT_RULES, ...rules });
 }
 
 /** A hub and a fan-out whose turns end when the test says so. */
 export class Bench {
   readonly left: Topic[] = [];
-  readonly fanOut = new FanOut(
-    (run) => {
-      this.#endOfTurn.push(run);
-    },
-    (session) => {
-      this.hub.remove(session, "slow_consumer");
-    },
-  );
-  readonly hub = new Hub(this.fanOut, (topic) => {
-    this.left.push(topic);
-  });
+  readonly clock = new ManualClock();
+  readonly drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
+  readonly outbox: OutboxContext;
+  readonly fanOut: FanOut;
+  readonly hub: Hub;
   readonly #endOfTurn: (() => void)[] = [];
   #sessions = 0;
 
-  session(sink: Sink, encoding: Encoding, outboxBytes = 1_000): Session {
+  /** @param limit - bytes that may wait for a session */
+  constructor(limit = 1_000) {
+    this.outbox = new OutboxContext(limit, this.drops);
+    this.fanOut = new FanOut({
+      outbox: this.outbox,
+      endOfTurn: (run) => {
+        this.#endOfTurn.push(run);
+      },
+      clock: this.clock,
+      onSlow: (session) => {
+        this.hub.remove(session, "slow_consumer");
+      },
+    });
+    this.hub = new Hub(this.fanOut, (topic) => {
+      this.left.push(topic);
+    });
+  }
+
+  session(sink: Sink, encoding: Encoding): Session {
     this.#sessions += 1;
-    const session = new Session({ id: `s${this.#sessions}`, vhost: "/", encoding, sink, outboxBytes });
+    const session = new Session({ id: `s${this.#sessions}`, vhost: "/", encoding, sink, outbox: this.outbox });
     this.hub.add(session);
     return session;
   }

@@ -12,6 +12,7 @@ export const messageEncoding: MessageEncoding = {
     const begin = messageBegin(topic);
     return ({ payload }) => `${begin}${payloadText(payload)}}`;
   },
+  laggedText: () => undefined,
 };
 
 /** The same with `id`, `event` where there is one, and `time`, for clients that came with `?meta=1`. */
@@ -20,6 +21,7 @@ export const messageEncodingWithMetadata: MessageEncoding = {
     const begin = messageBegin(topic);
     return (message) => `${begin}${payloadText(message.payload)}${metadataText(message)}}`;
   },
+  laggedText: (topic, missed) => JSON.stringify({ topic: "#lagged", payload: [topic], missed }),
 };
 
 /** The answer to a command: `@join` for yes, `#join` for no, with the topics as the client gave them. */

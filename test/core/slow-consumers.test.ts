@@ -1,0 +1,173 @@
+import fc from "fast-check";
+import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
+
+/** Frames are `t:NNNN;`, seven bytes. */
+const FRAME = 7;
+
+function setUp(slowConsumer: "disconnect" | "drop_oldest" | "latest", frames: number) {
+  const bench = new Bench(frames * FRAME);
+  const sink = new MemorySink();
+  const session = bench.session(sink, new CountingEncoding());
+  const topic = topicNamed("t", { slowConsumer });
+  bench.hub.join(session, topic);
+  let number = 0;
+  /** Publishes so many messages, one a turn. */
+  const publish = (count: number): void => {
+    for (let message_ = 0; message_ < count; message_ += 1) {
+      number += 1;
+      bench.fanOut.deliver(topic, message(String(number).padStart(4, "0")));
+      bench.endTurn();
+    }
+  };
+  return { bench, sink, session, topic, publish };
+}
+
+test("L6, latest: of what waits only the newest is kept, and the client is told how many it missed", () => {
+  const { bench, publish, sink } = setUp("latest", 8);
+  sink.stuck = true;
+  publish(20);
+  expect(sink.text).toBe("t:0001;t:0002;t:0003;t:0004;");
+  sink.stuck = false;
+  sink.drain();
+  expect(sink.text).toBe("t:0001;t:0002;t:0003;t:0004;t!15;t:0020;");
+  expect(bench.drops).toEqual({ disconnect: 0, drop_oldest: 0, latest: 15 });
+  publish(1);
+  expect(sink.text.endsWith("t!15;t:0020;t:0021;")).toBe(true);
+});
+
+test("L6, latest: each topic keeps its own newest", () => {
+  const { bench, publish, session, sink } = setUp("latest", 8);
+  const other = topicNamed("u", { slowConsumer: "latest" });
+  bench.hub.join(session, other);
+  sink.stuck = true;
+  publish(6);
+  for (const text of ["000a", "000b"]) {
+    bench.fanOut.deliver(other, message(text));
+    bench.endTurn();
+  }
+  sink.stuck = false;
+  sink.drain();
+  expect(sink.text.slice(4 * FRAME)).toBe("t!1;t:0006;u!1;u:000b;");
+});
+
+test("L6, drop_oldest: the oldest that wait are dropped, the session stays", () => {
+  const { bench, publish, session, sink } = setUp("drop_oldest", 20);
+  sink.stuck = true;
+  publish(43);
+  expect(session.open).toBe(true);
+  sink.stuck = false;
+  const before = sink.text.length;
+  sink.drain();
+  const rest = sink.text.slice(before);
+  const [, missed, kept] = /^t!(\d+);((?:t:\d+;)+)$/.exec(rest) ?? [];
+  const numbers = [...String(kept).matchAll(/t:(\d+);/g)].map((match) => Number(match[1]));
+  expect(numbers.at(-1)).toBe(43);
+  expect(numbers).toEqual(numbers.map((_, position) => (numbers[0] ?? 0) + position));
+  expect(Number(missed)).toBe(bench.drops.drop_oldest);
+  expect(before / FRAME + Number(missed) + numbers.length).toBe(43);
+});
+
+test("L6: answers are never dropped, and stay where they belong", () => {
+  const { bench, publish, session, sink } = setUp("latest", 8);
+  sink.stuck = true;
+  publish(6);
+  bench.fanOut.send(session, Buffer.from("@;"));
+  bench.endTurn();
+  publish(2);
+  sink.stuck = false;
+  sink.drain();
+  expect(sink.text.slice(4 * FRAME)).toBe("@;t!3;t:0008;");
+});
+
+test("L6, disconnect: a topic that may lose nothing closes the session, whatever the others allow", () => {
+  const { bench, publish, session, sink } = setUp("latest", 8);
+  const strict = topicNamed("s");
+  bench.hub.join(session, strict);
+  sink.stuck = true;
+  publish(5);
+  for (let count = 0; count < 5; count += 1) {
+    bench.fanOut.deliver(strict, message("0000"));
+    bench.endTurn();
+  }
+  expect(sink.closedFor).toBe("slow_consumer");
+  expect(bench.drops.disconnect).toBeGreaterThan(0);
+});
+
+test("a graceful stop gives a slow session what waits before it closes", () => {
+  const { bench, publish, session, sink } = setUp("drop_oldest", 10);
+  sink.stuck = true;
+  publish(8);
+  expect(sink.text).toHaveLength(5 * FRAME);
+  bench.hub.remove(session, "service_restart");
+  expect(sink.text).toMatch(/t:0008;$/);
+  expect(sink.closedFor).toBe("service_restart");
+});
+
+test("L9: messages of a topic with a write delay leave together, in order, and at a leave at the latest", () => {
+  const bench = new Bench();
+  const sink = new MemorySink();
+  const session = bench.session(sink, new CountingEncoding());
+  const topic = topicNamed("t", { writeDelay: 20 });
+  bench.hub.join(session, topic);
+  for (const text of ["1", "2", "3"]) {
+    bench.fanOut.deliver(topic, message(text));
+    bench.endTurn();
+    bench.clock.advance(5);
+  }
+  expect(sink.text).toBe("");
+  bench.clock.advance(5);
+  bench.endTurn();
+  expect(sink.writes).toEqual([["t:1;t:2;t:3;"]]);
+  bench.fanOut.deliver(topic, message("4"));
+  bench.hub.leave(session, topic);
+  bench.fanOut.send(session, Buffer.from("#;"));
+  bench.endTurn();
+  expect(sink.text).toBe("t:1;t:2;t:3;t:4;#;");
+});
+
+test("L6: whatever happens, what is written plus what is told missed is what was published, in order, within the bound", () => {
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("publish"), topic: fc.nat(2) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("stick", "drain"), topic: fc.constant(0) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("turn"), topic: fc.constant(0) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const bench = new Bench(10 * FRAME);
+      const sink = new MemorySink();
+      const session = bench.session(sink, new CountingEncoding());
+      const topics = (["drop_oldest", "latest", "drop_oldest"] as const).map((slowConsumer, position) =>
+        topicNamed(String(position), { slowConsumer }),
+      );
+      const published = topics.map(() => 0);
+      for (const topic of topics) bench.hub.join(session, topic);
+      for (const { kind, topic } of steps) {
+        const target = topics[topic];
+        if (kind === "publish" && target !== undefined) {
+          published[topic] = (published[topic] ?? 0) + 1;
+          bench.fanOut.deliver(target, message(String(published[topic]).padStart(4, "0")));
+        } else if (kind === "turn") bench.endTurn();
+        else if (kind === "stick") sink.stuck = true;
+        else {
+          sink.stuck = false;
+          sink.drain();
+        }
+      }
+      bench.endTurn();
+      sink.stuck = false;
+      for (let count = 0; count < 5; count += 1) sink.drain();
+      for (const [position, total] of published.entries()) {
+        let next = 1;
+        for (const [, lost, number] of sink.text.matchAll(new RegExp(`${position}(?:!(\\d+)|:(\\d+));`, "g"))) {
+          if (lost !== undefined) next += Number(lost);
+          else {
+            expect(Number(number)).toBe(next);
+            next += 1;
+          }
+        }
+        expect(next).toBe(total + 1);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,99 @@
+import { connect, type NativeFrame, type TestClient } from "../support/client.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+
+/** Large enough that no buffer of the system takes many of them. */
+const SIZE = 200_000;
+/** So many are more than the system, the window and the outbox hold together. */
+const MANY = 120;
+
+function payload(number: number): string {
+  return `${number}:`.padEnd(SIZE, "x");
+}
+
+function numberOf({ payload: text }: NativeFrame): number {
+  return Number.parseInt(String(text), 10);
+}
+
+async function publishMany(node: TestNode, topic: string): Promise<void> {
+  for (let number = 1; number <= MANY; number += 1) {
+    const answer = await publish(node, [{ topics: [topic], payload: payload(number) }]);
+    expect(answer.ok).toBe(true);
+  }
+}
+
+/** Reads until the newest message, which no policy drops, has come. */
+async function readToTheEnd(client: TestClient): Promise<NativeFrame[]> {
+  const frames: NativeFrame[] = [];
+  for (;;) {
+    const frame = await client.next();
+    frames.push(frame);
+    if (frame.topic !== "#lagged" && numberOf(frame) === MANY) return frames;
+  }
+}
+
+async function dropsOf(node: TestNode, reason: string): Promise<number> {
+  const text = await (await fetch(`${node.http}/metrics`)).text();
+  return Number(new RegExp(`^carillon_drops_total\\{reason="${reason}"\\} (\\d+)`, "m").exec(text)?.[1]);
+}
+
+test.each(["latest", "drop_oldest"] as const)(
+  "L6, %s: a client that stops reading stays, is told how many messages it missed, and others miss none",
+  async (policy) => {
+    const node = await startNode({ vhosts: { "/": { topics: [{ match: "price*", slow_consumer: policy }] } } });
+    const slow = await connect(`${node.ws}/ws?meta=1`);
+    const plain = await connect(`${node.ws}/ws`);
+    const fine = await connect(`${node.ws}/ws`);
+    await Promise.all([slow, plain, fine].map((client) => client.join("prices")));
+    slow.webSocket.pause();
+    plain.webSocket.pause();
+    await publishMany(node, "prices");
+    const all = await readToTheEnd(fine);
+    expect(all.map(numberOf)).toEqual(Array.from({ length: MANY }, (_, position) => position + 1));
+
+    slow.webSocket.resume();
+    const frames = await readToTheEnd(slow);
+    let next = 1;
+    let missed = 0;
+    for (const frame of frames) {
+      if (frame.topic === "#lagged") {
+        const { missed: count } = frame as NativeFrame & { readonly missed: number };
+        expect(frame).toEqual({ topic: "#lagged", payload: ["prices"], missed: count });
+        next += count;
+        missed += count;
+      } else {
+        expect(numberOf(frame)).toBe(next);
+        next += 1;
+      }
+    }
+    expect(missed).toBeGreaterThan(0);
+
+    plain.webSocket.resume();
+    const untold = await readToTheEnd(plain);
+    expect(untold.every(({ topic }) => topic === "prices")).toBe(true);
+    expect(await dropsOf(node, policy)).toBe(missed + MANY - untold.length);
+    await Promise.all([slow, plain].map((client) => client.join("still-here")));
+  },
+);
+
+test("L6: where a topic has no rule of its own, its vhost's decides", async () => {
+  const node = await startNode({ vhosts: { "/": { slow_consumer: "latest" } } });
+  const slow = await connect(`${node.ws}/ws`);
+  await slow.join("any");
+  slow.webSocket.pause();
+  await publishMany(node, "any");
+  slow.webSocket.resume();
+  expect((await readToTheEnd(slow)).length).toBeLessThan(MANY);
+  expect(slow.webSocket.readyState).toBe(slow.webSocket.OPEN);
+});
+
+test("L9: a write delay changes nothing but when messages come", async () => {
+  const node = await startNode({ vhosts: { "/": { write_delay: "20ms" } } });
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("a", "b");
+  for (const text of ["1", "2", "3"]) await publish(node, [{ topics: ["a"], payload: text }]);
+  client.send({ command: "leave", topics: ["a"], id: 1 });
+  const frames = [await client.next(), await client.next(), await client.next()];
+  expect(frames.map(({ payload: text }) => text)).toEqual(["1", "2", "3"]);
+  expect(await client.next()).toEqual({ topic: "@leave", payload: ["a"], id: 1 });
+});
