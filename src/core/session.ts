@@ -22,6 +22,7 @@ export class Session {
   readonly memberships: Map<Topic, Membership> = new Map();
   readonly #sink: Sink;
   #open = true;
+  #endedFor: CloseReason | undefined;
 
   constructor(options: SessionOptions) {
     this.id = options.id;
@@ -36,10 +37,16 @@ export class Session {
     return this.#open;
   }
 
+  /** Why this side ended it; undefined while it lives and when the peer ended it. */
+  get endedFor(): CloseReason | undefined {
+    return this.#endedFor;
+  }
+
   /** Ends the session. Kept by the hub, which takes it out of its topics first. */
   end(reason?: CloseReason): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#endedFor = reason;
     if (reason !== undefined) this.#sink.close(reason);
   }
 }

@@ -55,8 +55,9 @@ export class Metrics {
     this.#publishSeconds.observe(seconds);
   }
 
+  /** @param code - of the close frame, 1006 for none; clients may choose theirs from 3000 to 4999, which are one series */
   countClose(code: number): void {
-    this.#closes.inc({ code });
+    this.#closes.inc({ code: code < 3_000 ? code : "other" });
   }
 
   readonly handler = (_request: IncomingMessage, response: ServerResponse): void => {

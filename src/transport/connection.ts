@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { RawData, WebSocket } from "ws";
+import { type RawData, WebSocket } from "ws";
 import type { Outcome } from "../commands/command.js";
 import { execute } from "../commands/execute.js";
 import type { Services } from "../commands/services.js";
@@ -7,12 +7,19 @@ import type { FanOut } from "../core/fan-out.js";
 import type { Session } from "../core/session.js";
 import type { Conversation } from "../dialects/dialect.js";
 import { textFrame } from "./frame.js";
-import type { Pulse } from "./heartbeat.js";
+import type { Pulse, Watch } from "./heartbeat.js";
 
-/** What a connection needs of its node. */
+/** What connections need of their node, the same for all. */
 export interface ConnectionContext {
   readonly services: Services;
   readonly fanOut: FanOut;
+  /** Told when a connection has ended, with the code of the close frame that was sent or came; 1006 for none. */
+  readonly onClosed: (connection: Connection, code: number) => void;
+}
+
+/** The library's socket with a place for what belongs to it, so that one set of handlers serves all connections. */
+export class ClientWebSocket extends WebSocket {
+  connection: Connection | undefined = undefined;
 }
 
 /**
@@ -21,21 +28,27 @@ export interface ConnectionContext {
  */
 export class Connection implements Pulse {
   readonly session: Session;
-  readonly #webSocket: WebSocket;
+  readonly webSocket: WebSocket;
+  /** Where its life is watched. */
+  watch: Watch | undefined;
   readonly #conversation: Conversation;
   readonly #context: ConnectionContext;
-  readonly #waiting: string[] = [];
+  /** Frames that came while a command was under way; most connections never have any. */
+  #waiting: string[] | undefined;
   #busy = false;
   #alive = true;
 
-  constructor(webSocket: WebSocket, session: Session, conversation: Conversation, context: ConnectionContext) {
-    this.#webSocket = webSocket;
+  constructor(webSocket: ClientWebSocket, session: Session, conversation: Conversation, context: ConnectionContext) {
+    this.webSocket = webSocket;
     this.session = session;
     this.#conversation = conversation;
     this.#context = context;
-    webSocket.on("message", this.#onMessage);
-    webSocket.on("pong", this.#onSignOfLife);
-    webSocket.on("ping", this.#onSignOfLife);
+    webSocket.connection = this;
+    webSocket.on("message", onMessage);
+    webSocket.on("pong", onSignOfLife);
+    webSocket.on("ping", onSignOfLife);
+    webSocket.on("error", onViolation);
+    webSocket.on("close", onClose);
   }
 
   /** A connection that is not read just now cannot show a sign of life. */
@@ -45,18 +58,19 @@ export class Connection implements Pulse {
 
   ping(): void {
     this.#alive = false;
-    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#webSocket.ping();
+    if (this.webSocket.readyState === this.webSocket.OPEN) this.webSocket.ping();
   }
 
   expire(): void {
     this.#context.services.hub.remove(this.session, "ping_timeout");
   }
 
-  readonly #onSignOfLife = (): void => {
+  /** There was a pong or a ping. */
+  signOfLife(): void {
     this.#alive = true;
-  };
+  }
 
-  readonly #onMessage = (data: RawData, isBinary: boolean): void => {
+  receive(data: RawData, isBinary: boolean): void {
     this.#alive = true;
     if (!this.session.open) return;
     const bytes = data as Buffer;
@@ -65,22 +79,32 @@ export class Connection implements Pulse {
       this.#context.services.hub.remove(this.session, "not_utf8");
       return;
     }
-    this.#waiting.push(bytes.toString("utf8"));
-    if (this.#busy) this.#webSocket.pause();
-    else void this.#work();
-  };
-
-  async #work(): Promise<void> {
-    this.#busy = true;
-    let text = this.#waiting.shift();
-    while (text !== undefined && this.session.open) {
-      await this.#take(text);
-      text = this.#waiting.shift();
+    const text = bytes.toString("utf8");
+    if (this.#busy) {
+      this.#waiting ??= [];
+      this.#waiting.push(text);
+      this.webSocket.pause();
+    } else {
+      void this.#work(text);
     }
+  }
+
+  /** The connection has ended. */
+  closed(code: number): void {
+    this.#context.services.hub.remove(this.session);
+    this.#context.onClosed(this, code);
+  }
+
+  async #work(begin: string): Promise<void> {
+    this.#busy = true;
+    for (let text: string | undefined = begin; text !== undefined && this.session.open; text = this.#waiting?.shift()) {
+      await this.#take(text);
+    }
+    this.#waiting = undefined;
     this.#busy = false;
     // A pong may have come and not been read: the peer has until the next ping.
     this.#alive = true;
-    if (this.#webSocket.isPaused) this.#webSocket.resume();
+    if (this.webSocket.isPaused) this.webSocket.resume();
   }
 
   async #take(text: string): Promise<void> {
@@ -105,4 +129,23 @@ export class Connection implements Pulse {
   #send(text: string): void {
     this.#context.fanOut.send(this.session, textFrame(text));
   }
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  connectionOf(this)?.receive(data, isBinary);
+}
+
+function onSignOfLife(this: WebSocket): void {
+  connectionOf(this)?.signOfLife();
+}
+
+/** The library answers a violation of the protocol with the close code for it; the close event then tells. */
+function onViolation(): void {}
+
+function onClose(this: WebSocket, code: number): void {
+  connectionOf(this)?.closed(code);
+}
+
+function connectionOf(webSocket: WebSocket): Connection | undefined {
+  return webSocket instanceof ClientWebSocket ? webSocket.connection : undefined;
 }

@@ -10,6 +10,9 @@ export interface Pulse {
   expire(): void;
 }
 
+/** The connections that are watched together. */
+export type Watch = Pick<Set<Pulse>, "delete">;
+
 export interface HeartbeatOptions {
   readonly clock: Clock;
   /** Milliseconds between two pings of a connection. */
@@ -55,15 +58,13 @@ export class Heartbeat {
 
   /**
    * Watches a connection: its first ping is within one interval from now.
-   * @returns a function that ends the watch
+   * @returns where it is watched: deleted there, it no longer is
    */
-  add(pulse: Pulse): () => void {
+  add(pulse: Pulse): Watch {
     const slot = this.#slotAt(this.#next);
     this.#next = (this.#next + 1) % SLOTS;
     slot.add(pulse);
-    return () => {
-      slot.delete(pulse);
-    };
+    return slot;
   }
 
   readonly #beat = (): void => {

@@ -1,12 +1,14 @@
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { type ServerOptions, WebSocketServer } from "ws";
 import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import type { Dialect } from "../dialects/dialect.js";
+import { WEBSOCKET_CLOSE } from "../errors.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
-import { Connection, type ConnectionContext } from "./connection.js";
+import { ClientWebSocket, Connection, type ConnectionContext } from "./connection.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
@@ -16,9 +18,15 @@ import { WebSocketSink } from "./websocket-sink.js";
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
 const CLOSE_TIMEOUT = 3_000;
 
-export interface WebSocketListenerOptions extends ConnectionContext {
+/** What is spoken on a path. */
+export interface Route {
+  readonly dialect: Dialect;
+  readonly vhost: string;
+}
+
+export interface WebSocketListenerOptions extends Omit<ConnectionContext, "onClosed"> {
   /** Dialects by the path that they are spoken on. */
-  readonly dialects: ReadonlyMap<string, { readonly dialect: Dialect; readonly vhost: string }>;
+  readonly dialects: ReadonlyMap<string, Route>;
   readonly sessionIds: MessageIds;
   readonly heartbeat: Heartbeat;
   readonly limits: {
@@ -29,6 +37,7 @@ export interface WebSocketListenerOptions extends ConnectionContext {
   readonly outbox: OutboxContext;
   /** Whether compression is offered. */
   readonly compression: boolean;
+  /** Told the code with which a connection was closed: this side's where this side closed it. */
   readonly onClosed: (code: number) => void;
 }
 
@@ -36,7 +45,8 @@ export interface WebSocketListenerOptions extends ConnectionContext {
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
   readonly #server: WebSocketServer;
-  readonly #open = new Set<WebSocket>();
+  readonly #context: ConnectionContext;
+  readonly #open = new Set<Connection>();
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
@@ -47,8 +57,19 @@ export class WebSocketListener {
       perMessageDeflate: options.compression && COMPRESSION,
       ...receiverLimits(options.limits.frameBytes),
       closeTimeout: CLOSE_TIMEOUT,
+      WebSocket: ClientWebSocket,
     };
     this.#server = new WebSocketServer(serverOptions);
+    this.#context = {
+      services: options.services,
+      fanOut: options.fanOut,
+      onClosed: (connection, code) => {
+        this.#open.delete(connection);
+        connection.watch?.delete(connection);
+        const { endedFor } = connection.session;
+        options.onClosed(endedFor === undefined ? code : WEBSOCKET_CLOSE[endedFor][0]);
+      },
+    };
   }
 
   get connections(): number {
@@ -68,26 +89,23 @@ export class WebSocketListener {
     }
     withdrawSmallWindows(request);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket, socket, route.dialect, route.vhost, url);
+      this.#accept(webSocket as ClientWebSocket, socket, route, url.searchParams);
     });
   }
 
   /** Resolves when every connection is gone. */
   async drained(): Promise<void> {
-    const gone = [...this.#open].map(
-      (webSocket) => new Promise<void>((resolve) => webSocket.once("close", () => resolve())),
-    );
-    await Promise.all(gone);
+    await Promise.all([...this.#open].map(({ webSocket }) => once(webSocket, "close")));
   }
 
   /** Cuts the connections that are left. */
   terminate(): void {
-    for (const webSocket of this.#open) webSocket.terminate();
+    for (const { webSocket } of this.#open) webSocket.terminate();
   }
 
-  #accept(webSocket: WebSocket, socket: Duplex, dialect: Dialect, vhost: string, url: URL): void {
-    const { fanOut, heartbeat, onClosed, outbox, services, sessionIds } = this.#options;
-    const conversation = dialect.open({ query: url.searchParams });
+  #accept(webSocket: ClientWebSocket, socket: Duplex, { dialect, vhost }: Route, query: URLSearchParams): void {
+    const { heartbeat, outbox, services, sessionIds } = this.#options;
+    const conversation = dialect.open({ query });
     const session = new Session({
       id: sessionIds.next(),
       vhost,
@@ -95,19 +113,9 @@ export class WebSocketListener {
       sink: new WebSocketSink(webSocket, socket),
       outbox,
     });
-    const connection = new Connection(webSocket, session, conversation, { services, fanOut });
-    this.#open.add(webSocket);
+    const connection = new Connection(webSocket, session, conversation, this.#context);
+    this.#open.add(connection);
     services.hub.add(session);
-    const unwatch = heartbeat.add(connection);
-    webSocket.on("error", ignoreProtocolError);
-    webSocket.once("close", (code) => {
-      unwatch();
-      this.#open.delete(webSocket);
-      services.hub.remove(session);
-      onClosed(code);
-    });
+    connection.watch = heartbeat.add(connection);
   }
 }
-
-/** The library answers a violation of the protocol with the close code for it; the close event then tells. */
-function ignoreProtocolError(): void {}

@@ -102,10 +102,10 @@ test("L5: one timer serves all connections, and none is left after the stop", ()
 test("L5: a connection that has ended is neither pinged nor given up", () => {
   const { clock, heartbeat } = begin();
   const [never, early] = [new Peer(clock, false), new Peer(clock, false)];
-  heartbeat.add(never)();
-  const unwatch = heartbeat.add(early);
+  heartbeat.add(never).delete(never);
+  const watch = heartbeat.add(early);
   while (early.pings.length === 0) clock.advance(1);
-  unwatch();
+  watch.delete(early);
   clock.advance(2 * INTERVAL);
   expect(never.pings).toEqual([]);
   expect(early.pings).toHaveLength(1);
