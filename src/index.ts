@@ -1,12 +1,12 @@
 import { parseConfig } from "./config/load.js";
 import type { ConfigInput } from "./config/schema.js";
 import { createLog, type Logger } from "./observe/log.js";
-import { type Addresses, Server } from "./server.js";
+import { type Addresses, Server } from "./server/server.js";
 
 export type { ConfigInput } from "./config/schema.js";
 export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
-export type { Addresses } from "./server.js";
+export type { Addresses } from "./server/server.js";
 
 /** A Carillon node inside another program. */
 export interface Carillon {

@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { loadConfig } from "../config/load.js";
 import type { Config, ConfigInput } from "../config/schema.js";
 import { createLog } from "../observe/log.js";
-import { type Addresses, Server } from "../server.js";
+import { type Addresses, Server } from "../server/server.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ServeFlags {

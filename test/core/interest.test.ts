@@ -5,7 +5,7 @@ import type { BrokerDriver, Subscription } from "../../src/core/ports.js";
 import { TopicIndex } from "../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { CarillonError } from "../../src/errors.js";
-import { ManualClock } from "./support.js";
+import { ManualClock } from "../support/manual-clock.js";
 
 /** Notes who subscribes to what, and refuses topics that begin with "forbidden". */
 class NotingDriver implements BrokerDriver {

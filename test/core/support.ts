@@ -3,11 +3,12 @@ import { FanOut } from "../../src/core/fan-out.js";
 import { Hub } from "../../src/core/hub.js";
 import type { Message } from "../../src/core/message.js";
 import { OutboxContext } from "../../src/core/outbox.js";
-import type { Clock, Encoding, Sink } from "../../src/core/ports.js";
+import type { Encoding, Sink } from "../../src/core/ports.js";
 import { Session } from "../../src/core/session.js";
 import { Topic } from "../../src/core/topic.js";
 import { DEFAULT_RULES, type TopicRules } from "../../src/core/topic-rules.js";
 import type { CloseReason } from "../../src/errors.js";
+import { ManualClock } from "../support/manual-clock.js";
 
 /** A sink that keeps what is written, and takes it only when told to. */
 export class MemorySink implements Sink {
@@ -112,38 +113,4 @@ export class Bench {
 
 export function message(payload: string): Message {
   return { id: payload, event: "", time: 0, payload: Buffer.from(payload, "latin1") };
-}
-
-/** A clock that moves when told to. */
-export class ManualClock implements Clock {
-  #now = 0;
-  #timers: { at: number; run: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(milliseconds: number, run: () => void): () => void {
-    const timer = { at: this.#now + milliseconds, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((candidate) => candidate !== timer);
-    };
-  }
-
-  get timers(): number {
-    return this.#timers.length;
-  }
-
-  advance(milliseconds: number): void {
-    const end = this.#now + milliseconds;
-    for (;;) {
-      const due = this.#timers.filter(({ at }) => at <= end).toSorted((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
-      this.#now = due.at;
-      due.run();
-    }
-    this.#now = end;
-  }
 }

@@ -1,37 +1,35 @@
 import { randomBytes } from "node:crypto";
-import { BroadcastService } from "../gen/websockets/v1/websockets_pb.js";
-import { MemoryDriver } from "./brokers/memory/driver.js";
-import { NatsDriver } from "./brokers/nats/driver.js";
-import { BrokerRegistry } from "./brokers/registry.js";
-import type { Services } from "./commands/services.js";
-import { type BrokerConfig, type Config, DEFAULT_VHOST } from "./config/schema.js";
+import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
+import type { BrokerRegistry } from "../brokers/registry.js";
+import type { Services } from "../commands/services.js";
+import { type Config, DEFAULT_VHOST } from "../config/schema.js";
 
-import type { Drops } from "./core/drops.js";
-import { FanOut } from "./core/fan-out.js";
-import { Hub } from "./core/hub.js";
-import { Interest } from "./core/interest.js";
-import { MessageIds } from "./core/message.js";
-import { OutboxContext } from "./core/outbox.js";
-import type { BrokerDriver } from "./core/ports.js";
-import { Publisher } from "./core/publisher.js";
-import { TopicIndex } from "./core/topic-index.js";
-import { type PatternRules, rulesByPattern } from "./core/topic-rules.js";
-import { NativeDialect } from "./dialects/native/dialect.js";
-import { CarillonError } from "./errors.js";
-import { healthz, readyz } from "./observe/health.js";
-import type { Logger } from "./observe/log.js";
-import { Metrics } from "./observe/metrics.js";
-import { BroadcastImplementation } from "./rpc/broadcast.js";
-import { connectMount } from "./rpc/connect-mount.js";
-import { GrpcMount } from "./rpc/grpc-mount.js";
-import { Heartbeat } from "./transport/heartbeat.js";
-import { type Handler, HttpListener } from "./transport/http-listener.js";
-import { originCheck } from "./transport/origin.js";
-import { pageRoutes } from "./transport/page.js";
-import { WebSocketListener } from "./transport/websocket-listener.js";
-import { formatAddress, isLoopback } from "./util/address.js";
-import { systemClock } from "./util/system-clock.js";
-import { withResolvers } from "./util/with-resolvers.js";
+import type { Drops } from "../core/drops.js";
+import { FanOut } from "../core/fan-out.js";
+import { Hub } from "../core/hub.js";
+import { Interest } from "../core/interest.js";
+import { MessageIds } from "../core/message.js";
+import { OutboxContext } from "../core/outbox.js";
+import { Publisher } from "../core/publisher.js";
+import { TopicIndex } from "../core/topic-index.js";
+import { NativeDialect } from "../dialects/native/dialect.js";
+import { CarillonError } from "../errors.js";
+import { healthz, readyz } from "../observe/health.js";
+import type { Logger } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
+import { BroadcastImplementation } from "../rpc/broadcast.js";
+import { connectMount } from "../rpc/connect-mount.js";
+import { GrpcMount } from "../rpc/grpc-mount.js";
+import { Heartbeat } from "../transport/heartbeat.js";
+import { type Handler, HttpListener } from "../transport/http-listener.js";
+import { originCheck } from "../transport/origin.js";
+import { pageRoutes } from "../transport/page.js";
+import { WebSocketListener } from "../transport/websocket-listener.js";
+import { formatAddress, isLoopback } from "../util/address.js";
+import { systemClock } from "../util/system-clock.js";
+import { before } from "./before.js";
+import { createBrokers } from "./create-brokers.js";
+import { topicRules } from "./topic-rules.js";
 
 /** Where a node can be reached. */
 export interface Addresses {
@@ -67,7 +65,7 @@ export class Server {
     this.#log = log;
     const { limits } = config;
     const node = randomBytes(6).toString("hex");
-    const index = new TopicIndex(rulesByPattern(new Map([[DEFAULT_VHOST, patternsOf(config.vhosts[DEFAULT_VHOST])]])));
+    const index = new TopicIndex(topicRules(config));
     const outbox = new OutboxContext(limits.outbox, this.#drops);
     this.#fanOut = new FanOut({
       endOfTurn: setImmediate,
@@ -223,46 +221,14 @@ export class Server {
   }
 
   #createBrokers(node: string): BrokerRegistry {
-    const { brokers, vhosts } = this.#config;
-    const drivers = Object.entries(brokers).map(
-      ([name, broker]) => [name, this.#createDriver(name, broker, node)] as const,
-    );
-    const named = vhosts[DEFAULT_VHOST].brokers ?? Object.keys(brokers);
-    return new BrokerRegistry(new Map(drivers), new Map([[DEFAULT_VHOST, named]]));
-  }
-
-  #createDriver(name: string, broker: BrokerConfig, node: string): BrokerDriver {
-    if (broker.driver === "memory") return new MemoryDriver();
-    const log = this.#log.child({ broker: name });
-    return new NatsDriver({
-      name,
-      nats: {
-        servers: broker.servers,
-        prefix: broker.prefix,
-        clientName: broker.client_name,
-        user: broker.user,
-        password: broker.password,
-        token: broker.token,
-        nkeyFile: broker.nkey_file,
-        credsFile: broker.creds_file,
-        tls: broker.tls && { caFile: broker.tls.ca_file, certFile: broker.tls.cert_file, keyFile: broker.tls.key_file },
-        pendingBytes: broker.pending,
-        confirmTimeout: broker.confirm_timeout,
+    return createBrokers(this.#config, {
+      node,
+      log: this.#log,
+      onUp: () => {
+        if (this.#addresses !== undefined) this.#showReadiness();
       },
-      ids: new MessageIds(`${node}-${name}`),
-      clock: systemClock,
-      events: {
-        onUp: (server) => {
-          log.info({ server }, "broker connected");
-          if (this.#addresses !== undefined) this.#showReadiness();
-        },
-        onDown: (reason) => {
-          log.warn({ reason }, "broker away, trying again");
-          this.#showReadiness();
-        },
-        onError: (message) => {
-          log.error(message);
-        },
+      onDown: () => {
+        this.#showReadiness();
       },
     });
   }
@@ -293,25 +259,4 @@ export class Server {
       ["/metrics", this.#metrics.handler],
     ]);
   }
-}
-
-/** The rules of a vhost's topics, what it says of all of them last. */
-function patternsOf({ slow_consumer, topics, write_delay }: Config["vhosts"]["/"]): PatternRules[] {
-  const everything = { match: "*", slow_consumer, write_delay };
-  return [...topics, everything].map((rule) => ({
-    match: rule.match,
-    slowConsumer: rule.slow_consumer ?? slow_consumer,
-    writeDelay: rule.write_delay ?? write_delay,
-  }));
-}
-
-/** @returns whether it was done by the time `end`, in milliseconds since the epoch */
-async function before(end: number, done: Promise<unknown>): Promise<boolean> {
-  const { promise: late, resolve } = withResolvers<false>();
-  const cancel = systemClock.after(Math.max(0, end - systemClock.now()), () => {
-    resolve(false);
-  });
-  const inTime = await Promise.race([done.then(() => true), late]);
-  cancel();
-  return inTime;
 }

@@ -1,0 +1,61 @@
+import { MemoryDriver } from "../brokers/memory/driver.js";
+import { NatsDriver } from "../brokers/nats/driver.js";
+import { BrokerRegistry } from "../brokers/registry.js";
+import { type BrokerConfig, type Config, DEFAULT_VHOST } from "../config/schema.js";
+import { MessageIds } from "../core/message.js";
+import type { BrokerDriver } from "../core/ports.js";
+import type { Logger } from "../observe/log.js";
+import { systemClock } from "../util/system-clock.js";
+
+export interface BrokerContext {
+  /** Unique among all nodes. */
+  readonly node: string;
+  readonly log: Logger;
+  /** A broker has been reached, for the first time or again. */
+  readonly onUp: () => void;
+  readonly onDown: () => void;
+}
+
+/** Makes the drivers of the brokers that the configuration names. None of them connects yet. */
+export function createBrokers({ brokers, vhosts }: Config, context: BrokerContext): BrokerRegistry {
+  const drivers = Object.entries(brokers).map(([name, broker]) => [name, createDriver(name, broker, context)] as const);
+  const named = vhosts[DEFAULT_VHOST].brokers ?? Object.keys(brokers);
+  return new BrokerRegistry(new Map(drivers), new Map([[DEFAULT_VHOST, named]]));
+}
+
+function createDriver(name: string, broker: BrokerConfig, context: BrokerContext): BrokerDriver {
+  if (broker.driver === "memory") return new MemoryDriver();
+  const { node, onDown, onUp } = context;
+  const log = context.log.child({ broker: name });
+  return new NatsDriver({
+    name,
+    nats: {
+      servers: broker.servers,
+      prefix: broker.prefix,
+      clientName: broker.client_name,
+      user: broker.user,
+      password: broker.password,
+      token: broker.token,
+      nkeyFile: broker.nkey_file,
+      credsFile: broker.creds_file,
+      tls: broker.tls && { caFile: broker.tls.ca_file, certFile: broker.tls.cert_file, keyFile: broker.tls.key_file },
+      pendingBytes: broker.pending,
+      confirmTimeout: broker.confirm_timeout,
+    },
+    ids: new MessageIds(`${node}-${name}`),
+    clock: systemClock,
+    events: {
+      onUp: (server) => {
+        log.info({ server }, "broker connected");
+        onUp();
+      },
+      onDown: (reason) => {
+        log.warn({ reason }, "broker away, trying again");
+        onDown();
+      },
+      onError: (message) => {
+        log.error(message);
+      },
+    },
+  });
+}
