@@ -1,53 +1,84 @@
 import { answer } from "./support/child.js";
-import { Receiver, type Tally } from "./support/receiver.js";
+import { Receiver } from "./support/receiver.js";
+import { type Counts, Tally } from "./support/tally.js";
 
-/** The process that holds the receiving clients. */
+/** The process that holds the receiving clients of one server. */
 let receivers: Receiver[] = [];
-let arrived = 0;
-let wanted = Number.POSITIVE_INFINITY;
-let onArrived = (): void => {};
+let tally = new Tally();
+/** Counts for the clients that stop reading. */
+let slow = new Tally();
 
-interface Connect {
+/** What the clients of a server are to do. */
+export interface Connect {
   readonly port: number;
   readonly path: string;
-  /** Sent by each client once it is connected; its answer makes the client ready. */
-  readonly hello?: string;
-  readonly clients: number;
+  readonly from: string;
+  /** One for each client, sent once it is connected. */
+  readonly hellos: readonly string[];
+  /** How many frames of the server answer that. */
+  readonly answers: number;
+  /** How many clients connect at a time. */
+  readonly abreast: number;
+}
+
+function open(options: Connect, hello: string | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onReady = (fault?: string): void => {
+      if (fault === undefined) resolve();
+      else reject(new Error(fault));
+    };
+    receivers.push(new Receiver({ ...options, hello, tally, onReady }));
+  });
 }
 
 answer({
-  async connect({ clients, hello, path, port }: Connect) {
+  /** Answers when all clients are ready. */
+  async connect(options: Connect) {
     for (const receiver of receivers) receiver.close();
     receivers = [];
-    arrived = 0;
-    for (let count = 0; count < clients; count += 1) {
-      await new Promise<void>((resolve) => {
-        receivers.push(
-          new Receiver(port, path, hello, resolve, () => {
-            arrived += 1;
-            if (arrived >= wanted) onArrived();
-          }),
-        );
-      });
-    }
+    tally = new Tally();
+    slow = new Tally();
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < options.hellos.length) {
+        const hello = options.hellos[next];
+        next += 1;
+        await open(options, hello === "" ? undefined : hello);
+      }
+    };
+    await Promise.all(Array.from({ length: options.abreast }, lane));
+  },
+
+  close() {
+    for (const receiver of receivers) receiver.close();
+    receivers = [];
   },
 
   /** Answers when so many messages have arrived since connecting, at all clients together. */
-  arrived(total: number) {
-    if (arrived >= total) return undefined;
-    wanted = total;
-    return new Promise<void>((resolve) => {
-      onArrived = resolve;
-    });
+  arrived: ({ patience, total }: { readonly total: number; readonly patience: number }) =>
+    tally.arrived(total, patience),
+
+  counts: (): Counts => tally.counts,
+
+  slowCounts: (): Counts => slow.counts,
+
+  /** The first so many clients stop reading. */
+  pause(clients: number) {
+    for (const receiver of receivers.slice(0, clients)) receiver.pause(slow);
   },
 
-  tally(): Tally {
-    const sum = { received: 0, duplicated: 0, misordered: 0 };
-    for (const { tally } of receivers) {
-      sum.received += tally.received;
-      sum.duplicated += tally.duplicated;
-      sum.misordered += tally.misordered;
-    }
-    return sum;
+  resume() {
+    for (const receiver of receivers) receiver.resume();
+  },
+
+  /** From now on times are taken. */
+  beginLatency() {
+    tally.measureLatency();
+  },
+
+  endLatency() {
+    const { latency } = tally;
+    tally.latency = undefined;
+    return latency?.toJSON();
   },
 });

@@ -1,13 +1,17 @@
-import { createCarillon } from "../../src/index.js";
+import { type Carillon, type ConfigInput, createCarillon } from "../../src/index.js";
 import { answer } from "../support/child.js";
+import { PROFILER } from "../support/profiler.js";
 
-/** A Carillon node on memory, as it is run, but for the log. */
-const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", log: { level: "error" } });
+/** A Carillon node as it is run, but for the log. */
+let node: Carillon | undefined;
 
 answer({
-  async start() {
-    await carillon.start();
-    const { addresses } = carillon;
+  ...PROFILER,
+
+  async start(config: ConfigInput) {
+    node = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", log: { level: "error" }, ...config });
+    await node.start();
+    const { addresses } = node;
     return { port: Number(new URL(addresses?.http ?? "").port), grpc: addresses?.grpc };
   },
 });

@@ -1,32 +1,36 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { type WebSocket, WebSocketServer } from "ws";
-import { answer } from "../support/child.js";
+import { WebSocket, WebSocketServer } from "ws";
+import { joined, messageText, servePeer, topicsAsked } from "../support/peer-server.js";
 
-/**
- * What one would write by hand: every message sent to every client in a loop. Messages come by a WebSocket of their
- * own, a JSON list of texts per turn, so that this server too gets them from another process.
- */
-const clients = new Set<WebSocket>();
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
+/** What one would write by hand: every message sent to every client of its topic in a loop. */
+const topics = new Map<string, Set<WebSocket>>();
+const clients = new WebSocketServer({ noServer: true, perMessageDeflate: false });
 
-server.on("connection", (webSocket, request) => {
-  if (request.url !== "/publish") {
-    clients.add(webSocket);
-    return;
-  }
-  webSocket.on("message", (data: Buffer) => {
-    for (const payload of JSON.parse(data.toString()) as string[]) {
-      const text = `{"topic":"bench","payload":${JSON.stringify(payload)}}`;
-      for (const client of clients) client.send(text);
+clients.on("connection", (client: WebSocket) => {
+  let asked: readonly string[] = [];
+  client.on("message", (data: Buffer) => {
+    asked = topicsAsked(data.toString());
+    for (const topic of asked) {
+      const members = topics.get(topic) ?? new Set();
+      topics.set(topic, members.add(client));
     }
-    webSocket.send("ok");
+    client.send(joined(asked));
+  });
+  client.on("error", () => {});
+  client.on("close", () => {
+    for (const topic of asked) topics.get(topic)?.delete(client);
   });
 });
 
-answer({
-  async start() {
-    if (server.address() === null) await once(server, "listening");
-    return { port: (server.address() as AddressInfo).port };
+servePeer({
+  upgrade(request, socket, head) {
+    clients.handleUpgrade(request, socket, head, (client) => clients.emit("connection", client, request));
+  },
+  deliver(entries) {
+    for (const entry of entries) {
+      const text = messageText(entry);
+      for (const client of topics.get(entry[0]) ?? []) {
+        if (client.readyState === WebSocket.OPEN) client.send(text);
+      }
+    }
   },
 });

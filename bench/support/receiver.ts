@@ -1,22 +1,24 @@
-import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { maskedClose, maskedPong, maskedText } from "./frames.js";
+import { MARK, microseconds, NUMBER_DIGITS, TIME_DIGITS, TOPIC_DIGITS } from "./payload.js";
+import type { Tally } from "./tally.js";
 
-/** What one receiver has seen of numbered messages. */
-export interface Tally {
-  received: number;
-  duplicated: number;
-  misordered: number;
-}
-
-/** Stands before the number in every payload. */
-export const NUMBER_MARK = "#";
-const MARK_BYTE = NUMBER_MARK.charCodeAt(0);
-const DIGITS = 10;
+const MARK_BYTE = MARK.charCodeAt(0);
 const ZERO = 0x30;
+const PING = 9;
+const CLOSE = 8;
 
-/** A message's payload: its number, and filling up to `size` bytes. */
-export function numbered(number: number, size: number): string {
-  return `${NUMBER_MARK}${String(number).padStart(DIGITS, "0")}`.padEnd(size, "x");
+export interface ReceiverOptions {
+  readonly port: number;
+  readonly path: string;
+  /** The local address to connect from: each has ports of its own. */
+  readonly from: string;
+  /** Sent once connected. */
+  readonly hello: string | undefined;
+  /** So many frames that are no numbered message make the client ready. */
+  readonly answers: number;
+  readonly tally: Tally;
+  readonly onReady: (fault?: string) => void;
 }
 
 /**
@@ -24,46 +26,74 @@ export function numbered(number: number, size: number): string {
  * messages that come. A full client library would cost the load more than the server under test.
  */
 export class Receiver {
-  readonly tally: Tally = { received: 0, duplicated: 0, misordered: 0 };
   readonly #socket: Socket;
-  readonly #onMessage: () => void;
+  #tally: Tally;
+  readonly #onReady: (fault?: string) => void;
+  readonly #hello: string | undefined;
+  #answers: number;
   #rest: Buffer | undefined;
   #open = false;
+  #gone = false;
+  // Nearly every client is in one topic: a map is made for those that are in more.
+  #topic = -1;
   #last = 0;
+  #others: Map<number, number> | undefined;
 
-  /** @param onMessage - called for each numbered message */
-  constructor(port: number, path: string, hello: string | undefined, onOpen: () => void, onMessage: () => void) {
-    this.#onMessage = onMessage;
-    this.#socket = connect(port, "127.0.0.1");
-    this.#socket.setNoDelay(true);
-    const key = randomBytes(16).toString("base64");
+  constructor({ answers, from, hello, onReady, path, port, tally }: ReceiverOptions) {
+    this.#tally = tally;
+    this.#onReady = onReady;
+    this.#hello = hello;
+    this.#answers = answers;
+    this.#socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
-        `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
+        `sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
     );
-    this.#socket.on("data", (chunk: Buffer) => {
-      let data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
-      this.#rest = undefined;
-      if (!this.#open) {
-        const end = data.indexOf("\r\n\r\n");
-        if (end === -1) {
-          this.#rest = data;
-          return;
-        }
-        this.#open = true;
-        data = data.subarray(end + 4);
-        if (hello === undefined) onOpen();
-        else this.#socket.write(maskedText(hello));
-      }
-      this.#read(data, onOpen);
+    this.#socket.on("data", this.#onData);
+    this.#socket.on("error", (cause) => {
+      onReady(cause.message);
+    });
+    this.#socket.on("close", () => {
+      if (!this.#gone) this.#tally.counts.closed += 1;
     });
   }
 
-  close(): void {
-    this.#socket.destroy();
+  /** Stops reading. @param tally - counts what it reads from now on */
+  pause(tally: Tally): void {
+    this.#tally = tally;
+    this.#socket.pause();
   }
 
-  #read(data: Buffer, onOpen: () => void): void {
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** By a reset: nothing of it stays in the system. */
+  close(): void {
+    this.#gone = true;
+    this.#socket.resetAndDestroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#rest = undefined;
+    if (this.#open) {
+      this.#read(data);
+      return;
+    }
+    const end = data.indexOf("\r\n\r\n");
+    if (end === -1) {
+      this.#rest = data;
+      return;
+    }
+    this.#open = true;
+    if (this.#hello !== undefined) this.#socket.write(maskedText(this.#hello));
+    if (this.#answers === 0) this.#onReady();
+    this.#read(data.subarray(end + 4));
+  };
+
+  #read(data: Buffer): void {
+    const now = this.#tally.latency === undefined ? 0 : microseconds();
     let offset = 0;
     while (offset + 2 <= data.length) {
       const short = (data[offset + 1] ?? 0) & 0x7f;
@@ -73,28 +103,63 @@ export class Receiver {
         short < 126 ? short : short === 126 ? data.readUInt16BE(offset + 2) : data.readUInt32BE(offset + 6);
       const end = offset + header + length;
       if (end > data.length) break;
-      const mark = data.indexOf(MARK_BYTE, offset + header);
-      if (mark === -1 || mark >= end) onOpen();
-      else this.#count(data, mark + 1);
+      this.#take(data, offset, offset + header, end, now);
       offset = end;
     }
     if (offset < data.length) this.#rest = Buffer.from(data.subarray(offset));
   }
 
-  #count(data: Buffer, offset: number): void {
-    let number = 0;
-    for (let digit = 0; digit < DIGITS; digit += 1) number = number * 10 + (data[offset + digit] ?? ZERO) - ZERO;
-    this.tally.received += 1;
-    if (number === this.#last) this.tally.duplicated += 1;
-    else if (number < this.#last) this.tally.misordered += 1;
-    else this.#last = number;
-    this.#onMessage();
+  #take(data: Buffer, begin: number, payload: number, end: number, now: number): void {
+    const mark = data.indexOf(MARK_BYTE, payload);
+    if (mark !== -1 && mark < end && digit(data[mark + 1])) {
+      this.#count(data, mark + 1, now);
+      return;
+    }
+    const opcode = (data[begin] ?? 0) & 0x0f;
+    if (opcode === PING) {
+      this.#socket.write(maskedPong(data.subarray(payload, end)));
+    } else if (opcode === CLOSE) {
+      this.#socket.end(maskedClose());
+    } else if (mark !== -1 && mark < end) {
+      this.#onReady(data.toString("utf8", payload, end));
+    } else {
+      this.#answers -= 1;
+      if (this.#answers === 0) this.#onReady();
+    }
+  }
+
+  #count(data: Buffer, offset: number, now: number): void {
+    const number = digits(data, offset, NUMBER_DIGITS);
+    const topic = digits(data, offset + NUMBER_DIGITS, TOPIC_DIGITS);
+    const { counts, latency } = this.#tally;
+    if (latency !== undefined) latency.add(now - digits(data, offset + NUMBER_DIGITS + TOPIC_DIGITS, TIME_DIGITS));
+    const last = this.#lastOf(topic);
+    if (number === last) counts.duplicated += 1;
+    else if (number < last) counts.misordered += 1;
+    else if (topic === this.#topic) this.#last = number;
+    else this.#others?.set(topic, number);
+    this.#tally.count();
+  }
+
+  #lastOf(topic: number): number {
+    if (topic === this.#topic) return this.#last;
+    if (this.#topic === -1) {
+      this.#topic = topic;
+      return 0;
+    }
+    this.#others ??= new Map();
+    return this.#others.get(topic) ?? 0;
   }
 }
 
-/** A client's text frame, masked with zeros: legal, and nothing to compute. */
-function maskedText(text: string): Buffer {
-  const payload = Buffer.from(text);
-  if (payload.length > 125) throw new Error("longer than a short frame");
-  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+function digit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte < ZERO + 10;
+}
+
+function digits(data: Buffer, offset: number, count: number): number {
+  let number = 0;
+  for (let position = offset; position < offset + count; position += 1) {
+    number = number * 10 + (data[position] ?? ZERO) - ZERO;
+  }
+  return number;
 }

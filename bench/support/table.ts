@@ -17,9 +17,14 @@ export function summarize(figures: readonly number[]): Summary {
   };
 }
 
+export function median(figures: readonly number[]): number {
+  return summarize(figures).median;
+}
+
 /** `median (least to most)`, with so many digits after the point. */
-export function spread({ least, median, most }: Summary, digits: number): string {
-  return `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
+export function spread(figures: readonly number[], digits: number): string {
+  const summary = summarize(figures);
+  return `${summary.median.toFixed(digits)} (${summary.least.toFixed(digits)} to ${summary.most.toFixed(digits)})`;
 }
 
 /** A table in Markdown. */

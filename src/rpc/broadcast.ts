@@ -1,14 +1,8 @@
-import { create } from "@bufbuild/protobuf";
-import {
-  type Message,
-  type Request,
-  type Response,
-  ResponseSchema,
-  Stage,
-} from "../../gen/websockets/v1/websockets_pb.js";
+import { Stage } from "../../gen/websockets/v1/websockets_pb.js";
 import type { Receipt, Stage as StageName } from "../core/message.js";
 import type { Prepared, Publisher, Source } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
+import type { PublishMessage, PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
 
 /**
@@ -36,11 +30,11 @@ export class BroadcastImplementation {
     this.#onPublished = onPublished;
   }
 
-  async publish(request: Request): Promise<Response> {
+  async publish(request: PublishRequest): Promise<PublishResponse> {
     return this.#begin(request);
   }
 
-  publishAsync({ messages }: Request): Response {
+  publishAsync({ messages }: PublishRequest): PublishResponse {
     const begin = performance.now();
     checkCommands(messages);
     const receipts = this.#publisher.accept(this.#source, messages);
@@ -48,7 +42,7 @@ export class BroadcastImplementation {
     return responseOf(receipts);
   }
 
-  publishStream(requests: AsyncIterable<Request>): AsyncGenerator<Response> {
+  publishStream(requests: AsyncIterable<PublishRequest>): AsyncGenerator<PublishResponse> {
     return pipelined(requests, {
       window: STREAM_WINDOW,
       weigh: bytesOf,
@@ -63,13 +57,13 @@ export class BroadcastImplementation {
   }
 
   /** A refusal is thrown at once, so that a stream begins nothing that comes after it; the promise tells the rest. */
-  #begin({ messages }: Request): Promise<Response> {
+  #begin({ messages }: PublishRequest): Promise<PublishResponse> {
     const begin = performance.now();
     checkCommands(messages);
     return this.#finish(this.#publisher.prepare(this.#source, messages), begin);
   }
 
-  async #finish(prepared: Prepared, begin: number): Promise<Response> {
+  async #finish(prepared: Prepared, begin: number): Promise<PublishResponse> {
     const receipts = await this.#publisher.send(prepared);
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
@@ -77,7 +71,7 @@ export class BroadcastImplementation {
 }
 
 /** What is left, once the command is known to be publish, is a draft as it stands. */
-function checkCommands(messages: readonly Message[]): void {
+function checkCommands(messages: readonly PublishMessage[]): void {
   for (const [position, { command }] of messages.entries()) {
     if (command === "" || command === "publish") continue;
     const text = `messages[${position}].command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`;
@@ -86,15 +80,12 @@ function checkCommands(messages: readonly Message[]): void {
 }
 
 /** What a request becomes: payloads times topics. */
-function bytesOf({ messages }: Request): number {
+function bytesOf({ messages }: PublishRequest): number {
   return messages.reduce((sum, { payload, topics }) => sum + payload.length * topics.length, 0);
 }
 
-function responseOf(receipts: readonly Receipt[]): Response {
-  return create(ResponseSchema, {
-    ok: true,
-    receipts: receipts.map(({ id, stage }) => ({ id, stage: STAGES[stage] })),
-  });
+function responseOf(receipts: readonly Receipt[]): PublishResponse {
+  return { ok: true, receipts: receipts.map(({ id, stage }) => ({ id, stage: STAGES[stage] })) };
 }
 
 const STAGES: Readonly<Record<StageName, Stage>> = {

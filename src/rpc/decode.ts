@@ -9,7 +9,12 @@ export function decode(type: DescMessage, bytes: Uint8Array): Message {
   try {
     return fromBinary(type, bytes, READ_OPTIONS);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`, { cause });
+    throw undecodable(cause);
   }
+}
+
+/** What a request is refused with whose bytes are none. */
+export function undecodable(cause: unknown): CarillonError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`, { cause });
 }

@@ -1,4 +1,4 @@
-import { type DescMethod, type DescService, type Message, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type {
   ServerDuplexStream,
   ServerUnaryCall,
@@ -8,13 +8,14 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CarillonError, GRPC_STATUS } from "../errors.js";
-import { decode } from "./decode.js";
+import { READ_OPTIONS, undecodable } from "./decode.js";
 import { answerable, type OnFault } from "./faults.js";
+import type { Codec, ServiceImplementation } from "./services.js";
 
 /**
  * A request, or why its bytes are none (rule E10). Thrown from the deserializer, the fault would be told as INTERNAL.
  */
-type Decoded = Message | CarillonError;
+type Decoded = object | CarillonError;
 
 type Handle = (request: unknown) => unknown;
 
@@ -25,29 +26,41 @@ export interface GrpcMethods {
 }
 
 /** @throws Error when the implementation lacks a method */
-export function grpcMethods(service: DescService, implementation: object, onFault: OnFault): GrpcMethods {
+export function grpcMethods({ codec, implementation, service }: ServiceImplementation, onFault: OnFault): GrpcMethods {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const handlers: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const { localName, name } = method;
     const handle = (implementation as Record<string, Handle>)[localName]?.bind(implementation);
     if (handle === undefined) throw new Error(`${service.typeName}/${name} is not implemented`);
-    definition[name] = definitionOf(method);
+    definition[name] = definitionOf(method, codec ?? generatedCodec(method));
     handlers[name] = method.methodKind === "unary" ? unary(handle, onFault) : streaming(handle, onFault);
   }
   return { definition, handlers };
 }
 
-function definitionOf({ input, methodKind, name, output, parent }: DescMethod): ServiceDefinition[string] {
+function definitionOf({ methodKind, name, parent }: DescMethod, codec: Codec): ServiceDefinition[string] {
   return {
     path: `/${parent.typeName}/${name}`,
     requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
     responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
-    requestSerialize: (message: Message) => bufferOf(toBinary(input, message)),
-    requestDeserialize: (bytes: Buffer) => decoded(() => decode(input, bytes)),
-    responseSerialize: (message: Message) => bufferOf(toBinary(output, message)),
-    responseDeserialize: (bytes: Buffer) => decode(output, bytes),
+    requestDeserialize: (bytes: Buffer) => decoded(() => codec.decode(bytes)),
+    responseSerialize: (message: object) => bufferOf(codec.encode(message)),
+    // A server needs no more than these two.
+    requestSerialize: unused,
+    responseDeserialize: unused,
   };
+}
+
+function generatedCodec({ input, output }: DescMethod): Codec {
+  return {
+    decode: (bytes) => fromBinary(input, bytes, READ_OPTIONS),
+    encode: (message) => toBinary(output, create(output, message as Record<string, unknown>)),
+  };
+}
+
+function unused(): never {
+  throw new Error("a server's definition neither writes requests nor reads answers");
 }
 
 function unary(handle: Handle, onFault: OnFault) {
@@ -83,19 +96,19 @@ function streaming(handle: Handle, onFault: OnFault) {
 }
 
 /** Whoever stops reading leaves the call as it is: destroyed, as an iterator does by itself, it would lose its status. */
-async function* requestsOf(call: ServerDuplexStream<Decoded, unknown>): AsyncGenerator<Message> {
+async function* requestsOf(call: ServerDuplexStream<Decoded, unknown>): AsyncGenerator<object> {
   for await (const request of call.iterator({ destroyOnReturn: false })) yield checked(request as Decoded);
 }
 
-function decoded(read: () => Message): Decoded {
+function decoded(read: () => object): Decoded {
   try {
     return read();
   } catch (cause) {
-    return CarillonError.from(cause);
+    return undecodable(cause);
   }
 }
 
-function checked(request: Decoded): Message {
+function checked(request: Decoded): object {
   if (request instanceof CarillonError) throw request;
   return request;
 }

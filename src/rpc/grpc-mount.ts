@@ -30,8 +30,8 @@ export class GrpcMount {
       // Answers are small; what a client sends is what must be bounded.
       "grpc.max_send_message_length": -1,
     });
-    for (const { implementation, service } of services) {
-      const { definition, handlers } = grpcMethods(service, implementation, onFault);
+    for (const service of services) {
+      const { definition, handlers } = grpcMethods(service, onFault);
       this.#server.addService(definition, handlers);
     }
     const watching = this.#idle.watching(this.#server);

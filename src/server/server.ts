@@ -18,6 +18,7 @@ import { healthz, readyz } from "../observe/health.js";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { BroadcastImplementation } from "../rpc/broadcast.js";
+import { broadcastCodec } from "../rpc/broadcast-codec.js";
 import { connectMount } from "../rpc/connect-mount.js";
 import { GrpcMount } from "../rpc/grpc-mount.js";
 import { Heartbeat } from "../transport/heartbeat.js";
@@ -122,7 +123,7 @@ export class Server {
       this.#metrics.observePublish(seconds);
     });
     const rpc = {
-      services: [{ service: BroadcastService, implementation: this.#broadcast }],
+      services: [{ service: BroadcastService, implementation: this.#broadcast, codec: broadcastCodec }],
       requestBytes: limits.request,
       onFault: (cause: unknown) => {
         this.#log.error({ err: cause }, "a request failed by a fault of this server");

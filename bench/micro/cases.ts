@@ -1,0 +1,62 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/websockets_pb.js";
+import { MemoryDriver } from "../../src/brokers/memory/driver.js";
+import { subjectOf } from "../../src/brokers/nats/subject.js";
+import { MessageIds } from "../../src/core/message.js";
+import { Publisher } from "../../src/core/publisher.js";
+import { messageEncoding, messageEncodingWithMetadata } from "../../src/dialects/native/encode.js";
+import { decode } from "../../src/rpc/decode.js";
+import { textFrame } from "../../src/transport/frame.js";
+import { fanOutCase } from "./fan-out.js";
+
+/** A hot function by itself. */
+export interface Case {
+  readonly name: string;
+  readonly run: () => unknown;
+}
+
+const text = "x".repeat(100);
+const message = { id: "0123456789ab-1", event: "", time: 1_700_000_000_000, payload: Buffer.from(text) };
+const makeText = messageEncoding.textMaker("orders.42");
+const makeTextWithMetadata = messageEncodingWithMetadata.textMaker("orders.42");
+
+const driver = new MemoryDriver();
+const publisher = new Publisher({
+  brokers: { resolve: () => ({ name: "memory", driver }) },
+  ids: new MessageIds("0123456789ab"),
+  clock: { now: Date.now, after: () => () => {} },
+  limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
+  clientsMayPublish: new Set(),
+  onUnconfirmed: () => {},
+});
+const source = { kind: "backend", vhost: "/" } as const;
+const draft = { broker: "", topics: ["orders.42"], payload: message.payload, event: "", id: "" };
+const drafts = Array.from({ length: 100 }, () => draft);
+
+const requestOf = (messages: number): Uint8Array =>
+  toBinary(RequestSchema, create(RequestSchema, { messages: Array.from({ length: messages }, () => ({ ...draft })) }));
+const one = requestOf(1);
+const hundred = requestOf(100);
+
+/** As src/rpc/broadcast.ts answers a request. */
+const answer = (messages: number): Uint8Array => {
+  const receipts = Array.from({ length: messages }, () => ({ id: "0123456789ab-1", stage: Stage.FLUSHED }));
+  return toBinary(ResponseSchema, create(ResponseSchema, { ok: true, receipts }));
+};
+
+export const CASES: readonly Case[] = [
+  { name: "textFrame, 100 B", run: () => textFrame(text) },
+  { name: "native encode", run: () => makeText(message) },
+  { name: "native encode with metadata", run: () => makeTextWithMetadata(message) },
+  fanOutCase(1, 1),
+  fanOutCase(1_000, 1),
+  fanOutCase(1_000, 16),
+  { name: "subjectOf, plain", run: () => subjectOf("carillon", "/", "orders.42") },
+  { name: "subjectOf, to be encoded", run: () => subjectOf("carillon", "/", "orders..*") },
+  { name: "publisher.prepare, 1 message", run: () => publisher.prepare(source, [draft]) },
+  { name: "publisher.prepare, 100 messages", run: () => publisher.prepare(source, drafts) },
+  { name: "protobuf decode, 1 message", run: () => decode(RequestSchema, one) },
+  { name: "protobuf decode, 100 messages", run: () => decode(RequestSchema, hundred) },
+  { name: "protobuf answer, 1 receipt", run: () => answer(1) },
+  { name: "protobuf answer, 100 receipts", run: () => answer(100) },
+];

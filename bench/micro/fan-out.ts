@@ -1,0 +1,37 @@
+import { FanOut } from "../../src/core/fan-out.js";
+import { Hub } from "../../src/core/hub.js";
+import { OutboxContext } from "../../src/core/outbox.js";
+import type { Sink } from "../../src/core/ports.js";
+import { Session } from "../../src/core/session.js";
+import { Topic } from "../../src/core/topic.js";
+import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
+import { messageEncoding } from "../../src/dialects/native/encode.js";
+import { webSocketEncoding } from "../../src/transport/encoding.js";
+import type { Case } from "./cases.js";
+
+/** A connection that takes everything at once. */
+const nowhere: Sink = { backlog: 0, write: () => {}, writeAll: () => {}, onceDrained: () => {}, close: () => {} };
+
+/** Delivering and flushing without sockets: what the engine itself costs. */
+export function fanOutCase(sessions: number, messages: number): Case {
+  const clock = { now: Date.now, after: () => () => {} };
+  const outbox = new OutboxContext(2 ** 20, { disconnect: 0, drop_oldest: 0, latest: 0 });
+  const fanOut = new FanOut({ endOfTurn: () => {}, clock, outbox, onSlow: () => {} });
+  const hub = new Hub(fanOut, () => {});
+  const topic = new Topic("/", "memory", "orders.42", DEFAULT_RULES);
+  const encoding = webSocketEncoding(messageEncoding, false);
+  for (let count = 0; count < sessions; count += 1) {
+    const session = new Session({ id: String(count), vhost: "/", encoding, sink: nowhere, outbox });
+    hub.add(session);
+    hub.join(session, topic);
+  }
+  const message = { id: "0123456789ab-1", event: "", time: 0, payload: Buffer.from("x".repeat(100)) };
+  return {
+    name: `deliver and flush, ${messages} a turn, ${sessions} sessions`,
+    run() {
+      for (let count = 0; count < messages; count += 1) fanOut.deliver(topic, message);
+      fanOut.flush();
+      outbox.turn += 1;
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { carillon } from "./support/carillon.js";
+import { type Contender, withContenders } from "./support/contender.js";
+import { FAULTS_HEAD, faultsText } from "./support/counts.js";
+import { measureNet, type NetCost } from "./support/net-cost.js";
+import { race } from "./support/race.js";
+import { Random } from "./support/random.js";
+import type { Bar, Benchmark, Part } from "./support/report.js";
+import { allBusy, amongOthers, oneTopic, type Scale } from "./support/scales.js";
+import { median, spread } from "./support/table.js";
+
+const BYTES = 100;
+
+interface Found {
+  readonly scales: readonly Scale[];
+  readonly results: readonly (readonly NetCost[])[];
+}
+
+/** What a delivery costs where there are more sessions, and where there are more topics. */
+export const scale: Benchmark = async ({ rounds, toy }) => {
+  const by = toy ? 100 : 1;
+  const random = new Random(3);
+  const sessions = toy ? 100 : 1_000;
+  const bySessions = await measure(
+    [100, 1_000, 5_000, 15_000].map((count) => oneTopic(Math.max(5, count / by))),
+    rounds,
+    toy,
+  );
+  const byTopics = await measure(
+    [1, 100, 10_000, 100_000].map((count) => amongOthers(sessions, Math.max(1, count / by))),
+    rounds,
+    toy,
+  );
+  const busy = await measure(
+    [100, 10_000, 100_000].map((count) => allBusy(sessions, Math.max(100, count / by), random)),
+    rounds,
+    toy,
+  );
+  return {
+    how: `One message of ${BYTES} B to every session a turn. Net is without what it costs to take the publishes, measured in the same round where nobody hears them.`,
+    parts: [bySessions, byTopics, busy].map(partOf),
+    bars: [barOf("sessions", bySessions), barOf("topics on the node", byTopics), barOf("busy topics", busy)],
+  };
+};
+
+async function measure(scales: readonly Scale[], rounds: number, toy: boolean): Promise<Found> {
+  const begin = scales.map(
+    ({ setting }) =>
+      () =>
+        carillon({ name: setting }),
+  );
+  const results = await withContenders(begin, async (contenders) => {
+    for (const [position, contender] of contenders.entries()) await contender.connect(scales[position]?.hellos ?? []);
+    const scaleOf = new Map<Contender, Scale | undefined>(contenders.map((one, position) => [one, scales[position]]));
+    return race("scale", rounds, contenders, (contender) => {
+      const { members = 0, topics = () => [] } = scaleOf.get(contender) ?? {};
+      const turns = { topics, members: () => members, bytes: BYTES, milliseconds: toy ? 0 : 1_000, atLeast: 5 };
+      return measureNet(contender, turns);
+    });
+  });
+  return { scales, results };
+}
+
+function partOf({ results, scales }: Found): Part {
+  return {
+    head: ["setting", "CPU µs a delivery, net", "all", FAULTS_HEAD],
+    rows: scales.map(({ setting }, position) => {
+      const rounds = results[position] ?? [];
+      return [
+        setting,
+        spread(
+          rounds.map(({ net }) => net),
+          2,
+        ),
+        spread(
+          rounds.map(({ cpu }) => cpu),
+          2,
+        ),
+        faultsText(rounds.map(({ faults }) => faults)),
+      ];
+    }),
+  };
+}
+
+/** How far the dearest is from the cheapest. */
+function barOf(what: string, { results }: Found): Bar {
+  const nets = results.map((rounds) => median(rounds.map(({ net }) => net)));
+  const found = (Math.max(...nets) / Math.min(...nets) - 1) * 100;
+  return { what: `spread of the net cost over ${what}`, limit: 15, found, unit: "%", digits: 0 };
+}

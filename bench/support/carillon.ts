@@ -1,0 +1,53 @@
+import type { ConfigInput } from "../../src/index.js";
+import { Child } from "./child.js";
+import { Contender } from "./contender.js";
+import { PublishStream } from "./publish-stream.js";
+
+/** A Carillon node in a process of its own. */
+export interface Node {
+  readonly child: Child;
+  readonly port: number;
+  /** HOST:PORT of the gRPC port. */
+  readonly grpc: string;
+}
+
+export interface NodeOptions {
+  readonly config?: ConfigInput;
+  /** A folder for a CPU profile. */
+  readonly profiles?: string | undefined;
+  readonly flags?: readonly string[];
+}
+
+export async function startNode({ config = {}, flags = [] }: NodeOptions = {}): Promise<Node> {
+  const child = new Child("servers/carillon.js", flags);
+  const addresses = await child.ask<{ readonly port: number; readonly grpc: string }>("start", config);
+  return { child, ...addresses };
+}
+
+/** Carillon as a contender: clients by WebSocket, the publisher by a gRPC stream, one request a turn. */
+export async function carillon(options: NodeOptions & { readonly name?: string } = {}): Promise<Contender> {
+  return nodeContender(options.name ?? "carillon", await startNode(options), options);
+}
+
+/**
+ * @param publishAt - the gRPC address of the node to publish at, where it is another one
+ */
+export function nodeContender(
+  name: string,
+  { child, grpc, port }: Node,
+  { end, profiles, publishAt = grpc }: NodeOptions & { readonly publishAt?: string; readonly end?: () => void },
+): Contender {
+  const stream = new PublishStream(publishAt);
+  return new Contender({
+    name,
+    server: child,
+    port,
+    path: "/ws",
+    profiles,
+    publish: (entries) => stream.publish(entries),
+    end: () => {
+      stream.close();
+      end?.();
+    },
+  });
+}

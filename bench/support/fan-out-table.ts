@@ -1,0 +1,49 @@
+import { FAULTS_HEAD, faultsText } from "./counts.js";
+import type { Measured } from "./fan-out.js";
+import type { Part } from "./report.js";
+import { median, spread } from "./table.js";
+
+/** What one contender did at one setting. */
+export interface Line {
+  /** The setting, where there is more than one. */
+  readonly setting?: string;
+  readonly name: string;
+  readonly results: readonly Measured[];
+  /** The line that its CPU is compared with. */
+  readonly beside: readonly Measured[];
+}
+
+export function cpuOf(results: readonly Measured[] | undefined): number {
+  return median(results?.map(({ cpu }) => cpu) ?? []);
+}
+
+/**
+ * @param setting - heads the column of settings
+ * @param beside - names what CPU is compared with
+ */
+export function fanOutTable(setting: string | undefined, beside: string, lines: readonly Line[]): Part {
+  return {
+    head: [
+      ...(setting === undefined ? [] : [setting]),
+      "server",
+      "CPU µs a delivery",
+      `beside ${beside}`,
+      "deliveries/s",
+      FAULTS_HEAD,
+    ],
+    rows: lines.map((line) => [
+      ...(setting === undefined ? [] : [line.setting ?? ""]),
+      line.name,
+      spread(
+        line.results.map(({ cpu }) => cpu),
+        2,
+      ),
+      `${(cpuOf(line.results) / cpuOf(line.beside)).toFixed(2)} ×`,
+      `${spread(
+        line.results.map(({ perSecond }) => perSecond / 1_000),
+        0,
+      )} k`,
+      faultsText(line.results.map(({ faults }) => faults)),
+    ]),
+  };
+}

@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+/** A nats-server of the benchmark's own. NATS_SERVER names the program; without it, it is looked for on PATH. */
+export interface Nats {
+  readonly url: string;
+  readonly stop: () => void;
+}
+
+/** @throws Error when it does not start */
+export async function startNats(): Promise<Nats> {
+  const child: ChildProcess = spawn(process.env["NATS_SERVER"] ?? "nats-server", ["-a", "127.0.0.1", "-p", "-1"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const failed = new Promise<never>((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => {
+      reject(new Error(`nats-server ended with ${code}`));
+    });
+  });
+  failed.catch(() => {});
+  const url = await Promise.race([listening(child), failed]);
+  return { url, stop: () => child.kill("SIGKILL") };
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  if (child.stderr === null) throw new Error("nats-server says nothing");
+  let port = "";
+  for await (const line of createInterface({ input: child.stderr })) {
+    port = /Listening for client connections on 127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? port;
+    if (line.includes("Server is ready")) break;
+  }
+  child.stderr.resume();
+  return `nats://127.0.0.1:${port}`;
+}

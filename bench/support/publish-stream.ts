@@ -1,0 +1,39 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
+import type { Entry } from "./contender.js";
+import { STREAM_PATH, same } from "./grpc.js";
+
+/**
+ * One PublishStream for a whole benchmark. Requests of a stream are taken in order; unary calls that are under way
+ * together need not be, as HTTP/2 may carry the second one faster than a large first one.
+ */
+export class PublishStream {
+  readonly #client: Client;
+  readonly #call: ClientDuplexStream<Buffer, Buffer>;
+  readonly #waiting: { readonly resolve: () => void; readonly reject: (cause: Error) => void }[] = [];
+
+  /** @param address - HOST:PORT of a node's gRPC port */
+  constructor(address: string) {
+    this.#client = new Client(address, credentials.createInsecure());
+    this.#call = this.#client.makeBidiStreamRequest(STREAM_PATH, same, same);
+    this.#call.on("data", () => this.#waiting.shift()?.resolve());
+    this.#call.on("error", (cause) => {
+      for (const { reject } of this.#waiting.splice(0)) reject(cause);
+    });
+  }
+
+  /** One request with all of these. Resolves with its answer. */
+  publish(entries: readonly Entry[]): Promise<void> {
+    const messages = entries.map(([topic, payload]) => ({ topics: [topic], payload: Buffer.from(payload) }));
+    const request = toBinary(RequestSchema, create(RequestSchema, { messages }));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#call.write(Buffer.from(request.buffer, request.byteOffset, request.byteLength));
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
