@@ -17,10 +17,9 @@ export function answerBatch(bytes: Uint8Array): Batch {
   return { bytes, last: bytes, topic: undefined, messages: 0 };
 }
 
-/** The messages of a topic that came in one turn. */
-export function messageBatch(topic: Topic, frames: readonly Uint8Array[]): Batch {
-  const last = frames.at(-1) ?? NOTHING;
-  return { bytes: frames.length === 1 ? last : Buffer.concat(frames), last, topic, messages: frames.length };
+/** The messages of a topic that came in one turn, nearly always one. */
+export function messageBatch(topic: Topic, first: Uint8Array, more: readonly Uint8Array[] | undefined): Batch {
+  if (more === undefined) return { bytes: first, last: first, topic, messages: 1 };
+  const bytes = Buffer.concat([first, ...more]);
+  return { bytes, last: more.at(-1) ?? first, topic, messages: 1 + more.length };
 }
-
-const NOTHING = new Uint8Array(0);

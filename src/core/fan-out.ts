@@ -54,10 +54,12 @@ export class FanOut {
     const delay = topic.rules.writeDelay;
     for (const audience of audiences) {
       const frame = audience.makeFrame(message);
-      if (audience.frames.push(frame) === 1) {
+      if (audience.first === undefined) {
+        audience.first = frame;
         if (delay === 0) this.#audiences.push(audience);
         else this.#settleLater(audience, delay);
-      }
+      } else if (audience.more === undefined) audience.more = [frame];
+      else audience.more.push(frame);
       this.#gathered += frame.length;
       audience.bytes += frame.length;
       if (audience.bytes > EARLY_FLUSH_BYTES) this.settle(audience);
@@ -110,11 +112,12 @@ export class FanOut {
   }
 
   #close(audience: Audience): Batch | undefined {
-    const { frames, members, topic } = audience;
-    if (frames.length === 0) return undefined;
-    audience.frames = [];
+    const { first, members, more, topic } = audience;
+    if (first === undefined) return undefined;
+    audience.first = undefined;
+    audience.more = undefined;
     audience.bytes = 0;
-    const batch = messageBatch(topic, frames);
+    const batch = messageBatch(topic, first, more);
     this.delivered.messages += batch.messages * members.length;
     this.delivered.bytes += batch.bytes.length * members.length;
     return batch;

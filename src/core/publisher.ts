@@ -76,6 +76,11 @@ export class Publisher {
 
   /** The second half of publish, for callers that must know of a refusal before they go on. */
   async send({ batches, messages }: Prepared): Promise<Receipt[]> {
+    const [only] = batches;
+    if (batches.size === 1 && only !== undefined) {
+      const stage = await this.#publish(...only);
+      return messages.map(({ id }) => ({ id, stage }));
+    }
     const sent = new Map<BrokerDriver, Promise<Stage>>();
     for (const [driver, batch] of batches) sent.set(driver, this.#publish(driver, batch));
     const stages = await Promise.all(sent.values());

@@ -6,7 +6,9 @@ import type { TopicRules } from "./topic-rules.js";
 export class Audience {
   readonly makeFrame: FrameMaker;
   readonly members: Session[] = [];
-  frames: Uint8Array[] = [];
+  // Nearly every turn brings a topic one message: no list is made for it.
+  first: Uint8Array | undefined;
+  more: Uint8Array[] | undefined;
   /** Of the frames together. */
   bytes = 0;
 

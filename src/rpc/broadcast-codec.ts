@@ -82,7 +82,43 @@ function readField(reader: BinaryReader, message: Mutable<PublishMessage> & { to
   }
 }
 
-function writeResponse({ ok, receipts }: PublishResponse): Uint8Array {
+const OK_TAG = 0x08;
+/** Field 10, length-delimited. */
+const RECEIPT_TAG = 0x52;
+const ID_TAG = 0x0a;
+const STAGE_TAG = 0x10;
+/** What an id's field and the stage's field take beside the id, for ids below 128 bytes: two bytes each. */
+const SMALL_RECEIPT = 4;
+
+/** Ids are short: then every length is one byte, and the whole answer is written into one buffer of known size. */
+function writeResponse(response: PublishResponse): Uint8Array {
+  const { ok, receipts } = response;
+  let size = ok ? 2 : 0;
+  for (const { id } of receipts) {
+    const length = Buffer.byteLength(id);
+    if (length + SMALL_RECEIPT > 127 || length === 0) return writeLongResponse(response);
+    size += 2 + SMALL_RECEIPT + length;
+  }
+  const bytes = Buffer.allocUnsafe(size);
+  let offset = 0;
+  if (ok) {
+    bytes[offset++] = OK_TAG;
+    bytes[offset++] = 1;
+  }
+  for (const { id, stage } of receipts) {
+    const length = bytes.write(id, offset + 4, "utf8");
+    bytes[offset++] = RECEIPT_TAG;
+    bytes[offset++] = SMALL_RECEIPT + length;
+    bytes[offset++] = ID_TAG;
+    bytes[offset++] = length;
+    offset += length;
+    bytes[offset++] = STAGE_TAG;
+    bytes[offset++] = stage;
+  }
+  return bytes;
+}
+
+function writeLongResponse({ ok, receipts }: PublishResponse): Uint8Array {
   const writer = new BinaryWriter();
   if (ok) writer.tag(1, WireType.Varint).bool(true);
   for (const { id, stage } of receipts) {
