@@ -69,13 +69,20 @@ export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
 };
 
 /** Why the server ends a session. */
-export type CloseReason = "slow_consumer" | "service_restart" | "malformed_frames" | "not_utf8" | "ping_timeout";
+export type CloseReason =
+  | "slow_consumer"
+  | "service_restart"
+  | "malformed_frames"
+  | "flooding"
+  | "not_utf8"
+  | "ping_timeout";
 
 /** WebSocket close codes and texts. Source: RFC 6455 §7.4.1 and the IANA registry (1012, 1013). */
 export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: number, text: string]>> = {
   slow_consumer: [1013, "slow consumer"],
   service_restart: [1012, "service restart"],
   malformed_frames: [1008, "too many malformed frames"],
+  flooding: [1008, "too many frames at once"],
   not_utf8: [1007, "binary frames must hold UTF-8"],
   ping_timeout: [1011, "ping timeout"],
 };

@@ -67,9 +67,9 @@ limits:
   payload: 1MiB
   # Largest RPC request.
   request: 4MiB
-  # Most that one request may become: payloads times their topics.
+  # Most that one request may become: payloads, and 256 bytes for each, times their topics.
   expanded_request: 64MiB
-  # What may wait for one client that reads slowly; beyond that it is closed with 1013.
+  # What may wait for one client that reads slowly; beyond that slow_consumer decides.
   outbox: 1MiB
   # So many frames in a row that are no command close a connection.
   malformed_frames: 10

@@ -117,6 +117,10 @@ export const schema = z
         outbox: bytes("4KiB", "1GiB").prefault("1MiB"),
         malformed_frames: count(1, 1_000_000).default(10),
       })
+      .refine(({ payload, request }) => payload <= request, { message: "payload: expected no more than request" })
+      .refine(({ expanded_request, payload }) => payload < expanded_request, {
+        message: "payload: expected less than expanded_request",
+      })
       .prefault({}),
     ping: z
       .strictObject({
@@ -138,7 +142,7 @@ export const schema = z
   .superRefine(({ brokers, vhosts }, context) => {
     for (const [path, { brokers: named }] of Object.entries(vhosts)) {
       for (const [position, name] of (named ?? []).entries()) {
-        if (name in brokers) continue;
+        if (Object.hasOwn(brokers, name)) continue;
         const message = `no broker named ${JSON.stringify(name)}; known: ${Object.keys(brokers).join(", ")}`;
         context.addIssue({ code: "custom", path: ["vhosts", path, "brokers", position], message });
       }

@@ -16,6 +16,8 @@ export class Backlog {
   readonly #drops: Drops;
   #batches: Batch[] = [];
   #bytes = 0;
+  /** Of what may not be dropped. */
+  #keptBytes = 0;
   readonly #missed = new Map<Topic, number>();
 
   constructor(drops: Drops) {
@@ -39,7 +41,7 @@ export class Backlog {
     const { topic } = batch;
     if (topic?.rules.slowConsumer === "latest") this.#replace(topic, batch);
     else this.#push(batch);
-    return this.#bytes <= room || this.#dropOldest(room);
+    return this.#bytes <= room || this.#makeRoom(room);
   }
 
   /** Takes batches to be written, at least one and about `bytes` of them. */
@@ -49,6 +51,7 @@ export class Backlog {
     let count = 0;
     for (const batch of this.#batches) {
       if (count > 0 && taken >= bytes) break;
+      if (!mayDrop(batch)) this.#keptBytes -= batch.bytes.length;
       this.#tell(batch.topic, encoding, frames);
       frames.push(batch.bytes);
       taken += batch.bytes.length;
@@ -70,34 +73,40 @@ export class Backlog {
   #push(batch: Batch): void {
     this.#batches.push(batch);
     this.#bytes += batch.bytes.length;
+    if (!mayDrop(batch)) this.#keptBytes += batch.bytes.length;
   }
 
   /** Keeps the newest message of a topic alone. */
   #replace(topic: Topic, { last, messages }: Batch): void {
-    this.#drop("latest", (batch) => batch.topic === topic);
-    this.#lose(topic, "latest", messages - 1);
+    this.#drop((batch) => batch.topic === topic);
+    this.#lose(topic, messages - 1);
     this.#push({ bytes: last, last, topic, messages: 1 });
   }
 
-  /** Drops somewhat more than is needed now, so that the next batches need not go through all that waits again. */
-  #dropOldest(room: number): boolean {
+  /**
+   * Drops the oldest of what may be dropped, and somewhat more than is needed now, so that the next batches need not go
+   * through all that waits again. The newest batch stays, however large it is.
+   */
+  #makeRoom(room: number): boolean {
     const target = room * SPARE;
-    this.#drop("drop_oldest", (batch) => this.#bytes > target && batch.topic?.rules.slowConsumer === "drop_oldest");
-    return this.#bytes <= room;
+    const newest = this.#batches.at(-1);
+    if (newest === undefined || this.#keptBytes > target) return false;
+    this.#drop((batch) => this.#bytes > target && batch !== newest);
+    return this.#bytes <= room || mayDrop(newest);
   }
 
-  #drop(policy: "drop_oldest" | "latest", which: (batch: Batch) => boolean): void {
+  #drop(which: (batch: Batch) => boolean): void {
     this.#batches = this.#batches.filter((batch) => {
-      if (batch.topic === undefined || !which(batch)) return true;
+      if (batch.topic === undefined || !mayDrop(batch) || !which(batch)) return true;
       this.#bytes -= batch.bytes.length;
-      this.#lose(batch.topic, policy, batch.messages);
+      this.#lose(batch.topic, batch.messages);
       return false;
     });
   }
 
-  #lose(topic: Topic, policy: "drop_oldest" | "latest", messages: number): void {
+  #lose(topic: Topic, messages: number): void {
     if (messages === 0) return;
-    this.#drops[policy] += messages;
+    this.#drops[topic.rules.slowConsumer] += messages;
     this.#missed.set(topic, (this.#missed.get(topic) ?? 0) + messages);
   }
 
@@ -109,4 +118,9 @@ export class Backlog {
     const frame = encoding.laggedFrame(topic.name, missed);
     if (frame !== undefined) frames.push(frame);
   }
+}
+
+/** Answers may not, nor messages of topics whose slow consumers are disconnected. */
+function mayDrop({ topic }: Batch): boolean {
+  return topic !== undefined && topic.rules.slowConsumer !== "disconnect";
 }

@@ -49,10 +49,8 @@ export class FanOut {
 
   /** Delivers to every session that is in the topic now. */
   deliver(topic: Topic, message: Message): void {
-    const { audiences } = topic;
-    if (audiences.length === 0) return;
     const delay = topic.rules.writeDelay;
-    for (const audience of audiences) {
+    for (const audience of topic.audiences) {
       const frame = audience.makeFrame(message);
       if (audience.first === undefined) {
         audience.first = frame;
@@ -60,12 +58,12 @@ export class FanOut {
         else this.#settleLater(audience, delay);
       } else if (audience.more === undefined) audience.more = [frame];
       else audience.more.push(frame);
-      this.#gathered += frame.length;
       audience.bytes += frame.length;
-      if (audience.bytes > EARLY_FLUSH_BYTES) this.settle(audience);
+      if (delay === 0) this.#gathered += frame.length;
+      else if (audience.bytes > EARLY_FLUSH_BYTES) this.settle(audience);
     }
+    if (this.#audiences.length > 0) this.#schedule();
     if (this.#gathered > EARLY_FLUSH_BYTES) this.flush();
-    else if (delay === 0) this.#schedule();
   }
 
   /** Sends one session a frame of its own, after everything that was settled for it before. */
@@ -117,6 +115,8 @@ export class FanOut {
     audience.first = undefined;
     audience.more = undefined;
     audience.bytes = 0;
+    audience.cancelDelay?.();
+    audience.cancelDelay = undefined;
     const batch = messageBatch(topic, first, more);
     this.delivered.messages += batch.messages * members.length;
     this.delivered.bytes += batch.bytes.length * members.length;
@@ -124,7 +124,7 @@ export class FanOut {
   }
 
   #settleLater(audience: Audience, delay: number): void {
-    this.#options.clock.after(delay, () => {
+    audience.cancelDelay = this.#options.clock.after(delay, () => {
       this.settle(audience);
     });
   }

@@ -46,7 +46,7 @@ export class Interest {
     this.#cancelTimer ??= this.#clock.after(this.#linger, this.#sweep);
   }
 
-  /** Forgets what lingers. Subscriptions end with their drivers. */
+  /** Lets go of what lingers. The subscriptions of topics that are held end with their drivers. */
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;

@@ -20,12 +20,15 @@ export interface Source {
   readonly vhost: string;
 }
 
+/** What a message costs on each of its topics beside its payload, so that many empty ones are not free. */
+export const PUBLICATION_BYTES = 256;
+
 export interface PublisherLimits {
   /** Largest payload, in bytes. */
   readonly payloadBytes: number;
   /** Most topics of one message. */
   readonly topicsPerMessage: number;
-  /** Most bytes that one request may become: the sum of payload × topics. */
+  /** Most bytes that one request may become: the sum of (payload + PUBLICATION_BYTES) × topics. */
   readonly expandedBytes: number;
 }
 
@@ -96,7 +99,7 @@ export class Publisher {
     const { batches, messages } = this.prepare(source, drafts);
     for (const [driver, batch] of batches) {
       this.#publish(driver, batch).catch((cause: unknown) => {
-        this.#options.onUnconfirmed(batch.length, cause);
+        this.#options.onUnconfirmed(new Set(batch.map(({ message }) => message)).size, cause);
       });
     }
     return messages.map(({ id }) => ({ id, stage: "accepted" }));
@@ -139,7 +142,7 @@ export class Publisher {
         payload: draft.payload,
       };
       bytes += draft.payload.length;
-      expanded += draft.payload.length * draft.topics.length;
+      expanded += (draft.payload.length + PUBLICATION_BYTES) * draft.topics.length;
       const batch = batches.get(driver) ?? [];
       batches.set(driver, batch);
       for (const topic of topics) batch.push({ vhost: source.vhost, topic, message });
@@ -148,7 +151,7 @@ export class Publisher {
     if (expanded > limits.expandedBytes) {
       throw new CarillonError(
         "resource_exhausted",
-        `the request publishes ${expanded} bytes (payloads times topics), the limit is ${limits.expandedBytes}`,
+        `the request becomes ${expanded} bytes (payloads and ${PUBLICATION_BYTES} each, times topics), the limit is ${limits.expandedBytes}`,
       );
     }
     for (const [driver, batch] of batches) driver.admit(batch);

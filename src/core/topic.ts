@@ -11,6 +11,8 @@ export class Audience {
   more: Uint8Array[] | undefined;
   /** Of the frames together. */
   bytes = 0;
+  /** Ends the wait for their write delay. */
+  cancelDelay: (() => void) | undefined;
 
   constructor(
     readonly topic: Topic,

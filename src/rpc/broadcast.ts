@@ -1,6 +1,6 @@
 import { Stage } from "../../gen/websockets/v1/websockets_pb.js";
 import type { Receipt, Stage as StageName } from "../core/message.js";
-import type { Prepared, Publisher, Source } from "../core/publisher.js";
+import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { PublishMessage, PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
@@ -79,9 +79,9 @@ function checkCommands(messages: readonly PublishMessage[]): void {
   }
 }
 
-/** What a request becomes: payloads times topics. */
+/** What a request becomes: payloads, and something for each of them, times topics. */
 function bytesOf({ messages }: PublishRequest): number {
-  return messages.reduce((sum, { payload, topics }) => sum + payload.length * topics.length, 0);
+  return messages.reduce((sum, { payload, topics }) => sum + (payload.length + PUBLICATION_BYTES) * topics.length, 0);
 }
 
 function responseOf(receipts: readonly Receipt[]): PublishResponse {

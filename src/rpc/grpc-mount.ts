@@ -7,6 +7,9 @@ import { addReflection } from "./grpc-reflection.js";
 import { IdleStreams } from "./idle-streams.js";
 import type { ServiceImplementations } from "./services.js";
 
+/** Calls that one connection may have under way; a client waits with more. */
+const MAX_CONCURRENT_CALLS = 256;
+
 export interface GrpcMountOptions {
   readonly address: Address;
   readonly services: ServiceImplementations;
@@ -27,6 +30,8 @@ export class GrpcMount {
     this.#address = address;
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
+      // Each call that is being received may hold a request of the largest size.
+      "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
       // Answers are small; what a client sends is what must be bounded.
       "grpc.max_send_message_length": -1,
     });

@@ -59,6 +59,7 @@ export class Server {
   #unconfirmed = 0;
   #addresses: Addresses | undefined;
   #announcedReady = false;
+  #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(config: Config, log: Logger) {
@@ -151,14 +152,20 @@ export class Server {
    * says no.
    * @throws CarillonError failed_precondition when a broker refuses this node, or an address cannot be had
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     try {
       await Promise.all([...this.#brokers.all].map(({ driver }) => driver.start()));
       const grpc = await this.#listen("grpc", this.#grpc);
       const http = await this.#listen("http", this.#http);
       this.#addresses = { http: `http://${formatAddress(http)}`, grpc: formatAddress(grpc) };
     } catch (error) {
-      await this.stop();
+      this.#stopping ??= this.#stop();
+      await this.#stopping;
       throw error;
     }
     this.#heartbeat.start();
@@ -170,8 +177,14 @@ export class Server {
 
   /** Stops gracefully, within the configured time. Calling it again waits for the same stop. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+    this.#stopping ??= this.#stopOnceStarted();
     return this.#stopping;
+  }
+
+  /** What half of a start has opened could not be closed. */
+  async #stopOnceStarted(): Promise<void> {
+    await this.#starting?.catch(ignore);
+    await this.#stop();
   }
 
   async #stop(): Promise<void> {
@@ -261,3 +274,6 @@ export class Server {
     ]);
   }
 }
+
+/** Whoever started it is told. */
+function ignore(): void {}

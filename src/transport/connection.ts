@@ -13,6 +13,8 @@ import type { Pulse, Watch } from "./heartbeat.js";
 export interface ConnectionContext {
   readonly services: Services;
   readonly fanOut: FanOut;
+  /** Bytes of frames that may wait for the command before them. */
+  readonly waitingBytes: number;
   /** Told when a connection has ended, with the code of the close frame that was sent or came; 1006 for none. */
   readonly onClosed: (connection: Connection, code: number) => void;
 }
@@ -24,7 +26,8 @@ export class ClientWebSocket extends WebSocket {
 
 /**
  * One WebSocket client: its frames become commands, carried out one after the other in the order sent. While one waits
- * for the broker, the socket is not read: TCP slows the client down, and at most what was read already waits here.
+ * for the broker, the socket is not read: TCP slows the client down, and what was read already waits here. That is bounded
+ * too: compressed frames become more than was read.
  */
 export class Connection implements Pulse {
   readonly session: Session;
@@ -35,8 +38,11 @@ export class Connection implements Pulse {
   readonly #context: ConnectionContext;
   /** Frames that came while a command was under way; most connections never have any. */
   #waiting: string[] | undefined;
+  #waitingBytes = 0;
   #busy = false;
   #alive = true;
+  /** Whether the connection has taken the last ping: until then nobody can have answered it. */
+  #pinged = true;
 
   constructor(webSocket: ClientWebSocket, session: Session, conversation: Conversation, context: ConnectionContext) {
     this.webSocket = webSocket;
@@ -51,14 +57,26 @@ export class Connection implements Pulse {
     webSocket.on("close", onClose);
   }
 
-  /** A connection that is not read just now cannot show a sign of life. */
+  /**
+   * A connection that is not read just now cannot show a sign of life, and one that is still busy taking what was written
+   * before the ping cannot answer it.
+   */
   get alive(): boolean {
-    return this.#alive || this.#busy;
+    return this.#alive || this.#busy || !this.#pinged;
   }
 
   ping(): void {
+    if (this.webSocket.readyState !== this.webSocket.OPEN) return;
+    // A whole interval was not enough to take the last one: that is no slow connection, it is none.
+    if (!this.#pinged && !this.#alive) {
+      this.expire();
+      return;
+    }
     this.#alive = false;
-    if (this.webSocket.readyState === this.webSocket.OPEN) this.webSocket.ping();
+    this.#pinged = false;
+    this.webSocket.ping(undefined, false, () => {
+      this.#pinged = true;
+    });
   }
 
   expire(): void {
@@ -83,7 +101,9 @@ export class Connection implements Pulse {
     if (this.#busy) {
       this.#waiting ??= [];
       this.#waiting.push(text);
+      this.#waitingBytes += bytes.length;
       this.webSocket.pause();
+      if (this.#waitingBytes > this.#context.waitingBytes) this.#context.services.hub.remove(this.session, "flooding");
     } else {
       void this.#work(text);
     }
@@ -101,6 +121,7 @@ export class Connection implements Pulse {
       await this.#take(text);
     }
     this.#waiting = undefined;
+    this.#waitingBytes = 0;
     this.#busy = false;
     // A pong may have come and not been read: the peer has until the next ping.
     this.#alive = true;

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
@@ -7,6 +6,7 @@ import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import type { Dialect } from "../dialects/dialect.js";
 import { WEBSOCKET_CLOSE } from "../errors.js";
+import { withResolvers } from "../util/with-resolvers.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
 import { ClientWebSocket, Connection, type ConnectionContext } from "./connection.js";
 import { webSocketEncoding } from "./encoding.js";
@@ -18,13 +18,16 @@ import { WebSocketSink } from "./websocket-sink.js";
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
 const CLOSE_TIMEOUT = 3_000;
 
+/** What node reads from a socket at once, and so what may come after a connection has been paused. */
+const READ_CHUNK_BYTES = 65_536;
+
 /** What is spoken on a path. */
 export interface Route {
   readonly dialect: Dialect;
   readonly vhost: string;
 }
 
-export interface WebSocketListenerOptions extends Omit<ConnectionContext, "onClosed"> {
+export interface WebSocketListenerOptions extends Pick<ConnectionContext, "services" | "fanOut"> {
   /** Dialects by the path that they are spoken on. */
   readonly dialects: ReadonlyMap<string, Route>;
   readonly sessionIds: MessageIds;
@@ -47,6 +50,7 @@ export class WebSocketListener {
   readonly #server: WebSocketServer;
   readonly #context: ConnectionContext;
   readonly #open = new Set<Connection>();
+  #onDrained: (() => void) | undefined;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
@@ -63,8 +67,10 @@ export class WebSocketListener {
     this.#context = {
       services: options.services,
       fanOut: options.fanOut,
+      waitingBytes: options.limits.frameBytes + READ_CHUNK_BYTES,
       onClosed: (connection, code) => {
         this.#open.delete(connection);
+        if (this.#open.size === 0) this.#onDrained?.();
         connection.watch?.delete(connection);
         const { endedFor } = connection.session;
         options.onClosed(endedFor === undefined ? code : WEBSOCKET_CLOSE[endedFor][0]);
@@ -94,8 +100,11 @@ export class WebSocketListener {
   }
 
   /** Resolves when every connection is gone. */
-  async drained(): Promise<void> {
-    await Promise.all([...this.#open].map(({ webSocket }) => once(webSocket, "close")));
+  drained(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve();
+    const { promise, resolve } = withResolvers<void>();
+    this.#onDrained = resolve;
+    return promise;
   }
 
   /** Cuts the connections that are left. */

@@ -34,9 +34,14 @@ export class WebSocketSink implements Sink {
   }
 
   onceDrained(run: () => void): void {
-    if (this.#socket.writableNeedDrain) this.#socket.once("drain", run);
-    // Below the stream's own mark there is no drain event; what is written last tells.
-    else this.#socket.write(NOTHING, run);
+    if (this.#socket.writableNeedDrain) {
+      this.#socket.once("drain", run);
+    } else if (this.#webSocket.readyState === WebSocket.OPEN) {
+      // Below the stream's own mark there is no drain event; what is written last tells.
+      this.#socket.write(NOTHING, (error) => {
+        if (!error) run();
+      });
+    }
   }
 
   close(reason: CloseReason): void {

@@ -64,6 +64,17 @@ test("N4: a client that comes and goes does not make the interest come and go", 
   expect(driver.log).toEqual(["+a"]);
 });
 
+test("N4: a topic that is held again within the linger stays", () => {
+  const { clock, driver, index, interest, topic } = setUp(2_000);
+  interest.hold(topic("a"), driver);
+  interest.release(topic("a"));
+  clock.advance(1_000);
+  interest.hold(topic("a"), driver);
+  clock.advance(10_000);
+  expect(driver.log).toEqual(["+a"]);
+  expect(index.size).toBe(1);
+});
+
 test("N4: one timer serves all topics, each of which lingers its own time", () => {
   const { clock, driver, index, interest, topic } = setUp(2_000);
   for (const name of ["a", "b", "c"]) {

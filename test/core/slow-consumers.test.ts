@@ -168,3 +168,72 @@ test("L6: whatever happens, what is written plus what is told missed is what was
     { numRuns: 500 },
   );
 });
+
+test("L6, latest: where the newest of many topics are too much together, the oldest of them are dropped, and told", () => {
+  const bench = new Bench(8 * FRAME);
+  const sink = new MemorySink();
+  const session = bench.session(sink, new CountingEncoding());
+  const topics = Array.from({ length: 10 }, (_, position) => topicNamed(String(position), { slowConsumer: "latest" }));
+  for (const topic of topics) bench.hub.join(session, topic);
+  sink.stuck = true;
+  for (const text of ["000a", "000b"]) {
+    for (const topic of topics) {
+      bench.fanOut.deliver(topic, message(text));
+      bench.endTurn();
+    }
+  }
+  expect(session.open).toBe(true);
+  sink.stuck = false;
+  for (let count = 0; count < 5; count += 1) sink.drain();
+  expect(sink.text).toContain("9:000b;");
+  const got = [...sink.text.matchAll(/:\w+;/g)].length;
+  const missed = [...sink.text.matchAll(/!(\d+);/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+  expect(got + missed).toBe(20);
+  expect(bench.drops.latest).toBe(missed);
+});
+
+test("L6: a message larger than the room does not close a session that may lose messages", () => {
+  const { bench, publish, session, sink, topic } = setUp("drop_oldest", 8);
+  sink.stuck = true;
+  publish(10);
+  bench.fanOut.deliver(topic, message("x".repeat(1_000)));
+  bench.endTurn();
+  expect(session.open).toBe(true);
+  sink.stuck = false;
+  sink.drain();
+  expect(sink.text.endsWith(`t:${"x".repeat(1_000)};`)).toBe(true);
+});
+
+test("L6: a client that leaves no room by what may not be dropped is closed, and costs nothing until then", () => {
+  const { bench, publish, session, sink } = setUp("drop_oldest", 200);
+  sink.stuck = true;
+  publish(100);
+  for (let count = 0; count < 100 && session.open; count += 1) {
+    bench.fanOut.send(session, Buffer.from("answer;"));
+    bench.endTurn();
+  }
+  publish(40);
+  expect(sink.closedFor).toBe("slow_consumer");
+});
+
+test("L9: a delay that is cut short by a leave does not cut the next one", () => {
+  const bench = new Bench();
+  const sink = new MemorySink();
+  const topic = topicNamed("t", { writeDelay: 20 });
+  const [session, other] = [sink, new MemorySink()].map((its) => bench.session(its, new CountingEncoding()));
+  if (session === undefined || other === undefined) throw new Error("no sessions");
+  bench.hub.join(session, topic);
+  bench.fanOut.deliver(topic, message("1"));
+  bench.clock.advance(15);
+  bench.hub.join(other, topic);
+  bench.hub.leave(session, topic);
+  bench.hub.join(session, topic);
+  bench.endTurn();
+  bench.fanOut.deliver(topic, message("2"));
+  bench.clock.advance(19);
+  bench.endTurn();
+  expect(sink.text).toBe("t:1;");
+  bench.clock.advance(1);
+  bench.endTurn();
+  expect(sink.text).toBe("t:1;t:2;");
+});

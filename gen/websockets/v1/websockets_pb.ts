@@ -164,7 +164,7 @@ export enum Stage {
   ACCEPTED = 1,
 
   /**
-   * The broker has it. Memory: handed to the outbox of every session that is in the topic.
+   * The broker has it. Memory: taken over for every session that is in the topic.
    *
    * @generated from enum value: STAGE_FLUSHED = 2;
    */

@@ -2,7 +2,7 @@ import type { Conversation, Dialect, OpenRequest, Received } from "../dialect.js
 import { decode } from "./decode.js";
 import { malformedText, messageEncoding, messageEncodingWithMetadata } from "./encode.js";
 
-/** RoadRunner's websockets protocol on `/ws`, with what Carillon adds for clients that ask (rules W1 to W12). */
+/** RoadRunner's websockets protocol on `/ws`, with what Carillon adds for clients that ask (the W rules). */
 export class NativeDialect implements Dialect {
   readonly name = "native";
   readonly #malformedFrames: number;
