@@ -5,6 +5,7 @@ import { CarillonError } from "../../errors.js";
 import { reasonOf, shownServers } from "./connect.js";
 import { Link, type NatsEvents } from "./link.js";
 import { TopicListener } from "./listener.js";
+import { Listeners } from "./listeners.js";
 import { NatsMessage, publishedSize, toHeaders } from "./metadata.js";
 import type { NatsOptions } from "./options.js";
 import type { Refusal } from "./refusal.js";
@@ -28,8 +29,8 @@ export interface NatsDriverOptions {
 export class NatsDriver implements BrokerDriver {
   readonly #options: NatsDriverOptions;
   readonly #link: Link;
-  readonly #rounds: Rounds;
-  readonly #listeners = new Set<TopicListener>();
+  readonly #rounds: Rounds<TopicListener>;
+  readonly #listeners: Listeners;
 
   constructor(options: NatsDriverOptions) {
     const { clock, events, name, nats } = options;
@@ -39,7 +40,7 @@ export class NatsDriver implements BrokerDriver {
       clock,
       events,
       onConnected: (connection) => {
-        for (const listener of this.#listeners) listener.attach(connection);
+        this.#listeners.askForAll(connection);
       },
       onLost: () => {
         this.#rounds.fail();
@@ -54,6 +55,7 @@ export class NatsDriver implements BrokerDriver {
       timeout: nats.confirmTimeout,
       broker: name,
     });
+    this.#listeners = new Listeners(this.#broker, this.#rounds);
   }
 
   get up(): boolean {
@@ -88,11 +90,11 @@ export class NatsDriver implements BrokerDriver {
           events.onError(`delivering a message of ${subject} failed: ${reasonOf(fault)}`);
         }
       },
-      (closed) => this.#listeners.delete(closed),
+      (closed) => {
+        this.#listeners.delete(closed);
+      },
     );
-    this.#listeners.add(listener);
-    const { connection } = this.#link;
-    if (connection !== undefined) listener.attach(connection);
+    this.#listeners.add(listener, this.#link.connection);
     return listener;
   }
 
@@ -165,16 +167,10 @@ export class NatsDriver implements BrokerDriver {
     }
   }
 
-  #onRefused({ operation, subject }: Refusal): void {
-    if (operation === "publish") {
-      this.#rounds.refuse(subject);
-      return;
-    }
-    for (const listener of this.#listeners) {
-      if (listener.subject !== subject) continue;
-      const text = `${this.#broker} does not let this node hear topic ${JSON.stringify(listener.topic)}`;
-      listener.refuse(new CarillonError("permission_denied", text));
-    }
+  #onRefused(refusal: Refusal): void {
+    if (refusal.operation === "publish") this.#rounds.refuse(refusal.subject);
+    else if (refusal.operation === "subscribe") this.#listeners.refuse(refusal.subject);
+    else this.#listeners.refuseUnconfirmed(refusal.words);
   }
 
   get #broker(): string {

@@ -120,9 +120,10 @@ export class Link {
     } else if (status.type === Events.Reconnect) {
       void this.#settle(connection);
     } else if (status.type === Events.Error) {
-      const refusal = refusalOf(status);
+      // Where the server ends the connection after it, a Disconnect follows, and the library connects anew.
+      const refusal = refusalOf(status, connection);
       if (refusal !== undefined) this.#options.onRefused(refusal);
-      this.#complain(refusal === undefined ? textOf(status) : `not permitted: ${refusal.operation} ${refusal.subject}`);
+      this.#complain(refusal?.words ?? textOf(status));
     }
   }
 

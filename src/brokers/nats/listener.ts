@@ -8,6 +8,7 @@ export class TopicListener implements Subscription {
   readonly #onMessage: (msg: Msg) => void;
   readonly #onClose: (listener: TopicListener) => void;
   #subscription: NatsSubscription | undefined;
+  #confirmed = false;
 
   constructor(
     readonly topic: string,
@@ -24,8 +25,8 @@ export class TopicListener implements Subscription {
    * reconnected, except for what was refused before.
    */
   attach(connection: NatsConnection): void {
-    if (this.#subscription !== undefined && !this.#subscription.isClosed()) return;
     this.refusal = undefined;
+    if (this.#subscription !== undefined && !this.#subscription.isClosed()) return;
     this.#subscription = connection.subscribe(this.subject, {
       callback: (error, msg) => {
         if (error === null) this.#onMessage(msg);
@@ -33,9 +34,24 @@ export class TopicListener implements Subscription {
     });
   }
 
+  /** The server has answered for all that was asked of it before, and said nothing against this subject. */
+  confirm(): void {
+    if (this.refusal === undefined) this.#confirmed = true;
+  }
+
   refuse(refusal: CarillonError): void {
     this.refusal = refusal;
     this.#detach();
+  }
+
+  /**
+   * The server may have refused the subject, this one or another. Nobody who comes now is promised anything; but where
+   * the subject was confirmed once, and this is the library asking again after a reconnect, there may be sessions that
+   * do hear by it, and it is left to them.
+   */
+  doubt(refusal: CarillonError): void {
+    this.refusal ??= refusal;
+    if (!this.#confirmed) this.#detach();
   }
 
   close(): void {
@@ -46,6 +62,7 @@ export class TopicListener implements Subscription {
   #detach(): void {
     const subscription = this.#subscription;
     this.#subscription = undefined;
+    this.#confirmed = false;
     if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe();
   }
 }

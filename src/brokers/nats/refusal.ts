@@ -1,17 +1,42 @@
-import type { Status } from "nats";
+import { type NatsConnection, type NatsError, ErrorCode as NatsErrorCode, type Status } from "nats";
 
-/** What the server does not let this node do. */
-export interface Refusal {
+/** What the server does not do for this node. */
+export type Refusal = PermissionRefusal | VagueRefusal;
+
+interface PermissionRefusal {
   readonly operation: "publish" | "subscribe";
   readonly subject: string;
+  /** For people. */
+  readonly words: string;
 }
 
-/** The refusal that an error of the server tells of, if it does. */
-export function refusalOf({ permissionContext }: Status): Refusal | undefined {
-  if (permissionContext === undefined) return undefined;
-  const { operation, subject } = permissionContext;
-  return { operation: operation === "publish" ? "publish" : "subscribe", subject: unquote(subject) };
+/** The server does not say what it has not done: the subject is beyond `max_subscriptions`, for one. */
+interface VagueRefusal {
+  readonly operation: "unknown";
+  /** The server's own. */
+  readonly words: string;
 }
+
+/** The refusal that an error of the server tells of; undefined for errors about how this node enters. */
+export function refusalOf(status: Status, connection: NatsConnection): Refusal | undefined {
+  const { data, permissionContext } = status;
+  if (permissionContext !== undefined) {
+    const operation = permissionContext.operation === "publish" ? "publish" : "subscribe";
+    const subject = unquote(permissionContext.subject);
+    return { operation, subject, words: `not permitted: ${operation} ${subject}` };
+  }
+  if (data !== NatsErrorCode.ProtocolError && data !== NatsErrorCode.PermissionsViolation) return undefined;
+  return { operation: "unknown", words: lastWords(connection, data) ?? data };
+}
+
+/** The status has only a code, the same for many errors; the words are in what the library keeps as its last error. */
+function lastWords(connection: NatsConnection, code: NatsErrorCode): string | undefined {
+  const { protocol } = connection as { readonly protocol?: { readonly lastError?: NatsError } } & NatsConnection;
+  const error = protocol?.lastError;
+  return error?.code === code ? error.message.replace(OUTER_QUOTES, "") : undefined;
+}
+
+const OUTER_QUOTES = /^'|'$/g;
 
 /**
  * The server writes the subject as a Go string literal (`%q`), and the library hands that on without the outer quotes:

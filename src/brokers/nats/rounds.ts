@@ -15,10 +15,17 @@ interface OpenRound extends Round {
   readonly reject: (cause: CarillonError) => void;
 }
 
+/** A subject that the server has been asked for. */
+export interface Asked {
+  /** The server has answered a ping that was sent after it. */
+  confirm(): void;
+}
+
 /** A ping that the server has not answered: who waits for it, if anybody still does, and what was sent before it. */
-interface Flight {
+interface Flight<Subject> {
   readonly round: OpenRound | undefined;
   readonly bytes: number;
+  readonly asked: ReadonlySet<Subject>;
 }
 
 export interface RoundsOptions {
@@ -38,11 +45,12 @@ export interface RoundsOptions {
  * It also counts the bytes that the server has not confirmed. Those who wait give up after a while (E12); the bytes are
  * counted on until the server answers or the connection is lost, for as long as that they fill this node's memory (O6).
  */
-export class Rounds {
+export class Rounds<Subject extends Asked = Asked> {
   readonly #options: RoundsOptions;
-  #flight: Flight | undefined;
+  #flight: Flight<Subject> | undefined;
   #next: OpenRound | undefined;
   #nextBytes = 0;
+  #nextAsked = new Set<Subject>();
 
   constructor(options: RoundsOptions) {
     this.#options = options;
@@ -51,6 +59,16 @@ export class Rounds {
   /** Bytes sent that no answer of the server has covered. */
   get unconfirmedBytes(): number {
     return (this.#flight?.bytes ?? 0) + this.#nextBytes;
+  }
+
+  /** Subjects asked for that no answer of the server has covered. */
+  get unconfirmedAsked(): readonly Subject[] {
+    return [...(this.#flight?.asked ?? []), ...this.#nextAsked];
+  }
+
+  /** A subject was asked for just before the call. */
+  ask(subject: Subject): void {
+    this.#nextAsked.add(subject);
   }
 
   /**
@@ -82,15 +100,17 @@ export class Rounds {
     this.#flight = undefined;
     this.#next = undefined;
     this.#nextBytes = 0;
+    this.#nextAsked = new Set();
     for (const round of lost) round?.reject(this.#unconfirmed("was lost before it confirmed"));
   }
 
   readonly #begin = (): void => {
     if (this.#flight !== undefined || (this.#next === undefined && this.#nextBytes === 0)) return;
-    const flight: Flight = { round: this.#next, bytes: this.#nextBytes };
+    const flight: Flight<Subject> = { round: this.#next, bytes: this.#nextBytes, asked: this.#nextAsked };
     this.#flight = flight;
     this.#next = undefined;
     this.#nextBytes = 0;
+    this.#nextAsked = new Set();
     this.#options.ping().then(
       () => {
         // The library tells of a refusal that the server sent before its answer some microtasks after the answer.
@@ -104,9 +124,10 @@ export class Rounds {
     );
   };
 
-  #land(flight: Flight): void {
+  #land(flight: Flight<Subject>): void {
     if (this.#flight !== flight) return;
     this.#flight = undefined;
+    for (const subject of flight.asked) subject.confirm();
     flight.round?.resolve();
     this.#begin();
   }

@@ -1,0 +1,135 @@
+import type { Subscription } from "../../../src/core/ports.js";
+import { publication, startNatsDriver, type TestDriver } from "../../support/nats-driver.js";
+import { type NatsServer, startNats } from "../../support/nats-server.js";
+import { Queue } from "../../support/queue.js";
+
+const TOPICS = ["a", "b", "c"];
+
+interface Setup extends TestDriver {
+  readonly server: NatsServer;
+  /** `topic=payload` of all that was heard. */
+  readonly heard: Queue<string>;
+  readonly listen: (topic: string) => Subscription;
+}
+
+async function setUp(config: string): Promise<Setup> {
+  const server = await startNats(config);
+  const made = await startNatsDriver({ servers: [server.url] });
+  await made.ups.next();
+  const heard = new Queue<string>();
+  const listen = (topic: string): Subscription =>
+    made.driver.subscribe("/", topic, ({ payload }) => {
+      heard.push(`${topic}=${Buffer.from(payload).toString()}`);
+    });
+  return { ...made, server, heard, listen };
+}
+
+/** The same, and the server takes no more subjects than these three. */
+async function setUpFull(): Promise<Setup & { readonly subscriptions: readonly Subscription[] }> {
+  const made = await setUp("max_subscriptions: 3");
+  const subscriptions = TOPICS.map(made.listen);
+  await made.driver.settle();
+  return { ...made, subscriptions };
+}
+
+function refused(topic: string): object {
+  return {
+    code: "resource_exhausted",
+    message: `broker "nats" does not let this node hear topic "${topic}": maximum subscriptions exceeded`,
+  };
+}
+
+async function expectHeard({ driver, heard }: Setup, topics: readonly string[], payload: string): Promise<void> {
+  await driver.publish(topics.map((topic) => publication(topic, payload)));
+  for (const topic of topics) expect(await heard.next()).toBe(`${topic}=${payload}`);
+}
+
+test("O2: a subject that the server has no place for is refused; those that were confirmed go on", async () => {
+  const made = await setUpFull();
+
+  const late = [made.listen("d"), made.listen("e")];
+  await made.driver.settle();
+
+  expect(late.map(({ refusal }) => refusal)).toEqual([
+    expect.objectContaining(refused("d")),
+    expect.objectContaining(refused("e")),
+  ]);
+  expect(made.subscriptions.map(({ refusal }) => refusal)).toEqual([undefined, undefined, undefined]);
+  expect(await made.errors.next()).toBe("maximum subscriptions exceeded");
+  expect(made.downs.unread).toEqual([]);
+  await expectHeard(made, TOPICS, "1");
+});
+
+test("O2: of two that race for the last place none is answered, and either has it when asked for again", async () => {
+  const made = await setUp("max_subscriptions: 1");
+
+  const racing = [made.listen("a"), made.listen("b")];
+  await made.driver.settle();
+  for (const { refusal } of racing) expect(refusal).toMatchObject({ code: "resource_exhausted" });
+
+  for (const subscription of racing) subscription.close();
+  const again = made.listen("b");
+  await made.driver.settle();
+  expect(again.refusal).toBeUndefined();
+  await expectHeard(made, ["b"], "1");
+});
+
+test("O2: a round of a publish confirms a subject too, and a refusal in the next is not for it", async () => {
+  const made = await setUp("max_subscriptions: 1");
+  const first = made.listen("a");
+  await made.driver.publish([publication("b", "1")]);
+
+  const second = made.listen("b");
+  await made.driver.settle();
+
+  expect(first.refusal).toBeUndefined();
+  expect(second.refusal).toMatchObject(refused("b"));
+});
+
+test("O5: a publish in the round of a refused subject is not failed by it", async () => {
+  const { driver, heard, listen } = await setUpFull();
+
+  const late = listen("d");
+  const [stage] = await Promise.all([driver.publish([publication("a", "1")]), driver.settle()]);
+
+  expect(stage).toBe("flushed");
+  expect(late.refusal).toMatchObject(refused("d"));
+  expect(await heard.next()).toBe("a=1");
+});
+
+test("O9: refused for want of a place, it is asked for again after a reconnect, and heard if there is one", async () => {
+  const made = await setUpFull();
+  const late = made.listen("d");
+  await made.driver.settle();
+  expect(late.refusal).toMatchObject(refused("d"));
+
+  await made.server.kill();
+  await made.server.start();
+  await made.ups.next();
+  await made.driver.settle();
+  expect(late.refusal).toMatchObject(refused("d"));
+  await expectHeard(made, TOPICS, "1");
+
+  await made.server.kill();
+  made.server.reconfigure("");
+  await made.server.start();
+  await made.ups.next();
+  await made.driver.settle();
+  expect(late.refusal).toBeUndefined();
+  await expectHeard(made, [...TOPICS, "d"], "2");
+});
+
+test("O5: where a server takes fewer after a reconnect, no new join is promised any; what it took is heard", async () => {
+  const made = await setUpFull();
+
+  await made.server.kill();
+  made.server.reconfigure("max_subscriptions: 2");
+  await made.server.start();
+  await made.ups.next();
+  await made.driver.settle();
+
+  for (const [position, { refusal }] of made.subscriptions.entries()) {
+    expect(refusal).toMatchObject(refused(TOPICS[position] ?? ""));
+  }
+  await expectHeard(made, ["a", "b"], "1");
+});
