@@ -1,4 +1,5 @@
-import { ListenClient } from "../transport/listen-client.js";
+import { CarillonError } from "../errors.js";
+import { type Frame, ListenClient } from "../transport/listen-client.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ListenFlags {
@@ -6,15 +7,10 @@ export interface ListenFlags {
   readonly json?: true;
 }
 
-/** What the native dialect sends; see PROTOCOL.md. */
-interface Frame {
-  readonly topic: string;
-  readonly payload: unknown;
-  readonly encoding?: string;
-  readonly error?: { readonly code: string; readonly message: string };
-}
-
-/** Prints what is published on the topics until a signal ends it. Comes back by itself when the connection is lost. */
+/**
+ * Prints what is published on the topics until a signal ends it. Comes back by itself when the connection is lost, and
+ * when the broker was away.
+ */
 export function listen(topics: readonly string[], { json, url }: ListenFlags): void {
   const target = new URL(url);
   if (json === true) target.searchParams.set("meta", "1");
@@ -23,21 +19,24 @@ export function listen(topics: readonly string[], { json, url }: ListenFlags): v
     onConnected: () => {
       connectedOnce = true;
     },
-    onLost: (reason, wait) => {
-      if (!connectedOnce) {
-        client.stop();
-        fail(`cannot connect to ${target.origin}: ${reason}`, EXIT.unavailable);
+    onRetry: (reason, wait) => {
+      if (connectedOnce) {
+        note(`${reason}; trying again in ${wait} ms`);
         return;
       }
-      process.stderr.write(`carillon: ${reason}; trying again in ${wait} ms\n`);
+      client.stop();
+      fail(`cannot connect to ${target.origin}: ${reason}`, EXIT.unavailable);
     },
-    onFrame: (text) => {
-      const frame = JSON.parse(text) as Frame;
+    onFrame: (frame, text) => {
       if (frame.topic === "@join") {
-        process.stderr.write(`carillon: listening to ${topics.join(" ")}\n`);
-      } else if (frame.topic.startsWith("#")) {
+        note(`listening to ${topics.join(" ")}`);
+      } else if (frame.topic === "#join" || frame.topic === "#error") {
         client.stop();
-        fail(frame.error?.message ?? text);
+        fail(errorOf(frame));
+      } else if (frame.topic === "#lagged") {
+        note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} of ${String(frame.payload)}`);
+      } else if (frame.topic.startsWith("#")) {
+        note(text);
       } else {
         process.stdout.write(json === true ? `${text}\n` : linesOf(frame, topics.length > 1));
       }
@@ -51,6 +50,14 @@ export function listen(topics: readonly string[], { json, url }: ListenFlags): v
   // The reader of a pipe may go first, as head does.
   process.stdout.on("error", onSignal);
   client.connect();
+}
+
+function note(text: string): void {
+  process.stderr.write(`carillon: ${text}\n`);
+}
+
+function errorOf({ error, payload }: Frame): Error {
+  return error === undefined ? new Error(String(payload)) : new CarillonError(error.code, error.message);
 }
 
 function linesOf({ encoding, payload, topic }: Frame, withTopic: boolean): string | Buffer {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { packageVersion } from "../util/package-root.js";
 import { EXIT } from "./exit-code.js";
 
@@ -53,15 +53,17 @@ function createProgram(): Command {
     .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
     .action(async (topic, payload, flags) => (await import("./publish.js")).publish(topic, payload, flags));
 
-  program
+  const listenCommand = program
     .command("listen")
     .description("print what is published on topics, until interrupted")
     .argument("<topic...>", "topics to listen to")
     .option("--json", "print each message as JSON with its id, event and time")
-    .option("-u, --url <url>", "WebSocket URL of a node", defaultUrl())
-    .action(async (topics, flags) => {
-      (await import("./listen.js")).listen(topics, flags);
-    });
+    .option("-u, --url <url>", "WebSocket URL of a node", webSocketUrl, defaultUrl());
+  listenCommand.action(async (topics, flags) => {
+    // A default goes through no parser.
+    if (!isWebSocketUrl(flags.url)) listenCommand.error("error: CARILLON_HTTP: expected HOST:PORT");
+    (await import("./listen.js")).listen(topics, flags);
+  });
 
   const configCommand = program
     .command("config")
@@ -79,4 +81,16 @@ function createProgram(): Command {
 /** Beside the server on the same machine, CARILLON_HTTP names it. */
 function defaultUrl(): string {
   return `ws://${process.env["CARILLON_HTTP"] ?? "127.0.0.1:8080"}/ws`;
+}
+
+function webSocketUrl(text: string): string {
+  if (isWebSocketUrl(text)) return text;
+  throw new InvalidArgumentError("Expected a WebSocket URL such as ws://127.0.0.1:8080/ws or wss://example.com/ws.");
+}
+
+/** WebSocket URLs have no fragments. */
+function isWebSocketUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { hash, protocol } = new URL(text);
+  return hash === "" && (protocol === "ws:" || protocol === "wss:");
 }

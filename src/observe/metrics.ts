@@ -49,7 +49,7 @@ export class Metrics {
     const { bytesIn, bytesOut, drops, messagesIn, messagesOut } = readings;
     this.#labelled(Counter, "carillon_messages_in_total", "Messages accepted for publishing.", "source", messagesIn);
     this.#counter("carillon_bytes_in_total", "Payload bytes accepted for publishing.", bytesIn);
-    this.#counter("carillon_messages_out_total", "Messages handed to sessions, one for each that got it.", messagesOut);
+    this.#counter("carillon_messages_out_total", "Messages given to sessions, once for each.", messagesOut);
     this.#counter("carillon_bytes_out_total", "Bytes of message frames handed to sessions.", bytesOut);
     this.#labelled(Counter, "carillon_drops_total", "Messages that were lost, by reason.", "reason", drops);
   }

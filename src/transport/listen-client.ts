@@ -1,18 +1,34 @@
 import { WebSocket } from "ws";
+import type { ErrorCode } from "../errors.js";
 
-/** First and longest wait before connecting again, in milliseconds; each wait is twice the last, half of it random. */
+/** First and longest wait before trying again, in milliseconds; each wait is twice the last, half of it random. */
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
 
-export interface ListenEvents {
-  /** A frame of the server, as it came. */
-  readonly onFrame: (text: string) => void;
-  readonly onConnected: () => void;
-  /** The connection ended or could not be had; it is tried again after so many milliseconds. */
-  readonly onLost: (reason: string, wait: number) => void;
+/** What the native dialect sends; see PROTOCOL.md. */
+export interface Frame {
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly encoding?: string;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+  readonly missed?: number;
 }
 
-/** A listening client of the native dialect, for the command line: it joins its topics on every new connection. */
+export interface ListenEvents {
+  /** A frame of the server, and its text as it came; not a refusal that is tried again. */
+  readonly onFrame: (frame: Frame, text: string) => void;
+  readonly onConnected: () => void;
+  /**
+   * The connection ended or could not be had, or the broker is away, so that the topics could not be joined; it is
+   * tried again after so many milliseconds.
+   */
+  readonly onRetry: (reason: string, wait: number) => void;
+}
+
+/**
+ * A listening client of the native dialect, for the command line: it joins its topics on every new connection, and
+ * again where the broker was away.
+ */
 export class ListenClient {
   readonly #url: string;
   readonly #topics: readonly string[];
@@ -33,24 +49,28 @@ export class ListenClient {
     this.#webSocket = webSocket;
     let reason = "connection lost";
     webSocket.on("open", () => {
-      webSocket.send(JSON.stringify({ command: "join", topics: this.#topics, id: 1 }));
+      this.#join(webSocket);
       this.#events.onConnected();
     });
     webSocket.on("message", (data: Buffer) => {
+      const text = data.toString("utf8");
+      const frame = JSON.parse(text) as Frame;
+      if (frame.topic === "#join" && frame.error?.code === "unavailable") {
+        this.#tryAgain(frame.error.message, () => {
+          this.#join(webSocket);
+        });
+        return;
+      }
       this.#wait = FIRST_WAIT;
-      this.#events.onFrame(data.toString("utf8"));
+      this.#events.onFrame(frame, text);
     });
     webSocket.on("error", (error) => {
       reason = error.message || String(error);
     });
     webSocket.on("close", (code, text) => {
-      if (this.#stopped) return;
-      const wait = this.#wait * (0.5 + Math.random() / 2);
-      this.#wait = Math.min(LONGEST_WAIT, this.#wait * 2);
-      this.#retry = setTimeout(() => {
+      this.#tryAgain(code === 1006 ? reason : `closed with ${code} ${text.toString()}`.trim(), () => {
         this.connect();
-      }, wait);
-      this.#events.onLost(code === 1006 ? reason : `closed with ${code} ${text.toString()}`.trim(), Math.round(wait));
+      });
     });
   }
 
@@ -58,5 +78,19 @@ export class ListenClient {
     this.#stopped = true;
     clearTimeout(this.#retry);
     this.#webSocket?.close(1000);
+  }
+
+  #join(webSocket: WebSocket): void {
+    webSocket.send(JSON.stringify({ command: "join", topics: this.#topics, id: 1 }));
+  }
+
+  #tryAgain(reason: string, attempt: () => void): void {
+    if (this.#stopped) return;
+    const wait = this.#wait * (0.5 + Math.random() / 2);
+    this.#wait = Math.min(LONGEST_WAIT, this.#wait * 2);
+    // A connection that ends while a join waits is all that is left to try.
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(attempt, wait);
+    this.#events.onRetry(reason, Math.round(wait));
   }
 }

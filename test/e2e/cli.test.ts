@@ -1,15 +1,22 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { WebSocketServer } from "ws";
 import { parse } from "yaml";
-import { packageVersion } from "../../src/util/package-root.js";
+import { packageRoot, packageVersion } from "../../src/util/package-root.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/client.js";
+import { readExamples } from "../support/examples.js";
+import { becomes, startNatsNode } from "../support/nats-node.js";
+import { startNats } from "../support/nats-server.js";
 import { PROGRAM, runCarillon, startCarillon } from "../support/process.js";
+import { Program } from "../support/program.js";
+import { say } from "../support/publish.js";
+import { Queue } from "../support/queue.js";
 
 function folderWith(files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), "carillon-cli-"));
@@ -93,6 +100,65 @@ describe("carillon listen", () => {
     await listener.listeningAgain;
     await runCarillon(["publish", "-s", again.grpc, "foo", "still here"]);
     expect(await listener.line()).toBe("still here");
+  });
+
+  test("O9: asks again while the broker is away, and says so", async () => {
+    const nats = await startNats();
+    const node = await startNatsNode(nats.url);
+    await nats.kill();
+    await becomes(node, 503);
+    const listener = listen(node.ws, "foo");
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      expect(await listener.notes.next()).toMatch(/^carillon: broker "nats" is not connected; trying again in \d+ ms$/);
+    }
+    await nats.start();
+    await listener.listening;
+    await say(node, "foo", "at last");
+    expect(await listener.line()).toBe("at last");
+  });
+
+  test("W14: tells on stderr what was missed, and what it does not know, and goes on", async () => {
+    const ws = await serverThatSays(
+      '{"topic":"@join","payload":["foo"],"id":1}',
+      '{"topic":"#lagged","payload":["foo"],"missed":17}',
+      '{"topic":"#lagged","payload":["foo"],"missed":1}',
+      '{"topic":"#news","payload":["from later versions"]}',
+      '{"topic":"foo","payload":"hi","id":"m1"}',
+    );
+    const listener = listen(ws, "foo", "--json");
+    expect(await listener.line()).toBe('{"topic":"foo","payload":"hi","id":"m1"}');
+    for (const note of [
+      "listening to foo",
+      "missed 17 messages of foo",
+      "missed 1 message of foo",
+      '{"topic":"#news","payload":["from later versions"]}',
+    ])
+      expect(await listener.notes.next()).toBe(`carillon: ${note}`);
+    listener.child.kill("SIGINT");
+    expect(await listener.exited).toBe(0);
+  });
+
+  test("W7: an #error ends with 1 and says why", async () => {
+    const listener = listen(await serverThatSays('{"topic":"#error","payload":["not understood"]}'), "foo");
+    expect(await listener.exited).toBe(1);
+    expect(await listener.notes.next()).toBe("carillon: not understood");
+  });
+
+  test.each(["nonsense", "http://127.0.0.1:8080/ws", "ws://", "ws://127.0.0.1:8080/ws#foo"])(
+    "the URL %s is wrong usage: it ends with 2 and says what is expected",
+    async (url) => {
+      const { code, stderr } = await runCarillon(["listen", "--url", url, "foo"]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`'${url}' is invalid. Expected a WebSocket URL such as ws://`);
+      expect(stderr).not.toMatch(/^ +at /m);
+    },
+  );
+
+  test("so is an environment that makes no URL", async () => {
+    const environment = { CARILLON_HTTP: "non sense" };
+    const { code, stderr } = await runCarillon(["listen", "foo"], { environment });
+    expect(code).toBe(2);
+    expect(stderr).toContain("error: CARILLON_HTTP: expected HOST:PORT\n");
   });
 
   test("a refused join ends with 1, a server that is not there with 3", async () => {
@@ -206,6 +272,27 @@ describe("signals", () => {
   });
 });
 
+test("O9: README.md's listener for browsers comes back when the broker does", async () => {
+  const nats = await startNats();
+  const node = await startNatsNode(nats.url);
+  await nats.kill();
+  await becomes(node, 503);
+  const { examples } = readExamples(readFileSync(join(packageRoot, "README.md"), "utf8"));
+  const { code = "" } = examples.find(({ file }) => file === "browser.js") ?? {};
+  // Node 20 has no WebSocket of its own.
+  const module = `import { WebSocket } from "ws"; ${code.replace("ws://127.0.0.1:8080", node.ws)}`;
+  const listener = new Program(process.execPath, ["--input-type=module", "-e", module], {
+    folder: packageRoot,
+    environment: { PATH: process.env["PATH"] },
+  });
+  cleanUp(() => listener.stop("SIGKILL"));
+  await listener.says(/^refused: .*"unavailable"/);
+  await nats.start();
+  await listener.says(/^joined hello$/);
+  await say(node, "hello", "at last");
+  await expect(listener.says(/^hello: at last$/)).resolves.toBeDefined();
+});
+
 function listen(ws: string, ...args: readonly string[]) {
   const child = spawn(process.execPath, [PROGRAM, "listen", "-u", `${ws}/ws`, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -216,18 +303,37 @@ function listen(ws: string, ...args: readonly string[]) {
     await exited;
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const notes = createInterface({ input: child.stderr });
+  const notes = new Queue<string>();
+  const stderr = createInterface({ input: child.stderr }).on("line", (line) => {
+    notes.push(line);
+  });
   const [listening, listeningAgain] = [1, 2].map((wanted) => {
     let seen = 0;
     return new Promise<void>((resolve) => {
-      notes.on("line", (line) => {
+      stderr.on("line", (line) => {
         if (line.includes("listening to")) seen += 1;
         if (seen === wanted) resolve();
       });
     });
   });
   const line = async (): Promise<string> => String((await lines.next()).value);
-  return { child, exited, line, listening, listeningAgain };
+  return { child, exited, line, listening, listeningAgain, notes };
+}
+
+/** A server that sends these frames when a command comes. */
+async function serverThatSays(...frames: readonly string[]): Promise<string> {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  cleanUp(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  await once(server, "listening");
+  server.on("connection", (webSocket) => {
+    webSocket.once("message", () => {
+      for (const frame of frames) webSocket.send(frame);
+    });
+  });
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** A port on which nobody listens. */

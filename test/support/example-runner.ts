@@ -19,7 +19,16 @@ import { NatsServer } from "./nats-server.js";
 import { Program } from "./program.js";
 
 /** Node 20 has no WebSocket of its own; browsers and Node 22 have. */
-const WEB_SOCKET = 'import { WebSocket } from "ws";\nglobalThis.WebSocket ??= WebSocket;\n';
+const WEB_SOCKET = `
+import { WebSocket } from "ws";
+// A browser's own never throws what nobody listens for: the close event follows, and tells.
+globalThis.WebSocket ??= class extends WebSocket {
+  constructor(...url) {
+    super(...url);
+    this.on("error", () => {});
+  }
+};
+`;
 
 const JOINED = /^(?:joined hello|carillon: listening to hello)$/;
 
