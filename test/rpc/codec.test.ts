@@ -74,19 +74,22 @@ test("E10: bytes that are no request are refused, whatever they are, and what is
     create(RequestSchema, { messages: [{ topics: ["a", "b"], payload: Buffer.from("payload"), id: "id" }] }),
   );
   for (let length = 1; length < whole.length; length += 1) {
-    expect(() => broadcastCodec.decode(whole.subarray(0, length))).toThrow();
+    expect(() => broadcastCodec.decode(whole.subarray(0, length))).toThrow(
+      /premature EOF|longer than its message|invalid|illegal/,
+    );
   }
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-      const [ours, generated] = [broadcastCodec.decode, (all: Uint8Array) => fromBinary(RequestSchema, all)].map(
-        (read) => {
-          try {
-            return plain(read(bytes) as PublishRequest);
-          } catch {
-            return "refused";
-          }
-        },
-      );
+      const [ours, generated] = [
+        (all: Uint8Array) => broadcastCodec.decode(all),
+        (all: Uint8Array) => fromBinary(RequestSchema, all),
+      ].map((read) => {
+        try {
+          return plain(read(bytes) as PublishRequest);
+        } catch {
+          return "refused";
+        }
+      });
       // What the generated code takes is read alike; what it refuses may be skipped as a field of an unknown kind.
       expect(generated === "refused" ? "refused" : ours).toEqual(generated);
     }),
