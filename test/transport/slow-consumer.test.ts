@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -91,8 +92,14 @@ test("L6: what waits for clients that never read is bounded", async () => {
     expect(numberOf(await quick.nextText())).toBe(number);
   }
   expect(await metric(node, DROPS)).toBe(8);
-  collectGarbage();
-  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4 * 256 * 1024 + 8 * MiB);
+  // Buffers are given back some turns after the collection; what is held never is.
+  const bound = 4 * 256 * 1024 + 8 * MiB;
+  const end = Date.now() + 10_000;
+  while (process.memoryUsage().arrayBuffers - before >= bound && Date.now() < end) {
+    collectGarbage();
+    await nextTurn();
+  }
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(bound);
 });
 
 test("L6: a client that reads no answers is closed, however small they are", async () => {
