@@ -12,7 +12,7 @@ const DEFAULT_VHOST_TOKEN = "_";
 
 /** In a token: wildcards, the escape itself, and what ends a NATS protocol field. White space is in no topic. */
 const UNSAFE = /[*>%\s\p{Cc}]/gu;
-const UNSAFE_IN_VHOST = /[*>%./\s\p{Cc}]/gu;
+const UNSAFE_IN_VHOST = /[*>%./$\s\p{Cc}]/gu;
 /** A dot that is first, last, or follows a dot. */
 const DOT_OF_EMPTY_TOKEN = /^\.|(?<=\.)\.|\.$/g;
 

@@ -1,0 +1,99 @@
+import { type JetStreamManager, type KV, type NatsConnection, NatsError, ErrorCode as NatsErrorCode } from "nats";
+import { CarillonError } from "../../errors.js";
+import { bucketKey, isGone, keyOf, type StoredEntry, storedEntry } from "./key-value-entry.js";
+import { follow } from "./key-value-follow.js";
+
+/** JetStream's own codes. Source: nats-server, server/errors.json. */
+const WRONG_LAST_SEQUENCE = 10_071;
+const TEMPORARILY_UNAVAILABLE = 10_008;
+
+const NO_JETSTREAM: ReadonlySet<string> = new Set([NatsErrorCode.JetStreamNotEnabled, NatsErrorCode.NoResponders]);
+
+export interface BucketOptions {
+  readonly name: string;
+  /** Copies of the data in a NATS cluster, where the bucket has to be made. */
+  readonly replicas: number;
+  /** Milliseconds that the server may take to answer. */
+  readonly timeout: number;
+}
+
+/** A key-value bucket by way of one connection. Errors are the library's. */
+export class Bucket {
+  readonly #manager: JetStreamManager;
+  readonly #name: string;
+
+  private constructor(
+    readonly kv: KV,
+    manager: JetStreamManager,
+    name: string,
+  ) {
+    this.#manager = manager;
+    this.#name = name;
+  }
+
+  /**
+   * Makes the bucket where it is missing.
+   * @throws CarillonError failed_precondition: there is no JetStream
+   */
+  static async open(connection: NatsConnection, { name, replicas, timeout }: BucketOptions): Promise<Bucket> {
+    try {
+      const jetStream = connection.jetstream({ timeout });
+      const manager = await connection.jetstreamManager({ timeout });
+      // Not allow_direct: another replica may answer such a read, one that has not got the latest write.
+      const kv = await jetStream.views.kv(name, { history: 1, replicas, allow_direct: false });
+      return new Bucket(kv, manager, name);
+    } catch (cause) {
+      if (!hasNoJetStream(cause)) throw cause;
+      const text =
+        "NATS has JetStream, which the store needs, not enabled: start nats-server with --jetstream, give the account JetStream, or choose another store driver";
+      throw new CarillonError("failed_precondition", text, { cause });
+    }
+  }
+
+  /** The latest revision of a key, where there has been one that NATS still knows, and its entry if it is not gone. */
+  async find(
+    key: string,
+    now: number,
+  ): Promise<{ readonly revision: number; readonly entry: StoredEntry | undefined }> {
+    const found = await this.kv.get(bucketKey(key));
+    if (found === null) return { revision: 0, entry: undefined };
+    const entry = storedEntry(found);
+    return { revision: found.revision, entry: isGone(entry, now) ? undefined : entry };
+  }
+
+  /** Everything below a filter once, marks of deletions as keys without an entry. */
+  async read(filter: string): Promise<Map<string, StoredEntry | undefined>> {
+    const found = new Map<string, StoredEntry | undefined>();
+    let end: (() => void) | undefined;
+    await new Promise<void>((resolve, reject) => {
+      follow({
+        kv: this.kv,
+        filter,
+        onEntry: (entry) => found.set(keyOf(entry), storedEntry(entry)),
+        onComplete: resolve,
+        onEnd: reject,
+      }).then((ender) => {
+        end = ender;
+      }, reject);
+    });
+    end?.();
+    return found;
+  }
+
+  /** Removes a key for good, unless it has a later revision: nobody who watches is told. */
+  async purge(key: string, revision: number): Promise<void> {
+    const filter = `$KV.${this.#name}.${bucketKey(key)}`;
+    await this.#manager.streams.purge(`KV_${this.#name}`, { filter, seq: revision + 1 });
+  }
+}
+
+/** Somebody else has written meanwhile. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_SEQUENCE;
+}
+
+/** Told by the server, or by nobody answering at all. A cluster that has no leader yet is another matter. */
+function hasNoJetStream(error: unknown): boolean {
+  if (!(error instanceof NatsError) || error.api_error?.err_code === TEMPORARILY_UNAVAILABLE) return false;
+  return NO_JETSTREAM.has(error.code);
+}

@@ -1,0 +1,50 @@
+import type { KvEntry } from "nats";
+import type { Entry } from "../../store/store.js";
+
+/**
+ * Entries of a store as they are in a bucket. Slashes of keys are dots, so that NATS can tell what begins alike; the
+ * other characters of keys are what NATS allows. The first line of a value is `expires=<milliseconds since the epoch>`,
+ * or empty; the value follows. NATS servers before 2.11 cannot expire single entries, and no server tells of it.
+ */
+
+export interface StoredEntry extends Entry {
+  readonly expires: number | undefined;
+}
+
+export function bucketKey(key: string): string {
+  return key.replaceAll("/", ".");
+}
+
+/** A filter that finds at least all keys that begin so. */
+export function bucketFilter(prefix: string): string {
+  return bucketKey(prefix.slice(0, prefix.lastIndexOf("/") + 1)).concat(">");
+}
+
+export function keyOf({ key }: KvEntry): string {
+  return key.replaceAll(".", "/");
+}
+
+export function bucketValue(value: string, expires: number | undefined): string {
+  return `${expires === undefined ? "" : `expires=${expires}`}\n${value}`;
+}
+
+/** Undefined for the mark of a deletion, and for what Carillon has not written. */
+export function storedEntry(entry: KvEntry): StoredEntry | undefined {
+  if (entry.operation !== "PUT") return undefined;
+  const text = entry.string();
+  const firstLineEnd = text.indexOf("\n");
+  const head = /^(?:expires=(?<expires>\d{1,16}))?$/.exec(text.slice(0, Math.max(firstLineEnd, 0)));
+  if (firstLineEnd === -1 || head === null) return undefined;
+  const expires = head.groups?.["expires"];
+  return {
+    key: keyOf(entry),
+    value: text.slice(firstLineEnd + 1),
+    revision: entry.revision,
+    expires: expires === undefined ? undefined : Number(expires),
+  };
+}
+
+/** Deleted or expired. */
+export function isGone(entry: StoredEntry | undefined, now: number): entry is undefined {
+  return entry === undefined || (entry.expires !== undefined && entry.expires <= now);
+}

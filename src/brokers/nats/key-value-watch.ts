@@ -1,0 +1,100 @@
+import type { KV, KvEntry } from "nats";
+import type { Clock } from "../../core/ports.js";
+import { Expiries } from "../../store/expiries.js";
+import type { Change } from "../../store/store.js";
+import { withResolvers } from "../../util/with-resolvers.js";
+import { bucketFilter, isGone, keyOf, storedEntry } from "./key-value-entry.js";
+import { follow } from "./key-value-follow.js";
+
+export interface BucketWatchOptions {
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly onChange: (change: Change) => void;
+  /** NATS does not tell any more: attach again. */
+  readonly onEnd: () => void;
+}
+
+/**
+ * One watch over all the connections that it outlives. On each it hears everything that there is; what it knows already
+ * is not told again, and what it does not hear of again is gone.
+ */
+export class BucketWatch {
+  readonly #options: BucketWatchOptions;
+  /** Revisions of what has been told. */
+  readonly #known = new Map<string, number>();
+  readonly #expiries: Expiries;
+  readonly #ready = withResolvers<void>();
+  #end: (() => void) | undefined;
+  /** Counts attachments, so that a late word of an earlier one is not heard. */
+  #attachment = 0;
+
+  constructor(options: BucketWatchOptions) {
+    this.#options = options;
+    this.#expiries = new Expiries(options.clock, (key) => {
+      this.#forget(key);
+    });
+  }
+
+  /** Resolves when everything that there is has been told. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  close(): void {
+    this.#attachment += 1;
+    this.#end?.();
+    this.#end = undefined;
+    this.#expiries.clear();
+  }
+
+  /** @throws what the library throws */
+  async attach(kv: KV): Promise<void> {
+    this.#end?.();
+    this.#end = undefined;
+    this.#attachment += 1;
+    const attachment = this.#attachment;
+    const { onEnd, prefix } = this.#options;
+    const heard = new Set<string>();
+    const end = await follow({
+      kv,
+      filter: bucketFilter(prefix),
+      onEntry: (entry) => {
+        if (attachment !== this.#attachment) return;
+        heard.add(keyOf(entry));
+        this.#onEntry(entry);
+      },
+      onComplete: () => {
+        if (attachment === this.#attachment) this.#onComplete(heard);
+      },
+      onEnd: () => {
+        if (attachment === this.#attachment) onEnd();
+      },
+    });
+    if (attachment === this.#attachment) this.#end = end;
+    else end();
+  }
+
+  #onEntry(entry: KvEntry): void {
+    const { clock, onChange, prefix } = this.#options;
+    const key = keyOf(entry);
+    if (!key.startsWith(prefix)) return;
+    const stored = storedEntry(entry);
+    if (isGone(stored, clock.now())) {
+      this.#forget(key);
+    } else if (this.#known.get(key) !== stored.revision) {
+      this.#known.set(key, stored.revision);
+      this.#expiries.set(key, stored.expires);
+      onChange({ key, value: stored.value });
+    }
+  }
+
+  #onComplete(heard: ReadonlySet<string>): void {
+    for (const key of this.#known.keys()) if (!heard.has(key)) this.#forget(key);
+    this.#ready.resolve();
+  }
+
+  #forget(key: string): void {
+    this.#expiries.set(key, undefined);
+    if (this.#known.delete(key)) this.#options.onChange({ key, value: undefined });
+  }
+}

@@ -1,0 +1,68 @@
+import { CarillonError } from "../errors.js";
+import type { Draft } from "./draft.js";
+import { checkKey, checkPrefix, checkValue } from "./limits.js";
+import type { Change, Entry, Store, WriteOptions } from "./store.js";
+import type { Table } from "./table.js";
+
+/** What the stores that hold their entries in this process have in common. They differ in when a write counts. */
+export abstract class TableStore implements Store {
+  readonly shared = false;
+  protected readonly table: Table;
+
+  constructor(table: Table) {
+    this.table = table;
+  }
+
+  abstract get up(): boolean;
+  abstract start(): Promise<void>;
+  abstract stop(): Promise<void>;
+
+  /** Why nothing can be read; undefined while it can be. */
+  protected abstract get closed(): string | undefined;
+  /** Decides a write, makes it last, and lets it show. */
+  protected abstract write<T>(decide: (draft: Draft) => T): Promise<T>;
+
+  async get(key: string): Promise<Entry | undefined> {
+    checkKey(key);
+    this.#checkOpen();
+    return this.table.get(key);
+  }
+
+  async list(prefix: string): Promise<readonly Entry[]> {
+    checkPrefix(prefix);
+    this.#checkOpen();
+    return this.table.list(prefix);
+  }
+
+  async create(key: string, value: string, options?: WriteOptions): Promise<number> {
+    checkKey(key);
+    checkValue(key, value);
+    this.#checkOpen();
+    return this.write((draft) => draft.create(key, value, options));
+  }
+
+  async update(key: string, value: string, revision: number, options?: WriteOptions): Promise<number> {
+    checkKey(key);
+    checkValue(key, value);
+    this.#checkOpen();
+    return this.write((draft) => draft.update(key, value, revision, options));
+  }
+
+  async delete(key: string, revision?: number): Promise<void> {
+    checkKey(key);
+    this.#checkOpen();
+    await this.write((draft) => {
+      draft.delete(key, revision);
+    });
+  }
+
+  async watch(prefix: string, onChange: (change: Change) => void): Promise<() => void> {
+    checkPrefix(prefix);
+    this.#checkOpen();
+    return this.table.watch(prefix, onChange);
+  }
+
+  #checkOpen(): void {
+    if (this.closed !== undefined) throw new CarillonError("unavailable", this.closed);
+  }
+}
