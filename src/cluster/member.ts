@@ -1,0 +1,276 @@
+import type { Json } from "../access/principal.js";
+import type { Clock } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
+import { withResolvers } from "../util/with-resolvers.js";
+import type { Bus } from "./bus.js";
+import type { Answers, Cluster } from "./cluster.js";
+import { Cutter, Joiner, LARGEST_WORD } from "./parts.js";
+import { Peers, TICK } from "./peers.js";
+import { Question } from "./question.js";
+import { decodeWord, describe, encodeWord, refusalOf, type Word } from "./words.js";
+
+/** Heard by all nodes; what is for one goes to `node.<id>`. */
+const ALL = "all";
+
+/** Every so many ticks a node says that it is there: every second. */
+const TICKS_OF_BEAT = 4;
+/** How long a newcomer waits for others to say who they are, in milliseconds: round trips, and a busy node's turn. */
+const GREETING_WAIT = 300;
+const ASK_TIMEOUT = 2_000;
+/** Time between two complaints about what is said on the bus, in milliseconds: whoever says it may say much. */
+const COMPLAINT_INTERVAL = 60_000;
+
+type Handler = (body: Json, from: string) => Json | Promise<Json>;
+
+export interface ClusterMemberOptions {
+  /** This node's id: letters, digits, `_` and `-`, unique among all nodes and all their lives. */
+  readonly node: string;
+  /** Started before and stopped after this by whoever made it. */
+  readonly bus: Bus;
+  readonly clock: Clock;
+  /** Told of what is lost because it makes no sense, and of listeners' and handlers' faults. */
+  readonly onError: (message: string) => void;
+}
+
+/** One node's part in the cluster. It hears itself without the bus, so what concerns this node works while the bus is away. */
+export class ClusterMember implements Cluster {
+  readonly node: string;
+  readonly #options: ClusterMemberOptions;
+  readonly #peers: Peers;
+  readonly #cutter: Cutter;
+  readonly #joiner: Joiner;
+  readonly #handlers = new Map<string, Handler>();
+  readonly #questions = new Map<number, Question>();
+  #asked = 0;
+  #ticks = 0;
+  #busWasUp = false;
+  /** Has had the time to hear of everybody. */
+  #settled = false;
+  #introduced = withResolvers<void>();
+  #ends: (() => void)[] = [];
+  #cancelTick: (() => void) | undefined;
+  #nextComplaint = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ClusterMemberOptions) {
+    this.#options = options;
+    this.node = options.node;
+    this.#peers = new Peers(this.node);
+    this.#cutter = new Cutter(this.node);
+    this.#joiner = new Joiner((node) => this.nodes.has(node));
+    this.#peers.onChange(({ here, node }) => {
+      if (here) return;
+      this.#joiner.forget(node);
+      for (const question of this.#questions.values()) question.miss(node);
+    });
+  }
+
+  get nodes(): ReadonlySet<string> {
+    return this.#peers.nodes;
+  }
+
+  /** Resolves when those that answer promptly are known. */
+  async start(): Promise<void> {
+    const { bus, clock } = this.#options;
+    if (!bus.shared) return;
+    this.#ends = [bus.subscribe(ALL, this.#onMessage), bus.subscribe(subjectOf(this.node), this.#onMessage)];
+    this.#tickLater();
+    try {
+      await bus.flush();
+    } catch {
+      // Others are met when the bus is there.
+      this.#settled = true;
+      return;
+    }
+    this.#busWasUp = true;
+    const cancel = clock.after(GREETING_WAIT, this.#introduced.resolve);
+    this.#beHere(true);
+    await this.#introduced.promise;
+    cancel();
+    this.#settled = true;
+  }
+
+  async stop(deadline: number): Promise<void> {
+    const { bus, clock } = this.#options;
+    this.#cancelTick?.();
+    for (const end of this.#ends) end();
+    for (const question of this.#questions.values()) question.end();
+    if (!bus.shared || !bus.up) return;
+    this.#send(ALL, { type: "bye", from: this.node });
+    const { promise: late, resolve } = withResolvers<void>();
+    const cancel = clock.after(deadline, resolve);
+    await Promise.race([bus.flush().catch(ignore), late]);
+    cancel();
+  }
+
+  async ask(kind: string, body: Json): Promise<Answers> {
+    const { bus, clock } = this.#options;
+    const { others } = this.#peers;
+    this.#asked += 1;
+    const id = this.#asked;
+    const question = new Question([this.node, ...others]);
+    this.#questions.set(id, question);
+    const cancel = clock.after(ASK_TIMEOUT, () => {
+      question.end();
+    });
+    try {
+      if (bus.shared) this.#send(ALL, { type: "ask", from: this.node, id, kind, body });
+      // What the bus does not take now never arrives.
+      if (!bus.up) for (const node of others) question.miss(node);
+      this.#run(kind, body, this.node).then(
+        (answer) => {
+          question.answer(this.node, answer);
+        },
+        (fault: unknown) => {
+          question.refuse(CarillonError.from(fault));
+        },
+      );
+      return await question.outcome;
+    } finally {
+      cancel();
+      this.#questions.delete(id);
+    }
+  }
+
+  tell(kind: string, body: Json): void {
+    const { bus } = this.#options;
+    try {
+      if (bus.shared) this.#send(ALL, { type: "tell", from: this.node, kind, body });
+    } catch (fault) {
+      this.#options.onError(`telling all nodes (${kind}) failed: ${describe(fault)}`);
+    }
+    this.#take(kind, body, this.node);
+  }
+
+  handle(kind: string, handler: Handler): void {
+    if (this.#handlers.has(kind)) throw new Error(`there is a handler of ${kind} already`);
+    this.#handlers.set(kind, handler);
+  }
+
+  onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void {
+    this.#peers.onChange((change) => {
+      try {
+        listener(change);
+      } catch (fault) {
+        this.#options.onError(`telling that node ${change.node} came or went failed: ${describe(fault)}`);
+      }
+    });
+  }
+
+  readonly #tick = (): void => {
+    this.#tickLater();
+    const { up } = this.#options.bus;
+    const isBack = up && !this.#busWasUp;
+    this.#busWasUp = up;
+    // While the bus is away nobody can be heard, which says nothing of them.
+    if (!up) return;
+    if (isBack) this.#peers.forgive();
+    this.#ticks += 1;
+    if (isBack || this.#ticks % TICKS_OF_BEAT === 0) this.#beHere(isBack);
+    this.#peers.tick();
+  };
+
+  #tickLater(): void {
+    this.#cancelTick = this.#options.clock.after(TICK, this.#tick);
+  }
+
+  readonly #onMessage = (message: Uint8Array): void => {
+    const joined = this.#joiner.take(message);
+    if (joined?.word === undefined) {
+      if (joined === undefined) this.#complain();
+      else this.#peers.hear(joined.partFrom);
+      return;
+    }
+    const word = decodeWord(joined.word);
+    if (word === undefined) this.#complain();
+    else if (word.from !== this.node) this.#onWord(word);
+  };
+
+  #onWord(word: Word): void {
+    const { from } = word;
+    if (word.type === "bye") {
+      this.#peers.lose(from);
+      return;
+    }
+    const isNew = this.#peers.hear(from);
+    // Whoever is new here may not know this node either, as after a freeze.
+    if (isNew || (word.type === "here" && word.greet)) this.#introduce(from);
+    switch (word.type) {
+      case "here":
+        this.#meet(word.nodes);
+        break;
+      case "ask":
+        void this.#answer(word.kind, word.body, from, word.id);
+        break;
+      case "tell":
+        this.#take(word.kind, word.body, from);
+        break;
+      case "answer":
+        this.#questions.get(word.id)?.answer(from, word.body);
+        break;
+      case "refusal":
+        this.#questions.get(word.id)?.refuse(new CarillonError(word.code, word.message));
+    }
+  }
+
+  #beHere(greet: boolean): void {
+    this.#send(ALL, { type: "here", from: this.node, greet, nodes: [] });
+  }
+
+  #introduce(node: string): void {
+    const nodes = this.#settled ? [...this.nodes] : [];
+    this.#send(subjectOf(node), { type: "here", from: this.node, greet: false, nodes });
+  }
+
+  /** Somebody has said who is there: when all of them are known, there is nobody left to wait for. */
+  #meet(nodes: readonly string[]): void {
+    if (nodes.length > 0 && nodes.every((node) => this.nodes.has(node))) this.#introduced.resolve();
+  }
+
+  async #answer(kind: string, body: Json, from: string, id: number): Promise<void> {
+    const subject = subjectOf(from);
+    try {
+      const answer = await this.#run(kind, body, from);
+      this.#send(subject, { type: "answer", from: this.node, id, body: answer });
+    } catch (fault) {
+      if (!(fault instanceof CarillonError)) this.#options.onError(`answering ${kind} failed: ${describe(fault)}`);
+      this.#send(subject, { type: "refusal", from: this.node, id, ...refusalOf(fault) });
+    }
+  }
+
+  #take(kind: string, body: Json, from: string): void {
+    this.#run(kind, body, from).catch((fault: unknown) => {
+      this.#options.onError(`taking ${kind} of node ${from} failed: ${describe(fault)}`);
+    });
+  }
+
+  async #run(kind: string, body: Json, from: string): Promise<Json> {
+    const handler = this.#handlers.get(kind);
+    if (handler === undefined) {
+      throw new CarillonError("unimplemented", `node ${this.node} does not know ${JSON.stringify(kind)}`);
+    }
+    return handler(body, from);
+  }
+
+  /** @throws CarillonError resource_exhausted */
+  #send(subject: string, word: Word): void {
+    const bytes = encodeWord(word);
+    if (bytes.length > LARGEST_WORD) {
+      const text = `${bytes.length} bytes are more than the ${LARGEST_WORD} that a node says to others at once`;
+      throw new CarillonError("resource_exhausted", text);
+    }
+    for (const message of this.#cutter.cut(bytes)) this.#options.bus.publish(subject, message);
+  }
+
+  #complain(): void {
+    const now = this.#options.clock.now();
+    if (now < this.#nextComplaint) return;
+    this.#nextComplaint = now + COMPLAINT_INTERVAL;
+    this.#options.onError("a message on the cluster's bus makes no sense and is not heeded, nor are others like it");
+  }
+}
+
+function subjectOf(node: string): string {
+  return `node.${node}`;
+}
+
+function ignore(): void {}

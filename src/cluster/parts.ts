@@ -1,0 +1,93 @@
+/**
+ * Words that are larger than a message of the bus may be go in parts. A part begins with a byte that does not begin JSON,
+ * and a line of text: `\x01<node> <number of the word> <number of the part> <number of parts>\n`.
+ */
+
+/** Most bytes of one message. NATS takes 1 MiB where it is not told otherwise; some are told less. */
+const LARGEST_PART = 60 << 10;
+/** Most bytes of a word: what a node keeps for another one that sends parts. */
+export const LARGEST_WORD = 32 << 20;
+
+const MARK = 0x01;
+const LINE_END = 0x0a;
+/** Bytes that a part's first line has at most. */
+const LONGEST_HEAD = 128;
+const HEAD = /^(?<from>[\w-]{1,64}) (?<word>\d{1,15}) (?<part>\d{1,6}) (?<parts>\d{1,6})$/;
+
+/** Cuts words. */
+export class Cutter {
+  readonly #node: string;
+  #words = 0;
+
+  constructor(node: string) {
+    this.#node = node;
+  }
+
+  /** @returns the word as it is, or its parts */
+  *cut(word: Uint8Array): Iterable<Uint8Array> {
+    if (word.length <= LARGEST_PART) {
+      yield word;
+      return;
+    }
+    this.#words += 1;
+    const parts = Math.ceil(word.length / LARGEST_PART);
+    for (let part = 0; part < parts; part += 1) {
+      const head = Buffer.from(`\u0001${this.#node} ${this.#words} ${part} ${parts}\n`);
+      yield Buffer.concat([head, word.subarray(part * LARGEST_PART, (part + 1) * LARGEST_PART)]);
+    }
+  }
+}
+
+interface Begun {
+  readonly word: string;
+  readonly parts: number;
+  readonly pieces: Uint8Array[];
+  bytes: number;
+}
+
+/** What has come of a message: a whole word, a part of a node's word, or nothing that makes sense. */
+export type Joined = { readonly word: Uint8Array } | { readonly partFrom: string; readonly word?: never } | undefined;
+
+/**
+ * Joins parts. A node sends the parts of one word in a row and in order, so there is one unfinished word of each node; what
+ * does not fit to it has lost a part, and is lost.
+ */
+export class Joiner {
+  readonly #isKnown: (node: string) => boolean;
+  readonly #begun = new Map<string, Begun>();
+
+  /** @param isKnown - nothing is kept for others */
+  constructor(isKnown: (node: string) => boolean) {
+    this.#isKnown = isKnown;
+  }
+
+  take(message: Uint8Array): Joined {
+    if (message[0] !== MARK) return { word: message };
+    const headEnd = message.subarray(0, LONGEST_HEAD).indexOf(LINE_END);
+    const head = HEAD.exec(Buffer.from(message.subarray(1, Math.max(headEnd, 1))).toString("latin1"))?.groups;
+    const { from = "", word = "" } = head ?? {};
+    if (head === undefined || !this.#isKnown(from)) return undefined;
+    const piece = message.subarray(headEnd + 1);
+    return this.#add(from, word, Number(head["part"]), Number(head["parts"]), piece);
+  }
+
+  /** A node is gone. */
+  forget(node: string): void {
+    this.#begun.delete(node);
+  }
+
+  #add(from: string, word: string, part: number, parts: number, piece: Uint8Array): Joined {
+    if (part === 0) this.#begun.set(from, { word, parts, pieces: [], bytes: 0 });
+    const begun = this.#begun.get(from);
+    const fits = begun?.word === word && begun.parts === parts && begun.pieces.length === part;
+    if (begun === undefined || !fits || begun.bytes + piece.length > LARGEST_WORD) {
+      this.#begun.delete(from);
+      return { partFrom: from };
+    }
+    begun.pieces.push(piece);
+    begun.bytes += piece.length;
+    if (begun.pieces.length < parts) return { partFrom: from };
+    this.#begun.delete(from);
+    return { word: Buffer.concat(begun.pieces) };
+  }
+}

@@ -1,0 +1,91 @@
+import { LocalBus } from "../../src/cluster/local-bus.js";
+import { busContract } from "../contract/bus.js";
+import { startGate } from "../support/gate.js";
+import { startNatsBus } from "../support/nats-bus.js";
+import { connectNats, listenTo } from "../support/nats-client.js";
+import { startNats } from "../support/nats-server.js";
+import { Queue } from "../support/queue.js";
+
+busContract("local", async () => {
+  const bus = new LocalBus(() => {});
+  await bus.start();
+  return [bus, bus];
+});
+
+busContract("nats", async () => {
+  const server = await startNats();
+  const [one, other] = [await startNatsBus(server.url), await startNatsBus(server.url)];
+  return [one.bus, other.bus];
+});
+
+test("the local bus is one node's, that of NATS is shared", async () => {
+  const server = await startNats();
+  expect(new LocalBus(() => {}).shared).toBe(false);
+  expect((await startNatsBus(server.url)).bus.shared).toBe(true);
+});
+
+test("subjects are below the prefix, where no topic is", async () => {
+  const server = await startNats();
+  const { bus } = await startNatsBus(server.url, { prefix: "my.prefix" });
+  const inbox = await listenTo(await connectNats(server), ">");
+  bus.publish("node.a", Buffer.from("1"));
+  expect((await inbox.next()).subject).toBe("my.prefix.$cluster.node.a");
+});
+
+test("NATS away: nothing can be flushed, what is published is lost, and it returns with all subscriptions", async () => {
+  const server = await startNats();
+  const gate = await startGate(server.port);
+  const { bus, downs, ups } = await startNatsBus(gate.url);
+  const { bus: other } = await startNatsBus(server.url);
+  await ups.next();
+  const heard = new Queue<string>();
+  const listen = (data: Uint8Array): void => {
+    heard.push(Buffer.from(data).toString());
+  };
+  bus.subscribe("before", listen);
+  other.subscribe("lost", listen);
+  await other.flush();
+  gate.shut();
+  await downs.next();
+  expect(bus.up).toBe(false);
+  await expect(bus.flush()).rejects.toMatchObject({ code: "unavailable" });
+  bus.publish("lost", Buffer.from("lost"));
+  bus.subscribe("meanwhile", listen);
+
+  gate.open();
+  await ups.next();
+  expect(bus.up).toBe(true);
+  bus.publish("lost", Buffer.from("not lost"));
+  expect(await heard.next()).toBe("not lost");
+  other.publish("before", Buffer.from("1"));
+  other.publish("meanwhile", Buffer.from("2"));
+  expect([await heard.next(), await heard.next()]).toEqual(["1", "2"]);
+});
+
+test("NATS that cannot be reached yet is waited for", async () => {
+  const server = await startNats();
+  await server.kill();
+  const { bus, ups } = await startNatsBus(server.url);
+  expect(bus.up).toBe(false);
+  const heard = new Queue<string>();
+  bus.subscribe("a", (data) => {
+    heard.push(Buffer.from(data).toString());
+  });
+  await server.start();
+  await ups.next();
+  bus.publish("a", Buffer.from("1"));
+  expect(await heard.next()).toBe("1");
+});
+
+test("a wrong password ends the start", async () => {
+  const server = await startNats("authorization { user: a, password: b }");
+  await expect(startNatsBus(server.url)).rejects.toMatchObject({ code: "failed_precondition" });
+});
+
+test("what is too large for the server is lost and told", async () => {
+  const server = await startNats("max_payload: 1000");
+  const { bus, errors } = await startNatsBus(server.url);
+  bus.publish("a", new Uint8Array(1_001));
+  expect(await errors.next()).toMatch(/^a message of a was not sent/);
+  await bus.flush();
+});

@@ -1,0 +1,284 @@
+import { LocalBus } from "../../src/cluster/local-bus.js";
+import { CarillonError } from "../../src/errors.js";
+import { ManualClock } from "../support/manual-clock.js";
+import { createMember, namesIn, startMember, type TestMember } from "./support.js";
+
+/** A bus for several members in this process: what can be shown without a network is. */
+class SharedBus extends LocalBus {
+  override readonly shared = true;
+  /** Nobody hears anything. */
+  muted = false;
+
+  override publish(subject: string, data: Uint8Array): void {
+    if (!this.muted) super.publish(subject, data);
+  }
+}
+
+const clock = new ManualClock();
+
+async function sharedBus(): Promise<SharedBus> {
+  const bus = new SharedBus((message) => {
+    throw new Error(message);
+  });
+  await bus.start();
+  return bus;
+}
+
+/** Starts it beside others that answer at once. */
+async function startBeside(name: string, bus: SharedBus, own = clock): Promise<TestMember> {
+  const made = createMember(name, bus, own);
+  const started = made.member.start();
+  // For the first one, who is answered by nobody.
+  if (made.member.nodes.size === 1) await new Promise(setImmediate);
+  if (made.member.nodes.size === 1) own.advance(300);
+  await started;
+  return made;
+}
+
+function say(bus: SharedBus, text: string): void {
+  bus.publish("all", Buffer.from(text));
+}
+
+describe("a node alone", () => {
+  test("starts and answers itself without any time passing", async () => {
+    const own = new ManualClock();
+    const bus = new LocalBus(() => {});
+    await bus.start();
+    const { member, told } = await startMember("one", bus, own);
+
+    const { answers, missing } = await member.ask("name", null);
+    expect([...answers]).toEqual([[member.node, "one"]]);
+    expect(missing).toEqual([]);
+    member.tell("note", { a: 1 });
+    expect(await told.next()).toEqual([member.node, { a: 1 }]);
+    expect([...member.nodes]).toEqual([member.node]);
+    await member.stop(1_000);
+    expect(own.timers).toBe(0);
+  });
+
+  test("a fault of its handler is thrown", async () => {
+    const bus = new LocalBus(() => {});
+    await bus.start();
+    const { member } = await startMember("one", bus);
+    member.handle("refuse", () => {
+      throw new CarillonError("not_found", "no such thing");
+    });
+    member.handle("break", async () => {
+      throw new TypeError("a secret of ours");
+    });
+    await expect(member.ask("refuse", null)).rejects.toMatchObject({ code: "not_found", message: "no such thing" });
+    await expect(member.ask("break", null)).rejects.toMatchObject({ code: "internal", message: "internal error" });
+    await expect(member.ask("unknown", null)).rejects.toMatchObject({ code: "unimplemented" });
+  });
+
+  test("one handler a kind", async () => {
+    const { member } = createMember("one", new LocalBus(() => {}));
+    expect(() => {
+      member.handle("name", () => null);
+    }).toThrow("there is a handler of name already");
+  });
+
+  test("its own handler that does not answer is missing after 2 s", async () => {
+    const own = new ManualClock();
+    const bus = new LocalBus(() => {});
+    await bus.start();
+    const { member } = await startMember("one", bus, own);
+    member.handle("wait", () => new Promise(() => {}));
+    const asked = member.ask("wait", null);
+    own.advance(2_000);
+    expect(await asked).toEqual({ answers: new Map(), missing: [member.node] });
+    expect(own.timers).toBe(0);
+  });
+});
+
+describe("several nodes", () => {
+  let bus: SharedBus;
+  let one: TestMember;
+  let two: TestMember;
+  let three: TestMember;
+
+  beforeEach(async () => {
+    bus = await sharedBus();
+    one = await startBeside("one", bus);
+    two = await startBeside("two", bus);
+    three = await startBeside("three", bus);
+  });
+
+  test("know each other when the last has started, and were told once", () => {
+    const all = [one, two, three].map(({ member }) => member.node).toSorted();
+    for (const { member } of [one, two, three]) expect([...member.nodes].toSorted()).toEqual(all);
+    expect(one.changes.unread).toEqual([`+${two.member.node}`, `+${three.member.node}`]);
+    expect(three.changes.unread.toSorted()).toEqual([`+${one.member.node}`, `+${two.member.node}`]);
+  });
+
+  test("all are asked, with what is asked, and told from whom", async () => {
+    for (const { member } of [one, two, three]) member.handle("asked", (body, from) => [body, from]);
+    const { answers, missing } = await two.member.ask("asked", { text: "häl\u0001lo" });
+    expect(missing).toEqual([]);
+    expect([...answers.keys()].toSorted()).toEqual([...two.member.nodes].toSorted());
+    for (const answer of answers.values()) expect(answer).toEqual([{ text: "häl\u0001lo" }, two.member.node]);
+  });
+
+  test("all are told, in order", async () => {
+    for (let number = 0; number < 50; number += 1) two.member.tell("note", number);
+    for (const { told } of [one, two, three]) {
+      for (let number = 0; number < 50; number += 1) expect(await told.next()).toEqual([two.member.node, number]);
+    }
+  });
+
+  test("a refusal of any node is thrown, with its code and message", async () => {
+    one.member.handle("open", () => null);
+    two.member.handle("open", () => null);
+    three.member.handle("open", async () => {
+      throw new CarillonError("already_exists", "channel a is open");
+    });
+    await expect(one.member.ask("open", null)).rejects.toMatchObject({
+      code: "already_exists",
+      message: "channel a is open",
+    });
+  });
+
+  test("a node that stops is gone at once, and nobody waits for it", async () => {
+    three.member.handle("wait", () => new Promise(() => {}));
+    one.member.handle("wait", () => 1);
+    two.member.handle("wait", () => 2);
+    const asked = one.member.ask("wait", null);
+    await new Promise(setImmediate);
+    await three.member.stop(1_000);
+    const { answers, missing } = await asked;
+    expect(namesIn(answers)).toEqual([1, 2]);
+    expect(missing).toEqual([three.member.node]);
+    expect(one.changes.unread.at(-1)).toBe(`-${three.member.node}`);
+    expect([...two.member.nodes]).toHaveLength(2);
+  });
+
+  test("a node that does not answer is missing after 2 s", async () => {
+    one.member.handle("wait", () => 1);
+    two.member.handle("wait", () => 2);
+    three.member.handle("wait", () => new Promise(() => {}));
+    const asked = one.member.ask("wait", null);
+    await new Promise(setImmediate);
+    clock.advance(1_999);
+    let over = false;
+    void asked.then(() => {
+      over = true;
+    });
+    await new Promise(setImmediate);
+    expect(over).toBe(false);
+    clock.advance(1);
+    expect(await asked).toMatchObject({ missing: [three.member.node] });
+  });
+
+  test("answers of any size up to 32 MiB arrive whole; larger ones are refused", async () => {
+    const large = "ü".repeat(3_000_000);
+    const { answers } = await one.member.ask("echo", large);
+    expect([...answers.values()]).toEqual([large, large, large]);
+
+    three.member.handle("much", () => "x".repeat(33 << 20));
+    one.member.handle("much", () => null);
+    two.member.handle("much", () => null);
+    await expect(one.member.ask("much", null)).rejects.toMatchObject({ code: "resource_exhausted" });
+    await expect(one.member.ask("echo", "x".repeat(33 << 20))).rejects.toMatchObject({ code: "resource_exhausted" });
+    one.member.tell("note", "x".repeat(33 << 20));
+    expect(one.errors.at(-1)).toMatch(/telling all nodes/);
+  });
+
+  test("a silent node is gone after 3.5 s and within 4 s, and one that beats stays", async () => {
+    const own = new ManualClock();
+    const silent = await startBeside("silent", bus, own);
+    await new Promise(setImmediate);
+    expect(one.member.nodes.has(silent.member.node)).toBe(true);
+    for (let passed = 0; passed < 3_500; passed += 250) {
+      expect(one.member.nodes.has(silent.member.node)).toBe(true);
+      clock.advance(250);
+      await new Promise(setImmediate);
+    }
+    expect(one.member.nodes.has(silent.member.node)).toBe(true);
+    clock.advance(250);
+    expect(one.member.nodes.has(silent.member.node)).toBe(false);
+    expect([...one.member.nodes]).toHaveLength(3);
+    expect(one.changes.unread.filter((change) => change.endsWith(silent.member.node))).toEqual([
+      `+${silent.member.node}`,
+      `-${silent.member.node}`,
+    ]);
+
+    // Its own time goes on: one beat, and all know each other again.
+    own.advance(1_000);
+    await new Promise(setImmediate);
+    expect(one.member.nodes.has(silent.member.node)).toBe(true);
+    expect(silent.member.nodes.size).toBe(4);
+  });
+
+  test.each([
+    "",
+    "no JSON",
+    "null",
+    "1",
+    "[]",
+    "{}",
+    '{"type":"here"}',
+    '{"type":"here","from":"x"}',
+    '{"type":"here","from":"a b","greet":true,"nodes":[]}',
+    '{"type":"here","from":"x","greet":true,"nodes":[1]}',
+    '{"type":"ask","from":"x","id":"1","kind":"name","body":1}',
+    '{"type":"ask","from":"x","id":1,"kind":"name"}',
+    '{"type":"refusal","from":"x","id":1,"code":"toString","message":""}',
+    '{"type":"constructor","from":"x"}',
+    '{"type":"__proto__","from":"x"}',
+    "\u0001",
+    "\u0001\n",
+    "\u0001x 1 0\n",
+    "\u0001x 1 0 2\n{",
+    "\u0001x 1 1 2\n{",
+    "\u0001a b c d\n",
+    "\u00011 1 1 1",
+  ])("what makes no sense on the bus is not heeded: %j", async (text) => {
+    const before = [...one.member.nodes];
+    for (const subject of ["all", `node.${one.member.node}`]) bus.publish(subject, Buffer.from(text));
+    const { answers } = await one.member.ask("name", null);
+    expect(namesIn(answers)).toEqual(["one", "three", "two"]);
+    expect([...one.member.nodes]).toEqual(before);
+  });
+
+  test("nodes that have lost each other are introduced by the first word of either", async () => {
+    const own = new ManualClock();
+    const four = await startBeside("four", bus, own);
+    await new Promise(setImmediate);
+    bus.muted = true;
+    for (const each of [clock, own]) each.advance(4_000);
+    expect([one, four].map(({ member }) => member.nodes.size)).toEqual([1, 1]);
+
+    bus.muted = false;
+    own.advance(1_000);
+    await new Promise(setImmediate);
+    expect(four.member.nodes.size).toBe(4);
+    expect(one.member.nodes.has(four.member.node)).toBe(true);
+  });
+
+  test("parts that do not fit together are lost, and later words are not", async () => {
+    const { node } = two.member;
+    const ask = JSON.stringify({ type: "tell", from: node, kind: "note", body: "in parts" });
+    const [first, second] = [ask.slice(0, 20), ask.slice(20)];
+    say(bus, `\u0001${node} 1 1 2\n${second}`);
+    say(bus, `\u0001${node} 2 0 3\n${first}`);
+    say(bus, `\u0001${node} 2 2 3\n${second}`);
+    say(bus, `\u0001${node} 2 2 3\n`);
+    say(bus, `\u0001${node} 3 0 2\n${first}`);
+    say(bus, `\u0001${node} 4 1 2\n${second}`);
+    say(bus, `\u0001${node} 5 0 2\n${first}`);
+    say(bus, `\u0001${node} 5 1 2\n${second}`);
+    expect(await one.told.next()).toEqual([node, "in parts"]);
+    two.member.tell("note", "after");
+    expect(await one.told.next()).toEqual([node, "after"]);
+    expect(one.told.unread).toEqual([]);
+  });
+
+  test("a listener that throws harms nobody, and is told of", async () => {
+    one.member.onNodes(() => {
+      throw new Error("a fault of the listener");
+    });
+    const four = await startBeside("four", bus);
+    expect(one.member.nodes.has(four.member.node)).toBe(true);
+    expect(one.errors.at(-1)).toMatch(/a fault of the listener/);
+  });
+});

@@ -1,0 +1,49 @@
+import type { Json } from "../../src/access/principal.js";
+import type { Bus } from "../../src/cluster/bus.js";
+import { ClusterMember } from "../../src/cluster/member.js";
+import type { Clock } from "../../src/core/ports.js";
+import { systemClock } from "../../src/util/system-clock.js";
+import { cleanUp } from "../support/clean-up.js";
+import { Queue } from "../support/queue.js";
+
+export interface TestMember {
+  readonly member: ClusterMember;
+  /** `+node` and `-node`, in order. */
+  readonly changes: Queue<string>;
+  readonly told: Queue<Json>;
+  readonly errors: string[];
+}
+
+let count = 0;
+
+/** A member that answers `name` with its name, `echo` with what it is asked, and takes `note`. Stopped after the test. */
+export function createMember(name: string, bus: Bus, clock: Clock = systemClock): TestMember {
+  count += 1;
+  const changes = new Queue<string>();
+  const told = new Queue<Json>();
+  const errors: string[] = [];
+  const node = `${name}-${count}`;
+  const member = new ClusterMember({ node, bus, clock, onError: (message) => errors.push(message) });
+  member.handle("name", () => name);
+  member.handle("echo", (body) => body);
+  member.handle("note", (body, from) => {
+    told.push([from, body]);
+    return null;
+  });
+  member.onNodes(({ here, node: changed }) => {
+    changes.push(`${here ? "+" : "-"}${changed}`);
+  });
+  cleanUp(() => member.stop(100));
+  return { member, changes, told, errors };
+}
+
+export async function startMember(name: string, bus: Bus, clock: Clock = systemClock): Promise<TestMember> {
+  const made = createMember(name, bus, clock);
+  await made.member.start();
+  return made;
+}
+
+/** Answers by name. */
+export function namesIn(answers: ReadonlyMap<string, Json>): Json[] {
+  return [...answers.values()].toSorted((a, b) => (String(a) < String(b) ? -1 : 1));
+}
