@@ -1,0 +1,83 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { JsonObject } from "./principal.js";
+
+/** What a backend may be asked about, or told of. */
+export const HOOK_EVENTS = ["connect", "join", "publish", "disconnect"] as const;
+
+export type HookEvent = (typeof HOOK_EVENTS)[number];
+
+/** The client that asks, as the backend is told. */
+export interface HookClient {
+  readonly vhost: string;
+  readonly connectionId: string;
+  /** Undefined for an anonymous client. */
+  readonly user: string | undefined;
+  readonly info: JsonObject;
+  readonly dialect: string;
+  readonly address: string;
+}
+
+/** The upgrade request as it came. */
+export interface ConnectQuestion {
+  readonly client: HookClient;
+  readonly method: string;
+  readonly uri: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly query: URLSearchParams;
+}
+
+export interface JoinQuestion {
+  readonly client: HookClient;
+  readonly broker: string;
+  readonly topics: readonly string[];
+}
+
+export interface PublishQuestion extends JoinQuestion {
+  readonly payload: Uint8Array;
+  readonly event: string;
+}
+
+export interface Farewell {
+  readonly client: HookClient;
+  /** The WebSocket close code; 1006 where there was none. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** What the backend says of an allowed client, unchecked. What is undefined leaves things as they are. */
+export interface GivenChanges {
+  readonly user: string | undefined;
+  readonly info: JsonObject | undefined;
+  readonly topics: readonly string[];
+  /** In milliseconds since the epoch. */
+  readonly expires: number | undefined;
+}
+
+/** How the backend refuses a connection, unchecked. */
+export interface GivenHttpRefusal {
+  readonly status: number;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly body: Uint8Array;
+}
+
+/** How the backend refuses anything else, unchecked. */
+export interface GivenRefusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Exactly one of the two. */
+export type Verdict<Refusal> = { readonly allow: GivenChanges } | { readonly refuse: Refusal };
+
+/**
+ * The way to a backend. A call that fails in whatever way throws an Error, whose text is for operators; it ends when the
+ * signal is aborted.
+ */
+export interface HookCaller {
+  connect(question: ConnectQuestion, signal: AbortSignal): Promise<Verdict<GivenHttpRefusal>>;
+  join(question: JoinQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>>;
+  publish(question: PublishQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>>;
+  disconnect(farewell: Farewell, signal: AbortSignal): Promise<void>;
+  /** Lets go of its connections. Calls under way fail. */
+  close(): void;
+}

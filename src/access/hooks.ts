@@ -1,0 +1,176 @@
+import { setMaxListeners } from "node:events";
+import type { Clock } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
+import { checkedChanges, type HookChanges, httpRefusal, NO_CHANGES, refusalError } from "./hooks-answer.js";
+import { Breaker, type BreakerOptions, type BreakerState } from "./hooks-breaker.js";
+import { HookCall, type HookFailure } from "./hooks-call.js";
+import type {
+  ConnectQuestion,
+  Farewell,
+  GivenRefusal,
+  HookCaller,
+  HookEvent,
+  JoinQuestion,
+  PublishQuestion,
+  Verdict,
+} from "./hooks-caller.js";
+import type { HookCounts } from "./hooks-counts.js";
+import { Gate } from "./hooks-gate.js";
+
+export interface HookSettings {
+  readonly events: readonly HookEvent[];
+  /** Milliseconds until an answer must be there, waiting for a place included. */
+  readonly timeout: number;
+  readonly on_failure: "refuse" | "allow";
+  /** Calls that may be under way at once. */
+  readonly concurrency: number;
+  readonly breaker: BreakerOptions;
+}
+
+export interface HooksOptions {
+  readonly settings: HookSettings;
+  readonly caller: HookCaller;
+  readonly clock: Clock;
+  /** Those of the node; they outlive a change of the settings. */
+  readonly counts: HookCounts;
+  /** The breaker has opened, because of this failure; for the log. */
+  readonly onOpened: (failure: Error) => void;
+  /** The backend answers again. */
+  readonly onClosed: () => void;
+}
+
+/**
+ * A vhost's backend, asked about what its clients do. What fails, is late or cannot be understood is decided by
+ * `on_failure`; what the backend refuses is refused.
+ *
+ * Every queue is bounded (O6), and while the breaker is open nobody waits.
+ */
+export class Hooks {
+  readonly #options: HooksOptions;
+  readonly #gate: Gate;
+  readonly #breaker: Breaker;
+  readonly #stopping = new AbortController();
+  #lastFailure: Error = new Error("no call has failed");
+
+  constructor(options: HooksOptions) {
+    this.#options = options;
+    // One for each call that is under way or waits.
+    setMaxListeners(0, this.#stopping.signal);
+    this.#gate = new Gate(options.settings.concurrency);
+    this.#breaker = new Breaker(options.settings.breaker, options.clock, {
+      onOpened: () => options.onOpened(this.#lastFailure),
+      onClosed: () => options.onClosed(),
+    });
+  }
+
+  /** Whether the backend wants to hear of it. The methods below may be called anyhow: they allow it then. */
+  asks(event: HookEvent): boolean {
+    return this.#options.settings.events.includes(event);
+  }
+
+  get breakerState(): BreakerState {
+    return this.#breaker.state;
+  }
+
+  /**
+   * @throws HttpRefusal as the backend wants it refused
+   * @throws CarillonError unavailable, resource_exhausted: the backend could not be asked
+   */
+  onConnect(question: ConnectQuestion): Promise<HookChanges> {
+    return this.#ask("connect", (caller, signal) => caller.connect(question, signal), httpRefusal);
+  }
+
+  /**
+   * @throws CarillonError with the backend's code and text, permission_denied where it names none
+   * @throws CarillonError unavailable, resource_exhausted: the backend could not be asked
+   */
+  async onJoin(question: JoinQuestion): Promise<HookChanges> {
+    const changes = await this.#ask("join", (caller, signal) => caller.join(question, signal), refusalOf);
+    return { ...changes, user: undefined };
+  }
+
+  /** @throws as onJoin does */
+  async onPublish(question: PublishQuestion): Promise<HookChanges> {
+    const changes = await this.#ask("publish", (caller, signal) => caller.publish(question, signal), refusalOf);
+    return { ...changes, user: undefined };
+  }
+
+  /** Tells the backend some time later, once, if it can be told. Never throws. */
+  onDisconnect(farewell: Farewell): void {
+    if (!this.asks("disconnect")) return;
+    this.#call("disconnect", (caller, signal) => caller.disconnect(farewell, signal)).then(
+      () => this.#options.counts.count("disconnect", "allowed"),
+      ({ outcome }: HookFailure) => this.#options.counts.count("disconnect", outcome),
+    );
+  }
+
+  /** Calls under way fail, and so does what comes later. */
+  stop(): void {
+    this.#stopping.abort();
+    this.#options.caller.close();
+  }
+
+  async #ask<Refusal>(
+    event: Exclude<HookEvent, "disconnect">,
+    call: (caller: HookCaller, signal: AbortSignal) => Promise<Verdict<Refusal>>,
+    errorOf: (refusal: Refusal) => Error,
+  ): Promise<HookChanges> {
+    if (!this.asks(event)) return NO_CHANGES;
+    const { counts } = this.#options;
+    let answer: HookChanges | Error;
+    try {
+      answer = await this.#call(event, async (caller, signal) => {
+        const verdict = await call(caller, signal);
+        return "allow" in verdict ? checkedChanges(verdict.allow) : refusalFrom(() => errorOf(verdict.refuse));
+      });
+    } catch (cause) {
+      return this.#decide(event, cause as HookFailure);
+    }
+    counts.count(event, answer instanceof Error ? "refused" : "allowed");
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }
+
+  #decide(event: HookEvent, { outcome }: HookFailure): HookChanges {
+    this.#options.counts.count(event, outcome);
+    if (this.#options.settings.on_failure === "allow") return NO_CHANGES;
+    // Why is the operator's to know; the client is told whether coming again may help.
+    if (outcome === "overload") {
+      throw new CarillonError("resource_exhausted", "too much is being asked of the backend at the moment");
+    }
+    throw new CarillonError("unavailable", "the backend, which decides this, does not answer");
+  }
+
+  /** @throws HookFailure */
+  #call<T>(event: HookEvent, run: (caller: HookCaller, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { caller, clock, counts, settings } = this.#options;
+    const begin = performance.now();
+    const call = new HookCall<T>({
+      gate: this.#gate,
+      breaker: this.#breaker,
+      clock,
+      timeout: settings.timeout,
+      urgency: event === "disconnect" ? "farewell" : "question",
+      stopping: this.#stopping.signal,
+      onFailed: (failure) => {
+        this.#lastFailure = failure;
+      },
+    });
+    return call
+      .run((signal) => run(caller, signal))
+      .finally(() => {
+        counts.addSeconds(event, (performance.now() - begin) / 1_000);
+      });
+  }
+}
+
+const refusalOf = (given: GivenRefusal): Error => refusalError(given);
+
+/** A refusal that cannot be written as it was given is still one: it must not let anybody in. */
+function refusalFrom(make: () => Error): Error {
+  try {
+    return make();
+  } catch (cause) {
+    return new CarillonError("permission_denied", "refused by the backend", { cause });
+  }
+}

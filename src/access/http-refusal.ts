@@ -1,0 +1,68 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import { CarillonError, type ErrorCode } from "../errors.js";
+
+/** Concern one connection between two neighbours (RFC 9110 §7.6.1), or where the body ends: ours to say. */
+const NOT_PASSED_ON = new Set([
+  "connection",
+  "content-length",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** What statuses mean; others of 5xx are `unavailable`, all else is `permission_denied`. */
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  400: "invalid_argument",
+  401: "unauthenticated",
+  404: "not_found",
+  429: "resource_exhausted",
+  500: "internal",
+  501: "unimplemented",
+};
+
+export interface HttpRefusalOptions {
+  /** 400 to 599. */
+  readonly status: number;
+  /** Several of one name are several headers, as `set-cookie` needs it. */
+  readonly headers: Iterable<readonly [name: string, value: string]>;
+  readonly body: Uint8Array;
+}
+
+/** A refused connection with the answer that somebody else has chosen for it: the backend. */
+export class HttpRefusal extends CarillonError {
+  readonly status: number;
+  /** Safe to be written: what is not passed on, and what no header can hold, is left out. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+
+  /** @throws RangeError for a status that is no refusal */
+  constructor({ body, headers, status }: HttpRefusalOptions) {
+    if (!Number.isInteger(status) || status < 400 || status > 599) {
+      throw new RangeError(`a refusal has a status of 400 to 599, not ${status}`);
+    }
+    super(CODES[status] ?? (status < 500 ? "permission_denied" : "unavailable"), "refused by the backend");
+    this.status = status;
+    this.body = body;
+    const all = [...headers];
+    const named = all.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => value.split(","));
+    const own = new Set(named.map((name) => name.trim().toLowerCase()));
+    this.headers = all.filter(
+      ([name, value]) => !NOT_PASSED_ON.has(name.toLowerCase()) && !own.has(name.toLowerCase()) && valid(name, value),
+    );
+  }
+}
+
+/** Whether it is one header: a line break in a value, copied from a request, would begin another one. */
+function valid(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}

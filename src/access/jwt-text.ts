@@ -1,0 +1,49 @@
+import { CarillonError } from "../errors.js";
+import { isObject, readJson } from "./json.js";
+
+/** Longest token, in characters. */
+export const MAX_TOKEN = 8_192;
+
+export interface JwtParts {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** Kinds of JWT that say whom their bearer acts for. Others (logout+jwt, dpop+jwt) are for something else: RFC 8725 §3.11. */
+const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
+
+/**
+ * Reads what a JWT says, whoever has made it: nothing is verified.
+ *
+ * @throws CarillonError unauthenticated
+ */
+export function readJwt(token: string): JwtParts {
+  if (token.length > MAX_TOKEN) throw refusal(`it is longer than ${MAX_TOKEN} characters`);
+  const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(token);
+  if (parts === null) throw refusal("it is no signed JWT");
+  const header = readPart(parts[1] ?? "", "header");
+  if (header["crit"] !== undefined) throw refusal("its header asks for an extension (crit)");
+  const { kid, typ } = header;
+  if (kid !== undefined && typeof kid !== "string") throw refusal("its key id (kid) is no string");
+  if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
+    throw refusal("its type (typ) is not JWT");
+  }
+  return { header, claims: readPart(parts[2] ?? "", "claims") };
+}
+
+function readPart(part: string, what: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = readJson(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url")));
+  } catch (error) {
+    const text = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is no JSON";
+    throw refusal(`its ${what} cannot be read: ${text}`);
+  }
+  if (!isObject(value)) throw refusal(`its ${what} is no JSON object`);
+  return value;
+}
+
+/** A refusal whose text the client gets: what is wrong with its token. */
+export function refusal(what: string, cause?: unknown): CarillonError {
+  return new CarillonError("unauthenticated", `the token was refused: ${what}`, { cause });
+}

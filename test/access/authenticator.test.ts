@@ -1,0 +1,171 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Leases } from "../../src/access/leases.js";
+import { Permissions } from "../../src/access/permissions.js";
+import {
+  type AccessSettings,
+  createVhostAccess,
+  type JwtSettings,
+  type VhostAccess,
+} from "../../src/access/settings.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import { cleanUp } from "../support/clean-up.js";
+import { temporaryFolder } from "../support/temporary-files.js";
+import { clockAt, NOW, pem, raw, SECOND, SECRET, signed } from "./jwts.js";
+
+const CLAIMS = { user: "sub", permissions: "permissions", info: "info" };
+
+function jwtSettings(more: Partial<JwtSettings> = { secret: SECRET }): JwtSettings {
+  return { leeway: 0, claims: CLAIMS, ...more };
+}
+
+function access(settings: Partial<AccessSettings> = { jwt: jwtSettings() }, vhost = "/"): VhostAccess {
+  const clock = clockAt();
+  const store = new MemoryStore({ clock, onError: String });
+  const leases = new Leases({ clock, store });
+  const made = createVhostAccess(
+    vhost,
+    { anonymous: { permissions: {} }, tokens: {}, ...settings },
+    { clock, leases, store },
+  );
+  cleanUp(() => leases.stop());
+  cleanUp(() => made.stop());
+  return made;
+}
+
+function outcome(result: Promise<unknown>): Promise<string> {
+  return result.then(
+    () => "in",
+    (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
+  );
+}
+
+test("each kind of credential is known by what it is", async () => {
+  const { authenticator, issuer } = access();
+  const jwt = await authenticator.authenticate(await signed(SECRET, "HS256"));
+  const connection = await authenticator.authenticate((await issuer.connection({ user: "bob" })).token);
+  const single = await authenticator.authenticate((await issuer.access({ user: "kim" })).token);
+  expect([jwt, connection, single].map(({ principal }) => principal.user)).toEqual(["eve", "bob", "kim"]);
+  expect([jwt, connection, single].map(({ release }) => release !== undefined)).toEqual([false, true, false]);
+  expect(jwt.principal.expires).toBe(NOW + 60_000);
+});
+
+test("everybody may do what anonymous clients may, beside what their token says", async () => {
+  const { authenticator, issuer } = access({ jwt: jwtSettings(), anonymous: { permissions: { join: ["public.*"] } } });
+  const permissions = { join: ["own"], publish: ["own"] };
+  const expected = { join: ["own", "public.*"], publish: ["own"] };
+  for (const credential of [
+    await signed(SECRET, "HS256", { permissions }),
+    (await issuer.connection({ permissions: Permissions.of(permissions) })).token,
+    (await issuer.access({ permissions: Permissions.of(permissions) })).token,
+  ]) {
+    expect((await authenticator.authenticate(credential)).principal.permissions.grants).toEqual(expected);
+  }
+  const plain = await authenticator.authenticate(await signed(SECRET, "HS256"));
+  expect(plain.principal.permissions.grants).toEqual({ join: ["public.*"] });
+});
+
+test("a connection token is one connection's at a time; a JWT everybody's who has it", async () => {
+  const { authenticator, issuer } = access();
+  const { token } = await issuer.connection({});
+  const held = await authenticator.authenticate(token);
+  expect(await outcome(authenticator.authenticate(token))).toMatch(/^unauthenticated.*another connection/);
+  held.release?.();
+  expect(await outcome(authenticator.authenticate(token))).toBe("in");
+  const jwt = await signed(SECRET, "HS256");
+  expect(await outcome(authenticator.authenticate(jwt))).toBe("in");
+  expect(await outcome(authenticator.authenticate(jwt))).toBe("in");
+});
+
+test("what fails as one kind is not tried as another: the issuer cannot make Carillon's tokens, nor the other way", async () => {
+  const secret = "x".repeat(64);
+  const same = { jwt: jwtSettings({ secret, algorithms: ["HS512"] }), tokens: { secret: "y".repeat(64) } };
+  const { authenticator, issuer } = access(same);
+  const asIssued = JSON.stringify({
+    sub: "eve",
+    exp: SECOND + 60,
+    category: "connect",
+    applicationIdentifier: "/",
+    id: "1",
+  });
+  expect(await outcome(authenticator.authenticate(raw('{"alg":"HS512"}', asIssued, secret, "sha512")))).toMatch(
+    /signature/,
+  );
+  const channel = await issuer.channel("c");
+  expect(await outcome(authenticator.authenticate(channel.token))).toMatch(/^unauthenticated.*no connect token/);
+  expect(await outcome(authenticator.checkChannelToken(channel.token, "c"))).toBe("in");
+  expect(
+    await outcome(authenticator.checkChannelToken(raw('{"alg":"HS512"}', asIssued, secret, "sha512"), "c")),
+  ).toMatch(/signature/);
+  const jwt = JSON.stringify({ sub: "eve", exp: SECOND + 60, category: "other" });
+  expect(await outcome(authenticator.authenticate(raw('{"alg":"HS512"}', jwt, secret, "sha512")))).toBe("in");
+  expect(await outcome(authenticator.authenticate(raw('{"alg":"HS512"}', jwt, "y".repeat(64), "sha512")))).toMatch(
+    /signature/,
+  );
+});
+
+test.each([
+  "",
+  " ",
+  "x",
+  "a".repeat(127),
+  "A".repeat(128),
+  "a".repeat(129),
+  "g".repeat(128),
+  "ck_x",
+  "a.b.c",
+  "\u0000",
+])("%.10j is no credential", async (credential) => {
+  expect(await outcome(access().authenticator.authenticate(credential))).toMatch(/^unauthenticated/);
+});
+
+test("an unknown access token is refused", async () => {
+  expect(await outcome(access().authenticator.authenticate("a".repeat(128)))).toMatch(/^unauthenticated.*unknown/);
+});
+
+test("a vhost without an issuer takes Carillon's tokens only", async () => {
+  const { authenticator, issuer, jwt } = access({});
+  expect(jwt).toBeUndefined();
+  expect(await outcome(authenticator.authenticate(await signed(SECRET, "HS256")))).toMatch(
+    /^unauthenticated.*Carillon issued/,
+  );
+  expect(await outcome(authenticator.authenticate((await issuer.connection({})).token))).toBe("in");
+});
+
+test("an issuer that cannot be reached makes its tokens unavailable, and no others", async () => {
+  const { authenticator, issuer } = access({ jwt: jwtSettings({ jwks_url: "http://127.0.0.1:1/jwks" }) });
+  const jwt = raw('{"alg":"RS256","kid":"a"}', JSON.stringify({ sub: "eve", exp: SECOND + 60 }));
+  expect(await outcome(authenticator.authenticate(jwt))).toMatch(/^unavailable/);
+  expect(await outcome(authenticator.authenticate((await issuer.connection({})).token))).toBe("in");
+});
+
+test("keys and secrets are read from files", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "secret"), `${SECRET}\n`);
+  writeFileSync(join(folder, "key.pem"), pem("rsa"));
+  const { authenticator, issuer } = access({
+    jwt: jwtSettings({ secret_file: join(folder, "secret") }),
+    tokens: { secret_file: join(folder, "secret") },
+  });
+  expect(await outcome(authenticator.authenticate(await signed(SECRET, "HS256")))).toBe("in");
+  expect(await outcome(authenticator.authenticate((await issuer.connection({})).token))).toBe("in");
+  expect(access({ jwt: jwtSettings({ public_key_file: join(folder, "key.pem") }) }).jwt).toBeDefined();
+  expect(() => access({ tokens: { secret_file: join(folder, "none") } })).toThrow(
+    expect.objectContaining({
+      code: "failed_precondition",
+      message: expect.stringContaining("tokens.secret_file") as string,
+    }),
+  );
+  expect(() => access({ jwt: jwtSettings({}) })).toThrow(/expected one of/);
+});
+
+test("an issuer's tokens may have claims that Carillon's have too", async () => {
+  const secret = "x".repeat(64);
+  const { authenticator } = access({ jwt: jwtSettings({ secret }) });
+  const claims = { sub: "eve", exp: SECOND + 60, category: "connect" };
+  const named = JSON.stringify({ ...claims, applicationIdentifier: "/" });
+  expect(await outcome(authenticator.authenticate(raw('{"alg":"HS256"}', named, secret)))).toBe("in");
+  expect(
+    await outcome(authenticator.authenticate(raw('{"alg":"HS512"}', JSON.stringify(claims), secret, "sha512"))),
+  ).toBe("in");
+});

@@ -1,0 +1,68 @@
+import { HttpRefusal } from "../../src/access/http-refusal.js";
+import { CarillonError } from "../../src/errors.js";
+
+const BODY = Buffer.from("no");
+
+function headersOf(...headers: [string, string][]): unknown {
+  return new HttpRefusal({ status: 403, headers, body: BODY }).headers;
+}
+
+test.each([
+  [400, "invalid_argument"],
+  [401, "unauthenticated"],
+  [402, "permission_denied"],
+  [403, "permission_denied"],
+  [404, "not_found"],
+  [418, "permission_denied"],
+  [429, "resource_exhausted"],
+  [500, "internal"],
+  [503, "unavailable"],
+  [599, "unavailable"],
+])("a refusal with %i is %s", (status, code) => {
+  const refusal = new HttpRefusal({ status, headers: [], body: BODY });
+  expect(refusal).toBeInstanceOf(CarillonError);
+  expect([refusal.status, refusal.code, refusal.body]).toEqual([status, code, BODY]);
+});
+
+test.each([0, 100, 101, 200, 302, 399, 600, 403.5, Number.NaN])("%d is no status of a refusal", (status) => {
+  expect(() => new HttpRefusal({ status, headers: [], body: BODY })).toThrow(RangeError);
+});
+
+test("headers stay in their order, several of one name too", () => {
+  const headers: [string, string][] = [
+    ["Content-Type", "text/plain"],
+    ["Set-Cookie", "a=1; Path=/"],
+    ["x-reason", "no, really"],
+    ["set-cookie", "b=2"],
+  ];
+  expect(headersOf(...headers)).toEqual(headers);
+});
+
+test("what concerns the backend's connection or the length is left out", () => {
+  expect(
+    headersOf(
+      ["Connection", "close, X-Private"],
+      ["Keep-Alive", "timeout=5"],
+      ["Transfer-Encoding", "chunked"],
+      ["Content-Length", "1000"],
+      ["Trailer", "x"],
+      ["Upgrade", "websocket"],
+      ["TE", "trailers"],
+      ["Proxy-Connection", "close"],
+      ["x-private", "1"],
+      ["x-public", "1"],
+    ),
+  ).toEqual([["x-public", "1"]]);
+});
+
+test.each([
+  ["a line break", "x-a", "1\r\nx-evil: 1"],
+  ["a bare line feed", "x-a", "1\nx-evil: 1"],
+  ["a NUL", "x-a", "1\0"],
+  ["what is not latin1", "x-a", "\u010d\u010a"],
+  ["a line break in the name", "x-a\r\nx-evil", "1"],
+  ["a colon in the name", "x-a: 1", "1"],
+  ["no name", "", "1"],
+])("O8: a header with %s is left out", (_, name, value) => {
+  expect(headersOf([name, value], ["x-good", "1"])).toEqual([["x-good", "1"]]);
+});

@@ -1,0 +1,253 @@
+import { createKey, hashKey } from "../../src/access/key-secret.js";
+import { Keyring, type KeyringOptions, type KeyScope } from "../../src/access/keys.js";
+import { normalSubject, subjectText } from "../../src/access/subject.js";
+import { clockAt, NOW } from "./jwts.js";
+
+function key(secret: string, more: Partial<KeyScope> = {}): KeyScope {
+  return {
+    id: `id-${secret}`,
+    name: `name-${secret}`,
+    hash: hashKey(secret),
+    actions: ["*"],
+    topics: [],
+    created: undefined,
+    configured: true,
+    ...more,
+  };
+}
+
+function keyring(options: Partial<KeyringOptions> = {}): Keyring {
+  return new Keyring({
+    clock: clockAt(),
+    open: false,
+    hasVhost: (vhost) => vhost === "/" || vhost === "/a",
+    ...options,
+  });
+}
+
+/** The name of the backend, or the code of the refusal. */
+function ask(ring: Keyring, authorization?: string, more: { vhost?: string; certificate?: string } = {}): string {
+  try {
+    return ring.identify({ authorization, certificate: more.certificate, vhost: more.vhost }).name;
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+test("a key lets in, in whatever case the scheme is written", () => {
+  const ring = keyring();
+  ring.replace("/a", [key("ck_1"), key("ck_2")]);
+  for (const scheme of ["Bearer", "bearer", "BEARER"]) expect(ask(ring, `${scheme} ck_2`)).toBe("name-ck_2");
+  expect(ring.identify({ authorization: "Bearer ck_1", certificate: undefined, vhost: undefined }).vhost).toBe("/a");
+  expect(ring.identifyKey("ck_1", undefined).name).toBe("name-ck_1");
+});
+
+test.each([
+  undefined,
+  "",
+  "Bearer",
+  "Bearer ",
+  "ck_1",
+  "Basic ck_1",
+  "Bearer ck_1,ck_2",
+  "Bearer ck_1 ck_2",
+  "Bearer ck_",
+  "Bearer ck_11",
+  "Bearer CK_1",
+  "Bearer __proto__",
+  "xBearer ck_1",
+  "Bearer\u0000ck_1",
+  `Bearer ${hashKey("ck_1")}`,
+  `Bearer ${"x".repeat(100_000)}`,
+])("%.40j lets nobody in", (authorization) => {
+  const ring = keyring();
+  ring.replace("/", [key("ck_1")]);
+  expect(ask(ring, authorization)).toBe("unauthenticated");
+});
+
+test("a key is for its own vhost", () => {
+  const ring = keyring();
+  ring.replace("/", [key("root")]);
+  ring.replace("/a", [key("a")]);
+  expect(ask(ring, "Bearer a", { vhost: "/a" })).toBe("name-a");
+  expect(ask(ring, "Bearer a", { vhost: "/" })).toBe("permission_denied");
+  expect(ask(ring, "Bearer root", { vhost: "/a" })).toBe("permission_denied");
+  expect(ask(ring, "Bearer root", { vhost: "/none" })).toBe("permission_denied");
+  expect(ask(ring, "Bearer wrong", { vhost: "/a" })).toBe("unauthenticated");
+  expect(() => ring.identifyKey("a", "/")).toThrow(/not for vhost/);
+});
+
+test("a key is for its actions and topics", () => {
+  const ring = keyring();
+  ring.replace("/", [
+    key("all"),
+    key("some", { actions: ["publish", "tokens"], topics: ["orders.*", "news"] }),
+    key("both", { actions: ["publish", "*"] }),
+  ]);
+  const [all, some, both] = ["all", "some", "both"].map((secret) => ring.identifyKey(secret, undefined));
+  expect([all?.actions.has("vhosts"), all?.mayUse("anything")]).toEqual([true, true]);
+  expect([...(some?.actions ?? [])]).toEqual(["publish", "tokens"]);
+  expect([all?.topics, some?.topics]).toEqual([[], ["orders.*", "news"]]);
+  expect(["orders.1", "news", "orders.1.2", "other"].map((topic) => some?.mayUse(topic))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect(both?.actions).toEqual(all?.actions);
+});
+
+test("keys are revoked at once, and nothing changes when the new ones cannot be", () => {
+  const ring = keyring();
+  ring.replace("/", [key("a"), key("b")]);
+  ring.replace("/", [key("b"), key("c")]);
+  expect(["a", "b", "c"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual([
+    "unauthenticated",
+    "name-b",
+    "name-c",
+  ]);
+  expect(() => ring.replace("/", [key("d"), key("e", { topics: ["a*b"] })])).toThrow(/a\*b/);
+  expect(() => ring.replace("/", [key("d"), key("d")])).toThrow(/already/);
+  expect(() => ring.replace("/a", [key("b")])).toThrow(expect.objectContaining({ code: "already_exists" }));
+  expect(["b", "c", "d"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual([
+    "name-b",
+    "name-c",
+    "unauthenticated",
+  ]);
+  ring.replace("/a", [key("other")]);
+  ring.remove("/");
+  expect(["b", "other"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual(["unauthenticated", "name-other"]);
+});
+
+test("where nobody is asked, everybody is anonymous in a vhost that exists", () => {
+  const ring = keyring({ open: true });
+  const backend = ring.identify({ authorization: undefined, certificate: undefined, vhost: "/a" });
+  expect([backend.name, backend.vhost, backend.actions.has("keys"), backend.mayUse("x")]).toEqual([
+    "anonymous",
+    "/a",
+    true,
+    true,
+  ]);
+  expect(ring.identify({ authorization: "Bearer x", certificate: undefined, vhost: undefined }).vhost).toBe("/");
+  expect(ask(ring, undefined, { vhost: "/none" })).toBe("not_found");
+  expect(ask(keyring(), undefined)).toBe("unauthenticated");
+});
+
+test("the first key ends that for good: taking it away opens nothing", () => {
+  const ring = keyring({ open: true });
+  ring.replace("/a", [key("a")]);
+  expect([ring.open, ask(ring), ask(ring, "Bearer a")]).toEqual([false, "unauthenticated", "name-a"]);
+  ring.replace("/a", []);
+  expect([ring.open, ask(ring)]).toEqual([false, "unauthenticated"]);
+  const other = keyring({ open: true });
+  other.replaceCertificates("/", [{ subject: "CN=a", name: "a", actions: ["*"], topics: [] }]);
+  expect([other.open, ask(other)]).toEqual([false, "unauthenticated"]);
+});
+
+test("a deleted vhost's anonymous backend is gone too", () => {
+  let there = true;
+  const ring = keyring({ open: true, hasVhost: () => there });
+  expect(ask(ring, undefined, { vhost: "/a" })).toBe("anonymous");
+  there = false;
+  expect(ask(ring, undefined, { vhost: "/a" })).toBe("not_found");
+});
+
+test("until all keys are known, nobody is let in or turned away for good", () => {
+  let loaded = false;
+  const open = keyring({ open: true, loaded: () => loaded });
+  const closed = keyring({ loaded: () => loaded });
+  closed.replace("/", [key("a")]);
+  expect([ask(open), ask(closed, "Bearer b"), ask(closed, "Bearer a")]).toEqual([
+    "unavailable",
+    "unavailable",
+    "name-a",
+  ]);
+  loaded = true;
+  expect([ask(open), ask(closed, "Bearer b")]).toEqual(["anonymous", "unauthenticated"]);
+});
+
+test("the last use is known, and told once a minute, also when keys are replaced meanwhile", () => {
+  const clock = clockAt();
+  const told: unknown[] = [];
+  const ring = keyring({ clock, onUsed: (use) => told.push(use) });
+  ring.replace("/", [key("a"), key("b")]);
+  expect(ring.lastUsed("/", "id-a")).toBeUndefined();
+  ask(ring, "Bearer a");
+  clock.advance(59_999);
+  ask(ring, "Bearer a");
+  ask(ring, "Bearer a", { vhost: "/a" });
+  ring.replace("/", [key("a")]);
+  expect(ring.lastUsed("/", "id-a")).toBe(NOW + 59_999);
+  expect(ring.lastUsed("/a", "id-a")).toBeUndefined();
+  clock.advance(1);
+  ask(ring, "Bearer a");
+  expect(told).toEqual([
+    { vhost: "/", id: "id-a", at: NOW },
+    { vhost: "/", id: "id-a", at: NOW + 60_000 },
+  ]);
+});
+
+test("a key is 256 random bits, and only its hash is kept", () => {
+  const { hash, secret } = createKey();
+  expect(secret).toMatch(/^ck_[\w-]{43}$/);
+  expect(hash).toBe(hashKey(secret));
+  expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  expect(createKey().secret).not.toBe(secret);
+});
+
+test("a certificate lets in who has exactly its subject", () => {
+  const ring = keyring();
+  ring.replaceCertificates("/a", [
+    { subject: "cn=billing, O=Example", name: "billing", actions: ["publish"], topics: ["b*"] },
+  ]);
+  const certificate = "CN=billing,O=Example";
+  expect(ask(ring, undefined, { certificate })).toBe("billing");
+  expect(ask(ring, undefined, { certificate, vhost: "/" })).toBe("permission_denied");
+  for (const other of [
+    "CN=billing",
+    "O=Example,CN=billing",
+    "CN=billing,O=Example,C=DE",
+    "CN=billing,O=Example2",
+    "CN=xbilling,O=Example",
+    "CN=Billing,O=Example",
+    String.raw`CN=billing\,O=Example`,
+    String.raw`CN=billing\\,O=Example`,
+    "OU=billing,O=Example",
+    "",
+    "billing",
+  ]) {
+    expect([other, ask(ring, undefined, { certificate: other })]).toEqual([other, "unauthenticated"]);
+  }
+});
+
+test("a key that is shown counts, not the certificate beside it", () => {
+  const ring = keyring();
+  ring.replace("/", [key("a")]);
+  ring.replaceCertificates("/a", [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }]);
+  expect(ask(ring, "Bearer a", { certificate: "CN=c" })).toBe("name-a");
+  expect(ask(ring, "Bearer wrong", { certificate: "CN=c" })).toBe("unauthenticated");
+  expect(() => ring.replaceCertificates("/", [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }])).toThrow(
+    /already/,
+  );
+  expect(() => ring.replaceCertificates("/", [{ subject: "c", name: "c", actions: ["*"], topics: [] }])).toThrow(
+    /subject/,
+  );
+});
+
+test.each([
+  [{ C: "DE", O: "Example", CN: "a" }, "CN=a,O=Example,C=DE"],
+  [{ O: ["x", "y"], CN: "a" }, "CN=a,O=y,O=x"],
+  [{ O: "Example", CN: "a,O=Evil" }, String.raw`CN=a\,O\=Evil,O=Example`],
+  [{ O: "Example", CN: "a\\" }, String.raw`CN=a\\,O=Example`],
+  [{ CN: "a+b;c\n" }, String.raw`CN=a\+b\;c`],
+  [{ CN: "a\nb" }, String.raw`CN=a\0ab`],
+])("the subject of Node's %j is %s, which means itself", (subject, text) => {
+  expect(subjectText(subject)).toBe(text);
+  expect(normalSubject(text)).toBe(text);
+});
+
+test("subjects that are written differently are the same", () => {
+  expect(normalSubject(String.raw`cn = a\2Cb , o=\C3\A9`)).toBe(normalSubject(String.raw`CN=a\,b,O=é`));
+  expect(normalSubject("CN=a+OU=b,O=c")).toBe("CN=a,OU=b,O=c");
+  expect(normalSubject("2.5.4.3=a")).toBe("2.5.4.3=a");
+});

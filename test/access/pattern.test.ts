@@ -1,0 +1,155 @@
+import fc from "fast-check";
+import { compilePattern, patternFault } from "../../src/access/pattern.js";
+import { PatternSet } from "../../src/access/pattern-set.js";
+import { RecentMap } from "../../src/access/recent-map.js";
+
+test.each([
+  ["news", ["news"], ["news2", "new", "News", "news."]],
+  ["*", ["news", "a.b.c", "é"], []],
+  ["chat-*", ["chat-", "chat-1", "chat-a.b"], ["chat", "achat-1"]],
+  ["a.chat-*", ["a.chat-1", "a.chat-1.x"], ["a.chat", "b.chat-1", "a"]],
+  ["orders.*", ["orders.42"], ["orders", "orders.", "orders.42.x", "xorders.42", "orders.."]],
+  ["*.paid", ["42.paid"], ["paid", ".paid", "a.b.paid"]],
+  ["orders.*.paid", ["orders.42.paid"], ["orders.paid", "orders..paid", "orders.4.2.paid", "orders.42.paid.x"]],
+  ["*.*", ["a.b"], ["a", "a.b.c"]],
+  ["orders.>", ["orders.1", "orders.1.2"], ["orders", "orders.", "orders.1.", "orders..1", "order.1"]],
+  ["a.*.>", ["a.b.c", "a.b.c.d"], ["a.b", "a", "b.b.c"]],
+  ["re:chat-[0-9]+", ["chat-1", "chat-42"], ["chat-", "xchat-1", "chat-1x", "chat-1\nchat-2"]],
+  ["re:a|b", ["a", "b"], ["ab", "ax", "xb"]],
+  ["re:(?i)news", ["NEWS"], ["new"]],
+  ["re:^a.b$", ["a.b", "axb"], ["a.bc"]],
+  ["re:[é😀]", ["é", "😀"], ["e"]],
+  ["a(b", ["a(b"], ["ab"]],
+])("%s matches what it says", (pattern, names, others) => {
+  const matches = compilePattern(pattern);
+  expect(names.filter((name) => !matches(name))).toEqual([]);
+  expect(others.filter((name) => matches(name))).toEqual([]);
+});
+
+test.each([
+  ["", "is empty"],
+  ["a*b", "whole segment"],
+  ["a*.b", "whole segment"],
+  ["*a", "whole segment"],
+  ["**", "whole segment"],
+  ["a.**", "whole segment"],
+  [">", "at the end"],
+  ["a>", "at the end"],
+  ["a.>.b", "at the end"],
+  ["a.b>", "at the end"],
+  ["*.a*", "cannot be together"],
+  ["a b", "white space"],
+  ["a\u0000*", "white space or a control"],
+  [`${"a".repeat(255)}*`, "longer than 255 bytes"],
+  ["é".repeat(128), "longer than 255 bytes"],
+  ["re:", "is empty"],
+  ["re:(", "cannot be read"],
+  ["re:(?=a)", "cannot be read"],
+  [`re:${"a".repeat(1_025)}`, "longer than 1024 bytes"],
+])("%j is no pattern", (pattern, fault) => {
+  expect(patternFault(pattern)).toContain(fault);
+  expect(() => compilePattern(pattern)).toThrow(expect.objectContaining({ code: "invalid_argument" }));
+});
+
+test("patterns that are names match themselves only", () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[a-z.]{1,20}$/), fc.stringMatching(/^[a-z.]{1,20}$/), (pattern, name) => {
+      expect(compilePattern(pattern)(name)).toBe(pattern === name);
+    }),
+  );
+});
+
+test("segments match as a regular expression says", () => {
+  const segment = fc.constantFrom("a", "b", "*");
+  const name = fc.array(fc.constantFrom("a", "b", ""), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), fc.boolean(), name, (segments, open, parts) => {
+      if (!open && segments.length === 1) return;
+      const pattern = [...segments, ...(open ? [">"] : [])].join(".");
+      const expected = `^${segments.map((text) => (text === "*" ? "[^.]+" : text)).join("\\.")}${open ? "(?:\\.[^.]+)+" : ""}$`;
+      expect(compilePattern(pattern)(parts.join("."))).toBe(new RegExp(expected).test(parts.join(".")));
+    }),
+  );
+});
+
+/** CPU time of this process, in milliseconds: what others do on the machine does not count. */
+function cost(run: () => void): number {
+  const before = process.cpuUsage();
+  run();
+  const { system, user } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+test.each([
+  "(a+)+$",
+  "(a|aa)+$",
+  "(a*)*b",
+  "(.*)*(.*)*(.*)*[^a]",
+  "(?:a?){250}a{250}",
+  "(x+x+)+y",
+  "([a-z]+)*\\.([a-z]+)*=",
+])("the expression %s answers in milliseconds, whatever the name", (expression) => {
+  const matches = compilePattern(`re:${expression}`);
+  const names = ["a".repeat(255), `${"a".repeat(254)}!`, "x".repeat(255), "ax".repeat(127)];
+  for (const name of names) expect(cost(() => matches(name))).toBeLessThan(200);
+});
+
+test.each([
+  "((x{1000}){1000})",
+  "(((x{10}){10}){10}){10}",
+  "x{1001}",
+  "(?:x{500}){3}",
+  "(.{0,1000})".repeat(50),
+  `(${"a".repeat(900)}){1000}`,
+  `(${"a".repeat(900)}\\Q)\\E){1000}`,
+  `(${"a".repeat(900)}\\Q(\\E){1000}`,
+  `(${"a".repeat(900)}[)]){1000}`,
+  `(${"a".repeat(900)}[]()]){1000}`,
+  `(${"a".repeat(900)}[[:alpha:])]){1000}`,
+  `(${"a".repeat(900)}\\)){1000}`,
+  `(${"a".repeat(900)})+`.concat("{2}"),
+  "[a-z]{300}".repeat(4),
+])("the expression %.40s is refused before it costs anything", (expression) => {
+  let fault: string | undefined;
+  expect(
+    cost(() => {
+      fault = patternFault(`re:${expression}`);
+    }),
+  ).toBeLessThan(100);
+  expect(fault).toMatch(/too large|cannot be read/);
+});
+
+test.each([
+  "[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
+  "(?:user|team)-\\d{1,10}(?:\\.[\\w-]{1,64})*",
+])("the expression %s, as people write them, is fine", (expression) => {
+  expect(patternFault(`re:${expression}`)).toBeUndefined();
+});
+
+test("compiled patterns are shared", () => {
+  expect(compilePattern("shared.*")).toBe(compilePattern("shared.*"));
+  expect(compilePattern("re:shared-\\d")).toBe(compilePattern("re:shared-\\d"));
+});
+
+test("a set finds the first pattern, names first, also when there are many and names are asked for again", () => {
+  const many = new PatternSet(["exact", ...Array.from({ length: 20 }, (_, number) => `p${number}.*`), "p*", "p1.x"]);
+  for (let round = 0; round < 2; round += 1) {
+    expect(many.find("exact")).toBe("exact");
+    expect(many.find("p1.x")).toBe("p1.x");
+    expect(many.find("p7.y")).toBe("p7.*");
+    expect(many.find("pq")).toBe("p*");
+    expect(many.find("other")).toBeUndefined();
+  }
+  for (let number = 0; number < 500; number += 1) expect(many.find(`p3.${number}`)).toBe("p3.*");
+});
+
+test("a recent map forgets what was used longest ago", () => {
+  const map = new RecentMap<string, number>(2);
+  map.set("a", 1);
+  map.set("b", 2);
+  expect(map.get("a")).toBe(1);
+  map.set("c", 3);
+  expect([map.get("a"), map.get("b"), map.get("c"), map.size]).toEqual([1, undefined, 3, 2]);
+  map.set("c", 4);
+  expect([map.get("a"), map.get("c")]).toEqual([1, 4]);
+});

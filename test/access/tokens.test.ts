@@ -1,0 +1,455 @@
+import { decodeJwt } from "jose";
+import { LEASE_TIME, Leases } from "../../src/access/leases.js";
+import { Permissions } from "../../src/access/permissions.js";
+import { TokenIssuer } from "../../src/access/token-issuer.js";
+import { TokenSecret } from "../../src/access/token-secret.js";
+import { TokenVerifier } from "../../src/access/token-verifier.js";
+import { CarillonError } from "../../src/errors.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import type { Store } from "../../src/store/store.js";
+import { cleanUp } from "../support/clean-up.js";
+import type { ManualClock } from "../support/manual-clock.js";
+import { clockAt, NOW, raw, SECOND } from "./jwts.js";
+
+interface Node {
+  readonly issuer: TokenIssuer;
+  readonly verifier: TokenVerifier;
+  readonly leases: Leases;
+}
+
+/** Nodes of a cluster: they share the store and the time, and nothing else. */
+class Cluster {
+  readonly clock: ManualClock = clockAt();
+  readonly store: Store = new MemoryStore({ clock: this.clock, onError: fail });
+
+  node(vhost = "/", secret = TokenSecret.kept(this.store, vhost), store = this.store): Node {
+    const leases = new Leases({ store, clock: this.clock });
+    cleanUp(() => leases.stop());
+    return {
+      leases,
+      issuer: new TokenIssuer({ vhost, secret, store, clock: this.clock }),
+      verifier: new TokenVerifier({ vhost, secret, store, leases, clock: this.clock }),
+    };
+  }
+}
+
+function fail(message: string): void {
+  throw new Error(message);
+}
+
+/** "in", or the code and what the client is told. */
+function outcome(result: Promise<unknown>): Promise<string> {
+  return result.then(
+    () => "in",
+    (error: CarillonError) => `${error.code}: ${error.message}`,
+  );
+}
+
+/** Lets what has been begun in the background end: nothing here waits for more than memory. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("a connection token has the claims of rootsocket's sheet, and says whom it is for", async () => {
+  const { issuer, verifier } = new Cluster().node("/shop");
+  const bearer = {
+    user: "eve",
+    info: { name: "Eve" },
+    permissions: Permissions.of({ join: ["a*"] }),
+    sessionExpires: NOW + 3_600_000,
+  };
+  const { expires, token } = await issuer.connection(bearer, { allowClientSend: true }, 60_000);
+  const claims = decodeJwt(token);
+  expect(claims).toEqual({
+    exp: SECOND + 60,
+    applicationIdentifier: "/shop",
+    id: expect.stringMatching(/^[\w-]{36}$/) as string,
+    category: "connect",
+    allowClientSend: true,
+    allowClientData: true,
+    allowChannelSubscription: true,
+    allowChannelAuthorization: true,
+    carillon: { user: "eve", info: { name: "Eve" }, permissions: { join: ["a*"] }, sessionExpires: NOW + 3_600_000 },
+  });
+  expect(JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString())).toEqual({
+    alg: "HS512",
+    typ: "JWT",
+  });
+  expect(expires).toBe(NOW + 60_000);
+  const { principal, settings } = await verifier.read(token);
+  expect(principal).toMatchObject({ user: "eve", info: { name: "Eve" }, expires: NOW + 3_600_000 });
+  expect(principal.permissions.grants).toEqual({ join: ["a*"] });
+  expect(settings).toEqual({ allowClientSend: true, allowChannelSubscription: true, allowChannelAuthorization: true });
+});
+
+test("a token for nobody in particular has an identity of its own, and rootsocket's defaults", async () => {
+  const { issuer, verifier } = new Cluster().node();
+  const [one, other] = [await issuer.connection({}), await issuer.connection({})];
+  expect(decodeJwt(one.token)["id"]).not.toBe(decodeJwt(other.token)["id"]);
+  expect(one.expires).toBe(NOW + 300_000);
+  expect((await verifier.read(one.token)).principal).toMatchObject({ user: undefined, expires: undefined, info: {} });
+  expect((await verifier.read(one.token)).settings.allowClientSend).toBe(false);
+});
+
+test("tokens are good until they expire, and no second longer", async () => {
+  const cluster = new Cluster();
+  const { issuer, verifier } = cluster.node();
+  cluster.clock.advance(500);
+  const connection = await issuer.connection({}, {}, 1_000);
+  const channel = await issuer.channel("c", 1_000);
+  const access = await issuer.access({}, 1_000);
+  cluster.clock.advance(999);
+  expect(await outcome(verifier.read(connection.token))).toBe("in");
+  expect(await outcome(verifier.checkChannel(channel.token, "c"))).toBe("in");
+  cluster.clock.advance(501);
+  expect(await outcome(verifier.takeConnection(connection.token))).toMatch(/unauthenticated.*expired/);
+  expect(await outcome(verifier.checkChannel(channel.token, "c"))).toMatch(/unauthenticated.*expired/);
+  expect(await outcome(verifier.useAccessToken(access.token))).toMatch(/unauthenticated.*expired/);
+});
+
+test("no token expires later than its longest time ahead", async () => {
+  const cluster = new Cluster();
+  cluster.clock.advance(750);
+  const { issuer } = cluster.node();
+  expect((await issuer.connection({})).expires).toBeLessThanOrEqual(cluster.clock.now() + 300_000);
+});
+
+test.each([0, 999, 300_001, Number.NaN, Number.POSITIVE_INFINITY, -1])(
+  "a lifetime of %d ms is refused",
+  async (lifetime) => {
+    const { issuer } = new Cluster().node();
+    expect(await outcome(issuer.connection({}, {}, lifetime))).toMatch(/^invalid_argument: lifetime/);
+    expect(await outcome(issuer.channel("c", lifetime))).toMatch(/^invalid_argument: lifetime/);
+    expect(await outcome(issuer.access({}, lifetime === 300_001 ? 86_400_001 : lifetime))).toMatch(
+      /^invalid_argument: lifetime/,
+    );
+  },
+);
+
+test.each([
+  [{ user: "" }, "user"],
+  [{ user: "a\nb" }, "user"],
+  [{ info: { x: "x".repeat(5_000) } }, "info"],
+  [{ permissions: Permissions.of({ join: Array.from({ length: 1_001 }, (_, n) => `t${n}`) }) }, "permissions"],
+  [{ permissions: Permissions.of({ join: Array.from({ length: 900 }, (_, n) => `topic-${n}`) }) }, "longer than 8192"],
+])("what cannot be read from a token again is not put into it (%#)", async (bearer, text) => {
+  const { issuer } = new Cluster().node();
+  expect(await outcome(issuer.connection(bearer))).toMatch(new RegExp(`^invalid_argument: .*${text}`));
+});
+
+test("tokens of one vhost, of one kind and of one channel are nothing elsewhere, also with the same secret", async () => {
+  const cluster = new Cluster();
+  const secret = TokenSecret.configured("x".repeat(64));
+  const shop = cluster.node("/shop", secret);
+  const forum = cluster.node("/forum", secret);
+  const connection = await shop.issuer.connection({ user: "eve" });
+  const channel = await shop.issuer.channel("c");
+  const access = await shop.issuer.access({ user: "eve" });
+  expect(await outcome(forum.verifier.takeConnection(connection.token))).toMatch(/unauthenticated.*another vhost/);
+  expect(await outcome(forum.verifier.checkChannel(channel.token, "c"))).toMatch(/unauthenticated.*another vhost/);
+  expect(await outcome(forum.verifier.useAccessToken(access.token))).toMatch(/unauthenticated.*unknown/);
+  expect(await outcome(shop.verifier.takeConnection(channel.token))).toMatch(/unauthenticated.*no connect token/);
+  expect(await outcome(shop.verifier.checkChannel(connection.token, "c"))).toMatch(/unauthenticated.*no channel token/);
+  expect(await outcome(shop.verifier.checkChannel(channel.token, "d"))).toMatch(/unauthenticated.*another channel/);
+  expect(await outcome(shop.verifier.checkChannel(channel.token, ""))).toMatch(/unauthenticated.*another channel/);
+  expect(await outcome(shop.verifier.useAccessToken(access.token))).toBe("in");
+});
+
+test("each vhost has a secret of its own", async () => {
+  const cluster = new Cluster();
+  const { token } = await cluster.node("/shop").issuer.connection({});
+  expect(await outcome(cluster.node("/forum").verifier.read(token))).toMatch(/unauthenticated.*signature/);
+});
+
+test("forged and malformed tokens are refused", async () => {
+  const { issuer, verifier } = new Cluster().node();
+  const { token } = await issuer.connection({ user: "eve" });
+  const [header = "", claims = "", signature = ""] = token.split(".");
+  const text = Buffer.from(claims, "base64url").toString();
+  const other = Buffer.from(text.replace("eve", "bob")).toString("base64url");
+  for (const forged of [
+    [header, other, signature].join("."),
+    [header, claims, signature.slice(0, -4)].join("."),
+    [header, claims, ""].join("."),
+    [Buffer.from('{"alg":"none"}').toString("base64url"), claims, "AA"].join("."),
+    [Buffer.from('{"alg":"HS256"}').toString("base64url"), claims, signature].join("."),
+    raw('{"alg":"HS512"}', text, "", "sha512"),
+    raw('{"alg":"HS512"}', text, "x".repeat(64), "sha512"),
+    "",
+    "a.b.c",
+    "x".repeat(9_000),
+  ]) {
+    expect(await outcome(verifier.takeConnection(forged))).toMatch(/^unauthenticated/);
+    expect(await outcome(verifier.checkChannel(forged, "c"))).toMatch(/^unauthenticated/);
+    expect(await outcome(verifier.useAccessToken(forged))).toMatch(/^unauthenticated/);
+  }
+});
+
+test("a session that has ended already does not begin", async () => {
+  const { issuer, verifier } = new Cluster().node();
+  const { token } = await issuer.connection({ sessionExpires: NOW });
+  expect(await outcome(verifier.takeConnection(token))).toMatch(/unauthenticated.*session has ended/);
+});
+
+test("the secret is made once, whichever node is first, and found again after a restart", async () => {
+  const cluster = new Cluster();
+  const secrets = Array.from({ length: 20 }, () => TokenSecret.kept(cluster.store, "/"));
+  const made = new Set(
+    (await Promise.all(secrets.map((secret) => secret.get()))).map((bytes) => Buffer.from(bytes).toString("hex")),
+  );
+  expect(made.size).toBe(1);
+  expect([...made][0]).toHaveLength(128);
+  expect(Buffer.from(await TokenSecret.kept(cluster.store, "/").get()).toString("hex")).toBe([...made][0]);
+  expect(Buffer.from(await TokenSecret.kept(cluster.store, "/a").get()).toString("hex")).not.toBe([...made][0]);
+});
+
+test("a store that is away makes tokens unavailable, and is asked again", async () => {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  const { issuer, verifier } = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  store.away = true;
+  expect(await outcome(issuer.connection({}))).toMatch(/^unavailable/);
+  store.away = false;
+  const { token } = await issuer.connection({});
+  const access = await issuer.access({});
+  store.away = true;
+  expect(await outcome(verifier.takeConnection(token))).toMatch(/^unavailable/);
+  expect(await outcome(verifier.useAccessToken(access.token))).toMatch(/^unavailable/);
+  store.away = false;
+  expect(await outcome(verifier.takeConnection(token))).toBe("in");
+  expect(await outcome(verifier.useAccessToken(access.token))).toBe("in");
+});
+
+test("a configured secret needs 64 bytes", () => {
+  expect(() => TokenSecret.configured("x".repeat(63))).toThrow(/at least 64 bytes/);
+});
+
+test("an access token is 128 hexadecimal digits, kept as a hash, and used once", async () => {
+  const cluster = new Cluster();
+  const { issuer, verifier } = cluster.node();
+  const { token } = await issuer.access({ user: "eve", permissions: Permissions.of({ join: ["re:a+"] }) });
+  expect(token).toMatch(/^[0-9a-f]{128}$/);
+  expect(JSON.stringify(await cluster.store.list(""))).not.toContain(token);
+  const principal = await verifier.useAccessToken(token);
+  expect([principal.user, principal.permissions.grants]).toEqual(["eve", { join: ["re:a+"] }]);
+  expect(await outcome(verifier.useAccessToken(token))).toMatch(/unauthenticated.*used/);
+});
+
+test("an access token raced by 50 on two nodes lets one in", async () => {
+  const cluster = new Cluster();
+  const nodes = [cluster.node(), cluster.node()];
+  const { token } = (await nodes[0]?.issuer.access({})) ?? { token: "" };
+  const outcomes = await Promise.all(
+    Array.from({ length: 50 }, (_, n) =>
+      outcome(nodes[n % 2]?.verifier.useAccessToken(token) ?? Promise.reject(new Error())),
+    ),
+  );
+  expect(outcomes.filter((text) => text === "in")).toHaveLength(1);
+  expect(outcomes.filter((text) => text.startsWith("unauthenticated"))).toHaveLength(49);
+});
+
+test("a connection token raced by 50 on two nodes is held by one, and by the next when that has ended", async () => {
+  const cluster = new Cluster();
+  const nodes = [cluster.node(), cluster.node()];
+  const { token } = (await nodes[0]?.issuer.connection({})) ?? { token: "" };
+  for (let round = 0; round < 3; round += 1) {
+    const releases: (() => void)[] = [];
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        outcome(
+          nodes[n % 2]?.verifier.takeConnection(token).then(({ release }) => releases.push(release)) ??
+            Promise.reject(new Error()),
+        ),
+      ),
+    );
+    expect(outcomes.filter((text) => text === "in")).toHaveLength(1);
+    expect(outcomes.filter((text) => /^unauthenticated: .*another connection has it/.test(text))).toHaveLength(49);
+    // Once more does nothing.
+    for (const release of [...releases, ...releases]) release();
+    await settled();
+  }
+});
+
+test("who releases does not take away what the next one has", async () => {
+  const cluster = new Cluster();
+  const [one, two] = [cluster.node(), cluster.node()];
+  const { token } = await one.issuer.connection({});
+  const { release } = await one.verifier.takeConnection(token);
+  release();
+  // At once, on the same node: the entry may be there still.
+  const again = await one.verifier.takeConnection(token);
+  release();
+  await settled();
+  expect(await outcome(one.verifier.takeConnection(token))).toMatch(/another connection/);
+  expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
+  again.release();
+  await settled();
+  expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
+});
+
+test("a token stays held for as long as the node lives, however long that is within its time", async () => {
+  const cluster = new Cluster();
+  const [one, two] = [cluster.node(), cluster.node()];
+  const { token } = await one.issuer.connection({});
+  await one.verifier.takeConnection(token);
+  for (let count = 0; count < 58; count += 1) {
+    cluster.clock.advance(5_000);
+    await settled();
+    expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
+  }
+});
+
+test("a killed node's tokens are free after the lease, not before", async () => {
+  const cluster = new Cluster();
+  // A store of its own, so that it can be cut off as a killed node is.
+  const store = new FlakyStore(cluster.store);
+  const one = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const two = cluster.node();
+  const { token } = await one.issuer.connection({});
+  await one.verifier.takeConnection(token);
+  store.away = true;
+  cluster.clock.advance(LEASE_TIME - 1);
+  await settled();
+  expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
+  cluster.clock.advance(1);
+  await settled();
+  expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
+  store.away = false;
+});
+
+test("a holder that others cannot see yet is believed to live", async () => {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  const two = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const one = cluster.node();
+  const { token } = await one.issuer.connection({});
+  await one.verifier.takeConnection(token);
+  // As a replica of the store that lags.
+  store.hidden = "holders/";
+  expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
+});
+
+test("an access token expires also where the store keeps it for longer", async () => {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  store.forever = true;
+  const { issuer, verifier } = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const { token } = await issuer.access({}, 1_000);
+  cluster.clock.advance(1_000);
+  expect(await outcome(verifier.useAccessToken(token))).toMatch(/unauthenticated.*it has expired/);
+});
+
+test("what could not be given back is, when the store is there again", async () => {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  const one = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const two = cluster.node();
+  const { token } = await one.issuer.connection({});
+  const { release } = await one.verifier.takeConnection(token);
+  store.away = true;
+  release();
+  await settled();
+  store.away = false;
+  expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
+  cluster.clock.advance(5_000);
+  await settled();
+  expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
+});
+
+test("a node that was cut off for long goes on when the store is there again", async () => {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  const one = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const two = cluster.node();
+  const [first, second] = [await one.issuer.connection({}), await one.issuer.connection({})];
+  await one.verifier.takeConnection(first.token);
+  store.away = true;
+  for (let count = 0; count < 6; count += 1) {
+    cluster.clock.advance(5_000);
+    await settled();
+  }
+  store.away = false;
+  expect(await outcome(one.verifier.takeConnection(second.token))).toBe("in");
+  for (let count = 0; count < 6; count += 1) {
+    cluster.clock.advance(5_000);
+    await settled();
+  }
+  expect(await outcome(two.verifier.takeConnection(second.token))).toMatch(/another connection/);
+});
+
+test("one timer, and one write each five seconds, serve all tokens; none are left when all have expired", async () => {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  const { issuer, leases, verifier } = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const before = cluster.clock.timers;
+  for (let count = 0; count < 20; count += 1) await verifier.takeConnection((await issuer.connection({})).token);
+  await settled();
+  store.writes = 0;
+  for (let count = 0; count < 6; count += 1) {
+    cluster.clock.advance(5_000);
+    await settled();
+  }
+  expect(store.writes).toBe(6);
+  expect(leases.size).toBe(20);
+  for (let count = 0; count < 60; count += 1) {
+    cluster.clock.advance(5_000);
+    await settled();
+  }
+  expect(leases.size).toBe(0);
+  store.writes = 0;
+  cluster.clock.advance(60_000);
+  await settled();
+  expect(store.writes).toBe(0);
+  expect(cluster.clock.timers).toBeLessThanOrEqual(before);
+});
+
+test("a node that stops gives everything back at once", async () => {
+  const cluster = new Cluster();
+  const [one, two] = [cluster.node(), cluster.node()];
+  const { token } = await one.issuer.connection({});
+  await one.verifier.takeConnection(token);
+  await one.leases.stop();
+  expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
+  expect((await cluster.store.list("holders/")).length).toBe(1);
+});
+
+/** The store as a node sees it whose way there is cut. */
+class FlakyStore implements Store {
+  away = false;
+  /** What it does not show, though it is there. */
+  hidden = "-";
+  /** Whether it never lets anything expire. */
+  forever = false;
+  writes = 0;
+  readonly shared = true;
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get up(): boolean {
+    return !this.away;
+  }
+
+  start = (): Promise<void> => Promise.resolve();
+  stop = (): Promise<void> => Promise.resolve();
+  get: Store["get"] = (key) =>
+    this.#through(() => (key.startsWith(this.hidden) ? Promise.resolve(undefined) : this.#store.get(key)));
+  list: Store["list"] = (...args) => this.#through(() => this.#store.list(...args));
+  watch: Store["watch"] = (...args) => this.#through(() => this.#store.watch(...args));
+  create: Store["create"] = (key, value, options) =>
+    this.#write(() => this.#store.create(key, value, this.forever ? {} : options));
+  update: Store["update"] = (...args) => this.#write(() => this.#store.update(...args));
+  delete: Store["delete"] = (...args) => this.#write(() => this.#store.delete(...args));
+
+  #write<T>(run: () => Promise<T>): Promise<T> {
+    this.writes += 1;
+    return this.#through(run);
+  }
+
+  #through<T>(run: () => Promise<T>): Promise<T> {
+    if (this.away) return Promise.reject(new CarillonError("unavailable", "the store is away"));
+    return run();
+  }
+}

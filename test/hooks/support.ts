@@ -1,0 +1,61 @@
+import { type HookSettings, Hooks } from "../../src/access/hooks.js";
+import type { HookClient as Client, ConnectQuestion, HookCaller, JoinQuestion } from "../../src/access/hooks-caller.js";
+import { HookCounts } from "../../src/access/hooks-counts.js";
+import { HookClient } from "../../src/rpc/hook-client.js";
+import { cleanUp } from "../support/clean-up.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+export interface TestHooks {
+  readonly hooks: Hooks;
+  readonly clock: ManualClock;
+  readonly counts: HookCounts;
+  /** What the log would be told. */
+  readonly told: string[];
+}
+
+export const SETTINGS: HookSettings = {
+  events: ["connect", "join", "publish", "disconnect"],
+  timeout: 2_000,
+  on_failure: "refuse",
+  concurrency: 4,
+  breaker: { failures: 3, pause: 10_000 },
+};
+
+export function hooksOf(caller: HookCaller, settings: Partial<HookSettings> = {}): TestHooks {
+  const clock = new ManualClock();
+  const counts = new HookCounts();
+  const told: string[] = [];
+  const hooks = new Hooks({
+    settings: { ...SETTINGS, ...settings },
+    caller,
+    clock,
+    counts,
+    onOpened: (failure) => told.push(`opened: ${failure.message}`),
+    onClosed: () => told.push("closed"),
+  });
+  cleanUp(() => hooks.stop());
+  return { hooks, clock, counts, told };
+}
+
+export function hooksAt(url: string, settings: Partial<HookSettings> = {}, key?: string): TestHooks {
+  return hooksOf(new HookClient({ url, key }), settings);
+}
+
+export const CLIENT: Client = {
+  vhost: "/",
+  connectionId: "node-1",
+  user: "ann",
+  info: { name: "Ann", tags: ["a", 1, null] },
+  dialect: "native",
+  address: "192.0.2.1",
+};
+
+export const JOIN: JoinQuestion = { client: CLIENT, broker: "", topics: ["a", "b"] };
+
+export const CONNECT: ConnectQuestion = {
+  client: { ...CLIENT, user: undefined, info: {} },
+  method: "GET",
+  uri: "/ws?meta=1&x=y",
+  headers: { host: "a", cookie: 'sid=1; theme="dark"; sid=2; odd', "set-cookie": ["a=1", "b=2"] },
+  query: new URLSearchParams("meta=1&x=y"),
+};
