@@ -46,13 +46,18 @@ export class TestAuthority {
   }
 
   /** @param names - host names and IP addresses that the certificate is good for */
-  async issue(...names: readonly string[]): Promise<Certificate> {
+  issue(...names: readonly string[]): Promise<Certificate> {
+    return this.issueTo("CN=test", ...names);
+  }
+
+  /** @param subject - in the words of RFC 2253, the other way round: `O=Acme, CN=worker` */
+  async issueTo(subject: string, ...names: readonly string[]): Promise<Certificate> {
     this.#count += 1;
     const keys = await webcrypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);
     const certificate = await x509.X509CertificateGenerator.create({
       ...lifetime(),
       serialNumber: `0${this.#count + 1}`,
-      subject: "CN=test",
+      subject,
       issuer: this.#certificate.subject,
       publicKey: keys.publicKey,
       signingKey: this.#key,

@@ -1,0 +1,114 @@
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Address } from "../util/address.js";
+import type { Certificates } from "./certificates.js";
+import type { Networks } from "./networks.js";
+import { setPeerAddress } from "./peer-address.js";
+import { type ProxiedPeer, readProxyHeader } from "./proxy-header.js";
+import { type ClientCertificates, TlsHandshakes } from "./tls-handshakes.js";
+
+/** Connections that the system keeps until they are accepted. After a restart all clients come at once. */
+const BACKLOG = 4_096;
+/** How long a PROXY header, and after it a TLS handshake, may take, in milliseconds. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
+/** How a port is reached. */
+export interface PortOptions {
+  readonly address: Address;
+  readonly tls?: { readonly certificates: Certificates; readonly clients: ClientCertificates } | undefined;
+  /** Networks whose connections begin with a PROXY header (version 2). No other's are looked at for one. */
+  readonly proxies?: Networks | undefined;
+  /** Milliseconds that a PROXY header, and after it a TLS handshake, may take; 10 s unless said otherwise. */
+  readonly handshakeTimeout?: number;
+}
+
+export interface PortListenerOptions extends PortOptions {
+  /** What is spoken within TLS. */
+  readonly alpn: "http/1.1" | "h2";
+  /** Whether a peer may end its side and still be answered. Not with TLS. */
+  readonly allowHalfOpen?: boolean;
+  /** Takes connections that are ready to be spoken on, TLS or not; nothing has been read that is not in the socket. */
+  readonly onConnection: (socket: Socket) => void;
+}
+
+/** What is below HTTP on a port: it accepts connections, reads what a proxy tells of them, and does TLS. */
+export class PortListener {
+  readonly #options: PortListenerOptions;
+  readonly #server: Server;
+  readonly #handshakes: TlsHandshakes | undefined;
+  /** Those whose PROXY header is not there yet. */
+  readonly #unread = new Set<Socket>();
+
+  constructor(options: PortListenerOptions) {
+    const { allowHalfOpen = false, alpn, handshakeTimeout: timeout = HANDSHAKE_TIMEOUT, onConnection, tls } = options;
+    this.#options = options;
+    this.#server = createServer({ noDelay: true, allowHalfOpen: allowHalfOpen && tls === undefined }, (socket) => {
+      this.#accept(socket);
+    });
+    this.#handshakes = tls && new TlsHandshakes({ ...tls, alpn, timeout, onSecure: onConnection });
+  }
+
+  /**
+   * Certificates must have been started.
+   * @returns where it listens: the real port where 0 was asked for
+   * @throws Error of node:net, such as EADDRINUSE
+   */
+  async listen(): Promise<Address> {
+    const { host, port } = this.#options.address;
+    this.#handshakes?.start();
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", ignoreFailedAccept);
+        resolve();
+      });
+    });
+    return { host, port: (this.#server.address() as AddressInfo).port };
+  }
+
+  /** Accepts nothing more and ends half-made handshakes. Resolves when the connections are gone. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      for (const socket of this.#unread) socket.destroy();
+      this.#handshakes?.stop();
+    });
+  }
+
+  /** The same at once: whoever took the connections cuts them. */
+  terminate(): void {
+    void this.close();
+  }
+
+  #accept(socket: Socket): void {
+    const { handshakeTimeout = HANDSHAKE_TIMEOUT, proxies } = this.#options;
+    if (proxies === undefined || !proxies.includes(socket.remoteAddress)) {
+      this.#secure(socket);
+      return;
+    }
+    this.#unread.add(socket);
+    readProxyHeader(socket, handshakeTimeout, (peer) => {
+      this.#unread.delete(socket);
+      if (peer === undefined) {
+        socket.on("error", ignoreFailure).destroy();
+      } else {
+        this.#secure(socket, peer === "local" ? undefined : peer);
+      }
+    });
+  }
+
+  #secure(socket: Socket, peer?: ProxiedPeer): void {
+    if (this.#handshakes !== undefined) {
+      this.#handshakes.begin(socket, peer);
+      return;
+    }
+    if (peer !== undefined) setPeerAddress(socket, peer);
+    this.#options.onConnection(socket);
+  }
+}
+
+/** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */
+function ignoreFailedAccept(): void {}
+
+/** It is closed anyway. */
+function ignoreFailure(): void {}

@@ -1,0 +1,170 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { Networks } from "../../src/net/networks.js";
+import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
+import { cleanUp } from "../support/clean-up.js";
+import { ipv4, ipv6, type ProxyHeader, proxyHeader } from "../support/proxy-header.js";
+
+const LOOPBACK = new Networks(["127.0.0.0/8"]);
+/** So long that a test runs out of time if it is waited for. */
+const AGES = 600_000;
+
+/** A port that says to each connection where it comes from, and then what it says. */
+async function startEcho(options: Partial<PortOptions> = {}): Promise<{ port: number; connections: Socket[] }> {
+  const connections: Socket[] = [];
+  const listener = new PortListener({
+    address: { host: "127.0.0.1", port: 0 },
+    proxies: LOOPBACK,
+    handshakeTimeout: AGES,
+    ...options,
+    alpn: "http/1.1",
+    onConnection: (socket) => {
+      connections.push(socket);
+      socket.write(`${socket.remoteAddress}|`);
+      socket.pipe(socket);
+    },
+  });
+  const { port } = await listener.listen();
+  cleanUp(() => listener.close());
+  return { port, connections };
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port, noDelay: true });
+  cleanUp(() => socket.destroy());
+  await once(socket, "connect");
+  // The close event tells.
+  socket.on("error", () => {});
+  return socket;
+}
+
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+  });
+}
+
+async function textUntil(socket: Socket, end: string): Promise<string> {
+  let text = "";
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    text += String(chunk);
+    if (text.endsWith(end)) break;
+  }
+  return text;
+}
+
+/** What the port says to a header and four bytes after it, sent in one piece. */
+async function answerTo(header: ProxyHeader): Promise<string> {
+  const { port } = await startEcho();
+  const socket = await open(port);
+  socket.write(Buffer.concat([proxyHeader(header), Buffer.from("ping")]));
+  return textUntil(socket, "ping");
+}
+
+const TLVS = Buffer.from([0x01, 0, 2, 0x68, 0x32, 0x04, 0, 4, 1, 2, 3, 4]);
+
+test.each<[string, ProxyHeader, string]>([
+  ["IPv4", {}, "203.0.113.7"],
+  ["IPv4 with fields behind it", { body: Buffer.concat([ipv4(), TLVS]) }, "203.0.113.7"],
+  ["IPv6", { family: 0x21, body: ipv6("20010db8000000000000000000000007") }, "2001:db8::7"],
+  ["IPv4 in IPv6", { family: 0x21, body: ipv6("00000000000000000000ffffcb007107") }, "203.0.113.7"],
+  ["datagrams", { family: 0x12 }, "203.0.113.7"],
+  ["LOCAL", { command: 0x20, family: 0, body: Buffer.alloc(0) }, "127.0.0.1"],
+  ["LOCAL with addresses, which are to be ignored", { command: 0x20 }, "127.0.0.1"],
+  ["no family", { family: 0, body: Buffer.alloc(0) }, "127.0.0.1"],
+  ["no family, with fields", { family: 0, body: TLVS }, "127.0.0.1"],
+  ["a local socket", { family: 0x31, body: Buffer.alloc(216) }, "127.0.0.1"],
+  ["the longest header", { body: Buffer.concat([ipv4(), Buffer.alloc(4_084)]) }, "203.0.113.7"],
+])("L2: a PROXY header is read: %s", async (_, header, address) => {
+  expect(await answerTo(header)).toBe(`${address}|ping`);
+});
+
+test.each<[string, ProxyHeader | Buffer]>([
+  ["version 1", Buffer.from("PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\n")],
+  ["version 3", { command: 0x31 }],
+  ["an unknown command", { command: 0x22 }],
+  ["an unknown family", { family: 0x41 }],
+  ["an unknown protocol", { family: 0x13 }],
+  ["too short for its family", { body: Buffer.alloc(11) }],
+  ["IPv6 too short", { family: 0x21, body: Buffer.alloc(35) }],
+  ["longer than any", { body: Buffer.concat([ipv4(), Buffer.alloc(4_085)]) }],
+  ["a length of 64 KiB", { claims: 65_535 }],
+  ["no header", Buffer.from("GET / HTTP/1.1\r\nHost: test\r\n\r\n")],
+  ["a TLS greeting", Buffer.from("16030100c8010000c40303000000000000000000", "hex")],
+])("L2: a connection of a proxy is closed without a word for %s", async (_, header) => {
+  const { connections, port } = await startEcho();
+  const socket = await open(port);
+  socket.write(Buffer.isBuffer(header) ? header : proxyHeader(header));
+  const closed = closeOf(socket);
+  socket.resume();
+  await closed;
+  expect([connections.length, socket.bytesRead]).toEqual([0, 0]);
+});
+
+test("L2: a header may come byte by byte, and nothing behind it is lost", async () => {
+  const { connections, port } = await startEcho();
+  const socket = await open(port);
+  const bytes = Buffer.concat([proxyHeader({ body: Buffer.concat([ipv4(), TLVS]) }), Buffer.from("ping")]);
+  for (const byte of bytes) {
+    await new Promise((resolve) => {
+      socket.write(Buffer.from([byte]), resolve);
+    });
+    await new Promise(setImmediate);
+  }
+  expect(await textUntil(socket, "ping")).toBe("203.0.113.7|ping");
+  expect([connections[0]?.remotePort, connections[0]?.remoteFamily]).toEqual([4_711, "IPv4"]);
+});
+
+test("L2: a connection that ends in the middle of its header harms nobody", async () => {
+  const { connections, port } = await startEcho();
+  const bytes = proxyHeader();
+  for (const length of [0, 1, 15, 16, 17, bytes.length - 1]) {
+    const socket = await open(port);
+    socket.end(bytes.subarray(0, length));
+    const closed = closeOf(socket);
+    socket.resume();
+    await closed;
+    const reset = await open(port);
+    reset.write(bytes.subarray(0, length));
+    reset.resetAndDestroy();
+  }
+  expect(connections).toEqual([]);
+  const socket = await open(port);
+  socket.write(Buffer.concat([bytes, Buffer.from("ping")]));
+  expect(await textUntil(socket, "ping")).toBe("203.0.113.7|ping");
+});
+
+test("L2: a proxy has so long for its header", async () => {
+  const { connections, port } = await startEcho({ handshakeTimeout: 20 });
+  const socket = await open(port);
+  socket.write(proxyHeader().subarray(0, 20));
+  const closed = closeOf(socket);
+  socket.resume();
+  await closed;
+  expect(connections).toEqual([]);
+});
+
+test("L2: from others no header is read: theirs is what they say", async () => {
+  const { port } = await startEcho({ proxies: new Networks(["192.0.2.0/24"]) });
+  const socket = await open(port);
+  socket.write(Buffer.concat([proxyHeader(), Buffer.from("ping")]));
+  expect(await textUntil(socket, "ping")).toMatch(/^127\.0\.0\.1\|[^]*QUIT/);
+});
+
+test("L7: a port that closes does not wait for headers", async () => {
+  const listener = new PortListener({
+    address: { host: "127.0.0.1", port: 0 },
+    proxies: LOOPBACK,
+    handshakeTimeout: AGES,
+    alpn: "http/1.1",
+    onConnection: () => {},
+  });
+  const { port } = await listener.listen();
+  const socket = await open(port);
+  socket.write(proxyHeader().subarray(0, 20));
+  const closed = closeOf(socket);
+  socket.resume();
+  await listener.close();
+  await closed;
+  expect(socket.destroyed).toBe(true);
+});
