@@ -43,18 +43,94 @@ brokers:
   memory:
     driver: memory
 
-# The default vhost: the brokers that its clients may name (default: all of them; the first is used where none is
-# named), and whether its clients may publish. slow_consumer says what happens to messages for a client that does not
-# take them: disconnect it, drop_oldest, or keep only the latest of each topic. write_delay is how long messages may wait
-# to be written together. Both can be set by topic; the first rule that matches decides:
-#   topics:
-#     - { match: "prices.*", slow_consumer: latest, write_delay: 20ms }
+# A vhost is one application's world: its topics, keys, clients and rules never meet another's. "/" is always there;
+# others are paths such as /shop, spoken to at /ws/shop. More can be made at run time (carillon.v1.ControlService).
 vhosts:
   /:
+    # The brokers that clients may name (default: all of them; the first is used where none is named):
+    #   brokers: [memory]
+    # Whether every client may join, or those with a permission only: open, private.
+    access: open
+    # Whether those who may join may publish too. Others need a permission.
     client_publish: false
+    # Whether it is known who is in a topic.
+    presence: false
+    # true: only channels exist that were opened at run time.
+    opened_only: false
+    # What happens to messages for a client that does not take them: disconnect it, drop_oldest, or keep only the latest
+    # of each topic.
     slow_consumer: disconnect
+    # How long messages may wait to be written together.
     write_delay: 0
+    # The same by topic; the first rule that matches decides. Patterns are: a name; the beginning of names and a *
+    # (chat-*); segments between dots, * for any one (prices.*), a last > for one or more; re: and a regular expression.
+    #   topics:
+    #     - { match: "prices.*", slow_consumer: latest, write_delay: 20ms }
+    #     - { match: "staff.>", access: private, max_sessions: 500 }   # max_sessions: on one node
     topics: []
+    # What clients without a token may do. connect: false keeps them out.
+    anonymous:
+      connect: true
+      permissions: {}   # such as { join: [news], publish: ["chat-*"], call: [], presence: [] }
+    # Tokens of your own issuer, which say who a client is and what it may do:
+    #   jwt:
+    #     secret: …              # or one of: secret_file, public_key, public_key_file, jwks_url
+    #     algorithms: [HS256]    # default: those that fit the key
+    #     issuer: …  audience: …  leeway: 30s
+    #     claims: { user: sub, permissions: permissions, info: info }
+    # The secret of the tokens that Carillon issues, 64 characters or more. Default: made once, and kept in the store.
+    #   tokens: { secret_file: … }   # or secret
+    tokens: {}
+    # Where an upgrade may carry a token: Authorization header, Sec-WebSocket-Protocol, a cookie of this name, the query's
+    # token. Addresses are logged by proxies, so the query is off.
+    credentials:
+      header: true
+      protocol: true
+      cookie: ""
+      query: false
+    # Backends' keys, as \`carillon key create\` prints them. actions: publish, tokens, connections, topics, channels, keys,
+    # vhosts (of "/"), call, presence, work, or "*".
+    #   keys:
+    #     - { name: shop, hash: "sha256:…", actions: [publish], topics: ["orders.*"] }
+    keys: []
+    # Backends' certificates by subject, where client_certificates is set:
+    #   certificates:
+    #     - { subject: "CN=shop,O=Example", actions: [publish] }
+    certificates: []
+    # Your backend, asked before clients connect, join or publish, and told when they leave (carillon.v1.HookService):
+    #   hooks:
+    #     url: grpc://127.0.0.1:7001     # or grpcs://, http:// or https:// (Connect-JSON)
+    #     events: [connect, join]        # and publish, disconnect
+    #     timeout: 2s
+    #     on_failure: refuse             # or allow
+    #     concurrency: 64
+    #     breaker: { failures: 5, pause: 10s }
+    #     key: …                         # sent as authorization: Bearer
+    # Where a number is given: connections, connections_per_user, connections_per_address, handshakes_per_second,
+    # handshakes_per_second_per_address, commands_per_second and publish_bytes_per_second of a client,
+    # topics_per_connection. All are counted on each node.
+    limits: {}
+
+# What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; a file; or
+# nats, for all nodes (needs JetStream).
+#   store: { driver: file, path: /var/lib/carillon }
+#   store: { driver: nats, broker: nats, bucket: carillon }
+store:
+  driver: memory
+
+# The NATS broker by which nodes find each other. Default: the first one configured.
+#   cluster: { broker: nats }
+cluster: {}
+
+# TLS on both ports. Files that change are read again.
+#   tls: { cert_file: …, key_file: …, min_version: TLSv1.2 }
+# Certificates that backends may show on the gRPC port:
+#   client_certificates: { ca_file: …, required: false }
+
+# Proxies whose word is taken for a client's address: X-Forwarded-For, or with proxy_protocol the PROXY protocol (version 2),
+# which they then have to speak on both ports.
+trusted_proxies: []
+proxy_protocol: false
 
 limits:
   # WebSocket connections of this node. Each takes an open file.

@@ -1,11 +1,9 @@
 import { readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
-import type { z } from "zod";
+import { type Document, parseDocument, type YAMLParseError } from "yaml";
 import { CarillonError } from "../errors.js";
 import { formatAddress, isLoopback } from "../util/address.js";
-import { nearest } from "../util/nearest.js";
 import { readEnvironment } from "./environment.js";
-import { knownKeys } from "./keys.js";
+import { describeIssues } from "./issues.js";
 import { type Config, type ConfigInput, schema } from "./schema.js";
 
 type Input = Readonly<Record<string, unknown>>;
@@ -36,7 +34,7 @@ export function loadConfig({ broker, environment = {}, file, flags = {} }: Confi
 /** @throws CarillonError invalid_argument that names every fault, one a line */
 export function parseConfig(input: ConfigInput): Config {
   const result = schema.safeParse(input);
-  if (!result.success) throw new CarillonError("invalid_argument", result.error.issues.flatMap(lines).join("\n"));
+  if (!result.success) throw new CarillonError("invalid_argument", describeIssues(result.error));
   checkExposure(result.data);
   return freeze(result.data);
 }
@@ -51,10 +49,26 @@ function readConfigFile(file: string): Input {
   }
   const document = parseDocument(text, { prettyErrors: true });
   const [fault] = document.errors;
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${fault.message}`);
-  const content: unknown = document.toJS() ?? {};
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${yamlFault(fault)}`);
+  const content = contentOf(document, file);
   if (!isObject(content)) throw new CarillonError("invalid_argument", `${file}: expected keys and values`);
   return content;
+}
+
+/** What is wrong and where, without what the library quotes: there may be a secret in that line. */
+function yamlFault({ linePos, message }: YAMLParseError): string {
+  const [words] = message.split(/: | at line \d/, 1);
+  const [start] = linePos ?? [];
+  return start === undefined ? `${words}` : `${words} at line ${start.line}, column ${start.col}`;
+}
+
+function contentOf(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch {
+    // Its words name the alias: a secret that begins with * and is not quoted, perhaps.
+    throw new CarillonError("invalid_argument", `${file}: a value that begins with * and is not quoted`);
+  }
 }
 
 function brokersOf(shortForm: string): ConfigInput {
@@ -66,28 +80,22 @@ function brokersOf(shortForm: string): ConfigInput {
 }
 
 /** Without keys, whoever reaches the ports may publish and listen: only this machine, unless that is asked for. */
-function checkExposure({ grpc, http, insecure }: Config): void {
-  if (insecure) return;
+function checkExposure({ grpc, http, insecure, vhosts }: Config): void {
+  if (insecure || asksForKeys(vhosts)) return;
   for (const [name, address] of Object.entries({ http, grpc })) {
     if (isLoopback(address.host)) continue;
     throw new CarillonError(
       "invalid_argument",
-      `${name}: ${formatAddress(address)} can be reached from other machines, and this version has no keys to ask them for. ` +
-        `Listen on 127.0.0.1 behind a proxy that asks, or set insecure: true (--insecure) to let everybody publish and listen`,
+      `${name}: ${formatAddress(address)} can be reached from other machines, and no keys are configured to ask them for. ` +
+        `Set vhosts./.keys (carillon key create prints one) or vhosts./.certificates; or listen on 127.0.0.1; ` +
+        `or set insecure: true (--insecure) to let everybody publish and listen`,
     );
   }
 }
 
-function lines(issue: z.core.$ZodIssue): string[] {
-  if (issue.code === "unrecognized_keys") {
-    const known = knownKeys(issue.path);
-    return issue.keys.map((key) => {
-      const guess = nearest(key, known);
-      const hint = guess === undefined ? `; known: ${known.join(", ")}` : `; did you mean ${guess}?`;
-      return `${[...issue.path, key].join(".")}: unknown key${hint}`;
-    });
-  }
-  return [`${issue.path.join(".") || "configuration"}: ${issue.message}`];
+/** Whether backends have to show who they are. One key in one vhost is enough: the others then let nobody in. */
+export function asksForKeys(vhosts: Config["vhosts"]): boolean {
+  return Object.values(vhosts).some(({ certificates, keys }) => keys.length > 0 || certificates.length > 0);
 }
 
 /** Objects are merged key by key, everything else is replaced. */

@@ -1,6 +1,11 @@
 import { z } from "zod";
+import { parseNetwork } from "../net/networks.js";
 import { parseAddress } from "../util/address.js";
+import { count } from "./numbers.js";
 import { bytes, duration } from "./units.js";
+import { brokerName, DEFAULT_VHOST, vhost, vhostPath } from "./vhost.js";
+
+export type { VhostSettings } from "./vhost.js";
 
 /**
  * The configuration file, key by key. Defaults stand here and nowhere else; `carillon config --print-defaults` shows
@@ -16,6 +21,11 @@ const address = z.string().transform((text, context) => {
   return parsed;
 });
 
+/** An address, or a network in CIDR form. */
+const network = z
+  .string()
+  .refine((text) => parseNetwork(text) !== undefined, "expected an address or a network such as 10.0.0.0/8");
+
 /** `*`, an exact origin, or one with a single `*` in it. */
 const originPattern = z
   .string()
@@ -25,8 +35,6 @@ const originPattern = z
 const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
   ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`${scheme}://${host}`, `${scheme}://${host}:*`]),
 );
-
-const count = (least: number, most: number) => z.number().int().min(least).max(most);
 
 const natsServer = z
   .string()
@@ -72,27 +80,6 @@ const natsBroker = z
 
 const broker = z.discriminatedUnion("driver", [memoryBroker, natsBroker]);
 
-const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -");
-
-export const DEFAULT_VHOST = "/";
-
-const topicRule = z.strictObject({
-  match: z
-    .string()
-    .min(1)
-    .refine((pattern) => !pattern.slice(0, -1).includes("*"), "expected a topic, or the beginning of topics and a *"),
-  slow_consumer: z.enum(["disconnect", "drop_oldest", "latest"]).optional(),
-  write_delay: duration("0", "10s").optional(),
-});
-
-const vhost = z.strictObject({
-  brokers: z.array(brokerName).min(1).optional(),
-  client_publish: z.boolean().default(false),
-  slow_consumer: z.enum(["disconnect", "drop_oldest", "latest"]).default("disconnect"),
-  write_delay: duration("0", "10s").prefault("0"),
-  topics: z.array(topicRule).default([]),
-});
-
 export const schema = z
   .strictObject({
     http: address.prefault("127.0.0.1:8080"),
@@ -104,7 +91,39 @@ export const schema = z
       .record(brokerName, broker)
       .refine((brokers) => Object.keys(brokers).length > 0, "expected at least one broker")
       .prefault({ memory: { driver: "memory" } }),
-    vhosts: z.strictObject({ [DEFAULT_VHOST]: vhost.prefault({}) }).prefault({}),
+    // The default vhost is always there.
+    vhosts: z
+      .record(vhostPath, vhost)
+      .prefault({})
+      .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts })),
+    store: z
+      .discriminatedUnion("driver", [
+        z.strictObject({ driver: z.literal("memory") }),
+        z.strictObject({ driver: z.literal("file"), path: z.string().min(1) }),
+        z.strictObject({
+          driver: z.literal("nats"),
+          broker: brokerName.optional(),
+          bucket: z
+            .string()
+            .regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -")
+            .default("carillon"),
+          replicas: count(1, 5).default(1),
+        }),
+      ])
+      .prefault({ driver: "memory" }),
+    cluster: z.strictObject({ broker: brokerName.optional() }).prefault({}),
+    tls: z
+      .strictObject({
+        cert_file: z.string().min(1),
+        key_file: z.string().min(1),
+        min_version: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2"),
+      })
+      .optional(),
+    client_certificates: z
+      .strictObject({ ca_file: z.string().min(1), required: z.boolean().default(false) })
+      .optional(),
+    trusted_proxies: z.array(network).default([]),
+    proxy_protocol: z.boolean().default(false),
     limits: z
       .strictObject({
         connections: count(1, 10_000_000).default(50_000),
@@ -139,15 +158,53 @@ export const schema = z
       })
       .prefault({}),
   })
-  .superRefine(({ brokers, vhosts }, context) => {
-    for (const [path, { brokers: named }] of Object.entries(vhosts)) {
-      for (const [position, name] of (named ?? []).entries()) {
-        if (Object.hasOwn(brokers, name)) continue;
-        const message = `no broker named ${JSON.stringify(name)}; known: ${Object.keys(brokers).join(", ")}`;
-        context.addIssue({ code: "custom", path: ["vhosts", path, "brokers", position], message });
-      }
-    }
+  .superRefine((config, context) => {
+    for (const fault of referenceFaults(config)) context.addIssue({ code: "custom", ...fault });
   });
+
+interface References {
+  readonly brokers: Readonly<Record<string, { readonly driver: string }>>;
+  readonly vhosts: Readonly<Record<string, { readonly brokers?: readonly string[] | undefined }>>;
+  readonly store: { readonly driver: string; readonly broker?: string | undefined };
+  readonly cluster: { readonly broker?: string | undefined };
+  readonly tls?: object | undefined;
+  readonly client_certificates?: object | undefined;
+  readonly proxy_protocol: boolean;
+  readonly trusted_proxies: readonly string[];
+}
+
+/** Settings that speak of others that are not there. */
+function* referenceFaults(config: References): Generator<{ path: PropertyKey[]; message: string }> {
+  const { brokers, cluster, store, vhosts } = config;
+  for (const [path, { brokers: named }] of Object.entries(vhosts)) {
+    for (const [position, name] of (named ?? []).entries()) {
+      const message = brokerFault(brokers, name, ["memory", "nats"]);
+      if (message !== undefined) yield { path: ["vhosts", path, "brokers", position], message };
+    }
+  }
+  for (const [key, name] of [
+    ["store", store.broker],
+    ["cluster", cluster.broker],
+  ] as const) {
+    const message = name === undefined ? undefined : brokerFault(brokers, name, ["nats"]);
+    if (message !== undefined) yield { path: [key, "broker"], message };
+  }
+  if (store.driver === "nats" && !Object.values(brokers).some(({ driver }) => driver === "nats")) {
+    yield { path: ["store", "driver"], message: "nats: no broker is a NATS one" };
+  }
+  if (config.client_certificates !== undefined && config.tls === undefined) {
+    yield { path: ["client_certificates"], message: "tls is needed too" };
+  }
+  if (config.proxy_protocol && config.trusted_proxies.length === 0) {
+    yield { path: ["proxy_protocol"], message: "trusted_proxies: whose word is to be taken?" };
+  }
+}
+
+function brokerFault(brokers: References["brokers"], name: string, drivers: readonly string[]): string | undefined {
+  const known = Object.entries(brokers).filter(([, { driver }]) => drivers.includes(driver));
+  if (known.some(([candidate]) => candidate === name)) return undefined;
+  return `no broker named ${JSON.stringify(name)}; known: ${known.map(([candidate]) => candidate).join(", ")}`;
+}
 
 /** The configuration as a file holds it: every key may be left out. */
 export type ConfigInput = z.input<typeof schema>;

@@ -1,0 +1,32 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Authenticated } from "../access/authenticator.js";
+import type { Principal } from "../access/principal.js";
+import type { Origin } from "./client.js";
+
+/** A client at the door: its upgrade request, whose origin and path have been checked. */
+export interface Arrival {
+  readonly vhost: string;
+  readonly origin: Origin;
+  /** What it has shown to say who it is; undefined for nothing. */
+  readonly credential: string | undefined;
+  /** Unique in the cluster; its session will have it. */
+  readonly connectionId: string;
+  readonly method: string;
+  readonly uri: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly query: URLSearchParams;
+}
+
+/** A client that may come in. Whoever gets this calls `release` once: when the connection has ended, or never came to be. */
+export interface Admitted {
+  readonly principal: Principal;
+  /** To be joined on the client's behalf as soon as its session exists. */
+  readonly topics: readonly string[];
+  /** Gives back what the connection counts against: its places in limits, its token. */
+  release(): void;
+  /**
+   * The client has shown a fresh token: it counts as that user's connection, and holds that token, from now on.
+   * @throws CarillonError resource_exhausted: nothing has changed
+   */
+  exchange(authenticated: Authenticated): void;
+}

@@ -1,0 +1,119 @@
+import type { Principal } from "../access/principal.js";
+import type { Hub } from "../core/hub.js";
+import type { Clock } from "../core/ports.js";
+import type { ChosenClose, CloseReason } from "../errors.js";
+import type { Client } from "./client.js";
+import { Expiries } from "./expiries.js";
+
+export interface ClientEvents {
+  onOpened(client: Client): void;
+  /** @param code - of the close frame that was sent or came; 1006 for none */
+  onClosed(client: Client, code: number): void;
+}
+
+/** The clients of this node: who they are, and when their time is up. */
+export class Clients {
+  readonly #hub: Hub;
+  readonly #clock: Clock;
+  readonly #byId = new Map<string, Client>();
+  /** Of clients that have a user, by vhost and user. */
+  readonly #byUser = new Map<string, Set<Client>>();
+  readonly #expiries: Expiries<Client>;
+  readonly #listeners = new Set<ClientEvents>();
+
+  constructor(hub: Hub, clock: Clock) {
+    this.#hub = hub;
+    this.#clock = clock;
+    this.#expiries = new Expiries(clock, (client) => {
+      // The slot's time has come, the principal's may have been extended within it.
+      if (this.isOver(client)) this.disconnect(client, "token_expired");
+    });
+  }
+
+  /** Told of every client that comes and goes. @returns ends it */
+  listen(events: ClientEvents): () => void {
+    this.#listeners.add(events);
+    return () => this.#listeners.delete(events);
+  }
+
+  add(client: Client): void {
+    this.#byId.set(client.session.id, client);
+    this.#enter(client);
+    this.#hub.add(client.session);
+    for (const listener of this.#listeners) listener.onOpened(client);
+  }
+
+  /** Its connection has ended. */
+  remove(client: Client, code: number): void {
+    if (!this.#byId.delete(client.session.id)) return;
+    this.#hub.remove(client.session);
+    this.#leave(client);
+    client.release();
+    for (const listener of this.#listeners) listener.onClosed(client, code);
+  }
+
+  get(id: string): Client | undefined {
+    return this.#byId.get(id);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  *all(vhost: string): Generator<Client> {
+    for (const client of this.#byId.values()) if (client.vhost.name === vhost) yield client;
+  }
+
+  ofUser(vhost: string, user: string): ReadonlySet<Client> {
+    return this.#byUser.get(userKey(vhost, user)) ?? NOBODY;
+  }
+
+  /** The client may act for longer from now on, or is told of in other words. */
+  change(client: Client, principal: Principal): void {
+    const here = this.#byId.get(client.session.id) === client;
+    if (here) this.#leave(client);
+    client.setPrincipal(principal);
+    if (here) this.#enter(client);
+  }
+
+  /** Ends the connection, after what was sent before. */
+  disconnect(client: Client, reason: CloseReason | ChosenClose): void {
+    this.#hub.remove(client.session, reason);
+  }
+
+  /** Whether the client's time is up: it may do nothing new. */
+  isOver({ principal: { expires } }: Client): boolean {
+    return expires !== undefined && expires <= this.#clock.now();
+  }
+
+  stop(): void {
+    this.#expiries.stop();
+  }
+
+  #enter(client: Client): void {
+    const { expires, user } = client.principal;
+    if (expires !== undefined) this.#expiries.add(client, expires);
+    if (user === undefined) return;
+    const key = userKey(client.vhost.name, user);
+    const clients = this.#byUser.get(key) ?? new Set();
+    this.#byUser.set(key, clients);
+    clients.add(client);
+  }
+
+  #leave(client: Client): void {
+    const { expires, user } = client.principal;
+    if (expires !== undefined) this.#expiries.delete(client, expires);
+    if (user === undefined) return;
+    const key = userKey(client.vhost.name, user);
+    const clients = this.#byUser.get(key);
+    clients?.delete(client);
+    if (clients?.size === 0) this.#byUser.delete(key);
+  }
+}
+
+const NOBODY: ReadonlySet<Client> = new Set();
+
+/** A line feed is in no vhost path. */
+function userKey(vhost: string, user: string): string {
+  return `${vhost}\n${user}`;
+}

@@ -1,0 +1,135 @@
+import type { Authenticated } from "../access/authenticator.js";
+import type { HookChanges } from "../access/hooks-answer.js";
+import type { Principal } from "../access/principal.js";
+import type { Clock } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
+import type { Vhost } from "../vhosts/vhost.js";
+import type { Vhosts } from "../vhosts/vhosts.js";
+import type { Admitted, Arrival } from "./admission.js";
+import { ConnectionLimits, type Places } from "./limits/connection-limits.js";
+
+/** Decides who comes in: limits first, then the token, then the backend's word. */
+export class Reception {
+  readonly #vhosts: Vhosts;
+  readonly #clock: Clock;
+  readonly #limits = new WeakMap<Vhost, ConnectionLimits>();
+
+  constructor(vhosts: Vhosts, clock: Clock) {
+    this.#vhosts = vhosts;
+    this.#clock = clock;
+  }
+
+  /**
+   * At once where nobody has to be asked: that keeps the common case free of promises.
+   * @throws CarillonError not_found, unauthenticated, resource_exhausted, unavailable
+   * @throws HttpRefusal the backend's own
+   */
+  admit(arrival: Arrival): Admitted | Promise<Admitted> {
+    const vhost = this.#vhosts.require(arrival.vhost);
+    const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
+    const { anonymous, hooks } = vhost;
+    const { credential } = arrival;
+    if (credential === undefined && hooks?.asks("connect") !== true) {
+      if (anonymous !== undefined) return new Admission(places, anonymous, undefined, []);
+      places.release();
+      throw noToken();
+    }
+    return this.#ask(vhost, places, arrival);
+  }
+
+  async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<Admitted> {
+    let release: (() => void) | undefined;
+    try {
+      const authenticated = await identify(vhost, arrival.credential);
+      release = authenticated.release;
+      const changes = await askBackend(vhost, arrival, authenticated.principal);
+      const principal = changed(authenticated.principal, changes);
+      this.#checkTime(principal);
+      places.takeUser(principal.user);
+      return new Admission(places, principal, release, changes?.topics ?? []);
+    } catch (error) {
+      release?.();
+      places.release();
+      throw error;
+    }
+  }
+
+  /** The token may have expired while the backend was asked, and the backend may say a time that has passed. */
+  #checkTime({ expires }: Principal): void {
+    if (expires !== undefined && expires <= this.#clock.now()) {
+      throw new CarillonError("unauthenticated", "the token has expired");
+    }
+  }
+
+  /** The vhost's counts, by its limits as they are now. */
+  #limitsOf(vhost: Vhost): ConnectionLimits {
+    const settings = vhost.settings.limits;
+    let limits = this.#limits.get(vhost);
+    if (limits === undefined) {
+      limits = new ConnectionLimits(settings, this.#clock);
+      this.#limits.set(vhost, limits);
+    } else if (limits.settings !== settings) {
+      limits.change(settings);
+    }
+    return limits;
+  }
+}
+
+class Admission implements Admitted {
+  readonly principal: Principal;
+  readonly topics: readonly string[];
+  readonly #places: Places;
+  #releaseToken: (() => void) | undefined;
+
+  constructor(places: Places, principal: Principal, releaseToken: (() => void) | undefined, topics: readonly string[]) {
+    this.#places = places;
+    this.principal = principal;
+    this.#releaseToken = releaseToken;
+    this.topics = topics;
+  }
+
+  exchange({ principal, release }: Authenticated): void {
+    this.#places.takeUser(principal.user);
+    const before = this.#releaseToken;
+    this.#releaseToken = release;
+    before?.();
+  }
+
+  release(): void {
+    this.#places.release();
+    this.#releaseToken?.();
+    this.#releaseToken = undefined;
+  }
+}
+
+async function identify({ anonymous, authenticator }: Vhost, credential: string | undefined): Promise<Authenticated> {
+  if (credential !== undefined) return authenticator.authenticate(credential);
+  if (anonymous === undefined) throw noToken();
+  return { principal: anonymous, release: undefined };
+}
+
+async function askBackend(
+  { hooks, name }: Vhost,
+  arrival: Arrival,
+  principal: Principal,
+): Promise<HookChanges | undefined> {
+  if (hooks?.asks("connect") !== true) return undefined;
+  const { connectionId, headers, method, origin, query, uri } = arrival;
+  const { address, dialect } = origin;
+  const client = { vhost: name, connectionId, user: principal.user, info: principal.info, dialect, address };
+  return hooks.onConnect({ client, method, uri, headers, query });
+}
+
+function changed(principal: Principal, changes: HookChanges | undefined): Principal {
+  if (changes === undefined) return principal;
+  return {
+    user: changes.user ?? principal.user,
+    permissions: principal.permissions,
+    expires: changes.expires ?? principal.expires,
+    info: changes.info ?? principal.info,
+  };
+}
+
+function noToken(): CarillonError {
+  return new CarillonError("unauthenticated", "a token is needed to connect");
+}

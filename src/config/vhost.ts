@@ -1,0 +1,177 @@
+import { z } from "zod";
+import { ACTIONS, BACKEND_ACTIONS } from "../access/actions.js";
+import { patternFault } from "../access/pattern.js";
+import { count } from "./numbers.js";
+import { bytes, duration } from "./units.js";
+
+/** The settings of a vhost: in the configuration file, and at run time by the control service. */
+
+export const DEFAULT_VHOST = "/";
+
+/** Source: webrocket's vhost paths. */
+export const vhostPath = z
+  .string()
+  .max(255)
+  .regex(/^\/(?:[\w-]+(?:\/[\w-]+)*)?$/, "expected / or a path such as /shop or /shop/eu");
+
+export const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -");
+
+const pattern = z.string().superRefine((text, context) => {
+  const fault = patternFault(text);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+});
+
+const permissions = z.strictObject(
+  Object.fromEntries(ACTIONS.map((action) => [action, z.array(pattern).optional()])) as Record<
+    (typeof ACTIONS)[number],
+    z.ZodOptional<z.ZodArray<typeof pattern>>
+  >,
+);
+
+const access = z.enum(["open", "private"]);
+const slowConsumer = z.enum(["disconnect", "drop_oldest", "latest"]);
+
+const topicRule = z.strictObject({
+  match: pattern,
+  access: access.optional(),
+  client_publish: z.boolean().optional(),
+  presence: z.boolean().optional(),
+  max_sessions: count(1, 10_000_000).optional(),
+  slow_consumer: slowConsumer.optional(),
+  write_delay: duration("0", "10s").optional(),
+});
+
+/** One of several ways to give the same thing. */
+function atMostOne(...keys: readonly string[]) {
+  return {
+    check: (value: object) => keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length <= 1,
+    message: `only one of ${keys.join(", ")}`,
+  };
+}
+
+const KEY_SOURCES = ["secret", "secret_file", "public_key", "public_key_file", "jwks_url"] as const;
+const oneKeySource = atMostOne(...KEY_SOURCES);
+
+const jwt = z
+  .strictObject({
+    algorithms: z.array(z.string()).min(1).optional(),
+    secret: z.string().min(1).optional(),
+    secret_file: z.string().optional(),
+    public_key: z.string().optional(),
+    public_key_file: z.string().optional(),
+    jwks_url: z.url().optional(),
+    issuer: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+    audience: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+    leeway: duration("0", "10m").prefault("30s"),
+    claims: z
+      .strictObject({
+        user: z.string().min(1).default("sub"),
+        permissions: z.string().min(1).default("permissions"),
+        info: z.string().min(1).default("info"),
+      })
+      .prefault({}),
+  })
+  .refine(oneKeySource.check, { message: oneKeySource.message })
+  .refine((settings) => KEY_SOURCES.some((key) => settings[key] !== undefined), {
+    message: `one of ${KEY_SOURCES.join(", ")} is needed`,
+  });
+
+const oneTokenSecret = atMostOne("secret", "secret_file");
+
+const tokens = z
+  .strictObject({
+    secret: z.string().min(64, "expected at least 64 characters: HS512 needs 64 bytes").optional(),
+    secret_file: z.string().optional(),
+  })
+  .refine(oneTokenSecret.check, { message: oneTokenSecret.message });
+
+const credentials = z.strictObject({
+  header: z.boolean().default(true),
+  protocol: z.boolean().default(true),
+  cookie: z
+    .string()
+    .regex(/^[\w!#$%&'*+.^`|~-]*$/, "expected a cookie's name")
+    .default(""),
+  query: z.boolean().default(false),
+});
+
+const actions = z.array(z.enum(["*", ...BACKEND_ACTIONS])).min(1);
+
+const key = z.strictObject({
+  name: z.string().regex(/^[\w.-]{1,64}$/, "expected a name of letters, digits, _, . and -"),
+  hash: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 hexadecimal digits, as `carillon key create` prints it"),
+  actions,
+  topics: z.array(pattern).optional(),
+});
+
+const certificate = z.strictObject({
+  subject: z.string().min(3),
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .optional(),
+  actions,
+  topics: z.array(pattern).optional(),
+});
+
+const hooks = z.strictObject({
+  url: z.string().refine((url) => /^(?:grpcs?|https?):\/\/[^\s]+$/.test(url) && URL.canParse(url), {
+    message: "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…",
+  }),
+  events: z
+    .array(z.enum(["connect", "join", "publish", "disconnect"]))
+    .min(1)
+    .default(["connect", "join"]),
+  timeout: duration("10ms", "8s").prefault("2s"),
+  on_failure: z.enum(["refuse", "allow"]).default("refuse"),
+  concurrency: count(1, 10_000).default(64),
+  breaker: z
+    .strictObject({
+      failures: count(1, 1_000).default(5),
+      pause: duration("100ms", "10m").prefault("10s"),
+    })
+    .prefault({}),
+  key: z.string().optional(),
+});
+
+const rate = count(1, 10_000_000).optional();
+
+const limits = z.strictObject({
+  connections: count(1, 10_000_000).optional(),
+  connections_per_user: count(1, 1_000_000).optional(),
+  connections_per_address: count(1, 1_000_000).optional(),
+  handshakes_per_second: rate,
+  handshakes_per_second_per_address: rate,
+  commands_per_second: rate,
+  publish_bytes_per_second: bytes("1B", "10GiB").optional(),
+  topics_per_connection: count(1, 1_000_000).optional(),
+});
+
+export const vhost = z.strictObject({
+  brokers: z.array(brokerName).min(1).optional(),
+  access: access.default("open"),
+  client_publish: z.boolean().default(false),
+  presence: z.boolean().default(false),
+  opened_only: z.boolean().default(false),
+  slow_consumer: slowConsumer.default("disconnect"),
+  write_delay: duration("0", "10s").prefault("0"),
+  topics: z.array(topicRule).default([]),
+  anonymous: z
+    .strictObject({
+      connect: z.boolean().default(true),
+      permissions: permissions.prefault({}),
+    })
+    .prefault({}),
+  jwt: jwt.optional(),
+  tokens: tokens.prefault({}),
+  credentials: credentials.prefault({}),
+  keys: z.array(key).default([]),
+  certificates: z.array(certificate).default([]),
+  hooks: hooks.optional(),
+  limits: limits.prefault({}),
+});
+
+/** Complete, in milliseconds and bytes. */
+export type VhostSettings = z.output<typeof vhost>;

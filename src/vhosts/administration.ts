@@ -1,0 +1,253 @@
+import { randomUUID } from "node:crypto";
+import { createKey } from "../access/key-secret.js";
+import type { JsonObject } from "../access/principal.js";
+import { forgetTokens } from "../access/token-records.js";
+import { describeIssues } from "../config/issues.js";
+import { type VhostSettings, vhostPath, vhost as vhostSchema } from "../config/vhost.js";
+import type { Clock } from "../core/ports.js";
+import { topicFault } from "../core/topic-name.js";
+import { CarillonError } from "../errors.js";
+import type { Store } from "../store/store.js";
+import {
+  CHANNELS,
+  channelKey,
+  KEYS,
+  type KeyRecord,
+  keyKey,
+  prefixOf,
+  USES,
+  useKey,
+  type VhostRecord,
+  vhostKey,
+} from "./records.js";
+import { namedFile, withoutSecrets } from "./secrets.js";
+import type { Vhost } from "./vhost.js";
+import type { KeyDescription, NewKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
+import type { Vhosts } from "./vhosts.js";
+
+/** Most channels, and most keys, that a vhost may have: all nodes keep all of them. */
+const MOST_CHANNELS = 100_000;
+const MOST_KEYS = 1_000;
+
+export interface AdministrationOptions {
+  readonly vhosts: Vhosts;
+  readonly store: Store;
+  readonly clock: Clock;
+  /** When a key was last used on this node; undefined: not since it started. */
+  readonly lastUsed: (vhost: string, id: string) => number | undefined;
+  /** @throws CarillonError invalid_argument: settings that cannot be used, such as a broker that is not there */
+  readonly check: (path: string, settings: VhostSettings) => void;
+}
+
+/** Makes and changes vhosts, channels and keys: in the store, and on this node at once. */
+export class Administration implements VhostAdmin {
+  readonly #options: AdministrationOptions;
+
+  constructor(options: AdministrationOptions) {
+    this.#options = options;
+  }
+
+  async create(path: string, settings: JsonObject): Promise<VhostDescription> {
+    const { store, vhosts } = this.#options;
+    if (!vhostPath.safeParse(path).success) {
+      throw new CarillonError("invalid_argument", "path: expected a path such as /shop or /shop/eu");
+    }
+    if (vhosts.get(path) !== undefined) throw exists(path);
+    this.#check(path, settings);
+    // What is left of one that was deleted while its node died must not come back to life.
+    await this.#clear(path);
+    const value = valueOf(path, settings);
+    try {
+      await store.create(vhostKey(path), value);
+    } catch (error) {
+      if (CarillonError.from(error).code === "already_exists") throw exists(path);
+      throw error;
+    }
+    vhosts.apply({ key: vhostKey(path), value });
+    return { path, settings: withoutSecrets(settings), configured: false };
+  }
+
+  async update(path: string, settings: JsonObject): Promise<VhostDescription> {
+    const { store, vhosts } = this.#options;
+    this.#requireChangeable(path);
+    this.#check(path, settings);
+    const entry = await store.get(vhostKey(path));
+    if (entry === undefined) throw new CarillonError("not_found", `no vhost ${JSON.stringify(path)}`);
+    const value = valueOf(path, settings);
+    await store.update(entry.key, value, entry.revision);
+    vhosts.apply({ key: entry.key, value });
+    return { path, settings: withoutSecrets(settings), configured: false };
+  }
+
+  async get(path: string): Promise<VhostDescription> {
+    return describe(this.#options.vhosts.require(path));
+  }
+
+  async list(): Promise<readonly VhostDescription[]> {
+    const all = [...this.#options.vhosts.all].map(describe);
+    return all.toSorted((one, other) => (one.path < other.path ? -1 : 1));
+  }
+
+  async delete(path: string): Promise<void> {
+    this.#requireChangeable(path);
+    // Last, so that one whose deletion is cut off still exists, and can be deleted again.
+    await this.#clear(path);
+    await this.#options.store.delete(vhostKey(path));
+    this.#options.vhosts.apply({ key: vhostKey(path), value: undefined });
+  }
+
+  async openChannel(path: string, channel: string): Promise<boolean> {
+    const { store, vhosts } = this.#options;
+    const vhost = vhosts.require(path);
+    checkChannel(channel);
+    if (vhost.channels.has(channel)) return false;
+    if (vhost.channels.size >= MOST_CHANNELS) {
+      throw new CarillonError("resource_exhausted", `the vhost has ${MOST_CHANNELS} channels, which is the limit`);
+    }
+    const key = channelKey(path, channel);
+    try {
+      await store.create(key, "");
+    } catch (error) {
+      if (CarillonError.from(error).code === "already_exists") return false;
+      throw error;
+    }
+    vhosts.apply({ key, value: "" });
+    return true;
+  }
+
+  async closeChannel(path: string, channel: string): Promise<void> {
+    const { store, vhosts } = this.#options;
+    const vhost = vhosts.require(path);
+    checkChannel(channel);
+    if (!vhost.channels.has(channel)) {
+      throw new CarillonError("not_found", `no channel ${JSON.stringify(channel)} is open`);
+    }
+    const key = channelKey(path, channel);
+    await store.delete(key);
+    vhosts.apply({ key, value: undefined });
+  }
+
+  async listChannels(path: string): Promise<readonly string[]> {
+    return [...this.#options.vhosts.require(path).channels].toSorted();
+  }
+
+  async createKey(path: string, { actions, name, topics }: NewKey) {
+    const { clock, store, vhosts } = this.#options;
+    const vhost = vhosts.require(path);
+    const names = [...vhosts.keysOf(path), ...vhost.settings.keys].map((key) => key.name);
+    if (names.includes(name)) {
+      throw new CarillonError("already_exists", `the vhost has a key named ${JSON.stringify(name)}`);
+    }
+    if (names.length >= MOST_KEYS) {
+      throw new CarillonError("resource_exhausted", `the vhost has ${MOST_KEYS} keys, which is the limit`);
+    }
+    const { hash, secret } = createKey();
+    const record: KeyRecord = { id: randomUUID(), name, hash, actions, topics, created: clock.now() };
+    const key = keyKey(path, record.id);
+    const value = JSON.stringify(record);
+    await store.create(key, value);
+    vhosts.apply({ key, value });
+    return { key: described(record, undefined), secret };
+  }
+
+  async listKeys(path: string): Promise<readonly KeyDescription[]> {
+    const { lastUsed, store, vhosts } = this.#options;
+    const vhost = vhosts.require(path);
+    const prefix = prefixOf(USES, path);
+    const uses = new Map(
+      (await store.list(prefix)).map(({ key, value }) => [key.slice(prefix.length), Number(value)] as const),
+    );
+    const latest = (id: string): number | undefined => {
+      const times = [uses.get(id), lastUsed(path, id)].filter((time) => time !== undefined);
+      return times.length === 0 ? undefined : Math.max(...times);
+    };
+    const configured = vhost.settings.keys.map(({ actions, name, topics = [] }) => ({
+      id: name,
+      name,
+      actions,
+      topics,
+      created: undefined,
+      lastUsed: latest(name),
+      configured: true,
+    }));
+    const made = [...vhosts.keysOf(path)].map((record) => described(record, latest(record.id)));
+    return [...configured, ...made];
+  }
+
+  async revokeKey(path: string, id: string): Promise<void> {
+    const { store, vhosts } = this.#options;
+    const vhost = vhosts.require(path);
+    if (![...vhosts.keysOf(path)].some((key) => key.id === id)) {
+      if (vhost.settings.keys.some(({ name }) => name === id)) {
+        throw new CarillonError("failed_precondition", `key ${JSON.stringify(id)} is in the configuration`);
+      }
+      throw new CarillonError("not_found", `no key ${JSON.stringify(id)}`);
+    }
+    const key = keyKey(path, id);
+    await store.delete(key);
+    vhosts.apply({ key, value: undefined });
+    await store.delete(useKey(path, id));
+  }
+
+  /** Remembers when a key was used. What cannot be written now will be at the next use. */
+  async keyUsed({ at, id, vhost }: { readonly vhost: string; readonly id: string; readonly at: number }) {
+    const { store } = this.#options;
+    const key = useKey(vhost, id);
+    const entry = await store.get(key);
+    if (entry === undefined) await store.create(key, String(at));
+    else if (Number(entry.value) < at) await store.update(key, String(at), entry.revision);
+  }
+
+  #check(path: string, settings: JsonObject): void {
+    const parsed = vhostSchema.safeParse(settings);
+    if (!parsed.success) throw new CarillonError("invalid_argument", describeIssues(parsed.error, ["vhosts", path]));
+    const file = namedFile(settings);
+    if (file !== undefined) {
+      throw new CarillonError("invalid_argument", `${file}: files can be named in the configuration only`);
+    }
+    this.#options.check(path, parsed.data);
+  }
+
+  #requireChangeable(path: string): void {
+    const vhost = this.#options.vhosts.require(path);
+    if (vhost.configured) {
+      throw new CarillonError("failed_precondition", `vhost ${JSON.stringify(path)} is in the configuration`);
+    }
+  }
+
+  /** Everything that belongs to a vhost and is kept under its own keys. */
+  async #clear(path: string): Promise<void> {
+    const { store, vhosts } = this.#options;
+    for (const kind of [KEYS, USES, CHANNELS] as const) {
+      for (const { key } of await store.list(prefixOf(kind, path))) {
+        await store.delete(key);
+        if (kind !== USES) vhosts.apply({ key, value: undefined });
+      }
+    }
+    await forgetTokens(store, path);
+  }
+}
+
+function describe(vhost: Vhost): VhostDescription {
+  const { configured, given, name } = vhost;
+  return { path: name, settings: withoutSecrets(given), configured };
+}
+
+function valueOf(path: string, settings: JsonObject): string {
+  return JSON.stringify({ path, settings } satisfies VhostRecord);
+}
+
+function checkChannel(channel: string): void {
+  const fault = topicFault(channel);
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `channel ${fault}`);
+}
+
+function exists(path: string): CarillonError {
+  return new CarillonError("already_exists", `vhost ${JSON.stringify(path)} is there already`);
+}
+
+/** What is told of a key made at run time: everything but its hash. */
+function described(record: KeyRecord, lastUsed: number | undefined): KeyDescription {
+  const { actions, created, id, name, topics } = record;
+  return { id, name, actions, topics, created, lastUsed, configured: false };
+}

@@ -1,0 +1,72 @@
+import type { BackendAction } from "../access/actions.js";
+import type { JsonObject } from "../access/principal.js";
+import { CarillonError } from "../errors.js";
+
+/** How what is made at run time is kept in the store. Names are base64url there: a key's characters are few. */
+
+export interface VhostRecord {
+  readonly path: string;
+  /** As they were given, so that a later version reads them with its own defaults. */
+  readonly settings: JsonObject;
+}
+
+export interface KeyRecord {
+  readonly id: string;
+  readonly name: string;
+  /** SHA-256 of the key, 64 hexadecimal digits. */
+  readonly hash: string;
+  readonly actions: readonly ("*" | BackendAction)[];
+  readonly topics: readonly string[];
+  /** In milliseconds since the epoch. */
+  readonly created: number;
+}
+
+export const VHOSTS = "vhosts/";
+export const KEYS = "keys/";
+export const CHANNELS = "channels/";
+/** When keys were last used. */
+export const USES = "key-uses/";
+
+export function vhostKey(path: string): string {
+  return VHOSTS + encoded(path);
+}
+
+/** What the keys of a vhost's entries of a kind begin with. */
+export function prefixOf(kind: typeof KEYS | typeof CHANNELS | typeof USES, path: string): string {
+  return `${kind}${encoded(path)}/`;
+}
+
+export function keyKey(path: string, id: string): string {
+  return prefixOf(KEYS, path) + id;
+}
+
+export function useKey(path: string, id: string): string {
+  return prefixOf(USES, path) + id;
+}
+
+export function channelKey(path: string, channel: string): string {
+  return prefixOf(CHANNELS, path) + encoded(channel);
+}
+
+/** The vhost and the name that a key of the store stands for. */
+export function placeOf(key: string): { readonly path: string; readonly name: string } {
+  const [, path = "", name = ""] = key.split("/");
+  return { path: decoded(path), name };
+}
+
+export function decoded(text: string): string {
+  return Buffer.from(text, "base64url").toString("utf8");
+}
+
+/** @throws CarillonError internal: an entry that this version cannot read */
+export function parse(key: string, value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch (cause) {
+    throw new CarillonError("internal", `the store's entry ${key} cannot be read`, { cause });
+  }
+}
+
+function encoded(text: string): string {
+  return Buffer.from(text).toString("base64url");
+}

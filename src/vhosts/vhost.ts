@@ -1,0 +1,117 @@
+import type { Authenticator } from "../access/authenticator.js";
+import type { Hooks } from "../access/hooks.js";
+import { Permissions } from "../access/permissions.js";
+import type { JsonObject, Principal } from "../access/principal.js";
+import type { TokenIssuer } from "../access/token-issuer.js";
+import type { VhostSettings } from "../config/vhost.js";
+import type { TopicRules } from "../core/topic-rules.js";
+import { rulesOf } from "./rules.js";
+
+/** What a vhost's settings have been made into. */
+export interface VhostParts {
+  readonly authenticator: Authenticator;
+  /** Undefined where the backend is not asked. */
+  readonly hooks: Hooks | undefined;
+  readonly issuer: TokenIssuer;
+  /** Ends what the parts keep going, such as the fetching of keys. */
+  stop(): void;
+}
+
+/** What may change of a vhost. */
+export interface VhostDefinition {
+  readonly settings: VhostSettings;
+  readonly given: JsonObject;
+  readonly parts: VhostParts;
+}
+
+/** What stays the same for as long as it exists. */
+export interface VhostFacts {
+  readonly name: string;
+  readonly configured: boolean;
+  /** Shared with whoever keeps it up to date. */
+  readonly channels: ReadonlySet<string>;
+}
+
+/**
+ * One application's world: its topics, clients, keys and rules never meet another's. The object stays the same for as
+ * long as the vhost exists; what it holds changes when its settings do.
+ */
+export class Vhost {
+  readonly name: string;
+  /** Of the configuration file: it cannot be changed at run time. */
+  readonly configured: boolean;
+  /** Channels opened at run time; they matter where `opened_only` is on. */
+  readonly channels: ReadonlySet<string>;
+  #settings: VhostSettings;
+  #given: JsonObject;
+  #parts: VhostParts;
+  #rules: (topic: string) => TopicRules;
+  #anonymous: Principal | undefined;
+
+  constructor({ channels, configured, name }: VhostFacts, definition: VhostDefinition) {
+    this.name = name;
+    this.configured = configured;
+    this.channels = channels;
+    const { given, parts, settings } = definition;
+    this.#given = given;
+    this.#settings = settings;
+    this.#parts = parts;
+    this.#rules = rulesOf(settings);
+    this.#anonymous = anonymousOf(settings);
+  }
+
+  /** The settings as they were given, secrets and all; those of the configuration file complete. */
+  get given(): JsonObject {
+    return this.#given;
+  }
+
+  get settings(): VhostSettings {
+    return this.#settings;
+  }
+
+  get authenticator(): Authenticator {
+    return this.#parts.authenticator;
+  }
+
+  get hooks(): Hooks | undefined {
+    return this.#parts.hooks;
+  }
+
+  /** Makes tokens for its clients. */
+  get issuer(): TokenIssuer {
+    return this.#parts.issuer;
+  }
+
+  /** Whom clients without a token act for; undefined where nobody comes in without one. */
+  get anonymous(): Principal | undefined {
+    return this.#anonymous;
+  }
+
+  rulesFor(topic: string): TopicRules {
+    return this.#rules(topic);
+  }
+
+  /** Whether clients may join the topic at all. */
+  exists(topic: string): boolean {
+    return !this.#settings.opened_only || this.channels.has(topic);
+  }
+
+  /** Kept by the registry of vhosts, which then gives the topics their new rules. */
+  change({ given, parts, settings }: VhostDefinition): void {
+    this.#parts.stop();
+    this.#given = given;
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#rules = rulesOf(settings);
+    this.#anonymous = anonymousOf(settings);
+  }
+
+  stop(): void {
+    this.#parts.stop();
+  }
+}
+
+function anonymousOf({ anonymous }: VhostSettings): Principal | undefined {
+  if (!anonymous.connect) return undefined;
+  return { user: undefined, permissions: Permissions.of(anonymous.permissions), expires: undefined, info: {} };
+}

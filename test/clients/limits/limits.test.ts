@@ -1,0 +1,191 @@
+import { ConnectionLimits } from "../../../src/clients/limits/connection-limits.js";
+import { Counts } from "../../../src/clients/limits/counts.js";
+import { KeyedRates } from "../../../src/clients/limits/keyed-rates.js";
+import { RateLimited } from "../../../src/clients/limits/rate-limited.js";
+import { TokenBucket } from "../../../src/clients/limits/token-bucket.js";
+import { ManualClock } from "../../support/manual-clock.js";
+
+/** How many of so many attempts succeed. */
+function successes(attempts: number, attempt: () => boolean): number {
+  return Array.from({ length: attempts }, attempt).filter(Boolean).length;
+}
+
+function tried(attempt: () => unknown): string {
+  try {
+    attempt();
+    return "ok";
+  } catch (error) {
+    return error instanceof RateLimited ? `again in ${error.retryAfter} s` : (error as { code: string }).code;
+  }
+}
+
+describe("a bucket", () => {
+  test("L2: lets a second's worth through at once, then as much as time brings", () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket(10, clock);
+    expect(successes(20, () => bucket.take())).toBe(10);
+    clock.advance(99);
+    expect(bucket.take()).toBe(false);
+    expect(bucket.wait()).toBe(1);
+    clock.advance(1);
+    expect([bucket.take(), bucket.take()]).toEqual([true, false]);
+    clock.advance(3_600_000);
+    expect(successes(20, () => bucket.take())).toBe(10);
+  });
+
+  test("L2: over a long time no more goes through than the rate, however it is asked", () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket(7, clock);
+    let through = 0;
+    for (let step = 0; step < 10_000; step += 1) {
+      clock.advance(step % 13);
+      if (bucket.take()) through += 1;
+    }
+    expect(through).toBeLessThanOrEqual(7 + (clock.now() * 7) / 1_000);
+    expect(through).toBeGreaterThanOrEqual((clock.now() * 7) / 1_000 - 1);
+  });
+
+  test("L2: what is larger than a second's worth goes through a full bucket, and is owed", () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket(100, clock);
+    expect([bucket.take(50), bucket.take(350)]).toEqual([true, false]);
+    clock.advance(500);
+    expect(bucket.take(350)).toBe(true);
+    clock.advance(2_500);
+    expect([bucket.take(1), bucket.wait(1), bucket.wait(350)]).toEqual([false, 10, 1_000]);
+    clock.advance(10);
+    expect(bucket.take(1)).toBe(true);
+  });
+
+  test("L2: a time that is set back lets nothing more through", () => {
+    let now = 10_000;
+    const bucket = new TokenBucket(1, { now: () => now, after: () => () => {} });
+    expect(bucket.take()).toBe(true);
+    now = 0;
+    expect(bucket.take()).toBe(false);
+    now = 1_000;
+    expect([bucket.take(), bucket.take()]).toEqual([true, false]);
+  });
+});
+
+test("L2: counts know their limit, and forget who has none", () => {
+  const counts = new Counts();
+  expect(successes(5, () => counts.take("a", 3))).toBe(3);
+  expect(counts.take("b", 1)).toBe(true);
+  expect([counts.of("a"), counts.of("b"), counts.of("c"), counts.size]).toEqual([3, 1, 0, 2]);
+  for (let round = 0; round < 3; round += 1) counts.give("a");
+  counts.give("b");
+  expect(counts.size).toBe(0);
+  expect(counts.take("c", 0)).toBe(false);
+});
+
+test("L2: rates by key stay in their memory whoever comes, and go by key", () => {
+  const clock = new ManualClock();
+  const rates = new KeyedRates(2, clock, 100);
+  for (let key = 0; key < 1_000; key += 1) expect(rates.take(String(key))).toBe(0);
+  expect(rates.size).toBe(100);
+  // Who keeps on coming is remembered among many others.
+  const waits = Array.from({ length: 500 }, (_, other) => {
+    rates.take(`other ${other}`);
+    return rates.take("greedy");
+  });
+  expect(waits.filter((wait) => wait === 0)).toHaveLength(2);
+  expect(waits.at(-1)).toBe(500);
+  clock.advance(500);
+  expect(rates.take("greedy")).toBe(0);
+});
+
+describe("a vhost's connections", () => {
+  test("L2: without limits all come in", () => {
+    const limits = new ConnectionLimits({}, new ManualClock());
+    expect(tried(() => Array.from({ length: 1_000 }, () => limits.arrive("192.0.2.1").takeUser("ann")))).toBe("ok");
+  });
+
+  test("L2: a place is free again after its release, and only once", () => {
+    const limits = new ConnectionLimits({ connections: 2 }, new ManualClock());
+    const first = limits.arrive("192.0.2.1");
+    limits.arrive("192.0.2.2");
+    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("resource_exhausted");
+    first.release();
+    first.release();
+    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
+    expect(tried(() => limits.arrive("192.0.2.4"))).toBe("resource_exhausted");
+  });
+
+  test("L2: an IPv6 network counts as one address", () => {
+    const limits = new ConnectionLimits({ connections_per_address: 1 }, new ManualClock());
+    const place = limits.arrive("2001:db8::1");
+    expect(tried(() => limits.arrive("2001:db8::ffff"))).toBe("resource_exhausted");
+    expect(tried(() => limits.arrive("2001:db8:0:1::1"))).toBe("ok");
+    expect(tried(() => limits.arrive("192.0.2.1"))).toBe("ok");
+    expect(tried(() => limits.arrive("192.0.2.1"))).toBe("resource_exhausted");
+    place.release();
+    expect(tried(() => limits.arrive("2001:db8::ffff"))).toBe("ok");
+  });
+
+  test("L2: one address that is refused takes no place of the others", () => {
+    const limits = new ConnectionLimits({ connections: 2, connections_per_address: 1 }, new ManualClock());
+    limits.arrive("192.0.2.1");
+    for (let round = 0; round < 5; round += 1) tried(() => limits.arrive("192.0.2.1"));
+    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("ok");
+  });
+
+  test("L2: a user's connections are counted wherever they come from, and change with the user", () => {
+    const limits = new ConnectionLimits({ connections_per_user: 1 }, new ManualClock());
+    const first = limits.arrive("192.0.2.1");
+    const second = limits.arrive("192.0.2.2");
+    first.takeUser("ann");
+    first.takeUser("ann");
+    expect(tried(() => second.takeUser("ann"))).toBe("resource_exhausted");
+    second.takeUser("bob");
+    expect(tried(() => second.takeUser("ann"))).toBe("resource_exhausted");
+    // It is still bob's.
+    expect(tried(() => limits.arrive("192.0.2.3").takeUser("bob"))).toBe("resource_exhausted");
+    first.takeUser(undefined);
+    second.takeUser("ann");
+    second.release();
+    second.takeUser("ann");
+    expect(tried(() => limits.arrive("192.0.2.3").takeUser("ann"))).toBe("ok");
+  });
+
+  test("L2: so many handshakes in a second, and when to come again", () => {
+    const clock = new ManualClock();
+    const limits = new ConnectionLimits({ handshakes_per_second: 2 }, clock);
+    limits.arrive("192.0.2.1").release();
+    limits.arrive("192.0.2.2").release();
+    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("again in 1 s");
+    clock.advance(500);
+    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
+  });
+
+  test("L2: an address that comes too often uses up nothing of the others'", () => {
+    const limits = new ConnectionLimits(
+      { handshakes_per_second: 3, handshakes_per_second_per_address: 1 },
+      new ManualClock(),
+    );
+    limits.arrive("192.0.2.1");
+    for (let round = 0; round < 9; round += 1) expect(tried(() => limits.arrive("192.0.2.1"))).toBe("again in 1 s");
+    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("ok");
+    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
+    expect(tried(() => limits.arrive("192.0.2.4"))).toBe("again in 1 s");
+  });
+
+  test("L2: limits that change hold for those who come then, and what was taken before is given back", () => {
+    const clock = new ManualClock();
+    const limits = new ConnectionLimits({ handshakes_per_second: 2 }, clock);
+    const before = limits.arrive("192.0.2.1");
+    before.takeUser("ann");
+    limits.change({ handshakes_per_second: 2, connections: 2, connections_per_address: 1, connections_per_user: 1 });
+    const after = limits.arrive("192.0.2.1");
+    after.takeUser("ann");
+    // The bucket was not filled by the change.
+    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("again in 1 s");
+    clock.advance(1_000);
+    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("resource_exhausted");
+    before.release();
+    expect(tried(() => limits.arrive("192.0.2.1"))).toBe("resource_exhausted");
+    after.release();
+    clock.advance(1_000);
+    expect(tried(() => limits.arrive("192.0.2.1").takeUser("ann"))).toBe("ok");
+  });
+});
