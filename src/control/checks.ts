@@ -1,0 +1,37 @@
+import type { Backend } from "../access/backend.js";
+import { topicFault } from "../core/topic-name.js";
+import { CarillonError } from "../errors.js";
+
+/** Most topics of one request. */
+const MAX_TOPICS = 1_000;
+
+export function invalid(message: string): CarillonError {
+  return new CarillonError("invalid_argument", message);
+}
+
+/** @throws CarillonError invalid_argument, permission_denied */
+export function checkTopic(backend: Backend, field: string, topic: string): void {
+  const fault = topicFault(topic);
+  if (fault !== undefined) throw invalid(`${field} ${fault}`);
+  if (backend.mayUse(topic)) return;
+  const text = `${field}: key ${JSON.stringify(backend.name)} may not use topic ${JSON.stringify(topic)}`;
+  throw new CarillonError("permission_denied", text);
+}
+
+/** @throws CarillonError invalid_argument, permission_denied */
+export function checkTopics(backend: Backend, topics: readonly string[]): void {
+  if (topics.length === 0) throw invalid("topics: at least one is needed");
+  if (topics.length > MAX_TOPICS) throw invalid(`topics: ${topics.length} of them, the limit is ${MAX_TOPICS}`);
+  for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
+}
+
+/** @throws CarillonError invalid_argument */
+export function checkGiven(field: string, value: string, most = 255): void {
+  if (value === "") throw invalid(`${field} is needed`);
+  checkLength(field, value, most);
+}
+
+/** @throws CarillonError invalid_argument */
+export function checkLength(field: string, value: string, most = 255): void {
+  if (Buffer.byteLength(value) > most) throw invalid(`${field} is longer than ${most} bytes`);
+}

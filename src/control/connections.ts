@@ -1,0 +1,153 @@
+import type { Backend } from "../access/backend.js";
+import type { Client } from "../clients/client.js";
+import type { Clients } from "../clients/clients.js";
+import type { Cluster } from "../cluster/cluster.js";
+import type { TopicIndex } from "../core/topic-index.js";
+import { CarillonError, type ChosenClose, WEBSOCKET_CLOSE } from "../errors.js";
+import { checkGiven, checkLength, checkTopic, invalid } from "./checks.js";
+import { type ConnectionFacts, factsOf, idOf } from "./facts.js";
+import { mergedPage, type NodePage, nodePage, type Page, type PageQuery, pageQuery } from "./pages.js";
+import { checkTarget, clientsOf, isOpen, type Target } from "./target.js";
+
+export interface ConnectionsOptions {
+  readonly cluster: Cluster;
+  readonly clients: Clients;
+  readonly index: TopicIndex;
+}
+
+/** What is said of something that all nodes were asked about; incomplete where nodes are missing. */
+export interface Told<T> {
+  readonly told: T;
+  readonly missing: readonly string[];
+}
+
+export interface ListConnections {
+  /** "": all. */
+  readonly user: string;
+  readonly topic: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+type TopicPlace = { readonly broker: string; readonly topic: string };
+type Found = { readonly connection: ConnectionFacts; readonly topics: readonly TopicPlace[] };
+
+type ListBody = { readonly vhost: string; readonly user: string; readonly topic: string; readonly page: PageQuery };
+type OneBody = { readonly vhost: string; readonly id: string };
+type CloseBody = {
+  readonly vhost: string;
+  readonly target: Target;
+  readonly code: number;
+  readonly text: string;
+};
+
+const LIST = "connections.list";
+const GET = "connections.get";
+const DISCONNECT = "connections.disconnect";
+
+/** Longest text of a close frame. Source: RFC 6455 §5.5. */
+const MAX_REASON = 123;
+
+/** Connections of a vhost, on all nodes. */
+export class Connections {
+  readonly #cluster: Cluster;
+  readonly #clients: Clients;
+  readonly #index: TopicIndex;
+
+  constructor({ clients, cluster, index }: ConnectionsOptions) {
+    this.#cluster = cluster;
+    this.#clients = clients;
+    this.#index = index;
+    cluster.handle(LIST, (body) => this.#listHere(body as unknown as ListBody));
+    cluster.handle(GET, (body) => this.#getHere(body as unknown as OneBody));
+    cluster.handle(DISCONNECT, (body) => this.#disconnectHere(body as unknown as CloseBody));
+  }
+
+  /** @throws CarillonError invalid_argument, permission_denied (the topic) */
+  async list(backend: Backend, request: ListConnections): Promise<Told<Page<ConnectionFacts>>> {
+    const { pageSize, pageToken, topic, user } = request;
+    checkLength("user", user);
+    if (topic !== "") checkTopic(backend, "topic", topic);
+    const page = pageQuery(pageSize, pageToken);
+    const { answers, missing } = await this.#cluster.ask(LIST, { vhost: backend.vhost, user, topic, page });
+    const parts = [...answers.values()] as unknown as NodePage<ConnectionFacts>[];
+    return { told: mergedPage(parts, idOf, page.size, (one) => one), missing };
+  }
+
+  /**
+   * A connection, and the topics that it is in.
+   * @throws CarillonError not_found; unavailable where it may be on a node that did not answer
+   */
+  async get({ vhost }: Backend, id: string): Promise<Found> {
+    checkGiven("id", id);
+    const { answers, missing } = await this.#cluster.ask(GET, { vhost, id });
+    const found = [...answers.values()].find((answer) => answer !== null);
+    if (found !== undefined) return found as unknown as Found;
+    const text = `no connection ${JSON.stringify(id)}`;
+    if (missing.length === 0) throw new CarillonError("not_found", text);
+    throw new CarillonError("unavailable", `${text} on the nodes that answered; missing: ${missing.join(", ")}`);
+  }
+
+  /**
+   * Ends connections after what was sent before.
+   * @param code - 1000, or 3000 to 4999; 0: 4403
+   * @returns how many
+   */
+  async disconnect({ vhost }: Backend, given: Target | undefined, { code, text }: ChosenClose): Promise<Told<number>> {
+    const target = checkTarget(given);
+    if (code !== 0 && code !== 1_000 && !(code >= 3_000 && code <= 4_999)) {
+      throw invalid(`code is ${code}: expected 1000, or 3000 to 4999`);
+    }
+    checkLength("reason", text, MAX_REASON);
+    const { answers, missing } = await this.#cluster.ask(DISCONNECT, { vhost, target, code, text });
+    return { told: sum(answers.values() as Iterable<number>), missing };
+  }
+
+  #listHere({ page, topic, user, vhost }: ListBody): NodePage<ConnectionFacts> {
+    return nodePage(this.#factsOf(this.#meant(vhost, user, topic)), idOf, page);
+  }
+
+  *#factsOf(clients: Iterable<Client>): Generator<ConnectionFacts> {
+    for (const client of clients) if (isOpen(client)) yield factsOf(client, this.#cluster.node);
+  }
+
+  #meant(vhost: string, user: string, topic: string): Iterable<Client> {
+    if (topic !== "") return this.#inTopic(vhost, user, topic);
+    return user === "" ? this.#clients.all(vhost) : this.#clients.ofUser(vhost, user);
+  }
+
+  *#inTopic(vhost: string, user: string, name: string): Generator<Client> {
+    const told = new Set<Client>();
+    for (const topic of this.#index.of(vhost)) {
+      if (topic.name !== name) continue;
+      for (const { members } of topic.audiences) {
+        for (const { id } of members) {
+          const client = this.#clients.get(id);
+          // It may be in topics of this name with several brokers.
+          if (client === undefined || told.has(client)) continue;
+          told.add(client);
+          if (user === "" || client.principal.user === user) yield client;
+        }
+      }
+    }
+  }
+
+  #getHere({ id, vhost }: OneBody): Found | null {
+    const [client] = clientsOf(this.#clients, vhost, { connectionId: id });
+    if (client === undefined) return null;
+    const topics = [...client.session.memberships.keys()].map(({ broker, name }) => ({ broker, topic: name }));
+    return { connection: factsOf(client, this.#cluster.node), topics };
+  }
+
+  #disconnectHere({ code, target, text, vhost }: CloseBody): number {
+    const clients = clientsOf(this.#clients, vhost, target);
+    const [usualCode, usualText] = WEBSOCKET_CLOSE.disconnected;
+    const reason = code === 0 ? { code: usualCode, text: text || usualText } : { code, text };
+    for (const client of clients) this.#clients.disconnect(client, reason);
+    return clients.length;
+  }
+}
+
+export function sum(numbers: Iterable<number>): number {
+  return [...numbers].reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,40 @@
+import type { VhostAdmin } from "../vhosts/vhost-admin.js";
+import { Connections, type ConnectionsOptions } from "./connections.js";
+import { KeyOperations } from "./keys.js";
+import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.js";
+import { Topics, type TopicsOptions } from "./topics.js";
+import { ChannelOperations, VhostOperations } from "./vhosts.js";
+import { Watches, type WatchesOptions } from "./watches.js";
+
+export interface ControlOptions extends ConnectionsOptions, SubscriptionsOptions, TopicsOptions, WatchesOptions {
+  readonly admin: VhostAdmin;
+}
+
+/**
+ * What operators and backends do with a vhost's connections, topics, channels and keys, on all nodes. To be made before
+ * the cluster is started: it answers the other nodes, too.
+ */
+export class Control {
+  readonly connections: Connections;
+  readonly subscriptions: Subscriptions;
+  readonly topics: Topics;
+  readonly watches: Watches;
+  readonly vhosts: VhostOperations;
+  readonly channels: ChannelOperations;
+  readonly keys: KeyOperations;
+
+  constructor(options: ControlOptions) {
+    this.connections = new Connections(options);
+    this.subscriptions = new Subscriptions(options);
+    this.topics = new Topics(options);
+    this.watches = new Watches(options);
+    this.vhosts = new VhostOperations(options.admin);
+    this.channels = new ChannelOperations(options.admin);
+    this.keys = new KeyOperations(options.admin);
+  }
+
+  /** Ends the watches with unavailable. */
+  stop(): void {
+    this.watches.stop();
+  }
+}

@@ -1,0 +1,37 @@
+import type { JsonObject } from "../access/principal.js";
+import type { Client } from "../clients/client.js";
+
+/** What is told of a connection, between nodes too. */
+export type ConnectionFacts = {
+  /** Unique in the cluster. */
+  readonly id: string;
+  readonly node: string;
+  /** Null for an anonymous client. */
+  readonly user: string | null;
+  readonly info: JsonObject;
+  readonly dialect: string;
+  readonly address: string;
+  readonly userAgent: string;
+  /** In milliseconds since the epoch. */
+  readonly connected: number;
+  /** Null: it does not end by itself. */
+  readonly expires: number | null;
+  readonly topicCount: number;
+};
+
+export function factsOf({ connected, origin, principal, session }: Client, node: string): ConnectionFacts {
+  return {
+    id: session.id,
+    node,
+    user: principal.user ?? null,
+    info: principal.info,
+    dialect: origin.dialect,
+    address: origin.address,
+    userAgent: origin.userAgent,
+    connected,
+    expires: principal.expires ?? null,
+    topicCount: session.memberships.size,
+  };
+}
+
+export const idOf = ({ id }: ConnectionFacts): string => id;

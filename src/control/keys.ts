@@ -1,0 +1,86 @@
+import { BACKEND_ACTIONS, type BackendAction } from "../access/actions.js";
+import type { Backend } from "../access/backend.js";
+import { patternFault } from "../access/pattern.js";
+import type { KeyDescription, NewKey, VhostAdmin } from "../vhosts/vhost-admin.js";
+import { checkGiven, invalid } from "./checks.js";
+import { checkGivable, tooMuch } from "./givable.js";
+import { checkManager, checkPath } from "./vhosts.js";
+
+const NAME = /^[\w.-]{1,64}$/;
+const MAX_TOPICS = 100;
+
+export interface CreateKey {
+  readonly name: string;
+  readonly actions: readonly string[];
+  readonly topics: readonly string[];
+  /** "": the caller's. */
+  readonly vhost: string;
+}
+
+/** Makes and revokes keys. */
+export class KeyOperations {
+  readonly #admin: VhostAdmin;
+
+  constructor(admin: VhostAdmin) {
+    this.#admin = admin;
+  }
+
+  /**
+   * A key gives no more than the caller's own has.
+   * @throws CarillonError invalid_argument, permission_denied, already_exists
+   */
+  async create(
+    backend: Backend,
+    { actions, name, topics, vhost }: CreateKey,
+  ): Promise<{ readonly key: KeyDescription; readonly secret: string }> {
+    const where = vhostOf(backend, vhost);
+    if (!NAME.test(name)) throw invalid("name: expected 1 to 64 letters, digits, _, . and -");
+    const key: NewKey = { name, actions: checkActions(backend, actions), topics: checkPatterns(backend, topics) };
+    return this.#admin.createKey(where, key);
+  }
+
+  async list(backend: Backend, vhost: string): Promise<readonly KeyDescription[]> {
+    return this.#admin.listKeys(vhostOf(backend, vhost));
+  }
+
+  async revoke(backend: Backend, id: string, vhost: string): Promise<void> {
+    checkGiven("id", id);
+    await this.#admin.revokeKey(vhostOf(backend, vhost), id);
+  }
+}
+
+/** @throws CarillonError invalid_argument, permission_denied */
+function vhostOf(backend: Backend, vhost: string): string {
+  if (vhost === "" || vhost === backend.vhost) return backend.vhost;
+  checkPath("vhost", vhost);
+  checkManager(backend);
+  return vhost;
+}
+
+function checkActions(backend: Backend, actions: readonly string[]): NewKey["actions"] {
+  if (actions.length === 0) throw invalid(`actions: at least one is needed, of ${KNOWN.join(", ")}`);
+  for (const [position, action] of actions.entries()) {
+    if (!isKnown(action))
+      throw invalid(`actions[${position}]: ${JSON.stringify(action)} is none of ${KNOWN.join(", ")}`);
+    const lacks = (action === "*" ? BACKEND_ACTIONS : [action]).find((one) => !backend.actions.has(one));
+    if (lacks !== undefined) throw tooMuch(backend, `the action ${JSON.stringify(lacks)}`);
+  }
+  return [...new Set(actions)] as NewKey["actions"];
+}
+
+const KNOWN: readonly ("*" | BackendAction)[] = [...BACKEND_ACTIONS, "*"];
+
+function isKnown(action: string): action is "*" | BackendAction {
+  return (KNOWN as readonly string[]).includes(action);
+}
+
+function checkPatterns(backend: Backend, topics: readonly string[]): readonly string[] {
+  if (topics.length > MAX_TOPICS) throw invalid(`topics: ${topics.length} patterns, the limit is ${MAX_TOPICS}`);
+  for (const [position, pattern] of topics.entries()) {
+    const fault = patternFault(pattern);
+    if (fault !== undefined) throw invalid(`topics[${position}]: ${fault}`);
+  }
+  if (backend.topics.length > 0 && topics.length === 0) throw tooMuch(backend, "all topics");
+  checkGivable(backend, topics);
+  return topics;
+}

@@ -1,0 +1,25 @@
+import type { Client } from "../clients/client.js";
+import type { Clients } from "../clients/clients.js";
+import { checkGiven, invalid } from "./checks.js";
+
+/** Which connections: one, or all of a user. */
+export type Target = { readonly connectionId: string } | { readonly user: string };
+
+/** @throws CarillonError invalid_argument */
+export function checkTarget(target: Target | undefined): Target {
+  if (target === undefined) throw invalid("target: connection_id or user is needed");
+  if ("user" in target) checkGiven("target.user", target.user);
+  else checkGiven("target.connection_id", target.connectionId);
+  return target;
+}
+
+/** Those of this node. What is being closed is not meant. */
+export function clientsOf(clients: Clients, vhost: string, target: Target): Client[] {
+  if ("user" in target) return [...clients.ofUser(vhost, target.user)].filter(isOpen);
+  const client = clients.get(target.connectionId);
+  return client !== undefined && client.vhost.name === vhost && isOpen(client) ? [client] : [];
+}
+
+export function isOpen({ session }: Client): boolean {
+  return session.open;
+}

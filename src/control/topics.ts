@@ -1,0 +1,65 @@
+import type { Backend } from "../access/backend.js";
+import type { Cluster } from "../cluster/cluster.js";
+import type { TopicIndex } from "../core/topic-index.js";
+import { checkLength } from "./checks.js";
+import type { Told } from "./connections.js";
+import { mergedPage, type NodePage, nodePage, type Page, type PageQuery, pageQuery } from "./pages.js";
+
+export interface TopicsOptions {
+  readonly cluster: Cluster;
+  readonly index: TopicIndex;
+}
+
+export type TopicSize = { readonly broker: string; readonly name: string; readonly sessions: number };
+
+export interface ListTopics {
+  /** "": all. */
+  readonly prefix: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+type ListBody = { readonly vhost: string; readonly prefix: string; readonly page: PageQuery };
+
+const LIST = "topics.list";
+
+/** Topics of a vhost that somebody is in, on any node. */
+export class Topics {
+  readonly #cluster: Cluster;
+  readonly #index: TopicIndex;
+
+  constructor({ cluster, index }: TopicsOptions) {
+    this.#cluster = cluster;
+    this.#index = index;
+    cluster.handle(LIST, (body) => this.#listHere(body as unknown as ListBody));
+  }
+
+  /** A backend whose key is for some topics is shown those: its pages may be shorter than asked for. */
+  async list(backend: Backend, { pageSize, pageToken, prefix }: ListTopics): Promise<Told<Page<TopicSize>>> {
+    checkLength("prefix", prefix);
+    const page = pageQuery(pageSize, pageToken);
+    const { answers, missing } = await this.#cluster.ask(LIST, { vhost: backend.vhost, prefix, page });
+    const parts = [...answers.values()] as unknown as NodePage<TopicSize>[];
+    const { items, nextPageToken } = mergedPage(parts, keyOf, page.size, added);
+    return { told: { items: items.filter(({ name }) => backend.mayUse(name)), nextPageToken }, missing };
+  }
+
+  #listHere({ page, prefix, vhost }: ListBody): NodePage<TopicSize> {
+    return nodePage(this.#sizes(vhost, prefix), keyOf, page);
+  }
+
+  *#sizes(vhost: string, prefix: string): Generator<TopicSize> {
+    for (const { broker, name, sessions } of this.#index.of(vhost)) {
+      if (sessions > 0 && name.startsWith(prefix)) yield { broker, name, sessions };
+    }
+  }
+}
+
+/** By name, then by broker: a line feed comes before all that a name may hold. */
+function keyOf({ broker, name }: TopicSize): string {
+  return `${name}\n${broker}`;
+}
+
+function added(a: TopicSize, b: TopicSize): TopicSize {
+  return { ...a, sessions: a.sessions + b.sessions };
+}

@@ -1,0 +1,88 @@
+import type { Backend } from "../access/backend.js";
+import type { JsonObject } from "../access/principal.js";
+import { CarillonError } from "../errors.js";
+import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";
+import { checkGiven, checkTopic, invalid } from "./checks.js";
+
+/** Its backends manage the others. */
+const DEFAULT_VHOST = "/";
+
+/** Source: webrocket's vhost paths. */
+const PATH = /^\/(?:[\w-]+(?:\/[\w-]+)*)?$/;
+
+/** @throws CarillonError permission_denied */
+export function checkManager({ actions, name, vhost }: Backend): void {
+  if (vhost === DEFAULT_VHOST && actions.has("vhosts")) return;
+  const text = `key ${JSON.stringify(name)} may not do this: it needs the action "vhosts" of the default vhost`;
+  throw new CarillonError("permission_denied", text);
+}
+
+/** @throws CarillonError invalid_argument */
+export function checkPath(field: string, path: string): void {
+  checkGiven(field, path);
+  if (!PATH.test(path)) throw invalid(`${field}: expected / or a path such as /shop or /shop/eu`);
+}
+
+/** Makes and changes vhosts at run time. */
+export class VhostOperations {
+  readonly #admin: VhostAdmin;
+
+  constructor(admin: VhostAdmin) {
+    this.#admin = admin;
+  }
+
+  async create(backend: Backend, path: string, settings: JsonObject): Promise<VhostDescription> {
+    check(backend, path);
+    return this.#admin.create(path, settings);
+  }
+
+  async update(backend: Backend, path: string, settings: JsonObject): Promise<VhostDescription> {
+    check(backend, path);
+    return this.#admin.update(path, settings);
+  }
+
+  async get(backend: Backend, path: string): Promise<VhostDescription> {
+    check(backend, path);
+    return this.#admin.get(path);
+  }
+
+  async list(backend: Backend): Promise<readonly VhostDescription[]> {
+    checkManager(backend);
+    return this.#admin.list();
+  }
+
+  async delete(backend: Backend, path: string): Promise<void> {
+    check(backend, path);
+    await this.#admin.delete(path);
+  }
+}
+
+function check(backend: Backend, path: string): void {
+  checkManager(backend);
+  checkPath("path", path);
+}
+
+/** Opens and closes channels of the caller's vhost. */
+export class ChannelOperations {
+  readonly #admin: VhostAdmin;
+
+  constructor(admin: VhostAdmin) {
+    this.#admin = admin;
+  }
+
+  async open(backend: Backend, channel: string): Promise<boolean> {
+    checkTopic(backend, "channel", channel);
+    return this.#admin.openChannel(backend.vhost, channel);
+  }
+
+  async close(backend: Backend, channel: string): Promise<void> {
+    checkTopic(backend, "channel", channel);
+    await this.#admin.closeChannel(backend.vhost, channel);
+  }
+
+  /** Those that the backend may use. */
+  async list(backend: Backend): Promise<readonly string[]> {
+    const channels = await this.#admin.listChannels(backend.vhost);
+    return channels.filter((channel) => backend.mayUse(channel));
+  }
+}

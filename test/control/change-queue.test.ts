@@ -1,0 +1,31 @@
+import { ChangeQueue } from "../../src/control/change-queue.js";
+
+test("changes come in order, those that are waited for too", async () => {
+  const queue = new ChangeQueue<number>(3);
+  queue.push(1);
+  queue.push(2);
+  expect([await queue.next(), await queue.next()]).toEqual([1, 2]);
+  const next = queue.next();
+  queue.push(3);
+  expect(await next).toBe(3);
+});
+
+test("O6: a watcher that does not keep up is told so, and gets nothing more", async () => {
+  const queue = new ChangeQueue<number>(3);
+  for (const value of [1, 2, 3]) queue.push(value);
+  expect(await queue.next()).toBe(1);
+  queue.push(4);
+  queue.push(5);
+  const slow = { code: "resource_exhausted", message: "the watcher is too slow: 3 changes wait for it" };
+  await expect(queue.next()).rejects.toMatchObject(slow);
+  queue.push(6);
+  queue.fail(new Error("later"));
+  await expect(queue.next()).rejects.toMatchObject(slow);
+});
+
+test("whoever waits hears of the end", async () => {
+  const queue = new ChangeQueue<number>(3);
+  const next = queue.next();
+  queue.fail(new Error("the end"));
+  await expect(next).rejects.toThrow("the end");
+});
