@@ -3,7 +3,9 @@ export default {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
-  transform: { "^.+\\.ts$": "@swc/jest" },
+  transform: { "^.+\\.ts$": "@swc/jest", "/node_modules/jose/.+\\.js$": "@swc/jest" },
+  // Packages that come as ESM only.
+  transformIgnorePatterns: ["/node_modules/(?!jose/)"],
   // Sources import each other as ".js" (ESM); under jest the TypeScript file is meant.
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   testTimeout: 30_000,

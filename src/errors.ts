@@ -75,7 +75,17 @@ export type CloseReason =
   | "malformed_frames"
   | "flooding"
   | "not_utf8"
-  | "ping_timeout";
+  | "ping_timeout"
+  | "token_expired"
+  | "disconnected"
+  | "vhost_deleted"
+  | "not_joined";
+
+/** A close code and text that a backend has chosen. */
+export interface ChosenClose {
+  readonly code: number;
+  readonly text: string;
+}
 
 /** WebSocket close codes and texts. Source: RFC 6455 §7.4.1 and the IANA registry (1012, 1013). */
 export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: number, text: string]>> = {
@@ -85,4 +95,14 @@ export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: numbe
   flooding: [1008, "too many frames at once"],
   not_utf8: [1007, "binary frames must hold UTF-8"],
   ping_timeout: [1011, "ping timeout"],
+  // From 4000 up codes are an application's own; these call the HTTP status to mind.
+  token_expired: [4401, "token expired: connect with a new one"],
+  disconnected: [4403, "disconnected by the backend"],
+  vhost_deleted: [4404, "the vhost was deleted"],
+  not_joined: [1013, "could not be joined to its topics: try again later"],
 };
+
+/** What the close frame says. */
+export function closeFrameOf(reason: CloseReason | ChosenClose): readonly [code: number, text: string] {
+  return typeof reason === "string" ? WEBSOCKET_CLOSE[reason] : [reason.code, reason.text];
+}

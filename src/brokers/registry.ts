@@ -7,12 +7,12 @@ const LONGEST_SHOWN = 64;
 /** The brokers of this node by name, and which of them each vhost's clients may name. */
 export class BrokerRegistry implements BrokerDirectory {
   readonly #brokers: ReadonlyMap<string, NamedBroker>;
-  readonly #vhosts: ReadonlyMap<string, readonly string[]>;
+  readonly #namesFor: (vhost: string) => readonly string[];
 
-  /** @param vhosts - broker names a vhost may use; the first is its default */
-  constructor(drivers: ReadonlyMap<string, BrokerDriver>, vhosts: ReadonlyMap<string, readonly string[]>) {
+  /** @param namesFor - the brokers that a vhost may use; the first is its default */
+  constructor(drivers: ReadonlyMap<string, BrokerDriver>, namesFor: (vhost: string) => readonly string[]) {
     this.#brokers = new Map([...drivers].map(([name, driver]) => [name, { name, driver }]));
-    this.#vhosts = vhosts;
+    this.#namesFor = namesFor;
   }
 
   get all(): Iterable<NamedBroker> {
@@ -25,7 +25,7 @@ export class BrokerRegistry implements BrokerDirectory {
   }
 
   resolve(vhost: string, name: string): NamedBroker {
-    const known = this.#vhosts.get(vhost) ?? [];
+    const known = this.#namesFor(vhost);
     const wanted = name === "" ? known[0] : known.find((candidate) => candidate === name);
     const broker = wanted === undefined ? undefined : this.#brokers.get(wanted);
     if (broker === undefined) {

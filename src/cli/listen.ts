@@ -5,43 +5,50 @@ import { EXIT, fail } from "./exit-code.js";
 export interface ListenFlags {
   readonly url: string;
   readonly json?: true;
+  readonly token?: string;
 }
 
 /**
  * Prints what is published on the topics until a signal ends it. Comes back by itself when the connection is lost, and
  * when the broker was away.
  */
-export function listen(topics: readonly string[], { json, url }: ListenFlags): void {
+export function listen(topics: readonly string[], { json, token, url }: ListenFlags): void {
   const target = new URL(url);
   if (json === true) target.searchParams.set("meta", "1");
   let connectedOnce = false;
-  const client = new ListenClient(target.href, topics, {
-    onConnected: () => {
-      connectedOnce = true;
-    },
-    onRetry: (reason, wait) => {
-      if (connectedOnce) {
-        note(`${reason}; trying again in ${wait} ms`);
-        return;
-      }
-      client.stop();
-      fail(`cannot connect to ${target.origin}: ${reason}`, EXIT.unavailable);
-    },
-    onFrame: (frame, text) => {
-      if (frame.topic === "@join") {
-        note(`listening to ${topics.join(" ")}`);
-      } else if (frame.topic === "#join" || frame.topic === "#error") {
+  const client = new ListenClient(
+    { url: target.href, topics, token: token ?? process.env["CARILLON_TOKEN"] },
+    {
+      onConnected: () => {
+        connectedOnce = true;
+      },
+      onRetry: (reason, wait) => {
+        if (connectedOnce) {
+          note(`${reason}; trying again in ${wait} ms`);
+          return;
+        }
         client.stop();
-        fail(errorOf(frame));
-      } else if (frame.topic === "#lagged") {
-        note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} of ${String(frame.payload)}`);
-      } else if (frame.topic.startsWith("#")) {
-        note(text);
-      } else {
-        process.stdout.write(json === true ? `${text}\n` : linesOf(frame, topics.length > 1));
-      }
+        fail(`cannot connect to ${target.origin}: ${reason}`, EXIT.unavailable);
+      },
+      onRefused: (reason) => {
+        fail(`${target.origin}: ${reason}`);
+      },
+      onFrame: (frame, text) => {
+        if (frame.topic === "@join") {
+          note(`listening to ${topics.join(" ")}`);
+        } else if (frame.topic === "#join" || frame.topic === "#error") {
+          client.stop();
+          fail(errorOf(frame));
+        } else if (frame.topic === "#lagged") {
+          note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} of ${String(frame.payload)}`);
+        } else if (frame.topic.startsWith("#")) {
+          note(text);
+        } else {
+          process.stdout.write(json === true ? `${text}\n` : linesOf(frame, topics.length > 1));
+        }
+      },
     },
-  });
+  );
   const onSignal = (): void => {
     client.stop();
   };

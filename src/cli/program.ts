@@ -50,6 +50,10 @@ function createProgram(): Command {
     .option("--id <id>", "id of the message (default: the server makes one)")
     .option("--broker-name <name>", "broker to publish through (default: the server's default)")
     .option("--async", "do not wait for the broker")
+    .option("--key <key>", "the backend's key; better in CARILLON_KEY, as others on the machine see command lines")
+    .option("--vhost <path>", "vhost to publish in (default: the key's)")
+    .option("--tls", "the node's gRPC port has TLS")
+    .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
     .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
     .action(async (topic, payload, flags) => (await import("./publish.js")).publish(topic, payload, flags));
 
@@ -57,6 +61,7 @@ function createProgram(): Command {
     .command("listen")
     .description("print what is published on topics, until interrupted")
     .argument("<topic...>", "topics to listen to")
+    .option("--token <token>", "who listens; better in CARILLON_TOKEN, as others on the machine see command lines")
     .option("--json", "print each message as JSON with its id, event and time")
     .option("-u, --url <url>", "WebSocket URL of a node", webSocketUrl, defaultUrl());
   listenCommand.action(async (topics, flags) => {
@@ -64,6 +69,30 @@ function createProgram(): Command {
     if (!isWebSocketUrl(flags.url)) listenCommand.error("error: CARILLON_HTTP: expected HOST:PORT");
     (await import("./listen.js")).listen(topics, flags);
   });
+
+  const accessCommand = program.command("access").description("questions about who may do what");
+  accessCommand
+    .command("explain")
+    .description("say whether a client may do something, and why; exit code 0 allowed, 1 refused")
+    .argument("<action>", "join, publish, call or presence")
+    .argument("<topic>", "topic; for call: event")
+    .option("-c, --config <file>", "YAML file with settings (default: carillon.yaml here, if there is one)")
+    .option("--vhost <path>", "vhost", "/")
+    .option("--token <jwt>", "who asks: the bearer of this token; - reads it from stdin")
+    .option("--anonymous", "who asks: a client without a token")
+    .option("--permissions <json>", 'who asks: somebody with these, such as {"join":["orders.*"]}')
+    .action(async (action, topic, flags) => (await import("./access.js")).explainAccess(action, topic, flags));
+
+  const keyCommand = program.command("key").description("keys of backends");
+  keyCommand
+    .command("create")
+    .description("make a key, and print what the configuration wants of it")
+    .option("--name <name>", "its name", "backend")
+    .action(async (flags) => (await import("./key.js")).createKeyFor(flags));
+  keyCommand
+    .command("hash")
+    .description("print the hash of a key that is read from stdin")
+    .action(async () => (await import("./key.js")).hashKeyOfStdin());
 
   const configCommand = program
     .command("config")

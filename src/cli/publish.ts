@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { PublishClient } from "../rpc/client.js";
 import { fail } from "./exit-code.js";
@@ -8,13 +9,23 @@ export interface PublishFlags {
   readonly id?: string;
   readonly brokerName?: string;
   readonly async?: true;
+  readonly key?: string;
+  readonly vhost?: string;
+  readonly tls?: true;
+  readonly ca?: string;
 }
 
 /** Publishes one message and prints its id and how far it got. Without a payload, or with "-", it is read from stdin. */
 export async function publish(topic: string, text: string | undefined, flags: PublishFlags): Promise<void> {
   const payload = text === undefined || text === "-" ? await buffer(process.stdin) : Buffer.from(text);
-  const client = new PublishClient(flags.server);
+  let client: PublishClient | undefined;
   try {
+    client = new PublishClient({
+      address: flags.server,
+      key: flags.key ?? process.env["CARILLON_KEY"],
+      vhost: flags.vhost,
+      tls: flags.tls === true || flags.ca !== undefined ? { ca: authorityOf(flags.ca) } : undefined,
+    });
     const message = {
       topics: [topic],
       payload,
@@ -27,8 +38,12 @@ export async function publish(topic: string, text: string | undefined, flags: Pu
   } catch (error) {
     fail(error);
   } finally {
-    client.close();
+    client?.close();
   }
+}
+
+function authorityOf(file: string | undefined): Buffer | undefined {
+  return file === undefined ? undefined : readFileSync(file);
 }
 
 /** By the numbers of websockets.v1.Stage. */

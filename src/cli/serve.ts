@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { relative } from "node:path";
-import { loadConfig } from "../config/load.js";
+import { asksForKeys, loadConfig } from "../config/load.js";
 import type { Config, ConfigInput } from "../config/schema.js";
 import { createLog } from "../observe/log.js";
 import { type Addresses, Server } from "../server/server.js";
+import { configFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ServeFlags {
@@ -31,7 +31,13 @@ export async function serve(flags: ServeFlags): Promise<void> {
     return;
   }
   const log = createLog(config.log);
-  const server = new Server(config, log);
+  let server: Server;
+  try {
+    server = new Server(config, log);
+  } catch (error) {
+    fail(error, EXIT.usage);
+    return;
+  }
   onSignals(server, (signal) => {
     log.info({ signal }, "stopping; a second signal exits at once");
   });
@@ -41,7 +47,9 @@ export async function serve(flags: ServeFlags): Promise<void> {
     fail(error);
     process.exit();
   }
-  log.warn("no keys are configured: whoever reaches these ports may publish and listen");
+  if (!asksForKeys(config.vhosts)) {
+    log.warn("no keys are configured: whoever reaches these ports may publish and listen");
+  }
   if (flags.try === true && server.addresses !== undefined) process.stderr.write(linesToTry(server.addresses));
 }
 
@@ -51,13 +59,7 @@ function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Confi
     ...(grpc === undefined ? {} : { grpc }),
     ...(insecure === undefined ? {} : { insecure }),
   };
-  const file = config ?? process.env["CARILLON_CONFIG"] ?? fileHere();
-  return loadConfig({ file, environment: process.env, flags, broker });
-}
-
-/** carillon.yaml in the working directory is used without being named. */
-function fileHere(): string | undefined {
-  return existsSync("carillon.yaml") ? "carillon.yaml" : undefined;
+  return loadConfig({ file: configFile(config), environment: process.env, flags, broker });
 }
 
 function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): void {

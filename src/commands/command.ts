@@ -8,6 +8,8 @@ export interface JoinCommand {
   /** "" for the vhost's default. */
   readonly broker: string;
   readonly topics: readonly string[];
+  /** A channel token that opens the topics where permissions do not; undefined for none. */
+  readonly auth: string | undefined;
 }
 
 export interface LeaveCommand {

@@ -1,5 +1,6 @@
-import type { Session } from "../core/session.js";
+import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
+import { authenticate } from "./authenticate.js";
 import type { Command, Reply } from "./command.js";
 import { join } from "./join.js";
 import { leave } from "./leave.js";
@@ -10,25 +11,37 @@ import type { Services } from "./services.js";
  * Carries out a client's command. Resolves when the client may send the next: commands of one session take effect in
  * the order sent. Every refusal goes to `reply`; nothing is thrown.
  */
-export async function execute(command: Command, session: Session, services: Services, reply: Reply): Promise<void> {
+export async function execute(command: Command, client: Client, services: Services, reply: Reply): Promise<void> {
   try {
-    await dispatch(command, session, services, reply);
+    checkAllowed(command, client, services);
+    await dispatch(command, client, services, reply);
   } catch (cause) {
     reply({ ok: false, error: CarillonError.from(cause) });
   }
 }
 
-function dispatch(command: Command, session: Session, services: Services, reply: Reply): Promise<void> | void {
+/** A client whose time is up is about to be disconnected; until then it may only say who it is. */
+function checkAllowed(command: Command, client: Client, { clients }: Services): void {
+  if (command.kind !== "authenticate" && clients.isOver(client)) {
+    throw new CarillonError("unauthenticated", "the token has expired");
+  }
+  if (client.rates?.commands?.take(1) === false) {
+    throw new CarillonError("resource_exhausted", "this client sends more commands a second than it may");
+  }
+}
+
+function dispatch(command: Command, client: Client, services: Services, reply: Reply): Promise<void> | void {
   switch (command.kind) {
     case "join":
-      return join(command, session, services, reply);
+      return join(command, client, services, reply);
     case "leave":
-      return leave(command, session, services, reply);
+      return leave(command, client, services, reply);
     case "publish":
-      return publish(command, session, services, reply);
+      return publish(command, client, services, reply);
+    case "authenticate":
+      return authenticate(command, client, services, reply);
     case "call":
     case "presence":
-    case "authenticate":
       throw new CarillonError("unimplemented", `this server does not offer ${command.kind} yet`);
   }
 }

@@ -1,4 +1,4 @@
-import type { CloseReason } from "../errors.js";
+import type { ChosenClose, CloseReason } from "../errors.js";
 import type { FanOut } from "./fan-out.js";
 import type { Session } from "./session.js";
 import type { Topic } from "./topic.js";
@@ -57,7 +57,7 @@ export class Hub {
   /**
    * Takes a session out of everything. With a reason, its connection is ended too, after it got what came before.
    */
-  remove(session: Session, reason?: CloseReason): void {
+  remove(session: Session, reason?: CloseReason | ChosenClose): void {
     if (!this.#sessions.delete(session)) return;
     for (const topic of session.memberships.keys()) this.leave(session, topic);
     if (reason === "slow_consumer") session.outbox.abandon();

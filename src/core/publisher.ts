@@ -18,6 +18,8 @@ export interface Draft {
 export interface Source {
   readonly kind: "backend" | "client";
   readonly vhost: string;
+  /** Why it may not publish on the topic; undefined where it may. */
+  refusal(topic: string): CarillonError | undefined;
 }
 
 /** What a message costs on each of its topics beside its payload, so that many empty ones are not free. */
@@ -37,8 +39,6 @@ export interface PublisherOptions {
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly limits: PublisherLimits;
-  /** Vhosts whose clients may publish. */
-  readonly clientsMayPublish: ReadonlySet<string>;
   /** Told when messages answered as accepted were not confirmed by the broker afterwards. */
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
 }
@@ -116,23 +116,34 @@ export class Publisher {
   }
 
   /**
+   * Says whether publish would take it, as far as that depends on the request itself.
+   * @throws CarillonError invalid_argument, not_found, permission_denied
+   */
+  check(source: Source, drafts: readonly Draft[]): void {
+    for (const [position, draft] of drafts.entries()) {
+      const where = placeOf(source, position);
+      checkDraft(draft, this.#options.limits, where);
+      checkRights(draft, source, where);
+      resolve(this.#options.brokers, source.vhost, draft.broker, where);
+    }
+  }
+
+  /**
    * The first half of publish: everything that can refuse a request.
    * @throws as publish does for a refusal
    */
   prepare(source: Source, drafts: readonly Draft[]): Prepared {
-    const { brokers, clientsMayPublish, clock, ids, limits } = this.#options;
+    const { brokers, clock, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
-    if (source.kind === "client" && !clientsMayPublish.has(source.vhost)) {
-      throw new CarillonError("permission_denied", "clients may not publish here");
-    }
     const time = clock.now();
     const batches = new Map<BrokerDriver, Publication[]>();
     const messages: { id: string; driver: BrokerDriver }[] = [];
     let bytes = 0;
     let expanded = 0;
     for (const [position, draft] of drafts.entries()) {
-      const where = source.kind === "backend" ? `messages[${position}].` : "";
+      const where = placeOf(source, position);
       checkDraft(draft, limits, where);
+      checkRights(draft, source, where);
       const { driver } = resolve(brokers, source.vhost, draft.broker, where);
       const topics = draft.topics.length === 1 ? draft.topics : new Set(draft.topics);
       const message: Message = {
@@ -161,6 +172,11 @@ export class Publisher {
   }
 }
 
+/** What faults of a draft are told to be in: a client sends one at a time. */
+function placeOf({ kind }: Source, position: number): string {
+  return kind === "backend" ? `messages[${position}].` : "";
+}
+
 function checkDraft(draft: Draft, limits: PublisherLimits, where: string): void {
   const { event, id, payload, topics } = draft;
   if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
@@ -178,6 +194,13 @@ function checkDraft(draft: Draft, limits: PublisherLimits, where: string): void 
   if (eventFault !== undefined) throw invalid(`${where}event ${eventFault}`);
   const idFault = labelFault(id);
   if (idFault !== undefined) throw invalid(`${where}id ${idFault}`);
+}
+
+function checkRights({ topics }: Draft, source: Source, where: string): void {
+  for (const topic of topics) {
+    const refusal = source.refusal(topic);
+    if (refusal !== undefined) throw new CarillonError(refusal.code, `${where}${refusal.message}`);
+  }
 }
 
 function resolve(brokers: BrokerDirectory, vhost: string, name: string, where: string): { driver: BrokerDriver } {

@@ -1,4 +1,4 @@
-import type { CloseReason } from "../errors.js";
+import type { ChosenClose, CloseReason } from "../errors.js";
 import { Outbox, type OutboxContext } from "./outbox.js";
 import type { Encoding, Sink } from "./ports.js";
 import type { Membership, Topic } from "./topic.js";
@@ -22,7 +22,7 @@ export class Session {
   readonly memberships: Map<Topic, Membership> = new Map();
   readonly #sink: Sink;
   #open = true;
-  #endedFor: CloseReason | undefined;
+  #endedFor: CloseReason | ChosenClose | undefined;
 
   constructor(options: SessionOptions) {
     this.id = options.id;
@@ -38,12 +38,12 @@ export class Session {
   }
 
   /** Why this side ended it; undefined while it lives and when the peer ended it. */
-  get endedFor(): CloseReason | undefined {
+  get endedFor(): CloseReason | ChosenClose | undefined {
     return this.#endedFor;
   }
 
   /** Ends the session. Kept by the hub, which takes it out of its topics first. */
-  end(reason?: CloseReason): void {
+  end(reason?: CloseReason | ChosenClose): void {
     if (!this.#open) return;
     this.#open = false;
     this.#endedFor = reason;

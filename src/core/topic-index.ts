@@ -15,6 +15,16 @@ export class TopicIndex {
     return this.#size;
   }
 
+  /** All topics of a vhost. */
+  *of(vhost: string): Generator<Topic> {
+    for (const [key, realm] of this.#realms) if (key.startsWith(`${vhost}\n`)) yield* realm.values();
+  }
+
+  /** The vhost's rules have changed: its topics get the new ones. */
+  refresh(vhost: string): void {
+    for (const topic of this.of(vhost)) topic.rules = this.#rulesOf(vhost, topic.name);
+  }
+
   find(vhost: string, broker: string, name: string): Topic | undefined {
     return this.#realms.get(realmKey(vhost, broker))?.get(name);
   }

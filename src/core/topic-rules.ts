@@ -4,28 +4,32 @@
  */
 export type SlowConsumerPolicy = "disconnect" | "drop_oldest" | "latest";
 
-/** How a topic's messages are delivered. */
+/** Who may use a topic, and how its messages are delivered. */
 export interface TopicRules {
+  /** The pattern that these rules were found by, for explanations. */
+  readonly match: string;
+  /** Whether every client of the vhost may join, or those with a permission only. */
+  readonly access: "open" | "private";
+  /** Whether those who may join may publish too. */
+  readonly clientPublish: boolean;
+  /** Whether it is known who is in the topic. */
+  readonly presence: boolean;
+  /** Most sessions of this node that may be in the topic. */
+  readonly maxSessions: number;
   readonly slowConsumer: SlowConsumerPolicy;
   /** Milliseconds that messages may wait for others to be written with; 0: they leave in the turn that brought them. */
   readonly writeDelay: number;
 }
 
-export const DEFAULT_RULES: TopicRules = { slowConsumer: "disconnect", writeDelay: 0 };
+export const DEFAULT_RULES: TopicRules = {
+  match: "*",
+  access: "open",
+  clientPublish: false,
+  presence: false,
+  maxSessions: Number.POSITIVE_INFINITY,
+  slowConsumer: "disconnect",
+  writeDelay: 0,
+};
 
 /** Finds the rules of a topic. */
 export type RulesOf = (vhost: string, topic: string) => TopicRules;
-
-/** Rules for the topics that a pattern names: a whole name, or the beginning of names followed by `*`. */
-export interface PatternRules extends TopicRules {
-  readonly match: string;
-}
-
-/** The first pattern that matches decides. */
-export function rulesByPattern(vhosts: ReadonlyMap<string, readonly PatternRules[]>): RulesOf {
-  return (vhost, topic) => vhosts.get(vhost)?.find(({ match }) => matches(match, topic)) ?? DEFAULT_RULES;
-}
-
-function matches(pattern: string, topic: string): boolean {
-  return pattern.endsWith("*") ? topic.startsWith(pattern.slice(0, -1)) : topic === pattern;
-}

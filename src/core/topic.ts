@@ -40,8 +40,16 @@ export class Topic {
     readonly vhost: string,
     readonly broker: string,
     readonly name: string,
-    readonly rules: TopicRules,
+    /** Those of the vhost as it is now: they may change while the topic lives. */
+    public rules: TopicRules,
   ) {}
+
+  /** Sessions of this node that are in it. */
+  get sessions(): number {
+    let sum = 0;
+    for (const { members } of this.audiences) sum += members.length;
+    return sum;
+  }
 
   audienceFor(encoding: Encoding): Audience {
     let audience = this.audiences.find((candidate) => candidate.encoding === encoding);

@@ -1,5 +1,6 @@
 import type { Command, Outcome } from "../commands/command.js";
 import type { Message } from "../core/message.js";
+import type { Notice } from "../core/notice.js";
 
 /**
  * One client protocol. A dialect turns wire text into commands, and messages and answers into wire text; it knows
@@ -21,6 +22,8 @@ export interface Conversation {
   readonly encoding: MessageEncoding;
   /** Takes one frame of the client. Never throws, whatever it holds. */
   receive(text: string): Received;
+  /** Tells the client what was done on its behalf; undefined where the protocol has no words for it. */
+  noticeText(notice: Notice): string | undefined;
 }
 
 /** A message as wire text. Conversations that write messages alike share one object: their recipients share bytes. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { WEBSOCKET_CLOSE } from "../errors.js";
 
 /** What the rest of the node counts as plain numbers; read when somebody asks for metrics, so that counting costs nothing. */
 export interface Readings {
@@ -12,7 +13,17 @@ export interface Readings {
   readonly drops: () => Readonly<Record<string, number>>;
   /** 1 for each broker that is connected, 0 for one that is away. */
   readonly brokers: () => Readonly<Record<string, number>>;
+  /** Of the cluster, this one included. */
+  readonly nodes: () => number;
+  readonly storeUp: () => number;
+  readonly hookCalls: () => Iterable<{ readonly hook: string; readonly outcome: string; readonly calls: number }>;
+  readonly hookSeconds: () => Readonly<Record<string, number>>;
+  /** By vhost: 1 while its backend is left alone because it failed. */
+  readonly hookBreakers: () => Readonly<Record<string, number>>;
 }
+
+/** Close codes from 3000 up that this server chooses itself. */
+const OWN_CODES = new Set(Object.values(WEBSOCKET_CLOSE).map(([code]) => code));
 
 /** From 50 µs to 10 s. */
 const LATENCY_BUCKETS = [
@@ -46,6 +57,12 @@ export class Metrics {
     this.#gauge("carillon_connections", "WebSocket connections that are open.", readings.connections);
     this.#gauge("carillon_topics", "Topics that this node hears.", readings.topics);
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
+    this.#gauge("carillon_nodes", "Nodes of the cluster that are there, this one included.", readings.nodes);
+    this.#gauge("carillon_store_up", "1 while the store can be used.", readings.storeUp);
+    const { hookBreakers, hookCalls, hookSeconds } = readings;
+    this.#hookCalls(hookCalls);
+    this.#labelled(Counter, "carillon_hook_seconds_total", "Time waited for backends.", "hook", hookSeconds);
+    this.#labelled(Gauge, "carillon_hook_breaker_open", "1 while a backend is left alone.", "vhost", hookBreakers);
     const { bytesIn, bytesOut, drops, messagesIn, messagesOut } = readings;
     this.#labelled(Counter, "carillon_messages_in_total", "Messages accepted for publishing.", "source", messagesIn);
     this.#counter("carillon_bytes_in_total", "Payload bytes accepted for publishing.", bytesIn);
@@ -60,7 +77,7 @@ export class Metrics {
 
   /** @param code - of the close frame, 1006 for none; clients may choose theirs from 3000 to 4999, which are one series */
   countClose(code: number): void {
-    this.#closes.inc({ code: code < 3_000 ? code : "other" });
+    this.#closes.inc({ code: code < 3_000 || OWN_CODES.has(code) ? code : "other" });
   }
 
   readonly handler = (_request: IncomingMessage, response: ServerResponse): void => {
@@ -74,6 +91,19 @@ export class Metrics {
       },
     );
   };
+
+  #hookCalls(read: Readings["hookCalls"]): void {
+    new Counter({
+      name: "carillon_hook_calls_total",
+      help: "Questions to backends, by hook and by what became of them.",
+      labelNames: ["hook", "outcome"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const { calls, hook, outcome } of read()) this.inc({ hook, outcome }, calls);
+      },
+    });
+  }
 
   #gauge(name: string, help: string, read: () => number): void {
     const registers = [this.#registry];

@@ -1,9 +1,13 @@
+import { setMaxListeners } from "node:events";
 import { Stage } from "../../gen/websockets/v1/websockets_pb.js";
+import type { BackendAction } from "../access/actions.js";
+import type { Backend } from "../access/backend.js";
 import type { Receipt, Stage as StageName } from "../core/message.js";
 import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { PublishMessage, PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
+import type { Call } from "./services.js";
 
 /**
  * What of one stream may be unanswered (rule R4); beyond that it is not read. The bytes are few beside what may wait
@@ -14,40 +18,50 @@ const STREAM_WINDOW = { items: 256, weight: 8 * 1_024 * 1_024 } as const;
 /** Told how long a publish took until it was answered, in seconds. */
 export type OnPublished = (seconds: number) => void;
 
+/** What each method needs. */
+export const BROADCAST_ACTIONS: Readonly<Record<string, BackendAction>> = {
+  publish: "publish",
+  publishAsync: "publish",
+  publishStream: "publish",
+};
+
 /**
  * websockets.v1.BroadcastService, as both mounts serve it. Methods throw CarillonError; each mount says it in its own
  * protocol's terms.
  */
 export class BroadcastImplementation {
   readonly #publisher: Publisher;
-  readonly #source: Source;
+  /** A backend is the same object from call to call: what is made for one is made once. */
+  readonly #sources = new WeakMap<Backend, Source>();
   readonly #onPublished: OnPublished;
   readonly #stopping = new AbortController();
 
-  constructor(publisher: Publisher, vhost: string, onPublished: OnPublished) {
+  constructor(publisher: Publisher, onPublished: OnPublished) {
+    // One for each stream that is open.
+    setMaxListeners(0, this.#stopping.signal);
     this.#publisher = publisher;
-    this.#source = { kind: "backend", vhost };
     this.#onPublished = onPublished;
   }
 
-  async publish(request: PublishRequest): Promise<PublishResponse> {
-    return this.#begin(request);
+  async publish(request: PublishRequest, { backend }: Pick<Call, "backend">): Promise<PublishResponse> {
+    return this.#begin(request, this.#sourceOf(backend));
   }
 
-  publishAsync({ messages }: PublishRequest): PublishResponse {
+  publishAsync({ messages }: PublishRequest, { backend }: Pick<Call, "backend">): PublishResponse {
     const begin = performance.now();
     checkCommands(messages);
-    const receipts = this.#publisher.accept(this.#source, messages);
+    const receipts = this.#publisher.accept(this.#sourceOf(backend), messages);
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
   }
 
-  publishStream(requests: AsyncIterable<PublishRequest>): AsyncGenerator<PublishResponse> {
+  publishStream(requests: AsyncIterable<PublishRequest>, { backend, signal }: Call): AsyncGenerator<PublishResponse> {
+    const source = this.#sourceOf(backend);
     return pipelined(requests, {
       window: STREAM_WINDOW,
       weigh: bytesOf,
-      handle: (request) => this.#begin(request),
-      stop: this.#stopping.signal,
+      handle: (request) => this.#begin(request, source),
+      stops: [signal, this.#stopping.signal],
     });
   }
 
@@ -57,10 +71,19 @@ export class BroadcastImplementation {
   }
 
   /** A refusal is thrown at once, so that a stream begins nothing that comes after it; the promise tells the rest. */
-  #begin({ messages }: PublishRequest): Promise<PublishResponse> {
+  #begin({ messages }: PublishRequest, source: Source): Promise<PublishResponse> {
     const begin = performance.now();
     checkCommands(messages);
-    return this.#finish(this.#publisher.prepare(this.#source, messages), begin);
+    return this.#finish(this.#publisher.prepare(source, messages), begin);
+  }
+
+  #sourceOf(backend: Backend): Source {
+    let source = this.#sources.get(backend);
+    if (source === undefined) {
+      source = { kind: "backend", vhost: backend.vhost, refusal: (topic) => refusalOf(backend, topic) };
+      this.#sources.set(backend, source);
+    }
+    return source;
   }
 
   async #finish(prepared: Prepared, begin: number): Promise<PublishResponse> {
@@ -68,6 +91,12 @@ export class BroadcastImplementation {
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
   }
+}
+
+function refusalOf(backend: Backend, topic: string): CarillonError | undefined {
+  if (backend.mayUse(topic)) return undefined;
+  const text = `topics: key ${JSON.stringify(backend.name)} may not use topic ${JSON.stringify(topic)}`;
+  return new CarillonError("permission_denied", text);
 }
 
 /** What is left, once the command is known to be publish, is a draft as it stands. */

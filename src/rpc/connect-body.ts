@@ -13,12 +13,12 @@ const INFLATERS = new Map([
   ["br", promisify(brotliDecompress)],
 ]);
 
-/** gRPC-Web puts a byte of flags and the length before each message. */
+/** gRPC-Web, and Connect where an answer is a stream, put a byte of flags and the length before each message. */
 const ENVELOPE_BYTES = 5;
 const COMPRESSED = 1;
 
 /**
- * The body of a unary request, known to hold a message of this type. connect-es would tell bytes that are none as
+ * The body of a request that is one message, known to hold a message of this type. connect-es would tell bytes that are none as
  * INTERNAL, put U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so
  * that the caller sees a broken connection in place of the status (rule E8). It is inflated here, and `header` then no
  * longer says that it is compressed. Decoding it twice costs microseconds of the hundred and more that Connect takes.
@@ -33,8 +33,7 @@ export async function checkedBody(
   limit: number,
 ): Promise<readonly Uint8Array[]> {
   const contentType = header.get("content-type") ?? "";
-  const enveloped = contentType.startsWith("application/grpc-web");
-  const encodingHeader = enveloped ? "grpc-encoding" : "content-encoding";
+  const { encodingHeader, enveloped } = formOf(contentType);
   const encoding = header.get(encodingHeader) ?? "identity";
   const body = await readAll(request, enveloped ? limit + ENVELOPE_BYTES : limit);
   const { compressed, data } = enveloped ? opened(body, limit) : { compressed: encoding !== "identity", data: body };
@@ -47,6 +46,14 @@ export async function checkedBody(
   header.delete("content-length");
   header.delete(encodingHeader);
   return enveloped ? [envelopeOf(message), message] : [message];
+}
+
+function formOf(contentType: string): { readonly enveloped: boolean; readonly encodingHeader: string } {
+  if (contentType.startsWith("application/grpc-web")) return { enveloped: true, encodingHeader: "grpc-encoding" };
+  if (contentType.startsWith("application/connect+")) {
+    return { enveloped: true, encodingHeader: "connect-content-encoding" };
+  }
+  return { enveloped: false, encodingHeader: "content-encoding" };
 }
 
 /** What is beyond the limit is taken and thrown away, so that the caller comes to read the answer. */

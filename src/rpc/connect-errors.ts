@@ -3,13 +3,16 @@ import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type ErrorCode, GRPC_STATUS, HTTP_STATUS } from "../errors.js";
 import { answerable, type OnFault } from "./faults.js";
 
+/** Our error as Connect's. */
+export function connectError(cause: unknown, onFault: OnFault): ConnectError {
+  if (cause instanceof ConnectError) return cause;
+  const { code, message } = answerable(cause, onFault);
+  return new ConnectError(message, GRPC_STATUS[code]);
+}
+
 /** Turns our errors into Connect's, in answers and in the middle of streams. */
 export function sayErrors(onFault: OnFault): Interceptor {
-  const said = (cause: unknown): ConnectError => {
-    if (cause instanceof ConnectError) return cause;
-    const { code, message } = answerable(cause, onFault);
-    return new ConnectError(message, GRPC_STATUS[code]);
-  };
+  const said = (cause: unknown): ConnectError => connectError(cause, onFault);
   async function* saidWithin<T>(stream: AsyncIterable<T>): AsyncGenerator<T> {
     try {
       yield* stream;
@@ -38,6 +41,12 @@ export function answerUnknownMethod(request: IncomingMessage, response: ServerRe
   } else {
     answer(response, "unimplemented", message);
   }
+}
+
+/** Rule R8: what takes streams of requests needs HTTP/2. Who expects to write on would wait for ever on the connection. */
+export function answerNeedsHttp2(response: ServerResponse): void {
+  response.writeHead(505, { connection: "close" });
+  response.end();
 }
 
 /** The request names no host, or one that is none. */

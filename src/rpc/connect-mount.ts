@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createConnectRouter } from "@connectrpc/connect";
+import { createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
@@ -8,13 +8,16 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { checkedBody } from "./connect-body.js";
-import { answerBadHost, answerUnknownMethod, sayErrors } from "./connect-errors.js";
+import { answerBadHost, answerNeedsHttp2, answerUnknownMethod, connectError, sayErrors } from "./connect-errors.js";
+import { CALLER, connectMethod } from "./connect-methods.js";
 import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
-import type { ServiceImplementations } from "./services.js";
+import { type Gatekeeper, VHOST_HEADER } from "./gatekeeper.js";
+import { type Method, methodsOf, type ServiceImplementations } from "./services.js";
 
 export interface ConnectMountOptions {
   readonly services: ServiceImplementations;
+  readonly gatekeeper: Gatekeeper;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   /** Told of errors that are no refusal but a fault of ours. */
@@ -31,34 +34,60 @@ export interface ConnectMount {
  * The same services by Connect, gRPC-Web and Connect-JSON, for the HTTP port. It stands in for connectNodeAdapter, which
  * tells a malformed request as INTERNAL, an unknown method as no more than 404, and throws on a bad Host header.
  */
-export function connectMount({ onFault, requestBytes, services }: ConnectMountOptions): ConnectMount {
+export function connectMount({ gatekeeper, onFault, requestBytes, services }: ConnectMountOptions): ConnectMount {
   const router = createConnectRouter({
     readMaxBytes: requestBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     binaryOptions: READ_OPTIONS,
     interceptors: [sayErrors(onFault)],
   });
-  for (const { implementation, service } of services) router.service(service, implementation);
-  const handlers = new Map(router.handlers.map((handle) => [handle.requestPath, handle]));
+  const methods = new Map<string, Method>();
+  for (const service of services) {
+    for (const method of methodsOf(service)) {
+      methods.set(method.path, method);
+      router.rpc(method.desc, connectMethod(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
+    }
+  }
+  const offered = new Map(
+    router.handlers.map((handle) => [handle.requestPath, { handle, method: methods.get(handle.requestPath) }]),
+  );
 
   const serve = async (
     handle: UniversalHandler,
+    method: Method,
     universal: UniversalServerRequest,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> => {
-    const { input, methodKind } = handle.method;
-    // Only HTTP/2 carries what is more than unary: Connect refuses it without reading (rule R8).
-    if (methodKind === "unary") {
-      universal.body = await checkedBody(request, universal.header, input, requestBytes).then(chunks, failure);
-    }
+    universal.body = await admitted(method, universal, request).then(chunks, (cause: unknown) => {
+      // Taken and thrown away, so that the caller comes to read the answer.
+      request.resume();
+      return failure(connectError(cause, onFault));
+    });
     await universalResponseToNodeResponse(await handle(universal), response);
   };
 
+  /** The body, of a caller that has been let in: a refused one's is not read. */
+  const admitted = async (
+    { action, desc }: Method,
+    universal: UniversalServerRequest,
+    request: IncomingMessage,
+  ): Promise<readonly Uint8Array[]> => {
+    const { authorization, [VHOST_HEADER]: vhost } = request.headers;
+    const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
+    const backend = gatekeeper.admit(credentials, action);
+    universal.contextValues = createContextValues().set(CALLER, { backend, credentials });
+    return checkedBody(request, universal.header, desc.input, requestBytes);
+  };
+
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    const handle = handlers.get(request.url?.split("?", 1)[0] ?? "");
-    if (handle === undefined) {
+    const { handle, method } = offered.get(request.url?.split("?", 1)[0] ?? "") ?? {};
+    if (handle === undefined || method === undefined) {
       answerUnknownMethod(request, response);
+      return;
+    }
+    if (takesStream(method)) {
+      answerNeedsHttp2(response);
       return;
     }
     const universal = universalRequest(request, response);
@@ -66,13 +95,17 @@ export function connectMount({ onFault, requestBytes, services }: ConnectMountOp
       answerBadHost(response);
       return;
     }
-    serve(handle, universal, request, response).catch((cause: unknown) => {
+    serve(handle, method, universal, request, response).catch((cause: unknown) => {
       // A caller that is gone hears nothing; anything else is a fault.
       if (!response.destroyed) onFault(cause);
       response.destroy();
     });
   };
   return { prefixes: services.map(({ service }) => `/${service.typeName}/`), handler };
+}
+
+function takesStream({ desc: { methodKind } }: Method): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
 /** @returns undefined where the Host header is missing or malformed: connect-node throws there */

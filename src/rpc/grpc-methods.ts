@@ -2,6 +2,7 @@ import { create, type DescMethod, fromBinary, toBinary } from "@bufbuild/protobu
 import type {
   ServerDuplexStream,
   ServerUnaryCall,
+  ServerWritableStream,
   ServiceDefinition,
   ServiceError,
   sendUnaryData,
@@ -10,14 +11,16 @@ import type {
 import { CarillonError, GRPC_STATUS } from "../errors.js";
 import { READ_OPTIONS, undecodable } from "./decode.js";
 import { answerable, type OnFault } from "./faults.js";
-import type { Codec, ServiceImplementation } from "./services.js";
+import type { Gatekeeper } from "./gatekeeper.js";
+import { GrpcCall } from "./grpc-call.js";
+import type { GrpcCallers } from "./grpc-callers.js";
+import { OpenStream } from "./open-stream.js";
+import { type Codec, type Method, methodsOf, type ServiceImplementation } from "./services.js";
 
 /**
  * A request, or why its bytes are none (rule E10). Thrown from the deserializer, the fault would be told as INTERNAL.
  */
 type Decoded = object | CarillonError;
-
-type Handle = (request: unknown) => unknown;
 
 /** A service and its implementation in the terms of @grpc/grpc-js. */
 export interface GrpcMethods {
@@ -25,31 +28,41 @@ export interface GrpcMethods {
   readonly handlers: UntypedServiceImplementation;
 }
 
-/** @throws Error when the implementation lacks a method */
-export function grpcMethods({ codec, implementation, service }: ServiceImplementation, onFault: OnFault): GrpcMethods {
+export interface GrpcMethodsContext {
+  readonly callers: GrpcCallers;
+  readonly gatekeeper: Gatekeeper;
+  readonly onFault: OnFault;
+}
+
+/** @throws Error when the implementation lacks a method, or a method the action that it needs */
+export function grpcMethods(service: ServiceImplementation, context: GrpcMethodsContext): GrpcMethods {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const handlers: UntypedServiceImplementation = {};
-  for (const method of service.methods) {
-    const { localName, name } = method;
-    const handle = (implementation as Record<string, Handle>)[localName]?.bind(implementation);
-    if (handle === undefined) throw new Error(`${service.typeName}/${name} is not implemented`);
-    definition[name] = definitionOf(method, codec ?? generatedCodec(method));
-    handlers[name] = method.methodKind === "unary" ? unary(handle, onFault) : streaming(handle, onFault);
+  for (const method of methodsOf(service)) {
+    const { action, desc, path } = method;
+    context.callers.require(path, action);
+    definition[desc.name] = definitionOf(method);
+    handlers[desc.name] = desc.methodKind === "unary" ? unary(method, context) : streaming(method, context);
   }
   return { definition, handlers };
 }
 
-function definitionOf({ methodKind, name, parent }: DescMethod, codec: Codec): ServiceDefinition[string] {
+function definitionOf({ codec: given, desc, path }: Method): ServiceDefinition[string] {
+  const codec = given ?? generatedCodec(desc);
   return {
-    path: `/${parent.typeName}/${name}`,
-    requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
-    responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
+    path,
+    requestStream: takesStream(desc),
+    responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestDeserialize: (bytes: Buffer) => decoded(() => codec.decode(bytes)),
     responseSerialize: (message: object) => bufferOf(codec.encode(message)),
     // A server needs no more than these two.
     requestSerialize: unused,
     responseDeserialize: unused,
   };
+}
+
+function takesStream({ methodKind }: DescMethod): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
 function generatedCodec({ input, output }: DescMethod): Codec {
@@ -63,35 +76,51 @@ function unused(): never {
   throw new Error("a server's definition neither writes requests nor reads answers");
 }
 
-function unary(handle: Handle, onFault: OnFault) {
-  const answer = async (request: Decoded, callback: sendUnaryData<unknown>): Promise<void> => {
+function unary({ handle }: Method, { callers, onFault }: GrpcMethodsContext) {
+  const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
     let response: unknown;
     try {
-      response = await handle(checked(request));
+      response = await handle(checked(call.request), new GrpcCall(callers.of(call.metadata).backend, call));
     } catch (cause) {
       callback(statusOf(cause, onFault));
       return;
     }
     callback(null, response);
   };
-  return ({ request }: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): void => {
-    answer(request, callback).catch(onFault);
+  return (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): void => {
+    answer(call, callback).catch(onFault);
   };
 }
 
-function streaming(handle: Handle, onFault: OnFault) {
-  const answer = async (call: ServerDuplexStream<Decoded, unknown>): Promise<void> => {
-    for await (const response of handle(requestsOf(call)) as AsyncIterable<unknown>) {
+type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
+
+function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+  const answer = async (call: Stream, open: OpenStream): Promise<void> => {
+    const request = takesStream(desc)
+      ? requestsOf(call as ServerDuplexStream<Decoded, unknown>)
+      : checked((call as ServerWritableStream<Decoded, unknown>).request);
+    for await (const response of handle(request, open) as AsyncIterable<unknown>) {
       if (call.cancelled) return;
-      if (!call.write(response)) await writable(call);
+      if (call.write(response)) continue;
+      await writable(call, open.signal);
+      open.signal.throwIfAborted();
     }
     call.end();
   };
-  return (call: ServerDuplexStream<Decoded, unknown>): void => {
-    answer(call).catch((cause: unknown) => {
-      // grpc-js sends the status after what has been written.
-      if (!call.cancelled) call.emit("error", statusOf(cause, onFault));
+  return (call: Stream): void => {
+    const { backend, credentials } = callers.of(call.metadata);
+    const open = new OpenStream(gatekeeper, backend, credentials, action);
+    call.once("cancelled", () => {
+      open.abort(new CarillonError("cancelled", "the caller is gone"));
     });
+    answer(call, open)
+      .catch((cause: unknown) => {
+        // grpc-js sends the status after what has been written.
+        if (!call.cancelled) call.emit("error", statusOf(cause, onFault));
+      })
+      .finally(() => {
+        open.close();
+      });
   };
 }
 
@@ -123,14 +152,17 @@ function bufferOf({ buffer, byteLength, byteOffset }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** Resolves when the peer takes more, or will never. */
-function writable(call: ServerDuplexStream<unknown, unknown>): Promise<void> {
+/** Resolves when the peer takes more, or will never, or nobody cares any more. */
+function writable(call: Stream, signal: AbortSignal): Promise<void> {
   const events = ["drain", "cancelled", "close"] as const;
   return new Promise((resolve) => {
     const done = (): void => {
       for (const event of events) call.off(event, done);
+      signal.removeEventListener("abort", done);
       resolve();
     };
     for (const event of events) call.once(event, done);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
   });
 }

@@ -1,6 +1,9 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { type Address, formatAddress } from "../util/address.js";
+import { PortListener, type PortOptions } from "../net/port-listener.js";
+import type { Address } from "../util/address.js";
 import type { OnFault } from "./faults.js";
+import type { Gatekeeper } from "./gatekeeper.js";
+import { GrpcCallers } from "./grpc-callers.js";
 import { GrpcHealth } from "./grpc-health.js";
 import { grpcMethods } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
@@ -11,8 +14,9 @@ import type { ServiceImplementations } from "./services.js";
 const MAX_CONCURRENT_CALLS = 256;
 
 export interface GrpcMountOptions {
-  readonly address: Address;
+  readonly port: PortOptions;
   readonly services: ServiceImplementations;
+  readonly gatekeeper: Gatekeeper;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   /** Told of errors that are no refusal but a fault of ours. */
@@ -21,22 +25,32 @@ export interface GrpcMountOptions {
 
 /** The gRPC port: the services on @grpc/grpc-js, with the standard health service and reflection. */
 export class GrpcMount {
-  readonly #address: Address;
+  readonly #port: PortListener;
   readonly #server: Server;
   readonly #health: GrpcHealth;
   readonly #idle = new IdleStreams();
 
-  constructor({ address, onFault, requestBytes, services }: GrpcMountOptions) {
-    this.#address = address;
+  constructor({ gatekeeper, onFault, port, requestBytes, services }: GrpcMountOptions) {
+    const callers = new GrpcCallers(gatekeeper, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
       // Each call that is being received may hold a request of the largest size.
       "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
       // Answers are small; what a client sends is what must be bounded.
       "grpc.max_send_message_length": -1,
+      interceptors: [callers.intercept],
+    });
+    // TLS has been done when a connection comes to grpc-js.
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#port = new PortListener({
+      ...port,
+      alpn: "h2",
+      onConnection: (socket) => {
+        injector.injectConnection(socket);
+      },
     });
     for (const service of services) {
-      const { definition, handlers } = grpcMethods(service, onFault);
+      const { definition, handlers } = grpcMethods(service, { callers, gatekeeper, onFault });
       this.#server.addService(definition, handlers);
     }
     const watching = this.#idle.watching(this.#server);
@@ -44,7 +58,10 @@ export class GrpcMount {
       watching,
       services.map(({ service }) => service.typeName),
     );
-    addReflection(watching);
+    addReflection(
+      watching,
+      services.map(({ service }) => service),
+    );
   }
 
   /**
@@ -52,13 +69,7 @@ export class GrpcMount {
    * @throws Error when the address cannot be had
    */
   listen(): Promise<Address> {
-    const address = this.#address;
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(formatAddress(address), ServerCredentials.createInsecure(), (error, port) => {
-        if (error === null) resolve({ host: address.host, port });
-        else reject(error);
-      });
-    });
+    return this.#port.listen();
   }
 
   /** What the health service says of every service. */
@@ -67,15 +78,17 @@ export class GrpcMount {
   }
 
   /** Accepts no more calls, and ends the streams that only watch. Resolves when the calls under way are answered. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#idle.end();
-    return new Promise((resolve) => {
+    const answered = new Promise<void>((resolve) => {
       this.#server.tryShutdown(() => resolve());
     });
+    await Promise.all([this.#port.close(), answered]);
   }
 
   /** Cuts the calls under way. */
   terminate(): void {
     this.#server.forceShutdown();
+    this.#port.terminate();
   }
 }

@@ -3,8 +3,8 @@ export interface Pipeline<In, Out> {
   readonly window: { readonly items: number; readonly weight: number };
   readonly weigh: (item: In) => number;
   readonly handle: (item: In) => Promise<Out>;
-  /** Once aborted nothing more is begun; what has begun is finished, and then the signal's reason thrown. */
-  readonly stop: AbortSignal;
+  /** Once one is aborted nothing more is begun; what has begun is finished, and then the signal's reason thrown. */
+  readonly stops: readonly AbortSignal[];
 }
 
 /**
@@ -16,7 +16,7 @@ export interface Pipeline<In, Out> {
  */
 export async function* pipelined<In, Out>(
   stream: AsyncIterable<In>,
-  { handle, stop, weigh, window }: Pipeline<In, Out>,
+  { handle, stops, weigh, window }: Pipeline<In, Out>,
 ): AsyncGenerator<Out> {
   const pending: { readonly result: Promise<Out>; readonly weight: number }[] = [];
   const changed = new Signal();
@@ -38,8 +38,10 @@ export async function* pipelined<In, Out>(
     state.reading = false;
     changed.raise();
   };
-  if (stop.aborted) end();
-  stop.addEventListener("abort", end);
+  for (const stop of stops) {
+    if (stop.aborted) end();
+    stop.addEventListener("abort", end);
+  }
   // Its failure, a refusal by `handle` or the stream's own, is the last result.
   const ended = begin(read().finally(end));
 
@@ -56,10 +58,10 @@ export async function* pipelined<In, Out>(
       changed.raise();
       yield result;
     }
-    stop.throwIfAborted();
+    for (const stop of stops) stop.throwIfAborted();
     await ended;
   } finally {
-    stop.removeEventListener("abort", end);
+    for (const stop of stops) stop.removeEventListener("abort", end);
     end();
   }
 }

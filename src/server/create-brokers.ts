@@ -1,11 +1,12 @@
 import { MemoryDriver } from "../brokers/memory/driver.js";
 import { NatsDriver } from "../brokers/nats/driver.js";
 import { BrokerRegistry } from "../brokers/registry.js";
-import { type BrokerConfig, type Config, DEFAULT_VHOST } from "../config/schema.js";
+import type { BrokerConfig, Config } from "../config/schema.js";
 import { MessageIds } from "../core/message.js";
 import type { BrokerDriver } from "../core/ports.js";
 import type { Logger } from "../observe/log.js";
 import { systemClock } from "../util/system-clock.js";
+import { natsOptions } from "./nats-options.js";
 
 export interface BrokerContext {
   /** Unique among all nodes. */
@@ -14,13 +15,15 @@ export interface BrokerContext {
   /** A broker has been reached, for the first time or again. */
   readonly onUp: () => void;
   readonly onDown: () => void;
+  /** The brokers that a vhost names; undefined: all of them. */
+  readonly namesFor: (vhost: string) => readonly string[] | undefined;
 }
 
 /** Makes the drivers of the brokers that the configuration names. None of them connects yet. */
-export function createBrokers({ brokers, vhosts }: Config, context: BrokerContext): BrokerRegistry {
+export function createBrokers({ brokers }: Config, context: BrokerContext): BrokerRegistry {
   const drivers = Object.entries(brokers).map(([name, broker]) => [name, createDriver(name, broker, context)] as const);
-  const named = vhosts[DEFAULT_VHOST].brokers ?? Object.keys(brokers);
-  return new BrokerRegistry(new Map(drivers), new Map([[DEFAULT_VHOST, named]]));
+  const all = Object.keys(brokers);
+  return new BrokerRegistry(new Map(drivers), (vhost) => context.namesFor(vhost) ?? all);
 }
 
 function createDriver(name: string, broker: BrokerConfig, context: BrokerContext): BrokerDriver {
@@ -29,19 +32,7 @@ function createDriver(name: string, broker: BrokerConfig, context: BrokerContext
   const log = context.log.child({ broker: name });
   return new NatsDriver({
     name,
-    nats: {
-      servers: broker.servers,
-      prefix: broker.prefix,
-      clientName: broker.client_name,
-      user: broker.user,
-      password: broker.password,
-      token: broker.token,
-      nkeyFile: broker.nkey_file,
-      credsFile: broker.creds_file,
-      tls: broker.tls && { caFile: broker.tls.ca_file, certFile: broker.tls.cert_file, keyFile: broker.tls.key_file },
-      pendingBytes: broker.pending,
-      confirmTimeout: broker.confirm_timeout,
-    },
+    nats: natsOptions(broker),
     ids: new MessageIds(`${node}-${name}`),
     clock: systemClock,
     events: {

@@ -1,36 +1,40 @@
 import { randomBytes } from "node:crypto";
+import { ControlService } from "../../gen/carillon/v1/control_pb.js";
+import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import type { BrokerRegistry } from "../brokers/registry.js";
+import { Clients } from "../clients/clients.js";
+import type { Bus } from "../cluster/bus.js";
+import type { ClusterMember } from "../cluster/member.js";
+import { hookClient } from "../commands/hooks.js";
+import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
-import { type Config, DEFAULT_VHOST } from "../config/schema.js";
-
-import type { Drops } from "../core/drops.js";
-import { FanOut } from "../core/fan-out.js";
-import { Hub } from "../core/hub.js";
-import { Interest } from "../core/interest.js";
-import { MessageIds } from "../core/message.js";
-import { OutboxContext } from "../core/outbox.js";
-import { Publisher } from "../core/publisher.js";
-import { TopicIndex } from "../core/topic-index.js";
-import { NativeDialect } from "../dialects/native/dialect.js";
+import type { Config } from "../config/schema.js";
+import { Control } from "../control/control.js";
+import { DEFAULT_RULES } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
 import { healthz, readyz } from "../observe/health.js";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { BroadcastImplementation } from "../rpc/broadcast.js";
+import { BROADCAST_ACTIONS, BroadcastImplementation } from "../rpc/broadcast.js";
 import { broadcastCodec } from "../rpc/broadcast-codec.js";
-import { connectMount } from "../rpc/connect-mount.js";
-import { GrpcMount } from "../rpc/grpc-mount.js";
-import { Heartbeat } from "../transport/heartbeat.js";
-import { type Handler, HttpListener } from "../transport/http-listener.js";
-import { originCheck } from "../transport/origin.js";
+import { CONTROL_ACTIONS, ControlImplementation } from "../rpc/control.js";
+import { Gatekeeper } from "../rpc/gatekeeper.js";
+import type { GrpcMount } from "../rpc/grpc-mount.js";
+import type { ServiceImplementations } from "../rpc/services.js";
+import { TOKEN_ACTIONS, TokenImplementation } from "../rpc/tokens.js";
+import type { Store } from "../store/store.js";
+import type { Handler, HttpListener } from "../transport/http-listener.js";
 import { pageRoutes } from "../transport/page.js";
-import { WebSocketListener } from "../transport/websocket-listener.js";
 import { formatAddress, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import { before } from "./before.js";
 import { createBrokers } from "./create-brokers.js";
-import { topicRules } from "./topic-rules.js";
+import { createCluster } from "./create-cluster.js";
+import { createMessaging, type Messaging } from "./create-messaging.js";
+import { createPorts, type Ports } from "./create-ports.js";
+import { createStore } from "./create-store.js";
+import { createVhosts, openBreakers, type VhostWorld } from "./create-vhosts.js";
 
 /** Where a node can be reached. */
 export interface Addresses {
@@ -45,100 +49,80 @@ export class Server {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #metrics: Metrics;
+  readonly #store: Store;
+  readonly #bus: Bus;
+  readonly #cluster: ClusterMember;
+  readonly #world: VhostWorld;
   readonly #brokers: BrokerRegistry;
-  readonly #fanOut: FanOut;
-  readonly #hub: Hub;
-  readonly #interest: Interest;
-  readonly #publisher: Publisher;
+  readonly #messaging: Messaging;
+  readonly #clients: Clients;
+  readonly #control: Control;
   readonly #broadcast: BroadcastImplementation;
-  readonly #heartbeat: Heartbeat;
-  readonly #webSockets: WebSocketListener;
-  readonly #http: HttpListener;
-  readonly #grpc: GrpcMount;
-  readonly #drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
-  #unconfirmed = 0;
+  readonly #ports: Ports;
   #addresses: Addresses | undefined;
   #announcedReady = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
+  /** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
   constructor(config: Config, log: Logger) {
     this.#config = config;
     this.#log = log;
-    const { limits } = config;
     const node = randomBytes(6).toString("hex");
-    const index = new TopicIndex(topicRules(config));
-    const outbox = new OutboxContext(limits.outbox, this.#drops);
-    this.#fanOut = new FanOut({
-      endOfTurn: setImmediate,
-      clock: systemClock,
-      outbox,
-      onSlow: (session) => {
-        this.#hub.remove(session, "slow_consumer");
-      },
-    });
-    this.#interest = new Interest(index, this.#fanOut, systemClock, config.interest_linger);
-    this.#hub = new Hub(this.#fanOut, (topic) => {
-      this.#interest.release(topic);
-    });
-    this.#brokers = this.#createBrokers(node);
-    this.#publisher = new Publisher({
-      brokers: this.#brokers,
-      ids: new MessageIds(node),
-      clock: systemClock,
-      limits: {
-        payloadBytes: limits.payload,
-        topicsPerMessage: limits.topics_per_message,
-        expandedBytes: limits.expanded_request,
-      },
-      clientsMayPublish: new Set(config.vhosts[DEFAULT_VHOST].client_publish ? [DEFAULT_VHOST] : []),
-      onUnconfirmed: (messages, cause) => {
-        this.#unconfirmed += messages;
-        this.#log.warn({ messages, err: cause }, "accepted messages may be lost");
-      },
-    });
-    this.#metrics = this.#createMetrics(index);
-    const services: Services = {
-      brokers: this.#brokers,
-      hub: this.#hub,
-      index,
-      interest: this.#interest,
-      publisher: this.#publisher,
-      limits: { topicsPerConnection: limits.topics_per_connection },
+    const onChanged = (): void => {
+      if (this.#addresses !== undefined) this.#showReadiness();
     };
-    this.#heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
-    this.#webSockets = new WebSocketListener({
-      services,
-      fanOut: this.#fanOut,
-      dialects: new Map([["/ws", { dialect: new NativeDialect(limits.malformed_frames), vhost: DEFAULT_VHOST }]]),
-      sessionIds: new MessageIds(node),
-      heartbeat: this.#heartbeat,
-      limits: { connections: limits.connections, frameBytes: limits.frame },
-      outbox,
-      compression: config.compression,
-      onClosed: (code) => {
-        this.#metrics.countClose(code);
+    this.#store = createStore(config, { log, onChanged });
+    const { bus, cluster } = createCluster(config, node, log);
+    this.#bus = bus;
+    this.#cluster = cluster;
+    this.#world = this.#createVhosts(onChanged);
+    const { vhosts } = this.#world;
+    this.#brokers = createBrokers(config, {
+      node,
+      log,
+      onUp: onChanged,
+      onDown: () => {
+        this.#showReadiness();
       },
+      namesFor: (vhost) => vhosts.get(vhost)?.settings.brokers,
     });
-    this.#broadcast = new BroadcastImplementation(this.#publisher, DEFAULT_VHOST, (seconds) => {
+    this.#messaging = createMessaging(config, {
+      node,
+      log,
+      brokers: this.#brokers,
+      rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
+    });
+    this.#clients = this.#createClients();
+    const services = this.#createServices();
+    this.#control = new Control({
+      cluster,
+      clients: this.#clients,
+      index: this.#messaging.index,
+      brokers: this.#brokers,
+      clock: systemClock,
+      endOfTurn: setImmediate,
+      join: (client, broker, topics) => joinOnBehalf(client, broker, topics, services),
+      leave: (client, broker, topics) => {
+        leaveOnBehalf(client, broker, topics, services);
+      },
+      admin: this.#world.administration,
+    });
+    this.#metrics = this.#createMetrics();
+    this.#broadcast = new BroadcastImplementation(this.#messaging.publisher, (seconds) => {
       this.#metrics.observePublish(seconds);
     });
-    const rpc = {
-      services: [{ service: BroadcastService, implementation: this.#broadcast, codec: broadcastCodec }],
-      requestBytes: limits.request,
-      onFault: (cause: unknown) => {
-        this.#log.error({ err: cause }, "a request failed by a fault of this server");
-      },
-    };
-    this.#grpc = new GrpcMount({ address: config.grpc, ...rpc });
-    this.#http = new HttpListener({
-      address: config.http,
-      originAllowed: originCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) }),
+    this.#ports = createPorts(config, {
+      node,
+      log,
+      metrics: this.#metrics,
+      messaging: this.#messaging,
+      vhosts,
+      clients: this.#clients,
+      services,
+      rpc: this.#createRpc(),
+      gatekeeper: new Gatekeeper(this.#world.keyring, systemClock),
       routes: this.#createRoutes(),
-      rpc: connectMount(rpc),
-      upgrade: (request, url, socket, head) => {
-        this.#webSockets.upgrade(request, url, socket, head);
-      },
     });
   }
 
@@ -158,20 +142,27 @@ export class Server {
   }
 
   async #start(): Promise<void> {
+    const { certificates, grpc, heartbeat, http } = this.#ports;
     try {
+      await certificates?.start();
+      await this.#store.start();
+      await this.#world.vhosts.start();
       await Promise.all([...this.#brokers.all].map(({ driver }) => driver.start()));
-      const grpc = await this.#listen("grpc", this.#grpc);
-      const http = await this.#listen("http", this.#http);
-      this.#addresses = { http: `http://${formatAddress(http)}`, grpc: formatAddress(grpc) };
+      await this.#bus.start();
+      await this.#cluster.start();
+      const grpcAddress = await this.#listen("grpc", grpc);
+      const httpAddress = await this.#listen("http", http);
+      const scheme = certificates === undefined ? "http" : "https";
+      this.#addresses = { http: `${scheme}://${formatAddress(httpAddress)}`, grpc: formatAddress(grpcAddress) };
     } catch (error) {
       this.#stopping ??= this.#stop();
       await this.#stopping;
       throw error;
     }
-    this.#heartbeat.start();
+    heartbeat.start();
     this.#showReadiness();
     if (!this.#announcedReady) {
-      this.#log.warn({ ...this.#addresses, waiting_for: this.#brokers.down }, "listening, not ready yet");
+      this.#log.warn({ ...this.#addresses, waiting_for: this.#readiness() }, "listening, not ready yet");
     }
   }
 
@@ -189,23 +180,36 @@ export class Server {
 
   async #stop(): Promise<void> {
     const end = systemClock.now() + this.#config.stop_timeout;
-    this.#grpc.setServing(false);
-    const closed = [this.#http.close(), this.#grpc.close()];
+    const left = (): number => Math.max(100, end - systemClock.now());
+    const { certificates, grpc, heartbeat, http, webSockets } = this.#ports;
+    const { fanOut, hub, interest, publisher } = this.#messaging;
+    grpc.setServing(false);
+    const closed = [http.close(), grpc.close()];
+    webSockets.close();
     this.#broadcast.stop();
-    await before(end, this.#publisher.close());
+    this.#control.stop();
+    await before(end, publisher.close());
 
-    this.#fanOut.flush();
-    for (const session of this.#hub.sessions) this.#hub.remove(session, "service_restart");
-    this.#heartbeat.stop();
-    this.#interest.stop();
-    const drained = await before(end, Promise.all([this.#webSockets.drained(), ...closed]));
+    fanOut.flush();
+    for (const session of hub.sessions) hub.remove(session, "service_restart");
+    heartbeat.stop();
+    interest.stop();
+    const drained = await before(end, Promise.all([webSockets.drained(), ...closed]));
     if (!drained) this.#log.warn("cutting connections that did not end in time");
-    this.#webSockets.terminate();
-    this.#http.terminate();
-    this.#grpc.terminate();
+    webSockets.terminate();
+    http.terminate();
+    grpc.terminate();
 
-    const left = Math.max(100, end - systemClock.now());
-    await Promise.all([...this.#brokers.all].map(({ driver }) => driver.stop(left)));
+    this.#clients.stop();
+    certificates?.stop();
+    await before(end, this.#world.leases.stop());
+    this.#world.vhosts.stop();
+    await this.#cluster.stop(left());
+    await Promise.all([
+      this.#bus.stop(left()),
+      before(end, this.#store.stop()),
+      ...[...this.#brokers.all].map(({ driver }) => driver.stop(left())),
+    ]);
     this.#log.info("stopped");
   }
 
@@ -222,44 +226,116 @@ export class Server {
   #readiness(): string[] {
     if (this.#stopping !== undefined) return ["stopping"];
     if (this.#addresses === undefined) return ["starting"];
-    return this.#brokers.down.map((name) => `broker ${name} is not connected`);
+    return [
+      ...this.#brokers.down.map((name) => `broker ${name} is not connected`),
+      ...(this.#world.vhosts.loaded ? [] : ["the store has not been read"]),
+    ];
   }
 
   /** Tells the health service, and the log the first time, when the node has become ready or no longer is. */
   #showReadiness(): void {
     const ready = this.#readiness().length === 0;
-    this.#grpc.setServing(ready);
+    this.#ports.grpc.setServing(ready);
     if (!ready || this.#announcedReady) return;
     this.#announcedReady = true;
     this.#log.info({ ...this.#addresses }, "ready");
   }
 
-  #createBrokers(node: string): BrokerRegistry {
-    return createBrokers(this.#config, {
-      node,
+  #createVhosts(onLoaded: () => void): VhostWorld {
+    return createVhosts(this.#config, {
       log: this.#log,
-      onUp: () => {
-        if (this.#addresses !== undefined) this.#showReadiness();
-      },
-      onDown: () => {
-        this.#showReadiness();
+      store: this.#store,
+      events: {
+        onLoaded,
+        onChanged: ({ name }) => {
+          this.#messaging.index.refresh(name);
+        },
+        onDeleted: ({ name }) => {
+          for (const client of this.#clients.all(name)) this.#clients.disconnect(client, "vhost_deleted");
+        },
+        onChannelClosed: ({ name }, channel) => {
+          this.#emptyChannel(name, channel);
+        },
       },
     });
   }
 
-  #createMetrics(index: TopicIndex): Metrics {
-    return new Metrics({
-      connections: () => this.#webSockets.connections,
-      topics: () => index.size,
-      messagesIn: () => ({ backend: this.#publisher.accepted.backend, client: this.#publisher.accepted.client }),
-      bytesIn: () => this.#publisher.accepted.bytes,
-      messagesOut: () => this.#fanOut.delivered.messages,
-      bytesOut: () => this.#fanOut.delivered.bytes,
-      drops: () => {
-        const { disconnect, drop_oldest, latest } = this.#drops;
-        return { slow_consumer: disconnect, drop_oldest, latest, unconfirmed: this.#unconfirmed };
+  /** The clients that are in a channel which has been closed leave it, and are told. */
+  #emptyChannel(vhost: string, channel: string): void {
+    const { hub, index } = this.#messaging;
+    for (const topic of [...index.of(vhost)].filter(({ name }) => name === channel)) {
+      for (const session of topic.audiences.flatMap(({ members }) => members)) {
+        hub.leave(session, topic);
+        this.#clients.get(session.id)?.connection.notify({ kind: "left", topics: [channel] });
+      }
+    }
+  }
+
+  #createClients(): Clients {
+    const clients = new Clients(this.#messaging.hub, systemClock);
+    clients.listen({
+      onOpened: () => {},
+      onClosed: (client, code) => {
+        client.vhost.hooks?.onDisconnect({ client: hookClient(client), code, reason: "" });
       },
+    });
+    return clients;
+  }
+
+  #createServices(): Services {
+    const { hub, index, interest, publisher } = this.#messaging;
+    const { vhosts } = this.#world;
+    return {
+      brokers: this.#brokers,
+      clients: this.#clients,
+      hub,
+      index,
+      interest,
+      publisher,
+      topicsPerConnection: (vhost) =>
+        vhosts.get(vhost)?.settings.limits.topics_per_connection ?? this.#config.limits.topics_per_connection,
+      onFailedJoin: (connection, cause) => {
+        const reason = CarillonError.from(cause).message;
+        this.#log.warn({ connection, reason }, "a client could not be joined to topics on its behalf");
+      },
+    };
+  }
+
+  #createRpc(): ServiceImplementations {
+    const { vhosts } = this.#world;
+    return [
+      {
+        service: BroadcastService,
+        implementation: this.#broadcast,
+        actions: BROADCAST_ACTIONS,
+        codec: broadcastCodec,
+      },
+      { service: ControlService, implementation: new ControlImplementation(this.#control), actions: CONTROL_ACTIONS },
+      {
+        service: TokenService,
+        implementation: new TokenImplementation((vhost) => vhosts.require(vhost).issuer),
+        actions: TOKEN_ACTIONS,
+      },
+    ];
+  }
+
+  #createMetrics(): Metrics {
+    const { fanOut, index, lost, publisher } = this.#messaging;
+    const { hookCounts, vhosts } = this.#world;
+    return new Metrics({
+      connections: () => this.#ports.webSockets.connections,
+      topics: () => index.size,
+      messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),
+      bytesIn: () => publisher.accepted.bytes,
+      messagesOut: () => fanOut.delivered.messages,
+      bytesOut: () => fanOut.delivered.bytes,
+      drops: lost,
       brokers: () => Object.fromEntries([...this.#brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
+      nodes: () => this.#cluster.nodes.size,
+      storeUp: () => (this.#store.up ? 1 : 0),
+      hookCalls: () => hookCounts.all(),
+      hookSeconds: () => hookCounts.seconds(),
+      hookBreakers: () => openBreakers(vhosts.all),
     });
   }
 

@@ -1,11 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { type RawData, WebSocket } from "ws";
+import { Client, type ClientConnection, type ClientFacts } from "../clients/client.js";
 import type { Outcome } from "../commands/command.js";
 import { execute } from "../commands/execute.js";
 import type { Services } from "../commands/services.js";
 import type { FanOut } from "../core/fan-out.js";
-import type { Session } from "../core/session.js";
+import type { Notice } from "../core/notice.js";
 import type { Conversation } from "../dialects/dialect.js";
+import { closeFrameOf } from "../errors.js";
 import { textFrame } from "./frame.js";
 import type { Pulse, Watch } from "./heartbeat.js";
 
@@ -15,7 +17,7 @@ export interface ConnectionContext {
   readonly fanOut: FanOut;
   /** Bytes of frames that may wait for the command before them. */
   readonly waitingBytes: number;
-  /** Told when a connection has ended, with the code of the close frame that was sent or came; 1006 for none. */
+  /** Told when a connection has ended, with the code: this side's where this side closed it; 1006 for none. */
   readonly onClosed: (connection: Connection, code: number) => void;
 }
 
@@ -29,8 +31,8 @@ export class ClientWebSocket extends WebSocket {
  * for the broker, the socket is not read: TCP slows the client down, and what was read already waits here. That is bounded
  * too: compressed frames become more than was read.
  */
-export class Connection implements Pulse {
-  readonly session: Session;
+export class Connection implements Pulse, ClientConnection {
+  readonly client: Client;
   readonly webSocket: WebSocket;
   /** Where its life is watched. */
   watch: Watch | undefined;
@@ -44,9 +46,9 @@ export class Connection implements Pulse {
   /** Whether the connection has taken the last ping: until then nobody can have answered it. */
   #pinged = true;
 
-  constructor(webSocket: ClientWebSocket, session: Session, conversation: Conversation, context: ConnectionContext) {
+  constructor(webSocket: ClientWebSocket, facts: ClientFacts, conversation: Conversation, context: ConnectionContext) {
     this.webSocket = webSocket;
-    this.session = session;
+    this.client = new Client(facts, this);
     this.#conversation = conversation;
     this.#context = context;
     webSocket.connection = this;
@@ -80,7 +82,7 @@ export class Connection implements Pulse {
   }
 
   expire(): void {
-    this.#context.services.hub.remove(this.session, "ping_timeout");
+    this.#context.services.hub.remove(this.client.session, "ping_timeout");
   }
 
   /** There was a pong or a ping. */
@@ -90,11 +92,11 @@ export class Connection implements Pulse {
 
   receive(data: RawData, isBinary: boolean): void {
     this.#alive = true;
-    if (!this.session.open) return;
+    if (!this.client.session.open) return;
     const bytes = data as Buffer;
     // The library has checked text frames; binary ones are accepted where they hold the same text.
     if (isBinary && !isUtf8(bytes)) {
-      this.#context.services.hub.remove(this.session, "not_utf8");
+      this.#context.services.hub.remove(this.client.session, "not_utf8");
       return;
     }
     const text = bytes.toString("utf8");
@@ -103,21 +105,33 @@ export class Connection implements Pulse {
       this.#waiting.push(text);
       this.#waitingBytes += bytes.length;
       this.webSocket.pause();
-      if (this.#waitingBytes > this.#context.waitingBytes) this.#context.services.hub.remove(this.session, "flooding");
+      if (this.#waitingBytes > this.#context.waitingBytes)
+        this.#context.services.hub.remove(this.client.session, "flooding");
     } else {
       void this.#work(text);
     }
   }
 
+  notify(notice: Notice): void {
+    const text = this.#conversation.noticeText(notice);
+    if (text !== undefined && this.client.session.open) this.#send(text);
+  }
+
   /** The connection has ended. */
   closed(code: number): void {
-    this.#context.services.hub.remove(this.session);
-    this.#context.onClosed(this, code);
+    const { endedFor } = this.client.session;
+    const ended = endedFor === undefined ? code : closeFrameOf(endedFor)[0];
+    this.#context.services.clients.remove(this.client, ended);
+    this.#context.onClosed(this, ended);
   }
 
   async #work(begin: string): Promise<void> {
     this.#busy = true;
-    for (let text: string | undefined = begin; text !== undefined && this.session.open; text = this.#waiting?.shift()) {
+    for (
+      let text: string | undefined = begin;
+      text !== undefined && this.client.session.open;
+      text = this.#waiting?.shift()
+    ) {
       await this.#take(text);
     }
     this.#waiting = undefined;
@@ -132,7 +146,7 @@ export class Connection implements Pulse {
     const received = this.#conversation.receive(text);
     switch (received.kind) {
       case "command":
-        await execute(received.command, this.session, this.#context.services, (outcome: Outcome) => {
+        await execute(received.command, this.client, this.#context.services, (outcome: Outcome) => {
           const answer = received.answer(outcome);
           if (answer !== undefined) this.#send(answer);
         });
@@ -142,13 +156,13 @@ export class Connection implements Pulse {
         break;
       case "malformed":
         this.#send(received.answer);
-        if (received.close) this.#context.services.hub.remove(this.session, "malformed_frames");
+        if (received.close) this.#context.services.hub.remove(this.client.session, "malformed_frames");
         break;
     }
   }
 
   #send(text: string): void {
-    this.#context.fanOut.send(this.session, textFrame(text));
+    this.#context.fanOut.send(this.client.session, textFrame(text));
   }
 }
 

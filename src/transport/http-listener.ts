@@ -1,19 +1,28 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { PortListener, type PortOptions } from "../net/port-listener.js";
 import type { Address } from "../util/address.js";
 import { allowOrigin, answerPreflight } from "./cors.js";
+import type { HostCheck } from "./host.js";
 import { asksForWebSocket, ignoreUpgrade } from "./ignore-upgrade.js";
 import type { OriginCheck } from "./origin.js";
 import { refuseRequest, refuseUpgrade } from "./refuse.js";
 import { requestUrl } from "./request-url.js";
 import { SilentConnections } from "./silent-connections.js";
 
+const HEADERS_TIMEOUT = 60_000;
+
+/** Misdirected Request: the server is not the one that the request is meant for (RFC 9110 §15.5.20). */
+const MISDIRECTED = 421;
+
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-export interface HttpListenerOptions {
-  readonly address: Address;
+export interface HttpListenerOptions extends PortOptions {
   readonly originAllowed: OriginCheck;
+  /** Milliseconds that the head of a request may take; a minute unless said otherwise. */
+  readonly headersTimeout?: number;
+  /** Undefined: whatever the request says that it asks. Not asked for upgrades: their origin tells more. */
+  readonly hostAllowed?: HostCheck | undefined;
   /** Handlers by exact path. */
   readonly routes: ReadonlyMap<string, Handler>;
   /** Takes what is under one of the prefixes. */
@@ -24,19 +33,31 @@ export interface HttpListenerOptions {
 /** The HTTP port: RPC, pages, health, metrics, and the way to WebSockets. */
 export class HttpListener {
   readonly #options: HttpListenerOptions;
+  /** It never listens: its connections are brought to it. */
   readonly #server: Server;
+  readonly #port: PortListener;
   readonly #silent: SilentConnections;
   #stopping = false;
 
   constructor(options: HttpListenerOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => {
+    const { headersTimeout = HEADERS_TIMEOUT } = options;
+    const times = { headersTimeout, connectionsCheckingInterval: headersTimeout / 2 };
+    this.#server = createServer(times, (request, response) => {
       this.#handle(request, response);
     });
     this.#server.on("upgrade", (request, socket, head) => {
       this.#upgrade(request, socket, head);
     });
     this.#silent = new SilentConnections(this.#server);
+    this.#port = new PortListener({
+      ...options,
+      alpn: "http/1.1",
+      allowHalfOpen: true,
+      onConnection: (socket) => {
+        this.#server.emit("connection", socket);
+      },
+    });
   }
 
   /**
@@ -44,25 +65,19 @@ export class HttpListener {
    * @throws Error of node:net, such as EADDRINUSE
    */
   async listen(): Promise<Address> {
-    const { host, port } = this.#options.address;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ host, port, backlog: 4_096 }, () => {
-        this.#server.off("error", reject);
-        this.#server.on("error", ignoreFailedAccept);
-        resolve();
-      });
-    });
-    return { host, port: (this.#server.address() as AddressInfo).port };
+    const address = await this.#port.listen();
+    // From this event on node looks after the times that requests may take.
+    this.#server.emit("listening");
+    return address;
   }
 
   /** Accepts nothing more. Resolves when the requests under way are answered and the WebSockets are gone. */
   async close(): Promise<void> {
     this.#stopping = true;
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-      this.#silent.close();
-    });
+    const closed = this.#port.close();
+    this.#server.close();
+    this.#silent.close();
+    await closed;
   }
 
   /** Cuts the requests under way. */
@@ -78,6 +93,11 @@ export class HttpListener {
       refuseRequest(response, "invalid_argument", "the request target is not a path");
       return;
     }
+    const { host, origin } = request.headers;
+    if (this.#options.hostAllowed?.(host) === false) {
+      refuseRequest(response, "permission_denied", hostText(host), MISDIRECTED);
+      return;
+    }
     const route = this.#options.routes.get(url.pathname);
     if (route !== undefined) {
       route(request, response);
@@ -88,8 +108,7 @@ export class HttpListener {
       refuseRequest(response, "not_found", `nothing is offered at ${url.pathname}`);
       return;
     }
-    const { origin } = request.headers;
-    if (!this.#options.originAllowed(origin, request.headers.host)) {
+    if (!this.#options.originAllowed(origin, host)) {
       refuseRequest(response, "permission_denied", originText(origin));
       return;
     }
@@ -119,9 +138,10 @@ export class HttpListener {
   }
 }
 
-/** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */
-function ignoreFailedAccept(): void {}
-
 function originText(origin: string | undefined): string {
   return `origin ${origin ?? ""} is not allowed: see origins in the configuration`;
+}
+
+function hostText(host: string | undefined): string {
+  return `this address is not asked as ${host ?? ""}: see origins in the configuration`;
 }

@@ -14,6 +14,13 @@ export interface Frame {
   readonly missed?: number;
 }
 
+export interface ListenOptions {
+  readonly url: string;
+  readonly topics: readonly string[];
+  /** Who listens; undefined where the server asks for no token. */
+  readonly token: string | undefined;
+}
+
 export interface ListenEvents {
   /** A frame of the server, and its text as it came; not a refusal that is tried again. */
   readonly onFrame: (frame: Frame, text: string) => void;
@@ -23,29 +30,34 @@ export interface ListenEvents {
    * tried again after so many milliseconds.
    */
   readonly onRetry: (reason: string, wait: number) => void;
+  /** The server does not want this client, or is none of Carillon's: trying again would not help. */
+  readonly onRefused: (reason: string) => void;
 }
+
+/** Close codes from here on tell that this client is not wanted as it comes. */
+const REFUSED = { least: 4_400, most: 4_499 } as const;
 
 /**
  * A listening client of the native dialect, for the command line: it joins its topics on every new connection, and
  * again where the broker was away.
  */
 export class ListenClient {
-  readonly #url: string;
-  readonly #topics: readonly string[];
+  readonly #options: ListenOptions;
   readonly #events: ListenEvents;
   #webSocket: WebSocket | undefined;
   #retry: NodeJS.Timeout | undefined;
   #wait = FIRST_WAIT;
   #stopped = false;
 
-  constructor(url: string, topics: readonly string[], events: ListenEvents) {
-    this.#url = url;
-    this.#topics = topics;
+  constructor(options: ListenOptions, events: ListenEvents) {
+    this.#options = options;
     this.#events = events;
   }
 
   connect(): void {
-    const webSocket = new WebSocket(this.#url, { perMessageDeflate: false });
+    const { token, url } = this.#options;
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const webSocket = new WebSocket(url, { perMessageDeflate: false, headers });
     this.#webSocket = webSocket;
     let reason = "connection lost";
     webSocket.on("open", () => {
@@ -54,7 +66,11 @@ export class ListenClient {
     });
     webSocket.on("message", (data: Buffer) => {
       const text = data.toString("utf8");
-      const frame = JSON.parse(text) as Frame;
+      const frame = readFrame(text);
+      if (frame === undefined) {
+        this.#giveUp("the server does not speak Carillon's protocol");
+        return;
+      }
       if (frame.topic === "#join" && frame.error?.code === "unavailable") {
         this.#tryAgain(frame.error.message, () => {
           this.#join(webSocket);
@@ -64,11 +80,19 @@ export class ListenClient {
       this.#wait = FIRST_WAIT;
       this.#events.onFrame(frame, text);
     });
+    webSocket.on("unexpected-response", (_request, { statusCode = 0 }) => {
+      reason = `the server answers ${statusCode}`;
+      // Too many clients, or a server that is being started, are no refusal for good.
+      if (statusCode >= 400 && statusCode < 500 && statusCode !== 429) this.#giveUp(reason);
+      webSocket.terminate();
+    });
     webSocket.on("error", (error) => {
       reason = error.message || String(error);
     });
     webSocket.on("close", (code, text) => {
-      this.#tryAgain(code === 1006 ? reason : `closed with ${code} ${text.toString()}`.trim(), () => {
+      const closed = code === 1006 ? reason : `closed with ${code} ${text.toString()}`.trim();
+      if (code >= REFUSED.least && code <= REFUSED.most) this.#giveUp(closed);
+      this.#tryAgain(closed, () => {
         this.connect();
       });
     });
@@ -81,7 +105,13 @@ export class ListenClient {
   }
 
   #join(webSocket: WebSocket): void {
-    webSocket.send(JSON.stringify({ command: "join", topics: this.#topics, id: 1 }));
+    webSocket.send(JSON.stringify({ command: "join", topics: this.#options.topics, id: 1 }));
+  }
+
+  #giveUp(reason: string): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#events.onRefused(reason);
   }
 
   #tryAgain(reason: string, attempt: () => void): void {
@@ -92,5 +122,14 @@ export class ListenClient {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(attempt, wait);
     this.#events.onRetry(reason, Math.round(wait));
+  }
+}
+
+function readFrame(text: string): Frame | undefined {
+  try {
+    const frame: unknown = JSON.parse(text);
+    return typeof frame === "object" && frame !== null && "topic" in frame ? (frame as Frame) : undefined;
+  } catch {
+    return undefined;
   }
 }

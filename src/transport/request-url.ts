@@ -5,5 +5,10 @@ export function requestUrl(request: IncomingMessage): URL | undefined {
   const target = request.url ?? "";
   // Joined, not resolved: a target that begins with two slashes is a path here and no host.
   const url = `http://host${target}`;
-  return target.startsWith("/") && URL.canParse(url) ? new URL(url) : undefined;
+  if (!target.startsWith("/")) return undefined;
+  try {
+    return new URL(url);
+  } catch {
+    return undefined;
+  }
 }

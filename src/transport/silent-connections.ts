@@ -7,7 +7,8 @@ import type { Duplex } from "node:stream";
  * are no idle connections, so a closing server would wait for them.
  */
 export class SilentConnections {
-  readonly #sockets = new Set<Duplex>();
+  /** With the bytes that had been read of each before HTTP: of a proxy's header, or a TLS handshake. */
+  readonly #sockets = new Map<Duplex, number>();
   /** One function for all connections: it is called with the socket as `this`. */
   readonly #forget: (this: Duplex) => void;
 
@@ -16,8 +17,8 @@ export class SilentConnections {
     this.#forget = function forget() {
       sockets.delete(this);
     };
-    server.on("connection", (socket: Duplex) => {
-      sockets.add(socket);
+    server.on("connection", (socket: Socket) => {
+      sockets.set(socket, socket.bytesRead - socket.readableLength);
       socket.once("close", this.#forget);
     });
   }
@@ -30,6 +31,6 @@ export class SilentConnections {
 
   /** Ends those that have sent nothing. */
   close(): void {
-    for (const socket of this.#sockets) if ((socket as Socket).bytesRead === 0) socket.destroy();
+    for (const [socket, before] of this.#sockets) if ((socket as Socket).bytesRead === before) socket.destroy();
   }
 }

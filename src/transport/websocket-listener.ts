@@ -1,18 +1,19 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
+import type { Admitted, Arrival } from "../clients/admission.js";
+import type { ClientFacts } from "../clients/client.js";
 import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
-import type { Dialect } from "../dialects/dialect.js";
-import { WEBSOCKET_CLOSE } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
 import { ClientWebSocket, Connection, type ConnectionContext } from "./connection.js";
+import { chooseProtocol } from "./credential.js";
+import { Door, type DoorOptions, type Visit } from "./door.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
-import { refuseUpgrade } from "./refuse.js";
 import { WebSocketSink } from "./websocket-sink.js";
 
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
@@ -21,18 +22,13 @@ const CLOSE_TIMEOUT = 3_000;
 /** What node reads from a socket at once, and so what may come after a connection has been paused. */
 const READ_CHUNK_BYTES = 65_536;
 
-/** What is spoken on a path. */
-export interface Route {
-  readonly dialect: Dialect;
-  readonly vhost: string;
-}
-
-export interface WebSocketListenerOptions extends Pick<ConnectionContext, "services" | "fanOut"> {
-  /** Dialects by the path that they are spoken on. */
-  readonly dialects: ReadonlyMap<string, Route>;
+export interface WebSocketListenerOptions
+  extends Pick<ConnectionContext, "services" | "fanOut">,
+    Pick<DoorOptions, "routeAt" | "admit" | "credentialsOf" | "clientAddress" | "clock" | "onFault"> {
   readonly sessionIds: MessageIds;
   readonly heartbeat: Heartbeat;
   readonly limits: {
+    /** Those who wait to be let in count too. */
     readonly connections: number;
     /** Largest frame of a client, in bytes. */
     readonly frameBytes: number;
@@ -40,6 +36,10 @@ export interface WebSocketListenerOptions extends Pick<ConnectionContext, "servi
   readonly outbox: OutboxContext;
   /** Whether compression is offered. */
   readonly compression: boolean;
+  /** What else there is to know of a client that is let in. */
+  readonly factsOf: (arrival: Arrival, admitted: Admitted) => Omit<ClientFacts, "session">;
+  /** Told of a client when it is connected. */
+  readonly onOpened: (connection: Connection, admitted: Admitted) => void;
   /** Told the code with which a connection was closed: this side's where this side closed it. */
   readonly onClosed: (code: number) => void;
 }
@@ -48,6 +48,7 @@ export interface WebSocketListenerOptions extends Pick<ConnectionContext, "servi
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
   readonly #server: WebSocketServer;
+  readonly #door: Door;
   readonly #context: ConnectionContext;
   readonly #open = new Set<Connection>();
   #onDrained: (() => void) | undefined;
@@ -62,8 +63,16 @@ export class WebSocketListener {
       ...receiverLimits(options.limits.frameBytes),
       closeTimeout: CLOSE_TIMEOUT,
       WebSocket: ClientWebSocket,
+      handleProtocols: chooseProtocol,
     };
     this.#server = new WebSocketServer(serverOptions);
+    this.#door = new Door({
+      ...options,
+      nextId: () => options.sessionIds.next(),
+      inside: () => this.#open.size,
+      limit: options.limits.connections,
+      enter: (visit) => this.#enter(visit),
+    });
     this.#context = {
       services: options.services,
       fanOut: options.fanOut,
@@ -72,8 +81,7 @@ export class WebSocketListener {
         this.#open.delete(connection);
         if (this.#open.size === 0) this.#onDrained?.();
         connection.watch?.delete(connection);
-        const { endedFor } = connection.session;
-        options.onClosed(endedFor === undefined ? code : WEBSOCKET_CLOSE[endedFor][0]);
+        options.onClosed(code);
       },
     };
   }
@@ -84,19 +92,12 @@ export class WebSocketListener {
 
   /** Takes an upgrade whose origin has been checked. */
   upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
-    const route = this.#options.dialects.get(url.pathname);
-    if (route === undefined) {
-      refuseUpgrade(socket, "not_found", `no WebSocket is offered at ${url.pathname}`);
-      return;
-    }
-    if (this.#open.size >= this.#options.limits.connections) {
-      refuseUpgrade(socket, "unavailable", "this node has as many connections as it may have");
-      return;
-    }
-    withdrawSmallWindows(request);
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket as ClientWebSocket, socket, route, url.searchParams);
-    });
+    this.#door.knock(request, url, socket, head);
+  }
+
+  /** Lets nobody in any more; those who wait for it are refused. */
+  close(): void {
+    this.#door.close();
   }
 
   /** Resolves when every connection is gone. */
@@ -112,19 +113,32 @@ export class WebSocketListener {
     for (const { webSocket } of this.#open) webSocket.terminate();
   }
 
-  #accept(webSocket: ClientWebSocket, socket: Duplex, { dialect, vhost }: Route, query: URLSearchParams): void {
-    const { heartbeat, outbox, services, sessionIds } = this.#options;
-    const conversation = dialect.open({ query });
+  #enter(visit: Visit): boolean {
+    const { head, request, socket } = visit;
+    let entered = false;
+    withdrawSmallWindows(request);
+    // The library calls back at once, or not at all: it has refused the handshake then.
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#accept(webSocket as ClientWebSocket, visit);
+      entered = true;
+    });
+    return entered;
+  }
+
+  #accept(webSocket: ClientWebSocket, { admitted, arrival, route, socket }: Visit): void {
+    const { factsOf, heartbeat, onOpened, outbox } = this.#options;
+    const conversation = route.dialect.open({ query: arrival.query });
     const session = new Session({
-      id: sessionIds.next(),
-      vhost,
+      id: arrival.connectionId,
+      vhost: arrival.vhost,
       encoding: webSocketEncoding(conversation.encoding, webSocket.extensions !== ""),
       sink: new WebSocketSink(webSocket, socket),
       outbox,
     });
-    const connection = new Connection(webSocket, session, conversation, this.#context);
+    const facts = { session, ...factsOf(arrival, admitted) };
+    const connection = new Connection(webSocket, facts, conversation, this.#context);
     this.#open.add(connection);
-    services.hub.add(session);
     connection.watch = heartbeat.add(connection);
+    onOpened(connection, admitted);
   }
 }

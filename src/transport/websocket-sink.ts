@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Sink } from "../core/ports.js";
-import { type CloseReason, WEBSOCKET_CLOSE } from "../errors.js";
+import { type ChosenClose, type CloseReason, closeFrameOf } from "../errors.js";
 
 /**
  * Writes ready-made frames straight to the socket of the upgrade. The WebSocket library writes its own frames (pongs,
@@ -44,8 +44,8 @@ export class WebSocketSink implements Sink {
     }
   }
 
-  close(reason: CloseReason): void {
-    this.#webSocket.close(...WEBSOCKET_CLOSE[reason]);
+  close(reason: CloseReason | ChosenClose): void {
+    this.#webSocket.close(...closeFrameOf(reason));
     // The peer's answer to the close is seen only where it is read.
     if (this.#webSocket.isPaused) this.#webSocket.resume();
   }

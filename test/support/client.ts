@@ -83,8 +83,12 @@ export class TestClient {
 }
 
 /** Connects to a WebSocket URL; the connection is ended after the test. */
-export async function connect(url: string, options: ClientOptions = {}): Promise<TestClient> {
-  const webSocket = new WebSocket(url, { perMessageDeflate: false, ...options });
+export async function connect(
+  url: string,
+  options: ClientOptions = {},
+  protocols: readonly string[] = [],
+): Promise<TestClient> {
+  const webSocket = new WebSocket(url, [...protocols], { perMessageDeflate: false, ...options });
   const client = new TestClient(webSocket);
   cleanUp(async () => {
     webSocket.terminate();
@@ -94,17 +98,33 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
   return client;
 }
 
+export interface RefusedUpgrade {
+  readonly status: number;
+  readonly body: string;
+}
+
 /** What a server answers to an upgrade that it refuses. */
 export async function refusedUpgrade(
   url: string,
   options: ClientOptions = {},
-): Promise<{ status: number; body: string }> {
-  const webSocket = new WebSocket(url, options);
+  protocols: readonly string[] = [],
+): Promise<RefusedUpgrade> {
+  const { body, status } = await wholeRefusal(url, options, protocols);
+  return { status, body };
+}
+
+/** The same with its headers. */
+export async function wholeRefusal(
+  url: string,
+  options: ClientOptions = {},
+  protocols: readonly string[] = [],
+): Promise<RefusedUpgrade & { readonly headers: IncomingMessage["headers"] }> {
+  const webSocket = new WebSocket(url, [...protocols], options);
   webSocket.on("error", () => {
     // The refusal is what is asked for.
   });
   const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
   let body = "";
   for await (const chunk of response) body += String(chunk);
-  return { status: response.statusCode ?? 0, body };
+  return { status: response.statusCode ?? 0, headers: response.headers, body };
 }

@@ -19,6 +19,7 @@ class Story {
       this.waits.push(wait);
       this.#tell(`again: ${reason}`);
     },
+    onRefused: (reason: string) => this.#tell(`refused: ${reason}`),
   };
 
   async until(count: number): Promise<void> {
@@ -65,9 +66,9 @@ async function scripted(...answers: readonly Answer[]): Promise<Scripted> {
   return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
 }
 
-function listen(url: string, topics: readonly string[]): Story {
+function listen(url: string, topics: readonly string[], token?: string): Story {
   const story = new Story();
-  const client = new ListenClient(url, topics, story.events);
+  const client = new ListenClient({ url, topics, token }, story.events);
   cleanUp(() => client.stop());
   client.connect();
   return story;
@@ -103,6 +104,28 @@ test("L7: a listening client that is told to go joins again on its next connecti
     'at last: {"topic":"at last"}',
   ]);
   expect(commands).toEqual([JOIN, JOIN, JOIN]);
+});
+
+test("a server that sends anything else is told to be none of Carillon's, and left", async () => {
+  const { url } = await scripted((webSocket) => webSocket.send("hello?"));
+  const story = listen(url, ["foo"]);
+  await story.until(2);
+  expect(story.lines).toEqual(["connected", "refused: the server does not speak Carillon's protocol"]);
+});
+
+test("A4: a listening client shows its token, and does not come again where that is refused", async () => {
+  const node = await startNode({ vhosts: { "/": { anonymous: { connect: false } } } });
+  const story = listen(`${node.ws}/ws`, ["foo"], "no-token");
+  await story.until(1);
+  expect(story.lines).toEqual(["refused: the server answers 401"]);
+});
+
+test("A10: one that the backend has disconnected stays away", async () => {
+  const { commands, url } = await scripted((webSocket) => webSocket.close(4403, "disconnected by the backend"));
+  const story = listen(url, ["foo"]);
+  await story.until(2);
+  expect(story.lines).toEqual(["connected", "refused: closed with 4403 disconnected by the backend"]);
+  expect(commands).toEqual([JOIN]);
 });
 
 test("O9: a listening client asks again, ever less often, on the same connection, while the broker is away", async () => {
@@ -150,5 +173,5 @@ test("O8: a listening client says why it cannot connect", async () => {
   const node = await startNode();
   const story = listen(`${node.ws}/nowhere`, ["foo"]);
   await story.until(1);
-  expect(story.lines).toEqual(["again: Unexpected server response: 404"]);
+  expect(story.lines).toEqual(["refused: the server answers 404"]);
 });

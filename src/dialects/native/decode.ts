@@ -10,7 +10,7 @@ type Fields = Readonly<Record<string, unknown>>;
 type Build = (fields: Fields) => Command;
 
 const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
-  ["join", (fields) => ({ kind: "join", broker: brokerOf(fields), topics: topicsOf(fields) })],
+  ["join", (fields) => ({ kind: "join", broker: brokerOf(fields), topics: topicsOf(fields), auth: authOf(fields) })],
   ["leave", (fields) => ({ kind: "leave", broker: brokerOf(fields), topics: topicsOf(fields) })],
   [
     "publish",
@@ -66,6 +66,11 @@ function textOf(fields: Fields, name: string): string {
   const value = fields[name] ?? "";
   if (typeof value !== "string") throw invalid(`${name}: not a string`);
   return value;
+}
+
+/** A channel token. */
+function authOf(fields: Fields): string | undefined {
+  return fields["auth"] === undefined ? undefined : textOf(fields, "auth");
 }
 
 function topicsOf(fields: Fields): readonly string[] {

@@ -1,6 +1,7 @@
+import type { Notice } from "../../core/notice.js";
 import type { Conversation, Dialect, OpenRequest, Received } from "../dialect.js";
 import { decode } from "./decode.js";
-import { malformedText, messageEncoding, messageEncodingWithMetadata } from "./encode.js";
+import { malformedText, messageEncoding, messageEncodingWithMetadata, noticeText } from "./encode.js";
 
 /** RoadRunner's websockets protocol on `/ws`, with what Carillon adds for clients that ask (the W rules). */
 export class NativeDialect implements Dialect {
@@ -39,5 +40,9 @@ class NativeConversation implements Conversation {
       answer: malformedText(decoded.why),
       close: this.#malformedInARow >= this.#limit,
     };
+  }
+
+  noticeText(notice: Notice): string {
+    return noticeText(notice);
   }
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Outcome } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
+import type { Notice } from "../../core/notice.js";
 import type { MessageEncoding } from "../dialect.js";
 
 /** What a client may give a command to tell its answer by. */
@@ -37,6 +38,11 @@ export function answerText(
     if (!outcome.ok) answer["error"] = { code: outcome.error.code, message: outcome.error.message };
   }
   return JSON.stringify(answer);
+}
+
+/** What was done on the client's behalf reads as the answer to the command that it did not send. */
+export function noticeText({ kind, topics }: Notice): string {
+  return JSON.stringify({ topic: kind === "joined" ? "@join" : "@leave", payload: topics });
 }
 
 /** The answer to a frame that is no command. */

@@ -5,14 +5,18 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { BroadcastService, RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
+import { BROADCAST_ACTIONS } from "../../../src/rpc/broadcast.js";
 import { connectMount } from "../../../src/rpc/connect-mount.js";
+import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount } from "../../../src/rpc/grpc-mount.js";
+import { systemClock } from "../../../src/util/system-clock.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { startNode, type TestNode } from "../../support/node.js";
 import { jsonAnswer, peersOf } from "../../support/peers.js";
 import { asIs, type RawPeer, rawPeersOf } from "../../support/raw-peers.js";
 import { requestOf } from "../../support/request-bytes.js";
+import { everybody } from "../support/keys.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 
 const LIMIT = 4 * 1_024 * 1_024;
@@ -157,11 +161,12 @@ const fault: ErrorCase = async (row) => {
     publishStream: fail,
   };
   const options = {
-    services: [{ service: BroadcastService, implementation }],
+    services: [{ service: BroadcastService, implementation, actions: BROADCAST_ACTIONS }],
+    gatekeeper: new Gatekeeper(everybody(), systemClock),
     requestBytes: LIMIT,
     onFault: (cause: unknown) => faults.push(cause),
   };
-  const grpc = new GrpcMount({ address: { host: "127.0.0.1", port: 0 }, ...options });
+  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, ...options });
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();
   const server = createServer(connectMount(options).handler).listen(0, "127.0.0.1");

@@ -1,0 +1,29 @@
+import { text } from "node:stream/consumers";
+import { createKey, hashKey } from "../access/key-secret.js";
+import { CarillonError } from "../errors.js";
+import { EXIT, fail } from "./exit-code.js";
+
+/** Prints a new key, which nobody keeps, and the lines of the configuration that let it in. */
+export function createKeyFor({ name }: { readonly name: string }): void {
+  if (!/^[\w.-]{1,64}$/.test(name)) {
+    fail(new CarillonError("invalid_argument", "--name: expected letters, digits, _, . and -"), EXIT.usage);
+    return;
+  }
+  const { hash, secret } = createKey();
+  process.stdout.write(`${secret}\n`);
+  // Apart, so that `KEY=$(carillon key create)` gets the key and nothing else.
+  process.stderr.write(`
+The key is shown this once. In the configuration, below the vhost's "keys":
+
+      - name: ${name}
+        hash: sha256:${hash}
+        actions: ["*"]   # or some of publish, tokens, connections, topics, channels, keys, call, presence, work
+`);
+}
+
+/** Reads a key from stdin and prints what the configuration wants to have of it. */
+export async function hashKeyOfStdin(): Promise<void> {
+  const key = (await text(process.stdin)).trim();
+  if (key === "") fail(new CarillonError("invalid_argument", "expected a key on stdin"), EXIT.usage);
+  else process.stdout.write(`sha256:${hashKey(key)}\n`);
+}

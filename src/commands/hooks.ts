@@ -1,0 +1,53 @@
+import type { Hooks } from "../access/hooks.js";
+import type { HookChanges } from "../access/hooks-answer.js";
+import type { HookClient, HookEvent } from "../access/hooks-caller.js";
+import type { Client } from "../clients/client.js";
+import { joinOnBehalf } from "./on-behalf.js";
+import type { Services } from "./services.js";
+
+/**
+ * Asks the backend about what a client wants to do, where it wants to be asked.
+ * @returns what it changes of the client; undefined for nothing
+ * @throws CarillonError the backend's refusal, or that it could not be asked
+ */
+export async function asked(
+  client: Client,
+  event: HookEvent,
+  ask: (hooks: Hooks, who: HookClient) => Promise<HookChanges>,
+): Promise<HookChanges | undefined> {
+  const { hooks } = client.vhost;
+  return hooks?.asks(event) === true ? ask(hooks, hookClient(client)) : undefined;
+}
+
+/** The client as its backend is told of it. */
+export function hookClient({ origin, principal, session, vhost }: Client): HookClient {
+  return {
+    vhost: vhost.name,
+    connectionId: session.id,
+    user: principal.user,
+    info: principal.info,
+    dialect: origin.dialect,
+    address: origin.address,
+  };
+}
+
+/**
+ * What the backend changes, after its answer has been given: the client is told of the topics, and where they cannot be
+ * joined, that is logged and nothing else, as the command itself has succeeded.
+ */
+export async function applyChanges(client: Client, { expires, info, topics }: HookChanges, services: Services) {
+  const { principal } = client;
+  if (expires !== undefined || info !== undefined) {
+    services.clients.change(client, {
+      ...principal,
+      expires: expires ?? principal.expires,
+      info: info ?? principal.info,
+    });
+  }
+  if (topics.length === 0) return;
+  try {
+    await joinOnBehalf(client, "", topics, services);
+  } catch (error) {
+    services.onFailedJoin(client.session.id, error);
+  }
+}

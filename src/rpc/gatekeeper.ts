@@ -1,0 +1,85 @@
+import type { BackendAction } from "../access/actions.js";
+import type { Backend, BackendCredentials, BackendDirectory } from "../access/backend.js";
+import type { Clock } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
+
+/** Metadata or header that names the vhost that is meant. */
+export const VHOST_HEADER = "carillon-vhost";
+
+/** How often it is asked whether those with open streams may still have them, in milliseconds. */
+const RECHECK = 500;
+
+interface Stay {
+  readonly credentials: BackendCredentials;
+  readonly action: BackendAction;
+  readonly onLost: (refusal: CarillonError) => void;
+}
+
+/**
+ * Who may call what, on both mounts. Each call is decided before its request is read; a stream is decided again while it
+ * is open, so that a key that is revoked ends it within a second.
+ */
+export class Gatekeeper {
+  readonly #directory: BackendDirectory;
+  readonly #clock: Clock;
+  readonly #stays = new Set<Stay>();
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(directory: BackendDirectory, clock: Clock) {
+    this.#directory = directory;
+    this.#clock = clock;
+  }
+
+  /**
+   * @param action - undefined: whoever is known
+   * @throws CarillonError of BackendDirectory.identify; permission_denied where the backend may not do this
+   */
+  admit(credentials: BackendCredentials, action: BackendAction | undefined): Backend {
+    const backend = this.#directory.identify(credentials);
+    if (action !== undefined && !backend.actions.has(action)) {
+      const text = `key ${JSON.stringify(backend.name)} may not do this: it needs the action ${JSON.stringify(action)}`;
+      throw new CarillonError("permission_denied", text);
+    }
+    return backend;
+  }
+
+  /**
+   * Calls once when a backend that was admitted would no longer be.
+   * @returns ends it
+   */
+  stay(credentials: BackendCredentials, action: BackendAction, onLost: (refusal: CarillonError) => void): () => void {
+    const stay: Stay = { credentials, action, onLost };
+    this.#stays.add(stay);
+    this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
+    return () => {
+      this.#stays.delete(stay);
+      if (this.#stays.size > 0) return;
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
+    };
+  }
+
+  readonly #recheck = (): void => {
+    this.#cancelTimer = undefined;
+    for (const stay of this.#stays) {
+      const refusal = this.#refusalOf(stay);
+      if (refusal === undefined) continue;
+      this.#stays.delete(stay);
+      stay.onLost(refusal);
+    }
+    if (this.#stays.size > 0) this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
+  };
+
+  #refusalOf({ action, credentials }: Stay): CarillonError | undefined {
+    try {
+      this.admit(credentials, action);
+      return undefined;
+    } catch (cause) {
+      const error = CarillonError.from(cause);
+      // That it cannot be known at the moment does not mean that it is lost.
+      return LOST.has(error.code) ? error : undefined;
+    }
+  }
+}
+
+const LOST: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "not_found"]);

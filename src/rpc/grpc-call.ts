@@ -1,0 +1,29 @@
+import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { Backend } from "../access/backend.js";
+import { CarillonError } from "../errors.js";
+import type { Call } from "./services.js";
+
+/** A unary call. Its signal is made when somebody asks for it: a publish, of which there are many, does not. */
+export class GrpcCall implements Call {
+  readonly backend: Backend;
+  readonly #call: ServerUnaryCall<unknown, unknown>;
+  #controller: AbortController | undefined;
+
+  constructor(backend: Backend, call: ServerUnaryCall<unknown, unknown>) {
+    this.backend = backend;
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      const abort = (): void => {
+        controller.abort(new CarillonError("cancelled", "the caller is gone"));
+      };
+      this.#controller = controller;
+      if (this.#call.cancelled) abort();
+      else this.#call.once("cancelled", abort);
+    }
+    return this.#controller.signal;
+  }
+}

@@ -1,0 +1,137 @@
+import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import type { BackendAction } from "../access/actions.js";
+import type { Backend, BackendCredentials } from "../access/backend.js";
+import { GRPC_STATUS } from "../errors.js";
+import { certificateSubject } from "../net/certificate-subject.js";
+import { answerable, type OnFault } from "./faults.js";
+import { type Gatekeeper, VHOST_HEADER } from "./gatekeeper.js";
+
+/** A backend that has been let in, and by what. */
+export interface Caller {
+  readonly backend: Backend;
+  readonly credentials: BackendCredentials;
+}
+
+/** What may be called by whoever is known, besides the services. */
+const REFLECTION = "/grpc.reflection.";
+
+type NextCall = ConstructorParameters<typeof ServerInterceptingCall>[0];
+type Listener = Parameters<NextCall["start"]>[0];
+
+/**
+ * Decides each call when its metadata is there: a caller that is refused is not read from. The health service is
+ * everybody's.
+ */
+export class GrpcCallers {
+  readonly #gatekeeper: Gatekeeper;
+  readonly #onFault: OnFault;
+  readonly #actions = new Map<string, BackendAction>();
+  /** The metadata is what the interceptor and the method's handler both see of a call. */
+  readonly #callers = new WeakMap<Metadata, Caller>();
+
+  constructor(gatekeeper: Gatekeeper, onFault: OnFault) {
+    this.#gatekeeper = gatekeeper;
+    this.#onFault = onFault;
+  }
+
+  /** From now on the method needs the action. */
+  require(path: string, action: BackendAction): void {
+    this.#actions.set(path, action);
+  }
+
+  /** @param metadata - of a call of one of the services */
+  of(metadata: Metadata): Caller {
+    const caller = this.#callers.get(metadata);
+    if (caller === undefined) throw new Error("a call came past the interceptor");
+    return caller;
+  }
+
+  readonly intercept: ServerInterceptor = ({ path }, call) => {
+    const action = this.#actions.get(path);
+    const decided = action !== undefined || path.startsWith(REFLECTION);
+    // Where there is nothing to decide the call goes on as it is.
+    const admit = decided ? (metadata: Metadata) => this.#admit(call, metadata, action) : admitted;
+    return new DecidedCall(call, admit);
+  };
+
+  #admit(call: NextCall, metadata: Metadata, action: BackendAction | undefined): boolean {
+    const credentials: BackendCredentials = {
+      authorization: textOf(metadata, "authorization"),
+      certificate: certificateSubject(call.getAuthContext().sslPeerCertificate),
+      vhost: textOf(metadata, VHOST_HEADER),
+    };
+    try {
+      this.#callers.set(metadata, { backend: this.#gatekeeper.admit(credentials, action), credentials });
+      return true;
+    } catch (cause) {
+      const { code, message } = answerable(cause, this.#onFault);
+      call.sendStatus({ code: GRPC_STATUS[code], details: message });
+      return false;
+    }
+  }
+}
+
+/** Hands everything on at once: what @grpc/grpc-js makes of a responder and a listener costs some closures a message. */
+class DecidedCall extends ServerInterceptingCall {
+  readonly #next: NextCall;
+  readonly #admit: (metadata: Metadata) => boolean;
+
+  constructor(next: NextCall, admit: (metadata: Metadata) => boolean) {
+    super(next);
+    this.#next = next;
+    this.#admit = admit;
+  }
+
+  override start(listener: Listener): void {
+    this.#next.start(new DecidedListener(listener, this.#admit));
+  }
+
+  override sendMetadata(metadata: Metadata): void {
+    this.#next.sendMetadata(metadata);
+  }
+
+  override sendMessage(message: unknown, callback: () => void): void {
+    this.#next.sendMessage(message, callback);
+  }
+
+  override sendStatus(status: Parameters<NextCall["sendStatus"]>[0]): void {
+    this.#next.sendStatus(status);
+  }
+}
+
+class DecidedListener implements Listener {
+  readonly #next: Listener;
+  readonly #admit: (metadata: Metadata) => boolean;
+  #refused = false;
+
+  constructor(next: Listener, admit: (metadata: Metadata) => boolean) {
+    this.#next = next;
+    this.#admit = admit;
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#refused = !this.#admit(metadata);
+    if (!this.#refused) this.#next.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: unknown): void {
+    if (!this.#refused) this.#next.onReceiveMessage(message);
+  }
+
+  onReceiveHalfClose(): void {
+    if (!this.#refused) this.#next.onReceiveHalfClose();
+  }
+
+  onCancel(): void {
+    if (!this.#refused) this.#next.onCancel();
+  }
+}
+
+function admitted(): boolean {
+  return true;
+}
+
+/** Metadata whose names do not end in `-bin` is text. */
+function textOf(metadata: Metadata, name: string): string | undefined {
+  return metadata.get(name)[0]?.toString();
+}

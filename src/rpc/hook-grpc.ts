@@ -1,0 +1,60 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
+
+/** Milliseconds until a backend that could not be reached is tried again; the usual two minutes are too long to be asked by. */
+const LONGEST_BACKOFF = 2_000;
+
+/** Calls by gRPC. */
+export class GrpcUnary implements UnaryCalls {
+  readonly #client: Client;
+  readonly #metadata = new Metadata();
+
+  /** @param url - `grpc://HOST:PORT`, or `grpcs://HOST:PORT` with TLS */
+  constructor(url: string, authorization: string | undefined) {
+    const [, secure, address = ""] = /^grpc(s?):\/\/([^/]*)/.exec(url) ?? [];
+    this.#client = new Client(address, secure === "s" ? credentials.createSsl() : credentials.createInsecure(), {
+      "grpc.max_receive_message_length": MAX_ANSWER,
+      "grpc.max_reconnect_backoff_ms": LONGEST_BACKOFF,
+    });
+    if (authorization !== undefined) this.#metadata.set("authorization", authorization);
+  }
+
+  call<Input extends DescMessage, Output extends DescMessage>(
+    { input, name, output, parent }: DescMethodUnary<Input, Output>,
+    request: MessageInitShape<Input>,
+    signal: AbortSignal,
+  ): Promise<MessageShape<Output>> {
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        `/${parent.typeName}/${name}`,
+        (message: MessageShape<Input>) => Buffer.from(toBinary(input, message)),
+        (bytes) => fromBinary(output, bytes),
+        create(input, request),
+        this.#metadata,
+        (error, answer) => {
+          signal.removeEventListener("abort", cancel);
+          if (answer === undefined) reject(error ?? new Error("no answer"));
+          else resolve(answer);
+        },
+      );
+      const cancel = (): void => {
+        call.cancel();
+      };
+      signal.addEventListener("abort", cancel);
+      if (signal.aborted) cancel();
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

@@ -1,0 +1,33 @@
+import type { BackendAction } from "../access/actions.js";
+import type { Backend, BackendCredentials } from "../access/backend.js";
+import type { Gatekeeper } from "./gatekeeper.js";
+import type { Call } from "./services.js";
+
+/** A stream that a backend has open: it ends when the caller is gone, and when the backend may no longer have it. */
+export class OpenStream implements Call {
+  readonly backend: Backend;
+  readonly #controller = new AbortController();
+  readonly #leave: () => void;
+
+  constructor(gatekeeper: Gatekeeper, backend: Backend, credentials: BackendCredentials, action: BackendAction) {
+    this.backend = backend;
+    this.#leave = gatekeeper.stay(credentials, action, (refusal) => {
+      this.#controller.abort(refusal);
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The caller is gone. */
+  abort(reason: unknown): void {
+    this.#leave();
+    this.#controller.abort(reason);
+  }
+
+  /** It has ended. */
+  close(): void {
+    this.#leave();
+  }
+}

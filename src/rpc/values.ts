@@ -1,0 +1,43 @@
+import type { JsonObject as Struct } from "@bufbuild/protobuf";
+import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { JsonObject } from "../access/principal.js";
+import { CarillonError } from "../errors.js";
+
+/** Ours are never changed, which Protobuf's types do not say. */
+export function structOf(object: JsonObject): Struct {
+  return object as Struct;
+}
+
+/** @param time - in milliseconds since the epoch */
+export function timestampOf(time: number): Timestamp {
+  return timestampFromMs(time);
+}
+
+/**
+ * Of what a caller has sent, in milliseconds since the epoch.
+ * @throws CarillonError invalid_argument: beyond what a time may be
+ */
+export function timeOf(field: string, timestamp: Timestamp | undefined): number | undefined {
+  if (timestamp === undefined) return undefined;
+  const { nanos, seconds } = timestamp;
+  const valid = seconds >= MIN_SECONDS && seconds <= MAX_SECONDS && nanos >= 0 && nanos < 1_000_000_000;
+  if (!valid) throw new CarillonError("invalid_argument", `${field} is no time from the year 1 to 9999`);
+  return Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000);
+}
+
+/**
+ * In milliseconds.
+ * @throws CarillonError invalid_argument
+ */
+export function millisecondsOf(field: string, duration: Duration | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  const { nanos, seconds } = duration;
+  const valid = seconds >= 0n && seconds <= MAX_DURATION && nanos >= 0 && nanos < 1_000_000_000;
+  if (!valid) throw new CarillonError("invalid_argument", `${field} is no length of time`);
+  return Number(seconds) * 1_000 + nanos / 1_000_000;
+}
+
+/** Source: google/protobuf/timestamp.proto and duration.proto. */
+const MIN_SECONDS = -62_135_596_800n;
+const MAX_SECONDS = 253_402_300_799n;
+const MAX_DURATION = 315_576_000_000n;

@@ -1,0 +1,37 @@
+import { NatsStore } from "../brokers/nats/key-value.js";
+import type { Config } from "../config/schema.js";
+import { CarillonError } from "../errors.js";
+import type { Logger } from "../observe/log.js";
+import { FileStore } from "../store/file.js";
+import { MemoryStore } from "../store/memory.js";
+import type { Store } from "../store/store.js";
+import { systemClock } from "../util/system-clock.js";
+import { natsBroker, natsOptions } from "./nats-options.js";
+
+export interface StoreContext {
+  readonly log: Logger;
+  /** It has come to be reachable, or has ceased to be. */
+  readonly onChanged: () => void;
+}
+
+/** Makes the store that the configuration names. It does not open or connect yet. */
+export function createStore({ brokers, store }: Config, { log, onChanged }: StoreContext): Store {
+  const onUp = (): void => {
+    log.info("store can be used");
+    onChanged();
+  };
+  const onDown = (reason: string): void => {
+    log.warn({ reason }, "store cannot be used, trying again");
+    onChanged();
+  };
+  const onError = (message: string): void => {
+    log.error(message);
+  };
+  if (store.driver === "memory") return new MemoryStore({ clock: systemClock, onError });
+  const events = { onUp, onDown, onError };
+  if (store.driver === "file") return new FileStore({ folder: store.path, clock: systemClock, ...events });
+  const broker = natsBroker(brokers, store.broker);
+  if (broker === undefined) throw new CarillonError("invalid_argument", "store: no broker is a NATS one");
+  const { bucket, replicas } = store;
+  return new NatsStore({ bucket, replicas, nats: natsOptions(broker), clock: systemClock, events });
+}

@@ -1,0 +1,99 @@
+import { HookCounts } from "../access/hooks-counts.js";
+import { Keyring } from "../access/keys.js";
+import { Leases } from "../access/leases.js";
+import { asksForKeys } from "../config/load.js";
+import type { Config, VhostSettings } from "../config/schema.js";
+import { CarillonError } from "../errors.js";
+import type { Logger } from "../observe/log.js";
+import { HookClient } from "../rpc/hook-client.js";
+import type { Store } from "../store/store.js";
+import { systemClock } from "../util/system-clock.js";
+import { Administration } from "../vhosts/administration.js";
+import { makeParts, type PartsContext } from "../vhosts/parts.js";
+import type { Vhost } from "../vhosts/vhost.js";
+import { type VhostEvents, Vhosts } from "../vhosts/vhosts.js";
+
+export interface VhostsContext {
+  readonly log: Logger;
+  readonly store: Store;
+  readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelClosed" | "onLoaded">;
+}
+
+/** The vhosts with what decides who may do what in them. */
+export interface VhostWorld {
+  readonly vhosts: Vhosts;
+  readonly keyring: Keyring;
+  readonly leases: Leases;
+  readonly administration: Administration;
+  readonly hookCounts: HookCounts;
+}
+
+/** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
+export function createVhosts(config: Config, { events, log, store }: VhostsContext): VhostWorld {
+  const leases = new Leases({ store, clock: systemClock });
+  const hookCounts = new HookCounts();
+  const context: PartsContext = {
+    store,
+    leases,
+    clock: systemClock,
+    hookCounts,
+    callerOf: ({ key, url }) => new HookClient({ url, key }),
+    onHooks: (vhost, failure) => {
+      if (failure === undefined) log.info({ vhost }, "the backend answers again");
+      else log.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
+    },
+    onIssuer: (vhost, message) => {
+      log.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
+    },
+  };
+  const keyring: Keyring = new Keyring({
+    clock: systemClock,
+    open: !asksForKeys(config.vhosts),
+    hasVhost: (path) => vhosts.get(path) !== undefined,
+    loaded: () => vhosts.loaded,
+    onUsed: (use) => {
+      administration.keyUsed(use).catch((error: unknown) => {
+        log.debug({ key: use.id, reason: CarillonError.from(error).message }, "a key's use could not be kept");
+      });
+    },
+  });
+  const make = (path: string, settings: VhostSettings) => makeParts(path, settings, context);
+  const vhosts: Vhosts = new Vhosts({
+    configured: config.vhosts,
+    store,
+    keys: keyring,
+    clock: systemClock,
+    events: {
+      ...events,
+      onError: (message) => {
+        log.error(message);
+      },
+    },
+    makeParts: make,
+  });
+  const administration = new Administration({
+    vhosts,
+    store,
+    clock: systemClock,
+    lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
+    check: (path, settings) => {
+      checkBrokers(config, settings);
+      make(path, settings).stop();
+    },
+  });
+  return { vhosts, keyring, leases, administration, hookCounts };
+}
+
+function checkBrokers({ brokers }: Config, { brokers: named = [] }: VhostSettings): void {
+  const unknown = named.find((name) => !Object.hasOwn(brokers, name));
+  if (unknown === undefined) return;
+  const known = Object.keys(brokers).join(", ");
+  throw new CarillonError("invalid_argument", `brokers: no broker named ${JSON.stringify(unknown)}; known: ${known}`);
+}
+
+/** How many hooks' breakers are open, by vhost. */
+export function openBreakers(vhosts: Iterable<Vhost>): Record<string, number> {
+  const open: Record<string, number> = {};
+  for (const { hooks, name } of vhosts) if (hooks !== undefined) open[name] = hooks.breakerState === "closed" ? 0 : 1;
+  return open;
+}

@@ -1,0 +1,33 @@
+import { MemoryDriver } from "../../../src/brokers/memory/driver.js";
+import { MessageIds, type Publication } from "../../../src/core/message.js";
+import { Publisher } from "../../../src/core/publisher.js";
+import { systemClock } from "../../../src/util/system-clock.js";
+
+/** The memory broker, which notes what is published. */
+class NotingDriver extends MemoryDriver {
+  /** `VHOST TOPIC` */
+  readonly topics: string[] = [];
+
+  override publish(publications: readonly Publication[]) {
+    for (const { topic, vhost } of publications) this.topics.push(`${vhost} ${topic}`);
+    return super.publish(publications);
+  }
+}
+
+/** The real publisher, and what it publishes. */
+export class TestPublisher {
+  readonly #driver = new NotingDriver();
+  readonly publisher = new Publisher({
+    brokers: { resolve: () => ({ name: "memory", driver: this.#driver }) },
+    ids: new MessageIds("test"),
+    clock: systemClock,
+    limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
+    onUnconfirmed: () => {
+      // Memory confirms.
+    },
+  });
+
+  get topics(): string[] {
+    return this.#driver.topics;
+  }
+}

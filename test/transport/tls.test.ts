@@ -1,0 +1,143 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { request } from "node:https";
+import { connect as connectTcp } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { WebSocket } from "ws";
+import { clientAddress } from "../../src/net/client-address.js";
+import { Networks } from "../../src/net/networks.js";
+import { withResolvers } from "../../src/util/with-resolvers.js";
+import { TestAuthority } from "../support/certificates.js";
+import { cleanUp } from "../support/clean-up.js";
+import { TestDoor } from "../support/door.js";
+import { proxyHeader } from "../support/proxy-header.js";
+import { upgradeRequest } from "../support/raw-client.js";
+import { connectTls, MountedSecret, WatchedCertificates } from "../support/tls.js";
+
+interface TlsDoor {
+  readonly door: TestDoor;
+  readonly port: number;
+  readonly ca: Buffer;
+  readonly watched: WatchedCertificates;
+  replace(subject: string): Promise<void>;
+}
+
+async function startTls(options: ConstructorParameters<typeof TestDoor>[0] = {}): Promise<TlsDoor> {
+  const authority = await TestAuthority.create();
+  const secret = new MountedSecret(await authority.issueTo("CN=first", "localhost"));
+  const watched = new WatchedCertificates({ certFile: secret.certFile, keyFile: secret.keyFile });
+  await watched.certificates.start();
+  const door = await new TestDoor({ tls: { certificates: watched.certificates, clients: "none" }, ...options }).start();
+  return {
+    door,
+    port: Number(new URL(door.url).port),
+    ca: readFileSync(authority.caFile),
+    watched,
+    async replace(subject) {
+      secret.replace(await authority.issueTo(subject, "localhost"));
+      await watched.events.next();
+    },
+  };
+}
+
+async function get({ ca, port }: TlsDoor, path = "/"): Promise<{ status: number; body: string; subject: string }> {
+  const outgoing = request({ host: "127.0.0.1", servername: "localhost", port, path, ca, agent: false }).end();
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  const { subject } = (response.socket as TLSSocket).getPeerCertificate();
+  let body = "";
+  for await (const chunk of response) body += String(chunk);
+  return { status: response.statusCode ?? 0, body, subject: String(subject.CN) };
+}
+
+async function openWebSocket({ ca, port }: TlsDoor): Promise<WebSocket> {
+  const webSocket = new WebSocket(`wss://localhost:${port}/ws`, { ca, perMessageDeflate: false });
+  cleanUp(() => webSocket.terminate());
+  await once(webSocket, "open");
+  return webSocket;
+}
+
+async function echo(webSocket: WebSocket, text: string): Promise<string> {
+  webSocket.send(text);
+  const [data] = (await once(webSocket, "message")) as [Buffer];
+  return data.toString();
+}
+
+test("requests and WebSockets by TLS", async () => {
+  const tls = await startTls();
+  expect(await get(tls)).toEqual({ status: 200, body: "page", subject: "first" });
+  expect((await get(tls, "/nowhere")).status).toBe(404);
+  const webSocket = await openWebSocket(tls);
+  expect(await echo(webSocket, "ping")).toBe("ping");
+  const large = "x".repeat(1_000_000);
+  expect(await echo(webSocket, large)).toBe(large);
+});
+
+test("a WebSocket lives on when the certificate changes, and new connections get the new one", async () => {
+  const tls = await startTls();
+  const webSocket = await openWebSocket(tls);
+  await tls.replace("CN=second");
+  expect(await echo(webSocket, "ping")).toBe("ping");
+  expect((await get(tls)).subject).toBe("second");
+  expect(await echo(await openWebSocket(tls), "ping")).toBe("ping");
+});
+
+test("O8: plain HTTP on a port with TLS ends the connection, and harms nobody", async () => {
+  const tls = await startTls();
+  await expect(fetch(tls.door.url)).rejects.toThrow("fetch failed");
+  expect((await get(tls)).status).toBe(200);
+});
+
+test("L2: the client's address is what a proxy says in front of TLS", async () => {
+  const proxies = new Networks(["127.0.0.1"]);
+  const tls = await startTls({ proxies, clientAddress: clientAddress(proxies) });
+  const raw = connectTcp({ host: "127.0.0.1", port: tls.port });
+  cleanUp(() => raw.destroy());
+  await once(raw, "connect");
+  raw.write(proxyHeader());
+  const socket = await connectTls(tls.port, { ca: tls.ca, socket: raw });
+  socket.write(upgradeRequest());
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 101 /);
+  expect((await tls.door.arrivals.next()).origin.address).toBe("203.0.113.7");
+});
+
+test("O8: an upgrade to another protocol by TLS is answered as if it had not been asked for", async () => {
+  const tls = await startTls();
+  const socket = await connectTls(tls.port, { ca: tls.ca });
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 [^]*page/);
+});
+
+test("L7: a stop does not wait for connections by TLS on which nothing was asked", async () => {
+  const tls = await startTls();
+  const silent = await connectTls(tls.port, { ca: tls.ca });
+  silent.on("error", () => {}).resume();
+  const behind = once(silent, "close");
+  // A round trip: the server has seen the end of the handshake.
+  await get(tls);
+  await tls.door.http.close();
+  await behind;
+  expect(silent.bytesRead).toBe(0);
+});
+
+test("L7: a stop by TLS waits for the request under way", async () => {
+  const asked = withResolvers<ServerResponse>();
+  const tls = await startTls({
+    routes: new Map([
+      [
+        "/slow",
+        (_request, response) => {
+          asked.resolve(response);
+        },
+      ],
+    ]),
+  });
+  const response = get(tls, "/slow");
+  const outgoing = await asked.promise;
+  const closed = tls.door.http.close();
+  outgoing.end("slow");
+  expect((await response).body).toBe("slow");
+  await closed;
+});
