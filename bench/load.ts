@@ -11,7 +11,8 @@ let slow = new Tally();
 /** What the clients of a server are to do. */
 export interface Connect {
   readonly port: number;
-  readonly path: string;
+  /** The same for all clients, or one for each. */
+  readonly path: string | readonly string[];
   readonly from: string;
   /** One for each client, sent once it is connected. */
   readonly hellos: readonly string[];
@@ -21,13 +22,13 @@ export interface Connect {
   readonly abreast: number;
 }
 
-function open(options: Connect, hello: string | undefined): Promise<void> {
+function open(options: Connect, path: string, hello: string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onReady = (fault?: string): void => {
       if (fault === undefined) resolve();
       else reject(new Error(fault));
     };
-    receivers.push(new Receiver({ ...options, hello, tally, onReady }));
+    receivers.push(new Receiver({ ...options, path, hello, tally, onReady }));
   });
 }
 
@@ -42,8 +43,9 @@ answer({
     const lane = async (): Promise<void> => {
       while (next < options.hellos.length) {
         const hello = options.hellos[next];
+        const path = typeof options.path === "string" ? options.path : (options.path[next] ?? "");
         next += 1;
-        await open(options, hello === "" ? undefined : hello);
+        await open(options, path, hello === "" ? undefined : hello);
       }
     };
     await Promise.all(Array.from({ length: options.abreast }, lane));

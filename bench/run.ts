@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { access } from "./access.js";
 import { connect } from "./connect.js";
 import { fanout1 } from "./fanout-1.js";
 import { fanoutBurst } from "./fanout-burst.js";
@@ -30,6 +31,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["slow", slow],
   ["connect", connect],
   ["scale", scale],
+  ["access", access],
 ]);
 
 const TOY = "\n\nToy size: it works, and the figures mean nothing.";

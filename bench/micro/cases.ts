@@ -26,10 +26,9 @@ const publisher = new Publisher({
   ids: new MessageIds("0123456789ab"),
   clock: { now: Date.now, after: () => () => {} },
   limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
-  clientsMayPublish: new Set(),
   onUnconfirmed: () => {},
 });
-const source = { kind: "backend", vhost: "/" } as const;
+const source = { kind: "backend", vhost: "/", refusal: () => undefined } as const;
 const draft = { broker: "", topics: ["orders.42"], payload: message.payload, event: "", id: "" };
 const drafts = Array.from({ length: 100 }, () => draft);
 

@@ -13,6 +13,10 @@ export interface Node {
 
 export interface NodeOptions {
   readonly config?: ConfigInput;
+  /** What the publisher shows, where the node asks for a key. */
+  readonly key?: string;
+  /** A token for each client by its number, where clients come with one. */
+  readonly tokens?: readonly string[];
   /** A folder for a CPU profile. */
   readonly profiles?: string | undefined;
   readonly flags?: readonly string[];
@@ -35,14 +39,20 @@ export async function carillon(options: NodeOptions & { readonly name?: string }
 export function nodeContender(
   name: string,
   { child, grpc, port }: Node,
-  { end, profiles, publishAt = grpc }: NodeOptions & { readonly publishAt?: string; readonly end?: () => void },
+  {
+    end,
+    key,
+    profiles,
+    publishAt = grpc,
+    tokens,
+  }: NodeOptions & { readonly publishAt?: string; readonly end?: () => void },
 ): Contender {
-  const stream = new PublishStream(publishAt);
+  const stream = new PublishStream(publishAt, key);
   return new Contender({
     name,
     server: child,
     port,
-    path: "/ws",
+    path: tokens === undefined ? "/ws" : tokens.map((token) => `/ws?token=${token}`),
     profiles,
     publish: (entries) => stream.publish(entries),
     end: () => {

@@ -10,7 +10,8 @@ export interface ContenderOptions {
   readonly name: string;
   readonly server: Child;
   readonly port: number;
-  readonly path: string;
+  /** The same for all clients, or one for each. */
+  readonly path: string | readonly string[];
   /** How many frames answer a client's first one. */
   readonly answers?: number;
   /** Hands over messages that are to be delivered in one turn; resolves when the server has taken them. */

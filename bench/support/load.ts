@@ -15,7 +15,7 @@ export class Load {
   readonly #child = new Child("load.js");
   readonly #target: Pick<Connect, "port" | "path" | "from" | "answers">;
 
-  constructor(port: number, path: string, answers: number) {
+  constructor(port: number, path: Connect["path"], answers: number) {
     Load.#count += 1;
     // Only Linux takes all of 127.0.0.0/8 for its own. Each address has some 28,000 ports.
     const from = process.platform === "linux" ? `127.0.0.${2 + (Load.#count % 250)}` : "127.0.0.1";

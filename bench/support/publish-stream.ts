@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
 import { RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
 import type { Entry } from "./contender.js";
 import { STREAM_PATH, same } from "./grpc.js";
@@ -13,10 +13,15 @@ export class PublishStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #waiting: { readonly resolve: () => void; readonly reject: (cause: Error) => void }[] = [];
 
-  /** @param address - HOST:PORT of a node's gRPC port */
-  constructor(address: string) {
+  /**
+   * @param address - HOST:PORT of a node's gRPC port
+   * @param key - shown to the node; undefined where it asks for none
+   */
+  constructor(address: string, key?: string) {
+    const metadata = new Metadata();
+    if (key !== undefined) metadata.set("authorization", `Bearer ${key}`);
     this.#client = new Client(address, credentials.createInsecure());
-    this.#call = this.#client.makeBidiStreamRequest(STREAM_PATH, same, same);
+    this.#call = this.#client.makeBidiStreamRequest(STREAM_PATH, same, same, metadata);
     this.#call.on("data", () => this.#waiting.shift()?.resolve());
     this.#call.on("error", (cause) => {
       for (const { reject } of this.#waiting.splice(0)) reject(cause);

@@ -27,6 +27,7 @@ test("the benchmarks run, and lose, repeat and misorder nothing", async () => {
     "slow",
     "connect",
     "scale",
+    "access",
   ]);
   const faults = [...output.matchAll(/\| (\d+, \d+, \d+) +\|/g)].map((match) => match[1]);
   expect(faults.length).toBeGreaterThan(10);
