@@ -22,7 +22,7 @@ inBrowser("the page", () => {
     await shown.joined("hello");
     await say(node, "hello", "by Connect ✓");
 
-    const client = new PublishClient(node.grpc);
+    const client = new PublishClient({ address: node.grpc, key: undefined, vhost: undefined, tls: undefined });
     cleanUp(() => client.close());
     const message = { topics: ["hello"], payload: Buffer.from('{"by": "gRPC"}'), event: "order.paid" };
     await client.publish({ messages: [message] }, { async: false });

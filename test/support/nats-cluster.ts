@@ -5,13 +5,16 @@ import { cleanUp } from "./clean-up.js";
 import { monitor } from "./nats-monitor.js";
 import { NatsServer } from "./nats-server.js";
 
-/** Servers that know each other by routes on the loopback address; they are ended after the test. */
-export async function startNatsCluster(size: number): Promise<NatsServer[]> {
+/**
+ * Servers that know each other by routes on the loopback address; they are ended after the test.
+ * @param config - further lines of each one's configuration
+ */
+export async function startNatsCluster(size: number, config: () => string = () => ""): Promise<NatsServer[]> {
   const ports = await freePorts(size);
   const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(", ");
   const servers = ports.map((port, position) => {
     const cluster = `cluster: { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`;
-    const server = new NatsServer(`server_name: s${position}\nhttp: "127.0.0.1:-1"\n${cluster}`);
+    const server = new NatsServer(`server_name: s${position}\nhttp: "127.0.0.1:-1"\n${cluster}\n${config()}`);
     cleanUp(() => server.remove());
     return server;
   });

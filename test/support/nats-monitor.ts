@@ -10,9 +10,10 @@ interface Connections {
   readonly connections: readonly { readonly name?: string; readonly subscriptions_list?: readonly string[] }[];
 }
 
-/** The subjects that the clients of this name are subscribed to, sorted. */
+/** The subjects of messages that the clients of this name are subscribed to, sorted; not those of words between nodes. */
 export async function subjectsOf(server: NatsServer, clientName: string): Promise<string[]> {
   const { connections } = await monitor<Connections>(server, "connz?subs=1&limit=10000");
   const named = connections.filter(({ name }) => name === clientName);
-  return named.flatMap((connection) => connection.subscriptions_list ?? []).toSorted();
+  const subjects = named.flatMap((connection) => connection.subscriptions_list ?? []);
+  return subjects.filter((subject) => !subject.includes(".$cluster.")).toSorted();
 }

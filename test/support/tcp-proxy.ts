@@ -8,7 +8,10 @@ type Side = "clients" | "server";
 
 /** Stands between clients and a server, passes everything on, and counts what the clients ask for. */
 export class NatsProxy {
-  /** How often clients sent each word that begins a line: PING, PUB, HPUB, SUB, UNSUB, … Payloads must not look so. */
+  /**
+   * How often clients sent each word that begins a line: PING, PUB, HPUB, SUB, UNSUB, … Payloads must not look so. What
+   * nodes say to each other is not counted.
+   */
   readonly sent = new Map<string, number>();
   readonly #target: number;
   readonly #sockets = new Set<Socket>();
@@ -74,7 +77,7 @@ export class NatsProxy {
     let greeted = false;
     createInterface({ input: seen }).on("line", (line) => {
       const word = /^[A-Z]+/.exec(line)?.[0];
-      if (word !== undefined) this.sent.set(word, this.count(word) + 1);
+      if (word !== undefined && !line.includes(".$cluster.")) this.sent.set(word, this.count(word) + 1);
       this.#onLine?.();
     });
     client.on("data", (bytes) => {
