@@ -1,5 +1,6 @@
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { DEFAULT_VHOST } from "../util/names.js";
 import { BACKEND_ACTIONS, type BackendAction } from "./actions.js";
 import type { Backend, BackendCredentials, BackendDirectory } from "./backend.js";
 import { hashKey } from "./key-secret.js";
@@ -45,7 +46,11 @@ export interface KeyringOptions {
 /** Milliseconds. */
 export const USE_INTERVAL = 60_000;
 
-const DEFAULT_VHOST = "/";
+/** All who are let do something in a vhost. */
+export interface Scopes {
+  readonly keys: readonly KeyScope[];
+  readonly certificates: readonly CertificateScope[];
+}
 
 interface Known {
   readonly backend: Backend;
@@ -55,6 +60,13 @@ interface Known {
   lastTold: number;
 }
 
+/** What one vhost has: by hash, by normal subject, and keys by their id. */
+interface Holdings {
+  readonly keys: Map<string, Known>;
+  readonly certificates: Map<string, Known>;
+  readonly byId: Map<string, Known>;
+}
+
 /** The keys and certificates of all vhosts. Looked up at every RPC. */
 export class Keyring implements BackendDirectory {
   readonly #options: KeyringOptions;
@@ -62,6 +74,8 @@ export class Keyring implements BackendDirectory {
   readonly #keys = new Map<string, Known>();
   /** By normal subject. */
   readonly #certificates = new Map<string, Known>();
+  /** By vhost. */
+  readonly #held = new Map<string, Holdings>();
   readonly #anonymous = new Map<string, Backend>();
   #open: boolean;
 
@@ -76,48 +90,36 @@ export class Keyring implements BackendDirectory {
   }
 
   /**
-   * In the place of all the vhost's keys before.
-   * @throws CarillonError already_exists: a key that is another vhost's, or twice in this one. invalid_argument: a pattern
-   * that cannot be read. Nothing has changed then
+   * In the place of all keys and certificates that the vhost had before.
+   * @throws CarillonError already_exists: one that is another vhost's, or twice in this one. invalid_argument: a pattern or
+   * a subject that cannot be read. Nothing has changed then
    */
-  replace(vhost: string, keys: readonly KeyScope[]): void {
-    const before = ofVhost(this.#keys, vhost);
-    const lastUses = new Map([...before.values()].map((known) => [known.id, known]));
-    const added = new Map<string, Known>();
-    for (const key of keys) {
-      if (added.has(key.hash) || (this.#keys.get(key.hash)?.backend.vhost ?? vhost) !== vhost) {
-        throw new CarillonError("already_exists", `the key named ${JSON.stringify(key.name)} is there already`);
-      }
-      added.set(key.hash, entryOf(vhost, key, key.id, lastUses.get(key.id)));
-    }
-    exchange(this.#keys, before, added);
-    if (added.size > 0) this.#open = false;
+  replace(vhost: string, scopes: Scopes): void {
+    const before = this.#held.get(vhost);
+    const held = this.#holdings(vhost, scopes, before);
+    if (before !== undefined) this.#letGo(before);
+    for (const [hash, known] of held.keys) this.#keys.set(hash, known);
+    for (const [subject, known] of held.certificates) this.#certificates.set(subject, known);
+    this.#held.set(vhost, held);
+    if (held.keys.size + held.certificates.size > 0) this.#open = false;
   }
 
-  /** The same for its certificates. */
-  replaceCertificates(vhost: string, certificates: readonly CertificateScope[]): void {
-    const added = new Map<string, Known>();
-    for (const certificate of certificates) {
-      const subject = normalSubject(certificate.subject);
-      if (added.has(subject) || (this.#certificates.get(subject)?.backend.vhost ?? vhost) !== vhost) {
-        throw new CarillonError("already_exists", `the certificate of ${subject} is there already`);
-      }
-      added.set(subject, entryOf(vhost, certificate, "", undefined));
-    }
-    exchange(this.#certificates, ofVhost(this.#certificates, vhost), added);
-    if (added.size > 0) this.#open = false;
+  /** Whether replace would take them. @throws as replace does */
+  check(vhost: string, scopes: Scopes): void {
+    this.#holdings(vhost, scopes, undefined);
   }
 
   /** Takes all keys and certificates of a vhost away. */
   remove(vhost: string): void {
-    this.replace(vhost, []);
-    this.replaceCertificates(vhost, []);
+    const held = this.#held.get(vhost);
+    if (held !== undefined) this.#letGo(held);
+    this.#held.delete(vhost);
     this.#anonymous.delete(vhost);
   }
 
   /** When a key was last used on this node, in milliseconds since the epoch. */
   lastUsed(vhost: string, id: string): number | undefined {
-    return [...ofVhost(this.#keys, vhost).values()].find((key) => key.id === id)?.lastUsed;
+    return this.#held.get(vhost)?.byId.get(id)?.lastUsed;
   }
 
   identify({ authorization, certificate, vhost }: BackendCredentials): Backend {
@@ -145,6 +147,27 @@ export class Keyring implements BackendDirectory {
     checkVhost(key.backend, vhost);
     this.#use(key);
     return key.backend;
+  }
+
+  #holdings(vhost: string, { certificates, keys }: Scopes, before: Holdings | undefined): Holdings {
+    const held: Holdings = { keys: new Map(), certificates: new Map(), byId: new Map() };
+    for (const key of keys) {
+      checkFree(vhost, held.keys, this.#keys, key.hash, `the key named ${JSON.stringify(key.name)}`);
+      const known = entryOf(vhost, key, key.id, before?.byId.get(key.id));
+      held.keys.set(key.hash, known);
+      held.byId.set(key.id, known);
+    }
+    for (const certificate of certificates) {
+      const subject = normalSubject(certificate.subject);
+      checkFree(vhost, held.certificates, this.#certificates, subject, `the certificate of ${subject}`);
+      held.certificates.set(subject, entryOf(vhost, certificate, "", undefined));
+    }
+    return held;
+  }
+
+  #letGo({ certificates, keys }: Holdings): void {
+    for (const hash of keys.keys()) this.#keys.delete(hash);
+    for (const subject of certificates.keys()) this.#certificates.delete(subject);
   }
 
   #letsAnybodyIn(): boolean {
@@ -205,17 +228,15 @@ function backendOf(vhost: string, { actions, name, topics }: Scope): Backend {
   };
 }
 
-function ofVhost(all: ReadonlyMap<string, Known>, vhost: string): Map<string, Known> {
-  return new Map([...all].filter(([, { backend }]) => backend.vhost === vhost));
-}
-
-function exchange(
-  all: Map<string, Known>,
-  before: ReadonlyMap<string, Known>,
-  after: ReadonlyMap<string, Known>,
+function checkFree(
+  vhost: string,
+  own: ReadonlyMap<string, Known>,
+  all: ReadonlyMap<string, Known>,
+  id: string,
+  what: string,
 ): void {
-  for (const name of before.keys()) all.delete(name);
-  for (const [name, key] of after) all.set(name, key);
+  if (!own.has(id) && (all.get(id)?.backend.vhost ?? vhost) === vhost) return;
+  throw new CarillonError("already_exists", `${what} is there already`);
 }
 
 function checkVhost(backend: Backend, vhost: string | undefined): void {

@@ -75,14 +75,14 @@ export class Connections {
   }
 
   /**
-   * A connection, and the topics that it is in.
+   * A connection, and those topics that it is in and the backend may use.
    * @throws CarillonError not_found; unavailable where it may be on a node that did not answer
    */
-  async get({ vhost }: Backend, id: string): Promise<Found> {
+  async get(backend: Backend, id: string): Promise<Found> {
     checkGiven("id", id);
-    const { answers, missing } = await this.#cluster.ask(GET, { vhost, id });
-    const found = [...answers.values()].find((answer) => answer !== null);
-    if (found !== undefined) return found as unknown as Found;
+    const { answers, missing } = await this.#cluster.ask(GET, { vhost: backend.vhost, id });
+    const found = [...answers.values()].find((answer) => answer !== null) as Found | undefined;
+    if (found !== undefined) return { ...found, topics: found.topics.filter(({ topic }) => backend.mayUse(topic)) };
     const text = `no connection ${JSON.stringify(id)}`;
     if (missing.length === 0) throw new CarillonError("not_found", text);
     throw new CarillonError("unavailable", `${text} on the nodes that answered; missing: ${missing.join(", ")}`);

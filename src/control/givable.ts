@@ -16,5 +16,8 @@ export function checkGivable(backend: Backend, patterns: readonly string[]): voi
 }
 
 export function tooMuch({ name }: Backend, what: string): CarillonError {
-  return new CarillonError("permission_denied", `key ${JSON.stringify(name)} cannot give ${what}: it has not got them`);
+  return new CarillonError(
+    "permission_denied",
+    `key ${JSON.stringify(name)} can neither give nor take away ${what}: it has not got them`,
+  );
 }

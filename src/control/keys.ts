@@ -43,9 +43,19 @@ export class KeyOperations {
     return this.#admin.listKeys(vhostOf(backend, vhost));
   }
 
+  /**
+   * A backend takes away what it could have given, and no more.
+   * @throws CarillonError not_found, permission_denied, failed_precondition (a configured one)
+   */
   async revoke(backend: Backend, id: string, vhost: string): Promise<void> {
     checkGiven("id", id);
-    await this.#admin.revokeKey(vhostOf(backend, vhost), id);
+    const where = vhostOf(backend, vhost);
+    const key = (await this.#admin.listKeys(where)).find((known) => known.id === id);
+    if (key !== undefined) {
+      checkActions(backend, key.actions);
+      checkPatterns(backend, key.topics);
+    }
+    await this.#admin.revokeKey(where, id);
   }
 }
 

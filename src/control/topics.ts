@@ -1,4 +1,5 @@
 import type { Backend } from "../access/backend.js";
+import { PatternSet } from "../access/pattern-set.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { checkLength } from "./checks.js";
@@ -19,7 +20,13 @@ export interface ListTopics {
   readonly pageToken: string;
 }
 
-type ListBody = { readonly vhost: string; readonly prefix: string; readonly page: PageQuery };
+type ListBody = {
+  readonly vhost: string;
+  readonly prefix: string;
+  /** Patterns; none: all. */
+  readonly patterns: readonly string[];
+  readonly page: PageQuery;
+};
 
 const LIST = "topics.list";
 
@@ -34,23 +41,29 @@ export class Topics {
     cluster.handle(LIST, (body) => this.#listHere(body as unknown as ListBody));
   }
 
-  /** A backend whose key is for some topics is shown those: its pages may be shorter than asked for. */
+  /** A backend whose key is for some topics is shown those. */
   async list(backend: Backend, { pageSize, pageToken, prefix }: ListTopics): Promise<Told<Page<TopicSize>>> {
     checkLength("prefix", prefix);
     const page = pageQuery(pageSize, pageToken);
-    const { answers, missing } = await this.#cluster.ask(LIST, { vhost: backend.vhost, prefix, page });
+    const { answers, missing } = await this.#cluster.ask(LIST, {
+      vhost: backend.vhost,
+      prefix,
+      patterns: backend.topics,
+      page,
+    });
     const parts = [...answers.values()] as unknown as NodePage<TopicSize>[];
-    const { items, nextPageToken } = mergedPage(parts, keyOf, page.size, added);
-    return { told: { items: items.filter(({ name }) => backend.mayUse(name)), nextPageToken }, missing };
+    return { told: mergedPage(parts, keyOf, page.size, added), missing };
   }
 
-  #listHere({ page, prefix, vhost }: ListBody): NodePage<TopicSize> {
-    return nodePage(this.#sizes(vhost, prefix), keyOf, page);
+  #listHere({ page, patterns, prefix, vhost }: ListBody): NodePage<TopicSize> {
+    const shown = patterns.length === 0 ? undefined : new PatternSet(patterns);
+    return nodePage(this.#sizes(vhost, prefix, shown), keyOf, page);
   }
 
-  *#sizes(vhost: string, prefix: string): Generator<TopicSize> {
+  *#sizes(vhost: string, prefix: string, shown: PatternSet | undefined): Generator<TopicSize> {
     for (const { broker, name, sessions } of this.#index.of(vhost)) {
-      if (sessions > 0 && name.startsWith(prefix)) yield { broker, name, sessions };
+      if (sessions === 0 || !name.startsWith(prefix)) continue;
+      if (shown === undefined || shown.find(name) !== undefined) yield { broker, name, sessions };
     }
   }
 }

@@ -1,14 +1,9 @@
 import type { Backend } from "../access/backend.js";
 import type { JsonObject } from "../access/principal.js";
 import { CarillonError } from "../errors.js";
+import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
 import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";
 import { checkGiven, checkTopic, invalid } from "./checks.js";
-
-/** Its backends manage the others. */
-const DEFAULT_VHOST = "/";
-
-/** Source: webrocket's vhost paths. */
-const PATH = /^\/(?:[\w-]+(?:\/[\w-]+)*)?$/;
 
 /** @throws CarillonError permission_denied */
 export function checkManager({ actions, name, vhost }: Backend): void {
@@ -20,7 +15,7 @@ export function checkManager({ actions, name, vhost }: Backend): void {
 /** @throws CarillonError invalid_argument */
 export function checkPath(field: string, path: string): void {
   checkGiven(field, path);
-  if (!PATH.test(path)) throw invalid(`${field}: expected / or a path such as /shop or /shop/eu`);
+  if (!VHOST_PATH.test(path)) throw invalid(`${field}: expected / or a path such as /shop or /shop/eu`);
 }
 
 /** Makes and changes vhosts at run time. */

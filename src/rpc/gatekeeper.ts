@@ -9,9 +9,13 @@ export const VHOST_HEADER = "carillon-vhost";
 /** How often it is asked whether those with open streams may still have them, in milliseconds. */
 const RECHECK = 500;
 
-interface Stay {
+/** A stream that a backend has open. */
+export interface Stay {
+  /** As it was admitted. */
+  readonly backend: Backend;
   readonly credentials: BackendCredentials;
-  readonly action: BackendAction;
+  /** Undefined: whoever is known. */
+  readonly action: BackendAction | undefined;
   readonly onLost: (refusal: CarillonError) => void;
 }
 
@@ -44,11 +48,10 @@ export class Gatekeeper {
   }
 
   /**
-   * Calls once when a backend that was admitted would no longer be.
+   * Calls once when a backend that was admitted would no longer be, or not for the same topics.
    * @returns ends it
    */
-  stay(credentials: BackendCredentials, action: BackendAction, onLost: (refusal: CarillonError) => void): () => void {
-    const stay: Stay = { credentials, action, onLost };
+  stay(stay: Stay): () => void {
     this.#stays.add(stay);
     this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
     return () => {
@@ -70,10 +73,12 @@ export class Gatekeeper {
     if (this.#stays.size > 0) this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
   };
 
-  #refusalOf({ action, credentials }: Stay): CarillonError | undefined {
+  #refusalOf({ action, backend, credentials }: Stay): CarillonError | undefined {
     try {
-      this.admit(credentials, action);
-      return undefined;
+      const now = this.admit(credentials, action);
+      // What is under way has been checked against the topics of its beginning.
+      if (now.topics.join("\n") === backend.topics.join("\n")) return undefined;
+      return new CarillonError("permission_denied", "the topics of this key have changed: open the stream anew");
     } catch (cause) {
       const error = CarillonError.from(cause);
       // That it cannot be known at the moment does not mean that it is lost.

@@ -53,13 +53,14 @@ export class GrpcMount {
       const { definition, handlers } = grpcMethods(service, { callers, gatekeeper, onFault });
       this.#server.addService(definition, handlers);
     }
-    const watching = this.#idle.watching(this.#server);
     this.#health = new GrpcHealth(
-      watching,
+      this.#idle.watching(this.#server),
       services.map(({ service }) => service.typeName),
     );
     addReflection(
-      watching,
+      this.#idle.watching(this.#server, (metadata, onLost) => {
+        return gatekeeper.stay({ ...callers.of(metadata), action: undefined, onLost });
+      }),
       services.map(({ service }) => service),
     );
   }

@@ -1,8 +1,14 @@
 import type { EventEmitter } from "node:events";
-import { type Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { type Metadata, type Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { type CarillonError, GRPC_STATUS } from "../errors.js";
 
 /** @grpc/grpc-js gives a callback to methods with one answer, and none to those that answer with a stream. */
-type Handle = (call: EventEmitter, callback: unknown) => void;
+type Handle = (call: Stream, callback: unknown) => void;
+
+type Stream = EventEmitter & { readonly metadata: Metadata };
+
+/** Calls once when whoever opened the stream may no longer have it. @returns ends it */
+export type Stayer = (metadata: Metadata, onLost: (refusal: CarillonError) => void) => () => void;
 
 /**
  * The open streams of services that libraries bring: health's Watch and reflection. Their clients keep them open for as
@@ -12,12 +18,12 @@ export class IdleStreams {
   readonly #open = new Set<EventEmitter>();
   #ended = false;
 
-  /** What to add such services to, in place of the server. */
-  watching(server: Server): Pick<Server, "addService"> {
+  /** What to add such services to, in place of the server. @param stayer - undefined: they are everybody's */
+  watching(server: Server, stayer?: Stayer): Pick<Server, "addService"> {
     return {
       addService: (definition, handlers) => {
         const watched: UntypedServiceImplementation = {};
-        for (const [name, handle] of Object.entries(handlers)) watched[name] = this.#watched(handle as Handle);
+        for (const [name, handle] of Object.entries(handlers)) watched[name] = this.#watched(handle as Handle, stayer);
         server.addService(definition, watched);
       },
     };
@@ -29,13 +35,17 @@ export class IdleStreams {
     for (const call of this.#open) stop(call);
   }
 
-  #watched(handle: Handle): Handle {
+  #watched(handle: Handle, stayer: Stayer | undefined): Handle {
     return (call, callback) => {
       handle(call, callback);
       if (callback !== undefined) return;
       this.#open.add(call);
+      const leave = stayer?.(call.metadata, ({ code, message }) => {
+        call.emit("error", { code: GRPC_STATUS[code], details: message });
+      });
       call.once("close", () => {
         this.#open.delete(call);
+        leave?.();
       });
       if (this.#ended) stop(call);
     };

@@ -1,5 +1,6 @@
 import type { BackendAction } from "../access/actions.js";
 import type { Backend, BackendCredentials } from "../access/backend.js";
+import type { CarillonError } from "../errors.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import type { Call } from "./services.js";
 
@@ -11,9 +12,10 @@ export class OpenStream implements Call {
 
   constructor(gatekeeper: Gatekeeper, backend: Backend, credentials: BackendCredentials, action: BackendAction) {
     this.backend = backend;
-    this.#leave = gatekeeper.stay(credentials, action, (refusal) => {
+    const onLost = (refusal: CarillonError): void => {
       this.#controller.abort(refusal);
-    });
+    };
+    this.#leave = gatekeeper.stay({ backend, credentials, action, onLost });
   }
 
   get signal(): AbortSignal {

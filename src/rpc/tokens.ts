@@ -75,8 +75,7 @@ function bearerOf(backend: Backend, request: CreateConnectionTokenRequest | Crea
 
 function permissionsOf(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
   const permissions = Permissions.of({ call, join, presence, publish });
-  // Calls are to events, of which keys say nothing.
-  checkGivable(backend, [...join, ...publish, ...presence]);
+  checkGivable(backend, [...join, ...publish, ...presence, ...call]);
   return permissions;
 }
 

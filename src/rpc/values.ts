@@ -26,7 +26,7 @@ export function timeOf(field: string, timestamp: Timestamp | undefined): number 
 }
 
 /**
- * In milliseconds.
+ * In whole milliseconds.
  * @throws CarillonError invalid_argument
  */
 export function millisecondsOf(field: string, duration: Duration | undefined): number | undefined {
@@ -34,7 +34,7 @@ export function millisecondsOf(field: string, duration: Duration | undefined): n
   const { nanos, seconds } = duration;
   const valid = seconds >= 0n && seconds <= MAX_DURATION && nanos >= 0 && nanos < 1_000_000_000;
   if (!valid) throw new CarillonError("invalid_argument", `${field} is no length of time`);
-  return Number(seconds) * 1_000 + nanos / 1_000_000;
+  return Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000);
 }
 
 /** Source: google/protobuf/timestamp.proto and duration.proto. */

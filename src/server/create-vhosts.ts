@@ -10,6 +10,7 @@ import type { Store } from "../store/store.js";
 import { systemClock } from "../util/system-clock.js";
 import { Administration } from "../vhosts/administration.js";
 import { makeParts, type PartsContext } from "../vhosts/parts.js";
+import { scopesOf } from "../vhosts/scopes.js";
 import type { Vhost } from "../vhosts/vhost.js";
 import { type VhostEvents, Vhosts } from "../vhosts/vhosts.js";
 
@@ -30,22 +31,8 @@ export interface VhostWorld {
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
 export function createVhosts(config: Config, { events, log, store }: VhostsContext): VhostWorld {
-  const leases = new Leases({ store, clock: systemClock });
-  const hookCounts = new HookCounts();
-  const context: PartsContext = {
-    store,
-    leases,
-    clock: systemClock,
-    hookCounts,
-    callerOf: ({ key, url }) => new HookClient({ url, key }),
-    onHooks: (vhost, failure) => {
-      if (failure === undefined) log.info({ vhost }, "the backend answers again");
-      else log.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
-    },
-    onIssuer: (vhost, message) => {
-      log.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
-    },
-  };
+  const context = partsContext({ log, store });
+  const { hookCounts, leases } = context;
   const keyring: Keyring = new Keyring({
     clock: systemClock,
     open: !asksForKeys(config.vhosts),
@@ -77,14 +64,38 @@ export function createVhosts(config: Config, { events, log, store }: VhostsConte
     clock: systemClock,
     lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
     check: (path, settings) => {
-      checkBrokers(config, settings);
+      checkReferences(config, settings);
+      keyring.check(path, scopesOf(settings));
       make(path, settings).stop();
     },
   });
   return { vhosts, keyring, leases, administration, hookCounts };
 }
 
-function checkBrokers({ brokers }: Config, { brokers: named = [] }: VhostSettings): void {
+/** What the parts of a vhost are made with. */
+export function partsContext({ log, store }: Pick<VhostsContext, "log" | "store">): PartsContext {
+  return {
+    store,
+    leases: new Leases({ store, clock: systemClock }),
+    clock: systemClock,
+    hookCounts: new HookCounts(),
+    callerOf: ({ key, url }) => new HookClient({ url, key }),
+    onHooks: (vhost, failure) => {
+      if (failure === undefined) log.info({ vhost }, "the backend answers again");
+      else log.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
+    },
+    onIssuer: (vhost, message) => {
+      log.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
+    },
+  };
+}
+
+/** What the configuration's own vhosts have been held against when it was read. */
+function checkReferences(config: Config, { brokers: named = [], certificates }: VhostSettings): void {
+  if (certificates.length > 0 && config.client_certificates === undefined) {
+    throw new CarillonError("invalid_argument", "certificates: this node's client_certificates are needed too");
+  }
+  const { brokers } = config;
   const unknown = named.find((name) => !Object.hasOwn(brokers, name));
   if (unknown === undefined) return;
   const known = Object.keys(brokers).join(", ");

@@ -1,10 +1,11 @@
-import type { CertificateScope, KeyScope } from "../access/keys.js";
+import type { Scopes } from "../access/keys.js";
 import type { JsonObject } from "../access/principal.js";
 import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Change, Store } from "../store/store.js";
 import { CHANNELS, decoded, KEYS, type KeyRecord, parse, placeOf, VHOSTS, type VhostRecord } from "./records.js";
+import { scopesOf } from "./scopes.js";
 import { Vhost, type VhostDefinition, type VhostParts } from "./vhost.js";
 
 /** Milliseconds between two tries to read a store that cannot be reached. */
@@ -12,10 +13,8 @@ const RETRY = 1_000;
 
 /** The keys of all vhosts, where backends are looked up. */
 export interface KeyDirectory {
-  /** In the place of all the vhost's keys before. */
-  replace(vhost: string, keys: readonly KeyScope[]): void;
-  /** In the place of all its certificates before. */
-  replaceCertificates(vhost: string, certificates: readonly CertificateScope[]): void;
+  /** In the place of all keys and certificates that the vhost had before. */
+  replace(vhost: string, scopes: Scopes): void;
   remove(vhost: string): void;
 }
 
@@ -206,28 +205,15 @@ export class Vhosts {
   }
 
   #showKeys(path: string): void {
-    const { certificates = [], keys: configured = [] } = this.#vhosts.get(path)?.settings ?? {};
-    this.#options.keys.replaceCertificates(
-      path,
-      certificates.map(({ actions, name, subject, topics }) => ({
-        name: name ?? subject,
-        subject,
-        actions,
-        topics: topics ?? [],
-      })),
-    );
-    this.#options.keys.replace(path, [
-      ...configured.map(({ actions, hash, name, topics }) => ({
-        id: name,
-        name,
-        hash: hash.slice("sha256:".length),
-        actions,
-        topics: topics ?? [],
-        created: undefined,
-        configured: true,
-      })),
-      ...[...this.keysOf(path)].map((record) => ({ ...record, configured: false })),
-    ]);
+    const { certificates, keys } = scopesOf(this.require(path).settings);
+    const made = [...this.keysOf(path)].map((record) => ({ ...record, configured: false }));
+    try {
+      this.#options.keys.replace(path, { keys: [...keys, ...made], certificates });
+    } catch (error) {
+      // Those that were there may have been taken away: none is better than too many.
+      this.#options.keys.remove(path);
+      throw error;
+    }
   }
 
   #endWatches(): void {

@@ -36,7 +36,7 @@ function ask(ring: Keyring, authorization?: string, more: { vhost?: string; cert
 
 test("a key lets in, in whatever case the scheme is written", () => {
   const ring = keyring();
-  ring.replace("/a", [key("ck_1"), key("ck_2")]);
+  ring.replace("/a", { keys: [key("ck_1"), key("ck_2")], certificates: [] });
   for (const scheme of ["Bearer", "bearer", "BEARER"]) expect(ask(ring, `${scheme} ck_2`)).toBe("name-ck_2");
   expect(ring.identify({ authorization: "Bearer ck_1", certificate: undefined, vhost: undefined }).vhost).toBe("/a");
   expect(ring.identifyKey("ck_1", undefined).name).toBe("name-ck_1");
@@ -61,14 +61,14 @@ test.each([
   `Bearer ${"x".repeat(100_000)}`,
 ])("%.40j lets nobody in", (authorization) => {
   const ring = keyring();
-  ring.replace("/", [key("ck_1")]);
+  ring.replace("/", { keys: [key("ck_1")], certificates: [] });
   expect(ask(ring, authorization)).toBe("unauthenticated");
 });
 
 test("a key is for its own vhost", () => {
   const ring = keyring();
-  ring.replace("/", [key("root")]);
-  ring.replace("/a", [key("a")]);
+  ring.replace("/", { keys: [key("root")], certificates: [] });
+  ring.replace("/a", { keys: [key("a")], certificates: [] });
   expect(ask(ring, "Bearer a", { vhost: "/a" })).toBe("name-a");
   expect(ask(ring, "Bearer a", { vhost: "/" })).toBe("permission_denied");
   expect(ask(ring, "Bearer root", { vhost: "/a" })).toBe("permission_denied");
@@ -79,11 +79,12 @@ test("a key is for its own vhost", () => {
 
 test("a key is for its actions and topics", () => {
   const ring = keyring();
-  ring.replace("/", [
+  const keys = [
     key("all"),
     key("some", { actions: ["publish", "tokens"], topics: ["orders.*", "news"] }),
     key("both", { actions: ["publish", "*"] }),
-  ]);
+  ];
+  ring.replace("/", { keys, certificates: [] });
   const [all, some, both] = ["all", "some", "both"].map((secret) => ring.identifyKey(secret, undefined));
   expect([all?.actions.has("vhosts"), all?.mayUse("anything")]).toEqual([true, true]);
   expect([...(some?.actions ?? [])]).toEqual(["publish", "tokens"]);
@@ -99,22 +100,22 @@ test("a key is for its actions and topics", () => {
 
 test("keys are revoked at once, and nothing changes when the new ones cannot be", () => {
   const ring = keyring();
-  ring.replace("/", [key("a"), key("b")]);
-  ring.replace("/", [key("b"), key("c")]);
+  ring.replace("/", { keys: [key("a"), key("b")], certificates: [] });
+  ring.replace("/", { keys: [key("b"), key("c")], certificates: [] });
   expect(["a", "b", "c"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual([
     "unauthenticated",
     "name-b",
     "name-c",
   ]);
-  expect(() => ring.replace("/", [key("d"), key("e", { topics: ["a*b"] })])).toThrow(/a\*b/);
-  expect(() => ring.replace("/", [key("d"), key("d")])).toThrow(/already/);
-  expect(() => ring.replace("/a", [key("b")])).toThrow(expect.objectContaining({ code: "already_exists" }));
+  expect(() => ring.replace("/", { keys: [key("d"), key("e", { topics: ["a*b"] })], certificates: [] })).toThrow(/a\*b/);
+  expect(() => ring.replace("/", { keys: [key("d"), key("d")], certificates: [] })).toThrow(/already/);
+  expect(() => ring.replace("/a", { keys: [key("b")], certificates: [] })).toThrow(expect.objectContaining({ code: "already_exists" }));
   expect(["b", "c", "d"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual([
     "name-b",
     "name-c",
     "unauthenticated",
   ]);
-  ring.replace("/a", [key("other")]);
+  ring.replace("/a", { keys: [key("other")], certificates: [] });
   ring.remove("/");
   expect(["b", "other"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual(["unauthenticated", "name-other"]);
 });
@@ -135,12 +136,12 @@ test("where nobody is asked, everybody is anonymous in a vhost that exists", () 
 
 test("the first key ends that for good: taking it away opens nothing", () => {
   const ring = keyring({ open: true });
-  ring.replace("/a", [key("a")]);
+  ring.replace("/a", { keys: [key("a")], certificates: [] });
   expect([ring.open, ask(ring), ask(ring, "Bearer a")]).toEqual([false, "unauthenticated", "name-a"]);
-  ring.replace("/a", []);
+  ring.replace("/a", { keys: [], certificates: [] });
   expect([ring.open, ask(ring)]).toEqual([false, "unauthenticated"]);
   const other = keyring({ open: true });
-  other.replaceCertificates("/", [{ subject: "CN=a", name: "a", actions: ["*"], topics: [] }]);
+  other.replace("/", { keys: [], certificates: [{ subject: "CN=a", name: "a", actions: ["*"], topics: [] }] });
   expect([other.open, ask(other)]).toEqual([false, "unauthenticated"]);
 });
 
@@ -156,7 +157,7 @@ test("until all keys are known, nobody is let in or turned away for good", () =>
   let loaded = false;
   const open = keyring({ open: true, loaded: () => loaded });
   const closed = keyring({ loaded: () => loaded });
-  closed.replace("/", [key("a")]);
+  closed.replace("/", { keys: [key("a")], certificates: [] });
   expect([ask(open), ask(closed, "Bearer b"), ask(closed, "Bearer a")]).toEqual([
     "unavailable",
     "unavailable",
@@ -170,13 +171,13 @@ test("the last use is known, and told once a minute, also when keys are replaced
   const clock = clockAt();
   const told: unknown[] = [];
   const ring = keyring({ clock, onUsed: (use) => told.push(use) });
-  ring.replace("/", [key("a"), key("b")]);
+  ring.replace("/", { keys: [key("a"), key("b")], certificates: [] });
   expect(ring.lastUsed("/", "id-a")).toBeUndefined();
   ask(ring, "Bearer a");
   clock.advance(59_999);
   ask(ring, "Bearer a");
   ask(ring, "Bearer a", { vhost: "/a" });
-  ring.replace("/", [key("a")]);
+  ring.replace("/", { keys: [key("a")], certificates: [] });
   expect(ring.lastUsed("/", "id-a")).toBe(NOW + 59_999);
   expect(ring.lastUsed("/a", "id-a")).toBeUndefined();
   clock.advance(1);
@@ -197,9 +198,8 @@ test("a key is 256 random bits, and only its hash is kept", () => {
 
 test("a certificate lets in who has exactly its subject", () => {
   const ring = keyring();
-  ring.replaceCertificates("/a", [
-    { subject: "cn=billing, O=Example", name: "billing", actions: ["publish"], topics: ["b*"] },
-  ]);
+  const scope = { name: "billing", actions: ["publish" as const], topics: ["b*"] };
+  ring.replace("/a", { keys: [], certificates: [{ subject: "cn=billing, O=Example", ...scope }] });
   const certificate = "CN=billing,O=Example";
   expect(ask(ring, undefined, { certificate })).toBe("billing");
   expect(ask(ring, undefined, { certificate, vhost: "/" })).toBe("permission_denied");
@@ -222,14 +222,14 @@ test("a certificate lets in who has exactly its subject", () => {
 
 test("a key that is shown counts, not the certificate beside it", () => {
   const ring = keyring();
-  ring.replace("/", [key("a")]);
-  ring.replaceCertificates("/a", [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }]);
+  ring.replace("/", { keys: [key("a")], certificates: [] });
+  ring.replace("/a", { keys: [], certificates: [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }] });
   expect(ask(ring, "Bearer a", { certificate: "CN=c" })).toBe("name-a");
   expect(ask(ring, "Bearer wrong", { certificate: "CN=c" })).toBe("unauthenticated");
-  expect(() => ring.replaceCertificates("/", [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }])).toThrow(
+  expect(() => ring.replace("/", { keys: [], certificates: [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }] })).toThrow(
     /already/,
   );
-  expect(() => ring.replaceCertificates("/", [{ subject: "c", name: "c", actions: ["*"], topics: [] }])).toThrow(
+  expect(() => ring.replace("/", { keys: [], certificates: [{ subject: "c", name: "c", actions: ["*"], topics: [] }] })).toThrow(
     /subject/,
   );
 });

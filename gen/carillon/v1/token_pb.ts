@@ -54,7 +54,7 @@ export type CreateConnectionTokenRequest = Message<"carillon.v1.CreateConnection
   sessionExpires?: Timestamp | undefined;
 
   /**
-   * The vhost's settings when unset.
+   * For the rootsocket protocol, whose clients read them from the token; no other looks at them. Unset: false, true, true.
    *
    * @generated from field: optional bool allow_client_send = 6;
    */

@@ -42,7 +42,7 @@ export class TestKeys {
             configured: true,
           };
         });
-      this.keyring.replace(vhost, scopes);
+      this.keyring.replace(vhost, { keys: scopes, certificates: [] });
     }
   }
 }

@@ -1,0 +1,23 @@
+import type { Scopes } from "../access/keys.js";
+import type { VhostSettings } from "../config/vhost.js";
+
+/** The keys and certificates that a vhost's settings name. */
+export function scopesOf({ certificates, keys }: Pick<VhostSettings, "certificates" | "keys">): Scopes {
+  return {
+    keys: keys.map(({ actions, hash, name, topics = [] }) => ({
+      id: name,
+      name,
+      hash: hash.slice("sha256:".length),
+      actions,
+      topics,
+      created: undefined,
+      configured: true,
+    })),
+    certificates: certificates.map(({ actions, name, subject, topics = [] }) => ({
+      name: name ?? subject,
+      subject,
+      actions,
+      topics,
+    })),
+  };
+}
