@@ -141,6 +141,9 @@ export class JwksKeys {
 
   async #fetchNow(): Promise<void> {
     this.#tried = this.#clock.now();
+    // Settings that are only tried out are stopped at once: for those nobody is asked.
+    await Promise.resolve();
+    if (this.#stopped) return;
     try {
       const text = await fetchText(this.#url, { timeout: this.#times.timeout, maxBytes: MAX_BYTES });
       const changed = text !== this.#text;
@@ -152,7 +155,8 @@ export class JwksKeys {
     } catch (error) {
       const known = this.#failure !== undefined;
       this.#failure = textOf(error);
-      if (!known) this.#events.onFailure(`${this.#url.href}: ${this.#failure}`);
+      // Without the query, which may hold a key of the issuer's.
+      if (!known) this.#events.onFailure(`${this.#url.origin}${this.#url.pathname}: ${this.#failure}`);
     }
   }
 }

@@ -1,5 +1,7 @@
 import { DEFAULTS_YAML } from "../config/defaults.js";
 import { loadConfig } from "../config/load.js";
+import { createLog } from "../observe/log.js";
+import { checkConfig } from "../server/check-config.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ConfigFlags {
@@ -7,8 +9,8 @@ export interface ConfigFlags {
   readonly check?: string;
 }
 
-/** Shows every setting with its default, or says whether a file is good. */
-export function config({ check, printDefaults }: ConfigFlags, help: () => void): void {
+/** Shows every setting with its default, or says whether a node could start with a file and the files that it names. */
+export async function config({ check, printDefaults }: ConfigFlags, help: () => void): Promise<void> {
   if (printDefaults === true) {
     process.stdout.write(DEFAULTS_YAML);
   } else if (check === undefined) {
@@ -16,7 +18,7 @@ export function config({ check, printDefaults }: ConfigFlags, help: () => void):
     process.exitCode = EXIT.usage;
   } else {
     try {
-      loadConfig({ file: check });
+      await checkConfig(loadConfig({ file: check }), createLog({ level: "silent", format: "json" }));
       process.stdout.write(`${check}: good\n`);
     } catch (error) {
       fail(error, EXIT.usage);

@@ -1,11 +1,12 @@
 import { text } from "node:stream/consumers";
 import { createKey, hashKey } from "../access/key-secret.js";
 import { CarillonError } from "../errors.js";
+import { KEY_NAME } from "../util/names.js";
 import { EXIT, fail } from "./exit-code.js";
 
 /** Prints a new key, which nobody keeps, and the lines of the configuration that let it in. */
 export function createKeyFor({ name }: { readonly name: string }): void {
-  if (!/^[\w.-]{1,64}$/.test(name)) {
+  if (!KEY_NAME.test(name)) {
     fail(new CarillonError("invalid_argument", "--name: expected letters, digits, _, . and -"), EXIT.usage);
     return;
   }

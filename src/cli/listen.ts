@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { CarillonError } from "../errors.js";
 import { type Frame, ListenClient } from "../transport/listen-client.js";
 import { EXIT, fail } from "./exit-code.js";
@@ -6,18 +7,26 @@ export interface ListenFlags {
   readonly url: string;
   readonly json?: true;
   readonly token?: string;
+  readonly ca?: string;
 }
 
 /**
  * Prints what is published on the topics until a signal ends it. Comes back by itself when the connection is lost, and
  * when the broker was away.
  */
-export function listen(topics: readonly string[], { json, token, url }: ListenFlags): void {
+export function listen(topics: readonly string[], { ca, json, token, url }: ListenFlags): void {
   const target = new URL(url);
+  let authority: Buffer | undefined;
+  try {
+    authority = ca === undefined ? undefined : readFileSync(ca);
+  } catch (error) {
+    fail(error, EXIT.usage);
+    return;
+  }
   if (json === true) target.searchParams.set("meta", "1");
   let connectedOnce = false;
   const client = new ListenClient(
-    { url: target.href, topics, token: token ?? process.env["CARILLON_TOKEN"] },
+    { url: target.href, topics, token: token ?? process.env["CARILLON_TOKEN"], ca: authority },
     {
       onConnected: () => {
         connectedOnce = true;

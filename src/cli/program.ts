@@ -62,11 +62,16 @@ function createProgram(): Command {
     .description("print what is published on topics, until interrupted")
     .argument("<topic...>", "topics to listen to")
     .option("--token <token>", "who listens; better in CARILLON_TOKEN, as others on the machine see command lines")
+    .option("--ca <file>", "PEM file of the authority that signed the node's certificate; for wss:// URLs")
     .option("--json", "print each message as JSON with its id, event and time")
     .option("-u, --url <url>", "WebSocket URL of a node", webSocketUrl, defaultUrl());
   listenCommand.action(async (topics, flags) => {
     // A default goes through no parser.
     if (!isWebSocketUrl(flags.url)) listenCommand.error("error: CARILLON_HTTP: expected HOST:PORT");
+    if (flags.ca !== undefined && !flags.url.startsWith("wss:")) {
+      // It would be connected to in the clear, token and all.
+      listenCommand.error("error: --ca: expected a wss:// URL with it");
+    }
     (await import("./listen.js")).listen(topics, flags);
   });
 
@@ -98,9 +103,9 @@ function createProgram(): Command {
     .command("config")
     .description("show and check configuration")
     .option("--print-defaults", "print every setting with its default and meaning, as a file to start from")
-    .option("--check <file>", "say whether a file is good, or what is wrong with it");
+    .option("--check <file>", "say whether a file, and the files that it names, are good, or what is wrong with them");
   configCommand.action(async (flags) => {
-    (await import("./config.js")).config(flags, () => {
+    await (await import("./config.js")).config(flags, () => {
       configCommand.outputHelp({ error: true });
     });
   });

@@ -1,8 +1,8 @@
 import { relative } from "node:path";
-import { asksForKeys, loadConfig } from "../config/load.js";
+import { loadConfig } from "../config/load.js";
 import type { Config, ConfigInput } from "../config/schema.js";
 import { createLog } from "../observe/log.js";
-import { type Addresses, Server } from "../server/server.js";
+import { Server, servesPage } from "../server/server.js";
 import { configFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 
@@ -47,10 +47,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
     fail(error);
     process.exit();
   }
-  if (!asksForKeys(config.vhosts)) {
-    log.warn("no keys are configured: whoever reaches these ports may publish and listen");
-  }
-  if (flags.try === true && server.addresses !== undefined) process.stderr.write(linesToTry(server.addresses));
+  if (flags.try === true) process.stderr.write(linesToTry(server, config));
 }
 
 function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Config {
@@ -83,15 +80,23 @@ function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): vo
   process.on("SIGINT", onSignal);
 }
 
-/** Three ways to begin, to be copied from the terminal. The page joins the topic "hello" by itself. */
-function linesToTry({ grpc, http }: Addresses): string {
+/**
+ * Ways to begin, to be copied from the terminal. The page joins the topic "hello" by itself. With TLS there is none but the
+ * page: who has signed the certificate, and for which name, is not known here.
+ */
+function linesToTry({ addresses, asksForKeys }: Server, config: Config): string {
+  if (addresses === undefined) return "";
+  const { grpc, http } = addresses;
   const body = `{"messages":[{"topics":["hello"],"payload":"${Buffer.from("Hello, world").toString("base64")}"}]}`;
+  const key = asksForKeys ? ` -H "authorization: Bearer $CARILLON_KEY"` : "";
   const program = relative(process.cwd(), process.argv[1] ?? "");
-  return `
-Try it:
-  1. open ${http}/ in a browser: it listens to the topic "hello"
-  2. curl ${http}/websockets.v1.BroadcastService/Publish -H 'content-type: application/json' -d '${body}'
-  3. node ${program} publish --server ${grpc} hello 'Hello again'
-
-`;
+  const page = `open ${http}/ in a browser: it listens to the topic "hello"`;
+  const publish = [
+    `curl ${http}/websockets.v1.BroadcastService/Publish -H 'content-type: application/json'${key} -d '${body}'`,
+    `node ${program} publish --server ${grpc} hello 'Hello again'`,
+  ];
+  const ways = [...(servesPage(config) ? [page] : []), ...(config.tls === undefined ? publish : [])];
+  if (ways.length === 0) return "";
+  const needed = asksForKeys && config.tls === undefined ? ", with a key in the environment as CARILLON_KEY" : "";
+  return `\nTry it${needed}:\n${ways.map((way, position) => `  ${position + 1}. ${way}\n`).join("")}\n`;
 }

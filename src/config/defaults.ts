@@ -1,6 +1,7 @@
 /** Every setting with its default and meaning, as a file that can be started from. A test holds it against the schema. */
 export const DEFAULTS_YAML = `# Carillon's configuration: every key with its default. All of them may be left out.
-# Each can also be set by the environment: limits.outbox is CARILLON_LIMITS_OUTBOX; lists are separated by commas.
+# Those outside of brokers, vhosts and store can also be set by the environment: limits.outbox is CARILLON_LIMITS_OUTBOX;
+# lists are separated by commas.
 
 # Where to listen, HOST:PORT. Port 0: any free one, told in the log's "ready" record.
 # http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the page to try it in.
@@ -111,10 +112,10 @@ vhosts:
     # topics_per_connection. All are counted on each node.
     limits: {}
 
-# What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; a file; or
-# nats, for all nodes (needs JetStream).
+# What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; file, in a
+# folder of this node's own; or nats, for all nodes (needs JetStream; replicas: servers of a NATS cluster that keep it).
 #   store: { driver: file, path: /var/lib/carillon }
-#   store: { driver: nats, broker: nats, bucket: carillon }
+#   store: { driver: nats, broker: nats, bucket: carillon, replicas: 1 }
 store:
   driver: memory
 

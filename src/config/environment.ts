@@ -9,10 +9,13 @@ const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_KEY", "CARI
 /** What Kubernetes sets in every container for a service that is named carillon. */
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 
+/** Maps of things: no variable could hold one. */
+const IN_FILES_ONLY = ["vhosts", "store"];
+
 /** Settings by the name of their variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
 const VARIABLES = new Map(
   settings()
-    .filter(({ path }) => path[0] !== "vhosts")
+    .filter(({ path: [first = ""] }) => !IN_FILES_ONLY.includes(first))
     .map((setting) => [PREFIX + setting.path.join("_").toUpperCase(), setting]),
 );
 

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { normalSubject } from "../access/subject.js";
 import { parseNetwork } from "../net/networks.js";
 import { parseAddress } from "../util/address.js";
+import { DEFAULT_VHOST } from "../util/names.js";
 import { count } from "./numbers.js";
 import { bytes, duration } from "./units.js";
-import { brokerName, DEFAULT_VHOST, vhost, vhostPath } from "./vhost.js";
+import { brokerName, vhost, vhostPath } from "./vhost.js";
 
 export type { VhostSettings } from "./vhost.js";
 
@@ -162,9 +164,15 @@ export const schema = z
     for (const fault of referenceFaults(config)) context.addIssue({ code: "custom", ...fault });
   });
 
+interface VhostReferences {
+  readonly brokers?: readonly string[] | undefined;
+  readonly keys: readonly { readonly hash: string }[];
+  readonly certificates: readonly { readonly subject: string }[];
+}
+
 interface References {
   readonly brokers: Readonly<Record<string, { readonly driver: string }>>;
-  readonly vhosts: Readonly<Record<string, { readonly brokers?: readonly string[] | undefined }>>;
+  readonly vhosts: Readonly<Record<string, VhostReferences>>;
   readonly store: { readonly driver: string; readonly broker?: string | undefined };
   readonly cluster: { readonly broker?: string | undefined };
   readonly tls?: object | undefined;
@@ -176,12 +184,16 @@ interface References {
 /** Settings that speak of others that are not there. */
 function* referenceFaults(config: References): Generator<{ path: PropertyKey[]; message: string }> {
   const { brokers, cluster, store, vhosts } = config;
-  for (const [path, { brokers: named }] of Object.entries(vhosts)) {
+  for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
     for (const [position, name] of (named ?? []).entries()) {
       const message = brokerFault(brokers, name, ["memory", "nats"]);
       if (message !== undefined) yield { path: ["vhosts", path, "brokers", position], message };
     }
+    if (certificates.length > 0 && config.client_certificates === undefined) {
+      yield { path: ["vhosts", path, "certificates"], message: "client_certificates is needed too" };
+    }
   }
+  yield* sharedFaults(vhosts);
   for (const [key, name] of [
     ["store", store.broker],
     ["cluster", cluster.broker],
@@ -197,6 +209,35 @@ function* referenceFaults(config: References): Generator<{ path: PropertyKey[]; 
   }
   if (config.proxy_protocol && config.trusted_proxies.length === 0) {
     yield { path: ["proxy_protocol"], message: "trusted_proxies: whose word is to be taken?" };
+  }
+}
+
+/** A key or a certificate that is in the configuration twice: it could not be told whose it is. */
+function* sharedFaults(vhosts: References["vhosts"]): Generator<{ path: PropertyKey[]; message: string }> {
+  const known = new Map<string, readonly PropertyKey[]>();
+  for (const [path, { certificates, keys }] of Object.entries(vhosts)) {
+    const entries = [
+      ...keys.map(({ hash }, position) => [hash, ["keys", position, "hash"]] as const),
+      ...certificates.map(
+        ({ subject }, position) => [subjectKey(subject), ["certificates", position, "subject"]] as const,
+      ),
+    ];
+    for (const [text, within] of entries) {
+      const place = ["vhosts", path, ...within];
+      const first = known.get(text);
+      if (first === undefined) known.set(text, place);
+      else yield { path: place, message: `the same as ${first.join(".")}` };
+    }
+  }
+}
+
+/** However it is written. */
+function subjectKey(subject: string): string {
+  try {
+    return normalSubject(subject);
+  } catch {
+    // Told of where it stands.
+    return subject;
   }
 }
 

@@ -1,18 +1,14 @@
 import { z } from "zod";
 import { ACTIONS, BACKEND_ACTIONS } from "../access/actions.js";
 import { patternFault } from "../access/pattern.js";
+import { normalSubject } from "../access/subject.js";
+import { KEY_NAME, VHOST_PATH } from "../util/names.js";
 import { count } from "./numbers.js";
 import { bytes, duration } from "./units.js";
 
 /** The settings of a vhost: in the configuration file, and at run time by the control service. */
 
-export const DEFAULT_VHOST = "/";
-
-/** Source: webrocket's vhost paths. */
-export const vhostPath = z
-  .string()
-  .max(255)
-  .regex(/^\/(?:[\w-]+(?:\/[\w-]+)*)?$/, "expected / or a path such as /shop or /shop/eu");
+export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a path such as /shop or /shop/eu");
 
 export const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -");
 
@@ -49,6 +45,11 @@ function atMostOne(...keys: readonly string[]) {
   };
 }
 
+function hasNoUser(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url === undefined || (url.username === "" && url.password === "");
+}
+
 const KEY_SOURCES = ["secret", "secret_file", "public_key", "public_key_file", "jwks_url"] as const;
 const oneKeySource = atMostOne(...KEY_SOURCES);
 
@@ -59,7 +60,7 @@ const jwt = z
     secret_file: z.string().optional(),
     public_key: z.string().optional(),
     public_key_file: z.string().optional(),
-    jwks_url: z.url().optional(),
+    jwks_url: z.url().refine(hasNoUser, "expected no user or password: keys are public").optional(),
     issuer: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
     audience: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
     leeway: duration("0", "10m").prefault("30s"),
@@ -97,8 +98,10 @@ const credentials = z.strictObject({
 
 const actions = z.array(z.enum(["*", ...BACKEND_ACTIONS])).min(1);
 
+const keyName = z.string().regex(KEY_NAME, "expected a name of letters, digits, _, . and -");
+
 const key = z.strictObject({
-  name: z.string().regex(/^[\w.-]{1,64}$/, "expected a name of letters, digits, _, . and -"),
+  name: keyName,
   hash: z
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 hexadecimal digits, as `carillon key create` prints it"),
@@ -106,19 +109,35 @@ const key = z.strictObject({
   topics: z.array(pattern).optional(),
 });
 
+/** Names are what tells keys apart, in logs and where they are listed. */
+const keys = z.array(key).superRefine((entries, context) => {
+  for (const [position, { name }] of entries.entries()) {
+    if (entries.findIndex((entry) => entry.name === name) === position) continue;
+    const message = `another key of this vhost is named ${JSON.stringify(name)}`;
+    context.addIssue({ code: "custom", path: [position, "name"], message });
+  }
+});
+
+const subjectText = z.string().superRefine((text, context) => {
+  try {
+    normalSubject(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "expected a subject such as CN=billing,O=Example" });
+  }
+});
+
 const certificate = z.strictObject({
-  subject: z.string().min(3),
-  name: z
-    .string()
-    .regex(/^[\w.-]{1,64}$/)
-    .optional(),
+  subject: subjectText,
+  name: keyName.optional(),
   actions,
   topics: z.array(pattern).optional(),
 });
 
 const hooks = z.strictObject({
-  url: z.string().refine((url) => /^(?:grpcs?|https?):\/\/[^\s]+$/.test(url) && URL.canParse(url), {
-    message: "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…",
+  // What is wrong with a backend's address is logged: no secret may be in it.
+  url: z.string().refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
+    message:
+      "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
   }),
   events: z
     .array(z.enum(["connect", "join", "publish", "disconnect"]))
@@ -167,7 +186,7 @@ export const vhost = z.strictObject({
   jwt: jwt.optional(),
   tokens: tokens.prefault({}),
   credentials: credentials.prefault({}),
-  keys: z.array(key).default([]),
+  keys: keys.default([]),
   certificates: z.array(certificate).default([]),
   hooks: hooks.optional(),
   limits: limits.prefault({}),

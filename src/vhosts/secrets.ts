@@ -9,12 +9,14 @@ export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_fi
 /** Settings as they may be shown: nothing of a secret but that there is one. */
 export function withoutSecrets(settings: JsonObject): JsonObject {
   return Object.fromEntries(
-    Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : shown(value)]),
+    Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : shown(value, key)]),
   );
 }
 
-function shown(value: Json): Json {
+function shown(value: Json, key = ""): Json {
   if (Array.isArray(value)) return value.map((entry: Json) => shown(entry));
+  // Some issuers want a key of theirs in the query.
+  if (key === "jwks_url" && typeof value === "string") return value.replace(/\?.*/s, "?(not shown)");
   return typeof value === "object" && value !== null ? withoutSecrets(value as JsonObject) : value;
 }
 

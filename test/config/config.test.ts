@@ -7,6 +7,13 @@ import { type ConfigSources, loadConfig, parseConfig } from "../../src/config/lo
 import type { ConfigInput } from "../../src/config/schema.js";
 import { cleanUp } from "../support/clean-up.js";
 
+const MUTUAL_TLS = { tls: { cert_file: "c", key_file: "k" }, client_certificates: { ca_file: "a" } };
+const CERTIFICATE = { subject: "CN=shop,O=Example", actions: ["publish" as const] };
+
+function keyNamed(name: string, digit: string) {
+  return { name, hash: `sha256:${digit.repeat(64)}`, actions: ["publish" as const] };
+}
+
 function fileWith(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "carillon-config-"));
   cleanUp(() => {
@@ -119,6 +126,37 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
     "user and password go together",
   ],
   ["two stars", { origins: ["https://*.*.example"] }, "at most one *"],
+  [
+    "a subject that is none",
+    { vhosts: { "/": { certificates: [{ subject: "nonsense", actions: ["publish"] }] } } },
+    "vhosts./.certificates.0.subject: expected a subject such as CN=billing,O=Example",
+  ],
+  [
+    "certificates that nobody is asked for",
+    { vhosts: { "/shop": { certificates: [CERTIFICATE] } } },
+    "vhosts./shop.certificates: client_certificates is needed too",
+  ],
+  [
+    "two keys of one name",
+    { vhosts: { "/": { keys: [keyNamed("a", "1"), keyNamed("b", "2"), keyNamed("a", "3")] } } },
+    'vhosts./.keys.2.name: another key of this vhost is named "a"',
+  ],
+  [
+    "one key of two vhosts",
+    { vhosts: { "/": { keys: [keyNamed("a", "1")] }, "/shop": { keys: [keyNamed("b", "2"), keyNamed("c", "1")] } } },
+    "vhosts./shop.keys.1.hash: the same as vhosts./.keys.0.hash",
+  ],
+  [
+    "one certificate of two vhosts, written in two ways",
+    {
+      ...MUTUAL_TLS,
+      vhosts: {
+        "/": { certificates: [CERTIFICATE] },
+        "/shop": { certificates: [{ ...CERTIFICATE, subject: "cn = shop , O=Example" }] },
+      },
+    },
+    "vhosts./shop.certificates.0.subject: the same as vhosts./.certificates.0.subject",
+  ],
 ])("a fault is named: %s", (_what, flags, expected) => {
   expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);
 });
@@ -138,6 +176,30 @@ test("an unknown variable is a fault that names its neighbour; what Kubernetes s
     CARILLON_PORT_8080_TCP_ADDR: "10.0.0.1",
   };
   expect(faultsOf({ environment: service })).toBe("none");
+});
+
+test("what is a map of things is not to be had by a variable, and no variable is proposed for it", () => {
+  for (const name of ["CARILLON_STORE", "CARILLON_STORES", "CARILLON_VHOSTS"]) {
+    expect(faultsOf({ environment: { [name]: "file" } })).not.toMatch(/CARILLON_(?:STORE|VHOSTS)\?/);
+    expect(faultsOf({ environment: { [name]: "file" } })).toContain(`${name}: unknown variable`);
+  }
+});
+
+test("an issuer's URL with a password is a fault that does not show it", () => {
+  const jwks_url = "https://me:s3cret@login.example.com/keys";
+  const fault = faultsOf({ flags: { vhosts: { "/": { jwt: { jwks_url } } } } });
+  expect(fault).toBe("vhosts./.jwt.jwks_url: expected no user or password: keys are public");
+});
+
+test("the same key names in two vhosts are two keys", () => {
+  const vhosts = { "/": { keys: [keyNamed("a", "1")] }, "/shop": { keys: [keyNamed("a", "2")] } };
+  expect(faultsOf({ flags: { vhosts } })).toBe("none");
+});
+
+test("certificates without an authority do not count as keys that are asked for", () => {
+  const vhosts = { "/": { certificates: [CERTIFICATE] } };
+  expect(faultsOf({ flags: { vhosts, http: "0.0.0.0:80" } })).toMatch(/^vhosts.*client_certificates is needed too$/);
+  expect(faultsOf({ flags: { ...MUTUAL_TLS, vhosts, http: "0.0.0.0:80" } })).toBe("none");
 });
 
 test("a file that is missing, no YAML, or no map is told by name", () => {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -8,6 +9,7 @@ import { createInterface } from "node:readline";
 import { WebSocketServer } from "ws";
 import { parse } from "yaml";
 import { packageRoot, packageVersion } from "../../src/util/package-root.js";
+import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/client.js";
 import { readExamples } from "../support/examples.js";
@@ -161,6 +163,32 @@ describe("carillon listen", () => {
     expect(stderr).toContain("error: CARILLON_HTTP: expected HOST:PORT\n");
   });
 
+  test("--ca makes it trust the node's certificate, and is wrong usage where nothing would be encrypted", async () => {
+    const authority = await TestAuthority.create();
+    const { certFile, keyFile } = await authority.issue("localhost");
+    const folder = folderWith({ "a.yaml": `tls: { cert_file: ${certFile}, key_file: ${keyFile} }` });
+    const node = await startCarillon(["--config", "a.yaml"], { folder });
+    const ws = node.ws.replace("127.0.0.1", "localhost");
+    const listener = listen(ws, "foo", "--ca", authority.caFile);
+    await listener.listening;
+    await runCarillon([
+      "publish",
+      "-s",
+      node.grpc.replace("127.0.0.1", "localhost"),
+      "--ca",
+      authority.caFile,
+      "foo",
+      "hi",
+    ]);
+    expect(await listener.line()).toBe("hi");
+    const plain = await runCarillon(["listen", "-u", `${ws.replace("wss", "ws")}/ws`, "--ca", authority.caFile, "foo"]);
+    expect(plain.code).toBe(2);
+    expect(plain.stderr).toContain("--ca: expected a wss:// URL with it");
+    const nowhere = await runCarillon(["listen", "-u", `${ws}/ws`, "--ca", "/nowhere", "foo"]);
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.stderr).toContain("/nowhere");
+  });
+
   test("a refused join ends with 1, a server that is not there with 3", async () => {
     const node = await startCarillon();
     const refused = await runCarillon(["listen", "-u", `${node.ws}/ws`, "#foo"]);
@@ -189,6 +217,17 @@ describe("carillon config", () => {
     expect(code).toBe(2);
     expect(stderr).toContain("carillon: htpp: unknown key; did you mean http?\n");
     expect(stderr).toContain("carillon: limits.outbox: expected a size such as 64KiB, 1MiB");
+  });
+
+  test("--check finds what only a start would, in every vhost", async () => {
+    const folder = folderWith({
+      "a.yaml": "vhosts: { /: { jwt: { secret: short } }, /shop: { tokens: { secret_file: nowhere } } }\n",
+    });
+    const { code, stderr } = await runCarillon(["config", "--check", "a.yaml"], { folder });
+    expect(code).toBe(2);
+    expect(stderr).toContain("carillon: vhosts./.jwt.secret: HS256 needs at least 32 bytes");
+    expect(stderr).toContain("carillon: vhosts./shop.tokens.secret_file: nowhere cannot be read\n");
+    expect(stderr).not.toContain("short");
   });
 });
 
@@ -236,6 +275,35 @@ describe("carillon serve", () => {
     expect(lines).toHaveLength(3);
     expect(lines[1]).toContain(`curl ${node.http}/websockets.v1.BroadcastService/Publish`);
     expect(lines[2]).toContain(`publish --server ${node.grpc} hello`);
+  });
+
+  test("--try tells where a key has to stand, and the line then works", async () => {
+    const secret = "carillon_try";
+    const hash = `sha256:${createHash("sha256").update(secret).digest("hex")}`;
+    const config = `vhosts: { /: { keys: [{ name: a, hash: "${hash}", actions: ["*"] }] } }`;
+    const folder = folderWith({ "a.yaml": config });
+    const args = ["serve", "--try", "--config", "a.yaml", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
+    const node = new Program(process.execPath, [PROGRAM, ...args], { folder, environment: {} });
+    cleanUp(() => node.stop("SIGKILL"));
+    const [, command = ""] = await node.says(/^ {2}3\. (.*)$/);
+    expect(node.printed).toContain("Try it, with a key in the environment as CARILLON_KEY:\n");
+    expect(node.printed).toMatch(/^ {2}2\. curl .* -H "authorization: Bearer \$CARILLON_KEY" /m);
+    const [, http] = await node.says(/"http":"http:\/\/([^"]+)"/);
+    const client = await connect(`ws://${http}/ws`);
+    await client.join("hello");
+    const environment = { PATH: process.env["PATH"], CARILLON_KEY: secret };
+    const publish = new Program("sh", ["-c", command], { folder, environment });
+    expect(await publish.gone).toBe(0);
+    expect(await client.nextText()).toBe('{"topic":"hello","payload":"Hello again"}');
+  });
+
+  test("--try with TLS has the page alone: whose certificate it is nobody knows", async () => {
+    const { certFile, keyFile } = await (await TestAuthority.create()).issue("localhost");
+    const folder = folderWith({ "a.yaml": `tls: { cert_file: ${certFile}, key_file: ${keyFile} }` });
+    const node = await startCarillon(["--try", "--config", "a.yaml"], { folder });
+    node.child.kill("SIGTERM");
+    const lines = (await node.stderr).split("\n").filter((line) => /^ {2}\d\. /.test(line));
+    expect(lines).toEqual([`  1. open ${node.http}/ in a browser: it listens to the topic "hello"`]);
   });
 });
 

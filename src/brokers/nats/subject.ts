@@ -1,3 +1,5 @@
+import { DEFAULT_VHOST } from "../../util/names.js";
+
 /**
  * Topics as NATS subjects: `<prefix>.<vhost>.<topic>`, readable where NATS allows it and reversible always (rule N1).
  *
@@ -7,7 +9,6 @@
  *   so two topics never share a subject.
  */
 
-const DEFAULT_VHOST = "/";
 const DEFAULT_VHOST_TOKEN = "_";
 
 /** In a token: wildcards, the escape itself, and what ends a NATS protocol field. White space is in no topic. */

@@ -1,0 +1,106 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { parseConfig } from "../../src/config/load.js";
+import type { ConfigInput } from "../../src/config/schema.js";
+import { createLog } from "../../src/observe/log.js";
+import { checkConfig } from "../../src/server/check-config.js";
+import { Server } from "../../src/server/server.js";
+import { TestAuthority } from "../support/certificates.js";
+import { cleanUp } from "../support/clean-up.js";
+import { temporaryFolder } from "../support/temporary-files.js";
+
+const log = createLog({ level: "silent", format: "json" });
+const PORTS = { http: "127.0.0.1:0", grpc: "127.0.0.1:0" };
+
+async function faultsOf(input: ConfigInput): Promise<string> {
+  return checkConfig(parseConfig({ ...PORTS, ...input }), log).then(
+    () => "none",
+    ({ message }: Error) => message,
+  );
+}
+
+/** "starts", or why a node with this configuration does not. */
+async function start(input: ConfigInput): Promise<string> {
+  try {
+    const server = new Server(parseConfig({ ...PORTS, ...input }), log);
+    cleanUp(() => server.stop());
+    await server.start();
+    return "starts";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const NATS = { driver: "nats" as const, servers: ["nats://127.0.0.1:4222"] };
+
+test.each<[string, ConfigInput, RegExp]>([
+  [
+    "a short secret",
+    { vhosts: { "/shop": { jwt: { secret: "short" } } } },
+    /^vhosts\.\/shop\.jwt\.secret: HS256 needs/,
+  ],
+  [
+    "a secret's file",
+    { vhosts: { "/": { jwt: { secret_file: "/nowhere/s" } } } },
+    /^vhosts\.\/\.jwt\.secret_file: \/nowhere\/s cannot be read$/,
+  ],
+  [
+    "a token secret's file",
+    { vhosts: { "/": { tokens: { secret_file: "/nowhere/s" } } } },
+    /^vhosts\.\/\.tokens\.secret/,
+  ],
+  ["a public key", { vhosts: { "/": { jwt: { public_key: "nonsense" } } } }, /^vhosts\.\/\.jwt\.public_key: /],
+  [
+    "algorithms",
+    { vhosts: { "/": { jwt: { secret: "s".repeat(64), algorithms: ["none"] } } } },
+    /\/\.jwt\.algorithms: "none"/,
+  ],
+  ["a certificate's file", { tls: { cert_file: "/nowhere/c", key_file: "/nowhere/k" } }, /cannot read \/nowhere\/c/],
+  ["NATS credentials", { brokers: { far: { ...NATS, creds_file: "/nowhere/n" } } }, /creds_file: cannot read the file/],
+  [
+    "an authority of NATS",
+    { brokers: { far: { ...NATS, tls: { ca_file: "/nowhere/a" } } } },
+    /tls\.ca_file: cannot read/,
+  ],
+])("what a node does not start with is told before: %s", async (_, input, expected) => {
+  expect(await faultsOf(input)).toMatch(expected);
+  expect(await start(input)).toMatch(expected);
+});
+
+test("every fault is named, one a line, with what it is of", async () => {
+  const faults = await faultsOf({
+    vhosts: { "/": { jwt: { secret: "short" } }, "/shop": { tokens: { secret_file: "/nowhere/s" } } },
+    brokers: { near: { driver: "memory" }, far: { ...NATS, nkey_file: "/nowhere/n" } },
+    tls: { cert_file: "/nowhere/c", key_file: "/nowhere/k" },
+  });
+  expect(faults.split("\n").map((line) => line.split(": ")[0])).toEqual([
+    "vhosts./.jwt.secret",
+    "vhosts./shop.tokens.secret_file",
+    "brokers.far",
+    "tls",
+  ]);
+});
+
+test("what is good is good, and nobody is asked for it", async () => {
+  let asked = 0;
+  const issuer = createServer((_request, response) => {
+    asked += 1;
+    response.end("{}");
+  });
+  cleanUp(() => issuer.close());
+  await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+  const authority = await TestAuthority.create();
+  const { certFile, keyFile } = await authority.issue("localhost");
+  const folder = join(temporaryFolder(), "store");
+  const input: ConfigInput = {
+    vhosts: { "/": { jwt: { jwks_url: `${url}/keys` }, hooks: { url } } },
+    store: { driver: "file", path: folder },
+    tls: { cert_file: certFile, key_file: keyFile },
+  };
+  expect(await faultsOf(input)).toBe("none");
+  // Had the issuer been asked, it would have been before this.
+  await fetch(url);
+  expect(asked).toBe(1);
+});
