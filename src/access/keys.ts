@@ -104,6 +104,11 @@ export class Keyring implements BackendDirectory {
     if (held.keys.size + held.certificates.size > 0) this.#open = false;
   }
 
+  /** There have been keys: nobody is let in without one from now on. */
+  close(): void {
+    this.#open = false;
+  }
+
   /** Whether replace would take them. @throws as replace does */
   check(vhost: string, scopes: Scopes): void {
     this.#holdings(vhost, scopes, undefined);
@@ -182,7 +187,10 @@ export class Keyring implements BackendDirectory {
 
   #identifyCertificate(subject: string, vhost: string | undefined): Backend {
     const found = this.#certificates.get(normalOrNothing(subject));
-    if (found === undefined) throw unauthenticated("no backend has a certificate of this subject");
+    if (found === undefined) {
+      this.#checkLoaded();
+      throw unauthenticated("no backend has a certificate of this subject");
+    }
     checkVhost(found.backend, vhost);
     return found.backend;
   }

@@ -11,9 +11,12 @@ import type { Store } from "../store/store.js";
 import {
   CHANNELS,
   channelKey,
+  encoded,
+  GUARDED,
   KEYS,
   type KeyRecord,
   keyKey,
+  parse,
   prefixOf,
   USES,
   useKey,
@@ -28,6 +31,8 @@ import type { Vhosts } from "./vhosts.js";
 /** Most channels, and most keys, that a vhost may have: all nodes keep all of them. */
 const MOST_CHANNELS = 100_000;
 const MOST_KEYS = 1_000;
+/** Entries that are deleted at once. */
+const ABREAST = 100;
 
 export interface AdministrationOptions {
   readonly vhosts: Vhosts;
@@ -54,16 +59,18 @@ export class Administration implements VhostAdmin {
     }
     if (vhosts.get(path) !== undefined) throw exists(path);
     this.#check(path, settings);
+    const key = vhostKey(path);
+    // Made on another node a moment ago, or not heard of yet.
+    if ((await store.get(key)) !== undefined) throw exists(path);
     // What is left of one that was deleted while its node died must not come back to life.
     await this.#clear(path);
-    const value = valueOf(path, settings);
+    const value = valueOf({ id: randomUUID(), path, settings });
     try {
-      await store.create(vhostKey(path), value);
+      await vhosts.change({ key, value }, () => store.create(key, value));
     } catch (error) {
       if (CarillonError.from(error).code === "already_exists") throw exists(path);
       throw error;
     }
-    vhosts.apply({ key: vhostKey(path), value });
     return { path, settings: withoutSecrets(settings), configured: false };
   }
 
@@ -73,9 +80,10 @@ export class Administration implements VhostAdmin {
     this.#check(path, settings);
     const entry = await store.get(vhostKey(path));
     if (entry === undefined) throw new CarillonError("not_found", `no vhost ${JSON.stringify(path)}`);
-    const value = valueOf(path, settings);
-    await store.update(entry.key, value, entry.revision);
-    vhosts.apply({ key: entry.key, value });
+    const { id } = parse(entry.key, entry.value) as VhostRecord;
+    const value = valueOf({ id, path, settings });
+    await this.#rememberKeys(path);
+    await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
     return { path, settings: withoutSecrets(settings), configured: false };
   }
 
@@ -92,8 +100,7 @@ export class Administration implements VhostAdmin {
     this.#requireChangeable(path);
     // Last, so that one whose deletion is cut off still exists, and can be deleted again.
     await this.#clear(path);
-    await this.#options.store.delete(vhostKey(path));
-    this.#options.vhosts.apply({ key: vhostKey(path), value: undefined });
+    await this.#delete(vhostKey(path));
   }
 
   async openChannel(path: string, channel: string): Promise<boolean> {
@@ -106,25 +113,21 @@ export class Administration implements VhostAdmin {
     }
     const key = channelKey(path, channel);
     try {
-      await store.create(key, "");
+      await vhosts.change({ key, value: "" }, () => store.create(key, ""));
     } catch (error) {
       if (CarillonError.from(error).code === "already_exists") return false;
       throw error;
     }
-    vhosts.apply({ key, value: "" });
     return true;
   }
 
   async closeChannel(path: string, channel: string): Promise<void> {
-    const { store, vhosts } = this.#options;
-    const vhost = vhosts.require(path);
+    const vhost = this.#options.vhosts.require(path);
     checkChannel(channel);
     if (!vhost.channels.has(channel)) {
       throw new CarillonError("not_found", `no channel ${JSON.stringify(channel)} is open`);
     }
-    const key = channelKey(path, channel);
-    await store.delete(key);
-    vhosts.apply({ key, value: undefined });
+    await this.#delete(channelKey(path, channel));
   }
 
   async listChannels(path: string): Promise<readonly string[]> {
@@ -145,8 +148,7 @@ export class Administration implements VhostAdmin {
     const record: KeyRecord = { id: randomUUID(), name, hash, actions, topics, created: clock.now() };
     const key = keyKey(path, record.id);
     const value = JSON.stringify(record);
-    await store.create(key, value);
-    vhosts.apply({ key, value });
+    await vhosts.change({ key, value }, () => store.create(key, value));
     return { key: described(record, undefined), secret };
   }
 
@@ -158,7 +160,7 @@ export class Administration implements VhostAdmin {
       (await store.list(prefix)).map(({ key, value }) => [key.slice(prefix.length), Number(value)] as const),
     );
     const latest = (id: string): number | undefined => {
-      const times = [uses.get(id), lastUsed(path, id)].filter((time) => time !== undefined);
+      const times = [uses.get(encoded(id)), lastUsed(path, id)].filter((time) => time !== undefined);
       return times.length === 0 ? undefined : Math.max(...times);
     };
     const configured = vhost.settings.keys.map(({ actions, name, topics = [] }) => ({
@@ -183,9 +185,8 @@ export class Administration implements VhostAdmin {
       }
       throw new CarillonError("not_found", `no key ${JSON.stringify(id)}`);
     }
-    const key = keyKey(path, id);
-    await store.delete(key);
-    vhosts.apply({ key, value: undefined });
+    await this.#rememberKeys(path);
+    await this.#delete(keyKey(path, id));
     await store.delete(useKey(path, id));
   }
 
@@ -217,14 +218,32 @@ export class Administration implements VhostAdmin {
 
   /** Everything that belongs to a vhost and is kept under its own keys. */
   async #clear(path: string): Promise<void> {
-    const { store, vhosts } = this.#options;
+    const { store } = this.#options;
     for (const kind of [KEYS, USES, CHANNELS] as const) {
-      for (const { key } of await store.list(prefixOf(kind, path))) {
-        await store.delete(key);
-        if (kind !== USES) vhosts.apply({ key, value: undefined });
+      const entries = await store.list(prefixOf(kind, path));
+      if (kind === KEYS && entries.length > 0) await this.#rememberKeys(path);
+      for (let start = 0; start < entries.length; start += ABREAST) {
+        await Promise.all(entries.slice(start, start + ABREAST).map(({ key }) => this.#delete(key)));
       }
     }
     await forgetTokens(store, path);
+  }
+
+  #delete(key: string): Promise<void> {
+    const { store, vhosts } = this.#options;
+    return vhosts.change({ key, value: undefined }, () => store.delete(key));
+  }
+
+  /** Before keys go: a node that starts when there are none any more does not let everybody in (A3). */
+  async #rememberKeys(path: string): Promise<void> {
+    const { store, vhosts } = this.#options;
+    const { certificates, keys } = vhosts.get(path)?.settings ?? { certificates: [], keys: [] };
+    if ([...vhosts.keysOf(path), ...keys, ...certificates].length === 0) return;
+    try {
+      await store.create(GUARDED, "");
+    } catch (error) {
+      if (CarillonError.from(error).code !== "already_exists") throw error;
+    }
   }
 }
 
@@ -233,8 +252,8 @@ function describe(vhost: Vhost): VhostDescription {
   return { path: name, settings: withoutSecrets(given), configured };
 }
 
-function valueOf(path: string, settings: JsonObject): string {
-  return JSON.stringify({ path, settings } satisfies VhostRecord);
+function valueOf(record: VhostRecord): string {
+  return JSON.stringify(record);
 }
 
 function checkChannel(channel: string): void {

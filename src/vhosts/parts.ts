@@ -32,6 +32,10 @@ export function makeParts(path: string, settings: VhostSettings, context: PartsC
     authenticator: access.authenticator,
     issuer: access.issuer,
     hooks,
+    retire: async (onFailure) => {
+      access.stop();
+      await hooks?.retire(onFailure);
+    },
     stop: () => {
       access.stop();
       hooks?.stop();
@@ -50,7 +54,7 @@ function accessOf(path: string, settings: VhostSettings, context: PartsContext):
     });
   } catch (error) {
     const { code, message } = CarillonError.from(error);
-    throw new CarillonError(code, `vhosts.${path}: ${message}`, { cause: error });
+    throw new CarillonError(code, `vhosts.${path}.${message}`, { cause: error });
   }
 }
 

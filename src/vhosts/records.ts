@@ -5,6 +5,8 @@ import { CarillonError } from "../errors.js";
 /** How what is made at run time is kept in the store. Names are base64url there: a key's characters are few. */
 
 export interface VhostRecord {
+  /** One that is made again after it was deleted is another one. */
+  readonly id: string;
   readonly path: string;
   /** As they were given, so that a later version reads them with its own defaults. */
   readonly settings: JsonObject;
@@ -26,6 +28,8 @@ export const KEYS = "keys/";
 export const CHANNELS = "channels/";
 /** When keys were last used. */
 export const USES = "key-uses/";
+/** There once was a key, on a node that let everybody in before. */
+export const GUARDED = "guarded";
 
 export function vhostKey(path: string): string {
   return VHOSTS + encoded(path);
@@ -41,7 +45,8 @@ export function keyKey(path: string, id: string): string {
 }
 
 export function useKey(path: string, id: string): string {
-  return prefixOf(USES, path) + id;
+  // A configured key's id is its name.
+  return prefixOf(USES, path) + encoded(id);
 }
 
 export function channelKey(path: string, channel: string): string {
@@ -67,6 +72,6 @@ export function parse(key: string, value: string): unknown {
   }
 }
 
-function encoded(text: string): string {
+export function encoded(text: string): string {
   return Buffer.from(text).toString("base64url");
 }

@@ -1,5 +1,5 @@
 import type { Authenticator } from "../access/authenticator.js";
-import type { Hooks } from "../access/hooks.js";
+import type { Hooks, OnFailure } from "../access/hooks.js";
 import { Permissions } from "../access/permissions.js";
 import type { JsonObject, Principal } from "../access/principal.js";
 import type { TokenIssuer } from "../access/token-issuer.js";
@@ -13,7 +13,13 @@ export interface VhostParts {
   /** Undefined where the backend is not asked. */
   readonly hooks: Hooks | undefined;
   readonly issuer: TokenIssuer;
-  /** Ends what the parts keep going, such as the fetching of keys. */
+  /**
+   * Others have come in their place: ends what they keep going, such as the fetching of keys, but lets hooks finish what
+   * they have begun.
+   * @param onFailure - what those settings say that hold now
+   */
+  retire(onFailure: () => OnFailure | undefined): Promise<void>;
+  /** Ends everything at once. */
   stop(): void;
 }
 
@@ -22,6 +28,12 @@ export interface VhostDefinition {
   readonly settings: VhostSettings;
   readonly given: JsonObject;
   readonly parts: VhostParts;
+}
+
+/** Which topics there are, and their rules. */
+export interface TopicAccess {
+  rulesFor(topic: string): TopicRules;
+  exists(topic: string): boolean;
 }
 
 /** What stays the same for as long as it exists. */
@@ -45,6 +57,8 @@ export class Vhost {
   #settings: VhostSettings;
   #given: JsonObject;
   #parts: VhostParts;
+  /** Of settings before, whose hooks have not finished yet. */
+  readonly #retiring = new Set<VhostParts>();
   #rules: (topic: string) => TopicRules;
   #anonymous: Principal | undefined;
 
@@ -96,18 +110,47 @@ export class Vhost {
     return !this.#settings.opened_only || this.channels.has(topic);
   }
 
-  /** Kept by the registry of vhosts, which then gives the topics their new rules. */
-  change({ given, parts, settings }: VhostDefinition): void {
-    this.#parts.stop();
+  /** What its settings were made into; to be kept where new ones make nothing else of it. */
+  get parts(): VhostParts {
+    return this.#parts;
+  }
+
+  /**
+   * Kept by the registry of vhosts, which then gives the topics their new rules.
+   * @returns who could be in which topics until now
+   */
+  change({ given, parts, settings }: VhostDefinition): TopicAccess {
+    const before = this.#parts;
+    const { opened_only: openedOnly } = this.#settings;
+    const access = { rulesFor: this.#rules, exists: (topic: string) => !openedOnly || this.channels.has(topic) };
     this.#given = given;
     this.#parts = parts;
     this.#settings = settings;
     this.#rules = rulesOf(settings);
     this.#anonymous = anonymousOf(settings);
+    if (before !== parts) void this.#retire(before);
+    return access;
   }
 
+  /** It is no more: its hooks finish what they have begun, such as telling the backend that its clients have gone. */
+  async retire(): Promise<void> {
+    await this.#retire(this.#parts);
+  }
+
+  /** Resolves when its backends have been told of everybody who has gone, or could not be told. */
+  async drained(): Promise<void> {
+    await Promise.all([this.#parts, ...this.#retiring].map(async ({ hooks }) => hooks?.drained()));
+  }
+
+  /** Ends everything at once. */
   stop(): void {
-    this.#parts.stop();
+    for (const parts of [this.#parts, ...this.#retiring]) parts.stop();
+  }
+
+  async #retire(parts: VhostParts): Promise<void> {
+    this.#retiring.add(parts);
+    await parts.retire(() => this.#settings.hooks?.on_failure);
+    this.#retiring.delete(parts);
   }
 }
 

@@ -1,27 +1,39 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Scopes } from "../access/keys.js";
 import type { JsonObject } from "../access/principal.js";
 import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Change, Store } from "../store/store.js";
-import { CHANNELS, decoded, KEYS, type KeyRecord, parse, placeOf, VHOSTS, type VhostRecord } from "./records.js";
+import { RecordFeed } from "./record-feed.js";
+import {
+  CHANNELS,
+  decoded,
+  GUARDED,
+  KEYS,
+  type KeyRecord,
+  parse,
+  placeOf,
+  VHOSTS,
+  type VhostRecord,
+} from "./records.js";
 import { scopesOf } from "./scopes.js";
-import { Vhost, type VhostDefinition, type VhostParts } from "./vhost.js";
-
-/** Milliseconds between two tries to read a store that cannot be reached. */
-const RETRY = 1_000;
+import { type TopicAccess, Vhost, type VhostDefinition, type VhostParts } from "./vhost.js";
 
 /** The keys of all vhosts, where backends are looked up. */
 export interface KeyDirectory {
   /** In the place of all keys and certificates that the vhost had before. */
   replace(vhost: string, scopes: Scopes): void;
   remove(vhost: string): void;
+  /** There have been keys: nobody is let in without one, even where there are none any more. */
+  close(): void;
 }
 
 export interface VhostEvents {
-  /** Its rules have changed. */
-  onChanged(vhost: Vhost): void;
-  onDeleted(vhost: Vhost): void;
+  /** @param before - who could be in which topics until now */
+  onChanged(vhost: Vhost, before: TopicAccess): void;
+  /** Its clients are to be sent away. Resolves when they have gone. */
+  onDeleted(vhost: Vhost): Promise<void>;
   onChannelClosed(vhost: Vhost, channel: string): void;
   onError(message: string): void;
   /** What is in the store is known now. */
@@ -42,18 +54,30 @@ export interface VhostsOptions {
 export class Vhosts {
   readonly #options: VhostsOptions;
   readonly #vhosts = new Map<string, Vhost>();
+  /** Deleted ones, whose clients have not gone yet or whose backends have not been told of it. */
+  readonly #deleted = new Set<Vhost>();
   /** Run-time keys by vhost and id; also of vhosts that are not known yet, as entries come in any order. */
   readonly #keys = new Map<string, Map<string, KeyRecord>>();
   readonly #channels = new Map<string, Set<string>>();
-  readonly #settingsText = new Map<string, string>();
-  #unwatch: (() => void)[] = [];
-  #cancelRetry: (() => void) | undefined;
+  /** Of those made at run time, as they were heard. */
+  readonly #records = new Map<string, VhostRecord>();
+  readonly #feed: RecordFeed;
   #loaded = false;
-  #stopped = false;
 
   /** @throws CarillonError invalid_argument, failed_precondition: configured settings that nothing can be made of */
   constructor(options: VhostsOptions) {
     this.#options = options;
+    this.#feed = new RecordFeed({
+      store: options.store,
+      clock: options.clock,
+      takers: new Map([
+        [VHOSTS, this.#takeVhost],
+        [KEYS, this.#takeKey],
+        [CHANNELS, this.#takeChannel],
+      ]),
+      onRead: () => this.#onRead(),
+      onError: options.events.onError,
+    });
     for (const [path, settings] of Object.entries(options.configured)) {
       this.#add(path, true, { settings, given: toJson(settings), parts: options.makeParts(path, settings) });
       this.#showKeys(path);
@@ -86,78 +110,61 @@ export class Vhosts {
   }
 
   /** Reads what the store holds, and goes on hearing changes. A store that cannot be reached is tried again. */
-  async start(): Promise<void> {
-    try {
-      for (const [prefix, take] of [
-        [VHOSTS, this.#takeVhost],
-        [KEYS, this.#takeKey],
-        [CHANNELS, this.#takeChannel],
-      ] as const) {
-        this.#unwatch.push(await this.#options.store.watch(prefix, (change) => this.#take(change, take)));
-      }
-    } catch (error) {
-      this.#endWatches();
-      if (CarillonError.from(error).code !== "unavailable") throw error;
-      if (this.#stopped) return;
-      this.#cancelRetry = this.#options.clock.after(RETRY, () => {
-        this.start().catch((cause: unknown) => this.#options.events.onError(CarillonError.from(cause).message));
-      });
-      return;
-    }
-    if (this.#stopped) {
-      this.#endWatches();
-      return;
-    }
-    this.#loaded = true;
-    this.#options.events.onLoaded();
+  start(): Promise<void> {
+    return this.#feed.start();
+  }
+
+  /** Resolves when all backends have been told of everybody who has gone, or could not be told. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#vhosts.values(), ...this.#deleted].map((vhost) => vhost.drained()));
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#cancelRetry?.();
-    this.#endWatches();
-    for (const vhost of this.#vhosts.values()) vhost.stop();
+    this.#feed.stop();
+    for (const vhost of [...this.#vhosts.values(), ...this.#deleted]) vhost.stop();
   }
 
-  /** Takes a change before the store tells of it, so that whoever made it sees it at once. */
-  apply(change: Change): void {
-    const take = change.key.startsWith(VHOSTS)
-      ? this.#takeVhost
-      : change.key.startsWith(KEYS)
-        ? this.#takeKey
-        : this.#takeChannel;
-    this.#take(change, take);
+  /** Makes a change in the store, and has it hold here when it has been made. @throws what write throws */
+  change<Written>(change: Change, write: () => Promise<Written>): Promise<Written> {
+    return this.#feed.change(change, write);
   }
 
-  /** One entry that cannot be read does not keep the others from being known. */
-  #take(change: Change, take: (change: Change) => void): void {
-    try {
-      take(change);
-    } catch (error) {
-      this.#options.events.onError(`${change.key}: ${CarillonError.from(error).message}`);
+  async #onRead(): Promise<void> {
+    const { events, keys, store } = this.#options;
+    if ((await store.get(GUARDED)) !== undefined) keys.close();
+    this.#loaded = true;
+    for (const path of this.#vhosts.keys()) {
+      try {
+        this.#showKeys(path);
+      } catch (error) {
+        events.onError(`the keys of vhost ${path}: ${CarillonError.from(error).message}`);
+      }
     }
+    events.onLoaded();
   }
 
   readonly #takeVhost = ({ key, value }: Change): void => {
     const { path } = placeOf(key);
-    const known = this.#vhosts.get(path);
-    if (known?.configured === true) return;
+    if (this.#vhosts.get(path)?.configured === true) return;
+    const before = this.#records.get(path);
     if (value === undefined) {
       this.#delete(path);
       return;
     }
-    if (this.#settingsText.get(path) === value) return;
-    const { makeParts } = this.#options;
-    const given = (parse(key, value) as VhostRecord).settings;
+    const record = parse(key, value) as VhostRecord;
+    // Deleted and made again while nothing was heard: another vhost of the same path.
+    if (before !== undefined && before.id !== record.id) this.#delete(path);
+    const known = this.#vhosts.get(path);
+    if (known !== undefined && isDeepStrictEqual(before, record)) return;
+    const { events, makeParts } = this.#options;
+    const given = record.settings;
     const settings = vhostSchema.parse(given);
-    const definition = { settings, given, parts: makeParts(path, settings) };
-    this.#settingsText.set(path, value);
-    if (known === undefined) {
-      this.#add(path, false, definition);
-    } else {
-      known.change(definition);
-      this.#options.events.onChanged(known);
-    }
+    // What is known of an issuer's keys, and asked of a backend, is not lost for a change that does not concern it.
+    const same = known !== undefined && isDeepStrictEqual(partsOf(known.settings), partsOf(settings));
+    const definition = { settings, given, parts: same ? known.parts : makeParts(path, settings) };
+    this.#records.set(path, record);
+    if (known === undefined) this.#add(path, false, definition);
+    else events.onChanged(known, known.change(definition));
     this.#showKeys(path);
   };
 
@@ -169,10 +176,17 @@ export class Vhosts {
     const vhost = this.#vhosts.get(path);
     if (vhost === undefined) return;
     this.#vhosts.delete(path);
-    this.#settingsText.delete(path);
+    this.#records.delete(path);
+    if (vhost.channels.size === 0) this.#channels.delete(path);
     this.#options.keys.remove(path);
-    vhost.stop();
-    this.#options.events.onDeleted(vhost);
+    void this.#sendAway(vhost);
+  }
+
+  async #sendAway(vhost: Vhost): Promise<void> {
+    this.#deleted.add(vhost);
+    await this.#options.events.onDeleted(vhost);
+    await vhost.retire();
+    this.#deleted.delete(vhost);
   }
 
   readonly #takeKey = ({ key, value }: Change): void => {
@@ -182,7 +196,8 @@ export class Vhosts {
     if (value === undefined) keys.delete(id);
     else keys.set(id, parse(key, value) as KeyRecord);
     if (keys.size === 0) this.#keys.delete(path);
-    if (this.#vhosts.has(path)) this.#showKeys(path);
+    // Until everything has been read nobody is let in by any of them: they are shown together then.
+    if (this.#loaded && this.#vhosts.has(path)) this.#showKeys(path);
   };
 
   readonly #takeChannel = ({ key, value }: Change): void => {
@@ -215,11 +230,11 @@ export class Vhosts {
       throw error;
     }
   }
+}
 
-  #endWatches(): void {
-    for (const end of this.#unwatch) end();
-    this.#unwatch = [];
-  }
+/** The settings that parts are made of. */
+function partsOf({ anonymous, hooks, jwt, tokens }: VhostSettings) {
+  return { anonymous, hooks, jwt, tokens };
 }
 
 /** Settings as they may be told: what is undefined is left out. */

@@ -1,5 +1,6 @@
 import type { Change, Store } from "../../src/store/store.js";
 import { storeContract } from "../contract/store.js";
+import { until } from "../support/backend.js";
 import { startGate } from "../support/gate.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { connectNats } from "../support/nats-client.js";
@@ -245,4 +246,16 @@ test("what others put into the bucket by hand is no entry and no fault", async (
   await bucket.delete("good.one");
   expect(await told.next()).toEqual({ key: "good/one", value: undefined });
   await store.create("good/one", "2");
+});
+
+test("lists of nothing leave nothing behind in JetStream", async () => {
+  const server = await startJetStream();
+  const { store } = await startNatsStore(server.url);
+  for (let count = 0; count < 20; count += 1) expect(await store.list("none/")).toEqual([]);
+  const connection = await connectNats(server);
+  const manager = await connection.jetstreamManager();
+  // The server gives up consumers that nobody hears some seconds later.
+  const consumers = async () => (await manager.streams.info("KV_carillon")).state.consumer_count;
+  await until(consumers, (count) => count < 5);
+  await connection.close();
 });

@@ -1,5 +1,6 @@
 import { type JetStreamManager, type KV, type NatsConnection, NatsError, ErrorCode as NatsErrorCode } from "nats";
 import { CarillonError } from "../../errors.js";
+import { withResolvers } from "../../util/with-resolvers.js";
 import { bucketKey, isGone, keyOf, type StoredEntry, storedEntry } from "./key-value-entry.js";
 import { follow } from "./key-value-follow.js";
 
@@ -64,19 +65,21 @@ export class Bucket {
   /** Everything below a filter once, marks of deletions as keys without an entry. */
   async read(filter: string): Promise<Map<string, StoredEntry | undefined>> {
     const found = new Map<string, StoredEntry | undefined>();
-    let end: (() => void) | undefined;
-    await new Promise<void>((resolve, reject) => {
-      follow({
-        kv: this.kv,
-        filter,
-        onEntry: (entry) => found.set(keyOf(entry), storedEntry(entry)),
-        onComplete: resolve,
-        onEnd: reject,
-      }).then((ender) => {
-        end = ender;
-      }, reject);
+    const complete = withResolvers<void>();
+    // It may end before it is waited for.
+    complete.promise.catch(() => {});
+    const end = await follow({
+      kv: this.kv,
+      filter,
+      onEntry: (entry) => found.set(keyOf(entry), storedEntry(entry)),
+      onComplete: complete.resolve,
+      onEnd: (error) => complete.reject(error ?? new Error("NATS ended the reading")),
     });
-    end?.();
+    try {
+      await complete.promise;
+    } finally {
+      end();
+    }
     return found;
   }
 

@@ -25,6 +25,7 @@ export class BucketWatch {
   readonly #expiries: Expiries;
   readonly #ready = withResolvers<void>();
   #end: (() => void) | undefined;
+  #heard = 0;
   /** Counts attachments, so that a late word of an earlier one is not heard. */
   #attachment = 0;
 
@@ -33,6 +34,11 @@ export class BucketWatch {
     this.#expiries = new Expiries(options.clock, (key) => {
       this.#forget(key);
     });
+  }
+
+  /** Entries that have come so far. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** Resolves when everything that there is has been told. */
@@ -60,6 +66,7 @@ export class BucketWatch {
       filter: bucketFilter(prefix),
       onEntry: (entry) => {
         if (attachment !== this.#attachment) return;
+        this.#heard += 1;
         heard.add(keyOf(entry));
         this.#onEntry(entry);
       },

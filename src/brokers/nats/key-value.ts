@@ -5,6 +5,7 @@ import { checkKey, checkPrefix, checkValue } from "../../store/limits.js";
 import type { Change, Entry, Store, WriteOptions } from "../../store/store.js";
 import { byKey } from "../../store/table.js";
 import { guarded } from "../../store/watchers.js";
+import { withResolvers } from "../../util/with-resolvers.js";
 import { type Bucket, isConflict } from "./bucket.js";
 import { BucketLink } from "./bucket-link.js";
 import { reasonOf } from "./connect.js";
@@ -158,8 +159,8 @@ export class NatsStore implements Store {
       await this.#link.use(async (bucket) => {
         this.#watches.add(watch);
         await watch.attach(bucket.kv);
-        await watch.ready;
       });
+      await this.#read(watch);
     } catch (cause) {
       this.#end(watch);
       throw cause;
@@ -167,6 +168,20 @@ export class NatsStore implements Store {
     return () => {
       this.#end(watch);
     };
+  }
+
+  /** Waits for all that there is, however much, for as long as something comes. @throws CarillonError unavailable */
+  async #read(watch: BucketWatch): Promise<void> {
+    const { clock, nats } = this.#options;
+    for (let heard = -1; heard !== watch.heard; ) {
+      heard = watch.heard;
+      const late = withResolvers<boolean>();
+      const cancel = clock.after(nats.confirmTimeout, () => late.resolve(false));
+      const isRead = await Promise.race([watch.ready.then(() => true), late.promise]);
+      cancel();
+      if (isRead) return;
+    }
+    throw new CarillonError("unavailable", `nothing was heard of the store for ${nats.confirmTimeout} ms`);
   }
 
   /** @returns the new revision; undefined when the latest revision is another */

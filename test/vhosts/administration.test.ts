@@ -1,0 +1,120 @@
+import { hashKey } from "../../src/access/key-secret.js";
+import { Keyring } from "../../src/access/keys.js";
+import { parseConfig } from "../../src/config/load.js";
+import { CarillonError } from "../../src/errors.js";
+import { createLog } from "../../src/observe/log.js";
+import { createVhosts, type VhostWorld } from "../../src/server/create-vhosts.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import { cleanUp } from "../support/clean-up.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+/** The vhosts of one node; several share what is kept. */
+function createNode(store: MemoryStore): VhostWorld {
+  const config = parseConfig({ log: { level: "silent" } });
+  const world = createVhosts(config, {
+    log: createLog(config.log),
+    store,
+    events: { onChanged: () => {}, onDeleted: () => Promise.resolve(), onChannelClosed: () => {}, onLoaded: () => {} },
+  });
+  cleanUp(() => world.vhosts.stop());
+  return world;
+}
+
+function createStore(): MemoryStore {
+  return new MemoryStore({
+    clock: new ManualClock(),
+    onError: (message) => {
+      throw new Error(message);
+    },
+  });
+}
+
+const KEY = { name: "made", actions: ["publish" as const], topics: [] };
+
+test("a vhost that this node has not heard of yet is not made again, and loses nothing", async () => {
+  const store = createStore();
+  const one = createNode(store);
+  await one.vhosts.start();
+  await one.administration.create("/made", {});
+  await one.administration.createKey("/made", KEY);
+  await one.administration.openChannel("/made", "foo");
+  const entries = await store.list("");
+
+  const late = createNode(store);
+  await expect(late.administration.create("/made", {})).rejects.toMatchObject({ code: "already_exists" });
+  expect(await store.list("")).toEqual(entries);
+});
+
+test("what a node reads when it starts costs each vhost's keys once", async () => {
+  const store = createStore();
+  const one = createNode(store);
+  await one.vhosts.start();
+  await one.administration.create("/made", {});
+  for (let number = 0; number < 50; number += 1) {
+    await one.administration.createKey("/made", { ...KEY, name: `made-${number}` });
+  }
+  const replace = jest.spyOn(Keyring.prototype, "replace");
+  cleanUp(() => replace.mockRestore());
+  const other = createNode(store);
+  await other.vhosts.start();
+  expect([...other.vhosts.keysOf("/made")]).toHaveLength(50);
+  expect(replace.mock.calls.length).toBeLessThan(10);
+});
+
+test("settings that name one of the vhost's own run-time keys are refused, and its keys stay", async () => {
+  const store = createStore();
+  const { administration, keyring, vhosts } = createNode(store);
+  await vhosts.start();
+  await administration.create("/made", {});
+  const { secret } = await administration.createKey("/made", KEY);
+  const settings = { keys: [{ name: "again", hash: `sha256:${hashKey(secret)}`, actions: ["*"] }] };
+  await expect(administration.update("/made", settings)).rejects.toMatchObject({ code: "already_exists" });
+  expect(keyring.identifyKey(secret, undefined).name).toBe("made");
+});
+
+test("A3: a node that starts when the last key is gone does not let everybody in", async () => {
+  const store = createStore();
+  const one = createNode(store);
+  await one.vhosts.start();
+  const { key } = await one.administration.createKey("/", KEY);
+  await one.administration.revokeKey("/", key.id);
+  const restarted = createNode(store);
+  await restarted.vhosts.start();
+  const nobody = { authorization: undefined, certificate: undefined, vhost: undefined };
+  expect(() => restarted.keyring.identify(nobody)).toThrow(CarillonError);
+  expect(restarted.keyring.open).toBe(false);
+});
+
+test("a vhost that was deleted and made again while nothing was heard is another one", async () => {
+  const store = createStore();
+  const one = createNode(store);
+  await one.vhosts.start();
+  await one.administration.create("/made", { access: "private" });
+  const other = createNode(store);
+  await other.vhosts.start();
+  const before = other.vhosts.require("/made");
+  const [entry] = await store.list("vhosts/");
+  if (entry === undefined) throw new Error("no entry");
+  // As an entry reads that was deleted and made again: of all that happened only the last is heard.
+  const value = JSON.stringify({ ...(JSON.parse(entry.value) as object), id: "another" });
+  await store.update(entry.key, value, entry.revision);
+  expect(other.vhosts.require("/made")).not.toBe(before);
+});
+
+test("parts stay when settings change that do not concern them", async () => {
+  const { administration, vhosts } = createNode(createStore());
+  await vhosts.start();
+  await administration.create("/made", { jwt: { secret: "s".repeat(64) } });
+  const { authenticator } = vhosts.require("/made");
+  await administration.update("/made", { jwt: { secret: "s".repeat(64) }, limits: { connections: 5 } });
+  expect(vhosts.require("/made").authenticator).toBe(authenticator);
+  await administration.update("/made", { jwt: { secret: "t".repeat(64) } });
+  expect(vhosts.require("/made").authenticator).not.toBe(authenticator);
+});
+
+test("the last use of a configured key is kept, whatever its name", async () => {
+  const store = createStore();
+  const { administration } = createNode(store);
+  await administration.keyUsed({ vhost: "/", id: "billing.v1", at: 5 });
+  expect((await store.list("key-uses/")).map(({ value }) => value)).toEqual(["5"]);
+});

@@ -1,0 +1,73 @@
+import { CarillonError } from "../../src/errors.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import type { Change } from "../../src/store/store.js";
+import { RecordFeed } from "../../src/vhosts/record-feed.js";
+import { cleanUp } from "../support/clean-up.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+interface TestFeed {
+  readonly store: MemoryStore;
+  readonly feed: RecordFeed;
+  /** What holds, as the taker was told. */
+  readonly taken: Map<string, string>;
+  readonly clock: ManualClock;
+  readonly errors: string[];
+}
+
+function createFeed(onRead: () => Promise<void> = () => Promise.resolve()): TestFeed {
+  const clock = new ManualClock();
+  const errors: string[] = [];
+  const onError = (message: string): void => {
+    errors.push(message);
+  };
+  const store = new MemoryStore({ clock, onError });
+  const taken = new Map<string, string>();
+  const take = ({ key, value }: Change): void => {
+    if (value === undefined) taken.delete(key);
+    else taken.set(key, value);
+  };
+  const feed = new RecordFeed({ store, clock, takers: new Map([["a/", take]]), onRead, onError });
+  cleanUp(() => feed.stop());
+  return { store, feed, taken, clock, errors };
+}
+
+test("a change holds as soon as it is made, and the store's own word changes nothing", async () => {
+  const { feed, store, taken } = createFeed();
+  await feed.start();
+  await feed.change({ key: "a/1", value: "one" }, () => store.create("a/1", "one"));
+  expect(taken).toEqual(new Map([["a/1", "one"]]));
+});
+
+test("what somebody else has changed meanwhile is not undone", async () => {
+  const { feed, store, taken } = createFeed();
+  await feed.start();
+  await feed.change({ key: "a/1", value: "one" }, async () => {
+    await store.create("a/1", "one");
+    await store.delete("a/1");
+  });
+  expect([await store.get("a/1"), taken]).toEqual([undefined, new Map()]);
+});
+
+test("what cannot be written is not taken", async () => {
+  const { feed, store, taken } = createFeed();
+  await feed.start();
+  await store.create("a/1", "one");
+  const refused = feed.change({ key: "a/1", value: "two" }, () => store.create("a/1", "two"));
+  await expect(refused).rejects.toMatchObject({ code: "already_exists" });
+  expect(taken).toEqual(new Map([["a/1", "one"]]));
+});
+
+test("reading that fails is tried again, and what goes meanwhile is gone", async () => {
+  let fails = true;
+  const { clock, feed, store, taken } = createFeed(() => {
+    return fails ? Promise.reject(new CarillonError("unavailable", "away")) : Promise.resolve();
+  });
+  await store.create("a/1", "one");
+  await feed.start();
+  expect([feed.read, taken.size]).toEqual([false, 1]);
+  await store.delete("a/1");
+  fails = false;
+  clock.advance(1_000);
+  await store.get("a/1");
+  expect([feed.read, taken.size]).toEqual([true, 0]);
+});
