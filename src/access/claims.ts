@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
 import { ACTIONS, type Action } from "./actions.js";
-import { isObject } from "./json.js";
+import { isJsonValue, isObject } from "./json.js";
 import { EXPRESSION } from "./pattern.js";
 import { Permissions } from "./permissions.js";
 import type { JsonObject } from "./principal.js";
@@ -68,6 +68,7 @@ export function readPermissions(value: unknown, called: string): Permissions {
 export function readInfo(value: unknown, called: string): JsonObject {
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw fault(called, "is no object");
+  if (!isJsonValue(value)) throw fault(called, "holds a number that JSON cannot hold");
   if (Buffer.byteLength(JSON.stringify(value)) > MAX_INFO_BYTES) {
     throw fault(called, `is larger than ${MAX_INFO_BYTES} bytes`);
   }

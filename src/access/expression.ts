@@ -48,7 +48,7 @@ function compile(expression: string): RE2JS {
 }
 
 /** A class in brackets (a `]` that comes first is part of it), an escaped character, a repetition, or any character. */
-const TOKEN = /\[\^?\]?(?:\\[^]|\[:[^\]]*:\]|[^\]\\])*\]|\\[^]|\{\d+(?:,\d*)?\}|[^]/gy;
+const TOKEN = /\[\^?\]?(?:\\[^]|\[:[^\]]{0,16}:\]|[^\]\\])*\]|\\[^]|\{\d+(?:,\d*)?\}|[^]/gy;
 
 /** About how many instructions an expression becomes: never much less, as repetitions multiply what they repeat. */
 function estimate(expression: string): number {

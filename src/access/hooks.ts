@@ -15,13 +15,16 @@ import type {
   Verdict,
 } from "./hooks-caller.js";
 import type { HookCounts } from "./hooks-counts.js";
-import { Gate } from "./hooks-gate.js";
+import { Gate, type Urgency } from "./hooks-gate.js";
+
+/** What becomes of a question that brings no answer. */
+export type OnFailure = "refuse" | "allow";
 
 export interface HookSettings {
   readonly events: readonly HookEvent[];
   /** Milliseconds until an answer must be there, waiting for a place included. */
   readonly timeout: number;
-  readonly on_failure: "refuse" | "allow";
+  readonly on_failure: OnFailure;
   /** Calls that may be under way at once. */
   readonly concurrency: number;
   readonly breaker: BreakerOptions;
@@ -50,10 +53,15 @@ export class Hooks {
   readonly #gate: Gate;
   readonly #breaker: Breaker;
   readonly #stopping = new AbortController();
+  /** Calls that are under way or wait. */
+  readonly #open: Readonly<Record<Urgency, Set<Promise<unknown>>>> = { question: new Set(), farewell: new Set() };
+  /** What decides where a call brings no answer. */
+  #onFailure: () => OnFailure;
   #lastFailure: Error = new Error("no call has failed");
 
   constructor(options: HooksOptions) {
     this.#options = options;
+    this.#onFailure = () => options.settings.on_failure;
     // One for each call that is under way or waits.
     setMaxListeners(0, this.#stopping.signal);
     this.#gate = new Gate(options.settings.concurrency);
@@ -104,8 +112,24 @@ export class Hooks {
     );
   }
 
+  /** Resolves when no farewell is under way or waits any more. */
+  async drained(): Promise<void> {
+    await settled(this.#open.farewell);
+  }
+
+  /**
+   * Its settings hold no more: what has begun is finished, and then it stops.
+   * @param onFailure - decides from now on where a call brings no answer; undefined: as it was decided before
+   */
+  async retire(onFailure: () => OnFailure | undefined): Promise<void> {
+    this.#onFailure = () => onFailure() ?? this.#options.settings.on_failure;
+    await Promise.all([settled(this.#open.question), settled(this.#open.farewell)]);
+    this.stop();
+  }
+
   /** Calls under way fail, and so does what comes later. */
   stop(): void {
+    if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#options.caller.close();
   }
@@ -133,7 +157,7 @@ export class Hooks {
 
   #decide(event: HookEvent, { outcome }: HookFailure): HookChanges {
     this.#options.counts.count(event, outcome);
-    if (this.#options.settings.on_failure === "allow") return NO_CHANGES;
+    if (this.#onFailure() === "allow") return NO_CHANGES;
     // Why is the operator's to know; the client is told whether coming again may help.
     if (outcome === "overload") {
       throw new CarillonError("resource_exhausted", "too much is being asked of the backend at the moment");
@@ -145,22 +169,27 @@ export class Hooks {
   #call<T>(event: HookEvent, run: (caller: HookCaller, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { caller, clock, counts, settings } = this.#options;
     const begin = performance.now();
+    const urgency: Urgency = event === "disconnect" ? "farewell" : "question";
     const call = new HookCall<T>({
       gate: this.#gate,
       breaker: this.#breaker,
       clock,
       timeout: settings.timeout,
-      urgency: event === "disconnect" ? "farewell" : "question",
+      urgency,
       stopping: this.#stopping.signal,
       onFailed: (failure) => {
         this.#lastFailure = failure;
       },
     });
-    return call
+    const open = this.#open[urgency];
+    const ended: Promise<T> = call
       .run((signal) => run(caller, signal))
       .finally(() => {
+        open.delete(ended);
         counts.addSeconds(event, (performance.now() - begin) / 1_000);
       });
+    open.add(ended);
+    return ended;
   }
 }
 
@@ -173,4 +202,9 @@ function refusalFrom(make: () => Error): Error {
   } catch (cause) {
     return new CarillonError("permission_denied", "refused by the backend", { cause });
   }
+}
+
+/** Resolves when the set is empty; what is in it leaves it as it settles. */
+async function settled(open: ReadonlySet<Promise<unknown>>): Promise<void> {
+  while (open.size > 0) await Promise.allSettled(open);
 }

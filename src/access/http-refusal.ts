@@ -1,18 +1,5 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import { CarillonError, type ErrorCode } from "../errors.js";
-
-/** Concern one connection between two neighbours (RFC 9110 §7.6.1), or where the body ends: ours to say. */
-const NOT_PASSED_ON = new Set([
-  "connection",
-  "content-length",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+import { headerFault } from "./http-header.js";
 
 /** What statuses mean; others of 5xx are `unavailable`, all else is `permission_denied`. */
 const CODES: Readonly<Record<number, ErrorCode>> = {
@@ -51,18 +38,7 @@ export class HttpRefusal extends CarillonError {
     const named = all.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => value.split(","));
     const own = new Set(named.map((name) => name.trim().toLowerCase()));
     this.headers = all.filter(
-      ([name, value]) => !NOT_PASSED_ON.has(name.toLowerCase()) && !own.has(name.toLowerCase()) && valid(name, value),
+      ([name, value]) => !own.has(name.toLowerCase()) && headerFault(name, value) === undefined,
     );
-  }
-}
-
-/** Whether it is one header: a line break in a value, copied from a request, would begin another one. */
-function valid(name: string, value: string): boolean {
-  try {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -12,7 +12,7 @@ export const EXPRESSION = "re:";
 
 /** Compiled patterns by their text: sessions of the same kind share one. */
 const compiled = new RecentMap<string, Matcher>(10_000);
-/** Fewer: each keeps what it has worked out, 8 MiB at the very worst. */
+/** Fewer: each keeps what it has worked out, 14 MB at the very worst. */
 const compiledExpressions = new RecentMap<string, Matcher>(200);
 
 /** Whether a pattern means one name only: itself. */

@@ -6,6 +6,14 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
+/** What the backend has said of a client in the place of what its token says. */
+export interface Given {
+  /** The user that the token has named; undefined for none. */
+  readonly subject: string | undefined;
+  readonly user: string | undefined;
+  readonly info: JsonObject | undefined;
+}
+
 /** Whom a session acts for, and what that allows. Never changed: a fresh token makes a new one. */
 export interface Principal {
   /** The user's id; undefined for an anonymous client. */
@@ -15,4 +23,6 @@ export interface Principal {
   readonly expires: number | undefined;
   /** What hooks, workers and other members are told of the user. */
   readonly info: JsonObject;
+  /** Absent: the backend has said nothing, and all above is the token's. */
+  readonly given?: Given | undefined;
 }

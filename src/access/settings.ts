@@ -60,7 +60,7 @@ export interface VhostAccess {
  */
 export function createVhostAccess(vhost: string, settings: AccessSettings, resources: AccessResources): VhostAccess {
   const { clock, leases, onFailure, store } = resources;
-  const jwt = settings.jwt === undefined ? undefined : new JwtVerifier(jwtOptionsOf(settings.jwt), clock, onFailure);
+  const jwt = settings.jwt === undefined ? undefined : jwtVerifierOf(jwtOptionsOf(settings.jwt), clock, onFailure);
   const secret = tokenSecretOf(vhost, settings.tokens, store);
   const granted = Permissions.of(settings.anonymous.permissions);
   const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
@@ -86,6 +86,16 @@ export function jwtOptionsOf(settings: JwtSettings): JwtOptions {
     secret: settings.secret ?? contentOf("jwt.secret_file", settings.secret_file),
     publicKey: settings.public_key ?? contentOf("jwt.public_key_file", settings.public_key_file),
   };
+}
+
+function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResources["onFailure"]): JwtVerifier {
+  try {
+    return new JwtVerifier(options, clock, onFailure);
+  } catch (error) {
+    // The verifier names the setting within those of tokens.
+    const { code, message } = CarillonError.from(error);
+    throw new CarillonError(code, `jwt.${message}`, { cause: error });
+  }
 }
 
 function tokenSecretOf(vhost: string, settings: AccessSettings["tokens"], store: Store): TokenSecret {

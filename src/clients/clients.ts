@@ -2,13 +2,17 @@ import type { Principal } from "../access/principal.js";
 import type { Hub } from "../core/hub.js";
 import type { Clock } from "../core/ports.js";
 import type { ChosenClose, CloseReason } from "../errors.js";
+import { withResolvers } from "../util/with-resolvers.js";
 import type { Client } from "./client.js";
 import { Expiries } from "./expiries.js";
 
 export interface ClientEvents {
   onOpened(client: Client): void;
-  /** @param code - of the close frame that was sent or came; 1006 for none */
-  onClosed(client: Client, code: number): void;
+  /**
+   * @param code - of the close frame that was sent or came; 1006 for none
+   * @param reason - its text; "" for none
+   */
+  onClosed(client: Client, code: number, reason: string): void;
 }
 
 /** The clients of this node: who they are, and when their time is up. */
@@ -44,12 +48,12 @@ export class Clients {
   }
 
   /** Its connection has ended. */
-  remove(client: Client, code: number): void {
+  remove(client: Client, code: number, reason: string): void {
     if (!this.#byId.delete(client.session.id)) return;
     this.#hub.remove(client.session);
     this.#leave(client);
     client.release();
-    for (const listener of this.#listeners) listener.onClosed(client, code);
+    for (const listener of this.#listeners) listener.onClosed(client, code, reason);
   }
 
   get(id: string): Client | undefined {
@@ -79,6 +83,22 @@ export class Clients {
   /** Ends the connection, after what was sent before. */
   disconnect(client: Client, reason: CloseReason | ChosenClose): void {
     this.#hub.remove(client.session, reason);
+  }
+
+  /** Ends the connections of a vhost's clients. Resolves when they have gone. */
+  async disconnectAll(vhost: string, reason: CloseReason): Promise<void> {
+    const left = new Set(this.all(vhost));
+    if (left.size === 0) return;
+    const { promise: gone, resolve } = withResolvers<void>();
+    const unlisten = this.listen({
+      onOpened: () => {},
+      onClosed: (client) => {
+        if (left.delete(client) && left.size === 0) resolve();
+      },
+    });
+    for (const client of left) this.disconnect(client, reason);
+    await gone;
+    unlisten();
   }
 
   /** Whether the client's time is up: it may do nothing new. */

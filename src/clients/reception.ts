@@ -1,4 +1,5 @@
 import type { Authenticated } from "../access/authenticator.js";
+import { changedBy } from "../access/given.js";
 import type { HookChanges } from "../access/hooks-answer.js";
 import type { Principal } from "../access/principal.js";
 import type { Clock } from "../core/ports.js";
@@ -43,8 +44,10 @@ export class Reception {
       const authenticated = await identify(vhost, arrival.credential);
       release = authenticated.release;
       const changes = await askBackend(vhost, arrival, authenticated.principal);
-      const principal = changed(authenticated.principal, changes);
+      const principal = changes === undefined ? authenticated.principal : changedBy(changes, authenticated.principal);
       this.#checkTime(principal);
+      // The settings may have changed while the backend was asked.
+      if (arrival.credential === undefined && vhost.anonymous === undefined) throw noToken();
       places.takeUser(principal.user);
       return new Admission(places, principal, release, changes?.topics ?? []);
     } catch (error) {
@@ -118,16 +121,6 @@ async function askBackend(
   const { address, dialect } = origin;
   const client = { vhost: name, connectionId, user: principal.user, info: principal.info, dialect, address };
   return hooks.onConnect({ client, method, uri, headers, query });
-}
-
-function changed(principal: Principal, changes: HookChanges | undefined): Principal {
-  if (changes === undefined) return principal;
-  return {
-    user: changes.user ?? principal.user,
-    permissions: principal.permissions,
-    expires: changes.expires ?? principal.expires,
-    info: changes.info ?? principal.info,
-  };
 }
 
 function noToken(): CarillonError {

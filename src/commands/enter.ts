@@ -8,6 +8,11 @@ export interface Entry {
   /** "" for the vhost's default. */
   readonly broker: string;
   readonly topics: ReadonlySet<string>;
+  /**
+   * Why the client may not be in the topic; asked when the broker has confirmed. Rules may have changed and channels have
+   * been closed meanwhile: whoever was in them has left, and nobody may come after.
+   */
+  readonly refusal: (topic: string) => CarillonError | undefined;
   /** Called when the broker has confirmed, in the turn in which the memberships begin, before anything is delivered. */
   readonly onEntered: () => void;
 }
@@ -19,14 +24,15 @@ export interface Entry {
  * published before the join was asked for, so that none of it is taken for something new (O3).
  *
  * A session that ends meanwhile is in none of them, and `onEntered` not called.
- * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal)
+ * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or why the
+ *   client may not be in a topic
  */
-export async function enter(session: Session, { broker: name, onEntered, topics }: Entry, services: Services) {
+export async function enter(session: Session, entry: Entry, services: Services) {
+  const { broker: name, onEntered, refusal, topics } = entry;
   const { brokers, hub, index, interest } = services;
   const broker = brokers.resolve(session.vhost, name);
   if (!broker.driver.up)
     throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
-
   const missing = [...topics].filter((topic) => {
     const known = index.find(session.vhost, broker.name, topic);
     return known === undefined || !session.memberships.has(known);
@@ -42,6 +48,7 @@ export async function enter(session: Session, { broker: name, onEntered, topics 
   for (const topic of fresh) interest.hold(topic, broker.driver);
   try {
     await broker.driver.settle();
+    for (const topic of topics) checkRight(refusal(topic));
     for (const topic of fresh) checkPlace(topic);
   } catch (error) {
     for (const topic of fresh) interest.release(topic);
@@ -54,6 +61,10 @@ export async function enter(session: Session, { broker: name, onEntered, topics 
   // In one turn: nothing can be delivered between the answer and the membership.
   onEntered();
   for (const topic of fresh) if (!hub.join(session, topic)) interest.release(topic);
+}
+
+function checkRight(refusal: CarillonError | undefined): void {
+  if (refusal !== undefined) throw refusal;
 }
 
 function checkPlace(topic: Topic): void {

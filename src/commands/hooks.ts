@@ -1,3 +1,4 @@
+import { changedBy } from "../access/given.js";
 import type { Hooks } from "../access/hooks.js";
 import type { HookChanges } from "../access/hooks-answer.js";
 import type { HookClient, HookEvent } from "../access/hooks-caller.js";
@@ -32,17 +33,13 @@ export function hookClient({ origin, principal, session, vhost }: Client): HookC
 }
 
 /**
- * What the backend changes, after its answer has been given: the client is told of the topics, and where they cannot be
- * joined, that is logged and nothing else, as the command itself has succeeded.
+ * What the backend changes of a client that it has allowed something: the client is told of the topics, and where they
+ * cannot be joined, that is logged and nothing else.
  */
-export async function applyChanges(client: Client, { expires, info, topics }: HookChanges, services: Services) {
-  const { principal } = client;
+export async function applyChanges(client: Client, changes: HookChanges, services: Services) {
+  const { expires, info, topics } = changes;
   if (expires !== undefined || info !== undefined) {
-    services.clients.change(client, {
-      ...principal,
-      expires: expires ?? principal.expires,
-      info: info ?? principal.info,
-    });
+    services.clients.change(client, changedBy(changes, client.principal));
   }
   if (topics.length === 0) return;
   try {

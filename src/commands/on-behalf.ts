@@ -1,17 +1,19 @@
 import type { Client } from "../clients/client.js";
 import { enter } from "./enter.js";
 import { exit } from "./leave.js";
+import { absenceOf } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
 
 /**
  * Joins topics for a client, whatever its permissions say, and tells it.
- * @throws CarillonError as a join does, but for its rights: nothing was joined
+ * @throws CarillonError as a join does, but for its rights: a channel must exist. Nothing was joined
  */
 export async function joinOnBehalf(client: Client, broker: string, topics: readonly string[], services: Services) {
   const names = distinctTopics(topics);
   const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
-  await enter(client.session, { broker, topics: names, onEntered }, services);
+  const refusal = (topic: string) => absenceOf(client.vhost, topic);
+  await enter(client.session, { broker, topics: names, refusal, onEntered }, services);
 }
 
 /** Leaves topics for a client, and tells it which of them it was in. */

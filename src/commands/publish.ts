@@ -14,7 +14,7 @@ export async function publish(
 ): Promise<void> {
   const { broker, event, payload, topics } = command;
   const { publisher } = services;
-  if (client.rates?.publishedBytes?.take(payload.length) === false) {
+  if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
   }
   const source = {

@@ -1,12 +1,12 @@
 import { BACKEND_ACTIONS, type BackendAction } from "../access/actions.js";
 import type { Backend } from "../access/backend.js";
 import { patternFault } from "../access/pattern.js";
+import { KEY_NAME } from "../util/names.js";
 import type { KeyDescription, NewKey, VhostAdmin } from "../vhosts/vhost-admin.js";
 import { checkGiven, invalid } from "./checks.js";
 import { checkGivable, tooMuch } from "./givable.js";
 import { checkManager, checkPath } from "./vhosts.js";
 
-const NAME = /^[\w.-]{1,64}$/;
 const MAX_TOPICS = 100;
 
 export interface CreateKey {
@@ -34,7 +34,7 @@ export class KeyOperations {
     { actions, name, topics, vhost }: CreateKey,
   ): Promise<{ readonly key: KeyDescription; readonly secret: string }> {
     const where = vhostOf(backend, vhost);
-    if (!NAME.test(name)) throw invalid("name: expected 1 to 64 letters, digits, _, . and -");
+    if (!KEY_NAME.test(name)) throw invalid("name: expected 1 to 64 letters, digits, _, . and -");
     const key: NewKey = { name, actions: checkActions(backend, actions), topics: checkPatterns(backend, topics) };
     return this.#admin.createKey(where, key);
   }

@@ -12,6 +12,8 @@ export interface SubscriptionsOptions {
   readonly cluster: Cluster;
   readonly clients: Clients;
   readonly brokers: BrokerDirectory;
+  /** Whether clients of the vhost may join the topic at all. */
+  readonly exists: (vhost: string, topic: string) => boolean;
   /** Joins topics for a client, whatever its permissions say, and tells it. */
   readonly join: (client: Client, broker: string, topics: readonly string[]) => Promise<void>;
   /** Leaves topics for a client, and tells it. */
@@ -52,10 +54,14 @@ export class Subscriptions {
   /**
    * Each connection joins all of the topics or none.
    * @returns how many connections are in them now
+   * @throws CarillonError not_found: a channel that is not open, where only open ones exist
    * @throws CarillonError the failure of a connection that could not join; others may have. Asking again does no harm
    */
   async subscribe(backend: Backend, request: SubscriptionRequest): Promise<Told<number>> {
-    const { answers, missing } = await this.#options.cluster.ask(SUBSCRIBE, this.#body(backend, request));
+    const body = this.#body(backend, request);
+    const absent = request.topics.find((topic) => !this.#options.exists(backend.vhost, topic));
+    if (absent !== undefined) throw new CarillonError("not_found", `no channel ${JSON.stringify(absent)} is open`);
+    const { answers, missing } = await this.#options.cluster.ask(SUBSCRIBE, body);
     const joined = [...answers.values()] as unknown as Joined[];
     const count = sum(joined.map((one) => one.count));
     const failure = joined.find((one) => one.failure !== null)?.failure ?? undefined;

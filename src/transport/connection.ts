@@ -117,12 +117,12 @@ export class Connection implements Pulse, ClientConnection {
     if (text !== undefined && this.client.session.open) this.#send(text);
   }
 
-  /** The connection has ended. */
-  closed(code: number): void {
+  /** The connection has ended, with this close frame of the peer unless this side has ended it. */
+  closed(code: number, reason: string): void {
     const { endedFor } = this.client.session;
-    const ended = endedFor === undefined ? code : closeFrameOf(endedFor)[0];
-    this.#context.services.clients.remove(this.client, ended);
-    this.#context.onClosed(this, ended);
+    const [endedWith, text] = endedFor === undefined ? [code, reason] : closeFrameOf(endedFor);
+    this.#context.services.clients.remove(this.client, endedWith, text);
+    this.#context.onClosed(this, endedWith);
   }
 
   async #work(begin: string): Promise<void> {
@@ -177,8 +177,8 @@ function onSignOfLife(this: WebSocket): void {
 /** The library answers a violation of the protocol with the close code for it; the close event then tells. */
 function onViolation(): void {}
 
-function onClose(this: WebSocket, code: number): void {
-  connectionOf(this)?.closed(code);
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  connectionOf(this)?.closed(code, reason.toString("utf8"));
 }
 
 function connectionOf(webSocket: WebSocket): Connection | undefined {

@@ -2,8 +2,11 @@ import type { ServerResponse } from "node:http";
 
 /** What Connect and gRPC-Web clients in browsers send and read. Source: connectrpc.com, CORS. */
 const METHODS = "POST, GET";
-const REQUEST_HEADERS =
-  "authorization, content-type, connect-protocol-version, connect-timeout-ms, grpc-timeout, x-grpc-web, x-user-agent";
+const REQUEST_HEADERS = [
+  "authorization, content-type, connect-protocol-version, connect-timeout-ms, grpc-timeout, x-grpc-web, x-user-agent",
+  // What names the vhost that is meant (A3).
+  "carillon-vhost",
+].join(", ");
 const RESPONSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin";
 /** Seconds for which a browser may remember the answer: the most that any honours. */
 const MAX_AGE = 7_200;

@@ -21,6 +21,7 @@ export const TOKEN_PARAMETER = "token";
  */
 const TOKEN_PROTOCOL = "bearer.";
 const OWN_PROTOCOL = "carillon";
+const BEARER = /^bearer /i;
 
 /**
  * The token that an upgrade carries; undefined for none. The same one in two places is one.
@@ -42,6 +43,24 @@ export function credentialOf(
   return token;
 }
 
+/** The headers without the token: somebody else is told of them. What is in no place of the vhost's is no token of ours. */
+export function withoutToken(headers: IncomingHttpHeaders, places: CredentialPlaces): IncomingHttpHeaders {
+  const kept = { ...headers };
+  if (places.header && BEARER.test(headers.authorization ?? "")) kept.authorization = undefined;
+  const protocols = protocolsOf(headers);
+  if (places.protocol && protocols.some(carriesToken)) {
+    kept["sec-websocket-protocol"] = protocols.filter((protocol) => !carriesToken(protocol)).join(", ");
+  }
+  const cookies = headers.cookie?.split(";") ?? [];
+  if (places.cookie !== "" && cookies.some((pair) => nameOf(pair) === places.cookie)) {
+    kept.cookie = cookies
+      .filter((pair) => nameOf(pair) !== places.cookie)
+      .join(";")
+      .trim();
+  }
+  return kept;
+}
+
 /**
  * Which of the offered subprotocols to choose: `carillon`, or the first one, but never a token. What is chosen is sent
  * back.
@@ -54,7 +73,7 @@ export function chooseProtocol(offered: ReadonlySet<string>): string | false {
 
 function addBearer(found: Set<string>, authorization: string | undefined): void {
   // Another scheme is somebody else's, such as a proxy's that asks for a password.
-  if (authorization !== undefined && /^bearer /i.test(authorization)) found.add(authorization.slice(7).trim());
+  if (authorization !== undefined && BEARER.test(authorization)) found.add(authorization.slice(7).trim());
 }
 
 function addProtocol(found: Set<string>, offered: readonly string[]): void {
@@ -68,15 +87,20 @@ function addProtocol(found: Set<string>, offered: readonly string[]): void {
 
 function addCookie(found: Set<string>, cookies: string | undefined, name: string): void {
   for (const pair of cookies?.split(";") ?? []) {
-    const equals = pair.indexOf("=");
-    if (equals === -1 || pair.slice(0, equals).trim() !== name) continue;
+    if (nameOf(pair) !== name) continue;
     found.add(
       pair
-        .slice(equals + 1)
+        .slice(pair.indexOf("=") + 1)
         .trim()
         .replace(/^"(.*)"$/, "$1"),
     );
   }
+}
+
+/** Of a cookie; undefined for what is none. */
+function nameOf(pair: string): string | undefined {
+  const equals = pair.indexOf("=");
+  return equals === -1 ? undefined : pair.slice(0, equals).trim();
 }
 
 function protocolsOf(headers: IncomingHttpHeaders): string[] {

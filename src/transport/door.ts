@@ -4,7 +4,7 @@ import type { Admitted, Arrival } from "../clients/admission.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { ClientAddress } from "../net/client-address.js";
-import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER } from "./credential.js";
+import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER, withoutToken } from "./credential.js";
 import { HeldSocket } from "./held-socket.js";
 import { refuseUpgradeWith } from "./refuse.js";
 import type { Route, RouteFinder } from "./vhost-paths.js";
@@ -106,8 +106,10 @@ export class Door {
     const { headers, method = "GET" } = request;
     const places = credentialsOf(vhost);
     const credential = credentialOf(headers, url.searchParams, places);
-    // Whoever is told of the request is not told the token: hooks, and what they log.
-    if (places.query) url.searchParams.delete(TOKEN_PARAMETER);
+    // Whoever is told of the request is not told the token: hooks, and what they log. One in the query neither where none
+    // is taken from there: it may be good all the same.
+    const inQuery = url.searchParams.has(TOKEN_PARAMETER);
+    if (inQuery) url.searchParams.delete(TOKEN_PARAMETER);
     return {
       vhost,
       origin: {
@@ -118,8 +120,8 @@ export class Door {
       credential,
       connectionId: nextId(),
       method,
-      uri: places.query ? `${url.pathname}${url.search}` : (request.url ?? ""),
-      headers,
+      uri: inQuery ? `${url.pathname}${url.search}` : (request.url ?? ""),
+      headers: withoutToken(headers, places),
       query: url.searchParams,
     };
   }

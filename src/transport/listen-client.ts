@@ -1,9 +1,13 @@
+import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { ErrorCode } from "../errors.js";
 
 /** First and longest wait before trying again, in milliseconds; each wait is twice the last, half of it random. */
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
+/** What is read of a refusal, in characters, and how long it may be silent meanwhile, in milliseconds. */
+const MAX_REFUSAL = 4_096;
+const REFUSAL_SILENCE = 2_000;
 
 /** What the native dialect sends; see PROTOCOL.md. */
 export interface Frame {
@@ -19,6 +23,8 @@ export interface ListenOptions {
   readonly topics: readonly string[];
   /** Who listens; undefined where the server asks for no token. */
   readonly token: string | undefined;
+  /** PEM of the authority of the server's certificate; undefined: those that Node knows. */
+  readonly ca?: Buffer | undefined;
 }
 
 export interface ListenEvents {
@@ -55,11 +61,15 @@ export class ListenClient {
   }
 
   connect(): void {
-    const { token, url } = this.#options;
+    const { ca, token, url } = this.#options;
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const webSocket = new WebSocket(url, { perMessageDeflate: false, headers });
+    const webSocket = new WebSocket(url, {
+      perMessageDeflate: false,
+      headers,
+      ...(ca === undefined ? {} : { ca }),
+    });
     this.#webSocket = webSocket;
-    let reason = "connection lost";
+    let reason: string | undefined;
     webSocket.on("open", () => {
       this.#join(webSocket);
       this.#events.onConnected();
@@ -80,17 +90,21 @@ export class ListenClient {
       this.#wait = FIRST_WAIT;
       this.#events.onFrame(frame, text);
     });
-    webSocket.on("unexpected-response", (_request, { statusCode = 0 }) => {
-      reason = `the server answers ${statusCode}`;
-      // Too many clients, or a server that is being started, are no refusal for good.
-      if (statusCode >= 400 && statusCode < 500 && statusCode !== 429) this.#giveUp(reason);
-      webSocket.terminate();
+    webSocket.on("unexpected-response", (_request, response) => {
+      const { statusCode = 0 } = response;
+      readRefusal(response, (message) => {
+        reason = `the server answers ${statusCode}${message === undefined ? "" : `: ${message}`}`;
+        // Too many clients, or a server that is being started, are no refusal for good.
+        if (statusCode >= 400 && statusCode < 500 && statusCode !== 429) this.#giveUp(reason);
+        webSocket.terminate();
+      });
     });
     webSocket.on("error", (error) => {
-      reason = error.message || String(error);
+      // To end a connection that was refused is an error too: it is not the reason.
+      reason ??= error.message || String(error);
     });
     webSocket.on("close", (code, text) => {
-      const closed = code === 1006 ? reason : `closed with ${code} ${text.toString()}`.trim();
+      const closed = code === 1006 ? (reason ?? "connection lost") : `closed with ${code} ${text.toString()}`.trim();
       if (code >= REFUSED.least && code <= REFUSED.most) this.#giveUp(closed);
       this.#tryAgain(closed, () => {
         this.connect();
@@ -122,6 +136,29 @@ export class ListenClient {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(attempt, wait);
     this.#events.onRetry(reason, Math.round(wait));
+  }
+}
+
+/** Calls once with the message of the server's own refusals, or undefined for what else may stand there. */
+function readRefusal(response: IncomingMessage, done: (message: string | undefined) => void): void {
+  let text = "";
+  response.setEncoding("utf8");
+  response.on("data", (part: string) => {
+    text += part;
+    if (text.length > MAX_REFUSAL) response.destroy();
+  });
+  response.setTimeout(REFUSAL_SILENCE, () => response.destroy());
+  // It is cut off, or ends early: what has come is what there is.
+  response.on("error", () => {});
+  response.once("close", () => done(messageIn(text.slice(0, MAX_REFUSAL))));
+}
+
+function messageIn(text: string): string | undefined {
+  try {
+    const { message } = JSON.parse(text) as { readonly message?: unknown };
+    return typeof message === "string" ? message : undefined;
+  } catch {
+    return undefined;
   }
 }
 

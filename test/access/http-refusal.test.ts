@@ -1,3 +1,4 @@
+import { httpRefusal, MalformedAnswer } from "../../src/access/hooks-answer.js";
 import { HttpRefusal } from "../../src/access/http-refusal.js";
 import { CarillonError } from "../../src/errors.js";
 
@@ -55,6 +56,29 @@ test("what concerns the backend's connection or the length is left out", () => {
   ).toEqual([["x-public", "1"]]);
 });
 
+/** What a backend has answered, which must not hold what is not its to say. */
+function answered(name: string, value: string): unknown {
+  return httpRefusal({ status: 403, headers: [{ name, value }], body: BODY }).headers;
+}
+
+test.each([
+  "Connection",
+  "content-length",
+  "HTTP2-Settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "Sec-WebSocket-Accept",
+  "sec-websocket-protocol",
+])("%s is ours to write: left out, and no answer of a backend", (name) => {
+  expect(headersOf([name, "1"], ["x-good", "1"])).toEqual([["x-good", "1"]]);
+  expect(() => answered(name, "1")).toThrow(MalformedAnswer);
+  expect(answered("x-good", "1")).toEqual([["x-good", "1"]]);
+});
+
 test.each([
   ["a line break", "x-a", "1\r\nx-evil: 1"],
   ["a bare line feed", "x-a", "1\nx-evil: 1"],
@@ -63,6 +87,7 @@ test.each([
   ["a line break in the name", "x-a\r\nx-evil", "1"],
   ["a colon in the name", "x-a: 1", "1"],
   ["no name", "", "1"],
-])("O8: a header with %s is left out", (_, name, value) => {
+])("O8: a header with %s is left out, and no answer of a backend", (_, name, value) => {
   expect(headersOf([name, value], ["x-good", "1"])).toEqual([["x-good", "1"]]);
+  expect(() => answered(name, value)).toThrow(MalformedAnswer);
 });

@@ -191,3 +191,58 @@ test("stop fails what is under way and what waits, and leaves no timer", async (
   expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
   expect([caller.closed, clock.timers, hooks.breakerState]).toEqual([true, 0, "closed"]);
 });
+
+test("drained waits for the farewells that are under way or wait, and for nothing else", async () => {
+  const caller = new SlowCaller();
+  const { hooks } = hooksOf(caller, { concurrency: 2 });
+  await hooks.drained();
+  const asked = codeOf(hooks.onJoin(JOIN));
+  await caller.pending.next();
+  for (const reason of ["a", "b"]) hooks.onDisconnect({ client: CLIENT, code: 1_000, reason });
+  let drained = false;
+  const done = hooks.drained().then(() => {
+    drained = true;
+  });
+  (await caller.pending.next()).answer();
+  const last = await caller.pending.next();
+  await nextTurn();
+  expect(drained).toBe(false);
+  last.fail();
+  await done;
+  hooks.stop();
+  expect(await asked).toBe("unavailable");
+});
+
+test("hooks that retire finish what they have begun, by the word on failures that holds by then, and then stop", async () => {
+  const caller = new SlowCaller();
+  const settings = { on_failure: "allow", concurrency: 1, breaker: { failures: 9, pause: 1_000 } } as const;
+  const { clock, hooks } = hooksOf(caller, settings);
+  const answers = ["answer", "fail", "fail", "fail"] as const;
+  const asked = answers.map(() => codeOf(hooks.onJoin(JOIN)));
+  hooks.onDisconnect({ client: CLIENT, code: 1_000, reason: "" });
+  let onFailure: "refuse" | "allow" | undefined = "allow";
+  const retired = hooks.retire(() => onFailure);
+  const codes: string[] = [];
+  for (const [position, end] of answers.entries()) {
+    onFailure = (["refuse", "refuse", "allow", undefined] as const)[position];
+    (await caller.pending.next())[end]();
+    codes.push((await asked[position]) ?? "");
+  }
+  expect(codes).toEqual(["ok", "unavailable", "ok", "ok"]);
+  const farewell = await caller.pending.next();
+  expect([farewell.what, caller.closed]).toEqual(["disconnect", false]);
+  farewell.answer();
+  await retired;
+  expect([caller.closed, clock.timers]).toEqual([true, 0]);
+});
+
+test("hooks that are stopped while they retire fail what is left", async () => {
+  const caller = new SlowCaller();
+  const { clock, hooks } = hooksOf(caller);
+  const asked = codeOf(hooks.onJoin(JOIN));
+  const retired = hooks.retire(() => undefined);
+  hooks.stop();
+  expect(await asked).toBe("unavailable");
+  await retired;
+  expect([caller.closed, clock.timers]).toEqual([true, 0]);
+});

@@ -13,6 +13,7 @@ import { proxyHeader } from "../support/proxy-header.js";
 import { connectRaw, frame, OPCODE, type RawClient, upgradeRequest } from "../support/raw-client.js";
 
 const WITHOUT_QUERY = { header: true, protocol: true, cookie: "", query: false };
+const NOWHERE = { header: false, protocol: false, cookie: "", query: false };
 const LOOPBACK = new Networks(["127.0.0.1"]);
 
 async function ask(door: TestDoor, path = "/ws", headers: Record<string, string> = {}): Promise<RawClient> {
@@ -71,10 +72,42 @@ describe("what is known of a client that asks", () => {
     ]);
   });
 
-  test("O10: the query is left as it is where it carries no tokens", async () => {
+  test("O10: a token in the query is told to nobody, even where none is taken from there", async () => {
     const door = await new TestDoor({ credentialsOf: () => WITHOUT_QUERY }).start();
-    await ask(door, "/ws?token=x%20y");
-    expect(await door.arrivals.next()).toMatchObject({ credential: undefined, uri: "/ws?token=x%20y" });
+    await ask(door, "/ws?x=%20&token=x%20y");
+    expect(await door.arrivals.next()).toMatchObject({ credential: undefined, uri: "/ws?x=+" });
+    await ask(door, "/ws?x=%20");
+    expect(await door.arrivals.next()).toMatchObject({ uri: "/ws?x=%20" });
+  });
+
+  test("O10: the token is in none of the headers that are told, whatever else they hold", async () => {
+    const door = await new TestDoor().start();
+    const headers = {
+      Authorization: "bearer secret",
+      Cookie: "a=1; session=secret; b=2",
+      "Sec-WebSocket-Protocol": "carillon, Bearer.secret, other",
+      "X-Other": "1",
+    };
+    const client = await ask(door, "/ws", headers);
+    const arrival = await door.arrivals.next();
+    expect(arrival.credential).toBe("secret");
+    expect(arrival.headers).toMatchObject({
+      authorization: undefined,
+      cookie: "a=1; b=2",
+      "sec-websocket-protocol": "carillon, other",
+      "x-other": "1",
+    });
+    expect((await client.response()).headers.get("sec-websocket-protocol")).toBe("carillon");
+  });
+
+  test("O10: what is in no place of the vhost's is no token of ours, and stays", async () => {
+    const door = await new TestDoor({ credentialsOf: () => NOWHERE }).start();
+    await ask(door, "/ws", { Authorization: "Bearer x", Cookie: "session=x", "Sec-WebSocket-Protocol": "bearer.x, a" });
+    expect((await door.arrivals.next()).headers).toMatchObject({
+      authorization: "Bearer x",
+      cookie: "session=x",
+      "sec-websocket-protocol": "bearer.x, a",
+    });
   });
 
   test("L2: its address is what a trusted proxy says in a header, and no other", async () => {

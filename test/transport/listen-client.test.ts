@@ -1,7 +1,10 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import { type Frame, ListenClient } from "../../src/transport/listen-client.js";
+import { type Frame, ListenClient, type ListenOptions } from "../../src/transport/listen-client.js";
+import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
 import { startNode } from "../support/node.js";
 import { say } from "../support/publish.js";
@@ -66,9 +69,9 @@ async function scripted(...answers: readonly Answer[]): Promise<Scripted> {
   return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
 }
 
-function listen(url: string, topics: readonly string[], token?: string): Story {
+function listen(url: string, topics: readonly string[], options: Partial<ListenOptions> = {}): Story {
   const story = new Story();
-  const client = new ListenClient({ url, topics, token }, story.events);
+  const client = new ListenClient({ url, topics, token: undefined, ...options }, story.events);
   cleanUp(() => client.stop());
   client.connect();
   return story;
@@ -115,9 +118,47 @@ test("a server that sends anything else is told to be none of Carillon's, and le
 
 test("A4: a listening client shows its token, and does not come again where that is refused", async () => {
   const node = await startNode({ vhosts: { "/": { anonymous: { connect: false } } } });
-  const story = listen(`${node.ws}/ws`, ["foo"], "no-token");
+  const story = listen(`${node.ws}/ws`, ["foo"], { token: "no-token" });
   await story.until(1);
-  expect(story.lines).toEqual(["refused: the server answers 401"]);
+  expect(story.lines).toEqual([expect.stringMatching(/^refused: the server answers 401: .*token/)]);
+});
+
+test("O8: what is no refusal for good is tried again, and why is told", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  cleanUp(() => server.close());
+  await once(server, "listening");
+  const answers = [
+    [503, '{"code":"unavailable","message":"this node is stopping"}'],
+    [429, "{}"],
+    [502, "<html>a proxy's</html>"],
+    [403, `{"message":"${"x".repeat(10_000)}"}`],
+  ] as const;
+  let asked = 0;
+  server.on("upgrade", (_request, socket) => {
+    const [status, body] = answers[asked++] ?? [500, ""];
+    socket.end(`HTTP/1.1 ${status} No\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  });
+  const story = listen(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, ["foo"]);
+  await story.until(4);
+  expect(story.lines).toEqual([
+    "again: the server answers 503: this node is stopping",
+    "again: the server answers 429",
+    "again: the server answers 502",
+    "refused: the server answers 403",
+  ]);
+});
+
+test("a listening client trusts the authority that it is given", async () => {
+  const authority = await TestAuthority.create();
+  const { certFile, keyFile } = await authority.issue("localhost");
+  const node = await startNode({ tls: { cert_file: certFile, key_file: keyFile } });
+  const url = `${node.ws}/ws`.replace("127.0.0.1", "localhost");
+  const trusting = listen(url, ["foo"], { ca: readFileSync(authority.caFile) });
+  await trusting.until(2);
+  expect(trusting.lines[0]).toBe("connected");
+  const wary = listen(url, ["foo"]);
+  await wary.until(1);
+  expect(wary.lines).toEqual([expect.stringMatching(/^again: .*certificate/)]);
 });
 
 test("A10: one that the backend has disconnected stays away", async () => {
@@ -173,5 +214,5 @@ test("O8: a listening client says why it cannot connect", async () => {
   const node = await startNode();
   const story = listen(`${node.ws}/nowhere`, ["foo"]);
   await story.until(1);
-  expect(story.lines).toEqual(["refused: the server answers 404"]);
+  expect(story.lines).toEqual(["refused: the server answers 404: no WebSocket is offered at /nowhere"]);
 });

@@ -144,6 +144,7 @@ describe("RPC from pages", () => {
     expect(allowed.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
     expect(allowed.headers.get("access-control-allow-methods")).toContain("POST");
     expect(allowed.headers.get("access-control-allow-headers")).toContain("connect-protocol-version");
+    expect(allowed.headers.get("access-control-allow-headers")?.split(", ")).toContain("carillon-vhost");
     const refused = await rpc(node, "https://evil.example", "OPTIONS");
     expect(refused.status).toBe(403);
     expect(refused.headers.get("access-control-allow-methods")).toBeNull();

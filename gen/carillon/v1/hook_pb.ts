@@ -28,7 +28,7 @@ export type OnConnectRequest = Message<"carillon.v1.OnConnectRequest"> & {
   client?: Client | undefined;
 
   /**
-   * The upgrade request as it came.
+   * The upgrade request as it came, but for the token: that is in none of these.
    *
    * @generated from field: string method = 2;
    */
@@ -232,6 +232,8 @@ export type OnDisconnectRequest = Message<"carillon.v1.OnDisconnectRequest"> & {
   code: number;
 
   /**
+   * The text of the close, whichever side has said it.
+   *
    * @generated from field: string reason = 3;
    */
   reason: string;
