@@ -30,7 +30,7 @@ export function clientAddress(trusted: Networks | undefined): ClientAddress {
 
 /** An address, which some proxies write with a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
 function forwardedAddress(text = ""): string | undefined {
-  const match = /^\s*(?:\[(?<v6>[^\]]*)\](?::\d+)?|(?<v4>[\d.]+):\d+|(?<plain>\S*))\s*$/.exec(text);
+  const match = /^(?:\[(?<v6>[^\]]*)\](?::\d+)?|(?<v4>[\d.]+):\d+|(?<plain>\S*))$/.exec(text.trim());
   const { plain, v4, v6 } = match?.groups ?? {};
   return ipAddress(v6 ?? v4 ?? plain ?? "");
 }

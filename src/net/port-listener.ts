@@ -8,7 +8,7 @@ import { type ClientCertificates, TlsHandshakes } from "./tls-handshakes.js";
 
 /** Connections that the system keeps until they are accepted. After a restart all clients come at once. */
 const BACKLOG = 4_096;
-/** How long a PROXY header, and after it a TLS handshake, may take, in milliseconds. */
+/** How long a PROXY header, after it a TLS handshake, and after that the first bytes may take, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
 /** How a port is reached. */
@@ -17,7 +17,10 @@ export interface PortOptions {
   readonly tls?: { readonly certificates: Certificates; readonly clients: ClientCertificates } | undefined;
   /** Networks whose connections begin with a PROXY header (version 2). No other's are looked at for one. */
   readonly proxies?: Networks | undefined;
-  /** Milliseconds that a PROXY header, and after it a TLS handshake, may take; 10 s unless said otherwise. */
+  /**
+   * Milliseconds that a PROXY header, after it a TLS handshake, and after that the first bytes may take; 10 s unless said
+   * otherwise.
+   */
   readonly handshakeTimeout?: number;
 }
 
@@ -26,6 +29,8 @@ export interface PortListenerOptions extends PortOptions {
   readonly alpn: "http/1.1" | "h2";
   /** Whether a peer may end its side and still be answered. Not with TLS. */
   readonly allowHalfOpen?: boolean;
+  /** Whether a peer that says nothing for so long is cut off. HTTP/1.1 has times of its own for that. */
+  readonly speaksFirst?: boolean;
   /** Takes connections that are ready to be spoken on, TLS or not; nothing has been read that is not in the socket. */
   readonly onConnection: (socket: Socket) => void;
 }
@@ -39,12 +44,21 @@ export class PortListener {
   readonly #unread = new Set<Socket>();
 
   constructor(options: PortListenerOptions) {
-    const { allowHalfOpen = false, alpn, handshakeTimeout: timeout = HANDSHAKE_TIMEOUT, onConnection, tls } = options;
+    const { allowHalfOpen = false, alpn, handshakeTimeout: timeout = HANDSHAKE_TIMEOUT, tls } = options;
     this.#options = options;
     this.#server = createServer({ noDelay: true, allowHalfOpen: allowHalfOpen && tls === undefined }, (socket) => {
       this.#accept(socket);
     });
-    this.#handshakes = tls && new TlsHandshakes({ ...tls, alpn, timeout, onSecure: onConnection });
+    this.#handshakes =
+      tls &&
+      new TlsHandshakes({
+        ...tls,
+        alpn,
+        timeout,
+        onSecure: (socket) => {
+          this.#handOver(socket);
+        },
+      });
   }
 
   /**
@@ -103,8 +117,25 @@ export class PortListener {
       return;
     }
     if (peer !== undefined) setPeerAddress(socket, peer);
-    this.#options.onConnection(socket);
+    this.#handOver(socket);
   }
+
+  #handOver(socket: Socket): void {
+    const { handshakeTimeout = HANDSHAKE_TIMEOUT, onConnection, speaksFirst = false } = this.#options;
+    if (speaksFirst) expectBytes(socket, handshakeTimeout);
+    onConnection(socket);
+  }
+}
+
+/** Cuts a connection on which nothing has come in so many milliseconds. Counted, as whoever has it reads from below it. */
+function expectBytes(socket: Socket, timeout: number): void {
+  const before = socket.bytesRead - socket.readableLength;
+  const timer = setTimeout(() => {
+    if (socket.bytesRead === before) socket.destroy();
+  }, timeout).unref();
+  socket.once("close", () => {
+    clearTimeout(timer);
+  });
 }
 
 /** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */

@@ -15,6 +15,9 @@ import type { OnFault } from "./faults.js";
 import { type Gatekeeper, VHOST_HEADER } from "./gatekeeper.js";
 import { type Method, methodsOf, type ServiceImplementations } from "./services.js";
 
+/** Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2. */
+const UNAUTHORIZED = 401;
+
 export interface ConnectMountOptions {
   readonly services: ServiceImplementations;
   readonly gatekeeper: Gatekeeper;
@@ -64,7 +67,9 @@ export function connectMount({ gatekeeper, onFault, requestBytes, services }: Co
       request.resume();
       return failure(connectError(cause, onFault));
     });
-    await universalResponseToNodeResponse(await handle(universal), response);
+    const answer = await handle(universal);
+    if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
+    await universalResponseToNodeResponse(answer, response);
   };
 
   /** The body, of a caller that has been let in: a refused one's is not read. */

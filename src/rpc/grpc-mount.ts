@@ -12,6 +12,12 @@ import type { ServiceImplementations } from "./services.js";
 
 /** Calls that one connection may have under way; a client waits with more. */
 const MAX_CONCURRENT_CALLS = 256;
+/**
+ * How long a connection may have no call under way, in milliseconds. It is then told to go (GOAWAY), and gRPC clients make
+ * another when they need one. Longer than load balancers leave silent connections (350 s), so that backends which
+ * publish now and then keep theirs; what said hello and died does not stay for ever.
+ */
+const IDLE_TIMEOUT = 600_000;
 
 export interface GrpcMountOptions {
   readonly port: PortOptions;
@@ -19,6 +25,8 @@ export interface GrpcMountOptions {
   readonly gatekeeper: Gatekeeper;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
+  /** Milliseconds that a connection may have no call under way; 10 minutes unless said otherwise. */
+  readonly idleTimeout?: number;
   /** Told of errors that are no refusal but a fault of ours. */
   readonly onFault: OnFault;
 }
@@ -30,12 +38,13 @@ export class GrpcMount {
   readonly #health: GrpcHealth;
   readonly #idle = new IdleStreams();
 
-  constructor({ gatekeeper, onFault, port, requestBytes, services }: GrpcMountOptions) {
+  constructor({ gatekeeper, idleTimeout = IDLE_TIMEOUT, onFault, port, requestBytes, services }: GrpcMountOptions) {
     const callers = new GrpcCallers(gatekeeper, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
       // Each call that is being received may hold a request of the largest size.
       "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
+      "grpc.max_connection_idle_ms": idleTimeout,
       // Answers are small; what a client sends is what must be bounded.
       "grpc.max_send_message_length": -1,
       interceptors: [callers.intercept],
@@ -45,6 +54,7 @@ export class GrpcMount {
     this.#port = new PortListener({
       ...port,
       alpn: "h2",
+      speaksFirst: true,
       onConnection: (socket) => {
         injector.injectConnection(socket);
       },

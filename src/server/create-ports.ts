@@ -123,7 +123,8 @@ function createWebSockets(config: Config, context: PortsContext, { heartbeat, on
   });
 }
 
-function createCertificates({ client_certificates, tls }: Config, log: Logger): Certificates | undefined {
+/** Undefined without TLS. They read nothing yet. */
+export function createCertificates({ client_certificates, tls }: Config, log: Logger): Certificates | undefined {
   if (tls === undefined) return undefined;
   return new Certificates({
     certFile: tls.cert_file,

@@ -10,19 +10,15 @@ import { natsBroker, natsOptions } from "./nats-options.js";
 
 export interface StoreContext {
   readonly log: Logger;
-  /** It has come to be reachable, or has ceased to be. */
-  readonly onChanged: () => void;
 }
 
 /** Makes the store that the configuration names. It does not open or connect yet. */
-export function createStore({ brokers, store }: Config, { log, onChanged }: StoreContext): Store {
+export function createStore({ brokers, store }: Config, { log }: StoreContext): Store {
   const onUp = (): void => {
     log.info("store can be used");
-    onChanged();
   };
   const onDown = (reason: string): void => {
     log.warn({ reason }, "store cannot be used, trying again");
-    onChanged();
   };
   const onError = (message: string): void => {
     log.error(message);

@@ -65,7 +65,9 @@ export function createVhosts(config: Config, { events, log, store }: VhostsConte
     lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
     check: (path, settings) => {
       checkReferences(config, settings);
-      keyring.check(path, scopesOf(settings));
+      const { certificates, keys } = scopesOf(settings);
+      const made = [...vhosts.keysOf(path)].map((record) => ({ ...record, configured: false }));
+      keyring.check(path, { keys: [...keys, ...made], certificates });
       make(path, settings).stop();
     },
   });

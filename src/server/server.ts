@@ -6,10 +6,11 @@ import type { BrokerRegistry } from "../brokers/registry.js";
 import { Clients } from "../clients/clients.js";
 import type { Bus } from "../cluster/bus.js";
 import type { ClusterMember } from "../cluster/member.js";
+import { exitLost } from "../commands/exit.js";
 import { hookClient } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
-import type { Config } from "../config/schema.js";
+import type { Config, VhostSettings } from "../config/schema.js";
 import { Control } from "../control/control.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
@@ -61,6 +62,7 @@ export class Server {
   readonly #ports: Ports;
   #addresses: Addresses | undefined;
   #announcedReady = false;
+  #toldWhoGetsIn = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -70,9 +72,11 @@ export class Server {
     this.#log = log;
     const node = randomBytes(6).toString("hex");
     const onChanged = (): void => {
-      if (this.#addresses !== undefined) this.#showReadiness();
+      if (this.#addresses === undefined) return;
+      this.#tellWhoGetsIn();
+      this.#showReadiness();
     };
-    this.#store = createStore(config, { log, onChanged });
+    this.#store = createStore(config, { log });
     const { bus, cluster } = createCluster(config, node, log);
     this.#bus = bus;
     this.#cluster = cluster;
@@ -102,6 +106,7 @@ export class Server {
       brokers: this.#brokers,
       clock: systemClock,
       endOfTurn: setImmediate,
+      exists: (vhost, topic) => this.#world.vhosts.require(vhost).exists(topic),
       join: (client, broker, topics) => joinOnBehalf(client, broker, topics, services),
       leave: (client, broker, topics) => {
         leaveOnBehalf(client, broker, topics, services);
@@ -129,6 +134,11 @@ export class Server {
   /** Undefined until the node listens. */
   get addresses(): Addresses | undefined {
     return this.#addresses;
+  }
+
+  /** Whether backends have to show who they are. Run-time keys count once the store has been read. */
+  get asksForKeys(): boolean {
+    return !this.#world.keyring.open;
   }
 
   /**
@@ -160,6 +170,7 @@ export class Server {
       throw error;
     }
     heartbeat.start();
+    this.#tellWhoGetsIn();
     this.#showReadiness();
     if (!this.#announcedReady) {
       this.#log.warn({ ...this.#addresses, waiting_for: this.#readiness() }, "listening, not ready yet");
@@ -203,6 +214,8 @@ export class Server {
     this.#clients.stop();
     certificates?.stop();
     await before(end, this.#world.leases.stop());
+    const told = await before(end, this.#world.vhosts.drained());
+    if (!told) this.#log.warn("backends were not told of all disconnects in time");
     this.#world.vhosts.stop();
     await this.#cluster.stop(left());
     await Promise.all([
@@ -241,18 +254,31 @@ export class Server {
     this.#log.info({ ...this.#addresses }, "ready");
   }
 
+  /** Tells the log who is asked for nothing: once, when it is known what keys and vhosts the store holds. */
+  #tellWhoGetsIn(): void {
+    const { vhosts } = this.#world;
+    if (this.#toldWhoGetsIn || !vhosts.loaded) return;
+    this.#toldWhoGetsIn = true;
+    if (!this.asksForKeys) this.#log.warn("no keys are configured: whoever reaches these ports may publish and listen");
+    if (isLoopback(this.#config.http.host)) return;
+    const open = [...vhosts.all].filter(({ settings }) => isOpen(settings)).map(({ name }) => name);
+    if (open.length > 0)
+      this.#log.warn({ vhosts: open }, "clients without a token may join topics: see access, anonymous");
+  }
+
   #createVhosts(onLoaded: () => void): VhostWorld {
     return createVhosts(this.#config, {
       log: this.#log,
       store: this.#store,
       events: {
         onLoaded,
-        onChanged: ({ name }) => {
+        onChanged: ({ name }, access) => {
           this.#messaging.index.refresh(name);
+          for (const client of this.#clients.all(name)) {
+            exitLost(client, { principal: client.principal, access }, this.#messaging);
+          }
         },
-        onDeleted: ({ name }) => {
-          for (const client of this.#clients.all(name)) this.#clients.disconnect(client, "vhost_deleted");
-        },
+        onDeleted: ({ name }) => this.#clients.disconnectAll(name, "vhost_deleted"),
         onChannelClosed: ({ name }, channel) => {
           this.#emptyChannel(name, channel);
         },
@@ -263,7 +289,9 @@ export class Server {
   /** The clients that are in a channel which has been closed leave it, and are told. */
   #emptyChannel(vhost: string, channel: string): void {
     const { hub, index } = this.#messaging;
-    for (const topic of [...index.of(vhost)].filter(({ name }) => name === channel)) {
+    for (const { name } of this.#brokers.all) {
+      const topic = index.find(vhost, name, channel);
+      if (topic === undefined) continue;
       for (const session of topic.audiences.flatMap(({ members }) => members)) {
         hub.leave(session, topic);
         this.#clients.get(session.id)?.connection.notify({ kind: "left", topics: [channel] });
@@ -275,8 +303,8 @@ export class Server {
     const clients = new Clients(this.#messaging.hub, systemClock);
     clients.listen({
       onOpened: () => {},
-      onClosed: (client, code) => {
-        client.vhost.hooks?.onDisconnect({ client: hookClient(client), code, reason: "" });
+      onClosed: (client, code, reason) => {
+        client.vhost.hooks?.onDisconnect({ client: hookClient(client), code, reason });
       },
     });
     return clients;
@@ -340,15 +368,22 @@ export class Server {
   }
 
   #createRoutes(): Map<string, Handler> {
-    const { http, page } = this.#config;
-    const withPage = page === "on" || (page === "auto" && isLoopback(http.host));
     return new Map<string, Handler>([
-      ...(withPage ? pageRoutes() : []),
+      ...(servesPage(this.#config) ? pageRoutes() : []),
       ["/healthz", healthz],
       ["/readyz", readyz(() => this.#readiness())],
       ["/metrics", this.#metrics.handler],
     ]);
   }
+}
+
+export function servesPage({ http, page }: Config): boolean {
+  return page === "on" || (page === "auto" && isLoopback(http.host));
+}
+
+/** Whether clients without a token may join the topics that no rule speaks of. */
+function isOpen({ access, anonymous, topics }: VhostSettings): boolean {
+  return anonymous.connect && access === "open" && !topics.some((rule) => rule.match === "*");
 }
 
 /** Whoever started it is told. */

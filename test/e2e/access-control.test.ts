@@ -279,6 +279,24 @@ describe("A13: what is made at one node", () => {
     await client.join("bar");
   });
 
+  test("W17: changed settings take away the topics that they no longer open, and tell which", async () => {
+    const { atOne, atTwo, two } = await startTwo();
+    const path = "/made";
+    const jwt = { secret: SECRET };
+    await atOne.call(control.createVhost, { path, settings: { jwt } });
+    await until(
+      () => atTwo.ask(control.getVhost, { path }),
+      ({ status }) => status === STATUS.ok,
+    );
+    const client = await connect(`${two.ws}/ws/made`);
+    await client.join("foo", "bar");
+    const topics = [{ match: "bar", access: "open" }];
+    await atOne.call(control.updateVhost, { path, settings: { jwt, access: "private", topics } });
+    expect(await client.next()).toEqual({ topic: "@leave", payload: ["foo"] });
+    await atOne.call(control.updateVhost, { path, settings: { jwt, access: "private", topics, opened_only: true } });
+    expect(await client.next()).toEqual({ topic: "@leave", payload: ["bar"] });
+  });
+
   test("settings that cannot be are refused with their names, and change nothing", async () => {
     const { atOne } = await startTwo();
     const path = "/made";

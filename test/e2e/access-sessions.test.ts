@@ -280,6 +280,27 @@ describe("A11: limits of a session", () => {
     expect(String((await listener.next()).payload)).toHaveLength(500);
   });
 
+  test("published bytes count once for each topic", async () => {
+    const node = await startNode({
+      vhosts: { "/": { client_publish: true, limits: { publish_bytes_per_second: 1_000 } } },
+    });
+    const client = await connect(`${node.ws}/ws`);
+    const topics = Array.from({ length: 100 }, (_, number) => `foo${number}`);
+    const publish = { command: "publish", topics, payload: "x".repeat(100), id: 1 };
+    // A full second's bytes are there for one that is larger, which then uses up what comes after.
+    expect((await client.ask(publish)).topic).toBe("@publish");
+    expect(await client.ask({ ...publish, topics: ["foo"] })).toMatchObject({ error: { code: "resource_exhausted" } });
+  });
+
+  test("L4: more topics than could be joined are refused before each is looked at", async () => {
+    const node = await startNode({ limits: { topics_per_connection: 10 } });
+    const client = await connect(`${node.ws}/ws`);
+    const topics = Array.from({ length: 50_000 }, (_, number) => `foo${number}`);
+    expect(await client.ask({ command: "join", topics, id: 1 })).toMatchObject({
+      error: { code: "resource_exhausted", message: "50000 topics, the limit is 10" },
+    });
+  });
+
   test("L4: topics of a connection, the vhost's own limit before the node's; all or nothing", async () => {
     const node = await startNode({
       limits: { topics_per_connection: 3 },

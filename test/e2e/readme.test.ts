@@ -26,6 +26,7 @@ let runner: ExampleRunner;
 let page: TestPage | undefined;
 /** The listener that the README has for browsers, in a browser. */
 let snippet: TestPage | undefined;
+let starts = 0;
 /** What listeners should have heard by now, and how much of that was before each of them was started. */
 const published: string[] = [];
 const before: number[] = [];
@@ -57,6 +58,7 @@ describe("README.md", () => {
     group(`line ${example.line}, ${firstLine}${why === undefined ? "" : ` (${why})`}${missing}`, () => {
       if (command.includes("bin.js serve")) startTests(example, command);
       else if (command === "nats-server") natsTests();
+      else if (example.keepsRunning && command.includes("createServer")) backendTests(example);
       else if (example.keepsRunning) listenTests(example);
       else runTests(example);
       const line = heard.find((candidate) => publishes(example, candidate));
@@ -96,10 +98,17 @@ function startTests({ prints = "" }: Example, command: string): void {
     test("joins hello", async () => {
       page ??= await TestPage.open(runner.http);
       await page.joined("hello");
+      starts += 1;
       // The first time there was none yet.
-      await snippet?.hasLogged("joined hello", 2);
+      await snippet?.hasLogged("joined hello", starts);
       expect(await page.topicNames()).toEqual(["hello"]);
     });
+  });
+}
+
+function backendTests(example: Example): void {
+  test("starts", async () => {
+    await expect(runner.startBackend(example)).resolves.toBeUndefined();
   });
 }
 

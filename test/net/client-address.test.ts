@@ -28,6 +28,7 @@ test.each([
   ["a word behind a proxy", "10.0.0.1", "203.0.113.7, unknown, 10.0.0.2", "10.0.0.2"],
   ["empty", "10.0.0.1", "", "10.0.0.1"],
   ["commas", "10.0.0.1", ",,,", "10.0.0.1"],
+  ["white space around", "10.0.0.1", "1.1.1.1,\t 203.0.113.7:4711 \t", "203.0.113.7"],
   ["a port", "10.0.0.1", "203.0.113.7:4711", "203.0.113.7"],
   ["IPv6", "2001:db8::1", "2001:DB9:0::7", "2001:db9::7"],
   ["IPv6 in brackets", "10.0.0.1", "[2001:db9::7]", "2001:db9::7"],
@@ -43,6 +44,13 @@ test("L2: without trusted proxies the header means nothing", () => {
   const request = new IncomingMessage(socket);
   request.headers["x-forwarded-for"] = "203.0.113.7";
   expect(clientAddress(undefined)(request)).toBe("10.0.0.1");
+});
+
+test("O6: a header of white space takes no time to read", () => {
+  const begin = performance.now();
+  expect(addressOf("10.0.0.1", `${" ".repeat(100_000)}x${" ".repeat(100_000)}y`)).toBe("10.0.0.1");
+  // Tried from every space on, it would be half a minute.
+  expect(performance.now() - begin).toBeLessThan(1_000);
 });
 
 test("the address of a connection that is gone is empty", () => {

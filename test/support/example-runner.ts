@@ -37,7 +37,8 @@ const JOINED = /^(?:joined hello|carillon: listening to hello)$/;
  * files and every package, `carillon` itself among them.
  *
  * Ports are substituted. The node takes free ones (CARILLON_HTTP and CARILLON_GRPC), and keeps them when it is started
- * again; in code and in expected output 127.0.0.1:8080, :6001 and :4222 become those of the node and the nats-server.
+ * again; in code and in expected output 127.0.0.1:8080, :6001, :7001 and :4222 become those of the node, the backend that
+ * it asks, and the nats-server.
  */
 export class ExampleRunner {
   readonly nats = new NatsServer();
@@ -46,8 +47,10 @@ export class ExampleRunner {
   readonly #folder = createCheckout();
   #node: Program | undefined;
   #client: TestClient | undefined;
+  readonly #background: Program[] = [];
   #http = "127.0.0.1:0";
   #grpc = "127.0.0.1:0";
+  #backend = "127.0.0.1:0";
 
   /** URL of the node's HTTP port. */
   get http(): string {
@@ -88,6 +91,14 @@ export class ExampleRunner {
     await listener.says(JOINED);
   }
 
+  /** Starts a backend that nodes ask; resolves when it can be asked. */
+  async startBackend({ code, file }: Example): Promise<void> {
+    const backend = this.#startModule(file, code.replace("listen(7001", "listen(0"));
+    this.#background.push(backend);
+    const [, port] = await backend.says(/^asked on port (\d+)$/);
+    this.#backend = `127.0.0.1:${port}`;
+  }
+
   /** Runs an example to its end. */
   async run({ code, file, language }: Example): Promise<string> {
     if (language === "yaml") {
@@ -106,12 +117,13 @@ export class ExampleRunner {
     return text
       .replaceAll("127.0.0.1:8080", this.#http)
       .replaceAll("127.0.0.1:6001", this.#grpc)
+      .replaceAll("127.0.0.1:7001", this.#backend)
       .replaceAll("127.0.0.1:4222", `127.0.0.1:${this.nats.port}`);
   }
 
   async close(): Promise<void> {
     this.#client?.webSocket.terminate();
-    for (const program of this.listeners.values()) await program.stop("SIGKILL");
+    for (const program of [...this.listeners.values(), ...this.#background]) await program.stop("SIGKILL");
     await this.#node?.stop("SIGKILL");
     await this.nats.remove();
     rmSync(this.#folder, { recursive: true, force: true });

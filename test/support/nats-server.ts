@@ -66,6 +66,11 @@ export class NatsServer {
     }
   }
 
+  /** Lines of the log, since the last start, that match. */
+  linesOf(pattern: RegExp): string[] {
+    return this.#log.filter((line) => pattern.test(line));
+  }
+
   #loggedPort(pattern: RegExp): number | undefined {
     const port = this.#log.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
     return port === undefined ? undefined : Number(port);
