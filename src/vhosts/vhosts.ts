@@ -76,7 +76,9 @@ export class Vhosts {
         [CHANNELS, this.#takeChannel],
       ]),
       onRead: () => this.#onRead(),
-      onError: options.events.onError,
+      onError: (message) => {
+        options.events.onError(message);
+      },
     });
     for (const [path, settings] of Object.entries(options.configured)) {
       this.#add(path, true, { settings, given: toJson(settings), parts: options.makeParts(path, settings) });

@@ -23,16 +23,20 @@ export async function startNatsCluster(size: number, config: () => string = () =
   return servers;
 }
 
-/** Resolves when the server has a route to so many others. Each look is a round trip to its monitoring port. */
-export async function routesTo(server: NatsServer, others: number): Promise<void> {
+/**
+ * Resolves when the server has routes to so many others. Each look is a round trip to its monitoring port.
+ * @param most - not to more than these
+ */
+export async function routesTo(server: NatsServer, others: number, most = Number.POSITIVE_INFINITY): Promise<void> {
   for (;;) {
     const { routes } = await monitor<{ routes: readonly { readonly remote_id: string }[] }>(server, "routez");
-    if (new Set(routes.map((route) => route.remote_id)).size >= others) return;
+    const { size } = new Set(routes.map((route) => route.remote_id));
+    if (size >= others && size <= most) return;
   }
 }
 
 /** Routes need their ports before any server listens; they are let go together, right before they are taken. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(holders.map((holder) => once(holder, "listening")));
   const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
