@@ -1,4 +1,4 @@
-import { create, type DescMethodUnary, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMethodUnary, type JsonObject, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
@@ -37,6 +37,11 @@ function openCall(node: TestNode, path: string, secret: string, first: Buffer) {
   });
   call.write(first);
   return { answered, ended };
+}
+
+/** As JSON has it: without what is undefined. */
+function settingsOf(...keys: readonly object[]): JsonObject {
+  return JSON.parse(JSON.stringify({ keys })) as JsonObject;
 }
 
 function publishing(topic: string): Buffer {
@@ -111,8 +116,8 @@ test("A13: a key that another vhost has is refused, and nothing has changed", as
   const path = "/shop";
   const own = configuredKey("own", { actions: ["publish"] });
   const { name, ...taken } = configuredKey("taken", { actions: ["*"] });
-  await admin.call(control.createVhost, { path, settings: { keys: [own] } });
-  const settings = { keys: [{ name: `${name}2`, ...taken }] } as never;
+  await admin.call(control.createVhost, { path, settings: settingsOf(own) });
+  const settings = settingsOf({ name: `${name}2`, ...taken });
   expect((await admin.ask(control.updateVhost, { path, settings })).status).toBe(STATUS.alreadyExists);
   expect((await admin.ask(control.createVhost, { path: "/other", settings })).status).toBe(STATUS.alreadyExists);
   expect((await admin.ask(control.getVhost, { path: "/other" })).status).toBe(STATUS.notFound);
@@ -127,8 +132,10 @@ test("A2: an open stream ends when its key's topics change", async () => {
   const node = await start();
   const admin = new TestBackend(node, bearer("all"));
   const path = "/shop";
-  const keysWith = (topics: string[]) =>
-    ({ path, settings: { keys: [configuredKey("own", { actions: ["publish"], topics })] } }) as never;
+  const keysWith = (topics: string[]) => ({
+    path,
+    settings: settingsOf(configuredKey("own", { actions: ["publish"], topics })),
+  });
   await admin.call(control.createVhost, keysWith(["orders.*", "news"]));
   const call = openCall(node, "/websockets.v1.BroadcastService/PublishStream", "own", publishing("orders.1"));
   await call.answered;
