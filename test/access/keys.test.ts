@@ -107,9 +107,13 @@ test("keys are revoked at once, and nothing changes when the new ones cannot be"
     "name-b",
     "name-c",
   ]);
-  expect(() => ring.replace("/", { keys: [key("d"), key("e", { topics: ["a*b"] })], certificates: [] })).toThrow(/a\*b/);
+  expect(() => ring.replace("/", { keys: [key("d"), key("e", { topics: ["a*b"] })], certificates: [] })).toThrow(
+    /a\*b/,
+  );
   expect(() => ring.replace("/", { keys: [key("d"), key("d")], certificates: [] })).toThrow(/already/);
-  expect(() => ring.replace("/a", { keys: [key("b")], certificates: [] })).toThrow(expect.objectContaining({ code: "already_exists" }));
+  expect(() => ring.replace("/a", { keys: [key("b")], certificates: [] })).toThrow(
+    expect.objectContaining({ code: "already_exists" }),
+  );
   expect(["b", "c", "d"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual([
     "name-b",
     "name-c",
@@ -226,12 +230,12 @@ test("a key that is shown counts, not the certificate beside it", () => {
   ring.replace("/a", { keys: [], certificates: [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }] });
   expect(ask(ring, "Bearer a", { certificate: "CN=c" })).toBe("name-a");
   expect(ask(ring, "Bearer wrong", { certificate: "CN=c" })).toBe("unauthenticated");
-  expect(() => ring.replace("/", { keys: [], certificates: [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }] })).toThrow(
-    /already/,
-  );
-  expect(() => ring.replace("/", { keys: [], certificates: [{ subject: "c", name: "c", actions: ["*"], topics: [] }] })).toThrow(
-    /subject/,
-  );
+  expect(() =>
+    ring.replace("/", { keys: [], certificates: [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }] }),
+  ).toThrow(/already/);
+  expect(() =>
+    ring.replace("/", { keys: [], certificates: [{ subject: "c", name: "c", actions: ["*"], topics: [] }] }),
+  ).toThrow(/subject/);
 });
 
 test.each([
