@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -91,9 +91,10 @@ export class NatsServer {
     await gone;
   }
 
-  /** SIGSTOP: it is there and says nothing. SIGCONT ends that. */
+  /** SIGSTOP: from now on it is there and says nothing. SIGCONT ends that. */
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal);
+    if (signal === "SIGSTOP" && this.#process?.pid !== undefined) awaitStopped(this.#process.pid);
   }
 
   async remove(): Promise<void> {
@@ -101,6 +102,17 @@ export class NatsServer {
     await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A signal is delivered some time after kill: until all threads have stopped the server may still answer. */
+function awaitStopped(pid: number): void {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return;
+  const isStopped = (task: string): boolean => {
+    // What the state follows is the name in parentheses, which may hold anything.
+    return /\) [Tt] /.test(readFileSync(join(tasks, task, "stat"), "utf8"));
+  };
+  while (!readdirSync(tasks).every(isStopped));
 }
 
 /** Starts a nats-server on a free port; it is ended after the test. */
