@@ -6,7 +6,8 @@ type Deliver = (message: Message) => void;
 
 /** Within this process only: nothing to install, nothing to lose. What is published is delivered before it is answered. */
 export class MemoryDriver implements BrokerDriver {
-  readonly #vhosts = new Map<string, Map<string, Set<Deliver>>>();
+  /** By vhost and topic. Nearly every topic has one listener, and lists are gone through for less than sets. */
+  readonly #vhosts = new Map<string, Map<string, Deliver[]>>();
   #up = true;
 
   get up(): boolean {
@@ -24,14 +25,13 @@ export class MemoryDriver implements BrokerDriver {
   }
 
   subscribe(vhost: string, topic: string, deliver: Deliver): Subscription {
-    const topics = this.#vhosts.get(vhost) ?? new Map<string, Set<Deliver>>();
+    const topics = this.#vhosts.get(vhost) ?? new Map<string, Deliver[]>();
     this.#vhosts.set(vhost, topics);
-    const listeners = topics.get(topic) ?? new Set<Deliver>();
-    topics.set(topic, listeners);
-    listeners.add(deliver);
+    topics.set(topic, [...(topics.get(topic) ?? []), deliver]);
     const close = (): void => {
-      listeners.delete(deliver);
-      if (listeners.size === 0 && topics.get(topic) === listeners) topics.delete(topic);
+      const others = topics.get(topic)?.filter((one) => one !== deliver) ?? [];
+      if (others.length === 0) topics.delete(topic);
+      else topics.set(topic, others);
     };
     return { refusal: undefined, close };
   }
