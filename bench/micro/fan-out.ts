@@ -10,7 +10,7 @@ import { webSocketEncoding } from "../../src/transport/encoding.js";
 import type { Case } from "./cases.js";
 
 /** A connection that takes everything at once. */
-const nowhere: Sink = { backlog: 0, write: () => {}, writeAll: () => {}, onceDrained: () => {}, close: () => {} };
+const nowhere: Sink = { backlog: 0, write: () => {}, writeAll: () => {}, onceDrained: () => {}, end: () => {} };
 
 /** Delivering and flushing without sockets: what the engine itself costs. */
 export function fanOutCase(sessions: number, messages: number): Case {

@@ -92,7 +92,7 @@ export class FanOut {
     const sessions = this.#sessions;
     this.#sessions = [];
     for (const session of sessions) {
-      if (session.open && !session.outbox.flush()) this.#options.onSlow(session);
+      if (session.open && !session.flush()) this.#options.onSlow(session);
     }
     if (this.#audiences.length > 0 || this.#sessions.length > 0) this.#schedule();
   }
@@ -103,7 +103,7 @@ export class FanOut {
     if (batch === undefined) return;
     let slow: Session[] | undefined;
     for (const session of audience.members) {
-      if (!session.outbox.flushOne(batch)) slow = [...(slow ?? []), session];
+      if (!session.flushOne(batch)) slow = [...(slow ?? []), session];
     }
     // Closing a session moves the others about in the list just gone through.
     for (const session of slow ?? []) this.#options.onSlow(session);
@@ -130,8 +130,8 @@ export class FanOut {
   }
 
   #push(session: Session, batch: Batch): void {
-    if (session.outbox.empty) this.#sessions.push(session);
-    session.outbox.push(batch);
+    if (session.empty) this.#sessions.push(session);
+    session.push(batch);
     this.#schedule();
   }
 

@@ -60,8 +60,8 @@ export class Hub {
   remove(session: Session, reason?: CloseReason | ChosenClose): void {
     if (!this.#sessions.delete(session)) return;
     for (const topic of session.memberships.keys()) this.leave(session, topic);
-    if (reason === "slow_consumer") session.outbox.abandon();
-    else if (reason !== undefined) session.outbox.finish();
+    if (reason === "slow_consumer") session.abandon();
+    else if (reason !== undefined) session.finish();
     session.end(reason);
   }
 }

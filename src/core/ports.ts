@@ -76,7 +76,7 @@ export interface Sink {
   /** Calls once, later, when the connection has taken everything. Never, when it ends before. */
   onceDrained(run: () => void): void;
   /** Ends the connection after what has been written, telling the peer why. */
-  close(reason: CloseReason | ChosenClose): void;
+  end(reason: CloseReason | ChosenClose): void;
 }
 
 /** Makes the frame of a message. What a topic's frames have in common is worked out once, when the maker is made. */

@@ -12,12 +12,14 @@ export interface SessionOptions {
   readonly outbox: OutboxContext;
 }
 
-/** One client, for as long as its connection lives. */
-export class Session {
+/**
+ * One client, for as long as its connection lives. It is its own outbox: a message finds the way to its socket through as
+ * few objects as can be, most of which are not in the processor's cache.
+ */
+export class Session extends Outbox {
   readonly id: string;
   readonly vhost: string;
   readonly encoding: Encoding;
-  readonly outbox: Outbox;
   /** The topics it is in. Kept by the hub. */
   readonly memberships: Map<Topic, Membership> = new Map();
   readonly #sink: Sink;
@@ -25,11 +27,11 @@ export class Session {
   #endedFor: CloseReason | ChosenClose | undefined;
 
   constructor(options: SessionOptions) {
+    super(options.sink, options.encoding, options.outbox);
     this.id = options.id;
     this.vhost = options.vhost;
     this.encoding = options.encoding;
     this.#sink = options.sink;
-    this.outbox = new Outbox(options.sink, options.encoding, options.outbox);
   }
 
   /** False once it has been closed from either side: nothing more reaches it. */
@@ -47,6 +49,6 @@ export class Session {
     if (!this.#open) return;
     this.#open = false;
     this.#endedFor = reason;
-    if (reason !== undefined) this.#sink.close(reason);
+    if (reason !== undefined) this.#sink.end(reason);
   }
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { type RawData, WebSocket } from "ws";
+import type { RawData, WebSocket } from "ws";
 import { Client, type ClientConnection, type ClientFacts } from "../clients/client.js";
 import type { Outcome } from "../commands/command.js";
 import { execute } from "../commands/execute.js";
@@ -8,6 +8,7 @@ import type { FanOut } from "../core/fan-out.js";
 import type { Notice } from "../core/notice.js";
 import type { Conversation } from "../dialects/dialect.js";
 import { closeFrameOf } from "../errors.js";
+import { ClientWebSocket } from "./client-web-socket.js";
 import { textFrame } from "./frame.js";
 import type { Pulse, Watch } from "./heartbeat.js";
 
@@ -19,11 +20,6 @@ export interface ConnectionContext {
   readonly waitingBytes: number;
   /** Told when a connection has ended, with the code: this side's where this side closed it; 1006 for none. */
   readonly onClosed: (connection: Connection, code: number) => void;
-}
-
-/** The library's socket with a place for what belongs to it, so that one set of handlers serves all connections. */
-export class ClientWebSocket extends WebSocket {
-  connection: Connection | undefined = undefined;
 }
 
 /**

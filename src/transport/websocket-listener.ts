@@ -7,14 +7,14 @@ import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import { withResolvers } from "../util/with-resolvers.js";
+import { ClientWebSocket } from "./client-web-socket.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
-import { ClientWebSocket, Connection, type ConnectionContext } from "./connection.js";
+import { Connection, type ConnectionContext } from "./connection.js";
 import { chooseProtocol } from "./credential.js";
 import { Door, type DoorOptions, type Visit } from "./door.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
-import { WebSocketSink } from "./websocket-sink.js";
 
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
 const CLOSE_TIMEOUT = 3_000;
@@ -128,11 +128,12 @@ export class WebSocketListener {
   #accept(webSocket: ClientWebSocket, { admitted, arrival, route, socket }: Visit): void {
     const { factsOf, heartbeat, onOpened, outbox } = this.#options;
     const conversation = route.dialect.open({ query: arrival.query });
+    webSocket.useSocket(socket);
     const session = new Session({
       id: arrival.connectionId,
       vhost: arrival.vhost,
       encoding: webSocketEncoding(conversation.encoding, webSocket.extensions !== ""),
-      sink: new WebSocketSink(webSocket, socket),
+      sink: webSocket,
       outbox,
     });
     const facts = { session, ...factsOf(arrival, admitted) };

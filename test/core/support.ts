@@ -40,7 +40,7 @@ export class MemorySink implements Sink {
     run?.();
   }
 
-  close(reason: CloseReason): void {
+  end(reason: CloseReason): void {
     this.closedFor = reason;
   }
 

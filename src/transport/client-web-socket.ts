@@ -2,18 +2,20 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Sink } from "../core/ports.js";
 import { type ChosenClose, type CloseReason, closeFrameOf } from "../errors.js";
+import type { Connection } from "./connection.js";
 
 /**
- * Writes ready-made frames straight to the socket of the upgrade. The WebSocket library writes its own frames (pongs,
- * the close) to the same socket, each whole and at once: it queues only what it compresses itself, and it is never
+ * The library's socket, with a place for what belongs to it, so that one set of handlers serves all connections; and the
+ * session's sink, which writes ready-made frames straight to the socket of the upgrade. The library writes its own frames
+ * (pongs, the close) to the same socket, each whole and at once: it queues only what it compresses itself, and it is never
  * given messages. So frames never mix.
  */
-export class WebSocketSink implements Sink {
-  readonly #webSocket: WebSocket;
-  readonly #socket: Duplex;
+export class ClientWebSocket extends WebSocket implements Sink {
+  connection: Connection | undefined = undefined;
+  #socket!: Duplex;
 
-  constructor(webSocket: WebSocket, socket: Duplex) {
-    this.#webSocket = webSocket;
+  /** Before anything is written. @param socket - of the upgrade */
+  useSocket(socket: Duplex): void {
     this.#socket = socket;
   }
 
@@ -23,11 +25,11 @@ export class WebSocketSink implements Sink {
 
   write(frames: Uint8Array): void {
     // After a close frame nothing may follow (RFC 6455 §5.5.1).
-    if (this.#webSocket.readyState === WebSocket.OPEN) this.#socket.write(frames);
+    if (this.readyState === WebSocket.OPEN) this.#socket.write(frames);
   }
 
   writeAll(frames: readonly Uint8Array[]): void {
-    if (this.#webSocket.readyState !== WebSocket.OPEN) return;
+    if (this.readyState !== WebSocket.OPEN) return;
     this.#socket.cork();
     for (const frame of frames) this.#socket.write(frame);
     this.#socket.uncork();
@@ -36,7 +38,7 @@ export class WebSocketSink implements Sink {
   onceDrained(run: () => void): void {
     if (this.#socket.writableNeedDrain) {
       this.#socket.once("drain", run);
-    } else if (this.#webSocket.readyState === WebSocket.OPEN) {
+    } else if (this.readyState === WebSocket.OPEN) {
       // Below the stream's own mark there is no drain event; what is written last tells.
       this.#socket.write(NOTHING, (error) => {
         if (!error) run();
@@ -44,10 +46,10 @@ export class WebSocketSink implements Sink {
     }
   }
 
-  close(reason: CloseReason | ChosenClose): void {
-    this.#webSocket.close(...closeFrameOf(reason));
+  end(reason: CloseReason | ChosenClose): void {
+    this.close(...closeFrameOf(reason));
     // The peer's answer to the close is seen only where it is read.
-    if (this.#webSocket.isPaused) this.#webSocket.resume();
+    if (this.isPaused) this.resume();
   }
 }
 
