@@ -15,8 +15,19 @@ export interface Bus {
    * @param subject - tokens of letters, digits, `_` and `-` between dots
    */
   publish(subject: string, data: Uint8Array): void;
+  /**
+   * Publishes what somebody must hear: when nobody listens to the subject on any node, `onUnheard` listeners are told. A
+   * word that is lost on the way is not told of, so whoever offers sets a time.
+   * @param id - a token as those of subjects
+   */
+  offer(subject: string, data: Uint8Array, id: string): void;
+  /** Told of what this bus has offered and nobody listens to. */
+  onUnheard(listener: (id: string) => void): void;
   /** Resolves when the nodes' bus has taken in what was published and subscribed before. @throws CarillonError unavailable */
   flush(): Promise<void>;
-  /** @returns ends it */
-  subscribe(subject: string, onMessage: (data: Uint8Array) => void): () => void;
+  /**
+   * @param group - of all who listen to a subject with the same group, on all nodes, one gets each message
+   * @returns ends it. Who was in a group still hears what it has been chosen for before
+   */
+  subscribe(subject: string, onMessage: (data: Uint8Array) => void, group?: string): () => void;
 }

@@ -3,11 +3,17 @@ import type { Bus } from "./bus.js";
 
 type OnMessage = (data: Uint8Array) => void;
 
+interface Listener {
+  readonly onMessage: OnMessage;
+  readonly group: string | undefined;
+}
+
 /** Words of one node to itself. They arrive after the code that is running has ended, as they would from elsewhere. */
 export class LocalBus implements Bus {
   readonly shared: boolean = false;
   readonly #onError: (message: string) => void;
-  readonly #listeners = new Map<string, Set<OnMessage>>();
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #onUnheard: ((id: string) => void)[] = [];
   #up = false;
 
   /** @param onError - told of faults of those who listen */
@@ -33,9 +39,20 @@ export class LocalBus implements Bus {
   publish(subject: string, data: Uint8Array): void {
     if (!this.#up) return;
     queueMicrotask(() => {
-      const listeners = this.#listeners.get(subject);
-      if (listeners !== undefined) for (const onMessage of listeners) this.#tell(subject, onMessage, data);
+      this.#deliver(subject, data);
     });
+  }
+
+  offer(subject: string, data: Uint8Array, id: string): void {
+    if (!this.#up) return;
+    queueMicrotask(() => {
+      if (this.#deliver(subject, data)) return;
+      for (const onUnheard of this.#onUnheard) this.#guard(subject, () => onUnheard(id));
+    });
+  }
+
+  onUnheard(listener: (id: string) => void): void {
+    this.#onUnheard.push(listener);
   }
 
   /** Microtasks run in their order: what was published before has been delivered. */
@@ -43,13 +60,11 @@ export class LocalBus implements Bus {
     return Promise.resolve();
   }
 
-  subscribe(subject: string, onMessage: OnMessage): () => void {
+  subscribe(subject: string, onMessage: OnMessage, group?: string): () => void {
     const listeners = this.#listeners.get(subject) ?? new Set();
     this.#listeners.set(subject, listeners);
-    // One function may listen twice.
-    const listener: OnMessage = (data) => {
-      onMessage(data);
-    };
+    // An object of its own: one function may listen twice.
+    const listener: Listener = { onMessage, group };
     listeners.add(listener);
     return () => {
       listeners.delete(listener);
@@ -57,12 +72,35 @@ export class LocalBus implements Bus {
     };
   }
 
-  #tell(subject: string, onMessage: OnMessage, data: Uint8Array): void {
+  /** @returns whether anybody listens */
+  #deliver(subject: string, data: Uint8Array): boolean {
+    const listeners = this.#listeners.get(subject);
+    if (listeners === undefined) return false;
+    for (const { onMessage } of chosen(listeners)) this.#guard(subject, () => onMessage(data));
+    return true;
+  }
+
+  #guard(subject: string, run: () => void): void {
     try {
-      onMessage(data);
+      run();
     } catch (fault) {
       const reason = types.isNativeError(fault) ? fault.message : String(fault);
       this.#onError(`taking a message of ${subject} failed: ${reason}`);
     }
   }
+}
+
+/** All that are in no group, and one of each group: its members take turns. */
+function chosen(listeners: Set<Listener>): Listener[] {
+  const groups = new Set<string>();
+  const all = Array.from(listeners).filter(({ group }) => {
+    const first = group === undefined || !groups.has(group);
+    if (group !== undefined) groups.add(group);
+    return first;
+  });
+  for (const listener of all) {
+    // The last of its group from now on.
+    if (listener.group !== undefined && listeners.delete(listener)) listeners.add(listener);
+  }
+  return all;
 }

@@ -46,6 +46,8 @@ export class ClusterMember implements Cluster {
   #busWasUp = false;
   /** Has had the time to hear of everybody. */
   #settled = false;
+  /** Has said goodbye: any word more, and others would take it for there. */
+  #gone = false;
   #introduced = withResolvers<void>();
   #ends: (() => void)[] = [];
   #cancelTick: (() => void) | undefined;
@@ -96,6 +98,7 @@ export class ClusterMember implements Cluster {
     for (const question of this.#questions.values()) question.end();
     if (!bus.shared || !bus.up) return;
     this.#send(ALL, { type: "bye", from: this.node });
+    this.#gone = true;
     const { promise: late, resolve } = withResolvers<void>();
     const cancel = clock.after(deadline, resolve);
     await Promise.race([bus.flush().catch(ignore), late]);
@@ -253,6 +256,7 @@ export class ClusterMember implements Cluster {
 
   /** @throws CarillonError resource_exhausted */
   #send(subject: string, word: Word): void {
+    if (this.#gone) return;
     const bytes = encodeWord(word);
     if (bytes.length > LARGEST_WORD) {
       const text = `${bytes.length} bytes are more than the ${LARGEST_WORD} that a node says to others at once`;

@@ -3,15 +3,21 @@ import { isExact } from "../access/pattern.js";
 import { CarillonError } from "../errors.js";
 
 /**
- * Whether a backend may give others these topics, in a key or a token. Whether one pattern covers another cannot be told of
- * all that the language has, so a backend that is for some topics gives its own patterns on, and names that they match.
- *
+ * The first pattern that is beyond what a backend is for. Whether one pattern covers another cannot be told of all that
+ * the language has, so within are a backend's own patterns, and names that they match.
+ */
+export function findBeyond(backend: Backend, patterns: readonly string[]): string | undefined {
+  const { topics: own } = backend;
+  if (own.length === 0) return undefined;
+  return patterns.find((pattern) => !own.includes(pattern) && !(isExact(pattern) && backend.mayUse(pattern)));
+}
+
+/**
+ * Whether a backend may give others these topics, in a key or a token.
  * @throws CarillonError permission_denied
  */
 export function checkGivable(backend: Backend, patterns: readonly string[]): void {
-  const { topics: own } = backend;
-  if (own.length === 0) return;
-  const beyond = patterns.find((pattern) => !own.includes(pattern) && !(isExact(pattern) && backend.mayUse(pattern)));
+  const beyond = findBeyond(backend, patterns);
   if (beyond !== undefined) throw tooMuch(backend, `the topics ${JSON.stringify(beyond)}`);
 }
 

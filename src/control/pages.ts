@@ -22,9 +22,9 @@ export interface Page<T> {
  * shown twice or left out.
  * @throws CarillonError invalid_argument
  */
-export function pageQuery(size: number, token: string): PageQuery {
+export function pageQuery(size: number, token: string, usual: number = USUAL_SIZE): PageQuery {
   if (size > LARGEST_SIZE) throw invalid(`page_size is ${size}, the limit is ${LARGEST_SIZE}`);
-  return { after: readToken(token), size: size === 0 ? USUAL_SIZE : size };
+  return { after: readToken(token), size: size === 0 ? usual : size };
 }
 
 function readToken(token: string): string {

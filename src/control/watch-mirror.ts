@@ -1,8 +1,10 @@
-import type { Answers, Cluster } from "../cluster/cluster.js";
+import type { Cluster } from "../cluster/cluster.js";
+import type { ReplicaEvents } from "../cluster/replica.js";
+import type { PageAnswer } from "../cluster/replica-words.js";
+import { Replicas } from "../cluster/replicas.js";
 import type { Clock } from "../core/ports.js";
 import type { ConnectionFacts } from "./facts.js";
-import { type ViewEvents, WatchView } from "./watch-view.js";
-import { type Changes, type PageAnswer, RENEWAL, WATCH_COUNT, WATCH_END, WATCH_PAGE } from "./watch-words.js";
+import { type ConnectionChanges, RENEWAL, WATCH_COUNT, WATCH_END, WATCH_PAGE } from "./watch-words.js";
 
 export interface WatchMirrorOptions {
   readonly cluster: Cluster;
@@ -10,135 +12,68 @@ export interface WatchMirrorOptions {
   readonly vhost: string;
 }
 
-/** The connections of a vhost on all nodes, kept while somebody on this node watches them. */
+/** Told of what opens and closes, with the close code. */
+export type WatchMirrorEvents = ReplicaEvents<ConnectionFacts, number>;
+
+/** The close code of a connection of which no close frame is known. Source: RFC 6455 §7.4.1. */
+const ABNORMAL = 1_006;
+
+/** The connections of a vhost on all nodes, this one included, kept while somebody on this node watches them. */
 export class WatchMirror {
   readonly #options: WatchMirrorOptions;
-  readonly #views = new Map<string, WatchView>();
-  readonly #listeners = new Set<ViewEvents>();
-  readonly #events: ViewEvents = {
-    onOpened: (connection) => {
-      for (const listener of this.#listeners) listener.onOpened(connection);
-    },
-    onClosed: (connection, code) => {
-      for (const listener of this.#listeners) listener.onClosed(connection, code);
-    },
-  };
-  #reading: Promise<void> | undefined;
+  readonly #replicas: Replicas<ConnectionFacts, number>;
+  readonly #listeners = new Set<WatchMirrorEvents>();
   #cancelRenewal: (() => void) | undefined;
   #ended = false;
   /** Resolves when all nodes that answered have been read. @throws CarillonError of Cluster.ask */
   readonly ready: Promise<void>;
 
   constructor(options: WatchMirrorOptions) {
+    const { cluster, vhost } = options;
     this.#options = options;
-    this.ready = this.#read();
+    this.#replicas = new Replicas<ConnectionFacts, number>({
+      nodes: () => cluster.nodes,
+      ask: (cursors) => cluster.ask(WATCH_PAGE, { vhost, cursors }),
+      pageOf: (answer) => answer as unknown as PageAnswer<ConnectionFacts>,
+      events: {
+        onAdded: (connection) => {
+          for (const listener of this.#listeners) listener.onAdded(connection);
+        },
+        onRemoved: (connection, code) => {
+          for (const listener of this.#listeners) listener.onRemoved(connection, code);
+        },
+      },
+      lost: ABNORMAL,
+    });
+    this.ready = this.#replicas.read();
     this.ready.catch(ignore);
     this.#scheduleRenewal();
   }
 
-  *connections(): Generator<ConnectionFacts> {
-    for (const view of this.#views.values()) yield* view.connections;
+  connections(): Iterable<ConnectionFacts> {
+    return this.#replicas.items();
   }
 
   /** @returns ends it */
-  listen(events: ViewEvents): () => void {
+  listen(events: WatchMirrorEvents): () => void {
     this.#listeners.add(events);
     return () => this.#listeners.delete(events);
   }
 
-  takeChanges(node: string, changes: Changes): void {
-    const view = this.#viewOf(node);
-    view.takeChanges(changes);
-    if (view.stale) this.#readLater();
+  takeChanges(node: string, changes: ConnectionChanges): void {
+    this.#replicas.takeChanges(node, changes);
   }
 
   onNode(node: string, here: boolean): void {
-    if (here) {
-      this.#viewOf(node);
-      this.#readLater();
-    } else {
-      this.#views.get(node)?.end();
-      this.#views.delete(node);
-    }
+    this.#replicas.onNode(node, here);
   }
 
   /** Nobody watches any more. */
   end(): void {
     this.#ended = true;
     this.#cancelRenewal?.();
-    this.#views.clear();
+    this.#replicas.end();
     this.#options.cluster.tell(WATCH_END, { vhost: this.#options.vhost });
-  }
-
-  #viewOf(node: string): WatchView {
-    let view = this.#views.get(node);
-    if (view === undefined) {
-      view = new WatchView(this.#events);
-      this.#views.set(node, view);
-    }
-    return view;
-  }
-
-  /** What cannot be read now is read at the next renewal. */
-  #readLater(): void {
-    this.#read().catch(ignore);
-  }
-
-  /** Reads what must be read; whoever comes while that is done waits, and what came up meanwhile is done too. */
-  #read(): Promise<void> {
-    this.#reading ??= this.#readStale().finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
-  }
-
-  async #readStale(): Promise<void> {
-    const { cluster } = this.#options;
-    for (const node of cluster.nodes) this.#viewOf(node);
-    for (let first = true; !this.#ended && (first || this.#anyStale()); first = false) {
-      for (const view of this.#views.values()) if (view.stale) view.read();
-      if (!(await this.#readPages())) return;
-    }
-  }
-
-  #anyStale(): boolean {
-    return [...this.#views.values()].some(({ stale }) => stale);
-  }
-
-  /** @returns false when a node did not answer: there is no use in asking again at once */
-  async #readPages(): Promise<boolean> {
-    let complete = true;
-    for (;;) {
-      const cursors = Object.fromEntries([...this.#views].map(([node, view]) => [node, view.cursor]));
-      if (Object.values(cursors).every((cursor) => cursor === null)) return complete;
-      const { answers, missing } = await this.#ask(cursors);
-      if (this.#ended) return false;
-      for (const [node, answer] of answers) if (answer !== null) this.#takePage(node, answer as unknown as PageAnswer);
-      for (const [node, view] of this.#views) {
-        if (view.cursor === null || answers.has(node)) continue;
-        view.distrust();
-        complete = false;
-      }
-      complete &&= missing.length === 0;
-    }
-  }
-
-  async #ask(cursors: Readonly<Record<string, string | null>>): Promise<Answers> {
-    const { cluster, vhost } = this.#options;
-    try {
-      return await cluster.ask(WATCH_PAGE, { vhost, cursors });
-    } catch (error) {
-      for (const view of this.#views.values()) if (view.cursor !== null) view.distrust();
-      throw error;
-    }
-  }
-
-  #takePage(node: string, answer: PageAnswer): void {
-    const known = this.#views.has(node);
-    const view = this.#viewOf(node);
-    // A node that has come since: it answers with its beginning.
-    if (!known) view.read();
-    view.takePage(answer);
   }
 
   #scheduleRenewal(): void {
@@ -153,8 +88,7 @@ export class WatchMirror {
     try {
       const { answers } = await cluster.ask(WATCH_COUNT, { vhost });
       if (this.#ended) return;
-      for (const [node, count] of answers) this.#viewOf(node).checkCount(count as number);
-      if (this.#anyStale()) this.#readLater();
+      for (const [node, count] of answers) this.#replicas.checkCount(node, count as number);
     } finally {
       if (!this.#ended) this.#scheduleRenewal();
     }

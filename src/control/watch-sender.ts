@@ -1,14 +1,13 @@
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
+import { ChangeLog } from "../cluster/change-log.js";
 import type { Cluster } from "../cluster/cluster.js";
+import { type Change, PAGE_SIZE, type PageAnswer } from "../cluster/replica-words.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { factsOf, idOf } from "./facts.js";
+import { type ConnectionFacts, factsOf, idOf } from "./facts.js";
 import { nodePage } from "./pages.js";
 import {
-  type Change,
   LEASE,
-  PAGE_SIZE,
-  type PageAnswer,
   type PageAsked,
   type VhostAsked,
   WATCH_CHANGES,
@@ -24,18 +23,15 @@ export interface WatchSenderOptions {
   readonly endOfTurn: EndOfTurn;
 }
 
-/** Most changes that are told at once. */
-const BATCH = 200;
+type Log = ChangeLog<ConnectionFacts, number>;
 
 /** Tells the nodes that watch a vhost which of this node's connections come and go; nothing while nobody watches. */
 export class WatchSender {
   readonly #options: WatchSenderOptions;
   /** By vhost, then by the node that watches: until when, in milliseconds since the epoch. */
   readonly #leases = new Map<string, Map<string, number>>();
-  /** Changes so far, by vhost. */
-  readonly #counts = new Map<string, number>();
-  /** What is told at the end of this turn, by vhost; `first` is the count of the first. */
-  readonly #waiting = new Map<string, { readonly first: number; readonly changes: Change[] }>();
+  /** By vhost. They count from the beginning, watched or not. */
+  readonly #logs = new Map<string, Log>();
   readonly #unlisten: () => void;
 
   constructor(options: WatchSenderOptions) {
@@ -43,10 +39,10 @@ export class WatchSender {
     const { clients, cluster } = options;
     this.#unlisten = clients.listen({
       onOpened: (client) => {
-        this.#note(client, (id) => ({ id, opened: factsOf(client, cluster.node) }));
+        this.#note(client, () => ({ added: factsOf(client, cluster.node) }));
       },
       onClosed: (client, code) => {
-        this.#note(client, (id) => ({ id, closed: code }));
+        this.#note(client, () => ({ removed: client.session.id, why: code }));
       },
     });
     cluster.handle(WATCH_PAGE, (body, from) => this.#page(body as unknown as PageAsked, from));
@@ -64,7 +60,6 @@ export class WatchSender {
   stop(): void {
     this.#unlisten();
     this.#leases.clear();
-    this.#waiting.clear();
   }
 
   /** Whether anybody watches the vhost. */
@@ -77,51 +72,42 @@ export class WatchSender {
     return leases.size > 0;
   }
 
-  #note({ session, vhost: { name: vhost } }: Client, changeOf: (id: string) => Change): void {
-    const count = this.#countOf(vhost) + 1;
-    this.#counts.set(vhost, count);
-    if (!this.#watched(vhost)) return;
-    const waiting = this.#waiting.get(vhost);
-    if (waiting !== undefined) {
-      waiting.changes.push(changeOf(session.id));
-      return;
+  #note({ vhost: { name: vhost } }: Client, changeOf: () => Change<ConnectionFacts, number>): void {
+    this.#logOf(vhost).note(changeOf);
+  }
+
+  #logOf(vhost: string): Log {
+    let log = this.#logs.get(vhost);
+    if (log === undefined) {
+      log = new ChangeLog<ConnectionFacts, number>({
+        endOfTurn: this.#options.endOfTurn,
+        wanted: () => this.#watched(vhost),
+        tell: (changes) => {
+          this.#options.cluster.tell(WATCH_CHANGES, { vhost, ...changes });
+        },
+      });
+      this.#logs.set(vhost, log);
     }
-    this.#waiting.set(vhost, { first: count, changes: [changeOf(session.id)] });
-    this.#options.endOfTurn(() => {
-      this.#flush(vhost);
-    });
+    return log;
   }
 
-  #flush(vhost: string): void {
-    const waiting = this.#waiting.get(vhost);
-    if (waiting === undefined) return;
-    this.#waiting.delete(vhost);
-    const { changes, first } = waiting;
-    for (let offset = 0; offset < changes.length; offset += BATCH) {
-      const batch = changes.slice(offset, offset + BATCH);
-      this.#options.cluster.tell(WATCH_CHANGES, { vhost, first: first + offset, changes: batch });
-    }
-  }
-
-  #page({ cursors, vhost }: PageAsked, from: string): PageAnswer | null {
-    const count = this.#count(vhost, from);
-    const after = cursors[this.#options.cluster.node] ?? "";
-    if (cursors[this.#options.cluster.node] === null) return null;
-    return { count, ...nodePage(this.#factsOf(vhost), idOf, { after, size: PAGE_SIZE }) };
-  }
-
-  *#factsOf(vhost: string) {
+  #page({ cursors, vhost }: PageAsked, from: string): PageAnswer<ConnectionFacts> | null {
     const { clients, cluster } = this.#options;
-    for (const client of clients.all(vhost)) yield factsOf(client, cluster.node);
+    const count = this.#count(vhost, from);
+    const cursor = cursors[cluster.node] ?? "";
+    if (cursors[cluster.node] === null) return null;
+    const all = factsOfAll(clients, vhost, cluster.node);
+    return { count, ...nodePage(all, idOf, { after: String(cursor), size: PAGE_SIZE }) };
   }
 
   /** The asking node goes on hearing changes; what it is told from now on comes after those that this count has. */
   #count(vhost: string, from: string): number {
-    this.#flush(vhost);
+    const log = this.#logOf(vhost);
+    log.flush();
     const leases = this.#leases.get(vhost) ?? new Map<string, number>();
     this.#leases.set(vhost, leases);
     leases.set(from, this.#options.clock.now() + LEASE);
-    return this.#countOf(vhost);
+    return log.count;
   }
 
   #end(vhost: string, node: string): void {
@@ -129,8 +115,8 @@ export class WatchSender {
     leases?.delete(node);
     if (leases?.size === 0) this.#leases.delete(vhost);
   }
+}
 
-  #countOf(vhost: string): number {
-    return this.#counts.get(vhost) ?? 0;
-  }
+function* factsOfAll(clients: Clients, vhost: string, node: string): Generator<ConnectionFacts> {
+  for (const client of clients.all(vhost)) yield factsOf(client, node);
 }

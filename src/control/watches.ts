@@ -9,7 +9,7 @@ import { checkLength } from "./checks.js";
 import type { ConnectionFacts } from "./facts.js";
 import { WatchMirror } from "./watch-mirror.js";
 import { WatchSender, type WatchSenderOptions } from "./watch-sender.js";
-import { type Changes, WATCH_CHANGES } from "./watch-words.js";
+import { type VhostChanges, WATCH_CHANGES } from "./watch-words.js";
 
 export interface WatchesOptions extends WatchSenderOptions {
   /** Changes that may wait for one watcher; 10,000 unless said otherwise. */
@@ -47,7 +47,7 @@ export class Watches {
     this.#waitingChanges = waitingChanges;
     this.#sender = new WatchSender(options);
     cluster.handle(WATCH_CHANGES, (body, from) => {
-      const changes = body as unknown as Changes;
+      const changes = body as unknown as VhostChanges;
       this.#mirrors.get(changes.vhost)?.mirror.takeChanges(from, changes);
       return null;
     });
@@ -91,10 +91,10 @@ export class Watches {
       const meant = (connection: ConnectionFacts): boolean => user === "" || connection.user === user;
       const open = [...mirror.connections()].filter(meant);
       unlisten = mirror.listen({
-        onOpened: (connection) => {
+        onAdded: (connection) => {
           if (meant(connection)) queue.push({ change: "opened", connection });
         },
-        onClosed: (connection, code) => {
+        onRemoved: (connection, code) => {
           if (meant(connection)) queue.push({ change: "closed", connection, code });
         },
       });

@@ -89,3 +89,28 @@ test("what is too large for the server is lost and told", async () => {
   expect(await errors.next()).toMatch(/^a message of a was not sent/);
   await bus.flush();
 });
+
+test("O6: for a server that does not read, so many bytes are kept and no more; it goes on when it reads", async () => {
+  const server = await startNats();
+  const { bus, errors } = await startNatsBus(server.url);
+  const { bus: other } = await startNatsBus(server.url);
+  const heard = new Queue<number>();
+  other.subscribe("a", (data) => {
+    heard.push(data.length);
+  });
+  await other.flush();
+  server.signal("SIGSTOP");
+  const size = 1 << 19;
+  // 128 are 64 MiB.
+  for (let number = 0; number < 140; number += 1) {
+    bus.publish("a", new Uint8Array(size));
+    if (number % 10 === 0) await new Promise(setImmediate);
+  }
+  expect(await errors.next()).toMatch(/^a message of a was not sent, nor are others: more than 67108864 bytes wait/);
+  server.signal("SIGCONT");
+  for (let number = 0; number < 128; number += 1) expect(await heard.next()).toBe(size);
+  await bus.flush();
+  bus.publish("a", new Uint8Array(1));
+  expect(await heard.next()).toBe(1);
+  expect([errors.unread, heard.unread]).toEqual([[], []]);
+});

@@ -1,28 +1,10 @@
 import { LocalBus } from "../../src/cluster/local-bus.js";
 import { CarillonError } from "../../src/errors.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { type SharedBus, startSharedBus } from "../support/shared-bus.js";
 import { createMember, namesIn, startMember, type TestMember } from "./support.js";
 
-/** A bus for several members in this process: what can be shown without a network is. */
-class SharedBus extends LocalBus {
-  override readonly shared = true;
-  /** Nobody hears anything. */
-  muted = false;
-
-  override publish(subject: string, data: Uint8Array): void {
-    if (!this.muted) super.publish(subject, data);
-  }
-}
-
 const clock = new ManualClock();
-
-async function sharedBus(): Promise<SharedBus> {
-  const bus = new SharedBus((message) => {
-    throw new Error(message);
-  });
-  await bus.start();
-  return bus;
-}
 
 /** Starts it beside others that answer at once. */
 async function startBeside(name: string, bus: SharedBus, own = clock): Promise<TestMember> {
@@ -98,7 +80,7 @@ describe("several nodes", () => {
   let three: TestMember;
 
   beforeEach(async () => {
-    bus = await sharedBus();
+    bus = await startSharedBus();
     one = await startBeside("one", bus);
     two = await startBeside("two", bus);
     three = await startBeside("three", bus);
@@ -150,6 +132,16 @@ describe("several nodes", () => {
     expect(missing).toEqual([three.member.node]);
     expect(one.changes.unread.at(-1)).toBe(`-${three.member.node}`);
     expect([...two.member.nodes]).toHaveLength(2);
+  });
+
+  test("a node that has stopped says nothing any more, so that it stays gone", async () => {
+    await three.member.stop(1_000);
+    three.member.tell("note", "too late");
+    void three.member.ask("name", null);
+    await new Promise(setImmediate);
+    expect(one.member.nodes.has(three.member.node)).toBe(false);
+    expect(one.told.unread).toEqual([]);
+    clock.advance(2_000);
   });
 
   test("a node that does not answer is missing after 2 s", async () => {

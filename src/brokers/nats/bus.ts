@@ -1,4 +1,5 @@
-import type { NatsConnection, Subscription } from "nats";
+import { randomBytes } from "node:crypto";
+import type { Msg, NatsConnection, Subscription } from "nats";
 import type { Bus } from "../../cluster/bus.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
@@ -7,8 +8,20 @@ import { Link, type NatsEvents } from "./link.js";
 import type { NatsOptions } from "./options.js";
 import { Rounds } from "./rounds.js";
 
+/** Bytes after which the server is asked whether it has them. */
+const ROUND_BYTES = 256 << 10;
+/** Most bytes that the server has not said it has: two of the largest words. What comes beyond that is lost. */
+const MAX_PENDING_BYTES = 64 << 20;
+/** Time between two complaints that words are lost, in milliseconds. */
+const COMPLAINT_INTERVAL = 10_000;
+
 /** Follows the prefix, where topics have their vhost: no vhost's token begins so. */
 const TOKEN = "$cluster";
+
+/** Below it, and a token of its own for each bus, the server says what nobody listens to. */
+const UNHEARD = "unheard";
+/** What the server says then. Source: NATS client protocol, no responders. */
+const NO_RESPONDERS = 503;
 
 export interface NatsBusOptions {
   readonly nats: NatsOptions;
@@ -19,7 +32,8 @@ export interface NatsBusOptions {
 /** One subject that somebody listens to, and the library's subscription for it. */
 interface Listener {
   readonly subject: string;
-  readonly onMessage: (data: Uint8Array) => void;
+  readonly onMessage: (data: Uint8Array, msg: Msg) => void;
+  readonly group: string | undefined;
   subscription: Subscription | undefined;
 }
 
@@ -30,6 +44,11 @@ export class NatsBus implements Bus {
   readonly #link: Link;
   readonly #rounds: Rounds;
   readonly #listeners = new Set<Listener>();
+  readonly #unheard = `${UNHEARD}.${randomBytes(8).toString("hex")}`;
+  readonly #onUnheard: ((id: string) => void)[] = [];
+  /** Sent since the server was asked last. */
+  #sentBytes = 0;
+  #nextComplaint = Number.NEGATIVE_INFINITY;
 
   constructor(options: NatsBusOptions) {
     this.#options = options;
@@ -42,6 +61,7 @@ export class NatsBus implements Bus {
         for (const listener of this.#listeners) this.#attach(listener, connection);
       },
       onLost: () => {
+        this.#sentBytes = 0;
         this.#rounds.fail();
       },
       // The link tells of it as an error.
@@ -74,14 +94,53 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array): void {
+    this.#send(subject, data);
+  }
+
+  /** A message that can be replied to, and that nobody can hear, the server itself replies to. */
+  offer(subject: string, data: Uint8Array, id: string): void {
+    this.#send(subject, data, { reply: this.#subjectOf(`${this.#unheard}.${id}`) });
+  }
+
+  onUnheard(listener: (id: string) => void): void {
+    if (this.#onUnheard.push(listener) > 1) return;
+    this.#listen(`${this.#unheard}.*`, undefined, (_data, msg) => {
+      if (msg.headers?.code !== NO_RESPONDERS) return;
+      const id = msg.subject.slice(msg.subject.lastIndexOf(".") + 1);
+      for (const tell of this.#onUnheard) tell(id);
+    });
+  }
+
+  #send(subject: string, data: Uint8Array, options?: { readonly reply: string }): void {
     const { connection, up } = this.#link;
     // Until the server has taken in all subscriptions, others' answers would not be heard.
     if (!up || connection === undefined) return;
+    if (this.#rounds.unconfirmedBytes + this.#sentBytes + data.length > MAX_PENDING_BYTES) {
+      this.#complain(subject);
+      return;
+    }
+    this.#count(data.length);
     try {
-      connection.publish(this.#subjectOf(subject), data);
+      connection.publish(this.#subjectOf(subject), data, options);
     } catch (error) {
       this.#options.events.onError(`a message of ${subject} was not sent: ${reasonOf(error)}`);
     }
+  }
+
+  /** What the client library keeps for a server that does not read must not fill this node's memory (O6). */
+  #count(bytes: number): void {
+    this.#sentBytes += bytes;
+    if (this.#sentBytes < ROUND_BYTES) return;
+    this.#rounds.confirm(this.#sentBytes).catch(ignore);
+    this.#sentBytes = 0;
+  }
+
+  #complain(subject: string): void {
+    const now = this.#options.clock.now();
+    if (now < this.#nextComplaint) return;
+    this.#nextComplaint = now + COMPLAINT_INTERVAL;
+    const text = `more than ${MAX_PENDING_BYTES} bytes wait for the cluster's NATS`;
+    this.#options.events.onError(`a message of ${subject} was not sent, nor are others: ${text}`);
   }
 
   async flush(): Promise<void> {
@@ -89,26 +148,35 @@ export class NatsBus implements Bus {
     await this.#rounds.confirm(0);
   }
 
-  subscribe(subject: string, onMessage: (data: Uint8Array) => void): () => void {
-    const listener: Listener = { subject, onMessage, subscription: undefined };
+  subscribe(subject: string, onMessage: (data: Uint8Array) => void, group?: string): () => void {
+    return this.#listen(subject, group, onMessage);
+  }
+
+  #listen(subject: string, group: string | undefined, onMessage: Listener["onMessage"]): () => void {
+    const listener: Listener = { subject, group, onMessage, subscription: undefined };
     this.#listeners.add(listener);
     const { connection } = this.#link;
     if (connection !== undefined) this.#attach(listener, connection);
     return () => {
       this.#listeners.delete(listener);
-      if (listener.subscription?.isClosed() === false) listener.subscription.unsubscribe();
+      const { subscription } = listener;
+      if (subscription === undefined || subscription.isClosed()) return;
+      if (group === undefined) subscription.unsubscribe();
+      // What the server has chosen this one for is nobody else's: it is taken until the server knows of the end.
+      else subscription.drain().catch(ignore);
     };
   }
 
   /** The library asks again by itself when it has reconnected; a new connection knows nothing. */
   #attach(listener: Listener, connection: NatsConnection): void {
     if (listener.subscription?.isClosed() === false) return;
-    const { onMessage, subject } = listener;
+    const { group, onMessage, subject } = listener;
     listener.subscription = connection.subscribe(this.#subjectOf(subject), {
+      ...(group === undefined ? {} : { queue: group }),
       callback: (error, msg) => {
         if (error !== null) return;
         try {
-          onMessage(msg.data);
+          onMessage(msg.data, msg);
         } catch (fault) {
           // Thrown on, it would end the client library's reader without a trace.
           this.#options.events.onError(`taking a message of ${subject} failed: ${reasonOf(fault)}`);
@@ -121,3 +189,6 @@ export class NatsBus implements Bus {
     return `${this.#options.nats.prefix}.${TOKEN}.${subject}`;
   }
 }
+
+/** The connection is lost, and what was sent and subscribed with it. */
+function ignore(): void {}

@@ -1,0 +1,151 @@
+import fc from "fast-check";
+import { Replica } from "../../src/cluster/replica.js";
+import type { Change as ChangeOf, Changes, Id } from "../../src/cluster/replica-words.js";
+
+interface Item {
+  readonly id: Id;
+}
+
+type Change = ChangeOf<Item, string>;
+
+/** What a watcher has been told, as it would add it up. */
+class Told {
+  readonly there = new Set<Id>();
+  readonly faults: string[] = [];
+  readonly replica = new Replica<Item, string>(
+    {
+      onAdded: ({ id }) => {
+        if (this.there.has(id)) this.faults.push(`${id} added twice`);
+        this.there.add(id);
+      },
+      onRemoved: ({ id }) => {
+        if (!this.there.delete(id)) this.faults.push(`${id} removed, and was not there`);
+      },
+    },
+    "lost",
+  );
+
+  /** Reads all pages. */
+  read(node: Node): void {
+    if (this.replica.stale) this.replica.read();
+    for (let { cursor } = this.replica; cursor !== null; { cursor } = this.replica) {
+      this.replica.takePage(node.page(cursor));
+    }
+  }
+}
+
+/** The node that is copied. */
+class Node {
+  readonly there = new Set<Id>();
+  count = 0;
+  readonly #newId: (count: number, choice: number) => Id;
+
+  constructor(newId: (count: number, choice: number) => Id) {
+    this.#newId = newId;
+  }
+
+  change(choice: number): Changes<Item, string> {
+    this.count += 1;
+    const ids = [...this.there];
+    const removed = choice % 3 === 0 ? ids[choice % ids.length] : undefined;
+    const id = removed ?? this.#newId(this.count, choice);
+    if (removed === undefined) this.there.add(id);
+    else this.there.delete(id);
+    const change: Change = removed === undefined ? { added: { id } } : { removed, why: "asked for" };
+    return { first: this.count, changes: [change] };
+  }
+
+  page(after: Id | undefined) {
+    const rest = inOrder(this.there).filter((id) => after === undefined || id > after);
+    return { count: this.count, items: rest.slice(0, 3).map((id) => ({ id })), more: rest.length > 3 };
+  }
+}
+
+function inOrder(ids: Iterable<Id>): Id[] {
+  return [...ids].toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+/** `lost` and `late`: what becomes of the change that the step makes. */
+const steps = fc.array(
+  fc.record({ choice: fc.nat(1_000), fate: fc.constantFrom("told", "told", "told", "late", "lost") }),
+  { maxLength: 80 },
+);
+
+const KINDS: readonly [string, (count: number, choice: number) => Id][] = [
+  ["in any order", (count, choice) => `${(choice * 7) % 10}-${count}`],
+  ["that grow", (count) => count],
+];
+
+test.each(KINDS)("pages read while things with ids %s come and go, with words lost and late, add up", (_, newId) => {
+  fc.assert(
+    fc.property(steps, steps, (before, during) => {
+      const node = new Node(newId);
+      for (const { choice } of before) node.change(choice);
+      const told = new Told();
+      const { faults, replica, there } = told;
+      const late: Changes<Item, string>[] = [];
+      replica.read();
+      for (const { choice, fate } of during) {
+        const { cursor } = replica;
+        if (choice % 4 === 0 && cursor !== null) replica.takePage(node.page(cursor));
+        const changes = node.change(choice);
+        // What was late comes before what is told next: words of a node keep their order.
+        if (fate === "told") for (const word of [...late.splice(0), changes]) replica.takeChanges(word);
+        else if (fate === "late") late.push(changes);
+        if (replica.stale) replica.read();
+      }
+      // The node says its count: what was told before comes first.
+      for (const word of late) replica.takeChanges(word);
+      for (let round = 0; round < 3; round += 1) {
+        told.read(node);
+        replica.checkCount(node.count);
+      }
+      expect(faults).toEqual([]);
+      expect(inOrder(there)).toEqual(inOrder(node.there));
+      expect(inOrder([...replica.items].map(({ id }) => id))).toEqual(inOrder(there));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("what a node had that is gone is removed, and said to be lost", () => {
+  const node = new Node((count) => count);
+  for (const choice of [1, 2, 4]) node.change(choice);
+  const removed: unknown[] = [];
+  const replica = new Replica<Item, string>(
+    {
+      onAdded: () => {},
+      onRemoved: ({ id }, why) => {
+        removed.push([id, why]);
+      },
+    },
+    "lost",
+  );
+  replica.read();
+  replica.takePage(node.page(undefined));
+  replica.end();
+  expect(removed).toEqual([1, 2, 3].map((id) => [id, "lost"]));
+  expect([...replica.items]).toEqual([]);
+  expect(replica.stale).toBe(true);
+});
+
+test("an item that is read anew is the one that was there", () => {
+  const node = new Node((count) => count);
+  node.change(1);
+  const { read, replica } = boundTo(node);
+  const [first] = replica.items;
+  replica.distrust();
+  node.change(1);
+  read();
+  expect([...replica.items][0]).toBe(first);
+  expect([...replica.items]).toHaveLength(2);
+});
+
+function boundTo(node: Node): { readonly replica: Told["replica"]; readonly read: () => void } {
+  const told = new Told();
+  const read = (): void => {
+    told.read(node);
+  };
+  read();
+  return { replica: told.replica, read };
+}

@@ -1,0 +1,115 @@
+import type { Json } from "../../src/access/principal.js";
+import type { Answers } from "../../src/cluster/cluster.js";
+import type { Cursors, PageAnswer } from "../../src/cluster/replica-words.js";
+import { Replicas } from "../../src/cluster/replicas.js";
+import { Queue } from "../support/queue.js";
+
+interface Item {
+  readonly id: number;
+}
+
+interface Asked {
+  readonly cursors: Cursors;
+  readonly answer: (pages: Readonly<Record<string, Json>>, missing?: readonly string[]) => void;
+}
+
+function page(ids: readonly number[], more = false): Json {
+  return { count: 10, items: ids.map((id) => ({ id })), more };
+}
+
+/** Copies of what nodes have, which answer as the test says. */
+class Stage {
+  readonly asked = new Queue<Asked>();
+  readonly here: number[] = [];
+  readonly replicas = new Replicas<Item, null>({
+    nodes: () => ["a", "b"],
+    ask: (cursors) =>
+      new Promise<Answers>((resolve) => {
+        this.asked.push({
+          cursors,
+          answer: (pages, missing = []) => {
+            resolve({ answers: new Map(Object.entries(pages)), missing });
+          },
+        });
+      }),
+    pageOf: (answer) => {
+      if (answer === "rubbish") throw new TypeError("rubbish");
+      return answer as unknown as PageAnswer<Item>;
+    },
+    events: {
+      onAdded: ({ id }) => {
+        this.here.push(id);
+      },
+      onRemoved: ({ id }) => {
+        this.here.splice(this.here.indexOf(id), 1);
+      },
+    },
+    lost: null,
+  });
+}
+
+test("all nodes are read together, each as far as it goes", async () => {
+  const { asked, here, replicas } = new Stage();
+  const read = replicas.read();
+  const first = await asked.next();
+  expect(first.cursors).toEqual({});
+  first.answer({ a: page([1, 2], true), b: page([11]) });
+  const second = await asked.next();
+  expect(second.cursors).toEqual({ a: 2, b: null });
+  second.answer({ a: page([3]), b: null });
+  await read;
+  expect(here.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 11]);
+});
+
+test("a late page of a node that has gone and come again is not taken for its beginning", async () => {
+  const { asked, here, replicas } = new Stage();
+  const read = replicas.read();
+  (await asked.next()).answer({ a: page([1, 2], true), b: page([]) });
+  const late = await asked.next();
+  replicas.onNode("a", false);
+  replicas.onNode("a", true);
+  late.answer({ a: page([3]), b: null });
+  const anew = await asked.next();
+  expect(anew.cursors).toEqual({ b: null });
+  anew.answer({ a: page([1, 2, 3]), b: null });
+  await read;
+  expect(here).toEqual([1, 2, 3]);
+});
+
+test("a late page of a node that has gone is nothing", async () => {
+  const { asked, here, replicas } = new Stage();
+  const read = replicas.read();
+  const { answer } = await asked.next();
+  replicas.onNode("a", false);
+  answer({ a: page([1]), b: page([11]) });
+  await read;
+  expect(here).toEqual([11]);
+});
+
+test("a node that comes while others are asked answers with its beginning", async () => {
+  const { asked, here, replicas } = new Stage();
+  const read = replicas.read();
+  const { answer } = await asked.next();
+  replicas.onNode("c", true);
+  answer({ a: page([1]), b: page([11]), c: page([21]) });
+  await read;
+  expect(here).toEqual([1, 11, 21]);
+});
+
+test("what could not be read is read when the next word comes", async () => {
+  const { asked, here, replicas } = new Stage();
+  const read = replicas.read();
+  (await asked.next()).answer({ a: "rubbish", b: page([11]) });
+  await expect(read).rejects.toThrow("rubbish");
+  replicas.checkCount("a", 10);
+  const again = await asked.next();
+  again.answer({ a: page([1]) }, ["b"]);
+  await replicas.read();
+  expect(here).toEqual([1]);
+  replicas.checkCount("b", 10);
+  const last = await asked.next();
+  expect(last.cursors).toEqual({ a: null });
+  last.answer({ a: null, b: page([11]) });
+  await replicas.read();
+  expect(here).toEqual([1, 11]);
+});
