@@ -1,0 +1,83 @@
+import { NatsBus } from "../../src/brokers/nats/bus.js";
+import type { Bus } from "../../src/cluster/bus.js";
+import { LocalBus } from "../../src/cluster/local-bus.js";
+import { ClusterMember } from "../../src/cluster/member.js";
+import { systemClock } from "../../src/util/system-clock.js";
+import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../src/workers/cluster-dispatch.js";
+import { DEFAULT_LIMITS } from "../../src/workers/limits.js";
+import { type CallRun, callMany } from "../support/call-many.js";
+import { answer } from "../support/child.js";
+import { PROFILER } from "../support/profiler.js";
+
+/** The part of a node that gives tasks to workers, with a worker that answers at once what it is asked. */
+const EVENT = "bench.echo";
+const TIMEOUT = 10_000;
+let dispatch: ClusterDispatch | undefined;
+
+function complain(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
+function busOf(url: string): Bus {
+  if (url === "") return new LocalBus(complain);
+  const nats = { servers: [url], prefix: "bench", clientName: "bench", pendingBytes: 8 << 20, confirmTimeout: 5_000 };
+  return new NatsBus({ nats, clock: systemClock, events: { onUp: () => {}, onDown: complain, onError: complain } });
+}
+
+async function started(url: string): Promise<ClusterDispatch> {
+  const bus = busOf(url);
+  const cluster = new ClusterMember({ node: `n${process.pid}`, bus, clock: systemClock, onError: complain });
+  dispatch = new ClusterDispatch({
+    cluster,
+    bus,
+    clock: systemClock,
+    endOfTurn: setImmediate,
+    limits: DEFAULT_LIMITS,
+    acknowledgeWithin: ACKNOWLEDGE_WITHIN,
+    onError: complain,
+  });
+  await bus.start();
+  await cluster.start();
+  await dispatch.start();
+  return dispatch;
+}
+
+function call(payload: Uint8Array): Promise<boolean> {
+  const request = { vhost: "/", event: EVENT, payload, topic: "", connectionId: "c", user: "ann", info: {} };
+  return new Promise((resolve) => {
+    dispatch?.ask(
+      { ...request, deadline: Date.now() + TIMEOUT, wantsAnswer: true },
+      {
+        onPart: (part, more) => {
+          resolve(!more && part.length === payload.length);
+        },
+        onFailed: () => {
+          resolve(false);
+        },
+      },
+    );
+  });
+}
+
+answer({
+  ...PROFILER,
+
+  async work(url: string) {
+    const node = dispatch ?? (await started(url));
+    const seat = await node.enter(
+      { vhost: "/", events: [EVENT], capacity: 1_000, name: "" },
+      {
+        give: ({ id, payload }) => {
+          seat.answer(id, payload, false);
+        },
+        cancel: () => {},
+      },
+    );
+  },
+
+  async start(url: string) {
+    await started(url);
+  },
+
+  run: (run: CallRun) => callMany(run, call),
+});

@@ -1,0 +1,40 @@
+import { Histogram } from "./histogram.js";
+
+export interface CallRun {
+  readonly bytes: number;
+  /** Calls under way at a time. */
+  readonly abreast: number;
+  readonly atLeast: number;
+  readonly milliseconds: number;
+}
+
+export interface Called {
+  readonly calls: number;
+  /** Calls that were refused, or answered with something else. */
+  readonly wrong: number;
+  readonly milliseconds: number;
+  /** Microseconds from asking to the answer; see Histogram. */
+  readonly latency: readonly number[];
+}
+
+/** Calls until the time is over. @param call - resolves with whether the answer was the right one */
+export async function callMany(
+  { abreast, atLeast, bytes, milliseconds }: CallRun,
+  call: (payload: Uint8Array) => Promise<boolean>,
+): Promise<Called> {
+  const payload = new Uint8Array(bytes).fill(97);
+  const latency = new Histogram();
+  const begin = performance.now();
+  let calls = 0;
+  let wrong = 0;
+  const one = async (): Promise<void> => {
+    while (calls < atLeast || performance.now() - begin < milliseconds) {
+      calls += 1;
+      const asked = performance.now();
+      if (!(await call(payload))) wrong += 1;
+      latency.add((performance.now() - asked) * 1_000);
+    }
+  };
+  await Promise.all(Array.from({ length: abreast }, one));
+  return { calls, wrong, milliseconds: performance.now() - begin, latency: latency.toJSON() };
+}

@@ -1,0 +1,39 @@
+import { isSameUser } from "./entry.js";
+import type { Member, PresenceChange } from "./presence.js";
+
+/** One member has come or gone. */
+export interface Step {
+  readonly member: Member;
+  readonly here: boolean;
+}
+
+interface Ends {
+  readonly before: Member | undefined;
+  after: Member | undefined;
+}
+
+/**
+ * What steps come to: who came and went between is in neither list; who went and came back as somebody else, in both.
+ * Undefined where they come to nothing.
+ */
+export function differenceOf(steps: Iterable<Step>, count: number): PresenceChange | undefined {
+  const changed = new Map<string, Ends>();
+  for (const { here, member } of steps) {
+    const ends = changed.get(member.connectionId);
+    const after = here ? member : undefined;
+    if (ends === undefined) changed.set(member.connectionId, { before: here ? undefined : member, after });
+    else ends.after = after;
+  }
+  const joined: Member[] = [];
+  const left: Member[] = [];
+  for (const { after, before } of changed.values()) {
+    if (isSame(before, after)) continue;
+    if (before !== undefined) left.push(before);
+    if (after !== undefined) joined.push(after);
+  }
+  return joined.length + left.length === 0 ? undefined : { joined, left, count };
+}
+
+function isSame(a: Member | undefined, b: Member | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && a.joined === b.joined && isSameUser(a, b));
+}

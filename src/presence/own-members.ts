@@ -1,0 +1,58 @@
+import { ChangeLog, type ChangeLogOptions } from "../cluster/change-log.js";
+import { PAGE_SIZE, type PageAnswer } from "../cluster/replica-words.js";
+import type { Entry } from "./entry.js";
+import type { Member } from "./presence.js";
+
+/** What one page holds at most of what is known of members, in characters of JSON. */
+const LARGEST_PAGE = 512 << 10;
+
+/** The members that this node speaks for. */
+export class OwnMembers {
+  /** By their ids, in the order of these. */
+  readonly #entries = new Map<number, Entry>();
+  readonly #log: ChangeLog<Entry, null>;
+
+  constructor(options: ChangeLogOptions<Entry, null>) {
+    this.#log = new ChangeLog(options);
+  }
+
+  /** Of the last change, which others have been told now. */
+  get count(): number {
+    this.#log.flush();
+    return this.#log.count;
+  }
+
+  has(entry: Entry): boolean {
+    return this.#entries.get(entry.id) === entry;
+  }
+
+  add(key: string, member: Member): Entry {
+    const entry: Entry = { id: this.#log.count + 1, key, member };
+    this.#entries.set(entry.id, entry);
+    this.#log.note(() => ({ added: entry }));
+    return entry;
+  }
+
+  remove({ id }: Entry): void {
+    this.#entries.delete(id);
+    this.#log.note(() => ({ removed: id, why: null }));
+  }
+
+  flush(): void {
+    this.#log.flush();
+  }
+
+  page(after: number): PageAnswer<Entry> {
+    const { count } = this;
+    const items: Entry[] = [];
+    let characters = 0;
+    // Passing over what was read before costs nanoseconds each: no order but that of the map is needed.
+    for (const [id, entry] of this.#entries) {
+      if (id <= after) continue;
+      if (items.length === PAGE_SIZE || characters > LARGEST_PAGE) return { count, items, more: true };
+      characters += JSON.stringify(entry.member.info).length;
+      items.push(entry);
+    }
+    return { count, items, more: false };
+  }
+}

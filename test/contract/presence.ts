@@ -1,0 +1,237 @@
+import type { Presence } from "../../src/presence/presence.js";
+import { PLACE, someone, Watcher } from "../presence/support.js";
+
+/** Two nodes' presence, where the driver has that; else the same one twice. */
+export type SetUp = () => Promise<readonly [Presence, Presence]>;
+
+/** What presence/presence.ts promises. Every driver passes this. */
+export function presenceContract(ofDriver: string, setUp: SetUp): void {
+  describe(`presence: ${ofDriver}`, () => {
+    let one: Presence;
+    let other: Presence;
+    let watchers: Watcher[];
+
+    beforeEach(async () => {
+      [one, other] = await setUp();
+      watchers = [];
+    });
+
+    afterEach(() => {
+      for (const watcher of watchers) {
+        expect(watcher.faults).toEqual([]);
+        watcher.end();
+      }
+    });
+
+    function watch(of = other, place = PLACE): Watcher {
+      const watcher = new Watcher(of, place);
+      watchers.push(watcher);
+      return watcher;
+    }
+
+    /** Resolves when the other node has taken in all that was done before. */
+    async function arrived(): Promise<void> {
+      const place = { ...PLACE, topic: "sentinel" };
+      const watcher = watch(other, place);
+      one.enter(place, someone("sentinel"), false);
+      await watcher.counts(1);
+      one.leave(place, "sentinel");
+      await watcher.counts(0);
+    }
+
+    test("nobody is anywhere", () => {
+      expect([one.members(PLACE), one.count(PLACE), one.users(PLACE)]).toEqual([[], 0, 0]);
+    });
+
+    test("who enters is there at once, and soon on every node, with all that is known", async () => {
+      const watcher = watch();
+      const member = someone("c1", "häns", { name: "Häns\n", tags: [1, null, { deep: true }] });
+      one.enter(PLACE, member, false);
+      expect([one.members(PLACE), one.count(PLACE), one.users(PLACE)]).toEqual([[member], 1, 1]);
+
+      await watcher.counts(1);
+      expect(watcher.here).toEqual([member]);
+      expect([other.members(PLACE), other.count(PLACE), other.users(PLACE)]).toEqual([[member], 1, 1]);
+    });
+
+    test("who leaves is gone at once, and soon on every node", async () => {
+      const watcher = watch();
+      for (const id of ["c1", "c2"]) one.enter(PLACE, someone(id), false);
+      await watcher.counts(2);
+      one.leave(PLACE, "c1");
+      expect(one.members(PLACE)).toEqual([someone("c2")]);
+      await watcher.counts(1);
+      expect(other.members(PLACE)).toEqual([someone("c2")]);
+      expect(watcher.toldOf("c1")).toEqual(["+c1", "-c1"]);
+    });
+
+    test("leaving where one is not does nothing", async () => {
+      one.enter(PLACE, someone("c1"), false);
+      one.leave(PLACE, "c2");
+      one.leave({ ...PLACE, topic: "elsewhere" }, "c1");
+      await arrived();
+      expect([one.count(PLACE), other.count(PLACE)]).toEqual([1, 1]);
+      one.leave(PLACE, "c1");
+      one.leave(PLACE, "c1");
+      await arrived();
+      expect([one.count(PLACE), other.count(PLACE)]).toEqual([0, 0]);
+    });
+
+    test("members of both nodes are together, ordered by connection", async () => {
+      const watcher = watch();
+      for (const [position, id] of ["d", "a", "c", "b", "e"].entries()) {
+        (position % 2 === 0 ? one : other).enter(PLACE, someone(id), false);
+        await watcher.counts(position + 1);
+        expect(other.members(PLACE).map(({ connectionId }) => connectionId)).toEqual(
+          ["d", "a", "c", "b", "e"].slice(0, position + 1).toSorted(),
+        );
+      }
+      one.leave(PLACE, "c");
+      other.leave(PLACE, "b");
+      one.enter(PLACE, someone("aa"), false);
+      await watcher.until(() => watcher.count === 4 && watcher.toldOf("aa").length > 0);
+      for (const presence of [one, other]) {
+        expect(presence.members(PLACE).map(({ connectionId }) => connectionId)).toEqual(["a", "aa", "d", "e"]);
+      }
+    });
+
+    test("users are counted once each, anonymous clients as one each", async () => {
+      const watcher = watch();
+      one.enter(PLACE, someone("c1", "ann"), false);
+      expect(one.users(PLACE)).toBe(1);
+      one.enter(PLACE, someone("c2", "ann"), false);
+      one.enter(PLACE, someone("c3", "bob"), false);
+      other.enter(PLACE, someone("c4"), false);
+      other.enter(PLACE, someone("c5"), false);
+      other.enter(PLACE, someone("c6", "ann"), false);
+      await watcher.counts(6);
+      expect([other.count(PLACE), other.users(PLACE)]).toEqual([6, 4]);
+      one.leave(PLACE, "c1");
+      one.leave(PLACE, "c3");
+      other.leave(PLACE, "c4");
+      await watcher.counts(3);
+      expect([other.count(PLACE), other.users(PLACE)]).toEqual([3, 2]);
+    });
+
+    test("hidden members are in no list, no count and no change", async () => {
+      const watcher = watch();
+      one.enter(PLACE, someone("hidden", "ann"), true);
+      expect([one.members(PLACE), one.count(PLACE), one.users(PLACE)]).toEqual([[], 0, 0]);
+      one.enter(PLACE, someone("shown"), false);
+      await watcher.counts(1);
+      expect([other.members(PLACE), other.count(PLACE)]).toEqual([[someone("shown")], 1]);
+      one.leave(PLACE, "hidden");
+      await arrived();
+      expect(watcher.told).toEqual([["+shown"]]);
+    });
+
+    test("who hides leaves, who no longer hides joins", async () => {
+      const watcher = watch();
+      one.enter(PLACE, someone("c1"), true);
+      one.enter(PLACE, someone("c1"), false);
+      await watcher.counts(1);
+      one.enter(PLACE, someone("c1"), true);
+      expect(one.count(PLACE)).toBe(0);
+      await watcher.counts(0);
+      expect(watcher.toldOf("c1")).toEqual(["+c1", "-c1"]);
+    });
+
+    test("who enters again is told of only as somebody else", async () => {
+      const watcher = watch();
+      one.enter(PLACE, someone("c1", "ann", { name: "Ann" }), false);
+      await watcher.counts(1);
+      one.enter(PLACE, { ...someone("c1", "ann", { name: "Ann" }), joined: 5 }, false);
+      await arrived();
+      expect(watcher.told).toEqual([["+c1"]]);
+
+      one.enter(PLACE, someone("c1", "bob"), false);
+      await watcher.until(() => watcher.here[0]?.user === "bob");
+      expect(watcher.told).toEqual([["+c1"], ["-c1", "+c1"]]);
+      one.enter(PLACE, someone("c1", "bob", { name: "Bob" }), false);
+      await watcher.until(() => watcher.here[0]?.info["name"] === "Bob");
+      expect([other.count(PLACE), other.users(PLACE)]).toEqual([1, 1]);
+      expect(other.members(PLACE)).toEqual([someone("c1", "bob", { name: "Bob" })]);
+    });
+
+    test("vhosts, brokers and topics are apart", async () => {
+      const places = [PLACE, { ...PLACE, vhost: "/b" }, { ...PLACE, broker: "nats" }, { ...PLACE, topic: "rooms" }];
+      const watching = places.map((place) => watch(other, place));
+      for (const [position, place] of places.entries()) one.enter(place, someone(`c${position}`), false);
+      for (const [position, watcher] of watching.entries()) {
+        await watcher.counts(1);
+        expect(watcher.told).toEqual([[`+c${position}`]]);
+      }
+      one.leave(PLACE, "c0");
+      await watching[0]?.counts(0);
+      expect(places.map((place) => other.count(place))).toEqual([0, 1, 1, 1]);
+    });
+
+    test("watchers of both nodes are told of what happens after they began, in one change a turn", async () => {
+      one.enter(PLACE, someone("before"), false);
+      const own = watch(one);
+      await arrived();
+      const watcher = watch();
+      for (const id of ["c1", "c2", "c3"]) one.enter(PLACE, someone(id), false);
+      one.leave(PLACE, "before");
+      one.leave(PLACE, "c2");
+      expect(own.told).toEqual([]);
+      await Promise.all([own.counts(2), watcher.counts(2)]);
+      for (const { told } of [own, watcher]) expect(told).toEqual([["-before", "+c1", "+c3"]]);
+    });
+
+    test("who begins to watch while something waits is told the rest", async () => {
+      one.enter(PLACE, someone("before"), false);
+      const first = watch(one);
+      one.enter(PLACE, someone("c1"), false);
+      const second = watch(one);
+      expect(second.here.map(({ connectionId }) => connectionId)).toEqual(["before", "c1"]);
+      one.leave(PLACE, "before");
+      one.leave(PLACE, "c1");
+      one.enter(PLACE, someone("c2"), false);
+      await Promise.all([first.has("c2"), second.has("c2")]);
+      expect(first.told).toEqual([["-before", "+c2"]]);
+      expect(second.told).toEqual([["-before", "-c1", "+c2"]]);
+    });
+
+    test("what comes to nothing is not told, and a watch that has ended hears nothing", async () => {
+      const ended = watch(one);
+      const watcher = watch(one);
+      one.enter(PLACE, someone("c1"), false);
+      one.leave(PLACE, "c1");
+      await arrived();
+      expect([ended.told, watcher.told]).toEqual([[], []]);
+      one.enter(PLACE, someone("c2"), false);
+      ended.end();
+      ended.end();
+      await watcher.counts(1);
+      one.leave(PLACE, "c2");
+      await watcher.counts(0);
+      expect(ended.told).toEqual([]);
+    });
+
+    test("a watcher that throws harms nobody", async () => {
+      const end = other.watch(PLACE, () => {
+        throw new Error("a fault of the watcher");
+      });
+      const watcher = watch();
+      one.enter(PLACE, someone("c1"), false);
+      await watcher.counts(1);
+      one.leave(PLACE, "c1");
+      await watcher.counts(0);
+      end();
+    });
+
+    test("2,000 that enter in one turn, and leave, are told once each, in few changes", async () => {
+      const ids = Array.from({ length: 2_000 }, (_, number) => `c${String(number).padStart(4, "0")}`);
+      const watcher = watch();
+      for (const id of ids) one.enter(PLACE, someone(id, `user ${id.at(-1)}`), false);
+      await watcher.counts(2_000);
+      expect(other.members(PLACE).map(({ connectionId }) => connectionId)).toEqual(ids);
+      expect(other.users(PLACE)).toBe(10);
+      for (const id of ids) one.leave(PLACE, id);
+      await watcher.counts(0);
+      expect(watcher.told.flat()).toHaveLength(4_000);
+      expect(other.members(PLACE)).toEqual([]);
+    });
+  });
+}
