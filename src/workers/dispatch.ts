@@ -1,0 +1,84 @@
+import type { JsonObject } from "../access/principal.js";
+import type { CarillonError } from "../errors.js";
+
+/** What somebody asks workers to do. */
+export interface TaskRequest {
+  readonly vhost: string;
+  /** The name that workers' patterns match: 1 to 255 bytes, as a topic's. */
+  readonly event: string;
+  readonly payload: Uint8Array;
+  /** Where a client triggered it by publishing; "" otherwise. */
+  readonly topic: string;
+  /** Of the client that asks; "" for a backend. */
+  readonly connectionId: string;
+  /** "" for an anonymous client, and for a backend. */
+  readonly user: string;
+  readonly info: JsonObject;
+  /** When the asker gives up, in milliseconds since the epoch. */
+  readonly deadline: number;
+  /** False for a trigger: that it is done is all that counts. */
+  readonly wantsAnswer: boolean;
+}
+
+/** Who waits for it. Exactly one of `onPart` with `more` false and `onFailed` ends it, unless it is cancelled before. */
+export interface Asker {
+  /** Once, before the first part: the task waits for a worker, or has one. */
+  onTaken?(): void;
+  onPart(payload: Uint8Array, more: boolean): void;
+  /**
+   * unavailable: no worker, or three in turn were lost, or one after a part of its answer. resource_exhausted: too much
+   * waits. deadline_exceeded. Or what the worker says.
+   */
+  onFailed(error: CarillonError): void;
+}
+
+/** A task under way. */
+export interface Asked {
+  readonly taskId: string;
+  /** Nobody waits any more: the worker is told. Does nothing once the task has ended. */
+  cancel(): void;
+}
+
+/** Gives tasks to workers, on whichever node they are. Every driver passes test/contract/dispatch.ts. */
+export interface Dispatch {
+  /** Never throws: what is wrong with the request goes to the asker, in a later turn. */
+  ask(request: TaskRequest, asker: Asker): Asked;
+  /**
+   * Takes a worker in. Resolves when tasks of any node reach it.
+   * @throws CarillonError invalid_argument (patterns, capacity), unavailable: this node is stopping
+   */
+  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerSeat>;
+}
+
+export interface WorkerHello {
+  readonly vhost: string;
+  /** Patterns of events, as src/access/pattern.ts reads them. */
+  readonly events: readonly string[];
+  /** Most tasks at a time. */
+  readonly capacity: number;
+  readonly name: string;
+}
+
+export interface GivenTask extends TaskRequest {
+  readonly id: string;
+  /** 1 the first time. */
+  readonly attempt: number;
+}
+
+/** What a worker's connection is told. */
+export interface WorkerConnection {
+  give(task: GivenTask): void;
+  cancel(taskId: string): void;
+}
+
+/** What a worker's connection tells. A task that it does not have (any more) is not heeded. */
+export interface WorkerSeat {
+  readonly workerId: string;
+  acknowledge(taskId: string): void;
+  answer(taskId: string, payload: Uint8Array, more: boolean): void;
+  fail(taskId: string, error: CarillonError): void;
+  /** No new tasks from now on. */
+  drain(): void;
+  /** The connection has ended: what it had goes to others. */
+  leave(): void;
+}

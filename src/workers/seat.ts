@@ -1,0 +1,29 @@
+import type { WorkerConnection, WorkerHello } from "./dispatch.js";
+import type { HeldTask } from "./held-task.js";
+
+/** A worker of this node. */
+export class Seat {
+  readonly id: string;
+  readonly hello: WorkerHello;
+  readonly connection: WorkerConnection;
+  /** What it has, by id. */
+  readonly tasks = new Map<string, HeldTask>();
+  /** Not before it knows that it is in: its first word is the welcome. */
+  welcome = false;
+  /** No new tasks. */
+  leaving = false;
+  /** Left a task unacknowledged, and has said nothing since: it gets no other, whatever its capacity. */
+  silent = false;
+
+  constructor(id: string, hello: WorkerHello, connection: WorkerConnection) {
+    this.id = id;
+    this.hello = hello;
+    this.connection = connection;
+  }
+
+  /** How many tasks it would take now. */
+  get free(): number {
+    if (!this.welcome || this.leaving || this.silent) return 0;
+    return this.hello.capacity - this.tasks.size;
+  }
+}

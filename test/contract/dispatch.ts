@@ -1,0 +1,592 @@
+import { CarillonError } from "../../src/errors.js";
+import type { DispatchLimits } from "../../src/workers/limits.js";
+import { ask, enter, enterEcho, requestOf, type TestDispatch, type TestWorker, whoHas } from "../workers/support.js";
+
+export interface SetUpOptions {
+  readonly limits?: Partial<DispatchLimits>;
+  readonly acknowledgeWithin?: number;
+}
+
+/** Nodes that know each other: one, or several. */
+export type SetUp = (options?: SetUpOptions) => Promise<readonly TestDispatch[]>;
+
+function bytes(text: string): Uint8Array {
+  return Buffer.from(text);
+}
+
+function end({ seat }: TestWorker, id: string, text: string): void {
+  seat.answer(id, bytes(text), false);
+}
+
+/** What workers/dispatch.ts promises. Every driver passes this. */
+export function dispatchContract(ofDriver: string, setUp: SetUp): void {
+  describe(`dispatch: ${ofDriver}`, () => {
+    let nodes: readonly TestDispatch[];
+    /** Where is asked, and where the workers are: another node, if there is one. */
+    let near: TestDispatch;
+    let far: TestDispatch;
+
+    async function start(options?: SetUpOptions): Promise<void> {
+      nodes = await setUp(options);
+      const [first] = nodes;
+      const last = nodes.at(-1);
+      if (first === undefined || last === undefined) throw new Error("no node");
+      near = first;
+      far = last;
+    }
+
+    /** Nothing is left of any task, on any node. */
+    async function expectNothingLeft(): Promise<void> {
+      while (nodes.some(({ dispatch }) => dispatch.asked + dispatch.waiting + dispatch.working > 0)) {
+        await new Promise(setImmediate);
+      }
+      expect(nodes.flatMap(({ errors }) => errors)).toEqual([]);
+    }
+
+    test("a task reaches a worker with all that it has, and the answer comes back", async () => {
+      await start();
+      const worker = await enter(far, ["chat"]);
+      const deadline = Date.now() + 60_000;
+      const info = { name: "Änn", tags: ["a", 1, null] };
+      const payload = Uint8Array.from({ length: 256 }, (_, value) => value);
+      const fields = { payload, topic: "room-1", connectionId: "c9", user: "ann", info, deadline };
+      const { asked, ends, outcome } = ask(near.dispatch, "chat", fields);
+
+      const task = await worker.given.next();
+      const { attempt, event, id, vhost, wantsAnswer } = task;
+      expect({ attempt, event, id, vhost, wantsAnswer }).toEqual({
+        attempt: 1,
+        event: "chat",
+        id: asked.taskId,
+        vhost: "/",
+        wantsAnswer: true,
+      });
+      expect({ ...task, payload: Buffer.from(task.payload) }).toMatchObject({
+        payload: Buffer.from(payload),
+        topic: "room-1",
+        connectionId: "c9",
+        user: "ann",
+        info,
+      });
+      expect(Math.abs(task.deadline - deadline)).toBeLessThan(1_000);
+      end(worker, id, "hällo");
+      expect(await outcome).toEqual({ parts: ["hällo"] });
+      expect(ends()).toBe(1);
+      await expectNothingLeft();
+    });
+
+    test("the asker is told nothing before it has the task", async () => {
+      await start();
+      await enterEcho(near, ["a"]);
+      const { ends, outcome } = ask(near.dispatch, "a");
+      const refused = ask(near.dispatch, "nobody");
+      expect([ends(), refused.ends()]).toEqual([0, 0]);
+      await Promise.all([outcome, refused.outcome]);
+    });
+
+    test("an answer in parts comes in its order", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const { outcome, parts, takes } = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      worker.seat.answer(id, bytes("0"), true);
+      expect(await parts.next()).toBe("0");
+      expect(takes()).toBe(1);
+      for (let number = 1; number < 50; number += 1) worker.seat.answer(id, bytes(String(number)), true);
+      end(worker, id, "end");
+      worker.seat.answer(id, bytes("too much"), false);
+      expect(await outcome).toEqual({ parts: [...Array.from({ length: 50 }, (_, number) => String(number)), "end"] });
+      expect(takes()).toBe(1);
+      await expectNothingLeft();
+    });
+
+    test("payloads and answers of any size arrive whole", async () => {
+      await start();
+      await enterEcho(far, ["a"]);
+      for (const size of [0, 40_000, 60_000, 100_000, 3_000_000]) {
+        const payload = Buffer.alloc(size, "abcdefghij");
+        const { outcome } = ask(near.dispatch, "a", { payload });
+        const { parts } = await outcome;
+        expect(parts.length).toBe(1);
+        expect(parts[0] === payload.toString()).toBe(true);
+      }
+      const { outcome } = ask(near.dispatch, "a", { payload: new Uint8Array((16 << 20) + 1) });
+      expect(await outcome).toMatchObject({ code: "resource_exhausted" });
+      await expectNothingLeft();
+    });
+
+    test("an answer that is too large is a failure of the worker's", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const { outcome } = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      worker.seat.answer(id, new Uint8Array((16 << 20) + 1), false);
+      expect(await outcome).toMatchObject({ code: "resource_exhausted" });
+      expect(await worker.cancelled.next()).toBe(id);
+      await expectNothingLeft();
+    });
+
+    test("what a worker says when it fails is what the asker gets", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const { outcome } = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      worker.seat.fail(id, new CarillonError("not_found", "no such röom"));
+      expect(await outcome).toEqual({ parts: [], code: "not_found", message: "no such röom" });
+      await expectNothingLeft();
+    });
+
+    test("no worker: told at once; and again when the last has left", async () => {
+      await start();
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({
+        code: "unavailable",
+        message: 'no worker takes event "a"',
+      });
+      const seat = await enterEcho(far, ["a"]);
+      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
+      seat.leave();
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      await expectNothingLeft();
+    });
+
+    test("what cannot be asked is refused", async () => {
+      await start();
+      await enterEcho(far, ["*"]);
+      for (const event of ["", "a b", "@a", "x".repeat(256)]) {
+        expect(await ask(near.dispatch, event).outcome).toMatchObject({ code: "invalid_argument" });
+      }
+      for (const deadline of [Date.now() - 1, Number.NaN]) {
+        expect(await ask(near.dispatch, "a", { deadline }).outcome).toMatchObject({ code: "deadline_exceeded" });
+      }
+      expect(await ask(near.dispatch, "a", { deadline: Number.POSITIVE_INFINITY }).outcome).toEqual({ parts: ["a"] });
+      await expectNothingLeft();
+    });
+
+    test("what a worker cannot be is refused", async () => {
+      await start();
+      const wrong: Parameters<typeof enter>[2][] = [
+        { events: [] },
+        { events: Array.from({ length: 101 }, (_, number) => `e${number}`) },
+        { events: ["a b"] },
+        { events: ["re:("] },
+        { capacity: 0 },
+        { capacity: 1.5 },
+        { capacity: 10_001 },
+        { name: "x".repeat(65) },
+      ];
+      for (const hello of wrong) {
+        await expect(enter(far, ["a"], hello)).rejects.toMatchObject({ code: "invalid_argument" });
+      }
+      expect(far.dispatch.workers).toBe(0);
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+    });
+
+    test("a worker has so many tasks at a time as it has said; others wait, the first first", async () => {
+      await start();
+      const worker = await enter(far, ["a", "b"], { capacity: 2 });
+      const asked = [];
+      for (const [position, event] of ["a", "b", "b", "a", "b"].entries()) {
+        const task = ask(near.dispatch, event, { payload: bytes(String(position)) });
+        await task.taken;
+        asked.push(task);
+      }
+      expect(worker.given.unread.length).toBe(2);
+      const order: string[] = [];
+      for (const { outcome } of asked) {
+        const { id, payload } = await worker.given.next();
+        order.push(Buffer.from(payload).toString());
+        end(worker, id, "done");
+        await outcome;
+        expect(worker.given.unread.length).toBeLessThanOrEqual(2);
+      }
+      expect(order).toEqual(["0", "1", "2", "3", "4"]);
+      await expectNothingLeft();
+    });
+
+    test("tasks go where a worker is free, on whichever node", async () => {
+      await start();
+      const workers: TestWorker[] = [];
+      for (const node of nodes) workers.push(await enter(node, ["a"]), await enter(node, ["a"]));
+      const asked = workers.map(() => ask(near.dispatch, "a"));
+      // Each has one: a task that waited while somebody was free would leave one of these without.
+      const tasks = await Promise.all(workers.map((worker) => worker.given.next()));
+      for (const [position, worker] of workers.entries()) end(worker, tasks[position]?.id ?? "", "done");
+      await Promise.all(asked.map(({ outcome }) => outcome));
+      await expectNothingLeft();
+    });
+
+    test("of a node's workers the one with most room gets the next", async () => {
+      await start();
+      const large = await enter(far, ["a"], { capacity: 4 });
+      const small = await enter(far, ["a"], { capacity: 2 });
+      for (let number = 0; number < 4; number += 1) await ask(near.dispatch, "a").taken;
+      expect([large.given.unread.length, small.given.unread.length]).toEqual([3, 1]);
+    });
+
+    test("of workers with the same room each gets its turn", async () => {
+      await start();
+      const workers = [await enter(far, ["a"]), await enter(far, ["a"])];
+      // Until each has been welcomed it gets nothing.
+      await new Promise(setImmediate);
+      const turns = [];
+      for (let number = 0; number < 6; number += 1) {
+        const { outcome } = ask(near.dispatch, "a");
+        const worker = await whoHas(workers);
+        end(worker, (await worker.given.next()).id, "done");
+        await outcome;
+        turns.push(workers.indexOf(worker));
+      }
+      const [first = 0] = turns;
+      expect(turns).toEqual([first, 1 - first, first, 1 - first, first, 1 - first]);
+    });
+
+    test("too many that wait: told at once, and who waits is not harmed", async () => {
+      await start({ limits: { waiting: { count: 2, bytes: 1_000_000 } } });
+      const worker = await enter(far, ["a"]);
+      const asked = [];
+      for (let number = 0; number < 3; number += 1) {
+        const task = ask(near.dispatch, "a");
+        await task.taken;
+        asked.push(task);
+      }
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
+      for (const { outcome } of asked) {
+        end(worker, (await worker.given.next()).id, "done");
+        expect(await outcome).toEqual({ parts: ["done"] });
+      }
+      await expectNothingLeft();
+    });
+
+    test("too many bytes that wait: the same, and vhosts have limits of their own", async () => {
+      await start({ limits: { waiting: { count: 10, bytes: 3_000 } } });
+      await enter(far, ["a"]);
+      await enter(far, ["a"], { vhost: "/other" });
+      const payload = new Uint8Array(1_000);
+      await ask(near.dispatch, "a", { payload }).taken;
+      await ask(near.dispatch, "a", { payload }).taken;
+      expect(await ask(near.dispatch, "a", { payload }).outcome).toMatchObject({ code: "resource_exhausted" });
+      await ask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
+      await ask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
+    });
+
+    test("too many under way at the asking node: told at once", async () => {
+      await start({ limits: { asked: { count: 2, bytes: 1_000_000 } } });
+      await enter(far, ["a"], { capacity: 10 });
+      const asked = [ask(near.dispatch, "a"), ask(near.dispatch, "a")];
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
+      asked[0]?.asked.cancel();
+      await ask(near.dispatch, "a").taken;
+    });
+
+    test("cancelled: the worker is told, its answer goes nowhere, and it is free for others", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const first = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      first.asked.cancel();
+      first.asked.cancel();
+      expect(await worker.cancelled.next()).toBe(id);
+      end(worker, id, "too late");
+      const second = ask(near.dispatch, "a");
+      end(worker, (await worker.given.next()).id, "done");
+      expect(await second.outcome).toEqual({ parts: ["done"] });
+      second.asked.cancel();
+      expect(first.ends()).toBe(0);
+      expect(worker.cancelled.unread).toEqual([]);
+      await expectNothingLeft();
+    });
+
+    test("cancelled before it is sent, while it waits, or between parts: nothing is left of it", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const never = ask(near.dispatch, "a");
+      never.asked.cancel();
+      const runs = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      expect(id).toBe(runs.asked.taskId);
+      const waits = ask(near.dispatch, "a");
+      await waits.taken;
+      expect(far.dispatch.waiting).toBe(1);
+      waits.asked.cancel();
+      worker.seat.answer(id, bytes("1"), true);
+      await runs.parts.next();
+      runs.asked.cancel();
+      expect(await worker.cancelled.next()).toBe(id);
+      await expectNothingLeft();
+      expect(worker.given.unread).toEqual([]);
+      expect([never.ends(), runs.ends(), waits.ends()]).toEqual([0, 0, 0]);
+    });
+
+    test("at its deadline the asker is told, and the worker that nobody waits", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const { outcome } = ask(near.dispatch, "a", { deadline: Date.now() + 200 });
+      const { id } = await worker.given.next();
+      expect(await outcome).toMatchObject({ code: "deadline_exceeded" });
+      expect(await worker.cancelled.next()).toBe(id);
+      await expectNothingLeft();
+    });
+
+    test("a trigger is told of when it is taken, and ends without an answer's payload", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const { outcome, taken } = ask(near.dispatch, "a", { wantsAnswer: false, topic: "room" });
+      await taken;
+      const { id, topic, wantsAnswer } = await worker.given.next();
+      expect({ topic, wantsAnswer }).toEqual({ topic: "room", wantsAnswer: false });
+      worker.seat.answer(id, bytes("part"), true);
+      end(worker, id, "done");
+      expect(await outcome).toEqual({ parts: [""] });
+      await expectNothingLeft();
+    });
+
+    test("a worker that leaves: its tasks go to others, with the next attempt", async () => {
+      await start();
+      const first = await enter(far, ["a"], { capacity: 10 });
+      const asked = [];
+      for (let number = 0; number < 5; number += 1) {
+        asked.push(ask(near.dispatch, "a", { payload: bytes(String(number)) }));
+      }
+      const tasks = [];
+      for (const _ of asked) tasks.push(await first.given.next());
+      first.seat.acknowledge(tasks[0]?.id ?? "");
+      const second = await enter(near, ["a"], { capacity: 10 });
+      first.seat.leave();
+      for (const _ of asked) {
+        const { attempt, id, payload } = await second.given.next();
+        expect(attempt).toBe(2);
+        expect(tasks.map((task) => task.id)).toContain(id);
+        end(second, id, Buffer.from(payload).toString());
+      }
+      for (const [position, { ends, outcome }] of asked.entries()) {
+        expect(await outcome).toEqual({ parts: [String(position)] });
+        expect(ends()).toBe(1);
+      }
+      end(first, tasks[0]?.id ?? "", "not heeded");
+      await expectNothingLeft();
+    });
+
+    test("three workers in turn are lost: the asker is told, and no fourth is tried", async () => {
+      await start();
+      const workers = [];
+      for (let number = 0; number < 4; number += 1) workers.push(await enter(far, ["a"]));
+      const { outcome } = ask(near.dispatch, "a");
+      for (let attempt = 1; attempt <= 3; attempt += 1) {
+        const had = await whoHas(workers);
+        expect(had.given.unread).toMatchObject([{ attempt }]);
+        had.seat.leave();
+        workers.splice(workers.indexOf(had), 1);
+      }
+      expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
+      await expectNothingLeft();
+      expect(workers.flatMap(({ given }) => given.unread)).toEqual([]);
+    });
+
+    test("no other worker after the first is lost: the asker is told", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const { outcome } = ask(near.dispatch, "a");
+      await worker.given.next();
+      worker.seat.leave();
+      expect(await outcome).toMatchObject({ code: "unavailable" });
+      await expectNothingLeft();
+    });
+
+    test("a worker that is lost after a part of the answer: the asker is told, and nobody tries again", async () => {
+      await start();
+      const [first, second] = [await enter(far, ["a"]), await enter(near, ["b"])];
+      const { outcome, parts } = ask(near.dispatch, "a");
+      const { id } = await first.given.next();
+      first.seat.answer(id, bytes("1"), true);
+      await parts.next();
+      const other = await enter(far, ["a"]);
+      first.seat.leave();
+      expect(await outcome).toMatchObject({ parts: ["1"], code: "unavailable" });
+      await expectNothingLeft();
+      expect([...other.given.unread, ...second.given.unread]).toEqual([]);
+    });
+
+    test("what waits for a worker that leaves, or takes no more, goes to another or back", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const runs = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      const waits = ask(near.dispatch, "a");
+      await waits.taken;
+      worker.seat.drain();
+      expect(await waits.outcome).toMatchObject({ code: "unavailable" });
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      end(worker, id, "done");
+      expect(await runs.outcome).toEqual({ parts: ["done"] });
+      await expectNothingLeft();
+    });
+
+    test("a worker that does not acknowledge: another gets the task, and the first none until it says something", async () => {
+      await start({ acknowledgeWithin: 300 });
+      const silent = await enter(far, ["a"], { capacity: 10 });
+      const { outcome } = ask(near.dispatch, "a");
+      const { id } = await silent.given.next();
+      const other = await enter(far, ["a"]);
+      expect(await silent.cancelled.next()).toBe(id);
+      const again = await other.given.next();
+      expect(again).toMatchObject({ id, attempt: 2 });
+      const next = ask(near.dispatch, "a");
+      await next.taken;
+      end(other, id, "done");
+      expect(await outcome).toEqual({ parts: ["done"] });
+      end(other, (await other.given.next()).id, "done");
+      expect(await next.outcome).toEqual({ parts: ["done"] });
+      expect(silent.given.unread).toEqual([]);
+
+      silent.seat.acknowledge(id);
+      const third = ask(near.dispatch, "a");
+      end(silent, (await silent.given.next()).id, "here again");
+      expect(await third.outcome).toEqual({ parts: ["here again"] });
+      await expectNothingLeft();
+    });
+
+    test("the most specific pattern decides, wherever its workers are", async () => {
+      await start();
+      const patterns = ["re:chat/.*", "*", "chat/*", "chat/room-*", "chat/room-1", "orders.*.paid", "orders.>"];
+      for (const [position, pattern] of patterns.entries()) {
+        const node = nodes[position % nodes.length] ?? near;
+        await enterEcho(node, [pattern], {}, () => pattern);
+      }
+      const answers: Record<string, string> = {
+        "chat/room-1": "chat/room-1",
+        "chat/room-2": "chat/room-*",
+        "chat/lobby": "chat/*",
+        "orders.7.paid": "orders.*.paid",
+        "orders.7": "orders.>",
+        orders: "*",
+      };
+      for (const { dispatch } of nodes) {
+        for (const [event, answer] of Object.entries(answers)) {
+          expect([event, await ask(dispatch, event).outcome]).toEqual([event, { parts: [answer] }]);
+        }
+      }
+    });
+
+    test("when the workers of the most specific pattern have left, those of the next get the task", async () => {
+      await start();
+      const seat = await enterEcho(far, ["a", "b"], {}, () => "specific");
+      await enterEcho(near, ["*"], {}, () => "all");
+      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["specific"] });
+      seat.drain();
+      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["all"] });
+    });
+
+    test("vhosts never meet", async () => {
+      await start();
+      await enterEcho(far, ["*"], { vhost: "/one" }, () => "one");
+      await enterEcho(near, ["*"], { vhost: "/one/two" }, () => "two");
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await ask(near.dispatch, "a", { vhost: "/one" }).outcome).toEqual({ parts: ["one"] });
+      expect(await ask(far.dispatch, "a", { vhost: "/one/two" }).outcome).toEqual({ parts: ["two"] });
+    });
+
+    test("a connection or an asker that throws harms nobody", async () => {
+      await start();
+      const seat = await far.dispatch.enter(
+        { vhost: "/", events: ["a"], capacity: 10, name: "" },
+        {
+          give: () => {
+            throw new Error("a fault of the connection");
+          },
+          cancel: () => {
+            throw new Error("a fault of the connection");
+          },
+        },
+      );
+      near.dispatch.ask(requestOf("nobody"), {
+        onPart: () => {},
+        onFailed: () => {
+          throw new Error("a fault of the asker");
+        },
+      });
+      const lost = ask(near.dispatch, "a");
+      await lost.taken;
+      seat.leave();
+      expect(await lost.outcome).toMatchObject({ code: "unavailable" });
+      await enterEcho(far, ["a"]);
+      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
+      expect(nodes.flatMap(({ errors }) => errors).length).toBe(2);
+    });
+
+    test("a node that stops refuses what it had asked, and hands back what its workers had", async () => {
+      await start();
+      const worker = await enter(far, ["a"], { capacity: 10 });
+      const asked = Array.from({ length: 5 }, () => ask(near.dispatch, "a"));
+      for (const _ of asked) await worker.given.next();
+      await far.stop();
+      for (const { ends, outcome } of asked) {
+        expect(await outcome).toMatchObject({ code: "unavailable" });
+        expect(ends()).toBe(1);
+      }
+      await expect(enter(far, ["a"])).rejects.toMatchObject({ code: "unavailable" });
+      expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      await expectNothingLeft();
+    });
+
+    test("a node that drains lets its workers end what they have", async () => {
+      await start();
+      const worker = await enter(far, ["a"], { capacity: 10 });
+      const { outcome } = ask(near.dispatch, "a");
+      const { id } = await worker.given.next();
+      let drained = false;
+      const draining = far.dispatch.drain().then(() => {
+        drained = true;
+      });
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(drained).toBe(false);
+      end(worker, id, "done");
+      expect(await outcome).toEqual({ parts: ["done"] });
+      await draining;
+    });
+
+    test("every task asked is answered or refused, once, while workers come and go", async () => {
+      await start();
+      const workers = new Set<TestWorker>();
+      const addWorker = async (node: TestDispatch): Promise<void> => {
+        const worker = await enter(node, ["a"], { capacity: 5 });
+        workers.add(worker);
+        void (async () => {
+          for (;;) {
+            const { id, payload } = await worker.given.next();
+            const text = Buffer.from(payload).toString();
+            // Every third is left to the worker's end, so that workers always end with some.
+            if (Number(text) % 3 === 0 && workers.size > 2) continue;
+            end(worker, id, text);
+          }
+        })();
+      };
+      for (const node of nodes) {
+        await addWorker(node);
+        await addWorker(node);
+      }
+      const asked = [];
+      for (let round = 0; round < 20; round += 1) {
+        for (let number = 0; number < 15; number += 1) {
+          const { dispatch } = nodes[number % nodes.length] ?? near;
+          asked.push(ask(dispatch, "a", { payload: bytes(String(asked.length)) }));
+        }
+        const [oldest] = workers;
+        const node = nodes[round % nodes.length] ?? near;
+        await addWorker(node);
+        oldest?.seat.leave();
+        if (oldest !== undefined) workers.delete(oldest);
+      }
+      // Those that a worker still has end with it.
+      const last = await enterEcho(far, ["a"], { capacity: 1_000 });
+      for (const { seat } of workers) seat.leave();
+      const outcomes = await Promise.all(asked.map(({ outcome }) => outcome));
+      last.leave();
+      const answered = outcomes.filter((outcome, position) => outcome.parts[0] === String(position)).length;
+      const refused = outcomes.filter((outcome) => "code" in outcome && outcome.code === "unavailable").length;
+      expect(answered + refused).toBe(asked.length);
+      expect(asked.every(({ ends }) => ends() === 1)).toBe(true);
+      expect(answered).toBeGreaterThan(asked.length / 2);
+      await expectNothingLeft();
+    });
+  });
+}

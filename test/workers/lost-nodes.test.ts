@@ -1,0 +1,214 @@
+import { join } from "node:path";
+import { startGate } from "../support/gate.js";
+import { startNatsBus } from "../support/nats-bus.js";
+import { startNatsCluster } from "../support/nats-cluster.js";
+import { type NatsServer, startNats } from "../support/nats-server.js";
+import { runSource, type SourceProcess } from "../support/source-process.js";
+import {
+  ask,
+  enter,
+  enterEcho,
+  startDispatch,
+  startNatsDispatches,
+  type TestAsked,
+  type TestDispatch,
+  whoHas,
+} from "./support.js";
+
+const PROGRAM = join(__dirname, "programs/node.ts");
+const TASKS = 100;
+
+/** A node in a process of its own, with a worker that keeps what it gets. */
+async function startProcess(server: NatsServer, node: string): Promise<SourceProcess> {
+  const started = runSource(PROGRAM, [server.url, node]);
+  await started.printed(/^started$/);
+  return started;
+}
+
+function given({ lines }: SourceProcess): readonly string[] {
+  return lines.filter((line) => line.startsWith("given "));
+}
+
+/** Asks so much of a process that it has all of it. */
+async function askProcess({ dispatch }: TestDispatch, process: SourceProcess, count: number): Promise<TestAsked[]> {
+  const asked = Array.from({ length: count }, () => ask(dispatch, "work"));
+  await Promise.all(asked.map(({ taken }) => taken));
+  while (given(process).length < count) await process.printed(/^given /, process.lines.length);
+  return asked;
+}
+
+async function expectAllAnswered(asked: readonly TestAsked[], answer: string): Promise<void> {
+  for (const { ends, outcome } of asked) {
+    expect(await outcome).toEqual({ parts: [answer] });
+    expect(ends()).toBe(1);
+  }
+}
+
+test("a node is killed with 100 tasks in flight: all go to others, within 4 s, as second attempts", async () => {
+  const server = await startNats();
+  const [near] = await startNatsDispatches(server.url, 1);
+  if (near === undefined) throw new Error("no node");
+  const killed = await startProcess(server, "killed");
+  const asked = await askProcess(near, killed, TASKS);
+  const attempts: number[] = [];
+  await enterEcho(near, ["work"], { capacity: 10 }, ({ attempt }) => {
+    attempts.push(attempt);
+    return "second";
+  });
+
+  const began = Date.now();
+  killed.child.kill("SIGKILL");
+  await expectAllAnswered(asked, "second");
+  expect(Date.now() - began).toBeLessThan(4_500);
+  expect(attempts).toEqual(asked.map(() => 2));
+  expect([near.dispatch.asked, near.dispatch.working, near.dispatch.waiting]).toEqual([0, 0, 0]);
+});
+
+test("a node is killed and there is no other: all are refused", async () => {
+  const server = await startNats();
+  const [near] = await startNatsDispatches(server.url, 1);
+  if (near === undefined) throw new Error("no node");
+  const killed = await startProcess(server, "killed");
+  const asked = await askProcess(near, killed, TASKS);
+  killed.child.kill("SIGKILL");
+  for (const { outcome } of asked) expect(await outcome).toMatchObject({ code: "unavailable" });
+  expect(near.dispatch.asked).toBe(0);
+});
+
+test("a node is frozen with 100 tasks in flight: others do them, and what it says when it goes on changes nothing", async () => {
+  const server = await startNats();
+  const [near] = await startNatsDispatches(server.url, 1);
+  if (near === undefined) throw new Error("no node");
+  const frozen = await startProcess(server, "frozen");
+  const asked = await askProcess(near, frozen, TASKS);
+  frozen.child.kill("SIGSTOP");
+  await enterEcho(near, ["work"], { capacity: 10 }, () => "second");
+  await expectAllAnswered(asked, "second");
+
+  frozen.child.stdin?.write("answer\n");
+  frozen.child.kill("SIGCONT");
+  // It takes part again: with nobody else, what is asked goes to it.
+  frozen.child.stdin?.write("ask nobody\n");
+  await frozen.printed(/^refused unavailable$/);
+  expect(asked.every(({ ends }) => ends() === 1)).toBe(true);
+  expect(near.dispatch.asked).toBe(0);
+  expect(near.errors).toEqual([]);
+});
+
+test("a frozen node among others: what it does not take in time goes to them", async () => {
+  const server = await startNats();
+  const [near, far] = await startNatsDispatches(server.url, 2);
+  if (near === undefined || far === undefined) throw new Error("no nodes");
+  const frozen = await startProcess(server, "frozen");
+  await enterEcho(far, ["work"], { capacity: 100 }, () => "far");
+  frozen.child.kill("SIGSTOP");
+  const asked = Array.from({ length: 50 }, () => ask(near.dispatch, "work"));
+  await expectAllAnswered(asked, "far");
+});
+
+test("the asking node is killed: workers are told that nobody waits, and triggers are done", async () => {
+  const server = await startNats();
+  const [far] = await startNatsDispatches(server.url, 1);
+  if (far === undefined) throw new Error("no node");
+  const asker = await startProcess(server, "asker");
+  const worker = await enter(far, ["other"], { capacity: 10 });
+  const waits = await enter(far, ["waits"]);
+  asker.child.stdin?.write("ask other\ntrigger other\nask waits\nask waits\ntrigger waits\n");
+  const tasks = [await worker.given.next(), await worker.given.next()];
+  const first = await waits.given.next();
+  while (far.dispatch.waiting < 2) await new Promise(setImmediate);
+
+  asker.child.kill("SIGKILL");
+  expect(await worker.cancelled.next()).toBe(tasks.find(({ wantsAnswer }) => wantsAnswer)?.id);
+  expect(await waits.cancelled.next()).toBe(first.id);
+  const last = await waits.given.next();
+  expect(last.wantsAnswer).toBe(false);
+  expect(far.dispatch.waiting).toBe(0);
+  expect(worker.cancelled.unread).toEqual([]);
+  waits.seat.answer(last.id, Buffer.from(""), false);
+  worker.seat.answer(tasks.find(({ wantsAnswer }) => !wantsAnswer)?.id ?? "", Buffer.from(""), false);
+  expect(far.dispatch.working).toBe(0);
+});
+
+test("the asking node is frozen longer than others wait: its tasks are asked again when it goes on", async () => {
+  const server = await startNats();
+  const [far] = await startNatsDispatches(server.url, 1);
+  if (far === undefined) throw new Error("no node");
+  const asker = await startProcess(server, "asker");
+  const first = await enter(far, ["other"]);
+  const second = await enter(far, ["other"]);
+  asker.child.stdin?.write("ask other\n");
+  const workers = [first, second];
+  const had = await whoHas(workers);
+  const { id } = await had.given.next();
+  asker.child.kill("SIGSTOP");
+  expect(await had.cancelled.next()).toBe(id);
+  asker.child.kill("SIGCONT");
+  const again = await whoHas(workers);
+  expect(again.given.unread).toMatchObject([{ attempt: 2, id }]);
+  again.seat.answer(id, Buffer.from("done"), false);
+  await asker.printed(/^answered done$/);
+});
+
+test("NATS away: own workers work, others are unavailable at once; what was under way goes on when it returns", async () => {
+  const server = await startNats();
+  const gate = await startGate(server.port);
+  const { bus, downs, ups } = await startNatsBus(gate.url);
+  await ups.next();
+  const near = await startDispatch(bus);
+  const [far] = await startNatsDispatches(server.url, 1);
+  if (far === undefined) throw new Error("no node");
+  const worker = await enter(far, ["far"], { capacity: 10 });
+  await enterEcho(near, ["near"]);
+  const kept = ask(near.dispatch, "far");
+  const lost = ask(near.dispatch, "far");
+  const ids = [(await worker.given.next()).id, (await worker.given.next()).id];
+  await Promise.all([kept.taken, lost.taken]);
+
+  gate.shut();
+  await downs.next();
+  expect(await ask(near.dispatch, "near").outcome).toEqual({ parts: ["near"] });
+  const began = Date.now();
+  expect(await ask(near.dispatch, "far").outcome).toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("that can be reached"),
+  });
+  expect(Date.now() - began).toBeLessThan(500);
+  // This answer cannot arrive: it is asked after, and asked again.
+  worker.seat.answer(ids[1] ?? "", Buffer.from("never heard"), false);
+  await far.bus.flush();
+
+  gate.open();
+  await ups.next();
+  worker.seat.answer(ids[0] ?? "", Buffer.from("kept"), false);
+  expect(await kept.outcome).toEqual({ parts: ["kept"] });
+  const again = await worker.given.next();
+  expect(again).toMatchObject({ id: lost.asked.taskId, attempt: 2 });
+  worker.seat.answer(again.id, Buffer.from("again"), false);
+  expect(await lost.outcome).toEqual({ parts: ["again"] });
+  expect([near.dispatch.asked, far.dispatch.working]).toEqual([0, 0]);
+});
+
+test("three nodes on a three-server cluster: a worker gets tasks from everywhere once it is in", async () => {
+  const servers = await startNatsCluster(3);
+  const nodes: TestDispatch[] = [];
+  for (const { url } of servers) nodes.push(await startDispatch((await startNatsBus(url)).bus));
+  for (const node of nodes) {
+    for (const { dispatch } of nodes) {
+      const seat = await enterEcho(node, ["a"], {}, () => node.member.node);
+      expect(await ask(dispatch, "a").outcome).toEqual({ parts: [node.member.node] });
+      seat.leave();
+    }
+  }
+  for (const node of nodes) await enterEcho(node, ["a"]);
+  const asked = Array.from({ length: 300 }, (_, number) => ask(nodes[number % 3]?.dispatch ?? never(), "a"));
+  await expectAllAnswered(asked, "a");
+
+  await servers[2]?.kill();
+  const after = Array.from({ length: 50 }, () => ask(nodes[0]?.dispatch ?? never(), "a"));
+  await expectAllAnswered(after, "a");
+});
+
+function never(): never {
+  throw new Error("no node");
+}

@@ -1,0 +1,428 @@
+import { LocalBus } from "../../src/cluster/local-bus.js";
+import { ManualClock } from "../support/manual-clock.js";
+import {
+  ask as askAt,
+  type DispatchOptions,
+  enter,
+  startDispatch,
+  startLocalDispatch,
+  type TestAsked,
+  type TestDispatch,
+  whoHas,
+} from "./support.js";
+
+/** A bus for several nodes in this process, which loses what it is told to. */
+class LossyBus extends LocalBus {
+  override readonly shared = true;
+  /** Whether a message is lost. */
+  loses: (subject: string, data: Uint8Array) => boolean = () => false;
+
+  override publish(subject: string, data: Uint8Array): void {
+    if (!this.loses(subject, data)) super.publish(subject, data);
+  }
+
+  override offer(subject: string, data: Uint8Array, id: string): void {
+    if (!this.loses(subject, data)) super.offer(subject, data, id);
+  }
+}
+
+const TICK = 250;
+let clock: ManualClock;
+let bus: LossyBus;
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  bus = new LossyBus((message) => {
+    throw new Error(message);
+  });
+  await bus.start();
+});
+
+/** Everything that is under way arrives. */
+async function arrive(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+}
+
+async function pass(milliseconds: number): Promise<void> {
+  await arrive();
+  for (let passed = 0; passed < milliseconds; passed += TICK) {
+    clock.advance(TICK);
+    await arrive();
+  }
+}
+
+async function start(options: DispatchOptions = {}): Promise<TestDispatch> {
+  const state = { started: false };
+  const starting = startDispatch(bus, { clock, ...options }).finally(() => {
+    state.started = true;
+  });
+  while (!state.started) {
+    clock.advance(50);
+    await new Promise(setImmediate);
+  }
+  return starting;
+}
+
+function ask({ dispatch }: TestDispatch, event: string, milliseconds = 600_000): TestAsked {
+  return askAt(dispatch, event, { deadline: clock.now() + milliseconds });
+}
+
+function bytes(text: string): Uint8Array {
+  return Buffer.from(text);
+}
+
+/** Words between nodes about tasks, but for offers to groups. */
+function isWord(subject: string): boolean {
+  return subject.startsWith("tasks.");
+}
+
+describe("a node alone", () => {
+  test("not acknowledged in 10 s: the task goes to another worker; acknowledged, it may take its time", async () => {
+    const node = await startLocalDispatch({ clock });
+    const silent = await enter(node, ["a"]);
+    const { outcome } = ask(node, "a");
+    const { id } = await silent.given.next();
+    const other = await enter(node, ["a"]);
+    await pass(9_750);
+    expect(silent.cancelled.unread).toEqual([]);
+    await pass(500);
+    expect(silent.cancelled.unread).toEqual([id]);
+    expect(other.given.unread).toMatchObject([{ id, attempt: 2 }]);
+    other.seat.acknowledge(id);
+    await pass(60_000);
+    expect(other.cancelled.unread).toEqual([]);
+    other.seat.answer(id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+    await pass(TICK);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("three workers in turn do not acknowledge: the asker is told", async () => {
+    const node = await startLocalDispatch({ clock });
+    const workers = [await enter(node, ["a"]), await enter(node, ["a"]), await enter(node, ["a"])];
+    const { outcome } = ask(node, "a");
+    await pass(31_000);
+    expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
+    expect(workers.map(({ given }) => given.unread.length)).toEqual([1, 1, 1]);
+    // None of them has said anything since.
+    const waits = ask(node, "a", 5_000);
+    await pass(TICK);
+    await waits.taken;
+    await pass(5_000);
+    expect(await waits.outcome).toMatchObject({ code: "deadline_exceeded" });
+    await pass(2_000);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("a worker never gets a task twice, however free it is", async () => {
+    const node = await startLocalDispatch({ clock });
+    const given: string[] = [];
+    const late = await node.dispatch.enter(
+      { vhost: "/", events: ["a", "b"], capacity: 2, name: "" },
+      {
+        give: ({ id }) => {
+          given.push(id);
+        },
+        // It is there after all.
+        cancel: (id) => {
+          late.acknowledge(id);
+        },
+      },
+    );
+    const alone = ask(node, "b");
+    const shared = ask(node, "a");
+    await arrive();
+    const other = await enter(node, ["a"]);
+    const runs = ask(node, "a");
+    other.seat.acknowledge((await other.given.next()).id);
+    await pass(10_500);
+    expect(await alone.outcome).toMatchObject({ code: "unavailable", message: 'no other worker takes event "b"' });
+    expect(node.dispatch.waiting).toBe(1);
+    late.acknowledge("");
+    expect(given).toEqual([alone.asked.taskId, shared.asked.taskId]);
+    other.seat.answer(runs.asked.taskId, bytes("done"), false);
+    expect((await other.given.next()).id).toBe(shared.asked.taskId);
+  });
+
+  test("no timer is left of tasks that have ended in any way", async () => {
+    const node = await startLocalDispatch({ clock });
+    const worker = await enter(node, ["a"], { capacity: 10 });
+    const answered = ask(node, "a");
+    const cancelled = ask(node, "a");
+    ask(node, "nobody");
+    ask(node, "a").asked.cancel();
+    const { id } = await worker.given.next();
+    worker.seat.answer(id, bytes("done"), false);
+    await answered.outcome;
+    cancelled.asked.cancel();
+    await pass(TICK);
+    expect(clock.timers).toBe(0);
+    expect([node.dispatch.asked, node.dispatch.working, node.dispatch.waiting]).toEqual([0, 0, 0]);
+  });
+});
+
+describe("words that are lost", () => {
+  let near: TestDispatch;
+  let far: TestDispatch;
+
+  beforeEach(async () => {
+    near = await start();
+    far = await start();
+  });
+
+  test("an offer: it is made again after a second", async () => {
+    const worker = await enter(far, ["a"]);
+    let lost = 0;
+    bus.loses = (subject) => isWord(subject) && lost++ === 0;
+    const { outcome } = ask(near, "a");
+    await pass(1_250);
+    expect(worker.given.unread).toMatchObject([{ attempt: 2 }]);
+    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+
+  test("every offer: the asker is told after three", async () => {
+    const worker = await enter(far, ["a"]);
+    bus.loses = isWord;
+    const { outcome } = ask(near, "a");
+    await pass(4_000);
+    expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
+    expect(worker.given.unread).toEqual([]);
+    expect(near.dispatch.asked).toBe(0);
+  });
+
+  test("an offer to a group: the next goes to each node in turn", async () => {
+    const third = await start();
+    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    bus.loses = (subject) => subject.startsWith("work.");
+    const { outcome } = ask(near, "a");
+    await pass(1_250);
+    const has = workers.find(({ given }) => given.unread.length > 0);
+    has?.seat.answer((await has.given.next()).id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+
+  test("that it was taken: offered again, it stays with the worker that has it", async () => {
+    const first = await enter(far, ["a"]);
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    const { ends, outcome } = ask(near, "a");
+    const { id } = await first.given.next();
+    const second = await enter(far, ["a"]);
+    await pass(1_250);
+    bus.loses = () => false;
+    first.seat.answer(id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+    await pass(3_000);
+    expect(ends()).toBe(1);
+    expect([...first.cancelled.unread, ...first.given.unread, ...second.given.unread]).toEqual([]);
+  });
+
+  test("that it was taken, and another node is tried: the first is told that nobody waits", async () => {
+    const third = await start();
+    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    await arrive();
+    // The first try goes to a node by its name, as large tasks do.
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    const { outcome } = askAt(near.dispatch, "a", { payload: new Uint8Array(100_000), deadline: 600_000 });
+    await arrive();
+    const first = workers.find(({ given }) => given.unread.length > 0);
+    const { id } = (await first?.given.next()) ?? { id: "" };
+    await pass(1_250);
+    const second = workers.find(({ given }) => given.unread.length > 0);
+    expect(second).not.toBe(first);
+    expect(second?.given.unread).toMatchObject([{ attempt: 2, id }]);
+    expect(first?.cancelled.unread).toEqual([id]);
+    bus.loses = () => false;
+    first?.seat.answer(id, bytes("stale"), false);
+    second?.seat.answer(id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+    await arrive();
+    expect([far.dispatch.working, third.dispatch.working]).toEqual([0, 0]);
+  });
+
+  test("that it was taken, and that nobody waits: its worker's answer is not heeded, and the worker is told then", async () => {
+    const third = await start();
+    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    await arrive();
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    const { ends, outcome } = ask(near, "a");
+    await arrive();
+    const first = await whoHas(workers);
+    const { id } = await first.given.next();
+    await pass(TICK);
+    const firstNode = (first === workers[0] ? far : third).member.node;
+    bus.loses = (subject) => subject === `tasks.${firstNode}`;
+    await pass(2_500);
+    const second = await whoHas(workers);
+    expect(second).not.toBe(first);
+    bus.loses = () => false;
+    first.seat.answer(id, bytes("stale"), true);
+    await arrive();
+    expect(ends()).toBe(0);
+    expect(first.cancelled.unread).toEqual([id]);
+    second.seat.answer(id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+
+  test("the whole answer: the task is asked after and given to another worker", async () => {
+    const first = await enter(far, ["a"]);
+    const { outcome, taken } = ask(near, "a");
+    const { id } = await first.given.next();
+    await pass(TICK);
+    await taken;
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    first.seat.answer(id, bytes("never heard"), false);
+    await arrive();
+    bus.loses = () => false;
+    await pass(2_500);
+    const again = await first.given.next();
+    expect(again).toMatchObject({ id, attempt: 2 });
+    first.seat.answer(id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+
+  test("a part of the answer: told when the next one comes, and the worker that nobody waits", async () => {
+    const worker = await enter(far, ["a"]);
+    const { outcome, parts } = ask(near, "a");
+    const { id } = await worker.given.next();
+    worker.seat.answer(id, bytes("0"), true);
+    await parts.next();
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    worker.seat.answer(id, bytes("1"), true);
+    await arrive();
+    bus.loses = () => false;
+    worker.seat.answer(id, bytes("2"), true);
+    expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
+    await arrive();
+    expect(worker.cancelled.unread).toEqual([id]);
+    expect(far.dispatch.working).toBe(0);
+  });
+
+  test("a part, and no more comes: told when it is asked after", async () => {
+    const worker = await enter(far, ["a"]);
+    const { outcome, parts } = ask(near, "a");
+    const { id } = await worker.given.next();
+    worker.seat.answer(id, bytes("0"), true);
+    await parts.next();
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    worker.seat.answer(id, bytes("1"), true);
+    await arrive();
+    bus.loses = () => false;
+    await pass(2_500);
+    expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
+    await arrive();
+    expect(worker.cancelled.unread).toEqual([id]);
+  });
+
+  test("the end of an answer in parts: told when it is asked after", async () => {
+    const worker = await enter(far, ["a"]);
+    const { outcome, parts } = ask(near, "a");
+    const { id } = await worker.given.next();
+    worker.seat.answer(id, bytes("0"), true);
+    await parts.next();
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    worker.seat.answer(id, bytes("1"), false);
+    await arrive();
+    bus.loses = () => false;
+    await pass(2_500);
+    expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
+  });
+
+  test("a cancellation: the worker is told at the task's deadline", async () => {
+    const worker = await enter(far, ["a"]);
+    const { asked, taken } = ask(near, "a", 5_000);
+    const { id } = await worker.given.next();
+    worker.seat.acknowledge(id);
+    await pass(TICK);
+    await taken;
+    bus.loses = isWord;
+    asked.cancel();
+    await arrive();
+    bus.loses = () => false;
+    await pass(4_000);
+    expect(worker.cancelled.unread).toEqual([]);
+    await pass(2_500);
+    expect(worker.cancelled.unread).toEqual([id]);
+    expect(far.dispatch.working).toBe(0);
+  });
+
+  test("a worker that takes its time is left alone, however often its task is asked after", async () => {
+    const worker = await enter(far, ["a"]);
+    const { outcome } = ask(near, "a");
+    const { id } = await worker.given.next();
+    worker.seat.acknowledge(id);
+    await pass(60_000);
+    worker.seat.answer(id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+
+  test("that a node has other workers now: noticed by the next count", async () => {
+    bus.loses = (subject) => subject === "all";
+    const entering = enter(far, ["a"]);
+    await pass(2_000);
+    const worker = await entering;
+    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+    bus.loses = () => false;
+    await pass(2_500);
+    const { outcome } = ask(near, "a");
+    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+
+    bus.loses = (subject) => subject === "all";
+    worker.seat.drain();
+    await arrive();
+    bus.loses = () => false;
+    // It says itself that it has none.
+    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+  });
+
+  test("that a node has other workers now: noticed by the next change", async () => {
+    bus.loses = (subject) => subject === "all";
+    const entering = enter(far, ["a"]);
+    await pass(2_000);
+    bus.loses = () => false;
+    const worker = await entering;
+    await enter(far, ["b"]);
+    await arrive();
+    const { outcome } = ask(near, "a");
+    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+
+  test("that workers have left: the bus says that nobody listens, and each node that it has none, at once", async () => {
+    const third = await start();
+    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    bus.loses = (subject) => subject === "all";
+    for (const { seat } of workers) seat.drain();
+    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+  });
+
+  test("that a node has left: the bus says that nobody is there, at once", async () => {
+    await enter(far, ["a"]);
+    bus.loses = (subject) => subject === "all";
+    await far.stop();
+    expect(near.member.nodes.size).toBe(2);
+    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+  });
+
+  test("rubbish on the bus is told once, and harms nothing", async () => {
+    const worker = await enter(far, ["a"]);
+    const { node } = far.member;
+    const head = Buffer.from([2, 1, 65]);
+    const headers = ["{}", "[]", "[99]", "[0,1]", "[7,1]", "[7,[[1]]]", '[2,1,1,"maybe"]', "[3]", "[", '[5,1,1,"x"]'];
+    for (const header of headers) {
+      const lengths = Buffer.alloc(8);
+      lengths.writeUInt32BE(header.length);
+      bus.publish(`tasks.${node}`, Buffer.concat([head, lengths, Buffer.from(header)]));
+    }
+    for (const rubbish of ["", "\u0001", "\u0002", "\u0002\u0005ab", "\u0002\u0001a1234", "{}"]) {
+      bus.publish(`tasks.${node}`, Buffer.from(rubbish));
+    }
+    bus.publish(`tasks.${node}`, Buffer.concat([head, Buffer.alloc(8, 255)]));
+    await arrive();
+    expect(far.errors).toEqual(["a message about tasks makes no sense and is not heeded, nor are others like it"]);
+    const { outcome } = ask(near, "a");
+    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    expect(await outcome).toEqual({ parts: ["done"] });
+  });
+});

@@ -1,0 +1,84 @@
+import { createInterface } from "node:readline";
+import { NatsBus } from "../../../src/brokers/nats/bus.js";
+import { ClusterMember } from "../../../src/cluster/member.js";
+import { systemClock } from "../../../src/util/system-clock.js";
+import { ClusterDispatch } from "../../../src/workers/cluster-dispatch.js";
+import type { WorkerSeat } from "../../../src/workers/dispatch.js";
+import { DEFAULT_LIMITS } from "../../../src/workers/limits.js";
+
+/**
+ * A node with a worker of the events `work`, which prints what it gets and answers all of it when a line `answer` comes. On
+ * a line `ask EVENT` or `trigger EVENT` the node asks; it prints what comes of it.
+ */
+const [url = "", node = ""] = process.argv.slice(2);
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+const bus = new NatsBus({
+  nats: { servers: [url], prefix: "carillon", clientName: node, pendingBytes: 1 << 20, confirmTimeout: 5_000 },
+  clock: systemClock,
+  events: { onUp: () => {}, onDown: say, onError: say },
+});
+const cluster = new ClusterMember({ node, bus, clock: systemClock, onError: say });
+const dispatch = new ClusterDispatch({
+  cluster,
+  bus,
+  clock: systemClock,
+  endOfTurn: setImmediate,
+  limits: DEFAULT_LIMITS,
+  acknowledgeWithin: 10_000,
+  onError: say,
+});
+const has = new Set<string>();
+let seat: WorkerSeat | undefined;
+
+function ask(event: string, wantsAnswer: boolean): void {
+  const deadline = Date.now() + 60_000;
+  const request = { vhost: "/", event, payload: Buffer.from(event), topic: "", connectionId: "", user: "", info: {} };
+  dispatch.ask(
+    { ...request, deadline, wantsAnswer },
+    {
+      onPart: (payload) => {
+        say(`answered ${Buffer.from(payload).toString()}`);
+      },
+      onFailed: ({ code }) => {
+        say(`refused ${code}`);
+      },
+    },
+  );
+}
+
+function obey(line: string): void {
+  const [command, event = ""] = line.split(" ");
+  if (command === "ask" || command === "trigger") ask(event, command === "ask");
+  if (command !== "answer") return;
+  for (const id of has) seat?.answer(id, Buffer.from(`from ${node}`), false);
+  has.clear();
+}
+
+async function main(): Promise<void> {
+  await bus.start();
+  await cluster.start();
+  await dispatch.start();
+  seat = await dispatch.enter(
+    { vhost: "/", events: ["work"], capacity: 1_000, name: node },
+    {
+      give: ({ attempt, id }) => {
+        has.add(id);
+        seat?.acknowledge(id);
+        say(`given ${id} ${attempt}`);
+      },
+      cancel: (id) => {
+        say(`cancelled ${id}`);
+      },
+    },
+  );
+  createInterface({ input: process.stdin }).on("line", obey);
+  say("started");
+}
+
+main().catch((error: unknown) => {
+  say(`failed: ${String(error)}`);
+});

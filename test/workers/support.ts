@@ -1,0 +1,198 @@
+import type { Bus } from "../../src/cluster/bus.js";
+import { LocalBus } from "../../src/cluster/local-bus.js";
+import { ClusterMember } from "../../src/cluster/member.js";
+import type { Clock } from "../../src/core/ports.js";
+import type { CarillonError, ErrorCode } from "../../src/errors.js";
+import { systemClock } from "../../src/util/system-clock.js";
+import { withResolvers } from "../../src/util/with-resolvers.js";
+import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../src/workers/cluster-dispatch.js";
+import type { Asked, Dispatch, GivenTask, TaskRequest, WorkerHello, WorkerSeat } from "../../src/workers/dispatch.js";
+import { DEFAULT_LIMITS, type DispatchLimits } from "../../src/workers/limits.js";
+import { cleanUp } from "../support/clean-up.js";
+import { startNatsBus } from "../support/nats-bus.js";
+import { Queue } from "../support/queue.js";
+
+export interface DispatchOptions {
+  readonly limits?: Partial<DispatchLimits>;
+  readonly acknowledgeWithin?: number;
+  readonly clock?: Clock;
+}
+
+/** A node as far as tasks are concerned. */
+export interface TestDispatch {
+  readonly dispatch: ClusterDispatch;
+  readonly member: ClusterMember;
+  readonly bus: Bus;
+  readonly errors: string[];
+  /** As a node does that stops. */
+  readonly stop: () => Promise<void>;
+}
+
+let count = 0;
+
+/** Starts a node's part on a bus that is started; it is stopped after the test. */
+export async function startDispatch(bus: Bus, options: DispatchOptions = {}): Promise<TestDispatch> {
+  const { acknowledgeWithin = ACKNOWLEDGE_WITHIN, clock = systemClock, limits } = options;
+  count += 1;
+  const errors: string[] = [];
+  const onError = (message: string): void => {
+    errors.push(message);
+  };
+  const member = new ClusterMember({ node: `node${count}`, bus, clock, onError });
+  const dispatch = new ClusterDispatch({
+    cluster: member,
+    bus,
+    clock,
+    endOfTurn: setImmediate,
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    acknowledgeWithin,
+    onError,
+  });
+  let stopped = false;
+  const stop = async (): Promise<void> => {
+    if (stopped) return;
+    stopped = true;
+    dispatch.stop();
+    await member.stop(1_000);
+  };
+  cleanUp(stop);
+  await member.start();
+  await dispatch.start();
+  return { dispatch, member, bus, errors, stop };
+}
+
+/** A node alone. */
+export async function startLocalDispatch(options: DispatchOptions = {}): Promise<TestDispatch> {
+  const bus = new LocalBus((message) => {
+    throw new Error(message);
+  });
+  await bus.start();
+  return startDispatch(bus, options);
+}
+
+/** Nodes that have met on one NATS server. */
+export async function startNatsDispatches(
+  url: string,
+  size: number,
+  options: DispatchOptions = {},
+): Promise<TestDispatch[]> {
+  const started: TestDispatch[] = [];
+  while (started.length < size) started.push(await startDispatch((await startNatsBus(url)).bus, options));
+  return started;
+}
+
+/** What has come of a task. */
+export type Outcome =
+  | { readonly parts: readonly string[] }
+  | { readonly parts: readonly string[]; readonly code: ErrorCode; readonly message: string };
+
+export interface TestAsked {
+  readonly asked: Asked;
+  readonly outcome: Promise<Outcome>;
+  /** Parts as they come. */
+  readonly parts: Queue<string>;
+  /** Resolves when a node has taken it. */
+  readonly taken: Promise<void>;
+  /** How often the asker was told that it has ended, and that it was taken. */
+  readonly ends: () => number;
+  readonly takes: () => number;
+}
+
+export function requestOf(event: string, fields: Partial<TaskRequest> = {}): TaskRequest {
+  return {
+    vhost: "/",
+    event,
+    payload: Buffer.from(event),
+    topic: "",
+    connectionId: "c1",
+    user: "ann",
+    info: { name: "Ann" },
+    deadline: Date.now() + 60_000,
+    wantsAnswer: true,
+    ...fields,
+  };
+}
+
+export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskRequest> = {}): TestAsked {
+  const parts = new Queue<string>();
+  const all: string[] = [];
+  let ends = 0;
+  let takes = 0;
+  const { promise: outcome, resolve: settle } = withResolvers<Outcome>();
+  const { promise: taken, resolve: take } = withResolvers<void>();
+  const asked = dispatch.ask(requestOf(event, fields), {
+    onTaken: () => {
+      takes += 1;
+      take();
+    },
+    onPart: (payload, more) => {
+      const text = Buffer.from(payload).toString();
+      all.push(text);
+      parts.push(text);
+      if (more) return;
+      ends += 1;
+      settle({ parts: all });
+    },
+    onFailed: ({ code, message }: CarillonError) => {
+      ends += 1;
+      settle({ parts: all, code, message });
+    },
+  });
+  return { asked, outcome, parts, taken, ends: () => ends, takes: () => takes };
+}
+
+export interface TestWorker {
+  readonly seat: WorkerSeat;
+  readonly given: Queue<GivenTask>;
+  readonly cancelled: Queue<string>;
+}
+
+export async function enter(
+  { dispatch }: TestDispatch,
+  events: readonly string[],
+  hello: Partial<WorkerHello> = {},
+): Promise<TestWorker> {
+  const given = new Queue<GivenTask>();
+  const cancelled = new Queue<string>();
+  const seat = await dispatch.enter(
+    { vhost: "/", events, capacity: 1, name: "", ...hello },
+    {
+      give: (task) => {
+        given.push(task);
+      },
+      cancel: (id) => {
+        cancelled.push(id);
+      },
+    },
+  );
+  return { seat, given, cancelled };
+}
+
+/** A worker that answers what it gets at once: with the payload, or as it is told. */
+export async function enterEcho(
+  node: TestDispatch,
+  events: readonly string[],
+  hello: Partial<WorkerHello> = {},
+  answerOf: (task: GivenTask) => string = ({ payload }) => Buffer.from(payload).toString(),
+): Promise<WorkerSeat> {
+  let seat: WorkerSeat | undefined;
+  seat = await node.dispatch.enter(
+    { vhost: "/", events, capacity: 10, name: "", ...hello },
+    {
+      give: (task) => {
+        seat?.answer(task.id, Buffer.from(answerOf(task)), false);
+      },
+      cancel: () => {},
+    },
+  );
+  return seat;
+}
+
+/** The first of them that has been given something. */
+export async function whoHas(workers: readonly TestWorker[]): Promise<TestWorker> {
+  for (;;) {
+    const found = workers.find(({ given }) => given.unread.length > 0);
+    if (found !== undefined) return found;
+    await new Promise(setImmediate);
+  }
+}
