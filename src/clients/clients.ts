@@ -13,6 +13,8 @@ export interface ClientEvents {
    * @param reason - its text; "" for none
    */
   onClosed(client: Client, code: number, reason: string): void;
+  /** It acts for another principal than before. */
+  onChanged?(client: Client, before: Principal): void;
 }
 
 /** The clients of this node: who they are, and when their time is up. */
@@ -75,9 +77,12 @@ export class Clients {
   /** The client may act for longer from now on, or is told of in other words. */
   change(client: Client, principal: Principal): void {
     const here = this.#byId.get(client.session.id) === client;
+    const before = client.principal;
     if (here) this.#leave(client);
     client.setPrincipal(principal);
-    if (here) this.#enter(client);
+    if (!here) return;
+    this.#enter(client);
+    for (const listener of this.#listeners) listener.onChanged?.(client, before);
   }
 
   /** Ends the connection, after what was sent before. */

@@ -30,6 +30,7 @@ export async function authenticate(
     throw error;
   }
   services.clients.change(client, principal);
+  if (principal.user !== before.user) await services.userTopics.confirmed(client);
   reply({ ok: true });
   exitLost(client, { principal: before, access: client.vhost }, services);
 }

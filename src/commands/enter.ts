@@ -1,6 +1,8 @@
+import type { Client } from "../clients/client.js";
 import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { CarillonError } from "../errors.js";
+import type { Wishes } from "./attendance.js";
 import type { Services } from "./services.js";
 
 /** Topics to be in, whoever wishes it. */
@@ -13,12 +15,20 @@ export interface Entry {
    * been closed meanwhile: whoever was in them has left, and nobody may come after.
    */
   readonly refusal: (topic: string) => CarillonError | undefined;
-  /** Called when the broker has confirmed, in the turn in which the memberships begin, before anything is delivered. */
-  readonly onEntered: () => void;
+  /** The exclusive group through which they are joined. */
+  readonly group?: string | undefined;
+  readonly wishes?: Wishes;
+  /**
+   * Called when the broker has confirmed, in the turn in which the memberships begin, before anything is delivered.
+   * @param left - the topics of the group that the session has left
+   */
+  readonly onEntered: (left: readonly string[]) => void;
 }
 
+const NO_WISHES: Wishes = { hidden: undefined, watching: undefined };
+
 /**
- * Puts a session into all of the topics or none (O4), when the broker has confirmed the interest (O2).
+ * Puts a client's session into all of the topics or none (O4), when the broker has confirmed the interest (O2).
  *
  * The round trip to the broker is made even where this node hears the topic already: it also brings in what was
  * published before the join was asked for, so that none of it is taken for something new (O3).
@@ -27,9 +37,10 @@ export interface Entry {
  * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or why the
  *   client may not be in a topic
  */
-export async function enter(session: Session, entry: Entry, services: Services) {
-  const { broker: name, onEntered, refusal, topics } = entry;
-  const { brokers, hub, index, interest } = services;
+export async function enter(client: Client, entry: Entry, services: Services) {
+  const { broker: name, group, refusal, topics } = entry;
+  const { brokers, index, interest } = services;
+  const { session } = client;
   const broker = brokers.resolve(session.vhost, name);
   if (!broker.driver.up)
     throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
@@ -37,12 +48,9 @@ export async function enter(session: Session, entry: Entry, services: Services) 
     const known = index.find(session.vhost, broker.name, topic);
     return known === undefined || !session.memberships.has(known);
   });
-  const limit = services.topicsPerConnection(session.vhost);
-  const total = session.memberships.size + missing.length;
-  if (total > limit) {
-    const text = `the connection would be in ${total} topics, the limit is ${limit}`;
-    throw new CarillonError("resource_exhausted", text);
-  }
+  const isJoined = (topic: Topic): boolean => topic.broker === broker.name && topics.has(topic.name);
+  const leaving = (): Topic[] => (group === undefined ? [] : services.groups.leaving(session, group, isJoined));
+  checkNumber(session, missing.length - leaving().length, services);
 
   const fresh = missing.map((topic) => index.findOrAdd(session.vhost, broker.name, topic));
   for (const topic of fresh) interest.hold(topic, broker.driver);
@@ -58,9 +66,37 @@ export async function enter(session: Session, entry: Entry, services: Services) 
     for (const topic of fresh) interest.release(topic);
     return;
   }
-  // In one turn: nothing can be delivered between the answer and the membership.
-  onEntered();
-  for (const topic of fresh) if (!hub.join(session, topic)) interest.release(topic);
+  const all = [...topics].map((topic) => index.find(session.vhost, broker.name, topic)).filter(isDefined);
+  begin(client, entry, { all, fresh, left: leaving() }, services);
+}
+
+/** In one turn: nothing can be delivered between the answer, the ends of the memberships before, and the new ones. */
+function begin(
+  client: Client,
+  { group, onEntered, wishes = NO_WISHES }: Entry,
+  { all, fresh, left }: Readonly<Record<"all" | "fresh" | "left", readonly Topic[]>>,
+  { attendance, groups, hub, interest }: Services,
+): void {
+  const { session } = client;
+  // First: what came for it before the answer is sent before it (O3).
+  for (const topic of left) hub.leave(session, topic);
+  onEntered(left.map(({ name }) => name));
+  // Somebody may have joined it to some of them on its behalf meanwhile.
+  const joined = fresh.filter((topic) => {
+    const isNew = hub.join(session, topic);
+    if (!isNew) interest.release(topic);
+    return isNew;
+  });
+  groups.joined(session, all, group, joined);
+  for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, wishes);
+}
+
+function checkNumber(session: Session, more: number, { topicsPerConnection }: Services): void {
+  const limit = topicsPerConnection(session.vhost);
+  const total = session.memberships.size + more;
+  if (total <= limit) return;
+  const text = `the connection would be in ${total} topics, the limit is ${limit}`;
+  throw new CarillonError("resource_exhausted", text);
 }
 
 function checkRight(refusal: CarillonError | undefined): void {
@@ -74,4 +110,8 @@ function checkPlace(topic: Topic): void {
     const text = `topic ${JSON.stringify(topic.name)} has ${maxSessions} sessions on this node, which is its limit`;
     throw new CarillonError("resource_exhausted", text);
   }
+}
+
+function isDefined<T>(thing: T | undefined): thing is T {
+  return thing !== undefined;
 }

@@ -1,9 +1,11 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import { authenticate } from "./authenticate.js";
+import { call } from "./call.js";
 import type { Command, Reply } from "./command.js";
 import { join } from "./join.js";
 import { leave } from "./leave.js";
+import { presence } from "./presence.js";
 import { publish } from "./publish.js";
 import type { Services } from "./services.js";
 
@@ -41,7 +43,8 @@ function dispatch(command: Command, client: Client, services: Services, reply: R
     case "authenticate":
       return authenticate(command, client, services, reply);
     case "call":
+      return call(command, client, services, reply);
     case "presence":
-      throw new CarillonError("unimplemented", `this server does not offer ${command.kind} yet`);
+      return presence(command, client, services, reply);
   }
 }

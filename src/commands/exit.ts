@@ -15,14 +15,27 @@ export interface Standing {
  * Takes a client out of the topics that it could be in before, and may not be in any more, and tells it which. Those that
  * something else has opened to it, such as a channel token, it stays in.
  */
-export function exitLost(client: Client, before: Standing, { hub }: Pick<Services, "hub">): void {
+export function exitLost(
+  client: Client,
+  before: Standing,
+  { attendance, hub }: Pick<Services, "attendance" | "hub">,
+): void {
   const now: Standing = { principal: client.principal, access: client.vhost };
   const lost = [...client.session.memberships.keys()].filter((topic) => mayBeIn(topic, before) && !mayBeIn(topic, now));
   for (const topic of lost) hub.leave(client.session, topic);
   if (lost.length > 0) client.connection.notify({ kind: "left", topics: lost.map(({ name }) => name) });
+  attendance.review(client);
 }
 
 function mayBeIn({ name }: Topic, { access, principal }: Standing): boolean {
   if (!access.exists(name)) return false;
   return decide({ action: "join", topic: name, principal, rules: access.rulesFor(name) }).allowed;
+}
+
+/** Takes everybody out of a topic that is no more, and tells them. */
+export function empty(topic: Topic, { clients, hub }: Pick<Services, "clients" | "hub">): void {
+  for (const session of topic.audiences.flatMap(({ members }) => members)) {
+    hub.leave(session, topic);
+    clients.get(session.id)?.connection.notify({ kind: "left", topics: [topic.name] });
+  }
 }

@@ -1,4 +1,5 @@
 import type { Client } from "../clients/client.js";
+import { labelFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import type { JoinCommand, Reply } from "./command.js";
 import { enter } from "./enter.js";
@@ -17,6 +18,10 @@ export async function join(command: JoinCommand, client: Client, services: Servi
   }
   const topics = distinctTopics(command.topics);
   brokers.resolve(client.vhost.name, command.broker);
+  const { group } = command;
+  checkGroup(group);
+  const watchRefusal = (topic: string): CarillonError | undefined =>
+    command.presence === true ? refusalOf(client, "presence", topic) : undefined;
   const byToken = new Set<string>();
   for (const topic of topics) {
     const refusal = refusalOf(client, "join", topic);
@@ -26,12 +31,27 @@ export async function join(command: JoinCommand, client: Client, services: Servi
     await client.vhost.authenticator.checkChannelToken(command.auth, topic);
     byToken.add(topic);
   }
+  for (const topic of topics) throwIf(watchRefusal(topic));
   const changes = await asked(client, "join", (hooks, who) =>
     hooks.onJoin({ client: who, broker: command.broker, topics: [...topics] }),
   );
-  const refusal = (topic: string): CarillonError | undefined =>
-    byToken.has(topic) ? absenceOf(client.vhost, topic) : refusalOf(client, "join", topic);
-  const onEntered = (): void => reply({ ok: true });
-  await enter(client.session, { broker: command.broker, topics, refusal, onEntered }, services);
+  const refusal = (topic: string): CarillonError | undefined => {
+    const toBeIn = byToken.has(topic) ? absenceOf(client.vhost, topic) : refusalOf(client, "join", topic);
+    return toBeIn ?? watchRefusal(topic);
+  };
+  const onEntered = (left: readonly string[]): void => {
+    reply({ ok: true, result: group === undefined ? undefined : { kind: "left", topics: left } });
+  };
+  const wishes = { hidden: command.hidden, watching: command.presence };
+  await enter(client, { broker: command.broker, topics, group, wishes, refusal, onEntered }, services);
   if (changes !== undefined) await applyChanges(client, changes, services);
+}
+
+function checkGroup(group: string | undefined): void {
+  const fault = group === "" ? "is empty" : labelFault(group ?? "");
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `group ${fault}`);
+}
+
+function throwIf(refusal: CarillonError | undefined): void {
+  if (refusal !== undefined) throw refusal;
 }

@@ -13,7 +13,7 @@ export async function joinOnBehalf(client: Client, broker: string, topics: reado
   const names = distinctTopics(topics);
   const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
   const refusal = (topic: string) => absenceOf(client.vhost, topic);
-  await enter(client.session, { broker, topics: names, refusal, onEntered }, services);
+  await enter(client, { broker, topics: names, refusal, onEntered }, services);
 }
 
 /** Leaves topics for a client, and tells it which of them it was in. */

@@ -1,22 +1,28 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
+import { withResolvers } from "../util/with-resolvers.js";
+import { checkCall, taskOf } from "./call.js";
 import type { PublishCommand, Reply } from "./command.js";
 import { applyChanges, asked } from "./hooks.js";
 import { refusalOf } from "./rights.js";
 import type { Services } from "./services.js";
 
-/** Publishes as a client of the session's vhost, and answers when the broker has the message. */
+/**
+ * Publishes as a client of the session's vhost, and answers when the broker has the message. Where a task is triggered by it,
+ * when that waits for a worker, or has one, too: if it comes to that not, the message was published all the same.
+ */
 export async function publish(
   command: PublishCommand,
   client: Client,
   services: Services,
   reply: Reply,
 ): Promise<void> {
-  const { broker, event, payload, topics } = command;
+  const { broker, event, payload, topics, trigger: triggered } = command;
   const { publisher } = services;
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
   }
+  if (triggered !== "") checkTrigger(command, client);
   const source = {
     kind: "client",
     vhost: client.vhost.name,
@@ -32,5 +38,34 @@ export async function publish(
     if (changes !== undefined) await applyChanges(client, changes, services);
   }
   await publisher.publish(source, drafts);
+  if (triggered !== "") await trigger(command, client, services);
   reply({ ok: true });
+}
+
+function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client): void {
+  checkCall(client, event, "trigger");
+  if (topics.length !== 1) {
+    throw new CarillonError("invalid_argument", `topics: ${topics.length} of them, a trigger needs exactly one`);
+  }
+}
+
+/** Resolves when the task waits for a worker, or has one. What becomes of it nobody waits for: the log is told. */
+function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, services: Services) {
+  const { promise, reject, resolve } = withResolvers<void>();
+  const [topic = ""] = topics;
+  let taken = false;
+  services.calls.ask(client.session, taskOf(client, services, { event, payload, topic, wantsAnswer: false }), {
+    onTaken: () => {
+      taken = true;
+      resolve();
+    },
+    onPart: () => {
+      resolve();
+    },
+    onFailed: (error) => {
+      if (taken) services.onUndone(client.vhost.name, event, error);
+      else reject(new CarillonError(error.code, `published, but ${error.message}`));
+    },
+  });
+  return promise;
 }

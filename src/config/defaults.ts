@@ -137,6 +137,8 @@ limits:
   # WebSocket connections of this node. Each takes an open file.
   connections: 50000
   topics_per_connection: 1000
+  # Calls to workers of one connection that may be under way at a time.
+  calls_per_connection: 100
   topics_per_message: 1000
   # Largest WebSocket frame that a client may send.
   frame: 1MiB

@@ -130,6 +130,7 @@ export const schema = z
       .strictObject({
         connections: count(1, 10_000_000).default(50_000),
         topics_per_connection: count(1, 1_000_000).default(1_000),
+        calls_per_connection: count(1, 1_000_000).default(100),
         topics_per_message: count(1, 1_000_000).default(1_000),
         frame: bytes("1KiB", "64MiB").prefault("1MiB"),
         payload: bytes("1B", "64MiB").prefault("1MiB"),

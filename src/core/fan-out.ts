@@ -71,6 +71,13 @@ export class FanOut {
     this.#push(session, answerBatch(frame));
   }
 
+  /** The same with a message that is for few sessions, and for whoever of them is there now. */
+  sendMessage(session: Session, frame: Uint8Array): void {
+    this.delivered.messages += 1;
+    this.delivered.bytes += frame.length;
+    this.send(session, frame);
+  }
+
   /** Gives what gathered for an audience to those who are its members now; it is written at the end of the turn. */
   settle(audience: Audience): void {
     const batch = this.#close(audience);

@@ -3,8 +3,8 @@ import type { FanOut } from "./fan-out.js";
 import type { Session } from "./session.js";
 import type { Topic } from "./topic.js";
 
-/** Told when a session is no longer in a topic, so that the topic's subscription can be let go. */
-export type OnLeft = (topic: Topic) => void;
+/** Told when a session is no longer in a topic, so that what came with it can be let go. */
+export type OnLeft = (topic: Topic, session: Session) => void;
 
 /** Who on this node is in which topic. */
 export class Hub {
@@ -51,7 +51,7 @@ export class Hub {
       if (moved !== undefined) moved.place = place;
     }
     if (audience.members.length === 0) topic.audiences.splice(topic.audiences.indexOf(audience), 1);
-    this.#onLeft(topic);
+    this.#onLeft(topic, session);
   }
 
   /**

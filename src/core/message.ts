@@ -29,14 +29,14 @@ export interface Receipt {
   readonly stage: Stage;
 }
 
-/** Makes ids that no other node makes: a prefix of this node, a dash, and a count in base 36. */
+/** Makes ids that no other node makes: a prefix of this node, a dash or a dot, and a count in base 36. */
 export class MessageIds {
   readonly #prefix: string;
   #count = 0;
 
   /** @param node - unique among all nodes that ever share a broker; letters and digits */
-  constructor(node: string) {
-    this.#prefix = `${node}-`;
+  constructor(node: string, separator: "-" | "." = "-") {
+    this.#prefix = node + separator;
   }
 
   next(): string {

@@ -1,5 +1,6 @@
 import type { CarillonError, ChosenClose, CloseReason } from "../errors.js";
 import type { Message, Publication, Stage } from "./message.js";
+import type { PresenceNews } from "./notice.js";
 
 /**
  * What the core asks of the outside. Each interface is what Carillon needs and no more; the drivers, sinks and dialects
@@ -22,6 +23,12 @@ export interface BrokerDriver {
 
   /** Asks for the messages of one topic. They come to `deliver` in the broker's order, until closed. Never throws. */
   subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription;
+
+  /**
+   * The same for all topics whose names are this one, a dot, and one segment more.
+   * A segment is at least one character, and none of them a dot.
+   */
+  subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription;
 
   /**
    * Resolves when every subscribe before it has taken effect: messages published from then on arrive, and those
@@ -87,6 +94,8 @@ export interface Encoding {
   frameMaker(topic: string): FrameMaker;
   /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
   laggedFrame(topic: string, missed: number): Uint8Array | undefined;
+  /** Tells who has come and gone; undefined where clients are not told. */
+  presenceFrame(news: PresenceNews): Uint8Array | undefined;
 }
 
 /** Time, so that tests own it. */

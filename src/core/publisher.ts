@@ -1,7 +1,8 @@
 import { CarillonError } from "../errors.js";
 import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
-import type { BrokerDirectory, BrokerDriver, Clock } from "./ports.js";
+import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker } from "./ports.js";
 import { labelFault, topicFault } from "./topic-name.js";
+import { isUserTopic } from "./user-topic.js";
 
 /** What somebody asks to have published. */
 export interface Draft {
@@ -122,9 +123,9 @@ export class Publisher {
   check(source: Source, drafts: readonly Draft[]): void {
     for (const [position, draft] of drafts.entries()) {
       const where = placeOf(source, position);
-      checkDraft(draft, this.#options.limits, where);
+      checkDraft(draft, this.#options.limits, where, source);
       checkRights(draft, source, where);
-      resolve(this.#options.brokers, source.vhost, draft.broker, where);
+      resolve(this.#options.brokers, source.vhost, draft, where);
     }
   }
 
@@ -142,9 +143,9 @@ export class Publisher {
     let expanded = 0;
     for (const [position, draft] of drafts.entries()) {
       const where = placeOf(source, position);
-      checkDraft(draft, limits, where);
+      checkDraft(draft, limits, where, source);
       checkRights(draft, source, where);
-      const { driver } = resolve(brokers, source.vhost, draft.broker, where);
+      const { driver } = resolve(brokers, source.vhost, draft, where);
       const topics = draft.topics.length === 1 ? draft.topics : new Set(draft.topics);
       const message: Message = {
         id: draft.id === "" ? ids.next() : draft.id,
@@ -177,7 +178,7 @@ function placeOf({ kind }: Source, position: number): string {
   return kind === "backend" ? `messages[${position}].` : "";
 }
 
-function checkDraft(draft: Draft, limits: PublisherLimits, where: string): void {
+function checkDraft(draft: Draft, limits: PublisherLimits, where: string, { kind }: Source): void {
   const { event, id, payload, topics } = draft;
   if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
   if (topics.length > limits.topicsPerMessage) {
@@ -185,7 +186,8 @@ function checkDraft(draft: Draft, limits: PublisherLimits, where: string): void 
   }
   for (const [position, topic] of topics.entries()) {
     const fault = topicFault(topic);
-    if (fault !== undefined) throw invalid(`${where}topics[${position}] ${fault}`);
+    if (fault === undefined || (kind === "backend" && isUserTopic(topic))) continue;
+    throw invalid(`${where}topics[${position}] ${fault}`);
   }
   if (payload.length > limits.payloadBytes) {
     throw invalid(`${where}payload: ${payload.length} bytes, the limit is ${limits.payloadBytes}`);
@@ -203,13 +205,31 @@ function checkRights({ topics }: Draft, source: Source, where: string): void {
   }
 }
 
-function resolve(brokers: BrokerDirectory, vhost: string, name: string, where: string): { driver: BrokerDriver } {
+function resolve(
+  brokers: BrokerDirectory,
+  vhost: string,
+  { broker: name, topics }: Draft,
+  where: string,
+): { driver: BrokerDriver } {
+  let broker: NamedBroker;
   try {
-    return brokers.resolve(vhost, name);
+    broker = brokers.resolve(vhost, name);
   } catch (error) {
     if (!(error instanceof CarillonError)) throw error;
     throw new CarillonError(error.code, `${where}broker: ${error.message}`);
   }
+  if (name !== "") checkHeard(topics, broker, brokers.resolve(vhost, ""), where);
+  return broker;
+}
+
+/** Topics that nobody joins are heard on one broker only. */
+function checkHeard(topics: readonly string[], broker: NamedBroker, standard: NamedBroker, where: string): void {
+  if (broker.name === standard.name) return;
+  const position = topics.findIndex(isUserTopic);
+  if (position === -1) return;
+  throw invalid(
+    `${where}topics[${position}] is heard on the vhost's default broker only, ${JSON.stringify(standard.name)}`,
+  );
 }
 
 function invalid(message: string): CarillonError {

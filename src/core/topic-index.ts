@@ -1,5 +1,5 @@
 import { Topic } from "./topic.js";
-import type { RulesOf } from "./topic-rules.js";
+import type { RulesOf, TopicRules } from "./topic-rules.js";
 
 /** The topics of this node by vhost, broker and name. A topic of one vhost is never found by another (design: vhost). */
 export class TopicIndex {
@@ -20,9 +20,13 @@ export class TopicIndex {
     for (const [key, realm] of this.#realms) if (key.startsWith(`${vhost}\n`)) yield* realm.values();
   }
 
-  /** The vhost's rules have changed: its topics get the new ones. */
-  refresh(vhost: string): void {
-    for (const topic of this.of(vhost)) topic.rules = this.#rulesOf(vhost, topic.name);
+  /** The vhost's rules have changed: its topics get the new ones. @param onChanged - told of each, when it has them */
+  refresh(vhost: string, onChanged?: (topic: Topic, before: TopicRules) => void): void {
+    for (const topic of this.of(vhost)) {
+      const before = topic.rules;
+      topic.rules = this.#rulesOf(vhost, topic.name);
+      onChanged?.(topic, before);
+    }
   }
 
   find(vhost: string, broker: string, name: string): Topic | undefined {

@@ -1,6 +1,6 @@
 import type { Command, Outcome } from "../commands/command.js";
 import type { Message } from "../core/message.js";
-import type { Notice } from "../core/notice.js";
+import type { Notice, PresenceNews } from "../core/notice.js";
 
 /**
  * One client protocol. A dialect turns wire text into commands, and messages and answers into wire text; it knows
@@ -32,6 +32,8 @@ export interface MessageEncoding {
   textMaker(topic: string): (message: Message) => string;
   /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
   laggedText(topic: string, missed: number): string | undefined;
+  /** Tells a client that has asked to be told who comes and goes; undefined where the protocol has no words for it. */
+  presenceText(news: PresenceNews): string | undefined;
 }
 
 export type Received =

@@ -32,6 +32,10 @@ function encodingWith(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
       const text = encoding.laggedText(topic, missed);
       return text === undefined ? undefined : toFrame(text);
     },
+    presenceFrame(news) {
+      const text = encoding.presenceText(news);
+      return text === undefined ? undefined : toFrame(text);
+    },
   };
 }
 

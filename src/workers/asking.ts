@@ -39,6 +39,7 @@ export class Asking {
   readonly #ticker: Ticker;
   #count = 0;
   #stopped = false;
+  #onEmpty: (() => void) | undefined;
 
   constructor(options: AskingOptions) {
     this.#options = options;
@@ -152,6 +153,15 @@ export class Asking {
     for (const task of this.#tasks.values()) {
       if (task.node === node) this.#retry(task, "the node whose worker had it is gone");
     }
+  }
+
+  /** No new tasks. Resolves when those that are under way have ended. */
+  async drain(): Promise<void> {
+    this.#stopped = true;
+    if (this.#tasks.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
   }
 
   /** All askers are told. */
@@ -318,7 +328,9 @@ export class Asking {
   #end(task: AskedTask): void {
     task.ended = true;
     task.cancelDeadline?.();
-    if (this.#tasks.delete(task.number)) this.#budget.giveBack(task.request.vhost, task.bytes);
+    if (!this.#tasks.delete(task.number)) return;
+    this.#budget.giveBack(task.request.vhost, task.bytes);
+    if (this.#tasks.size === 0) this.#onEmpty?.();
   }
 
   /** Others are asked first from now on. */

@@ -100,9 +100,12 @@ export class ClusterDispatch implements Dispatch {
     await this.#announcements.start();
   }
 
-  /** This node's workers get no more tasks. Resolves when they have ended those that they have. */
+  /**
+   * What is asked here from now on is refused, and this node's workers get no more tasks. Resolves when what was asked, and
+   * what they have, has ended.
+   */
   async drain(): Promise<void> {
-    await this.#working.drain();
+    await Promise.all([this.#asking.drain(), this.#working.drain()]);
   }
 
   /** What was asked here is refused, and what this node's workers had goes to others. */

@@ -314,6 +314,28 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(heardBySecond).toEqual(["1", "2"]);
     });
 
+    test("W22: what is below a topic by one segment is heard with its name, and nothing else", async () => {
+      const [, other = driver] = drivers;
+      const heard = new Queue<string>();
+      const names = ["above.1", "above.zß", "above.a%2Ab", "above.a*b>"];
+      const subscription = driver.subscribeBelow("/", "above", (name, arrived) => {
+        heard.push(`${name}: ${text(arrived)}`);
+      });
+      const ear = await hear("above.1");
+      const elsewhere = ["above", "abov.1", "above1.1", "above.1.2", "other.above.1", "above."];
+
+      await other.publish([...elsewhere.map((name) => to(name, "no")), to("above.1", "other vhost", "/other")]);
+      await other.publish(names.map((name) => to(name, name)));
+
+      for (const name of names) expect(await heard.next()).toBe(`${name}: ${name}`);
+      expect(await ear.texts(1)).toEqual(["above.1"]);
+      subscription.close();
+      await driver.settle();
+      await other.publish([to("above.1", "after close")]);
+      expect(await ear.texts(1)).toEqual(["after close"]);
+      expect(heard.unread).toEqual([]);
+    });
+
     test("O9: after stop it is not up, and everything but leaving is refused with unavailable", async () => {
       const subscription = driver.subscribe("/", "a", () => {});
       await driver.settle();

@@ -18,6 +18,8 @@ class NotingDriver implements BrokerDriver {
   admit(): void {}
   publish = () => Promise.resolve("flushed" as const);
 
+  subscribeBelow = (): Subscription => ({ refusal: undefined, close: () => {} });
+
   subscribe(_vhost: string, topic: string): Subscription {
     this.log.push(`+${topic}`);
     const refusal = topic.startsWith("forbidden") ? new CarillonError("permission_denied", "no") : undefined;

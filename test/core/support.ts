@@ -64,6 +64,8 @@ export class CountingEncoding implements Encoding {
   laggedFrame(topic: string, missed: number): Uint8Array {
     return Buffer.from(`${topic}!${missed};`);
   }
+
+  presenceFrame(): undefined {}
 }
 
 export function topicNamed(name: string, rules: Partial<TopicRules> = {}): Topic {

@@ -145,7 +145,8 @@ test("O2: a join is answered when NATS has taken in the interest, not when it wa
 
   proxy.hold("clients");
   client.send({ command: "join", topics: ["foo"] });
-  await proxy.passed("SUB", 1);
+  // foo, and what is published for its connections.
+  await proxy.passed("SUB", 2);
   await say(other, "foo", "before");
   await roundTrips(node);
   expect(client.unread).toEqual([]);

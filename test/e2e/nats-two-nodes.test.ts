@@ -101,7 +101,8 @@ describe("N4: a node's interest in NATS", () => {
       await client.ask({ command: "leave", topics: ["foo"] });
     }
 
-    expect(proxy.count("SUB")).toBe(1);
+    // And what is published for its connections.
+    expect(proxy.count("SUB")).toBe(2);
     expect(proxy.count("UNSUB")).toBe(0);
     expect(await subjectsOf(server, "one")).toEqual(["carillon._.foo"]);
   });

@@ -99,6 +99,13 @@ export class ExampleRunner {
     this.#backend = `127.0.0.1:${port}`;
   }
 
+  /** Starts a worker; resolves when the node that is running has let it in. */
+  async startWorker({ code, file }: Example): Promise<void> {
+    const worker = this.#startModule(file, code);
+    this.#background.push(worker);
+    await worker.says(/^at work$/);
+  }
+
   /** Runs an example to its end. */
   async run({ code, file, language }: Example): Promise<string> {
     if (language === "yaml") {

@@ -10,10 +10,22 @@ interface Connections {
   readonly connections: readonly { readonly name?: string; readonly subscriptions_list?: readonly string[] }[];
 }
 
-/** The subjects of messages that the clients of this name are subscribed to, sorted; not those of words between nodes. */
+/**
+ * The subjects of topics that the clients of this name are subscribed to, sorted; not those of words between nodes, nor
+ * those of topics that nobody joins, which {@link userSubjectsOf} gives.
+ */
 export async function subjectsOf(server: NatsServer, clientName: string): Promise<string[]> {
+  return (await allSubjectsOf(server, clientName)).filter((subject) => !subject.includes(".$"));
+}
+
+/** Of `$user.…` and `$connection.…`. */
+export async function userSubjectsOf(server: NatsServer, clientName: string): Promise<string[]> {
+  const subjects = await allSubjectsOf(server, clientName);
+  return subjects.filter((subject) => /\.\$(?:user|connection)\./.test(subject));
+}
+
+async function allSubjectsOf(server: NatsServer, clientName: string): Promise<string[]> {
   const { connections } = await monitor<Connections>(server, "connz?subs=1&limit=10000");
   const named = connections.filter(({ name }) => name === clientName);
-  const subjects = named.flatMap((connection) => connection.subscriptions_list ?? []);
-  return subjects.filter((subject) => !subject.includes(".$cluster.")).toSorted();
+  return named.flatMap((connection) => connection.subscriptions_list ?? []).toSorted();
 }

@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Task } from "../../gen/carillon/v1/worker_pb.js";
 import type { ConfigInput } from "../../src/index.js";
 import { connect, type TestClient } from "./client.js";
 import { startNode, type TestNode } from "./node.js";
 import { publish } from "./publish.js";
+import { startWorker, type TestWorker } from "./worker.js";
 
 /**
  * A golden transcript: what goes over the wire, line by line.
@@ -16,8 +18,14 @@ import { publish } from "./publish.js";
  *     < {"topic":"@join","payload":["foo"]}             the server's next frame, byte for byte
  *     publish foo {"payload":"hi","event":"e"}          a backend publishes; "hex" instead of "payload" for bytes
  *     closed 1008 too many malformed frames             the server has closed
+ *     worker chat/* sum                                 a worker for these events comes
+ *     task {"event":"sum","payload":"1+1"}              it gets a task with these fields
+ *     answer 2                                          it answers the last task that it got; "part" where more follows,
+ *     answer-hex ff                                     in hexadecimal
+ *     fail not_found no such thing                      it fails that task
  *
- * At the end nothing may be unread: a join of its own is the sentinel. In `<` lines `<time>` stands for any time.
+ * At the end nothing may be unread: a join of its own is the sentinel. In `<` lines `<time>` stands for any time,
+ * `<connection>` for the id of any connection.
  */
 export interface Transcript {
   readonly title: string;
@@ -42,12 +50,13 @@ export async function playTranscript({ lines }: Transcript): Promise<void> {
   const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? "/ws";
   const node = await startNode(JSON.parse(config) as ConfigInput);
   const client = await connect(node.ws + path);
+  const stage: Stage = { client, node, worker: undefined, task: undefined };
   let closed = false;
   for (const line of lines) {
     const space = line.indexOf(" ");
     const [verb, rest] = [line.slice(0, space), line.slice(space + 1)];
     if (verb === "closed") closed = true;
-    await play(verb, rest, client, node);
+    await play(verb, rest, stage);
   }
   if (!closed) {
     const sentinel = await client.ask({ command: "join", topics: ["sentinel"], id: "sentinel" });
@@ -56,7 +65,16 @@ export async function playTranscript({ lines }: Transcript): Promise<void> {
   expect(client.unread).toEqual([]);
 }
 
-async function play(verb: string, rest: string, client: TestClient, node: TestNode): Promise<void> {
+interface Stage {
+  readonly client: TestClient;
+  readonly node: TestNode;
+  worker: TestWorker | undefined;
+  /** That it has got last. */
+  task: Task | undefined;
+}
+
+async function play(verb: string, rest: string, stage: Stage): Promise<void> {
+  const { client, node } = stage;
   switch (verb) {
     case "config":
     case "open":
@@ -68,8 +86,7 @@ async function play(verb: string, rest: string, client: TestClient, node: TestNo
       client.webSocket.send(Buffer.from(rest, "hex"));
       return;
     case "<": {
-      const text = await client.nextText();
-      expect(rest.includes("<time>") ? text.replace(/"\d{4}-[\d-]+T[\d:]+\.\d{3}Z"/, '"<time>"') : text).toBe(rest);
+      expect(masked(await client.nextText(), rest)).toBe(rest);
       return;
     }
     case "publish": {
@@ -85,7 +102,33 @@ async function play(verb: string, rest: string, client: TestClient, node: TestNo
       expect(`${code} ${reason}`).toBe(rest);
       return;
     }
+    case "worker":
+      stage.worker = await startWorker(node, rest.split(" "));
+      return;
     default:
-      throw new Error(`a transcript has no ${JSON.stringify(verb)}`);
+      await work(verb, rest, stage);
   }
+}
+
+async function work(verb: string, rest: string, stage: Stage): Promise<void> {
+  const { task, worker } = stage;
+  if (worker === undefined) throw new Error(`a transcript without a worker has no ${JSON.stringify(verb)}`);
+  if (verb === "task") {
+    const { payload, ...next } = (stage.task = await worker.tasks.next());
+    expect({ ...next, payload: Buffer.from(payload).toString() }).toMatchObject(JSON.parse(rest) as object);
+    return;
+  }
+  if (task === undefined) throw new Error("the worker has got no task");
+  const [word = "", ...words] = rest.split(" ");
+  if (verb === "answer" || verb === "part") worker.answer(task, rest, verb === "part");
+  else if (verb === "answer-hex") worker.answer(task, Buffer.from(rest, "hex"));
+  else if (verb === "fail") worker.fail(task, word, words.join(" "));
+  else throw new Error(`a transcript has no ${JSON.stringify(verb)}`);
+}
+
+function masked(text: string, like: string): string {
+  const timeless = like.includes("<time>") ? text.replace(/"\d{4}-[\d-]+T[\d:]+\.\d{3}Z"/, '"<time>"') : text;
+  return like.includes("<connection>")
+    ? timeless.replaceAll(/"connection":"[\da-f]{12}\.[\da-z]+"/g, '"connection":"<connection>"')
+    : timeless;
 }

@@ -4,10 +4,18 @@ import { CarillonError } from "../../errors.js";
 
 type Deliver = (message: Message) => void;
 
+interface Below {
+  /** What the names begin with: its last character is a dot. */
+  readonly above: string;
+  readonly deliver: (name: string, message: Message) => void;
+}
+
 /** Within this process only: nothing to install, nothing to lose. What is published is delivered before it is answered. */
 export class MemoryDriver implements BrokerDriver {
   /** By vhost and topic. Nearly every topic has one listener, and lists are gone through for less than sets. */
   readonly #vhosts = new Map<string, Map<string, Deliver[]>>();
+  /** By vhost. There is hardly more than one of each. */
+  readonly #below = new Map<string, Below[]>();
   #up = true;
 
   get up(): boolean {
@@ -21,6 +29,7 @@ export class MemoryDriver implements BrokerDriver {
   stop(): Promise<void> {
     this.#up = false;
     this.#vhosts.clear();
+    this.#below.clear();
     return Promise.resolve();
   }
 
@@ -32,6 +41,17 @@ export class MemoryDriver implements BrokerDriver {
       const others = topics.get(topic)?.filter((one) => one !== deliver) ?? [];
       if (others.length === 0) topics.delete(topic);
       else topics.set(topic, others);
+    };
+    return { refusal: undefined, close };
+  }
+
+  subscribeBelow(vhost: string, topic: string, deliver: Below["deliver"]): Subscription {
+    const below: Below = { above: `${topic}.`, deliver };
+    this.#below.set(vhost, [...(this.#below.get(vhost) ?? []), below]);
+    const close = (): void => {
+      const others = this.#below.get(vhost)?.filter((one) => one !== below) ?? [];
+      if (others.length === 0) this.#below.delete(vhost);
+      else this.#below.set(vhost, others);
     };
     return { refusal: undefined, close };
   }
@@ -50,7 +70,14 @@ export class MemoryDriver implements BrokerDriver {
     for (const { vhost, topic, message } of publications) {
       const listeners = this.#vhosts.get(vhost)?.get(topic);
       if (listeners !== undefined) for (const deliver of listeners) deliver(message);
+      const below = this.#below.get(vhost);
+      if (below === undefined) continue;
+      for (const { above, deliver } of below) if (isBelow(topic, above)) deliver(topic, message);
     }
     return "flushed";
   }
+}
+
+function isBelow(topic: string, above: string): boolean {
+  return topic.startsWith(above) && topic.length > above.length && !topic.includes(".", above.length);
 }

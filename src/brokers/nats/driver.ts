@@ -1,4 +1,4 @@
-import type { MsgHdrs } from "nats";
+import type { Msg, MsgHdrs } from "nats";
 import type { Message, MessageIds, Publication, Stage } from "../../core/message.js";
 import type { BrokerDriver, Clock, Subscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
@@ -10,7 +10,7 @@ import { NatsMessage, publishedSize, toHeaders } from "./metadata.js";
 import type { NatsOptions } from "./options.js";
 import type { Refusal } from "./refusal.js";
 import { Rounds } from "./rounds.js";
-import { subjectOf } from "./subject.js";
+import { segmentOf, subjectOf } from "./subject.js";
 
 export interface NatsDriverOptions {
   /** Name of the broker, for errors. */
@@ -77,14 +77,26 @@ export class NatsDriver implements BrokerDriver {
   }
 
   subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription {
-    const { clock, events, ids, nats } = this.#options;
-    const subject = subjectOf(nats.prefix, vhost, topic);
+    return this.#listen(topic, subjectOf(this.#options.nats.prefix, vhost, topic), (message) => {
+      deliver(message);
+    });
+  }
+
+  subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription {
+    const above = subjectOf(this.#options.nats.prefix, vhost, topic);
+    return this.#listen(topic, `${above}.*`, (message, { subject }) => {
+      deliver(`${topic}.${segmentOf(subject.slice(above.length + 1))}`, message);
+    });
+  }
+
+  #listen(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): Subscription {
+    const { clock, events, ids } = this.#options;
     const listener = new TopicListener(
       topic,
       subject,
       (msg) => {
         try {
-          deliver(new NatsMessage(msg, ids, clock.now()));
+          deliver(new NatsMessage(msg, ids, clock.now()), msg);
         } catch (fault) {
           // Thrown on, it would end the client library's reader without a trace.
           events.onError(`delivering a message of ${subject} failed: ${reasonOf(fault)}`);

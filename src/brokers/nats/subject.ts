@@ -26,6 +26,15 @@ export function subjectOf(prefix: string, vhost: string, topic: string): string 
   return `${prefix}.${vhostToken(vhost)}.${tokens}`;
 }
 
+/** The segment of a topic that a token of a subject stands for. What nobody here has encoded is taken as it is. */
+export function segmentOf(token: string): string {
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token;
+  }
+}
+
 function vhostToken(vhost: string): string {
   if (vhost === DEFAULT_VHOST) return DEFAULT_VHOST_TOKEN;
   const path = vhost.slice(1);

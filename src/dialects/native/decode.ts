@@ -10,7 +10,18 @@ type Fields = Readonly<Record<string, unknown>>;
 type Build = (fields: Fields) => Command;
 
 const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
-  ["join", (fields) => ({ kind: "join", broker: brokerOf(fields), topics: topicsOf(fields), auth: authOf(fields) })],
+  [
+    "join",
+    (fields) => ({
+      kind: "join",
+      broker: brokerOf(fields),
+      topics: topicsOf(fields),
+      auth: optionalText(fields, "auth"),
+      group: optionalText(fields, "group"),
+      hidden: flagOf(fields, "hidden"),
+      presence: flagOf(fields, "presence"),
+    }),
+  ],
   ["leave", (fields) => ({ kind: "leave", broker: brokerOf(fields), topics: topicsOf(fields) })],
   [
     "publish",
@@ -20,9 +31,18 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
       topics: topicsOf(fields),
       payload: payloadOf(fields),
       event: textOf(fields, "event"),
+      trigger: textOf(fields, "trigger"),
     }),
   ],
-  ["call", (fields) => ({ kind: "call", name: topicsOf(fields)[0] ?? "", payload: payloadOf(fields) })],
+  [
+    "call",
+    (fields) => ({
+      kind: "call",
+      event: onlyTopicOf(fields),
+      payload: payloadOf(fields),
+      timeout: numberOf(fields, "timeout"),
+    }),
+  ],
   ["presence", (fields) => ({ kind: "presence", broker: brokerOf(fields), topics: topicsOf(fields) })],
   ["authenticate", (fields) => ({ kind: "authenticate", token: textOf(fields, "payload") })],
 ]);
@@ -68,9 +88,29 @@ function textOf(fields: Fields, name: string): string {
   return value;
 }
 
-/** A channel token. */
-function authOf(fields: Fields): string | undefined {
-  return fields["auth"] === undefined ? undefined : textOf(fields, "auth");
+function optionalText(fields: Fields, name: string): string | undefined {
+  return fields[name] === undefined ? undefined : textOf(fields, name);
+}
+
+function flagOf(fields: Fields, name: string): boolean | undefined {
+  const value = fields[name];
+  if (value === undefined || typeof value === "boolean") return value;
+  throw invalid(`${name}: neither true nor false`);
+}
+
+function numberOf(fields: Fields, name: string): number | undefined {
+  const value = fields[name];
+  if (value === undefined || typeof value === "number") return value;
+  throw invalid(`${name}: not a number`);
+}
+
+/** A call's topic is the event that it is about. */
+function onlyTopicOf(fields: Fields): string {
+  const topics = topicsOf(fields);
+  const [topic] = topics;
+  if (topic === undefined || topics.length > 1)
+    throw invalid(`topics: ${topics.length} of them, exactly one is needed`);
+  return topic;
 }
 
 function topicsOf(fields: Fields): readonly string[] {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import type { Outcome } from "../../commands/command.js";
+import type { Outcome, PresentResult, Result } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
-import type { Notice } from "../../core/notice.js";
+import type { Notice, PresenceNews, Present } from "../../core/notice.js";
 import type { MessageEncoding } from "../dialect.js";
 
 /** What a client may give a command to tell its answer by. */
@@ -14,6 +14,7 @@ export const messageEncoding: MessageEncoding = {
     return ({ payload }) => `${begin}${payloadText(payload)}}`;
   },
   laggedText: () => undefined,
+  presenceText,
 };
 
 /** The same with `id`, `event` where there is one, and `time`, for clients that came with `?meta=1`. */
@@ -23,27 +24,60 @@ export const messageEncodingWithMetadata: MessageEncoding = {
     return (message) => `${begin}${payloadText(message.payload)}${metadataText(message)}}`;
   },
   laggedText: (topic, missed) => JSON.stringify({ topic: "#lagged", payload: [topic], missed }),
+  presenceText,
 };
 
-/** The answer to a command: `@join` for yes, `#join` for no, with the topics as the client gave them. */
+/** The answer to a command: `@join` for yes, `#join` for no, with the topics as the client gave them, or what it asked for. */
 export function answerText(
   command: string,
   topics: readonly string[],
   id: CommandId | undefined,
   outcome: Outcome,
 ): string {
-  const answer: Record<string, unknown> = { topic: `${outcome.ok ? "@" : "#"}${command}`, payload: topics };
+  const result = outcome.ok ? outcome.result : undefined;
+  if (result?.kind === "part") return partText(result, id);
+  const payload = result?.kind === "present" ? presentPayload(result) : topics;
+  const answer: Record<string, unknown> = { topic: `${outcome.ok ? "@" : "#"}${command}`, payload };
   if (id !== undefined) {
     answer["id"] = id;
+    if (result?.kind === "left") answer["left"] = result.topics;
     if (!outcome.ok) answer["error"] = { code: outcome.error.code, message: outcome.error.message };
   }
   return JSON.stringify(answer);
 }
 
+/** A part of a call's answer; written like a message's payload. */
+function partText({ more, payload }: Extract<Result, { kind: "part" }>, id: CommandId | undefined): string {
+  const idText = id === undefined ? "" : `,"id":${JSON.stringify(id)}`;
+  return `${messageBegin("@call")}${payloadText(payload)}${idText}${more ? ',"more":true' : ""}}`;
+}
+
+function presentPayload({ count, members, more, topic, users }: PresentResult): object {
+  const listed = members.map(memberOf);
+  return more ? { topic, count, users, members: listed, more } : { topic, count, users, members: listed };
+}
+
+/** Who has come and gone. Of those who have gone nobody needs to be told what is known of them. */
+function presenceText({ count, joined, left, topic }: PresenceNews): string {
+  const gone = left.map(({ connectionId, user }) => ({ connection: connectionId, user }));
+  const payload = { topic, count, joined: joined.map(memberOf), left: gone };
+  return JSON.stringify({ topic: "@presence", payload });
+}
+
+function memberOf({ connectionId, info, user }: Present): object {
+  return { connection: connectionId, user, info };
+}
+
 /** What was done on the client's behalf reads as the answer to the command that it did not send. */
 export function noticeText({ kind, topics }: Notice): string {
-  return JSON.stringify({ topic: kind === "joined" ? "@join" : "@leave", payload: topics });
+  return JSON.stringify({ topic: NOTICES[kind], payload: topics });
 }
+
+const NOTICES: Readonly<Record<Notice["kind"], string>> = {
+  joined: "@join",
+  left: "@leave",
+  unwatched: "#presence",
+};
 
 /** The answer to a frame that is no command. */
 export function malformedText(why: string): string {

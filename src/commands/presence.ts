@@ -1,0 +1,36 @@
+import type { Client } from "../clients/client.js";
+import { CarillonError } from "../errors.js";
+import type { PresenceCommand, Reply } from "./command.js";
+import { refusalOf } from "./rights.js";
+import type { Services } from "./services.js";
+import { distinctTopics } from "./topics.js";
+
+/** Most members that one answer lists. */
+const MOST_MEMBERS = 1_000;
+
+/** Who is in a topic. */
+export function presence(command: PresenceCommand, client: Client, services: Services, reply: Reply): void {
+  const topics = distinctTopics(command.topics);
+  const [topic] = topics;
+  if (topic === undefined || topics.size > 1) {
+    throw new CarillonError("invalid_argument", `topics: ${topics.size} of them, exactly one is needed`);
+  }
+  const { name: broker } = services.brokers.resolve(client.vhost.name, command.broker);
+  const refusal = refusalOf(client, "presence", topic);
+  if (refusal !== undefined) throw refusal;
+  const place = { vhost: client.vhost.name, broker, topic };
+  const members = services.presence.members(place);
+  reply({
+    ok: true,
+    result: {
+      kind: "present",
+      topic,
+      count: services.presence.count(place),
+      users: services.presence.users(place),
+      members: members.slice(0, MOST_MEMBERS),
+      more: members.length > MOST_MEMBERS,
+    },
+  });
+  // What waits to be told is in the answer.
+  services.attendance.watchAnew(client, place);
+}

@@ -1,0 +1,75 @@
+import { connect, type NativeFrame } from "../support/client.js";
+import type { TestNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+import { present, startWorld, WORLDS } from "./support.js";
+
+const vhosts = { "/": { presence: true } };
+
+/** Numbers on both topics, until it is enough. */
+async function publishNumbers(node: TestNode, enough: AbortSignal): Promise<void> {
+  for (let number = 0; !enough.aborted; number += 1) {
+    const answer = await publish(node, [{ topics: ["a", "b"], payload: String(number) }]);
+    if (answer.ok !== true) throw new Error(JSON.stringify(answer));
+  }
+}
+
+/** What should not have come, of a client that is in one of two topics at a time. */
+function faultsOf(frames: readonly NativeFrame[]): NativeFrame[] {
+  let current: string | undefined;
+  let last: number | undefined;
+  return frames.filter((frame) => {
+    if (frame.topic === "@join") {
+      const { left, payload } = frame as NativeFrame & { readonly left: readonly string[] };
+      const before = current;
+      [current] = payload as string[];
+      last = undefined;
+      return left.join(",") !== (before ?? "");
+    }
+    const before = last;
+    last = Number(frame.payload);
+    return frame.topic !== current || (before !== undefined && last !== before + 1);
+  });
+}
+
+describe.each(WORLDS)("W21: exclusive groups: %s", (kind) => {
+  test("O2, O3: whoever changes from one topic to another while both are published on misses nothing, and gets nothing of the other", async () => {
+    const { one, other } = await startWorld(kind, { vhosts });
+    const client = await connect(`${one.ws}/ws`);
+    const stop = new AbortController();
+    const publisher = publishNumbers(other, stop.signal);
+
+    const frames: NativeFrame[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      const topic = round % 2 === 0 ? "a" : "b";
+      client.send({ command: "join", topics: [topic], group: "spectate", id: round });
+      for (let heard = 0; heard < 3; ) {
+        const frame = await client.next();
+        frames.push(frame);
+        if (frame.topic === topic) heard += 1;
+      }
+    }
+    stop.abort();
+    await publisher;
+
+    expect(faultsOf(frames)).toEqual([]);
+  });
+
+  test("who watches sees a member leave one topic and come to the other", async () => {
+    const { one, other } = await startWorld(kind, { vhosts });
+    const watcher = await connect(`${other.ws}/ws`);
+    for (const topic of ["a", "b"])
+      await watcher.ask({ command: "join", topics: [topic], hidden: true, presence: true });
+    const client = await connect(`${one.ws}/ws`);
+    await client.ask({ command: "join", topics: ["a"], group: "g" });
+    expect(await watcher.next()).toMatchObject({ payload: { topic: "a", count: 1 } });
+    await client.ask({ command: "join", topics: ["b"], group: "g" });
+    const seen = [await watcher.next(), await watcher.next()].map(({ payload }) => payload);
+    expect(seen).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ topic: "a", count: 0, joined: [], left: [expect.anything()] }),
+        expect.objectContaining({ topic: "b", count: 1, left: [] }),
+      ]),
+    );
+    expect(await present(client, "a")).toMatchObject({ count: 0 });
+  });
+});

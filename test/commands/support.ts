@@ -1,0 +1,63 @@
+import type { ConfigInput } from "../../src/index.js";
+import { SECRET, signed } from "../access/jwts.js";
+import { connect, type TestClient } from "../support/client.js";
+import { startNatsNode } from "../support/nats-node.js";
+import { type NatsServer, startNats } from "../support/nats-server.js";
+import { startNode, type TestNode } from "../support/node.js";
+
+export type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
+
+export const jwt = { secret: SECRET, leeway: "0" };
+
+/** Where things are tried: on one node, and from one node to another. */
+export interface World {
+  readonly one: TestNode;
+  /** The same node where there is one only. */
+  readonly other: TestNode;
+  readonly nats: NatsServer | undefined;
+}
+
+export const WORLDS = ["memory", "two nodes on NATS"] as const;
+
+export async function startWorld(kind: (typeof WORLDS)[number], config: ConfigInput = {}): Promise<World> {
+  if (kind === "memory") {
+    const node = await startNode(config);
+    return { one: node, other: node, nats: undefined };
+  }
+  const nats = await startNats('http: "127.0.0.1:-1"');
+  const [one, other] = [
+    await startNatsNode(nats.url, { client_name: "one" }, config),
+    await startNatsNode(nats.url, { client_name: "other" }, config),
+  ];
+  return { one, other, nats };
+}
+
+export interface Claims {
+  readonly sub?: string;
+  readonly info?: object;
+  readonly permissions?: object;
+}
+
+export function token(claims: Claims): Promise<string> {
+  return signed(SECRET, "HS256", { ...claims, exp: Math.ceil(Date.now() / 1_000) + 60 });
+}
+
+/** A client with a token. */
+export async function enter(node: Pick<TestNode, "ws">, claims: Claims, path = "/ws"): Promise<TestClient> {
+  return connect(node.ws + path, { headers: { authorization: `Bearer ${await token(claims)}` } });
+}
+
+export interface Listed {
+  readonly topic: string;
+  readonly count: number;
+  readonly users: number;
+  readonly members: readonly { readonly connection: string; readonly user: string; readonly info: object }[];
+  readonly more?: boolean;
+}
+
+/** Who is in the topic, as the client is told. */
+export async function present(client: TestClient, topic: string): Promise<Listed> {
+  const answer = await client.ask({ command: "presence", topics: [topic], id: "presence" });
+  if (answer.topic !== "@presence") throw new Error(`refused: ${JSON.stringify(answer)}`);
+  return answer.payload as Listed;
+}
