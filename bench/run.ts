@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { access } from "./access.js";
+import { calls } from "./calls.js";
 import { connect } from "./connect.js";
 import { fanout1 } from "./fanout-1.js";
 import { fanoutBurst } from "./fanout-burst.js";
@@ -8,6 +9,7 @@ import { latency } from "./latency.js";
 import { manyTopics } from "./many-topics.js";
 import { nats } from "./nats.js";
 import { personal } from "./personal.js";
+import { presence } from "./presence.js";
 import { publish } from "./publish.js";
 import { scale } from "./scale.js";
 import { slow } from "./slow.js";
@@ -32,6 +34,8 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["connect", connect],
   ["scale", scale],
   ["access", access],
+  ["calls", calls],
+  ["presence", presence],
 ]);
 
 const TOY = "\n\nToy size: it works, and the figures mean nothing.";

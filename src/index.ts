@@ -7,6 +7,9 @@ export type { ConfigInput } from "./config/schema.js";
 export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
 export type { Addresses } from "./server/server.js";
+export { createWorker, type Worker } from "./worker-client/create-worker.js";
+export type { WorkerOptions } from "./worker-client/options.js";
+export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";
 
 /** A Carillon node inside another program. */
 export interface Carillon {

@@ -15,7 +15,7 @@ const ROOMS = roomsIn(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));
 
 function roomsIn(page: string): ReadonlyMap<string, readonly string[]> {
   const rooms = new Map<string, readonly string[]>();
-  for (const [, room = "", cell = ""] of page.matchAll(/^\| `src\/([\w/]+?)(?:\/|\.ts)` \|.*\| ?([^|]*)\|$/gm)) {
+  for (const [, room = "", cell = ""] of page.matchAll(/^\| `src\/([\w/-]+?)(?:\/|\.ts)` \|.*\| ?([^|]*)\|$/gm)) {
     const names = cell.split(",").map((name) => name.trim());
     rooms.set(room, [...FOR_ALL, ...names.flatMap((name) => (name === "all above" ? [...rooms.keys()] : name))]);
   }

@@ -16,6 +16,10 @@ export interface Readings {
   /** Of the cluster, this one included. */
   readonly nodes: () => number;
   readonly storeUp: () => number;
+  /** Of this node. */
+  readonly workers: () => number;
+  /** By where they are: asked for here, waiting here for a worker, with a worker of this node. */
+  readonly tasks: () => Readonly<Record<"asked" | "waiting" | "working", number>>;
   readonly hookCalls: () => Iterable<{ readonly hook: string; readonly outcome: string; readonly calls: number }>;
   readonly hookSeconds: () => Readonly<Record<string, number>>;
   /** By vhost: 1 while its backend is left alone because it failed. */
@@ -59,6 +63,8 @@ export class Metrics {
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
     this.#gauge("carillon_nodes", "Nodes of the cluster that are there, this one included.", readings.nodes);
     this.#gauge("carillon_store_up", "1 while the store can be used.", readings.storeUp);
+    this.#gauge("carillon_workers", "Workers that are connected to this node.", readings.workers);
+    this.#labelled(Gauge, "carillon_tasks", "Tasks under way, by where they are.", "state", readings.tasks);
     const { hookBreakers, hookCalls, hookSeconds } = readings;
     this.#hookCalls(hookCalls);
     this.#labelled(Counter, "carillon_hook_seconds_total", "Time waited for backends.", "hook", hookSeconds);

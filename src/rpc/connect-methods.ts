@@ -20,7 +20,8 @@ export function connectMethod(method: Method, gatekeeper: Gatekeeper) {
 
 function unary({ handle }: Method) {
   return (request: unknown, context: HandlerContext): unknown => {
-    const call: Call = { backend: callerOf(context).backend, signal: context.signal };
+    const { backend } = callerOf(context);
+    const call: Call = { backend, signal: context.signal, deadline: deadlineOf(context) };
     return handle(request, call);
   };
 }
@@ -28,7 +29,7 @@ function unary({ handle }: Method) {
 function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
   return async function* (request: unknown, context: HandlerContext): AsyncGenerator {
     const { backend, credentials } = callerOf(context);
-    const open = new OpenStream(gatekeeper, backend, credentials, action);
+    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: deadlineOf(context) });
     const abort = (): void => {
       open.abort(context.signal.reason);
     };
@@ -41,6 +42,12 @@ function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
       open.close();
     }
   };
+}
+
+/** In milliseconds since the epoch. Connect has what is left of it. */
+function deadlineOf(context: HandlerContext): number | undefined {
+  const left = context.timeoutMs();
+  return left === undefined ? undefined : Date.now() + left;
 }
 
 function callerOf({ values }: HandlerContext): Caller {

@@ -14,6 +14,10 @@ export class GrpcCall implements Call {
     this.#call = call;
   }
 
+  get deadline(): number | undefined {
+    return deadlineOf(this.#call);
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController();
@@ -26,4 +30,10 @@ export class GrpcCall implements Call {
     }
     return this.#controller.signal;
   }
+}
+
+/** In milliseconds since the epoch. @grpc/grpc-js has infinity for none. */
+export function deadlineOf(call: Pick<ServerUnaryCall<unknown, unknown>, "getDeadline">): number | undefined {
+  const deadline = Number(call.getDeadline());
+  return Number.isFinite(deadline) ? deadline : undefined;
 }

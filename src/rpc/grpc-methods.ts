@@ -12,7 +12,7 @@ import { CarillonError, GRPC_STATUS } from "../errors.js";
 import { READ_OPTIONS, undecodable } from "./decode.js";
 import { answerable, type OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
-import { GrpcCall } from "./grpc-call.js";
+import { deadlineOf, GrpcCall } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
 import { OpenStream } from "./open-stream.js";
 import { type Codec, type Method, methodsOf, type ServiceImplementation } from "./services.js";
@@ -109,7 +109,7 @@ function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFa
   };
   return (call: Stream): void => {
     const { backend, credentials } = callers.of(call.metadata);
-    const open = new OpenStream(gatekeeper, backend, credentials, action);
+    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: deadlineOf(call) });
     call.once("cancelled", () => {
       open.abort(new CarillonError("cancelled", "the caller is gone"));
     });

@@ -18,6 +18,17 @@ const MAX_CONCURRENT_CALLS = 256;
  * publish now and then keep theirs; what said hello and died does not stay for ever.
  */
 const IDLE_TIMEOUT = 600_000;
+/**
+ * How often a connection is pinged, and how long the answer may take, in milliseconds: a worker whose machine is gone
+ * without a word is known to be lost, and what it had goes to others.
+ */
+const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
+
+/** In milliseconds. */
+export interface Keepalive {
+  readonly time: number;
+  readonly timeout: number;
+}
 
 export interface GrpcMountOptions {
   readonly port: PortOptions;
@@ -27,6 +38,8 @@ export interface GrpcMountOptions {
   readonly requestBytes: number;
   /** Milliseconds that a connection may have no call under way; 10 minutes unless said otherwise. */
   readonly idleTimeout?: number;
+  /** Every 15 s, for 10 s, unless said otherwise. */
+  readonly keepalive?: Keepalive;
   /** Told of errors that are no refusal but a fault of ours. */
   readonly onFault: OnFault;
 }
@@ -38,13 +51,16 @@ export class GrpcMount {
   readonly #health: GrpcHealth;
   readonly #idle = new IdleStreams();
 
-  constructor({ gatekeeper, idleTimeout = IDLE_TIMEOUT, onFault, port, requestBytes, services }: GrpcMountOptions) {
+  constructor({ gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
+    const { idleTimeout = IDLE_TIMEOUT, keepalive = KEEPALIVE } = options;
     const callers = new GrpcCallers(gatekeeper, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
       // Each call that is being received may hold a request of the largest size.
       "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
       "grpc.max_connection_idle_ms": idleTimeout,
+      "grpc.keepalive_time_ms": keepalive.time,
+      "grpc.keepalive_timeout_ms": keepalive.timeout,
       // Answers are small; what a client sends is what must be bounded.
       "grpc.max_send_message_length": -1,
       interceptors: [callers.intercept],

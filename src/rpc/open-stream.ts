@@ -4,14 +4,25 @@ import type { CarillonError } from "../errors.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import type { Call } from "./services.js";
 
+/** Who has a stream open, and what for. */
+export interface StreamOpener {
+  readonly backend: Backend;
+  readonly credentials: BackendCredentials;
+  readonly action: BackendAction;
+  /** In milliseconds since the epoch; undefined for none. */
+  readonly deadline: number | undefined;
+}
+
 /** A stream that a backend has open: it ends when the caller is gone, and when the backend may no longer have it. */
 export class OpenStream implements Call {
   readonly backend: Backend;
+  readonly deadline: number | undefined;
   readonly #controller = new AbortController();
   readonly #leave: () => void;
 
-  constructor(gatekeeper: Gatekeeper, backend: Backend, credentials: BackendCredentials, action: BackendAction) {
+  constructor(gatekeeper: Gatekeeper, { action, backend, credentials, deadline }: StreamOpener) {
     this.backend = backend;
+    this.deadline = deadline;
     const onLost = (refusal: CarillonError): void => {
       this.#controller.abort(refusal);
     };

@@ -14,9 +14,11 @@ export interface Call {
   readonly backend: Backend;
   /** Aborted when nobody waits for the answer any more, and when the backend may no longer have it: the reason says why. */
   readonly signal: AbortSignal;
+  /** When the caller gives up, in milliseconds since the epoch; undefined: it has not said so. */
+  readonly deadline: number | undefined;
 }
 
-/** What implements a service with the generated types: its unary methods, and those that answer with a stream. */
+/** What implements a service with the generated types. */
 export type ImplementationOf<Service extends DescService> = {
   readonly [Name in keyof Service["method"]]: Implemented<Service["method"][Name]>;
 };
@@ -27,7 +29,7 @@ type Implemented<Desc> = Desc extends {
   readonly methodKind: infer Kind;
 }
   ? (
-      request: MessageShape<Input>,
+      request: Kind extends "unary" | "server_streaming" ? MessageShape<Input> : AsyncIterable<MessageShape<Input>>,
       call: Call,
     ) => Kind extends "unary" ? Promise<MessageInitShape<Output>> : AsyncIterable<MessageInitShape<Output>>
   : never;

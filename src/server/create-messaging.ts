@@ -7,6 +7,8 @@ import { Interest } from "../core/interest.js";
 import { MessageIds } from "../core/message.js";
 import { OutboxContext } from "../core/outbox.js";
 import { Publisher } from "../core/publisher.js";
+import type { Session } from "../core/session.js";
+import type { Topic } from "../core/topic.js";
 import { TopicIndex } from "../core/topic-index.js";
 import type { RulesOf } from "../core/topic-rules.js";
 import type { Logger } from "../observe/log.js";
@@ -18,6 +20,8 @@ export interface MessagingContext {
   readonly log: Logger;
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
+  /** A session is no longer in a topic. */
+  readonly onLeft: (session: Session, topic: Topic) => void;
 }
 
 /** What brings messages from publishers to sessions. */
@@ -33,7 +37,7 @@ export interface Messaging {
 }
 
 export function createMessaging({ interest_linger, limits }: Config, context: MessagingContext): Messaging {
-  const { brokers, log, node, rulesOf } = context;
+  const { brokers, log, node, onLeft, rulesOf } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
   const index = new TopicIndex(rulesOf);
@@ -47,8 +51,9 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
     },
   });
   const interest = new Interest(index, fanOut, systemClock, interest_linger);
-  const hub = new Hub(fanOut, (topic) => {
+  const hub = new Hub(fanOut, (topic, session) => {
     interest.release(topic);
+    onLeft(session, topic);
   });
   const publisher = new Publisher({
     brokers,

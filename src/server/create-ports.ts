@@ -100,7 +100,7 @@ function createWebSockets(config: Config, context: PortsContext, { heartbeat, on
     clientAddress: clientAddress(trusted),
     clock: systemClock,
     onFault,
-    sessionIds: new MessageIds(node),
+    sessionIds: new MessageIds(node, "."),
     heartbeat,
     limits: { connections: limits.connections, frameBytes: limits.frame },
     outbox: messaging.outbox,

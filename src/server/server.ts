@@ -1,12 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { ControlService } from "../../gen/carillon/v1/control_pb.js";
-import { TokenService } from "../../gen/carillon/v1/token_pb.js";
-import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import type { BrokerRegistry } from "../brokers/registry.js";
 import { Clients } from "../clients/clients.js";
-import type { Bus } from "../cluster/bus.js";
-import type { ClusterMember } from "../cluster/member.js";
-import { exitLost } from "../commands/exit.js";
+import { empty, exitLost } from "../commands/exit.js";
 import { hookClient } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
@@ -16,14 +11,9 @@ import { DEFAULT_RULES } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
 import { healthz, readyz } from "../observe/health.js";
 import type { Logger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
-import { BROADCAST_ACTIONS, BroadcastImplementation } from "../rpc/broadcast.js";
-import { broadcastCodec } from "../rpc/broadcast-codec.js";
-import { CONTROL_ACTIONS, ControlImplementation } from "../rpc/control.js";
+import type { Metrics } from "../observe/metrics.js";
 import { Gatekeeper } from "../rpc/gatekeeper.js";
 import type { GrpcMount } from "../rpc/grpc-mount.js";
-import type { ServiceImplementations } from "../rpc/services.js";
-import { TOKEN_ACTIONS, TokenImplementation } from "../rpc/tokens.js";
 import type { Store } from "../store/store.js";
 import type { Handler, HttpListener } from "../transport/http-listener.js";
 import { pageRoutes } from "../transport/page.js";
@@ -31,11 +21,15 @@ import { formatAddress, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import { before } from "./before.js";
 import { createBrokers } from "./create-brokers.js";
-import { createCluster } from "./create-cluster.js";
+import { type ClusterParts, createCluster } from "./create-cluster.js";
 import { createMessaging, type Messaging } from "./create-messaging.js";
+import { createMetrics } from "./create-metrics.js";
 import { createPorts, type Ports } from "./create-ports.js";
+import { createRpc, type Rpc } from "./create-rpc.js";
+import { createServices } from "./create-services.js";
 import { createStore } from "./create-store.js";
-import { createVhosts, openBreakers, type VhostWorld } from "./create-vhosts.js";
+import { createVhosts, type VhostWorld } from "./create-vhosts.js";
+import { createWork, type Work } from "./create-work.js";
 
 /** Where a node can be reached. */
 export interface Addresses {
@@ -51,14 +45,14 @@ export class Server {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #store: Store;
-  readonly #bus: Bus;
-  readonly #cluster: ClusterMember;
+  readonly #parts: ClusterParts;
+  readonly #work: Work;
   readonly #world: VhostWorld;
   readonly #brokers: BrokerRegistry;
   readonly #messaging: Messaging;
   readonly #clients: Clients;
-  readonly #control: Control;
-  readonly #broadcast: BroadcastImplementation;
+  readonly #services: Services;
+  readonly #rpc: Rpc;
   readonly #ports: Ports;
   #addresses: Addresses | undefined;
   #announcedReady = false;
@@ -77,9 +71,8 @@ export class Server {
       this.#showReadiness();
     };
     this.#store = createStore(config, { log });
-    const { bus, cluster } = createCluster(config, node, log);
-    this.#bus = bus;
-    this.#cluster = cluster;
+    this.#parts = createCluster(config, node, log);
+    this.#work = createWork(this.#parts, log);
     this.#world = this.#createVhosts(onChanged);
     const { vhosts } = this.#world;
     this.#brokers = createBrokers(config, {
@@ -96,11 +89,24 @@ export class Server {
       log,
       brokers: this.#brokers,
       rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
+      onLeft: (session, topic) => {
+        this.#services.attendance.left(session, topic);
+        this.#services.groups.left(session, topic);
+      },
     });
     this.#clients = this.#createClients();
-    const services = this.#createServices();
-    this.#control = new Control({
-      cluster,
+    this.#services = createServices(config, {
+      ...this.#work,
+      node,
+      log,
+      messaging: this.#messaging,
+      vhosts,
+      clients: this.#clients,
+      brokers: this.#brokers,
+    });
+    const services = this.#services;
+    const control = new Control({
+      cluster: this.#parts.cluster,
       clients: this.#clients,
       index: this.#messaging.index,
       brokers: this.#brokers,
@@ -113,9 +119,25 @@ export class Server {
       },
       admin: this.#world.administration,
     });
-    this.#metrics = this.#createMetrics();
-    this.#broadcast = new BroadcastImplementation(this.#messaging.publisher, (seconds) => {
-      this.#metrics.observePublish(seconds);
+    this.#metrics = createMetrics({
+      ...this.#work,
+      messaging: this.#messaging,
+      world: this.#world,
+      brokers: this.#brokers,
+      cluster: this.#parts.cluster,
+      store: this.#store,
+      connections: () => this.#ports.webSockets.connections,
+    });
+    this.#rpc = createRpc({
+      ...this.#work,
+      log,
+      vhosts,
+      brokers: this.#brokers,
+      publisher: this.#messaging.publisher,
+      control,
+      onPublished: (seconds) => {
+        this.#metrics.observePublish(seconds);
+      },
     });
     this.#ports = createPorts(config, {
       node,
@@ -125,7 +147,7 @@ export class Server {
       vhosts,
       clients: this.#clients,
       services,
-      rpc: this.#createRpc(),
+      rpc: this.#rpc.services,
       gatekeeper: new Gatekeeper(this.#world.keyring, systemClock),
       routes: this.#createRoutes(),
     });
@@ -153,13 +175,16 @@ export class Server {
 
   async #start(): Promise<void> {
     const { certificates, grpc, heartbeat, http } = this.#ports;
+    const { bus, cluster } = this.#parts;
+    const { dispatch, presence } = this.#work;
     try {
       await certificates?.start();
       await this.#store.start();
       await this.#world.vhosts.start();
       await Promise.all([...this.#brokers.all].map(({ driver }) => driver.start()));
-      await this.#bus.start();
-      await this.#cluster.start();
+      await bus.start();
+      await cluster.start();
+      await Promise.all([dispatch.start(), presence.start()]);
       const grpcAddress = await this.#listen("grpc", grpc);
       const httpAddress = await this.#listen("http", http);
       const scheme = certificates === undefined ? "http" : "https";
@@ -194,11 +219,15 @@ export class Server {
     const left = (): number => Math.max(100, end - systemClock.now());
     const { certificates, grpc, heartbeat, http, webSockets } = this.#ports;
     const { fanOut, hub, interest, publisher } = this.#messaging;
+    const { bus, cluster } = this.#parts;
+    const { dispatch, presence } = this.#work;
     grpc.setServing(false);
     const closed = [http.close(), grpc.close()];
     webSockets.close();
-    this.#broadcast.stop();
-    this.#control.stop();
+    // What is asked and worked on may take half of the time; the rest of it is for all others.
+    await before(systemClock.now() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
+    dispatch.stop();
+    this.#rpc.stop();
     await before(end, publisher.close());
 
     fanOut.flush();
@@ -217,9 +246,10 @@ export class Server {
     const told = await before(end, this.#world.vhosts.drained());
     if (!told) this.#log.warn("backends were not told of all disconnects in time");
     this.#world.vhosts.stop();
-    await this.#cluster.stop(left());
+    presence.stop();
+    await cluster.stop(left());
     await Promise.all([
-      this.#bus.stop(left()),
+      bus.stop(left()),
       before(end, this.#store.stop()),
       ...[...this.#brokers.all].map(({ driver }) => driver.stop(left())),
     ]);
@@ -273,30 +303,22 @@ export class Server {
       events: {
         onLoaded,
         onChanged: ({ name }, access) => {
-          this.#messaging.index.refresh(name);
+          const { attendance, userTopics } = this.#services;
+          userTopics.refresh(name);
+          this.#messaging.index.refresh(name, (topic, rules) => {
+            attendance.ruled(topic, rules);
+          });
           for (const client of this.#clients.all(name)) {
-            exitLost(client, { principal: client.principal, access }, this.#messaging);
+            exitLost(client, { principal: client.principal, access }, this.#services);
           }
         },
         onDeleted: ({ name }) => this.#clients.disconnectAll(name, "vhost_deleted"),
         onChannelClosed: ({ name }, channel) => {
-          this.#emptyChannel(name, channel);
+          const topics = [...this.#brokers.all].map((broker) => this.#messaging.index.find(name, broker.name, channel));
+          for (const topic of topics) if (topic !== undefined) empty(topic, this.#services);
         },
       },
     });
-  }
-
-  /** The clients that are in a channel which has been closed leave it, and are told. */
-  #emptyChannel(vhost: string, channel: string): void {
-    const { hub, index } = this.#messaging;
-    for (const { name } of this.#brokers.all) {
-      const topic = index.find(vhost, name, channel);
-      if (topic === undefined) continue;
-      for (const session of topic.audiences.flatMap(({ members }) => members)) {
-        hub.leave(session, topic);
-        this.#clients.get(session.id)?.connection.notify({ kind: "left", topics: [channel] });
-      }
-    }
   }
 
   #createClients(): Clients {
@@ -308,63 +330,6 @@ export class Server {
       },
     });
     return clients;
-  }
-
-  #createServices(): Services {
-    const { hub, index, interest, publisher } = this.#messaging;
-    const { vhosts } = this.#world;
-    return {
-      brokers: this.#brokers,
-      clients: this.#clients,
-      hub,
-      index,
-      interest,
-      publisher,
-      topicsPerConnection: (vhost) =>
-        vhosts.get(vhost)?.settings.limits.topics_per_connection ?? this.#config.limits.topics_per_connection,
-      onFailedJoin: (connection, cause) => {
-        const reason = CarillonError.from(cause).message;
-        this.#log.warn({ connection, reason }, "a client could not be joined to topics on its behalf");
-      },
-    };
-  }
-
-  #createRpc(): ServiceImplementations {
-    const { vhosts } = this.#world;
-    return [
-      {
-        service: BroadcastService,
-        implementation: this.#broadcast,
-        actions: BROADCAST_ACTIONS,
-        codec: broadcastCodec,
-      },
-      { service: ControlService, implementation: new ControlImplementation(this.#control), actions: CONTROL_ACTIONS },
-      {
-        service: TokenService,
-        implementation: new TokenImplementation((vhost) => vhosts.require(vhost).issuer),
-        actions: TOKEN_ACTIONS,
-      },
-    ];
-  }
-
-  #createMetrics(): Metrics {
-    const { fanOut, index, lost, publisher } = this.#messaging;
-    const { hookCounts, vhosts } = this.#world;
-    return new Metrics({
-      connections: () => this.#ports.webSockets.connections,
-      topics: () => index.size,
-      messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),
-      bytesIn: () => publisher.accepted.bytes,
-      messagesOut: () => fanOut.delivered.messages,
-      bytesOut: () => fanOut.delivered.bytes,
-      drops: lost,
-      brokers: () => Object.fromEntries([...this.#brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
-      nodes: () => this.#cluster.nodes.size,
-      storeUp: () => (this.#store.up ? 1 : 0),
-      hookCalls: () => hookCounts.all(),
-      hookSeconds: () => hookCounts.seconds(),
-      hookBreakers: () => openBreakers(vhosts.all),
-    });
   }
 
   #createRoutes(): Map<string, Handler> {

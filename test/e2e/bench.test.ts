@@ -28,6 +28,8 @@ test("the benchmarks run, and lose, repeat and misorder nothing", async () => {
     "connect",
     "scale",
     "access",
+    "calls",
+    "presence",
   ]);
   const faults = [...output.matchAll(/\| (\d+, \d+, \d+) +\|/g)].map((match) => match[1]);
   expect(faults.length).toBeGreaterThan(10);

@@ -59,6 +59,7 @@ describe("README.md", () => {
       if (command.includes("bin.js serve")) startTests(example, command);
       else if (command === "nats-server") natsTests();
       else if (example.keepsRunning && command.includes("createServer")) backendTests(example);
+      else if (example.keepsRunning && command.includes("createWorker")) workerTests(example);
       else if (example.keepsRunning) listenTests(example);
       else runTests(example);
       const line = heard.find((candidate) => publishes(example, candidate));
@@ -109,6 +110,13 @@ function startTests({ prints = "" }: Example, command: string): void {
 function backendTests(example: Example): void {
   test("starts", async () => {
     await expect(runner.startBackend(example)).resolves.toBeUndefined();
+  });
+}
+
+/** It is at work with the node that is running, and with every later one that lets it in. */
+function workerTests(example: Example): void {
+  test("starts", async () => {
+    await expect(runner.startWorker(example)).resolves.toBeUndefined();
   });
 }
 

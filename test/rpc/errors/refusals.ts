@@ -43,6 +43,22 @@ function refusal(messages: readonly PeerMessage[]): ErrorCase {
   };
 }
 
-export const refusals: Readonly<Record<string, ErrorCase>> = Object.fromEntries(
-  Object.entries(REFUSED).map(([rule, messages]) => [rule, refusal(messages)]),
-);
+/** Of a node with two brokers. */
+const elsewhere: ErrorCase = async (row) => {
+  const node = await startNode({ brokers: { memory: { driver: "memory" }, other: { driver: "memory" } } });
+  const listener = await listenerOf(node);
+  for (const peer of peersOf(node)) {
+    for (const topic of ["$user.eve", "$connection.a.1"]) {
+      const message = { topics: ["heard", topic], payload, broker: "other" };
+      for (const method of ["Publish", "PublishAsync"] as const) {
+        expectRow(row, await peer.publish([{ topics, payload }, message], method), peer.name);
+      }
+    }
+  }
+  await expectOnlySentinel(node, listener);
+};
+
+export const refusals: Readonly<Record<string, ErrorCase>> = {
+  ...Object.fromEntries(Object.entries(REFUSED).map(([rule, messages]) => [rule, refusal(messages)])),
+  E27: elsewhere,
+};

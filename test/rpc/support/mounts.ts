@@ -17,7 +17,7 @@ import type { BackendDirectory } from "../../../src/access/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { connectMount } from "../../../src/rpc/connect-mount.js";
 import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
-import { GrpcMount } from "../../../src/rpc/grpc-mount.js";
+import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../../src/rpc/services.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../../support/clean-up.js";
@@ -34,6 +34,8 @@ export interface TestMountsOptions {
   readonly services: ServiceImplementations;
   readonly directory: BackendDirectory;
   readonly clock?: Clock;
+  /** How soon the gRPC port notices that a peer is gone without a word. */
+  readonly keepalive?: Keepalive;
 }
 
 /** Both mounts on free ports, until the end of the test. */
@@ -41,6 +43,7 @@ export async function startMounts({
   clock = systemClock,
   directory,
   services,
+  ...rest
 }: TestMountsOptions): Promise<TestMounts> {
   const faults: unknown[] = [];
   const options = {
@@ -49,7 +52,7 @@ export async function startMounts({
     requestBytes: 4 * 1_024 * 1_024,
     onFault: (cause: unknown) => faults.push(cause),
   };
-  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, ...options });
+  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, ...options, ...rest });
   cleanUp(() => grpc.close());
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();

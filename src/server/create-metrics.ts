@@ -1,0 +1,41 @@
+import type { BrokerRegistry } from "../brokers/registry.js";
+import type { Cluster } from "../cluster/cluster.js";
+import { Metrics } from "../observe/metrics.js";
+import type { Store } from "../store/store.js";
+import type { ClusterDispatch } from "../workers/cluster-dispatch.js";
+import type { Messaging } from "./create-messaging.js";
+import { openBreakers, type VhostWorld } from "./create-vhosts.js";
+
+export interface MetricsContext {
+  readonly messaging: Messaging;
+  readonly world: VhostWorld;
+  readonly brokers: BrokerRegistry;
+  readonly cluster: Cluster;
+  readonly store: Store;
+  readonly dispatch: ClusterDispatch;
+  readonly connections: () => number;
+}
+
+/** Joins the metrics to what counts. */
+export function createMetrics(context: MetricsContext): Metrics {
+  const { brokers, cluster, connections, dispatch, messaging, store, world } = context;
+  const { fanOut, index, lost, publisher } = messaging;
+  const { hookCounts, vhosts } = world;
+  return new Metrics({
+    connections,
+    topics: () => index.size,
+    messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),
+    bytesIn: () => publisher.accepted.bytes,
+    messagesOut: () => fanOut.delivered.messages,
+    bytesOut: () => fanOut.delivered.bytes,
+    drops: lost,
+    brokers: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
+    nodes: () => cluster.nodes.size,
+    storeUp: () => (store.up ? 1 : 0),
+    workers: () => dispatch.workers,
+    tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),
+    hookCalls: () => hookCounts.all(),
+    hookSeconds: () => hookCounts.seconds(),
+    hookBreakers: () => openBreakers(vhosts.all),
+  });
+}

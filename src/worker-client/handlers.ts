@@ -1,0 +1,33 @@
+import { compilePattern, type Matcher } from "../access/pattern.js";
+import { CarillonError } from "../errors.js";
+import { bySpecificity } from "../workers/specificity.js";
+import type { WorkerHandler } from "./task.js";
+
+interface Entry {
+  readonly pattern: string;
+  readonly matches: Matcher;
+  readonly handler: WorkerHandler;
+}
+
+/** A worker's handlers by their patterns. */
+export class Handlers {
+  /** The most specific first, as the nodes choose, too. */
+  readonly #entries: Entry[] = [];
+
+  get patterns(): string[] {
+    return this.#entries.map(({ pattern }) => pattern);
+  }
+
+  /** @throws CarillonError invalid_argument: a pattern that cannot be read; already_exists */
+  add(pattern: string, handler: WorkerHandler): void {
+    if (this.#entries.some((entry) => entry.pattern === pattern)) {
+      throw new CarillonError("already_exists", `there is a handler of ${JSON.stringify(pattern)} already`);
+    }
+    this.#entries.push({ pattern, matches: compilePattern(pattern), handler });
+    this.#entries.sort((a, b) => bySpecificity(a.pattern, b.pattern));
+  }
+
+  find(event: string): WorkerHandler | undefined {
+    return this.#entries.find(({ matches }) => matches(event))?.handler;
+  }
+}

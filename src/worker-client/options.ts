@@ -1,0 +1,43 @@
+import { CarillonError } from "../errors.js";
+import type { WorkClientOptions, WorkTls } from "../rpc/work-client.js";
+
+/** What a worker is made with. */
+export interface WorkerOptions {
+  /** A node's gRPC port: `grpc://HOST:PORT`, or `grpcs://HOST:PORT` with TLS. */
+  readonly url: string;
+  /** A key with the action `work`; not needed where a node asks for none, or a client certificate is shown. */
+  readonly key?: string;
+  /** The key's own, or `/`, where it is left out. */
+  readonly vhost?: string;
+  /** Most tasks at a time, 1 to 10,000; 10 where it is left out. */
+  readonly capacity?: number;
+  /** For operators; at most 64 characters. */
+  readonly name?: string;
+  /** PEM: an authority besides those of Node, and a client certificate. With `grpcs://` only. */
+  readonly tls?: WorkTls;
+  /**
+   * Told of what nobody else is: a handler that failed with something else than a CarillonError, and a lost connection.
+   * A warning of the process where it is left out.
+   */
+  readonly onError?: (error: Error) => void;
+}
+
+const USUAL_CAPACITY = 10;
+
+/** @throws CarillonError invalid_argument: the URL */
+export function connectionOf({ key, tls, url, vhost }: WorkerOptions): WorkClientOptions {
+  const [, secure, address = ""] = /^grpc(s?):\/\/([^/?#]+)\/?$/.exec(url) ?? [];
+  if (address === "") throw invalid(`url: expected grpc://HOST:PORT or grpcs://HOST:PORT, not ${JSON.stringify(url)}`);
+  if (secure === "" && tls !== undefined) throw invalid("tls: the url has to begin with grpcs:// for it");
+  return { address, key, vhost, tls: secure === "s" ? (tls ?? {}) : undefined };
+}
+
+/** @throws CarillonError invalid_argument */
+export function capacityOf({ capacity = USUAL_CAPACITY }: WorkerOptions): number {
+  if (Number.isInteger(capacity) && capacity >= 1 && capacity <= 10_000) return capacity;
+  throw invalid(`capacity: expected 1 to 10,000, not ${capacity}`);
+}
+
+function invalid(text: string): CarillonError {
+  return new CarillonError("invalid_argument", text);
+}

@@ -1,0 +1,89 @@
+import type { Task, WorkResponse } from "../../gen/carillon/v1/worker_pb.js";
+import { CarillonError } from "../errors.js";
+import type { WorkCall, WorkClient } from "../rpc/work-client.js";
+import { withResolvers } from "../util/with-resolvers.js";
+import type { Handlers } from "./handlers.js";
+import { RunningTask } from "./running-task.js";
+
+export interface SessionOptions {
+  readonly client: WorkClient;
+  readonly handlers: Handlers;
+  readonly hello: { readonly capacity: number; readonly name: string };
+  readonly onError: (error: Error) => void;
+  readonly onWelcome: () => void;
+}
+
+/** One connection of a worker, from its hello to its end. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #tasks = new Map<string, RunningTask>();
+  readonly #call: WorkCall;
+  /** Resolves when it has ended; undefined for well. */
+  readonly ended: Promise<CarillonError | undefined>;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { promise, resolve } = withResolvers<CarillonError | undefined>();
+    this.ended = promise;
+    this.#call = options.client.open({
+      onResponse: ({ response }) => {
+        this.#hear(response);
+      },
+      onEnd: (failure) => {
+        this.#abandon(new CarillonError("unavailable", "the connection is lost: the task goes to another worker"));
+        resolve(failure);
+      },
+    });
+    const { capacity, name } = options.hello;
+    this.#call.send({ request: { case: "hello", value: { events: options.handlers.patterns, capacity, name } } });
+  }
+
+  /** It gets no new tasks, and ends when it has ended those that it has. */
+  drain(): void {
+    this.#call.send({ request: { case: "drain", value: {} } });
+  }
+
+  /** Ends it at once: what it has goes to other workers. */
+  cancel(): void {
+    this.#abandon(new CarillonError("unavailable", "the worker is stopping"));
+    this.#call.cancel();
+  }
+
+  #hear(response: WorkResponse["response"]): void {
+    switch (response.case) {
+      case "welcome":
+        this.#options.onWelcome();
+        break;
+      case "task":
+        this.#run(response.value);
+        break;
+      case "cancel":
+        this.#cancelTask(response.value.taskId);
+        break;
+      case undefined:
+      // Of a later version.
+    }
+  }
+
+  #run(task: Task): void {
+    const { handlers, onError } = this.#options;
+    const running = new RunningTask(task, this.#call, onError);
+    this.#tasks.set(task.id, running);
+    running
+      .run(handlers.find(task.event))
+      .finally(() => {
+        if (this.#tasks.get(task.id) === running) this.#tasks.delete(task.id);
+      })
+      .catch(onError);
+  }
+
+  #cancelTask(id: string): void {
+    this.#tasks.get(id)?.abandon(new CarillonError("cancelled", "nobody waits for the answer any more"));
+    this.#tasks.delete(id);
+  }
+
+  #abandon(reason: CarillonError): void {
+    for (const task of this.#tasks.values()) task.abandon(reason);
+    this.#tasks.clear();
+  }
+}

@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import { CallService } from "../../gen/carillon/v1/call_pb.js";
+import { createWorker } from "../../src/index.js";
+import { GrpcBackend, STATUS } from "../support/backend.js";
+import { cleanUp } from "../support/clean-up.js";
+import { startNatsNode } from "../support/nats-node.js";
+import { startNats } from "../support/nats-server.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { runSource, type SourceProcess } from "../support/source-process.js";
+
+/** Workers, and those who ask them, on real nodes. */
+
+const UNAVAILABLE = 14;
+const TASKS = 100;
+
+async function startTwo(): Promise<readonly [TestNode, TestNode]> {
+  const { url } = await startNats();
+  return [await startNatsNode(url), await startNatsNode(url)];
+}
+
+async function startProcess({ grpc }: TestNode, kind: "stuck" | "useful"): Promise<SourceProcess> {
+  const worker = runSource(join(__dirname, "programs/worker.ts"), [grpc, String(TASKS), kind]);
+  await worker.printed(/^ready$/);
+  return worker;
+}
+
+async function startWorker({ grpc }: TestNode): Promise<void> {
+  const worker = createWorker({ url: `grpc://${grpc}`, capacity: TASKS, onError: () => {} });
+  cleanUp(() => worker.stop());
+  worker.on("work", (task, answer) => answer(`${task.text()} at attempt ${task.attempt}`));
+  await worker.start();
+}
+
+/** Asks so often, and gives what comes of each. */
+function callAll(node: TestNode, from: number, count: number): Promise<string | number>[] {
+  const backend = new GrpcBackend({ grpc: node.grpc });
+  return Array.from({ length: count }, async (_, at) => {
+    const payload = Buffer.from(`task ${from + at}`);
+    const { answer, status } = await backend.ask(CallService.method.call, { event: "work", payload });
+    if (status !== STATUS.ok) return status;
+    const { parts } = answer as { readonly parts: readonly Uint8Array[] };
+    return Buffer.concat(parts).toString();
+  });
+}
+
+const ANSWERED = Array.from({ length: TASKS }, (_, at) => `task ${at} at attempt 2`);
+
+test("K2: a worker is SIGKILLed with 100 tasks in flight: another one of the node does them, each once", async () => {
+  const node = await startNode();
+  const killed = await startProcess(node, "stuck");
+  const calls = callAll(node, 0, TASKS);
+  await killed.printed(/^took 100$/);
+  await startWorker(node);
+  killed.child.kill("SIGKILL");
+  expect(await Promise.all(calls)).toEqual(ANSWERED);
+});
+
+test("K2: the same, and there is no other worker: every call is refused", async () => {
+  const node = await startNode();
+  const killed = await startProcess(node, "stuck");
+  const calls = callAll(node, 0, TASKS);
+  await killed.printed(/^took 100$/);
+  killed.child.kill("SIGKILL");
+  expect(await Promise.all(calls)).toEqual(ANSWERED.map(() => UNAVAILABLE));
+});
+
+test("K2: two nodes on NATS, who asks at both: the tasks of a worker that is SIGKILLed go to the other node's", async () => {
+  const [first, second] = await startTwo();
+  const killed = await startProcess(first, "stuck");
+  const calls = [...callAll(first, 0, TASKS / 2), ...callAll(second, TASKS / 2, TASKS / 2)];
+  await killed.printed(/^took 100$/);
+  await startProcess(second, "useful");
+  killed.child.kill("SIGKILL");
+  expect(await Promise.all(calls)).toEqual(ANSWERED);
+});
+
+test("K2: two nodes on NATS, and no other worker: every call is refused, at both", async () => {
+  const [first, second] = await startTwo();
+  const killed = await startProcess(first, "stuck");
+  const calls = [...callAll(first, 0, TASKS / 2), ...callAll(second, TASKS / 2, TASKS / 2)];
+  await killed.printed(/^took 100$/);
+  killed.child.kill("SIGKILL");
+  expect(await Promise.all(calls)).toEqual(ANSWERED.map(() => UNAVAILABLE));
+});
+
+test("K2, L7: the node of a worker stops with 100 tasks in flight: the worker goes on at the other one", async () => {
+  const [first, second] = await startTwo();
+  const stuck = await startProcess(first, "stuck");
+  const calls = callAll(second, 0, TASKS);
+  await stuck.printed(/^took 100$/);
+  await startWorker(second);
+  await first.carillon.stop();
+  expect(await Promise.all(calls)).toEqual(ANSWERED);
+});
+
+test("K4: a call at one node is answered by a worker at the other, in parts and with failures", async () => {
+  const [first, second] = await startTwo();
+  const worker = createWorker({ url: `grpc://${second.grpc}`, onError: () => {} });
+  cleanUp(() => worker.stop());
+  worker.on("count.*", async (task, answer) => {
+    for (let n = 1; n < 20; n += 1) await answer.part(`${n} `);
+    answer(Buffer.alloc(1 << 20, task.payload));
+  });
+  worker.on("broken", () => {
+    throw new Error("not for others");
+  });
+  await worker.start();
+  const backend = new GrpcBackend({ grpc: first.grpc });
+  const { answer } = await backend.ask(CallService.method.call, { event: "count.all", payload: Buffer.from("ab") });
+  const { parts } = answer as { readonly parts: readonly Uint8Array[] };
+  const text = Buffer.concat(parts).toString();
+  expect(text.slice(0, 9)).toBe("1 2 3 4 5");
+  expect([parts.length, text.length, text.endsWith("abab")]).toEqual([20, 48 + (1 << 20), true]);
+  expect(await backend.ask(CallService.method.call, { event: "broken" })).toMatchObject({
+    status: 13,
+    message: "the worker failed",
+  });
+  expect(await backend.ask(CallService.method.call, { event: "nobody" })).toMatchObject({ status: UNAVAILABLE });
+});

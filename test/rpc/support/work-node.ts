@@ -1,0 +1,47 @@
+import { CallService } from "../../../gen/carillon/v1/call_pb.js";
+import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
+import type { BackendDirectory } from "../../../src/access/backend.js";
+import type { Clock } from "../../../src/core/ports.js";
+import type { CarillonError } from "../../../src/errors.js";
+import { CALL_ACTIONS, CallImplementation } from "../../../src/rpc/calls.js";
+import type { Keepalive } from "../../../src/rpc/grpc-mount.js";
+import { WORKER_ACTIONS, WorkerImplementation } from "../../../src/rpc/workers.js";
+import { systemClock } from "../../../src/util/system-clock.js";
+import { startLocalDispatch, type TestDispatch } from "../../workers/support.js";
+import { everybody } from "./keys.js";
+import { startMounts, type TestMounts } from "./mounts.js";
+
+export interface WorkNode extends TestMounts {
+  readonly node: TestDispatch;
+  readonly workers: WorkerImplementation;
+  /** Of triggered tasks that were not done. */
+  readonly undone: readonly CarillonError[];
+}
+
+/** The worker and the call service on both mounts, with a dispatch of their own. */
+export async function startWorkNode({
+  acknowledgeWithin = 10_000,
+  clock = systemClock,
+  directory = everybody(),
+  ...rest
+}: {
+  readonly acknowledgeWithin?: number;
+  readonly clock?: Clock;
+  readonly directory?: BackendDirectory;
+  readonly keepalive?: Keepalive;
+} = {}): Promise<WorkNode> {
+  const node = await startLocalDispatch({ acknowledgeWithin, clock });
+  const { dispatch } = node;
+  const undone: CarillonError[] = [];
+  const workers = new WorkerImplementation({ dispatch, clock, acknowledgeWithin });
+  const calls = new CallImplementation({ dispatch, clock, onUndone: (_request, error) => undone.push(error) });
+  const mounts = await startMounts({
+    ...rest,
+    directory,
+    services: [
+      { service: WorkerService, implementation: workers, actions: WORKER_ACTIONS },
+      { service: CallService, implementation: calls, actions: CALL_ACTIONS },
+    ],
+  });
+  return { ...mounts, node, workers, undone };
+}
