@@ -2,7 +2,7 @@ import type { FanOut } from "../core/fan-out.js";
 import type { Message } from "../core/message.js";
 import type { BrokerDirectory, BrokerDriver, Encoding, Subscription } from "../core/ports.js";
 import { connectionOf, connectionTopics, userTopic } from "../core/user-topic.js";
-import type { CarillonError } from "../errors.js";
+import { CarillonError } from "../errors.js";
 import type { Client } from "./client.js";
 import type { Clients } from "./clients.js";
 
@@ -32,7 +32,7 @@ export class UserTopics {
   /** By vhost and user. */
   readonly #users = new Map<string, Map<string, Interest>>();
   /** By vhost. */
-  readonly #connections = new Map<string, { interest: Interest; clients: number }>();
+  readonly #connections = new Map<string, { interest: Interest | undefined; clients: number }>();
   /** Vhosts of which a refusal has been told. */
   readonly #told = new Set<string>();
 
@@ -60,16 +60,15 @@ export class UserTopics {
    * that.
    */
   async confirmed({ vhost }: Client): Promise<void> {
-    await this.#driverOf(vhost.name).settle().catch(ignore);
+    await this.#driverOf(vhost.name)?.settle().catch(ignore);
   }
 
   /** The vhost's default broker may be another one. */
   refresh(vhost: string): void {
-    const driver = this.#driverOf(vhost);
     const known = this.#connections.get(vhost);
-    if (known === undefined || known.interest.driver === driver) return;
+    if (known === undefined || known.interest?.driver === this.#driverOf(vhost)) return;
     const users = [...(this.#users.get(vhost)?.keys() ?? [])];
-    known.interest.subscription.close();
+    known.interest?.subscription.close();
     known.interest = this.#connectionsOf(vhost);
     for (const { subscription } of this.#users.get(vhost)?.values() ?? []) subscription.close();
     this.#users.delete(vhost);
@@ -87,16 +86,16 @@ export class UserTopics {
     if (known === undefined) return;
     known.clients -= 1;
     if (known.clients > 0) return;
-    known.interest.subscription.close();
+    known.interest?.subscription.close();
     this.#connections.delete(vhost);
   }
 
   #hear(vhost: string, user: string | undefined): void {
     const users = this.#users.get(vhost) ?? new Map<string, Interest>();
-    if (user === undefined || users.has(user)) return;
+    const driver = this.#driverOf(vhost);
+    if (user === undefined || users.has(user) || driver === undefined) return;
     this.#users.set(vhost, users);
     const topic = userTopic(user);
-    const driver = this.#driverOf(vhost);
     const subscription = driver.subscribe(vhost, topic, (message) => {
       this.#deliver(this.#options.clients.ofUser(vhost, user), topic, message);
     });
@@ -112,9 +111,10 @@ export class UserTopics {
     if (users?.size === 0) this.#users.delete(vhost);
   }
 
-  #connectionsOf(vhost: string): Interest {
+  #connectionsOf(vhost: string): Interest | undefined {
     const { clients, node } = this.#options;
     const driver = this.#driverOf(vhost);
+    if (driver === undefined) return undefined;
     const subscription = driver.subscribeBelow(vhost, connectionTopics(node), (topic, message) => {
       const client = clients.get(connectionOf(topic));
       if (client?.vhost.name === vhost) this.#deliver([client], topic, message);
@@ -127,9 +127,7 @@ export class UserTopics {
   /** No client is refused anything for that, so it has to be said somewhere. */
   async #look(vhost: string, { driver, subscription }: Interest): Promise<void> {
     await driver.settle().catch(ignore);
-    if (subscription.refusal === undefined || this.#told.has(vhost)) return;
-    this.#told.add(vhost);
-    this.#options.onRefused(vhost, subscription.refusal);
+    if (subscription.refusal !== undefined) this.#tellRefused(vhost, subscription.refusal);
   }
 
   #deliver(clients: Iterable<Client>, topic: string, message: Message): void {
@@ -142,8 +140,21 @@ export class UserTopics {
     }
   }
 
-  #driverOf(vhost: string): BrokerDriver {
-    return this.#options.brokers.resolve(vhost, "").driver;
+  /** Undefined where this node lacks the vhost's broker: joins there are refused, and nothing is heard. */
+  #driverOf(vhost: string): BrokerDriver | undefined {
+    try {
+      return this.#options.brokers.resolve(vhost, "").driver;
+    } catch (error) {
+      if (!(error instanceof CarillonError)) throw error;
+      this.#tellRefused(vhost, error);
+      return undefined;
+    }
+  }
+
+  #tellRefused(vhost: string, refusal: CarillonError): void {
+    if (this.#told.has(vhost)) return;
+    this.#told.add(vhost);
+    this.#options.onRefused(vhost, refusal);
   }
 }
 

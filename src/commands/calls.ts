@@ -22,28 +22,33 @@ export class Calls {
     });
   }
 
+  /** @throws CarillonError resource_exhausted: as many are under way as may be */
+  checkRoom(session: Session): void {
+    if ((this.#underWay.get(session)?.size ?? 0) < this.#limit) return;
+    const text = `${this.#limit} tasks of this connection are under way, which is its limit`;
+    throw new CarillonError("resource_exhausted", text);
+  }
+
   /**
-   * The asker is told nothing once the session has ended.
+   * An asker that waits for the answer is told nothing once the session has ended.
    * @throws CarillonError resource_exhausted: as many are under way as may be
    */
   ask(session: Session, request: TaskRequest, asker: Required<Asker>): void {
+    this.checkRoom(session);
     const underWay = this.#underWay.get(session) ?? new Map<Asked, boolean>();
-    if (underWay.size >= this.#limit) {
-      const text = `${this.#limit} tasks of this connection are under way, which is its limit`;
-      throw new CarillonError("resource_exhausted", text);
-    }
     this.#underWay.set(session, underWay);
+    const isHeard = (): boolean => session.open || !request.wantsAnswer;
     const asked = this.#dispatch.ask(request, {
       onTaken: () => {
-        if (session.open) asker.onTaken();
+        if (isHeard()) asker.onTaken();
       },
       onPart: (payload, more) => {
         if (!more) this.#end(session, asked);
-        if (session.open) asker.onPart(payload, more);
+        if (isHeard()) asker.onPart(payload, more);
       },
       onFailed: (error) => {
         this.#end(session, asked);
-        if (session.open) asker.onFailed(error);
+        if (isHeard()) asker.onFailed(error);
       },
     });
     underWay.set(asked, request.wantsAnswer);

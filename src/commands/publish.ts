@@ -22,7 +22,7 @@ export async function publish(
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
   }
-  if (triggered !== "") checkTrigger(command, client);
+  if (triggered !== "") checkTrigger(command, client, services);
   const source = {
     kind: "client",
     vhost: client.vhost.name,
@@ -42,8 +42,10 @@ export async function publish(
   reply({ ok: true });
 }
 
-function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client): void {
+/** Everything that can refuse the task and is known before anything is published. */
+function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: Services): void {
   checkCall(client, event, "trigger");
+  calls.checkRoom(client.session);
   if (topics.length !== 1) {
     throw new CarillonError("invalid_argument", `topics: ${topics.length} of them, a trigger needs exactly one`);
   }
@@ -54,7 +56,9 @@ function trigger({ payload, topics, trigger: event }: PublishCommand, client: Cl
   const { promise, reject, resolve } = withResolvers<void>();
   const [topic = ""] = topics;
   let taken = false;
-  services.calls.ask(client.session, taskOf(client, services, { event, payload, topic, wantsAnswer: false }), {
+  const refuse = ({ code, message }: CarillonError): void =>
+    reject(new CarillonError(code, `published, but ${message}`));
+  const asker = {
     onTaken: () => {
       taken = true;
       resolve();
@@ -62,10 +66,16 @@ function trigger({ payload, topics, trigger: event }: PublishCommand, client: Cl
     onPart: () => {
       resolve();
     },
-    onFailed: (error) => {
+    onFailed: (error: CarillonError) => {
       if (taken) services.onUndone(client.vhost.name, event, error);
-      else reject(new CarillonError(error.code, `published, but ${error.message}`));
+      else refuse(error);
     },
-  });
+  };
+  try {
+    services.calls.ask(client.session, taskOf(client, services, { event, payload, topic, wantsAnswer: false }), asker);
+  } catch (error) {
+    // Calls may have begun since there was room.
+    refuse(CarillonError.from(error));
+  }
   return promise;
 }

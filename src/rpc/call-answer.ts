@@ -3,6 +3,9 @@ import type { Asked, Asker } from "../workers/dispatch.js";
 
 /** What a part counts as besides its payload, in bytes. */
 const PART_BYTES = 64;
+/** Parts that were taken are let go when there are so many, or one of so many bytes. */
+const MANY_TAKEN = 64;
+const LARGE_PART = 64 << 10;
 
 /**
  * The parts of an answer on their way to a caller. What waits is bounded (O6): a caller that takes too little of what comes
@@ -76,6 +79,7 @@ export class CallAnswer implements Asker {
         this.#waiting -= part.length + PART_BYTES;
         this.#taken += 1;
         if (this.#taken === this.#parts.length) this.#forget();
+        else if (this.#taken >= MANY_TAKEN || part.length > LARGE_PART) this.#forgetTaken();
         yield part;
       } else if (!this.#ended) {
         await this.#changed();
@@ -85,6 +89,12 @@ export class CallAnswer implements Asker {
         throw this.#failure;
       }
     }
+  }
+
+  /** What has been taken is not kept for as long as more waits. */
+  #forgetTaken(): void {
+    this.#parts.splice(0, this.#taken);
+    this.#taken = 0;
   }
 
   #forget(): void {

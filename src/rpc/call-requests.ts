@@ -37,7 +37,8 @@ export function taskRequestOf(
     connectionId: "",
     user: "",
     info: {},
-    deadline: Math.min(now + wait, deadline),
+    // Whoever only triggers waits until the task is taken, and not until it is done.
+    deadline: wantsAnswer ? Math.min(now + wait, deadline) : now + wait,
     wantsAnswer,
   };
 }

@@ -304,13 +304,13 @@ export class Server {
         onLoaded,
         onChanged: ({ name }, access) => {
           const { attendance, userTopics } = this.#services;
-          userTopics.refresh(name);
           this.#messaging.index.refresh(name, (topic, rules) => {
             attendance.ruled(topic, rules);
           });
           for (const client of this.#clients.all(name)) {
             exitLost(client, { principal: client.principal, access }, this.#services);
           }
+          userTopics.refresh(name);
         },
         onDeleted: ({ name }) => this.#clients.disconnectAll(name, "vhost_deleted"),
         onChannelClosed: ({ name }, channel) => {

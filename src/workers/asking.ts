@@ -5,15 +5,12 @@ import { refusalOf } from "./admission.js";
 import { AskedTask } from "./asked-task.js";
 import type { Directory, Entry } from "./directory.js";
 import type { Asked, Asker, TaskRequest } from "./dispatch.js";
-import { type Amount, Budget, MAX_ATTEMPTS } from "./limits.js";
+import { type Amount, Budget, LONGEST_TIMER, MAX_ATTEMPTS } from "./limits.js";
 import type { Post } from "./post.js";
 import { routeOf } from "./route.js";
 import { Silence } from "./silence.js";
 import { Ticker } from "./ticker.js";
 import { errorOf, type Failed, type Have, type Lost, type Part, type Refused, type Taken } from "./words.js";
-
-/** The longest time that a timer of Node's can wait. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 export interface AskingOptions {
   readonly node: string;
@@ -164,10 +161,13 @@ export class Asking {
     });
   }
 
-  /** All askers are told. */
+  /** All askers are told. What nobody waits for goes on at the other nodes that have it, as when this node is lost. */
   stop(): void {
     this.#stopped = true;
-    for (const task of this.#tasks.values()) this.#giveUp(task, "unavailable", "this node is stopping");
+    for (const task of this.#tasks.values()) {
+      if (!task.request.wantsAnswer && task.taken && task.node !== this.#options.node) this.#end(task);
+      else this.#giveUp(task, "unavailable", "this node is stopping");
+    }
     this.#ticker.stop();
   }
 
@@ -194,7 +194,7 @@ export class Asking {
   }
 
   #leftOf({ request }: AskedTask): number {
-    return Math.min(request.deadline - this.#options.clock.now(), LONGEST_TIMER);
+    return Math.min(Math.max(0, request.deadline - this.#options.clock.now()), LONGEST_TIMER);
   }
 
   /** Of something that was never begun. */

@@ -34,6 +34,9 @@ export const MAX_NAME_LENGTH = 64;
 /** Different patterns of a node's workers: every node knows those of all. */
 export const MAX_PATTERNS = 20_000;
 
+/** And of one vhost: its workers do not take the room of others'. */
+export const MAX_PATTERNS_OF_VHOST = 2_000;
+
 interface Used {
   count: number;
   bytes: number;
@@ -75,3 +78,6 @@ export class Budget {
     if (used.count === 0) this.#used.delete(vhost);
   }
 }
+
+/** The longest time that a timer of Node's can wait, in milliseconds. */
+export const LONGEST_TIMER = 2 ** 31 - 1;

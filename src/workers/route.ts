@@ -40,7 +40,8 @@ export function routeOf(situation: Situation): Route {
   if (nodes.has(self) && !said.has(self)) busy.unshift(self);
   if (others.length > 0 && busy.length < MAX_ASKED) {
     if (grouped && said.size === 0 && better.length > 1) return { to: "group" };
-    const last = others.length === 1 || busy.length === MAX_ASKED - 1;
+    // Better to wait here, where there is a worker too, than behind a stranger's.
+    const last = !busy.includes(self) && (others.length === 1 || busy.length === MAX_ASKED - 1);
     return { to: "node", node: oneOf(better.length > 0 ? better : others), mayWait: last };
   }
   const full = [...said.values()].filter((why) => why === "full").length;

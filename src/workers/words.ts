@@ -1,5 +1,6 @@
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 import type { TaskRequest } from "./dispatch.js";
+import { LONGEST_TIMER } from "./limits.js";
 
 /**
  * What nodes say to each other about tasks. The asking node counts its tasks, and the times that it has offered each: an
@@ -198,10 +199,11 @@ function ownWordOf(
 function offerOf(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "type" | keyof About> {
   const not = header[7];
   const info = header[13];
-  if (!Array.isArray(not) || typeof info !== "object" || info === null) throw new TypeError("an offer is complete");
+  if (!Array.isArray(not) || typeof info !== "object" || info === null || Array.isArray(info))
+    throw new TypeError("an offer is complete");
   return {
-    left: numberOf(header[3]),
-    attempt: numberOf(header[4]),
+    left: Math.min(numberOf(header[3]), LONGEST_TIMER),
+    attempt: Math.floor(numberOf(header[4])),
     pattern: stringOf(header[5]),
     mayWait: header[6] === true,
     not: not.map(stringOf),
@@ -227,7 +229,9 @@ function tuples(value: unknown, length: number): readonly (readonly number[])[] 
 }
 
 function numberOf(value: unknown): number {
-  if (typeof value !== "number") throw new TypeError("a number is missing");
+  if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) {
+    throw new TypeError("a number is missing");
+  }
   return value;
 }
 

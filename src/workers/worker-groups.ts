@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import type { Announcements } from "./announcements.js";
 import type { Place } from "./directory.js";
-import { MAX_PATTERNS } from "./limits.js";
+import { MAX_PATTERNS, MAX_PATTERNS_OF_VHOST } from "./limits.js";
 import type { Post } from "./post.js";
 import type { Seat } from "./seat.js";
 import { WorkerGroup } from "./worker-group.js";
@@ -42,6 +42,10 @@ export class WorkerGroups {
     const fresh = events.filter((pattern) => !groups.has(pattern));
     if (this.#count + fresh.length > MAX_PATTERNS) {
       throw new CarillonError("resource_exhausted", `the workers of this node have ${MAX_PATTERNS} patterns already`);
+    }
+    if (groups.size + fresh.length > MAX_PATTERNS_OF_VHOST) {
+      const text = `the vhost's workers at this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`;
+      throw new CarillonError("resource_exhausted", text);
     }
     this.#count += fresh.length;
     this.#groups.set(vhost, groups);

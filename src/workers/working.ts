@@ -212,7 +212,9 @@ export class Working {
       const task = this.#nextFor(seat);
       if (task === undefined) return;
       this.#unqueue(task);
-      this.#give(task, seat);
+      // Whoever has asked gives up by itself.
+      if (task.deadline <= this.#options.clock.now()) this.#end(task);
+      else this.#give(task, seat);
     }
   }
 
@@ -288,6 +290,8 @@ export class Working {
 
   /** Its worker is gone, or says nothing. */
   #return(task: HeldTask): void {
+    // A worker that is told to leave it may leave itself.
+    if (this.#tasks.get(task.id) !== task) return;
     this.#options.post.send(task.from, { type: "lost", ...task.about, worker: task.seat?.id ?? "" });
     this.#end(task);
   }

@@ -1,4 +1,7 @@
-import { TestBackend } from "../support/backend.js";
+import { pino } from "pino";
+import { createCarillon } from "../../src/index.js";
+import { TestBackend, until } from "../support/backend.js";
+import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/client.js";
 import { startNode } from "../support/node.js";
 import { startWorker } from "../support/worker.js";
@@ -140,4 +143,70 @@ test("A7: the permission for calls decides, and a fresh token changes it", async
   client.send(call("sum", 2));
   worker.answer(await worker.tasks.next(), "2");
   expect(await client.next()).toMatchObject({ topic: "@call" });
+});
+
+test("W19: that a triggered task was not done is logged, also when its client has gone", async () => {
+  const log: { msg: string; reason?: string }[] = [];
+  const logger = pino({}, { write: (line: string) => log.push(JSON.parse(line) as { msg: string }) });
+  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", vhosts }, logger);
+  cleanUp(() => carillon.stop());
+  await carillon.start();
+  const { grpc = "", http = "" } = carillon.addresses ?? {};
+  const worker = await startWorker({ grpc }, ["mail"]);
+  const client = await connect(`${http.replace("http", "ws")}/ws`);
+  await client.ask({ command: "publish", topics: ["foo"], trigger: "mail", id: 1 });
+  const task = await worker.tasks.next();
+  client.webSocket.close();
+  await client.closed;
+  worker.fail(task, "internal", "broken");
+  const undone = await until(
+    async () =>
+      log.find(({ msg }) => msg === "a triggered task was not done") ?? (await fetch(`${http}/healthz`)) ?? undefined,
+    (found) => "msg" in found,
+  );
+  expect(undone).toMatchObject({ reason: "broken" });
+});
+
+test("W19: a trigger beyond the limit is refused before anything is published", async () => {
+  const node = await startNode({ vhosts, limits: { calls_per_connection: 1 } });
+  const worker = await startWorker(node, ["*"]);
+  const listener = await connect(`${node.ws}/ws`);
+  await listener.join("foo");
+  const client = await connect(`${node.ws}/ws`);
+  client.send(call("sum", 1));
+  const task = await worker.tasks.next();
+  expect(await client.ask({ command: "publish", topics: ["foo"], payload: "x", trigger: "mail", id: 2 })).toMatchObject(
+    {
+      topic: "#publish",
+      error: { code: "resource_exhausted", message: "1 tasks of this connection are under way, which is its limit" },
+    },
+  );
+  worker.answer(task, "");
+  expect(await client.next()).toMatchObject({ topic: "@call" });
+  await new TestBackend(node).say("foo", "first");
+  expect(await listener.next()).toEqual({ topic: "foo", payload: "first" });
+});
+
+test("K5: a triggered task has its own time, and goes on when the asking node stops", async () => {
+  const { one, other } = await startWorld("two nodes on NATS", { vhosts, stop_timeout: "1s" });
+  const worker = await startWorker(other, ["mail", "sum"]);
+  const end = Date.now() + 500;
+  const response = await fetch(`${one.http}/carillon.v1.CallService/Trigger`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "connect-timeout-ms": "400" },
+    body: JSON.stringify({ event: "mail", timeout: "60s" }),
+  });
+  expect(response.status).toBe(200);
+  const task = await worker.tasks.next();
+  await until(
+    () => fetch(`${one.http}/healthz`),
+    () => Date.now() > end,
+  );
+  await one.carillon.stop();
+  // What the other node has been told before comes before this.
+  const client = await connect(`${other.ws}/ws`);
+  client.send(call("sum", 1));
+  await worker.tasks.next();
+  expect(worker.cancelled.unread).toEqual([]);
+  worker.answer(task, "");
 });

@@ -40,7 +40,8 @@ test("nodes that have answered are not asked again while there are others, and t
   expect(route({ nodes: ["a", "b"], said: { a: "busy" } })).toEqual(node("b", true));
   expect(["b", "c"]).toContainEqual(Object(route({ nodes: ["a", "b", "c"], said: { a: "busy" } })).node);
   expect(route({ nodes: ["a", "b", "c"], said: { a: "busy", b: "gone" } })).toEqual(node("c", true));
-  expect(route({ nodes: ["a", "b", "self"], said: { a: "busy" } })).toEqual(node("b", true));
+  expect(route({ nodes: ["a", "b", "self"], said: { a: "busy" } })).toEqual(node("b", false));
+  expect(route({ nodes: ["a", "self"] })).toEqual(node("a", false));
 });
 
 test("when all are busy, or three are, it waits at one of them: at this node if it can", () => {
