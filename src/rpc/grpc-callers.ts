@@ -12,6 +12,11 @@ export interface Caller {
   readonly credentials: BackendCredentials;
 }
 
+const CALLER = Symbol("caller");
+
+/** The metadata is what the interceptor and the method's handler both see of a call: it carries who calls. */
+type CallMetadata = Metadata & { [CALLER]?: Caller };
+
 /** What may be called by whoever is known, besides the services. */
 const REFLECTION = "/grpc.reflection.";
 
@@ -24,13 +29,14 @@ type Listener = Parameters<NextCall["start"]>[0];
  */
 export class GrpcCallers {
   readonly #gatekeeper: Gatekeeper;
+  readonly #tls: boolean;
   readonly #onFault: OnFault;
   readonly #actions = new Map<string, BackendAction>();
-  /** The metadata is what the interceptor and the method's handler both see of a call. */
-  readonly #callers = new WeakMap<Metadata, Caller>();
 
-  constructor(gatekeeper: Gatekeeper, onFault: OnFault) {
+  /** @param tls - whether callers can show certificates: asking each call for one is not cheap */
+  constructor(gatekeeper: Gatekeeper, tls: boolean, onFault: OnFault) {
     this.#gatekeeper = gatekeeper;
+    this.#tls = tls;
     this.#onFault = onFault;
   }
 
@@ -40,8 +46,8 @@ export class GrpcCallers {
   }
 
   /** @param metadata - of a call of one of the services */
-  of(metadata: Metadata): Caller {
-    const caller = this.#callers.get(metadata);
+  of(metadata: CallMetadata): Caller {
+    const caller = metadata[CALLER];
     if (caller === undefined) throw new Error("a call came past the interceptor");
     return caller;
   }
@@ -50,18 +56,18 @@ export class GrpcCallers {
     const action = this.#actions.get(path);
     const decided = action !== undefined || path.startsWith(REFLECTION);
     // Where there is nothing to decide the call goes on as it is.
-    const admit = decided ? (metadata: Metadata) => this.#admit(call, metadata, action) : admitted;
+    const admit = decided ? (metadata: CallMetadata) => this.#admit(call, metadata, action) : admitted;
     return new DecidedCall(call, admit);
   };
 
-  #admit(call: NextCall, metadata: Metadata, action: BackendAction | undefined): boolean {
+  #admit(call: NextCall, metadata: CallMetadata, action: BackendAction | undefined): boolean {
     const credentials: BackendCredentials = {
       authorization: textOf(metadata, "authorization"),
-      certificate: certificateSubject(call.getAuthContext().sslPeerCertificate),
+      certificate: this.#tls ? certificateSubject(call.getAuthContext().sslPeerCertificate) : undefined,
       vhost: textOf(metadata, VHOST_HEADER),
     };
     try {
-      this.#callers.set(metadata, { backend: this.#gatekeeper.admit(credentials, action), credentials });
+      metadata[CALLER] = { backend: this.#gatekeeper.admit(credentials, action), credentials };
       return true;
     } catch (cause) {
       const { code, message } = answerable(cause, this.#onFault);

@@ -53,7 +53,7 @@ export class GrpcMount {
 
   constructor({ gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
     const { idleTimeout = IDLE_TIMEOUT, keepalive = KEEPALIVE } = options;
-    const callers = new GrpcCallers(gatekeeper, onFault);
+    const callers = new GrpcCallers(gatekeeper, port.tls !== undefined, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
       // Each call that is being received may hold a request of the largest size.
