@@ -98,6 +98,7 @@ export class Leases {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTimer?.();
+    // What cannot be written now runs out by itself, at the latest when this node is taken for dead.
     await this.#renewing?.catch(() => undefined);
     await Promise.all([...this.#held.values(), ...this.#returning].map((lease) => this.#giveBack(lease)));
     this.#held.clear();

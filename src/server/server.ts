@@ -5,7 +5,7 @@ import { empty, exitLost } from "../commands/exit.js";
 import { hookClient } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
-import type { Config, VhostSettings } from "../config/schema.js";
+import type { Config } from "../config/schema.js";
 import { Control } from "../control/control.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
@@ -30,6 +30,7 @@ import { createServices } from "./create-services.js";
 import { createStore } from "./create-store.js";
 import { createVhosts, type VhostWorld } from "./create-vhosts.js";
 import { createWork, type Work } from "./create-work.js";
+import { tellWhoGetsIn } from "./who-gets-in.js";
 
 /** Where a node can be reached. */
 export interface Addresses {
@@ -284,16 +285,12 @@ export class Server {
     this.#log.info({ ...this.#addresses }, "ready");
   }
 
-  /** Tells the log who is asked for nothing: once, when it is known what keys and vhosts the store holds. */
+  /** Once, when it is known what keys and vhosts the store holds. */
   #tellWhoGetsIn(): void {
-    const { vhosts } = this.#world;
+    const { keyring, vhosts } = this.#world;
     if (this.#toldWhoGetsIn || !vhosts.loaded) return;
     this.#toldWhoGetsIn = true;
-    if (!this.asksForKeys) this.#log.warn("no keys are configured: whoever reaches these ports may publish and listen");
-    if (isLoopback(this.#config.http.host)) return;
-    const open = [...vhosts.all].filter(({ settings }) => isOpen(settings)).map(({ name }) => name);
-    if (open.length > 0)
-      this.#log.warn({ vhosts: open }, "clients without a token may join topics: see access, anonymous");
+    tellWhoGetsIn(this.#config, { vhosts, keyring, log: this.#log });
   }
 
   #createVhosts(onLoaded: () => void): VhostWorld {
@@ -344,11 +341,6 @@ export class Server {
 
 export function servesPage({ http, page }: Config): boolean {
   return page === "on" || (page === "auto" && isLoopback(http.host));
-}
-
-/** Whether clients without a token may join the topics that no rule speaks of. */
-function isOpen({ access, anonymous, topics }: VhostSettings): boolean {
-  return anonymous.connect && access === "open" && !topics.some((rule) => rule.match === "*");
 }
 
 /** Whoever started it is told. */
