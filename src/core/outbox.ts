@@ -33,8 +33,8 @@ export class OutboxContext {
  * who get them, so that costs no memory.)
  */
 export class Outbox {
+  readonly encoding: Encoding;
   readonly #sink: Sink;
-  readonly #encoding: Encoding;
   readonly #context: OutboxContext;
   // Nearly every turn brings a session one batch: no list is made for it.
   #first: Batch | undefined;
@@ -45,7 +45,7 @@ export class Outbox {
 
   constructor(sink: Sink, encoding: Encoding, context: OutboxContext) {
     this.#sink = sink;
-    this.#encoding = encoding;
+    this.encoding = encoding;
     this.#context = context;
   }
 
@@ -84,7 +84,7 @@ export class Outbox {
   finish(): void {
     this.flush();
     if (this.#backlog !== undefined) {
-      this.#sink.writeAll(this.#backlog.take(Number.POSITIVE_INFINITY, this.#encoding));
+      this.#sink.writeAll(this.#backlog.take(Number.POSITIVE_INFINITY, this.encoding));
       this.#backlog = undefined;
     }
   }
@@ -135,7 +135,7 @@ export class Outbox {
     this.#sink.onceDrained(() => {
       const backlog = this.#backlog;
       if (backlog === undefined) return;
-      this.#sink.writeAll(backlog.take(this.#context.window, this.#encoding));
+      this.#sink.writeAll(backlog.take(this.#context.window, this.encoding));
       if (backlog.empty) this.#backlog = undefined;
       else this.#resumeLater();
     });

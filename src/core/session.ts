@@ -19,7 +19,6 @@ export interface SessionOptions {
 export class Session extends Outbox {
   readonly id: string;
   readonly vhost: string;
-  readonly encoding: Encoding;
   /** The topics it is in. Kept by the hub. */
   readonly memberships: Map<Topic, Membership> = new Map();
   readonly #sink: Sink;
@@ -30,7 +29,6 @@ export class Session extends Outbox {
     super(options.sink, options.encoding, options.outbox);
     this.id = options.id;
     this.vhost = options.vhost;
-    this.encoding = options.encoding;
     this.#sink = options.sink;
   }
 

@@ -77,9 +77,7 @@ export class NatsDriver implements BrokerDriver {
   }
 
   subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription {
-    return this.#listen(topic, subjectOf(this.#options.nats.prefix, vhost, topic), (message) => {
-      deliver(message);
-    });
+    return this.#listen(topic, subjectOf(this.#options.nats.prefix, vhost, topic), deliver);
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription {
