@@ -85,6 +85,9 @@ test("writes that come at once share the disk's turns", async () => {
   expect(await store.list("a/")).toHaveLength(500);
 });
 
+/** Of the writer: see programs/write-without-end.ts. */
+const LANES = 8;
+
 test("every answered write is there after SIGKILL at any moment", async () => {
   const folder = temporaryFolder();
   const answered = new Map<string, number>();
@@ -105,9 +108,9 @@ test("every answered write is there after SIGKILL at any moment", async () => {
       const entry = await store.get(`lane/${lane}`);
       expect(Number(entry?.value.split(" ")[0])).toBeGreaterThanOrEqual(number);
     }
-    // What was deleted is: of each lane there is the one that it was about to delete, or had made, and no other's.
+    // What was deleted is: of each lane, answered before or not, there is the one that it was about to delete, or had made.
     const made = await store.list("made/");
-    expect(made.length).toBeLessThanOrEqual(2 * answered.size);
+    expect(made.length).toBeLessThanOrEqual(2 * LANES);
     for (const { key } of made) await store.delete(key);
     await store.stop();
   }
