@@ -16,7 +16,7 @@ export interface Case {
 }
 
 const text = "x".repeat(100);
-const message = { id: "0123456789ab-1", event: "", time: 1_700_000_000_000, payload: Buffer.from(text) };
+const message = { id: "0123456789ab-1", event: "", sender: "", time: 1_700_000_000_000, payload: Buffer.from(text) };
 const makeText = messageEncoding.textMaker("orders.42");
 const makeTextWithMetadata = messageEncodingWithMetadata.textMaker("orders.42");
 
@@ -28,7 +28,7 @@ const publisher = new Publisher({
   limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
   onUnconfirmed: () => {},
 });
-const source = { kind: "backend", vhost: "/", refusal: () => undefined } as const;
+const source = { kind: "backend", vhost: "/", sender: "", refusal: () => undefined } as const;
 const draft = { broker: "", topics: ["orders.42"], payload: message.payload, event: "", id: "" };
 const drafts = Array.from({ length: 100 }, () => draft);
 

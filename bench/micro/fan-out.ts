@@ -25,7 +25,7 @@ export function fanOutCase(sessions: number, messages: number): Case {
     hub.add(session);
     hub.join(session, topic);
   }
-  const message = { id: "0123456789ab-1", event: "", time: 0, payload: Buffer.from("x".repeat(100)) };
+  const message = { id: "0123456789ab-1", event: "", sender: "", time: 0, payload: Buffer.from("x".repeat(100)) };
   return {
     name: `deliver and flush, ${messages} a turn, ${sessions} sessions`,
     run() {

@@ -80,7 +80,7 @@ export class Backlog {
   #replace(topic: Topic, { last, messages }: Batch): void {
     this.#drop((batch) => batch.topic === topic);
     this.#lose(topic, messages - 1);
-    this.#push({ bytes: last, last, topic, messages: 1 });
+    this.#push({ bytes: last, last, topic, messages: 1, countedFrom: undefined });
   }
 
   /**

@@ -75,7 +75,7 @@ export class FanOut {
   sendMessage(session: Session, frame: Uint8Array): void {
     this.delivered.messages += 1;
     this.delivered.bytes += frame.length;
-    this.send(session, frame);
+    this.send(session, session.counted(frame));
   }
 
   /** Gives what gathered for an audience to those who are its members now; it is written at the end of the turn. */
@@ -110,21 +110,21 @@ export class FanOut {
     if (batch === undefined) return;
     let slow: Session[] | undefined;
     for (const session of audience.members) {
-      if (!session.flushOne(batch)) slow = [...(slow ?? []), session];
+      if (!session.flushAlone(batch)) slow = [...(slow ?? []), session];
     }
     // Closing a session moves the others about in the list just gone through.
     for (const session of slow ?? []) this.#options.onSlow(session);
   }
 
   #close(audience: Audience): Batch | undefined {
-    const { first, members, more, topic } = audience;
+    const { encoding, first, members, more, topic } = audience;
     if (first === undefined) return undefined;
     audience.first = undefined;
     audience.more = undefined;
     audience.bytes = 0;
     audience.cancelDelay?.();
     audience.cancelDelay = undefined;
-    const batch = messageBatch(topic, first, more);
+    const batch = messageBatch(topic, encoding, first, more);
     this.delivered.messages += batch.messages * members.length;
     this.delivered.bytes += batch.bytes.length * members.length;
     return batch;

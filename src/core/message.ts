@@ -4,6 +4,8 @@ export interface Message {
   readonly id: string;
   /** Name of what happened, as the publisher gave it; "" for none. */
   readonly event: string;
+  /** Id of the connection that published it; "" for a backend. */
+  readonly sender: string;
   /** When the message was accepted, in milliseconds since the epoch. */
   readonly time: number;
   /** Any bytes. Nobody changes them once the message exists. */

@@ -42,6 +42,8 @@ export class Outbox {
   #backlog: Backlog | undefined;
   /** The last turn in which the peer was found to have taken everything. */
   #caughtUp = -1;
+  /** Messages so far, where they are counted. */
+  #count = 0;
 
   constructor(sink: Sink, encoding: Encoding, context: OutboxContext) {
     this.#sink = sink;
@@ -54,7 +56,8 @@ export class Outbox {
     return this.#first === undefined;
   }
 
-  push(batch: Batch): void {
+  push(shared: Batch): void {
+    const batch = this.#own(shared);
     if (this.#first === undefined) this.#first = batch;
     else if (this.#more === undefined) this.#more = [batch];
     else this.#more.push(batch);
@@ -70,14 +73,20 @@ export class Outbox {
     if (first === undefined) return true;
     this.#first = undefined;
     this.#more = undefined;
-    return more === undefined ? this.flushOne(first) : this.#flushMany([first, ...more]);
+    return more === undefined ? this.#flushOne(first) : this.#flushMany([first, ...more]);
   }
 
   /** The same for a turn that brings this batch and nothing else. */
-  flushOne(batch: Batch): boolean {
-    if (!this.#fits(batch.bytes.length)) return this.#wait(batch);
-    this.#sink.write(batch.bytes);
-    return true;
+  flushAlone(shared: Batch): boolean {
+    return this.#flushOne(this.#own(shared));
+  }
+
+  /** A frame of a message that is for few sessions, as it is for this one. */
+  counted(frame: Uint8Array): Uint8Array {
+    const { countedFrame } = this.encoding;
+    if (countedFrame === undefined) return frame;
+    this.#count += 1;
+    return countedFrame(frame, this.#count);
   }
 
   /** Gives the connection everything, whatever it has taken: nothing comes after. */
@@ -97,6 +106,19 @@ export class Outbox {
     this.#more = undefined;
     this.#backlog?.abandon();
     this.#backlog = undefined;
+  }
+
+  #flushOne(batch: Batch): boolean {
+    if (!this.#fits(batch.bytes.length)) return this.#wait(batch);
+    this.#sink.write(batch.bytes);
+    return true;
+  }
+
+  #own(batch: Batch): Batch {
+    if (batch.countedFrom === undefined) return batch;
+    const first = this.#count + 1;
+    this.#count += batch.messages;
+    return batch.countedFrom(first);
   }
 
   #flushMany(batches: readonly Batch[]): boolean {

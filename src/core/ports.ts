@@ -89,9 +89,20 @@ export interface Sink {
 /** Makes the frame of a message. What a topic's frames have in common is worked out once, when the maker is made. */
 export type FrameMaker = (message: Message) => Uint8Array;
 
+/**
+ * Makes a frame of what a frame maker has made.
+ * @param count - which of the session's messages it is, from 1
+ */
+export type CountedFrame = (template: Uint8Array, count: number) => Uint8Array;
+
 /** A dialect's way to write messages, header included. Sessions with the same Encoding object share the bytes. */
 export interface Encoding {
   frameMaker(topic: string): FrameMaker;
+  /**
+   * Where each session counts what it is sent: frame makers make templates then, which all share, and this makes frames of
+   * them. Undefined: frames are the same for everybody.
+   */
+  readonly countedFrame?: CountedFrame | undefined;
   /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
   laggedFrame(topic: string, missed: number): Uint8Array | undefined;
   /** Tells who has come and gone; undefined where clients are not told. */

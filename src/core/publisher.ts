@@ -19,6 +19,8 @@ export interface Draft {
 export interface Source {
   readonly kind: "backend" | "client";
   readonly vhost: string;
+  /** Id of the connection that asks; "" for a backend. */
+  readonly sender: string;
   /** Why it may not publish on the topic; undefined where it may. */
   refusal(topic: string): CarillonError | undefined;
 }
@@ -48,6 +50,8 @@ export interface PublisherOptions {
 export interface Prepared {
   readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
   readonly messages: readonly { readonly id: string; readonly driver: BrokerDriver }[];
+  /** When they were accepted, in milliseconds since the epoch. */
+  readonly time: number;
 }
 
 /** The one place where a publish is checked, whoever sent it. A request is published whole or not at all (O4). */
@@ -150,6 +154,7 @@ export class Publisher {
       const message: Message = {
         id: draft.id === "" ? ids.next() : draft.id,
         event: draft.event,
+        sender: source.sender,
         time,
         payload: draft.payload,
       };
@@ -169,7 +174,7 @@ export class Publisher {
     for (const [driver, batch] of batches) driver.admit(batch);
     this.accepted[source.kind] += messages.length;
     this.accepted.bytes += bytes;
-    return { batches, messages };
+    return { batches, messages, time };
   }
 }
 

@@ -80,7 +80,7 @@ export class BroadcastImplementation {
   #sourceOf(backend: Backend): Source {
     let source = this.#sources.get(backend);
     if (source === undefined) {
-      source = { kind: "backend", vhost: backend.vhost, refusal: (topic) => refusalOf(backend, topic) };
+      source = { kind: "backend", vhost: backend.vhost, sender: "", refusal: (topic) => refusalOf(backend, topic) };
       this.#sources.set(backend, source);
     }
     return source;

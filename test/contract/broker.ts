@@ -11,7 +11,7 @@ export type SetUp = () => Promise<{
 const DEADLINE = 1_000;
 
 function message(payload: string | Uint8Array, fields: Partial<Message> = {}): Message {
-  return { id: "id-1", event: "", time: 1_700_000_000_123, payload: Buffer.from(payload), ...fields };
+  return { id: "id-1", event: "", sender: "", time: 1_700_000_000_123, payload: Buffer.from(payload), ...fields };
 }
 
 function to(topic: string, payload: string | Uint8Array, vhost = "/"): Publication {
@@ -59,14 +59,24 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(driver.up).toBe(true);
     });
 
-    test("O2: what is published after subscribe and settle arrives, with id, event, time and payload", async () => {
+    test("O2: what is published after subscribe and settle arrives, with id, event, sender, time and payload", async () => {
       const ear = await hear("orders.42");
-      const sent = message("hällo", { id: "an id, with: signs", event: "order.created", time: 1_234_567_890_123 });
+      const sent = message("hällo", {
+        id: "an id, with: signs",
+        event: "order.created",
+        sender: "node.1f",
+        time: 1_234_567_890_123,
+      });
 
       await driver.publish([{ vhost: "/", topic: "orders.42", message: sent }]);
 
-      const { event, id, payload, time } = await ear.heard.next();
-      expect({ event, id, time }).toEqual({ event: sent.event, id: sent.id, time: sent.time });
+      const { event, id, payload, sender, time } = await ear.heard.next();
+      expect({ event, id, sender, time }).toEqual({
+        event: sent.event,
+        id: sent.id,
+        sender: sent.sender,
+        time: sent.time,
+      });
       expect(Buffer.from(payload)).toEqual(Buffer.from(sent.payload));
     });
 

@@ -114,5 +114,5 @@ export class Bench {
 }
 
 export function message(payload: string): Message {
-  return { id: payload, event: "", time: 0, payload: Buffer.from(payload, "latin1") };
+  return { id: payload, event: "", sender: "", time: 0, payload: Buffer.from(payload, "latin1") };
 }

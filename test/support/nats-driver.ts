@@ -63,6 +63,7 @@ export function publication(topic: string, payload: string | Uint8Array, vhost =
   const message = {
     id: `id-of-${topic}`.slice(0, 40),
     event: "",
+    sender: "",
     time: 1_700_000_000_000,
     payload: Buffer.from(payload),
   };

@@ -8,23 +8,26 @@ import type { Message, MessageIds } from "../../core/message.js";
  */
 const ID = "Nats-Msg-Id";
 const EVENT = "Carillon-Event";
+const SENDER = "Carillon-Sender";
 const TIME = "Carillon-Time";
 
-/** Header lines add at most this many bytes to the id and the event: names, separators, version, time. */
-const OVERHEAD_BYTES = 100;
+/** Header lines add at most this many bytes to the id, the event and the sender: names, separators, version, time. */
+const OVERHEAD_BYTES = 120;
 
 /** No fewer bytes than NATS will count for the message against its `max_payload`. */
-export function publishedSize({ event, id, payload }: Message): number {
-  return payload.length + Buffer.byteLength(id) + Buffer.byteLength(event) + OVERHEAD_BYTES;
+export function publishedSize({ event, id, payload, sender }: Message): number {
+  return payload.length + Buffer.byteLength(id) + Buffer.byteLength(event) + sender.length + OVERHEAD_BYTES;
 }
 
 /**
  * From a record, because append() checks and looks up each name at each call: about half of what headers cost
  * (bench/NOTES.md). The values need no check here: ids and event names hold no control characters (rule T2).
  */
-export function toHeaders({ event, id, time }: Message): MsgHdrs {
-  const lines = { [ID]: [id], [TIME]: [String(time)] };
-  return MsgHdrsImpl.fromRecord(event === "" ? lines : { ...lines, [EVENT]: [event] });
+export function toHeaders({ event, id, sender, time }: Message): MsgHdrs {
+  const lines: Record<string, string[]> = { [ID]: [id], [TIME]: [String(time)] };
+  if (event !== "") lines[EVENT] = [event];
+  if (sender !== "") lines[SENDER] = [sender];
+  return MsgHdrsImpl.fromRecord(lines);
 }
 
 /**
@@ -52,6 +55,10 @@ export class NatsMessage implements Message {
 
   get event(): string {
     return this.#header(EVENT);
+  }
+
+  get sender(): string {
+    return this.#header(SENDER);
   }
 
   get time(): number {
