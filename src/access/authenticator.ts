@@ -1,4 +1,4 @@
-import type { Principal } from "./principal.js";
+import type { Principal, Terms } from "./principal.js";
 
 /** What a credential has shown. */
 export interface Authenticated {
@@ -12,6 +12,9 @@ export interface Authenticated {
 
 /** Finds out whom a vhost's client acts for. One a vhost. */
 export interface Authenticator {
+  /** What holds for all whom it knows, and for those who may come in without a token. Undefined: nothing does. */
+  readonly terms?: Terms | undefined;
+
   /**
    * @param credential - a JWT of the vhost's issuer, or a connection or single access token that Carillon issued
    * @throws CarillonError unauthenticated: malformed, expired, not for this vhost, used, or held by another connection

@@ -17,7 +17,7 @@ export interface Question {
   readonly action: Action;
   /** For `call`: the event. */
   readonly topic: string;
-  readonly principal: Pick<Principal, "user" | "permissions">;
+  readonly principal: Pick<Principal, "user" | "permissions" | "terms">;
   readonly rules: AccessRules;
 }
 
@@ -57,7 +57,15 @@ class Answer implements Decision {
 }
 
 function decideJoin(question: Question): Answer {
-  const { rules } = question;
+  const { principal, rules } = question;
+  const { terms } = principal;
+  if (terms?.joins === false) return refuse(() => "the token lets only the backend join it to topics");
+  if (terms?.confined === true) {
+    return (
+      byPermission(question) ??
+      refuse(() => `no permission to join matches ${named(question)}, and the token asks for one`)
+    );
+  }
   if (rules.access === "open") return allow(() => `${ruleOf(question)} opens it to everybody`);
   return (
     byPermission(question) ??
@@ -68,6 +76,11 @@ function decideJoin(question: Question): Answer {
 function decidePublish(question: Question): Answer {
   const permitted = byPermission(question);
   if (permitted !== undefined) return permitted;
+  const { terms } = question.principal;
+  if (terms !== undefined) {
+    if (terms.sends) return allow(() => "the token lets it publish where it is subscribed");
+    return refuse(() => `no permission to publish matches ${named(question)}, and the token asks for one`);
+  }
   if (!question.rules.clientPublish) {
     return refuse(
       () => `no permission to publish matches ${named(question)}, and ${ruleOf(question)} does not let clients publish`,

@@ -1,4 +1,4 @@
-import type { Permissions } from "./permissions.js";
+import { Permissions } from "./permissions.js";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
@@ -25,4 +25,25 @@ export interface Principal {
   readonly info: JsonObject;
   /** Absent: the backend has said nothing, and all above is the token's. */
   readonly given?: Given | undefined;
+  /** Absent: permissions and rules alone decide. */
+  readonly terms?: Terms | undefined;
 }
+
+/** What narrows or widens, beside permissions and rules, what a principal may do. */
+export interface Terms {
+  /** Topics that the rules open to everybody are not open to it: only permissions, and channel tokens, open any. */
+  readonly confined: boolean;
+  /** Whether it may join topics itself; its backend can join it to some all the same. */
+  readonly joins: boolean;
+  /** Whether it may publish on the topics that it is in, where no permission lets it. */
+  readonly sends: boolean;
+}
+
+/** Somebody who has yet to say who it is, where nobody may do anything before: a sign of life, and a token. */
+export const STRANGER: Principal = {
+  user: undefined,
+  permissions: Permissions.NONE,
+  expires: undefined,
+  info: {},
+  terms: { confined: true, joins: true, sends: false },
+};

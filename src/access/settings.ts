@@ -2,14 +2,19 @@ import { readFileSync } from "node:fs";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
+import type { Authenticator } from "./authenticator.js";
+import { BroadcasterAuthenticator } from "./broadcaster-jwt.js";
 import type { ClaimNames } from "./claims.js";
 import { type JwtOptions, JwtVerifier } from "./jwt.js";
 import type { Leases } from "./leases.js";
 import { type Grants, Permissions } from "./permissions.js";
+import { RootsocketAuthenticator } from "./rootsocket-authenticator.js";
+import type { ConnectionSettings } from "./token-claims.js";
 import { TokenIssuer } from "./token-issuer.js";
 import { TokenSecret } from "./token-secret.js";
 import { TokenVerifier } from "./token-verifier.js";
 import { VhostAuthenticator } from "./vhost-authenticator.js";
+import { WebrocketAuthenticator } from "./webrocket-authenticator.js";
 
 /** What the configuration says of tokens of a vhost's own issuer. */
 export interface JwtSettings {
@@ -30,7 +35,20 @@ export interface JwtSettings {
 export interface AccessSettings {
   readonly anonymous: { readonly permissions: Grants };
   readonly jwt?: JwtSettings | undefined;
-  readonly tokens: { readonly secret?: string | undefined; readonly secret_file?: string | undefined };
+  readonly tokens: SecretSettings;
+  readonly broadcaster: SecretSettings;
+  readonly rootsocket: {
+    readonly allow_client_send: boolean;
+    readonly allow_channel_subscription: boolean;
+    readonly allow_channel_authorization: boolean;
+  };
+  readonly webrocket: { readonly access_token?: string | undefined; readonly access_token_file?: string | undefined };
+}
+
+/** One of both, or neither. */
+interface SecretSettings {
+  readonly secret?: string | undefined;
+  readonly secret_file?: string | undefined;
 }
 
 /** What is shared by all vhosts. */
@@ -44,7 +62,9 @@ export interface AccessResources {
 
 /** A vhost's clients: how they are known, and how they get tokens. */
 export interface VhostAccess {
-  readonly authenticator: VhostAuthenticator;
+  readonly authenticator: Authenticator;
+  /** Of those protocols that have tokens of their own. */
+  readonly others: ReadonlyMap<string, Authenticator>;
   readonly issuer: TokenIssuer;
   /** Undefined where the vhost has no issuer of its own. */
   readonly jwt: JwtVerifier | undefined;
@@ -65,9 +85,19 @@ export function createVhostAccess(vhost: string, settings: AccessSettings, resou
   const granted = Permissions.of(settings.anonymous.permissions);
   const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
   jwt?.start();
+  const broadcasterSecret = secretOf("broadcaster", settings.broadcaster);
+  const authenticator = new VhostAuthenticator({ issued, jwt, granted });
+  const { access_token, access_token_file } = settings.webrocket;
   return {
-    authenticator: new VhostAuthenticator({ issued, jwt, granted }),
-    issuer: new TokenIssuer({ vhost, secret, store, clock }),
+    authenticator,
+    others: new Map<string, Authenticator>([
+      ["broadcaster", new BroadcasterAuthenticator(broadcasterSecret, clock)],
+      ["rootsocket", new RootsocketAuthenticator(issued, granted)],
+      ...(access_token === undefined && access_token_file === undefined
+        ? []
+        : [["webrocket", new WebrocketAuthenticator(authenticator)] as const]),
+    ]),
+    issuer: new TokenIssuer({ vhost, secret, store, clock, settings: connectionSettingsOf(settings) }),
     jwt,
     stop: () => jwt?.stop(),
   };
@@ -98,13 +128,28 @@ function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResou
   }
 }
 
-function tokenSecretOf(vhost: string, settings: AccessSettings["tokens"], store: Store): TokenSecret {
-  const secret = settings.secret ?? contentOf("tokens.secret_file", settings.secret_file);
+function tokenSecretOf(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
+  const secret = secretOf("tokens", settings);
   return secret === undefined ? TokenSecret.kept(store, vhost) : TokenSecret.configured(secret);
 }
 
-/** Without the line end that editors put there. */
-function contentOf(setting: string, file: string | undefined): string | undefined {
+function connectionSettingsOf({ rootsocket }: AccessSettings): ConnectionSettings {
+  return {
+    allowClientSend: rootsocket.allow_client_send,
+    allowChannelSubscription: rootsocket.allow_channel_subscription,
+    allowChannelAuthorization: rootsocket.allow_channel_authorization,
+  };
+}
+
+function secretOf(name: string, { secret, secret_file: file }: SecretSettings): string | undefined {
+  return secret ?? contentOf(`${name}.secret_file`, file);
+}
+
+/**
+ * What a file holds, without the line end that editors put there; undefined for no file.
+ * @throws CarillonError failed_precondition: it cannot be read
+ */
+export function contentOf(setting: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   try {
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");

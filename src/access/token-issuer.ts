@@ -23,6 +23,8 @@ export interface IssuerOptions {
   readonly secret: TokenSecret;
   readonly store: Store;
   readonly clock: Clock;
+  /** Where a connection token is asked for that says nothing of them. Default: RootSocket's own. */
+  readonly settings?: ConnectionSettings;
 }
 
 /** Makes tokens for the clients of one vhost. */
@@ -45,7 +47,7 @@ export class TokenIssuer {
   ): Promise<Issued> {
     checkBearer(bearer);
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend } = {
-      ...DEFAULT_SETTINGS,
+      ...(this.#options.settings ?? DEFAULT_SETTINGS),
       ...settings,
     };
     return this.#sign(lifetime, {

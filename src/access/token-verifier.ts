@@ -59,14 +59,15 @@ export class TokenVerifier {
 
   /**
    * The same, and takes the token for a connection.
-   * @returns whom it is for, and what lets the next connection have it
+   * @returns what it says, and what lets the next connection have it
    * @throws CarillonError unauthenticated: also when another connection has it. unavailable
    */
-  async takeConnection(token: string): Promise<{ readonly principal: Principal; readonly release: () => void }> {
-    const { expires, id, principal } = await this.read(token);
+  async takeConnection(token: string): Promise<ConnectionToken & { readonly release: () => void }> {
+    const said = await this.read(token);
+    const { expires, id } = said;
     const release = await this.#options.leases.take(leaseKey(this.#options.vhost, id), expires);
     if (release === undefined) throw refusal("another connection has it");
-    return { principal, release };
+    return { ...said, release };
   }
 
   /** @throws CarillonError unauthenticated, unavailable */

@@ -43,7 +43,8 @@ async function decideBy(action: string, topic: string, flags: ExplainFlags) {
   }
   const granted = Permissions.of(settings.anonymous.permissions);
   const vhost = {
-    rulesFor: rulesOf(settings),
+    // Channels are opened at run time: what the name of one says does not count here.
+    rulesFor: rulesOf(settings, new Set()),
     anonymous: settings.anonymous.connect ? granted : undefined,
     granted,
     jwt: settings.jwt === undefined ? undefined : jwtOptionsOf(settings.jwt),

@@ -107,10 +107,42 @@ vhosts:
     #     concurrency: 64
     #     breaker: { failures: 5, pause: 10s }
     #     key: …                         # sent as authorization: Bearer
+    # The secret of Broadcaster's tokens (HS256); none: no Broadcaster client gets further than a heartbeat.
+    #   broadcaster: { secret_file: … }   # or secret
+    broadcaster: {}
+    # What RootSocket connections may do, where their token says nothing else: publish, subscribe, and subscribe without a
+    # channel token.
+    rootsocket:
+      allow_client_send: false
+      allow_channel_subscription: true
+      allow_channel_authorization: true
+    # The token of WebRocket backends, 40 letters, digits and _; none: they do not get in.
+    #   webrocket: { access_token_file: … }   # or access_token
+    webrocket: {}
+    # Socket.IO: which topics a group that is watched stands for, and which events are calls to workers:
+    #   calls: [{ event: pool_request, elevated: true, answer: pool_response, timeout: 30s }]
+    socketio:
+      spectate:
+        topics: ["{id}"]
+        logs: ["{id}_logs"]
+      calls: []
     # Where a number is given: connections, connections_per_user, connections_per_address, handshakes_per_second,
     # handshakes_per_second_per_address, commands_per_second and publish_bytes_per_second of a client,
     # topics_per_connection. All are counted on each node.
     limits: {}
+
+# The client protocols that are spoken, and where. WebRocket's backends: off unless they have an address to listen on;
+# without TLS nothing of theirs is encrypted.
+#   webrocket: { backend: 127.0.0.1:8081, admin: { listen: 127.0.0.1:8082, cookie_file: … } }   # or cookie
+dialects: [native, broadcaster, rootsocket, webrocket, socketio]
+broadcaster:
+  base: /broadcaster
+rootsocket:
+  base: /api/v1
+webrocket:
+  mount: /webrocket
+socketio:
+  path: /socket.io/
 
 # What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; file, in a
 # folder of this node's own; or nats, for all nodes (needs JetStream; replicas: servers of a NATS cluster that keep it).

@@ -4,7 +4,13 @@ import { settings } from "./keys.js";
 const PREFIX = "CARILLON_";
 
 /** Read elsewhere: the file's path, the short form of `brokers`, and what the command line shows to a node. */
-const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_KEY", "CARILLON_TOKEN"];
+const SHORT_FORMS = [
+  "CARILLON_CONFIG",
+  "CARILLON_BROKER",
+  "CARILLON_KEY",
+  "CARILLON_TOKEN",
+  "CARILLON_WEBROCKET_COOKIE",
+];
 
 /** What Kubernetes sets in every container for a service that is named carillon. */
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { normalSubject } from "../access/subject.js";
 import { parseNetwork } from "../net/networks.js";
-import { parseAddress } from "../util/address.js";
 import { DEFAULT_VHOST } from "../util/names.js";
+import { address } from "./address.js";
+import { dialects } from "./dialects.js";
 import { count } from "./numbers.js";
 import { bytes, duration } from "./units.js";
 import { brokerName, vhost, vhostPath } from "./vhost.js";
@@ -13,15 +14,6 @@ export type { VhostSettings } from "./vhost.js";
  * The configuration file, key by key. Defaults stand here and nowhere else; `carillon config --print-defaults` shows
  * them with their meaning (defaults.ts).
  */
-
-const address = z.string().transform((text, context) => {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) {
-    context.addIssue({ code: "custom", message: "expected HOST:PORT, such as 127.0.0.1:8080" });
-    return z.NEVER;
-  }
-  return parsed;
-});
 
 /** An address, or a network in CIDR form. */
 const network = z
@@ -154,6 +146,7 @@ export const schema = z
     compression: z.boolean().default(false),
     interest_linger: duration("0", "1h").prefault("2s"),
     stop_timeout: duration("0", "10m").prefault("10s"),
+    ...dialects,
     log: z
       .strictObject({
         level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

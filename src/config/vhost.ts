@@ -3,6 +3,7 @@ import { ACTIONS, BACKEND_ACTIONS } from "../access/actions.js";
 import { patternFault } from "../access/pattern.js";
 import { normalSubject } from "../access/subject.js";
 import { KEY_NAME, VHOST_PATH } from "../util/names.js";
+import { vhostDialects } from "./dialects.js";
 import { count } from "./numbers.js";
 import { bytes, duration } from "./units.js";
 
@@ -190,6 +191,7 @@ export const vhost = z.strictObject({
   certificates: z.array(certificate).default([]),
   hooks: hooks.optional(),
   limits: limits.prefault({}),
+  ...vhostDialects,
 });
 
 /** Complete, in milliseconds and bytes. */

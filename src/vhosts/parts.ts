@@ -7,6 +7,7 @@ import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
+import { accessTokenOf } from "./access-token.js";
 import type { VhostParts } from "./vhost.js";
 
 export interface PartsContext {
@@ -26,10 +27,12 @@ export interface PartsContext {
  * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
  */
 export function makeParts(path: string, settings: VhostSettings, context: PartsContext): VhostParts {
+  checkAccessToken(path, settings);
   const access = accessOf(path, settings, context);
   const hooks = hooksOf(path, settings, context);
   return {
     authenticator: access.authenticator,
+    otherAuthenticators: access.others,
     issuer: access.issuer,
     hooks,
     retire: async (onFailure) => {
@@ -43,15 +46,21 @@ export function makeParts(path: string, settings: VhostSettings, context: PartsC
   };
 }
 
+/** The vhost reads it itself: nothing else is to be made anew for another one. */
+function checkAccessToken(path: string, settings: VhostSettings): void {
+  naming(path, () => accessTokenOf(settings));
+}
+
 function accessOf(path: string, settings: VhostSettings, context: PartsContext): VhostAccess {
   const { clock, leases, onIssuer, store } = context;
+  const onFailure = (message: string): void => onIssuer(path, message);
+  return naming(path, () => createVhostAccess(path, settings, { store, leases, clock, onFailure }));
+}
+
+/** Faults name the setting within those of the vhost. */
+function naming<Made>(path: string, make: () => Made): Made {
   try {
-    return createVhostAccess(path, settings, {
-      store,
-      leases,
-      clock,
-      onFailure: (message) => onIssuer(path, message),
-    });
+    return make();
   } catch (error) {
     const { code, message } = CarillonError.from(error);
     throw new CarillonError(code, `vhosts.${path}.${message}`, { cause: error });

@@ -1,15 +1,18 @@
 import type { Authenticator } from "../access/authenticator.js";
 import type { Hooks, OnFailure } from "../access/hooks.js";
 import { Permissions } from "../access/permissions.js";
-import type { JsonObject, Principal } from "../access/principal.js";
+import { type JsonObject, type Principal, STRANGER } from "../access/principal.js";
 import type { TokenIssuer } from "../access/token-issuer.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
+import { accessTokenOf } from "./access-token.js";
 import { rulesOf } from "./rules.js";
 
 /** What a vhost's settings have been made into. */
 export interface VhostParts {
   readonly authenticator: Authenticator;
+  /** By the names of the dialects that have tokens of their own. */
+  readonly otherAuthenticators: ReadonlyMap<string, Authenticator>;
   /** Undefined where the backend is not asked. */
   readonly hooks: Hooks | undefined;
   readonly issuer: TokenIssuer;
@@ -61,6 +64,7 @@ export class Vhost {
   readonly #retiring = new Set<VhostParts>();
   #rules: (topic: string) => TopicRules;
   #anonymous: Principal | undefined;
+  #accessToken: string | undefined;
 
   constructor({ channels, configured, name }: VhostFacts, definition: VhostDefinition) {
     this.name = name;
@@ -70,8 +74,9 @@ export class Vhost {
     this.#given = given;
     this.#settings = settings;
     this.#parts = parts;
-    this.#rules = rulesOf(settings);
+    this.#rules = rulesOf(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
+    this.#accessToken = accessTokenOf(settings);
   }
 
   /** The settings as they were given, secrets and all; those of the configuration file complete. */
@@ -87,6 +92,11 @@ export class Vhost {
     return this.#parts.authenticator;
   }
 
+  /** Finds out whom its clients of a dialect act for. */
+  authenticatorFor(dialect: string): Authenticator {
+    return this.#parts.otherAuthenticators.get(dialect) ?? this.#parts.authenticator;
+  }
+
   get hooks(): Hooks | undefined {
     return this.#parts.hooks;
   }
@@ -99,6 +109,18 @@ export class Vhost {
   /** Whom clients without a token act for; undefined where nobody comes in without one. */
   get anonymous(): Principal | undefined {
     return this.#anonymous;
+  }
+
+  /** What WebRocket's backends have to show: a secret. Undefined where none of them gets in. */
+  get accessToken(): string | undefined {
+    return this.#accessToken;
+  }
+
+  /** Whom clients of a dialect act for that say inside who they are, until they do. */
+  guestFor(dialect: string): Principal {
+    const guest = this.#anonymous ?? STRANGER;
+    const { terms } = this.authenticatorFor(dialect);
+    return terms === undefined || guest === STRANGER ? guest : { ...guest, terms };
   }
 
   rulesFor(topic: string): TopicRules {
@@ -126,8 +148,9 @@ export class Vhost {
     this.#given = given;
     this.#parts = parts;
     this.#settings = settings;
-    this.#rules = rulesOf(settings);
+    this.#rules = rulesOf(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
+    this.#accessToken = accessTokenOf(settings);
     if (before !== parts) void this.#retire(before);
     return access;
   }

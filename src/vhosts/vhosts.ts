@@ -3,6 +3,7 @@ import type { Scopes } from "../access/keys.js";
 import type { JsonObject } from "../access/principal.js";
 import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
+import type { TopicRules } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
 import type { Change, Store } from "../store/store.js";
 import { RecordFeed } from "./record-feed.js";
@@ -34,6 +35,8 @@ export interface VhostEvents {
   onChanged(vhost: Vhost, before: TopicAccess): void;
   /** Its clients are to be sent away. Resolves when they have gone. */
   onDeleted(vhost: Vhost): Promise<void>;
+  /** A channel has been opened whose kind gives it other rules. @param before - those that its topic had until now */
+  onChannelRuled(vhost: Vhost, channel: string, before: TopicRules): void;
   onChannelClosed(vhost: Vhost, channel: string): void;
   onError(message: string): void;
   /** What is in the store is known now. */
@@ -206,11 +209,16 @@ export class Vhosts {
     const { name, path } = placeOf(key);
     const channel = decoded(name);
     const channels = this.#channelsOf(path);
+    const vhost = this.#vhosts.get(path);
     if (value !== undefined) {
+      const before = vhost?.rulesFor(channel);
       channels.add(channel);
+      // Its kind may have made something else of a topic that was there already.
+      if (vhost !== undefined && before !== undefined && before !== vhost.rulesFor(channel)) {
+        this.#options.events.onChannelRuled(vhost, channel, before);
+      }
       return;
     }
-    const vhost = this.#vhosts.get(path);
     if (channels.delete(channel) && vhost !== undefined) this.#options.events.onChannelClosed(vhost, channel);
   };
 

@@ -8,6 +8,7 @@ import {
   type JwtSettings,
   type VhostAccess,
 } from "../../src/access/settings.js";
+import { vhost as vhostSchema } from "../../src/config/vhost.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";
 import { temporaryFolder } from "../support/temporary-files.js";
@@ -25,7 +26,7 @@ function access(settings: Partial<AccessSettings> = { jwt: jwtSettings() }, vhos
   const leases = new Leases({ clock, store });
   const made = createVhostAccess(
     vhost,
-    { anonymous: { permissions: {} }, tokens: {}, ...settings },
+    { ...vhostSchema.parse({}), ...settings },
     { clock, leases, store },
   );
   cleanUp(() => leases.stop());

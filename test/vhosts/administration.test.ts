@@ -14,7 +14,13 @@ function createNode(store: MemoryStore): VhostWorld {
   const world = createVhosts(config, {
     log: createLog(config.log),
     store,
-    events: { onChanged: () => {}, onDeleted: () => Promise.resolve(), onChannelClosed: () => {}, onLoaded: () => {} },
+    events: {
+      onChanged: () => {},
+      onDeleted: () => Promise.resolve(),
+      onChannelRuled: () => {},
+      onChannelClosed: () => {},
+      onLoaded: () => {},
+    },
   });
   cleanUp(() => world.vhosts.stop());
   return world;
