@@ -9,6 +9,8 @@ export interface Arrival {
   readonly origin: Origin;
   /** What it has shown to say who it is; undefined for nothing. */
   readonly credential: string | undefined;
+  /** Whether it comes in as nobody, and says inside who it is. */
+  readonly guest?: boolean;
   /** Unique in the cluster; its session will have it. */
   readonly connectionId: string;
   readonly method: string;

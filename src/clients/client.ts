@@ -35,6 +35,8 @@ export interface ClientFacts {
   /** In milliseconds since the epoch. */
   readonly connected: number;
   readonly rates: Rates | undefined;
+  /** Whether the channels that it uses have to be opened before, whatever the vhost says of others. */
+  readonly openedOnly?: boolean;
 }
 
 /** A client that is connected: its session, and whom it acts for. */
@@ -45,6 +47,9 @@ export class Client {
   readonly connected: number;
   readonly connection: ClientConnection;
   readonly rates: Rates | undefined;
+  readonly openedOnly: boolean;
+  /** Messages that it has published. */
+  published = 0;
   readonly #admitted: Admitted;
   #principal: Principal;
 
@@ -54,6 +59,7 @@ export class Client {
     this.origin = facts.origin;
     this.connected = facts.connected;
     this.rates = facts.rates;
+    this.openedOnly = facts.openedOnly === true;
     this.connection = connection;
     this.#admitted = facts.admitted;
     this.#principal = facts.admitted.principal;

@@ -28,10 +28,10 @@ export class Reception {
   admit(arrival: Arrival): Admitted | Promise<Admitted> {
     const vhost = this.#vhosts.require(arrival.vhost);
     const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
-    const { anonymous, hooks } = vhost;
-    const { credential } = arrival;
-    if (credential === undefined && hooks?.asks("connect") !== true) {
-      if (anonymous !== undefined) return new Admission(places, anonymous, undefined, []);
+    const { hooks } = vhost;
+    if (arrival.credential === undefined && hooks?.asks("connect") !== true) {
+      const anybody = anybodyOf(vhost, arrival);
+      if (anybody !== undefined) return new Admission(places, anybody, undefined, []);
       places.release();
       throw noToken();
     }
@@ -41,13 +41,13 @@ export class Reception {
   async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<Admitted> {
     let release: (() => void) | undefined;
     try {
-      const authenticated = await identify(vhost, arrival.credential);
+      const authenticated = await identify(vhost, arrival);
       release = authenticated.release;
       const changes = await askBackend(vhost, arrival, authenticated.principal);
       const principal = changes === undefined ? authenticated.principal : changedBy(changes, authenticated.principal);
       this.#checkTime(principal);
       // The settings may have changed while the backend was asked.
-      if (arrival.credential === undefined && vhost.anonymous === undefined) throw noToken();
+      if (arrival.credential === undefined && anybodyOf(vhost, arrival) === undefined) throw noToken();
       places.takeUser(principal.user);
       return new Admission(places, principal, release, changes?.topics ?? []);
     } catch (error) {
@@ -105,10 +105,17 @@ class Admission implements Admitted {
   }
 }
 
-async function identify({ anonymous, authenticator }: Vhost, credential: string | undefined): Promise<Authenticated> {
-  if (credential !== undefined) return authenticator.authenticate(credential);
-  if (anonymous === undefined) throw noToken();
-  return { principal: anonymous, release: undefined };
+async function identify(vhost: Vhost, arrival: Arrival): Promise<Authenticated> {
+  const { credential, origin } = arrival;
+  if (credential !== undefined) return vhost.authenticatorFor(origin.dialect).authenticate(credential);
+  const anybody = anybodyOf(vhost, arrival);
+  if (anybody === undefined) throw noToken();
+  return { principal: anybody, release: undefined };
+}
+
+/** Whom a client without a token acts for; undefined where it does not come in. */
+function anybodyOf(vhost: Vhost, { guest, origin }: Arrival): Principal | undefined {
+  return guest === true ? vhost.guestFor(origin.dialect) : vhost.anonymous;
 }
 
 async function askBackend(

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../access/principal.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { FanOut } from "../core/fan-out.js";
@@ -22,11 +23,17 @@ export interface Wishes {
   readonly hidden: boolean | undefined;
   /** Told who comes and goes. */
   readonly watching: boolean | undefined;
+  /** What the others are told of it; at first what its token says. */
+  readonly info?: JsonObject | undefined;
 }
 
 /** What is particular about a session in a topic. Most have nothing of it. */
 interface Stay {
   hidden: boolean;
+  /** What the others are told; undefined: what is known of the client. */
+  info: JsonObject | undefined;
+  /** What they are told with it when the session has left. */
+  farewell: JsonObject | undefined;
   endWatch: (() => void) | undefined;
 }
 
@@ -48,19 +55,31 @@ export class Attendance {
   }
 
   /** The client is in the topic now, or was and joins it again. What it is told comes after what it was sent before. */
-  entered(client: Client, topic: Topic, { hidden, watching }: Wishes): void {
+  entered(client: Client, topic: Topic, { hidden, info, watching }: Wishes): void {
     const { session } = client;
+    if (info !== undefined) this.#stayOf(session, topic).info = info;
     if (hidden !== undefined && hidden !== this.#isHidden(session, topic)) this.#stayOf(session, topic).hidden = hidden;
     this.#present(client, [topic]);
     if (watching === true) this.#watch(session, topic);
     else if (watching === false) this.#unwatch(session, topic);
   }
 
+  /**
+   * The session is about to leave the topic, or all that it is in where none is given: who is told that it has left, on any
+   * node, is told this too. Does nothing where it is not in it. A connection that just ends says nothing.
+   */
+  farewell(session: Session, topic: Topic | undefined, farewell: JsonObject): void {
+    for (const each of topic === undefined ? session.memberships.keys() : [topic]) {
+      if (each.rules.presence && session.memberships.has(each)) this.#stayOf(session, each).farewell = farewell;
+    }
+  }
+
   left(session: Session, topic: Topic): void {
-    if (topic.rules.presence) this.#options.presence.leave(placeOf(topic), session.id);
     const stays = this.#stays.get(session);
+    const stay = stays?.get(topic);
+    if (topic.rules.presence) this.#options.presence.leave(placeOf(topic), session.id, stay?.farewell);
     if (stays === undefined) return;
-    stays.get(topic)?.endWatch?.();
+    stay?.endWatch?.();
     stays.delete(topic);
     if (stays.size === 0) this.#stays.delete(session);
   }
@@ -99,7 +118,8 @@ export class Attendance {
     const { clock, presence } = this.#options;
     for (const topic of topics) {
       if (!topic.rules.presence) continue;
-      const member = { connectionId: session.id, user, info, joined: clock.now() };
+      const own = this.#stays.get(session)?.get(topic)?.info;
+      const member = { connectionId: session.id, user, info: own ?? info, joined: clock.now() };
       presence.enter(placeOf(topic), member, this.#isHidden(session, topic));
     }
   }
@@ -127,7 +147,7 @@ export class Attendance {
   #stayOf(session: Session, topic: Topic): Stay {
     const stays = this.#stays.get(session) ?? new Map<Topic, Stay>();
     this.#stays.set(session, stays);
-    const stay = stays.get(topic) ?? { hidden: false, endWatch: undefined };
+    const stay = stays.get(topic) ?? { hidden: false, info: undefined, farewell: undefined, endWatch: undefined };
     stays.set(topic, stay);
     return stay;
   }

@@ -17,20 +17,27 @@ export async function authenticate(
   reply: Reply,
 ): Promise<void> {
   if (command.token === "") throw new CarillonError("invalid_argument", "payload: a token is needed");
-  const authenticated = await client.vhost.authenticator.authenticate(command.token);
+  const authenticated = await client.vhost.authenticatorFor(client.origin.dialect).authenticate(command.token);
   const { release } = authenticated;
   const before = client.principal;
   let principal: Principal;
   try {
     if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
-    principal = renewedBy(authenticated.principal, before);
+    const isAnother = command.anew === true && before.user !== undefined;
+    principal = isAnother ? authenticated.principal : renewedBy(authenticated.principal, before);
     client.takeToken({ principal, release });
   } catch (error) {
     release?.();
     throw error;
   }
+  if (command.anew === true && before.user !== undefined) leaveAll(client, services);
   services.clients.change(client, principal);
   if (principal.user !== before.user) await services.userTopics.confirmed(client);
-  reply({ ok: true });
+  reply({ ok: true, result: { kind: "identified", user: principal.user } });
   exitLost(client, { principal: before, access: client.vhost }, services);
+}
+
+/** What it was in as somebody else. */
+function leaveAll({ session }: Client, { hub }: Services): void {
+  for (const topic of session.memberships.keys()) hub.leave(session, topic);
 }

@@ -1,8 +1,18 @@
+import type { JsonObject } from "../access/principal.js";
 import type { Present } from "../core/notice.js";
 import type { CarillonError } from "../errors.js";
 
 /** What a client can ask for, the same for every dialect. A dialect makes these out of wire text. */
-export type Command = JoinCommand | LeaveCommand | PublishCommand | CallCommand | PresenceCommand | AuthenticateCommand;
+export type Command =
+  | JoinCommand
+  | LeaveCommand
+  | PublishCommand
+  | CallCommand
+  | TriggerCommand
+  | PresenceCommand
+  | AuthenticateCommand
+  | CloseCommand
+  | IdleCommand;
 
 export interface JoinCommand {
   readonly kind: "join";
@@ -17,12 +27,22 @@ export interface JoinCommand {
   readonly hidden: boolean | undefined;
   /** Whether it is told who comes and goes; undefined: as it is, and at first it is not. */
   readonly presence: boolean | undefined;
+  /** What others are told of the client in these topics; undefined: what its token says. */
+  readonly info?: JsonObject | undefined;
+  /** True: refused (already_exists) where the client is in one of the topics. */
+  readonly once?: boolean | undefined;
+  /** True: who is in the topic already is in the result. Of exactly one topic. */
+  readonly listed?: boolean | undefined;
 }
 
 export interface LeaveCommand {
   readonly kind: "leave";
   readonly broker: string;
   readonly topics: readonly string[];
+  /** True: refused (failed_precondition) where the client is not in one of the topics, and not_found where it is none. */
+  readonly strict?: boolean | undefined;
+  /** Told to those who are told that it has left, with what they were told of it before. */
+  readonly farewell?: JsonObject | undefined;
 }
 
 export interface PublishCommand {
@@ -34,6 +54,8 @@ export interface PublishCommand {
   readonly event: string;
   /** The event of a worker that gets the payload as a task when it has been published; "" for none. */
   readonly trigger: string;
+  /** True: refused (failed_precondition) where the client is not in all of the topics. */
+  readonly inside?: boolean | undefined;
 }
 
 /** A request to a worker. */
@@ -43,6 +65,13 @@ export interface CallCommand {
   readonly payload: Uint8Array;
   /** In milliseconds; undefined for the usual. */
   readonly timeout: number | undefined;
+}
+
+/** Something that a worker is to do, and nobody waits for. */
+export interface TriggerCommand {
+  readonly kind: "trigger";
+  readonly event: string;
+  readonly payload: Uint8Array;
 }
 
 /** Who is there. */
@@ -56,6 +85,20 @@ export interface PresenceCommand {
 export interface AuthenticateCommand {
   readonly kind: "authenticate";
   readonly token: string;
+  /** True: with a good token, whoever was authenticated before leaves all topics, and may be another user from now on. */
+  readonly anew?: boolean | undefined;
+}
+
+/** The client wants to be disconnected. Answered, and then closed with 1000. */
+export interface CloseCommand {
+  readonly kind: "close";
+  /** As a leave's. */
+  readonly farewell?: JsonObject | undefined;
+}
+
+/** A sign of life, which asks for nothing but perhaps an answer. Whoever may do nothing else may do this. */
+export interface IdleCommand {
+  readonly kind: "idle";
 }
 
 /**
@@ -72,6 +115,12 @@ export type Result =
   | { readonly kind: "left"; readonly topics: readonly string[] }
   /** Of a call. */
   | { readonly kind: "part"; readonly payload: Uint8Array; readonly more: boolean }
+  /** Of a publish. */
+  | { readonly kind: "published"; readonly id: string; readonly time: number }
+  /** Of a join that asked who is there: those who were before it, but for the hidden. */
+  | { readonly kind: "among"; readonly members: readonly Present[] }
+  /** Of an authenticate. */
+  | { readonly kind: "identified"; readonly user: string | undefined }
   | PresentResult;
 
 /** Who is in a topic. */

@@ -2,12 +2,14 @@ import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import { authenticate } from "./authenticate.js";
 import { call } from "./call.js";
+import { close } from "./close.js";
 import type { Command, Reply } from "./command.js";
 import { join } from "./join.js";
 import { leave } from "./leave.js";
 import { presence } from "./presence.js";
 import { publish } from "./publish.js";
 import type { Services } from "./services.js";
+import { trigger } from "./trigger.js";
 
 /**
  * Carries out a client's command. Resolves when the client may send the next: commands of one session take effect in
@@ -22,9 +24,11 @@ export async function execute(command: Command, client: Client, services: Servic
   }
 }
 
-/** A client whose time is up is about to be disconnected; until then it may only say who it is. */
+/** What whose time is up may still do until it is disconnected: say who it is, live, and go. */
+const ALWAYS: ReadonlySet<Command["kind"]> = new Set(["authenticate", "idle", "close"]);
+
 function checkAllowed(command: Command, client: Client, { clients }: Services): void {
-  if (command.kind !== "authenticate" && clients.isOver(client)) {
+  if (!ALWAYS.has(command.kind) && clients.isOver(client)) {
     throw new CarillonError("unauthenticated", "the token has expired");
   }
   if (client.rates?.commands?.take(1) === false) {
@@ -46,5 +50,11 @@ function dispatch(command: Command, client: Client, services: Services, reply: R
       return call(command, client, services, reply);
     case "presence":
       return presence(command, client, services, reply);
+    case "trigger":
+      return trigger(command, client, services, reply);
+    case "close":
+      return close(command, client, services, reply);
+    case "idle":
+      return reply({ ok: true });
   }
 }

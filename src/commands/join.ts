@@ -4,6 +4,7 @@ import { CarillonError } from "../errors.js";
 import type { JoinCommand, Reply } from "./command.js";
 import { enter } from "./enter.js";
 import { applyChanges, asked } from "./hooks.js";
+import { membershipIn } from "./membership.js";
 import { absenceOf, refusalOf } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
@@ -18,6 +19,7 @@ export async function join(command: JoinCommand, client: Client, services: Servi
   }
   const topics = distinctTopics(command.topics);
   brokers.resolve(client.vhost.name, command.broker);
+  if (command.once === true) checkFresh(client, command.broker, topics, services);
   const { group } = command;
   checkGroup(group);
   const watchRefusal = (topic: string): CarillonError | undefined =>
@@ -26,9 +28,10 @@ export async function join(command: JoinCommand, client: Client, services: Servi
   for (const topic of topics) {
     const refusal = refusalOf(client, "join", topic);
     if (refusal === undefined) continue;
-    // A channel token opens what permissions do not, and nothing that does not exist.
-    if (command.auth === undefined || refusal.code !== "permission_denied") throw refusal;
-    await client.vhost.authenticator.checkChannelToken(command.auth, topic);
+    // A channel token opens what permissions do not, and nothing that does not exist, or to whom may not join at all.
+    const mayOpen = refusal.code === "permission_denied" && client.principal.terms?.joins !== false;
+    if (command.auth === undefined || !mayOpen) throw refusal;
+    await client.vhost.authenticatorFor(client.origin.dialect).checkChannelToken(command.auth, topic);
     byToken.add(topic);
   }
   for (const topic of topics) throwIf(watchRefusal(topic));
@@ -36,15 +39,37 @@ export async function join(command: JoinCommand, client: Client, services: Servi
     hooks.onJoin({ client: who, broker: command.broker, topics: [...topics] }),
   );
   const refusal = (topic: string): CarillonError | undefined => {
-    const toBeIn = byToken.has(topic) ? absenceOf(client.vhost, topic) : refusalOf(client, "join", topic);
+    const toBeIn = byToken.has(topic) ? absenceOf(client, topic) : refusalOf(client, "join", topic);
     return toBeIn ?? watchRefusal(topic);
   };
   const onEntered = (left: readonly string[]): void => {
-    reply({ ok: true, result: group === undefined ? undefined : { kind: "left", topics: left } });
+    reply({ ok: true, result: resultOf(command, client, left, services) });
   };
-  const wishes = { hidden: command.hidden, watching: command.presence };
+  const wishes = { hidden: command.hidden, watching: command.presence, info: command.info };
   await enter(client, { broker: command.broker, topics, group, wishes, refusal, onEntered }, services);
   if (changes !== undefined) await applyChanges(client, changes, services);
+}
+
+function resultOf(
+  { broker, group, listed, topics }: JoinCommand,
+  client: Client,
+  left: readonly string[],
+  services: Services,
+) {
+  const [topic = ""] = topics;
+  if (listed === true) {
+    const place = { vhost: client.vhost.name, broker: services.brokers.resolve(client.vhost.name, broker).name, topic };
+    const others = services.presence.members(place).filter(({ connectionId }) => connectionId !== client.session.id);
+    return { kind: "among", members: others } as const;
+  }
+  return group === undefined ? undefined : ({ kind: "left", topics: left } as const);
+}
+
+function checkFresh(client: Client, broker: string, topics: ReadonlySet<string>, services: Services): void {
+  for (const topic of topics) {
+    if (membershipIn(client, broker, topic, services) === undefined) continue;
+    throw new CarillonError("already_exists", `the connection is in topic ${JSON.stringify(topic)} already`);
+  }
 }
 
 function checkGroup(group: string | undefined): void {

@@ -12,7 +12,7 @@ import { distinctTopics } from "./topics.js";
 export async function joinOnBehalf(client: Client, broker: string, topics: readonly string[], services: Services) {
   const names = distinctTopics(topics);
   const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
-  const refusal = (topic: string) => absenceOf(client.vhost, topic);
+  const refusal = (topic: string) => absenceOf(client, topic);
   await enter(client, { broker, topics: names, refusal, onEntered }, services);
 }
 

@@ -1,11 +1,12 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
-import { withResolvers } from "../util/with-resolvers.js";
-import { checkCall, taskOf } from "./call.js";
+import { checkCall } from "./call.js";
 import type { PublishCommand, Reply } from "./command.js";
 import { applyChanges, asked } from "./hooks.js";
+import { checkIn } from "./leave.js";
 import { refusalOf } from "./rights.js";
 import type { Services } from "./services.js";
+import { started } from "./trigger.js";
 
 /**
  * Publishes as a client of the session's vhost, and answers when the broker has the message. Where a task is triggered by it,
@@ -22,10 +23,12 @@ export async function publish(
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
   }
+  if (command.inside === true) for (const topic of topics) checkIn(client, broker, topic, services);
   if (triggered !== "") checkTrigger(command, client, services);
   const source = {
     kind: "client",
     vhost: client.vhost.name,
+    sender: client.session.id,
     refusal: (topic: string) => refusalOf(client, "publish", topic),
   } as const;
   const drafts = [{ broker, topics, payload, event, id: "" }];
@@ -37,9 +40,12 @@ export async function publish(
     );
     if (changes !== undefined) await applyChanges(client, changes, services);
   }
-  await publisher.publish(source, drafts);
+  const prepared = publisher.prepare(source, drafts);
+  await publisher.send(prepared);
+  client.published += 1;
   if (triggered !== "") await trigger(command, client, services);
-  reply({ ok: true });
+  const [message] = prepared.messages;
+  reply({ ok: true, result: message && { kind: "published", id: message.id, time: prepared.time } });
 }
 
 /** Everything that can refuse the task and is known before anything is published. */
@@ -51,31 +57,12 @@ function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client
   }
 }
 
-/** Resolves when the task waits for a worker, or has one. What becomes of it nobody waits for: the log is told. */
-function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, services: Services) {
-  const { promise, reject, resolve } = withResolvers<void>();
+async function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, services: Services) {
   const [topic = ""] = topics;
-  let taken = false;
-  const refuse = ({ code, message }: CarillonError): void =>
-    reject(new CarillonError(code, `published, but ${message}`));
-  const asker = {
-    onTaken: () => {
-      taken = true;
-      resolve();
-    },
-    onPart: () => {
-      resolve();
-    },
-    onFailed: (error: CarillonError) => {
-      if (taken) services.onUndone(client.vhost.name, event, error);
-      else refuse(error);
-    },
-  };
   try {
-    services.calls.ask(client.session, taskOf(client, services, { event, payload, topic, wantsAnswer: false }), asker);
+    await started(client, { event, payload, topic }, services);
   } catch (error) {
-    // Calls may have begun since there was room.
-    refuse(CarillonError.from(error));
+    const { code, message } = CarillonError.from(error);
+    throw new CarillonError(code, `published, but ${message}`);
   }
-  return promise;
 }

@@ -17,9 +17,11 @@ export type ConnectionFacts = {
   /** Null: it does not end by itself. */
   readonly expires: number | null;
   readonly topicCount: number;
+  /** Messages that it has published. */
+  readonly published: number;
 };
 
-export function factsOf({ connected, origin, principal, session }: Client, node: string): ConnectionFacts {
+export function factsOf({ connected, origin, principal, published, session }: Client, node: string): ConnectionFacts {
   return {
     id: session.id,
     node,
@@ -31,6 +33,7 @@ export function factsOf({ connected, origin, principal, session }: Client, node:
     connected,
     expires: principal.expires ?? null,
     topicCount: session.memberships.size,
+    published,
   };
 }
 

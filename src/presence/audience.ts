@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import type { Clock, EndOfTurn } from "../core/ports.js";
 import { differenceOf, type Step } from "./difference.js";
-import type { Member, PresenceChange } from "./presence.js";
+import type { PresenceChange } from "./presence.js";
 
 export interface AudienceOptions {
   readonly clock: Clock;
@@ -53,9 +53,9 @@ export class Audience {
     };
   }
 
-  note(member: Member, here: boolean): void {
+  note(step: Step): void {
     if (this.#watchers.size === 0) return;
-    this.#steps.push({ member, here });
+    this.#steps.push(step);
     if (this.#cancel === undefined) this.#schedule();
   }
 

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../access/principal.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { PageAnswer } from "../cluster/replica-words.js";
 import { Replicas } from "../cluster/replicas.js";
@@ -7,6 +8,7 @@ import { OwnMembers } from "./own-members.js";
 import type { Member, Place, Presence, PresenceChange } from "./presence.js";
 import {
   COUNT_INTERVAL,
+  type Farewell,
   type MemberChanges,
   type PageAsked,
   PRESENCE_CHANGES,
@@ -29,7 +31,7 @@ export class ClusterPresence implements Presence {
   readonly #options: ClusterPresenceOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #own: OwnMembers;
-  readonly #others: Replicas<Entry, null>;
+  readonly #others: Replicas<Entry, Farewell>;
   #stopped = false;
   #cancelCount: (() => void) | undefined;
 
@@ -43,7 +45,7 @@ export class ClusterPresence implements Presence {
         cluster.tell(PRESENCE_CHANGES, changes);
       },
     });
-    this.#others = new Replicas<Entry, null>({
+    this.#others = new Replicas<Entry, Farewell>({
       nodes: () => [...cluster.nodes].filter((node) => node !== cluster.node),
       ask: (cursors) => cluster.ask(PRESENCE_PAGE, { cursors }),
       pageOf: (answer) => this.#pageOf(answer as unknown as PageAnswer<Entry>),
@@ -51,8 +53,8 @@ export class ClusterPresence implements Presence {
         onAdded: (entry) => {
           this.#roomOf(entry.key).add(entry);
         },
-        onRemoved: (entry) => {
-          this.#remove(entry);
+        onRemoved: (entry, farewell) => {
+          this.#remove(entry, farewell);
         },
       },
       lost: null,
@@ -86,16 +88,16 @@ export class ClusterPresence implements Presence {
     const known = room.get(connectionId);
     if (known !== undefined && this.#own.has(known)) {
       if (isSameUser(known.member, member)) return;
-      this.#own.remove(known);
+      this.#own.remove(known, null);
     }
     room.add(this.#own.add(room.key, member));
   }
 
-  leave(place: Place, connectionId: string): void {
+  leave(place: Place, connectionId: string, farewell?: JsonObject): void {
     const entry = this.#rooms.get(keyOf(place))?.get(connectionId);
     if (entry === undefined || !this.#own.has(entry)) return;
-    this.#own.remove(entry);
-    this.#remove(entry);
+    this.#own.remove(entry, farewell ?? null);
+    this.#remove(entry, farewell ?? null);
   }
 
   members(place: Place): readonly Member[] {
@@ -169,10 +171,10 @@ export class ClusterPresence implements Presence {
     return room;
   }
 
-  #remove(entry: Entry): void {
+  #remove(entry: Entry, farewell: Farewell): void {
     const room = this.#rooms.get(entry.key);
     if (room === undefined) return;
-    room.remove(entry);
+    room.remove(entry, farewell ?? undefined);
     this.#forgetIdle(room);
   }
 

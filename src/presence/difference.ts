@@ -1,3 +1,4 @@
+import type { JsonObject } from "../access/principal.js";
 import { isSameUser } from "./entry.js";
 import type { Member, PresenceChange } from "./presence.js";
 
@@ -5,11 +6,15 @@ import type { Member, PresenceChange } from "./presence.js";
 export interface Step {
   readonly member: Member;
   readonly here: boolean;
+  /** What it said when it went. */
+  readonly farewell?: JsonObject | undefined;
 }
 
 interface Ends {
   readonly before: Member | undefined;
   after: Member | undefined;
+  /** Said when it went last. */
+  farewell: JsonObject | undefined;
 }
 
 /**
@@ -18,20 +23,28 @@ interface Ends {
  */
 export function differenceOf(steps: Iterable<Step>, count: number): PresenceChange | undefined {
   const changed = new Map<string, Ends>();
-  for (const { here, member } of steps) {
+  for (const { farewell, here, member } of steps) {
     const ends = changed.get(member.connectionId);
     const after = here ? member : undefined;
-    if (ends === undefined) changed.set(member.connectionId, { before: here ? undefined : member, after });
-    else ends.after = after;
+    if (ends === undefined) {
+      changed.set(member.connectionId, { before: here ? undefined : member, after, farewell });
+      continue;
+    }
+    ends.after = after;
+    if (!here) ends.farewell = farewell;
   }
   const joined: Member[] = [];
   const left: Member[] = [];
-  for (const { after, before } of changed.values()) {
+  for (const { after, before, farewell } of changed.values()) {
     if (isSame(before, after)) continue;
-    if (before !== undefined) left.push(before);
+    if (before !== undefined) left.push(withFarewell(before, farewell));
     if (after !== undefined) joined.push(after);
   }
   return joined.length + left.length === 0 ? undefined : { joined, left, count };
+}
+
+function withFarewell(member: Member, farewell: JsonObject | undefined): Member {
+  return farewell === undefined ? member : { ...member, info: { ...member.info, ...farewell } };
 }
 
 function isSame(a: Member | undefined, b: Member | undefined): boolean {

@@ -22,8 +22,8 @@ export class Listing {
     return this.#steps.length > MOST_STEPS;
   }
 
-  note(member: Member, here: boolean): void {
-    this.#steps.push({ member, here });
+  note(step: Step): void {
+    this.#steps.push(step);
   }
 
   /** What was given before stays as it was. */

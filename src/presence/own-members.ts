@@ -2,6 +2,7 @@ import { ChangeLog, type ChangeLogOptions } from "../cluster/change-log.js";
 import { PAGE_SIZE, type PageAnswer } from "../cluster/replica-words.js";
 import type { Entry } from "./entry.js";
 import type { Member } from "./presence.js";
+import type { Farewell } from "./presence-words.js";
 
 /** What one page holds at most of what is known of members, in characters of JSON. */
 const LARGEST_PAGE = 512 << 10;
@@ -10,9 +11,9 @@ const LARGEST_PAGE = 512 << 10;
 export class OwnMembers {
   /** By their ids, in the order of these. */
   readonly #entries = new Map<number, Entry>();
-  readonly #log: ChangeLog<Entry, null>;
+  readonly #log: ChangeLog<Entry, Farewell>;
 
-  constructor(options: ChangeLogOptions<Entry, null>) {
+  constructor(options: ChangeLogOptions<Entry, Farewell>) {
     this.#log = new ChangeLog(options);
   }
 
@@ -33,9 +34,9 @@ export class OwnMembers {
     return entry;
   }
 
-  remove({ id }: Entry): void {
+  remove({ id }: Entry, farewell: Farewell): void {
     this.#entries.delete(id);
-    this.#log.note(() => ({ removed: id, why: null }));
+    this.#log.note(() => ({ removed: id, why: farewell }));
   }
 
   flush(): void {

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../access/principal.js";
 import type { Changes, Cursors } from "../cluster/replica-words.js";
 import type { Entry } from "./entry.js";
 
@@ -13,7 +14,10 @@ export const PRESENCE_COUNT = "presence.count";
 /** How often that is told, in milliseconds. */
 export const COUNT_INTERVAL = 1_000;
 
-export type MemberChanges = Changes<Entry, null>;
+/** What a member said when it left; null for nothing. */
+export type Farewell = JsonObject | null;
+
+export type MemberChanges = Changes<Entry, Farewell>;
 
 export type PageAsked = { readonly cursors: Cursors };
 

@@ -20,6 +20,7 @@ export type Member = {
 /** What has changed in a topic since the last time it was told. Who came and went between is in neither. */
 export interface PresenceChange {
   readonly joined: readonly Member[];
+  /** As they were, with what they said when they left. */
   readonly left: readonly Member[];
   /** Of all that are not hidden, after it. */
   readonly count: number;
@@ -32,8 +33,12 @@ export interface Presence {
    * member: as somebody else (another user, other info) or hidden from now on; else nothing changes.
    */
   enter(place: Place, member: Member, hidden: boolean): void;
-  /** Does nothing for one that is none. */
-  leave(place: Place, connectionId: string): void;
+  /**
+   * Does nothing for one that is none.
+   * @param farewell - those who watch are told of the member with its info and this, which wins where both say something.
+   *   Told once, and kept nowhere: a node that has missed the word of it tells without
+   */
+  leave(place: Place, connectionId: string, farewell?: JsonObject): void;
   /** Ordered by connection; those of nodes that answer. */
   members(place: Place): readonly Member[];
   count(place: Place): number;

@@ -1,4 +1,6 @@
+import type { JsonObject } from "../access/principal.js";
 import { Audience, type AudienceOptions } from "./audience.js";
+import type { Step } from "./difference.js";
 import type { Entry } from "./entry.js";
 import { Listing } from "./listing.js";
 import type { Member, PresenceChange } from "./presence.js";
@@ -48,16 +50,16 @@ export class Room {
     if (known !== undefined) this.remove(known);
     this.#entries.set(member.connectionId, entry);
     this.#users?.add(member);
-    this.#note(member, true);
+    this.#note({ member, here: true });
   }
 
   /** Does nothing where another one has taken its place. */
-  remove(entry: Entry): void {
+  remove(entry: Entry, farewell?: JsonObject): void {
     const { member } = entry;
     if (this.#entries.get(member.connectionId) !== entry) return;
     this.#entries.delete(member.connectionId);
     this.#users?.remove(member);
-    this.#note(member, false);
+    this.#note({ member, here: false, farewell });
   }
 
   /** @returns ends it */
@@ -75,9 +77,9 @@ export class Room {
     this.#audience?.end();
   }
 
-  #note(member: Member, here: boolean): void {
-    this.#audience?.note(member, here);
-    this.#listing?.note(member, here);
+  #note(step: Step): void {
+    this.#audience?.note(step);
+    this.#listing?.note(step);
     if (this.#listing?.outdated === true) this.#listing = undefined;
   }
 }

@@ -1,4 +1,4 @@
-import type { Presence } from "../../src/presence/presence.js";
+import type { Member, Presence } from "../../src/presence/presence.js";
 import { PLACE, someone, Watcher } from "../presence/support.js";
 
 /** Two nodes' presence, where the driver has that; else the same one twice. */
@@ -63,6 +63,48 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       await watcher.counts(1);
       expect(other.members(PLACE)).toEqual([someone("c2")]);
       expect(watcher.toldOf("c1")).toEqual(["+c1", "-c1"]);
+    });
+
+    test("who leaves with a farewell is told of with it, and with what was known, on every node", async () => {
+      const watchers = [watch(one), watch()];
+      const kept = { name: "Ann", 7: [1, null], deep: { a: 1 } };
+      const said = JSON.parse('{"name":"Nan","why":"tired","__proto__":{"a":2},"deep":null}') as Member["info"];
+      const merged: unknown = JSON.parse('{"name":"Nan","7":[1,null],"deep":null,"why":"tired","__proto__":{"a":2}}');
+      one.enter(PLACE, someone("c1", "ann", kept), false);
+      one.enter(PLACE, someone("c2", "bob", { name: "Bob" }), false);
+      await Promise.all(watchers.map((watcher) => watcher.counts(2)));
+      one.leave(PLACE, "c1", said);
+      one.leave(PLACE, "c2");
+      await Promise.all(watchers.map((watcher) => watcher.counts(0)));
+      for (const { left } of watchers) {
+        expect(left.map(({ info }) => JSON.stringify(info))).toEqual([JSON.stringify(merged), '{"name":"Bob"}']);
+        expect(left.map(({ connectionId, user }) => [connectionId, user])).toEqual([
+          ["c1", "ann"],
+          ["c2", "bob"],
+        ]);
+      }
+    });
+
+    test("a farewell is of the last time that somebody left, and of nobody who is there", async () => {
+      const watcher = watch();
+      one.enter(PLACE, someone("c1", "", { name: "Ann" }), false);
+      await watcher.counts(1);
+      one.leave(PLACE, "c1", { why: "first" });
+      one.enter(PLACE, { ...someone("c1", "", { name: "Nan" }), joined: 5 }, false);
+      one.leave(PLACE, "c1", { why: "last" });
+      await watcher.counts(0);
+      expect(watcher.left.map(({ info }) => info)).toEqual([{ name: "Ann", why: "last" }]);
+
+      one.enter(PLACE, someone("c1", "", { name: "Ann" }), false);
+      await watcher.counts(1);
+      one.leave(PLACE, "c1", { why: "left" });
+      one.enter(PLACE, { ...someone("c1", "", { name: "Nan" }), joined: 6 }, false);
+      await watcher.until(() => watcher.here[0]?.joined === 6);
+      expect(other.members(PLACE)).toEqual([{ ...someone("c1", "", { name: "Nan" }), joined: 6 }]);
+      one.leave(PLACE, "c2", { why: "was not there" });
+      one.leave(PLACE, "c1");
+      await watcher.counts(0);
+      expect(watcher.left.slice(1).map(({ info }) => info)).toEqual([{ name: "Ann", why: "left" }, { name: "Nan" }]);
     });
 
     test("leaving where one is not does nothing", async () => {

@@ -28,7 +28,7 @@ class Stage {
 
   join(id: string): void {
     this.count += 1;
-    this.audience.note(someone(id), true);
+    this.audience.note({ member: someone(id), here: true });
   }
 
   endTurn(): void {

@@ -48,6 +48,8 @@ export class Watcher {
   readonly faults: string[] = [];
   /** `+connection` and `-connection`, a change at a time. */
   readonly told: string[][] = [];
+  /** Who has left, as it was told. */
+  readonly left: Member[] = [];
   readonly end: () => void;
   readonly #presence: Presence;
   readonly #place: Place;
@@ -105,6 +107,7 @@ export class Watcher {
     if (joined.length + left.length === 0) this.faults.push("a change of nothing");
     if (count !== this.count) this.faults.push(`said to be ${count}, were ${this.count}`);
     if (count !== this.#presence.count(this.#place)) this.faults.push(`a count of ${count} that is not so`);
+    this.left.push(...left);
     this.told.push([...left.map((each) => `-${each.connectionId}`), ...joined.map((each) => `+${each.connectionId}`)]);
     for (const run of this.#wake.splice(0)) run();
   }
