@@ -27,7 +27,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "brokers/nats": ["nats"],
   access: ["jose", "re2js"],
   rpc: ["@bufbuild", "@connectrpc", "@grpc", "grpc-health-check"],
-  transport: ["ws"],
+  transport: ["ws", "socket.io", "engine.io"],
   config: ["zod", "yaml"],
   observe: ["pino", "pino-pretty", "prom-client"],
   cli: ["commander"],

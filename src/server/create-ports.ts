@@ -5,7 +5,6 @@ import { joinOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { MessageIds } from "../core/message.js";
-import { NativeDialect } from "../dialects/native/dialect.js";
 import { Certificates } from "../net/certificates.js";
 import { clientAddress } from "../net/client-address.js";
 import { Networks } from "../net/networks.js";
@@ -20,12 +19,12 @@ import { Heartbeat } from "../transport/heartbeat.js";
 import { loopbackHosts } from "../transport/host.js";
 import { type Handler, HttpListener } from "../transport/http-listener.js";
 import { originCheck } from "../transport/origin.js";
-import { vhostPaths } from "../transport/vhost-paths.js";
 import { WebSocketListener } from "../transport/websocket-listener.js";
 import { isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
 import type { Messaging } from "./create-messaging.js";
+import { createRoutes } from "./create-routes.js";
 
 export interface PortsContext {
   readonly node: string;
@@ -94,7 +93,7 @@ function createWebSockets(config: Config, context: PortsContext, { heartbeat, on
   return new WebSocketListener({
     services,
     fanOut: messaging.fanOut,
-    routeAt: vhostPaths("/ws", new NativeDialect(limits.malformed_frames), (path) => vhosts.get(path) !== undefined),
+    routeAt: createRoutes(config, (path) => vhosts.get(path) !== undefined),
     admit: (arrival) => reception.admit(arrival),
     credentialsOf: (path) => vhosts.require(path).settings.credentials,
     clientAddress: clientAddress(trusted),
@@ -102,7 +101,7 @@ function createWebSockets(config: Config, context: PortsContext, { heartbeat, on
     onFault,
     sessionIds: new MessageIds(node, "."),
     heartbeat,
-    limits: { connections: limits.connections, frameBytes: limits.frame },
+    limits: { connections: limits.connections, frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
     outbox: messaging.outbox,
     compression,
     factsOf: ({ origin, vhost: path }, admitted) => {

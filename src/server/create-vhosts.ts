@@ -17,7 +17,7 @@ import { type VhostEvents, Vhosts } from "../vhosts/vhosts.js";
 export interface VhostsContext {
   readonly log: Logger;
   readonly store: Store;
-  readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelClosed" | "onLoaded">;
+  readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
 }
 
 /** The vhosts with what decides who may do what in them. */

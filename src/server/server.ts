@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { BrokerRegistry } from "../brokers/registry.js";
 import { Clients } from "../clients/clients.js";
-import { empty, exitLost } from "../commands/exit.js";
+import { empty, exitLost, exitLostOf } from "../commands/exit.js";
 import { hookClient } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { Control } from "../control/control.js";
+import type { Topic } from "../core/topic.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
 import { healthz, readyz } from "../observe/health.js";
@@ -19,6 +20,7 @@ import type { Handler, HttpListener } from "../transport/http-listener.js";
 import { pageRoutes } from "../transport/page.js";
 import { formatAddress, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
+import type { Vhost } from "../vhosts/vhost.js";
 import { before } from "./before.js";
 import { createBrokers } from "./create-brokers.js";
 import { type ClusterParts, createCluster } from "./create-cluster.js";
@@ -310,12 +312,34 @@ export class Server {
           userTopics.refresh(name);
         },
         onDeleted: ({ name }) => this.#clients.disconnectAll(name, "vhost_deleted"),
-        onChannelClosed: ({ name }, channel) => {
-          const topics = [...this.#brokers.all].map((broker) => this.#messaging.index.find(name, broker.name, channel));
-          for (const topic of topics) if (topic !== undefined) empty(topic, this.#services);
+        onChannelRuled: (vhost, channel, before) => {
+          const topics = this.#topicsNamed(vhost.name, channel);
+          if (topics.length === 0) return;
+          this.#rule(vhost, topics);
+          const access = { exists: () => true, rulesFor: () => before };
+          for (const topic of topics) exitLostOf(topic, access, this.#services);
+        },
+        onChannelClosed: (vhost, channel) => {
+          const topics = this.#topicsNamed(vhost.name, channel);
+          for (const topic of topics) empty(topic, this.#services);
+          this.#rule(vhost, topics);
         },
       },
     });
+  }
+
+  /** With all brokers. */
+  #topicsNamed(vhost: string, name: string): Topic[] {
+    const all = [...this.#brokers.all].map((broker) => this.#messaging.index.find(vhost, broker.name, name));
+    return all.filter((topic) => topic !== undefined);
+  }
+
+  #rule(vhost: Vhost, topics: readonly Topic[]): void {
+    for (const topic of topics) {
+      const before = topic.rules;
+      topic.rules = vhost.rulesFor(topic.name);
+      this.#services.attendance.ruled(topic, before);
+    }
   }
 
   #createClients(): Clients {

@@ -6,9 +6,10 @@ import { execute } from "../commands/execute.js";
 import type { Services } from "../commands/services.js";
 import type { FanOut } from "../core/fan-out.js";
 import type { Notice } from "../core/notice.js";
-import type { Conversation } from "../dialects/dialect.js";
+import type { Conversation, Texts } from "../dialects/dialect.js";
 import { closeFrameOf } from "../errors.js";
 import { ClientWebSocket } from "./client-web-socket.js";
+import { framesOf } from "./encoding.js";
 import { textFrame } from "./frame.js";
 import type { Pulse, Watch } from "./heartbeat.js";
 
@@ -18,6 +19,8 @@ export interface ConnectionContext {
   readonly fanOut: FanOut;
   /** Bytes of frames that may wait for the command before them. */
   readonly waitingBytes: number;
+  /** So many frames in a row that are no command end a connection. */
+  readonly malformedFrames: number;
   /** Told when a connection has ended, with the code: this side's where this side closed it; 1006 for none. */
   readonly onClosed: (connection: Connection, code: number) => void;
 }
@@ -37,6 +40,7 @@ export class Connection implements Pulse, ClientConnection {
   /** Frames that came while a command was under way; most connections never have any. */
   #waiting: string[] | undefined;
   #waitingBytes = 0;
+  #malformedInARow = 0;
   #busy = false;
   #alive = true;
   /** Whether the connection has taken the last ping: until then nobody can have answered it. */
@@ -70,11 +74,18 @@ export class Connection implements Pulse, ClientConnection {
       this.expire();
       return;
     }
+    const { pingText } = this.#conversation;
+    if (pingText !== undefined) this.#send(pingText);
     this.#alive = false;
     this.#pinged = false;
     this.webSocket.ping(undefined, false, () => {
       this.#pinged = true;
     });
+  }
+
+  /** Tells the client what its protocol begins with. */
+  greet(): void {
+    this.#send(this.#conversation.greeting);
   }
 
   expire(): void {
@@ -109,8 +120,7 @@ export class Connection implements Pulse, ClientConnection {
   }
 
   notify(notice: Notice): void {
-    const text = this.#conversation.noticeText(notice);
-    if (text !== undefined && this.client.session.open) this.#send(text);
+    if (this.client.session.open) this.#send(this.#conversation.noticeText(notice));
   }
 
   /** The connection has ended, with this close frame of the peer unless this side has ended it. */
@@ -140,11 +150,11 @@ export class Connection implements Pulse, ClientConnection {
 
   async #take(text: string): Promise<void> {
     const received = this.#conversation.receive(text);
+    if (received.kind !== "malformed") this.#malformedInARow = 0;
     switch (received.kind) {
       case "command":
         await execute(received.command, this.client, this.#context.services, (outcome: Outcome) => {
-          const answer = received.answer(outcome);
-          if (answer !== undefined) this.#send(answer);
+          this.#send(received.answer(outcome));
         });
         break;
       case "refused":
@@ -152,13 +162,16 @@ export class Connection implements Pulse, ClientConnection {
         break;
       case "malformed":
         this.#send(received.answer);
-        if (received.close) this.#context.services.hub.remove(this.client.session, "malformed_frames");
+        this.#malformedInARow += 1;
+        if (this.#malformedInARow >= this.#context.malformedFrames)
+          this.#context.services.hub.remove(this.client.session, "malformed_frames");
         break;
     }
   }
 
-  #send(text: string): void {
-    this.#context.fanOut.send(this.client.session, textFrame(text));
+  #send(texts: Texts): void {
+    const frames = framesOf(texts, textFrame);
+    if (frames !== undefined) this.#context.fanOut.send(this.client.session, frames);
   }
 }
 

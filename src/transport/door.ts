@@ -101,11 +101,13 @@ export class Door {
     }
   }
 
-  #arrival(request: IncomingMessage, url: URL, { dialect, vhost }: Route): Arrival {
+  #arrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: Route): Arrival {
     const { clientAddress, credentialsOf, nextId } = this.#options;
     const { headers, method = "GET" } = request;
     const places = credentialsOf(vhost);
-    const credential = credentialOf(headers, url.searchParams, places);
+    const guest = dialect.entry === "guest";
+    // A dialect with tokens of its own takes them in its own place, and no others.
+    const credential = guest ? undefined : (inPath?.token ?? credentialOf(headers, url.searchParams, places));
     // Whoever is told of the request is not told the token: hooks, and what they log. One in the query neither where none
     // is taken from there: it may be good all the same.
     const inQuery = url.searchParams.has(TOKEN_PARAMETER);
@@ -118,9 +120,10 @@ export class Door {
         userAgent: headers["user-agent"] ?? "",
       },
       credential,
+      guest,
       connectionId: nextId(),
       method,
-      uri: inQuery ? `${url.pathname}${url.search}` : (request.url ?? ""),
+      uri: inQuery || inPath !== undefined ? `${inPath?.shown ?? url.pathname}${url.search}` : (request.url ?? ""),
       headers: withoutToken(headers, places),
       query: url.searchParams,
     };

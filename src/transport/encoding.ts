@@ -1,6 +1,7 @@
 import type { Encoding } from "../core/ports.js";
-import type { MessageEncoding } from "../dialects/dialect.js";
+import type { MessageEncoding, Texts } from "../dialects/dialect.js";
 import { compressed, LEAST_COMPRESSED } from "./compression.js";
+import { countedTemplate, countedTextFrame } from "./counted-frame.js";
 import { compressedTextFrame, textFrame } from "./frame.js";
 
 type ToFrame = (text: string) => Buffer;
@@ -23,20 +24,27 @@ const plainEncodings = new WeakMap<MessageEncoding, Encoding>();
 const compressedEncodings = new WeakMap<MessageEncoding, Encoding>();
 
 function encodingWith(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
+  const counted = encoding.counted === true;
   return {
     frameMaker(topic) {
       const makeText = encoding.textMaker(topic);
-      return (message) => toFrame(makeText(message));
+      // What is another text for each connection cannot be compressed once for all.
+      return counted ? (message) => countedTemplate(makeText(message)) : (message) => toFrame(makeText(message));
     },
+    countedFrame: counted ? countedTextFrame : undefined,
     laggedFrame(topic, missed) {
-      const text = encoding.laggedText(topic, missed);
-      return text === undefined ? undefined : toFrame(text);
+      return framesOf(encoding.laggedText(topic, missed), toFrame);
     },
     presenceFrame(news) {
-      const text = encoding.presenceText(news);
-      return text === undefined ? undefined : toFrame(text);
+      return framesOf(encoding.presenceText(news), toFrame);
     },
   };
+}
+
+/** Several texts as frames one after the other; undefined for none. */
+export function framesOf(texts: Texts, toFrame: ToFrame): Uint8Array | undefined {
+  if (texts === undefined || typeof texts === "string") return texts === undefined ? undefined : toFrame(texts);
+  return texts.length === 0 ? undefined : Buffer.concat(texts.map(toFrame));
 }
 
 /** Compressed where that makes it smaller; a connection that has negotiated compression takes both. */

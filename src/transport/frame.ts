@@ -12,6 +12,15 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
+/** The same where somebody else writes the payload, from the place that it is told. @param length - of the payload, in bytes */
+export function textFrameOf(length: number, write: (frame: Buffer, begin: number) => void): Buffer {
+  const header = headerLength(length);
+  const frame = Buffer.allocUnsafe(header + length);
+  writeHeader(frame, FINAL_TEXT, header, length);
+  write(frame, header);
+  return frame;
+}
+
 /** The same for a text that has been compressed. */
 export function compressedTextFrame(compressed: Uint8Array): Buffer {
   const { length } = compressed;

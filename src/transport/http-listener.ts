@@ -28,6 +28,15 @@ export interface HttpListenerOptions extends PortOptions {
   /** Takes what is under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
   readonly upgrade: (request: IncomingMessage, url: URL, socket: Duplex, head: Buffer) => void;
+  /** Takes what is under its path, requests and upgrades, with origins that have been checked; undefined: nobody does. */
+  readonly socketIo?: SocketIoMount | undefined;
+}
+
+/** Whoever speaks Socket.IO. It answers CORS itself. */
+export interface SocketIoMount {
+  readonly path: string;
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 /** The HTTP port: RPC, pages, health, metrics, and the way to WebSockets. */
@@ -103,13 +112,19 @@ export class HttpListener {
       route(request, response);
       return;
     }
-    const { handler, prefixes } = this.#options.rpc;
-    if (!prefixes.some((prefix) => url.pathname.startsWith(prefix))) {
+    const { originAllowed, rpc, socketIo } = this.#options;
+    const { handler, prefixes } = rpc;
+    const isSocketIo = socketIo !== undefined && url.pathname.startsWith(socketIo.path);
+    if (!isSocketIo && !prefixes.some((prefix) => url.pathname.startsWith(prefix))) {
       refuseRequest(response, "not_found", `nothing is offered at ${url.pathname}`);
       return;
     }
-    if (!this.#options.originAllowed(origin, host)) {
+    if (!originAllowed(origin, host)) {
       refuseRequest(response, "permission_denied", originText(origin));
+      return;
+    }
+    if (isSocketIo) {
+      socketIo.request(request, response);
       return;
     }
     if (origin !== undefined) allowOrigin(response, origin);
@@ -128,12 +143,13 @@ export class HttpListener {
       ignoreUpgrade(this.#server, request, socket, head);
       return;
     }
-    const { originAllowed, upgrade } = this.#options;
+    const { originAllowed, socketIo, upgrade } = this.#options;
     const { host, origin } = request.headers;
     const url = requestUrl(request);
     if (this.#stopping) refuseUpgrade(socket, "unavailable", "this node is stopping");
     else if (url === undefined) refuseUpgrade(socket, "invalid_argument", "the request target is not a path");
     else if (!originAllowed(origin, host)) refuseUpgrade(socket, "permission_denied", originText(origin));
+    else if (socketIo !== undefined && url.pathname.startsWith(socketIo.path)) socketIo.upgrade(request, socket, head);
     else upgrade(request, url, socket, head);
   }
 }

@@ -6,6 +6,7 @@ import type { ClientFacts } from "../clients/client.js";
 import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
+import type { Dialect } from "../dialects/dialect.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
@@ -30,8 +31,10 @@ export interface WebSocketListenerOptions
   readonly limits: {
     /** Those who wait to be let in count too. */
     readonly connections: number;
-    /** Largest frame of a client, in bytes. */
+    /** Largest frame of a client, in bytes, where its dialect says nothing else. */
     readonly frameBytes: number;
+    /** So many frames in a row that are no command end a connection. */
+    readonly malformedFrames: number;
   };
   readonly outbox: OutboxContext;
   /** Whether compression is offered. */
@@ -47,25 +50,14 @@ export interface WebSocketListenerOptions
 /** Makes sessions of the WebSocket clients that the HTTP listener lets through. */
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
-  readonly #server: WebSocketServer;
   readonly #door: Door;
-  readonly #context: ConnectionContext;
+  /** By their dialects' names. */
+  readonly #speakers = new Map<string, Speaker>();
   readonly #open = new Set<Connection>();
   #onDrained: (() => void) | undefined;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
-    // The library's type definitions lack some of its options.
-    const serverOptions: ServerOptions & ReceiverLimits & { closeTimeout: number } = {
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: options.compression && COMPRESSION,
-      ...receiverLimits(options.limits.frameBytes),
-      closeTimeout: CLOSE_TIMEOUT,
-      WebSocket: ClientWebSocket,
-      handleProtocols: chooseProtocol,
-    };
-    this.#server = new WebSocketServer(serverOptions);
     this.#door = new Door({
       ...options,
       nextId: () => options.sessionIds.next(),
@@ -73,17 +65,6 @@ export class WebSocketListener {
       limit: options.limits.connections,
       enter: (visit) => this.#enter(visit),
     });
-    this.#context = {
-      services: options.services,
-      fanOut: options.fanOut,
-      waitingBytes: options.limits.frameBytes + READ_CHUNK_BYTES,
-      onClosed: (connection, code) => {
-        this.#open.delete(connection);
-        if (this.#open.size === 0) this.#onDrained?.();
-        connection.watch?.delete(connection);
-        options.onClosed(code);
-      },
-    };
   }
 
   get connections(): number {
@@ -118,16 +99,43 @@ export class WebSocketListener {
     let entered = false;
     withdrawSmallWindows(request);
     // The library calls back at once, or not at all: it has refused the handshake then.
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket as ClientWebSocket, visit);
+    const speaker = this.#speakerOf(visit.route.dialect);
+    speaker.server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#accept(webSocket as ClientWebSocket, visit, speaker.context);
       entered = true;
     });
     return entered;
   }
 
-  #accept(webSocket: ClientWebSocket, { admitted, arrival, route, socket }: Visit): void {
+  #speakerOf({ frameBytes = this.#options.limits.frameBytes, name }: Dialect): Speaker {
+    let speaker = this.#speakers.get(name);
+    if (speaker === undefined) {
+      speaker = { server: serverOf(this.#options, frameBytes), context: this.#contextOf(frameBytes) };
+      this.#speakers.set(name, speaker);
+    }
+    return speaker;
+  }
+
+  #contextOf(frameBytes: number): ConnectionContext {
+    const { fanOut, limits, onClosed, services } = this.#options;
+    return {
+      services,
+      fanOut,
+      waitingBytes: frameBytes + READ_CHUNK_BYTES,
+      malformedFrames: limits.malformedFrames,
+      onClosed: (connection, code) => {
+        this.#open.delete(connection);
+        if (this.#open.size === 0) this.#onDrained?.();
+        connection.watch?.delete(connection);
+        onClosed(code);
+      },
+    };
+  }
+
+  #accept(webSocket: ClientWebSocket, { admitted, arrival, route, socket }: Visit, context: ConnectionContext): void {
     const { factsOf, heartbeat, onOpened, outbox } = this.#options;
-    const conversation = route.dialect.open({ query: arrival.query });
+    const { dialect } = route;
+    const conversation = dialect.open({ query: arrival.query, connectionId: arrival.connectionId });
     webSocket.useSocket(socket);
     const session = new Session({
       id: arrival.connectionId,
@@ -136,10 +144,31 @@ export class WebSocketListener {
       sink: webSocket,
       outbox,
     });
-    const facts = { session, ...factsOf(arrival, admitted) };
-    const connection = new Connection(webSocket, facts, conversation, this.#context);
+    const facts = { session, openedOnly: dialect.openedOnly === true, ...factsOf(arrival, admitted) };
+    const connection = new Connection(webSocket, facts, conversation, context);
     this.#open.add(connection);
     connection.watch = heartbeat.add(connection);
+    connection.greet();
     onOpened(connection, admitted);
   }
+}
+
+/** What the connections of a dialect have in common: its own frames may be larger than others'. */
+interface Speaker {
+  readonly server: WebSocketServer;
+  readonly context: ConnectionContext;
+}
+
+function serverOf({ compression }: WebSocketListenerOptions, frameBytes: number): WebSocketServer {
+  // The library's type definitions lack some of its options.
+  const options: ServerOptions & ReceiverLimits & { closeTimeout: number } = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: compression && COMPRESSION,
+    ...receiverLimits(frameBytes),
+    closeTimeout: CLOSE_TIMEOUT,
+    WebSocket: ClientWebSocket,
+    handleProtocols: chooseProtocol,
+  };
+  return new WebSocketServer(options);
 }

@@ -1,18 +1,22 @@
 import fc from "fast-check";
 import type { Message } from "../../src/core/message.js";
 import type { Conversation, Dialect } from "../../src/dialects/dialect.js";
-import { playTranscript, readTranscripts } from "../support/transcript.js";
+import { playTranscript, readTranscripts, type Speech } from "../support/transcript.js";
 
 export interface DialectUnderTest {
   readonly dialect: Dialect;
   /** Folder of golden transcripts. */
   readonly transcripts: string;
+  /** How they are played; undefined: as the native dialect's. */
+  readonly speech?: Speech;
   /** Queries that change how messages are written. */
   readonly variants: readonly string[];
   /** Frames that are commands, to be mixed with what is none. */
   readonly commands: readonly string[];
   /** What a client reads from a message's wire text. */
   readonly readMessage: (text: string) => { readonly topic: string; readonly payload: Uint8Array };
+  /** What of a message's payload can be said in the protocol; undefined: every byte. */
+  readonly sayable?: (message: Message) => Uint8Array;
 }
 
 const topics = fc
@@ -22,6 +26,7 @@ const topics = fc
 const messages: fc.Arbitrary<Message> = fc.record({
   id: fc.string({ minLength: 1 }),
   event: fc.string(),
+  sender: fc.constantFrom("", "0123456789ab.1f"),
   time: fc.integer({ min: 0, max: 4e12 }),
   payload: fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
@@ -32,15 +37,16 @@ const messages: fc.Arbitrary<Message> = fc.record({
 
 /** What every dialect promises. */
 export function dialectContract(name: string, options: DialectUnderTest): void {
-  const { commands, dialect, readMessage, transcripts, variants } = options;
-  const open = (query: string): Conversation => dialect.open({ query: new URLSearchParams(query) });
+  const { commands, dialect, readMessage, sayable = payloadOf, transcripts, variants } = options;
+  const open = (query: string): Conversation =>
+    dialect.open({ query: new URLSearchParams(query), connectionId: "0123456789ab.1" });
 
   describe(`dialect contract: ${name}`, () => {
     describe("transcripts", () => {
       test.each(readTranscripts(transcripts).map((transcript) => [transcript.title, transcript] as const))(
         "%s",
         async (_title, transcript) => {
-          await playTranscript(transcript);
+          await playTranscript(transcript, options.speech);
         },
       );
     });
@@ -73,7 +79,7 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
           const text = open(query).encoding.textMaker(topic)(message);
           const read = readMessage(text);
           expect(read.topic).toBe(topic);
-          expect(Buffer.from(read.payload).equals(message.payload)).toBe(true);
+          expect(Buffer.from(read.payload).equals(sayable(message))).toBe(true);
         }),
         { numRuns: 300 },
       );
@@ -83,4 +89,8 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
       expect(open(query).encoding).toBe(open(query).encoding);
     });
   });
+}
+
+function payloadOf({ payload }: Message): Uint8Array {
+  return payload;
 }

@@ -38,7 +38,7 @@ export class TestDoor {
   constructor(options: Partial<DoorOptions & PortOptions & HttpListenerOptions> = {}) {
     const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols: chooseProtocol });
     this.door = new Door({
-      routeAt: vhostPaths("/ws", new NativeDialect(10), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
+      routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
       admit: (arrival) => this.admitted(arrival),
       credentialsOf: () => ({ header: true, protocol: true, cookie: "session", query: true }),
       clientAddress: clientAddress(undefined),

@@ -24,7 +24,8 @@ import { startWorker, type TestWorker } from "./worker.js";
  *     answer-hex ff                                     in hexadecimal
  *     fail not_found no such thing                      it fails that task
  *
- * At the end nothing may be unread: a join of its own is the sentinel. In `<` lines `<time>` stands for any time,
+ * `{{word}}` in a line is what the dialect's test has for it, such as a token. At the end nothing may be unread: a command of
+ * its own is the sentinel. In `<` lines `<time>` stands for any time,
  * `<connection>` for the id of any connection.
  */
 export interface Transcript {
@@ -45,12 +46,14 @@ export function readTranscripts(folder: string): Transcript[] {
     });
 }
 
-export async function playTranscript({ lines }: Transcript): Promise<void> {
-  const config = lines.find((line) => line.startsWith("config "))?.slice("config ".length) ?? "{}";
-  const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? "/ws";
-  const node = await startNode(JSON.parse(config) as ConfigInput);
+export async function playTranscript({ lines: written }: Transcript, speech: Speech = NATIVE): Promise<void> {
+  const given = written.find((line) => line.startsWith("config "))?.slice("config ".length);
+  const node = await startNode((given === undefined ? (speech.config ?? {}) : JSON.parse(given)) as ConfigInput);
+  const words = (await speech.words?.(node)) ?? {};
+  const lines = written.map((line) => line.replaceAll(/\{\{([^}]+)\}\}/g, (_all, word: string) => words[word] ?? word));
+  const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? speech.path(words);
   const client = await connect(node.ws + path);
-  const stage: Stage = { client, node, worker: undefined, task: undefined };
+  const stage: Stage = { client, node, speech, worker: undefined, task: undefined };
   let closed = false;
   for (const line of lines) {
     const space = line.indexOf(" ");
@@ -59,15 +62,35 @@ export async function playTranscript({ lines }: Transcript): Promise<void> {
     await play(verb, rest, stage);
   }
   if (!closed) {
-    const sentinel = await client.ask({ command: "join", topics: ["sentinel"], id: "sentinel" });
-    expect(sentinel).toMatchObject({ topic: "@join", id: "sentinel" });
+    client.send(speech.sentinel.send);
+    expect(await client.nextText()).toMatch(speech.sentinel.answer);
   }
   expect(client.unread).toEqual([]);
 }
 
+/** How a dialect's transcripts are played. */
+export interface Speech {
+  /** The node's configuration, where a transcript gives none. */
+  readonly config?: ConfigInput;
+  /** Where the client connects, unless the transcript says. */
+  readonly path: (words: Readonly<Record<string, string>>) => string;
+  /** What `{{word}}` in a line stands for, such as a token. */
+  readonly words?: (node: TestNode) => Promise<Readonly<Record<string, string>>>;
+  /** What is sent at the end, and what its answer has in it: nothing else may come before. */
+  readonly sentinel: { readonly send: string; readonly answer: RegExp };
+  /** Makes what is never twice the same in a frame what the line has in its place, such as `<id>`. */
+  readonly mask?: (text: string, like: string) => string;
+}
+
+const NATIVE: Speech = {
+  path: () => "/ws",
+  sentinel: { send: '{"command":"join","topics":["sentinel"],"id":"sentinel"}', answer: /@join.*sentinel/ },
+};
+
 interface Stage {
   readonly client: TestClient;
   readonly node: TestNode;
+  readonly speech: Speech;
   worker: TestWorker | undefined;
   /** That it has got last. */
   task: Task | undefined;
@@ -86,7 +109,8 @@ async function play(verb: string, rest: string, stage: Stage): Promise<void> {
       client.webSocket.send(Buffer.from(rest, "hex"));
       return;
     case "<": {
-      expect(masked(await client.nextText(), rest)).toBe(rest);
+      const text = await client.nextText();
+      expect(masked(stage.speech.mask?.(text, rest) ?? text, rest)).toBe(rest);
       return;
     }
     case "publish": {

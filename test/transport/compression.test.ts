@@ -54,20 +54,20 @@ test("L10: an offer that wants a smaller window of the server is declined, and w
 });
 
 test("O7: connections with compression share one encoding, and so the compressed bytes", () => {
-  const dialect = new NativeDialect(10);
-  const [one, other] = [1, 2].map(() => dialect.open({ query: new URLSearchParams() }).encoding);
+  const dialect = new NativeDialect();
+  const [one, other] = [1, 2].map(() => dialect.open({ query: new URLSearchParams(), connectionId: "node.1" }).encoding);
   if (one === undefined || other === undefined) throw new Error("no encodings");
   expect(webSocketEncoding(one, true)).toBe(webSocketEncoding(other, true));
   expect(webSocketEncoding(one, true)).not.toBe(webSocketEncoding(other, false));
 });
 
 test("L10: a compressed frame is smaller, or it is not compressed", () => {
-  const { encoding } = new NativeDialect(10).open({ query: new URLSearchParams() });
+  const { encoding } = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const [compressed, plain] = [true, false].map((compression) =>
     webSocketEncoding(encoding, compression).frameMaker("t"),
   );
   const lengths = (payload: Uint8Array): (number | undefined)[] => {
-    const message = { id: "m", event: "", time: 0, payload };
+    const message = { id: "m", event: "", sender: "", time: 0, payload };
     return [compressed?.(message).length, plain?.(message).length];
   };
   const [shorter = 0, long = 0] = lengths(Buffer.from("long enough to be worth it ".repeat(100)));

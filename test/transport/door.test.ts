@@ -61,6 +61,7 @@ describe("what is known of a client that asks", () => {
       vhost: "/shop/eu",
       origin: { dialect: "native", address: "127.0.0.1", userAgent: "test/1" },
       credential: "secret",
+      guest: false,
       connectionId: "id-1",
       method: "GET",
       uri: "/ws/shop/eu?meta=1&x=+",
@@ -370,7 +371,7 @@ describe("while the decision is waited for", () => {
 
   test("a vhost that is deleted meanwhile lets nobody in", async () => {
     const vhosts = new Set(["/", "/shop"]);
-    const routeAt = vhostPaths("/ws", new NativeDialect(10), (vhost) => vhosts.has(vhost));
+    const routeAt = vhostPaths("/ws", new NativeDialect(), (vhost) => vhosts.has(vhost));
     const door = await waitingDoor({ routeAt });
     const client = await ask(door, "/ws/shop");
     const { admit } = await door.decisions.next();

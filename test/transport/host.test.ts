@@ -58,7 +58,7 @@ test.each([
   ["/", undefined],
   ["/other", undefined],
 ])("the path %s is that of the vhost %s", (path, vhost) => {
-  const dialect = new NativeDialect(10);
+  const dialect = new NativeDialect();
   const routeAt = vhostPaths("/ws", dialect, (name) => ["/", "/shop", "/shop/eu"].includes(name));
   expect(routeAt(path)).toEqual(vhost === undefined ? undefined : { dialect, vhost });
 });

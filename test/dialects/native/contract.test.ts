@@ -4,7 +4,7 @@ import { dialectContract } from "../../contract/dialect.js";
 import type { NativeFrame } from "../../support/client.js";
 
 dialectContract("native", {
-  dialect: new NativeDialect(10),
+  dialect: new NativeDialect(),
   transcripts: join(__dirname, "transcripts"),
   variants: ["", "meta=1"],
   commands: [
@@ -24,13 +24,13 @@ dialectContract("native", {
 });
 
 test("W4: a message has these members in this order, and nothing else", () => {
-  const conversation = new NativeDialect(10).open({ query: new URLSearchParams() });
-  const message = { id: "m", event: "e", time: 0, payload: Buffer.from("a") };
+  const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
+  const message = { id: "m", event: "e", sender: "", time: 0, payload: Buffer.from("a") };
   expect(conversation.encoding.textMaker('"t"')(message)).toBe('{"topic":"\\"t\\"","payload":"a"}');
 });
 
 test("W7: frames of any depth are read", () => {
-  const conversation = new NativeDialect(10).open({ query: new URLSearchParams() });
+  const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   expect(conversation.receive(deep).kind).toBe("malformed");
   const received = conversation.receive(`{"command":"publish","topics":["foo"],"payload":${deep},"id":1}`);

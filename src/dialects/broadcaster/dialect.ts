@@ -1,0 +1,165 @@
+import type { Command, Outcome, Result } from "../../commands/command.js";
+import { CarillonError } from "../../errors.js";
+import { systemClock } from "../../util/system-clock.js";
+import type { Conversation, Dialect, OpenRequest, Received } from "../dialect.js";
+import { channelOf, checkChannel, decode, publicationOf, type Request, tokenOf } from "./decode.js";
+import { errorText, messageEncoding, messageText, resultText, timestamp } from "./encode.js";
+import { type Rights, rightsOf } from "./rights.js";
+
+/** How it tells the time; in milliseconds since the epoch. */
+interface Time {
+  now(): number;
+}
+
+type Method = (params: unknown) => Plan;
+
+/** What a request becomes. */
+interface Plan {
+  readonly command: Command;
+  /** JSON text of the result. */
+  readonly result: (result: Result | undefined) => string;
+  /** What is told in the place of this refusal; default: the refusal itself. */
+  readonly reword?: (error: CarillonError) => CarillonError;
+}
+
+/** Broadcaster's protocol on `{base}/websocket` (the B rules). */
+export class BroadcasterDialect implements Dialect {
+  readonly name = "broadcaster";
+  readonly entry = "guest";
+  readonly #time: Time;
+
+  constructor(time: Time = systemClock) {
+    this.#time = time;
+  }
+
+  open({ connectionId }: OpenRequest): Conversation {
+    return new BroadcasterConversation(connectionId, this.#time);
+  }
+}
+
+class BroadcasterConversation implements Conversation {
+  readonly encoding = messageEncoding;
+  readonly #connectionId: string;
+  readonly #time: Time;
+  /** Undefined until the client has shown a token. */
+  #rights: Rights | undefined;
+  readonly #methods: ReadonlyMap<string, Method> = new Map<string, Method>([
+    ["auth", (params) => this.#auth(params)],
+    ["subscribe", (params) => this.#subscribe(params)],
+    ["unsubscribe", (params) => this.#unsubscribe(params)],
+    ["publish", (params) => this.#publish(params)],
+    ["heartbeat", () => this.#heartbeat()],
+  ]);
+
+  constructor(connectionId: string, time: Time) {
+    this.#connectionId = connectionId;
+    this.#time = time;
+  }
+
+  receive(text: string): Received {
+    const decoded = decode(text);
+    if (!decoded.ok) {
+      const error = new CarillonError("invalid_argument", `invalid request: ${decoded.why}`);
+      return { kind: "malformed", answer: errorText(decoded.id, error) };
+    }
+    const { id } = decoded.request;
+    try {
+      const { command, reword, result } = this.#plan(decoded.request);
+      const answer = (outcome: Outcome): string | undefined => {
+        if (!outcome.ok) return errorText(id, reword?.(outcome.error) ?? outcome.error);
+        const told = result(outcome.result);
+        return id === undefined ? undefined : resultText(id, told);
+      };
+      return { kind: "command", command, answer };
+    } catch (cause) {
+      return { kind: "refused", answer: errorText(id, CarillonError.from(cause)) };
+    }
+  }
+
+  /** It has no words for what is done on a client's behalf. */
+  noticeText(): undefined {
+    return undefined;
+  }
+
+  /** @throws CarillonError */
+  #plan({ method, params }: Request): Plan {
+    const plan = this.#methods.get(method);
+    if (plan === undefined) throw new CarillonError("not_found", `method not found: ${method}`);
+    return plan(params);
+  }
+
+  #auth(params: unknown): Plan {
+    const token = tokenOf(params);
+    if (this.#rights !== undefined) {
+      throw new CarillonError("failed_precondition", "connection is already authenticated");
+    }
+    if (token === "") throw new CarillonError("unauthenticated", "the token was refused: it is empty");
+    return {
+      command: { kind: "authenticate", token },
+      result: () => {
+        this.#rights = rightsOf(token);
+        return SUCCESS;
+      },
+    };
+  }
+
+  #subscribe(params: unknown): Plan {
+    const channel = channelOf(params);
+    const { channels } = this.#inScope("subscribe");
+    checkChannel(channel);
+    if (!channels.has(channel)) throw new CarillonError("unauthenticated", FOREIGN);
+    return {
+      command: {
+        kind: "join",
+        broker: "",
+        topics: [channel],
+        auth: undefined,
+        group: undefined,
+        hidden: undefined,
+        presence: undefined,
+        once: true,
+      },
+      result: () => JSON.stringify({ subscriptionId: this.#connectionId, timestamp: timestamp(this.#time.now()) }),
+      reword: (error) =>
+        error.code === "already_exists" ? new CarillonError(error.code, SUBSCRIBED, { cause: error }) : error,
+    };
+  }
+
+  #unsubscribe(params: unknown): Plan {
+    const channel = channelOf(params);
+    checkChannel(channel);
+    return { command: { kind: "leave", broker: "", topics: [channel] }, result: () => SUCCESS };
+  }
+
+  #publish(params: unknown): Plan {
+    const { channel, event, payload } = publicationOf(params);
+    const { channels } = this.#inScope("publish");
+    checkChannel(channel);
+    if (!channels.has(channel)) throw new CarillonError("permission_denied", FOREIGN);
+    return {
+      command: { kind: "publish", broker: "", topics: [channel], payload, event, trigger: "" },
+      result: (result) => {
+        const { id, time } = result?.kind === "published" ? result : { id: "", time: this.#time.now() };
+        return messageText(channel, { id, time, event, payload });
+      },
+    };
+  }
+
+  #heartbeat(): Plan {
+    return {
+      command: { kind: "idle" },
+      result: () => JSON.stringify({ timestamp: timestamp(this.#time.now()) }),
+    };
+  }
+
+  /** @throws CarillonError unauthenticated, permission_denied */
+  #inScope(scope: string): Rights {
+    if (this.#rights === undefined) throw new CarillonError("unauthenticated", "authentication required");
+    if (!this.#rights.scope.has(scope)) throw new CarillonError("permission_denied", `scope required: ${scope}`);
+    return this.#rights;
+  }
+}
+
+const SUCCESS = '{"success":true}';
+const FOREIGN = "user not authorized to access this channel";
+const SUBSCRIBED = "connection already subscribed to channel";

@@ -1,0 +1,56 @@
+import { isUtf8 } from "node:buffer";
+
+/** What every dialect does with JSON. Reading it takes any depth, writing it does not: nothing here throws for that. */
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** The value of JSON text; undefined for what is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A value as JSON text; undefined where it is nested too deeply to be written. */
+export function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A payload in a dialect whose messages carry JSON values. */
+export interface PayloadValue {
+  /** JSON text, to be put where a value stands. */
+  readonly text: string;
+  /** Whether it is a string that holds bytes which are not UTF-8, as base64. */
+  readonly base64: boolean;
+}
+
+/** JSON text stands for its value, any other text for a string, and what is no text is base64 (rule D3). */
+export function payloadValue(payload: Uint8Array): PayloadValue {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (!isUtf8(bytes)) return { text: JSON.stringify(bytes.toString("base64")), base64: true };
+  const text = bytes.toString("utf8");
+  return { text: parseJson(text) === undefined ? JSON.stringify(text) : text, base64: false };
+}
+
+/**
+ * The payload that {@link payloadValue} makes this value of again (rule D3): a text as it is, so that all dialects read it, unless
+ * that would be read as another value or cannot be UTF-8; all else as its JSON text.
+ * @returns undefined where it is nested too deeply to be written
+ */
+export function payloadOf(value: unknown): Uint8Array | undefined {
+  const plain = typeof value === "string" && !LONE_SURROGATE.test(value) && parseJson(value) === undefined;
+  const text = plain ? value : jsonText(value);
+  return text === undefined ? undefined : Buffer.from(text);
+}

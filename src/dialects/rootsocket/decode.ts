@@ -1,0 +1,110 @@
+import type { Command, Outcome } from "../../commands/command.js";
+import type { Received, Texts } from "../dialect.js";
+import { type Fields, isObject, parseJson } from "../json.js";
+import { channelFault } from "./channel-name.js";
+import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
+
+/** Largest event, in bytes. A larger one is dropped, and its sender told. Source: rootsocket's sheet. */
+export const EVENT_BYTES = 1_048_576;
+
+/** Makes the answer to what was refused. */
+type Refuse = (why: string) => string;
+
+/** What the protocol's own events ask for; all other events are messages. */
+const EVENTS: ReadonlyMap<string, (data: Fields) => Received> = new Map<string, (data: Fields) => Received>([
+  ["ping", () => accepted({ kind: "idle" }, invalidText, PONG)],
+  ["pong", () => accepted({ kind: "idle" }, invalidText)],
+  ["subscription-add", add],
+  ["subscription-remove", remove],
+  ["disconnect", () => accepted({ kind: "close" }, invalidText)],
+]);
+
+/** Reads one frame of a client. What has a type is an event, whatever is wrong with the rest of it. */
+export function decode(text: string): Received {
+  // Nothing of it is read. One UTF-16 unit is three bytes at most: of most frames the length says enough.
+  if (text.length > EVENT_BYTES / 3 && Buffer.byteLength(text) > EVENT_BYTES) {
+    return refused(invalidText(`it is larger than ${EVENT_BYTES} bytes`));
+  }
+  const frame = parseJson(text);
+  if (frame === undefined) return malformed("it is not JSON");
+  if (!isObject(frame)) return malformed("it is not a JSON object");
+  const { data = {}, event } = frame;
+  if (typeof event !== "string") return malformed(`event ${event === undefined ? "is missing" : "is not a string"}`);
+  if (event === "error") return malformed("errors are told by the server");
+  const handle = EVENTS.get(event);
+  if (handle === undefined) return message(event, data);
+  // Clients write an absent one in several ways; of what these events need of it, they say that it is missing.
+  return handle(isObject(data) ? data : {});
+}
+
+function add({ auth, channel }: Fields): Received {
+  const name = typeof channel === "string" ? channel : "";
+  const refuse: Refuse = (why) => cannotSubscribeText(why, name);
+  const fault = faultOf(channel);
+  if (fault !== undefined) return refused(refuse(fault));
+  if (auth !== undefined && auth !== null && typeof auth !== "string") return refused(refuse("auth is not a string"));
+  return accepted(
+    {
+      kind: "join",
+      broker: "",
+      topics: [name],
+      // An empty one is what clients send that have none.
+      auth: auth === null || auth === "" ? undefined : auth,
+      group: undefined,
+      hidden: undefined,
+      presence: undefined,
+    },
+    refuse,
+  );
+}
+
+function remove({ channel }: Fields): Received {
+  const name = typeof channel === "string" ? channel : "";
+  const refuse: Refuse = (why) => invalidText(why, name);
+  const fault = faultOf(channel);
+  if (fault !== undefined) return refused(refuse(fault));
+  return accepted({ kind: "leave", broker: "", topics: [name] }, refuse);
+}
+
+function message(channel: string, data: unknown): Received {
+  const refuse: Refuse = (why) => cannotSendText(why, channel);
+  const fault = faultOf(channel);
+  if (fault !== undefined) return refused(refuse(fault));
+  const raw = isObject(data) ? data["raw"] : undefined;
+  if (raw === undefined) return refused(refuse("data.raw is missing"));
+  if (typeof raw !== "string") return refused(refuse("data.raw is not a string"));
+  return accepted(
+    {
+      kind: "publish",
+      broker: "",
+      topics: [channel],
+      payload: Buffer.from(raw),
+      event: "",
+      trigger: "",
+      inside: true,
+    },
+    refuse,
+  );
+}
+
+/** What is wrong with a channel that was given, as a sentence. */
+function faultOf(channel: unknown): string | undefined {
+  if (channel === undefined || channel === null) return "channel is missing";
+  if (typeof channel !== "string") return "channel is not a string";
+  const fault = channelFault(channel);
+  return fault === undefined ? undefined : `the channel's name ${fault}`;
+}
+
+/** The protocol has no answer to what was done, but for a ping. */
+function accepted(command: Command, refuse: Refuse, done?: string): Received {
+  const answer = (outcome: Outcome): Texts => (outcome.ok ? done : refuse(outcome.error.message));
+  return { kind: "command", command, answer };
+}
+
+function refused(answer: string): Received {
+  return { kind: "refused", answer };
+}
+
+function malformed(why: string): Received {
+  return { kind: "malformed", answer: invalidText(why) };
+}

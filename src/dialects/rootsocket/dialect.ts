@@ -1,0 +1,24 @@
+import type { Notice } from "../../core/notice.js";
+import type { Conversation, Dialect, Received, Texts } from "../dialect.js";
+import { decode } from "./decode.js";
+import { messageEncoding, noticeTexts, PING } from "./encode.js";
+
+/** rootsocket's events, on `/api/v1/ws/TOKEN/` (the S rules). */
+export class RootsocketDialect implements Dialect {
+  readonly name = "rootsocket";
+  readonly entry = "credential";
+  /** Events are dropped long before, one by one: a client that sends more than this at once is cut off. */
+  readonly frameBytes = 4 * 1_048_576;
+
+  open(): Conversation {
+    return conversation;
+  }
+}
+
+/** It remembers nothing between frames: one serves all connections. */
+const conversation: Conversation = {
+  encoding: messageEncoding,
+  pingText: PING,
+  receive: (text: string): Received => decode(text),
+  noticeText: (notice: Notice): Texts => noticeTexts(notice),
+};

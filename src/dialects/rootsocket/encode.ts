@@ -1,0 +1,58 @@
+import { isUtf8 } from "node:buffer";
+import type { Notice } from "../../core/notice.js";
+import type { MessageEncoding } from "../dialect.js";
+import { isReserved } from "./channel-name.js";
+
+export const PING = '{"event":"ping"}';
+export const PONG = '{"event":"pong"}';
+
+/**
+ * `{"event":CHANNEL,"data":{"raw":TEXT}}`: strings, whatever they hold; with `"encoding":"base64"` where the payload is
+ * not UTF-8. Clients are told neither what they have missed nor who comes and goes.
+ */
+export const messageEncoding: MessageEncoding = {
+  textMaker(topic) {
+    const begin = `{"event":${JSON.stringify(eventOf(topic))},"data":{"raw":`;
+    return ({ payload }) => `${begin}${rawText(payload)}}}`;
+  },
+  laggedText: () => undefined,
+  presenceText: () => undefined,
+};
+
+/**
+ * Clients cannot subscribe to what is called as the protocol's own events, but backends can subscribe them to it: it must not be
+ * taken for such an event. No topic's name begins with `#`.
+ */
+function eventOf(topic: string): string {
+  return isReserved(topic) ? `#${topic}` : topic;
+}
+
+function rawText(payload: Uint8Array): string {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (isUtf8(bytes)) return JSON.stringify(bytes.toString("utf8"));
+  return `"${bytes.toString("base64")}","encoding":"base64"`;
+}
+
+/** @param where - the channel that it is about; undefined for none */
+export function errorText(detail: string, where?: string): string {
+  return JSON.stringify({ event: "error", data: where === undefined ? { detail } : { detail, where } });
+}
+
+/** Clients know that a subscription has failed by these words. */
+export function cannotSubscribeText(why: string, channel: string): string {
+  return errorText(`cannot subscribe: ${why}`, channel);
+}
+
+export function cannotSendText(why: string, channel: string): string {
+  return errorText(`cannot send: ${why}`, channel);
+}
+
+export function invalidText(why: string, channel?: string): string {
+  return errorText(`invalid event: ${why}`, channel);
+}
+
+/** A subscription has no answer, so one on the client's behalf has none either; one that has ended reads as refused. */
+export function noticeTexts({ kind, topics }: Notice): readonly string[] | undefined {
+  if (kind !== "left" || topics.length === 0) return undefined;
+  return topics.map((topic) => cannotSubscribeText("the server has ended the subscription", topic));
+}

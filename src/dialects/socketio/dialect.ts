@@ -1,0 +1,228 @@
+import type { Outcome } from "../../commands/command.js";
+import type { VhostSettings } from "../../config/vhost.js";
+import type { Notice } from "../../core/notice.js";
+import { CarillonError, type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
+import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received, Texts } from "../dialect.js";
+import { type Asked, echoedId, fieldsOf, payloadOf, readEvent, spectateOf, tokenOf, topicsOf } from "./decode.js";
+import { messageEncoding, Packets } from "./encode.js";
+import { endText, failureText, marked, valueOf } from "./words.js";
+
+export type SocketIoSettings = VhostSettings["socketio"];
+
+type CallRule = SocketIoSettings["calls"][number];
+
+/** How a client came to a namespace. */
+export interface SocketIoRequest extends OpenRequest {
+  /** "/" when left out. */
+  readonly namespace?: string;
+  /** The vhost's, as they are when they are asked for. */
+  readonly settings?: () => SocketIoSettings;
+  /** Whether it has shown who it is. */
+  readonly elevated?: boolean;
+  /** Called when it does so later. */
+  readonly onElevated?: () => void;
+}
+
+/** The exclusive group in which one thing at a time is watched. */
+const SPECTATED = "spectate";
+
+const USUAL: SocketIoSettings = { spectate: { topics: ["{id}"], logs: ["{id}_logs"] }, calls: [] };
+
+/** Namespaces of which encodings are kept; vhosts come and go. */
+const MAX_ENCODINGS = 1_000;
+
+/** What is said in Socket.IO's events: the gateway of the I rules. */
+export class SocketIoDialect implements Dialect {
+  readonly name = "socketio";
+  readonly entry = "guest";
+  /** By namespace: all of its sockets share what messages are made into. */
+  readonly #encodings = new Map<string, MessageEncoding>();
+
+  open(request: SocketIoRequest): SocketIoConversation {
+    const packets = new Packets(request.namespace ?? "/");
+    return new SocketIoConversation(request, packets, this.#encodingOf(request.namespace ?? "/", packets));
+  }
+
+  #encodingOf(namespace: string, packets: Packets): MessageEncoding {
+    let encoding = this.#encodings.get(namespace);
+    if (encoding === undefined) {
+      encoding = messageEncoding(packets);
+      if (this.#encodings.size >= MAX_ENCODINGS) this.#encodings.clear();
+      this.#encodings.set(namespace, encoding);
+    }
+    return encoding;
+  }
+}
+
+/** One socket's events. It remembers whether the socket is elevated. */
+export class SocketIoConversation implements Conversation {
+  readonly encoding: MessageEncoding;
+  readonly #packets: Packets;
+  readonly #room: string;
+  readonly #settings: () => SocketIoSettings;
+  readonly #onElevated: () => void;
+  #elevated: boolean;
+
+  constructor(request: SocketIoRequest, packets: Packets, encoding: MessageEncoding) {
+    const { connectionId, elevated = false, onElevated = () => {}, settings = () => USUAL } = request;
+    this.encoding = encoding;
+    this.#packets = packets;
+    this.#room = `${connectionId}_auth`;
+    this.#settings = settings;
+    this.#onElevated = onElevated;
+    this.#elevated = elevated;
+  }
+
+  /**
+   * @param text - the JSON list that an event is
+   * @param acknowledge - the id of the acknowledgement that is asked for; undefined for none
+   * @param attachments - the bytes that the event has placeholders for
+   */
+  receive(text: string, acknowledge?: number, attachments: readonly Uint8Array[] = []): Received {
+    const asked = readEvent(text, attachments);
+    if (typeof asked === "string") {
+      const error = new CarillonError("invalid_argument", asked);
+      return { kind: "malformed", answer: this.#failed(error, "", undefined, acknowledge) };
+    }
+    const { event } = asked;
+    try {
+      if (event === "request_elevation") return this.#elevate(asked, acknowledge);
+      if (event === "spectate") return this.#spectate(asked, acknowledge);
+      if (event === "join" || event === "leave") return this.#joinOrLeave(event, asked, acknowledge);
+      const rule = this.#settings().calls.find((candidate) => candidate.event === event);
+      if (rule !== undefined) return this.#call(rule, asked, acknowledge);
+      throw new CarillonError("not_found", `there is no event ${JSON.stringify(event)}`);
+    } catch (cause) {
+      const id = idOrNothing(asked);
+      return { kind: "refused", answer: this.#failed(CarillonError.from(cause), event, id, acknowledge) };
+    }
+  }
+
+  /** What is done on its behalf is told in the words in which it could have asked for it. */
+  noticeText({ kind, topics }: Notice): Texts {
+    if (kind === "unwatched") return undefined;
+    return this.#packets.event(kind === "joined" ? "join" : "leave", { text: JSON.stringify({ topics }) });
+  }
+
+  /** Tells why this side ends the connection, which Socket.IO has no words for. */
+  endText(reason: CloseReason | ChosenClose): string {
+    return this.#packets.event("error", { text: endText(...closeFrameOf(reason)) });
+  }
+
+  #elevate(asked: Asked, acknowledge: number | undefined): Received {
+    const answer = (outcome: Outcome): string => {
+      const text = outcome.ok
+        ? JSON.stringify({ success: true, room: this.#room })
+        : JSON.stringify({ success: false, room: null, message: outcome.error.message });
+      if (acknowledge !== undefined) return this.#packets.acknowledgement(acknowledge, { text });
+      return this.#packets.event("request_elevation_return", { text });
+    };
+    let token: string;
+    try {
+      token = tokenOf(fieldsOf(asked));
+    } catch (cause) {
+      return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
+    }
+    const onOutcome = (outcome: Outcome): string => {
+      if (outcome.ok) this.#rise();
+      return answer(outcome);
+    };
+    return { kind: "command", command: { kind: "authenticate", token }, answer: onOutcome };
+  }
+
+  #rise(): void {
+    if (this.#elevated) return;
+    this.#elevated = true;
+    this.#onElevated();
+  }
+
+  #spectate(asked: Asked, acknowledge: number | undefined): Received {
+    this.#checkElevated();
+    const { id, logs } = spectateOf(asked);
+    const { spectate } = this.#settings();
+    const patterns = logs ? [...spectate.topics, ...spectate.logs] : spectate.topics;
+    const topics = patterns.map((pattern) => pattern.replace("{id}", () => id));
+    const command = {
+      kind: "join",
+      broker: "",
+      topics,
+      auth: undefined,
+      group: SPECTATED,
+      hidden: undefined,
+      presence: undefined,
+    } as const;
+    const idText = echoedId(asked);
+    return {
+      kind: "command",
+      command,
+      answer: (outcome) =>
+        outcome.ok ? this.#done(acknowledge) : this.#failed(outcome.error, asked.event, idText, acknowledge),
+    };
+  }
+
+  #joinOrLeave(kind: "join" | "leave", asked: Asked, acknowledge: number | undefined): Received {
+    const idText = idOrNothing(asked);
+    const answer = (outcome: Outcome): Texts => {
+      if (outcome.ok) return this.#done(acknowledge);
+      if (acknowledge === undefined) return this.#failed(outcome.error, kind, idText, undefined);
+      return this.#refusal(outcome.error, kind, idText, acknowledge);
+    };
+    try {
+      const topics = topicsOf(fieldsOf(asked));
+      if (kind === "leave") return { kind: "command", command: { kind, broker: "", topics }, answer };
+      const command = { kind, broker: "", topics, auth: undefined, group: undefined } as const;
+      return { kind: "command", command: { ...command, hidden: undefined, presence: undefined }, answer };
+    } catch (cause) {
+      return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
+    }
+  }
+
+  /** The last answer acknowledges, where that is asked for; those before it are events all the same. */
+  #call(rule: CallRule, asked: Asked, acknowledge: number | undefined): Received {
+    if (rule.elevated) this.#checkElevated();
+    const { event } = asked;
+    const id = echoedId(asked);
+    let inParts = false;
+    return {
+      kind: "command",
+      command: { kind: "call", event, payload: payloadOf(asked), timeout: rule.timeout },
+      answer: (outcome) => {
+        if (!outcome.ok) return this.#failed(outcome.error, event, id, acknowledge);
+        if (outcome.result?.kind !== "part") return undefined;
+        const { more, payload } = outcome.result;
+        inParts ||= more;
+        const value = marked(valueOf(payload), { id, finished: inParts ? !more : undefined });
+        if (acknowledge !== undefined && !more) return this.#packets.acknowledgement(acknowledge, value);
+        return this.#packets.event(rule.answer ?? event, value);
+      },
+    };
+  }
+
+  #checkElevated(): void {
+    if (!this.#elevated) throw new CarillonError("unauthenticated", "this needs elevation: request_elevation comes first");
+  }
+
+  #done(acknowledge: number | undefined): Texts {
+    return acknowledge === undefined ? undefined : this.#packets.acknowledgement(acknowledge, { text: '{"ok":true}' });
+  }
+
+  /** Whoever waits for an acknowledgement gets one, too. */
+  #failed(error: CarillonError, context: string, id: string | undefined, acknowledge: number | undefined): Texts {
+    const event = this.#packets.event("error", { text: failureText(error, context, id) });
+    return acknowledge === undefined ? event : [event, this.#refusal(error, context, id, acknowledge)];
+  }
+
+  #refusal(error: CarillonError, context: string, id: string | undefined, acknowledge: number): string {
+    const text = `{"ok":false,"error":${failureText(error, context, id)}}`;
+    return this.#packets.acknowledgement(acknowledge, { text });
+  }
+}
+
+/** What cannot be echoed is not what the request is refused for here. */
+function idOrNothing(asked: Asked): string | undefined {
+  try {
+    return echoedId(asked);
+  } catch {
+    return undefined;
+  }
+}

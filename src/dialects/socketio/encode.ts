@@ -1,0 +1,51 @@
+import type { Message } from "../../core/message.js";
+import type { MessageEncoding } from "../dialect.js";
+import { sayable, type Value, valueOf } from "./words.js";
+
+/**
+ * Wire texts are what a client gets that polls (Engine.IO 4): a packet, and the attachment behind it as a packet of its own.
+ * JSON text holds no character that separates packets.
+ */
+export const SEPARATOR = "\x1e";
+/** Begins a packet with a text, and one with bytes as base64. */
+export const TEXT_PACKET = "4";
+export const BINARY_PACKET = "b";
+
+/** Socket.IO's packets (protocol 5) of a namespace. */
+export class Packets {
+  readonly #namespace: string;
+
+  constructor(namespace: string) {
+    this.#namespace = namespace === "/" ? "" : `${namespace},`;
+  }
+
+  event(event: string, { attachment, text }: Value): string {
+    const body = `[${JSON.stringify(sayable(event))},${text}]`;
+    return attachment === undefined
+      ? `${TEXT_PACKET}2${this.#namespace}${body}`
+      : `${TEXT_PACKET}51-${this.#namespace}${body}${attached(attachment)}`;
+  }
+
+  /** @param id - as the client gave it with the event */
+  acknowledgement(id: number, { attachment, text }: Value): string {
+    return attachment === undefined
+      ? `${TEXT_PACKET}3${this.#namespace}${id}[${text}]`
+      : `${TEXT_PACKET}61-${this.#namespace}${id}[${text}]${attached(attachment)}`;
+  }
+}
+
+/** Messages as events of a namespace. */
+export function messageEncoding(packets: Packets): MessageEncoding {
+  return {
+    textMaker:
+      () =>
+      ({ event, payload }: Message) =>
+        packets.event(event, valueOf(payload)),
+    laggedText: (topic, missed) => packets.event("lagged", { text: JSON.stringify({ topic, missed }) }),
+    presenceText: () => undefined,
+  };
+}
+
+function attached(base64: string): string {
+  return `${SEPARATOR}${BINARY_PACKET}${base64}`;
+}

@@ -1,0 +1,100 @@
+import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
+import { payloadValue } from "../json.js";
+
+/** What is said in events: names, and values as JSON text that is ready to be put where one stands. */
+
+/** A value of an event; with bytes beside it, as base64, where it is their placeholder or has it in it. */
+export interface Value {
+  readonly text: string;
+  readonly attachment?: string;
+}
+
+/** What Socket.IO takes for itself, on either side: a client drops its connection when such an event comes. */
+const RESERVED: ReadonlySet<string> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);
+
+const PLACEHOLDER = '{"_placeholder":true,"num":0}';
+
+/** The name under which an event can be sent. */
+export function sayable(event: string): string {
+  return event === "" || RESERVED.has(event) ? "message" : event;
+}
+
+/** A payload as a value: what is not UTF-8 is an attachment (rule D3). */
+export function valueOf(payload: Uint8Array): Value {
+  const { base64, text } = payloadValue(payload);
+  return base64 ? { text: PLACEHOLDER, attachment: text.slice(1, -1) } : { text };
+}
+
+/** What is added to an answer of a worker. */
+export interface Marks {
+  /** JSON text; undefined for none. */
+  readonly id: string | undefined;
+  /** Undefined where the answer is whole. */
+  readonly finished: boolean | undefined;
+}
+
+/** An object has the marks among its members; anything else stands beside them, as `data`. */
+export function marked({ attachment, text }: Value, { finished, id }: Marks): Value {
+  const marks: string[] = [];
+  if (id !== undefined) marks.push(`"_id":${id}`);
+  if (finished !== undefined) marks.push(`"finished":${finished}`);
+  if (marks.length === 0) return attachment === undefined ? { text } : { text, attachment };
+  const object = attachment === undefined ? membersOf(text) : undefined;
+  const members = object ?? `"data":${text}`;
+  const all = [...(members === "" ? [] : [members]), ...marks].join(",");
+  return { text: `{${all}}`, ...(attachment === undefined ? {} : { attachment }) };
+}
+
+/** Of the JSON text of an object, what stands between its braces; undefined for another value. */
+function membersOf(text: string): string | undefined {
+  const trimmed = text.trim();
+  return trimmed.startsWith("{") ? trimmed.slice(1, -1).trim() : undefined;
+}
+
+/**
+ * What the event `error` says.
+ * @param context - the event that was asked for; "" for none
+ * @param id - JSON text
+ */
+export function failureText({ code, message }: CarillonError, context: string, id = "null"): string {
+  const failure = JSON.stringify({
+    message,
+    human: HUMAN[code],
+    details: { code },
+    context,
+    code: HTTP_STATUS[code],
+  });
+  return `${failure.slice(0, -1)},"_id":${id}}`;
+}
+
+/** Why this side ends the connection. @param code - as the close frame of a WebSocket would have it */
+export function endText(code: number, message: string): string {
+  return JSON.stringify({ message, human: "You were disconnected.", details: null, context: "connection", code, _id: null });
+}
+
+export function invalid(message: string): CarillonError {
+  return new CarillonError("invalid_argument", message);
+}
+
+/** For people who know nothing of codes. */
+const HUMAN: Readonly<Record<ErrorCode, string>> = {
+  cancelled: "This was cancelled.",
+  invalid_argument: "This was not asked for in the right way.",
+  deadline_exceeded: "This took too long. Please try again.",
+  not_found: "This does not exist.",
+  already_exists: "This exists already.",
+  permission_denied: "You may not do this.",
+  resource_exhausted: "This was too much. Please try again later.",
+  failed_precondition: "This cannot be done now.",
+  unimplemented: "This is not possible here.",
+  internal: "Something went wrong on our side.",
+  unavailable: "This is not available just now. Please try again later.",
+  unauthenticated: "Please sign in first.",
+};

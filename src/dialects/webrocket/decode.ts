@@ -1,0 +1,129 @@
+import type { Command, JoinCommand } from "../../commands/command.js";
+import { type Fields, isObject, jsonText, parseJson } from "../json.js";
+import { hasMembers, isChannelName } from "./channel.js";
+import type { WebrocketCode } from "./errors.js";
+import { firstName, valueText } from "./written.js";
+
+/** What a client has sent. */
+export type Decoded =
+  | { readonly ok: true; readonly event: string; readonly command: Command }
+  | { readonly ok: false; readonly code: WebrocketCode; readonly malformed: boolean };
+
+/** Says what is wrong by its code. @param written - the value as JSON text, worked out where it is wanted */
+type Build = (fields: Fields, written: () => string) => Command | WebrocketCode;
+
+type Info = NonNullable<JoinCommand["info"]>;
+
+/**
+ * Most bytes that the others are told of a member, as JSON: as much as a token may say of a user. All nodes hold it for as
+ * long as it is there.
+ */
+const MOST_INFO = 4_096;
+
+const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
+  [
+    "auth",
+    ({ token }) => (typeof token === "string" && token !== "" ? { kind: "authenticate", token, anew: true } : 400),
+  ],
+  [
+    "subscribe",
+    ({ channel, data, hidden }) => {
+      const info = infoOf(data);
+      if (!isText(channel) || info === undefined || !isOptional(hidden, "boolean")) return 400;
+      if (!isChannelName(channel)) return 451;
+      const members = hasMembers(channel);
+      return {
+        kind: "join",
+        broker: "",
+        topics: [channel],
+        auth: undefined,
+        group: undefined,
+        hidden: hidden === true,
+        presence: members ? true : undefined,
+        info,
+        once: true,
+        listed: members,
+      };
+    },
+  ],
+  [
+    "unsubscribe",
+    ({ channel, data }) => {
+      const farewell = infoOf(data);
+      if (!isText(channel) || farewell === undefined) return 400;
+      if (!isChannelName(channel)) return 454;
+      return { kind: "leave", broker: "", topics: [channel], strict: true, farewell };
+    },
+  ],
+  [
+    "broadcast",
+    ({ channel, data, event, trigger }, written) => {
+      if (!isText(channel) || !isEvent(event) || !isData(data) || !isOptional(trigger, "string")) return 400;
+      if (!isChannelName(channel)) return 454;
+      return {
+        kind: "publish",
+        broker: "",
+        topics: [channel],
+        payload: payloadOf(written()),
+        event,
+        trigger: typeof trigger === "string" ? trigger : "",
+        inside: true,
+      };
+    },
+  ],
+  [
+    "trigger",
+    ({ data, event }, written) =>
+      isText(event) && isData(data) ? { kind: "trigger", event, payload: payloadOf(written()) } : 400,
+  ],
+  ["pong", () => ({ kind: "idle" })],
+  [
+    "close",
+    (fields) => {
+      const farewell = infoOf(fields);
+      return farewell === undefined ? 400 : { kind: "close", farewell };
+    },
+  ],
+]);
+
+/** Reads one frame: its first member is what the client wants, and others are ignored. */
+export function decode(text: string): Decoded {
+  const frame = parseJson(text);
+  const event = isObject(frame) ? firstName(text) : undefined;
+  const build = EVENTS.get(event ?? "");
+  if (!isObject(frame) || event === undefined || build === undefined) return { ok: false, code: 400, malformed: true };
+  const fields = frame[event];
+  if (!isObject(fields)) return { ok: false, code: 400, malformed: false };
+  const command = build(fields, () => valueText(text, event) ?? "{}");
+  return typeof command === "number" ? { ok: false, code: command, malformed: false } : { ok: true, event, command };
+}
+
+/** As the client has written it: of any depth, with all digits of its numbers. */
+function payloadOf(written: string): Uint8Array {
+  return Buffer.from(valueText(written, "data") ?? "{}");
+}
+
+/** What a client says of itself; none is as good as nothing. Undefined for what is no object, or too much. */
+function infoOf(data: unknown): Info | undefined {
+  if (data === undefined) return {};
+  if (!isObject(data)) return undefined;
+  const text = jsonText(data);
+  return text === undefined || Buffer.byteLength(text) > MOST_INFO ? undefined : (data as Info);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+/** Those with a colon are the server's. */
+function isEvent(value: unknown): value is string {
+  return isText(value) && !value.startsWith(":");
+}
+
+function isData(value: unknown): boolean {
+  return value === undefined || isObject(value);
+}
+
+function isOptional(value: unknown, type: "boolean" | "string"): boolean {
+  return value === undefined || typeof value === type;
+}

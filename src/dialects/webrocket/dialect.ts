@@ -1,0 +1,77 @@
+import type { Command, Outcome } from "../../commands/command.js";
+import type { Notice } from "../../core/notice.js";
+import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
+import { decode } from "./decode.js";
+import { closedText, connectedText, messageEncoding, noticeText, subscribedTexts, unsubscribedText } from "./encode.js";
+import { codeOf, errorText } from "./errors.js";
+
+/** WebRocket's frontend protocol (the X rules). */
+export class WebrocketDialect implements Dialect {
+  readonly name = "webrocket";
+  readonly entry = "guest";
+  readonly openedOnly = true;
+
+  open({ connectionId }: OpenRequest): Conversation {
+    return new WebrocketConversation(connectionId);
+  }
+}
+
+/** It remembers who the client is, as it was told by the answers to what the client has shown. */
+class WebrocketConversation implements Conversation {
+  readonly encoding = messageEncoding;
+  readonly greeting: string;
+  readonly pingText = '{":ping":{}}';
+  readonly #sid: string;
+  #authenticated = false;
+  #uid = "";
+
+  constructor(sid: string) {
+    this.#sid = sid;
+    this.greeting = connectedText(sid);
+  }
+
+  receive(text: string): Received {
+    const decoded = decode(text);
+    if (!decoded.ok) return { kind: decoded.malformed ? "malformed" : "refused", answer: errorText(decoded.code) };
+    const { command, event } = decoded;
+    if (wantsWorker(command) && !this.#authenticated) return { kind: "refused", answer: errorText(403) };
+    return { kind: "command", command, answer: (outcome) => this.#answer(event, command, outcome) };
+  }
+
+  noticeText(notice: Notice): Texts {
+    return noticeText(notice, this.#uid);
+  }
+
+  #answer(event: string, command: Command, outcome: Outcome): Texts {
+    if (!outcome.ok) return answerless(command, outcome) ? undefined : errorText(codeOf(event, outcome.error));
+    switch (command.kind) {
+      case "authenticate":
+        this.#authenticated = true;
+        this.#uid = outcome.result?.kind === "identified" ? (outcome.result.user ?? "") : "";
+        return '{":authenticated":{}}';
+      case "join":
+        return subscribedTexts(command, this.#uid, outcome);
+      case "leave":
+        return command.topics.map(unsubscribedText);
+      case "close":
+        return closedText(this.#sid);
+      case "publish":
+      case "trigger":
+      case "idle":
+      case "call":
+      case "presence":
+        break;
+    }
+    return undefined;
+  }
+}
+
+/** Nobody but an authenticated client sets workers to work. */
+function wantsWorker(command: Command): boolean {
+  return command.kind === "trigger" || (command.kind === "publish" && command.trigger !== "");
+}
+
+/** Who is in a channel already is told nothing, and a sign of life asks for nothing. */
+function answerless(command: Command, { error }: Outcome & { readonly ok: false }): boolean {
+  return command.kind === "idle" || (command.kind === "join" && error.code === "already_exists");
+}

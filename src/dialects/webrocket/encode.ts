@@ -1,0 +1,93 @@
+import type { JoinCommand, Outcome } from "../../commands/command.js";
+import type { Message } from "../../core/message.js";
+import type { Notice, PresenceNews, Present } from "../../core/notice.js";
+import type { MessageEncoding, Texts } from "../dialect.js";
+import { jsonText, payloadValue } from "../json.js";
+import { hasMembers, isPrivate } from "./channel.js";
+import { membersText } from "./written.js";
+
+/** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */
+export const messageEncoding: MessageEncoding = {
+  textMaker(topic) {
+    const channel = `"channel":${JSON.stringify(topic)}`;
+    return (message) => {
+      const { sender } = message;
+      const said = sender === "" ? channel : `"sid":${JSON.stringify(sender)},${channel}`;
+      const data = dataText(message, sender === "" ? ["channel"] : ["sid", "channel"]);
+      return `{${JSON.stringify(eventOf(message))}:{${joined(data, said)}}}`;
+    };
+  },
+  laggedText: () => undefined,
+  presenceText,
+};
+
+export function connectedText(sid: string): string {
+  return `{":connected":{"sid":${JSON.stringify(sid)}}}`;
+}
+
+export function closedText(sid: string): string {
+  return `{":closed":{"sid":${JSON.stringify(sid)}}}`;
+}
+
+/** What a client is told that has joined: of a channel with members, who was there, and of its own coming, as the others are. */
+export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outcome & { readonly ok: true }): Texts {
+  const [channel = ""] = command.topics;
+  const { result } = outcome;
+  if (!hasMembers(channel)) return subscribedText(channel, uid);
+  const members = result?.kind === "among" ? result.members : [];
+  const subscribers = members.map(
+    ({ info, user }) => `{${joined(`"uid":${JSON.stringify(user)}`, told(info, ["uid"]))}}`,
+  );
+  const answer = subscribedText(channel, uid, `,"subscribers":[${subscribers.join(",")}]`);
+  if (command.hidden === true) return answer;
+  return [answer, memberText(":memberJoined", channel, { user: uid, info: command.info ?? {} })];
+}
+
+export function unsubscribedText(channel: string): string {
+  return `{":unsubscribed":{"channel":${JSON.stringify(channel)}}}`;
+}
+
+/** What was done on the client's behalf reads as the answer to what it did not ask for. */
+export function noticeText({ kind, topics }: Notice, uid: string): Texts {
+  if (kind === "unwatched") return undefined;
+  return topics.map((channel) => (kind === "joined" ? subscribedText(channel, uid) : unsubscribedText(channel)));
+}
+
+function subscribedText(channel: string, uid: string, more = ""): string {
+  const known = isPrivate(channel) ? `,"uid":${JSON.stringify(uid)}` : "";
+  return `{":subscribed":{"channel":${JSON.stringify(channel)}${known}${more}}}`;
+}
+
+/** One for each who has come or gone; who has come back as somebody else has gone before. */
+function presenceText({ joined: come, left, topic }: PresenceNews): readonly string[] {
+  return [
+    ...left.map((member) => memberText(":memberLeft", topic, member)),
+    ...come.map((member) => memberText(":memberJoined", topic, member)),
+  ];
+}
+
+function memberText(event: string, channel: string, { info, user }: Pick<Present, "info" | "user">): string {
+  const said = `"uid":${JSON.stringify(user)},"channel":${JSON.stringify(channel)}`;
+  return `{"${event}":{${joined(said, told(info, ["uid", "channel"]))}}}`;
+}
+
+/** What is known of a member, but for what Carillon says itself. */
+function told(info: object, without: readonly string[]): string {
+  return membersText(jsonText(info) ?? "{}", without);
+}
+
+/** A payload that is no JSON object is the member `data` of one. */
+function dataText({ payload }: Message, without: readonly string[]): string {
+  const { base64, text } = payloadValue(payload);
+  if (text.trimStart().startsWith("{")) return membersText(text, without);
+  return base64 ? `"data":${text},"encoding":"base64"` : `"data":${text}`;
+}
+
+/** The protocol has no words for a message without an event, and keeps those with a colon for itself. */
+function eventOf({ event }: Message): string {
+  return event === "" || event.startsWith(":") ? "message" : event;
+}
+
+function joined(members: string, more: string): string {
+  return members === "" || more === "" ? members + more : `${members},${more}`;
+}

@@ -1,0 +1,50 @@
+import type { CarillonError, ErrorCode } from "../../errors.js";
+
+/** Every code that a client can be told, and what it is called. */
+const STATUS = {
+  400: "Bad request",
+  402: "Unauthorized",
+  403: "Forbidden",
+  451: "Invalid channel name",
+  453: "Not subscribed",
+  454: "Channel not found",
+  503: "Service unavailable",
+  597: "Internal error",
+} as const;
+
+export type WebrocketCode = keyof typeof STATUS;
+
+type Codes = Readonly<Record<ErrorCode, WebrocketCode>>;
+
+const CODES: Codes = {
+  invalid_argument: 400,
+  unimplemented: 400,
+  unauthenticated: 402,
+  permission_denied: 403,
+  failed_precondition: 453,
+  not_found: 454,
+  unavailable: 503,
+  resource_exhausted: 503,
+  deadline_exceeded: 503,
+  // Answered otherwise: whoever is in a channel already is told nothing.
+  already_exists: 400,
+  cancelled: 597,
+  internal: 597,
+};
+
+/** What else a code of ours means where one of these was asked for. */
+const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
+  // All that is wrong with a token, whoever has found out.
+  auth: { invalid_argument: 402, permission_denied: 402, failed_precondition: 402, not_found: 402 },
+  subscribe: { invalid_argument: 451 },
+  trigger: { not_found: 503 },
+};
+
+/** @param event - what the client has sent */
+export function codeOf(event: string, { code }: CarillonError): WebrocketCode {
+  return EXCEPTIONS[event]?.[code] ?? CODES[code];
+}
+
+export function errorText(code: WebrocketCode): string {
+  return `{":error":{"code":${code},"status":"${STATUS[code]}"}}`;
+}

@@ -1,0 +1,140 @@
+import { EventEmitter } from "node:events";
+import { isObject, parseJson } from "../../dialects/json.js";
+
+/** Types of Socket.IO's packets (protocol 5). */
+const CONNECT = 0;
+const DISCONNECT = 1;
+const EVENT = 2;
+const ACK = 3;
+const BINARY_EVENT = 5;
+const BINARY_ACK = 6;
+
+/** Type, number of attachments, namespace, id of the acknowledgement; the JSON is what follows. */
+const HEAD = /^([0-6])(?:(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d*)/;
+
+const MAX_ATTACHMENTS = 10;
+
+/** Longest path of a vhost, in characters. */
+const MAX_NAMESPACE = 255;
+
+/** The name under which the library brings every event: what clients call theirs stays out of its emitters. */
+export const CLIENT_EVENT = "event";
+
+/** What {@link CLIENT_EVENT} brings. */
+export type ClientEvent = (text: string, acknowledge: number | undefined, attachments: readonly Uint8Array[]) => void;
+
+/** A packet as the library knows it. */
+interface Packet {
+  readonly type: number;
+  readonly nsp: string;
+  readonly data?: unknown;
+}
+
+interface Begun {
+  readonly type: number;
+  readonly namespace: string;
+  readonly text: string;
+  readonly acknowledge: number | undefined;
+  readonly awaited: number;
+  readonly attachments: Uint8Array[];
+}
+
+/**
+ * In the place of the library's own parser: events stay the JSON text that they came as, so that the dialect reads them, of any
+ * depth and whatever they are called. A packet that is none throws, and the library then ends the connection.
+ * @param limit - bytes that an event and its attachments may have together
+ */
+export function packetParser(limit: number) {
+  return {
+    Encoder: PacketEncoder,
+    Decoder: class extends PacketDecoder {
+      constructor() {
+        super(limit);
+      }
+    },
+  };
+}
+
+/** Writes what the library says itself: who is connected, or refused, or not any more. */
+export class PacketEncoder {
+  encode({ data, nsp, type }: Packet): string[] {
+    const namespace = nsp === "/" ? "" : `${nsp},`;
+    return [`${type}${namespace}${data === undefined ? "" : JSON.stringify(data)}`];
+  }
+}
+
+export class PacketDecoder extends EventEmitter {
+  readonly #limit: number;
+  #begun: Begun | undefined;
+  #bytes = 0;
+
+  constructor(limit: number) {
+    super();
+    this.#limit = limit;
+  }
+
+  /** @throws Error for what is no packet */
+  add(chunk: unknown): void {
+    if (typeof chunk === "string") this.#addText(chunk);
+    else if (chunk instanceof Uint8Array) this.#addAttachment(chunk);
+    else throw new Error("neither text nor bytes");
+  }
+
+  destroy(): void {
+    this.#begun = undefined;
+  }
+
+  #addText(text: string): void {
+    if (this.#begun !== undefined) throw new Error("an attachment is missing");
+    const [head = "", digit, attachments, namespace = "/", id = ""] = HEAD.exec(text) ?? [];
+    if (digit === undefined) throw new Error("no packet");
+    if (namespace.length > MAX_NAMESPACE) throw new Error("no such namespace");
+    const type = Number(digit);
+    const isBinary = type === BINARY_EVENT || type === BINARY_ACK;
+    const awaited = Number(attachments ?? 0);
+    if (isBinary !== (attachments !== undefined) || (isBinary && (awaited < 1 || awaited > MAX_ATTACHMENTS))) {
+      throw new Error("a wrong number of attachments");
+    }
+    const acknowledge = id === "" ? undefined : Number(id);
+    if (acknowledge !== undefined && !Number.isSafeInteger(acknowledge)) throw new Error("a wrong id");
+    const rest = text.slice(head.length);
+    if (type === EVENT) this.#emitEvent({ namespace, text: rest, acknowledge, attachments: [] });
+    else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
+    else if (type === CONNECT) this.#emit({ type, nsp: namespace, data: authOf(rest) });
+    else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
+    // Nobody waits for an acknowledgement of a client's.
+    else if (type !== ACK) throw new Error("not for a client to say");
+  }
+
+  #begin(begun: Begun): void {
+    this.#begun = begun;
+    this.#bytes = begun.text.length;
+  }
+
+  #addAttachment(bytes: Uint8Array): void {
+    const begun = this.#begun;
+    if (begun === undefined) throw new Error("no attachment is awaited");
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#limit) throw new Error("too large");
+    begun.attachments.push(bytes);
+    if (begun.attachments.length < begun.awaited) return;
+    this.#begun = undefined;
+    if (begun.type === BINARY_EVENT) this.#emitEvent(begun);
+  }
+
+  #emitEvent({ acknowledge, attachments, namespace, text }: Omit<Begun, "type" | "awaited">): void {
+    this.#emit({ type: EVENT, nsp: namespace, data: [CLIENT_EVENT, text, acknowledge, attachments] });
+  }
+
+  #emit(packet: Packet): void {
+    this.emit("decoded", packet);
+  }
+}
+
+/** What a client says with its wish to be connected. */
+function authOf(text: string): object | undefined {
+  if (text === "") return undefined;
+  const auth = parseJson(text);
+  if (!isObject(auth)) throw new Error("no object");
+  return auth;
+}

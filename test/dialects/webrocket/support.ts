@@ -1,0 +1,82 @@
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import type { ConfigInput } from "../../../src/index.js";
+import { jwt, type VhostInput } from "../../commands/support.js";
+import { bearer, configuredKey, TestBackend, until } from "../../support/backend.js";
+import { connect, type TestClient } from "../../support/client.js";
+import type { TestNode } from "../../support/node.js";
+
+export const PATH = "/webrocket/test";
+
+/** The vhost's backend. */
+const SECRET = "webrocket-backend";
+
+export function configOf(vhost: VhostInput = {}): ConfigInput {
+  const webrocket = { access_token: "0123456789".repeat(4) };
+  const keys = [configuredKey(SECRET, { actions: ["*"] })];
+  return { vhosts: { "/test": { jwt, keys, webrocket, ...vhost } } };
+}
+
+const CHANNELS = ["open", "other", "private-club", "presence-room", "presence-hall"];
+
+export function backendOf(node: TestNode): TestBackend {
+  return new TestBackend(node, bearer(SECRET));
+}
+
+/** Nobody may join what has not been opened. @param nodes - know them then */
+export async function openChannels(...nodes: readonly [TestNode, ...TestNode[]]): Promise<void> {
+  const { listChannels, openChannel } = ControlService.method;
+  for (const channel of CHANNELS) await backendOf(nodes[0]).call(openChannel, { channel });
+  for (const node of nodes) {
+    await until(
+      () => backendOf(node).call(listChannels, {}),
+      ({ channels }) => channels.length === CHANNELS.length,
+    );
+  }
+}
+
+/** A client of the protocol. */
+export class Frontend {
+  readonly client: TestClient;
+  readonly sid: string;
+
+  private constructor(client: TestClient, sid: string) {
+    this.client = client;
+    this.sid = sid;
+  }
+
+  static async open(node: TestNode, token?: string): Promise<Frontend> {
+    const client = await connect(node.ws + PATH);
+    const greeting = JSON.parse(await client.nextText()) as { readonly ":connected": { readonly sid: string } };
+    const frontend = new Frontend(client, greeting[":connected"].sid);
+    if (token !== undefined) expect(await frontend.ask({ auth: { token } })).toEqual({ ":authenticated": {} });
+    return frontend;
+  }
+
+  send(frame: object | string): void {
+    this.client.send(frame);
+  }
+
+  async next(): Promise<object> {
+    return JSON.parse(await this.client.nextText()) as object;
+  }
+
+  async ask(frame: object | string): Promise<object> {
+    this.send(frame);
+    return this.next();
+  }
+
+  /** All that has come, up to the answer to a frame that is none. */
+  async heard(): Promise<object[]> {
+    this.send("sentinel");
+    const frames: object[] = [];
+    for (;;) {
+      const frame = await this.next();
+      if (":error" in frame) return frames;
+      frames.push(frame);
+    }
+  }
+}
+
+export function error(code: number, status: string): object {
+  return { ":error": { code, status } };
+}
