@@ -203,6 +203,96 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
+    test("X38: a worker that cannot answer gets triggers, and no call, and counts for none", async () => {
+      await start();
+      const mute = await enter(far, ["*"], { answers: false, capacity: 100 });
+      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      const triggered = ask(near.dispatch, "a", { wantsAnswer: false });
+      const { event, id, wantsAnswer } = await mute.given.next();
+      expect({ event, wantsAnswer }).toEqual({ event: "a", wantsAnswer: false });
+      end(mute, id, "");
+      expect(await triggered.outcome).toEqual({ parts: [""] });
+
+      // The more specific pattern is nobody's as far as calls go.
+      const seat = await enterEcho(near, ["*"]);
+      const specific = await enter(far, ["a"], { answers: false });
+      expect(await ask(far.dispatch, "a").outcome).toEqual({ parts: ["a"] });
+      const another = ask(near.dispatch, "a", { wantsAnswer: false });
+      end(specific, (await specific.given.next()).id, "");
+      expect(await another.outcome).toEqual({ parts: [""] });
+      seat.leave();
+      expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(mute.given.unread).toEqual([]);
+      await expectNothingLeft();
+    });
+
+    test("X38: calls that wait for the last worker that answers do not wait for others", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const mute = await enter(far, ["a"], { answers: false });
+      const first = ask(near.dispatch, "a");
+      await first.taken;
+      const waiting = ask(near.dispatch, "a");
+      await waiting.taken;
+      worker.seat.leave();
+      expect(await first.outcome).toMatchObject({ code: "unavailable" });
+      expect(await waiting.outcome).toMatchObject({ code: "unavailable" });
+      expect(mute.given.unread).toEqual([]);
+      await expectNothingLeft();
+    });
+
+    test("X38: triggers go round workers of both kinds", async () => {
+      await start();
+      const workers = [];
+      for (const node of nodes) {
+        workers.push(await enter(node, ["*"], { capacity: 1 }));
+        workers.push(await enter(node, ["*"], { capacity: 1, answers: false }));
+      }
+      const asked = workers.map(() => ask(near.dispatch, "a", { wantsAnswer: false }));
+      for (const worker of workers) end(worker, (await worker.given.next()).id, "");
+      for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+      await expectNothingLeft();
+    });
+
+    test("X39: the workers of a vhost are listed, of all nodes", async () => {
+      await start();
+      expect(await near.dispatch.list("/")).toEqual({ workers: [], more: false, missing: [] });
+      const answering = await enter(far, ["a", "b"], { name: "one", capacity: 5 });
+      const mute = await enter(near, ["*"], { name: "two", answers: false });
+      await enter(far, ["a"], { vhost: "/other" });
+      const { outcome } = ask(near.dispatch, "a");
+      const { id } = await answering.given.next();
+      const { workers, ...rest } = await near.dispatch.list("/");
+      expect(rest).toEqual({ more: false, missing: [] });
+      const expected = [
+        {
+          id: answering.seat.workerId,
+          node: far.member.node,
+          name: "one",
+          events: ["a", "b"],
+          capacity: 5,
+          answers: true,
+          tasks: 1,
+        },
+        {
+          id: mute.seat.workerId,
+          node: near.member.node,
+          name: "two",
+          events: ["*"],
+          capacity: 1,
+          answers: false,
+          tasks: 0,
+        },
+      ];
+      expect(workers.toSorted((a, b) => (a.name < b.name ? -1 : 1))).toEqual(expected);
+      expect((await far.dispatch.list("/")).workers).toEqual(workers);
+      mute.seat.leave();
+      expect((await near.dispatch.list("/")).workers).toHaveLength(1);
+      end(answering, id, "done");
+      await outcome;
+    });
+
     test("tasks go where a worker is free, on whichever node", async () => {
       await start();
       const workers: TestWorker[] = [];

@@ -66,17 +66,17 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
     });
 
     test("who leaves with a farewell is told of with it, and with what was known, on every node", async () => {
-      const watchers = [watch(one), watch()];
+      const both = [watch(one), watch()];
       const kept = { name: "Ann", 7: [1, null], deep: { a: 1 } };
       const said = JSON.parse('{"name":"Nan","why":"tired","__proto__":{"a":2},"deep":null}') as Member["info"];
       const merged: unknown = JSON.parse('{"name":"Nan","7":[1,null],"deep":null,"why":"tired","__proto__":{"a":2}}');
       one.enter(PLACE, someone("c1", "ann", kept), false);
       one.enter(PLACE, someone("c2", "bob", { name: "Bob" }), false);
-      await Promise.all(watchers.map((watcher) => watcher.counts(2)));
+      await Promise.all(both.map((watcher) => watcher.counts(2)));
       one.leave(PLACE, "c1", said);
       one.leave(PLACE, "c2");
-      await Promise.all(watchers.map((watcher) => watcher.counts(0)));
-      for (const { left } of watchers) {
+      await Promise.all(both.map((watcher) => watcher.counts(0)));
+      for (const { left } of both) {
         expect(left.map(({ info }) => JSON.stringify(info))).toEqual([JSON.stringify(merged), '{"name":"Bob"}']);
         expect(left.map(({ connectionId, user }) => [connectionId, user])).toEqual([
           ["c1", "ann"],

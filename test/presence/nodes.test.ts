@@ -108,6 +108,21 @@ test("words that were lost are noticed within 1 s, and the difference is told, o
   expect(watcher.faults).toEqual([]);
 });
 
+test("a farewell whose word was lost is not told; that somebody left, is", async () => {
+  for (const id of names(2)) one.presence.enter(PLACE, someone(id, "", { of: id }), false);
+  await turns();
+  const watcher = new Watcher(two.presence);
+  one.presence.leave(PLACE, "c00000", { why: "heard" });
+  await turns();
+  bus.muted = true;
+  one.presence.leave(PLACE, "c00001", { why: "lost" });
+  await turns();
+  bus.muted = false;
+  await pass(1_000);
+  expect(watcher.left.map(({ info }) => info)).toEqual([{ of: "c00000", why: "heard" }, { of: "c00001" }]);
+  expect(watcher.faults).toEqual([]);
+});
+
 test("a gap before the next change is noticed at once", async () => {
   one.presence.enter(PLACE, someone("c1"), false);
   await turns();

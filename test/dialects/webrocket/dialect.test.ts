@@ -1,0 +1,143 @@
+import type { Conversation, Received, Texts } from "../../../src/dialects/dialect.js";
+import { WebrocketDialect } from "../../../src/dialects/webrocket/dialect.js";
+import { CarillonError, type ErrorCode } from "../../../src/errors.js";
+
+const SID = "0123456789ab.1";
+
+function open(): Conversation {
+  return new WebrocketDialect().open({ query: new URLSearchParams(), connectionId: SID });
+}
+
+function received(conversation: Conversation, frame: object): Received & { readonly kind: "command" } {
+  const said = conversation.receive(JSON.stringify(frame));
+  if (said.kind !== "command") throw new Error(`no command: ${JSON.stringify(said)}`);
+  return said;
+}
+
+function refused(frame: object, code: ErrorCode): Texts {
+  const conversation = open();
+  received(conversation, { auth: { token: "t" } }).answer({ ok: true, result: { kind: "identified", user: "eve" } });
+  return received(conversation, frame).answer({ ok: false, error: new CarillonError(code, "a secret of the server") });
+}
+
+function told(code: number, status: string): string {
+  return JSON.stringify({ ":error": { code, status } });
+}
+
+const FRAMES = {
+  auth: { auth: { token: "t" } },
+  subscribe: { subscribe: { channel: "c" } },
+  unsubscribe: { unsubscribe: { channel: "c" } },
+  broadcast: { broadcast: { channel: "c", event: "e" } },
+  trigger: { trigger: { event: "w/e" } },
+  close: { close: {} },
+};
+
+describe("X12: refusals", () => {
+  const [bad, unauthorized, forbidden] = [told(400, "Bad request"), told(402, "Unauthorized"), told(403, "Forbidden")];
+  const [invalidName, notSubscribed] = [told(451, "Invalid channel name"), told(453, "Not subscribed")];
+  const [notFound, unavailable] = [told(454, "Channel not found"), told(503, "Service unavailable")];
+  const fault = told(597, "Internal error");
+  const usual = {
+    invalid_argument: bad,
+    unimplemented: bad,
+    unauthenticated: unauthorized,
+    permission_denied: forbidden,
+    failed_precondition: notSubscribed,
+    not_found: notFound,
+    unavailable,
+    resource_exhausted: unavailable,
+    deadline_exceeded: unavailable,
+    cancelled: fault,
+    internal: fault,
+  };
+
+  test.each([
+    [
+      "auth",
+      {
+        ...usual,
+        invalid_argument: unauthorized,
+        permission_denied: unauthorized,
+        failed_precondition: unauthorized,
+        not_found: unauthorized,
+      },
+    ],
+    ["subscribe", { ...usual, invalid_argument: invalidName, already_exists: undefined }],
+    ["unsubscribe", usual],
+    ["broadcast", usual],
+    ["trigger", { ...usual, not_found: unavailable }],
+    ["close", usual],
+  ] as const)("%s", (event, answers) => {
+    for (const [code, answer] of Object.entries(answers)) {
+      expect([code, refused(FRAMES[event], code as ErrorCode)]).toEqual([code, answer]);
+    }
+  });
+
+  test("of a sign of life nobody is told", () => {
+    expect(refused({ pong: { sid: SID } }, "resource_exhausted")).toBeUndefined();
+  });
+});
+
+test("X1: the server's own words", () => {
+  const conversation = open();
+  expect(conversation.greeting).toBe(`{":connected":{"sid":"${SID}"}}`);
+  expect(conversation.pingText).toBe('{":ping":{}}');
+  expect(conversation.noticeText({ kind: "unwatched", topics: ["presence-room"] })).toBeUndefined();
+  expect(conversation.encoding.laggedText("open", 3)).toBeUndefined();
+});
+
+test("X3: commands are what the core knows", () => {
+  const conversation = open();
+  expect(received(conversation, { auth: { token: "t" } }).command).toEqual({
+    kind: "authenticate",
+    token: "t",
+    anew: true,
+  });
+  const join = { kind: "join", broker: "", auth: undefined, group: undefined, once: true };
+  expect(
+    received(conversation, { subscribe: { channel: "presence-c", data: { a: 1 }, hidden: true } }).command,
+  ).toEqual({
+    ...join,
+    topics: ["presence-c"],
+    hidden: true,
+    presence: true,
+    info: { a: 1 },
+    listed: true,
+  });
+  expect(received(conversation, { subscribe: { channel: "private-c" } }).command).toEqual({
+    ...join,
+    topics: ["private-c"],
+    hidden: false,
+    presence: undefined,
+    info: {},
+    listed: false,
+  });
+  expect(received(conversation, { pong: {} }).command).toEqual({ kind: "idle" });
+});
+
+test("X8: who has come back as somebody else has left before", () => {
+  const member = { connectionId: SID, info: {} };
+  const change = {
+    topic: "presence-c",
+    count: 1,
+    joined: [{ ...member, user: "b" }],
+    left: [{ ...member, user: "a" }],
+  };
+  expect(open().encoding.presenceText(change)).toEqual([
+    '{":memberLeft":{"uid":"a","channel":"presence-c"}}',
+    '{":memberJoined":{"uid":"b","channel":"presence-c"}}',
+  ]);
+});
+
+test("X6: workers are for who is authenticated, whatever the vhost lets anybody do", () => {
+  const conversation = open();
+  const broadcast = { broadcast: { channel: "c", event: "e", trigger: "w/e" } };
+  const refusal = { kind: "refused", answer: told(403, "Forbidden") };
+  for (const frame of [FRAMES.trigger, broadcast]) expect(conversation.receive(JSON.stringify(frame))).toEqual(refusal);
+  const unknown = new CarillonError("unauthenticated", "unknown");
+  received(conversation, FRAMES.auth).answer({ ok: false, error: unknown });
+  expect(conversation.receive(JSON.stringify(FRAMES.trigger))).toEqual(refusal);
+  received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: undefined } });
+  for (const frame of [FRAMES.trigger, broadcast]) expect(received(conversation, frame).kind).toBe("command");
+});

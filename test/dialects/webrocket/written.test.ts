@@ -1,0 +1,60 @@
+import fc from "fast-check";
+import { firstName, membersText, valueText } from "../../../src/dialects/webrocket/written.js";
+
+/** Names as JSON may write them: plain, or with every character escaped. */
+const names = fc.oneof(fc.constantFrom("sid", "channel", "data", "1", "__proto__", "", '"', "\\"), fc.string());
+const writtenNames = names.chain((name) =>
+  fc.constantFrom(JSON.stringify(name), `"${escaped(name)}"`).map((text) => ({ name, text })),
+);
+const spaces = fc.constantFrom("", " ", "\n\t ");
+const values = fc.oneof(fc.json(), fc.constantFrom('"}"', '{"sid":1}', '["\\"","]"]', "1e400", "12345678901234567890"));
+const written = fc.array(fc.tuple(writtenNames, values, spaces, spaces));
+
+/** By its UTF-16. */
+function escaped(name: string): string {
+  const units = Array.from({ length: name.length }, (_, at) => name.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+}
+
+type Members = typeof written extends fc.Arbitrary<infer T> ? T : never;
+
+function textOf(members: Members): string {
+  const inner = members.map(([{ text }, value, before, after]) => `${before}${text}${after}:${before}${value}${after}`);
+  return ` {${inner.join(",")} }\n`;
+}
+
+/** By the platform's reader, which takes the last of several too. */
+function read(text: string): [string, unknown][] {
+  return Object.entries(JSON.parse(text) as object);
+}
+
+test("X1: the first member is the first that is written", () => {
+  fc.assert(
+    fc.property(written, (members) => {
+      expect(firstName(textOf(members))).toBe(members[0]?.[0].name);
+    }),
+  );
+  expect(firstName('{"b":1,"1":2}')).toBe("b");
+});
+
+test("X5: a member's value is its text, and of several the last one's", () => {
+  fc.assert(
+    fc.property(written, names, (members, name) => {
+      const expected = members.findLast(([member]) => member.name === name)?.[1].trim();
+      expect(valueText(textOf(members), name)).toBe(expected);
+    }),
+  );
+});
+
+test("X5: without some members the others stay as they are", () => {
+  fc.assert(
+    fc.property(written, fc.constantFrom<readonly string[]>(["sid", "channel"], ["uid"], []), (members, without) => {
+      const text = textOf(members);
+      const kept = read(text).filter(([name]) => !without.includes(name));
+      expect(read(`{${membersText(text, without)}}`)).toEqual(kept);
+    }),
+    { numRuns: 500 },
+  );
+  expect(membersText('{"a":1.10, "sid":2 ,"b":{"sid":3}}', ["sid"])).toBe('"a":1.10,"b":{"sid":3}');
+  expect(membersText('{ "a" : 1e400 }', ["sid"])).toBe('"a" : 1e400');
+});
