@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Backend, BackendDirectory } from "../../access/backend.js";
+import type { Publisher, Source } from "../../core/publisher.js";
+import { checkChannel, publicationOf } from "../../dialects/broadcaster/decode.js";
+import { messageText } from "../../dialects/broadcaster/encode.js";
+import { CarillonError } from "../../errors.js";
+import { readJson } from "../http.js";
+import { answer, answerError, answerWrongMethod } from "./answer.js";
+import { allowPages, type PageRules } from "./pages.js";
+
+export interface PublishOptions extends PageRules {
+  readonly keys: BackendDirectory & PageRules["keys"];
+  readonly publisher: Publisher;
+  /** Largest body, in bytes. */
+  readonly requestBytes: number;
+  /** Told how long a publish took until it was answered, in seconds. */
+  readonly onPublished: (seconds: number) => void;
+  /** Told of what failed by a fault of this server. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+const TOO_LARGE = 413;
+
+/** A body that is larger than may be: other limits are of what a backend may do, and have another status. */
+class BodyTooLarge extends CarillonError {}
+
+/** Publishes the message that a backend has posted, and answers with it. Never rejects. */
+export async function handlePublish(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: PublishOptions,
+): Promise<void> {
+  try {
+    allowPages(request, response, options);
+    if (request.method === "OPTIONS") answer(request, response, {});
+    else if (request.method === "POST") answer(request, response, { body: await publish(request, options) });
+    else answerWrongMethod(request, response, "POST, OPTIONS");
+  } catch (cause) {
+    const error = CarillonError.from(cause);
+    if (error !== cause) options.onFault(cause);
+    // It is one message: which one says nothing.
+    const message = error.message.replace(/^messages\[0\]\./, "");
+    const status = error instanceof BodyTooLarge ? TOO_LARGE : undefined;
+    answerError(request, response, { code: error.code, message }, status);
+  }
+}
+
+/**
+ * @returns the message, as JSON text
+ * @throws CarillonError
+ */
+async function publish(request: IncomingMessage, options: PublishOptions): Promise<string> {
+  const begin = performance.now();
+  const { onPublished, publisher } = options;
+  const backend = admit(request, options);
+  const { channel, event, payload } = publicationOf(await bodyOf(request, options));
+  checkChannel(channel);
+  const draft = { broker: "", topics: [channel], payload, event, id: "" };
+  const prepared = publisher.prepare(sourceOf(backend), [draft]);
+  const [receipt] = await publisher.send(prepared);
+  onPublished((performance.now() - begin) / 1_000);
+  return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });
+}
+
+/** The vhost is the key's. */
+function admit({ headers }: IncomingMessage, { keys }: PublishOptions): Backend {
+  const backend = keys.identify({ authorization: headers.authorization, certificate: undefined, vhost: undefined });
+  if (backend.actions.has("publish")) return backend;
+  throw new CarillonError("permission_denied", `key ${JSON.stringify(backend.name)} may not publish`);
+}
+
+async function bodyOf(request: IncomingMessage, { requestBytes }: PublishOptions): Promise<unknown> {
+  try {
+    return await readJson(request, requestBytes);
+  } catch (cause) {
+    const { code, message } = CarillonError.from(cause);
+    throw code === "resource_exhausted" ? new BodyTooLarge(code, message) : cause;
+  }
+}
+
+function sourceOf(backend: Backend): Source {
+  return {
+    kind: "backend",
+    vhost: backend.vhost,
+    sender: "",
+    refusal: (topic) =>
+      backend.mayUse(topic)
+        ? undefined
+        : new CarillonError("permission_denied", `key ${JSON.stringify(backend.name)} may not use this channel`),
+  };
+}
