@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { CarillonError, HTTP_STATUS } from "../../errors.js";
+import { answerJson } from "../http.js";
+import { TooLarge } from "./body.js";
+import { answerCors } from "./cors.js";
+import { type Admitted, admit, type Gate } from "./gate.js";
+
+/** A request of a backend that may make it. */
+export interface Call extends Admitted {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** What a method of a path needs, and what it does. A refusal is thrown: it has answered nothing then. */
+export interface Method {
+  readonly action: Admitted["action"];
+  readonly handle: (call: Call) => Promise<void>;
+}
+
+export interface CallOptions {
+  readonly gate: Gate;
+  readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
+  /** Told of errors that are no refusal but a fault of ours. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** A handler for one path, by HTTP method. What is refused is answered with `{"detail":…}`. */
+export function methodsHandler(
+  methods: ReadonlyMap<string, Method>,
+  { gate, onFault, originAllowed }: CallOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const names = [...methods.keys()].join(", ");
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { host, origin } = request.headers;
+    if (!originAllowed(origin, host)) {
+      throw new CarillonError("permission_denied", `origin ${origin ?? ""} is not allowed`);
+    }
+    if (answerCors(request, response, names)) return;
+    const method = methods.get(request.method ?? "");
+    if (method === undefined) {
+      response.setHeader("allow", names);
+      answerJson(request, response, METHOD_NOT_ALLOWED, { detail: `${request.method ?? ""} is not for this path` });
+      return;
+    }
+    await method.handle({ ...admit(gate, request, method.action), request, response });
+  };
+  return (request, response) => {
+    serve(request, response).catch((cause: unknown) => {
+      refuse(request, response, cause, onFault);
+    });
+  };
+}
+
+/** Source: RFC 9110 §15.5. */
+const METHOD_NOT_ALLOWED = 405;
+const CONTENT_TOO_LARGE = 413;
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  cause: unknown,
+  onFault: CallOptions["onFault"],
+): void {
+  const { code, message } = CarillonError.from(cause);
+  if (code === "internal") onFault(cause);
+  // Nobody is there any more; or what has been written is not the whole, and shall not be taken for it.
+  if (code === "cancelled" || response.headersSent) {
+    response.destroy();
+    return;
+  }
+  // Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2.
+  if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
+  const status = cause instanceof TooLarge ? CONTENT_TOO_LARGE : HTTP_STATUS[code];
+  answerJson(request, response, status, { detail: message });
+}

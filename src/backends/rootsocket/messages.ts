@@ -1,0 +1,56 @@
+import type { Backend } from "../../access/backend.js";
+import type { Publisher } from "../../core/publisher.js";
+import { jsonText } from "../../dialects/json.js";
+import { CarillonError } from "../../errors.js";
+import { answerJson } from "../http.js";
+import { readChannel, readFields } from "./body.js";
+import type { Method } from "./call.js";
+
+export interface MessagesOptions {
+  readonly publisher: Pick<Publisher, "publish">;
+  /** Told how long a publish took until the broker had it, in seconds. */
+  readonly onPublished: (seconds: number) => void;
+}
+
+/** Publishes; answers when the broker has the message. */
+export function messages({ onPublished, publisher }: MessagesOptions): Method {
+  return {
+    action: "publish",
+    handle: async ({ backend, request, response }) => {
+      const fields = await readFields(request);
+      const channel = readChannel(backend, fields);
+      const payload = Buffer.from(textOf(fields["data"]));
+      const begin = performance.now();
+      const id = await publish(publisher, backend, channel, payload);
+      onPublished((performance.now() - begin) / 1_000);
+      answerJson(request, response, 201, { id });
+    },
+  };
+}
+
+async function publish(
+  publisher: Pick<Publisher, "publish">,
+  { vhost }: Backend,
+  channel: string,
+  payload: Uint8Array,
+): Promise<string> {
+  // The key's topics have been held against the channel.
+  const source = { kind: "backend", sender: "", vhost, refusal: () => undefined } as const;
+  try {
+    const [receipt] = await publisher.publish(source, [{ broker: "", topics: [channel], payload, event: "", id: "" }]);
+    return receipt?.id ?? "";
+  } catch (cause) {
+    const { code, message } = CarillonError.from(cause);
+    // There is one alone, and nobody has called it that.
+    throw new CarillonError(code, message.replace(/^messages\[0\]\.payload/, "data"), { cause });
+  }
+}
+
+/** What is no string is sent as its JSON text. */
+function textOf(data: unknown): string {
+  if (typeof data === "string") return data;
+  if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");
+  const text = jsonText(data);
+  if (text === undefined) throw new CarillonError("invalid_argument", "data is nested too deeply");
+  return text;
+}

@@ -1,0 +1,43 @@
+import { CarillonError } from "../../errors.js";
+import { answerJson } from "../http.js";
+import { readChannel, readFields } from "./body.js";
+import type { Method } from "./call.js";
+
+/** Makes tokens for the clients of one vhost. */
+export interface Issuer {
+  /** @throws CarillonError unavailable */
+  connection(bearer: Readonly<Record<string, never>>): Promise<{ readonly token: string }>;
+  channel(channel: string): Promise<{ readonly token: string }>;
+}
+
+/** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
+export function connectionTokens(issuerOf: (vhost: string) => Issuer): Method {
+  return {
+    action: "tokens",
+    handle: async ({ backend, request, response }) => {
+      const { token } = await issuerOf(backend.vhost).connection({});
+      answerJson(request, response, CREATED, { token });
+    },
+  };
+}
+
+export function channelTokens(issuerOf: (vhost: string) => Issuer): Method {
+  return {
+    action: "tokens",
+    handle: async ({ backend, request, response }) => {
+      const fields = await readFields(request);
+      // Clients that ask for a token of their channel by themselves do not say that it is one.
+      const { category = CHANNEL_CATEGORY } = fields;
+      if (category !== CHANNEL_CATEGORY) {
+        throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
+      }
+      const { token } = await issuerOf(backend.vhost).channel(readChannel(backend, fields));
+      answerJson(request, response, CREATED, { token });
+    },
+  };
+}
+
+const CREATED = 201;
+
+/** Source: rootsocket's sheet. */
+const CHANNEL_CATEGORY = 1;
