@@ -14,11 +14,10 @@ import { healthz, readyz } from "../observe/health.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { Gatekeeper } from "../rpc/gatekeeper.js";
-import type { GrpcMount } from "../rpc/grpc-mount.js";
 import type { Store } from "../store/store.js";
-import type { Handler, HttpListener } from "../transport/http-listener.js";
+import type { Handler } from "../transport/http-listener.js";
 import { pageRoutes } from "../transport/page.js";
-import { formatAddress, isLoopback } from "../util/address.js";
+import { type Address, formatAddress, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Vhost } from "../vhosts/vhost.js";
 import { before } from "./before.js";
@@ -40,6 +39,10 @@ export interface Addresses {
   readonly http: string;
   /** HOST:PORT of the gRPC port. */
   readonly grpc: string;
+  /** HOST:PORT of WebRocket's backends; undefined where they have no port. */
+  readonly webrocketBackend: string | undefined;
+  /** URL of WebRocket's admin interface; undefined where it has no port. */
+  readonly webrocketAdmin: string | undefined;
 }
 
 /** A node: everything built and joined together, the order in which it starts, and the order in which it stops. */
@@ -129,18 +132,20 @@ export class Server {
       brokers: this.#brokers,
       cluster: this.#parts.cluster,
       store: this.#store,
-      connections: () => this.#ports.webSockets.connections,
+      connections: () => this.#ports.webSockets.connections + (this.#ports.socketIo?.connections ?? 0),
     });
+    const { publisher } = this.#messaging;
+    const onPublished = (seconds: number): void => {
+      this.#metrics.observePublish(seconds);
+    };
     this.#rpc = createRpc({
       ...this.#work,
       log,
       vhosts,
       brokers: this.#brokers,
-      publisher: this.#messaging.publisher,
+      publisher,
       control,
-      onPublished: (seconds) => {
-        this.#metrics.observePublish(seconds);
-      },
+      onPublished,
     });
     this.#ports = createPorts(config, {
       node,
@@ -150,9 +155,12 @@ export class Server {
       vhosts,
       clients: this.#clients,
       services,
+      administration: this.#world.administration,
+      dispatch: this.#work.dispatch,
       rpc: this.#rpc.services,
       gatekeeper: new Gatekeeper(this.#world.keyring, systemClock),
       routes: this.#createRoutes(),
+      rest: { keyring: this.#world.keyring, publisher, control, vhosts, onPublished },
     });
   }
 
@@ -177,7 +185,7 @@ export class Server {
   }
 
   async #start(): Promise<void> {
-    const { certificates, grpc, heartbeat, http } = this.#ports;
+    const { certificates, heartbeat } = this.#ports;
     const { bus, cluster } = this.#parts;
     const { dispatch, presence } = this.#work;
     try {
@@ -188,10 +196,7 @@ export class Server {
       await bus.start();
       await cluster.start();
       await Promise.all([dispatch.start(), presence.start()]);
-      const grpcAddress = await this.#listen("grpc", grpc);
-      const httpAddress = await this.#listen("http", http);
-      const scheme = certificates === undefined ? "http" : "https";
-      this.#addresses = { http: `${scheme}://${formatAddress(httpAddress)}`, grpc: formatAddress(grpcAddress) };
+      this.#addresses = await this.#listen(certificates === undefined ? "http" : "https");
     } catch (error) {
       this.#stopping ??= this.#stop();
       await this.#stopping;
@@ -220,13 +225,14 @@ export class Server {
   async #stop(): Promise<void> {
     const end = systemClock.now() + this.#config.stop_timeout;
     const left = (): number => Math.max(100, end - systemClock.now());
-    const { certificates, grpc, heartbeat, http, webSockets } = this.#ports;
+    const { certificates, grpc, heartbeat, http, socketIo, webrocket, webSockets } = this.#ports;
     const { fanOut, hub, interest, publisher } = this.#messaging;
     const { bus, cluster } = this.#parts;
     const { dispatch, presence } = this.#work;
     grpc.setServing(false);
-    const closed = [http.close(), grpc.close()];
+    const closed = [http.close(), grpc.close(), webrocket.admin?.close(), webrocket.backend?.close()];
     webSockets.close();
+    socketIo?.close();
     // What is asked and worked on may take half of the time; the rest of it is for all others.
     await before(systemClock.now() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
     dispatch.stop();
@@ -237,10 +243,13 @@ export class Server {
     for (const session of hub.sessions) hub.remove(session, "service_restart");
     heartbeat.stop();
     interest.stop();
-    const drained = await before(end, Promise.all([webSockets.drained(), ...closed]));
+    const drained = await before(end, Promise.all([webSockets.drained(), socketIo?.drained(), ...closed]));
     if (!drained) this.#log.warn("cutting connections that did not end in time");
     webSockets.terminate();
+    socketIo?.terminate();
     http.terminate();
+    webrocket.admin?.terminate();
+    webrocket.backend?.terminate();
     grpc.terminate();
 
     this.#clients.stop();
@@ -259,14 +268,19 @@ export class Server {
     this.#log.info("stopped");
   }
 
-  async #listen(name: "http" | "grpc", listener: HttpListener | GrpcMount) {
-    try {
-      return await listener.listen();
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const text = `cannot listen on ${name} address ${formatAddress(this.#config[name])}: ${reason}`;
-      throw new CarillonError("failed_precondition", text, { cause });
-    }
+  async #listen(scheme: "http" | "https"): Promise<Addresses> {
+    const { grpc: grpcPort, http: httpPort, webrocket } = this.#ports;
+    const { admin, backend } = this.#config.webrocket;
+    const grpc = await listenAt("grpc", this.#config.grpc, grpcPort);
+    const http = await listenAt("http", this.#config.http, httpPort);
+    const webrocketBackend = await listenAt("webrocket.backend", backend, webrocket.backend);
+    const webrocketAdmin = await listenAt("webrocket.admin", admin?.listen, webrocket.admin);
+    return {
+      http: `${scheme}://${http}`,
+      grpc: grpc ?? "",
+      webrocketBackend,
+      webrocketAdmin: webrocketAdmin && `${scheme}://${webrocketAdmin}`,
+    };
   }
 
   #readiness(): string[] {
@@ -365,6 +379,22 @@ export class Server {
 
 export function servesPage({ http, page }: Config): boolean {
   return page === "on" || (page === "auto" && isLoopback(http.host));
+}
+
+/** @returns where it listens, as HOST:PORT; undefined where nothing is to */
+async function listenAt(
+  name: string,
+  wanted: Address | undefined,
+  listener: { listen(): Promise<Address> } | undefined,
+): Promise<string | undefined> {
+  if (wanted === undefined || listener === undefined) return undefined;
+  try {
+    return formatAddress(await listener.listen());
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const text = `cannot listen on ${name} address ${formatAddress(wanted)}: ${reason}`;
+    throw new CarillonError("failed_precondition", text, { cause });
+  }
 }
 
 /** Whoever started it is told. */

@@ -37,6 +37,8 @@ export interface WebSocketListenerOptions
     readonly malformedFrames: number;
   };
   readonly outbox: OutboxContext;
+  /** How many clients are inside of the node; undefined: those of this listener. */
+  readonly inside?: () => number;
   /** Whether compression is offered. */
   readonly compression: boolean;
   /** What else there is to know of a client that is let in. */
@@ -61,7 +63,7 @@ export class WebSocketListener {
     this.#door = new Door({
       ...options,
       nextId: () => options.sessionIds.next(),
-      inside: () => this.#open.size,
+      inside: options.inside ?? (() => this.#open.size),
       limit: options.limits.connections,
       enter: (visit) => this.#enter(visit),
     });

@@ -8,6 +8,7 @@ import type { Clock } from "../core/ports.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
+import { createAccessToken } from "./access-token.js";
 import {
   CHANNELS,
   channelKey,
@@ -79,12 +80,24 @@ export class Administration implements VhostAdmin {
     this.#requireChangeable(path);
     this.#check(path, settings);
     const entry = await store.get(vhostKey(path));
-    if (entry === undefined) throw new CarillonError("not_found", `no vhost ${JSON.stringify(path)}`);
+    if (entry === undefined) throw absent(path);
     const { id } = parse(entry.key, entry.value) as VhostRecord;
     const value = valueOf({ id, path, settings });
     await this.#rememberKeys(path);
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
     return { path, settings: withoutSecrets(settings), configured: false };
+  }
+
+  async renewAccessToken(path: string): Promise<string> {
+    const { store, vhosts } = this.#options;
+    this.#requireChangeable(path);
+    const entry = await store.get(vhostKey(path));
+    if (entry === undefined) throw absent(path);
+    const record = parse(entry.key, entry.value) as VhostRecord;
+    const token = createAccessToken();
+    const value = valueOf({ ...record, settings: { ...record.settings, webrocket: { access_token: token } } });
+    await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
+    return token;
   }
 
   async get(path: string): Promise<VhostDescription> {
@@ -254,6 +267,10 @@ function describe(vhost: Vhost): VhostDescription {
 
 function valueOf(record: VhostRecord): string {
   return JSON.stringify(record);
+}
+
+function absent(path: string): CarillonError {
+  return new CarillonError("not_found", `no vhost ${JSON.stringify(path)}`);
 }
 
 function checkChannel(channel: string): void {

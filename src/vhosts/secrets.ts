@@ -1,10 +1,10 @@
 import type { Json, JsonObject } from "../access/principal.js";
 
 /** Settings that are secrets, or hashes of them. */
-const SECRET = new Set(["secret", "key", "hash"]);
+const SECRET = new Set(["secret", "key", "hash", "access_token"]);
 
 /** Settings that name files of this machine: whoever calls from outside may not make a node read them. */
-export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file"]);
+export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file"]);
 
 /** Settings as they may be shown: nothing of a secret but that there is one. */
 export function withoutSecrets(settings: JsonObject): JsonObject {

@@ -39,6 +39,12 @@ export interface VhostAdmin {
   create(path: string, settings: JsonObject): Promise<VhostDescription>;
   /** @throws CarillonError invalid_argument, failed_precondition (a configured one) */
   update(path: string, settings: JsonObject): Promise<VhostDescription>;
+  /**
+   * Gives the vhost another access token; the one before is worthless from now on.
+   * @returns the token, which is shown here only
+   * @throws CarillonError failed_precondition (a configured one)
+   */
+  renewAccessToken(path: string): Promise<string>;
   get(path: string): Promise<VhostDescription>;
   /** Ordered by path. */
   list(): Promise<readonly VhostDescription[]>;

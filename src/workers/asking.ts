@@ -8,6 +8,7 @@ import type { Asked, Asker, TaskRequest } from "./dispatch.js";
 import { type Amount, Budget, LONGEST_TIMER, MAX_ATTEMPTS } from "./limits.js";
 import type { Post } from "./post.js";
 import { routeOf } from "./route.js";
+import type { Wanted } from "./seat.js";
 import { Silence } from "./silence.js";
 import { Ticker } from "./ticker.js";
 import { errorOf, type Failed, type Have, type Lost, type Part, type Refused, type Taken } from "./words.js";
@@ -20,7 +21,7 @@ export interface AskingOptions {
   /** For each vhost. */
   readonly asked: Amount;
   /** Whether a worker of this node could have a task at once. */
-  readonly isFree: (vhost: string, pattern: string, not: readonly string[]) => boolean;
+  readonly isFree: (vhost: string, pattern: string, wanted: Wanted) => boolean;
   readonly onError: (message: string) => void;
 }
 
@@ -208,8 +209,9 @@ export class Asking {
   /** To the workers of the most specific pattern that has any. */
   #offer(task: AskedTask): void {
     const { directory } = this.#options;
+    const { event, vhost, wantsAnswer } = task.request;
     let full = false;
-    for (const entry of directory.find(task.request.vhost, task.request.event)) {
+    for (const entry of directory.find(vhost, event, wantsAnswer)) {
       if (task.spent.has(entry.pattern)) continue;
       const outcome = this.#offerTo(entry, task);
       if (outcome === "offered") return;
@@ -217,9 +219,9 @@ export class Asking {
       if (full) break;
       task.spent.add(entry.pattern);
     }
-    const event = JSON.stringify(task.request.event);
-    if (full) this.#giveUp(task, "resource_exhausted", `the workers of event ${event} have too much to do`);
-    else this.#giveUp(task, "unavailable", `no ${this.#kindOfWorker(task)} takes event ${event}`);
+    const shown = JSON.stringify(event);
+    if (full) this.#giveUp(task, "resource_exhausted", `the workers of event ${shown} have too much to do`);
+    else this.#giveUp(task, "unavailable", `no ${this.#kindOfWorker(task)} takes event ${shown}`);
   }
 
   #kindOfWorker({ not }: AskedTask): string {
@@ -227,16 +229,18 @@ export class Asking {
     return `${not.length > 0 ? "other " : ""}worker${reachable}`;
   }
 
-  #offerTo({ nodes, pattern }: Entry, task: AskedTask): "offered" | "full" | "gone" {
+  #offerTo(entry: Entry, task: AskedTask): "offered" | "full" | "gone" {
+    const { nodes, pattern } = entry;
     const { isFree, node: self, post } = this.#options;
-    const { not, request, shunned } = task;
+    const { request, shunned } = task;
     if (task.pattern !== pattern) {
       task.pattern = pattern;
       task.said.clear();
     }
-    const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, not);
+    const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, task);
     const { said } = task;
-    const route = routeOf({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped: task.grouped });
+    const grouped = task.grouped && entry.grouped;
+    const route = routeOf({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped });
     if (route.to === "nobody") return route.why;
     task.offer += 1;
     task.taken = false;
@@ -251,7 +255,7 @@ export class Asking {
     }
     if (post.offer([request.vhost, pattern], offer)) return "offered";
     task.grouped = false;
-    return this.#offerTo({ nodes, pattern }, task);
+    return this.#offerTo(entry, task);
   }
 
   /** What is said of an offer that has been given up, or of a task that has ended, is answered so that it ends there. */

@@ -4,8 +4,18 @@ import type { Clock, EndOfTurn } from "../core/ports.js";
 import { Announcements } from "./announcements.js";
 import { Asking } from "./asking.js";
 import { Directory } from "./directory.js";
-import type { Asked, Asker, Dispatch, TaskRequest, WorkerConnection, WorkerHello, WorkerSeat } from "./dispatch.js";
+import type {
+  Asked,
+  Asker,
+  Dispatch,
+  TaskRequest,
+  WorkerConnection,
+  WorkerHello,
+  WorkerList,
+  WorkerSeat,
+} from "./dispatch.js";
 import type { DispatchLimits } from "./limits.js";
+import { Listing } from "./listing.js";
 import { Post } from "./post.js";
 import type { Word } from "./words.js";
 import { WorkerGroups } from "./worker-groups.js";
@@ -40,6 +50,7 @@ export class ClusterDispatch implements Dispatch {
   readonly #announcements: Announcements;
   readonly #asking: Asking;
   readonly #working: Working;
+  readonly #listing: Listing;
 
   constructor(options: ClusterDispatchOptions) {
     const { acknowledgeWithin, bus, clock, cluster, endOfTurn, limits, onError } = options;
@@ -64,6 +75,7 @@ export class ClusterDispatch implements Dispatch {
     const groups = new WorkerGroups(post, this.#announcements);
     const { asked, waiting } = limits;
     this.#working = new Working({ node, post, groups, clock, endOfTurn, waiting, acknowledgeWithin, onError });
+    this.#listing = new Listing(cluster, this.#working);
     const isFree = this.#working.isFree.bind(this.#working);
     this.#asking = new Asking({ node, post, directory, clock, asked, isFree, onError });
     // After the directory has heard of it.
@@ -122,6 +134,10 @@ export class ClusterDispatch implements Dispatch {
 
   enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerSeat> {
     return this.#working.enter(hello, connection);
+  }
+
+  list(vhost: string): Promise<WorkerList> {
+    return this.#listing.list(vhost);
   }
 
   #onWord(from: string, word: Word): void {

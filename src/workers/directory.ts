@@ -2,27 +2,37 @@ import { compilePattern, isExact, type Matcher } from "../access/pattern.js";
 import { RecentMap } from "../access/recent-map.js";
 import { bySpecificity } from "./specificity.js";
 
-/** A pattern that workers of a vhost have. */
-export type Place = readonly [vhost: string, pattern: string];
+/** A pattern that workers of a vhost have; `triggers`: workers that cannot answer. */
+export type Place =
+  | readonly [vhost: string, pattern: string]
+  | readonly [vhost: string, pattern: string, kind: "triggers"];
 
-/** The nodes that have workers of a pattern. */
+/** The nodes that have workers of a pattern which may get a task. */
 export interface Entry {
   readonly pattern: string;
   readonly nodes: ReadonlySet<string>;
+  /** Whether the bus knows all of these nodes as one: only those with workers that answer listen together. */
+  readonly grouped: boolean;
 }
 
-interface OwnEntry extends Entry {
-  readonly nodes: Set<string>;
+interface OwnEntry {
+  readonly pattern: string;
   readonly matches: Matcher;
+  /** Nodes with workers that answer. */
+  readonly answering: Set<string>;
+  /** Nodes with workers that get triggers only. */
+  readonly triggered: Set<string>;
 }
 
 interface VhostEntries {
   readonly all: Map<string, OwnEntry>;
   /** Those that are no names, the most specific first. */
   readonly patterns: OwnEntry[];
-  /** What was found for an event, until something changes. */
-  readonly found: RecentMap<string, readonly Entry[]>;
+  /** What was found for an event, until something changes: for tasks that want an answer, and for triggers. */
+  readonly found: { readonly calls: Found; readonly triggers: Found };
 }
+
+type Found = RecentMap<string, readonly Entry[]>;
 
 /** Events of a vhost of which it is remembered what was found. */
 const MAX_FOUND = 1_000;
@@ -41,15 +51,15 @@ export class Directory {
   /** @throws CarillonError invalid_argument for a pattern that cannot be read */
   add(node: string, place: Place): void {
     const [vhost, pattern] = place;
-    const entries = this.#vhosts.get(vhost) ?? { all: new Map(), patterns: [], found: new RecentMap(MAX_FOUND) };
+    const entries = this.#vhosts.get(vhost) ?? { all: new Map(), patterns: [], found: nothingFound() };
     let entry = entries.all.get(pattern);
     if (entry === undefined) {
-      entry = { pattern, nodes: new Set(), matches: compilePattern(pattern) };
+      entry = { pattern, answering: new Set(), triggered: new Set(), matches: compilePattern(pattern) };
       entries.all.set(pattern, entry);
       if (!isExact(pattern)) insert(entries.patterns, entry);
     }
-    entry.nodes.add(node);
-    entries.found.clear();
+    nodesOf(entry, place).add(node);
+    forgetFound(entries);
     this.#vhosts.set(vhost, entries);
     const places = this.#nodes.get(node) ?? new Map<string, Place>();
     places.set(keyOf(place), place);
@@ -64,9 +74,9 @@ export class Directory {
     const entries = this.#vhosts.get(vhost);
     const entry = entries?.all.get(pattern);
     if (entries === undefined || entry === undefined) return;
-    entry.nodes.delete(node);
-    entries.found.clear();
-    if (entry.nodes.size > 0) return;
+    nodesOf(entry, place).delete(node);
+    forgetFound(entries);
+    if (entry.answering.size + entry.triggered.size > 0) return;
     entries.all.delete(pattern);
     const position = entries.patterns.indexOf(entry);
     if (position >= 0) entries.patterns.splice(position, 1);
@@ -78,19 +88,39 @@ export class Directory {
     for (const place of this.placesOf(node)) this.remove(node, place);
   }
 
-  /** The patterns that match, the most specific first. */
-  find(vhost: string, event: string): readonly Entry[] {
+  /** The patterns that match and have workers for a task of the kind, the most specific first. */
+  find(vhost: string, event: string, wantsAnswer: boolean): readonly Entry[] {
     const entries = this.#vhosts.get(vhost);
     if (entries === undefined) return [];
-    let found = entries.found.get(event);
+    const known = wantsAnswer ? entries.found.calls : entries.found.triggers;
+    let found = known.get(event);
     if (found === undefined) {
       const named = entries.all.get(event);
       const matching = entries.patterns.filter(({ matches }) => matches(event));
-      found = named !== undefined && isExact(event) ? [named, ...matching] : matching;
-      entries.found.set(event, found);
+      const all = named !== undefined && isExact(event) ? [named, ...matching] : matching;
+      found = all.map((entry) => entryOf(entry, wantsAnswer)).filter(({ nodes }) => nodes.size > 0);
+      known.set(event, found);
     }
     return found;
   }
+}
+
+function entryOf({ answering, pattern, triggered }: OwnEntry, wantsAnswer: boolean): Entry {
+  if (wantsAnswer || triggered.size === 0) return { pattern, nodes: answering, grouped: true };
+  return { pattern, nodes: new Set([...answering, ...triggered]), grouped: false };
+}
+
+function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: Place): Set<string> {
+  return kind === "triggers" ? triggered : answering;
+}
+
+function nothingFound(): VhostEntries["found"] {
+  return { calls: new RecentMap(MAX_FOUND), triggers: new RecentMap(MAX_FOUND) };
+}
+
+function forgetFound({ found }: VhostEntries): void {
+  found.calls.clear();
+  found.triggers.clear();
 }
 
 function insert(patterns: OwnEntry[], entry: OwnEntry): void {
@@ -98,6 +128,6 @@ function insert(patterns: OwnEntry[], entry: OwnEntry): void {
   patterns.splice(position < 0 ? patterns.length : position, 0, entry);
 }
 
-function keyOf([vhost, pattern]: Place): string {
-  return `${vhost} ${pattern}`;
+function keyOf(place: Place): string {
+  return place.join(" ");
 }

@@ -48,6 +48,8 @@ export interface Dispatch {
    * @throws CarillonError invalid_argument (patterns, capacity), unavailable: this node is stopping
    */
   enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerSeat>;
+  /** The workers of a vhost, of all nodes. */
+  list(vhost: string): Promise<WorkerList>;
 }
 
 export interface WorkerHello {
@@ -57,6 +59,31 @@ export interface WorkerHello {
   /** Most tasks at a time. */
   readonly capacity: number;
   readonly name: string;
+  /** False: it cannot say anything of what it was given, so that it gets triggers only. Default: true. */
+  readonly answers?: boolean;
+}
+
+/** A worker as operators see it. */
+export interface WorkerDescription {
+  readonly id: string;
+  readonly node: string;
+  readonly name: string;
+  readonly events: readonly string[];
+  readonly capacity: number;
+  /** False: it gets triggers only. */
+  readonly answers: boolean;
+  /** Tasks that it has. */
+  readonly tasks: number;
+}
+
+/** The workers of a vhost. */
+export interface WorkerList {
+  /** Ordered by node and id. */
+  readonly workers: readonly WorkerDescription[];
+  /** There are more: of each node no more than 1,000 are listed. */
+  readonly more: boolean;
+  /** Nodes that did not answer in time. */
+  readonly missing: readonly string[];
 }
 
 export interface GivenTask extends TaskRequest {

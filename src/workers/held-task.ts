@@ -51,11 +51,6 @@ export class HeldTask {
     this.bytes = offer.payload.length + TASK_BYTES;
     this.payload = ownBytes(offer.payload);
   }
-
-  /** Whether the worker may have it: no one gets a task twice. */
-  suits({ id }: Seat): boolean {
-    return !this.not.includes(id);
-  }
 }
 
 /** Unique in the cluster, and short. */

@@ -1,6 +1,13 @@
 import type { WorkerConnection, WorkerHello } from "./dispatch.js";
 import type { HeldTask } from "./held-task.js";
 
+/** What a task asks of the worker that gets it. */
+export interface Wanted {
+  /** Workers that have had it: no one gets a task twice. */
+  readonly not: readonly string[];
+  readonly request: { readonly wantsAnswer: boolean };
+}
+
 /** A worker of this node. */
 export class Seat {
   readonly id: string;
@@ -19,6 +26,16 @@ export class Seat {
     this.id = id;
     this.hello = hello;
     this.connection = connection;
+  }
+
+  /** Whether it says what has come of a task; otherwise it gets triggers only. */
+  get answers(): boolean {
+    return this.hello.answers !== false;
+  }
+
+  /** Whether it may have the task. */
+  suits({ not, request }: Wanted): boolean {
+    return (this.answers || !request.wantsAnswer) && !not.includes(this.id);
   }
 
   /** How many tasks it would take now. */

@@ -49,19 +49,25 @@ export class WorkerGroups {
     }
     this.#count += fresh.length;
     this.#groups.set(vhost, groups);
-    for (const pattern of fresh) {
-      const group = new WorkerGroup([vhost, pattern]);
-      group.end = this.#post.takePart(group.place);
-      groups.set(pattern, group);
-    }
+    for (const pattern of fresh) groups.set(pattern, new WorkerGroup(pattern));
     for (const group of this.of(seat)) group.seats.push(seat);
-    const announced = this.#announce(fresh.map((pattern): Place => [vhost, pattern]));
-    for (const pattern of fresh) {
-      const group = groups.get(pattern);
-      if (group !== undefined) group.announced = announced;
-    }
+    this.#share(seat);
     // Others may have come just before it.
-    await Promise.all(Array.from(this.of(seat), (group) => group.announced));
+    await Promise.all(Array.from(this.of(seat), async (group) => group.shares.get(seat.answers)?.announced));
+  }
+
+  /** Tells of the groups in which this is the first of its kind. */
+  #share(seat: Seat): void {
+    const { answers } = seat;
+    const unshared = [...this.of(seat)].filter(({ shares }) => !shares.has(answers));
+    const ends = unshared.map((group) => {
+      // What is offered to whoever listens may want an answer.
+      return answers ? this.#post.takePart(placeOf(seat, group)) : ignore;
+    });
+    const announced = this.#announce(unshared.map((group) => placeOf(seat, group)));
+    for (const [position, { shares }] of unshared.entries()) {
+      shares.set(answers, { announced, end: ends[position] ?? ignore });
+    }
   }
 
   async #announce(places: readonly Place[]): Promise<void> {
@@ -74,20 +80,30 @@ export class WorkerGroups {
    */
   remove(seat: Seat): readonly WorkerGroup[] {
     const left = [...this.of(seat)].filter(({ seats }) => seats.includes(seat));
+    const unshared: Place[] = [];
     for (const group of left) {
-      group.seats.splice(group.seats.indexOf(seat), 1);
-      if (group.seats.length === 0) this.#end(group);
+      const { seats, shares } = group;
+      seats.splice(seats.indexOf(seat), 1);
+      if (seats.some(({ answers }) => answers === seat.answers)) continue;
+      shares.get(seat.answers)?.end();
+      shares.delete(seat.answers);
+      unshared.push(placeOf(seat, group));
+      if (seats.length === 0) this.#end(seat.hello.vhost, group);
     }
-    this.#announcements.remove(left.filter(({ seats }) => seats.length === 0).map(({ place }) => place));
+    this.#announcements.remove(unshared);
     return left;
   }
 
-  #end(group: WorkerGroup): void {
-    const [vhost, pattern] = group.place;
+  #end(vhost: string, { pattern }: WorkerGroup): void {
     const groups = this.#groups.get(vhost);
     groups?.delete(pattern);
     if (groups?.size === 0) this.#groups.delete(vhost);
     this.#count -= 1;
-    group.end();
   }
 }
+
+function placeOf({ answers, hello: { vhost } }: Seat, { pattern }: WorkerGroup): Place {
+  return answers ? [vhost, pattern] : [vhost, pattern, "triggers"];
+}
+
+function ignore(): void {}

@@ -1,12 +1,12 @@
 import { types } from "node:util";
 import type { Clock, EndOfTurn } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
-import type { WorkerConnection, WorkerHello, WorkerSeat } from "./dispatch.js";
+import type { WorkerConnection, WorkerDescription, WorkerHello, WorkerSeat } from "./dispatch.js";
 import { HeldTask, taskId } from "./held-task.js";
 import { checkedHello } from "./hello.js";
 import { type Amount, Budget, MAX_PAYLOAD_BYTES } from "./limits.js";
 import type { Post } from "./post.js";
-import { Seat } from "./seat.js";
+import { Seat, type Wanted } from "./seat.js";
 import { Telling } from "./telling.js";
 import { Ticker, ticksOf } from "./ticker.js";
 import type { Check, Offer, Why } from "./words.js";
@@ -52,6 +52,19 @@ export class Working {
 
   get workers(): number {
     return this.#seats.size;
+  }
+
+  /** Those of a vhost, in the order in which they came; no more than so many. */
+  list(vhost: string, most: number): WorkerDescription[] {
+    const { node } = this.#options;
+    const found: WorkerDescription[] = [];
+    for (const { answers, hello, id, tasks } of this.#seats.values()) {
+      if (hello.vhost !== vhost) continue;
+      if (found.length === most) break;
+      const { capacity, events, name } = hello;
+      found.push({ id, node, name, events, capacity, answers, tasks: tasks.size });
+    }
+    return found;
   }
 
   /** Tasks of all nodes that wait here. */
@@ -104,8 +117,8 @@ export class Working {
   }
 
   /** Whether a task could be given at once. */
-  isFree(vhost: string, pattern: string, not: readonly string[]): boolean {
-    return this.#options.groups.find(vhost, pattern)?.isFree(not) === true;
+  isFree(vhost: string, pattern: string, wanted: Wanted): boolean {
+    return this.#options.groups.find(vhost, pattern)?.isFree(wanted) === true;
   }
 
   takeOffer(from: string, offer: Offer): void {
@@ -121,13 +134,13 @@ export class Working {
       }
       this.#withdraw(known);
     }
-    const { left, not, pattern, request } = offer;
+    const { left, pattern, request } = offer;
     const group = this.#options.groups.find(request.vhost, pattern);
-    if (group === undefined || this.#stopped || !group.has(not)) {
+    if (group === undefined || this.#stopped || !group.has(offer)) {
       this.#refuse(from, offer, "gone");
       return;
     }
-    const seat = group.pick(not);
+    const seat = group.pick(offer);
     if (seat === undefined && !offer.mayWait) {
       this.#refuse(from, offer, "busy");
       return;
@@ -282,7 +295,7 @@ export class Working {
   /** Tasks that waited for workers of which none is left go elsewhere. */
   #returnHopeless(group: WorkerGroup): void {
     for (const task of group.waiting) {
-      if (group.has(task.not)) continue;
+      if (group.has(task)) continue;
       this.#refuse(task.from, task.about, "gone");
       this.#end(task);
     }

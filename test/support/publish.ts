@@ -23,6 +23,7 @@ export async function publish(
   node: TestNode,
   messages: readonly JsonMessage[],
   method: "Publish" | "PublishAsync" = "Publish",
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<JsonAnswer> {
   const body = {
     messages: messages.map((message) => ({
@@ -32,7 +33,7 @@ export async function publish(
   };
   const response = await fetch(`${node.http}/websockets.v1.BroadcastService/${method}`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
   return { status: response.status, ...((await response.json()) as object) };

@@ -1,8 +1,10 @@
 import { Directory } from "../../src/workers/directory.js";
 import { bySpecificity } from "../../src/workers/specificity.js";
 
-function found(directory: Directory, event: string, vhost = "/"): Record<string, string[]> {
-  return Object.fromEntries(directory.find(vhost, event).map(({ nodes, pattern }) => [pattern, [...nodes].toSorted()]));
+function found(directory: Directory, event: string, vhost = "/", wantsAnswer = true): Record<string, string[]> {
+  return Object.fromEntries(
+    directory.find(vhost, event, wantsAnswer).map(({ nodes, pattern }) => [pattern, [...nodes].toSorted()]),
+  );
 }
 
 test("the order of patterns, however they come", () => {
@@ -19,7 +21,7 @@ test("what matches is found, the most specific first, with the nodes that have i
   directory.add("a", ["/", "chat/*"]);
   directory.add("b", ["/", "chat/1"]);
   directory.add("c", ["/x", "chat/1"]);
-  expect(directory.find("/", "chat/1").map(({ pattern }) => pattern)).toEqual(["chat/1", "chat/*", "*"]);
+  expect(directory.find("/", "chat/1", true).map(({ pattern }) => pattern)).toEqual(["chat/1", "chat/*", "*"]);
   expect(found(directory, "chat/1")).toEqual({ "chat/1": ["b"], "chat/*": ["a", "b"], "*": ["a"] });
   expect(found(directory, "chat/1", "/x")).toEqual({ "chat/1": ["c"] });
   expect(found(directory, "chat/*")).toEqual({ "chat/*": ["a", "b"], "*": ["a"] });
@@ -52,4 +54,31 @@ test("a pattern that is none is refused, and changes nothing", () => {
     directory.add("a", ["/", "a b"]);
   }).toThrow(expect.objectContaining({ code: "invalid_argument" }));
   expect(directory.placesOf("a")).toEqual([]);
+});
+
+test("workers that cannot answer count for triggers alone, and one pattern may have both kinds", () => {
+  const directory = new Directory();
+  const triggered = (event: string) => found(directory, event, "/", false);
+  directory.add("a", ["/", "*", "triggers"]);
+  expect([found(directory, "e"), triggered("e")]).toEqual([{}, { "*": ["a"] }]);
+  directory.add("a", ["/", "*"]);
+  directory.add("b", ["/", "*"]);
+  directory.add("c", ["/", "e", "triggers"]);
+  expect(found(directory, "e")).toEqual({ "*": ["a", "b"] });
+  expect(triggered("e")).toEqual({ e: ["c"], "*": ["a", "b"] });
+  directory.remove("a", ["/", "*"]);
+  expect([found(directory, "e"), triggered("f")]).toEqual([{ "*": ["b"] }, { "*": ["a", "b"] }]);
+  expect(directory.placesOf("a")).toEqual([["/", "*", "triggers"]]);
+  directory.forget("a");
+  directory.forget("c");
+  expect([found(directory, "e"), triggered("e")]).toEqual([{ "*": ["b"] }, { "*": ["b"] }]);
+});
+
+test("the bus may choose only where it knows all nodes that may get the task", () => {
+  const directory = new Directory();
+  directory.add("a", ["/", "*"]);
+  const grouped = (wantsAnswer: boolean) => directory.find("/", "e", wantsAnswer).map((entry) => entry.grouped);
+  expect([grouped(true), grouped(false)]).toEqual([[true], [true]]);
+  directory.add("b", ["/", "*", "triggers"]);
+  expect([grouped(true), grouped(false)]).toEqual([[true], [false]]);
 });

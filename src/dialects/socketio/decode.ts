@@ -1,4 +1,4 @@
-import { isObject, jsonText, parseJson, type Fields } from "../json.js";
+import { type Fields, isObject, jsonText, parseJson } from "../json.js";
 import { invalid } from "./words.js";
 
 /** An event of a client. */
@@ -97,6 +97,7 @@ export function payloadOf({ argument, attachments }: Asked): Uint8Array {
 function bytesOf(argument: unknown, attachments: readonly Uint8Array[]): Uint8Array {
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;
-  if (bytes === undefined || more.length > 0 || !isAlone) throw invalid("bytes may be the whole payload, not a part of one");
+  if (bytes === undefined || more.length > 0 || !isAlone)
+    throw invalid("bytes may be the whole payload, not a part of one");
   return bytes;
 }

@@ -199,7 +199,8 @@ export class SocketIoConversation implements Conversation {
   }
 
   #checkElevated(): void {
-    if (!this.#elevated) throw new CarillonError("unauthenticated", "this needs elevation: request_elevation comes first");
+    if (!this.#elevated)
+      throw new CarillonError("unauthenticated", "this needs elevation: request_elevation comes first");
   }
 
   #done(acknowledge: number | undefined): Texts {

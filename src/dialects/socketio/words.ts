@@ -76,7 +76,14 @@ export function failureText({ code, message }: CarillonError, context: string, i
 
 /** Why this side ends the connection. @param code - as the close frame of a WebSocket would have it */
 export function endText(code: number, message: string): string {
-  return JSON.stringify({ message, human: "You were disconnected.", details: null, context: "connection", code, _id: null });
+  return JSON.stringify({
+    message,
+    human: "You were disconnected.",
+    details: null,
+    context: "connection",
+    code,
+    _id: null,
+  });
 }
 
 export function invalid(message: string): CarillonError {

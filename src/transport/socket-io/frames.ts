@@ -1,6 +1,6 @@
-import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../../dialects/socketio/encode.js";
 import type { Encoding } from "../../core/ports.js";
 import type { MessageEncoding } from "../../dialects/dialect.js";
+import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../../dialects/socketio/encode.js";
 import { framesOf } from "../encoding.js";
 import { textFrame, textFrameOf } from "../frame.js";
 

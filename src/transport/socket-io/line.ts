@@ -7,6 +7,8 @@ import type { Place } from "./place.js";
 export const IDLE_TIMEOUT = 10_000;
 /** How long a peer may take to answer a close, in milliseconds; then its connection is cut. */
 export const CLOSE_TIMEOUT = 3_000;
+/** How long the next poll of a client that is to be told of the end may take: whoever comes later finds nobody. */
+const LAST_POLL_TIMEOUT = 250;
 /** Bytes of what the library says itself that may wait for the peer: nobody has to read what it provokes. */
 const UNREAD_BYTES = 65_536;
 
@@ -26,6 +28,11 @@ interface Written {
   readonly options?: { readonly wsPreEncodedFrame?: unknown };
 }
 
+/** How many clients there are on all lines: one on a line that nobody has a place on, too. */
+export interface LineCounts {
+  connections: number;
+}
+
 /** One Engine.IO connection, over whichever transport: what all of its namespaces share. */
 export class Line {
   readonly id: string;
@@ -35,6 +42,7 @@ export class Line {
   readonly places = new Map<string, Place>();
   readonly #connection: EngineSocket;
   readonly #clock: Clock;
+  readonly #counts: LineCounts;
   /** Whoever has more waiting than it can take now. */
   readonly #holders = new Set<object>();
   #paused: Reading | undefined;
@@ -43,16 +51,25 @@ export class Line {
   #cancelIdle: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
-  constructor(connection: EngineSocket, address: string, clock: Clock) {
+  constructor(
+    connection: EngineSocket,
+    { address, clock, counts }: { readonly address: string; readonly clock: Clock; readonly counts: LineCounts },
+  ) {
     this.#connection = connection;
     this.#clock = clock;
+    this.#counts = counts;
     this.address = address;
+    counts.connections += 1;
     this.id = this.#inside.id;
-    // A poll that does not come again would keep its end waiting for half a minute.
-    this.#inside.transport.closeTimeout = CLOSE_TIMEOUT;
+    this.#inside.transport.closeTimeout = LAST_POLL_TIMEOUT;
     this.#boundUnread();
     this.#cancelIdle = clock.after(IDLE_TIMEOUT, () => this.close());
     connection.once("close", () => this.#closed());
+  }
+
+  /** Whether somebody is in one of its namespaces, and not only at the door. */
+  get inside(): boolean {
+    return [...this.places.values()].some(({ inside }) => inside);
   }
 
   get open(): boolean {
@@ -64,6 +81,7 @@ export class Line {
     if (this.places.has(namespace)) {
       throw new CarillonError("already_exists", `this connection is in ${namespace} already`);
     }
+    if (this.places.size > 0) this.#counts.connections += 1;
     this.places.set(namespace, place);
     this.#cancelIdle?.();
     this.#cancelIdle = undefined;
@@ -72,7 +90,8 @@ export class Line {
   leave(namespace: string, place: Place): void {
     if (this.places.get(namespace) !== place) return;
     this.places.delete(namespace);
-    if (this.places.size === 0 && this.open) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
+    if (this.places.size > 0) this.#counts.connections -= 1;
+    else if (this.open) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
   }
 
   /** Ends it after what has been written, and cuts it where the peer does not take that. */
@@ -133,7 +152,10 @@ export class Line {
   #closed(): void {
     this.#cancelIdle?.();
     this.#cancelCut?.();
-    for (const place of this.places.values()) place.lineClosed();
+    this.#counts.connections -= Math.max(1, this.places.size);
+    const places = [...this.places.values()];
+    this.places.clear();
+    for (const place of places) place.lineClosed();
     this.#holders.clear();
     this.#paused?.resume();
     // The library answers that there is no such connection.

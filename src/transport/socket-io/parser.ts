@@ -44,7 +44,7 @@ interface Begun {
  * depth and whatever they are called. A packet that is none throws, and the library then ends the connection.
  * @param limit - bytes that an event and its attachments may have together
  */
-export function packetParser(limit: number) {
+export function packetParser(limit: number): PacketParser {
   return {
     Encoder: PacketEncoder,
     Decoder: class extends PacketDecoder {
@@ -53,6 +53,12 @@ export function packetParser(limit: number) {
       }
     },
   };
+}
+
+/** What the library makes one encoder of, and a decoder for each connection. */
+export interface PacketParser {
+  readonly Encoder: new () => PacketEncoder;
+  readonly Decoder: new () => PacketDecoder;
 }
 
 /** Writes what the library says itself: who is connected, or refused, or not any more. */

@@ -1,0 +1,186 @@
+import { isChannelName } from "../../dialects/webrocket/channel.js";
+import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
+import { DEFAULT_VHOST } from "../../util/names.js";
+import { createAccessToken } from "../../vhosts/access-token.js";
+import type { Vhost } from "../../vhosts/vhost.js";
+import type { VhostAdmin } from "../../vhosts/vhost-admin.js";
+import type { Dispatch } from "../../workers/dispatch.js";
+import { channelJson, vhostJson, workerJson } from "./admin-json.js";
+import type { Place } from "./admin-path.js";
+
+/** Vhosts, or channels, that are deleted at once. */
+const ABREAST = 10;
+
+export interface AdminServices {
+  readonly vhosts: {
+    get(path: string): Vhost | undefined;
+    readonly all: Iterable<Vhost>;
+    /** False while one that is not found may exist all the same. */
+    readonly loaded: boolean;
+  };
+  readonly admin: VhostAdmin;
+  readonly dispatch: Pick<Dispatch, "list">;
+}
+
+/** What a request is answered with. */
+export interface Answer {
+  readonly body: object;
+  /** Where what was made is; undefined where nothing was. */
+  readonly location?: string;
+}
+
+/** A refusal in WebRocket's words. */
+export class AdminRefusal extends CarillonError {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly status: number = HTTP_STATUS[code],
+  ) {
+    super(code, message);
+  }
+}
+
+/** The place that a request is about; what a kind of place does not have is "". */
+interface About {
+  readonly path: string;
+  readonly channel: string;
+}
+
+type Operation = (services: AdminServices, about: About) => Answer | Promise<Answer>;
+
+/** By method and kind of place. */
+const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>> = {
+  vhosts: new Map<string, Operation>([
+    ["GET", listVhosts],
+    ["DELETE", deleteVhosts],
+  ]),
+  vhost: new Map<string, Operation>([
+    ["POST", createVhost],
+    ["GET", (services, { path }) => ({ body: { vhost: vhostJson(find(services, path)) } })],
+    ["DELETE", deleteVhost],
+  ]),
+  token: new Map([["PUT", renewToken]]),
+  channels: new Map<string, Operation>([
+    ["GET", listChannels],
+    ["DELETE", closeChannels],
+  ]),
+  channel: new Map<string, Operation>([
+    ["POST", openChannel],
+    ["GET", (services, about) => ({ body: { channel: findChannel(services, about) } })],
+    ["DELETE", closeChannel],
+  ]),
+  workers: new Map([["GET", listWorkers]]),
+};
+
+/**
+ * Does what a request asks for.
+ * @throws CarillonError as VhostAdmin and Dispatch do; AdminRefusal
+ */
+export async function operate(method: string, place: Place, services: AdminServices): Promise<Answer> {
+  const operations = OPERATIONS[place.kind];
+  const operation = operations.get(method === "HEAD" ? "GET" : method);
+  if (operation === undefined) {
+    throw new AdminRefusal("unimplemented", `the methods here are ${[...operations.keys()].join(", ")}`, 405);
+  }
+  const path = "vhost" in place ? place.vhost : "";
+  return operation(services, { path, channel: "channel" in place ? place.channel : "" });
+}
+
+function find({ vhosts }: AdminServices, path: string): Vhost {
+  const vhost = path === DEFAULT_VHOST ? undefined : vhosts.get(path);
+  if (vhost !== undefined) return vhost;
+  if (!vhosts.loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
+  throw new AdminRefusal("not_found", "vhost doesn't exist");
+}
+
+function listVhosts({ vhosts }: AdminServices): Answer {
+  const all = [...vhosts.all].filter(({ name }) => name !== DEFAULT_VHOST);
+  return { body: { vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) } };
+}
+
+/** But for those of the configuration: the answer tells which have stayed. */
+async function deleteVhosts(services: AdminServices): Promise<Answer> {
+  const { admin, vhosts } = services;
+  const made = [...vhosts.all].filter(({ configured }) => !configured);
+  await inTurns(made, ({ name }) => forgiving("not_found", admin.delete(name)));
+  return listVhosts(services);
+}
+
+async function createVhost(services: AdminServices, { path }: About): Promise<Answer> {
+  try {
+    await services.admin.create(path, { webrocket: { access_token: createAccessToken() } });
+  } catch (error) {
+    if (CarillonError.from(error).code !== "already_exists") throw error;
+    throw new AdminRefusal("already_exists", "vhost already exists");
+  }
+  return { location: path, body: { vhost: vhostJson(find(services, path)) } };
+}
+
+async function deleteVhost(services: AdminServices, { path }: About): Promise<Answer> {
+  find(services, path);
+  await services.admin.delete(path);
+  return { body: {} };
+}
+
+async function renewToken(services: AdminServices, { path }: About): Promise<Answer> {
+  find(services, path);
+  await services.admin.renewAccessToken(path);
+  return { body: { vhost: vhostJson(find(services, path)) } };
+}
+
+function listChannels(services: AdminServices, { path }: About): Answer {
+  const { channels } = find(services, path);
+  return { body: { channels: [...channels].toSorted().map((name) => channelJson(path, name)) } };
+}
+
+async function closeChannels(services: AdminServices, { path }: About): Promise<Answer> {
+  const { channels } = find(services, path);
+  await inTurns([...channels], (channel) => forgiving("not_found", services.admin.closeChannel(path, channel)));
+  return { body: {} };
+}
+
+async function openChannel(services: AdminServices, { channel, path }: About): Promise<Answer> {
+  find(services, path);
+  checkName(channel);
+  await services.admin.openChannel(path, channel);
+  const made = channelJson(path, channel);
+  return { location: made.links.self, body: { channel: made } };
+}
+
+async function closeChannel(services: AdminServices, about: About): Promise<Answer> {
+  findChannel(services, about);
+  await services.admin.closeChannel(about.path, about.channel);
+  return { body: {} };
+}
+
+function findChannel(services: AdminServices, { channel, path }: About) {
+  const { channels } = find(services, path);
+  checkName(channel);
+  if (!channels.has(channel)) throw new AdminRefusal("not_found", "channel doesn't exist");
+  return channelJson(path, channel);
+}
+
+function checkName(channel: string): void {
+  if (!isChannelName(channel)) throw new AdminRefusal("invalid_argument", "invalid channel name");
+}
+
+async function listWorkers(services: AdminServices, { path }: About): Promise<Answer> {
+  find(services, path);
+  const { missing, more, workers } = await services.dispatch.list(path);
+  return { body: { workers: workers.map(workerJson), more, missing } };
+}
+
+async function inTurns<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += ABREAST) {
+    await Promise.all(items.slice(start, start + ABREAST).map(run));
+  }
+}
+
+/** Somebody else may have been faster. */
+async function forgiving(code: ErrorCode, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (CarillonError.from(error).code !== code) throw error;
+  }
+}

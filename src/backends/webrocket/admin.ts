@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { CarillonError, HTTP_STATUS } from "../../errors.js";
+import { isSecret } from "../../vhosts/access-token.js";
+import { answerJson } from "../http.js";
+import { AdminRefusal, type AdminServices, operate } from "./admin-operations.js";
+import { readPath } from "./admin-path.js";
+
+export interface WebrocketAdminOptions extends AdminServices {
+  /** What has to be shown in the header `X-WebRocket-Cookie`: a secret. */
+  readonly cookie: string;
+  /** Told of what is no refusal but a fault of ours. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** WebRocket's admin interface: vhosts, their tokens and channels, and who works for them. The default vhost is not in it. */
+export class WebrocketAdmin {
+  readonly #options: WebrocketAdminOptions;
+
+  constructor(options: WebrocketAdminOptions) {
+    this.#options = options;
+  }
+
+  readonly handler = (request: IncomingMessage, response: ServerResponse): void => {
+    void this.#handle(request, response);
+  };
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      this.#checkCookie(request);
+      const { method = "", url = "/" } = request;
+      const { vhosts } = this.#options;
+      const place = readPath(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined);
+      if (place === undefined) throw new AdminRefusal("not_found", "nothing is offered here");
+      const { body, location } = await operate(method, place, this.#options);
+      if (location !== undefined) response.setHeader("location", location);
+      answerJson(request, response, location === undefined ? 200 : 302, body);
+    } catch (cause) {
+      const error = CarillonError.from(cause);
+      if (error.code === "internal") this.#options.onFault(cause);
+      answerJson(request, response, statusOf(error), { error: error.message });
+    }
+  }
+
+  #checkCookie({ headers }: IncomingMessage): void {
+    const shown = headers["x-webrocket-cookie"];
+    if (typeof shown === "string" && isSecret(shown, this.#options.cookie)) return;
+    throw new AdminRefusal("permission_denied", "the header X-WebRocket-Cookie is missing or wrong");
+  }
+}
+
+/** What is so of a configured vhost, or of one that has just been changed otherwise, is a conflict. */
+function statusOf(error: CarillonError): number {
+  if (error instanceof AdminRefusal) return error.status;
+  return error.code === "failed_precondition" ? 409 : HTTP_STATUS[error.code];
+}

@@ -1,0 +1,200 @@
+import type { Socket } from "node:net";
+import type { Clock } from "../../core/ports.js";
+import { codeOf, type WebrocketCode } from "../../dialects/webrocket/errors.js";
+import { CarillonError } from "../../errors.js";
+import type { Vhost } from "../../vhosts/vhost.js";
+import type { Dispatch } from "../../workers/dispatch.js";
+import { admitted, type Identity, readIdentity, type VhostDirectory } from "./identity.js";
+import { MalformedPacket, type Packet, PacketReader, packetText } from "./packet.js";
+import { answerTo, type RequestServices } from "./requests.js";
+import { Worker } from "./worker.js";
+
+/** In which a packet must have come, in milliseconds. A worker's come much more often. */
+const PATIENCE = 10_000;
+
+/** How long a peer may take to close its side when ours has ended, in milliseconds. */
+const LINGER = 2_000;
+
+export interface ConnectionContext extends RequestServices {
+  readonly vhosts: VhostDirectory;
+  readonly dispatch: Dispatch;
+  readonly clock: Clock;
+  /** Most bytes of a packet. */
+  readonly packetBytes: number;
+  /** Told of what is no refusal but a fault of ours. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** Of whom a packet is. */
+interface Sender {
+  readonly identity: Identity;
+  readonly vhost: Vhost;
+}
+
+/** One connection of a backend: a request and its answer, or a worker. */
+export class BackendConnection {
+  readonly #socket: Socket;
+  readonly #context: ConnectionContext;
+  readonly #reader: PacketReader;
+  /** Of the packet that is coming in, when it has been let in. */
+  #sender: Sender | undefined;
+  #worker: Worker | undefined;
+  #state: "reading" | "answering" | "ended" = "reading";
+  #cancelPatience: () => void;
+
+  constructor(socket: Socket, context: ConnectionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#reader = new PacketReader(context.packetBytes);
+    this.#cancelPatience = context.clock.after(PATIENCE, this.#onSilence);
+    socket.on("data", (chunk: Uint8Array) => {
+      this.#take(chunk);
+    });
+    socket.on("error", ignoreFailure);
+    socket.once("end", () => {
+      // Whoever has asked something may still hear the answer.
+      if (this.#state === "reading") this.#end("");
+    });
+    socket.once("close", () => {
+      this.#state = "ended";
+      this.#cancelPatience();
+      this.#worker?.leave();
+    });
+  }
+
+  /** Ends it when what is under way has been done. */
+  close(): void {
+    if (this.#state === "ended") return;
+    if (this.#worker !== undefined) this.#worker.drain();
+    else if (this.#state === "reading") this.#end("");
+  }
+
+  terminate(): void {
+    this.#socket.destroy();
+  }
+
+  #take(chunk: Uint8Array): void {
+    // One request a connection.
+    if (this.#state !== "reading") return;
+    try {
+      this.#reader.push(chunk);
+      for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#obey(packet);
+    } catch (fault) {
+      if (!(fault instanceof MalformedPacket)) this.#context.onFault(fault);
+      this.#refuse(fault instanceof MalformedPacket ? 400 : 597);
+    }
+  }
+
+  /** Nothing of whoever is not let in is kept. */
+  #next(): Packet | undefined {
+    if (this.#state !== "reading") return undefined;
+    if (this.#sender === undefined) {
+      const text = this.#reader.identity();
+      if (text === undefined) return undefined;
+      const identity = readIdentity(text);
+      if (identity === undefined) throw new MalformedPacket("no identity");
+      const vhost = admitted(identity, this.#context.vhosts);
+      if (typeof vhost === "number") {
+        this.#refuse(vhost);
+        return undefined;
+      }
+      this.#sender = { identity, vhost };
+    }
+    return this.#reader.next();
+  }
+
+  #obey(packet: Packet): void {
+    const sender = this.#sender;
+    if (sender === undefined) return;
+    // The next packet says anew who it is of: a token that has been changed since is worth nothing.
+    this.#sender = undefined;
+    this.#cancelPatience();
+    this.#cancelPatience = this.#context.clock.after(PATIENCE, this.#onSilence);
+    if (sender.identity.kind === "dlr") this.#obeyWorker(packet, sender);
+    else if (this.#worker === undefined) void this.#answer(packet, sender.vhost);
+    else this.#refuse(400);
+  }
+
+  async #answer(packet: Packet, vhost: Vhost): Promise<void> {
+    this.#state = "answering";
+    this.#cancelPatience();
+    try {
+      const answer = await answerTo(packet, vhost, this.#context);
+      if (typeof answer === "number") this.#refuse(answer);
+      else this.#end(packetText(...answer));
+    } catch (error) {
+      this.#refuse(this.#codeOf(error));
+    }
+  }
+
+  #obeyWorker({ command, frames }: Packet, { identity, vhost }: Sender): void {
+    if (frames.length > 0) {
+      this.#refuse(400);
+      return;
+    }
+    switch (command) {
+      case "RD":
+        if (this.#worker === undefined) this.#enter(vhost, identity.uuid);
+        else this.#worker.beat();
+        break;
+      case "HB":
+        if (this.#worker === undefined) this.#end(packetText("QT"));
+        else this.#worker.beat();
+        break;
+      case "QT":
+        this.#end("");
+        break;
+      default:
+        this.#refuse(400);
+    }
+  }
+
+  #enter({ name: vhost }: Vhost, name: string): void {
+    const { clock, dispatch } = this.#context;
+    const worker = new Worker({
+      vhost,
+      name,
+      dispatch,
+      clock,
+      socket: this.#socket,
+      onOver: (why) => {
+        this.#worker = undefined;
+        // One that was silent is told when it is heard again.
+        if (why === "drained") this.#end(packetText("QT"));
+      },
+    });
+    this.#worker = worker;
+    worker.enter().catch((error: unknown) => {
+      this.#refuse(this.#codeOf(error));
+    });
+  }
+
+  #codeOf(cause: unknown): WebrocketCode {
+    const error = CarillonError.from(cause);
+    if (error.code === "internal") this.#context.onFault(cause);
+    return codeOf("", error);
+  }
+
+  readonly #onSilence = (): void => {
+    this.#refuse(400);
+  };
+
+  #refuse(code: WebrocketCode): void {
+    this.#end(packetText("ER", String(code)));
+  }
+
+  /** What comes from now on is read and forgotten: closed with something unread, the peer might never see the answer. */
+  #end(text: string): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#cancelPatience();
+    this.#worker?.leave();
+    this.#worker = undefined;
+    this.#socket.end(text);
+    const cancel = this.#context.clock.after(LINGER, () => this.#socket.destroy());
+    this.#socket.once("close", cancel);
+  }
+}
+
+/** Its end follows. */
+function ignoreFailure(): void {}

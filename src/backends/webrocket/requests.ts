@@ -1,0 +1,88 @@
+import { readUser } from "../../access/claims.js";
+import { EXPRESSION } from "../../access/pattern.js";
+import { Permissions } from "../../access/permissions.js";
+import type { Publisher } from "../../core/publisher.js";
+import { isObject, parseJson } from "../../dialects/json.js";
+import { isChannelName } from "../../dialects/webrocket/channel.js";
+import type { WebrocketCode } from "../../dialects/webrocket/errors.js";
+import { CarillonError } from "../../errors.js";
+import type { Vhost } from "../../vhosts/vhost.js";
+import type { VhostAdmin } from "../../vhosts/vhost-admin.js";
+import type { Packet } from "./packet.js";
+
+/** What requests work on. */
+export interface RequestServices {
+  readonly publisher: Publisher;
+  readonly admin: Pick<VhostAdmin, "openChannel" | "closeChannel">;
+  /** Told how long a publish took until it was answered, in seconds. */
+  readonly onPublished: (seconds: number) => void;
+}
+
+/** The lines of the answer, or the code of an error. */
+export type Answer = readonly string[] | WebrocketCode;
+
+type Handle = (frames: readonly string[], vhost: Vhost, services: RequestServices) => Promise<Answer>;
+
+const OK = ["OK"];
+
+const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: Handle }> = new Map([
+  ["BC", { frames: 3, handle: broadcast }],
+  ["OC", { frames: 1, handle: openChannel }],
+  ["CC", { frames: 1, handle: closeChannel }],
+  ["AT", { frames: 2, handle: accessToken }],
+]);
+
+/**
+ * Does what a client asks for.
+ * @throws CarillonError as publishing, the store and the issuer of tokens do
+ */
+export async function answerTo({ command, frames }: Packet, vhost: Vhost, services: RequestServices): Promise<Answer> {
+  const request = REQUESTS.get(command);
+  if (request === undefined || frames.length !== request.frames || frames.includes("")) return 400;
+  return request.handle(frames, vhost, services);
+}
+
+async function broadcast(
+  [channel = "", event = "", data = ""]: readonly string[],
+  vhost: Vhost,
+  { onPublished, publisher }: RequestServices,
+): Promise<Answer> {
+  // Those with a colon are Carillon's own.
+  if (event.startsWith(":") || !isObject(parseJson(data))) return 400;
+  if (!vhost.channels.has(channel)) return 454;
+  const begin = performance.now();
+  const source = { kind: "backend", vhost: vhost.name, sender: "", refusal: () => undefined } as const;
+  await publisher.publish(source, [{ broker: "", topics: [channel], payload: Buffer.from(data), event, id: "" }]);
+  onPublished((performance.now() - begin) / 1_000);
+  return OK;
+}
+
+async function openChannel([channel = ""]: readonly string[], { name }: Vhost, services: RequestServices) {
+  if (!isChannelName(channel)) return 451;
+  await services.admin.openChannel(name, channel);
+  return OK;
+}
+
+async function closeChannel(
+  [channel = ""]: readonly string[],
+  { channels, name }: Vhost,
+  services: RequestServices,
+): Promise<Answer> {
+  if (!channels.has(channel)) return 454;
+  await services.admin.closeChannel(name, channel);
+  return OK;
+}
+
+/** Whoever shows the token is the user, may use the channels that match as a whole, and may trigger workers. */
+async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<Answer> {
+  const channels = [EXPRESSION + permission];
+  const grants = { join: channels, publish: channels, presence: channels, call: ["*"] };
+  try {
+    const user = readUser(uid, "uid");
+    const { token } = await issuer.access({ user, permissions: Permissions.of(grants) });
+    return ["AT", token];
+  } catch (error) {
+    if (CarillonError.from(error).code === "invalid_argument") return 400;
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage } from "node:http";
+import { HttpRefusal } from "../../access/http-refusal.js";
+import type { Arrival } from "../../clients/admission.js";
+import { RateLimited } from "../../clients/limits/rate-limited.js";
+import { CarillonError } from "../../errors.js";
+import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER, withoutToken } from "../credential.js";
+import { requestUrl } from "../request-url.js";
+
+/** What is known of a client that wishes to be connected to a namespace. */
+export interface Wish {
+  readonly vhost: string;
+  readonly dialect: string;
+  readonly connectionId: string;
+  readonly address: string;
+  /** The first request of its connection. */
+  readonly request: IncomingMessage;
+  /** What it has said with its wish. */
+  readonly auth: Readonly<Record<string, unknown>>;
+  readonly places: CredentialPlaces;
+}
+
+/**
+ * Who is at the door. What it says with its wish counts before what its connection came with, which all of its namespaces have
+ * in common. Hooks are not told the token.
+ * @throws CarillonError invalid_argument: what is no token, or different ones in one request
+ */
+export function arrivalOf({ address, auth, connectionId, dialect, places, request, vhost }: Wish): Arrival {
+  const { headers, method = "GET", url = "" } = request;
+  const target = requestUrl(request);
+  const query = target?.searchParams ?? new URLSearchParams();
+  const credential = tokenOf(auth) ?? credentialOf(headers, query, { ...places, protocol: false });
+  const inQuery = query.has(TOKEN_PARAMETER);
+  if (inQuery) query.delete(TOKEN_PARAMETER);
+  return {
+    vhost,
+    origin: { dialect, address, userAgent: headers["user-agent"] ?? "" },
+    credential,
+    guest: true,
+    connectionId,
+    method,
+    uri: inQuery && target !== undefined ? `${target.pathname}${target.search}` : url,
+    headers: withoutToken(headers, places),
+    query,
+  };
+}
+
+function tokenOf({ token }: Readonly<Record<string, unknown>>): string | undefined {
+  if (token === undefined || token === null || token === "") return undefined;
+  if (typeof token !== "string") throw new CarillonError("invalid_argument", "auth.token: not a string");
+  return token;
+}
+
+/** What a client is told with the event `connect_error`. */
+export class ConnectError extends Error {
+  readonly data: Readonly<Record<string, string | number>>;
+
+  constructor(cause: CarillonError) {
+    super(cause.message, { cause });
+    this.data = {
+      code: cause.code,
+      ...(cause instanceof HttpRefusal && { status: cause.status }),
+      ...(cause instanceof RateLimited && { retry_after: cause.retryAfter }),
+    };
+  }
+}

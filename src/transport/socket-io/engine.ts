@@ -1,0 +1,46 @@
+import { Server as Engine } from "engine.io";
+import { Server } from "socket.io";
+import { type ServerOptions, WebSocketServer } from "ws";
+import { receiverLimits } from "../receiver-limits.js";
+import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./line.js";
+import { packetParser } from "./parser.js";
+
+export interface EngineSettings {
+  /** Largest message of a client, and largest request of one that polls, in bytes. */
+  readonly frameBytes: number;
+  /** In milliseconds. */
+  readonly ping: { readonly interval: number; readonly timeout: number };
+}
+
+/** Engine.IO for whoever brings it requests and upgrades. */
+export function createEngine({ frameBytes, ping }: EngineSettings): Engine {
+  return new Engine({
+    transports: ["polling", "websocket"],
+    pingInterval: ping.interval,
+    pingTimeout: ping.timeout,
+    maxHttpBufferSize: frameBytes,
+    // Sinks have to know what the peer has taken, and write ready-made frames: both go without compression only.
+    perMessageDeflate: false,
+    httpCompression: false,
+    wsEngine: webSocketServer(frameBytes),
+  });
+}
+
+/** Socket.IO over it. Namespaces that nobody is in are forgotten: vhosts come and go. */
+export function createSocketIo(frameBytes: number): Server {
+  return new Server({
+    serveClient: false,
+    connectTimeout: IDLE_TIMEOUT,
+    cleanupEmptyChildNamespaces: true,
+    parser: packetParser(frameBytes),
+  });
+}
+
+/** This project's WebSocket library in the place of the engine's own, with the limits that it has for all. */
+function webSocketServer(frameBytes: number): new (options: ServerOptions) => WebSocketServer {
+  return class extends WebSocketServer {
+    constructor(options: ServerOptions) {
+      super({ ...options, ...receiverLimits(frameBytes), ...{ closeTimeout: CLOSE_TIMEOUT } });
+    }
+  };
+}

@@ -1,0 +1,172 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Server as Engine, Socket as EngineSocket } from "engine.io";
+import { CarillonError } from "../../errors.js";
+import type { ClientAddress } from "../../net/client-address.js";
+import { withResolvers } from "../../util/with-resolvers.js";
+import { refuseRequest, refuseUpgrade } from "../refuse.js";
+import { requestUrl } from "../request-url.js";
+import { allowOrigin, answerPreflight } from "./cors.js";
+import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
+import { Line, type LineCounts } from "./line.js";
+import { Namespaces, type NamespacesOptions } from "./namespaces.js";
+
+export interface SocketIoListenerOptions
+  extends Omit<NamespacesOptions, "lineOf" | "checkRoom" | "onEmpty" | "frameBytes">,
+    EngineSettings {
+  /** Such as `/socket.io/`. */
+  readonly path: string;
+  readonly clientAddress: ClientAddress;
+  /** How many clients are inside of the node, those of this listener among them. */
+  readonly inside: () => number;
+  /** How many may be. */
+  readonly limit: number;
+}
+
+/** Socket.IO clients, whose requests and upgrades the HTTP listener brings when it has checked their origins. */
+export class SocketIoListener {
+  readonly #options: SocketIoListenerOptions;
+  readonly #engine: Engine;
+  /** By the ids of their connections. */
+  readonly #lines = new Map<string, Line>();
+  readonly #counts: LineCounts = { connections: 0 };
+  /** Of the upgrades: the library lets go of them before they have ended. */
+  readonly #sockets = new Set<Duplex>();
+  #closed = false;
+  #onDrained: (() => void) | undefined;
+
+  constructor(options: SocketIoListenerOptions) {
+    this.#options = options;
+    this.#engine = createEngine(options);
+    const server = createSocketIo(options.frameBytes);
+    new Namespaces(server, {
+      ...options,
+      lineOf: (connection) => this.#lines.get(idOf(connection)),
+      checkRoom: () => this.#checkRoom(),
+      onEmpty: (line) => {
+        if (this.#closed) line.close();
+      },
+    });
+    // Before the library hears of it.
+    this.#engine.on("connection", (connection: EngineSocket) => {
+      this.#add(connection);
+    });
+    server.bind(this.#engine);
+  }
+
+  get path(): string {
+    return this.#options.path;
+  }
+
+  /** How many clients are inside, and how many connections besides that are in no namespace. */
+  get connections(): number {
+    return this.#counts.connections;
+  }
+
+  request(request: IncomingMessage, response: ServerResponse): void {
+    const { origin } = request.headers;
+    if (origin !== undefined) allowOrigin(response, origin);
+    if (request.method === "OPTIONS") {
+      answerPreflight(request, response);
+      return;
+    }
+    try {
+      const line = this.#lineAt(requestUrl(request));
+      const handle = (): void => {
+        this.#engine.handleRequest(request, response);
+      };
+      if (line === undefined || request.method !== "POST") handle();
+      else if (!line.take(() => (request.destroyed ? line.cut() : handle()))) {
+        line.cut();
+        throw new CarillonError("invalid_argument", "one request at a time");
+      }
+    } catch (cause) {
+      const { code, message } = this.#told(cause);
+      refuseRequest(response, code, message);
+    }
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#look();
+    });
+    try {
+      this.#lineAt(requestUrl(request));
+      this.#engine.handleUpgrade(request, socket, head);
+    } catch (cause) {
+      const { code, message } = this.#told(cause);
+      refuseUpgrade(socket, code, message);
+    }
+  }
+
+  /** Lets nobody in any more; those who wait for it are refused. */
+  close(): void {
+    this.#closed = true;
+    for (const line of this.#lines.values()) if (!line.inside) line.close();
+  }
+
+  /** Resolves when every connection is gone. */
+  drained(): Promise<void> {
+    const { promise, resolve } = withResolvers<void>();
+    this.#onDrained = resolve;
+    this.#look();
+    return promise;
+  }
+
+  /** Cuts the connections that are left. */
+  terminate(): void {
+    for (const line of this.#lines.values()) line.cut();
+    for (const socket of this.#sockets) socket.destroy();
+    this.#engine.close();
+  }
+
+  /**
+   * Of a connection that there is.
+   * @throws CarillonError not_found, and what a new one is refused for
+   */
+  #lineAt(url: URL | undefined): Line | undefined {
+    if (url?.pathname !== this.#options.path) {
+      throw new CarillonError("not_found", `Socket.IO is offered at ${this.#options.path}`);
+    }
+    const id = url.searchParams.get("sid") ?? "";
+    if (id === "") this.#checkRoom();
+    return this.#lines.get(id);
+  }
+
+  #checkRoom(): void {
+    if (this.#closed) throw new CarillonError("unavailable", "this node is stopping");
+    if (this.#options.inside() >= this.#options.limit) {
+      throw new CarillonError("unavailable", "this node has as many connections as it may have");
+    }
+  }
+
+  #add(connection: EngineSocket): void {
+    const { clientAddress, clock } = this.#options;
+    const line = new Line(connection, {
+      address: clientAddress(connection.request),
+      clock,
+      counts: this.#counts,
+    });
+    this.#lines.set(line.id, line);
+    connection.once("close", () => {
+      this.#lines.delete(line.id);
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    if (this.#lines.size === 0 && this.#sockets.size === 0) this.#onDrained?.();
+  }
+
+  #told(cause: unknown): CarillonError {
+    if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
+    return CarillonError.from(cause);
+  }
+}
+
+/** Kept from the library's types, as whoever knows it can take part. */
+function idOf(connection: EngineSocket): string {
+  return (connection as unknown as { readonly id: string }).id;
+}

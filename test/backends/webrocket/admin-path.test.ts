@@ -1,0 +1,35 @@
+import { readPath } from "../../../src/backends/webrocket/admin-path.js";
+
+function read(path: string, ...known: readonly string[]) {
+  return readPath(path, (vhost) => known.includes(vhost));
+}
+
+test("X41: paths of vhosts, and what stands behind them", () => {
+  expect(read("/")).toEqual({ kind: "vhosts" });
+  expect(read("/a")).toEqual({ kind: "vhost", vhost: "/a" });
+  expect(read("/a/b")).toEqual({ kind: "vhost", vhost: "/a/b" });
+  expect(read("/a/b/token")).toEqual({ kind: "token", vhost: "/a/b" });
+  expect(read("/a/channels")).toEqual({ kind: "channels", vhost: "/a" });
+  expect(read("/a/b/workers")).toEqual({ kind: "workers", vhost: "/a/b" });
+  expect(read("/a/b/channels/c.d-e")).toEqual({ kind: "channel", vhost: "/a/b", channel: "c.d-e" });
+  expect(read("/a/channels/%23x")).toEqual({ kind: "channel", vhost: "/a", channel: "#x" });
+  expect(read("/a/channels/")).toEqual({ kind: "channel", vhost: "/a", channel: "" });
+});
+
+test("X41: the words are vhosts where nothing stands before them, or where there is such a vhost", () => {
+  expect(read("/token")).toEqual({ kind: "vhost", vhost: "/token" });
+  expect(read("/channels/c")).toEqual({ kind: "vhost", vhost: "/channels/c" });
+  expect(read("/channels/channels")).toEqual({ kind: "channels", vhost: "/channels" });
+  expect(read("/a/channels", "/a", "/a/channels")).toEqual({ kind: "vhost", vhost: "/a/channels" });
+  expect(read("/a/channels/c", "/a/channels")).toEqual({ kind: "channel", vhost: "/a", channel: "c" });
+  expect(read("/a/channels/c", "/a/channels/c")).toEqual({ kind: "vhost", vhost: "/a/channels/c" });
+  expect(read("/a/channels/channels", "/a/channels")).toEqual({ kind: "channels", vhost: "/a/channels" });
+  expect(read("/a/channels/channels", "/a")).toEqual({ kind: "channel", vhost: "/a", channel: "channels" });
+});
+
+test.each(["//", "/a/", "/a//b", "/a.b", "/a/channels/%ff", "*", "", "/a%20b", "//token", "/channels/c.d"])(
+  "X41: nothing is at %j",
+  (path) => {
+    expect(read(path)).toBeUndefined();
+  },
+);

@@ -1,0 +1,107 @@
+import fc from "fast-check";
+import { MalformedPacket, type Packet, PacketReader, packetText } from "../../../src/backends/webrocket/packet.js";
+import { packet } from "./support.js";
+
+/** All packets of these chunks. */
+function read(chunks: readonly Uint8Array[], limit = 1_000): Packet[] {
+  const reader = new PacketReader(limit);
+  const packets: Packet[] = [];
+  for (const chunk of chunks) {
+    reader.push(chunk);
+    for (let next = reader.next(); next !== undefined; next = reader.next()) packets.push(next);
+  }
+  return packets;
+}
+
+function readText(text: string, limit?: number): Packet[] {
+  return read([Buffer.from(text)], limit);
+}
+
+const line = fc.string({ unit: "grapheme", maxLength: 20 }).map((text) => text.replace(/[\r\n]/g, "."));
+
+test("X30: packets are read however they are cut", () => {
+  const packets = fc.array(
+    fc.record({
+      identity: line,
+      command: line.filter((text) => text !== ""),
+      frames: fc.array(line, { maxLength: 5 }),
+    }),
+    { maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(packets, fc.array(fc.nat(50), { maxLength: 20 }), (said, cuts) => {
+      let rest = Buffer.from(
+        said.map(({ command, frames, identity }) => packet(identity, command, ...frames)).join(""),
+      );
+      const chunks: Uint8Array[] = [];
+      for (const cut of cuts) {
+        chunks.push(Uint8Array.from(rest.subarray(0, cut)));
+        rest = rest.subarray(cut);
+      }
+      expect(read([...chunks, rest])).toEqual(said);
+    }),
+  );
+});
+
+test("X30: the last line may lack its end, and a frame may be empty", () => {
+  const packets = [{ identity: "i", command: "C", frames: ["a"] }];
+  expect(readText("i\n\nC\na\r\n\r\n")).toEqual(packets);
+  expect(readText("i\n\nC\na\n\r\n\r\n")).toEqual(packets);
+  expect(readText("i\n\nC\na\n\n\r\n\r\n")).toEqual([{ identity: "i", command: "C", frames: ["a", ""] }]);
+  expect(readText("i\n\nC\n\r\n\r")).toEqual([]);
+});
+
+test.each([
+  ["no empty line", "i\nC\na\n\r\n\r\n"],
+  ["no command", "i\n\r\n\r\n"],
+  ["an empty command", "i\n\n\n\r\n\r\n"],
+  ["nothing", "\r\n\r\n"],
+  ["too many lines", `i\n\nC\n${"a\n".repeat(14)}\r\n\r\n`],
+])("X30: malformed: %s", (_, text) => {
+  expect(() => readText(text)).toThrow(MalformedPacket);
+});
+
+test("X30: as many lines as there may be", () => {
+  expect(readText(`i\n\nC\n${"a\n".repeat(13)}\r\n\r\n`)).toHaveLength(1);
+});
+
+test("X30: bytes that are not UTF-8 are malformed", () => {
+  expect(() => read([Buffer.from("i\n\nC\n\xff\n\r\n\r\n", "latin1")])).toThrow(MalformedPacket);
+});
+
+test("X30: a packet beyond the limit is malformed before it is complete, and when it comes at once", () => {
+  const fits = `i\n\nC\n${"a".repeat(95)}`;
+  expect(readText(`${fits}\r\n\r\n`, 100)).toHaveLength(1);
+  expect(() => readText(`${fits}a\r\n\r\n`, 100)).toThrow(MalformedPacket);
+  expect(() => readText(`${fits}aa`, 100)).toThrow(MalformedPacket);
+});
+
+test("X30: the identity is known before the packet is complete, and is not long", () => {
+  const reader = new PacketReader(100_000);
+  reader.push(Buffer.from("ident"));
+  expect(reader.identity()).toBeUndefined();
+  reader.push(Buffer.from("ity\nand"));
+  expect(reader.identity()).toBe("identity");
+  const endless = new PacketReader(100_000);
+  endless.push(Buffer.alloc(511, "a"));
+  expect(endless.identity()).toBeUndefined();
+  endless.push(Buffer.from("a"));
+  expect(() => endless.identity()).toThrow(MalformedPacket);
+});
+
+test("X30: a large packet in small pieces costs time in proportion", () => {
+  const reader = new PacketReader(4_000_000);
+  const bytes = Buffer.from(`i\n\nC\n${"a".repeat(2_000_000)}\n\r\n\r\n`);
+  let found: Packet | undefined;
+  // Copied or searched anew each time it would be 40 GB of bytes.
+  for (let at = 0; at < bytes.length; at += 100) {
+    reader.push(bytes.subarray(at, at + 100));
+    found = reader.next();
+  }
+  expect(found?.frames[0]?.length).toBe(2_000_000);
+});
+
+test("X30: packets of the server", () => {
+  expect(packetText("ER", "402")).toBe("ER\n402\n\r\n\r\n");
+  expect(packetText("OK")).toBe("OK\n\r\n\r\n");
+});

@@ -1,0 +1,262 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { ManualClock } from "../../support/manual-clock.js";
+import { ask, enter, startLocalDispatch, type TestAsked, type TestDispatch } from "../../workers/support.js";
+import {
+  createStore,
+  createWorld,
+  identityOf,
+  packet,
+  startBackend,
+  type TestBackend,
+  TestPeer,
+  until,
+} from "./support.js";
+
+const WORKER = identityOf("dlr");
+const HB = packet(WORKER, "HB");
+
+interface Node {
+  readonly clock: ManualClock;
+  readonly node: TestDispatch;
+  readonly backend: TestBackend;
+  readonly faults: readonly unknown[];
+}
+
+/** The backend's port, whose time the test owns. */
+async function start(): Promise<Node> {
+  const node = await startLocalDispatch();
+  const world = await createWorld(undefined, createStore(), node.dispatch);
+  const clock = new ManualClock();
+  return { clock, node, backend: await startBackend(world, { clock }), faults: world.faults };
+}
+
+/** A worker that is ready. */
+async function startWorker({ backend, node }: Node): Promise<TestPeer> {
+  const before = node.dispatch.workers;
+  const peer = await TestPeer.connect(backend);
+  peer.say(packet(WORKER, "RD"));
+  await until(() => node.dispatch.workers > before);
+  await welcomed();
+  return peer;
+}
+
+/** A worker is given nothing before the end of the turn in which it has come in. */
+async function welcomed(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+}
+
+function trigger({ node }: Node, event = "chat/say", payload = '{"a":1}', connectionId = "n.1"): TestAsked {
+  const fields = { vhost: "/test", wantsAnswer: false, payload: Buffer.from(payload), connectionId };
+  return ask(node.dispatch, event, fields);
+}
+
+test("X36: heartbeats go both ways every 500 ms", async () => {
+  const node = await start();
+  const { clock } = node;
+  const peer = await startWorker(node);
+  for (let beat = 0; beat < 10; beat += 1) {
+    clock.advance(499);
+    expect(peer.packets.unread).toEqual([]);
+    clock.advance(1);
+    expect(await peer.packets.next()).toEqual(["HB"]);
+    peer.say(HB);
+    // What it is told next shows that its heartbeat was heard.
+    await done(node, peer);
+  }
+  expect(node.node.dispatch.workers).toBe(1);
+});
+
+/** Has the worker do something, so that what it has said before has been read. */
+async function done(node: Node, peer: TestPeer): Promise<void> {
+  const { outcome } = trigger(node, "known");
+  expect((await peer.next())[0]).toBe("TR");
+  peer.say(HB);
+  await outcome;
+}
+
+test("X37: a trigger comes with who has asked, and is done at the worker's next heartbeat", async () => {
+  const node = await start();
+  const peer = await startWorker(node);
+  const asked = trigger(node);
+  expect(await peer.next()).toEqual(["TR", '{"chat/say":{"a":1,"sid":"n.1"}}']);
+  await asked.taken;
+  expect([asked.ends(), node.node.dispatch.working]).toEqual([0, 1]);
+  peer.say(HB);
+  expect(await asked.outcome).toEqual({ parts: [""] });
+  expect(node.node.dispatch.working).toBe(0);
+});
+
+test("X38: a call is not given to it, and no other vhost's trigger", async () => {
+  const node = await start();
+  const peer = await startWorker(node);
+  const { dispatch } = node.node;
+  expect(await ask(dispatch, "a", { vhost: "/test" }).outcome).toMatchObject({ code: "unavailable" });
+  expect(await ask(dispatch, "a", { wantsAnswer: false }).outcome).toMatchObject({ code: "unavailable" });
+  await done(node, peer);
+});
+
+test("X37: triggers go round all workers of the vhost, those of gRPC too", async () => {
+  const node = await start();
+  const peers = [await startWorker(node), await startWorker(node)];
+  const other = await enter(node.node, ["*"], { vhost: "/test", capacity: 1_000 });
+  await welcomed();
+  const asked = Array.from({ length: 9 }, () => trigger(node));
+  for (let round = 0; round < 3; round += 1) {
+    for (const peer of peers) expect((await peer.next())[0]).toBe("TR");
+    other.seat.answer((await other.given.next()).id, Buffer.from("ok"), false);
+  }
+  for (const peer of peers) peer.say(HB);
+  for (const { outcome } of asked) expect(await outcome).toMatchObject({ parts: [expect.any(String)] });
+});
+
+test.each(["dies", "says goodbye", "is silent"])("X37: what a worker has that %s goes to another", async (how) => {
+  const node = await start();
+  const first = await startWorker(node);
+  const asked = trigger(node);
+  await first.next();
+  await asked.taken;
+  const second = await startWorker(node);
+  if (how === "dies") first.socket.destroy();
+  else if (how === "says goodbye") first.say(packet(WORKER, "QT"));
+  else {
+    // The second one is heard meanwhile.
+    for (let beat = 0; beat < 2; beat += 1) {
+      node.clock.advance(500);
+      await done(node, second);
+    }
+    node.clock.advance(500);
+  }
+  expect(await second.next()).toEqual(["TR", '{"chat/say":{"a":1,"sid":"n.1"}}']);
+  second.say(HB);
+  expect(await asked.outcome).toEqual({ parts: [""] });
+  expect(node.node.dispatch.workers).toBe(1);
+});
+
+test("X36: silence of 1.5 s is death: nothing is given to it, and its next heartbeat ends it", async () => {
+  const node = await start();
+  const { clock } = node;
+  const peer = await startWorker(node);
+  clock.advance(1_499);
+  expect(node.node.dispatch.workers).toBe(1);
+  clock.advance(1);
+  expect(node.node.dispatch.workers).toBe(0);
+  expect(await trigger(node).outcome).toMatchObject({ code: "unavailable" });
+  peer.say(HB);
+  expect(await peer.next()).toEqual(["QT"]);
+  await peer.ended;
+});
+
+test("X36: one that is taken for dead may be ready again", async () => {
+  const node = await start();
+  const peer = await startWorker(node);
+  node.clock.advance(1_500);
+  expect(node.node.dispatch.workers).toBe(0);
+  peer.say(packet(WORKER, "RD"));
+  await until(() => node.node.dispatch.workers === 1);
+  await done(node, peer);
+});
+
+test("X36, X30: one that stays silent is told so, and its connection ends", async () => {
+  const node = await start();
+  const peer = await startWorker(node);
+  node.clock.advance(10_000);
+  expect((await peer.ended).endsWith("ER\n400\n\r\n\r\n")).toBe(true);
+});
+
+test("X36: a heartbeat of somebody who was never ready is answered with the end", async () => {
+  const { backend } = await start();
+  const peer = await TestPeer.connect(backend);
+  peer.say(HB);
+  expect(await peer.ended).toBe("QT\n\r\n\r\n");
+});
+
+test("X36: QT ends it at once, before it was ready too", async () => {
+  const node = await start();
+  const early = await TestPeer.connect(node.backend);
+  early.say(packet(WORKER, "QT"));
+  expect(await early.ended).toBe("");
+  const peer = await startWorker(node);
+  peer.say(packet(WORKER, "QT"));
+  expect(await peer.ended).toBe("");
+  expect(node.node.dispatch.workers).toBe(0);
+});
+
+test("X36: ready twice is ready once", async () => {
+  const node = await start();
+  const peer = await startWorker(node);
+  peer.say(packet(WORKER, "RD"));
+  await done(node, peer);
+  expect(node.node.dispatch.workers).toBe(1);
+});
+
+test.each([
+  ["a request of a worker", packet(WORKER, "OC", "foo"), 400],
+  ["frames", packet(WORKER, "HB", "x"), 400],
+  ["another command", packet(WORKER, "XX"), 400],
+  ["somebody else's request", packet(identityOf("req"), "OC", "foo"), 400],
+  ["an identity without a token", packet(identityOf("dlr", "/other"), "HB"), 402],
+  ["no packet", "HB\n\r\n\r\n", 400],
+])(
+  "X31: a worker that says what it may not is refused, and what it had is given to others: %s",
+  async (_, text, code) => {
+    const node = await start();
+    const peer = await startWorker(node);
+    const asked = trigger(node);
+    await peer.next();
+    peer.say(text);
+    expect(await peer.next()).toEqual(["ER", String(code)]);
+    expect(await asked.outcome).toMatchObject({ code: "unavailable" });
+    expect([node.node.dispatch.workers, node.faults]).toEqual([0, []]);
+  },
+);
+
+test("X31: a worker whose token was changed is out at its next heartbeat", async () => {
+  const node = await startLocalDispatch();
+  const world = await createWorld({}, createStore(), node.dispatch);
+  await world.administration.create("/made", {});
+  const identity = identityOf("dlr", "/made", await world.administration.renewAccessToken("/made"));
+  const peer = await TestPeer.connect(await startBackend(world, { clock: new ManualClock() }));
+  peer.say(packet(identity, "RD"));
+  await until(() => node.dispatch.workers === 1);
+  await world.administration.renewAccessToken("/made");
+  peer.say(packet(identity, "HB"));
+  expect(await peer.next()).toEqual(["ER", "402"]);
+  expect(node.dispatch.workers).toBe(0);
+});
+
+test("X37: a worker that does not read is not taken for having done what it was not told", async () => {
+  const node = await start();
+  const peer = await startWorker(node);
+  peer.socket.pause();
+  const payload = JSON.stringify({ text: "x".repeat(1_000_000) });
+  const asked = Array.from({ length: 40 }, () => trigger(node, "chat/say", payload));
+  for (const { taken } of asked) await taken;
+  const second = await startWorker(node);
+  for (let beat = 0; beat < 3; beat += 1) {
+    peer.say(HB);
+    await done(node, second);
+  }
+  // What its connection has taken it may have done: far from all.
+  expect(node.node.dispatch.working).toBeGreaterThan(10);
+  peer.socket.destroy();
+  second.socket.on("data", () => second.say(HB));
+  for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+});
+
+test("X36: a node that stops lets workers finish, and says goodbye", async () => {
+  const node = await start();
+  const idle = await startWorker(node);
+  const busy = await startWorker(node);
+  const asked = [trigger(node), trigger(node)];
+  await idle.next();
+  await busy.next();
+  idle.say(HB);
+  await Promise.race(asked.map(({ outcome }) => outcome));
+  const closed = node.backend.backend.close();
+  expect(await idle.next()).toEqual(["QT"]);
+  expect(busy.packets.unread).toEqual([]);
+  busy.say(HB);
+  expect(await busy.next()).toEqual(["QT"]);
+  for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+  await closed;
+});

@@ -1,0 +1,210 @@
+import fc from "fast-check";
+import { WebSocket } from "ws";
+import { metric } from "../support/metrics.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+import {
+  broadcasterToken,
+  CHANNELS,
+  openChannels,
+  SPEAKERS,
+  SPEAKING,
+  type SpeakerClient,
+} from "../support/speakers.js";
+
+/** Commands of a dialect as text, mostly good ones. */
+interface Grammar {
+  readonly name: string;
+  readonly url: (node: TestNode) => Promise<string>;
+  /** What is sent before anything else. */
+  readonly begin: readonly string[];
+  readonly commands: readonly object[];
+  /** What is written before a command on the wire. */
+  readonly prefix: string;
+}
+
+const names = [
+  ...CHANNELS,
+  "a:b",
+  "#x",
+  "",
+  "__proto__",
+  "constructor",
+  "x".repeat(300),
+  "$user.ann",
+  "private-x",
+  "re:.*",
+];
+
+function forAll(make: (channel: string) => readonly object[]): object[] {
+  return names.flatMap(make);
+}
+
+const GRAMMARS: readonly Grammar[] = [
+  {
+    name: "native",
+    url: async ({ ws }) => `${ws}/ws?meta=1`,
+    begin: [],
+    prefix: "",
+    commands: forAll((topic) => [
+      { command: "join", topics: [topic], id: 1 },
+      { command: "join", topics: [topic, "news"], group: "g", presence: true, hidden: true },
+      { command: "leave", topics: [topic], id: "x" },
+      { command: "publish", topics: [topic], payload: { at: "/" }, event: "e", trigger: topic },
+      { command: "call", topics: [topic], payload: "1", timeout: 1 },
+      { command: "presence", topics: [topic] },
+      { command: "authenticate", payload: topic },
+    ]),
+  },
+  {
+    name: "broadcaster",
+    url: async ({ ws }) => `${ws}/broadcaster/websocket`,
+    begin: [JSON.stringify({ id: 1, method: "auth", params: { token: broadcasterToken() } })],
+    prefix: "",
+    commands: forAll((channel) => [
+      { id: 1, method: "subscribe", params: { channel } },
+      { id: 2, method: "unsubscribe", params: { channel } },
+      { id: 3, method: "publish", params: { channel, event: "e", payload: { at: "/" } } },
+      { id: 4, method: "heartbeat" },
+      { id: 5, method: "auth", params: { token: channel } },
+      { id: 6, method: channel },
+    ]),
+  },
+  {
+    name: "rootsocket",
+    url: async ({ http, ws }) => {
+      const answer = await fetch(`${http}/api/v1/connections/`, { method: "POST" });
+      return `${ws}/api/v1/ws/${((await answer.json()) as { readonly token: string }).token}/`;
+    },
+    begin: [],
+    prefix: "",
+    commands: forAll((channel) => [
+      { event: "subscription-add", data: { channel, auth: channel } },
+      { event: "subscription-remove", data: { channel } },
+      { event: channel, data: { raw: "/" } },
+      { event: "ping" },
+      { event: "pong" },
+      { event: "error", data: { where: channel } },
+      { event: "disconnect" },
+    ]),
+  },
+  {
+    name: "webrocket",
+    url: async ({ ws }) => `${ws}/webrocket`,
+    begin: [],
+    prefix: "",
+    commands: forAll((channel) => [
+      { auth: { token: channel } },
+      { subscribe: { channel, hidden: true, data: { channel } } },
+      { unsubscribe: { channel, data: { uid: 1 } } },
+      { broadcast: { channel, event: "e", data: { at: "/" }, trigger: channel } },
+      { trigger: { event: channel, data: {} } },
+      { pong: { sid: channel } },
+      { close: { bye: channel } },
+    ]),
+  },
+  {
+    name: "socketio",
+    url: async ({ ws }) => `${ws}/socket.io/?EIO=4&transport=websocket`,
+    begin: ["40"],
+    prefix: "42",
+    commands: forAll((topic) => [
+      ["join", { topics: [topic] }],
+      ["leave", { topics: [topic] }],
+      ["spectate", { guild_id: topic, include_logs: true }],
+      ["request_elevation", { token: topic }],
+      ["pool_request", { _id: topic }],
+      [topic, topic],
+    ]),
+  },
+];
+
+/** Good commands, truncated and mangled ones, and what is none at all. */
+function framesOf({ commands, prefix }: Grammar): fc.Arbitrary<string[]> {
+  const good = fc.constantFrom(...commands).map((command) => prefix + JSON.stringify(command));
+  const cut = fc.tuple(good, fc.nat()).map(([text, length]) => text.slice(0, length % text.length));
+  const mangled = fc
+    .tuple(good, fc.nat(), fc.string({ maxLength: 3 }))
+    .map(([text, at, insert]) => text.slice(0, at % text.length) + insert + text.slice((at % text.length) + 1));
+  const none = fc.oneof(fc.json(), fc.string({ unit: "binary" }), fc.constant(`${"[".repeat(20_000)}`));
+  const frame = fc.oneof(
+    { arbitrary: good, weight: 6 },
+    { arbitrary: cut, weight: 1 },
+    { arbitrary: mangled, weight: 2 },
+    { arbitrary: none, weight: 1 },
+  );
+  return fc.array(frame, { minLength: 1, maxLength: 30 });
+}
+
+/** Sends it all at once, and ends the connection when that is answered, or the server has ended it. */
+async function play(url: string, frames: readonly string[]): Promise<void> {
+  const webSocket = new WebSocket(url, { perMessageDeflate: false });
+  const closed = new Promise((resolve) => {
+    webSocket.once("close", resolve);
+  });
+  webSocket.on("error", () => {});
+  await new Promise<void>((resolve) => {
+    webSocket.once("open", resolve);
+    webSocket.once("close", () => resolve());
+  });
+  for (const frame of frames) webSocket.send(frame);
+  // A ping is answered after what was read before it.
+  webSocket.once("pong", () => {
+    webSocket.close();
+  });
+  webSocket.ping();
+  await closed;
+}
+
+/** Clients of all dialects in another vhost, which must hear nothing but what is said there. */
+async function witnesses(node: TestNode, vhost: string): Promise<SpeakerClient[]> {
+  const clients: SpeakerClient[] = [];
+  for (const speaker of SPEAKERS) {
+    const client = await speaker.enter(node, vhost);
+    for (const channel of CHANNELS) await client.subscribe(channel);
+    clients.push(client);
+  }
+  return clients;
+}
+
+async function expectNothingHeard(node: TestNode, clients: readonly SpeakerClient[]): Promise<void> {
+  const marker = { topics: ["news"], event: "marker", payload: '{"at":"/other"}' };
+  const answer = await publish(node, [marker], "Publish", { "carillon-vhost": "/other" });
+  expect(answer).toMatchObject({ ok: true });
+  for (const { heard } of clients) {
+    expect(JSON.stringify(await heard.next())).toContain("/other");
+    expect(heard.unread).toEqual([]);
+  }
+}
+
+/** Each look is a round trip. */
+async function connectionsBecome(node: TestNode, count: number): Promise<void> {
+  while ((await metric(node, "carillon_connections")) !== count);
+}
+
+test.each(GRAMMARS.map((grammar) => [grammar.name, grammar] as const))(
+  "O8, A1: whatever a %s client sends, the node lives, no session stays, and nothing crosses to another vhost",
+  async (_name, grammar) => {
+    const faults: unknown[] = [];
+    const onFault = (fault: unknown): void => {
+      faults.push(fault);
+    };
+    process.on("unhandledRejection", onFault).on("uncaughtException", onFault);
+    const node = await startNode({ interest_linger: "0", vhosts: { "/": SPEAKING, "/other": SPEAKING } });
+    for (const vhost of ["/", "/other"]) await openChannels(node, vhost);
+    const others = await witnesses(node, "/other");
+    const [connections, topics] = [await metric(node, "carillon_connections"), await metric(node, "carillon_topics")];
+    await fc.assert(
+      fc.asyncProperty(framesOf(grammar), async (frames) => {
+        await play(await grammar.url(node), [...grammar.begin, ...frames]);
+        await connectionsBecome(node, connections);
+      }),
+      { numRuns: 60 },
+    );
+    expect(await metric(node, "carillon_topics")).toBe(topics);
+    await expectNothingHeard(node, others);
+    process.off("unhandledRejection", onFault).off("uncaughtException", onFault);
+    expect(faults).toEqual([]);
+  },
+  120_000,
+);

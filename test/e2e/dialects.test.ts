@@ -1,0 +1,159 @@
+import { connect as connectTcp } from "node:net";
+import { connectNats } from "../support/nats-client.js";
+import { startNats } from "../support/nats-server.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+import { ACCESS_TOKEN, type Heard, openChannels, SPEAKERS, SPEAKING, type SpeakerClient } from "../support/speakers.js";
+
+const VALUE = { a: 1, b: ["x", null] };
+const TEXT = JSON.stringify(VALUE);
+
+interface Stage {
+  /** Where is published. */
+  readonly node: TestNode;
+  /** Of WebRocket's backends on it. */
+  readonly backend: string;
+  readonly speakers: ReadonlyMap<string, SpeakerClient>;
+}
+
+/** Every way to publish; each tells what event its protocol gives the message. */
+const WAYS: readonly { readonly name: string; readonly event: string; readonly publish: (stage: Stage) => unknown }[] =
+  [
+    {
+      name: "RPC",
+      event: "e",
+      publish: ({ node }) => publish(node, [{ topics: ["news"], event: "e", payload: TEXT }]),
+    },
+    ...["native", "broadcaster", "webrocket"].map((name) => ({
+      name: `a ${name} client`,
+      event: "e",
+      publish: ({ speakers }: Stage) => speakers.get(name)?.publish?.("news", "e", VALUE),
+    })),
+    {
+      name: "a rootsocket client",
+      event: "",
+      publish: ({ speakers }) => speakers.get("rootsocket")?.publish?.("news", "", VALUE),
+    },
+    {
+      name: "Broadcaster's REST",
+      event: "e",
+      publish: ({ node }) => post(`${node.http}/broadcaster/publish`, { channel: "news", event: "e", payload: VALUE }),
+    },
+    {
+      name: "RootSocket's REST",
+      event: "",
+      publish: ({ node }) => post(`${node.http}/api/v1/messages/`, { channel: "news", data: VALUE }),
+    },
+    {
+      name: "a WebRocket backend",
+      event: "e",
+      publish: ({ backend }) => webrocketPublish(backend),
+    },
+  ];
+
+async function post(url: string, body: object): Promise<void> {
+  const answer = await fetch(url, { method: "POST", body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`not published: ${await answer.text()}`);
+}
+
+async function webrocketPublish(address: string): Promise<void> {
+  const [host = "", port = ""] = address.split(":");
+  const socket = connectTcp(Number(port), host);
+  const identity = `req:/:${ACCESS_TOKEN}:7f9d5e1c-6a4b-4c3d-9e2f-1a2b3c4d5e6f`;
+  socket.write(`${identity}\n\nBC\nnews\ne\n${TEXT}\n\r\n\r\n`);
+  let answer = "";
+  for await (const chunk of socket) answer += String(chunk);
+  if (!answer.startsWith("OK")) throw new Error(`not published: ${answer}`);
+}
+
+/** What clients of a dialect hear of it (D1 to D4). */
+function expected(name: string, event: string): Heard {
+  const channel = "news";
+  if (name === "native") return { channel, event, value: TEXT };
+  if (name === "rootsocket") return { channel, event: "", value: TEXT };
+  return { channel, event: event || "message", value: VALUE };
+}
+
+function config(brokers: object = {}) {
+  return { webrocket: { backend: "127.0.0.1:0" }, vhosts: { "/": SPEAKING }, ...brokers };
+}
+
+async function startSpeakingNode(brokers: object = {}): Promise<TestNode & { readonly backend: string }> {
+  const node = await startNode(config(brokers));
+  await openChannels(node);
+  return { ...node, backend: node.carillon.addresses?.webrocketBackend ?? "" };
+}
+
+async function enterAll(node: TestNode): Promise<Map<string, SpeakerClient>> {
+  const clients = new Map<string, SpeakerClient>();
+  for (const speaker of SPEAKERS) {
+    const client = await speaker.enter(node);
+    await client.subscribe("news");
+    clients.set(speaker.name, client);
+  }
+  return clients;
+}
+
+async function expectHeard(clients: ReadonlyMap<string, SpeakerClient>, event: string): Promise<void> {
+  for (const [name, { heard }] of clients) expect([name, await heard.next()]).toEqual([name, expected(name, event)]);
+}
+
+test("D1, D2: whoever publishes is heard by the clients of all dialects, each in its own words", async () => {
+  const node = await startSpeakingNode();
+  const speakers = await enterAll(node);
+  for (const way of WAYS) {
+    await way.publish({ node, backend: node.backend, speakers });
+    await expectHeard(speakers, way.event);
+  }
+  for (const { heard } of speakers.values()) expect(heard.unread).toEqual([]);
+});
+
+test("D1, N2: on two nodes, too, and what a plain NATS client publishes", async () => {
+  const server = await startNats();
+  const brokers = { brokers: { nats: { driver: "nats", servers: [server.url] } } };
+  const [there, here] = [await startSpeakingNode(brokers), await startSpeakingNode(brokers)];
+  const speakers = await enterAll(there);
+  const heard = await enterAll(here);
+  for (const way of WAYS) {
+    await way.publish({ node: there, backend: there.backend, speakers });
+    await expectHeard(heard, way.event);
+  }
+  const nats = await connectNats(server);
+  nats.publish("carillon._.news", TEXT);
+  await expectHeard(heard, "");
+});
+
+test("D3: what a dialect cannot carry has another form", async () => {
+  const node = await startSpeakingNode();
+  const speakers = await enterAll(node);
+  const heardOf = async (payload: string | Uint8Array, event: string) => {
+    await publish(node, [{ topics: ["news"], event, payload }]);
+    const said: Record<string, unknown> = {};
+    for (const [name, { heard }] of speakers) {
+      const { event: named, value } = await heard.next();
+      said[name] = [named, value];
+    }
+    return said;
+  };
+  expect(await heardOf("no JSON", ":joined")).toEqual({
+    native: [":joined", "no JSON"],
+    broadcaster: [":joined", "no JSON"],
+    rootsocket: ["", "no JSON"],
+    webrocket: ["message", { data: "no JSON" }],
+    socketio: [":joined", "no JSON"],
+  });
+  expect(await heardOf("[1]", "disconnect")).toEqual({
+    native: ["disconnect", "[1]"],
+    broadcaster: ["disconnect", [1]],
+    rootsocket: ["", "[1]"],
+    webrocket: ["disconnect", { data: [1] }],
+    socketio: ["message", [1]],
+  });
+  expect(await heardOf(Buffer.from([0xff, 0]), "")).toEqual({
+    native: ["", "/wA="],
+    broadcaster: ["message", "/wA="],
+    rootsocket: ["", "/wA="],
+    webrocket: ["message", { data: "/wA=", encoding: "base64" }],
+    socketio: ["message", Buffer.from([0xff, 0])],
+  });
+});
