@@ -30,6 +30,7 @@ test("the benchmarks run, and lose, repeat and misorder nothing", async () => {
     "access",
     "calls",
     "presence",
+    "dialects",
   ]);
   const faults = [...output.matchAll(/\| (\d+, \d+, \d+) +\|/g)].map((match) => match[1]);
   expect(faults.length).toBeGreaterThan(10);

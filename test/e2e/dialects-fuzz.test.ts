@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { WebSocket } from "ws";
+import { ControlService } from "../../gen/carillon/v1/control_pb.js";
+import { TestBackend } from "../support/backend.js";
 import { metric } from "../support/metrics.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { publish } from "../support/publish.js";
@@ -202,6 +204,9 @@ test.each(GRAMMARS.map((grammar) => [grammar.name, grammar] as const))(
       { numRuns: 60 },
     );
     expect(await metric(node, "carillon_topics")).toBe(topics);
+    expect(await new TestBackend(node).call(ControlService.method.listConnections, {})).toMatchObject({
+      connections: [],
+    });
     await expectNothingHeard(node, others);
     process.off("unhandledRejection", onFault).off("uncaughtException", onFault);
     expect(faults).toEqual([]);

@@ -1,0 +1,31 @@
+import { startNode } from "../support/node.js";
+import { connectStock } from "../support/socket-io-client.js";
+import { CONFIG } from "../dialects/socketio/support.js";
+const t0 = Date.now();
+const say = (...x: unknown[]) => process.stderr.write(`${Date.now() - t0} ${x.map((y) => typeof y === "string" ? y : JSON.stringify(y)).join(" ")}\n`);
+test("stop", async () => {
+  const first = await startNode(CONFIG);
+  const client = await connectStock(first.http, { transports: ["polling"], reconnection: true, reconnectionDelay: 10 });
+  client.socket.on("disconnect", (r) => say("disconnect", r));
+  client.socket.onAny((e, v) => say("event", e, v));
+  client.socket.on("connect_error", (e) => say("connect_error", String(e)));
+  client.socket.io.on("reconnect_attempt", (n) => say("attempt", n));
+  say("stopping");
+  await first.carillon.stop();
+  say("stopped");
+  await startNode({ ...CONFIG, http: new URL(first.http).host });
+  say("second");
+  await new Promise((r) => setTimeout(r, 3000));
+  say(client.socket.connected);
+});
+test("ns", async () => {
+  const node = await startNode({ vhosts: { "/shop": { client_publish: true } } });
+  const { socket } = await connectStock(node.http, { transports: ["websocket"] });
+  const shop = socket.io.socket("/shop", { auth: {} });
+  shop.on("connect", () => say("connected", shop.id));
+  shop.on("connect_error", (e) => say("connect_error", String(e)));
+  socket.on("disconnect", (r) => say("disconnect", r));
+  shop.connect();
+  await new Promise((r) => setTimeout(r, 1000));
+  say(await shop.timeout(1000).emitWithAck("join", { topics: ["a"] }).catch(String), await socket.timeout(1000).emitWithAck("join", { topics: ["a"] }).catch(String));
+});
