@@ -1,0 +1,79 @@
+import fc from "fast-check";
+import type { Topic } from "../../src/core/topic.js";
+import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
+
+/** Writes a message as `topic:payload;` with the session's count before it: `1=t:a;`. */
+class CountedEncoding extends CountingEncoding {
+  counted = 0;
+
+  countedFrame = (template: Uint8Array, count: number): Uint8Array => {
+    this.counted += 1;
+    return Buffer.concat([Buffer.from(`${count}=`), template]);
+  };
+}
+
+test("B14: each session counts what it is sent from 1, whatever the topic, without a gap", () => {
+  const bench = new Bench();
+  const encoding = new CountedEncoding();
+  const [first, second] = [new MemorySink(), new MemorySink()];
+  const [t, u] = [topicNamed("t"), topicNamed("u")];
+  const one = bench.session(first, encoding);
+  bench.hub.join(one, t);
+  bench.fanOut.deliver(t, message("a"));
+  bench.endTurn();
+  bench.hub.join(one, u);
+  bench.hub.join(bench.session(second, encoding), t);
+  for (const text of ["b", "c"]) bench.fanOut.deliver(t, message(text));
+  bench.fanOut.deliver(u, message("d"));
+  // For the session alone, and an answer, which is none of them.
+  bench.fanOut.sendMessage(one, encoding.frameMaker("own")(message("e")));
+  bench.fanOut.send(one, Buffer.from("answer;"));
+  bench.endTurn();
+  expect(first.text.split(";").filter((frame) => frame !== "answer")).toEqual([
+    "1=t:a",
+    "2=own:e",
+    "3=t:b",
+    "4=t:c",
+    "5=u:d",
+    "",
+  ]);
+  expect(second.text).toBe("1=t:b;2=t:c;");
+});
+
+test("O7, B14: a message is encoded once, and sessions with the same count share the bytes", () => {
+  const bench = new Bench();
+  const encoding = new CountedEncoding();
+  const topic = topicNamed("t");
+  for (let count = 0; count < 5; count += 1) bench.hub.join(bench.session(new MemorySink(), encoding), topic);
+  bench.fanOut.deliver(topic, message("a"));
+  bench.endTurn();
+  expect([encoding.encoded, encoding.counted]).toEqual([1, 1]);
+});
+
+test("B14: what a slow session has lost is a gap in its count, and nothing else is", () => {
+  const step = fc.constantFrom("publish", "publish", "publish", "stick", "drain", "turn");
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+      const bench = new Bench(60);
+      const sink = new MemorySink();
+      const session = bench.session(sink, new CountedEncoding());
+      const topic: Topic = topicNamed("t", { slowConsumer: "drop_oldest" });
+      bench.hub.join(session, topic);
+      let published = 0;
+      for (const kind of steps) {
+        if (kind === "publish") {
+          published += 1;
+          bench.fanOut.deliver(topic, message(String(published)));
+        } else if (kind === "turn") bench.endTurn();
+        else if (kind === "stick") sink.stuck = true;
+        else sink.drain();
+      }
+      sink.drain();
+      bench.endTurn();
+      sink.drain();
+      // The number of each message is its count: what is missing is told there.
+      for (const [, count, number] of sink.text.matchAll(/(\d+)=t:(\d+);/g)) expect(count).toBe(number);
+      expect(sink.text.endsWith(published === 0 ? "" : `=t:${published};`)).toBe(true);
+    }),
+  );
+});
