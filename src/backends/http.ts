@@ -4,15 +4,27 @@ import { withResolvers } from "../util/with-resolvers.js";
 
 /** What the HTTP interfaces of the older systems have in common. */
 
+/** JSON, and how it is written. */
+export interface Written {
+  readonly text: string;
+  readonly value: unknown;
+}
+
 /**
  * The JSON of a request's body.
  * @param limit - most bytes
  * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large. cancelled: it was cut off
  */
 export async function readJson(request: IncomingMessage, limit: number): Promise<unknown> {
+  return (await readWritten(request, limit)).value;
+}
+
+/** The same, and its text. */
+export async function readWritten(request: IncomingMessage, limit: number): Promise<Written> {
   const body = await readBody(request, limit);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return { text, value: JSON.parse(text) };
   } catch (cause) {
     throw new CarillonError("invalid_argument", "the body is not JSON", { cause });
   }

@@ -4,7 +4,7 @@ import type { Publisher, Source } from "../../core/publisher.js";
 import { checkChannel, publicationOf } from "../../dialects/broadcaster/decode.js";
 import { messageText } from "../../dialects/broadcaster/encode.js";
 import { CarillonError } from "../../errors.js";
-import { readJson } from "../http.js";
+import { readWritten, type Written } from "../http.js";
 import { answer, answerError, answerWrongMethod } from "./answer.js";
 import { allowPages, type PageRules } from "./pages.js";
 
@@ -53,7 +53,8 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   const begin = performance.now();
   const { onPublished, publisher } = options;
   const backend = admit(request, options);
-  const { channel, event, payload } = publicationOf(await bodyOf(request, options));
+  const { text, value } = await bodyOf(request, options);
+  const { channel, event, payload } = publicationOf(value, text);
   checkChannel(channel);
   const draft = { broker: "", topics: [channel], payload, event, id: "" };
   const prepared = publisher.prepare(sourceOf(backend), [draft]);
@@ -69,9 +70,9 @@ function admit({ headers }: IncomingMessage, { keys }: PublishOptions): Backend 
   throw new CarillonError("permission_denied", `key ${JSON.stringify(backend.name)} may not publish`);
 }
 
-async function bodyOf(request: IncomingMessage, { requestBytes }: PublishOptions): Promise<unknown> {
+async function bodyOf(request: IncomingMessage, { requestBytes }: PublishOptions): Promise<Written> {
   try {
-    return await readJson(request, requestBytes);
+    return await readWritten(request, requestBytes);
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);
     throw code === "resource_exhausted" ? new BodyTooLarge(code, message) : cause;

@@ -1,5 +1,5 @@
 import { payloadValue } from "../../dialects/json.js";
-import { membersText } from "../../dialects/webrocket/written.js";
+import { membersText } from "../../dialects/written.js";
 import type { GivenTask } from "../../workers/dispatch.js";
 
 /**

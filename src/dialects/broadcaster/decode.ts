@@ -1,5 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { type Fields, isObject, parseJson, payloadOf } from "../json.js";
+import { valueText } from "../written.js";
 import { isChannelName } from "./channel.js";
 
 export interface Request {
@@ -7,6 +8,8 @@ export interface Request {
   readonly id: number | undefined;
   readonly method: string;
   readonly params: unknown;
+  /** All of it, as it is written. */
+  readonly text: string;
 }
 
 type Decoded =
@@ -28,7 +31,7 @@ export function decode(text: string): Decoded {
   if (id !== null && !Number.isSafeInteger(id)) return { ok: false, id: undefined, why: "id is no integer" };
   const wanted = id === 0 || id === null ? undefined : (id as number);
   if (typeof method !== "string") return { ok: false, id: wanted, why: "method is no string" };
-  return { ok: true, request: { id: wanted, method, params } };
+  return { ok: true, request: { id: wanted, method, params, text } };
 }
 
 /** @throws CarillonError invalid_argument */
@@ -44,17 +47,24 @@ export function channelOf(params: unknown): string {
   return textOf(fieldsOf(params), "channel");
 }
 
+/** @throws CarillonError invalid_argument */
+export function publicationIn({ params, text }: Request): Publication {
+  return publicationOf(params, valueText(text, "params") ?? "{}");
+}
+
 /**
- * What a client or a backend wants to have published; its channel is checked by `checkChannel`.
+ * What a client or a backend wants to have published; its channel is checked by `checkChannel`. A payload that is no string is
+ * passed on as it is written: of any depth, with all digits of its numbers.
+ * @param written - the params as they are written
  * @throws CarillonError invalid_argument
  */
-export function publicationOf(params: unknown): Publication {
+export function publicationOf(params: unknown, written: string): Publication {
   const fields = fieldsOf(params);
   const channel = textOf(fields, "channel");
   const event = textOf(fields, "event");
-  const payload = payloadOf(fields["payload"] ?? null);
-  if (payload === undefined) throw invalid("invalid params: payload is nested too deeply");
-  return { channel, event, payload };
+  const { payload = null } = fields;
+  const plain = typeof payload === "string" ? payloadOf(payload) : undefined;
+  return { channel, event, payload: plain ?? Buffer.from(valueText(written, "payload") ?? "null") };
 }
 
 /** @throws CarillonError invalid_argument */

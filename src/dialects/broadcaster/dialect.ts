@@ -2,7 +2,7 @@ import type { Command, Outcome, Result } from "../../commands/command.js";
 import { CarillonError } from "../../errors.js";
 import { systemClock } from "../../util/system-clock.js";
 import type { Conversation, Dialect, OpenRequest, Received } from "../dialect.js";
-import { channelOf, checkChannel, decode, publicationOf, type Request, tokenOf } from "./decode.js";
+import { channelOf, checkChannel, decode, publicationIn, type Request, tokenOf } from "./decode.js";
 import { errorText, messageEncoding, messageText, resultText, timestamp } from "./encode.js";
 import { type Rights, rightsOf } from "./rights.js";
 
@@ -11,7 +11,7 @@ interface Time {
   now(): number;
 }
 
-type Method = (params: unknown) => Plan;
+type Method = (params: unknown, request: Request) => Plan;
 
 /** What a request becomes. */
 interface Plan {
@@ -47,7 +47,7 @@ class BroadcasterConversation implements Conversation {
     ["auth", (params) => this.#auth(params)],
     ["subscribe", (params) => this.#subscribe(params)],
     ["unsubscribe", (params) => this.#unsubscribe(params)],
-    ["publish", (params) => this.#publish(params)],
+    ["publish", (_params, request) => this.#publish(request)],
     ["heartbeat", () => this.#heartbeat()],
   ]);
 
@@ -82,10 +82,11 @@ class BroadcasterConversation implements Conversation {
   }
 
   /** @throws CarillonError */
-  #plan({ method, params }: Request): Plan {
+  #plan(request: Request): Plan {
+    const { method, params } = request;
     const plan = this.#methods.get(method);
     if (plan === undefined) throw new CarillonError("not_found", `method not found: ${method}`);
-    return plan(params);
+    return plan(params, request);
   }
 
   #auth(params: unknown): Plan {
@@ -131,8 +132,8 @@ class BroadcasterConversation implements Conversation {
     return { command: { kind: "leave", broker: "", topics: [channel] }, result: () => SUCCESS };
   }
 
-  #publish(params: unknown): Plan {
-    const { channel, event, payload } = publicationOf(params);
+  #publish(request: Request): Plan {
+    const { channel, event, payload } = publicationIn(request);
     const { channels } = this.#inScope("publish");
     checkChannel(channel);
     if (!channels.has(channel)) throw new CarillonError("permission_denied", FOREIGN);

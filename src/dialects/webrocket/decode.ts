@@ -1,8 +1,8 @@
 import type { Command, JoinCommand } from "../../commands/command.js";
 import { type Fields, isObject, jsonText, parseJson } from "../json.js";
+import { firstName, valueText } from "../written.js";
 import { hasMembers, isChannelName } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
-import { firstName, valueText } from "./written.js";
 
 /** What a client has sent. */
 export type Decoded =

@@ -3,8 +3,8 @@ import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
 import { jsonText, payloadValue } from "../json.js";
+import { membersText } from "../written.js";
 import { hasMembers, isPrivate } from "./channel.js";
-import { membersText } from "./written.js";
 
 /** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */
 export const messageEncoding: MessageEncoding = {

@@ -77,6 +77,12 @@ test("B20: a publish is answered with the message", async () => {
   expect(times).toHaveLength(1);
 });
 
+test("B20: a payload is passed on as it is written", async () => {
+  const { post } = await start();
+  const response = await post('{"channel":"news","event":"e","payload":{"b":12345678901234567890,"1":[]}}');
+  expect(await response.text()).toMatch(/,"payload":\{"b":12345678901234567890,"1":\[\]\}\}$/);
+});
+
 test.each<Record<string, string>>([
   {},
   { authorization: "" },

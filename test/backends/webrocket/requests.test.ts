@@ -70,7 +70,7 @@ test.each([
   const { backend, world } = await start();
   await world.administration.openChannel("/test", "foo");
   const heard = await heardIn(world, "/test", "foo");
-  expect(await request(backend, command as unknown as [string, ...string[]])).toBe(error(code));
+  expect(await request(backend, command)).toBe(error(code));
   expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
   expect(heard.unread).toEqual([]);
   expect(world.faults).toEqual([]);

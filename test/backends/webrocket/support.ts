@@ -7,6 +7,7 @@ import type { ConfigInput } from "../../../src/config/schema.js";
 import { type Message, MessageIds } from "../../../src/core/message.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { Publisher } from "../../../src/core/publisher.js";
+import type { PortOptions } from "../../../src/net/port-listener.js";
 import { createLog } from "../../../src/observe/log.js";
 import { createVhosts, type VhostWorld } from "../../../src/server/create-vhosts.js";
 import { createWebrocket } from "../../../src/server/create-webrocket.js";
@@ -93,13 +94,20 @@ export interface TestBackend {
   readonly backend: WebrocketBackend;
 }
 
+export interface BackendOptions {
+  readonly clock?: Clock;
+  readonly connections?: number;
+  readonly packetBytes?: number;
+  readonly port?: Partial<PortOptions>;
+}
+
 /** The TCP port on a free one. */
 export async function startBackend(
   world: World,
-  options: { readonly clock?: Clock; readonly connections?: number; readonly packetBytes?: number } = {},
+  { port: portOptions, ...options }: BackendOptions = {},
 ): Promise<TestBackend> {
   const backend = new WebrocketBackend({
-    port: { address: { host: "127.0.0.1", port: 0 } },
+    port: { address: { host: "127.0.0.1", port: 0 }, ...portOptions },
     clock: systemClock,
     connections: 100,
     packetBytes: 65_536,
@@ -172,7 +180,7 @@ export class TestPeer {
     cleanUp(() => socket.destroy());
   }
 
-  static async connect({ port }: TestBackend): Promise<TestPeer> {
+  static async connect({ port }: Pick<TestBackend, "port">): Promise<TestPeer> {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     await once(socket, "connect");
     return new TestPeer(socket);
@@ -193,7 +201,7 @@ export class TestPeer {
 
 /** One request, and all that is answered until the server closes. */
 export async function request(
-  backend: TestBackend,
+  backend: Pick<TestBackend, "port">,
   command: readonly [string, ...string[]],
   identity = identityOf("req"),
 ): Promise<string> {

@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { Networks } from "../../../src/net/networks.js";
+import { TestAuthority } from "../../support/certificates.js";
+import { cleanUp } from "../../support/clean-up.js";
+import { proxyHeader } from "../../support/proxy-header.js";
+import { connectTls, WatchedCertificates } from "../../support/tls.js";
+import { createWorld, identityOf, packet, startBackend, until } from "./support.js";
+
+const REQUEST = packet(identityOf("req"), "OC", "foo");
+
+async function startTls() {
+  const authority = await TestAuthority.create();
+  const { certificates } = new WatchedCertificates(await authority.issueTo("CN=first", "localhost"));
+  await certificates.start();
+  const world = await createWorld();
+  const backend = await startBackend(world, { port: { tls: { certificates, clients: "none" } } });
+  return { backend, ca: readFileSync(authority.caFile) };
+}
+
+test("X30: with TLS the port has it, too", async () => {
+  const { backend, ca } = await startTls();
+  const socket = await connectTls(backend.port, { ca });
+  socket.write(REQUEST);
+  expect(String(await once(socket, "data"))).toBe("OK\n\r\n\r\n");
+  await once(socket, "end");
+});
+
+test("X30: nothing is said in the clear where there is TLS", async () => {
+  const { backend } = await startTls();
+  const socket = connect(backend.port, "127.0.0.1").on("error", () => {});
+  cleanUp(() => socket.destroy());
+  socket.write(REQUEST);
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  await once(socket, "close");
+  expect(text).not.toContain("OK");
+});
+
+test("X30: a proxy tells where a connection comes from before all else", async () => {
+  const world = await createWorld();
+  const backend = await startBackend(world, { port: { proxies: new Networks(["127.0.0.0/8"]) } });
+  const socket = connect(backend.port, "127.0.0.1");
+  cleanUp(() => socket.destroy());
+  socket.write(Buffer.concat([proxyHeader(), Buffer.from(REQUEST)]));
+  expect(String(await once(socket, "data"))).toBe("OK\n\r\n\r\n");
+  socket.end();
+  await until(() => backend.backend.connections === 0);
+});
