@@ -1,5 +1,5 @@
 import { answer } from "./support/child.js";
-import { Receiver } from "./support/receiver.js";
+import { type Hello, Receiver } from "./support/receiver.js";
 import { type Counts, Tally } from "./support/tally.js";
 
 /** The process that holds the receiving clients of one server. */
@@ -14,15 +14,15 @@ export interface Connect {
   /** The same for all clients, or one for each. */
   readonly path: string | readonly string[];
   readonly from: string;
-  /** One for each client, sent once it is connected. */
-  readonly hellos: readonly string[];
-  /** How many frames of the server answer that. */
+  /** One for each client: a text that it sends once it is connected, "" for none, or more than that. */
+  readonly hellos: readonly (string | Hello)[];
+  /** How many frames of the server answer a text. */
   readonly answers: number;
   /** How many clients connect at a time. */
   readonly abreast: number;
 }
 
-function open(options: Connect, path: string, hello: string | undefined): Promise<void> {
+function open(options: Connect, path: string, hello: Hello): Promise<void> {
   return new Promise((resolve, reject) => {
     const onReady = (fault?: string): void => {
       if (fault === undefined) resolve();
@@ -30,6 +30,10 @@ function open(options: Connect, path: string, hello: string | undefined): Promis
     };
     receivers.push(new Receiver({ ...options, path, hello, tally, onReady }));
   });
+}
+
+function simple(text: string, answers: number): Hello {
+  return { says: text === "" ? [] : [[text]], answers };
 }
 
 answer({
@@ -42,10 +46,10 @@ answer({
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < options.hellos.length) {
-        const hello = options.hellos[next];
+        const hello = options.hellos[next] ?? "";
         const path = typeof options.path === "string" ? options.path : (options.path[next] ?? "");
         next += 1;
-        await open(options, path, hello === "" ? undefined : hello);
+        await open(options, path, typeof hello === "string" ? simple(hello, options.answers) : hello);
       }
     };
     await Promise.all(Array.from({ length: options.abreast }, lane));

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { access } from "./access.js";
 import { calls } from "./calls.js";
 import { connect } from "./connect.js";
+import { dialects } from "./dialects.js";
 import { fanout1 } from "./fanout-1.js";
 import { fanoutBurst } from "./fanout-burst.js";
 import { idle } from "./idle.js";
@@ -36,6 +37,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["access", access],
   ["calls", calls],
   ["presence", presence],
+  ["dialects", dialects],
 ]);
 
 const TOY = "\n\nToy size: it works, and the figures mean nothing.";

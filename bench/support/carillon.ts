@@ -20,10 +20,14 @@ export interface NodeOptions {
   /** A folder for a CPU profile. */
   readonly profiles?: string | undefined;
   readonly flags?: readonly string[];
+  /** In bench/servers/, without its ending; default: a node as it is run. */
+  readonly script?: string;
+  /** Where each client connects, or all; default: to the native dialect. */
+  readonly path?: string | readonly string[];
 }
 
-export async function startNode({ config = {}, flags = [] }: NodeOptions = {}): Promise<Node> {
-  const child = new Child("servers/carillon.js", flags);
+export async function startNode({ config = {}, flags = [], script = "carillon" }: NodeOptions = {}): Promise<Node> {
+  const child = new Child(`servers/${script}.js`, flags);
   const addresses = await child.ask<{ readonly port: number; readonly grpc: string }>("start", config);
   return { child, ...addresses };
 }
@@ -45,6 +49,7 @@ export function nodeContender(
     profiles,
     publishAt = grpc,
     tokens,
+    path = tokens === undefined ? "/ws" : tokens.map((token) => `/ws?token=${token}`),
   }: NodeOptions & { readonly publishAt?: string; readonly end?: () => void },
 ): Contender {
   const stream = new PublishStream(publishAt, key);
@@ -52,7 +57,7 @@ export function nodeContender(
     name,
     server: child,
     port,
-    path: tokens === undefined ? "/ws" : tokens.map((token) => `/ws?token=${token}`),
+    path,
     profiles,
     publish: (entries) => stream.publish(entries),
     end: () => {

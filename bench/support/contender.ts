@@ -1,3 +1,4 @@
+import type { Connect } from "../load.js";
 import type { Child } from "./child.js";
 import { Load } from "./load.js";
 import { payload, topicName } from "./payload.js";
@@ -37,7 +38,7 @@ export class Contender {
   }
 
   /** Connects new clients in place of those there are. @param hellos - what each says first; "" for nothing */
-  async connect(hellos: readonly string[], abreast?: number): Promise<void> {
+  async connect(hellos: Connect["hellos"], abreast?: number): Promise<void> {
     this.#numbers.clear();
     await this.load.connect(hellos, abreast);
     if (this.#options.profiles !== undefined) await this.server.ask("beginProfile");

@@ -22,7 +22,7 @@ export class Load {
     this.#target = { port, path, from, answers };
   }
 
-  connect(hellos: readonly string[], abreast = ABREAST): Promise<void> {
+  connect(hellos: Connect["hellos"], abreast = ABREAST): Promise<void> {
     return this.#child.ask("connect", { ...this.#target, hellos, abreast });
   }
 

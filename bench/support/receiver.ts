@@ -8,28 +8,33 @@ const ZERO = 0x30;
 const PING = 9;
 const CLOSE = 8;
 
+/** What a client says until it is ready. */
+export interface Hello {
+  /** Texts that it sends once connected, and after each frame that is no numbered message; then no more. */
+  readonly says: readonly (readonly string[])[];
+  /** So many of those frames make it ready. */
+  readonly answers: number;
+}
+
 export interface ReceiverOptions {
   readonly port: number;
   readonly path: string;
   /** The local address to connect from: each has ports of its own. */
   readonly from: string;
-  /** Sent once connected. */
-  readonly hello: string | undefined;
-  /** So many frames that are no numbered message make the client ready. */
-  readonly answers: number;
+  readonly hello: Hello;
   readonly tally: Tally;
   readonly onReady: (fault?: string) => void;
 }
 
 /**
- * A WebSocket client that does as little as can be: it shakes hands, sends one frame, and reads the numbers of the
- * messages that come. A full client library would cost the load more than the server under test.
+ * A WebSocket client that does as little as can be: it shakes hands, says what it has to, and reads the numbers of
+ * the messages that come. A full client library would cost the load more than the server under test.
  */
 export class Receiver {
   readonly #socket: Socket;
   #tally: Tally;
   readonly #onReady: (fault?: string) => void;
-  readonly #hello: string | undefined;
+  #says: Hello["says"];
   #answers: number;
   #rest: Buffer | undefined;
   #open = false;
@@ -39,11 +44,11 @@ export class Receiver {
   #last = 0;
   #others: Map<number, number> | undefined;
 
-  constructor({ answers, from, hello, onReady, path, port, tally }: ReceiverOptions) {
+  constructor({ from, hello, onReady, path, port, tally }: ReceiverOptions) {
     this.#tally = tally;
     this.#onReady = onReady;
-    this.#hello = hello;
-    this.#answers = answers;
+    this.#says = hello.says;
+    this.#answers = hello.answers;
     this.#socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
@@ -87,7 +92,7 @@ export class Receiver {
       return;
     }
     this.#open = true;
-    if (this.#hello !== undefined) this.#socket.write(maskedText(this.#hello));
+    this.#say();
     if (this.#answers === 0) this.#onReady();
     this.#read(data.subarray(end + 4));
   };
@@ -123,9 +128,16 @@ export class Receiver {
     } else if (mark !== -1 && mark < end) {
       this.#onReady(data.toString("utf8", payload, end));
     } else {
+      this.#say();
       this.#answers -= 1;
       if (this.#answers === 0) this.#onReady();
     }
+  }
+
+  #say(): void {
+    const [texts = [], ...more] = this.#says;
+    this.#says = more;
+    for (const text of texts) this.#socket.write(maskedText(text));
   }
 
   #count(data: Buffer, offset: number, now: number): void {
