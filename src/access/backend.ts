@@ -1,5 +1,8 @@
 import type { BackendAction } from "./actions.js";
 
+/** Metadata or header that names the vhost that is meant. */
+export const VHOST_HEADER = "carillon-vhost";
+
 /** A backend that calls: known by its key or its certificate, or anybody where no keys are configured. */
 export interface Backend {
   /** For logs: the key's or certificate's name. Never a secret. */

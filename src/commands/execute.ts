@@ -31,7 +31,8 @@ function checkAllowed(command: Command, client: Client, { clients }: Services): 
   if (!ALWAYS.has(command.kind) && clients.isOver(client)) {
     throw new CarillonError("unauthenticated", "the token has expired");
   }
-  if (client.rates?.commands?.take(1) === false) {
+  // Who wants to go may.
+  if (command.kind !== "close" && client.rates?.commands?.take(1) === false) {
     throw new CarillonError("resource_exhausted", "this client sends more commands a second than it may");
   }
 }

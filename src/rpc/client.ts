@@ -7,8 +7,8 @@ import {
   type Response,
   ResponseSchema,
 } from "../../gen/websockets/v1/websockets_pb.js";
+import { VHOST_HEADER } from "../access/backend.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
-import { VHOST_HEADER } from "./gatekeeper.js";
 
 /** Milliseconds that a call may take, connecting included. */
 const DEADLINE = 10_000;

@@ -7,12 +7,13 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { VHOST_HEADER } from "../access/backend.js";
 import { checkedBody } from "./connect-body.js";
 import { answerBadHost, answerNeedsHttp2, answerUnknownMethod, connectError, sayErrors } from "./connect-errors.js";
 import { CALLER, connectMethod } from "./connect-methods.js";
 import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
-import { type Gatekeeper, VHOST_HEADER } from "./gatekeeper.js";
+import type { Gatekeeper } from "./gatekeeper.js";
 import { type Method, methodsOf, type ServiceImplementations } from "./services.js";
 
 /** Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2. */

@@ -3,9 +3,6 @@ import type { Backend, BackendCredentials, BackendDirectory } from "../access/ba
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 
-/** Metadata or header that names the vhost that is meant. */
-export const VHOST_HEADER = "carillon-vhost";
-
 /** How often it is asked whether those with open streams may still have them, in milliseconds. */
 const RECHECK = 500;
 

@@ -1,10 +1,11 @@
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import type { BackendAction } from "../access/actions.js";
 import type { Backend, BackendCredentials } from "../access/backend.js";
+import { VHOST_HEADER } from "../access/backend.js";
 import { GRPC_STATUS } from "../errors.js";
 import { certificateSubject } from "../net/certificate-subject.js";
 import { answerable, type OnFault } from "./faults.js";
-import { type Gatekeeper, VHOST_HEADER } from "./gatekeeper.js";
+import type { Gatekeeper } from "./gatekeeper.js";
 
 /** A backend that has been let in, and by what. */
 export interface Caller {

@@ -6,8 +6,8 @@ import {
   WorkRequestSchema,
   type WorkResponse,
 } from "../../gen/carillon/v1/worker_pb.js";
+import { VHOST_HEADER } from "../access/backend.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
-import { VHOST_HEADER } from "./gatekeeper.js";
 
 /** Milliseconds until a node that could not be reached is tried again; the usual two minutes are too long for workers. */
 const LONGEST_BACKOFF = 5_000;

@@ -55,7 +55,9 @@ test("L10: an offer that wants a smaller window of the server is declined, and w
 
 test("O7: connections with compression share one encoding, and so the compressed bytes", () => {
   const dialect = new NativeDialect();
-  const [one, other] = [1, 2].map(() => dialect.open({ query: new URLSearchParams(), connectionId: "node.1" }).encoding);
+  const [one, other] = [1, 2].map(
+    () => dialect.open({ query: new URLSearchParams(), connectionId: "node.1" }).encoding,
+  );
   if (one === undefined || other === undefined) throw new Error("no encodings");
   expect(webSocketEncoding(one, true)).toBe(webSocketEncoding(other, true));
   expect(webSocketEncoding(one, true)).not.toBe(webSocketEncoding(other, false));

@@ -4,10 +4,11 @@ import { WebSocket } from "ws";
 import { HttpRefusal } from "../../src/access/http-refusal.js";
 import { RateLimited } from "../../src/clients/limits/rate-limited.js";
 import { NativeDialect } from "../../src/dialects/native/dialect.js";
+import { RootsocketDialect } from "../../src/dialects/rootsocket/dialect.js";
 import { CarillonError } from "../../src/errors.js";
 import { clientAddress } from "../../src/net/client-address.js";
 import { Networks } from "../../src/net/networks.js";
-import { vhostPaths } from "../../src/transport/vhost-paths.js";
+import { tokenPaths, vhostPaths } from "../../src/transport/vhost-paths.js";
 import { TestDoor, waitingDoor } from "../support/door.js";
 import { proxyHeader } from "../support/proxy-header.js";
 import { connectRaw, frame, OPCODE, type RawClient, upgradeRequest } from "../support/raw-client.js";
@@ -79,6 +80,24 @@ describe("what is known of a client that asks", () => {
     expect(await door.arrivals.next()).toMatchObject({ credential: undefined, uri: "/ws?x=+" });
     await ask(door, "/ws?x=%20");
     expect(await door.arrivals.next()).toMatchObject({ uri: "/ws?x=%20" });
+  });
+
+  test("S6, O10: a token in the path is shown to whoever decides, and told to nobody else", async () => {
+    const claims = Buffer.from(JSON.stringify({ applicationIdentifier: "/shop" })).toString("base64url");
+    const token = `${Buffer.from('{"alg":"HS512"}').toString("base64url")}.${claims}.c2ln`;
+    const routeAt = tokenPaths("/api/v1/ws", new RootsocketDialect(), (vhost) => vhost === "/shop");
+    const door = await new TestDoor({ routeAt }).start();
+    await ask(door, `/api/v1/ws/${token}/?x=1`, { Authorization: "Bearer other" });
+    const arrival = await door.arrivals.next();
+    expect(arrival).toMatchObject({ vhost: "/shop", credential: token, uri: "/api/v1/ws/?x=1" });
+    expect(JSON.stringify({ ...arrival, credential: "" })).not.toContain(token);
+  });
+
+  test("S5: a path without a token that could be one is refused, and others are none of its business", () => {
+    const routeAt = tokenPaths("/api/v1/ws", new RootsocketDialect(), () => false);
+    expect(() => routeAt("/api/v1/ws/nonsense/")).toThrow(expect.objectContaining({ code: "unauthenticated" }));
+    for (const path of ["/api/v1/ws", "/api/v1/ws/", "/api/v1/ws/a/b", "/api/v1/other"])
+      expect(routeAt(path)).toBeUndefined();
   });
 
   test("O10: the token is in none of the headers that are told, whatever else they hold", async () => {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { BackendAction } from "../../access/actions.js";
-import type { Backend, BackendCredentials } from "../../access/backend.js";
+import { type Backend, type BackendCredentials, VHOST_HEADER } from "../../access/backend.js";
 import { CarillonError } from "../../errors.js";
 
 /** Who may call what, by whichever protocol. */
@@ -23,7 +23,7 @@ export interface Admitted {
 
 /** A bare key is what `Authorization` holds, and the same as a bearer's elsewhere. */
 export function admit(gate: Gate, { headers }: IncomingMessage, action: BackendAction): Admitted {
-  const { authorization: key, "carillon-vhost": vhost } = headers;
+  const { authorization: key, [VHOST_HEADER]: vhost } = headers;
   const credentials = {
     authorization: key === undefined ? undefined : `Bearer ${key}`,
     certificate: undefined,

@@ -67,7 +67,7 @@ export class Worker implements WorkerConnection {
     this.#cancelSilence();
     this.#cancelSilence = this.#options.clock.after(SILENCE, this.#onSilence);
     for (const [id, taken] of this.#tasks) {
-      
+      if (!taken) continue;
       this.#tasks.delete(id);
       this.#seat?.answer(id, NOTHING, false);
     }
