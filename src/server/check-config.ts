@@ -1,3 +1,4 @@
+import { checkCookie } from "../backends/webrocket/admin.js";
 import { authenticatorOf, tlsOf } from "../brokers/nats/credentials.js";
 import type { Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
@@ -7,6 +8,7 @@ import { systemClock } from "../util/system-clock.js";
 import { makeParts } from "../vhosts/parts.js";
 import { createCertificates } from "./create-ports.js";
 import { partsContext } from "./create-vhosts.js";
+import { cookieOf } from "./create-webrocket.js";
 import { natsOptions } from "./nats-options.js";
 
 /**
@@ -32,6 +34,10 @@ export async function checkConfig(config: Config, log: Logger): Promise<void> {
     attempt(() => makeParts(path, settings, context).stop());
   }
   for (const [name, broker] of Object.entries(config.brokers)) attempt(() => tryBroker(name, broker));
+  attempt(() => {
+    const { admin } = config.webrocket;
+    if (admin !== undefined) checkCookie(cookieOf(admin));
+  });
   await tryCertificates(config, log).catch(note);
   if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
 }

@@ -8,6 +8,7 @@ import type { PortOptions } from "../net/port-listener.js";
 import type { OnPublished } from "../rpc/broadcast.js";
 import { loopbackHosts } from "../transport/host.js";
 import { HttpListener } from "../transport/http-listener.js";
+import type { OriginCheck } from "../transport/origin.js";
 import { refuseUpgrade } from "../transport/refuse.js";
 import { type Address, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
@@ -50,9 +51,10 @@ export function createWebrocket({ dialects, limits, webrocket }: Config, context
   };
 }
 
-/** No page has any business there: its origin is refused, whichever it is. */
+/** No page has any business there, whichever its origin. */
+const originAllowed: OriginCheck = (origin) => origin === undefined;
+
 function adminListener(address: Address, cookie: string, context: WebrocketContext): HttpListener {
-  const originAllowed = (origin: string | undefined): boolean => origin === undefined;
   const { handler } = new WebrocketAdmin({ ...context, admin: context.administration, cookie });
   return new HttpListener({
     ...context.portOf(address),
@@ -66,7 +68,8 @@ function adminListener(address: Address, cookie: string, context: WebrocketConte
   });
 }
 
-function cookieOf(admin: NonNullable<Config["webrocket"]["admin"]>): string {
+/** @throws CarillonError failed_precondition: the file cannot be read */
+export function cookieOf(admin: NonNullable<Config["webrocket"]["admin"]>): string {
   const { cookie, cookie_file: file } = admin;
   if (cookie !== undefined || file === undefined) return cookie ?? "";
   try {

@@ -1,15 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { BrokerRegistry } from "../brokers/registry.js";
 import { Clients } from "../clients/clients.js";
-import { empty, exitLost, exitLostOf } from "../commands/exit.js";
 import { hookClient } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { Control } from "../control/control.js";
-import type { Topic } from "../core/topic.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
-import { CarillonError } from "../errors.js";
 import { healthz, readyz } from "../observe/health.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -17,9 +14,8 @@ import { Gatekeeper } from "../rpc/gatekeeper.js";
 import type { Store } from "../store/store.js";
 import type { Handler } from "../transport/http-listener.js";
 import { pageRoutes } from "../transport/page.js";
-import { type Address, formatAddress, isLoopback } from "../util/address.js";
+import { isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
-import type { Vhost } from "../vhosts/vhost.js";
 import { before } from "./before.js";
 import { createBrokers } from "./create-brokers.js";
 import { type ClusterParts, createCluster } from "./create-cluster.js";
@@ -31,6 +27,8 @@ import { createServices } from "./create-services.js";
 import { createStore } from "./create-store.js";
 import { createVhosts, type VhostWorld } from "./create-vhosts.js";
 import { createWork, type Work } from "./create-work.js";
+import { listenAt } from "./listen-at.js";
+import { vhostEvents } from "./vhost-events.js";
 import { tellWhoGetsIn } from "./who-gets-in.js";
 
 /** Where a node can be reached. */
@@ -315,45 +313,13 @@ export class Server {
       store: this.#store,
       events: {
         onLoaded,
-        onChanged: ({ name }, access) => {
-          const { attendance, userTopics } = this.#services;
-          this.#messaging.index.refresh(name, (topic, rules) => {
-            attendance.ruled(topic, rules);
-          });
-          for (const client of this.#clients.all(name)) {
-            exitLost(client, { principal: client.principal, access }, this.#services);
-          }
-          userTopics.refresh(name);
-        },
-        onDeleted: ({ name }) => this.#clients.disconnectAll(name, "vhost_deleted"),
-        onChannelRuled: (vhost, channel, before) => {
-          const topics = this.#topicsNamed(vhost.name, channel);
-          if (topics.length === 0) return;
-          this.#rule(vhost, topics);
-          const access = { exists: () => true, rulesFor: () => before };
-          for (const topic of topics) exitLostOf(topic, access, this.#services);
-        },
-        onChannelClosed: (vhost, channel) => {
-          const topics = this.#topicsNamed(vhost.name, channel);
-          for (const topic of topics) empty(topic, this.#services);
-          this.#rule(vhost, topics);
-        },
+        ...vhostEvents(() => ({
+          messaging: this.#messaging,
+          services: this.#services,
+          brokers: this.#brokers,
+        })),
       },
     });
-  }
-
-  /** With all brokers. */
-  #topicsNamed(vhost: string, name: string): Topic[] {
-    const all = [...this.#brokers.all].map((broker) => this.#messaging.index.find(vhost, broker.name, name));
-    return all.filter((topic) => topic !== undefined);
-  }
-
-  #rule(vhost: Vhost, topics: readonly Topic[]): void {
-    for (const topic of topics) {
-      const before = topic.rules;
-      topic.rules = vhost.rulesFor(topic.name);
-      this.#services.attendance.ruled(topic, before);
-    }
   }
 
   #createClients(): Clients {
@@ -379,22 +345,6 @@ export class Server {
 
 export function servesPage({ http, page }: Config): boolean {
   return page === "on" || (page === "auto" && isLoopback(http.host));
-}
-
-/** @returns where it listens, as HOST:PORT; undefined where nothing is to */
-async function listenAt(
-  name: string,
-  wanted: Address | undefined,
-  listener: { listen(): Promise<Address> } | undefined,
-): Promise<string | undefined> {
-  if (wanted === undefined || listener === undefined) return undefined;
-  try {
-    return formatAddress(await listener.listen());
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const text = `cannot listen on ${name} address ${formatAddress(wanted)}: ${reason}`;
-    throw new CarillonError("failed_precondition", text, { cause });
-  }
 }
 
 /** Whoever started it is told. */

@@ -5,6 +5,9 @@ import { answerJson } from "../http.js";
 import { AdminRefusal, type AdminServices, operate } from "./admin-operations.js";
 import { readPath } from "./admin-path.js";
 
+/** In characters; as the configuration has it. */
+const SHORTEST_COOKIE = 16;
+
 export interface WebrocketAdminOptions extends AdminServices {
   /** What has to be shown in the header `X-WebRocket-Cookie`: a secret. */
   readonly cookie: string;
@@ -12,11 +15,22 @@ export interface WebrocketAdminOptions extends AdminServices {
   readonly onFault: (cause: unknown) => void;
 }
 
+/** @throws CarillonError invalid_argument: it is too short, as of an empty file */
+export function checkCookie(cookie: string): void {
+  if (cookie.length >= SHORTEST_COOKIE) return;
+  throw new CarillonError(
+    "invalid_argument",
+    `webrocket.admin: expected a cookie of at least ${SHORTEST_COOKIE} characters`,
+  );
+}
+
 /** WebRocket's admin interface: vhosts, their tokens and channels, and who works for them. The default vhost is not in it. */
 export class WebrocketAdmin {
   readonly #options: WebrocketAdminOptions;
 
+  /** @throws CarillonError invalid_argument: a cookie that is too short, as of an empty file */
   constructor(options: WebrocketAdminOptions) {
+    checkCookie(options.cookie);
     this.#options = options;
   }
 

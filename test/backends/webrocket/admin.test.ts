@@ -3,7 +3,7 @@ import { request as httpRequest } from "node:http";
 import { FileStore } from "../../../src/store/file.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { temporaryFolder } from "../../support/temporary-files.js";
+import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
 import { enter, startLocalDispatch } from "../../workers/support.js";
 import { createStore, createWorld, startAdmin, TOKEN, type World } from "./support.js";
 
@@ -57,6 +57,17 @@ test("X40: without the cookie, or with another one, nothing is told and nothing 
     }
   }
   expect(world.vhosts.get("/made")).toBeUndefined();
+});
+
+test("X40: a cookie that could be guessed, or is none, as that of an empty file, ends the start", async () => {
+  for (const cookie of ["", "fifteen letters"]) {
+    await expect(startAdmin(await createWorld(), cookie, temporaryFile("cookie", `${cookie}\n`))).rejects.toMatchObject(
+      {
+        code: "invalid_argument",
+        message: "webrocket.admin: expected a cookie of at least 16 characters",
+      },
+    );
+  }
 });
 
 test("X41: vhosts are made, told and deleted; the default one is not told of", async () => {

@@ -128,8 +128,9 @@ export async function startBackend(
 }
 
 /** The admin interface on a free port. @returns its URL */
-export async function startAdmin(world: World, cookie: string): Promise<string> {
-  const config = parseConfig({ webrocket: { admin: { listen: "127.0.0.1:0", cookie } } });
+export async function startAdmin(world: World, cookie: string, file?: string): Promise<string> {
+  const source = file === undefined ? { cookie } : { cookie_file: file };
+  const config = parseConfig({ webrocket: { admin: { listen: "127.0.0.1:0", ...source } } });
   const { admin } = createWebrocket(config, {
     ...world,
     portOf: (address) => ({ address }),
