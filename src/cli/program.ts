@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { packageVersion } from "../util/package-root.js";
 import { EXIT } from "./exit-code.js";
+import { addWebrocketCommands } from "./webrocket-commands.js";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 server or broker not reachable.`;
@@ -98,6 +99,8 @@ function createProgram(): Command {
     .command("hash")
     .description("print the hash of a key that is read from stdin")
     .action(async () => (await import("./key.js")).hashKeyOfStdin());
+
+  addWebrocketCommands(program);
 
   const configCommand = program
     .command("config")
