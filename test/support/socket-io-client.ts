@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { cleanUp } from "./clean-up.js";
@@ -55,12 +54,6 @@ export class StockClient {
 
   emit(event: string, ...values: readonly unknown[]): void {
     this.socket.emit(event, ...values);
-  }
-
-  /** Resolves when a client that polled has come to a WebSocket. */
-  async upgraded(): Promise<void> {
-    const { engine } = this.socket.io;
-    if (engine.transport.name !== "websocket") await once(engine as unknown as NodeJS.EventEmitter, "upgrade");
   }
 }
 

@@ -60,7 +60,7 @@ export function topicsOf(fields: Fields): readonly string[] {
   if (!Array.isArray(topics) || !topics.every((topic) => typeof topic === "string")) {
     throw invalid("topics: not a list of strings");
   }
-  return topics as readonly string[];
+  return topics;
 }
 
 /** Which group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */

@@ -40,7 +40,13 @@ export function createSocketIo(frameBytes: number): Server {
 function webSocketServer(frameBytes: number): new (options: ServerOptions) => WebSocketServer {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {
-      super({ ...options, ...receiverLimits(frameBytes), ...{ closeTimeout: CLOSE_TIMEOUT } });
+      // The library's type definitions lack some of its options.
+      const all: ServerOptions & { closeTimeout: number } = {
+        ...options,
+        ...receiverLimits(frameBytes),
+        closeTimeout: CLOSE_TIMEOUT,
+      };
+      super(all);
     }
   };
 }

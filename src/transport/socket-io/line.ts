@@ -1,21 +1,25 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Clock } from "../../core/ports.js";
-import { CarillonError } from "../../errors.js";
 import type { Place } from "./place.js";
 
 /** How long a connection may be without a namespace, in milliseconds. */
 export const IDLE_TIMEOUT = 10_000;
 /** How long a peer may take to answer a close, in milliseconds; then its connection is cut. */
 export const CLOSE_TIMEOUT = 3_000;
-/** How long the next poll of a client that is to be told of the end may take: whoever comes later finds nobody. */
-const LAST_POLL_TIMEOUT = 250;
+/** The same for the next poll of a client that polls, which is to bring it what was written last. */
+const LAST_POLL_TIMEOUT = 1_000;
 /** Bytes of what the library says itself that may wait for the peer: nobody has to read what it provokes. */
 const UNREAD_BYTES = 65_536;
 
 /** What the library has and its types do not tell. */
 interface Inside {
   readonly id: string;
-  transport: { closeTimeout?: number; socket?: Reading & { terminate(): void }; emit(event: "close"): void };
+  transport: {
+    readonly name: string;
+    closeTimeout?: number;
+    socket?: Reading & { terminate(): void };
+    emit(event: "close"): void;
+  };
 }
 
 interface Reading {
@@ -76,11 +80,8 @@ export class Line {
     return this.#connection.readyState === "open";
   }
 
-  /** @throws CarillonError already_exists: a connection is in a namespace once */
+  /** A connection is in a namespace once. */
   enter(namespace: string, place: Place): void {
-    if (this.places.has(namespace)) {
-      throw new CarillonError("already_exists", `this connection is in ${namespace} already`);
-    }
     if (this.places.size > 0) this.#counts.connections += 1;
     this.places.set(namespace, place);
     this.#cancelIdle?.();
@@ -99,7 +100,8 @@ export class Line {
     if (!this.open) return;
     this.#connection.close();
     if (this.#connection.readyState === "closed") return;
-    this.#cancelCut = this.#clock.after(CLOSE_TIMEOUT, () => this.cut());
+    const timeout = this.#inside.transport.name === "polling" ? LAST_POLL_TIMEOUT : CLOSE_TIMEOUT;
+    this.#cancelCut = this.#clock.after(timeout, () => this.cut());
   }
 
   cut(): void {

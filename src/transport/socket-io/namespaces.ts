@@ -82,9 +82,15 @@ export class Namespaces {
   }
 
   async #arrive(socket: Socket, next: Next): Promise<void> {
+    const line = this.#options.lineOf(socket.conn);
+    if (line?.places.has(socket.nsp.name) === true) {
+      // It has asked twice, and one answer is under way.
+      arriving(socket).delete(socket.id);
+      return;
+    }
     let place: Place | undefined;
     try {
-      place = this.#placeFor(socket);
+      place = this.#placeFor(socket, line);
       place.admit(await this.#decision(place.arrival));
       this.#checkThere(place);
       next();
@@ -97,9 +103,8 @@ export class Namespaces {
   }
 
   /** @throws CarillonError */
-  #placeFor(socket: Socket): Place {
-    const { checkRoom, credentialsOf, lineOf, sessionIds } = this.#options;
-    const line = lineOf(socket.conn);
+  #placeFor(socket: Socket, line: Line | undefined): Place {
+    const { checkRoom, credentialsOf, sessionIds } = this.#options;
     if (line === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
     // The first one on a line has been counted with it.
@@ -222,10 +227,15 @@ function end(socket: Socket, { line }: Place, reason: CloseReason | ChosenClose)
  * there by the id that it has when it has arrived.
  */
 function rename(socket: Socket, id: string): void {
-  const { _preConnectSockets: arriving } = socket.nsp as unknown as {
-    readonly _preConnectSockets: Map<string, Socket>;
-  };
-  arriving.delete(socket.id);
+  const sockets = arriving(socket);
+  sockets.delete(socket.id);
   Object.assign(socket, { id });
-  arriving.set(id, socket);
+  sockets.set(id, socket);
 }
+
+/** The sockets of a namespace that have not been let in yet, which the library keeps to itself. */
+function arriving({ nsp }: Socket): Map<string, Socket> {
+  return (nsp as unknown as Readonly<Record<typeof ARRIVING, Map<string, Socket>>>)[ARRIVING];
+}
+
+const ARRIVING = "_preConnectSockets";

@@ -17,6 +17,9 @@ const MAX_ATTACHMENTS = 10;
 /** Longest path of a vhost, in characters. */
 const MAX_NAMESPACE = 255;
 
+/** Characters that a client may say with its wish to be connected: the library keeps them. Node's headers may have as many. */
+const MAX_AUTH = 16_384;
+
 /** The name under which the library brings every event: what clients call theirs stays out of its emitters. */
 export const CLIENT_EVENT = "event";
 
@@ -140,6 +143,7 @@ export class PacketDecoder extends EventEmitter {
 /** What a client says with its wish to be connected. */
 function authOf(text: string): object | undefined {
   if (text === "") return undefined;
+  if (text.length > MAX_AUTH) throw new Error("too large");
   const auth = parseJson(text);
   if (!isObject(auth)) throw new Error("no object");
   return auth;

@@ -8,7 +8,6 @@ export class Place {
   #admitted: Admitted | undefined;
   #state: "at the door" | "inside" | "gone" = "at the door";
 
-  /** @throws CarillonError already_exists: its connection is in that namespace */
   constructor(line: Line, arrival: Arrival) {
     this.line = line;
     this.arrival = arrival;

@@ -163,11 +163,7 @@ describe("what waits", () => {
     await flood.next();
     flood.socket.pause();
     const packet = `40/${"a".repeat(250)},`;
-    let over = false;
-    flood.socket.once("close", () => {
-      over = true;
-    });
-    while (!over) {
+    while (!flood.socket.closed) {
       for (let more = 0; more < 1_000; more += 1) flood.send(frame(OPCODE.text, packet));
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -23,10 +23,11 @@ function decoded(...chunks: readonly unknown[]): Decoded[] | "violation" {
   return packets;
 }
 
+const event = (nsp: string, ...data: readonly unknown[]) => [{ type: 2, nsp, data: [CLIENT_EVENT, ...data] }];
+
 const bytes = (length: number): Buffer => Buffer.alloc(length, 7);
 
 test("I14: packets are read as what they are; events stay text", () => {
-  const event = (nsp: string, ...data: readonly unknown[]) => [{ type: 2, nsp, data: [CLIENT_EVENT, ...data] }];
   expect(decoded('2["a",{"b":1}]')).toEqual(event("/", '["a",{"b":1}]', undefined, []));
   expect(decoded('20["a"]')).toEqual(event("/", '["a"]', 0, []));
   expect(decoded('2/shop/eu,12["a"]')).toEqual(event("/shop/eu", '["a"]', 12, []));

@@ -1,0 +1,104 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Socket } from "socket.io-client";
+import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
+import { inBrowser, openPage, type TestPage } from "../support/browser.js";
+import { cleanUp } from "../support/clean-up.js";
+import { startNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+import { TRANSPORTS } from "../support/socket-io-client.js";
+import { startWorker } from "../support/worker.js";
+
+const CLIENT = readFileSync(join(__dirname, "../../node_modules/socket.io-client/dist/socket.io.min.js"));
+
+/** What the page has beside the library. */
+interface Page {
+  io(url: string, options: object): Socket;
+  socket: Socket;
+  heard: unknown[][];
+}
+
+/** An app of another origin, which has nothing but the stock client. */
+async function serveApp(): Promise<string> {
+  const server = createServer((request, response) => {
+    const isScript = request.url === "/client.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.end(
+      isScript ? CLIENT : '<!doctype html><link rel="icon" href="data:,"><script src="/client.js"></script>',
+    );
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanUp(async () => {
+    const closed = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Resolves with the next event that the page hears. */
+async function heard({ page }: TestPage): Promise<unknown[]> {
+  const handle = await page.waitForFunction(() => (globalThis as unknown as Page).heard.shift());
+  return (await handle.jsonValue()) as unknown[];
+}
+
+inBrowser("Socket.IO in a browser", () => {
+  test.each(TRANSPORTS)("I15, I16: the stock client of another origin does it all over %s", async (transport) => {
+    const app = await serveApp();
+    const node = await startNode({ ...CONFIG, origins: [app] });
+    const worker = await startWorker(node, ["*"]);
+    const shown = await openPage(app);
+    const ask = (event: string, value: unknown): Promise<unknown> =>
+      shown.page.evaluate(
+        async ([name, argument]) => (globalThis as unknown as Page).socket.emitWithAck(String(name), argument),
+        [event, value],
+      );
+    const id = await shown.page.evaluate(
+      async ([url, way]) => {
+        const page = globalThis as unknown as Page;
+        page.heard = [];
+        page.socket = page.io(String(url), { transports: [way], withCredentials: true });
+        page.socket.onAny((...event: unknown[]) => {
+          page.heard.push(event.map((value) => (value instanceof ArrayBuffer ? [...new Uint8Array(value)] : value)));
+        });
+        await new Promise((resolve, reject) => {
+          page.socket.on("connect", () => resolve(undefined));
+          page.socket.on("connect_error", reject);
+        });
+        return page.socket.id;
+      },
+      [node.http, transport],
+    );
+    expect(await ask("request_elevation", { token: await tokenFor("eve") })).toEqual({
+      success: true,
+      room: `${id}_auth`,
+    });
+    expect(await ask("spectate", { guild_id: "42", include_logs: true })).toEqual({ ok: true });
+    await publish(node, [
+      { topics: ["42"], payload: '{"text":"ü 😀"}', event: "log_pool" },
+      { topics: ["42"], payload: "plain" },
+      { topics: ["42"], payload: Uint8Array.of(255, 0, 30), event: "bytes" },
+    ]);
+    expect(await heard(shown)).toEqual(["log_pool", { text: "ü 😀" }]);
+    expect(await heard(shown)).toEqual(["message", "plain"]);
+    expect(await heard(shown)).toEqual(["bytes", [255, 0, 30]]);
+
+    const answer = ask("pool_request", { _id: 1 });
+    const task = await worker.tasks.next();
+    expect(task).toMatchObject({ user: "eve", connectionId: id });
+    worker.answer(task, '{"part":1}', true);
+    expect(await heard(shown)).toEqual(["pool_response", { part: 1, _id: 1, finished: false }]);
+    worker.answer(task, '{"part":2}');
+    expect(await answer).toEqual({ part: 2, _id: 1, finished: true });
+    await publish(node, [{ topics: [`$connection.${id}`], payload: "1", event: "to_you" }]);
+    expect(await heard(shown)).toEqual(["to_you", 1]);
+    await shown.page.evaluate(() => {
+      (globalThis as unknown as Page).socket.disconnect();
+    });
+  });
+});

@@ -1,0 +1,124 @@
+import { ControlService } from "../../gen/carillon/v1/control_pb.js";
+import type { OnConnectRequest } from "../../gen/carillon/v1/hook_pb.js";
+import { SECRET } from "../access/jwts.js";
+import { tokenFor } from "../dialects/socketio/support.js";
+import { type Backend, jsonBackend } from "../hooks/backend.js";
+import { TestBackend, until } from "../support/backend.js";
+import { cleanUp } from "../support/clean-up.js";
+import { metric } from "../support/metrics.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+import { connectStock, stockClient, TRANSPORTS } from "../support/socket-io-client.js";
+
+const { method: control } = ControlService;
+
+type Event = "connect" | "join" | "disconnect";
+
+async function startAsking(events: Event[], vhost: object = {}): Promise<{ node: TestNode; backend: Backend }> {
+  const backend = await jsonBackend();
+  const hooks = { url: backend.url, events, timeout: "8s" };
+  const node = await startNode({ vhosts: { "/": { jwt: { secret: SECRET }, hooks, ...vhost } } });
+  cleanUp(() => void answerAll(backend));
+  return { node, backend };
+}
+
+async function answerAll(backend: Backend): Promise<never> {
+  for (;;) (await backend.asked.next()).answer({});
+}
+
+describe.each(TRANSPORTS)("Socket.IO clients over %s", (transport) => {
+  const options = { transports: [transport] };
+
+  test("I11: a backend lists them, joins and leaves for them, and disconnects them", async () => {
+    const node = await startNode();
+    const client = await connectStock(node.http, { ...options, extraHeaders: { "user-agent": "app/1" } });
+    const backend = new TestBackend(node);
+    const target = { target: { case: "connectionId" as const, value: client.id } };
+    const { connections } = await backend.call(control.listConnections, {});
+    expect(connections).toMatchObject([
+      { id: client.id, dialect: "socketio", address: "127.0.0.1", userAgent: "app/1" },
+    ]);
+    await backend.call(control.subscribe, { target, topics: ["a"] });
+    expect(await client.heard.next()).toEqual({ event: "join", value: { topics: ["a"] } });
+    await backend.say("a", "1");
+    expect(await client.heard.next()).toEqual({ event: "message", value: 1 });
+    await backend.call(control.unsubscribe, { target, topics: ["a"] });
+    expect(await client.heard.next()).toEqual({ event: "leave", value: { topics: ["a"] } });
+    await backend.call(control.disconnect, { target, code: 4000, reason: "enough" });
+    const value = { code: 4000, message: "enough", context: "connection" };
+    expect(await client.heard.next()).toMatchObject({ event: "error", value });
+    expect(await client.ended.next()).toBe("io server disconnect");
+  });
+
+  test("I12: a vhost that is made at run time is a namespace, until it is deleted", async () => {
+    const node = await startNode();
+    const backend = new TestBackend(node);
+    await expect(connectStock(`${node.http}/made`, options)).rejects.toThrow("Invalid namespace");
+    for (let time = 0; time < 2; time += 1) {
+      await backend.call(control.createVhost, { path: "/made" });
+      const client = await connectStock(`${node.http}/made`, options);
+      expect(await client.ask("join", { topics: ["a"] })).toEqual({ ok: true });
+      await backend.call(control.deleteVhost, { path: "/made" });
+      expect(await client.heard.next()).toMatchObject({ event: "error", value: { code: 4404 } });
+      expect(await client.ended.next()).toBe("io server disconnect");
+    }
+    await expect(connectStock(`${node.http}/made`, options)).rejects.toThrow("Invalid namespace");
+  });
+
+  test("I2: the backend is asked who comes in, and never told the token", async () => {
+    const { backend, node } = await startAsking(["connect"]);
+    const token = await tokenFor("eve");
+    const client = stockClient(node.http, {
+      ...options,
+      query: { token, x: "y" },
+      extraHeaders: { authorization: `Bearer ${token}` },
+    });
+    const connected = client.connected();
+    const asked = await backend.asked.next();
+    const { client: who, uri } = asked.request as OnConnectRequest;
+    expect(who).toMatchObject({ dialect: "socketio", user: "eve" });
+    expect(uri).toMatch(/^\/socket\.io\/\?.*x=y/);
+    expect(
+      JSON.stringify(asked.request, (_key, value: unknown) => (typeof value === "bigint" ? "" : value)),
+    ).not.toContain(token);
+    asked.answer({ allow: { topics: ["a"] } });
+    await connected;
+    expect(await client.heard.next()).toEqual({ event: "join", value: { topics: ["a"] } });
+    const second = stockClient(node.http, options);
+    const refused = second.connected().catch((error: unknown) => error);
+    (await backend.asked.next()).answer({ refuse: { status: 403 } });
+    expect(await refused).toMatchObject({ data: { code: "permission_denied", status: 403 } });
+  });
+
+  test("I17: a client that goes while it is decided on is not there afterwards, and counts for nothing", async () => {
+    const { backend, node } = await startAsking(["connect"], { limits: { connections: 1 } });
+    const client = stockClient(node.http, options);
+    client.connected().catch(() => {});
+    const asked = await backend.asked.next();
+    client.socket.io.engine.close();
+    while ((await metric(node, "carillon_connections")) > 0);
+    asked.answer({ allow: {} });
+    void answerAll(backend);
+    // Its place is free when the answer has come.
+    const other = await until(
+      () => connectStock(node.http, options).catch(() => undefined),
+      (connected) => connected !== undefined,
+    );
+    const { connections } = await new TestBackend(node).call(control.listConnections, {});
+    expect(connections.map(({ id }) => id)).toEqual([other?.id]);
+  });
+
+  test("O6: while an event waits for the backend, no more is read than may wait, and nothing is lost", async () => {
+    const { backend, node } = await startAsking(["join"]);
+    const client = await connectStock(node.http, options);
+    const first = client.ask("join", { topics: ["first"] });
+    const asked = await backend.asked.next();
+    const filler = "x".repeat(30_000);
+    const others = Array.from({ length: 150 }, () => client.ask("unknown", { filler }));
+    await publish(node, [{ topics: [`$connection.${client.id}`], payload: "1" }]);
+    expect(await client.heard.next()).toEqual({ event: "message", value: 1 });
+    asked.answer({ allow: {} });
+    expect(await first).toEqual({ ok: true });
+    for (const answer of others) expect(await answer).toMatchObject({ ok: false, error: { code: 404 } });
+  });
+});
