@@ -1,5 +1,6 @@
 import { Connection } from "./connection.js";
 import { element } from "./dom.js";
+import { ringBell, showConnection } from "./masthead.js";
 import { PublishForm } from "./publish-form.js";
 import { Topics } from "./topics.js";
 import { Traffic } from "./traffic.js";
@@ -56,15 +57,8 @@ function stateChanged(state) {
 }
 
 function showState(state) {
-  const label = element("state");
-  label.dataset.state = state.name;
-  label.textContent = stateInWords(state);
-  element("state-dot").dataset.state = state.name;
+  showConnection(state.name, stateInWords(state), state.lastClose && closeInWords(state.lastClose));
   element("retry").hidden = state.name !== "reconnecting";
-  element("toggle").textContent = state.name === "disconnected" ? "Connect" : "Disconnect";
-  const close = element("last-close");
-  close.hidden = state.lastClose === undefined;
-  if (state.lastClose !== undefined) close.textContent = closeInWords(state.lastClose);
 }
 
 function stateInWords(state) {
@@ -100,21 +94,6 @@ function retryWhenSeen() {
 }
 addEventListener("online", retryWhenSeen);
 document.addEventListener("visibilitychange", retryWhenSeen);
-
-// ---- The bell swings when something is heard ----
-
-const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-const SWING = [0, 14, -11, 7, -4, 0].map((degrees) => ({ transform: `rotate(${degrees}deg)` }));
-let swinging = false;
-
-function ringBell() {
-  if (swinging || reducedMotion.matches || document.hidden) return;
-  swinging = true;
-  const swing = element("bell").animate(SWING, { duration: 900, easing: "ease-in-out" });
-  swing.addEventListener("finish", () => {
-    swinging = false;
-  });
-}
 
 topics.join(firstTopics);
 connection.connect();

@@ -1,5 +1,6 @@
-import { element, showResult } from "./dom.js";
-import { publish, snippets } from "./publish.js";
+import { element } from "./dom.js";
+import { snippets } from "./publish.js";
+import { Publishing } from "./publishing.js";
 
 const COPIED_FOR_MS = 1_500;
 
@@ -8,9 +9,8 @@ export class PublishForm {
   #topic = element("publish-topic");
   #event = element("publish-event");
   #payload = element("publish-payload");
-  #result = element("publish-result");
+  #publishing = new Publishing();
   #topics;
-  #turn = 0;
 
   /** `topics` is the connection's map; `join` joins a list of names. */
   constructor({ topics, join, firstTopic }) {
@@ -19,7 +19,7 @@ export class PublishForm {
     const form = element("publish-form");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#submit();
+      void this.#publishing.publish(this.#values());
     });
     form.addEventListener("input", () => this.show());
     this.#payload.addEventListener("keydown", (event) => {
@@ -48,28 +48,6 @@ export class PublishForm {
   #values() {
     return { topic: this.#topic.value.trim(), event: this.#event.value.trim(), payload: this.#payload.value };
   }
-
-  async #submit() {
-    const turn = ++this.#turn;
-    const began = performance.now();
-    let kind = "good";
-    let text;
-    try {
-      text = receiptsInWords(await publish(this.#values()), performance.now() - began);
-    } catch (error) {
-      kind = "bad";
-      text = error.message;
-    }
-    // An older answer that comes late must not cover a newer one.
-    if (turn === this.#turn) showResult(this.#result, kind, text);
-  }
-}
-
-function receiptsInWords([receipt], milliseconds) {
-  const stage = receipt?.stage?.replace(/^STAGE_/, "").toLowerCase();
-  const parts = [stage ? `Published: ${stage}` : "Published", `${Math.max(1, Math.round(milliseconds))} ms`];
-  if (receipt?.id) parts.push(`id ${receipt.id}`);
-  return parts.join(" · ");
 }
 
 async function copy(button) {

@@ -1,28 +1,27 @@
 // Publishing as a backend does, with plain JSON over HTTP (the Connect protocol), and the same as text to copy.
 
+import { post, refusal } from "./post.js";
+
 const PATH = "/websockets.v1.BroadcastService/Publish";
-const TIMEOUT_MS = 10_000;
 const LONGEST_SNIPPET_PAYLOAD = 10_000;
 
-/** Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown as it is. */
-export async function publish({ topic, payload, event }) {
-  let response;
-  try {
-    response = await fetch(PATH, {
-      method: "POST",
-      headers: { "content-type": "application/json", "connect-protocol-version": "1" },
-      body: JSON.stringify(requestBody(topic, base64(payload), event)),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    const late = error.name === "TimeoutError";
-    const why = late ? `No answer within ${TIMEOUT_MS / 1000} s.` : "The server could not be reached.";
-    throw new Error(why, { cause: error });
-  }
-  const answer = await response.json().catch(() => undefined);
+/**
+ * Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown as it is. `headers` say
+ * who asks, and for which vhost, where that matters.
+ */
+export async function publish({ topic, payload, event }, headers = {}) {
+  const body = requestBody(topic, base64(payload), event);
+  const { response, answer } = await post(PATH, body, { "connect-protocol-version": "1", ...headers });
   if (response.ok && answer?.ok === true) return answer.receipts ?? [];
-  if (answer?.code) throw new Error(`${answer.code}: ${answer.message ?? "no reason given"}`);
-  throw new Error(`HTTP ${response.status} ${response.statusText}`.trim());
+  throw refusal({ response, answer });
+}
+
+/** What `publish` resolved to, after so many milliseconds. */
+export function receiptsInWords([receipt], milliseconds) {
+  const stage = receipt?.stage?.replace(/^STAGE_/, "").toLowerCase();
+  const parts = [stage ? `Published: ${stage}` : "Published", `${Math.max(1, Math.round(milliseconds))} ms`];
+  if (receipt?.id) parts.push(`id ${receipt.id}`);
+  return parts.join(" · ");
 }
 
 /** What the form holds as code: `curl` and `publish` send it, `listen` hears it. */

@@ -1,19 +1,13 @@
-// The rows of the two lists. Whatever comes from outside enters the page as text, never as markup.
+// The rows of messages. Whatever comes from outside enters the page as text, never as markup.
+
+import { shortened, showTime } from "./row-parts.js";
 
 const SHORT_PAYLOAD = 300;
-const SHORT_FRAME = 2_000;
 const LONGEST_DUMP_BYTES = 1_024;
 // So many colours (classes tone-0 to tone-5) tell topics apart at a glance.
 const TONES = 6;
 
-const WAYS = {
-  sent: ["→", "sent"],
-  received: ["←", "received"],
-  note: ["·", "note"],
-};
-
 const messageTemplate = document.querySelector("#message-template").content.firstElementChild;
-const frameTemplate = document.querySelector("#frame-template").content.firstElementChild;
 const messagesOfRows = new WeakMap();
 const tones = new Map();
 
@@ -78,50 +72,6 @@ function addFact(list, term, value) {
   const text = document.createElement("dd");
   text.textContent = value;
   list.append(name, text);
-}
-
-/** One frame, as it went over the wire. A very long one is cut until asked for. */
-export function frameRow({ way, text, at }) {
-  const row = frameTemplate.cloneNode(true);
-  const [time, sign, code] = row.children;
-  const [arrow, name] = WAYS[way];
-  row.dataset.way = way;
-  showTime(time, at);
-  sign.textContent = arrow;
-  sign.title = name;
-  sign.setAttribute("role", "img");
-  sign.setAttribute("aria-label", name);
-  code.textContent = shortened(text, SHORT_FRAME);
-  if (text.length > SHORT_FRAME) code.after(showAll(code, text));
-  return row;
-}
-
-function showAll(code, text) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "small";
-  button.textContent = `Show all ${text.length.toLocaleString("en")} characters`;
-  button.addEventListener("click", () => {
-    code.textContent = text;
-    button.remove();
-  });
-  return button;
-}
-
-function showTime(element, at) {
-  const date = new Date(at);
-  if (Number.isNaN(date.getTime())) return;
-  element.dateTime = date.toISOString();
-  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => padded(part, 2)).join(":");
-  element.textContent = `${clock}.${padded(date.getMilliseconds(), 3)}`;
-}
-
-function padded(number, digits) {
-  return String(number).padStart(digits, "0");
-}
-
-function shortened(text, length) {
-  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 /** JSON indented, anything else as it is. Only white space changes: parsing and printing would round large numbers. */

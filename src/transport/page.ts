@@ -19,7 +19,14 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** The page to try Carillon in: the files of page/ at the root, read once. */
+/** Where the files are that are not at their own names. */
+const PATHS: Readonly<Record<string, readonly string[]>> = {
+  "index.html": ["/"],
+  // One page for all of them: it tells by its address which one it is to speak.
+  "dialect.html": ["broadcaster", "rootsocket", "webrocket", "socketio"].map((name) => `/try/${name}`),
+};
+
+/** The pages to try Carillon in: the files of page/ at the root, read once. */
 export function pageRoutes(): Map<string, Handler> {
   const folder = join(packageRoot, "page");
   const routes = new Map<string, Handler>();
@@ -27,7 +34,7 @@ export function pageRoutes(): Map<string, Handler> {
     const type = TYPES[extname(name)];
     if (type === undefined) continue;
     const body = readFileSync(join(folder, name));
-    routes.set(name === "index.html" ? "/" : `/${name}`, (request, response) => {
+    const handler: Handler = (request, response) => {
       if (request.method !== "GET" && request.method !== "HEAD") {
         response.writeHead(405, { allow: "GET, HEAD" }).end();
         return;
@@ -35,7 +42,8 @@ export function pageRoutes(): Map<string, Handler> {
       response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": body.length });
       // Node leaves the body out of the answer to HEAD.
       response.end(body);
-    });
+    };
+    for (const path of PATHS[name] ?? [`/${name}`]) routes.set(path, handler);
   }
   return routes;
 }

@@ -1,10 +1,11 @@
 import { startNode } from "../support/node.js";
 
-const FILES = ["/page.css", "/page.js", "/connection.js", "/bell.svg"];
+const PAGES = ["/", "/try/broadcaster", "/try/rootsocket", "/try/webrocket", "/try/socketio"];
+const FILES = ["/page.css", "/page.js", "/connection.js", "/dialect.js", "/webrocket.js", "/bell.svg"];
 
 test("a node on loopback serves the page, with a policy that lets nothing in from elsewhere", async () => {
   const node = await startNode();
-  for (const path of ["/", ...FILES]) {
+  for (const path of [...PAGES, ...FILES]) {
     const response = await fetch(node.http + path);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-security-policy")).toMatch(
@@ -26,7 +27,7 @@ test("the page is for reading only", async () => {
 
 test("page: off serves none of it", async () => {
   const node = await startNode({ page: "off" });
-  for (const path of ["/", ...FILES]) expect((await fetch(node.http + path)).status).toBe(404);
+  for (const path of [...PAGES, ...FILES]) expect((await fetch(node.http + path)).status).toBe(404);
   expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
 });
 

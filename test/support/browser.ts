@@ -59,6 +59,8 @@ export async function stopBrowser(): Promise<void> {
 export const NO_SERVER = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Unexpected response code|status of 503/;
 
 export interface PageOptions {
+  /** Which page, as `try/webrocket`; by default the native protocol's. */
+  readonly path?: string;
   /** Topics behind the link, as `#foo,bar`; by default there is no link and the page chooses. */
   readonly hash?: string;
   /** Problems that the test provokes, such as connections that fail while there is no server. */
@@ -184,9 +186,9 @@ export class TestPage {
   }
 }
 
-/** Opens the page of a node. After the test it is closed, and whatever the browser complained about fails the test. */
+/** Opens a page of a node. After the test it is closed, and whatever the browser complained about fails the test. */
 export async function openPage(http: string, options: PageOptions = {}): Promise<TestPage> {
-  const opened = await TestPage.open(`${http}/${options.hash ?? ""}`);
+  const opened = await TestPage.open(`${http}/${options.path ?? ""}${options.hash ?? ""}`);
   cleanUp(async () => complaints.push(...(await opened.close(options.expected))));
   return opened;
 }

@@ -24,6 +24,8 @@ export interface SpeakerClient {
   /** Publishes without waiting for an answer. Undefined: clients of the dialect do not publish. */
   readonly publish?: (channel: string, event: string, value: object) => void;
   readonly heard: Queue<Heard>;
+  /** All frames that are no messages; undefined where its stock client does not show them. */
+  readonly answers?: Queue<unknown>;
 }
 
 /** A dialect as tests speak it, with the stock client where there is one. */
@@ -189,11 +191,17 @@ interface Ears {
 function listen(client: TestClient, read: (frame: Record<string, unknown>) => Heard | undefined): Ears {
   const heard = new Queue<Heard>();
   const answers = new Queue<unknown>();
-  client.webSocket.on("message", (data: Buffer) => {
-    const frame = JSON.parse(data.toString("utf8")) as Record<string, unknown>;
-    const message = read(frame);
-    if (message === undefined) answers.push(frame);
-    else heard.push(message);
+  const sort = async (): Promise<void> => {
+    for (;;) {
+      // The first frames may have come with the connection, before anybody asked for one.
+      const frame = JSON.parse(await client.nextText()) as Record<string, unknown>;
+      const message = read(frame);
+      if (message === undefined) answers.push(frame);
+      else heard.push(message);
+    }
+  };
+  sort().catch(() => {
+    // The connection has ended.
   });
   return {
     heard,

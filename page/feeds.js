@@ -1,0 +1,93 @@
+import { element, oncePerFrame } from "./dom.js";
+import { RollingList } from "./rolling-list.js";
+
+/** A list that grows, and how fast it does. */
+export class Feed {
+  #noun;
+  #total = 0;
+  #before = 0;
+  #rate = 0;
+  list;
+
+  /** `id` is the list element's; `noun` says what the tally counts. */
+  constructor(id, renderRow, noun) {
+    this.list = new RollingList(element(id), renderRow);
+    this.#noun = noun;
+  }
+
+  count() {
+    this.#total++;
+  }
+
+  clear() {
+    this.list.clear();
+    this.#total = 0;
+    this.#before = 0;
+  }
+
+  measureRate() {
+    this.#rate = this.#total - this.#before;
+    this.#before = this.#total;
+  }
+
+  tally() {
+    const parts = [];
+    if (this.#total > 0) parts.push(`${this.#total.toLocaleString("en")} ${this.#noun}`);
+    if (this.#rate > 0) parts.push(`${this.#rate.toLocaleString("en")}/s`);
+    return parts;
+  }
+}
+
+/** Feeds of which one is shown, with what stands above them: pause, clear and the tally. */
+export class Feeds {
+  #feeds;
+  #shown;
+  #paused = false;
+  #tallySoon = oncePerFrame(() => this.#showTally());
+
+  /** The first one is shown. */
+  constructor(feeds) {
+    this.#feeds = feeds;
+    element("pause").addEventListener("click", ({ currentTarget }) => this.#pause(currentTarget));
+    element("clear").addEventListener("click", () => {
+      this.#shown.clear();
+      this.#showTally();
+    });
+    setInterval(() => {
+      for (const feed of feeds) feed.measureRate();
+      this.#showTally();
+    }, 1_000);
+    this.show(feeds[0]);
+  }
+
+  /** `size` is what the entry holds, in characters. What is not `counted` is no part of the tally. */
+  add(feed, entry, size, counted = true) {
+    if (counted) feed.count();
+    feed.list.add(entry, size);
+    this.#tallySoon();
+  }
+
+  /** `way` is sent, received or note: a note is the page's own word on what happened between two frames. */
+  addFrame(feed, way, text) {
+    this.add(feed, { way, text, at: Date.now() }, text.length, way !== "note");
+  }
+
+  show(chosen) {
+    this.#shown = chosen;
+    for (const feed of this.#feeds) feed.list.hold(this.#paused || feed !== chosen);
+    this.#showTally();
+  }
+
+  #pause(button) {
+    this.#paused = !this.#paused;
+    button.textContent = this.#paused ? "Resume" : "Pause";
+    button.classList.toggle("on", this.#paused);
+    this.show(this.#shown);
+  }
+
+  #showTally() {
+    const parts = this.#shown.tally();
+    if (this.#paused) parts.push("paused");
+    element("tally").textContent = parts.join(" · ");
+  }
+}

@@ -1,0 +1,24 @@
+import { element, showResult } from "./dom.js";
+import { publish, receiptsInWords } from "./publish.js";
+
+/** Publishes, and shows how that went. */
+export class Publishing {
+  #result = element("publish-result");
+  #turn = 0;
+
+  /** The same as of `publish`, but that it does not reject. */
+  async publish(message, headers) {
+    const turn = ++this.#turn;
+    const began = performance.now();
+    let kind = "good";
+    let text;
+    try {
+      text = receiptsInWords(await publish(message, headers), performance.now() - began);
+    } catch (error) {
+      kind = "bad";
+      text = error.message;
+    }
+    // An older answer that comes late must not cover a newer one.
+    if (turn === this.#turn) showResult(this.#result, kind, text);
+  }
+}

@@ -1,0 +1,96 @@
+const OPEN_TIMEOUT_MS = 10_000;
+
+/**
+ * One WebSocket whose frames are shown and not understood. It does not come back by itself: what happens to it is there to
+ * be seen. Its state is disconnected, connecting or connected. `events` has the callbacks onState, onFrame, onClosed and
+ * onFailed, which is told why there is not even an address to connect to.
+ */
+export class RawConnection {
+  #events;
+  #socket;
+  #state = "disconnected";
+  /** Counts what was begun: an address that comes after its connection was given up is not used. */
+  #turn = 0;
+  #timer;
+
+  constructor(events) {
+    this.#events = events;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** `findUrl` resolves to the address. */
+  async connect(findUrl) {
+    if (this.#state !== "disconnected") return;
+    const turn = ++this.#turn;
+    this.#enter("connecting");
+    try {
+      const url = await findUrl();
+      if (turn === this.#turn) this.#open(url);
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.#enter("disconnected");
+      this.#events.onFailed(error);
+    }
+  }
+
+  disconnect() {
+    const socket = this.#socket;
+    this.#forget();
+    socket?.close(1000);
+    this.#events.onClosed({ code: 1000, reason: "", opened: true, byUser: true });
+  }
+
+  /** Sends text as one frame. False when there is no connection to send it on. */
+  send(text) {
+    if (this.#state !== "connected") return false;
+    this.#socket.send(text);
+    this.#events.onFrame("sent", text);
+    return true;
+  }
+
+  #open(url) {
+    const socket = new WebSocket(url);
+    // Every handler asks whether its socket is still the one in use: one that was given up may report much later.
+    const current = (handler) => (event) => {
+      if (socket === this.#socket) handler(event);
+    };
+    const closed = ({ code, reason }) => {
+      const opened = this.#state === "connected";
+      this.#forget();
+      this.#events.onClosed({ code, reason, opened });
+    };
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener(
+      "open",
+      current(() => {
+        clearTimeout(this.#timer);
+        this.#enter("connected", url);
+      }),
+    );
+    socket.addEventListener(
+      "message",
+      current(({ data }) => this.#events.onFrame("received", data)),
+    );
+    socket.addEventListener("close", current(closed));
+    this.#socket = socket;
+    this.#timer = setTimeout(() => {
+      socket.close();
+      closed({ code: 1006, reason: "" });
+    }, OPEN_TIMEOUT_MS);
+  }
+
+  #forget() {
+    clearTimeout(this.#timer);
+    this.#turn++;
+    this.#socket = undefined;
+    this.#enter("disconnected");
+  }
+
+  #enter(state, url) {
+    this.#state = state;
+    this.#events.onState(state, url);
+  }
+}
