@@ -203,7 +203,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X38: a worker that cannot answer gets triggers, and no call, and counts for none", async () => {
+    test("X21: a worker that cannot answer gets triggers, and no call, and counts for none", async () => {
       await start();
       const mute = await enter(far, ["*"], { answers: false, capacity: 100 });
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
@@ -227,7 +227,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X38: calls that wait for the last worker that answers do not wait for others", async () => {
+    test("X21: calls that wait for the last worker that answers do not wait for others", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const mute = await enter(far, ["a"], { answers: false });
@@ -242,7 +242,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X38: triggers go round workers of both kinds", async () => {
+    test("X21: triggers go round workers of both kinds", async () => {
       await start();
       const workers = [];
       for (const node of nodes) {
@@ -255,7 +255,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X39: the workers of a vhost are listed, of all nodes", async () => {
+    test("X22: the workers of a vhost are listed, of all nodes", async () => {
       await start();
       expect(await near.dispatch.list("/")).toEqual({ workers: [], more: false, missing: [] });
       const answering = await enter(far, ["a", "b"], { name: "one", capacity: 5 });

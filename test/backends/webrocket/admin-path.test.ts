@@ -4,7 +4,7 @@ function read(path: string, ...known: readonly string[]) {
   return readPath(path, (vhost) => known.includes(vhost));
 }
 
-test("X41: paths of vhosts, and what stands behind them", () => {
+test("X24: paths of vhosts, and what stands behind them", () => {
   expect(read("/")).toEqual({ kind: "vhosts" });
   expect(read("/a")).toEqual({ kind: "vhost", vhost: "/a" });
   expect(read("/a/b")).toEqual({ kind: "vhost", vhost: "/a/b" });
@@ -16,7 +16,7 @@ test("X41: paths of vhosts, and what stands behind them", () => {
   expect(read("/a/channels/")).toEqual({ kind: "channel", vhost: "/a", channel: "" });
 });
 
-test("X41: the words are vhosts where nothing stands before them, or where there is such a vhost", () => {
+test("X24: the words are vhosts where nothing stands before them, or where there is such a vhost", () => {
   expect(read("/token")).toEqual({ kind: "vhost", vhost: "/token" });
   expect(read("/channels/c")).toEqual({ kind: "vhost", vhost: "/channels/c" });
   expect(read("/channels/channels")).toEqual({ kind: "channels", vhost: "/channels" });
@@ -28,7 +28,7 @@ test("X41: the words are vhosts where nothing stands before them, or where there
 });
 
 test.each(["//", "/a/", "/a//b", "/a.b", "/a/channels/%ff", "*", "", "/a%20b", "//token", "/channels/c.d"])(
-  "X41: nothing is at %j",
+  "X24: nothing is at %j",
   (path) => {
     expect(read(path)).toBeUndefined();
   },

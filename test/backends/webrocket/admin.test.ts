@@ -40,7 +40,7 @@ function channel(path: string, name: string) {
   return { name, links: { self: `${path}/channels/${name}`, vhost: path } };
 }
 
-test("X40: without the cookie, or with another one, nothing is told and nothing done", async () => {
+test("X23: without the cookie, or with another one, nothing is told and nothing done", async () => {
   const { ask, world } = await start();
   for (const cookie of ["", "another", COOKIE.slice(1), `${COOKIE}x`]) {
     for (const [method, path] of [
@@ -59,7 +59,7 @@ test("X40: without the cookie, or with another one, nothing is told and nothing 
   expect(world.vhosts.get("/made")).toBeUndefined();
 });
 
-test("X40: a cookie that could be guessed, or is none, as that of an empty file, ends the start", async () => {
+test("X23: a cookie that could be guessed, or is none, as that of an empty file, ends the start", async () => {
   for (const cookie of ["", "fifteen letters"]) {
     await expect(startAdmin(await createWorld(), cookie, temporaryFile("cookie", `${cookie}\n`))).rejects.toMatchObject(
       {
@@ -70,7 +70,7 @@ test("X40: a cookie that could be guessed, or is none, as that of an empty file,
   }
 });
 
-test("X41: vhosts are made, told and deleted; the default one is not told of", async () => {
+test("X24: vhosts are made, told and deleted; the default one is not told of", async () => {
   const { ask, world } = await start();
   const made = await ask("POST", "/made/here");
   expect(made).toEqual({ status: 302, location: "/made/here", body: { vhost: vhost("/made/here") } });
@@ -94,14 +94,14 @@ test("X41: vhosts are made, told and deleted; the default one is not told of", a
   expect(world.faults).toEqual([]);
 });
 
-test("X41: deleting all leaves those of the configuration, and tells of them", async () => {
+test("X24: deleting all leaves those of the configuration, and tells of them", async () => {
   const { ask } = await start();
   for (let number = 0; number < 25; number += 1) await ask("POST", `/made/${number}`);
   expect((await ask("DELETE", "/")).body).toEqual({ vhosts: [vhost("/test", TOKEN, true)] });
   expect((await ask("GET", "/")).body).toEqual({ vhosts: [vhost("/test", TOKEN, true)] });
 });
 
-test("X41: a vhost without a token has none here, and can be given one", async () => {
+test("X24: a vhost without a token has none here, and can be given one", async () => {
   const { ask, world } = await start();
   await world.administration.create("/made", { access: "private" });
   expect((await ask("GET", "/made")).body).toEqual({ vhost: vhost("/made", null) });
@@ -109,7 +109,7 @@ test("X41: a vhost without a token has none here, and can be given one", async (
   expect(world.vhosts.require("/made").settings.access).toBe("private");
 });
 
-test("X42: a new token takes the place of the one before", async () => {
+test("X25: a new token takes the place of the one before", async () => {
   const { ask, world } = await start();
   await ask("POST", "/made");
   const before = world.vhosts.require("/made").accessToken;
@@ -121,7 +121,7 @@ test("X42: a new token takes the place of the one before", async () => {
   expect(world.vhosts.require("/made").authenticator).toBe(authenticator);
 });
 
-test("X42: what is in the configuration is not changed here", async () => {
+test("X25: what is in the configuration is not changed here", async () => {
   const { ask, world } = await start();
   for (const [method, path] of [
     ["PUT", "/test/token"],
@@ -136,7 +136,7 @@ test("X42: what is in the configuration is not changed here", async () => {
   expect(world.vhosts.require("/test").accessToken).toBe(TOKEN);
 });
 
-test("X43: channels are opened, told and closed", async () => {
+test("X26: channels are opened, told and closed", async () => {
   const { ask } = await start();
   expect(await ask("POST", "/test/channels/foo")).toEqual({
     status: 302,
@@ -170,7 +170,7 @@ test("X43: channels are opened, told and closed", async () => {
   expect((await ask("GET", "/test/channels")).body).toEqual({ channels: [] });
 });
 
-test("X39: workers of both kinds are told of", async () => {
+test("X22: workers of both kinds are told of", async () => {
   const node = await startLocalDispatch();
   const { ask } = await start(await createWorld(undefined, createStore(), node.dispatch));
   await enter(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
@@ -191,7 +191,7 @@ test("X39: workers of both kinds are told of", async () => {
   });
 });
 
-test("X41: another method is refused, and told which there are", async () => {
+test("X24: another method is refused, and told which there are", async () => {
   const { ask } = await start();
   for (const [method, path, methods] of [
     ["POST", "/", "GET, DELETE"],
@@ -205,7 +205,7 @@ test("X41: another method is refused, and told which there are", async () => {
   }
 });
 
-test("X41: a query is not heeded, nor a body, however large", async () => {
+test("X24: a query is not heeded, nor a body, however large", async () => {
   const { ask, url } = await start();
   expect((await ask("GET", "/test?x=/other")).body).toEqual({ vhost: vhost("/test", TOKEN, true) });
   const headers = { "X-WebRocket-Cookie": COOKIE, "content-length": "1000000000" };
@@ -219,13 +219,13 @@ test("X41: a query is not heeded, nor a body, however large", async () => {
   request.destroy();
 });
 
-test("X40: a page has no business here", async () => {
+test("X23: a page has no business here", async () => {
   const { url } = await start();
   const headers = { "X-WebRocket-Cookie": COOKIE, origin: url };
   expect((await fetch(url, { headers })).status).toBe(403);
 });
 
-test("X44: what is made here survives a restart", async () => {
+test("X27: what is made here survives a restart", async () => {
   const folder = temporaryFolder();
   const stores: FileStore[] = [];
   const open = async (): Promise<FileStore> => {

@@ -41,7 +41,7 @@ async function webrocket(...args: readonly string[]): Promise<readonly [number, 
   return [process.exitCode, printed.stdout + printed.stderr];
 }
 
-test("X45: vhosts and their tokens", async () => {
+test("X28: vhosts and their tokens", async () => {
   expect(await webrocket("vhost", "add", "/made/here")).toEqual([0, expect.stringMatching(/^\/made\/here \w{40}\n$/)]);
   const first = world.vhosts.require("/made/here").accessToken;
   expect(await webrocket("vhosts")).toEqual([0, `/made/here ${first}\n/test ${TOKEN}\n`]);
@@ -52,7 +52,7 @@ test("X45: vhosts and their tokens", async () => {
   expect(await webrocket("vhosts")).toEqual([0, `/test ${TOKEN}\n`]);
 });
 
-test("X45: channels", async () => {
+test("X28: channels", async () => {
   expect(await webrocket("channel", "open", "/test", "foo")).toEqual([0, ""]);
   expect(await webrocket("channel", "open", "/test", "presence-bar")).toEqual([0, ""]);
   expect(await webrocket("channels", "/test")).toEqual([0, "foo\npresence-bar\n"]);
@@ -60,7 +60,7 @@ test("X45: channels", async () => {
   expect(await webrocket("channels", "/test")).toEqual([0, "presence-bar\n"]);
 });
 
-test("X45: workers", async () => {
+test("X28: workers", async () => {
   const one = await enter(node, ["a.*", "b"], { vhost: "/test", name: "one" });
   const two = await enter(node, ["*"], { vhost: "/test", answers: false });
   const name = node.member.node;
@@ -78,7 +78,7 @@ test.each([
   [["channel", "open", "/test", "#foo"], "invalid channel name"],
   [["channel", "close", "/test", "foo/../.."], "invalid channel name"],
   [["channel", "close", "/test", "foo"], "channel doesn't exist"],
-])("X45: refused with 1: %j", async (args, message) => {
+])("X28: refused with 1: %j", async (args, message) => {
   expect(await webrocket(...args)).toEqual([1, `carillon: ${message}\n`]);
 });
 
@@ -91,12 +91,12 @@ test.each([
   [["vhosts", "--cookie-file", "/no/such/file"], "--cookie-file: /no/such/file cannot be read"],
   [["vhost", "sing"], "unknown command"],
   [["token"], "missing required argument"],
-])("X45: wrong usage with 2: %j", async (args, message) => {
+])("X28: wrong usage with 2: %j", async (args, message) => {
   expect(await webrocket(...args)).toEqual([2, expect.stringContaining(message)]);
   expect(await world.administration.listChannels("/test")).toEqual([]);
 });
 
-test("X45: the cookie comes from the environment or a file, and has to be right", async () => {
+test("X28: the cookie comes from the environment or a file, and has to be right", async () => {
   process.env["CARILLON_WEBROCKET_COOKIE"] = "another";
   expect(await webrocket("vhosts")).toEqual([1, expect.stringContaining("X-WebRocket-Cookie is missing or wrong")]);
   expect(await webrocket("vhosts", "--cookie-file", temporaryFile("cookie", `${COOKIE}\n`))).toMatchObject([0, {}]);
@@ -104,7 +104,7 @@ test("X45: the cookie comes from the environment or a file, and has to be right"
   expect(await webrocket("vhosts")).toEqual([2, expect.stringContaining("a cookie is needed")]);
 });
 
-test("X45: what cannot be reached, or is something else, ends with 3", async () => {
+test("X28: what cannot be reached, or is something else, ends with 3", async () => {
   expect(await webrocket("vhosts", "--admin", "http://127.0.0.1:1")).toEqual([
     3,
     expect.stringContaining("http://127.0.0.1:1 cannot be reached: connect ECONNREFUSED"),

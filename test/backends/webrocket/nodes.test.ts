@@ -84,7 +84,7 @@ async function workersOf(node: Node): Promise<Workers["workers"]> {
   return (await node.admin<Workers>("GET", "/made/workers")).workers;
 }
 
-test("X31 to X39: a vhost made at one node works at the other, with its channels, tokens and workers", async () => {
+test("X14 to X22: a vhost made at one node works at the other, with its channels, tokens and workers", async () => {
   const nodes = await startNodes(2);
   const [one, two] = nodes as readonly [Node, Node];
   const token = await makeVhost(nodes, "/made");

@@ -19,7 +19,7 @@ function readText(text: string, limit?: number): Packet[] {
 
 const line = fc.string({ unit: "grapheme", maxLength: 20 }).map((text) => text.replace(/[\r\n]/g, "."));
 
-test("X30: packets are read however they are cut", () => {
+test("X13: packets are read however they are cut", () => {
   const packets = fc.array(
     fc.record({
       identity: line,
@@ -43,7 +43,7 @@ test("X30: packets are read however they are cut", () => {
   );
 });
 
-test("X30: the last line may lack its end, and a frame may be empty", () => {
+test("X13: the last line may lack its end, and a frame may be empty", () => {
   const packets = [{ identity: "i", command: "C", frames: ["a"] }];
   expect(readText("i\n\nC\na\r\n\r\n")).toEqual(packets);
   expect(readText("i\n\nC\na\n\r\n\r\n")).toEqual(packets);
@@ -57,26 +57,26 @@ test.each([
   ["an empty command", "i\n\n\n\r\n\r\n"],
   ["nothing", "\r\n\r\n"],
   ["too many lines", `i\n\nC\n${"a\n".repeat(14)}\r\n\r\n`],
-])("X30: malformed: %s", (_, text) => {
+])("X13: malformed: %s", (_, text) => {
   expect(() => readText(text)).toThrow(MalformedPacket);
 });
 
-test("X30: as many lines as there may be", () => {
+test("X13: as many lines as there may be", () => {
   expect(readText(`i\n\nC\n${"a\n".repeat(13)}\r\n\r\n`)).toHaveLength(1);
 });
 
-test("X30: bytes that are not UTF-8 are malformed", () => {
+test("X13: bytes that are not UTF-8 are malformed", () => {
   expect(() => read([Buffer.from("i\n\nC\n\xff\n\r\n\r\n", "latin1")])).toThrow(MalformedPacket);
 });
 
-test("X30: a packet beyond the limit is malformed before it is complete, and when it comes at once", () => {
+test("X13: a packet beyond the limit is malformed before it is complete, and when it comes at once", () => {
   const fits = `i\n\nC\n${"a".repeat(95)}`;
   expect(readText(`${fits}\r\n\r\n`, 100)).toHaveLength(1);
   expect(() => readText(`${fits}a\r\n\r\n`, 100)).toThrow(MalformedPacket);
   expect(() => readText(`${fits}aa`, 100)).toThrow(MalformedPacket);
 });
 
-test("X30: the identity is known before the packet is complete, and is not long", () => {
+test("X13: the identity is known before the packet is complete, and is not long", () => {
   const reader = new PacketReader(100_000);
   reader.push(Buffer.from("ident"));
   expect(reader.identity()).toBeUndefined();
@@ -89,7 +89,7 @@ test("X30: the identity is known before the packet is complete, and is not long"
   expect(() => endless.identity()).toThrow(MalformedPacket);
 });
 
-test("X30: a large packet in small pieces costs time in proportion", () => {
+test("X13: a large packet in small pieces costs time in proportion", () => {
   const reader = new PacketReader(4_000_000);
   const bytes = Buffer.from(`i\n\nC\n${"a".repeat(2_000_000)}\n\r\n\r\n`);
   let found: Packet | undefined;
@@ -103,7 +103,7 @@ test("X30: a large packet in small pieces costs time in proportion", () => {
   expect(performance.now() - begin).toBeLessThan(10_000);
 });
 
-test("X30: packets of the server", () => {
+test("X13: packets of the server", () => {
   expect(packetText("ER", "402")).toBe("ER\n402\n\r\n\r\n");
   expect(packetText("OK")).toBe("OK\n\r\n\r\n");
 });

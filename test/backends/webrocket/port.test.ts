@@ -19,7 +19,7 @@ async function startTls() {
   return { backend, ca: readFileSync(authority.caFile) };
 }
 
-test("X30: with TLS the port has it, too", async () => {
+test("X13: with TLS the port has it, too", async () => {
   const { backend, ca } = await startTls();
   const socket = await connectTls(backend.port, { ca });
   socket.write(REQUEST);
@@ -27,7 +27,7 @@ test("X30: with TLS the port has it, too", async () => {
   await once(socket, "end");
 });
 
-test("X30: nothing is said in the clear where there is TLS", async () => {
+test("X13: nothing is said in the clear where there is TLS", async () => {
   const { backend } = await startTls();
   const socket = connect(backend.port, "127.0.0.1").on("error", () => {});
   cleanUp(() => socket.destroy());
@@ -40,7 +40,7 @@ test("X30: nothing is said in the clear where there is TLS", async () => {
   expect(text).not.toContain("OK");
 });
 
-test("X30: a proxy tells where a connection comes from before all else", async () => {
+test("X13: a proxy tells where a connection comes from before all else", async () => {
   const world = await createWorld();
   const backend = await startBackend(world, { port: { proxies: new Networks(["127.0.0.0/8"]) } });
   const socket = connect(backend.port, "127.0.0.1");

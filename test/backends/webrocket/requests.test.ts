@@ -28,7 +28,7 @@ function said({ event, payload, sender }: Message): unknown {
   return { event, sender, payload: Buffer.from(payload).toString() };
 }
 
-test("X33: BC publishes in a channel that is open", async () => {
+test("X16: BC publishes in a channel that is open", async () => {
   const { backend, world } = await start();
   expect(await request(backend, ["OC", "foo"])).toBe(OK);
   const heard = await heardIn(world, "/test", "foo");
@@ -66,7 +66,7 @@ test.each([
   ["another command", ["XX"], 400],
   ["a worker's command", ["RD"], 400],
   ["a lower-case command", ["oc", "foo"], 400],
-] as const)("X32: refused, and nothing has changed: %s", async (_, command, code) => {
+] as const)("X15: refused, and nothing has changed: %s", async (_, command, code) => {
   const { backend, world } = await start();
   await world.administration.openChannel("/test", "foo");
   const heard = await heardIn(world, "/test", "foo");
@@ -76,7 +76,7 @@ test.each([
   expect(world.faults).toEqual([]);
 });
 
-test("X34: OC opens a channel, once or again; CC closes it", async () => {
+test("X17: OC opens a channel, once or again; CC closes it", async () => {
   const { backend, world } = await start();
   for (const name of ["foo", "foo", "presence-foo.1"]) expect(await request(backend, ["OC", name])).toBe(OK);
   expect(await world.administration.listChannels("/test")).toEqual(["foo", "presence-foo.1"]);
@@ -85,7 +85,7 @@ test("X34: OC opens a channel, once or again; CC closes it", async () => {
   expect(await world.administration.listChannels("/test")).toEqual(["presence-foo.1"]);
 });
 
-test("X35: AT makes a token for a user and the channels that match as a whole; it can be used once", async () => {
+test("X18: AT makes a token for a user and the channels that match as a whole; it can be used once", async () => {
   const { backend, world } = await start();
   const answer = await request(backend, ["AT", "ann", "private-a|presence-[0-9]+"]);
   const token = /^AT\n([0-9a-f]{128})\n\r\n\r\n$/.exec(answer)?.[1] ?? "";
@@ -111,20 +111,20 @@ test.each([
   ["no vhost", identityOf("req", ""), 400],
   ["no path", identityOf("req", "test"), 400],
   ["another kind", identityOf("req").replace("req", "sub"), 400],
-])("X31: an identity with %s", async (_, identity, code) => {
+])("X14: an identity with %s", async (_, identity, code) => {
   const { backend, world } = await start();
   expect(await request(backend, ["OC", "foo"], identity)).toBe(error(code));
   expect(await world.administration.listChannels("/test")).toEqual([]);
 });
 
-test("X31: whoever is not let in is told before the packet is complete", async () => {
+test("X14: whoever is not let in is told before the packet is complete", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(`${identityOf("req", "/other")}\n`);
   expect(await peer.ended).toBe(error(402));
 });
 
-test("X31: a token that has been changed is worth nothing from then on", async () => {
+test("X14: a token that has been changed is worth nothing from then on", async () => {
   const world = await createWorld();
   const backend = await startBackend(world);
   await world.administration.create("/made", {});
@@ -135,7 +135,7 @@ test("X31: a token that has been changed is worth nothing from then on", async (
   expect(await request(backend, ["OC", "bar"], identityOf("req", "/made", second))).toBe(OK);
 });
 
-test("X32: one request a connection: what comes after it is not heeded", async () => {
+test("X15: one request a connection: what comes after it is not heeded", async () => {
   const { backend, world } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(packet(identityOf("req"), "OC", "foo") + packet(identityOf("req"), "OC", "bar"));
@@ -143,14 +143,14 @@ test("X32: one request a connection: what comes after it is not heeded", async (
   expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
 });
 
-test("X32: a client that has ended its side is answered", async () => {
+test("X15: a client that has ended its side is answered", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.socket.end(packet(identityOf("req"), "OC", "foo"));
   expect(await peer.ended).toBe(OK);
 });
 
-test("X30: a packet beyond the limit is malformed, and the client can read that while it is still sending", async () => {
+test("X13: a packet beyond the limit is malformed, and the client can read that while it is still sending", async () => {
   const world = await createWorld();
   const backend = await startBackend(world, { packetBytes: 1_024 });
   const peer = await TestPeer.connect(backend);
@@ -158,7 +158,7 @@ test("X30: a packet beyond the limit is malformed, and the client can read that 
   expect(await peer.ended).toBe(error(400));
 });
 
-test("X30: 10 s without a whole packet end the connection, whatever else comes", async () => {
+test("X13: 10 s without a whole packet end the connection, whatever else comes", async () => {
   const clock = new ManualClock();
   const world = await createWorld();
   const backend = await startBackend(world, { clock });
@@ -176,7 +176,7 @@ test("X30: 10 s without a whole packet end the connection, whatever else comes",
   expect(clock.timers).toBe(0);
 });
 
-test("X30: a peer that does not close its side when the server has is cut after 2 s", async () => {
+test("X13: a peer that does not close its side when the server has is cut after 2 s", async () => {
   const clock = new ManualClock();
   const world = await createWorld();
   const backend = await startBackend(world, { clock });
@@ -189,7 +189,7 @@ test("X30: a peer that does not close its side when the server has is cut after 
   await until(() => backend.backend.connections === 0);
 });
 
-test("X30: beyond the most connections one is told to come again", async () => {
+test("X13: beyond the most connections one is told to come again", async () => {
   const world = await createWorld();
   const backend = await startBackend(world, { connections: 1 });
   const first = await TestPeer.connect(backend);
@@ -202,7 +202,7 @@ test("X30: beyond the most connections one is told to come again", async () => {
   expect(await request(backend, ["OC", "foo"])).toBe(OK);
 });
 
-test("X32: a node that stops answers what was asked, and hears nobody else", async () => {
+test("X15: a node that stops answers what was asked, and hears nobody else", async () => {
   const { backend } = await start();
   const asked = request(backend, ["OC", "foo"]);
   const silent = await TestPeer.connect(backend);

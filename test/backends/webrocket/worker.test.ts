@@ -50,7 +50,7 @@ function trigger({ node }: Node, event = "chat/say", payload = '{"a":1}', connec
   return ask(node.dispatch, event, fields);
 }
 
-test("X36: heartbeats go both ways every 500 ms", async () => {
+test("X19: heartbeats go both ways every 500 ms", async () => {
   const node = await start();
   const { clock } = node;
   const peer = await startWorker(node);
@@ -74,7 +74,7 @@ async function done(node: Node, peer: TestPeer): Promise<void> {
   await outcome;
 }
 
-test("X37: a trigger comes with who has asked, and is done at the worker's next heartbeat", async () => {
+test("X20: a trigger comes with who has asked, and is done at the worker's next heartbeat", async () => {
   const node = await start();
   const peer = await startWorker(node);
   const asked = trigger(node);
@@ -86,7 +86,7 @@ test("X37: a trigger comes with who has asked, and is done at the worker's next 
   expect(node.node.dispatch.working).toBe(0);
 });
 
-test("X38: a call is not given to it, and no other vhost's trigger", async () => {
+test("X21: a call is not given to it, and no other vhost's trigger", async () => {
   const node = await start();
   const peer = await startWorker(node);
   const { dispatch } = node.node;
@@ -95,7 +95,7 @@ test("X38: a call is not given to it, and no other vhost's trigger", async () =>
   await done(node, peer);
 });
 
-test("X37: triggers go round all workers of the vhost, those of gRPC too", async () => {
+test("X20: triggers go round all workers of the vhost, those of gRPC too", async () => {
   const node = await start();
   const peers = [await startWorker(node), await startWorker(node)];
   const other = await enter(node.node, ["*"], { vhost: "/test", capacity: 1_000 });
@@ -109,7 +109,7 @@ test("X37: triggers go round all workers of the vhost, those of gRPC too", async
   for (const { outcome } of asked) expect(await outcome).toMatchObject({ parts: [expect.any(String)] });
 });
 
-test.each(["dies", "says goodbye", "is silent"])("X37: what a worker has that %s goes to another", async (how) => {
+test.each(["dies", "says goodbye", "is silent"])("X20: what a worker has that %s goes to another", async (how) => {
   const node = await start();
   const first = await startWorker(node);
   const asked = trigger(node);
@@ -132,7 +132,7 @@ test.each(["dies", "says goodbye", "is silent"])("X37: what a worker has that %s
   expect(node.node.dispatch.workers).toBe(1);
 });
 
-test("X36: silence of 1.5 s is death: nothing is given to it, and its next heartbeat ends it", async () => {
+test("X19: silence of 1.5 s is death: nothing is given to it, and its next heartbeat ends it", async () => {
   const node = await start();
   const { clock } = node;
   const peer = await startWorker(node);
@@ -146,7 +146,7 @@ test("X36: silence of 1.5 s is death: nothing is given to it, and its next heart
   await peer.ended;
 });
 
-test("X36: one that is taken for dead may be ready again", async () => {
+test("X19: one that is taken for dead may be ready again", async () => {
   const node = await start();
   const peer = await startWorker(node);
   node.clock.advance(1_500);
@@ -156,21 +156,21 @@ test("X36: one that is taken for dead may be ready again", async () => {
   await done(node, peer);
 });
 
-test("X36, X30: one that stays silent is told so, and its connection ends", async () => {
+test("X19, X13: one that stays silent is told so, and its connection ends", async () => {
   const node = await start();
   const peer = await startWorker(node);
   node.clock.advance(10_000);
   expect((await peer.ended).endsWith("ER\n400\n\r\n\r\n")).toBe(true);
 });
 
-test("X36: a heartbeat of somebody who was never ready is answered with the end", async () => {
+test("X19: a heartbeat of somebody who was never ready is answered with the end", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(HB);
   expect(await peer.ended).toBe("QT\n\r\n\r\n");
 });
 
-test("X36: QT ends it at once, before it was ready too", async () => {
+test("X19: QT ends it at once, before it was ready too", async () => {
   const node = await start();
   const early = await TestPeer.connect(node.backend);
   early.say(packet(WORKER, "QT"));
@@ -181,7 +181,7 @@ test("X36: QT ends it at once, before it was ready too", async () => {
   expect(node.node.dispatch.workers).toBe(0);
 });
 
-test("X36: ready twice is ready once", async () => {
+test("X19: ready twice is ready once", async () => {
   const node = await start();
   const peer = await startWorker(node);
   peer.say(packet(WORKER, "RD"));
@@ -197,7 +197,7 @@ test.each([
   ["an identity without a token", packet(identityOf("dlr", "/other"), "HB"), 402],
   ["no packet", "HB\n\r\n\r\n", 400],
 ])(
-  "X31: a worker that says what it may not is refused, and what it had is given to others: %s",
+  "X14: a worker that says what it may not is refused, and what it had is given to others: %s",
   async (_, text, code) => {
     const node = await start();
     const peer = await startWorker(node);
@@ -210,7 +210,7 @@ test.each([
   },
 );
 
-test("X31: a worker whose token was changed is out at its next heartbeat", async () => {
+test("X14: a worker whose token was changed is out at its next heartbeat", async () => {
   const node = await startLocalDispatch();
   const world = await createWorld({}, createStore(), node.dispatch);
   await world.administration.create("/made", {});
@@ -224,7 +224,7 @@ test("X31: a worker whose token was changed is out at its next heartbeat", async
   expect(node.dispatch.workers).toBe(0);
 });
 
-test("X37: a worker that does not read is not taken for having done what it was not told", async () => {
+test("X20: a worker that does not read is not taken for having done what it was not told", async () => {
   const node = await start();
   const peer = await startWorker(node);
   peer.socket.pause();
@@ -243,7 +243,7 @@ test("X37: a worker that does not read is not taken for having done what it was 
   for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
 });
 
-test("X36: a node that stops lets workers finish, and says goodbye", async () => {
+test("X19: a node that stops lets workers finish, and says goodbye", async () => {
   const node = await start();
   const idle = await startWorker(node);
   const busy = await startWorker(node);
