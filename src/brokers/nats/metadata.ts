@@ -11,12 +11,15 @@ const EVENT = "Carillon-Event";
 const SENDER = "Carillon-Sender";
 const TIME = "Carillon-Time";
 
-/** Header lines add at most this many bytes to the id, the event and the sender: names, separators, version, time. */
-const OVERHEAD_BYTES = 120;
+/** Header lines add at most this many bytes to the id and the event: names, separators, version, time. */
+const OVERHEAD_BYTES = 100;
+/** And where a client has published, the line of its own. */
+const SENDER_BYTES = SENDER.length + 4;
 
 /** No fewer bytes than NATS will count for the message against its `max_payload`. */
 export function publishedSize({ event, id, payload, sender }: Message): number {
-  return payload.length + Buffer.byteLength(id) + Buffer.byteLength(event) + sender.length + OVERHEAD_BYTES;
+  const labels = Buffer.byteLength(id) + Buffer.byteLength(event) + (sender === "" ? 0 : sender.length + SENDER_BYTES);
+  return payload.length + labels + OVERHEAD_BYTES;
 }
 
 /**
