@@ -32,6 +32,9 @@ const OPTIONS: JWTVerifyOptions = {
 /** What the rules open to everybody is not open to them, and what everybody may do they may not: the sheet counts. */
 const TERMS: Terms = { confined: true, joins: true, sends: false };
 
+/** In characters: they name each channel, and come in a frame, where no header's limit holds. */
+const LONGEST = 65_536;
+
 type Claims = Readonly<Record<string, unknown>>;
 
 /** Broadcaster's clients: JWTs by a secret of the vhost's own, and the channels that they name and nothing else. */
@@ -55,7 +58,7 @@ export class BroadcasterAuthenticator implements Authenticator {
    */
   async authenticate(credential: string): Promise<Authenticated> {
     if (this.#key === undefined) throw refusal("the vhost has no secret for tokens of broadcaster");
-    const { claims } = readJwt(credential);
+    const { claims } = readJwt(credential, LONGEST);
     const now = this.#clock.now();
     try {
       await jwtVerify(credential, this.#key, { ...OPTIONS, currentDate: new Date(now) });

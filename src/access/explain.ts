@@ -24,7 +24,8 @@ export type Asker =
   | { readonly kind: "permissions"; readonly permissions: unknown };
 
 /**
- * Says as a node would whether somebody may do something, and why. Nothing is connected to but a JWKS URL.
+ * Says as a node would whether somebody may do something, and why. Nothing is connected to but a JWKS URL. What tokens of
+ * other dialects add, and the kinds of channels opened at run time, it does not know.
  *
  * @throws CarillonError invalid_argument: permissions that cannot be read, a token when there is no issuer
  * @throws CarillonError unavailable: the issuer's keys cannot be fetched

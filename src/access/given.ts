@@ -6,8 +6,8 @@ import type { Principal } from "./principal.js";
 export function changedBy({ expires, info, user }: Omit<HookChanges, "topics">, principal: Principal): Principal {
   const { given } = principal;
   return {
+    ...principal,
     user: user ?? principal.user,
-    permissions: principal.permissions,
     expires: expires ?? principal.expires,
     info: info ?? principal.info,
     given:

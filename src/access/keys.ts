@@ -130,7 +130,7 @@ export class Keyring implements BackendDirectory {
   identify({ authorization, certificate, vhost }: BackendCredentials): Backend {
     if (this.#letsAnybodyIn()) return this.#identifyAnybody(vhost ?? DEFAULT_VHOST);
     if (authorization !== undefined) {
-      const secret = /^bearer +([\w.~+/=-]+) *$/i.exec(authorization)?.[1];
+      const secret = /^bearer +([!-~]+) *$/i.exec(authorization)?.[1];
       if (secret === undefined) throw unauthenticated("authorization: expected Bearer and a key");
       return this.identifyKey(secret, vhost);
     }

@@ -14,7 +14,7 @@ export class RootsocketAuthenticator implements Authenticator {
   }
 
   async authenticate(credential: string): Promise<Authenticated> {
-    const { principal, release, settings } = await this.#issued.takeConnection(credential);
+    const { principal, release, settings } = await this.#issued.takeConnection(credential, "rootsocket");
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend } = settings;
     return {
       principal: {

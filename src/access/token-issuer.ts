@@ -37,6 +37,7 @@ export class TokenIssuer {
 
   /**
    * A token for one connection at a time.
+   * @param only - the dialect that it is for; undefined: all that take such tokens
    * @param lifetime - in milliseconds, 1 s to 5 min
    * @throws CarillonError invalid_argument, unavailable
    */
@@ -44,6 +45,7 @@ export class TokenIssuer {
     bearer: Bearer,
     settings: Partial<ConnectionSettings> = {},
     lifetime: number = TOKEN_LIFETIME.most,
+    only?: "rootsocket",
   ): Promise<Issued> {
     checkBearer(bearer);
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend } = {
@@ -57,6 +59,7 @@ export class TokenIssuer {
       allowChannelSubscription,
       allowChannelAuthorization,
       carillon: bearerToJson(bearer),
+      ...(only === undefined ? {} : { only }),
     });
   }
 

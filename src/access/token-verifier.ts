@@ -23,6 +23,8 @@ export interface ConnectionToken {
   readonly id: string;
   readonly principal: Principal;
   readonly settings: ConnectionSettings;
+  /** The dialect that it is for; undefined: all that take such tokens. */
+  readonly only: string | undefined;
   /** When the token can no more be presented, in milliseconds since the epoch. */
   readonly expires: number;
 }
@@ -43,7 +45,7 @@ export class TokenVerifier {
    */
   async read(token: string): Promise<ConnectionToken> {
     const claims = await this.#verify(token, "connect");
-    const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, exp, id } = claims;
+    const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, exp, id, only } = claims;
     if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) throw refusal("it has no id");
     return {
       id,
@@ -53,17 +55,20 @@ export class TokenVerifier {
         allowChannelSubscription: allowChannelSubscription === true,
         allowChannelAuthorization: allowChannelAuthorization !== false,
       },
+      only: typeof only === "string" ? only : undefined,
       expires: (exp as number) * 1_000,
     };
   }
 
   /**
    * The same, and takes the token for a connection.
+   * @param dialect - that is spoken on it; undefined: none that tokens are made for
    * @returns what it says, and what lets the next connection have it
    * @throws CarillonError unauthenticated: also when another connection has it. unavailable
    */
-  async takeConnection(token: string): Promise<ConnectionToken & { readonly release: () => void }> {
+  async takeConnection(token: string, dialect?: string): Promise<ConnectionToken & { readonly release: () => void }> {
     const said = await this.read(token);
+    if (said.only !== undefined && said.only !== dialect) throw refusal(`it is for clients of ${said.only} alone`);
     const { expires, id } = said;
     const release = await this.#options.leases.take(leaseKey(this.#options.vhost, id), expires);
     if (release === undefined) throw refusal("another connection has it");

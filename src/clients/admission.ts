@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Authenticated } from "../access/authenticator.js";
+import type { HookChanges } from "../access/hooks-answer.js";
 import type { Principal } from "../access/principal.js";
 import type { Origin } from "./client.js";
 
@@ -31,4 +32,11 @@ export interface Admitted {
    * @throws CarillonError resource_exhausted: nothing has changed
    */
   exchange(authenticated: Authenticated): void;
+  /**
+   * Asks the backend about a client that came in as nobody and has now said who it is, where the backend is asked about who
+   * connects.
+   * @returns what it changes of the client; undefined for nothing
+   * @throws CarillonError the backend's refusal, or that it could not be asked
+   */
+  introduce(principal: Principal): Promise<HookChanges | undefined>;
 }

@@ -1,4 +1,5 @@
 import type { Authenticated } from "../access/authenticator.js";
+import type { HookChanges } from "../access/hooks-answer.js";
 import type { Principal } from "../access/principal.js";
 import type { Notice } from "../core/notice.js";
 import type { Session } from "../core/session.js";
@@ -80,6 +81,11 @@ export class Client {
    */
   takeToken(authenticated: Authenticated): void {
     this.#admitted.exchange(authenticated);
+  }
+
+  /** Asks the backend about the user that the client now says it is. @throws as Admitted.introduce does */
+  introduce(principal: Principal): Promise<HookChanges | undefined> {
+    return this.#admitted.introduce(principal);
   }
 
   /** The connection has ended: gives back what it counted against. */

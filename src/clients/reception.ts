@@ -9,6 +9,9 @@ import type { Vhosts } from "../vhosts/vhosts.js";
 import type { Admitted, Arrival } from "./admission.js";
 import { ConnectionLimits, type Places } from "./limits/connection-limits.js";
 
+/** How long a guest may take to say who it is where nobody comes in otherwise, in milliseconds. */
+const STRANGER_TIME = 60_000;
+
 /** Decides who comes in: limits first, then the token, then the backend's word. */
 export class Reception {
   readonly #vhosts: Vhosts;
@@ -28,10 +31,9 @@ export class Reception {
   admit(arrival: Arrival): Admitted | Promise<Admitted> {
     const vhost = this.#vhosts.require(arrival.vhost);
     const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
-    const { hooks } = vhost;
-    if (arrival.credential === undefined && hooks?.asks("connect") !== true) {
-      const anybody = anybodyOf(vhost, arrival);
-      if (anybody !== undefined) return new Admission(places, anybody, undefined, []);
+    if (arrival.credential === undefined && (vhost.hooks?.asks("connect") !== true || isStranger(vhost, arrival))) {
+      const anybody = this.#anybodyOf(vhost, arrival);
+      if (anybody !== undefined) return new Admission(places, anybody, undefined, [], introductionOf(vhost, arrival));
       places.release();
       throw noToken();
     }
@@ -41,20 +43,36 @@ export class Reception {
   async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<Admitted> {
     let release: (() => void) | undefined;
     try {
-      const authenticated = await identify(vhost, arrival);
+      const authenticated = await this.#identify(vhost, arrival);
       release = authenticated.release;
       const changes = await askBackend(vhost, arrival, authenticated.principal);
       const principal = changes === undefined ? authenticated.principal : changedBy(changes, authenticated.principal);
       this.#checkTime(principal);
       // The settings may have changed while the backend was asked.
-      if (arrival.credential === undefined && anybodyOf(vhost, arrival) === undefined) throw noToken();
+      if (arrival.credential === undefined && this.#anybodyOf(vhost, arrival) === undefined) throw noToken();
       places.takeUser(principal.user);
-      return new Admission(places, principal, release, changes?.topics ?? []);
+      const introduction = arrival.credential === undefined ? introductionOf(vhost, arrival) : undefined;
+      return new Admission(places, principal, release, changes?.topics ?? [], introduction);
     } catch (error) {
       release?.();
       places.release();
       throw error;
     }
+  }
+
+  async #identify(vhost: Vhost, arrival: Arrival): Promise<Authenticated> {
+    const { credential, origin } = arrival;
+    if (credential !== undefined) return vhost.authenticatorFor(origin.dialect).authenticate(credential);
+    const anybody = this.#anybodyOf(vhost, arrival);
+    if (anybody === undefined) throw noToken();
+    return { principal: anybody, release: undefined };
+  }
+
+  /** Whom a client without a token acts for; undefined where it does not come in. */
+  #anybodyOf(vhost: Vhost, arrival: Arrival): Principal | undefined {
+    if (arrival.guest !== true) return vhost.anonymous;
+    const guest = vhost.guestFor(arrival.origin.dialect);
+    return isStranger(vhost, arrival) ? { ...guest, expires: this.#clock.now() + STRANGER_TIME } : guest;
   }
 
   /** The token may have expired while the backend was asked, and the backend may say a time that has passed. */
@@ -83,12 +101,24 @@ class Admission implements Admitted {
   readonly topics: readonly string[];
   readonly #places: Places;
   #releaseToken: (() => void) | undefined;
+  readonly #introduction: Introduction | undefined;
 
-  constructor(places: Places, principal: Principal, releaseToken: (() => void) | undefined, topics: readonly string[]) {
+  constructor(
+    places: Places,
+    principal: Principal,
+    releaseToken: (() => void) | undefined,
+    topics: readonly string[],
+    introduction: Introduction | undefined,
+  ) {
     this.#places = places;
     this.principal = principal;
     this.#releaseToken = releaseToken;
     this.topics = topics;
+    this.#introduction = introduction;
+  }
+
+  async introduce(principal: Principal): Promise<HookChanges | undefined> {
+    return this.#introduction?.(principal);
   }
 
   exchange({ principal, release }: Authenticated): void {
@@ -105,17 +135,17 @@ class Admission implements Admitted {
   }
 }
 
-async function identify(vhost: Vhost, arrival: Arrival): Promise<Authenticated> {
-  const { credential, origin } = arrival;
-  if (credential !== undefined) return vhost.authenticatorFor(origin.dialect).authenticate(credential);
-  const anybody = anybodyOf(vhost, arrival);
-  if (anybody === undefined) throw noToken();
-  return { principal: anybody, release: undefined };
+/** Where nobody comes in without a token, a guest may do nothing but show one. */
+function isStranger({ anonymous }: Vhost, { guest }: Arrival): boolean {
+  return guest === true && anonymous === undefined;
 }
 
-/** Whom a client without a token acts for; undefined where it does not come in. */
-function anybodyOf(vhost: Vhost, { guest, origin }: Arrival): Principal | undefined {
-  return guest === true ? vhost.guestFor(origin.dialect) : vhost.anonymous;
+/** What asks the backend about who comes in as nobody, and later says who it is. */
+type Introduction = (principal: Principal) => Promise<HookChanges | undefined>;
+
+/** Undefined where the backend is not asked: what it would be told of the upgrade is not kept then. */
+function introductionOf(vhost: Vhost, arrival: Arrival): Introduction | undefined {
+  return vhost.hooks?.asks("connect") === true ? (principal) => askBackend(vhost, arrival, principal) : undefined;
 }
 
 async function askBackend(

@@ -1,9 +1,11 @@
-import { renewedBy } from "../access/given.js";
+import { changedBy, renewedBy } from "../access/given.js";
+import type { HookChanges } from "../access/hooks-answer.js";
 import type { Principal } from "../access/principal.js";
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import type { AuthenticateCommand, Reply } from "./command.js";
 import { exitLost } from "./exit.js";
+import { applyChanges } from "./hooks.js";
 import type { Services } from "./services.js";
 
 /**
@@ -21,20 +23,23 @@ export async function authenticate(
   const { release } = authenticated;
   const before = client.principal;
   let principal: Principal;
+  let changes: HookChanges | undefined;
   try {
+    principal = command.anew === true ? authenticated.principal : renewedBy(authenticated.principal, before);
+    if (principal.user !== before.user) changes = await client.introduce(principal);
+    if (changes !== undefined) principal = changedBy(changes, principal);
     if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
-    const isAnother = command.anew === true && before.user !== undefined;
-    principal = isAnother ? authenticated.principal : renewedBy(authenticated.principal, before);
     client.takeToken({ principal, release });
   } catch (error) {
     release?.();
     throw error;
   }
-  if (command.anew === true && before.user !== undefined) leaveAll(client, services);
+  if (command.anew === true) leaveAll(client, services);
   services.clients.change(client, principal);
   if (principal.user !== before.user) await services.userTopics.confirmed(client);
   reply({ ok: true, result: { kind: "identified", user: principal.user } });
   exitLost(client, { principal: before, access: client.vhost }, services);
+  if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, services);
 }
 
 /** What it was in as somebody else. */

@@ -23,7 +23,8 @@ export async function publish(
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
   }
-  if (command.inside === true) for (const topic of topics) checkIn(client, broker, topic, services);
+  const inside = command.inside === true || client.principal.terms?.sends === true;
+  if (inside) for (const topic of topics) checkIn(client, broker, topic, services);
   if (triggered !== "") checkTrigger(command, client, services);
   const source = {
     kind: "client",

@@ -1,4 +1,4 @@
-import type { Batch } from "./batch.js";
+import { type Batch, piecesOf } from "./batch.js";
 import type { Drops } from "./drops.js";
 import type { Encoding } from "./ports.js";
 import type { Topic } from "./topic.js";
@@ -51,10 +51,10 @@ export class Backlog {
     let count = 0;
     for (const batch of this.#batches) {
       if (count > 0 && taken >= bytes) break;
-      if (!mayDrop(batch)) this.#keptBytes -= batch.bytes.length;
+      if (!mayDrop(batch)) this.#keptBytes -= batch.size;
       this.#tell(batch.topic, encoding, frames);
-      frames.push(batch.bytes);
-      taken += batch.bytes.length;
+      frames.push(...piecesOf(batch));
+      taken += batch.size;
       count += 1;
     }
     this.#batches = this.#batches.slice(count);
@@ -72,15 +72,15 @@ export class Backlog {
 
   #push(batch: Batch): void {
     this.#batches.push(batch);
-    this.#bytes += batch.bytes.length;
-    if (!mayDrop(batch)) this.#keptBytes += batch.bytes.length;
+    this.#bytes += batch.size;
+    if (!mayDrop(batch)) this.#keptBytes += batch.size;
   }
 
   /** Keeps the newest message of a topic alone. */
-  #replace(topic: Topic, { last, messages }: Batch): void {
+  #replace(topic: Topic, newest: Batch): void {
     this.#drop((batch) => batch.topic === topic);
-    this.#lose(topic, messages - 1);
-    this.#push({ bytes: last, last, topic, messages: 1, countedFrom: undefined });
+    this.#lose(topic, newest.messages - 1);
+    this.#push(newest.last ?? newest);
   }
 
   /**
@@ -98,7 +98,7 @@ export class Backlog {
   #drop(which: (batch: Batch) => boolean): void {
     this.#batches = this.#batches.filter((batch) => {
       if (batch.topic === undefined || !mayDrop(batch) || !which(batch)) return true;
-      this.#bytes -= batch.bytes.length;
+      this.#bytes -= batch.size;
       this.#lose(batch.topic, batch.messages);
       return false;
     });

@@ -5,8 +5,12 @@ import type { Topic } from "./topic.js";
 export interface Batch {
   /** Complete frames, one after the other. Nobody changes them. */
   readonly bytes: Uint8Array;
-  /** The last of them alone. */
-  readonly last: Uint8Array;
+  /** Where only parts of the frames are shared: these in the place of `bytes`, one after the other. */
+  readonly pieces: readonly Uint8Array[] | undefined;
+  /** Of all of it, in bytes. */
+  readonly size: number;
+  /** The last of its messages alone; undefined where it is the only one. */
+  readonly last: Batch | undefined;
   /** Whose messages they are; undefined for an answer, which is never dropped. */
   readonly topic: Topic | undefined;
   /** How many messages they carry. */
@@ -20,7 +24,7 @@ export interface Batch {
 
 /** An answer of one session. */
 export function answerBatch(bytes: Uint8Array): Batch {
-  return { bytes, last: bytes, topic: undefined, messages: 0, countedFrom: undefined };
+  return batchOf(bytes, { topic: undefined, messages: 0 });
 }
 
 /** The messages of a topic that came in one turn, nearly always one. */
@@ -31,30 +35,54 @@ export function messageBatch(
   more: readonly Uint8Array[] | undefined,
 ): Batch {
   const countedFrom = countedFrame && counting(topic, [first, ...(more ?? [])], countedFrame);
-  if (more === undefined) return { bytes: first, last: first, topic, messages: 1, countedFrom };
-  const bytes = Buffer.concat([first, ...more]);
-  return { bytes, last: more.at(-1) ?? first, topic, messages: 1 + more.length, countedFrom };
+  if (more === undefined) return batchOf(first, { topic, messages: 1, countedFrom });
+  const last = batchOf(more.at(-1) ?? first, { topic, messages: 1 });
+  return batchOf(Buffer.concat([first, ...more]), { topic, messages: 1 + more.length, last, countedFrom });
 }
 
-/** Sessions that have got the same so far stand next to each other, and share what is made. */
+/** What is written to a session's peer. */
+export function piecesOf({ bytes, pieces }: Batch): readonly Uint8Array[] {
+  return pieces ?? [bytes];
+}
+
+type Facts = Pick<Batch, "topic" | "messages"> & Partial<Pick<Batch, "last" | "countedFrom">>;
+
+function batchOf(bytes: Uint8Array, { countedFrom, last, messages, topic }: Facts): Batch {
+  return { bytes, pieces: undefined, size: bytes.length, last, topic, messages, countedFrom };
+}
+
+/** Sessions that have got as many messages so far share what is made for that. */
 function counting(
   topic: Topic,
   templates: readonly Uint8Array[],
   countedFrame: CountedFrame,
 ): (count: number) => Batch {
-  let made: Batch | undefined;
-  let madeFrom = 0;
-  return (count) => {
-    if (made === undefined || madeFrom !== count) {
-      const frames = templates.map((template, position) => countedFrame(template, count + position));
-      const [first = NOTHING] = frames;
-      const last = frames.at(-1) ?? first;
-      const bytes = frames.length === 1 ? first : Buffer.concat(frames);
-      made = { bytes, last, topic, messages: frames.length, countedFrom: undefined };
-      madeFrom = count;
-    }
-    return made;
+  const made = new Map<number, Batch>();
+  const framesFrom = (count: number): Batch => {
+    const frames = templates.map((template, position) => countedFrame(template, count + position));
+    const last = frames.length === 1 ? undefined : joined(topic, frames.slice(-1), undefined);
+    return joined(topic, frames, last);
   };
+  return (count) => {
+    let batch = made.get(count);
+    if (batch === undefined) {
+      batch = framesFrom(count);
+      made.set(count, batch);
+    }
+    return batch;
+  };
+}
+
+/** @param frames - each in its pieces: more than one where the larger part of it is shared */
+function joined(topic: Topic, frames: readonly (readonly Uint8Array[])[], last: Batch | undefined): Batch {
+  const messages = frames.length;
+  const pieces = frames.flat();
+  const [only = NOTHING] = pieces;
+  if (pieces.length === 1) return batchOf(only, { topic, messages, last });
+  // Nothing is shared of any of them: one write is better than many.
+  if (pieces.length === messages) return batchOf(Buffer.concat(pieces), { topic, messages, last });
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  return { bytes: NOTHING, pieces, size, last, topic, messages, countedFrom: undefined };
 }
 
 const NOTHING = new Uint8Array(0);

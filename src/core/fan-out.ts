@@ -126,7 +126,7 @@ export class FanOut {
     audience.cancelDelay = undefined;
     const batch = messageBatch(topic, encoding, first, more);
     this.delivered.messages += batch.messages * members.length;
-    this.delivered.bytes += batch.bytes.length * members.length;
+    this.delivered.bytes += batch.size * members.length;
     return batch;
   }
 

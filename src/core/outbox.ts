@@ -1,5 +1,5 @@
 import { Backlog } from "./backlog.js";
-import type { Batch } from "./batch.js";
+import { type Batch, piecesOf } from "./batch.js";
 import type { Drops } from "./drops.js";
 import type { Encoding, Sink } from "./ports.js";
 
@@ -86,7 +86,8 @@ export class Outbox {
     const { countedFrame } = this.encoding;
     if (countedFrame === undefined) return frame;
     this.#count += 1;
-    return countedFrame(frame, this.#count);
+    const pieces = countedFrame(frame, this.#count);
+    return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
   /** Gives the connection everything, whatever it has taken: nothing comes after. */
@@ -109,8 +110,9 @@ export class Outbox {
   }
 
   #flushOne(batch: Batch): boolean {
-    if (!this.#fits(batch.bytes.length)) return this.#wait(batch);
-    this.#sink.write(batch.bytes);
+    if (!this.#fits(batch.size)) return this.#wait(batch);
+    if (batch.pieces === undefined) this.#sink.write(batch.bytes);
+    else this.#sink.writeAll(batch.pieces);
     return true;
   }
 
@@ -123,9 +125,9 @@ export class Outbox {
 
   #flushMany(batches: readonly Batch[]): boolean {
     let bytes = 0;
-    for (const batch of batches) bytes += batch.bytes.length;
+    for (const batch of batches) bytes += batch.size;
     if (this.#fits(bytes)) {
-      this.#sink.writeAll(batches.map((batch) => batch.bytes));
+      this.#sink.writeAll(batches.flatMap(piecesOf));
       return true;
     }
     let inTime = true;

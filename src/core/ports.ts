@@ -90,10 +90,10 @@ export interface Sink {
 export type FrameMaker = (message: Message) => Uint8Array;
 
 /**
- * Makes a frame of what a frame maker has made.
+ * Makes a frame of what a frame maker has made: in pieces, where a larger part of it is the template's own.
  * @param count - which of the session's messages it is, from 1
  */
-export type CountedFrame = (template: Uint8Array, count: number) => Uint8Array;
+export type CountedFrame = (template: Uint8Array, count: number) => readonly Uint8Array[];
 
 /** A dialect's way to write messages, header included. Sessions with the same Encoding object share the bytes. */
 export interface Encoding {

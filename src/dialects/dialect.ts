@@ -1,4 +1,5 @@
 import type { Command, Outcome } from "../commands/command.js";
+import type { Config } from "../config/schema.js";
 import type { Message } from "../core/message.js";
 import type { Notice, PresenceNews } from "../core/notice.js";
 
@@ -10,15 +11,15 @@ export interface Dialect {
   readonly name: DialectName;
   /** How its clients say who they are. */
   readonly entry: Entry;
-  /** Largest frame of a client, in bytes; undefined: the node's limit. Beyond it the connection is closed. */
-  readonly frameBytes?: number;
+  /** Largest frame of a client, in bytes, where the node's limit is so many; undefined: that. Beyond it the connection is closed. */
+  readonly frameBytes?: (limit: number) => number;
   /** Whether the channels that its clients use have to be opened before, whatever the vhost says of others. */
   readonly openedOnly?: boolean;
   /** Begins a conversation with a client that has connected. */
   open(request: OpenRequest): Conversation;
 }
 
-export type DialectName = "native" | "broadcaster" | "rootsocket" | "webrocket" | "socketio";
+export type DialectName = Config["dialects"][number];
 
 /**
  * `credential`: by a token of the request that brings it, where the vhost lets it (C1: nobody is asked for one, or a place

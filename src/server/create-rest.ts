@@ -35,6 +35,7 @@ export function createRest(config: Config, context: RestContext, rules: RestRule
           ...rules,
           base: broadcaster.base,
           keys: keyring,
+          gate,
           publisher,
           requestBytes: limits.request,
           onPublished,

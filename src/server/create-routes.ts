@@ -1,5 +1,6 @@
 import type { Config } from "../config/schema.js";
 import { BroadcasterDialect } from "../dialects/broadcaster/dialect.js";
+import type { DialectName } from "../dialects/dialect.js";
 import { NativeDialect } from "../dialects/native/dialect.js";
 import { RootsocketDialect } from "../dialects/rootsocket/dialect.js";
 import { WebrocketDialect } from "../dialects/webrocket/dialect.js";
@@ -8,7 +9,7 @@ import { anyOf, type RouteFinder, tokenPaths, vhostPaths } from "../transport/vh
 /** Which dialect is spoken where, of those that the configuration names. Socket.IO has a listener of its own. */
 export function createRoutes(config: Config, exists: (vhost: string) => boolean): RouteFinder {
   const { broadcaster, rootsocket, webrocket } = config;
-  const finders: Readonly<Record<string, () => RouteFinder>> = {
+  const finders: Readonly<Record<Exclude<DialectName, "socketio">, () => RouteFinder>> = {
     native: () => vhostPaths("/ws", new NativeDialect(), exists),
     broadcaster: () => vhostPaths(`${broadcaster.base}/websocket`, new BroadcasterDialect(), exists),
     rootsocket: () => tokenPaths(`${rootsocket.base}/ws`, new RootsocketDialect(), exists),

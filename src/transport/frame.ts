@@ -12,10 +12,14 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
-/** The same where somebody else writes the payload, from the place that it is told. @param length - of the payload, in bytes */
-export function textFrameOf(length: number, write: (frame: Buffer, begin: number) => void): Buffer {
+/**
+ * The beginning of such a frame, where somebody else writes the payload, from the place that it is told.
+ * @param length - of the payload, in bytes
+ * @param here - how much of it is in this buffer; what is missing follows in others
+ */
+export function textFrameOf(length: number, here: number, write: (frame: Buffer, begin: number) => void): Buffer {
   const header = headerLength(length);
-  const frame = Buffer.allocUnsafe(header + length);
+  const frame = Buffer.allocUnsafe(header + here);
   writeHeader(frame, FINAL_TEXT, header, length);
   write(frame, header);
   return frame;

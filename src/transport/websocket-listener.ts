@@ -109,7 +109,10 @@ export class WebSocketListener {
     return entered;
   }
 
-  #speakerOf({ frameBytes = this.#options.limits.frameBytes, name }: Dialect): Speaker {
+  #speakerOf(dialect: Dialect): Speaker {
+    const { name } = dialect;
+    const limit = this.#options.limits.frameBytes;
+    const frameBytes = dialect.frameBytes?.(limit) ?? limit;
     let speaker = this.#speakers.get(name);
     if (speaker === undefined) {
       speaker = { server: serverOf(this.#options, frameBytes), context: this.#contextOf(frameBytes) };
@@ -161,13 +164,15 @@ interface Speaker {
   readonly context: ConnectionContext;
 }
 
-function serverOf({ compression }: WebSocketListenerOptions, frameBytes: number): WebSocketServer {
+function serverOf({ compression, limits }: WebSocketListenerOptions, frameBytes: number): WebSocketServer {
   // The library's type definitions lack some of its options.
   const options: ServerOptions & ReceiverLimits & { closeTimeout: number } = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: compression && COMPRESSION,
-    ...receiverLimits(frameBytes),
+    // What pieces may pin does not grow with what a dialect takes as a whole.
+    ...receiverLimits(limits.frameBytes),
+    maxPayload: frameBytes,
     closeTimeout: CLOSE_TIMEOUT,
     WebSocket: ClientWebSocket,
     handleProtocols: chooseProtocol,

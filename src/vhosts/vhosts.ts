@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Scopes } from "../access/keys.js";
 import type { JsonObject } from "../access/principal.js";
+import type { AccessSettings } from "../access/settings.js";
 import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import type { TopicRules } from "../core/topic-rules.js";
@@ -242,10 +243,15 @@ export class Vhosts {
   }
 }
 
-/** The settings that parts are made of. */
-function partsOf({ anonymous, hooks, jwt, tokens }: VhostSettings) {
-  return { anonymous, hooks, jwt, tokens };
+/** The settings that parts are made of: hooks, and all that access is. The type tells when there are more. */
+function partsOf(settings: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
+  const { anonymous, broadcaster, hooks, jwt, rootsocket, tokens, webrocket } = settings;
+  const known: Complete<AccessSettings> = { anonymous, broadcaster, jwt, rootsocket, tokens, webrocket };
+  return { ...known, hooks };
 }
+
+/** No member may be left out, not even one that may be absent. */
+type Complete<T> = { [K in keyof Required<T>]: T[K] };
 
 /** Settings as they may be told: what is undefined is left out. */
 function toJson(settings: VhostSettings): JsonObject {

@@ -6,9 +6,14 @@ import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./supp
 class CountedEncoding extends CountingEncoding {
   counted = 0;
 
-  countedFrame = (template: Uint8Array, count: number): Uint8Array => {
+  constructor(private readonly inPieces = false) {
+    super();
+  }
+
+  countedFrame = (template: Uint8Array, count: number): readonly Uint8Array[] => {
     this.counted += 1;
-    return Buffer.concat([Buffer.from(`${count}=`), template]);
+    const head = Buffer.from(`${count}=`);
+    return this.inPieces ? [head, template] : [Buffer.concat([head, template])];
   };
 }
 
@@ -50,13 +55,55 @@ test("O7, B14: a message is encoded once, and sessions with the same count share
   expect([encoding.encoded, encoding.counted]).toEqual([1, 1]);
 });
 
+test("B14, L6: of a topic whose newest message alone counts, that one keeps its number", () => {
+  for (const inPieces of [false, true]) {
+    const bench = new Bench(60);
+    const sink = new MemorySink();
+    const topic = topicNamed("t", { slowConsumer: "latest" });
+    bench.hub.join(bench.session(sink, new CountedEncoding(inPieces)), topic);
+    sink.stuck = true;
+    bench.fanOut.deliver(topic, message("x".repeat(60)));
+    bench.endTurn();
+    for (const text of ["b", "c", "d"]) bench.fanOut.deliver(topic, message(text));
+    bench.endTurn();
+    sink.drain();
+    expect(sink.text).toContain("!2;4=t:d;");
+  }
+});
+
+test("B14: sessions with different counts in one turn each get their own", () => {
+  for (const inPieces of [false, true]) {
+    const bench = new Bench();
+    const encoding = new CountedEncoding(inPieces);
+    const [t, u] = [topicNamed("t"), topicNamed("u")];
+    const sinks = Array.from({ length: 4 }, () => new MemorySink());
+    for (const [position, sink] of sinks.entries()) {
+      const session = bench.session(sink, encoding);
+      bench.hub.join(session, t);
+      if (position % 2 === 1) bench.hub.join(session, u);
+    }
+    bench.fanOut.deliver(u, message("a"));
+    bench.endTurn();
+    for (const text of ["b", "c"]) bench.fanOut.deliver(t, message(text));
+    bench.endTurn();
+    expect(sinks.map(({ text }) => text)).toEqual([
+      "1=t:b;2=t:c;",
+      "1=u:a;2=t:b;3=t:c;",
+      "1=t:b;2=t:c;",
+      "1=u:a;2=t:b;3=t:c;",
+    ]);
+    // Two counts, two messages each, and the one before.
+    expect(encoding.counted).toBeLessThanOrEqual(1 + 2 * 2 + 2);
+  }
+});
+
 test("B14: what a slow session has lost is a gap in its count, and nothing else is", () => {
   const step = fc.constantFrom("publish", "publish", "publish", "stick", "drain", "turn");
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 100 }), fc.boolean(), (steps, inPieces) => {
       const bench = new Bench(60);
       const sink = new MemorySink();
-      const session = bench.session(sink, new CountedEncoding());
+      const session = bench.session(sink, new CountedEncoding(inPieces));
       const topic: Topic = topicNamed("t", { slowConsumer: "drop_oldest" });
       bench.hub.join(session, topic);
       let published = 0;

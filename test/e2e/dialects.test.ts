@@ -71,7 +71,7 @@ function expected(name: string, event: string): Heard {
   const channel = "news";
   if (name === "native") return { channel, event, value: TEXT };
   if (name === "rootsocket") return { channel, event: "", value: TEXT };
-  return { channel, event: event || "message", value: VALUE };
+  return { channel, event: event === "" && name !== "broadcaster" ? "message" : event, value: VALUE };
 }
 
 function config(brokers: object = {}) {
@@ -151,7 +151,7 @@ test("D3: what a dialect cannot carry has another form", async () => {
   });
   expect(await heardOf(Buffer.from([0xff, 0]), "")).toEqual({
     native: ["", "/wA="],
-    broadcaster: ["message", "/wA="],
+    broadcaster: ["", "/wA="],
     rootsocket: ["", "/wA="],
     webrocket: ["message", { data: "/wA=", encoding: "base64" }],
     socketio: ["message", Buffer.from([0xff, 0])],

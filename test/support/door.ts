@@ -98,6 +98,7 @@ export class TestDoor {
     return {
       principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: {} },
       topics,
+      introduce: () => Promise.resolve(undefined),
       exchange: () => {},
       release: () => this.released.push(arrival.connectionId),
     };

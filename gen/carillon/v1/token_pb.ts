@@ -54,7 +54,8 @@ export type CreateConnectionTokenRequest = Message<"carillon.v1.CreateConnection
   sessionExpires?: Timestamp | undefined;
 
   /**
-   * For the rootsocket protocol, whose clients read them from the token; no other looks at them. Unset: false, true, true.
+   * For the rootsocket protocol, whose clients read them from the token; no other looks at them. Unset: as the vhost's
+   * rootsocket settings say.
    *
    * @generated from field: optional bool allow_client_send = 6;
    */

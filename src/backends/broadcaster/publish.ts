@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Backend, BackendDirectory } from "../../access/backend.js";
+import { type Backend, VHOST_HEADER } from "../../access/backend.js";
 import type { Publisher, Source } from "../../core/publisher.js";
 import { checkChannel, publicationOf } from "../../dialects/broadcaster/decode.js";
 import { messageText } from "../../dialects/broadcaster/encode.js";
 import { CarillonError } from "../../errors.js";
+import type { Gate } from "../gate.js";
 import { readWritten, type Written } from "../http.js";
 import { answer, answerError, answerWrongMethod } from "./answer.js";
 import { allowPages, type PageRules } from "./pages.js";
 
 export interface PublishOptions extends PageRules {
-  readonly keys: BackendDirectory & PageRules["keys"];
+  readonly gate: Gate;
   readonly publisher: Publisher;
   /** Largest body, in bytes. */
   readonly requestBytes: number;
@@ -63,11 +64,11 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });
 }
 
-/** The vhost is the key's. */
-function admit({ headers }: IncomingMessage, { keys }: PublishOptions): Backend {
-  const backend = keys.identify({ authorization: headers.authorization, certificate: undefined, vhost: undefined });
-  if (backend.actions.has("publish")) return backend;
-  throw new CarillonError("permission_denied", `key ${JSON.stringify(backend.name)} may not publish`);
+/** The vhost is the key's, whichever is named. */
+function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend {
+  const { authorization, [VHOST_HEADER]: vhost } = headers;
+  const named = typeof vhost === "string" ? vhost : undefined;
+  return gate.admit({ authorization, certificate: undefined, vhost: named }, "publish");
 }
 
 async function bodyOf(request: IncomingMessage, { requestBytes }: PublishOptions): Promise<Written> {

@@ -3,7 +3,7 @@ import { CarillonError, HTTP_STATUS } from "../../errors.js";
 import { answerJson } from "../http.js";
 import { TooLarge } from "./body.js";
 import { answerCors } from "./cors.js";
-import { type Admitted, admit, type Gate } from "./gate.js";
+import { type Admitted, admit, type StayingGate } from "./gate.js";
 
 /** A request of a backend that may make it. */
 export interface Call extends Admitted {
@@ -18,7 +18,7 @@ export interface Method {
 }
 
 export interface CallOptions {
-  readonly gate: Gate;
+  readonly gate: StayingGate;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
   /** Told of errors that are no refusal but a fault of ours. */
   readonly onFault: (cause: unknown) => void;

@@ -4,7 +4,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Call } from "./call.js";
 import { entryOf } from "./connection.js";
-import type { Gate } from "./gate.js";
+import type { StayingGate } from "./gate.js";
 import { write } from "./writing.js";
 
 /** The type of server-sent events. Source: WHATWG HTML §9.2. */
@@ -15,7 +15,7 @@ const COMMENT_INTERVAL = 20_000;
 
 export interface FeedOptions {
   readonly watches: Pick<Watches, "watch">;
-  readonly gate: Gate;
+  readonly gate: StayingGate;
   readonly clock: Clock;
 }
 

@@ -2,11 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type { BackendAction } from "../../access/actions.js";
 import { type Backend, type BackendCredentials, VHOST_HEADER } from "../../access/backend.js";
 import { CarillonError } from "../../errors.js";
+import type { Gate } from "../gate.js";
 
-/** Who may call what, by whichever protocol. */
-export interface Gate {
-  /** @throws CarillonError unauthenticated, permission_denied, not_found (the vhost), unavailable */
-  admit(credentials: BackendCredentials, action: BackendAction): Backend;
+/** Who may call what, and who may go on with what is open. */
+export interface StayingGate extends Gate {
   /**
    * Calls once when a backend that was admitted would no longer be, or not for the same topics.
    * @returns ends it

@@ -6,7 +6,12 @@ import type { Method } from "./call.js";
 /** Makes tokens for the clients of one vhost. */
 export interface Issuer {
   /** @throws CarillonError unavailable */
-  connection(bearer: Readonly<Record<string, never>>): Promise<{ readonly token: string }>;
+  connection(
+    bearer: Readonly<Record<string, never>>,
+    settings: undefined,
+    lifetime: undefined,
+    only: "rootsocket",
+  ): Promise<{ readonly token: string }>;
   channel(channel: string): Promise<{ readonly token: string }>;
 }
 
@@ -15,7 +20,7 @@ export function connectionTokens(issuerOf: (vhost: string) => Issuer): Method {
   return {
     action: "tokens",
     handle: async ({ backend, request, response }) => {
-      const { token } = await issuerOf(backend.vhost).connection({});
+      const { token } = await issuerOf(backend.vhost).connection({}, undefined, undefined, "rootsocket");
       answerJson(request, response, CREATED, { token });
     },
   };

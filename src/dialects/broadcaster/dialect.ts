@@ -1,7 +1,8 @@
 import type { Command, Outcome, Result } from "../../commands/command.js";
+import type { Notice } from "../../core/notice.js";
 import { CarillonError } from "../../errors.js";
 import { systemClock } from "../../util/system-clock.js";
-import type { Conversation, Dialect, OpenRequest, Received } from "../dialect.js";
+import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
 import { channelOf, checkChannel, decode, publicationIn, type Request, tokenOf } from "./decode.js";
 import { errorText, messageEncoding, messageText, resultText, timestamp } from "./encode.js";
 import { type Rights, rightsOf } from "./rights.js";
@@ -10,8 +11,6 @@ import { type Rights, rightsOf } from "./rights.js";
 interface Time {
   now(): number;
 }
-
-type Method = (params: unknown, request: Request) => Plan;
 
 /** What a request becomes. */
 interface Plan {
@@ -43,13 +42,8 @@ class BroadcasterConversation implements Conversation {
   readonly #time: Time;
   /** Undefined until the client has shown a token. */
   #rights: Rights | undefined;
-  readonly #methods: ReadonlyMap<string, Method> = new Map<string, Method>([
-    ["auth", (params) => this.#auth(params)],
-    ["subscribe", (params) => this.#subscribe(params)],
-    ["unsubscribe", (params) => this.#unsubscribe(params)],
-    ["publish", (_params, request) => this.#publish(request)],
-    ["heartbeat", () => this.#heartbeat()],
-  ]);
+  /** What it has subscribed to itself: what was done on its behalf it does not know of. */
+  readonly #subscribed = new Set<string>();
 
   constructor(connectionId: string, time: Time) {
     this.#connectionId = connectionId;
@@ -76,17 +70,32 @@ class BroadcasterConversation implements Conversation {
     }
   }
 
-  /** It has no words for what is done on a client's behalf. */
-  noticeText(): undefined {
-    return undefined;
+  /** Of what is done on a client's behalf it can say only what has gone wrong: an error that is about no request. */
+  noticeText({ kind, topics }: Notice): Texts {
+    if (kind !== "left") return undefined;
+    for (const topic of topics) this.#subscribed.delete(topic);
+    return topics.map((topic) =>
+      errorText(undefined, new CarillonError("permission_denied", `subscription to channel ${topic} has ended`)),
+    );
   }
 
   /** @throws CarillonError */
   #plan(request: Request): Plan {
     const { method, params } = request;
-    const plan = this.#methods.get(method);
-    if (plan === undefined) throw new CarillonError("not_found", `method not found: ${method}`);
-    return plan(params, request);
+    switch (method) {
+      case "auth":
+        return this.#auth(params);
+      case "subscribe":
+        return this.#subscribe(params);
+      case "unsubscribe":
+        return this.#unsubscribe(params);
+      case "publish":
+        return this.#publish(request);
+      case "heartbeat":
+        return this.#heartbeat();
+      default:
+        throw new CarillonError("not_found", `method not found: ${method}`);
+    }
   }
 
   #auth(params: unknown): Plan {
@@ -118,9 +127,12 @@ class BroadcasterConversation implements Conversation {
         group: undefined,
         hidden: undefined,
         presence: undefined,
-        once: true,
+        once: this.#subscribed.has(channel),
       },
-      result: () => JSON.stringify({ subscriptionId: this.#connectionId, timestamp: timestamp(this.#time.now()) }),
+      result: () => {
+        this.#subscribed.add(channel);
+        return JSON.stringify({ subscriptionId: this.#connectionId, timestamp: timestamp(this.#time.now()) });
+      },
       reword: (error) =>
         error.code === "already_exists" ? new CarillonError(error.code, SUBSCRIBED, { cause: error }) : error,
     };
@@ -129,7 +141,13 @@ class BroadcasterConversation implements Conversation {
   #unsubscribe(params: unknown): Plan {
     const channel = channelOf(params);
     checkChannel(channel);
-    return { command: { kind: "leave", broker: "", topics: [channel] }, result: () => SUCCESS };
+    return {
+      command: { kind: "leave", broker: "", topics: [channel] },
+      result: () => {
+        this.#subscribed.delete(channel);
+        return SUCCESS;
+      },
+    };
   }
 
   #publish(request: Request): Plan {

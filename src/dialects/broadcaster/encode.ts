@@ -19,9 +19,6 @@ const CODES: Readonly<Record<ErrorCode, string>> = {
   unauthenticated: "Unauthenticated",
 };
 
-/** What messages say of an event that the publisher did not name. */
-const NO_EVENT = "message";
-
 /** What is told of a message. */
 export type Told = Pick<Message, "id" | "event" | "time" | "payload">;
 
@@ -68,7 +65,7 @@ function messageTeller(channel: string, seq: string): (message: Told) => string 
   return ({ event, id, payload, time }) => {
     const { base64, text } = payloadValue(payload);
     const begin = `{"id":${JSON.stringify(id)},"seq":${seq},"createTime":"${timestamp(time)}","channel":${channelText}`;
-    const eventText = JSON.stringify(event === "" ? NO_EVENT : event);
+    const eventText = JSON.stringify(event);
     return `${begin},"event":${eventText},"payload":${text}${base64 ? ',"encoding":"base64"' : ""}}`;
   };
 }

@@ -1,14 +1,17 @@
 import type { Notice } from "../../core/notice.js";
 import type { Conversation, Dialect, Received, Texts } from "../dialect.js";
-import { decode } from "./decode.js";
+import { decode, EVENT_BYTES } from "./decode.js";
 import { messageEncoding, noticeTexts, PING } from "./encode.js";
 
 /** rootsocket's events, on `/api/v1/ws/TOKEN/` (the S rules). */
 export class RootsocketDialect implements Dialect {
   readonly name = "rootsocket";
   readonly entry = "credential";
-  /** Events are dropped long before, one by one: a client that sends more than this at once is cut off. */
-  readonly frameBytes = 4 * 1_048_576;
+
+  /** Events are dropped before, one by one: a client that sends much more at once is cut off. */
+  frameBytes(limit: number): number {
+    return limit < EVENT_BYTES ? limit : Math.max(limit, 4 * EVENT_BYTES);
+  }
 
   open(): Conversation {
     return conversation;

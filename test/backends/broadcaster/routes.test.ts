@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { hashKey } from "../../../src/access/key-secret.js";
 import { Keyring, type KeyScope } from "../../../src/access/keys.js";
 import { createBroadcasterRoutes } from "../../../src/backends/broadcaster/routes.js";
+import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { originCheck } from "../../../src/transport/origin.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { TestPublisher } from "../../rpc/support/publisher.js";
@@ -38,6 +39,7 @@ async function start(keys = KEYS): Promise<Stage> {
   const routes = createBroadcasterRoutes({
     base: "/base",
     keys: ring,
+    gate: new Gatekeeper(ring, systemClock),
     publisher: publisher.publisher,
     originAllowed: originCheck({ allowed: ["https://good.example"], sameOrigin: false }),
     requestBytes: 1_000,

@@ -91,7 +91,7 @@ test("B6: auth, once", () => {
 
 test("B7: subscribe", () => {
   const { answer, command } = done(authenticated(), subscribe("c"));
-  expect(command).toMatchObject({ kind: "join", broker: "", topics: ["c"], once: true });
+  expect(command).toMatchObject({ kind: "join", broker: "", topics: ["c"], once: false });
   expect(answer).toBe(`{"requestId":2,"result":{"subscriptionId":"n.1","timestamp":"${TIME}"}}`);
   expect(failed(authenticated(), subscribe("c"), "permission_denied", "the backend refuses")).toBe(
     errorText(2, "PermissionDenied", "the backend refuses"),
@@ -115,6 +115,20 @@ test("B8: subscribing twice", () => {
     "any text",
   );
   expect(answer).toBe(errorText(2, "AlreadyExists", "connection already subscribed to channel"));
+});
+
+test("B8: what it was subscribed to on its behalf, or is not any more, it may subscribe to", () => {
+  const conversation = authenticated();
+  const onceOf = (): unknown => (done(conversation, subscribe("c")).command as { once?: unknown }).once;
+  expect([onceOf(), onceOf()]).toEqual([false, true]);
+  expect(conversation.noticeText({ kind: "left", topics: ["c"] })).toEqual([
+    '{"error":{"code":"PermissionDenied","message":"subscription to channel c has ended"}}',
+  ]);
+  expect([onceOf(), onceOf()]).toEqual([false, true]);
+  done(conversation, { id: 3, method: "unsubscribe", params: { channel: "c" } });
+  expect(onceOf()).toBe(false);
+  expect(conversation.noticeText({ kind: "joined", topics: ["other"] })).toBeUndefined();
+  expect((done(conversation, subscribe("other")).command as { once?: unknown }).once).toBe(false);
 });
 
 test("B9: unsubscribe needs a name and nothing else", () => {

@@ -1,0 +1,60 @@
+import type { Arrival } from "../../src/clients/admission.js";
+import { Reception } from "../../src/clients/reception.js";
+import { parseConfig } from "../../src/config/load.js";
+import type { ConfigInput } from "../../src/config/schema.js";
+import { createLog } from "../../src/observe/log.js";
+import { createVhosts } from "../../src/server/create-vhosts.js";
+import { MemoryStore } from "../../src/store/memory.js";
+import { systemClock } from "../../src/util/system-clock.js";
+import { cleanUp } from "../support/clean-up.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+function receptionOf(vhost: NonNullable<ConfigInput["vhosts"]>[string], clock: ManualClock): Reception {
+  const config = parseConfig({ vhosts: { "/": vhost }, log: { level: "silent" } });
+  const { vhosts } = createVhosts(config, {
+    log: createLog(config.log),
+    store: new MemoryStore({ clock: systemClock, onError: String }),
+    events: {
+      onChanged: () => {},
+      onDeleted: () => Promise.resolve(),
+      onChannelRuled: () => {},
+      onChannelClosed: () => {},
+      onLoaded: () => {},
+    },
+  });
+  cleanUp(() => vhosts.stop());
+  return new Reception(vhosts, clock);
+}
+
+function arrival(dialect: string, guest: boolean): Arrival {
+  return {
+    vhost: "/",
+    origin: { dialect, address: "127.0.0.1", userAgent: "" },
+    credential: undefined,
+    guest,
+    connectionId: "node.1",
+    method: "GET",
+    uri: "/",
+    headers: {},
+    query: new URLSearchParams(),
+  };
+}
+
+test.each(["broadcaster", "webrocket", "socketio"])(
+  "A4: a %s client without a token has a minute to show one where nobody comes in otherwise",
+  async (dialect) => {
+    const clock = new ManualClock();
+    const reception = receptionOf({ anonymous: { connect: false } }, clock);
+    const { principal } = await reception.admit(arrival(dialect, true));
+    expect(principal).toMatchObject({ user: undefined, expires: clock.now() + 60_000, terms: { confined: true } });
+    expect(principal.permissions.grants).toEqual({});
+  },
+);
+
+test("A4: elsewhere it may stay as who it is, and a native one does not come in", async () => {
+  const clock = new ManualClock();
+  const open = await receptionOf({}, clock).admit(arrival("webrocket", true));
+  expect(open.principal.expires).toBeUndefined();
+  const closed = receptionOf({ anonymous: { connect: false } }, clock);
+  expect(() => closed.admit(arrival("native", false))).toThrow("a token is needed to connect");
+});
