@@ -24,11 +24,7 @@ function access(settings: Partial<AccessSettings> = { jwt: jwtSettings() }, vhos
   const clock = clockAt();
   const store = new MemoryStore({ clock, onError: String });
   const leases = new Leases({ clock, store });
-  const made = createVhostAccess(
-    vhost,
-    { ...vhostSchema.parse({}), ...settings },
-    { clock, leases, store },
-  );
+  const made = createVhostAccess(vhost, { ...vhostSchema.parse({}), ...settings }, { clock, leases, store });
   cleanUp(() => leases.stop());
   cleanUp(() => made.stop());
   return made;

@@ -80,7 +80,7 @@ function packetsOf(frames: Uint8Array): string[] {
 }
 
 function binaryFrame(bytes: Uint8Array): Buffer {
-  const frame = textFrameOf(bytes.length, (buffer, begin) => {
+  const frame = textFrameOf(bytes.length, bytes.length, (buffer, begin) => {
     buffer.set(bytes, begin);
   });
   frame[0] = FINAL_BINARY;
