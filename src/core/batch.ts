@@ -1,4 +1,4 @@
-import type { CountedFrame, Encoding } from "./ports.js";
+import type { CountedFrames, Encoding } from "./ports.js";
 import type { Topic } from "./topic.js";
 
 /** Frames on their way to sessions: made once, shared by every session that gets them. */
@@ -9,7 +9,7 @@ export interface Batch {
   readonly pieces: readonly Uint8Array[] | undefined;
   /** Of all of it, in bytes. */
   readonly size: number;
-  /** The last of its messages alone; undefined where it is the only one. */
+  /** The last of its messages alone; undefined where it is the only one, or need not be taken out. */
   readonly last: Batch | undefined;
   /** Whose messages they are; undefined for an answer, which is never dropped. */
   readonly topic: Topic | undefined;
@@ -30,11 +30,11 @@ export function answerBatch(bytes: Uint8Array): Batch {
 /** The messages of a topic that came in one turn, nearly always one. */
 export function messageBatch(
   topic: Topic,
-  { countedFrame }: Encoding,
+  { countedFrames }: Encoding,
   first: Uint8Array,
   more: readonly Uint8Array[] | undefined,
 ): Batch {
-  const countedFrom = countedFrame && counting(topic, [first, ...(more ?? [])], countedFrame);
+  const countedFrom = countedFrames && counting(topic, [first, ...(more ?? [])], countedFrames);
   if (more === undefined) return batchOf(first, { topic, messages: 1, countedFrom });
   const last = batchOf(more.at(-1) ?? first, { topic, messages: 1 });
   return batchOf(Buffer.concat([first, ...more]), { topic, messages: 1 + more.length, last, countedFrom });
@@ -55,33 +55,29 @@ function batchOf(bytes: Uint8Array, { countedFrom, last, messages, topic }: Fact
 function counting(
   topic: Topic,
   templates: readonly Uint8Array[],
-  countedFrame: CountedFrame,
+  countedFrames: CountedFrames,
 ): (count: number) => Batch {
   const made = new Map<number, Batch>();
-  const framesFrom = (count: number): Batch => {
-    const frames = templates.map((template, position) => countedFrame(template, count + position));
-    const last = frames.length === 1 ? undefined : joined(topic, frames.slice(-1), undefined);
-    return joined(topic, frames, last);
-  };
+  const framesFrom = countedFrames(templates);
+  const messages = templates.length;
+  // Where that is all that may be left of it.
+  const lastFrame = messages > 1 && topic.rules.slowConsumer === "latest" && countedFrames(templates.slice(-1));
   return (count) => {
     let batch = made.get(count);
     if (batch === undefined) {
-      batch = framesFrom(count);
+      const last = lastFrame === false ? undefined : inPieces(lastFrame(count + messages - 1), { topic, messages: 1 });
+      batch = inPieces(framesFrom(count), { topic, messages, last });
       made.set(count, batch);
     }
     return batch;
   };
 }
 
-/** @param frames - each in its pieces: more than one where the larger part of it is shared */
-function joined(topic: Topic, frames: readonly (readonly Uint8Array[])[], last: Batch | undefined): Batch {
-  const messages = frames.length;
-  const pieces = frames.flat();
+function inPieces(pieces: readonly Uint8Array[], facts: Facts): Batch {
   const [only = NOTHING] = pieces;
-  if (pieces.length === 1) return batchOf(only, { topic, messages, last });
-  // Nothing is shared of any of them: one write is better than many.
-  if (pieces.length === messages) return batchOf(Buffer.concat(pieces), { topic, messages, last });
+  if (pieces.length === 1) return batchOf(only, facts);
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  const { last, messages, topic } = facts;
   return { bytes: NOTHING, pieces, size, last, topic, messages, countedFrom: undefined };
 }
 

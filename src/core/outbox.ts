@@ -83,10 +83,10 @@ export class Outbox {
 
   /** A frame of a message that is for few sessions, as it is for this one. */
   counted(frame: Uint8Array): Uint8Array {
-    const { countedFrame } = this.encoding;
-    if (countedFrame === undefined) return frame;
+    const { countedFrames } = this.encoding;
+    if (countedFrames === undefined) return frame;
     this.#count += 1;
-    const pieces = countedFrame(frame, this.#count);
+    const pieces = countedFrames([frame])(this.#count);
     return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 

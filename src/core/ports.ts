@@ -90,10 +90,11 @@ export interface Sink {
 export type FrameMaker = (message: Message) => Uint8Array;
 
 /**
- * Makes a frame of what a frame maker has made: in pieces, where a larger part of it is the template's own.
- * @param count - which of the session's messages it is, from 1
+ * Makes frames of what a frame maker has made for messages that come together. What it gives makes those of one session, one
+ * after the other: in one piece, or in several where larger parts are the templates' own.
+ * count: which of the session's messages the first of them is, from 1
  */
-export type CountedFrame = (template: Uint8Array, count: number) => readonly Uint8Array[];
+export type CountedFrames = (templates: readonly Uint8Array[]) => (count: number) => readonly Uint8Array[];
 
 /** A dialect's way to write messages, header included. Sessions with the same Encoding object share the bytes. */
 export interface Encoding {
@@ -102,7 +103,7 @@ export interface Encoding {
    * Where each session counts what it is sent: frame makers make templates then, which all share, and this makes frames of
    * them. Undefined: frames are the same for everybody.
    */
-  readonly countedFrame?: CountedFrame | undefined;
+  readonly countedFrames?: CountedFrames | undefined;
   /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
   laggedFrame(topic: string, missed: number): Uint8Array | undefined;
   /** Tells who has come and gone; undefined where clients are not told. */

@@ -1,7 +1,7 @@
 import type { Encoding } from "../core/ports.js";
 import type { MessageEncoding, Texts } from "../dialects/dialect.js";
 import { compressed, LEAST_COMPRESSED } from "./compression.js";
-import { countedTemplate, countedTextFrame } from "./counted-frame.js";
+import { countedTemplate, countedTextFrames } from "./counted-frame.js";
 import { compressedTextFrame, textFrame } from "./frame.js";
 
 type ToFrame = (text: string) => Buffer;
@@ -31,7 +31,7 @@ function encodingWith(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
       // What is another text for each connection cannot be compressed once for all.
       return counted ? (message) => countedTemplate(makeText(message)) : (message) => toFrame(makeText(message));
     },
-    countedFrame: counted ? countedTextFrame : undefined,
+    countedFrames: counted ? countedTextFrames : undefined,
     laggedFrame(topic, missed) {
       return framesOf(encoding.laggedText(topic, missed), toFrame);
     },

@@ -10,11 +10,15 @@ class CountedEncoding extends CountingEncoding {
     super();
   }
 
-  countedFrame = (template: Uint8Array, count: number): readonly Uint8Array[] => {
-    this.counted += 1;
-    const head = Buffer.from(`${count}=`);
-    return this.inPieces ? [head, template] : [Buffer.concat([head, template])];
-  };
+  countedFrames =
+    (templates: readonly Uint8Array[]) =>
+    (count: number): readonly Uint8Array[] => {
+      const pieces = templates.flatMap((template, position) => {
+        this.counted += 1;
+        return [Buffer.from(`${count + position}=`), template];
+      });
+      return this.inPieces ? pieces : [Buffer.concat(pieces)];
+    };
 }
 
 test("B14: each session counts what it is sent from 1, whatever the topic, without a gap", () => {

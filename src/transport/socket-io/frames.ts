@@ -35,7 +35,7 @@ export function socketIoEncoding(encoding: MessageEncoding): Encoding {
         const makeText = encoding.textMaker(topic);
         return (message) => packetFrames(makeText(message));
       },
-      countedFrame: undefined,
+      countedFrames: undefined,
       laggedFrame: (topic, missed) => framesOf(encoding.laggedText(topic, missed), packetFrames),
       presenceFrame: (news) => framesOf(encoding.presenceText(news), packetFrames),
     };
