@@ -1,3 +1,4 @@
+import { connect as connectTcp } from "node:net";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
@@ -6,6 +7,7 @@ import { metric } from "../support/metrics.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { publish } from "../support/publish.js";
 import {
+  ACCESS_TOKEN,
   broadcasterToken,
   CHANNELS,
   openChannels,
@@ -213,3 +215,57 @@ test.each(GRAMMARS.map((grammar) => [grammar.name, grammar] as const))(
   },
   120_000,
 );
+
+/** Packets of WebRocket's backends as they are written, mostly good ones, for the vhost and for another. */
+const lines = fc.oneof(
+  {
+    arbitrary: fc.constantFrom("BC", "OC", "CC", "AT", "RD", "HB", "QT", "TR", "", "news", "e", '{"at":"/"}', "["),
+    weight: 8,
+  },
+  { arbitrary: fc.string({ unit: "binary" }), weight: 1 },
+);
+const identities = fc.constantFrom(
+  ...["req", "dlr"].flatMap((kind) => [
+    `${kind}:/:${ACCESS_TOKEN}:7f9d5e1c-6a4b-4c3d-9e2f-1a2b3c4d5e6f`,
+    `${kind}:/other:${"x".repeat(40)}:7f9d5e1c-6a4b-4c3d-9e2f-1a2b3c4d5e6f`,
+  ]),
+  "req:/",
+  "",
+);
+const packets = fc
+  .tuple(identities, fc.array(lines, { maxLength: 6 }), fc.constantFrom("\n", "\r\n", ""))
+  .map(([identity, rest, end]) => `${[identity, "", ...rest].join("\n")}${end}\r\n\r\n`);
+
+/** Sends it all and ends its side. Resolves with what was answered, when the server has ended its side too. */
+async function tell(address: string, text: string): Promise<string> {
+  const [host = "", port = ""] = address.split(":");
+  const socket = connectTcp(Number(port), host);
+  socket.end(text);
+  let answer = "";
+  try {
+    for await (const chunk of socket) answer += String(chunk);
+  } catch {
+    // It was cut off: that is an answer, too.
+  }
+  return answer;
+}
+
+test("O8, A1, X13: whatever WebRocket's backends send, the node lives, and nothing crosses to another vhost", async () => {
+  const node = await startNode({
+    webrocket: { backend: "127.0.0.1:0" },
+    vhosts: { "/": SPEAKING, "/other": { ...SPEAKING, webrocket: {} } },
+  });
+  const address = node.carillon.addresses?.webrocketBackend ?? "";
+  for (const vhost of ["/", "/other"]) await openChannels(node, vhost);
+  const others = await witnesses(node, "/other");
+  await fc.assert(
+    fc.asyncProperty(fc.array(packets, { minLength: 1, maxLength: 5 }), fc.nat(), async (texts, cut) => {
+      const text = texts.join("");
+      await tell(address, cut % 3 === 0 ? text.slice(0, cut % text.length) : text);
+    }),
+    { numRuns: 150 },
+  );
+  const good = `req:/:${ACCESS_TOKEN}:7f9d5e1c-6a4b-4c3d-9e2f-1a2b3c4d5e6f\n\nOC\nnews\n\r\n\r\n`;
+  expect(await tell(address, good)).toMatch(/^OK/);
+  await expectNothingHeard(node, others);
+}, 60_000);

@@ -1,5 +1,8 @@
 import { connect as connectTcp } from "node:net";
-import { connectNats } from "../support/nats-client.js";
+import { ControlService } from "../../gen/carillon/v1/control_pb.js";
+import { TestBackend } from "../support/backend.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
+import { connectNats, listenTo } from "../support/nats-client.js";
 import { startNats } from "../support/nats-server.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { publish } from "../support/publish.js";
@@ -156,4 +159,56 @@ test("D3: what a dialect cannot carry has another form", async () => {
     webrocket: ["message", { data: "/wA=", encoding: "base64" }],
     socketio: ["message", Buffer.from([0xff, 0])],
   });
+});
+
+test("D5: who has published is the connection, and for a backend nobody", async () => {
+  const server = await startNats();
+  const node = await startSpeakingNode({ brokers: { nats: { driver: "nats", servers: [server.url] } } });
+  const heard = await listenTo(await connectNats(server), "carillon._.news");
+  const client = await SPEAKERS.find(({ name }) => name === "webrocket")?.enter(node);
+  await client?.subscribe("news");
+  client?.publish?.("news", "e", VALUE);
+  const { connections } = await new TestBackend(node).call(ControlService.method.listConnections, {});
+  expect((await heard.next()).headers?.get("Carillon-Sender")).toBe(connections[0]?.id);
+  await publish(node, [{ topics: ["news"], payload: TEXT }]);
+  expect((await heard.next()).headers?.has("Carillon-Sender")).toBe(false);
+});
+
+test.each(["/ws", "/broadcaster/websocket", "ROOTSOCKET", "/webrocket"])(
+  "D8: on %s what is no command is answered, ten of them close, and so does a frame that is no text",
+  async (path) => {
+    const node = await startSpeakingNode();
+    const open = async (): Promise<TestClient> => {
+      if (path !== "ROOTSOCKET") return connect(node.ws + path);
+      const answer = await fetch(`${node.http}/api/v1/connections/`, { method: "POST" });
+      const { token } = (await answer.json()) as { readonly token: string };
+      return connect(`${node.ws}/api/v1/ws/${token}/`);
+    };
+    const noisy = await open();
+    if (path === "/webrocket") await noisy.nextText();
+    for (let count = 0; count < 10; count += 1) {
+      noisy.send("no command");
+      expect(await noisy.nextText()).toMatch(/error/);
+    }
+    expect((await noisy.closed).code).toBe(1008);
+    const binary = await open();
+    binary.webSocket.send(Buffer.from("7bff7d", "hex"));
+    expect((await binary.closed).code).toBe(1007);
+  },
+);
+
+test("D1: dialects that the configuration does not name are not spoken", async () => {
+  const node = await startNode({ dialects: ["native"] });
+  for (const path of [
+    "/broadcaster/websocket",
+    "/api/v1/ws/a.b.c/",
+    "/webrocket",
+    "/socket.io/?EIO=4&transport=websocket",
+  ]) {
+    expect([path, (await refusedUpgrade(node.ws + path)).status]).toEqual([path, 404]);
+  }
+  for (const path of ["/broadcaster/health", "/api/v1/connections/", "/socket.io/?EIO=4&transport=polling"]) {
+    expect([path, (await fetch(node.http + path)).status]).toEqual([path, 404]);
+  }
+  await (await connect(`${node.ws}/ws`)).join("news");
 });
