@@ -30,7 +30,8 @@ export async function renewToken(path: string, flags: AdminFlags): Promise<void>
 
 export async function listChannels(path: string, flags: AdminFlags): Promise<void> {
   await tell(async () => {
-    const { channels = [] } = await askAdmin("GET", `${checked(path)}/channels`, flags);
+    const { channels } = await askAdmin("GET", `${checked(path)}/channels`, flags);
+    if (channels === undefined) throw somethingElse(path, "channels");
     return linesOf(channels.map(({ name }) => name));
   });
 }
@@ -46,7 +47,8 @@ export async function closeChannel(path: string, channel: string, flags: AdminFl
 /** One a line: id, node, name, its patterns, and whether it gets triggers only. What is missing is told on stderr. */
 export async function listWorkers(path: string, flags: AdminFlags): Promise<void> {
   await tell(async () => {
-    const { missing = [], more, workers = [] } = await askAdmin("GET", `${checked(path)}/workers`, flags);
+    const { missing = [], more, workers } = await askAdmin("GET", `${checked(path)}/workers`, flags);
+    if (workers === undefined) throw somethingElse(path, "workers");
     if (missing.length > 0) process.stderr.write(`carillon: not answered: node ${missing.join(", ")}\n`);
     if (more === true) process.stderr.write("carillon: there are more\n");
     return linesOf(
@@ -58,8 +60,19 @@ export async function listWorkers(path: string, flags: AdminFlags): Promise<void
 }
 
 async function change(method: "POST" | "DELETE", path: string, channel: string, flags: AdminFlags): Promise<string> {
-  await askAdmin(method, `${checked(path)}/channels/${encodeURIComponent(channel)}`, flags);
+  await askAdmin(method, `${checked(path)}/channels/${escaped(channel)}`, flags);
   return "";
+}
+
+/** With its first letter escaped too: so it can mean a channel only, and no vhost whose path ends alike. */
+function escaped(channel: string): string {
+  const written = encodeURIComponent(channel);
+  return /^\w/.test(channel) ? `%${channel.charCodeAt(0).toString(16)}${written.slice(1)}` : written;
+}
+
+/** There is a vhost of this path. */
+function somethingElse(path: string, word: string): CarillonError {
+  return new CarillonError("failed_precondition", `${path}/${word} is a vhost: ask the control service`);
 }
 
 function checked(path: string): string {

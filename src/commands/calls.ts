@@ -3,11 +3,14 @@ import type { Session } from "../core/session.js";
 import { CarillonError } from "../errors.js";
 import type { Asked, Asker, Dispatch, TaskRequest } from "../workers/dispatch.js";
 
-/** What sessions have asked workers for. What they wait for ends with them. */
+/**
+ * What sessions have asked workers for. What they wait for ends with them. A session may have so much under way at a time:
+ * calls until they have ended, and triggers until a worker has them, from when on the worker's capacity bounds them.
+ */
 export class Calls {
   readonly #dispatch: Dispatch;
   readonly #limit: number;
-  /** And whether the session waits for it. */
+  /** What counts, and whether the session waits for it. */
   readonly #underWay = new Map<Session, Map<Asked, boolean>>();
 
   /** @param limit - most tasks of one session at a time */
@@ -33,7 +36,7 @@ export class Calls {
    * An asker that waits for the answer is told nothing once the session has ended.
    * @throws CarillonError resource_exhausted: as many are under way as may be
    */
-  ask(session: Session, request: TaskRequest, asker: Required<Asker>): void {
+  ask(session: Session, request: TaskRequest, asker: Required<Omit<Asker, "onGiven">>): void {
     this.checkRoom(session);
     const underWay = this.#underWay.get(session) ?? new Map<Asked, boolean>();
     this.#underWay.set(session, underWay);
@@ -41,6 +44,9 @@ export class Calls {
     const asked = this.#dispatch.ask(request, {
       onTaken: () => {
         if (isHeard()) asker.onTaken();
+      },
+      onGiven: () => {
+        this.#end(session, asked);
       },
       onPart: (payload, more) => {
         if (!more) this.#end(session, asked);

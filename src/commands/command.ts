@@ -117,8 +117,8 @@ export type Result =
   | { readonly kind: "part"; readonly payload: Uint8Array; readonly more: boolean }
   /** Of a publish. */
   | { readonly kind: "published"; readonly id: string; readonly time: number }
-  /** Of a join that asked who is there: those who were before it, but for the hidden. */
-  | { readonly kind: "among"; readonly members: readonly Present[] }
+  /** Of a join that asked who is there: those who were before it, but for the hidden; not all where there are more. */
+  | { readonly kind: "among"; readonly members: readonly Present[]; readonly more: boolean }
   /** Of an authenticate. */
   | { readonly kind: "identified"; readonly user: string | undefined }
   | PresentResult;

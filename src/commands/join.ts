@@ -9,6 +9,9 @@ import { absenceOf, refusalOf } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
 
+/** Most members that one answer lists, as that to a question of who is there. */
+const MOST_MEMBERS = 1_000;
+
 /** Joins all of the topics or none (O4): what the rules, the permissions and the backend say comes first. */
 export async function join(command: JoinCommand, client: Client, services: Services, reply: Reply): Promise<void> {
   const { brokers, topicsPerConnection } = services;
@@ -59,8 +62,10 @@ function resultOf(
   const [topic = ""] = topics;
   if (listed === true) {
     const place = { vhost: client.vhost.name, broker: services.brokers.resolve(client.vhost.name, broker).name, topic };
-    const others = services.presence.members(place).filter(({ connectionId }) => connectionId !== client.session.id);
-    return { kind: "among", members: others } as const;
+    // One more than are told, to know whether there are more, and one for the client itself.
+    const first = services.presence.members(place).slice(0, MOST_MEMBERS + 2);
+    const others = first.filter(({ connectionId }) => connectionId !== client.session.id);
+    return { kind: "among", members: others.slice(0, MOST_MEMBERS), more: others.length > MOST_MEMBERS } as const;
   }
   return group === undefined ? undefined : ({ kind: "left", topics: left } as const);
 }

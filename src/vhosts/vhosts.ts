@@ -246,7 +246,10 @@ export class Vhosts {
 /** The settings that parts are made of: hooks, and all that access is. The type tells when there are more. */
 function partsOf(settings: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
   const { anonymous, broadcaster, hooks, jwt, rootsocket, tokens, webrocket } = settings;
-  const known: Complete<AccessSettings> = { anonymous, broadcaster, jwt, rootsocket, tokens, webrocket };
+  const { access_token: token, access_token_file: file } = webrocket;
+  // Whether there is one is all that counts of it: another one makes nothing else of the rest.
+  const hasToken = { access_token: token === undefined && file === undefined ? undefined : "one" };
+  const known: Complete<AccessSettings> = { anonymous, broadcaster, jwt, rootsocket, tokens, webrocket: hasToken };
   return { ...known, hooks };
 }
 

@@ -26,12 +26,16 @@ export class AskedTask {
   taken = false;
   /** The asker was told so. */
   told = false;
+  /** The asker was told that a worker has it. */
+  given = false;
   /** Parts of the answer that were passed on. */
   parts = 0;
   /** Looks since anything was heard of it. */
   ticks = 0;
   /** Questions after it that were not answered. */
   checks = 0;
+  /** Of what goes to all nodes in turn, since the present attempt at the present pattern began. */
+  turn: readonly string[] | undefined;
   /** The bus may choose who gets it: at the first offer. */
   grouped = true;
   /** An offer that was given up and may have been taken: the node is told, unless it is offered the task again. */

@@ -81,9 +81,15 @@ export class Asking {
     };
   }
 
-  onTaken(from: string, { offer, task: number }: Taken): void {
+  onTaken(from: string, { given, offer, task: number }: Taken): void {
     const task = this.#current(from, number, offer);
-    if (task !== undefined) this.#take(task, from);
+    if (task === undefined) return;
+    this.#take(task, from);
+    if (!given || task.given || task.request.wantsAnswer) return;
+    task.given = true;
+    this.#guard(() => {
+      task.asker.onGiven?.();
+    });
   }
 
   onPart(from: string, { more, offer, payload, position, task: number }: Part): void {
@@ -236,11 +242,13 @@ export class Asking {
     if (task.pattern !== pattern) {
       task.pattern = pattern;
       task.said.clear();
+      task.turn = undefined;
     }
+    if (!request.wantsAnswer) task.turn ??= entry.turn();
     const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, task);
     const { said } = task;
     const grouped = task.grouped && entry.grouped;
-    const route = routeOf({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped });
+    const route = routeOf({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped, turn: task.turn });
     if (route.to === "nobody") return route.why;
     task.offer += 1;
     task.taken = false;
@@ -292,6 +300,7 @@ export class Asking {
     }
     task.attempt += 1;
     task.grouped = false;
+    task.turn = undefined;
     task.said.clear();
     task.spent.clear();
     this.#offer(task);

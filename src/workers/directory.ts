@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { compilePattern, isExact, type Matcher } from "../access/pattern.js";
 import { RecentMap } from "../access/recent-map.js";
 import { bySpecificity } from "./specificity.js";
@@ -13,6 +14,11 @@ export interface Entry {
   readonly nodes: ReadonlySet<string>;
   /** Whether the bus knows all of these nodes as one: only those with workers that answer listen together. */
   readonly grouped: boolean;
+  /**
+   * The nodes with the one first whose turn it is, and from then on the next one's. One with workers of both kinds has two
+   * turns: how many there are of a kind is not known.
+   */
+  turn(): readonly string[];
 }
 
 interface OwnEntry {
@@ -22,6 +28,8 @@ interface OwnEntry {
   readonly answering: Set<string>;
   /** Nodes with workers that get triggers only. */
   readonly triggered: Set<string>;
+  /** Turns that were had. */
+  turns: number;
 }
 
 interface VhostEntries {
@@ -33,6 +41,9 @@ interface VhostEntries {
 }
 
 type Found = RecentMap<string, readonly Entry[]>;
+
+/** Turns begin anywhere below it, so that nodes that know the same workers do not all begin with the same one. */
+const MANY = 1_000;
 
 /** Events of a vhost of which it is remembered what was found. */
 const MAX_FOUND = 1_000;
@@ -54,7 +65,8 @@ export class Directory {
     const entries = this.#vhosts.get(vhost) ?? { all: new Map(), patterns: [], found: nothingFound() };
     let entry = entries.all.get(pattern);
     if (entry === undefined) {
-      entry = { pattern, answering: new Set(), triggered: new Set(), matches: compilePattern(pattern) };
+      const turns = randomInt(MANY);
+      entry = { pattern, answering: new Set(), triggered: new Set(), turns, matches: compilePattern(pattern) };
       entries.all.set(pattern, entry);
       if (!isExact(pattern)) insert(entries.patterns, entry);
     }
@@ -105,9 +117,16 @@ export class Directory {
   }
 }
 
-function entryOf({ answering, pattern, triggered }: OwnEntry, wantsAnswer: boolean): Entry {
-  if (wantsAnswer || triggered.size === 0) return { pattern, nodes: answering, grouped: true };
-  return { pattern, nodes: new Set([...answering, ...triggered]), grouped: false };
+function entryOf(entry: OwnEntry, wantsAnswer: boolean): Entry {
+  const { answering, pattern, triggered } = entry;
+  const all = wantsAnswer ? [...answering] : [...answering, ...triggered];
+  const grouped = wantsAnswer || triggered.size === 0;
+  const turn = (): readonly string[] => {
+    entry.turns += 1;
+    const first = entry.turns % all.length;
+    return [...all.slice(first), ...all.slice(0, first)];
+  };
+  return { pattern, nodes: grouped ? answering : new Set(all), grouped, turn };
 }
 
 function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: Place): Set<string> {

@@ -24,6 +24,8 @@ export interface TaskRequest {
 export interface Asker {
   /** Once, before the first part: the task waits for a worker, or has one. */
   onTaken?(): void;
+  /** Of a task that wants no answer, once, after onTaken: a worker has it. Not where it has ended as soon as that. */
+  onGiven?(): void;
   onPart(payload: Uint8Array, more: boolean): void;
   /**
    * unavailable: no worker, or three in turn were lost, or one after a part of its answer. resource_exhausted: too much

@@ -25,7 +25,7 @@ export class Telling {
 
   tell(task: HeldTask): void {
     task.told = true;
-    this.#post.send(task.from, { type: "taken", ...task.about });
+    this.#post.send(task.from, { type: "taken", ...task.about, given: task.seat !== undefined });
   }
 
   tellLater(task: HeldTask): void {

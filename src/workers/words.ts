@@ -31,9 +31,11 @@ export interface Offer extends About {
   readonly not: readonly string[];
 }
 
-/** It waits for a worker, or has one. */
+/** It waits for a worker, or has one. Of a trigger that has waited it is said again when it has one. */
 export interface Taken extends About {
   readonly type: "taken";
+  /** A worker has it. A node of an earlier version does not say, and nobody waits for it to. */
+  readonly given: boolean;
 }
 
 /** busy: nobody is free, and it may not wait. full: too much waits. gone: there is no such worker. */
@@ -125,6 +127,8 @@ function ownFieldsOf(word: Exclude<Word, Check | Have>): readonly unknown[] {
       break;
     }
     case "taken":
+      fields = [word.given];
+      break;
     case "cancel":
       break;
     case "refused":
@@ -178,6 +182,8 @@ function ownWordOf(
       word = { type, ...about, ...offerOf(header, payload) };
       break;
     case "taken":
+      word = { type, ...about, given: header[3] !== false };
+      break;
     case "cancel":
       word = { type, ...about };
       break;

@@ -23,7 +23,10 @@ export class WorkerGroup {
     this.pattern = pattern;
   }
 
-  /** The worker with most room for it; of several the one whose turn it is. Undefined where nobody is free. */
+  /**
+   * The worker with most room for it; of several, and for what wants no answer, the one whose turn it is. Undefined where
+   * nobody is free.
+   */
   pick(wanted: Wanted): Seat | undefined {
     const { seats } = this;
     let best: Seat | undefined;
@@ -31,6 +34,7 @@ export class WorkerGroup {
       const seat = seats[(this.#turn + step) % seats.length];
       if (seat === undefined || seat.free <= (best?.free ?? 0) || !seat.suits(wanted)) continue;
       best = seat;
+      if (!wanted.request.wantsAnswer) break;
     }
     if (best !== undefined) this.#turn = seats.indexOf(best);
     return best;

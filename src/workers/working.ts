@@ -226,8 +226,12 @@ export class Working {
       if (task === undefined) return;
       this.#unqueue(task);
       // Whoever has asked gives up by itself.
-      if (task.deadline <= this.#options.clock.now()) this.#end(task);
-      else this.#give(task, seat);
+      if (task.deadline <= this.#options.clock.now()) {
+        this.#end(task);
+        continue;
+      }
+      this.#give(task, seat);
+      if (!task.request.wantsAnswer && this.#tasks.get(task.id) === task) this.#telling.tell(task);
     }
   }
 

@@ -187,6 +187,25 @@ test("W19: a trigger beyond the limit is refused before anything is published", 
   expect(await listener.next()).toEqual({ topic: "foo", payload: "first" });
 });
 
+test.each(WORLDS)("W19: triggers count until a worker has them, and then no more: %s", async (kind) => {
+  const { one, other } = await startWorld(kind, { vhosts, limits: { calls_per_connection: 2 } });
+  const worker = await startWorker(other, ["mail"], { capacity: 5 });
+  const client = await connect(`${one.ws}/ws`);
+  const trigger = (id: number) => client.ask({ command: "publish", topics: ["foo"], trigger: "mail", id });
+  for (let id = 0; id < 7; id += 1) expect(await trigger(id)).toMatchObject({ topic: "@publish", id });
+  const refused = { error: { message: "2 tasks of this connection are under way, which is its limit" } };
+  for (let id = 7; id < 9; id += 1) expect(await trigger(id)).toMatchObject(refused);
+  worker.answer(await worker.tasks.next(), "");
+  // One that has waited has come to a worker.
+  expect(
+    await until(
+      () => trigger(9),
+      ({ topic }) => topic === "@publish",
+    ),
+  ).toMatchObject({ id: 9 });
+  expect(await trigger(10)).toMatchObject(refused);
+});
+
 test("K5: a triggered task has its own time, and goes on when the asking node stops", async () => {
   const { one, other } = await startWorld("two nodes on NATS", { vhosts, stop_timeout: "1s" });
   const worker = await startWorker(other, ["mail", "sum"]);

@@ -255,6 +255,47 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
+    test("X20: triggers go round the nodes, and round the workers of each, whatever room these have", async () => {
+      await start();
+      const workers: TestWorker[] = [];
+      for (const node of nodes) {
+        workers.push(await enter(node, ["*"], { capacity: 100 }));
+        workers.push(await enter(node, ["*"], { capacity: 10 }));
+      }
+      // Until each has been welcomed it gets nothing.
+      await new Promise(setImmediate);
+      const asked = Array.from({ length: 3 * workers.length }, () => ask(near.dispatch, "a", { wantsAnswer: false }));
+      for (const { taken } of asked) await taken;
+      for (const worker of workers) {
+        expect(worker.given.unread).toHaveLength(3);
+        for (const { id } of worker.given.unread) end(worker, id, "");
+      }
+      for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+      await expectNothingLeft();
+    });
+
+    test("K5: who triggers something is told when a worker has it, once, and not while it waits", async () => {
+      await start();
+      const worker = await enter(far, ["a"]);
+      const first = ask(near.dispatch, "a", { wantsAnswer: false });
+      await first.given;
+      expect(first.takes()).toBe(1);
+      const waiting = ask(near.dispatch, "a", { wantsAnswer: false });
+      const call = ask(near.dispatch, "a");
+      await Promise.all([waiting.taken, call.taken]);
+      end(worker, (await worker.given.next()).id, "");
+      await first.outcome;
+      await waiting.given;
+      expect([first.gives(), waiting.gives(), waiting.takes()]).toEqual([1, 1, 1]);
+      // One that is given to another again is not told of again.
+      const other = await enter(far, ["a"], { capacity: 2 });
+      worker.seat.leave();
+      for (const _ of [waiting, call]) end(other, (await other.given.next()).id, "");
+      for (const { outcome } of [waiting, call]) expect(await outcome).toEqual({ parts: [""] });
+      expect([waiting.gives(), call.gives()]).toEqual([1, 0]);
+      await expectNothingLeft();
+    });
+
     test("X22: the workers of a vhost are listed, of all nodes", async () => {
       await start();
       expect(await near.dispatch.list("/")).toEqual({ workers: [], more: false, missing: [] });

@@ -98,13 +98,14 @@ test("X25: a token is told by nothing that lists settings, and a file is named b
 test("X25: a new token holds on other nodes, and nothing else of the vhost changes", async () => {
   const store = createStore();
   const one = await createNode({}, store);
-  await one.administration.create("/made", { access: "private", jwt: { secret: "s".repeat(64) } });
+  const settings = { access: "private", jwt: { secret: "s".repeat(64) } };
+  await one.administration.create("/made", { ...settings, webrocket: { access_token: TOKEN } });
   const other = await createNode({}, store);
   const { parts } = other.vhosts.require("/made");
   const token = await one.administration.renewAccessToken("/made");
   const { accessToken, given, parts: after } = other.vhosts.require("/made");
   expect(accessToken).toBe(token);
   expect(after).toBe(parts);
-  expect(given).toEqual({ access: "private", jwt: { secret: "s".repeat(64) }, webrocket: { access_token: token } });
+  expect(given).toEqual({ ...settings, webrocket: { access_token: token } });
   await expect(one.administration.renewAccessToken("/none")).rejects.toMatchObject({ code: "not_found" });
 });

@@ -74,6 +74,28 @@ test("workers that cannot answer count for triggers alone, and one pattern may h
   expect([found(directory, "e"), triggered("e")]).toEqual([{ "*": ["b"] }, { "*": ["b"] }]);
 });
 
+test("X20: each node has its turn, and one with workers of both kinds has two", () => {
+  const directory = new Directory();
+  const turns = (count: number) =>
+    Array.from({ length: count }, () => directory.find("/", "e", false)[0]?.turn() ?? []).map(([first]) => first);
+  directory.add("a", ["/", "*"]);
+  directory.add("b", ["/", "*", "triggers"]);
+  directory.add("c", ["/", "*"]);
+  expect(turns(9).toSorted().join("")).toBe("aaabbbccc");
+  expect(new Set(turns(3)).size).toBe(3);
+  expect(directory.find("/", "e", false)[0]?.turn().toSorted()).toEqual(["a", "b", "c"]);
+  directory.add("b", ["/", "*"]);
+  expect(turns(8).toSorted().join("")).toBe("aabbbbcc");
+  // Another pattern's turns are its own: those that alternate would always meet the same node.
+  directory.add("a", ["/", "x", "triggers"]);
+  directory.add("b", ["/", "x", "triggers"]);
+  const both = Array.from({ length: 6 }, () => {
+    turns(1);
+    return directory.find("/", "x", false)[0]?.turn()[0];
+  });
+  expect(both.toSorted().join("")).toBe("aaabbb");
+});
+
 test("the bus may choose only where it knows all nodes that may get the task", () => {
   const directory = new Directory();
   directory.add("a", ["/", "*"]);

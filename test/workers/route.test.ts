@@ -8,14 +8,16 @@ function route(situation: {
   readonly selfIsFree?: boolean;
   readonly up?: boolean;
   readonly grouped?: boolean;
+  readonly turn?: readonly string[];
 }): Route {
-  const { grouped = true, nodes, said = {}, selfIsFree = false, shunned = [], up = true } = situation;
+  const { grouped = true, nodes, said = {}, selfIsFree = false, shunned = [], turn, up = true } = situation;
   const complete: Situation = {
     nodes: new Set(nodes),
     self: "self",
     up,
     selfIsFree,
     grouped,
+    turn,
     said: new Map(Object.entries(said)),
     shunned: new Set(shunned),
   };
@@ -74,6 +76,23 @@ test("while other nodes cannot be reached there is this one", () => {
   expect(route({ nodes: ["a", "b"], said: { a: "busy" }, up: false })).toEqual({ to: "nobody", why: "gone" });
 });
 
+test("X20: what goes to all in turn goes to the node whose turn it is, or the next that may have somebody free", () => {
+  const nodes = ["a", "self", "b"];
+  const turn = ["a", "self", "b"];
+  expect(route({ nodes, turn, selfIsFree: true })).toEqual(node("a", false));
+  expect(route({ nodes, turn, selfIsFree: true, said: { a: "busy" } })).toEqual(node("self", false));
+  expect(route({ nodes, turn, said: { a: "busy" } })).toEqual(node("b", false));
+  expect(route({ nodes, turn, said: { a: "busy", b: "gone" } })).toEqual(node("self", true));
+  expect(route({ nodes, turn: ["self", "b", "a"], selfIsFree: true })).toEqual(node("self", false));
+  expect(route({ nodes, turn: ["self", "b", "a"] })).toEqual(node("b", false));
+  expect(route({ nodes, turn, selfIsFree: true, shunned: ["a"] })).toEqual(node("self", false));
+  expect(route({ nodes, turn, selfIsFree: true, up: false })).toEqual(node("self", false));
+  expect(route({ nodes, turn, up: false })).toEqual(node("self", true));
+  // Which nodes there are may have changed since.
+  expect(route({ nodes: ["b"], turn, selfIsFree: false })).toEqual(node("b", true));
+  expect(route({ nodes: ["c", "d"], turn, said: { d: "gone" } })).toEqual(node("c", true));
+});
+
 test("whatever nodes say, a task is offered to few of them before it is settled", () => {
   const answers: readonly Why[] = ["busy", "full", "gone"];
   for (let seed = 0; seed < 2_000; seed += 1) {
@@ -81,7 +100,8 @@ test("whatever nodes say, a task is offered to few of them before it is settled"
     const said: Record<string, Why> = {};
     let offers = 0;
     for (;;) {
-      const found = route({ nodes, said, grouped: offers === 0 });
+      const turn = seed % 2 === 0 ? undefined : nodes;
+      const found = route({ nodes, said, grouped: offers === 0, ...(turn && { turn }) });
       if (found.to === "nobody") break;
       offers += 1;
       const asked = found.to === "node" ? found.node : (nodes[seed % nodes.length] ?? "");

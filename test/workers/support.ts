@@ -96,6 +96,9 @@ export interface TestAsked {
   /** How often the asker was told that it has ended, and that it was taken. */
   readonly ends: () => number;
   readonly takes: () => number;
+  /** Resolves when a worker has it: of triggers only. */
+  readonly given: Promise<void>;
+  readonly gives: () => number;
 }
 
 export function requestOf(event: string, fields: Partial<TaskRequest> = {}): TaskRequest {
@@ -118,12 +121,18 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
   const all: string[] = [];
   let ends = 0;
   let takes = 0;
+  let gives = 0;
   const { promise: outcome, resolve: settle } = withResolvers<Outcome>();
   const { promise: taken, resolve: take } = withResolvers<void>();
+  const { promise: given, resolve: give } = withResolvers<void>();
   const asked = dispatch.ask(requestOf(event, fields), {
     onTaken: () => {
       takes += 1;
       take();
+    },
+    onGiven: () => {
+      gives += 1;
+      give();
     },
     onPart: (payload, more) => {
       const text = Buffer.from(payload).toString();
@@ -138,7 +147,7 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
       settle({ parts: all, code, message });
     },
   });
-  return { asked, outcome, parts, taken, ends: () => ends, takes: () => takes };
+  return { asked, outcome, parts, taken, given, ends: () => ends, takes: () => takes, gives: () => gives };
 }
 
 export interface TestWorker {

@@ -30,7 +30,8 @@ const words: fc.Arbitrary<Word> = fc.oneof(
     }),
     payload,
   }),
-  fc.record({ type: fc.constantFrom("taken" as const, "cancel" as const), ...about }),
+  fc.record({ type: fc.constant("taken" as const), ...about, given: fc.boolean() }),
+  fc.record({ type: fc.constant("cancel" as const), ...about }),
   fc.record({
     type: fc.constant("refused" as const),
     ...about,
@@ -75,7 +76,7 @@ test("bytes that are no words are refused, and nothing worse", () => {
       expect(faultOf(() => decodeWords(bytes))).toEqual(expect.any(Error));
     }),
   );
-  expect(() => decodeWords(encodeWord({ type: "taken", task: 1, offer: 1 }).subarray(0, -1))).toThrow(RangeError);
+  expect(() => decodeWords(encodeWord({ type: "cancel", task: 1, offer: 1 }).subarray(0, -1))).toThrow(RangeError);
 });
 
 test("a failure with a code that this node does not know is internal", () => {

@@ -89,11 +89,17 @@ export async function operate(method: string, place: Place, services: AdminServi
 function find({ vhosts }: AdminServices, path: string): Vhost {
   const vhost = path === DEFAULT_VHOST ? undefined : vhosts.get(path);
   if (vhost !== undefined) return vhost;
-  if (!vhosts.loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
+  checkLoaded(vhosts);
   throw new AdminRefusal("not_found", "vhost doesn't exist");
 }
 
+/** Until the store has been read, what is not found may be there all the same. */
+function checkLoaded({ loaded }: AdminServices["vhosts"]): void {
+  if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
+}
+
 function listVhosts({ vhosts }: AdminServices): Answer {
+  checkLoaded(vhosts);
   const all = [...vhosts.all].filter(({ name }) => name !== DEFAULT_VHOST);
   return { body: { vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) } };
 }
@@ -101,6 +107,7 @@ function listVhosts({ vhosts }: AdminServices): Answer {
 /** But for those of the configuration: the answer tells which have stayed. */
 async function deleteVhosts(services: AdminServices): Promise<Answer> {
   const { admin, vhosts } = services;
+  checkLoaded(vhosts);
   const made = [...vhosts.all].filter(({ configured }) => !configured);
   await inTurns(made, ({ name }) => forgiving("not_found", admin.delete(name)));
   return listVhosts(services);
@@ -130,11 +137,13 @@ async function renewToken(services: AdminServices, { path }: About): Promise<Ans
 
 function listChannels(services: AdminServices, { path }: About): Answer {
   const { channels } = find(services, path);
+  checkLoaded(services.vhosts);
   return { body: { channels: [...channels].toSorted().map((name) => channelJson(path, name)) } };
 }
 
 async function closeChannels(services: AdminServices, { path }: About): Promise<Answer> {
   const { channels } = find(services, path);
+  checkLoaded(services.vhosts);
   await inTurns([...channels], (channel) => forgiving("not_found", services.admin.closeChannel(path, channel)));
   return { body: {} };
 }
@@ -156,6 +165,7 @@ async function closeChannel(services: AdminServices, about: About): Promise<Answ
 function findChannel(services: AdminServices, { channel, path }: About) {
   const { channels } = find(services, path);
   checkName(channel);
+  if (!channels.has(channel)) checkLoaded(services.vhosts);
   if (!channels.has(channel)) throw new AdminRefusal("not_found", "channel doesn't exist");
   return channelJson(path, channel);
 }

@@ -11,15 +11,24 @@ const BEHIND = /^(?<vhost>.+)\/(?<kind>token|channels|workers)$/;
 const CHANNEL = /^(?<vhost>.+)\/channels\/(?<channel>[^/]*)$/;
 
 /**
- * Vhosts have slashes in their paths, so that `/a/channels` may be one, or the channels of `/a`: of all that a path can mean,
- * what is about the vhost with the longest path that is there; and where none is there, what stands behind one. The default
- * vhost has no path here.
- * @returns undefined for what can be none
+ * Vhosts have slashes in their paths, so that `/a/channels` may be one, or the channels of `/a`: all that a path can mean
+ * about vhosts that are there, the one with the longest path first; and where none is there, what stands behind one. The
+ * default vhost has no path here.
+ * @returns none for what can be none
  */
-export function readPath(path: string, isVhost: (path: string) => boolean): Place | undefined {
-  if (path === DEFAULT_VHOST) return { kind: "vhosts" };
+export function placesAt(path: string, isVhost: (path: string) => boolean): readonly Place[] {
+  if (path === DEFAULT_VHOST) return [{ kind: "vhosts" }];
   const places = [wholePath(path), behind(path), channelAt(path)].filter((place) => place !== undefined);
-  return places.find(({ vhost }) => isVhost(vhost)) ?? places.at(-1);
+  const there = places.filter(({ vhost }) => isVhost(vhost));
+  return there.length > 0 ? there : places.slice(-1);
+}
+
+/** In words. */
+export function placeText(place: Place): string {
+  if (place.kind === "vhosts") return "all vhosts";
+  const { kind, vhost } = place;
+  if (kind === "vhost") return `vhost ${vhost}`;
+  return `${kind === "channel" ? `channel ${place.channel}` : kind} of vhost ${vhost}`;
 }
 
 type OfVhost = Extract<Place, { readonly vhost: string }>;

@@ -3,7 +3,7 @@ import { CarillonError, HTTP_STATUS } from "../../errors.js";
 import { isSecret } from "../../vhosts/access-token.js";
 import { answerJson } from "../http.js";
 import { AdminRefusal, type AdminServices, operate } from "./admin-operations.js";
-import { readPath } from "./admin-path.js";
+import { type Place, placesAt, placeText } from "./admin-path.js";
 
 /** In characters; as the configuration has it. */
 const SHORTEST_COOKIE = 16;
@@ -43,8 +43,10 @@ export class WebrocketAdmin {
       this.#checkCookie(request);
       const { method = "", url = "/" } = request;
       const { vhosts } = this.#options;
-      const place = readPath(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined);
-      if (place === undefined) throw new AdminRefusal("not_found", "nothing is offered here");
+      const place = meant(
+        method,
+        placesAt(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined),
+      );
       const { body, location } = await operate(method, place, this.#options);
       if (location !== undefined) response.setHeader("location", location);
       answerJson(request, response, location === undefined ? 200 : 302, body);
@@ -60,6 +62,15 @@ export class WebrocketAdmin {
     if (typeof shown === "string" && isSecret(shown, this.#options.cookie)) return;
     throw new AdminRefusal("permission_denied", "the header X-WebRocket-Cookie is missing or wrong");
   }
+}
+
+/** Reading takes the vhost with the longest path; what changes something is not guessed at: the wrong vhost might be deleted. */
+function meant(method: string, places: readonly Place[]): Place {
+  const [place, other] = places;
+  if (place === undefined) throw new AdminRefusal("not_found", "nothing is offered here");
+  if (other === undefined || method === "GET" || method === "HEAD") return place;
+  const text = `this may mean ${places.map(placeText).join(", or ")}: nothing was changed`;
+  throw new AdminRefusal("failed_precondition", text, 409);
 }
 
 /** What is so of a configured vhost, or of one that has just been changed otherwise, is a conflict. */

@@ -8,10 +8,12 @@ import { taskText } from "./task-text.js";
 const HEARTBEAT = 500;
 const SILENCE = 1_500;
 
-/** Triggers that a worker may have at a time: it is done with them at its next heartbeat. */
-const CAPACITY = 1_000;
+/** Triggers that a worker may have at a time: it has each for one to two heartbeats at least. */
+const CAPACITY = 2_000;
 
 const NOTHING = new Uint8Array();
+
+const UNTAKEN = Number.POSITIVE_INFINITY;
 
 export interface WorkerOptions {
   readonly vhost: string;
@@ -25,14 +27,15 @@ export interface WorkerOptions {
 }
 
 /**
- * A worker that was ready. It cannot say that it has done something: what its connection had taken before a heartbeat of its
- * counts as done then. What it is not told because it does not read is bounded by what it may have at a time.
+ * A worker that was ready. It cannot say that it has done something: a heartbeat of its counts for what its connection had
+ * taken an interval before. One that comes earlier may have been sent before the task was there. What it is not told because
+ * it does not read is bounded by what it may have at a time.
  */
 export class Worker implements WorkerConnection {
   readonly #options: WorkerOptions;
   #seat: WorkerSeat | undefined;
-  /** What it has, by id, and whether its connection has taken it. */
-  readonly #tasks = new Map<string, boolean>();
+  /** What it has, by id, and when its connection has taken it: what has not been is of no time. */
+  readonly #tasks = new Map<string, number>();
   /** Of these, what has not been told yet. */
   readonly #untold = new Map<string, GivenTask>();
   #over = false;
@@ -61,13 +64,15 @@ export class Worker implements WorkerConnection {
     if (this.#draining) seat.drain();
   }
 
-  /** It has said that it is alive: it has done what its connection had taken before. */
+  /** It has said that it is alive: it has done what its connection had taken an interval before. */
   beat(): void {
     if (this.#over) return;
+    const { clock } = this.#options;
     this.#cancelSilence();
-    this.#cancelSilence = this.#options.clock.after(SILENCE, this.#onSilence);
+    this.#cancelSilence = clock.after(SILENCE, this.#onSilence);
+    const before = clock.now() - HEARTBEAT;
     for (const [id, taken] of this.#tasks) {
-      if (!taken) continue;
+      if (taken > before) continue;
       this.#tasks.delete(id);
       this.#seat?.answer(id, NOTHING, false);
     }
@@ -75,7 +80,7 @@ export class Worker implements WorkerConnection {
   }
 
   give(task: GivenTask): void {
-    this.#tasks.set(task.id, false);
+    this.#tasks.set(task.id, UNTAKEN);
     this.#untold.set(task.id, task);
     this.#tell();
   }
@@ -119,7 +124,7 @@ export class Worker implements WorkerConnection {
 
   #told(id: string): void {
     if (!this.#tasks.has(id)) return;
-    this.#tasks.set(id, true);
+    this.#tasks.set(id, this.#options.clock.now());
     this.#seat?.acknowledge(id);
   }
 

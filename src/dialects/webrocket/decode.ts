@@ -21,15 +21,12 @@ type Info = NonNullable<JoinCommand["info"]>;
 const MOST_INFO = 4_096;
 
 const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
-  [
-    "auth",
-    ({ token }) => (typeof token === "string" && token !== "" ? { kind: "authenticate", token, anew: true } : 400),
-  ],
+  ["auth", ({ token }) => (isText(token) ? { kind: "authenticate", token } : 400)],
   [
     "subscribe",
     ({ channel, data, hidden }) => {
       const info = infoOf(data);
-      if (!isText(channel) || info === undefined || !isOptional(hidden, "boolean")) return 400;
+      if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
       if (!isChannelName(channel)) return 451;
       const members = hasMembers(channel);
       return {
@@ -58,7 +55,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "broadcast",
     ({ channel, data, event, trigger }, written) => {
-      if (!isText(channel) || !isEvent(event) || !isData(data) || !isOptional(trigger, "string")) return 400;
+      if (!isText(channel) || !isEvent(event) || !isData(data) || !isTrigger(trigger)) return 400;
       if (!isChannelName(channel)) return 454;
       return {
         kind: "publish",
@@ -66,7 +63,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
         topics: [channel],
         payload: payloadOf(written()),
         event,
-        trigger: typeof trigger === "string" ? trigger : "",
+        trigger: trigger ?? "",
         inside: true,
       };
     },
@@ -74,7 +71,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "trigger",
     ({ data, event }, written) =>
-      isText(event) && isData(data) ? { kind: "trigger", event, payload: payloadOf(written()) } : 400,
+      isEvent(event) && isData(data) ? { kind: "trigger", event, payload: payloadOf(written()) } : 400,
   ],
   ["pong", () => ({ kind: "idle" })],
   [
@@ -100,12 +97,13 @@ export function decode(text: string): Decoded {
 
 /** As the client has written it: of any depth, with all digits of its numbers. */
 function payloadOf(written: string): Uint8Array {
-  return Buffer.from(valueText(written, "data") ?? "{}");
+  const data = valueText(written, "data") ?? "null";
+  return Buffer.from(data === "null" ? "{}" : data);
 }
 
 /** What a client says of itself; none is as good as nothing. Undefined for what is no object, or too much. */
 function infoOf(data: unknown): Info | undefined {
-  if (data === undefined) return {};
+  if (!isGiven(data)) return {};
   if (!isObject(data)) return undefined;
   const text = jsonText(data);
   return text === undefined || Buffer.byteLength(text) > MOST_INFO ? undefined : (data as Info);
@@ -120,10 +118,20 @@ function isEvent(value: unknown): value is string {
   return isText(value) && !value.startsWith(":");
 }
 
-function isData(value: unknown): boolean {
-  return value === undefined || isObject(value);
+/** As many clients write what they have nothing to say of, null is as good as nothing. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
-function isOptional(value: unknown, type: "boolean" | "string"): boolean {
-  return value === undefined || typeof value === type;
+function isData(value: unknown): boolean {
+  return !isGiven(value) || isObject(value);
+}
+
+function isFlag(value: unknown): boolean {
+  return !isGiven(value) || typeof value === "boolean";
+}
+
+/** The empty text is none. */
+function isTrigger(value: unknown): value is string | null | undefined {
+  return !isGiven(value) || value === "" || isEvent(value);
 }

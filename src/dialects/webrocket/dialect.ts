@@ -35,7 +35,11 @@ class WebrocketConversation implements Conversation {
     if (!decoded.ok) return { kind: decoded.malformed ? "malformed" : "refused", answer: errorText(decoded.code) };
     const { command, event } = decoded;
     if (wantsWorker(command) && !this.#authenticated) return { kind: "refused", answer: errorText(403) };
-    return { kind: "command", command, answer: (outcome) => this.#answer(event, command, outcome) };
+    return {
+      kind: "command",
+      command: command.kind === "authenticate" ? { ...command, anew: this.#authenticated } : command,
+      answer: (outcome) => this.#answer(event, command, outcome),
+    };
   }
 
   noticeText(notice: Notice): Texts {

@@ -34,13 +34,44 @@ export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outc
   const [channel = ""] = command.topics;
   const { result } = outcome;
   if (!hasMembers(channel)) return subscribedText(channel, uid);
-  const members = result?.kind === "among" ? result.members : [];
-  const subscribers = members.map(
-    ({ info, user }) => `{${joined(`"uid":${JSON.stringify(user)}`, told(info, ["uid"]))}}`,
-  );
-  const answer = subscribedText(channel, uid, `,"subscribers":[${subscribers.join(",")}]`);
+  const answer = subscribedText(channel, uid, result?.kind === "among" ? subscribersText(result) : ',"subscribers":[]');
   if (command.hidden === true) return answer;
   return [answer, memberText(":memberJoined", channel, { user: uid, info: command.info ?? {} })];
+}
+
+/** Most bytes of those who were there, as JSON. */
+const MOST_SUBSCRIBERS = 256 << 10;
+
+interface Told {
+  readonly text: string;
+  readonly bytes: number;
+}
+
+/** What is told of members to each who joins, for as long as they are there. */
+const subscriberTexts = new WeakMap<Present, Told>();
+
+/** As many as there is room for. What there are beside is told by the member `more`. */
+function subscribersText({ members, more }: { readonly members: readonly Present[]; readonly more: boolean }): string {
+  const texts: string[] = [];
+  let bytes = 0;
+  for (const member of members) {
+    const made = subscriberOf(member);
+    bytes += made.bytes + 1;
+    if (bytes > MOST_SUBSCRIBERS) break;
+    texts.push(made.text);
+  }
+  const rest = more || texts.length < members.length ? ',"more":true' : "";
+  return `,"subscribers":[${texts.join(",")}]${rest}`;
+}
+
+function subscriberOf(member: Present): Told {
+  let made = subscriberTexts.get(member);
+  if (made === undefined) {
+    const text = `{${joined(`"uid":${JSON.stringify(member.user)}`, told(member.info, ["uid"]))}}`;
+    made = { text, bytes: Buffer.byteLength(text) };
+    subscriberTexts.set(member, made);
+  }
+  return made;
 }
 
 export function unsubscribedText(channel: string): string {

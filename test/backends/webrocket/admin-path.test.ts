@@ -1,7 +1,15 @@
-import { readPath } from "../../../src/backends/webrocket/admin-path.js";
+import { placesAt, placeText } from "../../../src/backends/webrocket/admin-path.js";
+
+function all(path: string, ...known: readonly string[]) {
+  return placesAt(path, (vhost) => known.includes(vhost));
+}
+
+function texts(path: string, ...known: readonly string[]): readonly string[] {
+  return all(path, ...known).map(placeText);
+}
 
 function read(path: string, ...known: readonly string[]) {
-  return readPath(path, (vhost) => known.includes(vhost));
+  return all(path, ...known)[0];
 }
 
 test("X24: paths of vhosts, and what stands behind them", () => {
@@ -25,6 +33,21 @@ test("X24: the words are vhosts where nothing stands before them, or where there
   expect(read("/a/channels/c", "/a/channels/c")).toEqual({ kind: "vhost", vhost: "/a/channels/c" });
   expect(read("/a/channels/channels", "/a/channels")).toEqual({ kind: "channels", vhost: "/a/channels" });
   expect(read("/a/channels/channels", "/a")).toEqual({ kind: "channel", vhost: "/a", channel: "channels" });
+});
+
+test("X24: of what a path can mean only that counts whose vhost is there, however much it is", () => {
+  expect(texts("/")).toEqual(["all vhosts"]);
+  expect(texts("/a/channels/b", "/a", "/a/channels/b")).toEqual(["vhost /a/channels/b", "channel b of vhost /a"]);
+  expect(texts("/a/channels/channels", "/a/channels/channels", "/a/channels", "/a")).toEqual([
+    "vhost /a/channels/channels",
+    "channels of vhost /a/channels",
+    "channel channels of vhost /a",
+  ]);
+  expect(texts("/a/workers", "/a/workers", "/a")).toEqual(["vhost /a/workers", "workers of vhost /a"]);
+  expect(texts("/a/token", "/a")).toEqual(["token of vhost /a"]);
+  expect(texts("/a/channels/b")).toEqual(["channel b of vhost /a"]);
+  // Written so it can be nothing else.
+  expect(texts("/a/channels/%62", "/a", "/a/channels/b")).toEqual(["channel b of vhost /a"]);
 });
 
 test.each(["//", "/a/", "/a//b", "/a.b", "/a/channels/%ff", "*", "", "/a%20b", "//token", "/channels/c.d"])(

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { CarillonError } from "../../../src/errors.js";
 import { FileStore } from "../../../src/store/file.js";
+import { MemoryStore } from "../../../src/store/memory.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
@@ -203,6 +205,62 @@ test("X24: another method is refused, and told which there are", async () => {
   ] as const) {
     expect(await ask(method, path)).toMatchObject({ status: 405, body: { error: `the methods here are ${methods}` } });
   }
+});
+
+test("X24: what changes something is not guessed at where a path has more than one meaning", async () => {
+  const { ask, world } = await start();
+  for (const path of ["/made", "/made/channels/foo", "/made/channels", "/made/token"]) {
+    await world.administration.create(path, {});
+  }
+  await world.administration.openChannel("/made", "foo");
+  for (const [method, path, meanings] of [
+    ["DELETE", "/made/channels/foo", "vhost /made/channels/foo, or channel foo of vhost /made"],
+    ["POST", "/made/channels/foo", "vhost /made/channels/foo, or channel foo of vhost /made"],
+    ["DELETE", "/made/channels", "vhost /made/channels, or channels of vhost /made"],
+    ["PUT", "/made/token", "vhost /made/token, or token of vhost /made"],
+  ] as const) {
+    const error = `this may mean ${meanings}: nothing was changed`;
+    expect(await ask(method, path)).toEqual({ status: 409, location: null, body: { error } });
+  }
+  const paths = [...world.vhosts.all].map(({ name }) => name).filter((name) => name.startsWith("/made"));
+  expect(paths.toSorted()).toEqual(["/made", "/made/channels", "/made/channels/foo", "/made/token"]);
+  expect([...world.vhosts.require("/made").channels]).toEqual(["foo"]);
+  // What only reads tells of the longest path, and so written a channel can be nothing else.
+  expect(await ask("GET", "/made/channels/foo")).toMatchObject({ body: { vhost: { path: "/made/channels/foo" } } });
+  expect(await ask("DELETE", "/made/channels/%66oo")).toMatchObject({ status: 200 });
+  expect([...world.vhosts.require("/made").channels]).toEqual([]);
+});
+
+/** A store that cannot be reached. */
+class AwayStore extends MemoryStore {
+  constructor() {
+    super({ clock: systemClock, onError: () => {} });
+  }
+
+  override watch(): Promise<() => void> {
+    return Promise.reject(new CarillonError("unavailable", "the store cannot be reached"));
+  }
+}
+
+test("X24: before the store has been read nothing is said to be missing, and nothing to be deleted", async () => {
+  const { ask } = await start(await createWorld(undefined, new AwayStore()));
+  for (const [method, path] of [
+    ["GET", "/"],
+    ["DELETE", "/"],
+    ["GET", "/made"],
+    ["DELETE", "/made"],
+    ["GET", "/test/channels"],
+    ["DELETE", "/test/channels"],
+    ["GET", "/test/channels/foo"],
+    ["DELETE", "/test/channels/foo"],
+  ] as const) {
+    expect([method, path, await ask(method, path)]).toEqual([
+      method,
+      path,
+      { status: 503, location: null, body: { error: "the vhosts are not known yet: try again" } },
+    ]);
+  }
+  expect(await ask("GET", "/test")).toMatchObject({ status: 200 });
 });
 
 test("X24: a query is not heeded, nor a body, however large", async () => {

@@ -60,6 +60,27 @@ test("X28: channels", async () => {
   expect(await webrocket("channels", "/test")).toEqual([0, "presence-bar\n"]);
 });
 
+test("X28: channels of a vhost are not taken for vhosts whose paths end alike", async () => {
+  for (const path of ["/made", "/made/channels/foo"]) await world.administration.create(path, {});
+  expect(await webrocket("channel", "open", "/made", "foo")).toEqual([0, ""]);
+  expect([...world.vhosts.require("/made").channels]).toEqual(["foo"]);
+  expect(await webrocket("channel", "close", "/made", "foo")).toEqual([0, ""]);
+  expect(await webrocket("channel", "close", "/made", "foo")).toEqual([1, "carillon: channel doesn't exist\n"]);
+  await world.administration.delete("/made");
+  expect(await webrocket("channel", "close", "/made", "foo")).toEqual([1, "carillon: vhost doesn't exist\n"]);
+  expect(world.vhosts.get("/made/channels/foo")).toBeDefined();
+});
+
+test("X28: what cannot be written otherwise is not guessed at", async () => {
+  for (const word of ["", "/token", "/channels", "/workers"]) await world.administration.create(`/made${word}`, {});
+  const refusal = "carillon: this may mean vhost /made/token, or token of vhost /made: nothing was changed\n";
+  expect(await webrocket("token", "/made")).toEqual([1, refusal]);
+  for (const word of ["channels", "workers"]) {
+    const text = `carillon: /made/${word} is a vhost: ask the control service\n`;
+    expect(await webrocket(word, "/made")).toEqual([1, text]);
+  }
+});
+
 test("X28: workers", async () => {
   const one = await enter(node, ["a.*", "b"], { vhost: "/test", name: "one" });
   const two = await enter(node, ["*"], { vhost: "/test", answers: false });

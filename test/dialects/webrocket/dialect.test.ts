@@ -1,3 +1,4 @@
+import type { Present } from "../../../src/core/notice.js";
 import type { Conversation, Received, Texts } from "../../../src/dialects/dialect.js";
 import { WebrocketDialect } from "../../../src/dialects/webrocket/dialect.js";
 import { CarillonError, type ErrorCode } from "../../../src/errors.js";
@@ -92,7 +93,7 @@ test("X3: commands are what the core knows", () => {
   expect(received(conversation, { auth: { token: "t" } }).command).toEqual({
     kind: "authenticate",
     token: "t",
-    anew: true,
+    anew: false,
   });
   const join = { kind: "join", broker: "", auth: undefined, group: undefined, once: true };
   expect(
@@ -114,6 +115,76 @@ test("X3: commands are what the core knows", () => {
     listed: false,
   });
   expect(received(conversation, { pong: {} }).command).toEqual({ kind: "idle" });
+});
+
+test("X2: who has authenticated before, as whomever, does so anew; a token that was not good does not count", () => {
+  const conversation = open();
+  const auth = () => received(conversation, FRAMES.auth);
+  auth().answer({ ok: false, error: new CarillonError("unauthenticated", "unknown") });
+  expect(auth().command).toMatchObject({ anew: false });
+  auth().answer({ ok: true, result: { kind: "identified", user: undefined } });
+  expect(auth().command).toMatchObject({ anew: true });
+});
+
+test("X3, X5, X6: null is as good as nothing", () => {
+  const conversation = open();
+  received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
+  const subscribe = { channel: "presence-c", data: null, hidden: null };
+  expect(received(conversation, { subscribe }).command).toMatchObject({ info: {}, hidden: false });
+  const unsubscribe = { channel: "presence-c", data: null };
+  expect(received(conversation, { unsubscribe }).command).toMatchObject({ farewell: {} });
+  const broadcast = { channel: "c", event: "e", data: null, trigger: null };
+  expect(received(conversation, { broadcast }).command).toMatchObject({ payload: Buffer.from("{}"), trigger: "" });
+  const trigger = { event: "w/e", data: null };
+  expect(received(conversation, { trigger }).command).toMatchObject({ payload: Buffer.from("{}") });
+});
+
+test("X5, X6: no event of a worker begins with a colon", () => {
+  const conversation = open();
+  received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
+  const refusal = { kind: "refused", answer: told(400, "Bad request") };
+  for (const frame of [
+    { trigger: { event: ":memberJoined" } },
+    { broadcast: { channel: "c", event: "e", trigger: ":e" } },
+  ]) {
+    expect(conversation.receive(JSON.stringify(frame))).toEqual(refusal);
+  }
+});
+
+function present(number: number, info: object = {}): Present {
+  return { connectionId: `${number}`, user: `u${number}`, info };
+}
+
+/** What a client is told that has joined where these were. */
+function listed(members: readonly Present[], more = false): Record<string, unknown> {
+  const subscribe = { channel: "presence-c", hidden: true };
+  const text = received(open(), { subscribe }).answer({ ok: true, result: { kind: "among", members, more } });
+  if (typeof text !== "string") throw new Error("no answer");
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual((256 << 10) + 200);
+  return (JSON.parse(text) as { readonly ":subscribed": Record<string, unknown> })[":subscribed"];
+}
+
+describe("X3: those who were there", () => {
+  test("are told with what is known of them, but their uid", () => {
+    const members = [present(1, { uid: "forged", name: "Änn" }), present(2)];
+    const subscribers = [{ uid: "u1", name: "Änn" }, { uid: "u2" }];
+    for (let time = 0; time < 2; time += 1) {
+      expect(listed(members)).toEqual({ channel: "presence-c", uid: "", subscribers });
+    }
+    expect(listed(members, true)).toEqual({ channel: "presence-c", uid: "", subscribers, more: true });
+  });
+
+  test("are no more than 256 KiB, in bytes", () => {
+    for (const [pad, most] of [
+      ["x", 64],
+      ["ä", 32],
+    ] as const) {
+      const members = Array.from({ length: 100 }, (_, number) => present(number, { pad: pad.repeat(4_060) }));
+      const { more, subscribers } = listed(members);
+      expect([(subscribers as unknown[]).length, more]).toEqual([most, true]);
+      expect(listed(members.slice(0, most))["more"]).toBeUndefined();
+    }
+  });
 });
 
 test("X8: who has come back as somebody else has left before", () => {

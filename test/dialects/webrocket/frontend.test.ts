@@ -156,6 +156,66 @@ test("X2: a single access token is good once", async () => {
   expect(await eve.ask({ broadcast: { channel: ROOM, event: "e" } })).toEqual({ e: { sid: eve.sid, channel: ROOM } });
 });
 
+test("X3: of those there before at most 1,000 are told, and that there are more", async () => {
+  const node = await startOne();
+  const credential = await token({ sub: "cain", permissions: ALL });
+  const others = Array.from({ length: 1_001 }, () =>
+    connect(`${node.ws}/ws/test`, { headers: { authorization: `Bearer ${credential}` } }),
+  );
+  const [last, ...clients] = await Promise.all(others);
+  for (const client of clients) await client.join(ROOM);
+  const eve = await enter(node, "eve");
+  const first = (await eve.ask(subscribe({ hidden: true }))) as Listed;
+  expect(first[":subscribed"].subscribers).toHaveLength(1_000);
+  expect(first[":subscribed"].more).toBeUndefined();
+  await eve.ask({ unsubscribe: { channel: ROOM } });
+  await last?.join(ROOM);
+  const second = (await eve.ask(subscribe())) as Listed;
+  expect(second[":subscribed"].subscribers).toHaveLength(1_000);
+  expect(second[":subscribed"].more).toBe(true);
+});
+
+interface Listed {
+  readonly ":subscribed": { readonly subscribers: readonly object[]; readonly more?: boolean };
+}
+
+test("X2: who authenticates again leaves all channels, also where the first token was nobody's", async () => {
+  const node = await startOne();
+  const eve = await Frontend.open(node);
+  await eve.ask(subscribe({}, "open"));
+  // A guest's first token lets it stay.
+  await eve.ask({ auth: { token: await token({ permissions: ALL }) } });
+  expect(await eve.ask({ broadcast: { channel: "open", event: "e" } })).toMatchObject({ e: { channel: "open" } });
+  await eve.ask({ auth: { token: await token({ sub: "eve", permissions: ALL }) } });
+  expect(await eve.ask({ broadcast: { channel: "open", event: "e" } })).toEqual(error(453, "Not subscribed"));
+});
+
+test("X8, X9: on two nodes each coming and going is told once", async () => {
+  const { one, other } = await startWorld("two nodes on NATS", configOf());
+  await openChannels(one, other);
+  const watchers = [await enter(one, "eve"), await enter(other, "abel")];
+  for (const watcher of watchers) await arrive(watcher, { data: { of: "watchers" } });
+  expect(await watchers[0]?.next()).toEqual(joined("abel", { of: "watchers" }));
+  const expected: object[] = [];
+  for (const [number, node] of [one, other, one, other].entries()) {
+    const adam = await enter(node, `adam${number}`);
+    await arrive(adam, { data: { number } });
+    // Each change is awaited: who has come and gone before it was told is told of to nobody.
+    expected.push(joined(`adam${number}`, { number }), left(`adam${number}`, { number, why: "done" }));
+    for (const watcher of watchers) expect(await watcher.next()).toEqual(expected.at(-2));
+    if (number < 2) await adam.ask({ unsubscribe: { channel: ROOM, data: { why: "done" } } });
+    else await adam.ask({ close: { why: "done" } });
+    for (const watcher of watchers) expect(await watcher.next()).toEqual(expected.at(-1));
+  }
+  // What nodes say of one node comes in its order: a second telling of any of it would have come before these.
+  for (const node of [one, other]) {
+    const last = await enter(node, "last");
+    await last.ask(subscribe({ data: { at: "last" } }));
+    for (const watcher of watchers) expect(await watcher.next()).toEqual(joined("last", { at: "last" }));
+  }
+  for (const watcher of watchers) expect(await watcher.heard()).toEqual([]);
+});
+
 test("X10: what backends publish has no sid; what is no JSON object, and no name of an event, is said otherwise", async () => {
   const node = await startOne();
   const eve = await Frontend.open(node);
