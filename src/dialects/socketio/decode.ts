@@ -6,6 +6,8 @@ export interface Asked {
   readonly event: string;
   /** What it says; undefined for nothing. */
   readonly argument: unknown;
+  /** Why nothing is done for it. */
+  readonly fault?: string;
   /** The bytes that its placeholders stand for. */
   readonly attachments: readonly Uint8Array[];
 }
@@ -22,9 +24,11 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Ask
   if (!Array.isArray(value)) return "the packet is not a JSON list";
   const [event, argument] = value as readonly unknown[];
   if (typeof event !== "string") return "the event has no name";
-  if (event.length > MAX_EVENT) return `the event's name is longer than ${MAX_EVENT} characters`;
-  if (value.length > 2) return "an event has one argument at most";
-  return { event, argument, attachments };
+  const asked = { event, argument, attachments };
+  // Not repeated: it may be very long.
+  if (event.length > MAX_EVENT)
+    return { ...asked, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
+  return value.length > 2 ? { ...asked, fault: "an event has one argument at most" } : asked;
 }
 
 /** The members of what an event says: an object, or JSON text of one. @throws CarillonError invalid_argument */

@@ -19,8 +19,6 @@ export interface SocketIoRequest extends OpenRequest {
   readonly settings?: () => SocketIoSettings;
   /** Whether it has shown who it is. */
   readonly elevated?: boolean;
-  /** Called when it does so later. */
-  readonly onElevated?: () => void;
 }
 
 /** The exclusive group in which one thing at a time is watched. */
@@ -60,16 +58,14 @@ export class SocketIoConversation implements Conversation {
   readonly #packets: Packets;
   readonly #room: string;
   readonly #settings: () => SocketIoSettings;
-  readonly #onElevated: () => void;
   #elevated: boolean;
 
   constructor(request: SocketIoRequest, packets: Packets, encoding: MessageEncoding) {
-    const { connectionId, elevated = false, onElevated = () => {}, settings = () => USUAL } = request;
+    const { connectionId, elevated = false, settings = () => USUAL } = request;
     this.encoding = encoding;
     this.#packets = packets;
     this.#room = `${connectionId}_auth`;
     this.#settings = settings;
-    this.#onElevated = onElevated;
     this.#elevated = elevated;
   }
 
@@ -86,6 +82,7 @@ export class SocketIoConversation implements Conversation {
     }
     const { event } = asked;
     try {
+      if (asked.fault !== undefined) throw new CarillonError("invalid_argument", asked.fault);
       if (event === "request_elevation") return this.#elevate(asked, acknowledge);
       if (event === "spectate") return this.#spectate(asked, acknowledge);
       if (event === "join" || event === "leave") return this.#joinOrLeave(event, asked, acknowledge);
@@ -124,16 +121,10 @@ export class SocketIoConversation implements Conversation {
       return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
     }
     const onOutcome = (outcome: Outcome): string => {
-      if (outcome.ok) this.#rise();
+      if (outcome.ok) this.#elevated = true;
       return answer(outcome);
     };
     return { kind: "command", command: { kind: "authenticate", token }, answer: onOutcome };
-  }
-
-  #rise(): void {
-    if (this.#elevated) return;
-    this.#elevated = true;
-    this.#onElevated();
   }
 
   #spectate(asked: Asked, acknowledge: number | undefined): Received {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { Client, type ClientConnection, type ClientFacts } from "../../clients/client.js";
 import type { Outcome } from "../../commands/command.js";
 import { execute } from "../../commands/execute.js";
@@ -16,6 +17,9 @@ const EVENT_BYTES = 64;
 
 /** So many bytes may wait before no more are read. While nothing is read, no sign of life is seen. */
 const HOLD_BYTES = 65_536;
+
+/** So many events of one client are worked on before others have their turn: one request may bring very many. */
+const EVENTS_A_TURN = 256;
 
 /** What all connections have in common. */
 export interface SocketIoContext {
@@ -85,12 +89,15 @@ export class SocketIoConnection implements ClientConnection {
 
   async #work(begin: WaitingEvent): Promise<void> {
     this.#busy = true;
+    let count = 0;
     for (
       let event: WaitingEvent | undefined = begin;
       event !== undefined && this.client.session.open;
       event = this.#waiting.shift()
     ) {
       await this.#take(event);
+      count += 1;
+      if (count % EVENTS_A_TURN === 0) await setImmediate();
     }
     this.#waiting.length = 0;
     this.#waitingBytes = 0;

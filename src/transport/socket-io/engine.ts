@@ -3,7 +3,7 @@ import { Server } from "socket.io";
 import { type ServerOptions, WebSocketServer } from "ws";
 import { receiverLimits } from "../receiver-limits.js";
 import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./line.js";
-import { packetParser } from "./parser.js";
+import { type Asking, packetParser } from "./parser.js";
 
 export interface EngineSettings {
   /** Largest message of a client, and largest request of one that polls, in bytes. */
@@ -26,13 +26,16 @@ export function createEngine({ frameBytes, ping }: EngineSettings): Engine {
   });
 }
 
-/** Socket.IO over it. Namespaces that nobody is in are forgotten: vhosts come and go. */
-export function createSocketIo(frameBytes: number): Server {
+/**
+ * Socket.IO over it. Namespaces that nobody is in are forgotten: vhosts come and go.
+ * @param asking - whom the decoder of a connection tells that the library hears of just now
+ */
+export function createSocketIo(frameBytes: number, asking: () => Asking | undefined): Server {
   return new Server({
     serveClient: false,
     connectTimeout: IDLE_TIMEOUT,
     cleanupEmptyChildNamespaces: true,
-    parser: packetParser(frameBytes),
+    parser: packetParser(frameBytes, asking),
   });
 }
 

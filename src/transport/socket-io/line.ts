@@ -1,6 +1,10 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Clock } from "../../core/ports.js";
+import type { CloseReason } from "../../errors.js";
+import type { IdleLine, IdleLines } from "./idle-lines.js";
 import type { Place } from "./place.js";
+import { Polls } from "./polls.js";
+import { keepUp } from "./upkeep.js";
 
 /** How long a connection may be without a namespace, in milliseconds. */
 export const IDLE_TIMEOUT = 10_000;
@@ -8,8 +12,6 @@ export const IDLE_TIMEOUT = 10_000;
 export const CLOSE_TIMEOUT = 3_000;
 /** The same for the next poll of a client that polls, which is to bring it what was written last. */
 const LAST_POLL_TIMEOUT = 1_000;
-/** Bytes of what the library says itself that may wait for the peer: nobody has to read what it provokes. */
-const UNREAD_BYTES = 65_536;
 
 /** What the library has and its types do not tell. */
 interface Inside {
@@ -27,26 +29,35 @@ interface Reading {
   resume(): void;
 }
 
-interface Written {
-  readonly data?: { readonly length: number };
-  readonly options?: { readonly wsPreEncodedFrame?: unknown };
+/** What all lines count together. */
+export interface LineCounts {
+  /** Clients in a namespace, or at its door. */
+  connections: number;
+  /** The lines that have none of them. */
+  readonly idle: IdleLines;
 }
 
-/** How many clients there are on all lines: one on a line that nobody has a place on, too. */
-export interface LineCounts {
-  connections: number;
+export interface LineOptions {
+  readonly address: string;
+  readonly clock: Clock;
+  readonly counts: LineCounts;
 }
 
 /** One Engine.IO connection, over whichever transport: what all of its namespaces share. */
-export class Line {
+export class Line implements IdleLine {
   readonly id: string;
   /** Of the client, as it was when it came: the request that it came with may be over. */
   readonly address: string;
   /** By namespace. */
   readonly places = new Map<string, Place>();
+  readonly polls: Polls;
+  /** Why this side has cut it, where it had a reason of its own. */
+  cutFor: CloseReason | undefined;
   readonly #connection: EngineSocket;
   readonly #clock: Clock;
   readonly #counts: LineCounts;
+  /** Namespaces that the client has asked for, until it is refused or has left. */
+  readonly #asked = new Set<string>();
   /** Whoever has more waiting than it can take now. */
   readonly #holders = new Set<object>();
   #paused: Reading | undefined;
@@ -55,19 +66,15 @@ export class Line {
   #cancelIdle: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
-  constructor(
-    connection: EngineSocket,
-    { address, clock, counts }: { readonly address: string; readonly clock: Clock; readonly counts: LineCounts },
-  ) {
+  constructor(connection: EngineSocket, { address, clock, counts }: LineOptions) {
     this.#connection = connection;
     this.#clock = clock;
     this.#counts = counts;
     this.address = address;
-    counts.connections += 1;
     this.id = this.#inside.id;
+    this.polls = new Polls({ clock, onLost: (why) => this.cut(why === "too slow" ? "slow_consumer" : undefined) });
     this.#inside.transport.closeTimeout = LAST_POLL_TIMEOUT;
-    this.#boundUnread();
-    this.#cancelIdle = clock.after(IDLE_TIMEOUT, () => this.close());
+    keepUp(connection, () => this.cut());
     connection.once("close", () => this.#closed());
   }
 
@@ -80,19 +87,42 @@ export class Line {
     return this.#connection.readyState === "open";
   }
 
-  /** A connection is in a namespace once. */
+  /** Nobody is on it. It may stay so for a while, where it may at all. */
+  rest(): void {
+    if (!this.open) return;
+    if (this.#counts.idle.add(this)) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
+    else this.cut();
+  }
+
+  /**
+   * The client asks for a namespace. It is in each once, and has to wait for an answer before it asks again.
+   * @throws Error where it has asked for this one
+   */
+  ask(namespace: string): void {
+    if (this.#asked.has(namespace)) {
+      this.close();
+      throw new Error("asked for already");
+    }
+    this.#asked.add(namespace);
+  }
+
+  /** It may ask for it again. */
+  refused(namespace: string): void {
+    this.#asked.delete(namespace);
+  }
+
   enter(namespace: string, place: Place): void {
-    if (this.places.size > 0) this.#counts.connections += 1;
+    this.#counts.connections += 1;
     this.places.set(namespace, place);
-    this.#cancelIdle?.();
-    this.#cancelIdle = undefined;
+    this.#endRest();
   }
 
   leave(namespace: string, place: Place): void {
     if (this.places.get(namespace) !== place) return;
     this.places.delete(namespace);
-    if (this.places.size > 0) this.#counts.connections -= 1;
-    else if (this.open) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
+    this.#asked.delete(namespace);
+    this.#counts.connections -= 1;
+    if (this.places.size === 0) this.rest();
   }
 
   /** Ends it after what has been written, and cuts it where the peer does not take that. */
@@ -104,7 +134,10 @@ export class Line {
     this.#cancelCut = this.#clock.after(timeout, () => this.cut());
   }
 
-  cut(): void {
+  /** Ends it without another word. */
+  cut(reason?: CloseReason): void {
+    this.cutFor ??= reason;
+    this.polls.cut();
     this.#connection.close(true);
     this.#inside.transport.socket?.terminate();
     if (this.#connection.readyState !== "closed") this.#inside.transport.emit("close");
@@ -138,23 +171,10 @@ export class Line {
     return true;
   }
 
-  /** Sessions' frames are bounded by their outboxes. */
-  #boundUnread(): void {
-    let unread = 0;
-    this.#connection.on("packetCreate", ({ data, options }: Written) => {
-      if (options?.wsPreEncodedFrame !== undefined) return;
-      unread += data?.length ?? 0;
-      if (unread > UNREAD_BYTES) setImmediate(() => this.cut());
-    });
-    this.#connection.on("flush", () => {
-      unread = 0;
-    });
-  }
-
   #closed(): void {
-    this.#cancelIdle?.();
+    this.#endRest();
     this.#cancelCut?.();
-    this.#counts.connections -= Math.max(1, this.places.size);
+    this.#counts.connections -= this.places.size;
     const places = [...this.places.values()];
     this.places.clear();
     for (const place of places) place.lineClosed();
@@ -163,6 +183,13 @@ export class Line {
     // The library answers that there is no such connection.
     this.#heldRequest?.();
     this.#heldRequest = undefined;
+    this.polls.end(CLOSE_TIMEOUT);
+  }
+
+  #endRest(): void {
+    this.#counts.idle.delete(this);
+    this.#cancelIdle?.();
+    this.#cancelIdle = undefined;
   }
 
   get #inside(): Inside {

@@ -6,10 +6,12 @@ import type { ClientAddress } from "../../net/client-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { refuseRequest, refuseUpgrade } from "../refuse.js";
 import { requestUrl } from "../request-url.js";
-import { allowOrigin, answerPreflight } from "./cors.js";
 import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
+import { IdleLines } from "./idle-lines.js";
 import { Line, type LineCounts } from "./line.js";
 import { Namespaces, type NamespacesOptions } from "./namespaces.js";
+import { countPackets } from "./packet-count.js";
+import { allowPolling, answerPollingPreflight } from "./polling-cors.js";
 
 export interface SocketIoListenerOptions
   extends Omit<NamespacesOptions, "lineOf" | "checkRoom" | "onEmpty" | "frameBytes">,
@@ -29,7 +31,9 @@ export class SocketIoListener {
   readonly #engine: Engine;
   /** By the ids of their connections. */
   readonly #lines = new Map<string, Line>();
-  readonly #counts: LineCounts = { connections: 0 };
+  readonly #counts: LineCounts = { connections: 0, idle: new IdleLines() };
+  /** The one that the library hears of just now. */
+  #newest: Line | undefined;
   /** Of the upgrades: the library lets go of them before they have ended. */
   readonly #sockets = new Set<Duplex>();
   #closed = false;
@@ -38,7 +42,7 @@ export class SocketIoListener {
   constructor(options: SocketIoListenerOptions) {
     this.#options = options;
     this.#engine = createEngine(options);
-    const server = createSocketIo(options.frameBytes);
+    const server = createSocketIo(options.frameBytes, () => this.#asking(this.#newest));
     new Namespaces(server, {
       ...options,
       lineOf: (connection) => this.#lines.get(idOf(connection)),
@@ -58,25 +62,22 @@ export class SocketIoListener {
     return this.#options.path;
   }
 
-  /** How many clients are inside, and how many connections besides that are in no namespace. */
+  /** How many clients are in a namespace, or at its door. */
   get connections(): number {
     return this.#counts.connections;
   }
 
   request(request: IncomingMessage, response: ServerResponse): void {
     const { origin } = request.headers;
-    if (origin !== undefined) allowOrigin(response, origin);
+    if (origin !== undefined) allowPolling(response, origin);
     if (request.method === "OPTIONS") {
-      answerPreflight(request, response);
+      answerPollingPreflight(request, response);
       return;
     }
     try {
-      const line = this.#lineAt(requestUrl(request));
-      const handle = (): void => {
-        this.#engine.handleRequest(request, response);
-      };
-      if (line === undefined || request.method !== "POST") handle();
-      else if (!line.take(() => (request.destroyed ? line.cut() : handle()))) {
+      const line = this.#lineAt(request);
+      if (line === undefined) this.#engine.handleRequest(request, response);
+      else if (!this.#bring(line, request, response)) {
         line.cut();
         throw new CarillonError("invalid_argument", "one request at a time");
       }
@@ -93,7 +94,7 @@ export class SocketIoListener {
       this.#look();
     });
     try {
-      this.#lineAt(requestUrl(request));
+      this.#lineAt(request);
       this.#engine.handleUpgrade(request, socket, head);
     } catch (cause) {
       const { code, message } = this.#told(cause);
@@ -123,16 +124,48 @@ export class SocketIoListener {
   }
 
   /**
-   * Of a connection that there is.
-   * @throws CarillonError not_found, and what a new one is refused for
+   * Brings the engine a request of a connection that there is, now or later.
+   * @returns false for one too many
    */
-  #lineAt(url: URL | undefined): Line | undefined {
+  #bring(line: Line, request: IncomingMessage, response: ServerResponse): boolean {
+    const handle = (): void => {
+      if (request.destroyed) {
+        line.cut();
+        return;
+      }
+      if (request.method === "POST") countPackets(request, () => line.cut("flooding"));
+      this.#engine.handleRequest(request, response);
+    };
+    if (request.method === "POST") return line.take(handle);
+    if (request.method === "GET") return line.polls.take(response, handle);
+    handle();
+    return true;
+  }
+
+  /**
+   * Of a connection that there is.
+   * @throws CarillonError not_found, invalid_argument, and what a new one is refused for
+   */
+  #lineAt(request: IncomingMessage): Line | undefined {
+    const url = requestUrl(request);
     if (url?.pathname !== this.#options.path) {
       throw new CarillonError("not_found", `Socket.IO is offered at ${this.#options.path}`);
     }
-    const id = url.searchParams.get("sid") ?? "";
-    if (id === "") this.#checkRoom();
-    return this.#lines.get(id);
+    const [id = "", ...more] = url.searchParams.getAll("sid");
+    // The engine would take another one than what was checked here.
+    if (more.length > 0) throw new CarillonError("invalid_argument", "more than one sid");
+    if (id !== "") return this.#lines.get(id);
+    this.#checkRoom();
+    this.#counts.idle.checkRoom(this.#options.clientAddress(request));
+    return undefined;
+  }
+
+  /** Whom a decoder tells of the namespaces that its client asks for. */
+  #asking(line: Line | undefined): ((namespace: string) => void) | undefined {
+    return (namespace) => {
+      // The library refuses at once what there is not.
+      if (this.#options.exists(namespace)) line?.ask(namespace);
+    };
   }
 
   #checkRoom(): void {
@@ -149,11 +182,13 @@ export class SocketIoListener {
       clock,
       counts: this.#counts,
     });
+    this.#newest = line;
     this.#lines.set(line.id, line);
     connection.once("close", () => {
       this.#lines.delete(line.id);
       this.#look();
     });
+    line.rest();
   }
 
   #look(): void {

@@ -83,11 +83,6 @@ export class Namespaces {
 
   async #arrive(socket: Socket, next: Next): Promise<void> {
     const line = this.#options.lineOf(socket.conn);
-    if (line?.places.has(socket.nsp.name) === true) {
-      // It has asked twice, and one answer is under way.
-      arriving(socket).delete(socket.id);
-      return;
-    }
     let place: Place | undefined;
     try {
       place = this.#placeFor(socket, line);
@@ -96,7 +91,8 @@ export class Namespaces {
       next();
     } catch (cause) {
       if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
-      place?.leave();
+      if (place === undefined) line?.refused(socket.nsp.name);
+      else place.leave();
       if (place?.line.places.size === 0) this.#options.onEmpty(place.line);
       next(new ConnectError(CarillonError.from(cause)));
     }
@@ -107,8 +103,7 @@ export class Namespaces {
     const { checkRoom, credentialsOf, sessionIds } = this.#options;
     if (line === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
-    // The first one on a line has been counted with it.
-    if (line.places.size > 0) checkRoom();
+    checkRoom();
     const arrival = arrivalOf({
       vhost,
       dialect: this.#dialect.name,
@@ -170,9 +165,6 @@ export class Namespaces {
     const { factsOf, outbox, settingsOf } = this.#options;
     const { arrival } = place;
     const { connectionId: id, vhost } = arrival;
-    const enterRoom = (): void => {
-      void socket.join(`${id}_auth`);
-    };
     const elevated = arrival.credential !== undefined || admitted.principal.user !== undefined;
     const conversation = this.#dialect.open({
       query: arrival.query,
@@ -180,9 +172,8 @@ export class Namespaces {
       namespace: vhost,
       settings: () => settingsOf(vhost),
       elevated,
-      onElevated: enterRoom,
     });
-    const sink: SocketIoSink = new SocketIoSink(socket.conn, (reason) => {
+    const sink: SocketIoSink = new SocketIoSink(socket.conn, place.line.polls, (reason) => {
       sink.write(packetFrames(conversation.endText(reason)));
       // Whoever ends many goes through them just now.
       queueMicrotask(() => end(socket, place, reason));
@@ -195,7 +186,6 @@ export class Namespaces {
       conversation,
       this.#context,
     );
-    if (elevated) enterRoom();
     const onEvent: ClientEvent = (text, acknowledge, attachments) => {
       connection.receive({ text, acknowledge, attachments });
     };
@@ -208,7 +198,8 @@ export class Namespaces {
 
   #left(connection: SocketIoConnection, reason: string): void {
     const { place } = connection;
-    const code = connection.closed(...(CODES[reason] ?? LOST));
+    const { cutFor } = place.line;
+    const code = connection.closed(...(cutFor === undefined ? (CODES[reason] ?? LOST) : WEBSOCKET_CLOSE[cutFor]));
     place.leave();
     this.#options.onClosed(code);
     if (place.line.places.size === 0) this.#options.onEmpty(place.line);

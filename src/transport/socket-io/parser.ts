@@ -26,6 +26,9 @@ export const CLIENT_EVENT = "event";
 /** What {@link CLIENT_EVENT} brings. */
 export type ClientEvent = (text: string, acknowledge: number | undefined, attachments: readonly Uint8Array[]) => void;
 
+/** Told of a namespace that a client asks for. @throws Error where it may not ask: the library does not hear of it then */
+export type Asking = (namespace: string) => void;
+
 /** A packet as the library knows it. */
 interface Packet {
   readonly type: number;
@@ -46,13 +49,14 @@ interface Begun {
  * In the place of the library's own parser: events stay the JSON text that they came as, so that the dialect reads them, of any
  * depth and whatever they are called. A packet that is none throws, and the library then ends the connection.
  * @param limit - bytes that an event and its attachments may have together
+ * @param asking - called when a decoder is made: whom that tells
  */
-export function packetParser(limit: number): PacketParser {
+export function packetParser(limit: number, asking: () => Asking | undefined = () => undefined): PacketParser {
   return {
     Encoder: PacketEncoder,
     Decoder: class extends PacketDecoder {
       constructor() {
-        super(limit);
+        super(limit, asking());
       }
     },
   };
@@ -74,12 +78,14 @@ export class PacketEncoder {
 
 export class PacketDecoder extends EventEmitter {
   readonly #limit: number;
+  readonly #asking: Asking | undefined;
   #begun: Begun | undefined;
   #bytes = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, asking: Asking | undefined) {
     super();
     this.#limit = limit;
+    this.#asking = asking;
   }
 
   /** @throws Error for what is no packet */
@@ -109,10 +115,15 @@ export class PacketDecoder extends EventEmitter {
     const rest = text.slice(head.length);
     if (type === EVENT) this.#emitEvent({ namespace, text: rest, acknowledge, attachments: [] });
     else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
-    else if (type === CONNECT) this.#emit({ type, nsp: namespace, data: authOf(rest) });
+    else if (type === CONNECT) this.#connect(namespace, authOf(rest));
     else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
     // Nobody waits for an acknowledgement of a client's.
     else if (type !== ACK) throw new Error("not for a client to say");
+  }
+
+  #connect(namespace: string, auth: object | undefined): void {
+    this.#asking?.(namespace);
+    this.#emit({ type: CONNECT, nsp: namespace, data: auth });
   }
 
   #begin(begun: Begun): void {

@@ -2,6 +2,7 @@ import type { Socket as EngineSocket } from "engine.io";
 import type { Sink } from "../../core/ports.js";
 import type { ChosenClose, CloseReason } from "../../errors.js";
 import { pollingText } from "./frames.js";
+import type { Polls } from "./polls.js";
 
 /**
  * Where the frames of a Socket.IO session go: to its Engine.IO connection, in one packet a batch. On a WebSocket the library
@@ -10,13 +11,15 @@ import { pollingText } from "./frames.js";
  */
 export class SocketIoSink implements Sink {
   readonly #connection: EngineSocket;
+  readonly #polls: Polls;
   readonly #onEnd: (reason: CloseReason | ChosenClose) => void;
   #backlog = 0;
   #onDrained: (() => void) | undefined;
 
   /** @param onEnd - ends the connection */
-  constructor(connection: EngineSocket, onEnd: (reason: CloseReason | ChosenClose) => void) {
+  constructor(connection: EngineSocket, polls: Polls, onEnd: (reason: CloseReason | ChosenClose) => void) {
     this.#connection = connection;
+    this.#polls = polls;
     this.#onEnd = onEnd;
   }
 
@@ -31,9 +34,13 @@ export class SocketIoSink implements Sink {
     this.#backlog += length;
     const text = connection.transport.name === "websocket" ? "" : pollingText(frames);
     const options = { compress: false, wsPreEncodedFrame: [frames] };
-    connection.write(text, options, () => {
+    const onTaken = (): void => {
       this.#backlog -= length;
       this.#drained();
+    };
+    connection.write(text, options, ({ name }: { readonly name: string }) => {
+      if (name === "websocket") onTaken();
+      else this.#polls.whenTaken(onTaken);
     });
   }
 

@@ -2,8 +2,8 @@ import { connect, refusedUpgrade, type TestClient } from "../../support/client.j
 import { metric, untilMetric } from "../../support/metrics.js";
 import { startNode, type TestNode } from "../../support/node.js";
 import { PollingClient } from "../../support/polling-client.js";
-import { say } from "../../support/publish.js";
-import { frame, OPCODE, openRaw } from "../../support/raw-client.js";
+import { publish, say } from "../../support/publish.js";
+import { connectRaw, frame, OPCODE, openRaw } from "../../support/raw-client.js";
 import { connectStock } from "../../support/socket-io-client.js";
 import { startWorker } from "../../support/worker.js";
 
@@ -18,6 +18,20 @@ async function connected(node: TestNode, connectPacket = "40"): Promise<TestClie
   client.send(connectPacket);
   expect(await client.nextText()).toMatch(/^40/);
   return client;
+}
+
+/** Where a new connection that polls is asked. */
+async function handshake({ http }: TestNode): Promise<string> {
+  const opened = await (await fetch(http + POLL)).text();
+  return `${http}${POLL}&sid=${(JSON.parse(opened.slice(1)) as { sid: string }).sid}`;
+}
+
+async function post(url: string, body: string): Promise<void> {
+  await (await fetch(url, { method: "POST", body })).arrayBuffer();
+}
+
+async function poll(url: string): Promise<string> {
+  return (await fetch(url)).text();
 }
 
 describe("who may come", () => {
@@ -71,19 +85,64 @@ describe("who may come", () => {
     expect(await first.nextText()).toMatch(/^44\/shop,.*"code":"unavailable"/);
   });
 
-  test("I12: whoever asks twice for a namespace is in it once", async () => {
+  test("I16: a request that names two connections is refused: which one would be checked?", async () => {
+    const node = await startNode({ limits: { connections: 1 } });
+    await connected(node);
+    for (const sids of ["&sid=x&sid=", "&sid=&sid=x", "&sid=&sid="]) {
+      const refused = await fetch(node.http + POLL + sids);
+      expect([refused.status, await refused.json()]).toMatchObject([400, { message: "more than one sid" }]);
+      expect(await refusedUpgrade(node.ws + PATH + sids)).toMatchObject({ status: 400 });
+    }
+    expect((await fetch(node.http + POLL)).status).toBe(503);
+  });
+
+  test("I17: connections that are in no namespace take none of the places of clients, and are bounded", async () => {
+    const node = await startNode({ limits: { connections: 2 } });
+    const idle = await Promise.all(Array.from({ length: 1_024 }, () => handshake(node)));
+    expect((await fetch(node.http + POLL)).status).toBe(503);
+    expect(await refusedUpgrade(node.ws + PATH)).toMatchObject({ status: 503 });
+    await connect(`${node.ws}/ws`);
+    const [first = "", second = ""] = idle;
+    await post(first, "40");
+    expect(await poll(first)).toMatch(/^40/);
+    // The limit is looked at when it comes in, too.
+    await post(second, "40");
+    expect(await poll(second)).toMatch(/^44.*"code":"unavailable"/);
+    // Neither of the places that were given back is lost.
+    await post(first, "41");
+    expect((await fetch(node.http + POLL)).status).toBe(503);
+    await post(second, "40");
+    expect(await poll(second)).toMatch(/^40/);
+    await post(first, "1");
+    expect((await refusedUpgrade(node.ws + PATH)).status).toBe(503);
+  });
+
+  test("I12: whoever asks again for a namespace, before or after it is in it, ends its connection", async () => {
     const node = await startNode();
+    const before = await connect(node.ws + PATH);
+    before.send("40");
+    before.send("40");
+    await before.closed;
+    const after = await connected(node);
+    after.send("40");
+    await after.closed;
+    await untilMetric(node, 'carillon_connections_closed_total{code="1006"}', 1);
+    expect(await metric(node, CONNECTIONS)).toBe(0);
+  });
+
+  test("I12: it may ask again when it was refused, or has left", async () => {
+    const node = await startNode({ vhosts: { "/shop": { anonymous: { connect: true } } } });
     const client = await connect(node.ws + PATH);
     await client.nextText();
-    for (let time = 0; time < 5; time += 1) client.send("40");
-    expect(await client.nextText()).toMatch(/^40/);
-    client.send('421["join",{"topics":["a"]}]');
-    expect(await client.nextText()).toBe('431[{"ok":true}]');
-    expect(await metric(node, CONNECTIONS)).toBe(1);
-    await say(node, "a", "once");
-    expect(await client.nextText()).toBe('42["message","once"]');
-    client.send('422["leave",{"topics":["a"]}]');
-    expect(await client.nextText()).toBe('432[{"ok":true}]');
+    for (let time = 0; time < 3; time += 1) {
+      client.send('40/shop,{"token":"x"}');
+      expect(await client.nextText()).toMatch(/^44\/shop,/);
+      client.send("40/shop,");
+      expect(await client.nextText()).toMatch(/^40\/shop,/);
+      client.send("41/shop,");
+      client.send("40/nope,");
+      expect(await client.nextText()).toMatch(/^44\/nope,.*Invalid namespace/);
+    }
   });
 
   test("I17: a deleted connection leaves nothing behind, whether it was let in or not", async () => {
@@ -168,6 +227,76 @@ describe("what waits", () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(await metric(node, CONNECTIONS)).toBe(0);
+  });
+
+  test("O6: one that polls, on a connection of its own each time, and reads nothing, is disconnected", async () => {
+    const node = await startNode({ limits: { outbox: "256KiB" } });
+    const url = await handshake(node);
+    await post(url, "40");
+    await poll(url);
+    const topics = Array.from({ length: 10 }, (_, at) => `t${at}`);
+    await post(url, `421["join",${JSON.stringify({ topics })}]`);
+    expect(await poll(url)).toBe('431[{"ok":true}]');
+    // More than two kernels take for one connection.
+    const message = { topics, payload: "x".repeat(900_000) };
+    for (let time = 0; time < 2; time += 1) {
+      const { socket } = await connectRaw(node.http);
+      socket.pause();
+      socket.write(`GET ${url.slice(node.http.length)} HTTP/1.1\r\nHost: test\r\n\r\n`);
+      expect((await publish(node, [message, message])).ok).toBe(true);
+    }
+    await untilMetric(node, 'carillon_connections_closed_total{code="1013"}', 1);
+    expect(await metric(node, CONNECTIONS)).toBe(0);
+  });
+
+  test("O6: more packets than may be in one request end the connection, and none of them is taken", async () => {
+    const node = await startNode();
+    const url = await handshake(node);
+    await post(url, "40");
+    expect(await poll(url)).toMatch(/^40/);
+    const packets = Array.from({ length: 20_001 }, () => '42["call"]');
+    await expect(post(url, packets.join("\x1e"))).rejects.toThrow("fetch failed");
+    await untilMetric(node, 'carillon_connections_closed_total{code="1008"}', 1);
+    expect((await fetch(url)).status).toBe(400);
+    expect(await metric(node, "carillon_commands_total")).toBe(0);
+  });
+
+  test("O6: refusals that nobody reads end the connection", async () => {
+    const node = await startNode();
+    const url = await handshake(node);
+    await post(url, Array.from({ length: 15_000 }, () => "40/nope,").join("\x1e")).catch(() => {});
+    expect((await fetch(url)).status).toBe(400);
+  });
+
+  test("O6: while very many events of one client are worked on, others have their turns", async () => {
+    const node = await startNode();
+    const client = await PollingClient.connect(node.http);
+    const events = Array.from({ length: 10_000 }, (_, at) => `42${at}["leave",{"topics":["a"]}]`);
+    let turns = 0;
+    let over = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!over) setImmediate(turn);
+    };
+    turn();
+    expect(await client.send(...events)).toBe(200);
+    for (let at = 0; at < events.length; at += 1) expect(await client.next()).toBe(`43${at}[{"ok":true}]`);
+    over = true;
+    expect(turns).toBeGreaterThan(10_000 / 256);
+  });
+
+  test("I15: a client that answers no ping is gone, if it changes its transport meanwhile", async () => {
+    const node = await startNode({ ping: { interval: "200ms", timeout: "100ms" } });
+    const url = await handshake(node);
+    await post(url, "40");
+    expect(await poll(url)).toMatch(/^40/);
+    expect(await poll(url)).toBe("2");
+    const client = await connect(url.replace("http", "ws").replace("polling", "websocket"));
+    client.send("2probe");
+    expect(await client.nextText()).toBe("3probe");
+    client.send("5");
+    await client.closed;
+    await untilMetric(node, 'carillon_connections_closed_total{code="1011"}', 1);
   });
 
   test("O6: events that come while others are worked on wait, and are bounded", async () => {

@@ -4,14 +4,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 const MAX_AGE = 7_200;
 
 /** Lets a page of an origin that has been checked read the answers, with its cookies where it sends them along. */
-export function allowOrigin(response: ServerResponse, origin: string): void {
+export function allowPolling(response: ServerResponse, origin: string): void {
   response.setHeader("access-control-allow-origin", origin);
   response.setHeader("access-control-allow-credentials", "true");
   response.setHeader("vary", "origin");
 }
 
 /** Answers the question that a browser asks before it polls across origins with headers of its own. */
-export function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
+export function answerPollingPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
   response.writeHead(204, {
     "access-control-allow-methods": "GET, POST",
     "access-control-allow-headers": headers["access-control-request-headers"] ?? "authorization, content-type",
