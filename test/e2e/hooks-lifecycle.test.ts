@@ -303,9 +303,11 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     const answer = client.ask(join("foo"));
     (await next(backend, "OnJoin")).answer({ allow: { info: { from: "join" } } });
     await answer;
-    expect(await client.ask(authenticate(await token({ sub: "bob", info: { from: "token" } })))).toMatchObject({
-      topic: "@authenticate",
-    });
+    const shown = client.ask(authenticate(await token({ sub: "bob", info: { from: "token" } })));
+    const asked = await next(backend, "OnConnect");
+    expect(asked.request).toMatchObject({ client: { user: "bob", info: { from: "join" } } });
+    asked.answer({});
+    expect(await shown).toMatchObject({ topic: "@authenticate" });
     const { connections } = await new TestBackend(node).call(control.listConnections, { user: "bob" });
     expect(connections.map(({ info }) => info)).toEqual([{ from: "join" }]);
   });

@@ -108,7 +108,7 @@ test("B20: a key has to be for publishing, and for the channel", async () => {
   const tokens = await post(GOOD, { authorization: "Bearer tokens" });
   expect([tokens.status, await tokens.json()]).toEqual([
     403,
-    { code: "PermissionDenied", message: 'key "tokens" may not publish' },
+    { code: "PermissionDenied", message: 'key "tokens" may not do this: it needs the action "publish"' },
   ]);
   const other = await post({ ...GOOD, channel: "other" }, { authorization: "Bearer news" });
   expect([other.status, await other.json()]).toEqual([
