@@ -33,10 +33,13 @@ export interface Admitted {
    */
   exchange(authenticated: Authenticated): void;
   /**
-   * Asks the backend about a client that came in as nobody and has now said who it is, where the backend is asked about who
-   * connects.
+   * Asks the backend about a client that came in as nobody and has now shown a token, where the backend is asked about who
+   * connects, and was not asked about this user.
+   * @param user - as the token names it; undefined: it names none
    * @returns what it changes of the client; undefined for nothing
    * @throws CarillonError the backend's refusal, or that it could not be asked
    */
-  introduce(principal: Principal): Promise<HookChanges | undefined>;
+  introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined>;
+  /** False while the backend, which is asked about who connects, knows nothing of the client. */
+  readonly introduced: boolean;
 }

@@ -84,8 +84,13 @@ export class Client {
   }
 
   /** Asks the backend about the user that the client now says it is. @throws as Admitted.introduce does */
-  introduce(principal: Principal): Promise<HookChanges | undefined> {
-    return this.#admitted.introduce(principal);
+  introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
+    return this.#admitted.introduce(principal, user);
+  }
+
+  /** False while the backend, which is asked about who connects, knows nothing of it. */
+  get introduced(): boolean {
+    return this.#admitted.introduced;
   }
 
   /** The connection has ended: gives back what it counted against. */

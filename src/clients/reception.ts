@@ -33,7 +33,7 @@ export class Reception {
     const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
     if (arrival.credential === undefined && (vhost.hooks?.asks("connect") !== true || isStranger(vhost, arrival))) {
       const anybody = this.#anybodyOf(vhost, arrival);
-      if (anybody !== undefined) return new Admission(places, anybody, undefined, [], introductionOf(vhost, arrival));
+      if (anybody !== undefined) return new Admission({ places, principal: anybody }, introductionOf(vhost, arrival));
       places.release();
       throw noToken();
     }
@@ -51,8 +51,10 @@ export class Reception {
       // The settings may have changed while the backend was asked.
       if (arrival.credential === undefined && this.#anybodyOf(vhost, arrival) === undefined) throw noToken();
       places.takeUser(principal.user);
-      const introduction = arrival.credential === undefined ? introductionOf(vhost, arrival) : undefined;
-      return new Admission(places, principal, release, changes?.topics ?? [], introduction);
+      const { user } = authenticated.principal;
+      // Who has a user stays that one: the backend has decided for good.
+      const introduction = user === undefined ? introductionOf(vhost, arrival) : undefined;
+      return new Admission({ places, principal, release, topics: changes?.topics, askedAs: { user } }, introduction);
     } catch (error) {
       release?.();
       places.release();
@@ -96,29 +98,42 @@ export class Reception {
   }
 }
 
+interface AdmissionFacts {
+  readonly places: Places;
+  readonly principal: Principal;
+  readonly release?: (() => void) | undefined;
+  readonly topics?: readonly string[] | undefined;
+  /** As whom the backend was asked about the client, as its token names it; undefined: it was not. */
+  readonly askedAs?: { readonly user: string | undefined };
+}
+
 class Admission implements Admitted {
   readonly principal: Principal;
   readonly topics: readonly string[];
   readonly #places: Places;
   #releaseToken: (() => void) | undefined;
   readonly #introduction: Introduction | undefined;
+  #askedAs: { readonly user: string | undefined } | undefined;
 
-  constructor(
-    places: Places,
-    principal: Principal,
-    releaseToken: (() => void) | undefined,
-    topics: readonly string[],
-    introduction: Introduction | undefined,
-  ) {
+  constructor({ askedAs, places, principal, release, topics = [] }: AdmissionFacts, introduction?: Introduction) {
     this.#places = places;
     this.principal = principal;
-    this.#releaseToken = releaseToken;
+    this.#releaseToken = release;
     this.topics = topics;
     this.#introduction = introduction;
+    this.#askedAs = askedAs;
   }
 
-  async introduce(principal: Principal): Promise<HookChanges | undefined> {
-    return this.#introduction?.(principal);
+  get introduced(): boolean {
+    return this.#askedAs !== undefined || this.#introduction === undefined;
+  }
+
+  async introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
+    if (this.#introduction === undefined) return undefined;
+    if (this.#askedAs !== undefined && this.#askedAs.user === user) return undefined;
+    const changes = await this.#introduction(principal);
+    this.#askedAs = { user };
+    return changes;
   }
 
   exchange({ principal, release }: Authenticated): void {

@@ -26,7 +26,7 @@ export async function authenticate(
   let changes: HookChanges | undefined;
   try {
     principal = command.anew === true ? authenticated.principal : renewedBy(authenticated.principal, before);
-    if (principal.user !== before.user) changes = await client.introduce(principal);
+    changes = await client.introduce(principal, authenticated.principal.user);
     if (changes !== undefined) principal = changedBy(changes, principal);
     if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
     client.takeToken({ principal, release });

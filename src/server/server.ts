@@ -327,7 +327,7 @@ export class Server {
     clients.listen({
       onOpened: () => {},
       onClosed: (client, code, reason) => {
-        client.vhost.hooks?.onDisconnect({ client: hookClient(client), code, reason });
+        if (client.introduced) client.vhost.hooks?.onDisconnect({ client: hookClient(client), code, reason });
       },
     });
     return clients;

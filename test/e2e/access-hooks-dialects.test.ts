@@ -1,5 +1,6 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import type { OnConnectRequest } from "../../gen/carillon/v1/hook_pb.js";
+import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import type { ConfigInput } from "../../src/index.js";
 import { jwt, token as tokenOf } from "../commands/support.js";
 import { type Asked, type Backend, jsonBackend } from "../hooks/backend.js";
@@ -13,7 +14,7 @@ type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
 
 /** A node whose vhost asks its backend about these. */
 async function start(
-  events: readonly ("connect" | "join")[],
+  events: readonly ("connect" | "join" | "disconnect")[],
   vhost: VhostInput = {},
 ): Promise<{ node: TestNode; backend: Backend }> {
   const backend = await jsonBackend();
@@ -93,6 +94,25 @@ test("A4, A9: a stranger is asked about when it says who it is, and not before",
   expect(await client.next()).toMatchObject({ requestId: 3 });
   await new TestBackend(node).say("news", "hello");
   expect(await client.next()).toMatchObject({ method: "broadcast", params: { payload: "hello" } });
+});
+
+test("A9: a stranger whose token names nobody is asked about, too, and nobody is told of one that has shown none", async () => {
+  const { backend, node } = await start(["connect", "disconnect"], { anonymous: { connect: false } });
+  await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
+  const silent = await connect(`${node.ws}/webrocket`);
+  silent.webSocket.close();
+  await silent.closed;
+  const { token } = await new TestBackend(node).call(TokenService.method.createAccessToken, {});
+  const client = await connect(`${node.ws}/webrocket`);
+  await client.nextText();
+  client.send({ auth: { token } });
+  const asked = await next(backend, "OnConnect");
+  expect(userOf(asked)).toBe("");
+  asked.answer({});
+  expect(await client.next()).toEqual({ ":authenticated": {} });
+  client.webSocket.close();
+  (await next(backend, "OnDisconnect")).answer({});
+  expect(backend.asked.unread).toEqual([]);
 });
 
 test("A9: a client that came as nobody is asked about again when it says who it is", async () => {

@@ -289,11 +289,16 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     const node = await start(backend, ["connect"], { jwt });
     const client = await enter(node, backend, "", { user: "alice" });
     const show = async (sub: string) => (await client.ask(authenticate(await token({ sub })))).topic;
-    expect([await show("bob"), await show("alice"), await show("bob")]).toEqual([
-      "#authenticate",
+    expect(await show("bob")).toBe("#authenticate");
+    const alice = show("alice");
+    // It was asked about nobody until now.
+    (await next(backend, "OnConnect")).answer({});
+    expect([await alice, await show("alice"), await show("bob")]).toEqual([
+      "@authenticate",
       "@authenticate",
       "#authenticate",
     ]);
+    expect(backend.asked.unread).toEqual([]);
   });
 
   test("of a client of whom it has said nothing but the info names the user", async () => {

@@ -99,6 +99,7 @@ export class TestDoor {
       principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: {} },
       topics,
       introduce: () => Promise.resolve(undefined),
+      introduced: true,
       exchange: () => {},
       release: () => this.released.push(arrival.connectionId),
     };

@@ -91,7 +91,8 @@ export class Line implements IdleLine {
   rest(): void {
     if (!this.open) return;
     if (this.#counts.idle.add(this)) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
-    else this.cut();
+    // After what was written: its client may have been told just now why it has to go.
+    else this.close();
   }
 
   /**

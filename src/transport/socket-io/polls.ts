@@ -67,8 +67,14 @@ export class Polls {
   /** Nothing more will be answered, and the last answer has so many milliseconds left to be taken. */
   end(timeout: number): void {
     this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
     const last = this.#current;
-    this.#cancelTimeout = last && this.#clock.after(timeout, () => last.destroy());
+    // A time of its own: the poll that is held comes after it, and is done at once.
+    if (last !== undefined)
+      last.once(
+        "close",
+        this.#clock.after(timeout, () => last.destroy()),
+      );
     const held = this.#held;
     this.#held = undefined;
     held?.();

@@ -120,3 +120,16 @@ test("one that comes beside another without an answer is given at once, and does
   await once(beside.response, "close");
   expect(taken).toBe(false);
 });
+
+test("O6: an answer that is not taken is cut in its time, although another poll is held when all ends", async () => {
+  const { ask, clock, polls } = await stage();
+  const first = await ask();
+  const second = await ask();
+  polls.take(first.response, () => first.response.end(LARGE));
+  polls.take(second.response, () => second.response.end("it is over"));
+  polls.end(3_000);
+  await once(second.response, "finish");
+  expect(first.response.destroyed).toBe(false);
+  clock.advance(3_000);
+  expect(first.response.destroyed).toBe(true);
+});
