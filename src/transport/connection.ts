@@ -1,13 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import type { RawData, WebSocket } from "ws";
 import { Client, type ClientConnection, type ClientFacts } from "../clients/client.js";
-import type { Outcome } from "../commands/command.js";
-import { execute } from "../commands/execute.js";
 import type { Services } from "../commands/services.js";
 import type { FanOut } from "../core/fan-out.js";
 import type { Notice } from "../core/notice.js";
 import type { Conversation, Texts } from "../dialects/dialect.js";
 import { closeFrameOf } from "../errors.js";
+import { carryOut, type Sender } from "./carry-out.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { framesOf } from "./encoding.js";
 import { textFrame } from "./frame.js";
@@ -30,7 +29,7 @@ export interface ConnectionContext {
  * for the broker, the socket is not read: TCP slows the client down, and what was read already waits here. That is bounded
  * too: compressed frames become more than was read.
  */
-export class Connection implements Pulse, ClientConnection {
+export class Connection implements Pulse, ClientConnection, Sender {
   readonly client: Client;
   readonly webSocket: WebSocket;
   /** Where its life is watched. */
@@ -75,7 +74,7 @@ export class Connection implements Pulse, ClientConnection {
       return;
     }
     const { pingText } = this.#conversation;
-    if (pingText !== undefined) this.#send(pingText);
+    if (pingText !== undefined) this.send(pingText);
     this.#alive = false;
     this.#pinged = false;
     this.webSocket.ping(undefined, false, () => {
@@ -85,7 +84,7 @@ export class Connection implements Pulse, ClientConnection {
 
   /** Tells the client what its protocol begins with. */
   greet(): void {
-    this.#send(this.#conversation.greeting);
+    this.send(this.#conversation.greeting);
   }
 
   expire(): void {
@@ -120,7 +119,7 @@ export class Connection implements Pulse, ClientConnection {
   }
 
   notify(notice: Notice): void {
-    if (this.client.session.open) this.#send(this.#conversation.noticeText(notice));
+    if (this.client.session.open) this.send(this.#conversation.noticeText(notice));
   }
 
   /** The connection has ended, with this close frame of the peer unless this side has ended it. */
@@ -149,27 +148,14 @@ export class Connection implements Pulse, ClientConnection {
   }
 
   async #take(text: string): Promise<void> {
+    const { malformedFrames, services } = this.#context;
     const received = this.#conversation.receive(text);
-    if (received.kind !== "malformed") this.#malformedInARow = 0;
-    switch (received.kind) {
-      case "command":
-        await execute(received.command, this.client, this.#context.services, (outcome: Outcome) => {
-          this.#send(received.answer(outcome));
-        });
-        break;
-      case "refused":
-        this.#send(received.answer);
-        break;
-      case "malformed":
-        this.#send(received.answer);
-        this.#malformedInARow += 1;
-        if (this.#malformedInARow >= this.#context.malformedFrames)
-          this.#context.services.hub.remove(this.client.session, "malformed_frames");
-        break;
-    }
+    this.#malformedInARow = (await carryOut(received, this, services)) ? 0 : this.#malformedInARow + 1;
+    if (this.#malformedInARow >= malformedFrames) services.hub.remove(this.client.session, "malformed_frames");
   }
 
-  #send(texts: Texts): void {
+  /** Sends it frames of its own; nothing for no texts. */
+  send(texts: Texts): void {
     const frames = framesOf(texts, textFrame);
     if (frames !== undefined) this.#context.fanOut.send(this.client.session, frames);
   }

@@ -1,28 +1,14 @@
 import type { Arrival } from "../../src/clients/admission.js";
 import { Reception } from "../../src/clients/reception.js";
-import { parseConfig } from "../../src/config/load.js";
 import type { ConfigInput } from "../../src/config/schema.js";
-import { createLog } from "../../src/observe/log.js";
-import { createVhosts } from "../../src/server/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { systemClock } from "../../src/util/system-clock.js";
-import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { createVhostWorld } from "../support/vhost-world.js";
 
 function receptionOf(vhost: NonNullable<ConfigInput["vhosts"]>[string], clock: ManualClock): Reception {
-  const config = parseConfig({ vhosts: { "/": vhost }, log: { level: "silent" } });
-  const { vhosts } = createVhosts(config, {
-    log: createLog(config.log),
-    store: new MemoryStore({ clock: systemClock, onError: String }),
-    events: {
-      onChanged: () => {},
-      onDeleted: () => Promise.resolve(),
-      onChannelRuled: () => {},
-      onChannelClosed: () => {},
-      onLoaded: () => {},
-    },
-  });
-  cleanUp(() => vhosts.stop());
+  const store = new MemoryStore({ clock: systemClock, onError: String });
+  const { vhosts } = createVhostWorld({ vhosts: { "/": vhost } }, store);
   return new Reception(vhosts, clock);
 }
 

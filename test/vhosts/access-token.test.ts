@@ -1,12 +1,10 @@
-import { parseConfig } from "../../src/config/load.js";
 import type { ConfigInput } from "../../src/config/schema.js";
-import { createLog } from "../../src/observe/log.js";
-import { createVhosts, type VhostWorld } from "../../src/server/create-vhosts.js";
+import type { VhostWorld } from "../../src/server/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { createAccessToken, isSecret } from "../../src/vhosts/access-token.js";
-import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { temporaryFile } from "../support/temporary-files.js";
+import { createVhostWorld } from "../support/vhost-world.js";
 
 const TOKEN = "0123456789_abcdefghijABCDEFGHIJ_XYZ01234";
 
@@ -20,19 +18,7 @@ function createStore(): MemoryStore {
 }
 
 async function createNode(vhosts: ConfigInput["vhosts"] = {}, store = createStore()): Promise<VhostWorld> {
-  const config = parseConfig({ vhosts, log: { level: "silent" } });
-  const world = createVhosts(config, {
-    log: createLog(config.log),
-    store,
-    events: {
-      onChanged: () => {},
-      onDeleted: () => Promise.resolve(),
-      onChannelRuled: () => {},
-      onChannelClosed: () => {},
-      onLoaded: () => {},
-    },
-  });
-  cleanUp(() => world.vhosts.stop());
+  const world = createVhostWorld({ vhosts }, store);
   await world.vhosts.start();
   return world;
 }

@@ -1,29 +1,15 @@
 import { hashKey } from "../../src/access/key-secret.js";
 import { Keyring } from "../../src/access/keys.js";
-import { parseConfig } from "../../src/config/load.js";
 import { CarillonError } from "../../src/errors.js";
-import { createLog } from "../../src/observe/log.js";
-import { createVhosts, type VhostWorld } from "../../src/server/create-vhosts.js";
+import type { VhostWorld } from "../../src/server/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { createVhostWorld } from "../support/vhost-world.js";
 
 /** The vhosts of one node; several share what is kept. */
 function createNode(store: MemoryStore): VhostWorld {
-  const config = parseConfig({ log: { level: "silent" } });
-  const world = createVhosts(config, {
-    log: createLog(config.log),
-    store,
-    events: {
-      onChanged: () => {},
-      onDeleted: () => Promise.resolve(),
-      onChannelRuled: () => {},
-      onChannelClosed: () => {},
-      onLoaded: () => {},
-    },
-  });
-  cleanUp(() => world.vhosts.stop());
-  return world;
+  return createVhostWorld({}, store);
 }
 
 function createStore(): MemoryStore {

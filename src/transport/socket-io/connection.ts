@@ -1,13 +1,12 @@
 import { setImmediate } from "node:timers/promises";
 import { Client, type ClientConnection, type ClientFacts } from "../../clients/client.js";
-import type { Outcome } from "../../commands/command.js";
-import { execute } from "../../commands/execute.js";
 import type { Services } from "../../commands/services.js";
 import type { FanOut } from "../../core/fan-out.js";
 import type { Notice } from "../../core/notice.js";
 import type { Texts } from "../../dialects/dialect.js";
 import type { SocketIoConversation } from "../../dialects/socketio/dialect.js";
 import { closeFrameOf } from "../../errors.js";
+import { carryOut, type Sender } from "../carry-out.js";
 import { framesOf } from "../encoding.js";
 import { packetFrames } from "./frames.js";
 import type { Place } from "./place.js";
@@ -38,7 +37,7 @@ interface WaitingEvent {
 }
 
 /** One Socket.IO client in one namespace: its events become commands, carried out one after the other in the order sent. */
-export class SocketIoConnection implements ClientConnection {
+export class SocketIoConnection implements ClientConnection, Sender {
   readonly client: Client;
   readonly place: Place;
   readonly #conversation: SocketIoConversation;
@@ -71,7 +70,7 @@ export class SocketIoConnection implements ClientConnection {
   }
 
   notify(notice: Notice): void {
-    if (this.client.session.open) this.#send(this.#conversation.noticeText(notice));
+    if (this.client.session.open) this.send(this.#conversation.noticeText(notice));
   }
 
   /**
@@ -106,28 +105,14 @@ export class SocketIoConnection implements ClientConnection {
   }
 
   async #take({ acknowledge, attachments, text }: WaitingEvent): Promise<void> {
+    const { malformedFrames, services } = this.#context;
     const received = this.#conversation.receive(text, acknowledge, attachments);
-    if (received.kind !== "malformed") this.#malformedInARow = 0;
-    switch (received.kind) {
-      case "command":
-        await execute(received.command, this.client, this.#context.services, (outcome: Outcome) => {
-          this.#send(received.answer(outcome));
-        });
-        break;
-      case "refused":
-        this.#send(received.answer);
-        break;
-      case "malformed":
-        this.#send(received.answer);
-        this.#malformedInARow += 1;
-        if (this.#malformedInARow >= this.#context.malformedFrames) {
-          this.#context.services.hub.remove(this.client.session, "malformed_frames");
-        }
-        break;
-    }
+    this.#malformedInARow = (await carryOut(received, this, services)) ? 0 : this.#malformedInARow + 1;
+    if (this.#malformedInARow >= malformedFrames) services.hub.remove(this.client.session, "malformed_frames");
   }
 
-  #send(texts: Texts): void {
+  /** Sends it frames of its own; nothing for no texts. */
+  send(texts: Texts): void {
     const frames = framesOf(texts, packetFrames);
     if (frames !== undefined) this.#context.fanOut.send(this.client.session, frames);
   }

@@ -8,8 +8,7 @@ import { type Message, MessageIds } from "../../../src/core/message.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { Publisher } from "../../../src/core/publisher.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
-import { createLog } from "../../../src/observe/log.js";
-import { createVhosts, type VhostWorld } from "../../../src/server/create-vhosts.js";
+import type { VhostWorld } from "../../../src/server/create-vhosts.js";
 import { createWebrocket } from "../../../src/server/create-webrocket.js";
 import { MemoryStore } from "../../../src/store/memory.js";
 import type { Store } from "../../../src/store/store.js";
@@ -17,6 +16,7 @@ import { systemClock } from "../../../src/util/system-clock.js";
 import type { Dispatch } from "../../../src/workers/dispatch.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { Queue } from "../../support/queue.js";
+import { createVhostWorld } from "../../support/vhost-world.js";
 import { startLocalDispatch } from "../../workers/support.js";
 
 /** What WebRocket's backends meet: vhosts with what is kept, a publisher, and workers. */
@@ -48,19 +48,7 @@ export async function createWorld(
   store: Store = createStore(),
   dispatch?: Dispatch,
 ): Promise<World> {
-  const parsed = parseConfig({ ...config, log: { level: "silent" } });
-  const world = createVhosts(parsed, {
-    log: createLog(parsed.log),
-    store,
-    events: {
-      onChanged: () => {},
-      onDeleted: () => Promise.resolve(),
-      onChannelRuled: () => {},
-      onChannelClosed: () => {},
-      onLoaded: () => {},
-    },
-  });
-  cleanUp(() => world.vhosts.stop());
+  const world = createVhostWorld(config, store);
   await world.vhosts.start();
   const driver = new MemoryDriver();
   const publisher = new Publisher({
