@@ -1,5 +1,5 @@
 import { payloadValue } from "../../dialects/json.js";
-import { membersText } from "../../dialects/written.js";
+import { membersText } from "../../util/raw-json.js";
 import type { GivenTask } from "../../workers/dispatch.js";
 
 /**

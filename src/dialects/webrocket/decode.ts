@@ -1,6 +1,6 @@
 import type { Command, JoinCommand } from "../../commands/command.js";
+import { firstName, valueText } from "../../util/raw-json.js";
 import { type Fields, isObject, jsonText, parseJson } from "../json.js";
-import { firstName, valueText } from "../written.js";
 import { hasMembers, isChannelName } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
 

@@ -1,9 +1,9 @@
 import type { JoinCommand, Outcome } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
+import { membersText } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
 import { jsonText, payloadValue } from "../json.js";
-import { membersText } from "../written.js";
 import { hasMembers, isPrivate } from "./channel.js";
 
 /** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { firstName, membersText, valueText } from "../../src/dialects/written.js";
+import { firstName, membersText, valueText } from "../../src/util/raw-json.js";
 
 /** Names as JSON may write them: plain, or with every character escaped. */
 const names = fc.oneof(fc.constantFrom("sid", "channel", "data", "1", "__proto__", "", '"', "\\"), fc.string());

@@ -1,30 +1,28 @@
 /**
- * JSON objects as they are written: the order of members, which reading loses where names look like numbers, and values as
- * their text, which may be too deep to be written anew, and hold numbers that reading rounds. All texts here are known to be
- * JSON of an object.
+ * Raw text of JSON values. Reading a value loses what its text says: the digits of a large number, `1.10`, the order of members
+ * that look like numbers, and members of the same name. All functions take text that is known to be JSON.
  */
 
-/** A member as it is written. */
 interface Member {
   readonly name: string;
-  /** JSON. */
+  /** JSON text. */
   readonly value: string;
 }
 
-/** The first member's name; undefined for an object without any. */
+/** The name of an object's first member; undefined for an object without any. */
 export function firstName(text: string): string | undefined {
   const begin = text.indexOf('"');
   return begin === -1 ? undefined : nameAt(text, begin, endOfString(text, begin));
 }
 
-/** The value of the member of this name: of the last one, where there are several, as for all who read JSON. */
+/** The value of an object's member, as it is written: the last one of that name, as JSON.parse has it. */
 export function valueText(text: string, name: string): string | undefined {
   let value: string | undefined;
   for (const member of membersOf(text)) if (member.name === name) ({ value } = member);
   return value;
 }
 
-/** What stands between the braces, but for the members of these names. */
+/** The text between an object's braces, without the members of these names. */
 export function membersText(text: string, without: readonly string[]): string {
   // Only such an escape can hide a name; nearly no text has either.
   if (!text.includes("\\u") && !without.some((name) => text.includes(`"${name}"`)))
@@ -57,7 +55,7 @@ function endOfString(text: string, begin: number): number {
   return at + 1;
 }
 
-/** Where the comma or the brace stands that comes after it. */
+/** The position of the comma or the brace behind a member's value. */
 function endOfValue(text: string, begin: number): number {
   let depth = 0;
   for (let at = begin; ; at += 1) {
