@@ -1,4 +1,5 @@
 import { decide } from "../access/decide.js";
+import type { Principal } from "../access/principal.js";
 import type { Client } from "../clients/client.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
@@ -14,14 +15,48 @@ const DEFAULT_TIMEOUT = 30_000;
  * Asks a worker. The answer comes when it comes: the client may send its next commands meanwhile, and whether it goes on
  * waiting is its connection's affair.
  */
-export function call(command: CallCommand, client: Client, services: Services, reply: Reply): void {
-  const { event, payload, timeout } = command;
-  checkCall(client, event, "topics[0]");
+export function call(command: CallCommand, client: Client, services: Services, reply: Reply): Promise<void> | void {
+  const { token } = command;
+  if (token === undefined) {
+    ask(command, client, client.principal, services, reply);
+    return;
+  }
+  return bearerOf(token, client).then((bearer) => {
+    ask(command, client, bearer, services, reply);
+  });
+}
+
+/**
+ * The bearer of a token that counts for one command. The client stays who it is, and the token is given back at once.
+ * @throws CarillonError unauthenticated: the token is refused, or the backend decides about every user that connects
+ */
+async function bearerOf(token: string, client: Client): Promise<Principal> {
+  // Asked about connections, it would never hear of this bearer, and could not keep it out.
+  if (client.vhost.hooks?.asks("connect") === true) {
+    throw new CarillonError(
+      "unauthenticated",
+      "a token in a request is not accepted here: authenticate the connection",
+    );
+  }
+  const { principal, release } = await client.vhost.authenticatorFor(client.origin.dialect).authenticate(token);
+  release?.();
+  if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
+  return principal;
+}
+
+function ask(
+  { event, payload, timeout }: CallCommand,
+  client: Client,
+  principal: Principal,
+  services: Services,
+  reply: Reply,
+): void {
+  checkCall({ principal, vhost: client.vhost }, event, "topics[0]");
   if (timeout !== undefined && !(timeout >= 1 && timeout <= MAX_TIMEOUT)) {
     throw new CarillonError("invalid_argument", `timeout: ${timeout} is not from 1 to ${MAX_TIMEOUT} milliseconds`);
   }
-  const request = taskOf(client, services, { event, payload, timeout, topic: "", wantsAnswer: true });
-  services.calls.ask(client.session, request, {
+  const task = { event, payload, timeout, principal, topic: "", wantsAnswer: true };
+  services.calls.ask(client.session, taskOf(client, services, task), {
     onTaken: () => {},
     onPart: (part, more) => {
       reply({ ok: true, result: { kind: "part", payload: part, more } });
@@ -36,25 +71,31 @@ export function call(command: CallCommand, client: Client, services: Services, r
  * @param called - what the client has called the event
  * @throws CarillonError invalid_argument: no name of an event. permission_denied
  */
-export function checkCall({ principal, vhost }: Client, event: string, called: string): void {
+export function checkCall(
+  { principal, vhost }: Pick<Client, "principal" | "vhost">,
+  event: string,
+  called: string,
+): void {
   const fault = topicFault(event);
   if (fault !== undefined) throw new CarillonError("invalid_argument", `${called} ${fault}`);
   const { allowed } = decide({ action: "call", topic: event, principal, rules: vhost.rulesFor(event) });
   if (!allowed) throw new CarillonError("permission_denied", `this client may not call ${JSON.stringify(event)}`);
 }
 
-/** What is asked on a client's behalf. */
+interface ClientTask extends Pick<TaskRequest, "event" | "payload" | "topic" | "wantsAnswer"> {
+  /** Who the worker is told is asking. Default: the client's principal. */
+  readonly principal?: Principal;
+  /** In milliseconds. */
+  readonly timeout?: number | undefined;
+}
+
+/** The task that a client's command becomes. */
 export function taskOf(
-  { principal, session, vhost }: Client,
+  client: Client,
   { clock }: Services,
-  {
-    timeout = DEFAULT_TIMEOUT,
-    ...task
-  }: Pick<TaskRequest, "event" | "payload" | "topic" | "wantsAnswer"> & {
-    /** In milliseconds. */
-    readonly timeout?: number | undefined;
-  },
+  { principal = client.principal, timeout = DEFAULT_TIMEOUT, ...task }: ClientTask,
 ): TaskRequest {
+  const { session, vhost } = client;
   return {
     ...task,
     vhost: vhost.name,

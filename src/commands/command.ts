@@ -65,6 +65,8 @@ export interface CallCommand {
   readonly payload: Uint8Array;
   /** In milliseconds; undefined for the usual. */
   readonly timeout: number | undefined;
+  /** Its bearer makes this one call in the place of the client; undefined: the client does. */
+  readonly token?: string | undefined;
 }
 
 /** Something that a worker is to do, and nobody waits for. */

@@ -119,7 +119,12 @@ vhosts:
     # The token of WebRocket backends, 40 letters, digits and _; none: they do not get in.
     #   webrocket: { access_token_file: … }   # or access_token
     webrocket: {}
-    # Socket.IO: which topics a group that is watched stands for, and which events are calls to workers:
+    # Socket.IO: which topics a group that is watched stands for, and which events are calls to workers. Of a call:
+    #   event     its name
+    #   elevated  true (the default): for clients with a token only, of their own or of the request; false: for all
+    #   answer    the event that answers; default: the call's own name
+    #   timeout   default: 30s
+    # Either way the client needs the permission \`call\` for the event.
     #   calls: [{ event: pool_request, elevated: true, answer: pool_response, timeout: 30s }]
     socketio:
       spectate:

@@ -10,6 +10,11 @@ export function isObject(value: unknown): value is Fields {
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Whether a string is no valid Unicode: UTF-8 has no bytes for half of a surrogate pair. */
+export function hasLoneSurrogate(text: string): boolean {
+  return LONE_SURROGATE.test(text);
+}
+
 /** The value of JSON text; undefined for what is none. */
 export function parseJson(text: string): unknown {
   try {
@@ -50,7 +55,7 @@ export function payloadValue(payload: Uint8Array): PayloadValue {
  * @returns undefined where it is nested too deeply to be written
  */
 export function payloadOf(value: unknown): Uint8Array | undefined {
-  const plain = typeof value === "string" && !LONE_SURROGATE.test(value) && parseJson(value) === undefined;
+  const plain = typeof value === "string" && !hasLoneSurrogate(value) && parseJson(value) === undefined;
   const text = plain ? value : jsonText(value);
   return text === undefined ? undefined : Buffer.from(text);
 }

@@ -22,6 +22,15 @@ export function valueText(text: string, name: string): string | undefined {
   return value;
 }
 
+/**
+ * An array's second element, as it is written; undefined for an array of one.
+ * @param text - an array that begins with a string
+ */
+export function secondElement(text: string): string | undefined {
+  const begin = text.indexOf(",", endOfString(text, text.indexOf('"'))) + 1;
+  return begin === 0 ? undefined : text.slice(begin, endOfValue(text, begin)).trim();
+}
+
 /** The text between an object's braces, without the members of these names. */
 export function membersText(text: string, without: readonly string[]): string {
   // Only such an escape can hide a name; nearly no text has either.
@@ -55,14 +64,14 @@ function endOfString(text: string, begin: number): number {
   return at + 1;
 }
 
-/** The position of the comma or the brace behind a member's value. */
+/** The position of the comma, the brace or the bracket behind a value. */
 function endOfValue(text: string, begin: number): number {
   let depth = 0;
   for (let at = begin; ; at += 1) {
     const character = text[at];
     if (character === '"') at = endOfString(text, at) - 1;
     else if (character === "{" || character === "[") depth += 1;
-    else if (depth === 0 && (character === "," || character === "}")) return at;
+    else if (depth === 0 && (character === "," || character === "}" || character === "]")) return at;
     else if (character === "}" || character === "]") depth -= 1;
   }
 }

@@ -90,6 +90,21 @@ describe.each(TRANSPORTS)("Socket.IO clients over %s", (transport) => {
     expect(await refused).toMatchObject({ data: { code: "permission_denied", status: 403 } });
   });
 
+  test("I19: a token in a request does not count where the backend decides about every user", async () => {
+    const { backend, node } = await startAsking(["connect"], { socketio: { calls: [{ event: "e" }] } });
+    const connecting = connectStock(node.http, options);
+    (await backend.asked.next()).answer({ allow: {} });
+    const client = await connecting;
+    const token = await tokenFor("eve");
+    const error = { code: 401, message: expect.stringContaining("a token in a request is not accepted") as string };
+    expect(await client.ask("e", { token })).toMatchObject({ ok: false, error });
+    const elevation = client.ask("request_elevation", { token });
+    const asked = await backend.asked.next();
+    expect(asked.request).toMatchObject({ client: { user: "eve" } });
+    asked.answer({ allow: {} });
+    expect(await elevation).toMatchObject({ success: true });
+  });
+
   test("I17: a client that goes while it is decided on is not there afterwards, and counts for nothing", async () => {
     const { backend, node } = await startAsking(["connect"], { limits: { connections: 1 } });
     const client = stockClient(node.http, options);

@@ -99,7 +99,7 @@ describe.each(TRANSPORTS)("the stock Socket.IO client over %s", (transport) => {
     const task = await worker.tasks.next();
     expect(Buffer.from(task.payload).equals(bytes)).toBe(true);
     worker.answer(task, bytes.subarray(0, 300), false);
-    expect(await answer).toEqual(bytes.subarray(0, 300));
+    expect(await answer).toEqual({ data: bytes.subarray(0, 300), finished: true });
     expect(await client.ask("pool_request", { nested: bytes })).toMatchObject({ ok: false, error: { code: 400 } });
   });
 
@@ -116,7 +116,7 @@ describe.each(TRANSPORTS)("the stock Socket.IO client over %s", (transport) => {
       info: { roles: ["mod"] },
     });
     worker.answer(task, '{"size":3}');
-    expect(await answer).toEqual({ size: 3, _id: "r" });
+    expect(await answer).toEqual({ size: 3, _id: "r", finished: true });
   });
 
   test("I11: a message for the connection, or for its user, reaches the socket", async () => {

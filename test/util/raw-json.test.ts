@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { firstName, membersText, valueText } from "../../src/util/raw-json.js";
+import { firstName, membersText, secondElement, valueText } from "../../src/util/raw-json.js";
 
 /** Names as JSON may write them: plain, or with every character escaped. */
 const names = fc.oneof(fc.constantFrom("sid", "channel", "data", "1", "__proto__", "", '"', "\\"), fc.string());
@@ -57,4 +57,14 @@ test("X5: without some members the others stay as they are", () => {
   );
   expect(membersText('{"a":1.10, "sid":2 ,"b":{"sid":3}}', ["sid"])).toBe('"a":1.10,"b":{"sid":3}');
   expect(membersText('{ "a" : 1e400 }', ["sid"])).toBe('"a" : 1e400');
+});
+
+test("I7: an array's second element is its text", () => {
+  const rest = fc.array(values, { maxLength: 3 });
+  fc.assert(
+    fc.property(writtenNames, rest, spaces, ({ text }, elements, space) => {
+      const inner = [text, ...elements].map((element) => `${space}${element}${space}`);
+      expect(secondElement(`${space}[${inner.join(",")}]`)).toBe(elements[0]?.trim());
+    }),
+  );
 });

@@ -1,62 +1,90 @@
-import { type Fields, isObject, jsonText, parseJson } from "../json.js";
+import { membersText, secondElement, valueText } from "../../util/raw-json.js";
+import { type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
 import { invalid } from "./words.js";
 
 /** An event of a client. */
 export interface Asked {
   readonly event: string;
-  /** What it says; undefined for nothing. */
+  /** Its argument; undefined for none. */
   readonly argument: unknown;
-  /** Why nothing is done for it. */
+  /** The argument's JSON text, as the client wrote it: it has digits, order and duplicates that `argument` has lost. */
+  readonly text: string;
+  /** Why the event is refused whatever it asks for. */
   readonly fault?: string;
   /** The bytes that its placeholders stand for. */
   readonly attachments: readonly Uint8Array[];
 }
 
+/** An argument that is an object: its members, and its JSON text. */
+interface AskedObject {
+  readonly fields: Fields;
+  readonly text: string;
+}
+
 /** Longest name of an event, in characters. */
 const MAX_EVENT = 255;
 
+const INTEGER = /^-?\d+$/;
+
 /**
  * Reads an event, `["name", argument]`.
- * @returns why it is none
+ * @returns a string that says why it is none
  */
 export function readEvent(text: string, attachments: readonly Uint8Array[]): Asked | string {
   const value = parseJson(text);
   if (!Array.isArray(value)) return "the packet is not a JSON list";
   const [event, argument] = value as readonly unknown[];
   if (typeof event !== "string") return "the event has no name";
-  const asked = { event, argument, attachments };
+  const asked = { event, argument, text: secondElement(text) ?? "", attachments };
   // Not repeated: it may be very long.
   if (event.length > MAX_EVENT)
     return { ...asked, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
   return value.length > 2 ? { ...asked, fault: "an event has one argument at most" } : asked;
 }
 
-/** The members of what an event says: an object, or JSON text of one. @throws CarillonError invalid_argument */
-export function fieldsOf({ argument }: Asked): Fields {
-  const value = typeof argument === "string" ? parseJson(argument) : argument;
-  if (!isObject(value)) throw invalid("expected an object, or JSON text of one");
-  return value;
+/** The members of an event's argument: an object, or JSON text of one. @throws CarillonError invalid_argument */
+export function fieldsOf(asked: Asked): Fields {
+  const object = objectIn(asked);
+  if (object === undefined) throw invalid("expected an object, or JSON text of one");
+  return object.fields;
 }
 
-/** The same where there may be another value in its place. */
-export function fieldsIn({ argument }: Asked): Fields | undefined {
-  const value = typeof argument === "string" ? parseJson(argument) : argument;
-  return isObject(value) ? value : undefined;
+function objectIn({ argument, text }: Asked): AskedObject | undefined {
+  const isText = typeof argument === "string";
+  const fields = isText ? parseJson(argument) : argument;
+  return isObject(fields) ? { fields, text: isText ? argument : text } : undefined;
 }
 
-/** JSON text of the `_id` that is echoed; undefined for none. @throws CarillonError invalid_argument: nested too deeply */
+/** JSON text of the `_id` that is echoed, as the client wrote it; undefined for none, and for null. */
 export function echoedId(asked: Asked): string | undefined {
-  const id = fieldsIn(asked)?.["_id"];
-  if (id === undefined) return undefined;
-  const text = jsonText(id);
-  if (text === undefined) throw invalid("_id: nested too deeply");
-  return text;
+  const object = objectIn(asked);
+  return object === undefined ? undefined : writtenMember(object, "_id");
 }
 
-export function tokenOf(fields: Fields): string {
-  const { token } = fields;
+/**
+ * The token that elevates: the member `token`, or the argument itself.
+ * @throws CarillonError invalid_argument
+ */
+export function elevationTokenOf(asked: Asked): string {
+  const object = objectIn(asked);
+  if (object !== undefined) return tokenOf(object.fields["token"]);
+  if (typeof asked.argument === "number") throw invalid(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
+  return tokenOf(asked.argument);
+}
+
+function tokenOf(token: unknown): string {
   if (typeof token !== "string" || token === "") throw invalid("token: a token is needed");
   return token;
+}
+
+/**
+ * The token that a request brings for itself; undefined for none, and for null.
+ * @throws CarillonError invalid_argument: not a token
+ */
+export function requestTokenOf(asked: Asked): string | undefined {
+  const token = objectIn(asked)?.fields["token"];
+  if (token === undefined || token === null) return undefined;
+  return tokenOf(token);
 }
 
 export function topicsOf(fields: Fields): readonly string[] {
@@ -69,35 +97,41 @@ export function topicsOf(fields: Fields): readonly string[] {
 
 /** Which group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */
 export function spectateOf(asked: Asked): { readonly id: string; readonly logs: boolean } {
-  const { argument } = asked;
-  const fields = fieldsIn(asked);
-  if (fields === undefined) return { id: idOf(argument), logs: false };
+  const object = objectIn(asked);
+  if (object === undefined) return { id: groupId(asked.argument, asked.text), logs: false };
+  const { fields } = object;
   const logs = fields["include_logs"] ?? false;
   if (typeof logs !== "boolean") throw invalid("include_logs: neither true nor false");
-  return { id: idOf(fields["guild_id"]), logs };
+  return { id: groupId(fields["guild_id"], writtenMember(object, "guild_id")), logs };
 }
 
-/** A number that JSON's readers round would name another group. */
-function idOf(id: unknown): string {
-  if (typeof id === "number") {
-    if (!Number.isSafeInteger(id)) throw invalid("guild_id: too large for a number, send it as a string");
-    return String(id);
-  }
-  if (typeof id !== "string" || id === "") throw invalid("guild_id: neither a string nor a number");
-  return id;
+/** A number's digits are those that were sent: read as a number, an id beyond 2^53 would name another group. */
+function groupId(id: unknown, text = ""): string {
+  if (typeof id === "string" && id !== "") return id;
+  if (typeof id === "number" && INTEGER.test(text)) return text;
+  throw invalid("guild_id: neither a string nor an integer");
 }
 
-/** What a worker gets: text as it is, bytes as they are, any other value as its JSON text. */
-export function payloadOf({ argument, attachments }: Asked): Uint8Array {
-  if (argument === undefined) return new Uint8Array(0);
-  if (typeof argument === "string") return Buffer.from(argument);
-  if (attachments.length > 0) return bytesOf(argument, attachments);
-  const text = jsonText(argument);
-  if (text === undefined) throw invalid("the payload is nested too deeply");
-  return Buffer.from(text);
+/** JSON text of a member; undefined for none, and for null. */
+function writtenMember({ fields, text }: AskedObject, name: string): string | undefined {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  return value === undefined || value === null ? undefined : valueText(text, name);
 }
 
-/** Bytes among other things would have to be written as something that they are not. */
+/** The payload of a task: a string's characters, bytes as they are, any other value as the JSON text that was sent. */
+export function payloadOf(asked: Asked): Uint8Array {
+  const { argument, attachments, text } = asked;
+  if (typeof argument === "string" && !hasLoneSurrogate(argument)) return Buffer.from(argument);
+  return attachments.length > 0 ? bytesOf(argument, attachments) : Buffer.from(text);
+}
+
+/** The same without the request's own token, which is not the worker's to know. */
+export function payloadWithoutToken(asked: Asked): Uint8Array {
+  if (asked.attachments.length > 0) throw invalid("bytes may be the whole payload, not a part of one");
+  return Buffer.from(`{${membersText(objectIn(asked)?.text ?? "{}", ["token"])}}`);
+}
+
+/** Bytes among other values would have to be written as something that they are not. */
 function bytesOf(argument: unknown, attachments: readonly Uint8Array[]): Uint8Array {
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;

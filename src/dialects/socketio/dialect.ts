@@ -3,7 +3,18 @@ import type { VhostSettings } from "../../config/vhost.js";
 import type { Notice } from "../../core/notice.js";
 import { CarillonError, type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received, Texts } from "../dialect.js";
-import { type Asked, echoedId, fieldsOf, payloadOf, readEvent, spectateOf, tokenOf, topicsOf } from "./decode.js";
+import {
+  type Asked,
+  echoedId,
+  elevationTokenOf,
+  fieldsOf,
+  payloadOf,
+  payloadWithoutToken,
+  readEvent,
+  requestTokenOf,
+  spectateOf,
+  topicsOf,
+} from "./decode.js";
 import { messageEncoding, Packets } from "./encode.js";
 import { endText, failureText, marked, valueOf } from "./words.js";
 
@@ -90,8 +101,8 @@ export class SocketIoConversation implements Conversation {
       if (rule !== undefined) return this.#call(rule, asked, acknowledge);
       throw new CarillonError("not_found", `there is no event ${JSON.stringify(event)}`);
     } catch (cause) {
-      const id = idOrNothing(asked);
-      return { kind: "refused", answer: this.#failed(CarillonError.from(cause), event, id, acknowledge) };
+      const error = CarillonError.from(cause);
+      return { kind: "refused", answer: this.#failed(error, event, echoedId(asked), acknowledge) };
     }
   }
 
@@ -116,7 +127,7 @@ export class SocketIoConversation implements Conversation {
     };
     let token: string;
     try {
-      token = tokenOf(fieldsOf(asked));
+      token = elevationTokenOf(asked);
     } catch (cause) {
       return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
     }
@@ -152,7 +163,7 @@ export class SocketIoConversation implements Conversation {
   }
 
   #joinOrLeave(kind: "join" | "leave", asked: Asked, acknowledge: number | undefined): Received {
-    const idText = idOrNothing(asked);
+    const idText = echoedId(asked);
     const answer = (outcome: Outcome): Texts => {
       if (outcome.ok) return this.#done(acknowledge);
       if (acknowledge === undefined) return this.#failed(outcome.error, kind, idText, undefined);
@@ -170,19 +181,20 @@ export class SocketIoConversation implements Conversation {
 
   /** The last answer acknowledges, where that is asked for; those before it are events all the same. */
   #call(rule: CallRule, asked: Asked, acknowledge: number | undefined): Received {
-    if (rule.elevated) this.#checkElevated();
+    const token = rule.elevated && !this.#elevated ? requestTokenOf(asked) : undefined;
+    if (rule.elevated && token === undefined) this.#checkElevated();
     const { event } = asked;
+    const { timeout } = rule;
     const id = echoedId(asked);
-    let inParts = false;
+    const payload = token === undefined ? payloadOf(asked) : payloadWithoutToken(asked);
     return {
       kind: "command",
-      command: { kind: "call", event, payload: payloadOf(asked), timeout: rule.timeout },
+      command: { kind: "call", event, payload, timeout, token },
       answer: (outcome) => {
         if (!outcome.ok) return this.#failed(outcome.error, event, id, acknowledge);
         if (outcome.result?.kind !== "part") return undefined;
-        const { more, payload } = outcome.result;
-        inParts ||= more;
-        const value = marked(valueOf(payload), { id, finished: inParts ? !more : undefined });
+        const { more, payload: part } = outcome.result;
+        const value = marked(valueOf(part), { id, finished: !more });
         if (acknowledge !== undefined && !more) return this.#packets.acknowledgement(acknowledge, value);
         return this.#packets.event(rule.answer ?? event, value);
       },
@@ -207,14 +219,5 @@ export class SocketIoConversation implements Conversation {
   #refusal(error: CarillonError, context: string, id: string | undefined, acknowledge: number): string {
     const text = `{"ok":false,"error":${failureText(error, context, id)}}`;
     return this.#packets.acknowledgement(acknowledge, { text });
-  }
-}
-
-/** What cannot be echoed is not what the request is refused for here. */
-function idOrNothing(asked: Asked): string | undefined {
-  try {
-    return echoedId(asked);
-  } catch {
-    return undefined;
   }
 }

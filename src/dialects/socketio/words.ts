@@ -1,4 +1,5 @@
 import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
+import { membersText } from "../../util/raw-json.js";
 import { payloadValue } from "../json.js";
 
 /** What is said in events: names, and values as JSON text that is ready to be put where one stands. */
@@ -32,34 +33,28 @@ export function valueOf(payload: Uint8Array): Value {
   return base64 ? { text: PLACEHOLDER, attachment: text.slice(1, -1) } : { text };
 }
 
-/** What is added to an answer of a worker. */
+/** Members that are added to an answer of a worker. */
 export interface Marks {
   /** JSON text; undefined for none. */
   readonly id: string | undefined;
-  /** Undefined where the answer is whole. */
-  readonly finished: boolean | undefined;
+  /** Whether it is the last one to its request. */
+  readonly finished: boolean;
 }
 
-/** An object has the marks among its members; anything else stands beside them, as `data`. */
+/** An object has the marks among its members, in the place of its own; anything else stands beside them, as `data`. */
 export function marked({ attachment, text }: Value, { finished, id }: Marks): Value {
-  const marks: string[] = [];
-  if (id !== undefined) marks.push(`"_id":${id}`);
-  if (finished !== undefined) marks.push(`"finished":${finished}`);
-  if (marks.length === 0) return attachment === undefined ? { text } : { text, attachment };
-  const object = attachment === undefined ? membersOf(text) : undefined;
-  const members = object ?? `"data":${text}`;
+  const marks = [...(id === undefined ? [] : [`"_id":${id}`]), `"finished":${finished}`];
+  const isObjectText = attachment === undefined && text.trimStart().startsWith("{");
+  const members = isObjectText
+    ? membersText(text, id === undefined ? ["finished"] : ["_id", "finished"])
+    : `"data":${text}`;
   const all = [...(members === "" ? [] : [members]), ...marks].join(",");
   return { text: `{${all}}`, ...(attachment === undefined ? {} : { attachment }) };
 }
 
-/** Of the JSON text of an object, what stands between its braces; undefined for another value. */
-function membersOf(text: string): string | undefined {
-  const trimmed = text.trim();
-  return trimmed.startsWith("{") ? trimmed.slice(1, -1).trim() : undefined;
-}
-
 /**
- * What the event `error` says.
+ * The value of the event `error`. `details` names the code in a word: front-ends decode it as a string, and show nothing of an
+ * error whose details are anything else.
  * @param context - the event that was asked for; "" for none
  * @param id - JSON text
  */
@@ -67,7 +62,7 @@ export function failureText({ code, message }: CarillonError, context: string, i
   const failure = JSON.stringify({
     message,
     human: HUMAN[code],
-    details: { code },
+    details: code,
     context,
     code: HTTP_STATUS[code],
   });

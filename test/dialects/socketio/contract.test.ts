@@ -13,6 +13,7 @@ dialectContract("socketio", {
       eve: await tokenFor("eve"),
       bob: await tokenFor("bob"),
       expired: await tokenFor("eve", { exp: 1 }),
+      mute: await tokenFor("mute", { permissions: {} }),
     }),
     sentinel: { send: '42999["join",{"topics":["sentinel"]}]', answer: /^43999\[\{"ok":true\}\]$/ },
     mask: (text) =>
