@@ -2,6 +2,7 @@ import type { Backend } from "../access/backend.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
+import { fromSessionUuid } from "../core/session-uuid.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { CarillonError, type ChosenClose, WEBSOCKET_CLOSE } from "../errors.js";
 import { checkGiven, checkLength, checkTopic, invalid } from "./checks.js";
@@ -76,11 +77,12 @@ export class Connections {
 
   /**
    * A connection, and those topics that it is in and the backend may use.
+   * @param id - or its UUID (X1)
    * @throws CarillonError not_found; unavailable where it may be on a node that did not answer
    */
   async get(backend: Backend, id: string): Promise<Found> {
     checkGiven("id", id);
-    const { answers, missing } = await this.#cluster.ask(GET, { vhost: backend.vhost, id });
+    const { answers, missing } = await this.#cluster.ask(GET, { vhost: backend.vhost, id: fromSessionUuid(id) });
     const found = [...answers.values()].find((answer) => answer !== null) as Found | undefined;
     if (found !== undefined) return { ...found, topics: found.topics.filter(({ topic }) => backend.mayUse(topic)) };
     const text = `no connection ${JSON.stringify(id)}`;

@@ -1,16 +1,23 @@
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
+import { fromSessionUuid } from "../core/session-uuid.js";
 import { checkGiven, invalid } from "./checks.js";
 
 /** Which connections: one, or all of a user. */
 export type Target = { readonly connectionId: string } | { readonly user: string };
 
-/** @throws CarillonError invalid_argument */
+/**
+ * @returns the target with the connection's own id where it was given as a UUID (X1)
+ * @throws CarillonError invalid_argument
+ */
 export function checkTarget(target: Target | undefined): Target {
   if (target === undefined) throw invalid("target: connection_id or user is needed");
-  if ("user" in target) checkGiven("target.user", target.user);
-  else checkGiven("target.connection_id", target.connectionId);
-  return target;
+  if ("user" in target) {
+    checkGiven("target.user", target.user);
+    return target;
+  }
+  checkGiven("target.connection_id", target.connectionId);
+  return { connectionId: fromSessionUuid(target.connectionId) };
 }
 
 /** Those of this node. What is being closed is not meant. */

@@ -1,8 +1,9 @@
 import { CarillonError } from "../errors.js";
 import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
 import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker } from "./ports.js";
+import { fromSessionUuid } from "./session-uuid.js";
 import { labelFault, topicFault } from "./topic-name.js";
-import { isUserTopic } from "./user-topic.js";
+import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
 
 /** What somebody asks to have published. */
 export interface Draft {
@@ -125,7 +126,8 @@ export class Publisher {
    * @throws CarillonError invalid_argument, not_found, permission_denied
    */
   check(source: Source, drafts: readonly Draft[]): void {
-    for (const [position, draft] of drafts.entries()) {
+    for (const [position, given] of drafts.entries()) {
+      const draft = withSessionIds(given);
       const where = placeOf(source, position);
       checkDraft(draft, this.#options.limits, where, source);
       checkRights(draft, source, where);
@@ -145,7 +147,8 @@ export class Publisher {
     const messages: { id: string; driver: BrokerDriver }[] = [];
     let bytes = 0;
     let expanded = 0;
-    for (const [position, draft] of drafts.entries()) {
+    for (const [position, given] of drafts.entries()) {
+      const draft = withSessionIds(given);
       const where = placeOf(source, position);
       checkDraft(draft, limits, where, source);
       checkRights(draft, source, where);
@@ -176,6 +179,13 @@ export class Publisher {
     this.accepted.bytes += bytes;
     return { batches, messages, time };
   }
+}
+
+/** A connection may be named by its UUID, too (X1). */
+function withSessionIds(draft: Draft): Draft {
+  const { topics } = draft;
+  if (!topics.some(isConnectionTopic)) return draft;
+  return { ...draft, topics: topics.map((topic) => mapConnectionTopic(topic, fromSessionUuid)) };
 }
 
 /** What faults of a draft are told to be in: a client sends one at a time. */

@@ -25,6 +25,15 @@ export function connectionOf(topic: string): string {
   return topic.slice(CONNECTION.length);
 }
 
+export function isConnectionTopic(name: string): boolean {
+  return name.startsWith(CONNECTION);
+}
+
+/** The topic of a connection with its id written otherwise; any other name as it is. */
+export function mapConnectionTopic(name: string, toId: (id: string) => string): string {
+  return isConnectionTopic(name) ? CONNECTION + toId(connectionOf(name)) : name;
+}
+
 /** Whether the name is one of a topic that nobody joins: users have ids with white space in them, too. */
 export function isUserTopic(name: string): boolean {
   const id = name.startsWith(USER) ? name.slice(USER.length) : connectionIdOf(name);
@@ -32,5 +41,5 @@ export function isUserTopic(name: string): boolean {
 }
 
 function connectionIdOf(name: string): string {
-  return name.startsWith(CONNECTION) ? connectionOf(name) : "";
+  return isConnectionTopic(name) ? connectionOf(name) : "";
 }

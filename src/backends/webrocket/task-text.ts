@@ -1,3 +1,4 @@
+import { toSessionUuid } from "../../core/session-uuid.js";
 import { payloadValue } from "../../dialects/json.js";
 import { membersText } from "../../util/raw-json.js";
 import type { GivenTask } from "../../workers/dispatch.js";
@@ -12,7 +13,7 @@ export function taskText({
   payload,
 }: Pick<GivenTask, "connectionId" | "event" | "payload">): string {
   const { base64, text } = payloadValue(payload);
-  const sid = connectionId === "" ? [] : [`"sid":${JSON.stringify(connectionId)}`];
+  const sid = connectionId === "" ? [] : [`"sid":${JSON.stringify(toSessionUuid(connectionId))}`];
   const data = text.trimStart().startsWith("{")
     ? membersText(text, connectionId === "" ? [] : ["sid"])
     : `"data":${text}${base64 ? ',"encoding":"base64"' : ""}`;

@@ -1,5 +1,6 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import type { Notice } from "../../core/notice.js";
+import { toSessionUuid } from "../../core/session-uuid.js";
 import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
 import { decode } from "./decode.js";
 import { closedText, connectedText, messageEncoding, noticeText, subscribedTexts, unsubscribedText } from "./encode.js";
@@ -12,7 +13,7 @@ export class WebrocketDialect implements Dialect {
   readonly openedOnly = true;
 
   open({ connectionId }: OpenRequest): Conversation {
-    return new WebrocketConversation(connectionId);
+    return new WebrocketConversation(toSessionUuid(connectionId));
   }
 }
 

@@ -1,6 +1,8 @@
 import type { JoinCommand, Outcome } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
+import { toSessionUuid } from "../../core/session-uuid.js";
+import { mapConnectionTopic } from "../../core/user-topic.js";
 import { membersText } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
 import { jsonText, payloadValue } from "../json.js";
@@ -9,10 +11,10 @@ import { hasMembers, isPrivate } from "./channel.js";
 /** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */
 export const messageEncoding: MessageEncoding = {
   textMaker(topic) {
-    const channel = `"channel":${JSON.stringify(topic)}`;
+    const channel = `"channel":${JSON.stringify(mapConnectionTopic(topic, toSessionUuid))}`;
     return (message) => {
       const { sender } = message;
-      const said = sender === "" ? channel : `"sid":${JSON.stringify(sender)},${channel}`;
+      const said = sender === "" ? channel : `"sid":${JSON.stringify(toSessionUuid(sender))},${channel}`;
       const data = dataText(message, sender === "" ? ["channel"] : ["sid", "channel"]);
       return `{${JSON.stringify(eventOf(message))}:{${joined(data, said)}}}`;
     };

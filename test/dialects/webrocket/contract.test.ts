@@ -21,8 +21,7 @@ dialectContract("webrocket", {
       };
     },
     sentinel: { send: '{"subscribe":{"channel":""}}', answer: /^\{":error":\{"code":400,/ },
-    mask: (text, like) =>
-      like.includes("<sid>") ? text.replaceAll(/"sid":"[\da-f]{12}\.[\da-z]+"/g, '"sid":"<sid>"') : text,
+    mask: (text, like) => (like.includes("<sid>") ? text.replaceAll(/"sid":"[\da-f-]{36}"/g, '"sid":"<sid>"') : text),
   },
   variants: [""],
   commands: [
@@ -31,7 +30,7 @@ dialectContract("webrocket", {
     '{"unsubscribe":{"channel":"c","data":{"why":"tired"}}}',
     '{"broadcast":{"channel":"c","event":"e","data":{"a":[1,{"b":"\\u0063\\""}]},"trigger":"worker/event"}}',
     '{"trigger":{"event":"worker/event","data":{}}}',
-    '{"pong":{"sid":"0123456789ab.1"}}',
+    '{"pong":{"sid":"01234567-89ab-8000-8000-000000000001"}}',
     '{"close":{"why":"done"}}',
   ],
   readMessage: (text) => {
