@@ -224,6 +224,8 @@ const lines = fc.oneof(
   },
   { arbitrary: fc.string({ unit: "binary" }), weight: 1 },
 );
+/** Stands for a packet that begins with its command. */
+const BARE = "bare";
 const identities = fc.constantFrom(
   ...["req", "dlr"].flatMap((kind) => [
     `${kind}:/:${ACCESS_TOKEN}:7f9d5e1c-6a4b-4c3d-9e2f-1a2b3c4d5e6f`,
@@ -231,10 +233,13 @@ const identities = fc.constantFrom(
   ]),
   "req:/",
   "",
+  BARE,
 );
 const packets = fc
   .tuple(identities, fc.array(lines, { maxLength: 6 }), fc.constantFrom("\n", "\r\n", ""))
-  .map(([identity, rest, end]) => `${[identity, "", ...rest].join("\n")}${end}\r\n\r\n`);
+  .map(
+    ([identity, rest, end]) => [...(identity === BARE ? [] : [identity, ""]), ...rest].join("\n") + `${end}\r\n\r\n`,
+  );
 
 /** Sends it all and ends its side. Resolves with what was answered, when the server has ended its side too. */
 async function tell(address: string, text: string): Promise<string> {

@@ -4,7 +4,7 @@ import { codeOf, type WebrocketCode } from "../../dialects/webrocket/errors.js";
 import { CarillonError } from "../../errors.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import type { Dispatch } from "../../workers/dispatch.js";
-import { admitted, type Identity, readIdentity, type VhostDirectory } from "./identity.js";
+import { authenticate, type Identity, isSamePeer, parseIdentity, type VhostDirectory } from "./identity.js";
 import { MalformedPacket, type Packet, PacketReader, packetText } from "./packet.js";
 import { answerTo, type RequestServices } from "./requests.js";
 import { Worker } from "./worker.js";
@@ -25,20 +25,17 @@ export interface ConnectionContext extends RequestServices {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** Of whom a packet is. */
-interface Sender {
-  readonly identity: Identity;
-  readonly vhost: Vhost;
-}
+/** Commands that a worker sends without its identity. */
+const BARE: ReadonlySet<string> = new Set(["HB", "QT"]);
 
 /** One connection of a backend: a request and its answer, or a worker. */
 export class BackendConnection {
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #reader: PacketReader;
-  /** Of the packet that is coming in, when it has been let in. */
-  #sender: Sender | undefined;
   #worker: Worker | undefined;
+  /** Given with `RD`: whose the bare packets of this connection are. */
+  #identity: Identity | undefined;
   #state: "reading" | "answering" | "ended" = "reading";
   #cancelPatience: () => void;
 
@@ -85,34 +82,45 @@ export class BackendConnection {
     }
   }
 
-  /** Nothing of whoever is not let in is kept. */
+  /** Before a worker is ready, a packet is read no further than its first line unless that is a valid identity. */
   #next(): Packet | undefined {
     if (this.#state !== "reading") return undefined;
-    if (this.#sender === undefined) {
-      const text = this.#reader.identity();
-      if (text === undefined) return undefined;
-      const identity = readIdentity(text);
-      if (identity === undefined) throw new MalformedPacket("no identity");
-      const vhost = admitted(identity, this.#context.vhosts);
-      if (typeof vhost === "number") {
-        this.#refuse(vhost);
-        return undefined;
-      }
-      this.#sender = { identity, vhost };
+    if (this.#identity === undefined) {
+      const line = this.#reader.firstLine();
+      if (line === undefined || !this.#admits(line)) return undefined;
     }
     return this.#reader.next();
   }
 
+  /** Ends the connection of a peer that is not admitted. */
+  #admits(line: string): boolean {
+    if (line === "" || line === "\r") throw new MalformedPacket("expected an identity");
+    if (BARE.has(line)) {
+      this.#end(line === "HB" ? packetText("QT") : "");
+      return false;
+    }
+    const vhost = authenticate(parseIdentity(line), this.#context.vhosts);
+    if (typeof vhost !== "number") return true;
+    this.#refuse(vhost);
+    return false;
+  }
+
   #obey(packet: Packet): void {
-    const sender = this.#sender;
-    if (sender === undefined) return;
-    // The next packet says anew who it is of: a token that has been changed since is worth nothing.
-    this.#sender = undefined;
+    const identity = packet.identity === undefined ? this.#identity : parseIdentity(packet.identity);
+    if (packet.identity === undefined && identity === undefined) throw new MalformedPacket("expected an empty line");
+    // Checked for each packet: a token that has been changed since is worth nothing.
+    const vhost = authenticate(identity, this.#context.vhosts);
+    if (typeof vhost === "number") this.#refuse(vhost);
+    else if (identity !== undefined) this.#obeyKnown(packet, identity, vhost);
+  }
+
+  #obeyKnown(packet: Packet, identity: Identity, vhost: Vhost): void {
     this.#cancelPatience();
     this.#cancelPatience = this.#context.clock.after(PATIENCE, this.#onSilence);
-    if (sender.identity.kind === "dlr") this.#obeyWorker(packet, sender);
-    else if (this.#worker === undefined) void this.#answer(packet, sender.vhost);
-    else this.#refuse(400);
+    const known = this.#worker === undefined ? undefined : this.#identity;
+    if (known !== undefined && !isSamePeer(known, identity)) this.#refuse(400);
+    else if (identity.kind === "dlr") this.#obeyWorker(packet.command, identity, vhost);
+    else void this.#answer(packet, vhost);
   }
 
   async #answer(packet: Packet, vhost: Vhost): Promise<void> {
@@ -127,13 +135,10 @@ export class BackendConnection {
     }
   }
 
-  #obeyWorker({ command, frames }: Packet, { identity, vhost }: Sender): void {
-    if (frames.length > 0) {
-      this.#refuse(400);
-      return;
-    }
+  #obeyWorker(command: string, identity: Identity, vhost: Vhost): void {
     switch (command) {
       case "RD":
+        this.#identity = identity;
         if (this.#worker === undefined) this.#enter(vhost, identity.uuid);
         else this.#worker.beat();
         break;

@@ -2,20 +2,21 @@ import type { WebrocketCode } from "../../dialects/webrocket/errors.js";
 import { isSecret } from "../../vhosts/access-token.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 
-/** Who a packet says that it is of. */
+/** The sender of a packet, as the packet names it. */
 export interface Identity {
   /** `req` asks for something once, `dlr` is a worker. */
   readonly kind: "req" | "dlr";
   readonly vhost: string;
   readonly token: string;
-  /** A name that the peer has made up. */
+  /** Chosen by the peer. */
   readonly uuid: string;
 }
 
 /** Kind, path, token of 40 characters, name of 36. */
-const IDENTITY = /^(req|dlr):(\/(?:[\w-]+(?:\/[\w-]+)*)?):([^:]{40}):([^:]{36})$/;
+const IDENTITY = /^(req|dlr):(\/(?:[\w-]+(?:\/[\w-]+)*)?):(\w{40}):([\w-]{36})$/;
 
-export function readIdentity(text: string): Identity | undefined {
+/** @returns undefined for a malformed identity */
+export function parseIdentity(text: string): Identity | undefined {
   const [, kind, vhost = "", token = "", uuid = ""] = IDENTITY.exec(text) ?? [];
   return kind === "req" || kind === "dlr" ? { kind, vhost, token, uuid } : undefined;
 }
@@ -27,8 +28,19 @@ export interface VhostDirectory {
   readonly loaded: boolean;
 }
 
-/** The vhost that the identity is let into; or what it is told otherwise. */
-export function admitted({ token, vhost: path }: Identity, vhosts: VhostDirectory): Vhost | WebrocketCode {
+/** Whether both name the same peer, whatever their tokens. */
+export function isSamePeer(one: Identity, other: Identity): boolean {
+  return one.kind === other.kind && one.vhost === other.vhost && one.uuid === other.uuid;
+}
+
+/**
+ * Checks the token against the vhost's.
+ * @param identity - undefined: a malformed one
+ * @returns the vhost, or the error's code: 402, which tells workers to stop, or 503 while vhosts are still being read
+ */
+export function authenticate(identity: Identity | undefined, vhosts: VhostDirectory): Vhost | WebrocketCode {
+  if (identity === undefined) return 402;
+  const { token, vhost: path } = identity;
   const vhost = vhosts.get(path);
   if (vhost === undefined && !vhosts.loaded) return 503;
   return vhost?.accessToken !== undefined && isSecret(token, vhost.accessToken) ? vhost : 402;

@@ -3,18 +3,18 @@
 const END = Buffer.from("\r\n\r\n");
 const LINE_END = 0x0a;
 
-/** Most bytes of the line that says who it is: the longest vhost, two fixed lengths, and what is between them. */
+/** Most bytes of an identity: the longest vhost, two fixed lengths, and the separators. */
 const MOST_IDENTITY = 512;
 
 /** What is kept for the next packet when one has been read, in bytes. */
 const MOST_KEPT = 65_536;
 
-/** Most lines of a packet; the longest that there is has six. */
+/** Most lines of a packet; the longest defined one has six. */
 const MOST_LINES = 16;
 
 export interface Packet {
-  /** What the packet begins with. */
-  readonly identity: string;
+  /** The line before the empty one; undefined for a bare packet, which begins with its command. */
+  readonly identity: string | undefined;
   readonly command: string;
   readonly frames: readonly string[];
 }
@@ -45,14 +45,15 @@ export class PacketReader {
   }
 
   /**
-   * What the packet begins with that is coming in, before it is complete; undefined while that is not there.
-   * @throws MalformedPacket
+   * The first line of the packet that is coming in, known before the packet is complete. Bytes are read as Latin-1: an identity
+   * is ASCII. A longer line than any identity is cut.
+   * @returns undefined while the line is incomplete
    */
-  identity(): string | undefined {
+  firstLine(): string | undefined {
     const head = this.#bytes.subarray(this.#begin, Math.min(this.#end, this.#begin + MOST_IDENTITY));
     const end = head.indexOf(LINE_END);
-    if (end === -1 && head.length === MOST_IDENTITY) throw new MalformedPacket("the first line is too long");
-    return end === -1 ? undefined : textOf(head.subarray(0, end));
+    if (end === -1 && head.length < MOST_IDENTITY) return undefined;
+    return head.toString("latin1", 0, end === -1 ? head.length : end);
   }
 
   /** The next packet, if it is complete. @throws MalformedPacket */
@@ -95,9 +96,13 @@ function packetOf(bytes: Uint8Array): Packet {
   // The last line has its end before that of the packet; where it has none, nothing else can be meant.
   const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n", MOST_LINES + 1);
   if (lines.length > MOST_LINES) throw new MalformedPacket("too many lines");
-  const [identity = "", empty, command = "", ...frames] = lines;
-  if (empty !== "" || command === "") throw new MalformedPacket("expected an identity, an empty line, and a command");
-  return { identity, command, frames };
+  const [first = "", empty, command = "", ...frames] = lines;
+  const packet =
+    empty === "" && lines.length > 2
+      ? { identity: first, command, frames }
+      : { identity: undefined, command: first, frames: lines.slice(1) };
+  if (packet.command === "") throw new MalformedPacket("expected a command");
+  return packet;
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -108,7 +113,7 @@ function textOf(bytes: Uint8Array): string {
   }
 }
 
-/** A packet of the server's. @param lines - none of which holds a line end */
-export function packetText(...lines: readonly string[]): string {
-  return `${lines.join("\n")}\n\r\n\r\n`;
+/** A packet of the server. One without frames has an empty second line: clients read a command and at least one more line. */
+export function packetText(command: string, ...frames: readonly string[]): string {
+  return `${command}\n${frames.join("\n")}\n\r\n\r\n`;
 }

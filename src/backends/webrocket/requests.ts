@@ -5,7 +5,7 @@ import type { Publisher } from "../../core/publisher.js";
 import { isObject, parseJson } from "../../dialects/json.js";
 import { isChannelName } from "../../dialects/webrocket/channel.js";
 import type { WebrocketCode } from "../../dialects/webrocket/errors.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, type ErrorCode } from "../../errors.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../vhosts/vhost-admin.js";
 import type { Packet } from "./packet.js";
@@ -18,14 +18,18 @@ export interface RequestServices {
   readonly onPublished: (seconds: number) => void;
 }
 
-/** The lines of the answer, or the code of an error. */
-export type Answer = readonly string[] | WebrocketCode;
+/** The command and the frames of the answer, or the code of an error. */
+export type Answer = readonly [command: string, ...frames: readonly string[]] | WebrocketCode;
 
 type Handle = (frames: readonly string[], vhost: Vhost, services: RequestServices) => Promise<Answer>;
 
-const OK = ["OK"];
+const OK: Answer = ["OK"];
 
-const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: Handle }> = new Map([
+/** @param frames - fewest frames of the command: more are ignored */
+const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: Handle }> = new Map<
+  string,
+  { readonly frames: number; readonly handle: Handle }
+>([
   ["BC", { frames: 3, handle: broadcast }],
   ["OC", { frames: 1, handle: openChannel }],
   ["CC", { frames: 1, handle: closeChannel }],
@@ -38,7 +42,7 @@ const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: 
  */
 export async function answerTo({ command, frames }: Packet, vhost: Vhost, services: RequestServices): Promise<Answer> {
   const request = REQUESTS.get(command);
-  if (request === undefined || frames.length !== request.frames || frames.includes("")) return 400;
+  if (request === undefined || frames.length < request.frames) return 400;
   return request.handle(frames, vhost, services);
 }
 
@@ -47,17 +51,23 @@ async function broadcast(
   vhost: Vhost,
   { onPublished, publisher }: RequestServices,
 ): Promise<Answer> {
-  // Those with a colon are Carillon's own.
-  if (event.startsWith(":") || !isObject(parseJson(data))) return 400;
+  // Events with a colon are Carillon's own.
+  if (channel === "" || event === "" || event.startsWith(":")) return 400;
   if (!vhost.channels.has(channel)) return 454;
+  const payload = Buffer.from(isObject(parseJson(data)) ? data : "{}");
   const begin = performance.now();
   const source = { kind: "backend", vhost: vhost.name, sender: "", refusal: () => undefined } as const;
-  await publisher.publish(source, [{ broker: "", topics: [channel], payload: Buffer.from(data), event, id: "" }]);
+  await publisher.publish(source, [{ broker: "", topics: [channel], payload, event, id: "" }]);
   onPublished((performance.now() - begin) / 1_000);
   return OK;
 }
 
-async function openChannel([channel = ""]: readonly string[], { name }: Vhost, services: RequestServices) {
+async function openChannel(
+  [channel = ""]: readonly string[],
+  { name }: Vhost,
+  services: RequestServices,
+): Promise<Answer> {
+  if (channel === "") return 400;
   if (!isChannelName(channel)) return 451;
   await services.admin.openChannel(name, channel);
   return OK;
@@ -68,21 +78,32 @@ async function closeChannel(
   { channels, name }: Vhost,
   services: RequestServices,
 ): Promise<Answer> {
+  if (channel === "") return 400;
   if (!channels.has(channel)) return 454;
   await services.admin.closeChannel(name, channel);
   return OK;
 }
 
-/** Whoever shows the token is the user, may use the channels that match as a whole, and may trigger workers. */
+/**
+ * Issues a token whose holder is the user, may use the channels that the expression matches as a whole, and may trigger any
+ * worker. 597 for an expression that cannot be compiled, as in the original.
+ */
 async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<Answer> {
+  if (uid === "" || permission === "") return 400;
+  const user = await unless("invalid_argument", () => readUser(uid, "uid"));
+  if (user === undefined) return 400;
   const channels = [EXPRESSION + permission];
   const grants = { join: channels, publish: channels, presence: channels, call: ["*"] };
+  const issued = await unless("invalid_argument", () => issuer.access({ user, permissions: Permissions.of(grants) }));
+  return issued === undefined ? 597 : ["AT", issued.token];
+}
+
+/** @returns undefined where it fails with that code */
+async function unless<T>(code: ErrorCode, work: () => T | Promise<T>): Promise<T | undefined> {
   try {
-    const user = readUser(uid, "uid");
-    const { token } = await issuer.access({ user, permissions: Permissions.of(grants) });
-    return ["AT", token];
+    return await work();
   } catch (error) {
-    if (CarillonError.from(error).code === "invalid_argument") return 400;
+    if (CarillonError.from(error).code === code) return undefined;
     throw error;
   }
 }

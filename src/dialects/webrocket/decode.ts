@@ -27,7 +27,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
     ({ channel, data, hidden }) => {
       const info = infoOf(data);
       if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
-      if (!isChannelName(channel)) return 451;
+      if (!isChannelName(channel)) return 454;
       const members = hasMembers(channel);
       return {
         kind: "join",
@@ -55,13 +55,13 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "broadcast",
     ({ channel, data, event, trigger }, written) => {
-      if (!isText(channel) || !isEvent(event) || !isData(data) || !isTrigger(trigger)) return 400;
+      if (!isText(channel) || !isEvent(event) || !isTrigger(trigger)) return 400;
       if (!isChannelName(channel)) return 454;
       return {
         kind: "publish",
         broker: "",
         topics: [channel],
-        payload: payloadOf(written()),
+        payload: payloadOf(data, written),
         event,
         trigger: trigger ?? "",
         inside: true,
@@ -71,7 +71,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "trigger",
     ({ data, event }, written) =>
-      isEvent(event) && isData(data) ? { kind: "trigger", event, payload: payloadOf(written()) } : 400,
+      isEvent(event) ? { kind: "trigger", event, payload: payloadOf(data, written) } : 400,
   ],
   ["pong", () => ({ kind: "idle" })],
   [
@@ -95,16 +95,14 @@ export function decode(text: string): Decoded {
   return typeof command === "number" ? { ok: false, code: command, malformed: false } : { ok: true, event, command };
 }
 
-/** As the client has written it: of any depth, with all digits of its numbers. */
-function payloadOf(written: string): Uint8Array {
-  const data = valueText(written, "data") ?? "null";
-  return Buffer.from(data === "null" ? "{}" : data);
+/** The data as the client has written it, of any depth and with all digits of its numbers; `{}` for data that is no object. */
+function payloadOf(data: unknown, written: () => string): Uint8Array {
+  return Buffer.from(isObject(data) ? (valueText(written(), "data") ?? "{}") : "{}");
 }
 
-/** What a client says of itself; none is as good as nothing. Undefined for what is no object, or too much. */
+/** Data about a member; none where it is no object. @returns undefined for too much */
 function infoOf(data: unknown): Info | undefined {
-  if (!isGiven(data)) return {};
-  if (!isObject(data)) return undefined;
+  if (!isObject(data)) return {};
   const text = jsonText(data);
   return text === undefined || Buffer.byteLength(text) > MOST_INFO ? undefined : (data as Info);
 }
@@ -121,10 +119,6 @@ function isEvent(value: unknown): value is string {
 /** As many clients write what they have nothing to say of, null is as good as nothing. */
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
-}
-
-function isData(value: unknown): boolean {
-  return !isGiven(value) || isObject(value);
 }
 
 function isFlag(value: unknown): boolean {

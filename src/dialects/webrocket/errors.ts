@@ -36,7 +36,7 @@ const CODES: Codes = {
 const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
   // All that is wrong with a token, whoever has found out.
   auth: { invalid_argument: 402, permission_denied: 402, failed_precondition: 402, not_found: 402 },
-  subscribe: { invalid_argument: 451 },
+  subscribe: { invalid_argument: 454 },
   trigger: { not_found: 503 },
 };
 

@@ -52,8 +52,6 @@ test("X13: the last line may lack its end, and a frame may be empty", () => {
 });
 
 test.each([
-  ["no empty line", "i\nC\na\n\r\n\r\n"],
-  ["no command", "i\n\r\n\r\n"],
   ["an empty command", "i\n\n\n\r\n\r\n"],
   ["nothing", "\r\n\r\n"],
   ["too many lines", `i\n\nC\n${"a\n".repeat(14)}\r\n\r\n`],
@@ -76,17 +74,25 @@ test("X13: a packet beyond the limit is malformed before it is complete, and whe
   expect(() => readText(`${fits}aa`, 100)).toThrow(MalformedPacket);
 });
 
-test("X13: the identity is known before the packet is complete, and is not long", () => {
+test("X14: a packet without an identity begins with its command", () => {
+  expect(readText("HB\n\r\n\r\nQT\n\n\r\n\r\nC\na\n\nb\n\r\n\r\n")).toEqual([
+    { identity: undefined, command: "HB", frames: [] },
+    { identity: undefined, command: "QT", frames: [""] },
+    { identity: undefined, command: "C", frames: ["a", "", "b"] },
+  ]);
+});
+
+test("X14: the first line is known before the packet is complete, and is cut where it is longer than any identity", () => {
   const reader = new PacketReader(100_000);
   reader.push(Buffer.from("ident"));
-  expect(reader.identity()).toBeUndefined();
+  expect(reader.firstLine()).toBeUndefined();
   reader.push(Buffer.from("ity\nand"));
-  expect(reader.identity()).toBe("identity");
+  expect(reader.firstLine()).toBe("identity");
   const endless = new PacketReader(100_000);
   endless.push(Buffer.alloc(511, "a"));
-  expect(endless.identity()).toBeUndefined();
+  expect(endless.firstLine()).toBeUndefined();
   endless.push(Buffer.from("a"));
-  expect(() => endless.identity()).toThrow(MalformedPacket);
+  expect(endless.firstLine()).toBe("a".repeat(512));
 });
 
 test("X13: a large packet in small pieces costs time in proportion", () => {
@@ -103,7 +109,8 @@ test("X13: a large packet in small pieces costs time in proportion", () => {
   expect(performance.now() - begin).toBeLessThan(10_000);
 });
 
-test("X13: packets of the server", () => {
+test("X13: packets of the server have a second line, empty where there are no frames", () => {
   expect(packetText("ER", "402")).toBe("ER\n402\n\r\n\r\n");
-  expect(packetText("OK")).toBe("OK\n\r\n\r\n");
+  expect(packetText("OK")).toBe("OK\n\n\r\n\r\n");
+  expect(packetText("TR", "a", "b")).toBe("TR\na\nb\n\r\n\r\n");
 });

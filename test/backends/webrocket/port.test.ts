@@ -23,7 +23,7 @@ test("X13: with TLS the port has it, too", async () => {
   const { backend, ca } = await startTls();
   const socket = await connectTls(backend.port, { ca });
   socket.write(REQUEST);
-  expect(String(await once(socket, "data"))).toBe("OK\n\r\n\r\n");
+  expect(String(await once(socket, "data"))).toBe("OK\n\n\r\n\r\n");
   await once(socket, "end");
 });
 
@@ -46,7 +46,7 @@ test("X13: a proxy tells where a connection comes from before all else", async (
   const socket = connect(backend.port, "127.0.0.1");
   cleanUp(() => socket.destroy());
   socket.write(Buffer.concat([proxyHeader(), Buffer.from(REQUEST)]));
-  expect(String(await once(socket, "data"))).toBe("OK\n\r\n\r\n");
+  expect(String(await once(socket, "data"))).toBe("OK\n\n\r\n\r\n");
   socket.end();
   await until(() => backend.backend.connections === 0);
 });

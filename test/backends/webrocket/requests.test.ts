@@ -13,7 +13,7 @@ import {
   until,
 } from "./support.js";
 
-const OK = "OK\n\r\n\r\n";
+const OK = "OK\n\n\r\n\r\n";
 
 function error(code: number): string {
   return `ER\n${code}\n\r\n\r\n`;
@@ -42,9 +42,7 @@ test.each([
   ["no channel", ["BC"], 400],
   ["an empty channel", ["BC", "", "e", "{}"], 400],
   ["no data", ["BC", "foo", "e"], 400],
-  ["a frame too many", ["BC", "foo", "e", "{}", "x"], 400],
-  ["data that is no JSON", ["BC", "foo", "e", "{"], 400],
-  ["data that is no object", ["BC", "foo", "e", "[]"], 400],
+  ["an empty event", ["BC", "foo", "", "{}"], 400],
   ["an event of Carillon's own", ["BC", "foo", ":e", "{}"], 400],
   ["an event that is none", ["BC", "foo", " e", "{}"], 400],
   ["a channel that is not open", ["BC", "bar", "e", "{}"], 454],
@@ -55,14 +53,15 @@ test.each([
   ["OC: a name with other characters", ["OC", "foo bar"], 451],
   ["OC: too long a name", ["OC", "f".repeat(256)], 451],
   ["CC: nothing", ["CC"], 400],
+  ["CC: an empty name", ["CC", ""], 400],
   ["CC: a channel that is not open", ["CC", "bar"], 454],
   ["AT: no permission", ["AT", "ann"], 400],
   ["AT: no user", ["AT", "", ".*"], 400],
   ["AT: an empty permission", ["AT", "ann", ""], 400],
   ["AT: too long a user", ["AT", "a".repeat(256), ".*"], 400],
-  ["AT: an expression that cannot be read", ["AT", "ann", "("], 400],
-  ["AT: one that goes back and forth", ["AT", "ann", "(a)\\1"], 400],
-  ["AT: one that is too large", ["AT", "ann", "((a{100}){100}){100}"], 400],
+  ["AT: an expression that cannot be read", ["AT", "ann", "("], 597],
+  ["AT: one that goes back and forth", ["AT", "ann", "(a)\\1"], 597],
+  ["AT: one that is too large", ["AT", "ann", "((a{100}){100}){100}"], 597],
   ["another command", ["XX"], 400],
   ["a worker's command", ["RD"], 400],
   ["a lower-case command", ["oc", "foo"], 400],
@@ -74,6 +73,32 @@ test.each([
   expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
   expect(heard.unread).toEqual([]);
   expect(world.faults).toEqual([]);
+});
+
+test.each([
+  ["no JSON", "{"],
+  ["an array", "[]"],
+  ["null", "null"],
+  ["a string", '"text"'],
+  ["empty", ""],
+])("X16: BC delivers without data where it is no JSON object: %s", async (_, data) => {
+  const { backend, world } = await start();
+  await world.administration.openChannel("/test", "foo");
+  const heard = await heardIn(world, "/test", "foo");
+  expect(await request(backend, ["BC", "foo", "hello", data])).toBe(OK);
+  expect(said(await heard.next())).toEqual({ event: "hello", sender: "", payload: "{}" });
+});
+
+test("X15: frames beyond a command's own are ignored", async () => {
+  const { backend, world } = await start();
+  expect(await request(backend, ["OC", "foo", "presence"])).toBe(OK);
+  expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
+  const heard = await heardIn(world, "/test", "foo");
+  expect(await request(backend, ["BC", "foo", "hello", '{"a":1}', "", "more"])).toBe(OK);
+  expect(said(await heard.next())).toEqual({ event: "hello", sender: "", payload: '{"a":1}' });
+  expect(await request(backend, ["AT", "ann", ".*", "more"])).toMatch(/^AT\n[0-9a-f]{128}\n\r\n\r\n$/);
+  expect(await request(backend, ["CC", "foo", "more"])).toBe(OK);
+  expect(await world.administration.listChannels("/test")).toEqual([]);
 });
 
 test("X17: OC opens a channel, once or again; CC closes it", async () => {
@@ -104,13 +129,18 @@ test.each([
   ["another token", identityOf("req", "/test", TOKEN.replace("0", "1")), 402],
   ["an unknown vhost", identityOf("req", "/other"), 402],
   ["a vhost without a token", identityOf("req", "/"), 402],
-  ["no token", `req:/test::${UUID}`, 400],
-  ["a token too short", identityOf("req", "/test", TOKEN.slice(1)), 400],
-  ["no name of its own", `req:/test:${TOKEN}`, 400],
-  ["a name too short", `req:/test:${TOKEN}:${UUID.slice(1)}`, 400],
-  ["no vhost", identityOf("req", ""), 400],
-  ["no path", identityOf("req", "test"), 400],
-  ["another kind", identityOf("req").replace("req", "sub"), 400],
+  ["no token", `req:/test::${UUID}`, 402],
+  ["a token too short", identityOf("req", "/test", TOKEN.slice(1)), 402],
+  ["no name of its own", `req:/test:${TOKEN}`, 402],
+  ["a name too short", `req:/test:${TOKEN}:${UUID.slice(1)}`, 402],
+  ["no vhost", identityOf("req", ""), 402],
+  ["no path", identityOf("req", "test"), 402],
+  ["a token of other characters", identityOf("req", "/test", TOKEN.replace("0", "!")), 402],
+  ["a name of other characters", identityOf("req").replace(UUID, UUID.replaceAll("-", " ")), 402],
+  ["more than 512 bytes", identityOf("req", `/${"a".repeat(600)}`), 402],
+  ["bytes that are not ASCII", identityOf("req", "/tëst"), 402],
+  ["nothing but a command", "OC", 402],
+  ["another kind", identityOf("req").replace("req", "sub"), 402],
 ])("X14: an identity with %s", async (_, identity, code) => {
   const { backend, world } = await start();
   expect(await request(backend, ["OC", "foo"], identity)).toBe(error(code));
@@ -122,6 +152,15 @@ test("X14: whoever is not let in is told before the packet is complete", async (
   const peer = await TestPeer.connect(backend);
   peer.say(`${identityOf("req", "/other")}\n`);
   expect(await peer.ended).toBe(error(402));
+});
+
+test("X14: a packet whose identity is not followed by an empty line is malformed", async () => {
+  const { backend } = await start();
+  for (const text of [`${identityOf("req")}\nOC\nfoo\n\r\n\r\n`, `${identityOf("req")}\n\r\n\r\n`, "\r\n\r\n"]) {
+    const peer = await TestPeer.connect(backend);
+    peer.say(text);
+    expect(await peer.ended).toBe(error(400));
+  }
 });
 
 test("X14: a token that has been changed is worth nothing from then on", async () => {
@@ -183,7 +222,7 @@ test("X13: a peer that does not close its side when the server has is cut after 
   const peer = await TestPeer.connect(backend);
   peer.socket.allowHalfOpen = true;
   peer.say("nonsense\n");
-  expect(await peer.ended).toBe(error(400));
+  expect(await peer.ended).toBe(error(402));
   expect(backend.backend.connections).toBe(1);
   clock.advance(2_000);
   await until(() => backend.backend.connections === 0);

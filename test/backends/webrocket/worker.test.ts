@@ -4,17 +4,19 @@ import { ask, enter, startLocalDispatch, type TestAsked, type TestDispatch } fro
 import {
   createStore,
   createWorld,
+  HEARTBEAT,
   identityOf,
   packet,
   request,
   startBackend,
   type TestBackend,
   TestPeer,
+  UUID,
   until,
 } from "./support.js";
 
 const WORKER = identityOf("dlr");
-const HB = packet(WORKER, "HB");
+const QUIT = "QT\n\r\n\r\n";
 
 interface Node {
   readonly clock: ManualClock;
@@ -26,7 +28,7 @@ interface Node {
 /** The backend's port, whose time the test owns. */
 async function start(): Promise<Node> {
   const node = await startLocalDispatch();
-  const world = await createWorld(undefined, createStore(), node.dispatch);
+  const world = await createWorld(undefined, createStore(), node);
   const clock = new ManualClock();
   return { clock, node, backend: await startBackend(world, { clock }), faults: world.faults };
 }
@@ -59,7 +61,7 @@ test("X19: heartbeats go both ways every 500 ms", async () => {
     clock.advance(499);
     expect(peer.packets.unread).toEqual([]);
     clock.advance(1);
-    expect(await peer.packets.next()).toEqual(["HB"]);
+    expect(await peer.packets.next()).toEqual(["HB", ""]);
     await beat(node, peer);
   }
   expect(node.node.dispatch.workers).toBe(1);
@@ -67,7 +69,7 @@ test("X19: heartbeats go both ways every 500 ms", async () => {
 
 /** A heartbeat that has been read: what another connection has said after it was answered. */
 async function beat({ backend }: Node, peer: TestPeer): Promise<void> {
-  peer.say(HB);
+  peer.say(HEARTBEAT);
   expect(await request(backend, ["CC", "none"])).toBe("ER\n454\n\r\n\r\n");
 }
 
@@ -76,7 +78,7 @@ async function done(node: Node, peer: TestPeer): Promise<void> {
   const { outcome } = trigger(node, "known");
   expect((await peer.next())[0]).toBe("TR");
   node.clock.advance(500);
-  peer.say(HB);
+  peer.say(HEARTBEAT);
   await outcome;
 }
 
@@ -92,7 +94,7 @@ test("X20: a trigger comes with who has asked, and is done at the worker's first
   await beat(node, peer);
   expect([asked.ends(), node.node.dispatch.working]).toEqual([0, 1]);
   node.clock.advance(1);
-  peer.say(HB);
+  peer.say(HEARTBEAT);
   expect(await asked.outcome).toEqual({ parts: [""] });
   expect(node.node.dispatch.working).toBe(0);
 });
@@ -117,7 +119,7 @@ test("X20: triggers go round all workers of the vhost, those of gRPC too", async
     other.seat.answer((await other.given.next()).id, Buffer.from("ok"), false);
   }
   node.clock.advance(500);
-  for (const peer of peers) peer.say(HB);
+  for (const peer of peers) peer.say(HEARTBEAT);
   for (const { outcome } of asked) expect(await outcome).toMatchObject({ parts: [expect.any(String)] });
 });
 
@@ -129,7 +131,7 @@ test.each(["dies", "says goodbye", "is silent"])("X20: what a worker has that %s
   await asked.taken;
   const second = await startWorker(node);
   if (how === "dies") first.socket.destroy();
-  else if (how === "says goodbye") first.say(packet(WORKER, "QT"));
+  else if (how === "says goodbye") first.say(QUIT);
   else {
     // The second one is heard meanwhile.
     for (let number = 0; number < 2; number += 1) {
@@ -140,7 +142,7 @@ test.each(["dies", "says goodbye", "is silent"])("X20: what a worker has that %s
   }
   expect(await second.next()).toEqual(["TR", '{"chat/say":{"a":1,"sid":"n.1"}}']);
   node.clock.advance(500);
-  second.say(HB);
+  second.say(HEARTBEAT);
   expect(await asked.outcome).toEqual({ parts: [""] });
   expect(node.node.dispatch.workers).toBe(1);
 });
@@ -154,8 +156,8 @@ test("X19: silence of 1.5 s is death: nothing is given to it, and its next heart
   clock.advance(1);
   expect(node.node.dispatch.workers).toBe(0);
   expect(await trigger(node).outcome).toMatchObject({ code: "unavailable" });
-  peer.say(HB);
-  expect(await peer.next()).toEqual(["QT"]);
+  peer.say(HEARTBEAT);
+  expect(await peer.next()).toEqual(["QT", ""]);
   await peer.ended;
 });
 
@@ -176,20 +178,30 @@ test("X19, X13: one that stays silent is told so, and its connection ends", asyn
   expect((await peer.ended).endsWith("ER\n400\n\r\n\r\n")).toBe(true);
 });
 
-test("X19: a heartbeat of somebody who was never ready is answered with the end", async () => {
+test.each([
+  ["bare", HEARTBEAT],
+  ["with an identity", packet(WORKER, "HB")],
+])("X19: a heartbeat on a connection that was never ready is answered with QT, %s", async (_, heartbeat) => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
-  peer.say(HB);
-  expect(await peer.ended).toBe("QT\n\r\n\r\n");
+  peer.say(heartbeat);
+  expect(await peer.ended).toBe("QT\n\n\r\n\r\n");
+});
+
+test("X14: nothing of a stranger is kept after a bare heartbeat", async () => {
+  const { backend } = await start();
+  const peer = await TestPeer.connect(backend);
+  peer.say("HB\nand an endless frame");
+  expect(await peer.ended).toBe("QT\n\n\r\n\r\n");
 });
 
 test("X19: QT ends it at once, before it was ready too", async () => {
   const node = await start();
   const early = await TestPeer.connect(node.backend);
-  early.say(packet(WORKER, "QT"));
+  early.say(QUIT);
   expect(await early.ended).toBe("");
   const peer = await startWorker(node);
-  peer.say(packet(WORKER, "QT"));
+  peer.say(QUIT);
   expect(await peer.ended).toBe("");
   expect(node.node.dispatch.workers).toBe(0);
 });
@@ -204,11 +216,12 @@ test("X19: ready twice is ready once", async () => {
 
 test.each([
   ["a request of a worker", packet(WORKER, "OC", "foo"), 400],
-  ["frames", packet(WORKER, "HB", "x"), 400],
   ["another command", packet(WORKER, "XX"), 400],
   ["somebody else's request", packet(identityOf("req"), "OC", "foo"), 400],
   ["an identity without a token", packet(identityOf("dlr", "/other"), "HB"), 402],
-  ["no packet", "HB\n\r\n\r\n", 400],
+  ["a bare request", "OC\nfoo\n\r\n\r\n", 400],
+  ["another worker's name", packet(WORKER.replace(UUID, UUID.replaceAll("9", "8")), "HB"), 400],
+  ["a malformed identity", packet(WORKER.slice(1), "HB"), 402],
 ])(
   "X14: a worker that says what it may not is refused, and what it had is given to others: %s",
   async (_, text, code) => {
@@ -223,18 +236,37 @@ test.each([
   },
 );
 
-test("X14: a worker whose token was changed is out at its next heartbeat", async () => {
+test.each([
+  ["bare", () => HEARTBEAT],
+  ["with its identity", (identity: string) => packet(identity, "HB")],
+])("X14: a worker whose token was changed is out at its next heartbeat, %s", async (_, beatOf) => {
   const node = await startLocalDispatch();
-  const world = await createWorld({}, createStore(), node.dispatch);
+  const world = await createWorld({}, createStore(), node);
   await world.administration.create("/made", {});
   const identity = identityOf("dlr", "/made", await world.administration.renewAccessToken("/made"));
   const peer = await TestPeer.connect(await startBackend(world, { clock: new ManualClock() }));
   peer.say(packet(identity, "RD"));
   await until(() => node.dispatch.workers === 1);
   await world.administration.renewAccessToken("/made");
-  peer.say(packet(identity, "HB"));
+  peer.say(beatOf(identity));
   expect(await peer.next()).toEqual(["ER", "402"]);
   expect(node.dispatch.workers).toBe(0);
+});
+
+test.each([
+  ["bare", HEARTBEAT],
+  ["with an empty frame", "HB\n\n\r\n\r\n"],
+  ["with the worker's identity", packet(WORKER, "HB")],
+  ["with frames that it has no use for", packet(WORKER, "HB", "x")],
+])("X14: a heartbeat is the worker's own, %s", async (_, heartbeat) => {
+  const node = await start();
+  const peer = await startWorker(node);
+  for (let number = 0; number < 5; number += 1) {
+    node.clock.advance(1_000);
+    peer.say(heartbeat);
+    expect(await request(node.backend, ["CC", "none"])).toBe("ER\n454\n\r\n\r\n");
+  }
+  expect(node.node.dispatch.workers).toBe(1);
 });
 
 test("X20: a heartbeat that was under way when the task was sent does not count: the task goes to another", async () => {
@@ -278,13 +310,13 @@ test("X19: a node that stops lets workers finish, and says goodbye", async () =>
   await idle.next();
   await busy.next();
   node.clock.advance(500);
-  idle.say(HB);
+  idle.say(HEARTBEAT);
   await Promise.race(asked.map(({ outcome }) => outcome));
   const closed = node.backend.backend.close();
-  expect(await idle.next()).toEqual(["QT"]);
-  expect(busy.packets.unread).toEqual([["HB"]]);
-  busy.say(HB);
-  expect(await busy.next()).toEqual(["QT"]);
+  expect(await idle.next()).toEqual(["QT", ""]);
+  expect(busy.packets.unread).toEqual([["HB", ""]]);
+  busy.say(HEARTBEAT);
+  expect(await busy.next()).toEqual(["QT", ""]);
   for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
   await closed;
 });

@@ -3,10 +3,11 @@ import type { Conversation, Received, Texts } from "../../../src/dialects/dialec
 import { WebrocketDialect } from "../../../src/dialects/webrocket/dialect.js";
 import { CarillonError, type ErrorCode } from "../../../src/errors.js";
 
-const SID = "0123456789ab.1";
+const ID = "0123456789ab.1";
+const SID = "01234567-89ab-8000-8000-000000000001";
 
 function open(): Conversation {
-  return new WebrocketDialect().open({ query: new URLSearchParams(), connectionId: SID });
+  return new WebrocketDialect().open({ query: new URLSearchParams(), connectionId: ID });
 }
 
 function received(conversation: Conversation, frame: object): Received & { readonly kind: "command" } {
@@ -36,7 +37,7 @@ const FRAMES = {
 
 describe("X12: refusals", () => {
   const [bad, unauthorized, forbidden] = [told(400, "Bad request"), told(402, "Unauthorized"), told(403, "Forbidden")];
-  const [invalidName, notSubscribed] = [told(451, "Invalid channel name"), told(453, "Not subscribed")];
+  const notSubscribed = told(453, "Not subscribed");
   const [notFound, unavailable] = [told(454, "Channel not found"), told(503, "Service unavailable")];
   const fault = told(597, "Internal error");
   const usual = {
@@ -64,7 +65,7 @@ describe("X12: refusals", () => {
         not_found: unauthorized,
       },
     ],
-    ["subscribe", { ...usual, invalid_argument: invalidName, already_exists: undefined }],
+    ["subscribe", { ...usual, invalid_argument: notFound, already_exists: undefined }],
     ["unsubscribe", usual],
     ["broadcast", usual],
     ["trigger", { ...usual, not_found: unavailable }],
@@ -139,6 +140,16 @@ test("X3, X5, X6: null is as good as nothing", () => {
   expect(received(conversation, { trigger }).command).toMatchObject({ payload: Buffer.from("{}") });
 });
 
+test.each([[[1]], ["text"], [7], [true]])("X3 to X6: data that is no object counts as none: %j", (data) => {
+  const conversation = open();
+  received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
+  expect(received(conversation, { subscribe: { channel: "c", data } }).command).toMatchObject({ info: {} });
+  expect(received(conversation, { unsubscribe: { channel: "c", data } }).command).toMatchObject({ farewell: {} });
+  const payload = Buffer.from("{}");
+  expect(received(conversation, { broadcast: { channel: "c", event: "e", data } }).command).toMatchObject({ payload });
+  expect(received(conversation, { trigger: { event: "w/e", data } }).command).toMatchObject({ payload });
+});
+
 test("X5, X6: no event of a worker begins with a colon", () => {
   const conversation = open();
   received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
@@ -188,7 +199,7 @@ describe("X3: those who were there", () => {
 });
 
 test("X8: who has come back as somebody else has left before", () => {
-  const member = { connectionId: SID, info: {} };
+  const member = { connectionId: ID, info: {} };
   const change = {
     topic: "presence-c",
     count: 1,

@@ -1,6 +1,7 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
+import { fromSessionUuid } from "../../../src/core/session-uuid.js";
 import { startWorld, token, WORLDS } from "../../commands/support.js";
 import { bearer } from "../../support/backend.js";
 import { connect, type NativeFrame } from "../../support/client.js";
@@ -110,6 +111,31 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     expect(await eve.next()).toEqual(joined("seth"));
   });
 
+  test("X1: sid is a UUID that all nodes use alike, and that backends may name the connection by", async () => {
+    const [one, other] = await start();
+    const adam = await Frontend.open(one);
+    expect(adam.sid).toMatch(/^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+    const id = fromSessionUuid(adam.sid);
+    const [eve, backend] = [await Frontend.open(other), backendOf(other)];
+    expect(await backend.call(ControlService.method.getConnection, { id: adam.sid })).toMatchObject({
+      connection: { id },
+    });
+    await adam.ask(subscribe({}, "open"));
+    await eve.ask(subscribe({}, "open"));
+    adam.send({ broadcast: { channel: "open", event: "e" } });
+    expect(await eve.next()).toEqual({ e: { sid: adam.sid, channel: "open" } });
+    expect(await adam.next()).toEqual({ e: { sid: adam.sid, channel: "open" } });
+    for (const name of [adam.sid, adam.sid.toUpperCase(), id]) {
+      const messages = [{ topics: [`$connection.${name}`], event: "to you", payload: Buffer.from('{"a":1}') }];
+      await backend.call(BroadcastService.method.publish, { messages });
+      expect(await adam.next()).toEqual({ "to you": { a: 1, channel: `$connection.${adam.sid}` } });
+    }
+    const target = { target: { case: "connectionId", value: adam.sid } } as const;
+    expect(await backend.call(ControlService.method.disconnect, { target })).toMatchObject({ connections: 1 });
+    expect(await adam.client.closed).toMatchObject({ code: 4_403 });
+    expect(await eve.heard()).toEqual([]);
+  });
+
   test("X5: every subscriber gets a broadcast, the sender and the hidden too, and a worker its task", async () => {
     const [one, other] = await start();
     const worker = await startWorker(one, ["worker/*"], { headers: bearer(SECRET) });
@@ -124,11 +150,16 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
       expect(await client.next()).toEqual({ said: { text: "hi", sid: adam.sid, channel: ROOM } });
     }
     const task = await worker.tasks.next();
-    expect(task).toMatchObject({ event: "worker/said", topic: ROOM, connectionId: adam.sid, user: "adam" });
+    expect(task).toMatchObject({
+      event: "worker/said",
+      topic: ROOM,
+      connectionId: fromSessionUuid(adam.sid),
+      user: "adam",
+    });
     expect(Buffer.from(task.payload).toString()).toBe('{"text":"hi"}');
     adam.send('{"trigger":{"event":"worker/other","data":{ "n": 12345678901234567890 }}}');
     const next = await worker.tasks.next();
-    expect(next).toMatchObject({ event: "worker/other", topic: "", connectionId: adam.sid });
+    expect(next).toMatchObject({ event: "worker/other", topic: "", connectionId: fromSessionUuid(adam.sid) });
     expect(Buffer.from(next.payload).toString()).toBe('{ "n": 12345678901234567890 }');
     expect(await adam.heard()).toEqual([]);
   });
@@ -284,7 +315,7 @@ test("D2: webrocket and native clients hear, and see, each other", async () => {
     subscribed("eve", [{ uid: "cain", of: "the token" }]),
   );
   expect(await eve.next()).toEqual(joined("eve", { name: "Eve" }));
-  const news = { count: 2, joined: [{ connection: eve.sid, user: "eve", info: { name: "Eve" } }] };
+  const news = { count: 2, joined: [{ connection: fromSessionUuid(eve.sid), user: "eve", info: { name: "Eve" } }] };
   expect((await cain.next()).payload).toMatchObject(news);
   eve.send({ broadcast: { channel: ROOM, event: "e", data: { a: 1 } } });
   expect(await eve.next()).toEqual({ e: { a: 1, sid: eve.sid, channel: ROOM } });
