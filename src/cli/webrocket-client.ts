@@ -7,6 +7,9 @@ import { CarillonError } from "../errors.js";
 /** How long the node may take to answer, in milliseconds. */
 const PATIENCE = 10_000;
 
+/** Read, deleted, and made or changed. A redirect need not be followed: its body tells what was made. */
+const SUCCESS: ReadonlySet<number> = new Set([200, 202, 302]);
+
 export interface AdminFlags {
   readonly admin: string;
   readonly cookieFile?: string;
@@ -44,9 +47,9 @@ interface AdminWorker {
 export async function askAdmin(method: string, path: string, flags: AdminFlags): Promise<AdminBody> {
   const response = await answerOf(method, path, flags);
   const body = await bodyOf(response);
-  if (response.statusCode === 200 || response.statusCode === 302) return body;
-  const reason = body.error ?? `status ${response.statusCode}`;
-  throw new CarillonError(response.statusCode === 503 ? "unavailable" : "failed_precondition", reason);
+  const { statusCode: status = 0 } = response;
+  if (SUCCESS.has(status)) return body;
+  throw new CarillonError(status === 503 ? "unavailable" : "failed_precondition", body.error ?? `status ${status}`);
 }
 
 /** The cookie of the file, or of the environment. @throws CarillonError invalid_argument: there is none */

@@ -30,7 +30,7 @@ export function addWebrocketCommands(program: Command): void {
     .action(async (path, flags) => (await import("./webrocket.js")).listChannels(path, flags));
   const channel = webrocket.command("channel").description("open and close channels");
   withFlags(channel.command("open"))
-    .description("open a channel; one that is open already stays so")
+    .description("open a channel; fails where it is open already")
     .argument("<path>", "the vhost's path")
     .argument("<channel>", "its name")
     .action(async (path, name, flags) => (await import("./webrocket.js")).openChannel(path, name, flags));

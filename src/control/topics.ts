@@ -3,7 +3,7 @@ import { PatternSet } from "../access/pattern-set.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { checkLength } from "./checks.js";
-import type { Told } from "./connections.js";
+import { sum, type Told } from "./connections.js";
 import { mergedPage, type NodePage, nodePage, type Page, type PageQuery, pageQuery } from "./pages.js";
 
 export interface TopicsOptions {
@@ -28,7 +28,10 @@ type ListBody = {
   readonly page: PageQuery;
 };
 
+type SizeBody = { readonly vhost: string; readonly name: string };
+
 const LIST = "topics.list";
+const SIZE = "topics.size";
 
 /** Topics of a vhost that somebody is in, on any node. */
 export class Topics {
@@ -39,6 +42,7 @@ export class Topics {
     this.#cluster = cluster;
     this.#index = index;
     cluster.handle(LIST, (body) => this.#listHere(body as unknown as ListBody));
+    cluster.handle(SIZE, (body) => this.#sizeHere(body as unknown as SizeBody));
   }
 
   /** A backend whose key is for some topics is shown those. */
@@ -53,6 +57,18 @@ export class Topics {
     });
     const parts = [...answers.values()] as unknown as NodePage<TopicSize>[];
     return { told: mergedPage(parts, keyOf, page.size, added), missing };
+  }
+
+  /** Sessions that are in a topic of this name, of any broker and on all nodes that answer. */
+  async size(vhost: string, name: string): Promise<Told<number>> {
+    const { answers, missing } = await this.#cluster.ask(SIZE, { vhost, name });
+    return { told: sum(answers.values() as Iterable<number>), missing };
+  }
+
+  #sizeHere({ name, vhost }: SizeBody): number {
+    let sessions = 0;
+    for (const topic of this.#index.of(vhost)) if (topic.name === name) sessions += topic.sessions;
+    return sessions;
   }
 
   #listHere({ page, patterns, prefix, vhost }: ListBody): NodePage<TopicSize> {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { WebrocketAdmin } from "../backends/webrocket/admin.js";
 import { WebrocketBackend } from "../backends/webrocket/listener.js";
 import type { Config } from "../config/schema.js";
+import type { Control } from "../control/control.js";
 import type { Publisher } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { PortOptions } from "../net/port-listener.js";
@@ -21,6 +22,7 @@ export interface WebrocketContext {
   readonly administration: VhostAdmin;
   readonly publisher: Publisher;
   readonly dispatch: Dispatch;
+  readonly control: Pick<Control, "topics">;
   readonly onPublished: OnPublished;
   readonly onFault: (cause: unknown) => void;
   /** How a port is reached that is at an address. */
@@ -55,7 +57,12 @@ export function createWebrocket({ dialects, limits, webrocket }: Config, context
 const originAllowed: OriginCheck = (origin) => origin === undefined;
 
 function adminListener(address: Address, cookie: string, context: WebrocketContext): HttpListener {
-  const { handler } = new WebrocketAdmin({ ...context, admin: context.administration, cookie });
+  const { handler } = new WebrocketAdmin({
+    ...context,
+    admin: context.administration,
+    topics: context.control.topics,
+    cookie,
+  });
   return new HttpListener({
     ...context.portOf(address),
     originAllowed,

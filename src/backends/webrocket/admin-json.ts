@@ -1,18 +1,32 @@
 import type { Vhost } from "../../vhosts/vhost.js";
 import type { WorkerDescription } from "../../workers/dispatch.js";
 
-/** What the admin interface tells of things. Links are paths of the interface. */
+/** JSON of the admin interface. Links are paths of the interface, each with what it leads to. */
 
-export function vhostJson({ accessToken, configured, name }: Vhost) {
-  const links = { self: name, token: `${name}/token`, channels: `${name}/channels`, workers: `${name}/workers` };
-  return { path: name, accessToken: accessToken ?? null, configured, links };
+interface Link {
+  readonly rel: string;
+  readonly href: string;
+}
+
+export function vhostJson({ accessToken, channels, configured, name }: Vhost) {
+  const links: readonly Link[] = [
+    { rel: "self", href: name },
+    ...["channels", "token", "workers"].map((rel) => ({ rel, href: `${name}/${rel}` })),
+  ];
+  return { path: name, accessToken: accessToken ?? null, configured, channels: { size: channels.size }, links };
 }
 
 export function channelJson(vhost: string, name: string) {
-  return { name, links: { self: `${vhost}/channels/${name}`, vhost } };
+  const links: readonly Link[] = [
+    { rel: "self", href: `${vhost}/channels/${name}` },
+    { rel: "vhost", href: vhost },
+  ];
+  return { name, links };
 }
 
-/** @see WorkerDescription */
-export function workerJson({ answers, capacity, events, id, name, node, tasks }: WorkerDescription) {
-  return { id, name, node, events, capacity, answers, tasks };
+/** A worker that cannot answer speaks WebRocket's protocol, so that its name is the id that it gave. */
+export function workerJson(vhost: string, worker: WorkerDescription) {
+  const { answers, capacity, events, id, name, node, tasks } = worker;
+  const links: readonly Link[] = [{ rel: "vhost", href: vhost }];
+  return { id: answers ? id : name, name, node, events, capacity, answers, tasks, links };
 }

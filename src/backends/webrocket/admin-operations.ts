@@ -1,3 +1,4 @@
+import type { Topics } from "../../control/topics.js";
 import { isChannelName } from "../../dialects/webrocket/channel.js";
 import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
 import { DEFAULT_VHOST } from "../../util/names.js";
@@ -20,13 +21,20 @@ export interface AdminServices {
   };
   readonly admin: VhostAdmin;
   readonly dispatch: Pick<Dispatch, "list">;
+  readonly topics: Pick<Topics, "size">;
 }
 
-/** What a request is answered with. */
-export interface Answer {
+export interface AdminAnswer {
+  /** 200: read. 202: deleted. 302: made or changed; `location` is where it is. */
+  readonly status: 200 | 202 | 302;
   readonly body: object;
-  /** Where what was made is; undefined where nothing was. */
   readonly location?: string;
+}
+
+const DELETED: AdminAnswer = { status: 202, body: {} };
+
+function read(body: object): AdminAnswer {
+  return { status: 200, body };
 }
 
 /** A refusal in WebRocket's words. */
@@ -46,7 +54,7 @@ interface About {
   readonly channel: string;
 }
 
-type Operation = (services: AdminServices, about: About) => Answer | Promise<Answer>;
+type Operation = (services: AdminServices, about: About) => AdminAnswer | Promise<AdminAnswer>;
 
 /** By method and kind of place. */
 const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>> = {
@@ -56,7 +64,7 @@ const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>
   ]),
   vhost: new Map<string, Operation>([
     ["POST", createVhost],
-    ["GET", (services, { path }) => ({ body: { vhost: vhostJson(find(services, path)) } })],
+    ["GET", (services, { path }) => read({ vhost: vhostJson(find(services, path)) })],
     ["DELETE", deleteVhost],
   ]),
   token: new Map([["PUT", renewToken]]),
@@ -66,7 +74,7 @@ const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>
   ]),
   channel: new Map<string, Operation>([
     ["POST", openChannel],
-    ["GET", (services, about) => ({ body: { channel: findChannel(services, about) } })],
+    ["GET", showChannel],
     ["DELETE", closeChannel],
   ]),
   workers: new Map([["GET", listWorkers]]),
@@ -76,7 +84,7 @@ const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>
  * Does what a request asks for.
  * @throws CarillonError as VhostAdmin and Dispatch do; AdminRefusal
  */
-export async function operate(method: string, place: Place, services: AdminServices): Promise<Answer> {
+export async function operate(method: string, place: Place, services: AdminServices): Promise<AdminAnswer> {
   const operations = OPERATIONS[place.kind];
   const operation = operations.get(method === "HEAD" ? "GET" : method);
   if (operation === undefined) {
@@ -98,86 +106,98 @@ function checkLoaded({ loaded }: AdminServices["vhosts"]): void {
   if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
 }
 
-function listVhosts({ vhosts }: AdminServices): Answer {
+function listVhosts({ vhosts }: AdminServices): AdminAnswer {
   checkLoaded(vhosts);
   const all = [...vhosts.all].filter(({ name }) => name !== DEFAULT_VHOST);
-  return { body: { vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) } };
+  return read({ vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) });
 }
 
 /** But for those of the configuration: the answer tells which have stayed. */
-async function deleteVhosts(services: AdminServices): Promise<Answer> {
+async function deleteVhosts(services: AdminServices): Promise<AdminAnswer> {
   const { admin, vhosts } = services;
   checkLoaded(vhosts);
   const made = [...vhosts.all].filter(({ configured }) => !configured);
   await inTurns(made, ({ name }) => forgiving("not_found", admin.delete(name)));
-  return listVhosts(services);
+  return { ...listVhosts(services), status: 202 };
 }
 
-async function createVhost(services: AdminServices, { path }: About): Promise<Answer> {
+async function createVhost(services: AdminServices, { path }: About): Promise<AdminAnswer> {
   try {
     await services.admin.create(path, { webrocket: { access_token: createAccessToken() } });
   } catch (error) {
     if (CarillonError.from(error).code !== "already_exists") throw error;
-    throw new AdminRefusal("already_exists", "vhost already exists");
+    throw new AdminRefusal("already_exists", "vhost already exists", 400);
   }
-  return { location: path, body: { vhost: vhostJson(find(services, path)) } };
+  return changedVhost(services, path);
 }
 
-async function deleteVhost(services: AdminServices, { path }: About): Promise<Answer> {
+async function deleteVhost(services: AdminServices, { path }: About): Promise<AdminAnswer> {
   find(services, path);
   await services.admin.delete(path);
-  return { body: {} };
+  return DELETED;
 }
 
-async function renewToken(services: AdminServices, { path }: About): Promise<Answer> {
+async function renewToken(services: AdminServices, { path }: About): Promise<AdminAnswer> {
   find(services, path);
   await services.admin.renewAccessToken(path);
-  return { body: { vhost: vhostJson(find(services, path)) } };
+  return changedVhost(services, path);
 }
 
-function listChannels(services: AdminServices, { path }: About): Answer {
+function changedVhost(services: AdminServices, path: string): AdminAnswer {
+  return { status: 302, location: path, body: { vhost: vhostJson(find(services, path)) } };
+}
+
+function listChannels(services: AdminServices, { path }: About): AdminAnswer {
   const { channels } = find(services, path);
   checkLoaded(services.vhosts);
-  return { body: { channels: [...channels].toSorted().map((name) => channelJson(path, name)) } };
+  return read({ channels: [...channels].toSorted().map((name) => channelJson(path, name)) });
 }
 
-async function closeChannels(services: AdminServices, { path }: About): Promise<Answer> {
+async function closeChannels(services: AdminServices, { path }: About): Promise<AdminAnswer> {
   const { channels } = find(services, path);
   checkLoaded(services.vhosts);
   await inTurns([...channels], (channel) => forgiving("not_found", services.admin.closeChannel(path, channel)));
-  return { body: {} };
+  return DELETED;
 }
 
-async function openChannel(services: AdminServices, { channel, path }: About): Promise<Answer> {
+async function openChannel(services: AdminServices, { channel, path }: About): Promise<AdminAnswer> {
   find(services, path);
   checkName(channel);
-  await services.admin.openChannel(path, channel);
-  const made = channelJson(path, channel);
-  return { location: made.links.self, body: { channel: made } };
+  if (!(await services.admin.openChannel(path, channel))) {
+    throw new AdminRefusal("already_exists", "channel already exists", 400);
+  }
+  return { status: 302, location: `${path}/channels/${channel}`, body: { channel: channelJson(path, channel) } };
 }
 
-async function closeChannel(services: AdminServices, about: About): Promise<Answer> {
+/** Subscribers are those of all nodes that answer, whatever their protocol. */
+async function showChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
+  findChannel(services, about);
+  const { told: size } = await services.topics.size(about.path, about.channel);
+  return read({ channel: { ...channelJson(about.path, about.channel), subscribers: { size } } });
+}
+
+async function closeChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
   findChannel(services, about);
   await services.admin.closeChannel(about.path, about.channel);
-  return { body: {} };
+  return DELETED;
 }
 
-function findChannel(services: AdminServices, { channel, path }: About) {
+/** @throws AdminRefusal */
+function findChannel(services: AdminServices, { channel, path }: About): void {
   const { channels } = find(services, path);
   checkName(channel);
   if (!channels.has(channel)) checkLoaded(services.vhosts);
   if (!channels.has(channel)) throw new AdminRefusal("not_found", "channel doesn't exist");
-  return channelJson(path, channel);
 }
 
 function checkName(channel: string): void {
   if (!isChannelName(channel)) throw new AdminRefusal("invalid_argument", "invalid channel name");
 }
 
-async function listWorkers(services: AdminServices, { path }: About): Promise<Answer> {
+async function listWorkers(services: AdminServices, { path }: About): Promise<AdminAnswer> {
   find(services, path);
   const { missing, more, workers } = await services.dispatch.list(path);
-  return { body: { workers: workers.map(workerJson), more, missing } };
+  return read({ workers: workers.map((worker) => workerJson(path, worker)), more, missing });
 }
 
 async function inTurns<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {

@@ -47,9 +47,9 @@ export class WebrocketAdmin {
         method,
         placesAt(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined),
       );
-      const { body, location } = await operate(method, place, this.#options);
+      const { body, location, status } = await operate(method, place, this.#options);
       if (location !== undefined) response.setHeader("location", location);
-      answerJson(request, response, location === undefined ? 200 : 302, body);
+      answerJson(request, response, status, body);
     } catch (cause) {
       const error = CarillonError.from(cause);
       if (error.code === "internal") this.#options.onFault(cause);
@@ -67,7 +67,7 @@ export class WebrocketAdmin {
 /** Reading takes the vhost with the longest path; what changes something is not guessed at: the wrong vhost might be deleted. */
 function meant(method: string, places: readonly Place[]): Place {
   const [place, other] = places;
-  if (place === undefined) throw new AdminRefusal("not_found", "nothing is offered here");
+  if (place === undefined) throw new AdminRefusal("invalid_argument", "invalid path");
   if (other === undefined || method === "GET" || method === "HEAD") return place;
   const text = `this may mean ${places.map(placeText).join(", or ")}: nothing was changed`;
   throw new AdminRefusal("failed_precondition", text, 409);

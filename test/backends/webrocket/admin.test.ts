@@ -7,7 +7,7 @@ import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
 import { enter, startLocalDispatch } from "../../workers/support.js";
-import { createStore, createWorld, startAdmin, TOKEN, type World } from "./support.js";
+import { createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
 
@@ -33,13 +33,22 @@ async function start(world?: World): Promise<{ readonly world: World; readonly a
   return { world: used, ask: asking(url), url };
 }
 
-function vhost(path: string, accessToken: unknown = expect.stringMatching(/^\w{40}$/), configured = false) {
-  const links = { self: path, token: `${path}/token`, channels: `${path}/channels`, workers: `${path}/workers` };
-  return { path, accessToken, configured, links };
+function vhost(path: string, accessToken: unknown = expect.stringMatching(/^\w{40}$/), configured = false, size = 0) {
+  const links = [
+    { rel: "self", href: path },
+    { rel: "channels", href: `${path}/channels` },
+    { rel: "token", href: `${path}/token` },
+    { rel: "workers", href: `${path}/workers` },
+  ];
+  return { path, accessToken, configured, channels: { size }, links };
 }
 
 function channel(path: string, name: string) {
-  return { name, links: { self: `${path}/channels/${name}`, vhost: path } };
+  const links = [
+    { rel: "self", href: `${path}/channels/${name}` },
+    { rel: "vhost", href: path },
+  ];
+  return { name, links };
 }
 
 test("X23: without the cookie, or with another one, nothing is told and nothing done", async () => {
@@ -78,8 +87,8 @@ test("X24: vhosts are made, told and deleted; the default one is not told of", a
   expect(made).toEqual({ status: 302, location: "/made/here", body: { vhost: vhost("/made/here") } });
   expect(await ask("GET", "/made/here")).toEqual({ status: 200, location: null, body: made.body });
   expect((await ask("GET", "/")).body).toEqual({ vhosts: [vhost("/made/here"), vhost("/test", TOKEN, true)] });
-  expect(await ask("POST", "/made/here")).toMatchObject({ status: 409, body: { error: "vhost already exists" } });
-  expect(await ask("DELETE", "/made/here")).toEqual({ status: 200, location: null, body: {} });
+  expect(await ask("POST", "/made/here")).toMatchObject({ status: 400, body: { error: "vhost already exists" } });
+  expect(await ask("DELETE", "/made/here")).toEqual({ status: 202, location: null, body: {} });
   for (const [method, path] of [
     ["GET", "/made/here"],
     ["DELETE", "/made/here"],
@@ -88,18 +97,32 @@ test("X24: vhosts are made, told and deleted; the default one is not told of", a
     ["DELETE", "/made/here/channels"],
     ["POST", "/made/here/channels/c"],
     ["GET", "/made/here/workers"],
-    ["GET", "//token"],
   ] as const) {
-    const error = path === "//token" ? "nothing is offered here" : "vhost doesn't exist";
-    expect(await ask(method, path)).toEqual({ status: 404, location: null, body: { error } });
+    const body = { error: "vhost doesn't exist" };
+    expect(await ask(method, path)).toEqual({ status: 404, location: null, body });
   }
   expect(world.faults).toEqual([]);
 });
 
+test.each(["/a.b", "/a%20b", "//token", "/made/", "/made/channels/%ff"])(
+  "X24: refuses %s as an invalid path",
+  async (path) => {
+    const { ask, world } = await start();
+    for (const method of ["POST", "GET", "DELETE", "PUT"]) {
+      expect(await ask(method, path)).toEqual({ status: 400, location: null, body: { error: "invalid path" } });
+    }
+    expect([...world.vhosts.all].map(({ name }) => name)).toEqual(["/", "/test"]);
+  },
+);
+
 test("X24: deleting all leaves those of the configuration, and tells of them", async () => {
   const { ask } = await start();
   for (let number = 0; number < 25; number += 1) await ask("POST", `/made/${number}`);
-  expect((await ask("DELETE", "/")).body).toEqual({ vhosts: [vhost("/test", TOKEN, true)] });
+  expect(await ask("DELETE", "/")).toEqual({
+    status: 202,
+    location: null,
+    body: { vhosts: [vhost("/test", TOKEN, true)] },
+  });
   expect((await ask("GET", "/")).body).toEqual({ vhosts: [vhost("/test", TOKEN, true)] });
 });
 
@@ -107,7 +130,11 @@ test("X24: a vhost without a token has none here, and can be given one", async (
   const { ask, world } = await start();
   await world.administration.create("/made", { access: "private" });
   expect((await ask("GET", "/made")).body).toEqual({ vhost: vhost("/made", null) });
-  expect((await ask("PUT", "/made/token")).body).toEqual({ vhost: vhost("/made") });
+  expect(await ask("PUT", "/made/token")).toEqual({
+    status: 302,
+    location: "/made",
+    body: { vhost: vhost("/made") },
+  });
   expect(world.vhosts.require("/made").settings.access).toBe("private");
 });
 
@@ -115,7 +142,7 @@ test("X25: a new token takes the place of the one before", async () => {
   const { ask, world } = await start();
   await ask("POST", "/made");
   const before = world.vhosts.require("/made").accessToken;
-  expect(await ask("PUT", "/made/token")).toMatchObject({ status: 200, body: { vhost: vhost("/made") } });
+  expect(await ask("PUT", "/made/token")).toMatchObject({ status: 302, body: { vhost: vhost("/made") } });
   const { accessToken, authenticator } = world.vhosts.require("/made");
   expect(accessToken).not.toBe(before);
   await ask("PUT", "/made/token");
@@ -145,16 +172,22 @@ test("X26: channels are opened, told and closed", async () => {
     location: "/test/channels/foo",
     body: { channel: channel("/test", "foo") },
   });
-  expect((await ask("POST", "/test/channels/foo")).status).toBe(302);
-  await ask("POST", "/test/channels/presence-a.b");
-  expect(await ask("GET", "/test/channels/foo")).toMatchObject({
-    status: 200,
-    body: { channel: channel("/test", "foo") },
+  expect(await ask("POST", "/test/channels/foo")).toEqual({
+    status: 400,
+    location: null,
+    body: { error: "channel already exists" },
   });
+  await ask("POST", "/test/channels/presence-a.b");
+  expect(await ask("GET", "/test/channels/foo")).toEqual({
+    status: 200,
+    location: null,
+    body: { channel: { ...channel("/test", "foo"), subscribers: { size: 0 } } },
+  });
+  expect((await ask("GET", "/test")).body).toEqual({ vhost: vhost("/test", TOKEN, true, 2) });
   expect((await ask("GET", "/test/channels")).body).toEqual({
     channels: [channel("/test", "foo"), channel("/test", "presence-a.b")],
   });
-  expect(await ask("DELETE", "/test/channels/foo")).toMatchObject({ status: 200, body: {} });
+  expect(await ask("DELETE", "/test/channels/foo")).toMatchObject({ status: 202, body: {} });
   for (const method of ["GET", "DELETE"]) {
     expect(await ask(method, "/test/channels/foo")).toMatchObject({
       status: 404,
@@ -168,24 +201,24 @@ test("X26: channels are opened, told and closed", async () => {
     });
   }
   for (let number = 0; number < 25; number += 1) await ask("POST", `/test/channels/c${number}`);
-  expect(await ask("DELETE", "/test/channels")).toMatchObject({ status: 200, body: {} });
+  expect(await ask("DELETE", "/test/channels")).toMatchObject({ status: 202, body: {} });
   expect((await ask("GET", "/test/channels")).body).toEqual({ channels: [] });
 });
 
-test("X22: workers of both kinds are told of", async () => {
+test("X22: workers of both kinds are listed, WebRocket's by the id that they gave", async () => {
   const node = await startLocalDispatch();
-  const { ask } = await start(await createWorld(undefined, createStore(), node.dispatch));
-  await enter(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
-  await enter(node, ["*"], { vhost: "/test", name: "two", capacity: 9, answers: false });
+  const { ask } = await start(await createWorld(undefined, createStore(), node));
+  const one = await enter(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
+  await enter(node, ["*"], { vhost: "/test", name: UUID, capacity: 9, answers: false });
   await enter(node, ["*"], { name: "of another vhost" });
-  const shared = { node: node.member.node, tasks: 0, id: expect.any(String) };
+  const shared = { node: node.member.node, tasks: 0, links: [{ rel: "vhost", href: "/test" }] };
   expect(await ask("GET", "/test/workers")).toEqual({
     status: 200,
     location: null,
     body: {
       workers: [
-        { ...shared, name: "one", events: ["a.*"], capacity: 5, answers: true },
-        { ...shared, name: "two", events: ["*"], capacity: 9, answers: false },
+        { ...shared, id: one.seat.workerId, name: "one", events: ["a.*"], capacity: 5, answers: true },
+        { ...shared, id: UUID, name: UUID, events: ["*"], capacity: 9, answers: false },
       ],
       more: false,
       missing: [],
@@ -227,7 +260,7 @@ test("X24: what changes something is not guessed at where a path has more than o
   expect([...world.vhosts.require("/made").channels]).toEqual(["foo"]);
   // What only reads tells of the longest path, and so written a channel can be nothing else.
   expect(await ask("GET", "/made/channels/foo")).toMatchObject({ body: { vhost: { path: "/made/channels/foo" } } });
-  expect(await ask("DELETE", "/made/channels/%66oo")).toMatchObject({ status: 200 });
+  expect(await ask("DELETE", "/made/channels/%66oo")).toMatchObject({ status: 202 });
   expect([...world.vhosts.require("/made").channels]).toEqual([]);
 });
 

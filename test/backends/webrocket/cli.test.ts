@@ -4,7 +4,7 @@ import { run } from "../../../src/cli/program.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { temporaryFile } from "../../support/temporary-files.js";
 import { enter, startLocalDispatch, type TestDispatch } from "../../workers/support.js";
-import { createStore, createWorld, startAdmin, TOKEN, type World } from "./support.js";
+import { createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
 
@@ -16,7 +16,7 @@ let url: string;
 beforeEach(async () => {
   process.env["CARILLON_WEBROCKET_COOKIE"] = COOKIE;
   node = await startLocalDispatch();
-  world = await createWorld(undefined, createStore(), node.dispatch);
+  world = await createWorld(undefined, createStore(), node);
   url = await startAdmin(world, COOKIE);
   for (const name of ["stdout", "stderr"] as const) {
     jest.spyOn(process[name], "write").mockImplementation((text) => {
@@ -54,6 +54,7 @@ test("X28: vhosts and their tokens", async () => {
 
 test("X28: channels", async () => {
   expect(await webrocket("channel", "open", "/test", "foo")).toEqual([0, ""]);
+  expect(await webrocket("channel", "open", "/test", "foo")).toEqual([1, "carillon: channel already exists\n"]);
   expect(await webrocket("channel", "open", "/test", "presence-bar")).toEqual([0, ""]);
   expect(await webrocket("channels", "/test")).toEqual([0, "foo\npresence-bar\n"]);
   expect(await webrocket("channel", "close", "/test", "foo")).toEqual([0, ""]);
@@ -83,11 +84,11 @@ test("X28: what cannot be written otherwise is not guessed at", async () => {
 
 test("X28: workers", async () => {
   const one = await enter(node, ["a.*", "b"], { vhost: "/test", name: "one" });
-  const two = await enter(node, ["*"], { vhost: "/test", answers: false });
+  await enter(node, ["*"], { vhost: "/test", name: UUID, answers: false });
   const name = node.member.node;
   expect(await webrocket("workers", "/test")).toEqual([
     0,
-    `${one.seat.workerId} ${name} one a.*,b\n${two.seat.workerId} ${name} - * triggers\n`,
+    `${one.seat.workerId} ${name} one a.*,b\n${UUID} ${name} ${UUID} * triggers\n`,
   ]);
 });
 

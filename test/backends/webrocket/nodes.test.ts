@@ -2,7 +2,7 @@ import { startCluster } from "../../support/access-cluster.js";
 import { connect, type TestClient } from "../../support/client.js";
 import type { TestNode } from "../../support/node.js";
 import { startWorker } from "../../support/worker.js";
-import { identityOf, packet, request, TestPeer } from "./support.js";
+import { HEARTBEAT, identityOf, packet, request, TestPeer } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
 
@@ -20,8 +20,9 @@ class Node {
   }
 
   async admin<Body>(method: string, path: string): Promise<Body> {
-    const response = await fetch(this.#admin + path, { method, headers: { "X-WebRocket-Cookie": COOKIE } });
-    if (response.status !== 200) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    const headers = { "X-WebRocket-Cookie": COOKIE };
+    const response = await fetch(this.#admin + path, { method, headers, redirect: "manual" });
+    if (response.status >= 400) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as Body;
   }
 
@@ -68,7 +69,7 @@ async function ready(node: Node, token: string): Promise<TestPeer> {
   const peer = await TestPeer.connect(node.backend);
   const onBeat = (text: string): void => {
     if (text.includes("TR\n")) peer.socket.off("data", onBeat);
-    else peer.say(packet(identityOf("dlr", "/made", token), "HB"));
+    else peer.say(HEARTBEAT);
   };
   peer.socket.on("data", onBeat);
   peer.say(packet(identityOf("dlr", "/made", token), "RD"));
@@ -115,7 +116,7 @@ test("X14 to X22: a vhost made at one node works at the other, with its channels
   const token = await makeVhost(nodes, "/made");
   const client = identityOf("req", "/made", token);
 
-  expect(await request(one.backend, ["OC", "private-room"], client)).toBe("OK\n\r\n\r\n");
+  expect(await request(one.backend, ["OC", "private-room"], client)).toBe("OK\n\n\r\n\r\n");
   await two.adminUntil<{ readonly channels: readonly unknown[] }>(
     "/made/channels",
     ({ channels }) => channels.length === 1,
@@ -133,7 +134,12 @@ test("X14 to X22: a vhost made at one node works at the other, with its channels
   again.send({ auth: { token: access } });
   expect(await again.nextText()).toBe('{":error":{"code":402,"status":"Unauthorized"}}');
 
-  expect(await request(one.backend, ["BC", "private-room", "said", '{"a":1}'], client)).toBe("OK\n\r\n\r\n");
+  // Subscribers are counted on all nodes.
+  const shown = await one.admin<{ readonly channel: object }>("GET", "/made/channels/private-room");
+  expect(shown).toMatchObject({ channel: { name: "private-room", subscribers: { size: 1 } } });
+  expect(await one.admin("GET", "/made")).toMatchObject({ vhost: { channels: { size: 1 } } });
+
+  expect(await request(one.backend, ["BC", "private-room", "said", '{"a":1}'], client)).toBe("OK\n\n\r\n\r\n");
   expect(await ann.nextText()).toBe('{"said":{"a":1,"channel":"private-room"}}');
 
   const workers = [await ready(one, token), await ready(two, token)];

@@ -4,9 +4,12 @@ import { WebrocketBackend } from "../../../src/backends/webrocket/listener.js";
 import { MemoryDriver } from "../../../src/brokers/memory/driver.js";
 import { parseConfig } from "../../../src/config/load.js";
 import type { ConfigInput } from "../../../src/config/schema.js";
+import { Topics } from "../../../src/control/topics.js";
 import { type Message, MessageIds } from "../../../src/core/message.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { Publisher } from "../../../src/core/publisher.js";
+import { TopicIndex } from "../../../src/core/topic-index.js";
+import { DEFAULT_RULES } from "../../../src/core/topic-rules.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
 import type { VhostWorld } from "../../../src/server/create-vhosts.js";
 import { createWebrocket } from "../../../src/server/create-webrocket.js";
@@ -17,7 +20,7 @@ import type { Dispatch } from "../../../src/workers/dispatch.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { Queue } from "../../support/queue.js";
 import { createVhostWorld } from "../../support/vhost-world.js";
-import { startLocalDispatch } from "../../workers/support.js";
+import { startLocalDispatch, type TestDispatch } from "../../workers/support.js";
 
 /** What WebRocket's backends meet: vhosts with what is kept, a publisher, and workers. */
 
@@ -26,6 +29,7 @@ export const UUID = "9b2f1c3e-0000-4000-8000-0123456789ab";
 
 export interface World extends VhostWorld {
   readonly dispatch: Dispatch;
+  readonly control: { readonly topics: Topics };
   readonly publisher: Publisher;
   readonly driver: MemoryDriver;
   readonly faults: unknown[];
@@ -46,7 +50,7 @@ const CONFIG: ConfigInput = { vhosts: { "/test": { webrocket: { access_token: TO
 export async function createWorld(
   config: ConfigInput = CONFIG,
   store: Store = createStore(),
-  dispatch?: Dispatch,
+  node?: TestDispatch,
 ): Promise<World> {
   const world = createVhostWorld(config, store);
   await world.vhosts.start();
@@ -58,9 +62,12 @@ export async function createWorld(
     limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
     onUnconfirmed: () => {},
   });
+  const { dispatch, member } = node ?? (await startLocalDispatch());
+  const index = new TopicIndex(() => DEFAULT_RULES);
   return {
     ...world,
-    dispatch: dispatch ?? (await startLocalDispatch()).dispatch,
+    dispatch,
+    control: { topics: new Topics({ cluster: member, index }) },
     publisher,
     driver,
     faults: [],
@@ -141,7 +148,10 @@ export function identityOf(kind: "req" | "dlr", vhost = "/test", token = TOKEN):
   return `${kind}:${vhost}:${token}:${UUID}`;
 }
 
-/** A packet as a client writes it. */
+/** A worker's heartbeat: it gives its identity with `RD` only. */
+export const HEARTBEAT = "HB\n\r\n\r\n";
+
+/** A packet with an identity, as a client writes it. */
 export function packet(identity: string, command: string, ...frames: readonly string[]): string {
   return `${[identity, "", command, ...frames].join("\n")}\n\r\n\r\n`;
 }
