@@ -58,11 +58,10 @@ export class FileStore extends TableStore {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       this.#lock = await FolderLock.take(folder);
-      const { journal, recorded, torn } = await Journal.open(folder);
+      const { edits, journal, mended, revision } = await Journal.open(folder);
       this.#journal = journal;
-      if (torn)
-        onError(`the store in ${folder} ended with an incomplete line, as after a crash: nothing answered is lost`);
-      this.table.load(recorded.edits, recorded.revision);
+      for (const what of mended) onError(`the store in ${folder} ${what}`);
+      this.table.load(edits, revision);
     } catch (cause) {
       await this.#lock?.release();
       this.#lock = undefined;
@@ -126,8 +125,10 @@ export class FileStore extends TableStore {
       }
       this.table.apply(draft.edits);
       for (const tell of tells) tell();
-      if (this.#journal?.overgrown === true) await this.#rewrite().catch(this.#onRewriteFailed);
+      if (this.#journal?.overgrown === true) await this.#rewrite().catch(this.#onUpkeepFailed);
     }
+    // The answers are out, and need not wait for it; under load the next batch carries the mark.
+    await this.#journal?.mark().catch(this.#onUpkeepFailed);
   }
 
   async #record(draft: Draft): Promise<void> {
@@ -143,7 +144,7 @@ export class FileStore extends TableStore {
   }
 
   /** It is only longer than it need be, unless it is not sound any more: that shows at the next write. */
-  readonly #onRewriteFailed = (cause: unknown): void => {
+  readonly #onUpkeepFailed = (cause: unknown): void => {
     this.#options.onError(`the store cannot tidy ${this.#options.folder}: ${reasonOf(cause)}`);
   };
 

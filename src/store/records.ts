@@ -1,27 +1,32 @@
-import { createHash } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { CarillonError } from "../errors.js";
+import { CHECK_LENGTH, computeCheck } from "./check.js";
+import { MARK_AREA, type Mark, readMark } from "./mark.js";
 import type { Edit } from "./table.js";
 
 /**
- * The lines of a store's file: `<checksum> <JSON>`. The first tells what the file is and how far revisions had been
- * counted when it was begun; each of the others holds what was written at once.
+ * The lines of a store's file: `<check> <JSON>`. The first says what the file is and how far revisions had been counted
+ * when it was begun; two marks follow (mark.ts); each further line holds one batch of writes.
  *
- * A batch is one line so that only the last line can ever be incomplete: what comes after it is begun when it is on the
- * disk. A bad line anywhere else is damage.
+ * Each line's check covers the check of the line before it, so a line that was removed, repeated or moved shows as well
+ * as one that was changed. A batch is one line, and the next is begun when it is on the disk, so a crash leaves at most
+ * one line without its end, behind everything that was answered. Everything else that does not check is damage.
  */
 
-const FORMAT = "carillon store 1";
-/** Hexadecimal digits of a SHA-256: against accidents, not against people. */
-const CHECKSUM_LENGTH = 16;
+const FORMAT = "carillon store 2";
+const OLDER_FORMAT = "carillon store 1";
+/** Random bytes that tell one file from the next, so that a line of an older file does not fit. */
+const ID_BYTES = 8;
 const SPACE = 0x20;
 const LINE_END = 0x0a;
 
 interface Header {
   readonly format: string;
+  readonly id: string;
   readonly revision: number;
 }
 
-/** An edit as it is written: with short names, and without what it does not have. */
+/** An edit as it is written: with short names, and without absent members. */
 interface Written {
   readonly k: string;
   readonly v?: string | undefined;
@@ -29,70 +34,97 @@ interface Written {
   readonly e?: number | undefined;
 }
 
+/** A line as written, and its check, on which the next line's depends. */
+export interface Line {
+  readonly bytes: Buffer;
+  readonly check: string;
+}
+
 export interface Recorded {
   readonly edits: readonly Edit[];
   readonly revision: number;
-  /** Bytes that are good; what comes after them is an incomplete line. */
+  /** Bytes of the first line, behind which the marks are. */
+  readonly marksAt: number;
+  /** Check of the first line. */
+  readonly headerCheck: string;
+  /** The newest valid mark. */
+  readonly mark: Mark;
+  /** Bytes of valid lines; an incomplete line may follow. */
   readonly length: number;
+  /** Check of the last valid line. */
+  readonly check: string;
 }
 
-export function headerLine(revision: number): Buffer {
-  return line(JSON.stringify({ format: FORMAT, revision } satisfies Header));
+export function headerLine(revision: number): Line {
+  const header: Header = { format: FORMAT, id: randomBytes(ID_BYTES).toString("hex"), revision };
+  return createLine(JSON.stringify(header), "");
 }
 
-export function batchLine(edits: readonly Edit[]): Buffer {
-  return line(
-    JSON.stringify(
-      edits.map(({ expires, key, revision, value }): Written => {
-        return { k: key, v: value, r: revision, e: expires };
-      }),
-    ),
-  );
+/** @param previous - check of the line before */
+export function batchLine(edits: readonly Edit[], previous: string): Line {
+  const written = edits.map(({ expires, key, revision, value }): Written => {
+    return { k: key, v: value, r: revision, e: expires };
+  });
+  return createLine(JSON.stringify(written), previous);
 }
 
 /** @throws CarillonError failed_precondition when the file is damaged, or is something else */
 export function readRecords(content: Buffer, file: string): Recorded {
-  const first = readLine(content, 0);
+  const first = readLine(content, 0, "");
   const header = first === undefined ? undefined : (JSON.parse(first.text) as Header);
-  if (first === undefined || header?.format !== FORMAT) {
-    throw new CarillonError("failed_precondition", `${file} is not a store of this version of Carillon`);
-  }
+  if (first === undefined || header?.format !== FORMAT) throw foreign(content, file);
+  const marksAt = first.end;
+  const mark = readMark(content, marksAt, first.check);
+  if (mark === undefined) throw damaged(file, marksAt);
+
   const edits: Edit[] = [];
-  let length = first.end;
+  let length = marksAt + MARK_AREA;
+  let { check } = first;
   while (length < content.length) {
-    const next = readLine(content, length);
+    const next = readLine(content, length, check);
     if (next === undefined) {
-      if (isLastLine(content, length)) break;
-      const text = `${file} is damaged at byte ${length}: restore it from a backup, or cut it off there and lose what comes after`;
-      throw new CarillonError("failed_precondition", text);
+      if (content.includes(LINE_END, length)) throw damaged(file, length);
+      break;
     }
     for (const { e, k, r, v } of JSON.parse(next.text) as Written[]) {
       edits.push({ key: k, value: v, revision: r, expires: e });
     }
     length = next.end;
+    check = next.check;
+    if (length === mark.length && check !== mark.check) throw damaged(file, length);
   }
-  return { edits, revision: header.revision, length };
+  if (length < mark.length) throw damaged(file, length);
+  return { edits, revision: header.revision, marksAt, headerCheck: first.check, mark, length, check };
 }
 
-function line(text: string): Buffer {
-  return Buffer.from(`${checksum(text)} ${text}\n`);
+function createLine(text: string, previous: string): Line {
+  const check = computeCheck(text, previous);
+  return { bytes: Buffer.from(`${check} ${text}\n`), check };
 }
 
-/** The line that begins there; undefined when it is incomplete or not as it was written. */
-function readLine(content: Buffer, start: number): { readonly text: string; readonly end: number } | undefined {
+/** The line that begins there; undefined when it has no end or is not as it was written. */
+function readLine(
+  content: Buffer,
+  start: number,
+  previous: string,
+): { readonly text: string; readonly check: string; readonly end: number } | undefined {
   const lineEnd = content.indexOf(LINE_END, start);
   if (lineEnd === -1) return undefined;
-  const sum = content.toString("latin1", start, start + CHECKSUM_LENGTH);
-  const text = content.toString("utf8", start + CHECKSUM_LENGTH + 1, lineEnd);
-  const isAsWritten = content[start + CHECKSUM_LENGTH] === SPACE && sum === checksum(text);
-  return isAsWritten ? { text, end: lineEnd + 1 } : undefined;
+  const text = content.subarray(start + CHECK_LENGTH + 1, lineEnd);
+  const check = content.toString("latin1", start, start + CHECK_LENGTH);
+  const isAsWritten = content[start + CHECK_LENGTH] === SPACE && check === computeCheck(text, previous);
+  return isAsWritten ? { text: text.toString("utf8"), check, end: lineEnd + 1 } : undefined;
 }
 
-function isLastLine(content: Buffer, start: number): boolean {
-  const lineEnd = content.indexOf(LINE_END, start);
-  return lineEnd === -1 || lineEnd === content.length - 1;
+function damaged(file: string, position: number): CarillonError {
+  const text = `${file} is damaged at byte ${position}, and keys or tokens that were revoked after it could be valid again: restore it from a backup, or move it away to start with an empty store`;
+  return new CarillonError("failed_precondition", text);
 }
 
-function checksum(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, CHECKSUM_LENGTH);
+function foreign(content: Buffer, file: string): CarillonError {
+  const start = content.toString("latin1", 0, 100);
+  const text = start.includes(OLDER_FORMAT)
+    ? `${file} was written by an earlier development version of Carillon, which this one cannot read: move it away to start with an empty store`
+    : `${file} is not a store of this version of Carillon, or its first line is damaged`;
+  return new CarillonError("failed_precondition", text);
 }

@@ -1,43 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FileStore } from "../../src/store/file.js";
 import { storeContract } from "../contract/store.js";
-import { cleanUp } from "../support/clean-up.js";
+import { createStore, fileOf, openStore } from "../support/file-store.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { runSource } from "../support/source-process.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 const WRITER = join(__dirname, "programs/write-without-end.ts");
 const FILLER = join(__dirname, "programs/fill.ts");
-
-interface TestStore {
-  readonly store: FileStore;
-  readonly errors: string[];
-}
-
-function createStore(folder: string, clock = new ManualClock()): TestStore {
-  const errors: string[] = [];
-  const store = new FileStore({
-    folder,
-    clock,
-    onUp: ignore,
-    onDown: ignore,
-    onError: (message) => errors.push(message),
-  });
-  cleanUp(() => store.stop());
-  return { store, errors };
-}
-
-async function openStore(folder: string, clock = new ManualClock()): Promise<TestStore> {
-  const made = createStore(folder, clock);
-  await made.store.start();
-  return made;
-}
-
-function fileOf(folder: string): string {
-  return join(folder, "entries.log");
-}
 
 storeContract("file", async () => {
   const clock = new ManualClock();
@@ -117,65 +88,6 @@ test("every answered write is there after SIGKILL at any moment", async () => {
   expect(answered.size).toBe(8);
   expect(readdirSync(folder)).toEqual(["entries.log"]);
 }, 60_000);
-
-test("an incomplete last line is dropped, wherever it ends, and told", async () => {
-  const folder = temporaryFolder();
-  const first = await openStore(folder);
-  await first.store.create("a", "1");
-  await first.store.stop();
-  const good = statSync(fileOf(folder)).size;
-  const second = await openStore(folder);
-  await second.store.create("b", "ü".repeat(50));
-  await second.store.stop();
-  const whole = readFileSync(fileOf(folder));
-
-  for (let size = good; size < whole.length; size += 1) {
-    writeFileSync(fileOf(folder), whole.subarray(0, size));
-    const { errors, store } = await openStore(folder);
-    expect(await store.list("")).toMatchObject([{ key: "a", value: "1" }]);
-    expect(errors).toHaveLength(size === good ? 0 : 1);
-    await store.create("b", "2");
-    await store.stop();
-    const again = await openStore(folder);
-    expect(await again.store.list("")).toMatchObject([{ key: "a" }, { key: "b", value: "2" }]);
-    await again.store.stop();
-  }
-});
-
-test("a last line with a hole in it, as after a power failure, is dropped", async () => {
-  const folder = temporaryFolder();
-  const { store } = await openStore(folder);
-  await store.create("a", "1");
-  const good = statSync(fileOf(folder)).size;
-  await store.create("b", "1".repeat(100));
-  await store.stop();
-  const whole = readFileSync(fileOf(folder));
-  writeFileSync(fileOf(folder), whole.fill(0, good + 30, good + 60));
-  expect(await (await openStore(folder)).store.list("")).toMatchObject([{ key: "a" }]);
-});
-
-test("damage anywhere else is refused, says where, and changes nothing", async () => {
-  const folder = temporaryFolder();
-  const { store } = await openStore(folder);
-  for (const key of ["a", "b", "c"]) await store.create(key, "1");
-  await store.stop();
-  const whole = readFileSync(fileOf(folder));
-  const lastLine = whole.lastIndexOf("\n", -2) + 1;
-
-  // But for the end of the last line but one: what follows it could be one line that was cut off.
-  for (let position = 0; position < lastLine - 1; position += 1) {
-    const damaged = Buffer.from(whole);
-    damaged[position] = (damaged[position] ?? 0) ^ 1;
-    writeFileSync(fileOf(folder), damaged);
-    const error = await openStore(folder).catch((cause: unknown) => cause);
-    expect(error).toMatchObject({ code: "failed_precondition", message: expect.stringContaining(fileOf(folder)) });
-    expect(readFileSync(fileOf(folder))).toEqual(damaged);
-  }
-  const middle = Buffer.from(whole);
-  middle[lastLine - 5] = 0;
-  writeFileSync(fileOf(folder), middle);
-  await expect(openStore(folder)).rejects.toThrow(/is damaged at byte \d+: restore it from a backup/);
-});
 
 test.each(["", "something else\n", "0123456789abcdef {}\n"])(
   "a file that is no store is refused: %j",
@@ -307,5 +219,3 @@ test("a write that failed has left nothing in the file", async () => {
   expect(statSync(fileOf(folder)).size).toBe(size);
   expect(await (await openStore(folder)).store.list("")).toMatchObject([{ key: "a" }]);
 });
-
-function ignore(): void {}
