@@ -28,7 +28,8 @@ export type Stage = "accepted" | "flushed" | "stored";
 /** What a publisher is told of one message. */
 export interface Receipt {
   readonly id: string;
-  readonly stage: Stage;
+  /** Undefined: the message had empty topic names only, and nothing was published. */
+  readonly stage: Stage | undefined;
 }
 
 /** Makes ids that no other node makes: a prefix of this node, a dash or a dot, and a count in base 36. */

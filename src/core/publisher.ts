@@ -22,6 +22,8 @@ export interface Source {
   readonly vhost: string;
   /** Id of the connection that asks; "" for a backend. */
   readonly sender: string;
+  /** Whether an empty topic name is skipped, and refused otherwise. */
+  readonly skipsEmptyTopics?: boolean;
   /** Why it may not publish on the topic; undefined where it may. */
   refusal(topic: string): CarillonError | undefined;
 }
@@ -47,10 +49,17 @@ export interface PublisherOptions {
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
 }
 
+/** A checked message. */
+interface PreparedMessage {
+  readonly id: string;
+  /** Undefined: there is no topic to publish it on. */
+  readonly driver: BrokerDriver | undefined;
+}
+
 /** What one request has become: checked whole, nothing published yet. To be sent in the turn that made it. */
 export interface Prepared {
   readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
-  readonly messages: readonly { readonly id: string; readonly driver: BrokerDriver }[];
+  readonly messages: readonly PreparedMessage[];
   /** When they were accepted, in milliseconds since the epoch. */
   readonly time: number;
 }
@@ -88,13 +97,13 @@ export class Publisher {
     const [only] = batches;
     if (batches.size === 1 && only !== undefined) {
       const stage = await this.#publish(...only);
-      return messages.map(({ id }) => ({ id, stage }));
+      return messages.map(({ driver, id }) => ({ id, stage: driver && stage }));
     }
     const sent = new Map<BrokerDriver, Promise<Stage>>();
     for (const [driver, batch] of batches) sent.set(driver, this.#publish(driver, batch));
     const stages = await Promise.all(sent.values());
     const stageOf = new Map([...sent.keys()].map((driver, position) => [driver, stages[position]]));
-    return messages.map(({ id, driver }) => ({ id, stage: stageOf.get(driver) ?? "accepted" }));
+    return messages.map(({ id, driver }) => ({ id, stage: driver && (stageOf.get(driver) ?? "accepted") }));
   }
 
   /**
@@ -108,7 +117,7 @@ export class Publisher {
         this.#options.onUnconfirmed(new Set(batch.map(({ message }) => message)).size, cause);
       });
     }
-    return messages.map(({ id }) => ({ id, stage: "accepted" }));
+    return messages.map(({ driver, id }) => ({ id, stage: driver && "accepted" }));
   }
 
   #publish(driver: BrokerDriver, batch: readonly Publication[]): Promise<Stage> {
@@ -144,7 +153,8 @@ export class Publisher {
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     const time = clock.now();
     const batches = new Map<BrokerDriver, Publication[]>();
-    const messages: { id: string; driver: BrokerDriver }[] = [];
+    const messages: PreparedMessage[] = [];
+    let published = 0;
     let bytes = 0;
     let expanded = 0;
     for (const [position, given] of drafts.entries()) {
@@ -153,20 +163,26 @@ export class Publisher {
       checkDraft(draft, limits, where, source);
       checkRights(draft, source, where);
       const { driver } = resolve(brokers, source.vhost, draft, where);
-      const topics = draft.topics.length === 1 ? draft.topics : new Set(draft.topics);
+      const topics = distinct(draft.topics);
+      const id = draft.id === "" ? ids.next() : draft.id;
+      if (topics === undefined) {
+        messages.push({ id, driver: undefined });
+        continue;
+      }
       const message: Message = {
-        id: draft.id === "" ? ids.next() : draft.id,
+        id,
         event: draft.event,
         sender: source.sender,
         time,
         payload: draft.payload,
       };
+      published += 1;
       bytes += draft.payload.length;
       expanded += (draft.payload.length + PUBLICATION_BYTES) * draft.topics.length;
       const batch = batches.get(driver) ?? [];
       batches.set(driver, batch);
       for (const topic of topics) batch.push({ vhost: source.vhost, topic, message });
-      messages.push({ id: message.id, driver });
+      messages.push({ id, driver });
     }
     if (expanded > limits.expandedBytes) {
       throw new CarillonError(
@@ -175,7 +191,7 @@ export class Publisher {
       );
     }
     for (const [driver, batch] of batches) driver.admit(batch);
-    this.accepted[source.kind] += messages.length;
+    this.accepted[source.kind] += published;
     this.accepted.bytes += bytes;
     return { batches, messages, time };
   }
@@ -193,7 +209,15 @@ function placeOf({ kind }: Source, position: number): string {
   return kind === "backend" ? `messages[${position}].` : "";
 }
 
-function checkDraft(draft: Draft, limits: PublisherLimits, where: string, { kind }: Source): void {
+/** Each topic once, without the empty names that checkDraft has let through; undefined where nothing is left. */
+function distinct(topics: readonly string[]): Iterable<string> | undefined {
+  if (topics.length === 1) return topics[0] === "" ? undefined : topics;
+  const all = new Set(topics);
+  all.delete("");
+  return all.size === 0 ? undefined : all;
+}
+
+function checkDraft(draft: Draft, limits: PublisherLimits, where: string, source: Source): void {
   const { event, id, payload, topics } = draft;
   if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
   if (topics.length > limits.topicsPerMessage) {
@@ -201,7 +225,8 @@ function checkDraft(draft: Draft, limits: PublisherLimits, where: string, { kind
   }
   for (const [position, topic] of topics.entries()) {
     const fault = topicFault(topic);
-    if (fault === undefined || (kind === "backend" && isUserTopic(topic))) continue;
+    if (fault === undefined || (source.kind === "backend" && isUserTopic(topic))) continue;
+    if (topic === "" && source.skipsEmptyTopics === true) continue;
     throw invalid(`${where}topics[${position}] ${fault}`);
   }
   if (payload.length > limits.payloadBytes) {
@@ -215,6 +240,7 @@ function checkDraft(draft: Draft, limits: PublisherLimits, where: string, { kind
 
 function checkRights({ topics }: Draft, source: Source, where: string): void {
   for (const topic of topics) {
+    if (topic === "") continue;
     const refusal = source.refusal(topic);
     if (refusal !== undefined) throw new CarillonError(refusal.code, `${where}${refusal.message}`);
   }

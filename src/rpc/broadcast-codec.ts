@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { Stage } from "../../gen/websockets/v1/websockets_pb.js";
+import { Stage } from "../../gen/websockets/v1/websockets_pb.js";
 import type { Codec } from "./services.js";
 
 /** A Request as the implementation reads it; the generated type fits. */
@@ -15,6 +15,8 @@ export interface PublishMessage {
   readonly broker: string;
   readonly event: string;
   readonly id: string;
+  /** In place of the payload; "" for none. */
+  readonly text: string;
 }
 
 /** A Response as the implementation gives it. */
@@ -44,7 +46,7 @@ function readRequest(reader: BinaryReader): PublishRequest {
 }
 
 function readMessage(reader: BinaryReader): PublishMessage {
-  const message = { command: "", topics: [] as string[], payload: NOTHING, broker: "", event: "", id: "" };
+  const message = { command: "", topics: [] as string[], payload: NOTHING, broker: "", event: "", id: "", text: "" };
   const length = reader.uint32();
   const end = reader.pos + length;
   if (end > reader.len) throw new RangeError("premature EOF");
@@ -68,14 +70,17 @@ function readField(reader: BinaryReader, message: Mutable<PublishMessage> & { to
     case 3:
       message.payload = reader.bytes();
       break;
-    case 4:
-      message.broker = reader.string();
-      break;
     case 10:
       message.event = reader.string();
       break;
     case 11:
       message.id = reader.string();
+      break;
+    case 12:
+      message.broker = reader.string();
+      break;
+    case 13:
+      message.text = reader.string();
       break;
     default:
       reader.skip(WireType.LengthDelimited, field);
@@ -94,9 +99,9 @@ const SMALL_RECEIPT = 4;
 function writeResponse(response: PublishResponse): Uint8Array {
   const { ok, receipts } = response;
   let size = ok ? 2 : 0;
-  for (const { id } of receipts) {
+  for (const { id, stage } of receipts) {
     const length = Buffer.byteLength(id);
-    if (length + SMALL_RECEIPT > 127 || length === 0) return writeLongResponse(response);
+    if (length + SMALL_RECEIPT > 127 || length === 0 || stage === Stage.UNSPECIFIED) return writeLongResponse(response);
     size += 2 + SMALL_RECEIPT + length;
   }
   const bytes = Buffer.allocUnsafe(size);
@@ -124,7 +129,8 @@ function writeLongResponse({ ok, receipts }: PublishResponse): Uint8Array {
   for (const { id, stage } of receipts) {
     writer.tag(10, WireType.LengthDelimited).fork();
     if (id !== "") writer.tag(1, WireType.LengthDelimited).string(id);
-    writer.tag(2, WireType.Varint).int32(stage).join();
+    if (stage !== Stage.UNSPECIFIED) writer.tag(2, WireType.Varint).int32(stage);
+    writer.join();
   }
   return writer.finish();
 }

@@ -5,8 +5,9 @@ import type { Backend } from "../access/backend.js";
 import type { Receipt, Stage as StageName } from "../core/message.js";
 import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
-import type { PublishMessage, PublishRequest, PublishResponse } from "./broadcast-codec.js";
+import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
+import { toDrafts } from "./publish-drafts.js";
 import type { Call } from "./services.js";
 
 /**
@@ -49,8 +50,7 @@ export class BroadcastImplementation {
 
   publishAsync({ messages }: PublishRequest, { backend }: Pick<Call, "backend">): PublishResponse {
     const begin = performance.now();
-    checkCommands(messages);
-    const receipts = this.#publisher.accept(this.#sourceOf(backend), messages);
+    const receipts = this.#publisher.accept(this.#sourceOf(backend), toDrafts(messages));
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
   }
@@ -73,14 +73,19 @@ export class BroadcastImplementation {
   /** A refusal is thrown at once, so that a stream begins nothing that comes after it; the promise tells the rest. */
   #begin({ messages }: PublishRequest, source: Source): Promise<PublishResponse> {
     const begin = performance.now();
-    checkCommands(messages);
-    return this.#finish(this.#publisher.prepare(source, messages), begin);
+    return this.#finish(this.#publisher.prepare(source, toDrafts(messages)), begin);
   }
 
   #sourceOf(backend: Backend): Source {
     let source = this.#sources.get(backend);
     if (source === undefined) {
-      source = { kind: "backend", vhost: backend.vhost, sender: "", refusal: (topic) => refusalOf(backend, topic) };
+      source = {
+        kind: "backend",
+        vhost: backend.vhost,
+        sender: "",
+        skipsEmptyTopics: true,
+        refusal: (topic) => refusalOf(backend, topic),
+      };
       this.#sources.set(backend, source);
     }
     return source;
@@ -99,22 +104,21 @@ function refusalOf(backend: Backend, topic: string): CarillonError | undefined {
   return new CarillonError("permission_denied", text);
 }
 
-/** What is left, once the command is known to be publish, is a draft as it stands. */
-function checkCommands(messages: readonly PublishMessage[]): void {
-  for (const [position, { command }] of messages.entries()) {
-    if (command === "" || command === "publish") continue;
-    const text = `messages[${position}].command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`;
-    throw new CarillonError("invalid_argument", text);
-  }
-}
-
-/** What a request becomes: payloads, and something for each of them, times topics. */
+/** What a request becomes: payloads, and something for each of them, times topics. Text counts one byte a UTF-16 unit. */
 function bytesOf({ messages }: PublishRequest): number {
-  return messages.reduce((sum, { payload, topics }) => sum + (payload.length + PUBLICATION_BYTES) * topics.length, 0);
+  let bytes = 0;
+  for (const { payload, text, topics } of messages) {
+    bytes += (payload.length + text.length + PUBLICATION_BYTES) * topics.length;
+  }
+  return bytes;
 }
 
 function responseOf(receipts: readonly Receipt[]): PublishResponse {
-  return { ok: true, receipts: receipts.map(({ id, stage }) => ({ id, stage: STAGES[stage] })) };
+  return { ok: true, receipts: receipts.map(({ id, stage }) => ({ id, stage: toProtoStage(stage) })) };
+}
+
+function toProtoStage(stage: StageName | undefined): Stage {
+  return stage === undefined ? Stage.UNSPECIFIED : STAGES[stage];
 }
 
 const STAGES: Readonly<Record<StageName, Stage>> = {

@@ -6,6 +6,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CarillonError } from "../errors.js";
 import { decode } from "./decode.js";
+import type { ExtendedJson, ExtendJson } from "./services.js";
 
 /** How requests may be compressed: what connect-node takes, too. */
 const INFLATERS = new Map([
@@ -17,21 +18,33 @@ const INFLATERS = new Map([
 const ENVELOPE_BYTES = 5;
 const COMPRESSED = 1;
 
+interface BodyOptions {
+  /** The message's type. */
+  readonly type: DescMessage;
+  /** Most bytes of the message, as sent and as inflated. */
+  readonly limit: number;
+  readonly extendJson: ExtendJson | undefined;
+}
+
+interface CheckedBody {
+  readonly body: readonly Uint8Array[];
+  /** Undefined where the body holds nothing beyond the message's fields. */
+  readonly extended: ExtendedJson | undefined;
+}
+
 /**
  * The body of a request that is one message, known to hold a message of this type. connect-es would tell bytes that are none as
  * INTERNAL, put U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so
  * that the caller sees a broken connection in place of the status (rule E8). It is inflated here, and `header` then no
  * longer says that it is compressed. Decoding it twice costs microseconds of the hundred and more that Connect takes.
  *
- * @param limit - most bytes of the message, as sent and as inflated
  * @throws ConnectError resource_exhausted, invalid_argument, canceled
  */
 export async function checkedBody(
   request: IncomingMessage,
   header: Headers,
-  type: DescMessage,
-  limit: number,
-): Promise<readonly Uint8Array[]> {
+  { extendJson, limit, type }: BodyOptions,
+): Promise<CheckedBody> {
   const contentType = header.get("content-type") ?? "";
   const { encodingHeader, enveloped } = formOf(contentType);
   const encoding = header.get(encodingHeader) ?? "identity";
@@ -40,12 +53,15 @@ export async function checkedBody(
 
   const inflater = INFLATERS.get(encoding);
   // One that nobody knows is Connect's to refuse.
-  if (compressed && inflater === undefined) return [body];
-  const message = compressed && inflater !== undefined ? await inflate(inflater, data, limit) : data;
-  check(message, contentType.includes("json"), type);
+  if (compressed && inflater === undefined) return { body: [body], extended: undefined };
+  const sent = compressed && inflater !== undefined ? await inflate(inflater, data, limit) : data;
+  const json = contentType.includes("json");
+  check(sent, json, type);
+  const extended = json ? extendJson?.(Buffer.from(sent).toString()) : undefined;
+  const message = extended === undefined ? sent : Buffer.from(extended.body);
   header.delete("content-length");
   header.delete(encodingHeader);
-  return enveloped ? [envelopeOf(message), message] : [message];
+  return { body: enveloped ? [envelopeOf(message), message] : [message], extended };
 }
 
 function formOf(contentType: string): { readonly enveloped: boolean; readonly encodingHeader: string } {

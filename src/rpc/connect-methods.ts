@@ -2,7 +2,7 @@ import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../access/backend.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { OpenStream } from "./open-stream.js";
-import type { Call, Method } from "./services.js";
+import type { Call, ExtendedJson, Method } from "./services.js";
 
 /** A backend that has been let in, and by what. */
 export interface Caller {
@@ -13,16 +13,20 @@ export interface Caller {
 /** Where the mount puts who calls. */
 export const CALLER = createContextKey<Caller | undefined>(undefined);
 
+/** Where the mount puts what a request that is JSON holds beyond its message's fields. */
+export const EXTENDED_JSON = createContextKey<ExtendedJson | undefined>(undefined);
+
 /** A method as Connect calls it. */
 export function connectMethod(method: Method, gatekeeper: Gatekeeper) {
   return method.desc.methodKind === "server_streaming" ? streaming(method, gatekeeper) : unary(method);
 }
 
 function unary({ handle }: Method) {
-  return (request: unknown, context: HandlerContext): unknown => {
+  return (request: object, context: HandlerContext): unknown => {
     const { backend } = callerOf(context);
     const call: Call = { backend, signal: context.signal, deadline: deadlineOf(context) };
-    return handle(request, call);
+    const extended = context.values.get(EXTENDED_JSON);
+    return handle(extended === undefined ? request : extended.complete(request), call);
   };
 }
 

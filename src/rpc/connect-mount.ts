@@ -10,7 +10,7 @@ import {
 import { VHOST_HEADER } from "../access/backend.js";
 import { checkedBody } from "./connect-body.js";
 import { answerBadHost, answerNeedsHttp2, answerUnknownMethod, connectError, sayErrors } from "./connect-errors.js";
-import { CALLER, connectMethod } from "./connect-methods.js";
+import { CALLER, connectMethod, EXTENDED_JSON } from "./connect-methods.js";
 import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
@@ -75,7 +75,7 @@ export function connectMount({ gatekeeper, onFault, requestBytes, services }: Co
 
   /** The body, of a caller that has been let in: a refused one's is not read. */
   const admitted = async (
-    { action, desc }: Method,
+    { action, desc, extendJson }: Method,
     universal: UniversalServerRequest,
     request: IncomingMessage,
   ): Promise<readonly Uint8Array[]> => {
@@ -83,7 +83,13 @@ export function connectMount({ gatekeeper, onFault, requestBytes, services }: Co
     const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
     const backend = gatekeeper.admit(credentials, action);
     universal.contextValues = createContextValues().set(CALLER, { backend, credentials });
-    return checkedBody(request, universal.header, desc.input, requestBytes);
+    const { body, extended } = await checkedBody(request, universal.header, {
+      type: desc.input,
+      limit: requestBytes,
+      extendJson,
+    });
+    if (extended !== undefined) universal.contextValues.set(EXTENDED_JSON, extended);
+    return body;
   };
 
   const handler = (request: IncomingMessage, response: ServerResponse): void => {

@@ -47,6 +47,21 @@ export interface ServiceImplementation {
   readonly actions: Readonly<Record<string, BackendAction>>;
   /** In place of the generated code, on the gRPC mount. */
   readonly codec?: Codec;
+  /** Reads what requests that are JSON hold beyond the fields of their messages. */
+  readonly extendJson?: ExtendJson;
+}
+
+/** @returns undefined where there is nothing beyond the fields */
+export type ExtendJson = (body: string) => ExtendedJson | undefined;
+
+export interface ExtendedJson {
+  /** The request without the extension. */
+  readonly body: string;
+  /**
+   * Puts the extension into the request that was read from the body.
+   * @throws CarillonError invalid_argument
+   */
+  complete(request: object): object;
 }
 
 /** The services that both mounts serve. */
@@ -62,16 +77,18 @@ export interface Method {
   readonly action: BackendAction;
   readonly handle: Handle;
   readonly codec: Codec | undefined;
+  readonly extendJson: ExtendJson | undefined;
 }
 
 /** @throws Error when a method is not implemented, or nothing says who may call it */
-export function methodsOf({ actions, codec, implementation, service }: ServiceImplementation): Method[] {
+export function methodsOf(offered: ServiceImplementation): Method[] {
+  const { actions, codec, extendJson, implementation, service } = offered;
   return service.methods.map((desc) => {
     const path = `/${service.typeName}/${desc.name}`;
     const handle = (implementation as Record<string, Handle | undefined>)[desc.localName]?.bind(implementation);
     if (handle === undefined) throw new Error(`${path} is not implemented`);
     const action = Object.hasOwn(actions, desc.localName) ? actions[desc.localName] : undefined;
     if (action === undefined) throw new Error(`${path} declares no action that a backend needs for it`);
-    return { desc, path, action, handle, codec };
+    return { desc, path, action, handle, codec, extendJson };
   });
 }

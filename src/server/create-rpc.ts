@@ -4,6 +4,7 @@ import { PresenceService } from "../../gen/carillon/v1/presence_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { WorkerService } from "../../gen/carillon/v1/worker_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
+import { BroadcastService as BroadcastServiceV1Beta } from "../../gen/websockets/v1beta/websockets_pb.js";
 import type { BrokerRegistry } from "../brokers/registry.js";
 import type { Control } from "../control/control.js";
 import type { Publisher } from "../core/publisher.js";
@@ -12,6 +13,7 @@ import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "..
 import { broadcastCodec } from "../rpc/broadcast-codec.js";
 import { CALL_ACTIONS, CallImplementation } from "../rpc/calls.js";
 import { CONTROL_ACTIONS, ControlImplementation } from "../rpc/control.js";
+import { extractJsonPayloads } from "../rpc/json-payload.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../rpc/presence.js";
 import type { ServiceImplementations } from "../rpc/services.js";
 import { TOKEN_ACTIONS, TokenImplementation } from "../rpc/tokens.js";
@@ -55,9 +57,15 @@ export function createRpc(context: RpcContext): Rpc {
     brokers,
     hasPresence: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic).presence === true,
   });
+  const broadcasting = {
+    implementation: broadcast,
+    actions: BROADCAST_ACTIONS,
+    extendJson: extractJsonPayloads,
+  };
   return {
     services: [
-      { service: BroadcastService, implementation: broadcast, actions: BROADCAST_ACTIONS, codec: broadcastCodec },
+      { ...broadcasting, service: BroadcastService, codec: broadcastCodec },
+      { ...broadcasting, service: BroadcastServiceV1Beta },
       { service: ControlService, implementation: new ControlImplementation(control), actions: CONTROL_ACTIONS },
       {
         service: TokenService,

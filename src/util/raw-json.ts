@@ -7,6 +7,10 @@ interface Member {
   readonly name: string;
   /** JSON text. */
   readonly value: string;
+  /** Position of the value in the object's text, white space before it included. */
+  readonly begin: number;
+  /** Position behind the value, white space after it included. */
+  readonly end: number;
 }
 
 /** The name of an object's first member; undefined for an object without any. */
@@ -31,6 +35,29 @@ export function secondElement(text: string): string | undefined {
   return begin === 0 ? undefined : text.slice(begin, endOfValue(text, begin)).trim();
 }
 
+/** The elements of an array, each as it is written. */
+export function* elementTexts(text: string): Generator<string> {
+  const end = text.lastIndexOf("]");
+  for (let begin = text.indexOf("[") + 1; begin < end; ) {
+    const elementEnd = endOfValue(text, begin);
+    const element = text.slice(begin, elementEnd).trim();
+    if (element !== "") yield element;
+    begin = elementEnd + 1;
+  }
+}
+
+/** An object's text with other values for the members of this name. */
+export function replaceValues(text: string, name: string, replace: (value: string) => string): string {
+  let replaced = "";
+  let end = 0;
+  for (const member of membersOf(text)) {
+    if (member.name !== name) continue;
+    replaced += text.slice(end, member.begin) + replace(member.value);
+    ({ end } = member);
+  }
+  return replaced + text.slice(end);
+}
+
 /** The text between an object's braces, without the members of these names. */
 export function membersText(text: string, without: readonly string[]): string {
   // Only such an escape can hide a name; nearly no text has either.
@@ -49,7 +76,12 @@ function* membersOf(text: string): Generator<Member> {
     const nameEnd = endOfString(text, begin);
     const valueBegin = text.indexOf(":", nameEnd) + 1;
     const valueEnd = endOfValue(text, valueBegin);
-    yield { name: nameAt(text, begin, nameEnd), value: text.slice(valueBegin, valueEnd).trim() };
+    yield {
+      name: nameAt(text, begin, nameEnd),
+      value: text.slice(valueBegin, valueEnd).trim(),
+      begin: valueBegin,
+      end: valueEnd,
+    };
     begin = text.indexOf('"', valueEnd);
   }
 }

@@ -38,6 +38,39 @@ test("R6: an empty list is ok and publishes nothing", async () => {
   }
 });
 
+test("R6: empty topic names are skipped, and a message with no other publishes nothing", async () => {
+  const node = await startNode();
+  const listener = await connect(`${node.ws}/ws`);
+  await listener.join("foo");
+  for (const peer of peersOf(node)) {
+    for (const [method, stage] of [
+      ["Publish", "STAGE_FLUSHED"],
+      ["PublishAsync", "STAGE_ACCEPTED"],
+    ] as const) {
+      const messages = [
+        { topics: ["", "foo"], payload: Buffer.from("1"), id: "a" },
+        { topics: [""], payload: Buffer.from("2"), id: "b" },
+        { topics: ["foo", "", ""], payload: Buffer.from("3"), id: "c" },
+      ];
+      const published = await peer.publish(messages, method);
+      expect(published).toMatchObject({ status: 0 });
+      // JSON leaves out what is unspecified.
+      const none = peer.name === "fetch" ? {} : { stage: "STAGE_UNSPECIFIED" };
+      expect(published.receipts).toEqual([
+        { id: "a", stage },
+        { id: "b", ...none },
+        { id: "c", stage },
+      ]);
+      expect([(await listener.next()).payload, (await listener.next()).payload]).toEqual(["1", "3"]);
+      const alone = await peer.publish([{ topics: ["", ""], id: "d" }], method);
+      expect(alone).toEqual({ status: 0, message: "", receipts: [{ id: "d", ...none }] });
+    }
+    // Checked all the same (O4).
+    const refused = await peer.publish([{ topics: ["foo"] }, { topics: [""], broker: "nope" }]);
+    expect(refused).toMatchObject({ status: 5 });
+  }
+});
+
 test("R6: every message goes to every one of its topics, O1: in order", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws`);

@@ -54,7 +54,7 @@ test.each(["v1", "v1alpha"] as const)("R8: reflection %s lists the services and 
   expect(file.package).toBe("websockets.v1");
   expect(
     file.messageType.find(({ name }) => name === "Message")?.field.map((field) => `${field.name}=${field.number}`),
-  ).toEqual(["command=1", "topics=2", "payload=3", "broker=4", "event=10", "id=11"]);
+  ).toEqual(["command=1", "topics=2", "payload=3", "event=10", "id=11", "broker=12", "text=13"]);
 });
 
 test("L7: an open reflection stream does not hold up a stop", async () => {

@@ -21,6 +21,7 @@ export interface PeerMessage {
   readonly broker?: string;
   readonly event?: string;
   readonly id?: string;
+  readonly text?: string;
 }
 
 export type PeerMethod = "Publish" | "PublishAsync";

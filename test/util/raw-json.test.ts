@@ -1,5 +1,12 @@
 import fc from "fast-check";
-import { firstName, membersText, secondElement, valueText } from "../../src/util/raw-json.js";
+import {
+  elementTexts,
+  firstName,
+  membersText,
+  replaceValues,
+  secondElement,
+  valueText,
+} from "../../src/util/raw-json.js";
 
 /** Names as JSON may write them: plain, or with every character escaped. */
 const names = fc.oneof(fc.constantFrom("sid", "channel", "data", "1", "__proto__", "", '"', "\\"), fc.string());
@@ -67,4 +74,19 @@ test("I7: an array's second element is its text", () => {
       expect(secondElement(`${space}[${inner.join(",")}]`)).toBe(elements[0]?.trim());
     }),
   );
+});
+
+test("gives an array's elements as they are written", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(values, spaces, spaces)), spaces, (elements, space) => {
+      const text = `${space}[${elements.map(([value, before, after]) => before + value + after).join(",") || space}]${space}`;
+      expect([...elementTexts(text)]).toEqual(elements.map(([value]) => value.trim()));
+    }),
+  );
+});
+
+test("replaces the values of a member and leaves all other text", () => {
+  const text = ' {"a" : 1.0 ,"b":{"a":2},"\\u0061":"}" }';
+  expect(replaceValues(text, "a", (value) => `<${value}>`)).toBe(' {"a" :<1.0>,"b":{"a":2},"\\u0061":<"}">}');
+  expect(replaceValues(text, "c", () => "")).toBe(text);
 });

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/types.proto.
  */
 export const file_carillon_v1_types: GenFile = /*@__PURE__*/
-  fileDesc("ChdjYXJpbGxvbi92MS90eXBlcy5wcm90bxILY2FyaWxsb24udjEiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiTAoLUGVybWlzc2lvbnMSDAoEam9pbhgBIAMoCRIPCgdwdWJsaXNoGAIgAygJEgwKBGNhbGwYAyADKAkSEAoIcHJlc2VuY2UYBCADKAlCGFoWY2FyaWxsb24vdjE7Y2FyaWxsb252MWIGcHJvdG8z");
+  fileDesc("ChdjYXJpbGxvbi92MS90eXBlcy5wcm90bxILY2FyaWxsb24udjEiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiTAoLUGVybWlzc2lvbnMSDAoEam9pbhgBIAMoCRIPCgdwdWJsaXNoGAIgAygJEgwKBGNhbGwYAyADKAkSEAoIcHJlc2VuY2UYBCADKAlCgAEKDmlvLmNhcmlsbG9uLnYxUAFaQWdpdGh1Yi5jb20vY2FyaWxsb24tYnJva2VyL2NhcmlsbG9uL2dlbi9nby9jYXJpbGxvbi92MTtjYXJpbGxvbnYxqgILQ2FyaWxsb24uVjHKAgtDYXJpbGxvblxWMeoCDENhcmlsbG9uOjpWMWIGcHJvdG8z");
 
 /**
  * @generated from message carillon.v1.Header

@@ -2,8 +2,8 @@
 // @generated from file websockets/v1/websockets.proto (package websockets.v1, syntax proto3)
 /* eslint-disable */
 
-// The messages are wire-compatible with the published websockets.v1 package: fields 1 to 9 are the original's, what
-// Carillon adds has numbers from 10 up.
+// The messages are wire-compatible with the published websockets.v1 package, whose Message has the fields 1 to 3. Fields
+// that Carillon adds have numbers from 10 up.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -13,7 +13,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file websockets/v1/websockets.proto.
  */
 export const file_websockets_v1_websockets: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWJzb2NrZXRzL3YxL3dlYnNvY2tldHMucHJvdG8SDXdlYnNvY2tldHMudjEiZgoHTWVzc2FnZRIPCgdjb21tYW5kGAEgASgJEg4KBnRvcGljcxgCIAMoCRIPCgdwYXlsb2FkGAMgASgMEg4KBmJyb2tlchgEIAEoCRINCgVldmVudBgKIAEoCRIKCgJpZBgLIAEoCSIzCgdSZXF1ZXN0EigKCG1lc3NhZ2VzGAEgAygLMhYud2Vic29ja2V0cy52MS5NZXNzYWdlIkAKCFJlc3BvbnNlEgoKAm9rGAEgASgIEigKCHJlY2VpcHRzGAogAygLMhYud2Vic29ja2V0cy52MS5SZWNlaXB0IjoKB1JlY2VpcHQSCgoCaWQYASABKAkSIwoFc3RhZ2UYAiABKA4yFC53ZWJzb2NrZXRzLnYxLlN0YWdlKlcKBVN0YWdlEhUKEVNUQUdFX1VOU1BFQ0lGSUVEEAASEgoOU1RBR0VfQUNDRVBURUQQARIRCg1TVEFHRV9GTFVTSEVEEAISEAoMU1RBR0VfU1RPUkVEEAMy1QEKEEJyb2FkY2FzdFNlcnZpY2USOgoHUHVibGlzaBIWLndlYnNvY2tldHMudjEuUmVxdWVzdBoXLndlYnNvY2tldHMudjEuUmVzcG9uc2USPwoMUHVibGlzaEFzeW5jEhYud2Vic29ja2V0cy52MS5SZXF1ZXN0Ghcud2Vic29ja2V0cy52MS5SZXNwb25zZRJECg1QdWJsaXNoU3RyZWFtEhYud2Vic29ja2V0cy52MS5SZXF1ZXN0Ghcud2Vic29ja2V0cy52MS5SZXNwb25zZSgBMAFCHFoad2Vic29ja2V0cy92MTt3ZWJzb2NrZXRzdjFiBnByb3RvMw");
+  fileDesc("Ch53ZWJzb2NrZXRzL3YxL3dlYnNvY2tldHMucHJvdG8SDXdlYnNvY2tldHMudjEidAoHTWVzc2FnZRIPCgdjb21tYW5kGAEgASgJEg4KBnRvcGljcxgCIAMoCRIPCgdwYXlsb2FkGAMgASgMEg0KBWV2ZW50GAogASgJEgoKAmlkGAsgASgJEg4KBmJyb2tlchgMIAEoCRIMCgR0ZXh0GA0gASgJIjMKB1JlcXVlc3QSKAoIbWVzc2FnZXMYASADKAsyFi53ZWJzb2NrZXRzLnYxLk1lc3NhZ2UiQAoIUmVzcG9uc2USCgoCb2sYASABKAgSKAoIcmVjZWlwdHMYCiADKAsyFi53ZWJzb2NrZXRzLnYxLlJlY2VpcHQiOgoHUmVjZWlwdBIKCgJpZBgBIAEoCRIjCgVzdGFnZRgCIAEoDjIULndlYnNvY2tldHMudjEuU3RhZ2UqVwoFU3RhZ2USFQoRU1RBR0VfVU5TUEVDSUZJRUQQABISCg5TVEFHRV9BQ0NFUFRFRBABEhEKDVNUQUdFX0ZMVVNIRUQQAhIQCgxTVEFHRV9TVE9SRUQQAzLVAQoQQnJvYWRjYXN0U2VydmljZRI6CgdQdWJsaXNoEhYud2Vic29ja2V0cy52MS5SZXF1ZXN0Ghcud2Vic29ja2V0cy52MS5SZXNwb25zZRI/CgxQdWJsaXNoQXN5bmMSFi53ZWJzb2NrZXRzLnYxLlJlcXVlc3QaFy53ZWJzb2NrZXRzLnYxLlJlc3BvbnNlEkQKDVB1Ymxpc2hTdHJlYW0SFi53ZWJzb2NrZXRzLnYxLlJlcXVlc3QaFy53ZWJzb2NrZXRzLnYxLlJlc3BvbnNlKAEwAUKxAQoZaW8uY2FyaWxsb24ud2Vic29ja2V0cy52MVABWkVnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vd2Vic29ja2V0cy92MTt3ZWJzb2NrZXRzdjGqAhZDYXJpbGxvbi5XZWJzb2NrZXRzLlYxygIWQ2FyaWxsb25cV2Vic29ja2V0c1xWMeoCGENhcmlsbG9uOjpXZWJzb2NrZXRzOjpWMWIGcHJvdG8z");
 
 /**
  * One payload for one or more topics.
@@ -30,25 +30,18 @@ export type Message = Message$1<"websockets.v1.Message"> & {
 
   /**
    * 1 or more names of 1 to 255 bytes, without control characters or white space, not beginning with "@", "#" or "$".
-   * A name given twice counts once.
+   * A name given twice counts once. Empty names are skipped; a message with no other name publishes nothing.
    *
    * @generated from field: repeated string topics = 2;
    */
   topics: string[];
 
   /**
-   * Any bytes, 1 MiB at most unless configured otherwise.
+   * Any bytes, 1 MiB at most unless configured otherwise. In JSON they are base64: `text` and `json` take what they say.
    *
    * @generated from field: bytes payload = 3;
    */
   payload: Uint8Array;
-
-  /**
-   * The broker to publish through. Empty: the default one.
-   *
-   * @generated from field: string broker = 4;
-   */
-  broker: string;
 
   /**
    * A name for what happened, shown to clients that asked for metadata. Empty: none. 255 bytes at most.
@@ -63,6 +56,21 @@ export type Message = Message$1<"websockets.v1.Message"> & {
    * @generated from field: string id = 11;
    */
   id: string;
+
+  /**
+   * The broker to publish through. Empty: the default one.
+   *
+   * @generated from field: string broker = 12;
+   */
+  broker: string;
+
+  /**
+   * The payload as text: published as its UTF-8. Not together with `payload`. In requests that are JSON there is a third
+   * way, the member "json": any JSON value, published as the text that was sent, digit for digit.
+   *
+   * @generated from field: string text = 13;
+   */
+  text: string;
 };
 
 /**
@@ -133,6 +141,8 @@ export type Receipt = Message$1<"websockets.v1.Receipt"> & {
   id: string;
 
   /**
+   * Unspecified for a message that had empty topic names only: nothing was published.
+   *
    * @generated from field: websockets.v1.Stage stage = 2;
    */
   stage: Stage;

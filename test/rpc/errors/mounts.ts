@@ -34,7 +34,8 @@ const MALFORMED: readonly { readonly json: boolean; readonly bytes: Uint8Array }
     "0a0a12056865617264520180", // event: not UTF-8
     "0a0a120568656172645a0180", // id: not UTF-8
     "0a0a120568656172640a0180", // command: not UTF-8
-    "0a0a12056865617264220180", // broker: not UTF-8
+    "0a0a12056865617264620180", // broker: not UTF-8
+    "0a0a120568656172646a0180", // text: not UTF-8
   ].map((hex) => ({ json: false, bytes: Buffer.from(hex, "hex") })),
   ...[
     "",
@@ -46,6 +47,9 @@ const MALFORMED: readonly { readonly json: boolean; readonly bytes: Uint8Array }
     '{"messages":[null]}',
     '{"messages":[{"topics":"heard"}]}',
     '{"messages":[{"topics":["heard"],"payload":"not base64!"}]}',
+    '{"messages":[{"topics":["heard"],"json":1}]',
+    '{"messages":[{"topics":["heard"],"json":01}]}',
+    '{"messages":[{"topics":["heard"],"text":"\\ud800"}]}',
     '{"messages":[{"topics":["heard","\\ud800"]}]}',
     '{"messages":[{"topics":["heard"],"event":"\\udc00"}]}',
   ].map((text) => ({ json: true, bytes: Buffer.from(text) })),

@@ -10,7 +10,7 @@ const many = (count: number): string[] => Array.from({ length: count }, (_, posi
 /** What is wrong with a publish, whatever the broker: each of these is refused, and together in all of the row's words. */
 const REFUSED: Readonly<Record<string, readonly PeerMessage[]>> = {
   E1: [{ topics: [], payload }, { payload }],
-  E2: ["", long, "@heard", "#heard", "$heard", "he ard", "heard\u0000", "heard\u2028"].map((bad) => ({
+  E2: [long, "@heard", "#heard", "$heard", "he ard", "heard\u0000", "heard\u2028"].map((bad) => ({
     topics: ["heard", bad],
   })),
   E3: ["join", "leave", "PUBLISH"].map((command) => ({ topics, command })),
@@ -21,6 +21,7 @@ const REFUSED: Readonly<Record<string, readonly PeerMessage[]>> = {
     { topics, id: label },
   ]),
   E7: [{ topics: many(1_001) }],
+  E28: [{ topics, payload, text: "x" }],
   E9: [{ topics: many(65), payload: Buffer.alloc(1_048_576, 97) }],
 };
 

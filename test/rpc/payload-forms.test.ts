@@ -1,0 +1,143 @@
+import { MessageSchema } from "../../gen/websockets/v1/websockets_pb.js";
+import {
+  MessageSchema as MessageV1Beta,
+  BroadcastService as V1Beta,
+} from "../../gen/websockets/v1beta/websockets_pb.js";
+import { connect } from "../support/client.js";
+import { startNode, type TestNode } from "../support/node.js";
+import { peersOf } from "../support/peers.js";
+import { callersOf } from "./support/mounts.js";
+
+const SERVICES = ["websockets.v1.BroadcastService", "websockets.v1beta.BroadcastService"];
+
+interface JsonAnswer {
+  readonly status: number;
+  readonly body: { readonly code?: string; readonly message?: string; readonly receipts?: readonly object[] };
+}
+
+/** Sends JSON text as any HTTP client does. */
+async function post(
+  node: TestNode,
+  messages: string,
+  { contentType = "application/json", method = "Publish", service = "websockets.v1.BroadcastService" } = {},
+): Promise<JsonAnswer> {
+  const response = await fetch(`${node.http}/${service}/${method}`, {
+    method: "POST",
+    headers: { "content-type": contentType },
+    body: `{"messages":[${messages}]}`,
+  });
+  return { status: response.status, body: (await response.json()) as JsonAnswer["body"] };
+}
+
+async function listening(node: TestNode) {
+  const listener = await connect(`${node.ws}/ws`);
+  await listener.join("a");
+  return listener;
+}
+
+/** Each text is published as it stands. */
+const VALUES = [
+  "5",
+  "null",
+  "true",
+  '""',
+  '"te\\u0073t"',
+  "1.10",
+  "1E5",
+  "123456789012345678901234567890",
+  '{"b":1,"a":2,"10":3,"9":4,"a":5}',
+  '[ 1 , [2], {"json" : "}]\\"{["} ]',
+  '"größe"',
+];
+
+test.each(SERVICES)("R11, O13: %s publishes json as the text that was sent", async (service) => {
+  const node = await startNode();
+  const listener = await listening(node);
+  for (const method of ["Publish", "PublishAsync"]) {
+    for (const value of VALUES) {
+      const { status } = await post(node, `{"topics":["a"],"json": ${value} }`, { method, service });
+      expect([value, status]).toEqual([value, 200]);
+      expect(await listener.next()).toEqual({ topic: "a", payload: value });
+    }
+  }
+  const batch = VALUES.map((value) => `{"json":${value},"topics":["a"],"payload":null}`).join(" , ");
+  await post(node, `{"topics":["a"],"payload":"AA=="}, ${batch}, {"topics":["a"],"text":"[1.0]"}`, { service });
+  const heard = await Promise.all(["", ...VALUES, ""].map(() => listener.next()));
+  expect(heard.map(({ payload }) => payload)).toEqual(["\0", ...VALUES, "[1.0]"]);
+});
+
+test("R11: json is found by an escaped name, and in a media type with parameters; given twice, it is refused", async () => {
+  const node = await startNode();
+  const listener = await listening(node);
+  await post(node, '{"topics":["a"],"js\\u006fn":1.0}');
+  expect((await listener.next()).payload).toBe("1.0");
+  await post(node, '{"json":2.0,"topics":["a"]}', { contentType: "application/json; charset=utf-8" });
+  expect((await listener.next()).payload).toBe("2.0");
+  expect(await post(node, '{"json":1,"topics":["a"],"json":2.0}')).toMatchObject({ status: 400 });
+});
+
+test("R11: text is published as UTF-8 by every protocol", async () => {
+  const node = await startNode();
+  const listener = await listening(node);
+  for (const peer of peersOf(node)) {
+    const texts = ["test", "größe 🎵", '{"n":1.10}'];
+    expect(await peer.publish(texts.map((text) => ({ topics: ["a"], text })))).toMatchObject({ status: 0 });
+    for (const text of texts) expect((await listener.next()).payload).toBe(text);
+  }
+});
+
+test.each(SERVICES)("E28: %s refuses a payload in two forms, and publishes nothing of the request", async (service) => {
+  const node = await startNode();
+  const listener = await listening(node);
+  const forms = { payload: '"payload":"AAAA"', text: '"text":"b"', json: '"json":null' };
+  for (const [first, second] of [
+    ["payload", "text"],
+    ["payload", "json"],
+    ["text", "json"],
+  ] as const) {
+    const both = `{"topics":["a"],${forms[first]},${forms[second]}}`;
+    expect(await post(node, `{"topics":["a"],"text":"x"},${both}`, { service })).toEqual({
+      status: 400,
+      body: {
+        code: "invalid_argument",
+        message: `messages[1].${second}: only one of payload, text and json may be given`,
+      },
+    });
+  }
+  await post(node, '{"topics":["a"],"text":"sentinel"}');
+  expect((await listener.next()).payload).toBe("sentinel");
+});
+
+test("R11: protobuf has no field json: one is unknown (R10)", () => {
+  expect(MessageSchema.fields.map(({ name }) => name)).not.toContain("json");
+});
+
+test("R12: v1beta has its own field numbers, and the answers of v1, on both ports", async () => {
+  const node = await startNode({ brokers: { memory: { driver: "memory" }, other: { driver: "memory" } } });
+  const listener = await listening(node);
+  expect(MessageV1Beta.fields.slice(0, 4).map(({ name, number }) => [number, name])).toEqual([
+    [1, "command"],
+    [2, "broker"],
+    [3, "topics"],
+    [4, "payload"],
+  ]);
+  const message = { command: "publish", broker: "memory", topics: ["a"], payload: Buffer.from("hi"), id: "1" };
+  for (const caller of callersOf(node)) {
+    for (const [method, stage] of [
+      [V1Beta.method.publish, 2],
+      [V1Beta.method.publishAsync, 1],
+    ] as const) {
+      const { answer, status } = await caller.call(method, { messages: [message, { ...message, id: "2" }] });
+      expect([caller.name, status, answer.ok]).toEqual([caller.name, 0, true]);
+      expect(answer.receipts.map(({ id, stage: reached }) => [id, reached])).toEqual([
+        ["1", stage],
+        ["2", stage],
+      ]);
+      for (const _ of answer.receipts) expect(await listener.next()).toEqual({ topic: "a", payload: "hi" });
+    }
+    expect(await caller.call(V1Beta.method.publish, { messages: [{ ...message, broker: "nope" }] })).toMatchObject({
+      status: 5,
+      message: 'messages[0].broker: no broker named "nope"; known: memory, other',
+    });
+  }
+});
