@@ -15,11 +15,6 @@ export interface Written {
  * @param limit - most bytes
  * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large. cancelled: it was cut off
  */
-export async function readJson(request: IncomingMessage, limit: number): Promise<unknown> {
-  return (await readWritten(request, limit)).value;
-}
-
-/** The same, and its text. */
 export async function readWritten(request: IncomingMessage, limit: number): Promise<Written> {
   const body = await readBody(request, limit);
   try {

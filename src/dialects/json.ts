@@ -50,12 +50,11 @@ export function payloadValue(payload: Uint8Array): PayloadValue {
 }
 
 /**
- * The payload that {@link payloadValue} makes this value of again (rule D3): a text as it is, so that all dialects read it, unless
- * that would be read as another value or cannot be UTF-8; all else as its JSON text.
- * @returns undefined where it is nested too deeply to be written
+ * The payload that {@link payloadValue} makes this value of again (rule D3): a string as it is, so that all dialects read it, unless
+ * that would be read as another value or cannot be UTF-8; anything else as the JSON text that was sent.
+ * @param written - makes the value's JSON text
  */
-export function payloadOf(value: unknown): Uint8Array | undefined {
+export function payloadOf(value: unknown, written: () => string): Uint8Array {
   const plain = typeof value === "string" && !hasLoneSurrogate(value) && parseJson(value) === undefined;
-  const text = plain ? value : jsonText(value);
-  return text === undefined ? undefined : Buffer.from(text);
+  return Buffer.from(plain ? value : written());
 }

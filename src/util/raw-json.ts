@@ -3,27 +3,38 @@
  * that look like numbers, and members of the same name. All functions take text that is known to be JSON.
  */
 
-interface Member {
-  readonly name: string;
-  /** JSON text. */
-  readonly value: string;
-  /** Position of the value in the object's text, white space before it included. */
-  readonly begin: number;
-  /** Position behind the value, white space after it included. */
-  readonly end: number;
-}
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPENING_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
 
 /** The name of an object's first member; undefined for an object without any. */
 export function firstName(text: string): string | undefined {
   const begin = text.indexOf('"');
-  return begin === -1 ? undefined : nameAt(text, begin, endOfString(text, begin));
+  return begin === -1 ? undefined : readName(text.slice(begin, endOfString(text, begin)));
 }
 
 /** The value of an object's member, as it is written: the last one of that name, as JSON.parse has it. */
 export function valueText(text: string, name: string): string | undefined {
-  let value: string | undefined;
-  for (const member of membersOf(text)) if (member.name === name) ({ value } = member);
-  return value;
+  return valueTexts(text, [name])[0];
+}
+
+/**
+ * The same for several names at once, in their order. Takes linear time, whatever the object's depth and number of members.
+ * @param text - from UTF-8, so that it has no lone surrogates
+ */
+export function valueTexts(text: string, names: readonly string[]): (string | undefined)[] {
+  const quoted = names.map((name) => JSON.stringify(name));
+  const values = names.map((): string | undefined => undefined);
+  forEachMember(text, (name, begin, end) => {
+    let position = quoted.indexOf(name);
+    if (position === -1 && name.includes("\\")) position = names.indexOf(readName(name));
+    if (position !== -1) values[position] = text.slice(begin, end);
+  });
+  return values.map((value) => (value === undefined ? undefined : detach(value.trim(), text)));
 }
 
 /**
@@ -49,50 +60,49 @@ export function* elementTexts(text: string): Generator<string> {
 /** An object's text with other values for the members of this name. */
 export function replaceValues(text: string, name: string, replace: (value: string) => string): string {
   let replaced = "";
-  let end = 0;
-  for (const member of membersOf(text)) {
-    if (member.name !== name) continue;
-    replaced += text.slice(end, member.begin) + replace(member.value);
-    ({ end } = member);
-  }
-  return replaced + text.slice(end);
+  let kept = 0;
+  forEachMember(text, (written, begin, end) => {
+    if (readName(written) !== name) return;
+    replaced += text.slice(kept, begin) + replace(text.slice(begin, end).trim());
+    kept = end;
+  });
+  return replaced + text.slice(kept);
 }
 
-/** The text between an object's braces, without the members of these names. */
+/** The text between an object's braces, without the members of these names. The others stay as they are written. */
 export function membersText(text: string, without: readonly string[]): string {
   // Only such an escape can hide a name; nearly no text has either.
   if (!text.includes("\\u") && !without.some((name) => text.includes(`"${name}"`)))
     return text.trim().slice(1, -1).trim();
   const kept: string[] = [];
-  for (const { name, value } of membersOf(text)) {
-    if (!without.includes(name)) kept.push(`${JSON.stringify(name)}:${value}`);
-  }
+  forEachMember(text, (name, begin, end) => {
+    if (!without.includes(readName(name))) kept.push(`${name}:${text.slice(begin, end).trim()}`);
+  });
   return kept.join(",");
 }
 
-function* membersOf(text: string): Generator<Member> {
+/** @param visit - told each member's name as it is written, with its quotes, and the positions of its value */
+function forEachMember(text: string, visit: (name: string, begin: number, end: number) => void): void {
   // Between members, and behind the last, there is no quote.
   for (let begin = text.indexOf('"'); begin !== -1; ) {
     const nameEnd = endOfString(text, begin);
     const valueBegin = text.indexOf(":", nameEnd) + 1;
     const valueEnd = endOfValue(text, valueBegin);
-    yield {
-      name: nameAt(text, begin, nameEnd),
-      value: text.slice(valueBegin, valueEnd).trim(),
-      begin: valueBegin,
-      end: valueEnd,
-    };
+    visit(text.slice(begin, nameEnd), valueBegin, valueEnd);
     begin = text.indexOf('"', valueEnd);
   }
 }
 
-function nameAt(text: string, begin: number, end: number): string {
-  return JSON.parse(text.slice(begin, end)) as string;
+function readName(written: string): string {
+  return written.includes("\\") ? (JSON.parse(written) as string) : written.slice(1, -1);
 }
 
+/** @param begin - the position of the opening quote. @returns the position behind the closing one */
 function endOfString(text: string, begin: number): number {
+  const quote = text.indexOf('"', begin + 1);
+  if (text.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
   let at = begin + 1;
-  for (; text[at] !== '"'; at += 1) if (text[at] === "\\") at += 1;
+  for (; text.charCodeAt(at) !== QUOTE; at += 1) if (text.charCodeAt(at) === BACKSLASH) at += 1;
   return at + 1;
 }
 
@@ -100,10 +110,15 @@ function endOfString(text: string, begin: number): number {
 function endOfValue(text: string, begin: number): number {
   let depth = 0;
   for (let at = begin; ; at += 1) {
-    const character = text[at];
-    if (character === '"') at = endOfString(text, at) - 1;
-    else if (character === "{" || character === "[") depth += 1;
-    else if (depth === 0 && (character === "," || character === "}" || character === "]")) return at;
-    else if (character === "}" || character === "]") depth -= 1;
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at) - 1;
+    else if (code === OPENING_BRACE || code === OPENING_BRACKET) depth += 1;
+    else if (depth === 0 && (code === COMMA || code === CLOSING_BRACE || code === CLOSING_BRACKET)) return at;
+    else if (code === CLOSING_BRACE || code === CLOSING_BRACKET) depth -= 1;
   }
+}
+
+/** A copy of a part, where it is small: a slice keeps the whole text in memory, an id that of a frame of 1 MiB. */
+function detach(part: string, text: string): string {
+  return part.length * 2 < text.length ? Buffer.from(part).toString() : part;
 }

@@ -1,9 +1,10 @@
 import type { Backend } from "../../access/backend.js";
 import type { Publisher } from "../../core/publisher.js";
-import { jsonText } from "../../dialects/json.js";
+import { hasLoneSurrogate } from "../../dialects/json.js";
 import { CarillonError } from "../../errors.js";
+import { valueText } from "../../util/raw-json.js";
 import { answerJson } from "../http.js";
-import { readChannel, readFields } from "./body.js";
+import { type Body, readBody, readChannel } from "./body.js";
 import type { Method } from "./call.js";
 
 export interface MessagesOptions {
@@ -17,9 +18,9 @@ export function messages({ onPublished, publisher }: MessagesOptions): Method {
   return {
     action: "publish",
     handle: async ({ backend, request, response }) => {
-      const fields = await readFields(request);
-      const channel = readChannel(backend, fields);
-      const payload = Buffer.from(textOf(fields["data"]));
+      const body = await readBody(request);
+      const channel = readChannel(backend, body.fields);
+      const payload = Buffer.from(dataOf(body));
       const begin = performance.now();
       const id = await publish(publisher, backend, channel, payload);
       onPublished((performance.now() - begin) / 1_000);
@@ -46,11 +47,11 @@ async function publish(
   }
 }
 
-/** What is no string is sent as its JSON text. */
-function textOf(data: unknown): string {
-  if (typeof data === "string") return data;
+/** A string's characters; any other value's JSON text, as it was sent. */
+function dataOf({ fields, text }: Body): string {
+  const { data } = fields;
   if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");
-  const text = jsonText(data);
-  if (text === undefined) throw new CarillonError("invalid_argument", "data is nested too deeply");
-  return text;
+  if (typeof data !== "string") return valueText(text, "data") ?? "null";
+  if (hasLoneSurrogate(data)) throw new CarillonError("invalid_argument", "data is not valid Unicode");
+  return data;
 }

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { answerJson } from "../http.js";
-import { readChannel, readFields } from "./body.js";
+import { readBody, readChannel } from "./body.js";
 import type { Method } from "./call.js";
 
 /** Makes tokens for the clients of one vhost. */
@@ -30,10 +30,9 @@ export function channelTokens(issuerOf: (vhost: string) => Issuer): Method {
   return {
     action: "tokens",
     handle: async ({ backend, request, response }) => {
-      const fields = await readFields(request);
+      const { fields } = await readBody(request);
       // Clients that ask for a token of their channel by themselves do not say that it is one.
-      const { category = CHANNEL_CATEGORY } = fields;
-      if (category !== CHANNEL_CATEGORY) {
+      if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
         throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
       }
       const { token } = await issuerOf(backend.vhost).channel(readChannel(backend, fields));

@@ -4,8 +4,8 @@ import { type Fields, isObject, parseJson, payloadOf } from "../json.js";
 import { isChannelName } from "./channel.js";
 
 export interface Request {
-  /** Undefined for a notification, which wants no answer but an error. */
-  readonly id: number | undefined;
+  /** JSON text, as the client wrote it; undefined for a notification, which wants no answer but an error. */
+  readonly id: string | undefined;
   readonly method: string;
   readonly params: unknown;
   /** All of it, as it is written. */
@@ -14,7 +14,7 @@ export interface Request {
 
 type Decoded =
   | { readonly ok: true; readonly request: Request }
-  | { readonly ok: false; readonly id: number | undefined; readonly why: string };
+  | { readonly ok: false; readonly id: string | undefined; readonly why: string };
 
 /** What is to be published. */
 export interface Publication {
@@ -23,15 +23,22 @@ export interface Publication {
   readonly payload: Uint8Array;
 }
 
-/** Reads one frame of a client. Whatever is an object and has no member of a wrong kind is a request. */
+/** Reads one frame of a client. An object without a member of a wrong kind is a request. */
 export function decode(text: string): Decoded {
   const frame = parseJson(text);
   if (!isObject(frame)) return { ok: false, id: undefined, why: "not a JSON object" };
-  const { id = 0, method = "", params } = frame;
-  if (id !== null && !Number.isSafeInteger(id)) return { ok: false, id: undefined, why: "id is no integer" };
-  const wanted = id === 0 || id === null ? undefined : (id as number);
-  if (typeof method !== "string") return { ok: false, id: wanted, why: "method is no string" };
-  return { ok: true, request: { id: wanted, method, params, text } };
+  const { params } = frame;
+  const id = frame["id"] ?? 0;
+  const method = frame["method"] ?? "";
+  if (!isInteger(id)) return { ok: false, id: undefined, why: "id is no integer" };
+  const written = id === 0 ? undefined : valueText(text, "id");
+  if (typeof method !== "string") return { ok: false, id: written, why: "method is no string" };
+  return { ok: true, request: { id: written, method, params, text } };
+}
+
+/** Integers of any size: those of more than 308 digits are read as infinite. */
+function isInteger(id: unknown): boolean {
+  return typeof id === "number" && (Number.isInteger(id) || !Number.isFinite(id));
 }
 
 /** @throws CarillonError invalid_argument */
@@ -61,10 +68,9 @@ export function publicationIn({ params, text }: Request): Publication {
 export function publicationOf(params: unknown, written: string): Publication {
   const fields = fieldsOf(params);
   const channel = textOf(fields, "channel");
-  const event = textOf(fields, "event");
-  const { payload = null } = fields;
-  const plain = typeof payload === "string" ? payloadOf(payload) : undefined;
-  return { channel, event, payload: plain ?? Buffer.from(valueText(written, "payload") ?? "null") };
+  const event = (fields["event"] ?? undefined) === undefined ? "" : textOf(fields, "event");
+  const payload = payloadOf(fields["payload"], () => valueText(written, "payload") ?? "null");
+  return { channel, event, payload };
 }
 
 /** @throws CarillonError invalid_argument */

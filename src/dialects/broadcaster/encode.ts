@@ -39,13 +39,13 @@ export function messageText(channel: string, message: Told): string {
   return messageTeller(channel, "0")(message);
 }
 
-/** @param result - JSON text */
-export function resultText(id: number, result: string): string {
+/** @param id, result - JSON texts */
+export function resultText(id: string, result: string): string {
   return `{"requestId":${id},"result":${result}}`;
 }
 
 /** Errors are told to whoever sent a notification, too: without an id then. */
-export function errorText(id: number | undefined, error: CarillonError): string {
+export function errorText(id: string | undefined, error: CarillonError): string {
   const requestId = id === undefined ? "" : `"requestId":${id},`;
   return `{${requestId}"error":${errorObject(error)}}`;
 }

@@ -1,20 +1,27 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import { CarillonError } from "../../errors.js";
+import { valueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
-import { answerText, type CommandId } from "./encode.js";
+import { type Fields, hasLoneSurrogate, isObject } from "../json.js";
+import { answerText, malformedText, pongText } from "./encode.js";
 
-type Decoded = { readonly ok: true; readonly received: Received } | { readonly ok: false; readonly why: string };
+/** A frame's members, and the JSON texts of those whose text says more than their value. */
+interface Frame {
+  readonly fields: Fields;
+  /** Undefined for a command without an id. */
+  readonly id: string | undefined;
+  /** Undefined for no payload, and for a string. */
+  readonly payload: string | undefined;
+}
 
-type Fields = Readonly<Record<string, unknown>>;
-
-type Build = (fields: Fields) => Command;
+type Build = (frame: Frame) => Command;
 
 const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "join",
-    (fields) => ({
+    ({ fields }) => ({
       kind: "join",
-      broker: brokerOf(fields),
+      broker: textOf(fields, "broker"),
       topics: topicsOf(fields),
       auth: optionalText(fields, "auth"),
       group: optionalText(fields, "group"),
@@ -22,66 +29,90 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
       presence: flagOf(fields, "presence"),
     }),
   ],
-  ["leave", (fields) => ({ kind: "leave", broker: brokerOf(fields), topics: topicsOf(fields) })],
+  ["leave", ({ fields }) => ({ kind: "leave", broker: textOf(fields, "broker"), topics: topicsOf(fields) })],
   [
     "publish",
-    (fields) => ({
+    ({ fields, payload }) => ({
       kind: "publish",
-      broker: brokerOf(fields),
+      broker: textOf(fields, "broker"),
       topics: topicsOf(fields),
-      payload: payloadOf(fields),
+      payload: payloadOf(fields, payload),
       event: textOf(fields, "event"),
       trigger: textOf(fields, "trigger"),
     }),
   ],
   [
     "call",
-    (fields) => ({
+    ({ fields, payload }) => ({
       kind: "call",
       event: onlyTopicOf(fields),
-      payload: payloadOf(fields),
+      payload: payloadOf(fields, payload),
       timeout: numberOf(fields, "timeout"),
     }),
   ],
-  ["presence", (fields) => ({ kind: "presence", broker: brokerOf(fields), topics: topicsOf(fields) })],
-  ["authenticate", (fields) => ({ kind: "authenticate", token: textOf(fields, "payload") })],
+  ["presence", ({ fields }) => ({ kind: "presence", broker: textOf(fields, "broker"), topics: topicsOf(fields) })],
+  ["authenticate", ({ fields }) => ({ kind: "authenticate", token: textOf(fields, "payload") })],
+  ["ping", () => ({ kind: "idle" })],
 ]);
 
+/** Sent by clients of RoadRunner for a server that has long taken no notice of it. */
+const IGNORED = "headers";
+
+const UNKNOWN = `unknown command; known: ${[...COMMANDS.keys()].join(", ")}`;
+
 /**
- * Reads one frame of a client. A frame that names a command is a command, and whatever is wrong with its other fields
- * refuses that command; any other frame is malformed.
+ * Reads one frame of a client. A frame with a known command is that command, and a fault of its other fields refuses it. One
+ * with an unknown command counts as a command and is answered with an error. Any other frame is malformed.
  */
-export function decode(text: string): Decoded {
-  let frame: unknown;
+export function decode(text: string): Received {
+  let fields: unknown;
   try {
-    frame = JSON.parse(text);
+    fields = JSON.parse(text);
   } catch {
-    return { ok: false, why: "the frame is not JSON" };
+    return malformed("the frame is not JSON");
   }
-  if (!isObject(frame)) return { ok: false, why: "the frame is not a JSON object" };
-  const { command: name, id } = frame;
-  if (name === undefined || name === "") return { ok: false, why: "the frame has no command" };
-  if (typeof name !== "string") return { ok: false, why: "command: not a string" };
-  const build = COMMANDS.get(name);
+  if (!isObject(fields)) return malformed("the frame is not a JSON object");
+  const command = fields["command"] ?? undefined;
+  if (command === undefined) return malformed("the frame has no command");
+  if (typeof command !== "string") return malformed("command: not a string");
+  if (command === IGNORED) return idle(() => undefined);
+  if (command === "") return idle(() => malformedText("the frame has no command"));
+  const build = COMMANDS.get(command);
   if (build === undefined) {
-    return { ok: false, why: `unknown command; known: ${[...COMMANDS.keys()].join(", ")}` };
+    return idle((outcome) => malformedText(outcome.ok ? UNKNOWN : outcome.error.message));
   }
-  if (!isCommandId(id)) return { ok: false, why: "id: neither a string nor a number" };
+  if (!isCommandId(fields["id"])) return malformed("id: neither a string nor a number");
+  return read(command, build, frameOf(fields, text));
+}
 
-  const topics = isListOfStrings(frame["topics"]) ? frame["topics"] : [];
-  const answer = (outcome: Outcome): string => answerText(name, topics, id, outcome);
+function read(name: string, build: Build, frame: Frame): Received {
+  const { fields, id } = frame;
+  const topics = isListOfStrings(fields["topics"]) ? fields["topics"] : [];
+  const answer = (outcome: Outcome): string =>
+    name === "ping" && outcome.ok ? pongText(id) : answerText(name, topics, id, outcome);
   try {
-    return { ok: true, received: { kind: "command", command: build(frame), answer } };
+    return { kind: "command", command: build(frame), answer };
   } catch (cause) {
-    const refusal = answer({ ok: false, error: CarillonError.from(cause) });
-    return { ok: true, received: { kind: "refused", answer: refusal } };
+    return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
   }
 }
 
-function brokerOf(fields: Fields): string {
-  return textOf(fields, "broker");
+/** Looks into the text only where the value alone cannot say how it was written. */
+function frameOf(fields: Fields, text: string): Frame {
+  const { id, payload } = fields;
+  const isWritten = typeof payload === "object" && payload !== null;
+  if (typeof id !== "number" && !isWritten && !text.includes("\\")) {
+    return { fields, id: typeof id === "string" ? JSON.stringify(id) : undefined, payload: undefined };
+  }
+  const [idText, payloadText] = valueTexts(text, ["id", "payload"]);
+  return {
+    fields,
+    id: id === null ? undefined : idText,
+    payload: isWritten ? payloadText : undefined,
+  };
 }
 
+/** A string; null and an absent one are "". */
 function textOf(fields: Fields, name: string): string {
   const value = fields[name] ?? "";
   if (typeof value !== "string") throw invalid(`${name}: not a string`);
@@ -89,22 +120,22 @@ function textOf(fields: Fields, name: string): string {
 }
 
 function optionalText(fields: Fields, name: string): string | undefined {
-  return fields[name] === undefined ? undefined : textOf(fields, name);
+  return (fields[name] ?? undefined) === undefined ? undefined : textOf(fields, name);
 }
 
 function flagOf(fields: Fields, name: string): boolean | undefined {
-  const value = fields[name];
+  const value = fields[name] ?? undefined;
   if (value === undefined || typeof value === "boolean") return value;
   throw invalid(`${name}: neither true nor false`);
 }
 
 function numberOf(fields: Fields, name: string): number | undefined {
-  const value = fields[name];
+  const value = fields[name] ?? undefined;
   if (value === undefined || typeof value === "number") return value;
   throw invalid(`${name}: not a number`);
 }
 
-/** A call's topic is the event that it is about. */
+/** The topic of a call is the name of its event. */
 function onlyTopicOf(fields: Fields): string {
   const topics = topicsOf(fields);
   const [topic] = topics;
@@ -119,33 +150,30 @@ function topicsOf(fields: Fields): readonly string[] {
   return value;
 }
 
-/** A string as its UTF-8, an object or a list as its JSON text. */
-function payloadOf(fields: Fields): Uint8Array {
+/** A string as its UTF-8, an object or a list as the JSON text that was sent. */
+function payloadOf(fields: Fields, written: string | undefined): Uint8Array {
+  if (written !== undefined) return Buffer.from(written);
   const value = fields["payload"] ?? "";
-  if (typeof value === "string") return Buffer.from(value);
-  if (typeof value === "object") return Buffer.from(jsonText(value));
-  throw invalid("payload: neither a string, an object nor a list");
-}
-
-/** Reading JSON takes any depth, writing it does not. */
-function jsonText(value: object): string {
-  try {
-    return JSON.stringify(value);
-  } catch (cause) {
-    throw new CarillonError("invalid_argument", "payload: nested too deeply", { cause });
-  }
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (typeof value !== "string") throw invalid("payload: neither a string, an object nor a list");
+  if (hasLoneSurrogate(value)) throw invalid("payload: not valid Unicode");
+  return Buffer.from(value);
 }
 
 function isListOfStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
-function isCommandId(value: unknown): value is CommandId | undefined {
-  return value === undefined || typeof value === "string" || (typeof value === "number" && Number.isFinite(value));
+function isCommandId(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === "string" || typeof value === "number";
+}
+
+/** A frame that asks for nothing but counts as a command. */
+function idle(answer: (outcome: Outcome) => string | undefined): Received {
+  return { kind: "command", command: { kind: "idle" }, answer };
+}
+
+function malformed(why: string): Received {
+  return { kind: "malformed", answer: malformedText(why) };
 }
 
 function invalid(message: string): CarillonError {

@@ -1,7 +1,7 @@
 import type { Notice } from "../../core/notice.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received } from "../dialect.js";
 import { decode } from "./decode.js";
-import { malformedText, messageEncoding, messageEncodingWithMetadata, noticeText } from "./encode.js";
+import { messageEncoding, messageEncodingWithMetadata, noticeText } from "./encode.js";
 
 /** RoadRunner's websockets protocol on `/ws`, with what Carillon adds for clients that ask (the W rules). */
 export class NativeDialect implements Dialect {
@@ -22,8 +22,7 @@ class NativeConversation implements Conversation {
   }
 
   receive(text: string): Received {
-    const decoded = decode(text);
-    return decoded.ok ? decoded.received : { kind: "malformed", answer: malformedText(decoded.why) };
+    return decode(text);
   }
 
   noticeText(notice: Notice): string {

@@ -2,10 +2,8 @@ import { isUtf8 } from "node:buffer";
 import type { Outcome, PresentResult, Result } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
+import type { CarillonError } from "../../errors.js";
 import type { MessageEncoding } from "../dialect.js";
-
-/** What a client may give a command to tell its answer by. */
-export type CommandId = string | number;
 
 /** `{"topic":…,"payload":…}` and nothing else; with `"encoding":"base64"` where the payload is not UTF-8. */
 export const messageEncoding: MessageEncoding = {
@@ -27,29 +25,44 @@ export const messageEncodingWithMetadata: MessageEncoding = {
   presenceText,
 };
 
-/** The answer to a command: `@join` for yes, `#join` for no, with the topics as the client gave them, or what it asked for. */
+/**
+ * The answer to a command: `@join` for yes, `#join` for no, with the topics as the client gave them, or what it asked for.
+ * @param id - JSON text, as the client wrote it; undefined for none
+ */
 export function answerText(
   command: string,
   topics: readonly string[],
-  id: CommandId | undefined,
+  id: string | undefined,
   outcome: Outcome,
 ): string {
   const result = outcome.ok ? outcome.result : undefined;
   if (result?.kind === "part") return partText(result, id);
-  const payload = result?.kind === "present" ? presentPayload(result) : topics;
-  const answer: Record<string, unknown> = { topic: `${outcome.ok ? "@" : "#"}${command}`, payload };
-  if (id !== undefined) {
-    answer["id"] = id;
-    if (result?.kind === "left") answer["left"] = result.topics;
-    if (!outcome.ok) answer["error"] = { code: outcome.error.code, message: outcome.error.message };
-  }
-  return JSON.stringify(answer);
+  const payload = JSON.stringify(result?.kind === "present" ? presentPayload(result) : topics);
+  const begin = `{"topic":"${outcome.ok ? "@" : "#"}${command}","payload":${payload}`;
+  if (id === undefined) return `${begin}}`;
+  return `${begin},"id":${id}${outcome.ok ? leftText(result) : failureText(outcome.error)}}`;
+}
+
+/** The answer to a ping. @param id - as in {@link answerText} */
+export function pongText(id: string | undefined): string {
+  return `{"topic":"@pong"${idText(id)}}`;
+}
+
+function leftText(result: Result | undefined): string {
+  return result?.kind === "left" ? `,"left":${JSON.stringify(result.topics)}` : "";
+}
+
+function failureText({ code, message }: CarillonError): string {
+  return `,"error":${JSON.stringify({ code, message })}`;
+}
+
+function idText(id: string | undefined): string {
+  return id === undefined ? "" : `,"id":${id}`;
 }
 
 /** A part of a call's answer; written like a message's payload. */
-function partText({ more, payload }: Extract<Result, { kind: "part" }>, id: CommandId | undefined): string {
-  const idText = id === undefined ? "" : `,"id":${JSON.stringify(id)}`;
-  return `${messageBegin("@call")}${payloadText(payload)}${idText}${more ? ',"more":true' : ""}}`;
+function partText({ more, payload }: Extract<Result, { kind: "part" }>, id: string | undefined): string {
+  return `${messageBegin("@call")}${payloadText(payload)}${idText(id)}${more ? ',"more":true' : ""}}`;
 }
 
 function presentPayload({ count, members, more, topic, users }: PresentResult): object {

@@ -1,6 +1,6 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import type { Received, Texts } from "../dialect.js";
-import { type Fields, isObject, parseJson } from "../json.js";
+import { type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
 import { channelFault } from "./channel-name.js";
 import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
 
@@ -28,7 +28,7 @@ export function decode(text: string): Received {
   const frame = parseJson(text);
   if (frame === undefined) return malformed("it is not JSON");
   if (!isObject(frame)) return malformed("it is not a JSON object");
-  const { data = {}, event } = frame;
+  const { data, event } = frame;
   if (typeof event !== "string") return malformed(`event ${event === undefined ? "is missing" : "is not a string"}`);
   if (event === "error") return malformed("errors are told by the server");
   const handle = EVENTS.get(event);
@@ -73,6 +73,7 @@ function message(channel: string, data: unknown): Received {
   const raw = isObject(data) ? data["raw"] : undefined;
   if (raw === undefined) return refused(refuse("data.raw is missing"));
   if (typeof raw !== "string") return refused(refuse("data.raw is not a string"));
+  if (hasLoneSurrogate(raw)) return refused(refuse("data.raw is not valid Unicode"));
   return accepted(
     {
       kind: "publish",

@@ -126,7 +126,7 @@ test.each([
   ["a list", "[]", "invalid params: not an object"],
   ["no channel", { ...GOOD, channel: undefined }, "invalid params: channel is missing"],
   ["a channel that is no string", { ...GOOD, channel: 1 }, "invalid params: channel is no string"],
-  ["no event", { ...GOOD, event: undefined }, "invalid params: event is missing"],
+  ["an event that is no string", { ...GOOD, event: 1 }, "invalid params: event is no string"],
   ["an invalid channel", { ...GOOD, channel: "a::b" }, "invalid channel"],
   ["an event with a control character", { ...GOOD, event: "a\u0001" }, "event holds a control character"],
 ])("B21: a body that is %s is 400", async (_what, body, message) => {

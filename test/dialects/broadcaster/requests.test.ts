@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../../src/errors.js";
+import { CarillonError, type ErrorCode } from "../../../src/errors.js";
 import { authenticated, done, failed, open, RIGHTS, refused } from "./support.js";
 
 const TIME = "2023-11-14T22:13:20.000Z";
@@ -60,12 +60,27 @@ test.each([
   ["a list", "[]", "not a JSON object"],
   ["a string", '"heartbeat"', "not a JSON object"],
   ["an id that is a string", '{"id":"1","method":"heartbeat"}', "id is no integer"],
-  ["an id that is too large", '{"id":1e300,"method":"heartbeat"}', "id is no integer"],
   ["an id that is no whole number", '{"id":1.5,"method":"heartbeat"}', "id is no integer"],
 ])("B5: a frame that is %s is no request", (_what, text, why) => {
   const answer = errorText(undefined, "InvalidArgument", `invalid request: ${why}`);
   expect(open().receive(text)).toEqual({ kind: "malformed", answer });
 });
+
+test.each(["9007199254740993", "-1724442618569203714", "1".repeat(400), "1e3", "1.0", "1e999"])(
+  "B2: the id %.30s comes back as it was sent",
+  (id) => {
+    const ask = (rest: string) => authenticated().receive(`{"id" : ${id} ,${rest}}`);
+    const accepted = ask('"method":"heartbeat"');
+    if (accepted.kind !== "command") throw new Error("refused");
+    expect(accepted.answer({ ok: true })).toBe(`{"requestId":${id},"result":{"timestamp":"${TIME}"}}`);
+    const error = new CarillonError("internal", "why");
+    const failure = '"error":{"code":"Internal","message":"why"}';
+    expect(accepted.answer({ ok: false, error })).toBe(`{"requestId":${id},${failure}}`);
+    for (const rest of ['"method":"nothing"', '"method":7', '"method":"auth"', '"method":"publish","params":[]']) {
+      expect(ask(rest).answer).toMatch(`{"requestId":${id},"error":`);
+    }
+  },
+);
 
 test("B5: a method that is no string is told with the id", () => {
   const answer = errorText(7, "InvalidArgument", "invalid request: method is no string");
@@ -156,8 +171,15 @@ test("B10: what publish needs, in this order", () => {
   expect(refused(authenticated(), publish(":"))).toBe(errorText(4, "InvalidArgument", "invalid channel"));
   const foreign = "user not authorized to access this channel";
   expect(refused(authenticated(), publish("d"))).toBe(errorText(4, "PermissionDenied", foreign));
-  const eventless = { id: 4, method: "publish", params: { channel: "c", payload: 1 } };
-  expect(refused(authenticated(), eventless)).toBe(errorText(4, "InvalidArgument", "invalid params: event is missing"));
+  const event = { id: 4, method: "publish", params: { channel: "c", event: 1 } };
+  expect(refused(authenticated(), event)).toBe(errorText(4, "InvalidArgument", "invalid params: event is no string"));
+});
+
+test.each([undefined, null])("B10: the event %j is the empty one", (event) => {
+  const frame = { id: 4, method: "publish", params: { channel: "c", event, payload: 1 } };
+  const { answer, command } = done(authenticated(), frame);
+  expect(command).toMatchObject({ event: "" });
+  expect(answer).toContain('"event":"","payload":1');
 });
 
 test.each([

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
+import { CarillonError } from "../../../src/errors.js";
 import { dialectContract } from "../../contract/dialect.js";
 import type { NativeFrame } from "../../support/client.js";
 
@@ -16,6 +17,7 @@ dialectContract("native", {
     '{"command":"publish","topics":["foo"],"payload":"x","trigger":"name"}',
     '{"command":"presence","topics":["foo"],"id":2}',
     '{"command":"authenticate","payload":"token","id":3}',
+    '{"command":"ping","id":1724442618569203714}',
   ],
   readMessage: (text) => {
     const { encoding, payload, topic } = JSON.parse(text) as NativeFrame;
@@ -29,10 +31,26 @@ test("W4: a message has these members in this order, and nothing else", () => {
   expect(conversation.encoding.textMaker('"t"')(message)).toBe('{"topic":"\\"t\\"","payload":"a"}');
 });
 
+test("W23: a ping counts as a command, and is refused as one", () => {
+  const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
+  const received = conversation.receive('{"command":"ping","id":1.0}');
+  if (received.kind !== "command") throw new Error("no command");
+  expect(received.command).toEqual({ kind: "idle" });
+  const error = new CarillonError("resource_exhausted", "too many");
+  expect(received.answer({ ok: false, error })).toBe(
+    '{"topic":"#ping","payload":[],"id":1.0,"error":{"code":"resource_exhausted","message":"too many"}}',
+  );
+});
+
+test.each(['{"command":"headers"}', '{"command":"sing"}', '{"command":""}'])("W7: %s counts as a command", (text) => {
+  const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
+  expect(conversation.receive(text)).toMatchObject({ kind: "command", command: { kind: "idle" } });
+});
+
 test("W7: frames of any depth are read", () => {
   const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   expect(conversation.receive(deep).kind).toBe("malformed");
   const received = conversation.receive(`{"command":"publish","topics":["foo"],"payload":${deep},"id":1}`);
-  expect(received.kind).toBe("refused");
+  expect(received).toMatchObject({ kind: "command", command: { payload: Buffer.from(deep) } });
 });
