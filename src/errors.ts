@@ -18,22 +18,35 @@ export type ErrorCode =
   | "unavailable"
   | "unauthenticated";
 
+export interface CarillonErrorOptions extends ErrorOptions {
+  /** Milliseconds after which the same request may succeed. */
+  readonly retryDelay?: number;
+}
+
 /** A refusal or failure with a text meant for whoever sent the request: never a secret, never a stack. */
 export class CarillonError extends Error {
   override readonly name = "CarillonError";
+  /** Milliseconds after which the same request may succeed; undefined where nobody knows. */
+  readonly retryDelay: number | undefined;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: CarillonErrorOptions,
   ) {
     super(message, options);
+    this.retryDelay = options?.retryDelay;
   }
 
   /** The error to answer with. What is not a CarillonError is a fault of ours: its text stays here. */
   static from(cause: unknown): CarillonError {
     return cause instanceof CarillonError ? cause : new CarillonError("internal", "internal error", { cause });
   }
+}
+
+/** Value of the `Retry-After` header for an error, in whole seconds; undefined for none. Source: RFC 9110 §10.2.3. */
+export function retryAfterSeconds({ retryDelay }: CarillonError): number | undefined {
+  return retryDelay === undefined ? undefined : Math.max(1, Math.ceil(retryDelay / 1_000));
 }
 
 /** gRPC status numbers; Connect uses the same numbers for its codes. Source: grpc.io, status codes. */

@@ -15,6 +15,11 @@ export interface Backend {
   mayUse(topic: string): boolean;
 }
 
+/** Names a backend on this node, for counting what it holds. */
+export function backendId({ name, vhost }: Backend): string {
+  return `${vhost} ${name}`;
+}
+
 /** How a backend shows who it is. */
 export interface BackendCredentials {
   /** The `authorization` header or metadata. */

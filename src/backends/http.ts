@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CarillonError } from "../errors.js";
+import { CarillonError, HTTP_STATUS, retryAfterSeconds } from "../errors.js";
+import type { ByteLease } from "../net/byte-budget.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
 /** What the HTTP interfaces of the older systems have in common. */
@@ -10,13 +11,45 @@ export interface Written {
   readonly value: unknown;
 }
 
+/** A body larger than its limit. HTTP tells it from other exhausted resources. */
+class BodyTooLarge extends CarillonError {}
+
+/** Source: RFC 9110 §15.5.14. */
+const CONTENT_TOO_LARGE = 413;
+
+/** The HTTP status of a refusal. */
+export function httpStatusOf(error: CarillonError): number {
+  return error instanceof BodyTooLarge ? CONTENT_TOO_LARGE : HTTP_STATUS[error.code];
+}
+
+/** Says when to try again, where that is known. */
+export function setRetryAfter(response: ServerResponse, error: CarillonError): void {
+  const seconds = retryAfterSeconds(error);
+  if (seconds !== undefined) response.setHeader("retry-after", seconds);
+}
+
+/** How a body is read. */
+export interface BodyReading {
+  /** Most bytes. */
+  readonly limit: number;
+  /** Counts the body until it has been parsed, and is released then. */
+  readonly lease: ByteLease;
+}
+
 /**
- * The JSON of a request's body.
- * @param limit - most bytes
- * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large. cancelled: it was cut off
+ * Parses the JSON of a request's body.
+ * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large, or the node is receiving too
+ * much. cancelled: it was cut off
  */
-export async function readWritten(request: IncomingMessage, limit: number): Promise<Written> {
-  const body = await readBody(request, limit);
+export async function readWritten(request: IncomingMessage, reading: BodyReading): Promise<Written> {
+  try {
+    return parse(await readBody(request, reading));
+  } finally {
+    reading.lease.release();
+  }
+}
+
+function parse(body: Buffer): Written {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
     return { text, value: JSON.parse(text) };
@@ -26,17 +59,33 @@ export async function readWritten(request: IncomingMessage, limit: number): Prom
 }
 
 /** By events: to leave a loop over the request would cut the connection that the refusal has to be sent on. */
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Promise<Buffer> {
   const { promise, reject, resolve } = withResolvers<Buffer>();
-  const parts: Buffer[] = [];
+  let parts: Buffer[] = [];
   let bytes = 0;
+  let refused = false;
+  const refuse = (cause: unknown): void => {
+    refused = true;
+    parts = [];
+    reject(cause);
+  };
+  // What follows a refusal is read and dropped.
   request.on("data", (part: Buffer) => {
+    if (refused) return;
     bytes += part.length;
-    if (bytes <= limit) parts.push(part);
-    else reject(new CarillonError("resource_exhausted", `the body is larger than ${limit} bytes`));
+    if (bytes > limit) {
+      refuse(new BodyTooLarge("resource_exhausted", `the body is larger than ${limit} bytes`));
+      return;
+    }
+    try {
+      lease.take(part.length);
+      parts.push(part);
+    } catch (cause) {
+      refuse(cause);
+    }
   });
   request.once("end", () => resolve(Buffer.concat(parts)));
-  request.once("close", () => reject(new CarillonError("cancelled", "the body was cut off")));
+  request.once("close", () => refuse(new CarillonError("cancelled", "the body was cut off")));
   request.once("error", () => {});
   return promise;
 }

@@ -185,6 +185,9 @@ limits:
   request: 4MiB
   # Most that one request may become: payloads, and 256 bytes for each, times their topics.
   expanded_request: 64MiB
+  # What all ports together may have received, and inflated, of requests and frames that are not complete yet; beyond it
+  # they are refused. One key, or one address, gets half of it at most. At least 4 times request and frame.
+  receiving: 64MiB
   # What may wait for one client that reads slowly; beyond that slow_consumer decides.
   outbox: 1MiB
   # So many frames in a row that are no command close a connection.

@@ -30,6 +30,9 @@ const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
   ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`${scheme}://${host}`, `${scheme}://${host}:*`]),
 );
 
+/** One caller may hold half of what is received, and a compressed request counts as sent and as inflated. */
+const LEAST_RECEIVING = 4;
+
 const natsServer = z
   .string()
   .refine(
@@ -128,12 +131,16 @@ export const schema = z
         payload: bytes("1B", "64MiB").prefault("1MiB"),
         request: bytes("1KiB", "256MiB").prefault("4MiB"),
         expanded_request: bytes("1KiB", "4GiB").prefault("64MiB"),
+        receiving: bytes("1MiB", "64GiB").prefault("64MiB"),
         outbox: bytes("4KiB", "1GiB").prefault("1MiB"),
         malformed_frames: count(1, 1_000_000).default(10),
       })
       .refine(({ payload, request }) => payload <= request, { message: "payload: expected no more than request" })
       .refine(({ expanded_request, payload }) => payload < expanded_request, {
         message: "payload: expected less than expanded_request",
+      })
+      .refine(({ frame, receiving, request }) => receiving >= LEAST_RECEIVING * Math.max(frame, request), {
+        message: `receiving: expected at least ${LEAST_RECEIVING} times request and frame`,
       })
       .prefault({}),
     ping: z

@@ -16,6 +16,10 @@ export interface Readings {
   /** Of the cluster, this one included. */
   readonly nodes: () => number;
   readonly storeUp: () => number;
+  /** Received or inflated, and under way. */
+  readonly receivingBytes: () => number;
+  /** By whose share was used up. */
+  readonly receivingRefused: () => Readonly<Record<"node" | "address" | "key", number>>;
   /** Of this node. */
   readonly workers: () => number;
   /** By where they are: asked for here, waiting here for a worker, with a worker of this node. */
@@ -65,6 +69,10 @@ export class Metrics {
     this.#gauge("carillon_store_up", "1 while the store can be used.", readings.storeUp);
     this.#gauge("carillon_workers", "Workers that are connected to this node.", readings.workers);
     this.#labelled(Gauge, "carillon_tasks", "Tasks under way, by where they are.", "state", readings.tasks);
+    const { receivingBytes, receivingRefused } = readings;
+    this.#gauge("carillon_receiving_bytes", "Bytes received or inflated and under way.", receivingBytes);
+    const refusedHelp = "Requests refused for the bytes under way, by whose share was used up.";
+    this.#labelled(Counter, "carillon_receiving_refused_total", refusedHelp, "share", receivingRefused);
     const { hookBreakers, hookCalls, hookSeconds } = readings;
     this.#hookCalls(hookCalls);
     this.#labelled(Counter, "carillon_hook_seconds_total", "Time waited for backends.", "hook", hookSeconds);

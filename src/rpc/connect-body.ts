@@ -1,67 +1,88 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
-import { promisify } from "node:util";
-import { brotliDecompress, gunzip } from "node:zlib";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { CarillonError } from "../errors.js";
+import type { ByteLease } from "../net/byte-budget.js";
+import { withResolvers } from "../util/with-resolvers.js";
 import { decode } from "./decode.js";
-import type { ExtendedJson, ExtendJson } from "./services.js";
-
-/** How requests may be compressed: what connect-node takes, too. */
-const INFLATERS = new Map([
-  ["gzip", promisify(gunzip)],
-  ["br", promisify(brotliDecompress)],
-]);
+import { type InflateBounds, type InflatedEncoding, inflate } from "./inflate.js";
+import type { ExtendJson } from "./services.js";
 
 /** gRPC-Web, and Connect where an answer is a stream, put a byte of flags and the length before each message. */
 const ENVELOPE_BYTES = 5;
 const COMPRESSED = 1;
 
-interface BodyOptions {
-  /** The message's type. */
+/** Compressions of requests. Connect answers any other. */
+const ENCODINGS: ReadonlySet<string> = new Set(["br", "gzip"]);
+
+/** A request's body as Connect is to see it. */
+export interface ConnectBody {
+  readonly chunks: readonly Uint8Array[];
+  /** Makes the request of what Connect has decoded. */
+  readonly complete: (decoded: object) => object;
+}
+
+export interface ConnectBodyOptions {
   readonly type: DescMessage;
   /** Most bytes of the message, as sent and as inflated. */
   readonly limit: number;
   readonly extendJson: ExtendJson | undefined;
-}
-
-interface CheckedBody {
-  readonly body: readonly Uint8Array[];
-  /** Undefined where the body holds nothing beyond the message's fields. */
-  readonly extended: ExtendedJson | undefined;
+  /** Counts what was received and inflated. */
+  readonly lease: ByteLease;
 }
 
 /**
- * The body of a request that is one message, known to hold a message of this type. connect-es would tell bytes that are none as
- * INTERNAL, put U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so
- * that the caller sees a broken connection in place of the status (rule E8). It is inflated here, and `header` then no
- * longer says that it is compressed. Decoding it twice costs microseconds of the hundred and more that Connect takes.
+ * Reads the body of a request that is one message. connect-es would report bytes that it cannot decode as INTERNAL, put
+ * U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so that the caller
+ * sees a broken connection in place of the status (rule E8). So the body is inflated here, and `header` then no longer says
+ * that it is compressed; and protobuf is decoded here, once: Connect is given an empty message in its place.
  *
- * @throws ConnectError resource_exhausted, invalid_argument, canceled
+ * @throws CarillonError resource_exhausted, invalid_argument, cancelled
  */
-export async function checkedBody(
+export async function readConnectBody(
   request: IncomingMessage,
   header: Headers,
-  { extendJson, limit, type }: BodyOptions,
-): Promise<CheckedBody> {
+  { extendJson, lease, limit, type }: ConnectBodyOptions,
+): Promise<ConnectBody> {
   const contentType = header.get("content-type") ?? "";
   const { encodingHeader, enveloped } = formOf(contentType);
   const encoding = header.get(encodingHeader) ?? "identity";
-  const body = await readAll(request, enveloped ? limit + ENVELOPE_BYTES : limit);
+  const body = await readAll(request, enveloped ? limit + ENVELOPE_BYTES : limit, lease);
   const { compressed, data } = enveloped ? opened(body, limit) : { compressed: encoding !== "identity", data: body };
 
-  const inflater = INFLATERS.get(encoding);
-  // One that nobody knows is Connect's to refuse.
-  if (compressed && inflater === undefined) return { body: [body], extended: undefined };
-  const sent = compressed && inflater !== undefined ? await inflate(inflater, data, limit) : data;
-  const json = contentType.includes("json");
-  check(sent, json, type);
-  const extended = json ? extendJson?.(Buffer.from(sent).toString()) : undefined;
-  const message = extended === undefined ? sent : Buffer.from(extended.body);
+  if (compressed && !isKnown(encoding)) return { chunks: [body], complete: asDecoded };
+  const sent = compressed && isKnown(encoding) ? await inflated(encoding, data, { lease, limit }) : data;
   header.delete("content-length");
   header.delete(encodingHeader);
-  return { body: enveloped ? [envelopeOf(message), message] : [message], extended };
+  const { bytes, complete } = contentType.includes("json") ? openJson(sent, extendJson) : openBinary(sent, type);
+  return { chunks: enveloped ? [envelopeOf(bytes), bytes] : [bytes], complete };
+}
+
+function isKnown(encoding: string): encoding is "br" | "gzip" {
+  return ENCODINGS.has(encoding);
+}
+
+interface OpenedMessage extends Pick<ConnectBody, "complete"> {
+  readonly bytes: Uint8Array;
+}
+
+function openJson(sent: Uint8Array, extendJson: ExtendJson | undefined): OpenedMessage {
+  if (!isUtf8(sent)) throw malformed("it is not UTF-8");
+  const extended = extendJson?.(Buffer.from(sent).toString());
+  if (extended === undefined) return { bytes: sent, complete: asDecoded };
+  return { bytes: Buffer.from(extended.body), complete: (decoded) => extended.complete(decoded) };
+}
+
+function openBinary(sent: Uint8Array, type: DescMessage): OpenedMessage {
+  const message = decode(type, sent);
+  return { bytes: NO_FIELDS, complete: () => message };
+}
+
+/** A message without fields. */
+const NO_FIELDS = new Uint8Array();
+
+function asDecoded(decoded: object): object {
+  return decoded;
 }
 
 function formOf(contentType: string): { readonly enveloped: boolean; readonly encodingHeader: string } {
@@ -73,26 +94,36 @@ function formOf(contentType: string): { readonly enveloped: boolean; readonly en
 }
 
 /** What is beyond the limit is taken and thrown away, so that the caller comes to read the answer. */
-function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    let chunks: Buffer[] = [];
-    let bytes = 0;
-    request.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= limit) chunks.push(chunk);
-      else {
-        chunks = [];
-        reject(tooLarge(limit));
-      }
-    });
-    request.once("end", () => {
-      const [first] = chunks;
-      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
-    });
-    request.once("close", () => {
-      reject(new ConnectError("the request was cut off", Code.Canceled));
-    });
+function readAll(request: IncomingMessage, limit: number, lease: ByteLease): Promise<Buffer> {
+  const { promise, reject, resolve } = withResolvers<Buffer>();
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  let refused = false;
+  const refuse = (cause: unknown): void => {
+    refused = true;
+    chunks = [];
+    reject(cause);
+  };
+  request.on("data", (chunk: Buffer) => {
+    if (refused) return;
+    bytes += chunk.length;
+    if (bytes > limit) {
+      refuse(tooLarge(limit));
+      return;
+    }
+    try {
+      lease.take(chunk.length);
+      chunks.push(chunk);
+    } catch (cause) {
+      refuse(cause);
+    }
   });
+  request.once("end", () => {
+    const [first] = chunks;
+    resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+  });
+  request.once("close", () => refuse(new CarillonError("cancelled", "the request was cut off")));
+  return promise;
 }
 
 function opened(body: Buffer, limit: number): { compressed: boolean; data: Buffer } {
@@ -110,38 +141,19 @@ function envelopeOf(message: Uint8Array): Uint8Array {
   return envelope;
 }
 
-/** Inflating stops at the limit: what a small request blows up to never exists. */
-async function inflate(
-  inflater: (data: Uint8Array, options: { readonly maxOutputLength: number }) => Promise<Buffer>,
-  data: Uint8Array,
-  limit: number,
-): Promise<Uint8Array> {
+async function inflated(encoding: InflatedEncoding, data: Uint8Array, bounds: InflateBounds): Promise<Uint8Array> {
   // An empty message may stand for itself.
   if (data.length === 0) return data;
-  try {
-    return await inflater(data, { maxOutputLength: limit });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(limit);
-    throw malformed("it cannot be decompressed");
-  }
+  const message = await inflate(encoding, data, bounds);
+  if (message === "too large") throw tooLarge(bounds.limit);
+  if (message === "malformed") throw malformed("it cannot be decompressed");
+  return message;
 }
 
-function check(message: Uint8Array, json: boolean, type: DescMessage): void {
-  if (json) {
-    if (!isUtf8(message)) throw malformed("it is not UTF-8");
-    return;
-  }
-  try {
-    decode(type, message);
-  } catch (cause) {
-    throw new ConnectError(CarillonError.from(cause).message, Code.InvalidArgument);
-  }
+function tooLarge(limit: number): CarillonError {
+  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`);
 }
 
-function tooLarge(limit: number): ConnectError {
-  return new ConnectError(`the request is larger than ${limit} bytes`, Code.ResourceExhausted);
-}
-
-function malformed(reason: string): ConnectError {
-  return new ConnectError(`the request cannot be decoded: ${reason}`, Code.InvalidArgument);
+function malformed(reason: string): CarillonError {
+  return new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`);
 }

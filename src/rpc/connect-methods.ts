@@ -1,20 +1,22 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../access/backend.js";
+import type { ByteLease } from "../net/byte-budget.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { OpenStream } from "./open-stream.js";
-import type { Call, ExtendedJson, Method } from "./services.js";
+import type { Call, Method } from "./services.js";
 
-/** A backend that has been let in, and by what. */
-export interface Caller {
+/** A backend that has been let in, by what, and what its request holds. */
+export interface ConnectCaller {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
+  /** Counts the request until the method has it. */
+  readonly lease: ByteLease;
+  /** Makes the request of what Connect has decoded. */
+  readonly complete: (decoded: object) => object;
 }
 
 /** Where the mount puts who calls. */
-export const CALLER = createContextKey<Caller | undefined>(undefined);
-
-/** Where the mount puts what a request that is JSON holds beyond its message's fields. */
-export const EXTENDED_JSON = createContextKey<ExtendedJson | undefined>(undefined);
+export const CALLER = createContextKey<ConnectCaller | undefined>(undefined);
 
 /** A method as Connect calls it. */
 export function connectMethod(method: Method, gatekeeper: Gatekeeper) {
@@ -23,16 +25,21 @@ export function connectMethod(method: Method, gatekeeper: Gatekeeper) {
 
 function unary({ handle }: Method) {
   return (request: object, context: HandlerContext): unknown => {
-    const { backend } = callerOf(context);
+    const { backend, complete, lease } = callerOf(context);
     const call: Call = { backend, signal: context.signal, deadline: deadlineOf(context) };
-    const extended = context.values.get(EXTENDED_JSON);
-    return handle(extended === undefined ? request : extended.complete(request), call);
+    try {
+      return handle(complete(request), call);
+    } finally {
+      // What waits from here on is bounded where it waits.
+      lease.release();
+    }
   };
 }
 
 function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
-  return async function* (request: unknown, context: HandlerContext): AsyncGenerator {
-    const { backend, credentials } = callerOf(context);
+  return async function* (request: object, context: HandlerContext): AsyncGenerator {
+    const { backend, complete, credentials, lease } = callerOf(context);
+    lease.release();
     const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: deadlineOf(context) });
     const abort = (): void => {
       open.abort(context.signal.reason);
@@ -40,7 +47,7 @@ function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
     context.signal.addEventListener("abort", abort);
     if (context.signal.aborted) abort();
     try {
-      yield* handle(request, open) as AsyncIterable<unknown>;
+      yield* handle(complete(request), open) as AsyncIterable<unknown>;
     } finally {
       context.signal.removeEventListener("abort", abort);
       open.close();
@@ -54,7 +61,7 @@ function deadlineOf(context: HandlerContext): number | undefined {
   return left === undefined ? undefined : Date.now() + left;
 }
 
-function callerOf({ values }: HandlerContext): Caller {
+function callerOf({ values }: HandlerContext): ConnectCaller {
   const caller = values.get(CALLER);
   if (caller === undefined) throw new Error("a call came past the mount");
   return caller;

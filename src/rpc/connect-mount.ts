@@ -7,10 +7,11 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { VHOST_HEADER } from "../access/backend.js";
-import { checkedBody } from "./connect-body.js";
+import { backendId, VHOST_HEADER } from "../access/backend.js";
+import type { OpenRequestLease } from "../net/byte-budget.js";
+import { readConnectBody } from "./connect-body.js";
 import { answerBadHost, answerNeedsHttp2, answerUnknownMethod, connectError, sayErrors } from "./connect-errors.js";
-import { CALLER, connectMethod, EXTENDED_JSON } from "./connect-methods.js";
+import { CALLER, type ConnectCaller, connectMethod } from "./connect-methods.js";
 import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
@@ -24,6 +25,7 @@ export interface ConnectMountOptions {
   readonly gatekeeper: Gatekeeper;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
+  readonly openLease: OpenRequestLease;
   /** Told of errors that are no refusal but a fault of ours. */
   readonly onFault: OnFault;
 }
@@ -38,7 +40,8 @@ export interface ConnectMount {
  * The same services by Connect, gRPC-Web and Connect-JSON, for the HTTP port. It stands in for connectNodeAdapter, which
  * tells a malformed request as INTERNAL, an unknown method as no more than 404, and throws on a bad Host header.
  */
-export function connectMount({ gatekeeper, onFault, requestBytes, services }: ConnectMountOptions): ConnectMount {
+export function connectMount(options: ConnectMountOptions): ConnectMount {
+  const { gatekeeper, onFault, openLease, requestBytes, services } = options;
   const router = createConnectRouter({
     readMaxBytes: requestBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -63,33 +66,34 @@ export function connectMount({ gatekeeper, onFault, requestBytes, services }: Co
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> => {
-    universal.body = await admitted(method, universal, request).then(chunks, (cause: unknown) => {
+    try {
+      const caller = admitted(method, request);
+      // The promise of connect-node's answer never settles, so nothing can be left to its end.
+      response.once("close", () => caller.lease.release());
+      const { complete, chunks } = await readConnectBody(request, universal.header, {
+        type: method.desc.input,
+        limit: requestBytes,
+        extendJson: method.extendJson,
+        lease: caller.lease,
+      });
+      universal.contextValues = createContextValues().set(CALLER, { ...caller, complete });
+      universal.body = eachOf(chunks);
+    } catch (cause) {
       // Taken and thrown away, so that the caller comes to read the answer.
       request.resume();
-      return failure(connectError(cause, onFault));
-    });
+      universal.body = failure(connectError(cause, onFault));
+    }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
     await universalResponseToNodeResponse(answer, response);
   };
 
-  /** The body, of a caller that has been let in: a refused one's is not read. */
-  const admitted = async (
-    { action, desc, extendJson }: Method,
-    universal: UniversalServerRequest,
-    request: IncomingMessage,
-  ): Promise<readonly Uint8Array[]> => {
+  /** A refused caller's body is not read. @throws CarillonError as Gatekeeper.admit does */
+  const admitted = ({ action }: Method, request: IncomingMessage): Omit<ConnectCaller, "complete"> => {
     const { authorization, [VHOST_HEADER]: vhost } = request.headers;
     const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
     const backend = gatekeeper.admit(credentials, action);
-    universal.contextValues = createContextValues().set(CALLER, { backend, credentials });
-    const { body, extended } = await checkedBody(request, universal.header, {
-      type: desc.input,
-      limit: requestBytes,
-      extendJson,
-    });
-    if (extended !== undefined) universal.contextValues.set(EXTENDED_JSON, extended);
-    return body;
+    return { backend, credentials, lease: openLease(request, backendId(backend)) };
   };
 
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
@@ -129,7 +133,7 @@ function universalRequest(request: IncomingMessage, response: ServerResponse): U
   }
 }
 
-async function* chunks(all: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+async function* eachOf(all: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* all;
 }
 

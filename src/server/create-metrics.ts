@@ -1,5 +1,6 @@
 import type { BrokerRegistry } from "../brokers/registry.js";
 import type { Cluster } from "../cluster/cluster.js";
+import type { ByteBudget } from "../net/byte-budget.js";
 import { Metrics } from "../observe/metrics.js";
 import type { Store } from "../store/store.js";
 import type { ClusterDispatch } from "../workers/cluster-dispatch.js";
@@ -13,12 +14,13 @@ export interface MetricsContext {
   readonly cluster: Cluster;
   readonly store: Store;
   readonly dispatch: ClusterDispatch;
+  readonly budget: ByteBudget;
   readonly connections: () => number;
 }
 
 /** Joins the metrics to what counts. */
 export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, cluster, connections, dispatch, messaging, store, world } = context;
+  const { brokers, budget, cluster, connections, dispatch, messaging, store, world } = context;
   const { fanOut, index, lost, publisher } = messaging;
   const { hookCounts, vhosts } = world;
   return new Metrics({
@@ -31,6 +33,8 @@ export function createMetrics(context: MetricsContext): Metrics {
     drops: lost,
     brokers: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
     nodes: () => cluster.nodes.size,
+    receivingBytes: () => budget.used,
+    receivingRefused: () => budget.refusals,
     storeUp: () => (store.up ? 1 : 0),
     workers: () => dispatch.workers,
     tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),

@@ -1,7 +1,9 @@
 import type { Clients } from "../clients/clients.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
+import type { ByteBudget, OpenRequestLease } from "../net/byte-budget.js";
 import { Certificates } from "../net/certificates.js";
+import { clientAddress } from "../net/client-address.js";
 import { Networks } from "../net/networks.js";
 import type { PortOptions } from "../net/port-listener.js";
 import type { ClientCertificates } from "../net/tls-handshakes.js";
@@ -37,9 +39,11 @@ export interface PortsContext {
   readonly dispatch: Dispatch;
   readonly rpc: ServiceImplementations;
   readonly gatekeeper: Gatekeeper;
+  /** Bounds what all ports are receiving. */
+  readonly budget: ByteBudget;
   /** Of the node's own pages. */
   readonly routes: ReadonlyMap<string, Handler>;
-  readonly rest: Omit<RestContext, "gatekeeper">;
+  readonly rest: Omit<RestContext, "gatekeeper" | "openLease">;
 }
 
 /** Everything that listens, and what it needs below. */
@@ -53,7 +57,7 @@ export interface Ports extends ClientListeners {
 }
 
 export function createPorts(config: Config, context: PortsContext): Ports {
-  const { gatekeeper, log, rest, routes, rpc: services } = context;
+  const { budget, gatekeeper, log, rest, routes, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     log.error({ err: cause }, "a request failed by a fault of this server");
   };
@@ -69,14 +73,16 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   const heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
   const listeners = createClientListeners(config, context, { heartbeat, trusted, onFault });
   const { socketIo, webSockets } = listeners;
+  const addressOf = clientAddress(trusted);
+  const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
   const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
   const originAllowed = originCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
   const http = new HttpListener({
     ...portOf(config.http),
     originAllowed,
     hostAllowed: isLoopback(config.http.host) ? loopbackHosts(originAllowed) : undefined,
-    routes: new Map([...routes, ...createRest(config, { ...rest, gatekeeper }, { originAllowed, onFault })]),
-    rpc: connectMount(rpc),
+    routes: new Map([...routes, ...createRest(config, { ...rest, gatekeeper, openLease }, { originAllowed, onFault })]),
+    rpc: connectMount({ ...rpc, openLease }),
     upgrade: (request, url, socket, head) => {
       webSockets.upgrade(request, url, socket, head);
     },

@@ -4,6 +4,7 @@ import { rootsocketRoutes } from "../backends/rootsocket/routes.js";
 import type { Config } from "../config/schema.js";
 import type { Control } from "../control/control.js";
 import type { Publisher } from "../core/publisher.js";
+import type { OpenRequestLease } from "../net/byte-budget.js";
 import type { OnPublished } from "../rpc/broadcast.js";
 import type { Gatekeeper } from "../rpc/gatekeeper.js";
 import type { Handler } from "../transport/http-listener.js";
@@ -14,6 +15,7 @@ import type { Vhosts } from "../vhosts/vhosts.js";
 export interface RestContext {
   readonly keyring: Keyring;
   readonly gatekeeper: Gatekeeper;
+  readonly openLease: OpenRequestLease;
   readonly publisher: Publisher;
   readonly control: Control;
   readonly vhosts: Vhosts;
@@ -27,7 +29,7 @@ export interface RestRules {
 
 /** What the backends of the older systems call on the HTTP port, by path. */
 export function createRest(config: Config, context: RestContext, rules: RestRules): Map<string, Handler> {
-  const { control, gatekeeper: gate, keyring, onPublished, publisher, vhosts } = context;
+  const { control, gatekeeper: gate, keyring, onPublished, openLease, publisher, vhosts } = context;
   const { broadcaster, dialects, limits, rootsocket } = config;
   return new Map([
     ...(dialects.includes("broadcaster")
@@ -36,6 +38,7 @@ export function createRest(config: Config, context: RestContext, rules: RestRule
           base: broadcaster.base,
           keys: keyring,
           gate,
+          openLease,
           publisher,
           requestBytes: limits.request,
           onPublished,
@@ -46,6 +49,7 @@ export function createRest(config: Config, context: RestContext, rules: RestRule
           ...rules,
           base: rootsocket.base,
           gate,
+          openLease,
           publisher,
           onPublished,
           control,

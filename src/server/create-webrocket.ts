@@ -5,6 +5,7 @@ import type { Config } from "../config/schema.js";
 import type { Control } from "../control/control.js";
 import type { Publisher } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
+import type { ByteBudget } from "../net/byte-budget.js";
 import type { PortOptions } from "../net/port-listener.js";
 import type { OnPublished } from "../rpc/broadcast.js";
 import { loopbackHosts } from "../transport/host.js";
@@ -23,6 +24,7 @@ export interface WebrocketContext {
   readonly publisher: Publisher;
   readonly dispatch: Dispatch;
   readonly control: Pick<Control, "topics">;
+  readonly budget: ByteBudget;
   readonly onPublished: OnPublished;
   readonly onFault: (cause: unknown) => void;
   /** How a port is reached that is at an address. */

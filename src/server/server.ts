@@ -7,6 +7,7 @@ import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { Control } from "../control/control.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
+import { ByteBudget } from "../net/byte-budget.js";
 import { healthz, readyz } from "../observe/health.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -123,7 +124,9 @@ export class Server {
       },
       admin: this.#world.administration,
     });
+    const budget = new ByteBudget(config.limits.receiving);
     this.#metrics = createMetrics({
+      budget,
       ...this.#work,
       messaging: this.#messaging,
       world: this.#world,
@@ -157,6 +160,7 @@ export class Server {
       dispatch: this.#work.dispatch,
       rpc: this.#rpc.services,
       gatekeeper: new Gatekeeper(this.#world.keyring, systemClock),
+      budget,
       routes: this.#createRoutes(),
       rest: { keyring: this.#world.keyring, publisher, control, vhosts, onPublished },
     });

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Backend, VHOST_HEADER } from "../../access/backend.js";
+import { type Backend, backendId, VHOST_HEADER } from "../../access/backend.js";
 import type { Publisher, Source } from "../../core/publisher.js";
 import { checkChannel, publicationOf } from "../../dialects/broadcaster/decode.js";
 import { messageText } from "../../dialects/broadcaster/encode.js";
 import { CarillonError } from "../../errors.js";
+import type { OpenRequestLease } from "../../net/byte-budget.js";
 import type { Gate } from "../gate.js";
-import { readWritten, type Written } from "../http.js";
+import { httpStatusOf, readWritten, setRetryAfter } from "../http.js";
 import { answer, answerError, answerWrongMethod } from "./answer.js";
 import { allowPages, type PageRules } from "./pages.js";
 
@@ -14,16 +15,12 @@ export interface PublishOptions extends PageRules {
   readonly publisher: Publisher;
   /** Largest body, in bytes. */
   readonly requestBytes: number;
+  readonly openLease: OpenRequestLease;
   /** Told how long a publish took until it was answered, in seconds. */
   readonly onPublished: (seconds: number) => void;
   /** Told of what failed by a fault of this server. */
   readonly onFault: (cause: unknown) => void;
 }
-
-const TOO_LARGE = 413;
-
-/** A body that is larger than may be: other limits are of what a backend may do, and have another status. */
-class BodyTooLarge extends CarillonError {}
 
 /** Publishes the message that a backend has posted, and answers with it. Never rejects. */
 export async function handlePublish(
@@ -41,8 +38,8 @@ export async function handlePublish(
     if (error !== cause) options.onFault(cause);
     // It is one message: which one says nothing.
     const message = error.message.replace(/^messages\[0\]\./, "");
-    const status = error instanceof BodyTooLarge ? TOO_LARGE : undefined;
-    answerError(request, response, { code: error.code, message }, status);
+    setRetryAfter(response, error);
+    answerError(request, response, { code: error.code, message }, httpStatusOf(error));
   }
 }
 
@@ -54,7 +51,8 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   const begin = performance.now();
   const { onPublished, publisher } = options;
   const backend = admit(request, options);
-  const { text, value } = await bodyOf(request, options);
+  const lease = options.openLease(request, backendId(backend));
+  const { text, value } = await readWritten(request, { limit: options.requestBytes, lease });
   const { channel, event, payload } = publicationOf(value, text);
   checkChannel(channel);
   const draft = { broker: "", topics: [channel], payload, event, id: "" };
@@ -69,15 +67,6 @@ function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend 
   const { authorization, [VHOST_HEADER]: vhost } = headers;
   const named = typeof vhost === "string" ? vhost : undefined;
   return gate.admit({ authorization, certificate: undefined, vhost: named }, "publish");
-}
-
-async function bodyOf(request: IncomingMessage, { requestBytes }: PublishOptions): Promise<Written> {
-  try {
-    return await readWritten(request, requestBytes);
-  } catch (cause) {
-    const { code, message } = CarillonError.from(cause);
-    throw code === "resource_exhausted" ? new BodyTooLarge(code, message) : cause;
-  }
 }
 
 function sourceOf(backend: Backend): Source {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { Backend } from "../../access/backend.js";
 import { checkTopic } from "../../control/checks.js";
 import { type Fields, isObject } from "../../dialects/json.js";
@@ -6,9 +5,7 @@ import { channelFault } from "../../dialects/rootsocket/channel-name.js";
 import { EVENT_BYTES } from "../../dialects/rootsocket/decode.js";
 import { CarillonError } from "../../errors.js";
 import { readWritten } from "../http.js";
-
-/** A body that is refused for its size: HTTP tells that from too many of them. */
-export class TooLarge extends CarillonError {}
+import type { Call } from "./call.js";
 
 /** The members of a body, and their text as it was sent. */
 export interface Body {
@@ -16,12 +13,9 @@ export interface Body {
   readonly text: string;
 }
 
-/** @throws CarillonError invalid_argument; TooLarge: larger than an event may be; cancelled */
-export async function readBody(request: IncomingMessage): Promise<Body> {
-  const { text, value } = await readWritten(request, EVENT_BYTES).catch((cause: unknown) => {
-    const error = CarillonError.from(cause);
-    throw error.code === "resource_exhausted" ? new TooLarge(error.code, error.message) : cause;
-  });
+/** @throws CarillonError invalid_argument; resource_exhausted: larger than an event may be, or too much at once; cancelled */
+export async function readBody({ lease, request }: Pick<Call, "lease" | "request">): Promise<Body> {
+  const { text, value } = await readWritten(request, { limit: EVENT_BYTES, lease });
   if (!isObject(value)) throw new CarillonError("invalid_argument", "the body is not a JSON object");
   return { fields: value, text };
 }

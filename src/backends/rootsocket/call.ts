@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CarillonError, HTTP_STATUS } from "../../errors.js";
-import { answerJson } from "../http.js";
-import { TooLarge } from "./body.js";
+import { backendId } from "../../access/backend.js";
+import { CarillonError } from "../../errors.js";
+import type { ByteLease, OpenRequestLease } from "../../net/byte-budget.js";
+import { answerJson, httpStatusOf, setRetryAfter } from "../http.js";
 import { answerCors } from "./cors.js";
 import { type Admitted, admit, type StayingGate } from "./gate.js";
 
@@ -9,6 +10,8 @@ import { type Admitted, admit, type StayingGate } from "./gate.js";
 export interface Call extends Admitted {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Counts the body while it is read. */
+  readonly lease: ByteLease;
 }
 
 /** What a method of a path needs, and what it does. A refusal is thrown: it has answered nothing then. */
@@ -19,6 +22,7 @@ export interface Method {
 
 export interface CallOptions {
   readonly gate: StayingGate;
+  readonly openLease: OpenRequestLease;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
   /** Told of errors that are no refusal but a fault of ours. */
   readonly onFault: (cause: unknown) => void;
@@ -27,7 +31,7 @@ export interface CallOptions {
 /** A handler for one path, by HTTP method. What is refused is answered with `{"detail":…}`. */
 export function methodsHandler(
   methods: ReadonlyMap<string, Method>,
-  { gate, onFault, originAllowed }: CallOptions,
+  { gate, onFault, openLease, originAllowed }: CallOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const names = [...methods.keys()].join(", ");
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -42,7 +46,9 @@ export function methodsHandler(
       answerJson(request, response, METHOD_NOT_ALLOWED, { detail: `${request.method ?? ""} is not for this path` });
       return;
     }
-    await method.handle({ ...admit(gate, request, method.action), request, response });
+    const admitted = admit(gate, request, method.action);
+    const lease = openLease(request, backendId(admitted.backend));
+    await method.handle({ ...admitted, request, response, lease });
   };
   return (request, response) => {
     serve(request, response).catch((cause: unknown) => {
@@ -53,7 +59,6 @@ export function methodsHandler(
 
 /** Source: RFC 9110 §15.5. */
 const METHOD_NOT_ALLOWED = 405;
-const CONTENT_TOO_LARGE = 413;
 
 function refuse(
   request: IncomingMessage,
@@ -61,7 +66,8 @@ function refuse(
   cause: unknown,
   onFault: CallOptions["onFault"],
 ): void {
-  const { code, message } = CarillonError.from(cause);
+  const error = CarillonError.from(cause);
+  const { code, message } = error;
   if (code === "internal") onFault(cause);
   // Nobody is there any more; or what has been written is not the whole, and shall not be taken for it.
   if (code === "cancelled" || response.headersSent) {
@@ -70,6 +76,6 @@ function refuse(
   }
   // Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2.
   if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
-  const status = cause instanceof TooLarge ? CONTENT_TOO_LARGE : HTTP_STATUS[code];
-  answerJson(request, response, status, { detail: message });
+  setRetryAfter(response, error);
+  answerJson(request, response, httpStatusOf(error), { detail: message });
 }

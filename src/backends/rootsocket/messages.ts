@@ -17,8 +17,9 @@ export interface MessagesOptions {
 export function messages({ onPublished, publisher }: MessagesOptions): Method {
   return {
     action: "publish",
-    handle: async ({ backend, request, response }) => {
-      const body = await readBody(request);
+    handle: async (call) => {
+      const { backend, request, response } = call;
+      const body = await readBody(call);
       const channel = readChannel(backend, body.fields);
       const payload = Buffer.from(dataOf(body));
       const begin = performance.now();

@@ -29,8 +29,9 @@ export function connectionTokens(issuerOf: (vhost: string) => Issuer): Method {
 export function channelTokens(issuerOf: (vhost: string) => Issuer): Method {
   return {
     action: "tokens",
-    handle: async ({ backend, request, response }) => {
-      const { fields } = await readBody(request);
+    handle: async (call) => {
+      const { backend, request, response } = call;
+      const { fields } = await readBody(call);
       // Clients that ask for a token of their channel by themselves do not say that it is one.
       if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
         throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);

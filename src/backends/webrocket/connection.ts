@@ -2,6 +2,8 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../core/ports.js";
 import { codeOf, type WebrocketCode } from "../../dialects/webrocket/errors.js";
 import { CarillonError } from "../../errors.js";
+import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
+import { ipAddress } from "../../net/ip-address.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import type { Dispatch } from "../../workers/dispatch.js";
 import { authenticate, type Identity, isSamePeer, parseIdentity, type VhostDirectory } from "./identity.js";
@@ -21,6 +23,7 @@ export interface ConnectionContext extends RequestServices {
   readonly clock: Clock;
   /** Most bytes of a packet. */
   readonly packetBytes: number;
+  readonly budget: ByteBudget;
   /** Told of what is no refusal but a fault of ours. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -33,15 +36,21 @@ export class BackendConnection {
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #reader: PacketReader;
+  readonly #address: string;
+  /** Counts what has come of an incomplete packet; undefined while nothing has. */
+  #lease: ByteLease | undefined;
   #worker: Worker | undefined;
   /** Given with `RD`: whose the bare packets of this connection are. */
   #identity: Identity | undefined;
+  /** Path of the vhost that the connection was last admitted to. */
+  #vhost: string | undefined;
   #state: "reading" | "answering" | "ended" = "reading";
   #cancelPatience: () => void;
 
   constructor(socket: Socket, context: ConnectionContext) {
     this.#socket = socket;
     this.#context = context;
+    this.#address = ipAddress(socket.remoteAddress ?? "") ?? "";
     this.#reader = new PacketReader(context.packetBytes);
     this.#cancelPatience = context.clock.after(PATIENCE, this.#onSilence);
     socket.on("data", (chunk: Uint8Array) => {
@@ -56,6 +65,7 @@ export class BackendConnection {
       this.#state = "ended";
       this.#cancelPatience();
       this.#worker?.leave();
+      this.#release();
     });
   }
 
@@ -76,10 +86,29 @@ export class BackendConnection {
     try {
       this.#reader.push(chunk);
       for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#obey(packet);
+      this.#count();
     } catch (fault) {
       if (!(fault instanceof MalformedPacket)) this.#context.onFault(fault);
       this.#refuse(fault instanceof MalformedPacket ? 400 : 597);
     }
+  }
+
+  /** Counts what is kept until the rest of its packet comes. */
+  #count(): void {
+    const bytes = this.#state === "reading" ? this.#reader.pending : 0;
+    if (bytes === 0) {
+      this.#release();
+      return;
+    }
+    this.#lease ??= this.#context.budget.open({ address: this.#address, key: this.#vhost });
+    const more = bytes - this.#lease.bytes;
+    if (more <= 0) this.#lease.give(-more);
+    else if (!this.#lease.tryTake(more)) this.#refuse(503);
+  }
+
+  #release(): void {
+    this.#lease?.release();
+    this.#lease = undefined;
   }
 
   /** Before a worker is ready, a packet is read no further than its first line unless that is a valid identity. */
@@ -100,9 +129,12 @@ export class BackendConnection {
       return false;
     }
     const vhost = authenticate(parseIdentity(line), this.#context.vhosts);
-    if (typeof vhost !== "number") return true;
-    this.#refuse(vhost);
-    return false;
+    if (typeof vhost === "number") {
+      this.#refuse(vhost);
+      return false;
+    }
+    this.#vhost = vhost.name;
+    return true;
   }
 
   #obey(packet: Packet): void {
@@ -193,6 +225,7 @@ export class BackendConnection {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#cancelPatience();
+    this.#release();
     this.#worker?.leave();
     this.#worker = undefined;
     this.#socket.end(text);

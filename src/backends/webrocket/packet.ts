@@ -38,6 +38,11 @@ export class PacketReader {
     this.#limit = limit;
   }
 
+  /** Bytes that have come and are not read yet. */
+  get pending(): number {
+    return this.#end - this.#begin;
+  }
+
   push(chunk: Uint8Array): void {
     this.#makeRoom(chunk.length);
     this.#bytes.set(chunk, this.#end);

@@ -8,6 +8,7 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { originCheck } from "../../../src/transport/origin.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { TestPublisher } from "../../rpc/support/publisher.js";
+import { ampleLeases } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 
 const KEYS: readonly Partial<KeyScope>[] = [
@@ -43,6 +44,7 @@ async function start(keys = KEYS): Promise<Stage> {
     publisher: publisher.publisher,
     originAllowed: originCheck({ allowed: ["https://good.example"], sameOrigin: false }),
     requestBytes: 1_000,
+    openLease: ampleLeases(),
     onPublished: (seconds) => times.push(seconds),
     onFault: (cause) => faults.push(cause),
   });

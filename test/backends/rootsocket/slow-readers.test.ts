@@ -10,6 +10,7 @@ import { CarillonError } from "../../../src/errors.js";
 import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { everybody } from "../../rpc/support/keys.js";
+import { ampleBudget } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { Queue } from "../../support/queue.js";
@@ -24,7 +25,8 @@ type Handle = (call: Call) => Promise<void>;
 async function serve(handle: Handle): Promise<{ readonly port: number; readonly outcomes: Queue<unknown> }> {
   const outcomes = new Queue<unknown>();
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    handle({ request, response, backend, credentials, action: "connections" }).then(
+    const lease = ampleBudget().open({ address: "" });
+    handle({ request, response, backend, credentials, action: "connections", lease }).then(
       () => outcomes.push("done"),
       (error: unknown) => {
         outcomes.push(error);

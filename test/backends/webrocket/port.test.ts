@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { ByteBudget } from "../../../src/net/byte-budget.js";
 import { Networks } from "../../../src/net/networks.js";
 import { TestAuthority } from "../../support/certificates.js";
 import { cleanUp } from "../../support/clean-up.js";
@@ -18,6 +19,20 @@ async function startTls() {
   const backend = await startBackend(world, { port: { tls: { certificates, clients: "none" } } });
   return { backend, ca: readFileSync(authority.caFile) };
 }
+
+test("X13: answers 503 to a packet that there is no room for, and gives back what it held", async () => {
+  const world = await createWorld();
+  const budget = new ByteBudget(40_000);
+  const backend = await startBackend(world, { budget });
+  const begin = packet(identityOf("req"), "BC", "foo", "bar", "x".repeat(30_000)).slice(0, 25_000);
+  const socket = connect(backend.port, "127.0.0.1");
+  cleanUp(() => socket.destroy());
+  socket.write(begin.slice(0, 10_000));
+  await until(() => budget.used === 10_000);
+  socket.write(begin.slice(10_000));
+  expect(String(await once(socket, "data"))).toBe("ER\n503\n\r\n\r\n");
+  expect(budget.used).toBe(0);
+});
 
 test("X13: with TLS the port has it, too", async () => {
   const { backend, ca } = await startTls();

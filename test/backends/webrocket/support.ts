@@ -10,6 +10,7 @@ import type { Clock } from "../../../src/core/ports.js";
 import { Publisher } from "../../../src/core/publisher.js";
 import { TopicIndex } from "../../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../../src/core/topic-rules.js";
+import type { ByteBudget } from "../../../src/net/byte-budget.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
 import type { VhostWorld } from "../../../src/server/create-vhosts.js";
 import { createWebrocket } from "../../../src/server/create-webrocket.js";
@@ -17,6 +18,7 @@ import { MemoryStore } from "../../../src/store/memory.js";
 import type { Store } from "../../../src/store/store.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import type { Dispatch } from "../../../src/workers/dispatch.js";
+import { ampleBudget } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { Queue } from "../../support/queue.js";
 import { createVhostWorld } from "../../support/vhost-world.js";
@@ -93,6 +95,7 @@ export interface BackendOptions {
   readonly clock?: Clock;
   readonly connections?: number;
   readonly packetBytes?: number;
+  readonly budget?: ByteBudget;
   readonly port?: Partial<PortOptions>;
 }
 
@@ -106,6 +109,7 @@ export async function startBackend(
     clock: systemClock,
     connections: 100,
     packetBytes: 65_536,
+    budget: ampleBudget(),
     ...world,
     admin: world.administration,
     ...options,
@@ -128,6 +132,7 @@ export async function startAdmin(world: World, cookie: string, file?: string): P
   const config = parseConfig({ webrocket: { admin: { listen: "127.0.0.1:0", ...source } } });
   const { admin } = createWebrocket(config, {
     ...world,
+    budget: ampleBudget(),
     portOf: (address) => ({ address }),
     onPublished: () => {},
     onFault: (cause) => {

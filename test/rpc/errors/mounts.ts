@@ -11,6 +11,7 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount } from "../../../src/rpc/grpc-mount.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
+import { ampleLeases } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { startNode, type TestNode } from "../../support/node.js";
 import { jsonAnswer, peersOf } from "../../support/peers.js";
@@ -173,7 +174,7 @@ const fault: ErrorCase = async (row) => {
   const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, ...options });
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();
-  const server = createServer(connectMount(options).handler).listen(0, "127.0.0.1");
+  const server = createServer(connectMount({ ...options, openLease: ampleLeases() }).handler).listen(0, "127.0.0.1");
   cleanUp(() => server.closeAllConnections());
   cleanUp(() => server.close());
   await once(server, "listening");

@@ -20,6 +20,7 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../../src/rpc/services.js";
 import { systemClock } from "../../../src/util/system-clock.js";
+import { ampleLeases } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 
 export interface TestMounts {
@@ -57,7 +58,7 @@ export async function startMounts({
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();
   grpc.setServing(true);
-  const server = createServer(connectMount(options).handler).listen(0, "127.0.0.1");
+  const server = createServer(connectMount({ ...options, openLease: ampleLeases() }).handler).listen(0, "127.0.0.1");
   cleanUp(() => new Promise((resolve) => server.close(resolve)));
   cleanUp(() => server.closeAllConnections());
   await once(server, "listening");

@@ -1,0 +1,96 @@
+import fc from "fast-check";
+import { CarillonError } from "../../src/errors.js";
+import { ByteBudget } from "../../src/net/byte-budget.js";
+
+test("gives one caller half of the limit, and counts why it refused the rest", () => {
+  const budget = new ByteBudget(1_000);
+  const lease = budget.open({ address: "192.0.2.1", key: "/ shop" });
+  expect(lease.tryTake(500)).toBe(true);
+  expect(lease.tryTake(1)).toBe(false);
+  expect(lease.bytes).toBe(500);
+  expect(budget.used).toBe(500);
+  expect(budget.refusals).toEqual({ node: 0, address: 1, key: 0 });
+});
+
+test("leaves something for the next caller, however much others hold", () => {
+  const budget = new ByteBudget(1_000);
+  for (let caller = 1; caller <= 20; caller += 1) {
+    const lease = budget.open({ address: `192.0.2.${caller}` });
+    while (lease.tryTake(1));
+    expect(lease.bytes).toBeGreaterThan(0);
+    if (caller === 8) break;
+  }
+  expect(budget.used).toBeLessThan(1_000);
+});
+
+test("counts all addresses of one key together, and all keys of one address", () => {
+  const byKey = new ByteBudget(1_000);
+  expect(byKey.open({ address: "192.0.2.1", key: "a" }).tryTake(300)).toBe(true);
+  expect(byKey.open({ address: "192.0.2.2", key: "a" }).tryTake(300)).toBe(false);
+  expect(byKey.refusals).toEqual({ node: 0, address: 0, key: 1 });
+  expect(byKey.open({ address: "192.0.2.2", key: "b" }).tryTake(300)).toBe(true);
+
+  const byAddress = new ByteBudget(1_000);
+  expect(byAddress.open({ address: "2001:db8::1", key: "a" }).tryTake(300)).toBe(true);
+  expect(byAddress.open({ address: "2001:db8::2", key: "b" }).tryTake(300)).toBe(false);
+  expect(byAddress.open({ address: "2001:db8:0:1::2", key: "b" }).tryTake(300)).toBe(true);
+});
+
+test("refuses more than the whole limit as the node's own", () => {
+  const budget = new ByteBudget(1_000);
+  expect(budget.open({ address: "192.0.2.1" }).tryTake(1_001)).toBe(false);
+  expect(budget.refusals.node).toBe(1);
+});
+
+test("says when to try again", () => {
+  const lease = new ByteBudget(10).open({ address: "192.0.2.1" });
+  const refusal = (): void => lease.take(10);
+  expect(refusal).toThrow(CarillonError);
+  expect(refusal).toThrow(expect.objectContaining({ code: "resource_exhausted", retryDelay: 1_000 }));
+});
+
+test("gives back once, whoever asks again, and takes nothing after it", () => {
+  const budget = new ByteBudget(1_000);
+  const [one, other] = [budget.open({ address: "192.0.2.1" }), budget.open({ address: "192.0.2.1" })];
+  one.take(100);
+  other.take(50);
+  one.give(30);
+  expect(budget.used).toBe(120);
+  one.release();
+  one.release();
+  one.give(10);
+  expect(budget.used).toBe(50);
+  expect(one.tryTake(1)).toBe(false);
+  other.give(1_000);
+  expect(budget.used).toBe(0);
+});
+
+test("counts right for any order of taking, giving and releasing", () => {
+  const holder = fc.record({
+    address: fc.constantFrom("192.0.2.1", "192.0.2.2"),
+    key: fc.constantFrom(undefined, "a", "b"),
+  });
+  const step = fc.record({
+    lease: fc.nat(3),
+    act: fc.constantFrom("take", "give", "release"),
+    bytes: fc.integer({ min: 1, max: 400 }),
+  });
+  fc.assert(
+    fc.property(fc.array(holder, { minLength: 4, maxLength: 4 }), fc.array(step), (holders, steps) => {
+      const budget = new ByteBudget(1_000);
+      const leases = holders.map((who) => budget.open(who));
+      for (const { act, bytes, lease: number } of steps) {
+        const lease = leases[number];
+        if (act === "take") lease?.tryTake(bytes);
+        else if (act === "give") lease?.give(bytes);
+        else lease?.release();
+        expect(budget.used).toBe(leases.reduce((sum, each) => sum + each.bytes, 0));
+        expect(budget.used).toBeLessThanOrEqual(1_000);
+      }
+      for (const lease of leases) lease.release();
+      expect(budget.used).toBe(0);
+      // Nothing is left of anybody's share.
+      expect(budget.open({ address: "192.0.2.1", key: "a" }).tryTake(500)).toBe(true);
+    }),
+  );
+});
