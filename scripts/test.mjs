@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { browser } from "./lib/browser.mjs";
 import { build } from "./lib/build.mjs";
+import { grpcurl } from "./lib/grpcurl.mjs";
 import { install } from "./lib/install.mjs";
 import { main } from "./lib/main.mjs";
 import { natsServer } from "./lib/nats-server.mjs";
@@ -26,13 +27,17 @@ await main(async () => {
   const chromium = await browser();
   if (chromium.path) say(`testing with ${versionOf(chromium.path)} (${chromium.path})`);
 
+  const reflection = await grpcurl();
+
   process.exitCode = await jest(args, {
     ...process.env,
     NATS_SERVER: nats,
+    ...(reflection.path ? { GRPCURL: reflection.path } : { GRPCURL_MISSING: reflection.missing }),
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
   });
   // At the end, where somebody who wonders about skipped tests looks.
   if (chromium.missing) say(`the browser's tests were skipped: ${chromium.missing}`);
+  if (reflection.missing) say(`grpcurl's tests were skipped: ${reflection.missing}`);
 });
 
 async function checks() {

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { create, type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type {
   ServerDuplexStream,
@@ -72,7 +73,8 @@ function generatedCodec({ input, output }: DescMethod): Codec {
   };
 }
 
-function unused(): never {
+/** For the half of a definition that a server does not need. */
+export function unused(): never {
   throw new Error("a server's definition neither writes requests nor reads answers");
 }
 
@@ -102,7 +104,7 @@ function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFa
     for await (const response of handle(request, open) as AsyncIterable<unknown>) {
       if (call.cancelled) return;
       if (call.write(response)) continue;
-      await writable(call, open.signal);
+      await untilWritable(call, open.signal);
       open.signal.throwIfAborted();
     }
     call.end();
@@ -152,17 +154,17 @@ function bufferOf({ buffer, byteLength, byteOffset }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** Resolves when the peer takes more, or will never, or nobody cares any more. */
-function writable(call: Stream, signal: AbortSignal): Promise<void> {
+/** Resolves when the peer takes more, or never will, or the signal is aborted. */
+export function untilWritable(call: EventEmitter, signal?: AbortSignal): Promise<void> {
   const events = ["drain", "cancelled", "close"] as const;
   return new Promise((resolve) => {
     const done = (): void => {
       for (const event of events) call.off(event, done);
-      signal.removeEventListener("abort", done);
+      signal?.removeEventListener("abort", done);
       resolve();
     };
     for (const event of events) call.once(event, done);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted === true) done();
   });
 }

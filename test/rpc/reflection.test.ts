@@ -1,7 +1,8 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { dirname, join } from "node:path";
-import { fromBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { join } from "node:path";
+import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import {
   type ClientDuplexStream,
   credentials,
@@ -10,17 +11,34 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { cleanUp } from "../support/clean-up.js";
+import { grpcurl, ifGrpcurl } from "../support/grpcurl.js";
 import { startNode, type TestNode } from "../support/node.js";
+import { PROTO_FOLDER } from "../support/peers.js";
 
 interface Answer {
   readonly listServicesResponse?: { readonly service: readonly { readonly name: string }[] };
   readonly fileDescriptorResponse?: { readonly fileDescriptorProto: readonly Buffer[] };
+  readonly errorResponse?: { readonly errorCode: number; readonly errorMessage: string };
+  readonly allExtensionNumbersResponse?: { readonly baseTypeName: string };
 }
 
-const protos = join(dirname(require.resolve("@grpc/reflection/package.json")), "build/proto/grpc/reflection");
+const SERVICES = [
+  "carillon.v1.CallService",
+  "carillon.v1.ControlService",
+  "carillon.v1.PresenceService",
+  "carillon.v1.TokenService",
+  "carillon.v1.WorkerService",
+  "grpc.health.v1.Health",
+  "grpc.reflection.v1.ServerReflection",
+  "grpc.reflection.v1alpha.ServerReflection",
+  "websockets.v1.BroadcastService",
+  "websockets.v1beta.BroadcastService",
+];
 
 function reflect(node: TestNode, version: "v1" | "v1alpha"): ClientDuplexStream<object, Answer> {
-  const loaded = loadPackageDefinition(loadSync(join(protos, version, "reflection.proto"))) as unknown as {
+  const loaded = loadPackageDefinition(
+    loadSync(join(PROTO_FOLDER, "grpc/reflection", version, "reflection.proto")),
+  ) as unknown as {
     grpc: { reflection: Record<string, { ServerReflection: ServiceClientConstructor }> };
   };
   const Client = loaded.grpc.reflection[version]?.ServerReflection;
@@ -41,20 +59,110 @@ async function ask(call: ClientDuplexStream<object, Answer>, request: object): P
   return answer;
 }
 
-test.each(["v1", "v1alpha"] as const)("R8: reflection %s lists the services and gives their files", async (version) => {
+function filesIn({ fileDescriptorResponse }: Answer): FileDescriptorProto[] {
+  const files = fileDescriptorResponse?.fileDescriptorProto ?? [];
+  return files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+}
+
+/** Fails where an import or a type is missing. */
+function registryOf(file: FileDescriptorProto[]) {
+  return createFileRegistry(create(FileDescriptorSetSchema, { file: file.toReversed() }));
+}
+
+describe.each(["v1", "v1alpha"] as const)("reflection %s", (version) => {
+  test("R8: lists the services, and gives each one's file with all that it imports", async () => {
+    const node = await startNode();
+    const call = reflect(node, version);
+    const { listServicesResponse } = await ask(call, { listServices: "" });
+    const names = listServicesResponse?.service.map(({ name }) => name) ?? [];
+    expect(names.toSorted()).toEqual(SERVICES);
+    for (const name of names) {
+      const files = filesIn(await ask(call, { fileContainingSymbol: name }));
+      const registry = registryOf(files);
+      const service = registry.getService(name);
+      expect(service?.methods.length).toBeGreaterThan(0);
+      expect(files[0]?.name).toBe(`${service?.file.name}.proto`);
+      for (const { proto } of registry.files) {
+        expect(filesIn(await ask(call, { fileByFilename: proto.name }))[0]).toEqual(proto);
+      }
+    }
+  });
+
+  test("R8: finds a file by every symbol in it", async () => {
+    const node = await startNode();
+    const call = reflect(node, version);
+    for (const symbol of [
+      "websockets.v1.BroadcastService.Publish",
+      "websockets.v1.Message",
+      "websockets.v1.Message.text",
+      "websockets.v1.Stage",
+      "websockets.v1.STAGE_FLUSHED",
+      "grpc.health.v1.HealthCheckResponse.ServingStatus",
+      "grpc.health.v1.HealthCheckResponse.NOT_SERVING",
+      "carillon.v1.CallService",
+      "google.protobuf.Timestamp.seconds",
+    ]) {
+      const [first] = filesIn(await ask(call, { fileContainingSymbol: symbol }));
+      expect([symbol, symbol.startsWith(`${first?.package}.`)]).toEqual([symbol, true]);
+    }
+    const file = filesIn(await ask(call, { fileByFilename: "websockets/v1/websockets.proto" }))[0];
+    const { field } = file?.messageType.find(({ name }) => name === "Message") ?? {};
+    expect(field?.map(({ name, number }) => `${name}=${number}`)).toEqual([
+      "command=1",
+      "topics=2",
+      "payload=3",
+      "event=10",
+      "id=11",
+      "broker=12",
+      "text=13",
+    ]);
+    expect(file?.options?.goPackage).toMatch(/^github\.com\/.+\/websockets\/v1;websocketsv1$/);
+  });
+
+  test("R8: an unknown name is an error in its answer, and the stream goes on", async () => {
+    const node = await startNode();
+    const call = reflect(node, version);
+    for (const request of [
+      { fileContainingSymbol: "nope.Nope" },
+      { fileByFilename: "nope.proto" },
+      { allExtensionNumbersOfType: "nope.Nope" },
+      { fileContainingExtension: { containingType: "websockets.v1.Message", extensionNumber: 100 } },
+    ]) {
+      const { errorResponse } = await ask(call, request);
+      expect(errorResponse).toMatchObject({ errorCode: 5, errorMessage: expect.stringMatching(/./) });
+    }
+    expect(await ask(call, {})).toMatchObject({ errorResponse: { errorCode: 3 } });
+    const type = "websockets.v1.Message";
+    expect(await ask(call, { allExtensionNumbersOfType: type })).toMatchObject({
+      allExtensionNumbersResponse: { baseTypeName: type },
+    });
+  });
+});
+
+ifGrpcurl("with grpcurl", () => {
+  test("R8: lists and describes every service, and calls without proto files", async () => {
+    const node = await startNode();
+    expect((await grpcurl(node.grpc, "list")).trim().split("\n")).toEqual(SERVICES);
+    for (const name of SERVICES) expect(await grpcurl(node.grpc, "describe", name)).toContain("service");
+    const request = '{"messages":[{"topics":["a"],"text":"hi"}]}';
+    for (const service of ["websockets.v1", "websockets.v1beta"]) {
+      const answer = await grpcurl("-d", request, node.grpc, `${service}.BroadcastService/Publish`);
+      expect(JSON.parse(answer)).toMatchObject({ ok: true, receipts: [{ stage: "STAGE_FLUSHED" }] });
+    }
+    expect(JSON.parse(await grpcurl(node.grpc, "grpc.health.v1.Health/Check"))).toEqual({ status: "SERVING" });
+    const listed = await grpcurl(node.grpc, "carillon.v1.ControlService/ListConnections");
+    expect(JSON.parse(listed)).toEqual({});
+  });
+});
+
+test("R8: buf curl calls a method without proto files", async () => {
   const node = await startNode();
-  const call = reflect(node, version);
-  const { listServicesResponse } = await ask(call, { listServices: "" });
-  const names = listServicesResponse?.service.map(({ name }) => name);
-  expect(names).toEqual(expect.arrayContaining(["websockets.v1.BroadcastService", "grpc.health.v1.Health"]));
-  const symbol = { fileContainingSymbol: "websockets.v1.BroadcastService" };
-  const { fileDescriptorResponse } = await ask(call, symbol);
-  const [bytes] = fileDescriptorResponse?.fileDescriptorProto ?? [];
-  const file = fromBinary(FileDescriptorProtoSchema, bytes ?? new Uint8Array());
-  expect(file.package).toBe("websockets.v1");
-  expect(
-    file.messageType.find(({ name }) => name === "Message")?.field.map((field) => `${field.name}=${field.number}`),
-  ).toEqual(["command=1", "topics=2", "payload=3", "event=10", "id=11", "broker=12", "text=13"]);
+  const args = ["curl", "--protocol", "grpc", "--http2-prior-knowledge", "-d", '{"event":"nobody"}'];
+  const url = `http://${node.grpc}/carillon.v1.CallService/Call`;
+  const error = await new Promise<string>((resolve) => {
+    execFile(join(PROTO_FOLDER, "../node_modules/.bin/buf"), [...args, url], (_, _stdout, stderr) => resolve(stderr));
+  });
+  expect(JSON.parse(error)).toMatchObject({ code: "unavailable" });
 });
 
 test("L7: an open reflection stream does not hold up a stop", async () => {
