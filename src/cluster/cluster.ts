@@ -1,4 +1,5 @@
 import type { Json } from "../access/principal.js";
+import type { Joiner } from "./parts.js";
 
 /** What the nodes that were asked have answered. */
 export interface Answers {
@@ -28,6 +29,8 @@ export interface Cluster {
   tell(kind: string, body: Json): void;
   /** Answers what is asked, takes what is told. One handler a kind. */
   handle(kind: string, handler: (body: Json, from: string) => Json | Promise<Json>): void;
+  /** Joins the parts of what other nodes say; all joiners of this node share one bound. */
+  createJoiner(): Joiner;
   /** Told when nodes come and go. */
   onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void;
 }

@@ -1,9 +1,11 @@
 import type { Json } from "../access/principal.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { ReportLimiter } from "../util/report-limiter.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Bus } from "./bus.js";
 import type { Answers, Cluster } from "./cluster.js";
+import { FragmentBudget } from "./fragment-budget.js";
 import { Cutter, Joiner, LARGEST_WORD } from "./parts.js";
 import { Peers, TICK } from "./peers.js";
 import { Question } from "./question.js";
@@ -17,8 +19,6 @@ const TICKS_OF_BEAT = 4;
 /** How long a newcomer waits for others to say who they are, in milliseconds: round trips, and a busy node's turn. */
 const GREETING_WAIT = 300;
 const ASK_TIMEOUT = 2_000;
-/** Time between two complaints about what is said on the bus, in milliseconds: whoever says it may say much. */
-const COMPLAINT_INTERVAL = 60_000;
 
 type Handler = (body: Json, from: string) => Json | Promise<Json>;
 
@@ -38,6 +38,7 @@ export class ClusterMember implements Cluster {
   readonly #options: ClusterMemberOptions;
   readonly #peers: Peers;
   readonly #cutter: Cutter;
+  readonly #fragments: FragmentBudget;
   readonly #joiner: Joiner;
   readonly #handlers = new Map<string, Handler>();
   readonly #questions = new Map<number, Question>();
@@ -51,23 +52,39 @@ export class ClusterMember implements Cluster {
   #introduced = withResolvers<void>();
   #ends: (() => void)[] = [];
   #cancelTick: (() => void) | undefined;
-  #nextComplaint = Number.NEGATIVE_INFINITY;
+  readonly #faults: ReportLimiter;
 
   constructor(options: ClusterMemberOptions) {
     this.#options = options;
     this.node = options.node;
     this.#peers = new Peers(this.node);
+    this.#faults = new ReportLimiter({
+      clock: options.clock,
+      burst: 1,
+      onOmitted: (kind, count) => {
+        options.onError(`further ${kind} on the cluster's bus: ${count}`);
+      },
+    });
     this.#cutter = new Cutter(this.node);
-    this.#joiner = new Joiner((node) => this.nodes.has(node));
+    this.#fragments = new FragmentBudget((node) => {
+      this.#faults.report("lost words", () => {
+        options.onError(`lost a message of node ${node}: too many unfinished ones of all nodes together`);
+      });
+    });
+    this.#joiner = this.createJoiner();
     this.#peers.onChange(({ here, node }) => {
       if (here) return;
-      this.#joiner.forget(node);
       for (const question of this.#questions.values()) question.miss(node);
     });
   }
 
   get nodes(): ReadonlySet<string> {
     return this.#peers.nodes;
+  }
+
+  /** Words of other nodes that were lost because too many were unfinished. */
+  get lostWords(): number {
+    return this.#fragments.lost;
   }
 
   /** Resolves when those that answer promptly are known. */
@@ -94,6 +111,7 @@ export class ClusterMember implements Cluster {
   async stop(deadline: number): Promise<void> {
     const { bus, clock } = this.#options;
     this.#cancelTick?.();
+    this.#faults.stop();
     for (const end of this.#ends) end();
     for (const question of this.#questions.values()) question.end();
     if (!bus.shared || !bus.up) return;
@@ -149,6 +167,14 @@ export class ClusterMember implements Cluster {
     this.#handlers.set(kind, handler);
   }
 
+  createJoiner(): Joiner {
+    const joiner = new Joiner((node) => this.nodes.has(node), this.#fragments);
+    this.#peers.onChange(({ here, node }) => {
+      if (!here) joiner.forget(node);
+    });
+    return joiner;
+  }
+
   onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void {
     this.#peers.onChange((change) => {
       try {
@@ -179,12 +205,12 @@ export class ClusterMember implements Cluster {
   readonly #onMessage = (message: Uint8Array): void => {
     const joined = this.#joiner.take(message);
     if (joined?.word === undefined) {
-      if (joined === undefined) this.#complain();
+      if (joined === undefined) this.#refuseNonsense();
       else this.#peers.hear(joined.partFrom);
       return;
     }
     const word = decodeWord(joined.word);
-    if (word === undefined) this.#complain();
+    if (word === undefined) this.#refuseNonsense();
     else if (word.from !== this.node) this.#onWord(word);
   };
 
@@ -265,11 +291,10 @@ export class ClusterMember implements Cluster {
     for (const message of this.#cutter.cut(bytes)) this.#options.bus.publish(subject, message);
   }
 
-  #complain(): void {
-    const now = this.#options.clock.now();
-    if (now < this.#nextComplaint) return;
-    this.#nextComplaint = now + COMPLAINT_INTERVAL;
-    this.#options.onError("a message on the cluster's bus makes no sense and is not heeded, nor are others like it");
+  #refuseNonsense(): void {
+    this.#faults.report("messages that no node sends", () => {
+      this.#options.onError("ignored a message on the cluster's bus that no node sends");
+    });
   }
 }
 

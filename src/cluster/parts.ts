@@ -1,3 +1,5 @@
+import type { FragmentBudget, UnfinishedWord } from "./fragment-budget.js";
+
 /**
  * Words that are larger than a message of the bus may be go in parts. A part begins with a byte that does not begin JSON,
  * and a line of text: `\x01<node> <number of the word> <number of the part> <number of parts>\n`.
@@ -7,6 +9,11 @@
 const LARGEST_PART = 60 << 10;
 /** Most bytes of a word: what a node keeps for another one that sends parts. */
 export const LARGEST_WORD = 32 << 20;
+
+const MOST_PARTS = Math.ceil(LARGEST_WORD / LARGEST_PART);
+
+/** Bytes that a part takes besides its own. */
+const PIECE_COST = 256;
 
 const MARK = 0x01;
 const LINE_END = 0x0a;
@@ -38,11 +45,11 @@ export class Cutter {
   }
 }
 
-interface Begun {
+interface Begun extends UnfinishedWord {
+  /** The sender's number of the word. */
   readonly word: string;
   readonly parts: number;
   readonly pieces: Uint8Array[];
-  bytes: number;
 }
 
 /** What has come of a message: a whole word, a part of a node's word, or nothing that makes sense. */
@@ -54,11 +61,16 @@ export type Joined = { readonly word: Uint8Array } | { readonly partFrom: string
  */
 export class Joiner {
   readonly #isKnown: (node: string) => boolean;
+  readonly #budget: FragmentBudget;
   readonly #begun = new Map<string, Begun>();
 
-  /** @param isKnown - nothing is kept for others */
-  constructor(isKnown: (node: string) => boolean) {
+  /**
+   * @param isKnown - nothing is kept for others
+   * @param budget - shared by the joiners of a process
+   */
+  constructor(isKnown: (node: string) => boolean, budget: FragmentBudget) {
     this.#isKnown = isKnown;
+    this.#budget = budget;
   }
 
   take(message: Uint8Array): Joined {
@@ -66,28 +78,51 @@ export class Joiner {
     const headEnd = message.subarray(0, LONGEST_HEAD).indexOf(LINE_END);
     const head = HEAD.exec(Buffer.from(message.subarray(1, Math.max(headEnd, 1))).toString("latin1"))?.groups;
     const { from = "", word = "" } = head ?? {};
-    if (head === undefined || !this.#isKnown(from)) return undefined;
+    const part = Number(head?.["part"]);
+    const parts = Number(head?.["parts"]);
     const piece = message.subarray(headEnd + 1);
-    return this.#add(from, word, Number(head["part"]), Number(head["parts"]), piece);
+    if (head === undefined || !this.#isKnown(from) || !isPart(part, parts, piece)) return undefined;
+    return this.#add(from, word, part, parts, piece);
   }
 
   /** A node is gone. */
   forget(node: string): void {
+    const begun = this.#begun.get(node);
+    if (begun === undefined) return;
     this.#begun.delete(node);
+    this.#budget.release(begun);
   }
 
   #add(from: string, word: string, part: number, parts: number, piece: Uint8Array): Joined {
-    if (part === 0) this.#begun.set(from, { word, parts, pieces: [], bytes: 0 });
+    if (part === 0) this.#begin(from, word, parts);
     const begun = this.#begun.get(from);
-    const fits = begun?.word === word && begun.parts === parts && begun.pieces.length === part;
-    if (begun === undefined || !fits || begun.bytes + piece.length > LARGEST_WORD) {
-      this.#begun.delete(from);
+    if (begun?.word !== word || begun.parts !== parts || begun.pieces.length !== part) {
+      this.forget(from);
       return { partFrom: from };
     }
-    begun.pieces.push(piece);
-    begun.bytes += piece.length;
-    if (begun.pieces.length < parts) return { partFrom: from };
-    this.#begun.delete(from);
+    begun.pieces.push(kept(piece));
+    if (begun.pieces.length < parts) {
+      this.#budget.grow(begun, piece.length + PIECE_COST);
+      return { partFrom: from };
+    }
+    this.forget(from);
     return { word: Buffer.concat(begun.pieces) };
   }
+
+  #begin(from: string, word: string, parts: number): void {
+    this.forget(from);
+    const lose = (): void => {
+      this.#begun.delete(from);
+    };
+    this.#begun.set(from, { from, word, parts, pieces: [], bytes: 0, lose });
+  }
+}
+
+function isPart(part: number, parts: number, piece: Uint8Array): boolean {
+  return part < parts && parts <= MOST_PARTS && piece.length <= LARGEST_PART;
+}
+
+/** The piece, or a copy where it would keep much more memory than it has bytes: messages are views on what was read. */
+function kept(piece: Uint8Array): Uint8Array {
+  return piece.buffer.byteLength > 2 * piece.length + PIECE_COST ? new Uint8Array(piece) : piece;
 }

@@ -15,6 +15,8 @@ export interface Readings {
   readonly brokers: () => Readonly<Record<string, number>>;
   /** Of the cluster, this one included. */
   readonly nodes: () => number;
+  /** Words of other nodes that were lost because too many were unfinished. */
+  readonly lostWords: () => number;
   readonly storeUp: () => number;
   /** Received or inflated, and under way. */
   readonly receivingBytes: () => number;
@@ -66,6 +68,8 @@ export class Metrics {
     this.#gauge("carillon_topics", "Topics that this node hears.", readings.topics);
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
     this.#gauge("carillon_nodes", "Nodes of the cluster that are there, this one included.", readings.nodes);
+    const lostWords = "Messages of other nodes that were lost because too many were unfinished.";
+    this.#counter("carillon_cluster_lost_total", lostWords, readings.lostWords);
     this.#gauge("carillon_store_up", "1 while the store can be used.", readings.storeUp);
     this.#gauge("carillon_workers", "Workers that are connected to this node.", readings.workers);
     this.#labelled(Gauge, "carillon_tasks", "Tasks under way, by where they are.", "state", readings.tasks);

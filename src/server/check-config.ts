@@ -2,6 +2,7 @@ import { checkCookie } from "../backends/webrocket/admin.js";
 import { authenticatorOf, tlsOf } from "../brokers/nats/credentials.js";
 import type { Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
+import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
@@ -18,7 +19,7 @@ import { natsOptions } from "./nats-options.js";
  */
 export async function checkConfig(config: Config, log: Logger): Promise<void> {
   const store = new MemoryStore({ clock: systemClock, onError: (message) => log.error(message) });
-  const context = partsContext({ log, store });
+  const context = partsContext({ log, limitedLog: new LimitedLog(log, systemClock), store });
   const faults: string[] = [];
   const note = (error: unknown): void => {
     faults.push(CarillonError.from(error).message);

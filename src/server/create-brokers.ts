@@ -4,6 +4,7 @@ import { BrokerRegistry } from "../brokers/registry.js";
 import type { BrokerConfig, Config } from "../config/schema.js";
 import { MessageIds } from "../core/message.js";
 import type { BrokerDriver } from "../core/ports.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { systemClock } from "../util/system-clock.js";
 import { natsOptions } from "./nats-options.js";
@@ -12,6 +13,7 @@ export interface BrokerContext {
   /** Unique among all nodes. */
   readonly node: string;
   readonly log: Logger;
+  readonly limitedLog: LimitedLog;
   /** A broker has been reached, for the first time or again. */
   readonly onUp: () => void;
   readonly onDown: () => void;
@@ -28,7 +30,7 @@ export function createBrokers({ brokers }: Config, context: BrokerContext): Brok
 
 function createDriver(name: string, broker: BrokerConfig, context: BrokerContext): BrokerDriver {
   if (broker.driver === "memory") return new MemoryDriver();
-  const { node, onDown, onUp } = context;
+  const { limitedLog, node, onDown, onUp } = context;
   const log = context.log.child({ broker: name });
   return new NatsDriver({
     name,
@@ -45,7 +47,7 @@ function createDriver(name: string, broker: BrokerConfig, context: BrokerContext
         onDown();
       },
       onError: (message) => {
-        log.error(message);
+        limitedLog.error({ broker: name }, message, "broker");
       },
     },
   });

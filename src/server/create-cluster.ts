@@ -3,6 +3,7 @@ import type { Bus } from "../cluster/bus.js";
 import { LocalBus } from "../cluster/local-bus.js";
 import { ClusterMember } from "../cluster/member.js";
 import type { Config } from "../config/schema.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { systemClock } from "../util/system-clock.js";
 import { natsBroker, natsOptions } from "./nats-options.js";
@@ -13,10 +14,15 @@ export interface ClusterParts {
   readonly bus: Bus;
 }
 
+interface ClusterLogs {
+  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
+}
+
 /** By NATS where a broker is a NATS one; else this node is the only member. */
-export function createCluster(config: Config, node: string, log: Logger): ClusterParts {
+export function createCluster(config: Config, node: string, { limitedLog, log }: ClusterLogs): ClusterParts {
   const onError = (message: string): void => {
-    log.error(message);
+    limitedLog.error({}, message, "cluster");
   };
   const bus = createBus(config, log, onError);
   return { bus, cluster: new ClusterMember({ node, bus, clock: systemClock, onError }) };

@@ -11,13 +11,13 @@ import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { TopicIndex } from "../core/topic-index.js";
 import type { RulesOf } from "../core/topic-rules.js";
-import type { Logger } from "../observe/log.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import { systemClock } from "../util/system-clock.js";
 
 export interface MessagingContext {
   /** Unique among all nodes. */
   readonly node: string;
-  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
   /** A session is no longer in a topic. */
@@ -37,7 +37,7 @@ export interface Messaging {
 }
 
 export function createMessaging({ interest_linger, limits }: Config, context: MessagingContext): Messaging {
-  const { brokers, log, node, onLeft, rulesOf } = context;
+  const { brokers, limitedLog, node, onLeft, rulesOf } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
   const index = new TopicIndex(rulesOf);
@@ -66,7 +66,7 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
     },
     onUnconfirmed: (messages, cause) => {
       unconfirmed += messages;
-      log.warn({ messages, err: cause }, "accepted messages may be lost");
+      limitedLog.warn({ messages, err: cause }, "accepted messages may be lost");
     },
   });
   const lost = () => {

@@ -1,5 +1,5 @@
 import type { BrokerRegistry } from "../brokers/registry.js";
-import type { Cluster } from "../cluster/cluster.js";
+import type { ClusterMember } from "../cluster/member.js";
 import type { ByteBudget } from "../net/byte-budget.js";
 import { Metrics } from "../observe/metrics.js";
 import type { Store } from "../store/store.js";
@@ -11,7 +11,7 @@ export interface MetricsContext {
   readonly messaging: Messaging;
   readonly world: VhostWorld;
   readonly brokers: BrokerRegistry;
-  readonly cluster: Cluster;
+  readonly cluster: ClusterMember;
   readonly store: Store;
   readonly dispatch: ClusterDispatch;
   readonly budget: ByteBudget;
@@ -35,6 +35,7 @@ export function createMetrics(context: MetricsContext): Metrics {
     nodes: () => cluster.nodes.size,
     receivingBytes: () => budget.used,
     receivingRefused: () => budget.refusals,
+    lostWords: () => cluster.lostWords,
     storeUp: () => (store.up ? 1 : 0),
     workers: () => dispatch.workers,
     tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),

@@ -7,6 +7,7 @@ import { clientAddress } from "../net/client-address.js";
 import { Networks } from "../net/networks.js";
 import type { PortOptions } from "../net/port-listener.js";
 import type { ClientCertificates } from "../net/tls-handshakes.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { connectMount } from "../rpc/connect-mount.js";
@@ -30,6 +31,7 @@ import { createWebrocket, type WebrocketPorts } from "./create-webrocket.js";
 export interface PortsContext {
   readonly node: string;
   readonly log: Logger;
+  readonly limitedLog: LimitedLog;
   readonly metrics: Metrics;
   readonly messaging: Messaging;
   readonly vhosts: Vhosts;
@@ -57,9 +59,9 @@ export interface Ports extends ClientListeners {
 }
 
 export function createPorts(config: Config, context: PortsContext): Ports {
-  const { budget, gatekeeper, log, rest, routes, rpc: services } = context;
+  const { budget, gatekeeper, limitedLog, log, rest, routes, rpc: services } = context;
   const onFault = (cause: unknown): void => {
-    log.error({ err: cause }, "a request failed by a fault of this server");
+    limitedLog.error({ err: cause }, "a request failed by a fault of this server");
   };
   const certificates = createCertificates(config, log);
   const trusted = config.trusted_proxies.length === 0 ? undefined : new Networks(config.trusted_proxies);

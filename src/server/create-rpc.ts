@@ -8,7 +8,7 @@ import { BroadcastService as BroadcastServiceV1Beta } from "../../gen/websockets
 import type { BrokerRegistry } from "../brokers/registry.js";
 import type { Control } from "../control/control.js";
 import type { Publisher } from "../core/publisher.js";
-import type { Logger } from "../observe/log.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "../rpc/broadcast.js";
 import { broadcastCodec } from "../rpc/broadcast-codec.js";
 import { CALL_ACTIONS, CallImplementation } from "../rpc/calls.js";
@@ -24,7 +24,7 @@ import { ACKNOWLEDGE_WITHIN } from "../workers/cluster-dispatch.js";
 import type { Work } from "./create-work.js";
 
 export interface RpcContext extends Work {
-  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
   readonly vhosts: Vhosts;
   readonly brokers: BrokerRegistry;
   readonly publisher: Publisher;
@@ -42,14 +42,14 @@ export interface Rpc {
 }
 
 export function createRpc(context: RpcContext): Rpc {
-  const { brokers, control, dispatch, log, onPublished, presence, publisher, vhosts } = context;
+  const { brokers, control, dispatch, limitedLog, onPublished, presence, publisher, vhosts } = context;
   const broadcast = new BroadcastImplementation(publisher, onPublished);
   const workers = new WorkerImplementation({ dispatch, clock: systemClock, acknowledgeWithin: ACKNOWLEDGE_WITHIN });
   const calls = new CallImplementation({
     dispatch,
     clock: systemClock,
     onUndone: ({ event, vhost }, { message }) => {
-      log.warn({ vhost, event, reason: message }, "a triggered task was not done");
+      limitedLog.warn({ vhost, event, reason: message }, "a triggered task was not done");
     },
   });
   const present = new PresenceImplementation({

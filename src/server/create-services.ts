@@ -7,7 +7,7 @@ import { Groups } from "../commands/groups.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
-import type { Logger } from "../observe/log.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
 import type { Messaging } from "./create-messaging.js";
@@ -15,7 +15,7 @@ import type { Work } from "./create-work.js";
 
 export interface ServicesContext extends Work {
   readonly node: string;
-  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
   readonly messaging: Messaging;
   readonly vhosts: Vhosts;
   readonly clients: Clients;
@@ -24,7 +24,7 @@ export interface ServicesContext extends Work {
 
 /** Makes what commands work on. */
 export function createServices({ limits }: Config, context: ServicesContext): Services {
-  const { brokers, clients, dispatch, log, messaging, node, presence, vhosts } = context;
+  const { brokers, clients, dispatch, limitedLog, messaging, node, presence, vhosts } = context;
   const { fanOut, hub, index, interest, publisher } = messaging;
   return {
     brokers,
@@ -43,18 +43,18 @@ export function createServices({ limits }: Config, context: ServicesContext): Se
       brokers,
       fanOut,
       onRefused: (vhost, { message: reason }) => {
-        log.warn({ vhost, reason }, "some clients do not hear what is published for them alone");
+        limitedLog.warn({ vhost, reason }, "some clients do not hear what is published for them alone");
       },
     }),
     calls: new Calls(dispatch, limits.calls_per_connection, clients),
     topicsPerConnection: (vhost) =>
       vhosts.get(vhost)?.settings.limits.topics_per_connection ?? limits.topics_per_connection,
     onUndone: (vhost, event, { message: reason }) => {
-      log.warn({ vhost, event, reason }, "a triggered task was not done");
+      limitedLog.warn({ vhost, event, reason }, "a triggered task was not done");
     },
     onFailedJoin: (connection, cause) => {
       const reason = CarillonError.from(cause).message;
-      log.warn({ connection, reason }, "a client could not be joined to topics on its behalf");
+      limitedLog.warn({ connection, reason }, "a client could not be joined to topics on its behalf");
     },
   };
 }

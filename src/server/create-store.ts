@@ -1,6 +1,7 @@
 import { NatsStore } from "../brokers/nats/key-value.js";
 import type { Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { FileStore } from "../store/file.js";
 import { MemoryStore } from "../store/memory.js";
@@ -10,10 +11,11 @@ import { natsBroker, natsOptions } from "./nats-options.js";
 
 export interface StoreContext {
   readonly log: Logger;
+  readonly limitedLog: LimitedLog;
 }
 
 /** Makes the store that the configuration names. It does not open or connect yet. */
-export function createStore({ brokers, store }: Config, { log }: StoreContext): Store {
+export function createStore({ brokers, store }: Config, { limitedLog, log }: StoreContext): Store {
   const onUp = (): void => {
     log.info("store can be used");
   };
@@ -21,7 +23,7 @@ export function createStore({ brokers, store }: Config, { log }: StoreContext): 
     log.warn({ reason }, "store cannot be used, trying again");
   };
   const onError = (message: string): void => {
-    log.error(message);
+    limitedLog.error({}, message, "store");
   };
   if (store.driver === "memory") return new MemoryStore({ clock: systemClock, onError });
   const events = { onUp, onDown, onError };

@@ -4,6 +4,7 @@ import { Leases } from "../access/leases.js";
 import { asksForKeys } from "../config/load.js";
 import type { Config, VhostSettings } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { HookClient } from "../rpc/hook-client.js";
 import type { Store } from "../store/store.js";
@@ -16,6 +17,7 @@ import { type VhostEvents, Vhosts } from "../vhosts/vhosts.js";
 
 export interface VhostsContext {
   readonly log: Logger;
+  readonly limitedLog: LimitedLog;
   readonly store: Store;
   readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
 }
@@ -30,8 +32,8 @@ export interface VhostWorld {
 }
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
-export function createVhosts(config: Config, { events, log, store }: VhostsContext): VhostWorld {
-  const context = partsContext({ log, store });
+export function createVhosts(config: Config, { events, limitedLog, log, store }: VhostsContext): VhostWorld {
+  const context = partsContext({ limitedLog, log, store });
   const { hookCounts, leases } = context;
   const keyring: Keyring = new Keyring({
     clock: systemClock,
@@ -53,7 +55,7 @@ export function createVhosts(config: Config, { events, log, store }: VhostsConte
     events: {
       ...events,
       onError: (message) => {
-        log.error(message);
+        limitedLog.error({}, message, "vhosts");
       },
     },
     makeParts: make,
@@ -75,7 +77,11 @@ export function createVhosts(config: Config, { events, log, store }: VhostsConte
 }
 
 /** What the parts of a vhost are made with. */
-export function partsContext({ log, store }: Pick<VhostsContext, "log" | "store">): PartsContext {
+export function partsContext({
+  limitedLog,
+  log,
+  store,
+}: Pick<VhostsContext, "limitedLog" | "log" | "store">): PartsContext {
   return {
     store,
     leases: new Leases({ store, clock: systemClock }),
@@ -84,10 +90,10 @@ export function partsContext({ log, store }: Pick<VhostsContext, "log" | "store"
     callerOf: ({ key, url }) => new HookClient({ url, key }),
     onHooks: (vhost, failure) => {
       if (failure === undefined) log.info({ vhost }, "the backend answers again");
-      else log.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
+      else limitedLog.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
     },
     onIssuer: (vhost, message) => {
-      log.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
+      limitedLog.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "../observe/log.js";
+import type { LimitedLog } from "../observe/limited-log.js";
 import { ClusterPresence } from "../presence/cluster-presence.js";
 import { systemClock } from "../util/system-clock.js";
 import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../workers/cluster-dispatch.js";
@@ -11,9 +11,9 @@ export interface Work {
   readonly dispatch: ClusterDispatch;
 }
 
-export function createWork({ bus, cluster }: ClusterParts, log: Logger): Work {
+export function createWork({ bus, cluster }: ClusterParts, limitedLog: LimitedLog): Work {
   const onError = (message: string): void => {
-    log.error(message);
+    limitedLog.error({}, message, "tasks and presence");
   };
   const shared = { cluster, clock: systemClock, endOfTurn: setImmediate, onError };
   return {

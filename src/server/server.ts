@@ -9,6 +9,7 @@ import { Control } from "../control/control.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
 import { ByteBudget } from "../net/byte-budget.js";
 import { healthz, readyz } from "../observe/health.js";
+import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { Gatekeeper } from "../rpc/gatekeeper.js";
@@ -17,6 +18,7 @@ import type { Handler } from "../transport/http-listener.js";
 import { pageRoutes } from "../transport/page.js";
 import { isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
+import type { Addresses } from "./addresses.js";
 import { before } from "./before.js";
 import { createBrokers } from "./create-brokers.js";
 import { type ClusterParts, createCluster } from "./create-cluster.js";
@@ -32,22 +34,11 @@ import { listenAt } from "./listen-at.js";
 import { vhostEvents } from "./vhost-events.js";
 import { tellWhoGetsIn } from "./who-gets-in.js";
 
-/** Where a node can be reached. */
-export interface Addresses {
-  /** URL of the HTTP port, such as `http://127.0.0.1:8080`. */
-  readonly http: string;
-  /** HOST:PORT of the gRPC port. */
-  readonly grpc: string;
-  /** HOST:PORT of WebRocket's backends; undefined where they have no port. */
-  readonly webrocketBackend: string | undefined;
-  /** URL of WebRocket's admin interface; undefined where it has no port. */
-  readonly webrocketAdmin: string | undefined;
-}
-
 /** A node: everything built and joined together, the order in which it starts, and the order in which it stops. */
 export class Server {
   readonly #config: Config;
   readonly #log: Logger;
+  readonly #limitedLog: LimitedLog;
   readonly #metrics: Metrics;
   readonly #store: Store;
   readonly #parts: ClusterParts;
@@ -69,20 +60,23 @@ export class Server {
   constructor(config: Config, log: Logger) {
     this.#config = config;
     this.#log = log;
+    const limitedLog = new LimitedLog(log, systemClock);
+    this.#limitedLog = limitedLog;
     const node = randomBytes(6).toString("hex");
     const onChanged = (): void => {
       if (this.#addresses === undefined) return;
       this.#tellWhoGetsIn();
       this.#showReadiness();
     };
-    this.#store = createStore(config, { log });
-    this.#parts = createCluster(config, node, log);
-    this.#work = createWork(this.#parts, log);
+    this.#store = createStore(config, { log, limitedLog });
+    this.#parts = createCluster(config, node, { log, limitedLog });
+    this.#work = createWork(this.#parts, limitedLog);
     this.#world = this.#createVhosts(onChanged);
     const { vhosts } = this.#world;
     this.#brokers = createBrokers(config, {
       node,
       log,
+      limitedLog,
       onUp: onChanged,
       onDown: () => {
         this.#showReadiness();
@@ -91,7 +85,7 @@ export class Server {
     });
     this.#messaging = createMessaging(config, {
       node,
-      log,
+      limitedLog,
       brokers: this.#brokers,
       rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
       onLeft: (session, topic) => {
@@ -103,7 +97,7 @@ export class Server {
     this.#services = createServices(config, {
       ...this.#work,
       node,
-      log,
+      limitedLog,
       messaging: this.#messaging,
       vhosts,
       clients: this.#clients,
@@ -141,7 +135,7 @@ export class Server {
     };
     this.#rpc = createRpc({
       ...this.#work,
-      log,
+      limitedLog,
       vhosts,
       brokers: this.#brokers,
       publisher,
@@ -151,6 +145,7 @@ export class Server {
     this.#ports = createPorts(config, {
       node,
       log,
+      limitedLog,
       metrics: this.#metrics,
       messaging: this.#messaging,
       vhosts,
@@ -267,6 +262,7 @@ export class Server {
       before(end, this.#store.stop()),
       ...[...this.#brokers.all].map(({ driver }) => driver.stop(left())),
     ]);
+    this.#limitedLog.stop();
     this.#log.info("stopped");
   }
 
@@ -314,6 +310,7 @@ export class Server {
   #createVhosts(onLoaded: () => void): VhostWorld {
     return createVhosts(this.#config, {
       log: this.#log,
+      limitedLog: this.#limitedLog,
       store: this.#store,
       events: {
         onLoaded,

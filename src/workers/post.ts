@@ -1,8 +1,9 @@
 import { types } from "node:util";
 import type { Bus } from "../cluster/bus.js";
 import type { Cluster } from "../cluster/cluster.js";
-import { Cutter, Joiner } from "../cluster/parts.js";
+import { Cutter, type Joiner } from "../cluster/parts.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
+import { ReportLimiter } from "../util/report-limiter.js";
 import type { Place } from "./directory.js";
 import { decodeWords, encodeWord, type Offer, type Word } from "./words.js";
 
@@ -13,8 +14,6 @@ const GROUP = "workers";
 /** Begins a message, before the length of the sender's name, the name, and the words. No part begins so. */
 const MARK = 0x02;
 const HEAD = 2;
-/** Time between two complaints about what is said on the bus, in milliseconds. */
-const COMPLAINT_INTERVAL = 60_000;
 
 export interface PostOptions {
   readonly cluster: Cluster;
@@ -54,18 +53,22 @@ export class Post {
   #own: Word[] = [];
   #waitsForEnd = false;
   #unsubscribe: (() => void) | undefined;
-  #nextComplaint = Number.NEGATIVE_INFINITY;
+  readonly #nonsense: ReportLimiter;
 
   constructor(options: PostOptions, events: PostEvents) {
     this.#options = options;
     this.#events = events;
-    const { bus, cluster } = options;
+    const { bus, clock, cluster } = options;
     this.#node = cluster.node;
     this.#head = Buffer.from([MARK, Buffer.byteLength(this.#node), ...Buffer.from(this.#node)]);
     this.#cutter = new Cutter(this.#node);
-    this.#joiner = new Joiner((node) => cluster.nodes.has(node));
-    cluster.onNodes(({ here, node }) => {
-      if (!here) this.#joiner.forget(node);
+    this.#joiner = cluster.createJoiner();
+    this.#nonsense = new ReportLimiter({
+      clock,
+      burst: 1,
+      onOmitted: (_kind, count) => {
+        options.onError(`ignored ${count} further messages about tasks that no node sends`);
+      },
     });
     if (bus.shared) bus.onUnheard(this.#onUnheard);
   }
@@ -83,6 +86,7 @@ export class Post {
   /** What has been said is sent at once; nothing is heard any more. */
   stop(): void {
     this.flush();
+    this.#nonsense.stop();
     this.#unsubscribe?.();
   }
 
@@ -164,11 +168,11 @@ export class Post {
   readonly #onMessage = (message: Uint8Array): void => {
     const joined = this.#joiner.take(message);
     if (joined?.word === undefined) {
-      if (joined === undefined) this.#complain();
+      if (joined === undefined) this.#refuseNonsense();
       return;
     }
     const read = this.#read(joined.word);
-    if (read === undefined) this.#complain();
+    if (read === undefined) this.#refuseNonsense();
     else for (const word of read.words) this.#tell(read.from, word);
   };
 
@@ -201,11 +205,10 @@ export class Post {
     if (task !== undefined) this.#events.onUnheard(Number(task), Number(offer));
   };
 
-  #complain(): void {
-    const now = this.#options.clock.now();
-    if (now < this.#nextComplaint) return;
-    this.#nextComplaint = now + COMPLAINT_INTERVAL;
-    this.#options.onError("a message about tasks makes no sense and is not heeded, nor are others like it");
+  #refuseNonsense(): void {
+    this.#nonsense.report("nonsense", () => {
+      this.#options.onError("ignored a message about tasks that no node sends");
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Msg, NatsConnection, Subscription } from "nats";
 import type { Bus } from "../../cluster/bus.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import { ReportLimiter } from "../../util/report-limiter.js";
 import { reasonOf, shownServers } from "./connect.js";
 import { Link, type NatsEvents } from "./link.js";
 import type { NatsOptions } from "./options.js";
@@ -12,8 +13,6 @@ import { Rounds } from "./rounds.js";
 const ROUND_BYTES = 256 << 10;
 /** Most bytes that the server has not said it has: two of the largest words. What comes beyond that is lost. */
 const MAX_PENDING_BYTES = 64 << 20;
-/** Time between two complaints that words are lost, in milliseconds. */
-const COMPLAINT_INTERVAL = 10_000;
 
 /** Follows the prefix, where topics have their vhost: no vhost's token begins so. */
 const TOKEN = "$cluster";
@@ -48,7 +47,7 @@ export class NatsBus implements Bus {
   readonly #onUnheard: ((id: string) => void)[] = [];
   /** Sent since the server was asked last. */
   #sentBytes = 0;
-  #nextComplaint = Number.NEGATIVE_INFINITY;
+  readonly #lost: ReportLimiter;
 
   constructor(options: NatsBusOptions) {
     this.#options = options;
@@ -66,6 +65,13 @@ export class NatsBus implements Bus {
       },
       // The link tells of it as an error.
       onRefused: () => {},
+    });
+    this.#lost = new ReportLimiter({
+      clock,
+      burst: 1,
+      onOmitted: (_kind, count) => {
+        events.onError(`${count} further messages to other nodes were not sent`);
+      },
     });
     this.#rounds = new Rounds({
       ping: () => this.#link.ping(),
@@ -89,6 +95,7 @@ export class NatsBus implements Bus {
   }
 
   async stop(deadline: number): Promise<void> {
+    this.#lost.stop();
     await this.#link.stop(deadline, () => this.#rounds.confirm(0));
     this.#rounds.fail();
   }
@@ -136,11 +143,10 @@ export class NatsBus implements Bus {
   }
 
   #complain(subject: string): void {
-    const now = this.#options.clock.now();
-    if (now < this.#nextComplaint) return;
-    this.#nextComplaint = now + COMPLAINT_INTERVAL;
-    const text = `more than ${MAX_PENDING_BYTES} bytes wait for the cluster's NATS`;
-    this.#options.events.onError(`a message of ${subject} was not sent, nor are others: ${text}`);
+    this.#lost.report("lost", () => {
+      const text = `more than ${MAX_PENDING_BYTES} bytes wait for the cluster's NATS`;
+      this.#options.events.onError(`a message of ${subject} was not sent: ${text}`);
+    });
   }
 
   async flush(): Promise<void> {

@@ -1,0 +1,11 @@
+/** Where a node can be reached. */
+export interface Addresses {
+  /** URL of the HTTP port, such as `http://127.0.0.1:8080`. */
+  readonly http: string;
+  /** HOST:PORT of the gRPC port. */
+  readonly grpc: string;
+  /** HOST:PORT of WebRocket's backends; undefined where they have no port. */
+  readonly webrocketBackend: string | undefined;
+  /** URL of WebRocket's admin interface; undefined where it has no port. */
+  readonly webrocketAdmin: string | undefined;
+}
