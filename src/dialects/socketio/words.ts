@@ -69,13 +69,16 @@ export function failureText({ code, message }: CarillonError, context: string, i
   return `${failure.slice(0, -1)},"_id":${id}}`;
 }
 
+/** The context of errors that are no event's. */
+export const CONNECTION = "connection";
+
 /** Why this side ends the connection. @param code - as the close frame of a WebSocket would have it */
 export function endText(code: number, message: string): string {
   return JSON.stringify({
     message,
     human: "You were disconnected.",
     details: null,
-    context: "connection",
+    context: CONNECTION,
     code,
     _id: null,
   });

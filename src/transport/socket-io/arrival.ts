@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { HttpRefusal } from "../../access/http-refusal.js";
 import type { Arrival } from "../../clients/admission.js";
 import { RateLimited } from "../../clients/limits/rate-limited.js";
+import { CONNECTION, failureText } from "../../dialects/socketio/words.js";
 import { CarillonError } from "../../errors.js";
 import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER, withoutToken } from "../credential.js";
 import { requestUrl } from "../request-url.js";
@@ -50,14 +51,18 @@ function tokenOf({ token }: Readonly<Record<string, unknown>>): string | undefin
   return token;
 }
 
-/** What a client is told with the event `connect_error`. */
+/**
+ * Tells a client why it is not connected to a namespace: by the event `connect_error`, with Engine.IO 3 by the event `error`, which
+ * then has the same members as for a command.
+ */
 export class ConnectError extends Error {
-  readonly data: Readonly<Record<string, string | number>>;
+  readonly data: Readonly<Record<string, unknown>>;
 
-  constructor(cause: CarillonError) {
+  constructor(cause: CarillonError, protocol: number) {
     super(cause.message, { cause });
+    const said = protocol === 3 ? JSON.parse(failureText(cause, CONNECTION)) : { code: cause.code };
     this.data = {
-      code: cause.code,
+      ...(said as object),
       ...(cause instanceof HttpRefusal && { status: cause.status }),
       ...(cause instanceof RateLimited && { retry_after: cause.retryAfter }),
     };

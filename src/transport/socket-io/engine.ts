@@ -3,7 +3,7 @@ import { Server } from "socket.io";
 import { type ServerOptions, WebSocketServer } from "ws";
 import { receiverLimits } from "../receiver-limits.js";
 import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./line.js";
-import { type Asking, packetParser } from "./parser.js";
+import { type DecodedClient, packetParser } from "./parser.js";
 
 export interface EngineSettings {
   /** Largest message of a client, and largest request of one that polls, in bytes. */
@@ -16,6 +16,7 @@ export interface EngineSettings {
 export function createEngine({ frameBytes, ping }: EngineSettings): Engine {
   return new Engine({
     transports: ["polling", "websocket"],
+    allowEIO3: true,
     pingInterval: ping.interval,
     pingTimeout: ping.timeout,
     maxHttpBufferSize: frameBytes,
@@ -28,14 +29,14 @@ export function createEngine({ frameBytes, ping }: EngineSettings): Engine {
 
 /**
  * Socket.IO over it. Namespaces that nobody is in are forgotten: vhosts come and go.
- * @param asking - whom the decoder of a connection tells that the library hears of just now
+ * @param clientOf - the client of the connection that the library hears of just now
  */
-export function createSocketIo(frameBytes: number, asking: () => Asking | undefined): Server {
+export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient | undefined): Server {
   return new Server({
     serveClient: false,
     connectTimeout: IDLE_TIMEOUT,
     cleanupEmptyChildNamespaces: true,
-    parser: packetParser(frameBytes, asking),
+    parser: packetParser(frameBytes, clientOf),
   });
 }
 

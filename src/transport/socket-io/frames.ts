@@ -5,12 +5,33 @@ import { framesOf } from "../encoding.js";
 import { textFrame, textFrameOf } from "../frame.js";
 
 /**
- * A session's frames are WebSocket frames, which is what most clients come to take: they are written as they are, a batch of
- * them at once. For a client that polls the batch is taken apart again, once for all who poll.
+ * A session's frames are WebSocket frames of Engine.IO 4, which is what most clients come to take: they are written as they are, a
+ * batch of them at once. For clients that poll, and for bytes to clients of Engine.IO 3, a batch is taken apart again, once for all.
  */
 
 /** FIN and the binary opcode (RFC 6455 §5.2). */
 const FINAL_BINARY = 0x82;
+
+/** The packet type "message", as Engine.IO 3 writes it before bytes. */
+const MESSAGE = Buffer.of(4);
+
+/** python-engineio refuses an answer of more than 16 packets; some may be the library's own. */
+export const PACKETS_A_POLL = 12;
+
+/** A packet of a batch. */
+export interface BatchPacket {
+  /** Without its type, which is "message". */
+  readonly data: string | Buffer;
+  readonly frame: Uint8Array;
+}
+
+/** A part of a batch that one poll takes: an event is never in another part than its bytes. */
+export interface PollPart {
+  readonly packets: readonly BatchPacket[];
+  readonly frames: Uint8Array;
+  /** All of it for Engine.IO 4, without the mark of the first packet: the library writes that. */
+  readonly text: string;
+}
 
 /** The frames of a text of the dialect: a packet, and its attachments as frames of their own. */
 export function packetFrames(text: string): Buffer {
@@ -46,23 +67,62 @@ export function socketIoEncoding(encoding: MessageEncoding): Encoding {
 
 const known = new WeakMap<MessageEncoding, Encoding>();
 
-/** The packets of frames as a client gets them that polls, without the mark of the first: the library writes that. */
-export function pollingText(frames: Uint8Array): string {
-  let text = pollingTexts.get(frames);
-  if (text === undefined) {
-    text = packetsOf(frames).join(SEPARATOR).slice(TEXT_PACKET.length);
-    pollingTexts.set(frames, text);
+/** A batch for clients that poll. */
+export function pollParts(frames: Uint8Array): readonly PollPart[] {
+  let parts = knownParts.get(frames);
+  if (parts === undefined) {
+    parts = partsOf(packetsOf(frames));
+    knownParts.set(frames, parts);
   }
-  return text;
+  return parts;
 }
 
-const pollingTexts = new WeakMap<Uint8Array, string>();
+const knownParts = new WeakMap<Uint8Array, readonly PollPart[]>();
+
+/** A batch for WebSockets of Engine.IO 3, which begin bytes with the packet's type. */
+export function engine3Frames(frames: Uint8Array): Uint8Array {
+  let result = knownFrames.get(frames);
+  if (result === undefined) {
+    const packets = packetsOf(frames);
+    const hasBytes = packets.some(({ data }) => typeof data !== "string");
+    result = hasBytes ? Buffer.concat(packets.map(engine3Frame)) : frames;
+    knownFrames.set(frames, result);
+  }
+  return result;
+}
+
+const knownFrames = new WeakMap<Uint8Array, Uint8Array>();
+
+function engine3Frame({ data, frame }: BatchPacket): Uint8Array {
+  return typeof data === "string" ? frame : binaryFrame(Buffer.concat([MESSAGE, data]));
+}
+
+function partsOf(packets: readonly BatchPacket[]): PollPart[] {
+  const parts: BatchPacket[][] = [];
+  for (const [at, packet] of packets.entries()) {
+    const last = parts.at(-1);
+    const length = typeof packets[at + 1]?.data === "object" ? 2 : 1;
+    const fits = last !== undefined && last.length + length <= PACKETS_A_POLL;
+    if (last !== undefined && (fits || typeof packet.data !== "string")) last.push(packet);
+    else parts.push([packet]);
+  }
+  return parts.map((part) => ({
+    packets: part,
+    frames: Buffer.concat(part.map(({ frame }) => frame)),
+    text: part.map(pollText).join(SEPARATOR).slice(TEXT_PACKET.length),
+  }));
+}
+
+function pollText({ data }: BatchPacket): string {
+  return typeof data === "string" ? TEXT_PACKET + data : BINARY_PACKET + data.toString("base64");
+}
 
 /** Of frames of our own: whole messages, unmasked. */
-function packetsOf(frames: Uint8Array): string[] {
+function packetsOf(frames: Uint8Array): BatchPacket[] {
   const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
-  const packets: string[] = [];
+  const packets: BatchPacket[] = [];
   for (let at = 0; at < bytes.length; ) {
+    const start = at;
     const isBinary = bytes[at] === FINAL_BINARY;
     let length = bytes.readUInt8(at + 1);
     let begin = at + 2;
@@ -74,7 +134,8 @@ function packetsOf(frames: Uint8Array): string[] {
       begin += 8;
     }
     at = begin + length;
-    packets.push(isBinary ? BINARY_PACKET + bytes.toString("base64", begin, at) : bytes.toString("utf8", begin, at));
+    const data = isBinary ? bytes.subarray(begin, at) : bytes.toString("utf8", begin + TEXT_PACKET.length, at);
+    packets.push({ data, frame: bytes.subarray(start, at) });
   }
   return packets;
 }

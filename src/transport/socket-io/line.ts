@@ -1,8 +1,11 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Clock } from "../../core/ports.js";
 import type { CloseReason } from "../../errors.js";
+import { engine3Payload } from "./engine3-payload.js";
 import type { IdleLine, IdleLines } from "./idle-lines.js";
+import { MAX_PACKETS } from "./packet-count.js";
 import type { Place } from "./place.js";
+import { PollQueue } from "./poll-queue.js";
 import { Polls } from "./polls.js";
 import { keepUp } from "./upkeep.js";
 
@@ -16,8 +19,10 @@ const LAST_POLL_TIMEOUT = 1_000;
 /** What the library has and its types do not tell. */
 interface Inside {
   readonly id: string;
+  readonly upgrading: boolean;
   transport: {
     readonly name: string;
+    parser: object;
     closeTimeout?: number;
     socket?: Reading & { terminate(): void };
     emit(event: "close"): void;
@@ -51,6 +56,9 @@ export class Line implements IdleLine {
   /** By namespace. */
   readonly places = new Map<string, Place>();
   readonly polls: Polls;
+  readonly queue: PollQueue;
+  /** Revision of Engine.IO that the client speaks. */
+  readonly protocol: number;
   /** Why this side has cut it, where it had a reason of its own. */
   cutFor: CloseReason | undefined;
   readonly #connection: EngineSocket;
@@ -72,7 +80,11 @@ export class Line implements IdleLine {
     this.#counts = counts;
     this.address = address;
     this.id = this.#inside.id;
+    this.protocol = connection.protocol;
     this.polls = new Polls({ clock, onLost: (why) => this.cut(why === "too slow" ? "slow_consumer" : undefined) });
+    if (this.protocol === 3 && !this.#isWebSocket) this.#readPolls();
+    this.queue = new PollQueue(connection, this.polls);
+    connection.on("upgrade", () => this.queue.flush());
     this.#inside.transport.closeTimeout = LAST_POLL_TIMEOUT;
     keepUp(connection, () => this.cut());
     connection.once("close", () => this.#closed());
@@ -85,6 +97,21 @@ export class Line implements IdleLine {
 
   get open(): boolean {
     return this.#connection.readyState === "open";
+  }
+
+  /** Whether it polls, and may change to a WebSocket. */
+  get upgradable(): boolean {
+    return !this.#isWebSocket && !this.#inside.upgrading;
+  }
+
+  get #isWebSocket(): boolean {
+    return this.#inside.transport.name === "websocket";
+  }
+
+  /** Has the polls of Engine.IO 3 read and written here. */
+  #readPolls(): void {
+    const { transport } = this.#inside;
+    transport.parser = { ...transport.parser, ...engine3Payload(MAX_PACKETS, () => this.cut("flooding")) };
   }
 
   /** Nobody is on it. It may stay so for a while, where it may at all. */
@@ -120,6 +147,8 @@ export class Line implements IdleLine {
 
   leave(namespace: string, place: Place): void {
     if (this.places.get(namespace) !== place) return;
+    // Before the answer to a client that asks for it again.
+    this.queue.flush();
     this.places.delete(namespace);
     this.#asked.delete(namespace);
     this.#counts.connections -= 1;
@@ -129,9 +158,10 @@ export class Line implements IdleLine {
   /** Ends it after what has been written, and cuts it where the peer does not take that. */
   close(): void {
     if (!this.open) return;
+    this.queue.flush();
     this.#connection.close();
     if (this.#connection.readyState === "closed") return;
-    const timeout = this.#inside.transport.name === "polling" ? LAST_POLL_TIMEOUT : CLOSE_TIMEOUT;
+    const timeout = this.#isWebSocket ? CLOSE_TIMEOUT : LAST_POLL_TIMEOUT;
     this.#cancelCut = this.#clock.after(timeout, () => this.cut());
   }
 

@@ -7,10 +7,12 @@ import { withResolvers } from "../../util/with-resolvers.js";
 import { refuseRequest, refuseUpgrade } from "../refuse.js";
 import { requestUrl } from "../request-url.js";
 import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
+import { type EngineQuery, readEngineQuery } from "./engine-query.js";
 import { IdleLines } from "./idle-lines.js";
 import { Line, type LineCounts } from "./line.js";
 import { Namespaces, type NamespacesOptions } from "./namespaces.js";
 import { countPackets } from "./packet-count.js";
+import type { DecodedClient } from "./parser.js";
 import { allowPolling, answerPollingPreflight } from "./polling-cors.js";
 
 export interface SocketIoListenerOptions
@@ -24,6 +26,8 @@ export interface SocketIoListenerOptions
   /** How many may be. */
   readonly limit: number;
 }
+
+const METHOD_NOT_ALLOWED = 405;
 
 /** Socket.IO clients, whose requests and upgrades the HTTP listener brings when it has checked their origins. */
 export class SocketIoListener {
@@ -42,7 +46,7 @@ export class SocketIoListener {
   constructor(options: SocketIoListenerOptions) {
     this.#options = options;
     this.#engine = createEngine(options);
-    const server = createSocketIo(options.frameBytes, () => this.#asking(this.#newest));
+    const server = createSocketIo(options.frameBytes, () => this.#decoded(this.#newest));
     new Namespaces(server, {
       ...options,
       lineOf: (connection) => this.#lines.get(idOf(connection)),
@@ -74,8 +78,13 @@ export class SocketIoListener {
       answerPollingPreflight(request, response);
       return;
     }
+    if (request.method !== "GET" && request.method !== "POST") {
+      response.setHeader("allow", "GET, POST, OPTIONS");
+      refuseRequest(response, "invalid_argument", "Engine.IO is spoken with GET and POST", METHOD_NOT_ALLOWED);
+      return;
+    }
     try {
-      const line = this.#lineAt(request);
+      const line = this.#lineOf(this.#query(request), request);
       if (line === undefined) this.#engine.handleRequest(request, response);
       else if (!this.#bring(line, request, response)) {
         line.cut();
@@ -94,7 +103,7 @@ export class SocketIoListener {
       this.#look();
     });
     try {
-      this.#lineAt(request);
+      this.#checkUpgrade(this.#query(request), request);
       this.#engine.handleUpgrade(request, socket, head);
     } catch (cause) {
       const { code, message } = this.#told(cause);
@@ -133,7 +142,7 @@ export class SocketIoListener {
         line.cut();
         return;
       }
-      if (request.method === "POST") countPackets(request, () => line.cut("flooding"));
+      if (request.method === "POST" && line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
       this.#engine.handleRequest(request, response);
     };
     if (request.method === "POST") return line.take(handle);
@@ -142,29 +151,49 @@ export class SocketIoListener {
     return true;
   }
 
-  /**
-   * Of a connection that there is.
-   * @throws CarillonError not_found, invalid_argument, and what a new one is refused for
-   */
-  #lineAt(request: IncomingMessage): Line | undefined {
+  /** @throws CarillonError not_found, invalid_argument */
+  #query(request: IncomingMessage): EngineQuery {
     const url = requestUrl(request);
     if (url?.pathname !== this.#options.path) {
       throw new CarillonError("not_found", `Socket.IO is offered at ${this.#options.path}`);
     }
-    const [id = "", ...more] = url.searchParams.getAll("sid");
-    // The engine would take another one than what was checked here.
-    if (more.length > 0) throw new CarillonError("invalid_argument", "more than one sid");
-    if (id !== "") return this.#lines.get(id);
+    return readEngineQuery(url.searchParams);
+  }
+
+  /**
+   * The connection that a request belongs to; undefined for a new one, or one that there is not.
+   * @throws CarillonError unavailable: a new one is refused
+   */
+  #lineOf({ sid }: EngineQuery, request: IncomingMessage): Line | undefined {
+    if (sid !== "") return this.#lines.get(sid);
     this.#checkRoom();
     this.#counts.idle.checkRoom(this.#options.clientAddress(request));
     return undefined;
   }
 
-  /** Whom a decoder tells of the namespaces that its client asks for. */
-  #asking(line: Line | undefined): ((namespace: string) => void) | undefined {
-    return (namespace) => {
-      // The library refuses at once what there is not.
-      if (this.#options.exists(namespace)) line?.ask(namespace);
+  /**
+   * The library refuses some upgrades when it has answered 101, by text of HTTP or a close frame: nothing that it would refuse may
+   * reach it.
+   * @throws CarillonError invalid_argument, unavailable
+   */
+  #checkUpgrade(query: EngineQuery, request: IncomingMessage): void {
+    if (query.transport !== "websocket") throw new CarillonError("invalid_argument", "transport: not websocket");
+    const line = this.#lineOf(query, request);
+    if (query.sid === "") return;
+    if (line === undefined) throw new CarillonError("invalid_argument", "unknown sid");
+    if (line.protocol !== query.protocol) throw new CarillonError("invalid_argument", "EIO: not the connection's");
+    if (!line.upgradable) throw new CarillonError("invalid_argument", "the connection has a WebSocket already");
+  }
+
+  /** The client of a connection, as its decoder knows it. */
+  #decoded(line: Line | undefined): DecodedClient | undefined {
+    if (line === undefined) return undefined;
+    return {
+      protocol: line.protocol,
+      ask: (namespace) => {
+        // The library refuses at once what there is not.
+        if (this.#options.exists(namespace)) line.ask(namespace);
+      },
     };
   }
 
@@ -189,6 +218,8 @@ export class SocketIoListener {
       this.#look();
     });
     line.rest();
+    // The library brings the client there, unasked.
+    if (line.protocol === 3) line.ask("/");
   }
 
   #look(): void {

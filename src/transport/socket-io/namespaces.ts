@@ -94,7 +94,7 @@ export class Namespaces {
       if (place === undefined) line?.refused(socket.nsp.name);
       else place.leave();
       if (place?.line.places.size === 0) this.#options.onEmpty(place.line);
-      next(new ConnectError(CarillonError.from(cause)));
+      next(new ConnectError(CarillonError.from(cause), socket.conn.protocol));
     }
   }
 
@@ -173,8 +173,9 @@ export class Namespaces {
       settings: () => settingsOf(vhost),
       elevated,
     });
-    const sink: SocketIoSink = new SocketIoSink(socket.conn, place.line.polls, (reason) => {
+    const sink: SocketIoSink = new SocketIoSink(socket.conn, place.line.queue, (reason) => {
       sink.write(packetFrames(conversation.endText(reason)));
+      place.line.queue.flush();
       // Whoever ends many goes through them just now.
       queueMicrotask(() => end(socket, place, reason));
     });

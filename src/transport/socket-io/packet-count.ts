@@ -5,7 +5,7 @@ import { SEPARATOR } from "../../dialects/socketio/encode.js";
  * So many packets may be in one request. The library takes all of them in one go, which these make take some hundredths of a
  * second; and a namespace does not let so many events wait.
  */
-const MAX_PACKETS = 20_000;
+export const MAX_PACKETS = 20_000;
 
 /**
  * Counts the packets of a request while it is read.

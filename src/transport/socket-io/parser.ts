@@ -26,8 +26,13 @@ export const CLIENT_EVENT = "event";
 /** What {@link CLIENT_EVENT} brings. */
 export type ClientEvent = (text: string, acknowledge: number | undefined, attachments: readonly Uint8Array[]) => void;
 
-/** Told of a namespace that a client asks for. @throws Error where it may not ask: the library does not hear of it then */
-export type Asking = (namespace: string) => void;
+/** The client of a decoder. */
+export interface DecodedClient {
+  /** Revision of Engine.IO. */
+  readonly protocol: number;
+  /** Told of a namespace that it asks for. @throws Error where it may not ask: the library does not hear of it then */
+  ask(namespace: string): void;
+}
 
 /** A packet as the library knows it. */
 interface Packet {
@@ -49,14 +54,14 @@ interface Begun {
  * In the place of the library's own parser: events stay the JSON text that they came as, so that the dialect reads them, of any
  * depth and whatever they are called. A packet that is none throws, and the library then ends the connection.
  * @param limit - bytes that an event and its attachments may have together
- * @param asking - called when a decoder is made: whom that tells
+ * @param clientOf - called when a decoder is made: whose packets it decodes
  */
-export function packetParser(limit: number, asking: () => Asking | undefined = () => undefined): PacketParser {
+export function packetParser(limit: number, clientOf: () => DecodedClient | undefined = () => undefined): PacketParser {
   return {
     Encoder: PacketEncoder,
     Decoder: class extends PacketDecoder {
       constructor() {
-        super(limit, asking());
+        super(limit, clientOf());
       }
     },
   };
@@ -78,14 +83,14 @@ export class PacketEncoder {
 
 export class PacketDecoder extends EventEmitter {
   readonly #limit: number;
-  readonly #asking: Asking | undefined;
+  readonly #client: DecodedClient | undefined;
   #begun: Begun | undefined;
   #bytes = 0;
 
-  constructor(limit: number, asking: Asking | undefined) {
+  constructor(limit: number, client: DecodedClient | undefined) {
     super();
     this.#limit = limit;
-    this.#asking = asking;
+    this.#client = client;
   }
 
   /** @throws Error for what is no packet */
@@ -101,9 +106,10 @@ export class PacketDecoder extends EventEmitter {
 
   #addText(text: string): void {
     if (this.#begun !== undefined) throw new Error("an attachment is missing");
-    const [head = "", digit, attachments, namespace = "/", id = ""] = HEAD.exec(text) ?? [];
+    const [head = "", digit, attachments, target = "/", id = ""] = HEAD.exec(text) ?? [];
     if (digit === undefined) throw new Error("no packet");
-    if (namespace.length > MAX_NAMESPACE) throw new Error("no such namespace");
+    const [namespace, query] = this.#client?.protocol === 3 ? split(target) : [target, ""];
+    if (namespace.length > MAX_NAMESPACE || query.length > MAX_AUTH) throw new Error("no such namespace");
     const type = Number(digit);
     const isBinary = type === BINARY_EVENT || type === BINARY_ACK;
     const awaited = Number(attachments ?? 0);
@@ -115,15 +121,15 @@ export class PacketDecoder extends EventEmitter {
     const rest = text.slice(head.length);
     if (type === EVENT) this.#emitEvent({ namespace, text: rest, acknowledge, attachments: [] });
     else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
-    else if (type === CONNECT) this.#connect(namespace, authOf(rest));
+    else if (type === CONNECT) this.#connect(namespace, query, authOf(rest));
     else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
     // Nobody waits for an acknowledgement of a client's.
     else if (type !== ACK) throw new Error("not for a client to say");
   }
 
-  #connect(namespace: string, auth: object | undefined): void {
-    this.#asking?.(namespace);
-    this.#emit({ type: CONNECT, nsp: namespace, data: auth });
+  #connect(namespace: string, query: string, auth: object | undefined): void {
+    this.#client?.ask(namespace);
+    this.#emit({ type: CONNECT, nsp: namespace + query, data: auth });
   }
 
   #begin(begun: Begun): void {
@@ -149,6 +155,18 @@ export class PacketDecoder extends EventEmitter {
   #emit(packet: Packet): void {
     this.emit("decoded", packet);
   }
+}
+
+/**
+ * The namespace that a client of Engine.IO 3 names, and the query behind it, which the library takes for what the client says with its
+ * wish to be connected.
+ * @throws Error where the library would make another path of it
+ */
+function split(target: string): readonly [namespace: string, query: string] {
+  const at = target.indexOf("?");
+  const [path, query] = at === -1 ? [target, ""] : [target.slice(0, at), target.slice(at)];
+  if (path !== "/" && new URL(path, "https://host").pathname !== path) throw new Error("no such namespace");
+  return [path, query];
 }
 
 /** What a client says with its wish to be connected. */

@@ -1,25 +1,24 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Sink } from "../../core/ports.js";
 import type { ChosenClose, CloseReason } from "../../errors.js";
-import { pollingText } from "./frames.js";
-import type { Polls } from "./polls.js";
+import { engine3Frames, pollParts } from "./frames.js";
+import { type PollQueue, ready } from "./poll-queue.js";
 
 /**
- * Where the frames of a Socket.IO session go: to its Engine.IO connection, in one packet a batch. On a WebSocket the library
- * writes the bytes as they are, by the option that its own adapter uses for broadcasts; to a client that polls it writes the
- * text. One that polls now may have a WebSocket when its turn comes, so it is given both.
+ * Destination of the frames of a Socket.IO session: its Engine.IO connection. A batch is one packet for a WebSocket, and waits for its
+ * turn where the client polls.
  */
 export class SocketIoSink implements Sink {
   readonly #connection: EngineSocket;
-  readonly #polls: Polls;
+  readonly #queue: PollQueue;
   readonly #onEnd: (reason: CloseReason | ChosenClose) => void;
   #backlog = 0;
   #onDrained: (() => void) | undefined;
 
   /** @param onEnd - ends the connection */
-  constructor(connection: EngineSocket, polls: Polls, onEnd: (reason: CloseReason | ChosenClose) => void) {
+  constructor(connection: EngineSocket, queue: PollQueue, onEnd: (reason: CloseReason | ChosenClose) => void) {
     this.#connection = connection;
-    this.#polls = polls;
+    this.#queue = queue;
     this.#onEnd = onEnd;
   }
 
@@ -32,16 +31,13 @@ export class SocketIoSink implements Sink {
     if (connection.readyState !== "open") return;
     const { length } = frames;
     this.#backlog += length;
-    const text = connection.transport.name === "websocket" ? "" : pollingText(frames);
-    const options = { compress: false, wsPreEncodedFrame: [frames] };
     const onTaken = (): void => {
       this.#backlog -= length;
       this.#drained();
     };
-    connection.write(text, options, ({ name }: { readonly name: string }) => {
-      if (name === "websocket") onTaken();
-      else this.#polls.whenTaken(onTaken);
-    });
+    const own = webSocketFrames(connection, frames);
+    if (own === undefined) this.#queue.write(pollParts(frames), onTaken);
+    else connection.write("", ready(own), onTaken);
   }
 
   writeAll(frames: readonly Uint8Array[]): void {
@@ -63,4 +59,13 @@ export class SocketIoSink implements Sink {
     this.#onDrained = undefined;
     run?.();
   }
+}
+
+/** A batch as it goes to a WebSocket; undefined where the library has to write it. */
+function webSocketFrames({ protocol, transport }: EngineSocket, frames: Uint8Array): Uint8Array | undefined {
+  if (transport.name !== "websocket") return undefined;
+  if (protocol !== 3) return frames;
+  // A client may ask for base64 on WebSockets, too.
+  const { supportsBinary } = transport as unknown as { readonly supportsBinary: boolean };
+  return supportsBinary ? engine3Frames(frames) : undefined;
 }
