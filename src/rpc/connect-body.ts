@@ -4,9 +4,9 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { CarillonError } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
 import { withResolvers } from "../util/with-resolvers.js";
-import { decode } from "./decode.js";
+import { decode, decodeJson } from "./decode.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "./inflate.js";
-import type { ExtendJson } from "./services.js";
+import type { JsonExtension } from "./services.js";
 
 /** gRPC-Web, and Connect where an answer is a stream, put a byte of flags and the length before each message. */
 const ENVELOPE_BYTES = 5;
@@ -26,7 +26,7 @@ export interface ConnectBodyOptions {
   readonly type: DescMessage;
   /** Most bytes of the message, as sent and as inflated. */
   readonly limit: number;
-  readonly extendJson: ExtendJson | undefined;
+  readonly jsonExtension: JsonExtension | undefined;
   /** Counts what was received and inflated. */
   readonly lease: ByteLease;
 }
@@ -35,14 +35,14 @@ export interface ConnectBodyOptions {
  * Reads the body of a request that is one message. connect-es would report bytes that it cannot decode as INTERNAL, put
  * U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so that the caller
  * sees a broken connection in place of the status (rule E8). So the body is inflated here, and `header` then no longer says
- * that it is compressed; and protobuf is decoded here, once: Connect is given an empty message in its place.
+ * that it is compressed; and the message is decoded here, once: Connect is given an empty one in its place.
  *
  * @throws CarillonError resource_exhausted, invalid_argument, cancelled
  */
 export async function readConnectBody(
   request: IncomingMessage,
   header: Headers,
-  { extendJson, lease, limit, type }: ConnectBodyOptions,
+  { jsonExtension, lease, limit, type }: ConnectBodyOptions,
 ): Promise<ConnectBody> {
   const contentType = header.get("content-type") ?? "";
   const { encodingHeader, enveloped } = formOf(contentType);
@@ -54,7 +54,9 @@ export async function readConnectBody(
   const sent = compressed && isKnown(encoding) ? await inflated(encoding, data, { lease, limit }) : data;
   header.delete("content-length");
   header.delete(encodingHeader);
-  const { bytes, complete } = contentType.includes("json") ? openJson(sent, extendJson) : openBinary(sent, type);
+  const { bytes, complete } = contentType.includes("json")
+    ? openJson(sent, type, jsonExtension)
+    : openBinary(sent, type);
   return { chunks: enveloped ? [envelopeOf(bytes), bytes] : [bytes], complete };
 }
 
@@ -66,11 +68,12 @@ interface OpenedMessage extends Pick<ConnectBody, "complete"> {
   readonly bytes: Uint8Array;
 }
 
-function openJson(sent: Uint8Array, extendJson: ExtendJson | undefined): OpenedMessage {
+function openJson(sent: Uint8Array, type: DescMessage, extension: JsonExtension | undefined): OpenedMessage {
   if (!isUtf8(sent)) throw malformed("it is not UTF-8");
-  const extended = extendJson?.(Buffer.from(sent).toString());
-  if (extended === undefined) return { bytes: sent, complete: asDecoded };
-  return { bytes: Buffer.from(extended.body), complete: (decoded) => extended.complete(decoded) };
+  const text = Buffer.from(sent).toString();
+  const extended = extension?.extract(text);
+  const message = decodeJson(type, extended?.body ?? text, (reason) => extension?.explain(reason) ?? reason);
+  return { bytes: NO_MEMBERS, complete: () => extended?.complete(message) ?? message };
 }
 
 function openBinary(sent: Uint8Array, type: DescMessage): OpenedMessage {
@@ -78,8 +81,9 @@ function openBinary(sent: Uint8Array, type: DescMessage): OpenedMessage {
   return { bytes: NO_FIELDS, complete: () => message };
 }
 
-/** A message without fields. */
+/** A message without fields, in protobuf and in JSON. */
 const NO_FIELDS = new Uint8Array();
+const NO_MEMBERS = Buffer.from("{}");
 
 function asDecoded(decoded: object): object {
   return decoded;

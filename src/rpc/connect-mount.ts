@@ -73,7 +73,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       const { complete, chunks } = await readConnectBody(request, universal.header, {
         type: method.desc.input,
         limit: requestBytes,
-        extendJson: method.extendJson,
+        jsonExtension: method.jsonExtension,
         lease: caller.lease,
       });
       universal.contextValues = createContextValues().set(CALLER, { ...caller, complete });

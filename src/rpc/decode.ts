@@ -1,4 +1,4 @@
-import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
 import { CarillonError } from "../errors.js";
 
 /** Fields that this version does not know are skipped (rule R10), and nobody asks for them later. */
@@ -10,6 +10,19 @@ export function decode(type: DescMessage, bytes: Uint8Array): Message {
     return fromBinary(type, bytes, READ_OPTIONS);
   } catch (cause) {
     throw undecodable(cause);
+  }
+}
+
+/**
+ * @param explain - adds advice to the reason of a failure
+ * @throws CarillonError invalid_argument: the text is no JSON, or no message of this type (rule E10)
+ */
+export function decodeJson(type: DescMessage, text: string, explain: (reason: string) => string): Message {
+  try {
+    return fromJsonString(type, text, { ignoreUnknownFields: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CarillonError("invalid_argument", `the request cannot be decoded: ${explain(reason)}`, { cause });
   }
 }
 

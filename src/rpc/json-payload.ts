@@ -1,7 +1,16 @@
 import { CarillonError } from "../errors.js";
 import { elementTexts, replaceValues } from "../util/raw-json.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
-import type { ExtendedJson } from "./services.js";
+import type { ExtendedJson, JsonExtension } from "./services.js";
+
+/** The member `json` of messages in requests that are JSON (rule R11). */
+export const jsonPayloads: JsonExtension = {
+  extract: extractJsonPayloads,
+  explain: (reason) =>
+    reason.startsWith("cannot decode field websockets.") && reason.includes(".Message.payload from JSON:")
+      ? `${reason}; "payload" is base64, "text" takes text and "json" any JSON value`
+      : reason,
+};
 
 /**
  * Takes the member `json` out of the messages of a request that is JSON, and makes its text their payload (rule R11).
@@ -10,7 +19,7 @@ import type { ExtendedJson } from "./services.js";
  * @param body - any text
  * @returns undefined where no message has such a member, or the text is not JSON
  */
-export function extractJsonPayloads(body: string): ExtendedJson | undefined {
+function extractJsonPayloads(body: string): ExtendedJson | undefined {
   // Only such an escape can hide the name.
   if (!body.includes('"json"') && !body.includes("\\u")) return undefined;
   if (!isJsonObject(body)) return undefined;

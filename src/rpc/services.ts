@@ -47,12 +47,16 @@ export interface ServiceImplementation {
   readonly actions: Readonly<Record<string, BackendAction>>;
   /** In place of the generated code, on the gRPC mount. */
   readonly codec?: Codec;
-  /** Reads what requests that are JSON hold beyond the fields of their messages. */
-  readonly extendJson?: ExtendJson;
+  readonly jsonExtension?: JsonExtension;
 }
 
-/** @returns undefined where there is nothing beyond the fields */
-export type ExtendJson = (body: string) => ExtendedJson | undefined;
+/** What requests that are JSON may hold beyond the fields of their messages. */
+export interface JsonExtension {
+  /** @returns undefined where there is nothing beyond the fields, or the text is not JSON */
+  extract(body: string): ExtendedJson | undefined;
+  /** Adds advice to the reason why a request could not be decoded, where there is any. */
+  explain(reason: string): string;
+}
 
 export interface ExtendedJson {
   /** The request without the extension. */
@@ -77,18 +81,18 @@ export interface Method {
   readonly action: BackendAction;
   readonly handle: Handle;
   readonly codec: Codec | undefined;
-  readonly extendJson: ExtendJson | undefined;
+  readonly jsonExtension: JsonExtension | undefined;
 }
 
 /** @throws Error when a method is not implemented, or nothing says who may call it */
 export function methodsOf(offered: ServiceImplementation): Method[] {
-  const { actions, codec, extendJson, implementation, service } = offered;
+  const { actions, codec, jsonExtension, implementation, service } = offered;
   return service.methods.map((desc) => {
     const path = `/${service.typeName}/${desc.name}`;
     const handle = (implementation as Record<string, Handle | undefined>)[desc.localName]?.bind(implementation);
     if (handle === undefined) throw new Error(`${path} is not implemented`);
     const action = Object.hasOwn(actions, desc.localName) ? actions[desc.localName] : undefined;
     if (action === undefined) throw new Error(`${path} declares no action that a backend needs for it`);
-    return { desc, path, action, handle, codec, extendJson };
+    return { desc, path, action, handle, codec, jsonExtension };
   });
 }

@@ -141,3 +141,18 @@ test("R12: v1beta has its own field numbers, and the answers of v1, on both port
     });
   }
 });
+
+test.each(SERVICES)("R11: %s refuses text in the place of base64 with a hint at text and json", async (service) => {
+  const node = await startNode();
+  const hint = '; "payload" is base64, "text" takes text and "json" any JSON value';
+  for (const payload of ['"Hello, world!"', '{"a":1}', "5", '"größe"']) {
+    const { body, status } = await post(node, `{"topics":["a"],"payload":${payload}}`, { service });
+    expect([status, body.message]).toEqual([400, expect.stringContaining(hint)]);
+  }
+  // Valid base64 is taken for base64.
+  const listener = await listening(node);
+  await post(node, '{"topics":["a"],"payload":"test"}', { service });
+  expect(await listener.next()).toMatchObject({ payload: "test", encoding: "base64" });
+  const other = await post(node, '{"topics":5}', { service });
+  expect(other.body.message).not.toContain(hint);
+});

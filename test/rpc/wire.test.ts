@@ -8,21 +8,21 @@ const hexOf = (text: string): string => Buffer.from(text).toString("hex");
 
 /** As DTOs of the published websockets.v1 encode it: tag = field number × 8 + wire type (2: length-delimited). */
 const ORIGINAL = [
-  ["0a", "1f"], // Request.messages (1), 31 bytes
+  ["0a", "17"], // Request.messages (1), 23 bytes
   ["0a", "07", hexOf("publish")], // Message.command (1)
   ["12", "03", hexOf("foo")], // Message.topics (2)
   ["12", "03", hexOf("bar")],
   ["1a", "02", hexOf("hi")], // Message.payload (3)
-  ["22", "06", hexOf("memory")], // Message.broker (4)
 ];
 
 /** The same with what Carillon adds. */
 const EXTENDED = [
-  ["0a", "11"], // 17 bytes
+  ["0a", "19"], // 25 bytes
   ["12", "03", hexOf("foo")],
   ["1a", "02", hexOf("hi")],
   ["52", "02", hexOf("ev")], // Message.event (10)
   ["5a", "02", hexOf("id")], // Message.id (11)
+  ["62", "06", hexOf("memory")], // Message.broker (12)
 ];
 
 const bytesOf = (lines: readonly (readonly string[])[]): Buffer => Buffer.from(lines.flat().join(""), "hex");
@@ -41,8 +41,8 @@ test("R1: bytes of the published websockets.v1 are understood", async () => {
 });
 
 test("R1: what we encode is the same bytes", () => {
-  const original = { command: "publish", topics: ["foo", "bar"], payload: Buffer.from("hi"), broker: "memory" };
-  const extended = { topics: ["foo"], payload: Buffer.from("hi"), event: "ev", id: "id" };
+  const original = { command: "publish", topics: ["foo", "bar"], payload: Buffer.from("hi") };
+  const extended = { topics: ["foo"], payload: Buffer.from("hi"), event: "ev", id: "id", broker: "memory" };
   const encode = (message: typeof original | typeof extended): string =>
     Buffer.from(toBinary(RequestSchema, create(RequestSchema, { messages: [message] }))).toString("hex");
   expect(encode(original)).toBe(bytesOf(ORIGINAL).toString("hex"));
