@@ -1,6 +1,7 @@
-import { commandFrame, readFrame } from "./wire.js";
+import { Liveness } from "./liveness.js";
+import { commandFrame, PING, readFrame } from "./wire.js";
 
-// Half of each delay is random, so that the clients of a server that restarts do not all return in the same moment.
+/** Longest wait before the first try, in milliseconds. */
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 // Only a connection that lasted this long resets the back-off: a server that accepts and closes at once is not hammered.
@@ -8,10 +9,12 @@ const STABLE_AFTER_MS = 5_000;
 const OPEN_TIMEOUT_MS = 10_000;
 const POLICY_VIOLATION = 1008;
 
-/** How long to wait after this many failures in a row, in milliseconds. */
+/**
+ * How long to wait after this many failures in a row, in milliseconds: anything up to a bound that doubles. The whole of
+ * it is random, so that the clients of a server that restarts come back spread out and the first of them at once.
+ */
 export function backoffDelay(failures, random = Math.random) {
-  const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
-  return ceiling / 2 + (ceiling / 2) * random();
+  return random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
 }
 
 /**
@@ -37,6 +40,7 @@ export class Connection {
   #topics = new Map();
   #asked = new Map();
   #nextId = 1;
+  #liveness = new Liveness({ ask: () => this.send(PING), lost: () => this.#giveUp() });
 
   constructor(url, events) {
     this.#url = url;
@@ -79,10 +83,7 @@ export class Connection {
       current(({ code, reason }) => this.#closed({ code, reason, opened })),
     );
     this.#socket = socket;
-    this.#after("open", OPEN_TIMEOUT_MS, () => {
-      socket.close();
-      this.#closed({ code: 1006, reason: "", opened: false });
-    });
+    this.#after("open", OPEN_TIMEOUT_MS, () => this.#giveUp());
     this.#enter({ name: "connecting", attempt: this.#failures + 1 });
   }
 
@@ -94,6 +95,11 @@ export class Connection {
     this.#lastClose = { code: 1000, reason: "", opened: true, byUser: true };
     socket?.close(1000);
     this.#enter({ name: "disconnected" });
+  }
+
+  /** Finds out at once whether the connection still stands. */
+  probe() {
+    this.#liveness.probe();
   }
 
   /** Joins what is not joined yet; without a connection, as soon as there is one. */
@@ -135,8 +141,16 @@ export class Connection {
     this.#after("stable", STABLE_AFTER_MS, () => {
       this.#failures = 0;
     });
+    this.#liveness.start();
     this.#enter({ name: "connected" });
     this.#joinAgain();
+  }
+
+  /** Goes on without waiting for the close: on a dead wire nobody answers that either. */
+  #giveUp() {
+    const opened = this.#state.name === "connected";
+    this.#socket.close();
+    this.#closed({ code: 1006, reason: "", opened, silent: opened });
   }
 
   #joinAgain() {
@@ -158,6 +172,7 @@ export class Connection {
   }
 
   #received(data) {
+    this.#liveness.heard();
     if (typeof data !== "string") {
       this.#events.onFrame("received", `(binary frame, ${data.byteLength} bytes)`);
       return;
@@ -169,7 +184,7 @@ export class Connection {
       if (topic !== undefined) topic.count++;
       this.#events.onMessage(frame);
     } else if (frame.kind === "answer") this.#answered(frame);
-    else if (frame.kind === "problem") this.#events.onProblem({ code: "error", message: frame.reasons.join("; ") });
+    else if (frame.kind === "problem") this.#events.onProblem({ message: frame.reasons.join("; ") });
   }
 
   #answered({ ok, command, topics, id, error }) {
@@ -214,6 +229,7 @@ export class Connection {
 
   #forgetSocket() {
     this.#stopTimers();
+    this.#liveness.stop();
     this.#socket = undefined;
     this.#asked.clear();
     for (const [name, topic] of this.#topics) {

@@ -2,6 +2,7 @@ import { broadcaster } from "./broadcaster.js";
 import { element } from "./dom.js";
 import { Feed, Feeds } from "./feeds.js";
 import { frameRow } from "./frame-rows.js";
+import { Latest } from "./latest.js";
 import { ringBell, showConnection } from "./masthead.js";
 import { Publishing } from "./publishing.js";
 import { RawConnection } from "./raw-connection.js";
@@ -35,6 +36,7 @@ const LONGEST_NOTE = 200;
 const dialect = DIALECTS[location.pathname.split("/").at(-1)];
 const frames = new Feed("frames", frameRow, "frames");
 const feeds = new Feeds([frames]);
+const latest = new Latest(document.querySelector(".traffic"));
 const connection = new RawConnection({ onState, onFrame, onClosed, onFailed });
 const values = new Values(dialect);
 const steps = new Steps(dialect, { connection, values, note });
@@ -52,8 +54,10 @@ function onState(state, url) {
 }
 
 function onFrame(way, data) {
-  feeds.addFrame(frames, way, typeof data === "string" ? data : bytesInWords(data));
+  const text = typeof data === "string" ? data : bytesInWords(data);
+  feeds.addFrame(frames, way, text);
   if (way !== "received") return;
+  latest.add({ payload: text });
   ringBell();
   const answer = typeof data === "string" ? dialect.reply?.(data, values.all) : undefined;
   if (answer !== undefined) connection.send(answer);

@@ -5,10 +5,11 @@ export function element(id) {
   return found;
 }
 
-/** Shows how something went: `kind` is good, bad or empty. */
+/** Shows how something went: `kind` is good, bad or empty. A failure is brought in sight. */
 export function showResult(target, kind, text) {
   target.dataset.kind = kind;
   target.textContent = text;
+  if (kind === "bad") target.scrollIntoView({ block: "nearest" });
 }
 
 /** Runs `action` in the next animation frame, once, however often it was asked for until then. */

@@ -1,5 +1,6 @@
 import { Connection } from "./connection.js";
 import { element } from "./dom.js";
+import { Latest } from "./latest.js";
 import { ringBell, showConnection } from "./masthead.js";
 import { PublishForm } from "./publish-form.js";
 import { Topics } from "./topics.js";
@@ -19,15 +20,20 @@ const connection = new Connection(socketUrl.href, {
   },
   onMessage: (message) => {
     traffic.addMessage(message);
+    latest.add(message);
     topics.countSoon();
     ringBell();
   },
   onFrame: (way, text) => traffic.addFrame(way, text),
-  onProblem: (problem) => topics.showProblem(problem),
+  onProblem: (problem) => {
+    if (problem.topics === undefined) traffic.showProblem(problem.message);
+    else topics.showProblem(problem);
+  },
 });
 
 const firstTopics = topicsOfLink(location.href) ?? [FIRST_TOPIC];
 const traffic = new Traffic((text) => connection.send(text));
+const latest = new Latest(document.querySelector(".traffic"));
 const topics = new Topics(connection);
 const publishForm = new PublishForm({
   topics: connection.topics,
@@ -43,6 +49,8 @@ const SPOKEN = {
   disconnected: "Disconnected.",
 };
 let lastState;
+/** When the connection was lost, in milliseconds since the epoch; undefined while there is one, and before the first. */
+let awaySince;
 
 function stateChanged(state) {
   showState(state);
@@ -50,14 +58,20 @@ function stateChanged(state) {
     const { code, reason } = state.lastClose;
     traffic.addFrame("note", `closed ${code}${reason ? ` ${reason}` : ""}`);
   }
-  if (state.name === "connected") traffic.addFrame("note", `connected to ${socketUrl.href}`);
+  if (state.name === "connected") {
+    traffic.addFrame("note", `connected to ${socketUrl.href}`);
+    if (awaySince !== undefined) traffic.addGap({ from: awaySince, to: Date.now() });
+    awaySince = undefined;
+  } else if (lastState?.name === "connected") awaySince = Date.now();
   // The countdown is for the eye only: read out once a second it would drown everything else.
   if (state.name in SPOKEN && state.name !== lastState?.name) element("announce").textContent = SPOKEN[state.name];
   lastState = state;
 }
 
 function showState(state) {
-  showConnection(state.name, stateInWords(state), state.lastClose && closeInWords(state.lastClose));
+  // How the last connection ended is no news once there is a new one.
+  const lastClose = state.name === "connected" ? undefined : state.lastClose;
+  showConnection(state.name, stateInWords(state), lastClose && closeInWords(lastClose));
   element("retry").hidden = state.name !== "reconnecting";
 }
 
@@ -90,7 +104,9 @@ element("retry").addEventListener("click", () => {
 });
 
 function retryWhenSeen() {
-  if (connection.state.name === "reconnecting" && !document.hidden) connection.connect();
+  if (document.hidden) return;
+  if (connection.state.name === "reconnecting") connection.connect();
+  else connection.probe();
 }
 addEventListener("online", retryWhenSeen);
 document.addEventListener("visibilitychange", retryWhenSeen);

@@ -48,13 +48,50 @@ export function snippets({ topic, payload, event }, origin) {
       `  body: JSON.stringify({ messages: [{ topics: ${names}, payload${eventMember} }] }),`,
       "});",
     ].join("\n"),
-    listen: [
-      `const socket = new WebSocket(${JSON.stringify(`${origin.replace(/^http/, "ws")}/ws`)});`,
-      "socket.onopen = () =>",
-      `  socket.send(JSON.stringify({ command: "join", broker: "", topics: ${names}, payload: "" }));`,
-      "socket.onmessage = ({ data }) => console.log(JSON.parse(data));",
-    ].join("\n"),
+    listen: listenSnippet(`${origin.replace(/^http/, "ws")}/ws`, names),
   };
+}
+
+/** A whole listener: it comes back by itself, also from a wire that is dead without a word, and shows a token where there is one. */
+function listenSnippet(url, names) {
+  return `const url = ${JSON.stringify(url)};
+// Resolves to a fresh token from your backend, where the node asks for one.
+const getToken = async () => undefined;
+
+async function listen(failures = 0) {
+  // Up to 0.5 s at first, then up to twice as long each time, all of it random: clients come back spread out.
+  const again = () => setTimeout(listen, Math.random() * Math.min(30000, 500 * 2 ** failures), failures + 1);
+  let token;
+  try {
+    token = await getToken();
+  } catch {
+    return again();
+  }
+  const socket = new WebSocket(url, token ? ["carillon", \`bearer.\${token}\`] : []);
+  let heardAt = Date.now();
+  const giveUp = () => {
+    clearInterval(watch);
+    socket.onclose = null;
+    socket.close();
+    again();
+  };
+  const watch = setInterval(() => {
+    if (Date.now() - heardAt > 30000) giveUp();
+    else if (socket.readyState === WebSocket.OPEN) socket.send('{"command":"ping"}');
+  }, 10000);
+  socket.onopen = () => socket.send(JSON.stringify({ command: "join", topics: ${names}, id: 1 }));
+  socket.onclose = giveUp;
+  socket.onmessage = ({ data }) => {
+    heardAt = Date.now();
+    const frame = JSON.parse(data);
+    if (frame.topic === "@pong") return;
+    if (frame.topic === "@join") failures = 0;
+    console.log(frame);
+    // The join is lost with the broker behind the node: begin again.
+    if (frame.error?.code === "unavailable") giveUp();
+  };
+}
+listen();`;
 }
 
 function requestBody(topic, payload, event) {

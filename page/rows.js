@@ -1,25 +1,13 @@
 // The rows of messages. Whatever comes from outside enters the page as text, never as markup.
 
 import { shortened, showTime } from "./row-parts.js";
+import { toneOf } from "./tones.js";
 
 const SHORT_PAYLOAD = 300;
 const LONGEST_DUMP_BYTES = 1_024;
-// So many colours (classes tone-0 to tone-5) tell topics apart at a glance.
-const TONES = 6;
 
 const messageTemplate = document.querySelector("#message-template").content.firstElementChild;
 const messagesOfRows = new WeakMap();
-const tones = new Map();
-
-/** The class that colours this topic. By order of appearance and not by a hash, so that the first ones all differ. */
-export function toneOf(topic) {
-  let tone = tones.get(topic);
-  if (tone === undefined) {
-    tone = `tone-${tones.size % TONES}`;
-    tones.set(topic, tone);
-  }
-  return tone;
-}
 
 /** One message on one line; the rest of it is made only when somebody opens the row. */
 export function messageRow(message) {

@@ -1,5 +1,5 @@
 import { element, oncePerFrame, showResult } from "./dom.js";
-import { toneOf } from "./rows.js";
+import { toneOf } from "./tones.js";
 import { linkOfTopics, splitTopics, topicsOfLink } from "./wire.js";
 
 const template = element("topic-template").content.firstElementChild;
@@ -45,7 +45,7 @@ export class Topics {
     this.countSoon();
   }
 
-  showProblem({ code, message, topics = [] }) {
+  showProblem({ code, message, topics }) {
     const about = topics.length > 0 ? `${topics.join(", ")}: ` : "";
     const why = code === undefined ? "refused" : `${code}${message ? `: ${message}` : ""}`;
     this.#troubled = code === "unavailable" ? topics : [];

@@ -1,11 +1,12 @@
-import { element } from "./dom.js";
+import { element, showResult } from "./dom.js";
 import { Feed, Feeds } from "./feeds.js";
 import { frameRow } from "./frame-rows.js";
+import { gapRow } from "./gap-row.js";
 import { detailOnOpen, messageRow } from "./rows.js";
 
 /** The two lists, messages and raw frames, and the tabs that tell which one is shown. */
 export class Traffic {
-  #messages = new Feed("messages", messageRow, "heard");
+  #messages = new Feed("messages", (entry) => (entry.from === undefined ? messageRow(entry) : gapRow(entry)), "heard");
   #frames = new Feed("frames", frameRow, "frames");
   #feeds = new Feeds([this.#messages, this.#frames]);
   #tabs = [
@@ -25,6 +26,16 @@ export class Traffic {
 
   addMessage(message) {
     this.#feeds.add(this.#messages, { ...message, heardAt: Date.now() }, message.payload.length);
+  }
+
+  /** Marks in the list of messages that the connection was away. */
+  addGap(gap) {
+    this.#feeds.add(this.#messages, gap, 0, false);
+  }
+
+  /** Says what the server did not understand, beside the field that frames are typed in. */
+  showProblem(text) {
+    showResult(element("frame-result"), "bad", text);
   }
 
   /** `way` is sent, received or note: a note is the page's own word on what happened between two frames. */
@@ -56,7 +67,8 @@ export class Traffic {
 
   #sendTyped(input, send) {
     if (input.value === "") return;
+    showResult(element("frame-result"), "", "");
     if (send(input.value)) input.value = "";
-    else this.addFrame("note", "not sent: there is no connection");
+    else this.showProblem("Not sent: there is no connection.");
   }
 }

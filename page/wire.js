@@ -5,6 +5,9 @@ export function commandFrame(command, topics, id) {
   return JSON.stringify({ command, broker: "", topics, payload: "", id });
 }
 
+/** Asks for a sign of life, which is `{"topic":"@pong"}`. */
+export const PING = JSON.stringify({ command: "ping" });
+
 /**
  * Tells what a received frame is: a `message`, the `answer` to a command, a `problem` that the server reports, or
  * `unknown`. Topic names cannot begin with `@` or `#`, so the first character decides.
@@ -92,8 +95,9 @@ const CLOSE_WORDS = new Map([
 ]);
 
 /** A close code in words, with the reason that the server gave, if any. */
-export function closeInWords({ code, reason, opened, byUser }) {
+export function closeInWords({ code, reason, opened, byUser, silent }) {
   if (byUser) return "Disconnected by you.";
+  if (silent) return "The server stopped answering.";
   if (!opened && code === 1006) return "No connection: the server did not answer, or refused.";
   const words = CLOSE_WORDS.get(code) ?? "closed";
   return `Last closed with ${code}, ${words}${reason ? `: “${reason}”` : ""}.`;

@@ -1,4 +1,5 @@
 import { inBrowser, NO_SERVER, openPage } from "../support/browser.js";
+import { MutableProxy } from "../support/mutable-proxy.js";
 import { startNats } from "../support/nats-server.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { say } from "../support/publish.js";
@@ -27,6 +28,58 @@ inBrowser("the page's connection", () => {
     expect(await shown.payloads(2)).toEqual(["from the first", "from the second"]);
     const notes = await shown.frames("note", 3);
     expect(notes.filter((note) => note.startsWith("closed 1012"))).toEqual(["closed 1012 service restart"]);
+  });
+
+  test("marks in the list where the connection was away, and then shows nothing but that it is connected", async () => {
+    const first = await startNode();
+    const shown = await openPage(first.http, { expected: NO_SERVER });
+    await shown.joined("hello");
+    await say(first, "hello", "before");
+    await shown.payloads(1);
+    await first.carillon.stop();
+    await shown.inState("reconnecting");
+    const second = await startNode({ http: portOf(first) });
+    await shown.joined("hello");
+    expect(await shown.page.getByTestId("last-close").isHidden()).toBe(true);
+    await say(second, "hello", "after");
+    await shown.payloads(2);
+    const rows = await shown.page.getByTestId("messages").locator("li").allTextContents();
+    expect(rows).toEqual([
+      expect.stringContaining("after"),
+      expect.stringMatching(/Not connected for [\d,]+ s: messages published meanwhile are missing here\.$/),
+      expect.stringContaining("before"),
+    ]);
+  });
+
+  test("W23: connects anew when the wire is dead and nobody says so", async () => {
+    const node = await startNode();
+    const proxy = await MutableProxy.start(Number(new URL(node.http).port));
+    const shown = await openPage(proxy.http, { movableClock: true });
+    await shown.joined("hello");
+    await shown.page.clock.fastForward(20_000);
+    await shown.hasReceived('{"topic":"@pong"}');
+
+    proxy.mute();
+    await shown.page.clock.fastForward(20_000);
+    await shown.page.clock.fastForward(8_000);
+    await shown.says("last-close", /^The server stopped answering\.$/);
+    await shown.page.clock.fastForward(1_000);
+    await shown.joined("hello");
+    await say(node, "hello", "back again");
+    expect(await shown.payloads(1)).toEqual(["back again"]);
+  });
+
+  test("L7: comes back within half a second at first, and later after up to 30 s", async () => {
+    const node = await startNode();
+    const shown = await openPage(node.http);
+    // As text: a compiled import() would not be the page's.
+    const delays = await shown.page.evaluate(`import("/connection.js").then(({ backoffDelay }) =>
+      [0, 1, 20].map((failures) => [0, 0.999].map((random) => backoffDelay(failures, () => random))))`);
+    expect(delays).toEqual([
+      [0, 499.5],
+      [0, 999],
+      [0, 29_970],
+    ]);
   });
 
   test("tries again at once when asked to", async () => {

@@ -175,7 +175,7 @@ inBrowser("the page", () => {
 
     const answer = shown.logged();
     await shown.page.evaluate(await code("listen"));
-    expect(await answer).toEqual({ topic: "@join", payload: ["hello"] });
+    expect(await answer).toEqual({ topic: "@join", payload: ["hello"], id: 1 });
     const message = shown.logged();
     await shown.page.evaluate(`(async () => { ${await code("publish")} })()`);
     expect(await message).toEqual({ topic: "hello", payload: "it's “quoted” 😀" });

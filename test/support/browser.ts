@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { cleanUp } from "./clean-up.js";
 
 const ARGUMENTS = [
@@ -65,7 +65,14 @@ export interface PageOptions {
   readonly hash?: string;
   /** Problems that the test provokes, such as connections that fail while there is no server. */
   readonly expected?: RegExp;
+  /** Screen, touch and colours; by default a desktop in light colours. */
+  readonly device?: BrowserContextOptions;
+  /** Lets the test move the page's clock, which goes on by itself otherwise. */
+  readonly movableClock?: boolean;
 }
+
+/** A phone of common size, held upright. */
+export const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 /** The page in a tab with a profile of its own. */
 export class TestPage {
@@ -80,11 +87,13 @@ export class TestPage {
   readonly state: Locator;
   readonly topics: Locator;
   readonly messages: Locator;
+  #onReceived: (() => void) | undefined;
 
   /** Opens any URL, for as long as the caller wants. */
-  static async open(url: string): Promise<TestPage> {
+  static async open(url: string, { device, movableClock }: PageOptions = {}): Promise<TestPage> {
     if (browser === undefined) throw new Error("there is no browser: pages are opened inside of inBrowser()");
-    const context = await browser.newContext();
+    const context = await browser.newContext(device);
+    if (movableClock === true) await context.clock.install();
     const opened = new TestPage(await context.newPage());
     // The console tells of most violations; this event tells of all.
     await context.exposeFunction("reportViolation", (text: string) => opened.problems.push(`policy: ${text}`));
@@ -102,7 +111,7 @@ export class TestPage {
     this.page = page;
     this.state = page.getByTestId("state");
     this.topics = page.getByTestId("topics").locator("li");
-    this.messages = page.getByTestId("messages").locator("li");
+    this.messages = page.getByTestId("messages").locator("li:not(.gap)");
     page.on("console", (entry) => {
       if (entry.type() === "log") this.logs.push(entry.text());
       if (["error", "warning"].includes(entry.type())) this.problems.push(`console: ${entry.text()}`);
@@ -113,7 +122,10 @@ export class TestPage {
       void dialog.dismiss();
     });
     page.on("websocket", (webSocket) => {
-      webSocket.on("framereceived", ({ payload }) => this.received.push(String(payload)));
+      webSocket.on("framereceived", ({ payload }) => {
+        this.received.push(String(payload));
+        this.#onReceived?.();
+      });
       webSocket.on("framesent", ({ payload }) => this.sent.push(String(payload)));
     });
   }
@@ -180,6 +192,15 @@ export class TestPage {
     while (this.logs.filter((log) => log === text).length < times) await this.page.waitForEvent("console");
   }
 
+  /** Resolves when the page has got this frame. */
+  async hasReceived(frame: string): Promise<void> {
+    while (!this.received.includes(frame)) {
+      await new Promise<void>((resolve) => {
+        this.#onReceived = resolve;
+      });
+    }
+  }
+
   /** Resolves when the element with this test id shows text that matches. */
   async says(testId: string, text: RegExp): Promise<void> {
     await this.page.getByTestId(testId).filter({ hasText: text }).waitFor();
@@ -188,7 +209,7 @@ export class TestPage {
 
 /** Opens a page of a node. After the test it is closed, and whatever the browser complained about fails the test. */
 export async function openPage(http: string, options: PageOptions = {}): Promise<TestPage> {
-  const opened = await TestPage.open(`${http}/${options.path ?? ""}${options.hash ?? ""}`);
+  const opened = await TestPage.open(`${http}/${options.path ?? ""}${options.hash ?? ""}`, options);
   cleanUp(async () => complaints.push(...(await opened.close(options.expected))));
   return opened;
 }

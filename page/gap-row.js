@@ -1,0 +1,13 @@
+import { showTime } from "./row-parts.js";
+
+const template = document.querySelector("#gap-template").content.firstElementChild;
+
+/** Marks where the connection was away, from `from` to `to` in milliseconds since the epoch: messages are missing here. */
+export function gapRow({ from, to }) {
+  const row = template.cloneNode(true);
+  const [time, text] = row.children;
+  showTime(time, to);
+  const seconds = Math.max(1, Math.round((to - from) / 1_000)).toLocaleString("en");
+  text.textContent = `Not connected for ${seconds} s: messages published meanwhile are missing here.`;
+  return row;
+}
