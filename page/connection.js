@@ -60,6 +60,7 @@ export class Connection {
   connect() {
     if (this.#socket !== undefined) return;
     this.#stopTimers();
+    if (this.#lastClose?.byUser) this.#lastClose = undefined;
     const socket = new WebSocket(this.#url);
     // Every handler asks whether its socket is still the one in use: one that was given up may report much later.
     const current = (handler) => (event) => {
@@ -160,7 +161,8 @@ export class Connection {
 
   #closed(close) {
     this.#forgetSocket();
-    this.#lastClose = close;
+    // Tries that fail say nothing new: how the last connection ended tells more.
+    if (close.opened || this.#lastClose?.opened !== true) this.#lastClose = close;
     if (close.code === POLICY_VIOLATION) {
       // The server does not want this client: asking again would get the same answer.
       this.#enter({ name: "disconnected" });

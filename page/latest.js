@@ -34,7 +34,7 @@ export class Latest {
     const message = this.#message;
     this.#strip.hidden = message === undefined;
     if (message === undefined) return;
-    const [where, payload] = this.#strip.children;
+    const [, where, payload] = this.#strip.children;
     where.hidden = message.topic === undefined;
     if (message.topic !== undefined) {
       this.#strip.className = `latest ${toneOf(message.topic)}`;

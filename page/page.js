@@ -54,7 +54,7 @@ let awaySince;
 
 function stateChanged(state) {
   showState(state);
-  if (state.lastClose !== lastState?.lastClose) {
+  if (state.lastClose !== undefined && state.lastClose !== lastState?.lastClose) {
     const { code, reason } = state.lastClose;
     traffic.addFrame("note", `closed ${code}${reason ? ` ${reason}` : ""}`);
   }

@@ -10,7 +10,7 @@ const LONGEST_SNIPPET_PAYLOAD = 10_000;
  * who asks, and for which vhost, where that matters.
  */
 export async function publish({ topic, payload, event }, headers = {}) {
-  const body = requestBody(topic, base64(payload), event);
+  const body = requestBody(topic, payload, event);
   const { response, answer } = await post(PATH, body, { "connect-protocol-version": "1", ...headers });
   if (response.ok && answer?.ok === true) return answer.receipts ?? [];
   throw refusal({ response, answer });
@@ -30,7 +30,7 @@ export function snippets({ topic, payload, event }, origin) {
   const long = payload.length > LONGEST_SNIPPET_PAYLOAD;
   const carried = long ? "" : payload;
   const note = (sign) => (long ? `${sign} The payload is too long to show here.\n` : "");
-  const body = JSON.stringify(requestBody(topic, base64(carried), event));
+  const body = JSON.stringify(requestBody(topic, carried, event));
   const names = JSON.stringify([topic]);
   const eventMember = event === "" ? "" : `, event: ${JSON.stringify(event)}`;
   return {
@@ -40,12 +40,10 @@ export function snippets({ topic, payload, event }, origin) {
       `  -d '${body.replaceAll("'", "'\\''")}'`,
     ].join("\n"),
     publish: [
-      `${note("//")}const bytes = new TextEncoder().encode(${JSON.stringify(carried)});`,
-      'const payload = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));',
-      `await fetch(${JSON.stringify(url)}, {`,
+      `${note("//")}await fetch(${JSON.stringify(url)}, {`,
       '  method: "POST",',
       '  headers: { "content-type": "application/json" },',
-      `  body: JSON.stringify({ messages: [{ topics: ${names}, payload${eventMember} }] }),`,
+      `  body: JSON.stringify({ messages: [{ topics: ${names}, text: ${JSON.stringify(carried)}${eventMember} }] }),`,
       "});",
     ].join("\n"),
     listen: listenSnippet(`${origin.replace(/^http/, "ws")}/ws`, names),
@@ -94,14 +92,8 @@ async function listen(failures = 0) {
 listen();`;
 }
 
-function requestBody(topic, payload, event) {
-  const message = { topics: [topic], payload };
+function requestBody(topic, text, event) {
+  const message = { topics: [topic], text };
   if (event !== "") message.event = event;
   return { messages: [message] };
-}
-
-function base64(text) {
-  let binary = "";
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }

@@ -87,7 +87,6 @@ export class TestPage {
   readonly state: Locator;
   readonly topics: Locator;
   readonly messages: Locator;
-  #onReceived: (() => void) | undefined;
 
   /** Opens any URL, for as long as the caller wants. */
   static async open(url: string, { device, movableClock }: PageOptions = {}): Promise<TestPage> {
@@ -122,10 +121,7 @@ export class TestPage {
       void dialog.dismiss();
     });
     page.on("websocket", (webSocket) => {
-      webSocket.on("framereceived", ({ payload }) => {
-        this.received.push(String(payload));
-        this.#onReceived?.();
-      });
+      webSocket.on("framereceived", ({ payload }) => this.received.push(String(payload)));
       webSocket.on("framesent", ({ payload }) => this.sent.push(String(payload)));
     });
   }
@@ -190,15 +186,6 @@ export class TestPage {
   /** Resolves when this text has been written with console.log so many times. */
   async hasLogged(text: string, times = 1): Promise<void> {
     while (this.logs.filter((log) => log === text).length < times) await this.page.waitForEvent("console");
-  }
-
-  /** Resolves when the page has got this frame. */
-  async hasReceived(frame: string): Promise<void> {
-    while (!this.received.includes(frame)) {
-      await new Promise<void>((resolve) => {
-        this.#onReceived = resolve;
-      });
-    }
   }
 
   /** Resolves when the element with this test id shows text that matches. */
