@@ -1,4 +1,5 @@
 import type { BackendAction } from "./actions.js";
+import type { MatcherList } from "./matcher-list.js";
 
 /** Metadata or header that names the vhost that is meant. */
 export const VHOST_HEADER = "carillon-vhost";
@@ -12,6 +13,8 @@ export interface Backend {
   readonly actions: ReadonlySet<BackendAction>;
   /** Patterns of the topics that it may use; none: all of them. */
   readonly topics: readonly string[];
+  /** Those of them that are no names. */
+  readonly matchers: MatcherList;
   mayUse(topic: string): boolean;
 }
 

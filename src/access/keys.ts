@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import { DEFAULT_VHOST } from "../util/names.js";
 import { BACKEND_ACTIONS, type BackendAction } from "./actions.js";
 import type { Backend, BackendCredentials, BackendDirectory } from "./backend.js";
 import { hashKey } from "./key-secret.js";
+import { weightFault } from "./match-steps.js";
 import { PatternSet } from "./pattern-set.js";
 import { normalSubject } from "./subject.js";
 
@@ -218,21 +220,42 @@ export class Keyring implements BackendDirectory {
 
 function entryOf(vhost: string, scope: Scope, id: string, before: Known | undefined): Known {
   return {
-    backend: backendOf(vhost, scope),
+    // The same object for as long as it may do the same: its patterns are compiled once.
+    backend: before !== undefined && isSameScope(before.backend, scope) ? before.backend : backendOf(vhost, scope),
     id,
     lastUsed: before?.lastUsed,
     lastTold: before?.lastTold ?? Number.NEGATIVE_INFINITY,
   };
 }
 
+function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolean {
+  const { actions: known } = backend;
+  const allowed = actionsOf(actions);
+  return (
+    backend.name === name &&
+    known.size === allowed.size &&
+    [...known].every((action) => allowed.has(action)) &&
+    isDeepStrictEqual(backend.topics, topics)
+  );
+}
+
+function actionsOf(actions: Scope["actions"]): ReadonlySet<BackendAction> {
+  return new Set(actions.includes("*") ? BACKEND_ACTIONS : (actions as readonly BackendAction[]));
+}
+
 function backendOf(vhost: string, { actions, name, topics }: Scope): Backend {
-  const patterns = topics.length === 0 ? undefined : new PatternSet(topics);
+  const patterns = new PatternSet(topics);
+  const { matchers } = patterns;
+  const fault = weightFault(matchers.weight);
+  if (fault !== undefined)
+    throw new CarillonError("invalid_argument", `topics of key ${JSON.stringify(name)}: ${fault}`);
   return {
     name,
     vhost,
-    actions: new Set(actions.includes("*") ? BACKEND_ACTIONS : (actions as readonly BackendAction[])),
+    actions: actionsOf(actions),
     topics: [...topics],
-    mayUse: (topic) => patterns === undefined || patterns.find(topic) !== undefined,
+    matchers,
+    mayUse: (topic) => topics.length === 0 || patterns.find(topic) !== undefined,
   };
 }
 

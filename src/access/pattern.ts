@@ -2,7 +2,12 @@ import { CarillonError } from "../errors.js";
 import { compileExpression } from "./expression.js";
 import { RecentMap } from "./recent-map.js";
 
-export type Matcher = (name: string) => boolean;
+/** A pattern, ready to match. */
+export interface Matcher {
+  (name: string): boolean;
+  /** Steps that one byte of a name takes at most: an expression's instructions, and less than 3 for any other pattern. */
+  readonly weight: number;
+}
 
 /** Longest pattern that is no regular expression, in bytes of UTF-8; as long as names may be. */
 export const MAX_PATTERN_BYTES = 255;
@@ -12,7 +17,7 @@ export const EXPRESSION = "re:";
 
 /** Compiled patterns by their text: sessions of the same kind share one. */
 const compiled = new RecentMap<string, Matcher>(10_000);
-/** Fewer: each keeps what it has worked out, 14 MB at the very worst. */
+/** Fewer: the program of each takes up to 200 KB. */
 const compiledExpressions = new RecentMap<string, Matcher>(200);
 
 /** Whether a pattern means one name only: itself. */
@@ -41,6 +46,21 @@ export function compilePattern(pattern: string): Matcher {
   }
 }
 
+/**
+ * What patterns weigh that are no names.
+ * @param most - those that come when it is exceeded are not looked at: compiling them takes time
+ * @throws CarillonError invalid_argument: one that cannot be read
+ */
+export function weightOf(patterns: Iterable<string>, most = Number.POSITIVE_INFINITY): number {
+  let weight = 0;
+  for (const pattern of patterns) {
+    const matcher = compilePattern(pattern);
+    if (!isExact(pattern)) weight += matcher.weight;
+    if (weight > most) break;
+  }
+  return weight;
+}
+
 /** What is wrong with a pattern; undefined for a good one. */
 export function patternFault(pattern: string): string | undefined {
   try {
@@ -54,12 +74,12 @@ export function patternFault(pattern: string): string | undefined {
 function matcherOf(pattern: string): Matcher {
   if (isExact(pattern)) {
     refuse(nameFault(pattern));
-    return (name) => name === pattern;
+    return withWeight((name) => name === pattern, LIGHT);
   }
   const cache = pattern.startsWith(EXPRESSION) ? compiledExpressions : compiled;
   let matcher = cache.get(pattern);
   if (matcher === undefined) {
-    matcher = pattern.startsWith(EXPRESSION) ? compileExpression(pattern.slice(EXPRESSION.length)) : compile(pattern);
+    matcher = pattern.startsWith(EXPRESSION) ? compileRegular(pattern) : compile(pattern);
     cache.set(pattern, matcher);
   }
   return matcher;
@@ -71,14 +91,27 @@ function refuse(fault: string | undefined): void {
 
 function compile(pattern: string): Matcher {
   refuse(nameFault(pattern) ?? wildcardFault(pattern));
-  if (pattern === "*") return () => true;
+  if (pattern === "*") return withWeight(() => true, LIGHT);
   const segments = pattern.split(".");
   const last = segments.at(-1) ?? "";
   if (last.length > 1 && last.endsWith("*")) {
     const beginning = pattern.slice(0, -1);
-    return (name) => name.startsWith(beginning);
+    return withWeight((name) => name.startsWith(beginning), LIGHT);
   }
-  return segmentsMatcher(segments);
+  return withWeight(segmentsMatcher(segments), SEGMENTS);
+}
+
+/** Weights of patterns that compare text. */
+const LIGHT = 1 / 16;
+const SEGMENTS = 2;
+
+function compileRegular(pattern: string): Matcher {
+  const { matches, size } = compileExpression(pattern.slice(EXPRESSION.length));
+  return withWeight(matches, size);
+}
+
+function withWeight(matches: (name: string) => boolean, weight: number): Matcher {
+  return Object.assign(matches, { weight });
 }
 
 function nameFault(pattern: string): string | undefined {
@@ -103,15 +136,27 @@ function wildcardFault(pattern: string): string | undefined {
   return undefined;
 }
 
-function segmentsMatcher(pattern: readonly string[]): Matcher {
+/** Walks along the name: nothing is allocated, and the first segment that differs ends it. */
+function segmentsMatcher(pattern: readonly string[]): (name: string) => boolean {
   const open = pattern.at(-1) === ">";
   const fixed = open ? pattern.slice(0, -1) : pattern;
   return (name) => {
-    const segments = name.split(".");
-    if (open ? segments.length <= fixed.length : segments.length !== fixed.length) return false;
-    if (open && segments.slice(fixed.length).includes("")) return false;
-    return fixed.every((segment, position) =>
-      segment === "*" ? segments[position] !== "" : segment === segments[position],
-    );
+    let from = 0;
+    for (const [position, segment] of fixed.entries()) {
+      const dot = name.indexOf(".", from);
+      const isLast = !open && position === fixed.length - 1;
+      if (isLast !== dot < 0) return false;
+      const end = dot < 0 ? name.length : dot;
+      if (segment === "*" ? end === from : end - from !== segment.length || !name.startsWith(segment, from)) {
+        return false;
+      }
+      from = end + 1;
+    }
+    return !open || hasSegmentsFrom(name, from);
   };
+}
+
+/** Whether one segment or more begins there, none of them empty. */
+function hasSegmentsFrom(name: string, from: number): boolean {
+  return from < name.length && name[from] !== "." && !name.endsWith(".") && !name.includes("..", from);
 }

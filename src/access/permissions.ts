@@ -1,5 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { ACTIONS, type Action } from "./actions.js";
+import { MAX_TOTAL_WEIGHT, weightFault } from "./match-steps.js";
+import type { MatcherList } from "./matcher-list.js";
+import { weightOf } from "./pattern.js";
 import { PatternSet } from "./pattern-set.js";
 
 /** Patterns of topics (for `call`: of events) by action. */
@@ -16,12 +19,26 @@ export class Permissions {
     this.#grants = grants;
     for (const action of ACTIONS) {
       const patterns = grants[action];
-      if (patterns !== undefined) this.#actions.set(action, read(action, patterns));
+      if (patterns !== undefined)
+        this.#actions.set(
+          action,
+          naming(action, () => new PatternSet(patterns)),
+        );
     }
   }
 
-  /** @throws CarillonError invalid_argument: a pattern that cannot be read */
+  /** @throws CarillonError invalid_argument: a pattern that cannot be read, or too much together */
   static of(grants: Grants): Permissions {
+    let weight = 0;
+    for (const action of ACTIONS) {
+      weight += naming(action, () => weightOf(grants[action] ?? [], MAX_TOTAL_WEIGHT));
+      const fault = weightFault(weight);
+      if (fault !== undefined) throw new CarillonError("invalid_argument", `permissions: ${fault}`);
+    }
+    return Permissions.#of(grants);
+  }
+
+  static #of(grants: Grants): Permissions {
     const copy: { [A in Action]?: readonly string[] } = {};
     for (const action of ACTIONS) {
       const patterns = grants[action] ?? [];
@@ -40,6 +57,11 @@ export class Permissions {
     return this.#actions.get(action)?.find(name);
   }
 
+  /** The patterns of an action that are no names. */
+  matchersOf(action: Action): MatcherList | undefined {
+    return this.#actions.get(action)?.matchers;
+  }
+
   allows(action: Action, name: string): boolean {
     return this.grantFor(action, name) !== undefined;
   }
@@ -50,7 +72,7 @@ export class Permissions {
     if (this.#actions.size === 0) return other;
     const grants: { [A in Action]?: readonly string[] } = {};
     for (const action of ACTIONS) grants[action] = [...(this.#grants[action] ?? []), ...(other.#grants[action] ?? [])];
-    return Permissions.of(grants);
+    return Permissions.#of(grants);
   }
 
   toJSON(): Grants {
@@ -58,9 +80,10 @@ export class Permissions {
   }
 }
 
-function read(action: Action, patterns: readonly string[]): PatternSet {
+/** Faults name the action whose patterns they are in. */
+function naming<Made>(action: Action, make: () => Made): Made {
   try {
-    return new PatternSet(patterns);
+    return make();
   } catch (error) {
     throw new CarillonError("invalid_argument", `permission ${action}: ${CarillonError.from(error).message}`);
   }

@@ -7,7 +7,7 @@ import { loadConfig } from "../config/load.js";
 import { labelFault, topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import { systemClock } from "../util/system-clock.js";
-import { rulesOf } from "../vhosts/rules.js";
+import { createRuleTable } from "../vhosts/rules.js";
 import { configFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 
@@ -44,7 +44,7 @@ async function decideBy(action: string, topic: string, flags: ExplainFlags) {
   const granted = Permissions.of(settings.anonymous.permissions);
   const vhost = {
     // Channels are opened at run time: what the name of one says does not count here.
-    rulesFor: rulesOf(settings, new Set()),
+    rulesFor: createRuleTable(settings, new Set()).rulesFor,
     anonymous: settings.anonymous.connect ? granted : undefined,
     granted,
     jwt: settings.jwt === undefined ? undefined : jwtOptionsOf(settings.jwt),

@@ -6,6 +6,7 @@ import { CarillonError } from "../errors.js";
 import type { AuthenticateCommand, Reply } from "./command.js";
 import { exitLost } from "./exit.js";
 import { applyChanges } from "./hooks.js";
+import { rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 
 /**
@@ -28,6 +29,7 @@ export async function authenticate(
     principal = command.anew === true ? authenticated.principal : renewedBy(authenticated.principal, before);
     changes = await client.introduce(principal, authenticated.principal.user);
     if (changes !== undefined) principal = changedBy(changes, principal);
+    await topicsAhead(client, principal);
     if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
     client.takeToken({ principal, release });
   } catch (error) {
@@ -40,6 +42,12 @@ export async function authenticate(
   reply({ ok: true, result: { kind: "identified", user: principal.user } });
   exitLost(client, { principal: before, access: client.vhost }, services);
   if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, services);
+}
+
+/** Before it is decided which topics the client may still be in. */
+function topicsAhead(client: Client, principal: Principal): Promise<void> | undefined {
+  const names = [...client.session.memberships.keys()].map(({ name }) => name);
+  return rightsAhead(client, ["join", "presence"], names, [client.principal, principal]);
 }
 
 /** What it was in as somebody else. */

@@ -5,6 +5,7 @@ import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import type { TaskRequest } from "../workers/dispatch.js";
 import type { CallCommand, Reply } from "./command.js";
+import { rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 
 /** What a call may take, in milliseconds. */
@@ -15,15 +16,11 @@ const DEFAULT_TIMEOUT = 30_000;
  * Asks a worker. The answer comes when it comes: the client may send its next commands meanwhile, and whether it goes on
  * waiting is its connection's affair.
  */
-export function call(command: CallCommand, client: Client, services: Services, reply: Reply): Promise<void> | void {
-  const { token } = command;
-  if (token === undefined) {
-    ask(command, client, client.principal, services, reply);
-    return;
-  }
-  return bearerOf(token, client).then((bearer) => {
-    ask(command, client, bearer, services, reply);
-  });
+export async function call(command: CallCommand, client: Client, services: Services, reply: Reply): Promise<void> {
+  const { event, token } = command;
+  const bearer = token === undefined ? undefined : await bearerOf(token, client);
+  await rightsAhead(client, ["call"], [event], bearer && [bearer]);
+  ask(command, client, bearer ?? client.principal, services, reply);
 }
 
 /**

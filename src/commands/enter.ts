@@ -15,6 +15,8 @@ export interface Entry {
    * been closed meanwhile: whoever was in them has left, and nobody may come after.
    */
   readonly refusal: (topic: string) => CarillonError | undefined;
+  /** Finds what `refusal` needs; undefined where that can be asked at once. */
+  readonly ahead?: () => Promise<void> | undefined;
   /** The exclusive group through which they are joined. */
   readonly group?: string | undefined;
   readonly wishes?: Wishes;
@@ -56,6 +58,9 @@ export async function enter(client: Client, entry: Entry, services: Services) {
   for (const topic of fresh) interest.hold(topic, broker.driver);
   try {
     await broker.driver.settle();
+    // Last: nothing comes between it and the moment when the memberships begin.
+    const ahead = entry.ahead?.();
+    if (ahead !== undefined) await ahead;
     for (const topic of topics) checkRight(refusal(topic));
     for (const topic of fresh) checkPlace(topic);
   } catch (error) {

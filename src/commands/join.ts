@@ -5,7 +5,7 @@ import type { JoinCommand, Reply } from "./command.js";
 import { enter } from "./enter.js";
 import { applyChanges, asked } from "./hooks.js";
 import { membershipIn } from "./membership.js";
-import { absenceOf, refusalOf } from "./rights.js";
+import { absenceOf, refusalOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
 
@@ -27,6 +27,9 @@ export async function join(command: JoinCommand, client: Client, services: Servi
   checkGroup(group);
   const watchRefusal = (topic: string): CarillonError | undefined =>
     command.presence === true ? refusalOf(client, "presence", topic) : undefined;
+  const ahead = (): Promise<void> | undefined =>
+    rightsAhead(client, command.presence === true ? ["join", "presence"] : ["join"], topics);
+  await ahead();
   const byToken = new Set<string>();
   for (const topic of topics) {
     const refusal = refusalOf(client, "join", topic);
@@ -49,7 +52,7 @@ export async function join(command: JoinCommand, client: Client, services: Servi
     reply({ ok: true, result: resultOf(command, client, left, services) });
   };
   const wishes = { hidden: command.hidden, watching: command.presence, info: command.info };
-  await enter(client, { broker: command.broker, topics, group, wishes, refusal, onEntered }, services);
+  await enter(client, { broker: command.broker, topics, group, wishes, ahead, refusal, onEntered }, services);
   if (changes !== undefined) await applyChanges(client, changes, services);
 }
 

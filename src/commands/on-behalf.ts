@@ -1,7 +1,7 @@
 import type { Client } from "../clients/client.js";
 import { enter } from "./enter.js";
 import { exit } from "./leave.js";
-import { absenceOf } from "./rights.js";
+import { absenceOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
 
@@ -13,6 +13,9 @@ export async function joinOnBehalf(client: Client, broker: string, topics: reado
   const names = distinctTopics(topics);
   const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
   const refusal = (topic: string) => absenceOf(client, topic);
+  // The topics' rules are looked up.
+  const ahead = rightsAhead(client, [], names);
+  if (ahead !== undefined) await ahead;
   await enter(client, { broker, topics: names, refusal, onEntered }, services);
 }
 

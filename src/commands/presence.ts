@@ -1,7 +1,7 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import type { PresenceCommand, Reply } from "./command.js";
-import { refusalOf } from "./rights.js";
+import { refusalOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
 
@@ -9,13 +9,19 @@ import { distinctTopics } from "./topics.js";
 const MOST_MEMBERS = 1_000;
 
 /** Who is in a topic. */
-export function presence(command: PresenceCommand, client: Client, services: Services, reply: Reply): void {
+export async function presence(
+  command: PresenceCommand,
+  client: Client,
+  services: Services,
+  reply: Reply,
+): Promise<void> {
   const topics = distinctTopics(command.topics);
   const [topic] = topics;
   if (topic === undefined || topics.size > 1) {
     throw new CarillonError("invalid_argument", `topics: ${topics.size} of them, exactly one is needed`);
   }
   const { name: broker } = services.brokers.resolve(client.vhost.name, command.broker);
+  await rightsAhead(client, ["presence", "join"], topics);
   const refusal = refusalOf(client, "presence", topic);
   if (refusal !== undefined) throw refusal;
   const place = { vhost: client.vhost.name, broker, topic };

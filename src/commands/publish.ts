@@ -4,7 +4,7 @@ import { checkCall } from "./call.js";
 import type { PublishCommand, Reply } from "./command.js";
 import { applyChanges, asked } from "./hooks.js";
 import { checkIn } from "./leave.js";
-import { refusalOf } from "./rights.js";
+import { refusalOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 import { started } from "./trigger.js";
 
@@ -25,7 +25,9 @@ export async function publish(
   }
   const inside = command.inside === true || client.principal.terms?.sends === true;
   if (inside) for (const topic of topics) checkIn(client, broker, topic, services);
-  if (triggered !== "") checkTrigger(command, client, services);
+  if (triggered !== "") await checkTrigger(command, client, services);
+  const ahead = rightsAhead(client, ["publish", "join"], topics);
+  if (ahead !== undefined) await ahead;
   const source = {
     kind: "client",
     vhost: client.vhost.name,
@@ -50,7 +52,8 @@ export async function publish(
 }
 
 /** Everything that can refuse the task and is known before anything is published. */
-function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: Services): void {
+async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: Services) {
+  await rightsAhead(client, ["call"], [event]);
   checkCall(client, event, "trigger");
   calls.checkRoom(client.session);
   if (topics.length !== 1) {

@@ -1,5 +1,7 @@
 import type { Action } from "../access/actions.js";
 import { decide } from "../access/decide.js";
+import { matchAhead } from "../access/match-ahead.js";
+import type { Principal } from "../access/principal.js";
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 
@@ -11,6 +13,31 @@ export function refusalOf(client: Client, action: Action, topic: string): Carill
   const { allowed } = decide({ action, topic, principal, rules: vhost.rulesFor(topic) });
   if (allowed) return undefined;
   return new CarillonError("permission_denied", `${REFUSED[action]} ${JSON.stringify(topic)}`);
+}
+
+/**
+ * Finds what {@link refusalOf} needs, before it is asked about these topics; in slices where it takes long.
+ * @param principals - those whose rights are asked about; undefined: the client's, as it is when they are
+ * @returns undefined where it can be asked at once
+ * @throws CarillonError resource_exhausted: it would take too long
+ */
+export function rightsAhead(
+  client: Client,
+  actions: readonly Action[],
+  topics: Iterable<string>,
+  principals?: readonly Principal[],
+): Promise<void> | undefined {
+  const { vhost } = client;
+  return matchAhead(vhost.name, function* () {
+    const asked = (principals ?? [client.principal]).flatMap(({ permissions }) =>
+      actions.map((action) => permissions.matchersOf(action)),
+    );
+    const lists = new Set([vhost.ruleMatchers, ...asked]);
+    for (const list of lists) {
+      if (list === undefined || list.weight === 0) continue;
+      for (const name of topics) yield { list, name };
+    }
+  });
 }
 
 /** Why nobody of its kind may join the topic, whatever the permissions say; undefined where it exists. */

@@ -4,11 +4,13 @@ import { withResolvers } from "../util/with-resolvers.js";
 import type { TaskRequest } from "../workers/dispatch.js";
 import { checkCall, taskOf } from "./call.js";
 import type { Reply, TriggerCommand } from "./command.js";
+import { rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 
 /** Gives a worker something to do. Answered when it waits for a worker, or has one. */
 export async function trigger(command: TriggerCommand, client: Client, services: Services, reply: Reply) {
   const { event, payload } = command;
+  await rightsAhead(client, ["call"], [event]);
   checkCall(client, event, "event");
   await started(client, { event, payload, topic: "" }, services);
   reply({ ok: true });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ACTIONS, BACKEND_ACTIONS } from "../access/actions.js";
-import { patternFault } from "../access/pattern.js";
+import { weightFault } from "../access/match-steps.js";
+import { patternFault, weightOf } from "../access/pattern.js";
 import { normalSubject } from "../access/subject.js";
 import { KEY_NAME, VHOST_PATH } from "../util/names.js";
 import { vhostDialects } from "./dialects.js";
@@ -13,29 +14,62 @@ export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a 
 
 export const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -");
 
-const pattern = z.string().superRefine((text, context) => {
-  const fault = patternFault(text);
-  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+/** A pattern, and where it stands in what is checked. */
+type PatternAt = readonly [text: string, path: readonly (string | number)[]];
+
+/** Patterns that one name may be held against one after the other. Nothing more is compiled when it would be too much. */
+function checkPatterns(patterns: readonly PatternAt[], context: z.RefinementCtx): void {
+  let weight = 0;
+  for (const [text, path] of patterns) {
+    const fault = patternFault(text);
+    if (fault !== undefined) context.addIssue({ code: "custom", path: [...path], message: fault });
+    else weight += weightOf([text]);
+    const tooMuch = weightFault(weight);
+    if (tooMuch === undefined) continue;
+    context.addIssue({ code: "custom", message: tooMuch });
+    return;
+  }
+}
+
+const patterns = z.array(z.string()).superRefine((texts, context) => {
+  checkPatterns(
+    texts.map((text, position) => [text, [position]]),
+    context,
+  );
 });
 
-const permissions = z.strictObject(
-  Object.fromEntries(ACTIONS.map((action) => [action, z.array(pattern).optional()])) as Record<
-    (typeof ACTIONS)[number],
-    z.ZodOptional<z.ZodArray<typeof pattern>>
-  >,
-);
+const permissions = z
+  .strictObject(
+    Object.fromEntries(ACTIONS.map((action) => [action, z.array(z.string()).optional()])) as Record<
+      (typeof ACTIONS)[number],
+      z.ZodOptional<z.ZodArray<z.ZodString>>
+    >,
+  )
+  .superRefine((grants, context) => {
+    const all = ACTIONS.flatMap((action) =>
+      (grants[action] ?? []).map((text, position): PatternAt => [text, [action, position]]),
+    );
+    checkPatterns(all, context);
+  });
 
 const access = z.enum(["open", "private"]);
 const slowConsumer = z.enum(["disconnect", "drop_oldest", "latest"]);
 
 const topicRule = z.strictObject({
-  match: pattern,
+  match: z.string(),
   access: access.optional(),
   client_publish: z.boolean().optional(),
   presence: z.boolean().optional(),
   max_sessions: count(1, 10_000_000).optional(),
   slow_consumer: slowConsumer.optional(),
   write_delay: duration("0", "10s").optional(),
+});
+
+const topicRules = z.array(topicRule).superRefine((rules, context) => {
+  checkPatterns(
+    rules.map(({ match }, position) => [match, [position, "match"]]),
+    context,
+  );
 });
 
 /** One of several ways to give the same thing. */
@@ -107,7 +141,7 @@ const key = z.strictObject({
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 hexadecimal digits, as `carillon key create` prints it"),
   actions,
-  topics: z.array(pattern).optional(),
+  topics: patterns.optional(),
 });
 
 /** Names are what tells keys apart, in logs and where they are listed. */
@@ -131,7 +165,7 @@ const certificate = z.strictObject({
   subject: subjectText,
   name: keyName.optional(),
   actions,
-  topics: z.array(pattern).optional(),
+  topics: patterns.optional(),
 });
 
 const hooks = z.strictObject({
@@ -177,7 +211,7 @@ export const vhost = z.strictObject({
   opened_only: z.boolean().default(false),
   slow_consumer: slowConsumer.default("disconnect"),
   write_delay: duration("0", "10s").prefault("0"),
-  topics: z.array(topicRule).default([]),
+  topics: topicRules.default([]),
   anonymous: z
     .strictObject({
       connect: z.boolean().default(true),

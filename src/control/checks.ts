@@ -1,4 +1,5 @@
 import type { Backend } from "../access/backend.js";
+import { scopeAhead } from "../access/match-ahead.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 
@@ -18,10 +19,11 @@ export function checkTopic(backend: Backend, field: string, topic: string): void
   throw new CarillonError("permission_denied", text);
 }
 
-/** @throws CarillonError invalid_argument, permission_denied */
-export function checkTopics(backend: Backend, topics: readonly string[]): void {
+/** @throws CarillonError invalid_argument, permission_denied, resource_exhausted: it would take too long to decide */
+export async function checkTopics(backend: Backend, topics: readonly string[]): Promise<void> {
   if (topics.length === 0) throw invalid("topics: at least one is needed");
   if (topics.length > MAX_TOPICS) throw invalid(`topics: ${topics.length} of them, the limit is ${MAX_TOPICS}`);
+  await scopeAhead(backend, topics);
   for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
 }
 

@@ -1,4 +1,5 @@
 import type { Backend } from "../access/backend.js";
+import { inTurns, scopeAhead } from "../access/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
@@ -7,7 +8,7 @@ import type { TopicIndex } from "../core/topic-index.js";
 import { CarillonError, type ChosenClose, WEBSOCKET_CLOSE } from "../errors.js";
 import { checkGiven, checkLength, checkTopic, invalid } from "./checks.js";
 import { type ConnectionFacts, factsOf, idOf } from "./facts.js";
-import { mergedPage, type NodePage, nodePage, type Page, type PageQuery, pageQuery } from "./pages.js";
+import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pages.js";
 import { checkTarget, clientsOf, isOpen, type Target } from "./target.js";
 
 export interface ConnectionsOptions {
@@ -84,7 +85,11 @@ export class Connections {
     checkGiven("id", id);
     const { answers, missing } = await this.#cluster.ask(GET, { vhost: backend.vhost, id: fromSessionUuid(id) });
     const found = [...answers.values()].find((answer) => answer !== null) as Found | undefined;
-    if (found !== undefined) return { ...found, topics: found.topics.filter(({ topic }) => backend.mayUse(topic)) };
+    if (found !== undefined) {
+      const names = found.topics.map(({ topic }) => topic);
+      await scopeAhead(backend, names);
+      return { ...found, topics: found.topics.filter(({ topic }) => backend.mayUse(topic)) };
+    }
     const text = `no connection ${JSON.stringify(id)}`;
     if (missing.length === 0) throw new CarillonError("not_found", text);
     throw new CarillonError("unavailable", `${text} on the nodes that answered; missing: ${missing.join(", ")}`);
@@ -105,12 +110,16 @@ export class Connections {
     return { told: sum(answers.values() as Iterable<number>), missing };
   }
 
-  #listHere({ page, topic, user, vhost }: ListBody): NodePage<ConnectionFacts> {
-    return nodePage(this.#factsOf(this.#meant(vhost, user, topic)), idOf, page);
+  #listHere({ page, topic, user, vhost }: ListBody): Promise<NodePage<ConnectionFacts>> {
+    const listed = {
+      keyOf: ({ session }: Client) => session.id,
+      itemOf: (client: Client) => factsOf(client, this.#cluster.node),
+    };
+    return inTurns(vhost, pageInParts(this.#openOf(vhost, user, topic), listed, page));
   }
 
-  *#factsOf(clients: Iterable<Client>): Generator<ConnectionFacts> {
-    for (const client of clients) if (isOpen(client)) yield factsOf(client, this.#cluster.node);
+  *#openOf(vhost: string, user: string, topic: string): Generator<Client> {
+    for (const client of this.#meant(vhost, user, topic)) if (isOpen(client)) yield client;
   }
 
   #meant(vhost: string, user: string, topic: string): Iterable<Client> {

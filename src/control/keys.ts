@@ -1,6 +1,7 @@
 import { BACKEND_ACTIONS, type BackendAction } from "../access/actions.js";
 import type { Backend } from "../access/backend.js";
-import { patternFault } from "../access/pattern.js";
+import { weightFault } from "../access/match-steps.js";
+import { patternFault, weightOf } from "../access/pattern.js";
 import { KEY_NAME } from "../util/names.js";
 import type { KeyDescription, NewKey, VhostAdmin } from "../vhosts/vhost-admin.js";
 import { checkGiven, invalid } from "./checks.js";
@@ -86,9 +87,13 @@ function isKnown(action: string): action is "*" | BackendAction {
 
 function checkPatterns(backend: Backend, topics: readonly string[]): readonly string[] {
   if (topics.length > MAX_TOPICS) throw invalid(`topics: ${topics.length} patterns, the limit is ${MAX_TOPICS}`);
+  let weight = 0;
   for (const [position, pattern] of topics.entries()) {
     const fault = patternFault(pattern);
     if (fault !== undefined) throw invalid(`topics[${position}]: ${fault}`);
+    weight += weightOf([pattern]);
+    const excess = weightFault(weight);
+    if (excess !== undefined) throw invalid(`topics: ${excess}`);
   }
   if (backend.topics.length > 0 && topics.length === 0) throw tooMuch(backend, "all topics");
   checkGivable(backend, topics);

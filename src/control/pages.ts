@@ -39,34 +39,79 @@ function writeToken(key: string): string {
 }
 
 /** A node's part of a page. */
-export function nodePage<T>(all: Iterable<T>, keyOf: (item: T) => string, { after, size }: PageQuery): NodePage<T> {
-  const { first, more } = firstAfter(all, keyOf, after, size);
-  let characters = 0;
-  for (const [position, item] of first.entries()) {
-    characters += JSON.stringify(item).length;
-    // One always fits, else there would be no getting past it.
-    if (characters > LARGEST_ANSWER && position > 0) return { items: first.slice(0, position), more: true };
+export function nodePage<T>(all: Iterable<T>, keyOf: (item: T) => string, query: PageQuery): NodePage<T> {
+  const parts = pageInParts(all, { keyOf, itemOf: (item: T) => item }, query);
+  for (;;) {
+    const part = parts.next();
+    if (part.done === true) return part.value;
   }
-  return { items: first, more };
 }
 
+export interface Listed<T, Item> {
+  readonly keyOf: (thing: T) => string;
+  readonly itemOf: (thing: T) => Item;
+}
+
+/**
+ * The same, where there may be a great many: each part yields its cost in steps. Things may come and go between parts; one
+ * that comes again under its key is in the page once.
+ */
+export function* pageInParts<T, Item>(
+  all: Iterable<T>,
+  { itemOf, keyOf }: Listed<T, Item>,
+  { after, size }: PageQuery,
+): Generator<number, NodePage<Item>> {
+  const { first, more } = yield* firstAfter(all, keyOf, after, size);
+  const items: Item[] = [];
+  let characters = 0;
+  for (const thing of first) {
+    const item = itemOf(thing);
+    const length = JSON.stringify(item).length;
+    characters += length;
+    // One always fits, else there would be no getting past it.
+    if (characters > LARGEST_ANSWER && items.length > 0) return { items, more: true };
+    items.push(item);
+    yield ITEM_STEPS + length;
+  }
+  return { items, more };
+}
+
+/** What passing over a thing costs, and telling of one, in steps. */
+const PASSING_STEPS = 20;
+const ITEM_STEPS = 200;
+
 /** The first so many after a key, without sorting all that there are. */
-function firstAfter<T>(all: Iterable<T>, keyOf: (item: T) => string, after: string, size: number) {
-  const byKey = (a: T, b: T): number => compare(keyOf(a), keyOf(b));
-  let first: T[] = [];
+function* firstAfter<T>(
+  all: Iterable<T>,
+  keyOf: (item: T) => string,
+  after: string,
+  size: number,
+): Generator<number, { first: readonly T[]; more: boolean }> {
+  let first = new Map<string, T>();
   let more = false;
+  /** What comes after it is not of this page. */
+  let horizon: string | undefined;
   const cut = (): void => {
-    first.sort(byKey);
-    more ||= first.length > size;
-    first = first.slice(0, size);
+    const sorted = [...first].toSorted(([a], [b]) => compare(a, b));
+    more ||= sorted.length > size;
+    first = new Map(sorted.slice(0, size));
+    if (first.size === size) horizon = sorted[size - 1]?.[0];
   };
   for (const item of all) {
-    if (keyOf(item) <= after) continue;
-    first.push(item);
-    if (first.length > 2 * size + 100) cut();
+    yield PASSING_STEPS;
+    const key = keyOf(item);
+    if (key <= after) continue;
+    if (horizon !== undefined && key > horizon) {
+      more = true;
+      continue;
+    }
+    first.set(key, item);
+    if (first.size <= 2 * size + 100) continue;
+    cut();
+    yield first.size * PASSING_STEPS;
   }
   cut();
-  return { first, more };
+  return { first: [...first.values()], more };
 }
 
 /**

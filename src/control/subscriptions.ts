@@ -58,7 +58,7 @@ export class Subscriptions {
    * @throws CarillonError the failure of a connection that could not join; others may have. Asking again does no harm
    */
   async subscribe(backend: Backend, request: SubscriptionRequest): Promise<Told<number>> {
-    const body = this.#body(backend, request);
+    const body = await this.#body(backend, request);
     const absent = request.topics.find((topic) => !this.#options.exists(backend.vhost, topic));
     if (absent !== undefined) throw new CarillonError("not_found", `no channel ${JSON.stringify(absent)} is open`);
     const { answers, missing } = await this.#options.cluster.ask(SUBSCRIBE, body);
@@ -72,14 +72,14 @@ export class Subscriptions {
 
   /** @returns how many connections are not in them now */
   async unsubscribe(backend: Backend, request: SubscriptionRequest): Promise<Told<number>> {
-    const { answers, missing } = await this.#options.cluster.ask(UNSUBSCRIBE, this.#body(backend, request));
+    const { answers, missing } = await this.#options.cluster.ask(UNSUBSCRIBE, await this.#body(backend, request));
     return { told: sum(answers.values() as Iterable<number>), missing };
   }
 
   /** @throws CarillonError invalid_argument, permission_denied, not_found (the broker) */
-  #body(backend: Backend, { broker, target, topics }: SubscriptionRequest): Body {
+  async #body(backend: Backend, { broker, target, topics }: SubscriptionRequest): Promise<Body> {
     const body = { vhost: backend.vhost, target: checkTarget(target), broker, topics };
-    checkTopics(backend, topics);
+    await checkTopics(backend, topics);
     this.#options.brokers.resolve(backend.vhost, broker);
     return body;
   }

@@ -1,10 +1,12 @@
 import type { Backend } from "../access/backend.js";
+import { inTurns } from "../access/match-ahead.js";
+import { matchSteps } from "../access/match-steps.js";
 import { PatternSet } from "../access/pattern-set.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { checkLength } from "./checks.js";
 import { sum, type Told } from "./connections.js";
-import { mergedPage, type NodePage, nodePage, type Page, type PageQuery, pageQuery } from "./pages.js";
+import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pages.js";
 
 export interface TopicsOptions {
   readonly cluster: Cluster;
@@ -71,21 +73,26 @@ export class Topics {
     return sessions;
   }
 
-  #listHere({ page, patterns, prefix, vhost }: ListBody): NodePage<TopicSize> {
+  #listHere({ page, patterns, prefix, vhost }: ListBody): Promise<NodePage<TopicSize>> {
     const shown = patterns.length === 0 ? undefined : new PatternSet(patterns);
-    return nodePage(this.#sizes(vhost, prefix, shown), keyOf, page);
+    return inTurns(vhost, this.#page(vhost, prefix, shown, page));
   }
 
-  *#sizes(vhost: string, prefix: string, shown: PatternSet | undefined): Generator<TopicSize> {
+  /** Those before the page cost nothing: only names that may be in it are held against patterns. */
+  *#page(vhost: string, prefix: string, shown: PatternSet | undefined, page: PageQuery) {
+    const sizes: TopicSize[] = [];
     for (const { broker, name, sessions } of this.#index.of(vhost)) {
-      if (sessions === 0 || !name.startsWith(prefix)) continue;
-      if (shown === undefined || shown.find(name) !== undefined) yield { broker, name, sessions };
+      const isAsked = sessions > 0 && name.startsWith(prefix) && keyOf({ broker, name }) > page.after;
+      const isShown = isAsked && (shown === undefined || shown.find(name) !== undefined);
+      if (isShown) sizes.push({ broker, name, sessions });
+      yield 10 + (isAsked && shown !== undefined ? matchSteps(shown.matchers.weight, name) : 0);
     }
+    return yield* pageInParts(sizes, { keyOf, itemOf: (size) => size }, page);
   }
 }
 
 /** By name, then by broker: a line feed comes before all that a name may hold. */
-function keyOf({ broker, name }: TopicSize): string {
+function keyOf({ broker, name }: Omit<TopicSize, "sessions">): string {
   return `${name}\n${broker}`;
 }
 

@@ -1,4 +1,6 @@
 import type { Backend } from "../access/backend.js";
+import { inTurns } from "../access/match-ahead.js";
+import { matchSteps } from "../access/match-steps.js";
 import type { JsonObject } from "../access/principal.js";
 import { CarillonError } from "../errors.js";
 import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
@@ -78,6 +80,15 @@ export class ChannelOperations {
   /** Those that the backend may use. */
   async list(backend: Backend): Promise<readonly string[]> {
     const channels = await this.#admin.listChannels(backend.vhost);
-    return channels.filter((channel) => backend.mayUse(channel));
+    return inTurns(backend.vhost, filterInParts(channels, backend));
   }
+}
+
+function* filterInParts(channels: readonly string[], backend: Backend): Generator<number, readonly string[]> {
+  const usable: string[] = [];
+  for (const channel of channels) {
+    if (backend.mayUse(channel)) usable.push(channel);
+    yield matchSteps(backend.matchers.weight, channel) + 1;
+  }
+  return usable;
 }

@@ -8,6 +8,7 @@ import { CarillonError } from "../errors.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
 import { toDrafts } from "./publish-drafts.js";
+import { checkAhead, createSource } from "./publish-source.js";
 import type { Call } from "./services.js";
 
 /**
@@ -45,24 +46,34 @@ export class BroadcastImplementation {
   }
 
   async publish(request: PublishRequest, { backend }: Pick<Call, "backend">): Promise<PublishResponse> {
-    return this.#begin(request, this.#sourceOf(backend));
+    const ahead = checkAhead(request, backend);
+    return this.#begin(request, ahead === undefined ? this.#sourceOf(backend) : await ahead);
   }
 
-  publishAsync({ messages }: PublishRequest, { backend }: Pick<Call, "backend">): PublishResponse {
+  async publishAsync(request: PublishRequest, { backend }: Pick<Call, "backend">): Promise<PublishResponse> {
     const begin = performance.now();
-    const receipts = this.#publisher.accept(this.#sourceOf(backend), toDrafts(messages));
+    const ahead = checkAhead(request, backend);
+    const source = ahead === undefined ? this.#sourceOf(backend) : await ahead;
+    const receipts = this.#publisher.accept(source, toDrafts(request.messages));
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
   }
 
   publishStream(requests: AsyncIterable<PublishRequest>, { backend, signal }: Call): AsyncGenerator<PublishResponse> {
-    const source = this.#sourceOf(backend);
-    return pipelined(requests, {
+    return pipelined(this.#checked(requests, backend), {
       window: STREAM_WINDOW,
-      weigh: bytesOf,
-      handle: (request) => this.#begin(request, source),
+      weigh: ({ request }) => bytesOf(request),
+      handle: ({ request, source }) => this.#begin(request, source),
       stops: [signal, this.#stopping.signal],
     });
+  }
+
+  /** In the order sent: a request that takes several turns to check holds back those after it (O1). */
+  async *#checked(requests: AsyncIterable<PublishRequest>, backend: Backend) {
+    for await (const request of requests) {
+      const ahead = checkAhead(request, backend);
+      yield { request, source: ahead === undefined ? this.#sourceOf(backend) : await ahead };
+    }
   }
 
   /** Ends the streams that are open, after the answers that are due. */
@@ -79,13 +90,7 @@ export class BroadcastImplementation {
   #sourceOf(backend: Backend): Source {
     let source = this.#sources.get(backend);
     if (source === undefined) {
-      source = {
-        kind: "backend",
-        vhost: backend.vhost,
-        sender: "",
-        skipsEmptyTopics: true,
-        refusal: (topic) => refusalOf(backend, topic),
-      };
+      source = createSource(backend);
       this.#sources.set(backend, source);
     }
     return source;
@@ -96,12 +101,6 @@ export class BroadcastImplementation {
     this.#onPublished((performance.now() - begin) / 1_000);
     return responseOf(receipts);
   }
-}
-
-function refusalOf(backend: Backend, topic: string): CarillonError | undefined {
-  if (backend.mayUse(topic)) return undefined;
-  const text = `topics: key ${JSON.stringify(backend.name)} may not use topic ${JSON.stringify(topic)}`;
-  return new CarillonError("permission_denied", text);
 }
 
 /** What a request becomes: payloads, and something for each of them, times topics. Text counts one byte a UTF-16 unit. */

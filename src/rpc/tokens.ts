@@ -7,7 +7,8 @@ import type {
 import type { Permissions as PermissionsMessage } from "../../gen/carillon/v1/types_pb.js";
 import type { BackendAction } from "../access/actions.js";
 import type { Backend } from "../access/backend.js";
-import { Permissions } from "../access/permissions.js";
+import { readPermissions } from "../access/claims.js";
+import type { Permissions } from "../access/permissions.js";
 import type { Bearer, ConnectionSettings } from "../access/token-claims.js";
 import type { Issued } from "../access/token-issuer.js";
 import { checkTopic } from "../control/checks.js";
@@ -74,7 +75,7 @@ function bearerOf(backend: Backend, request: CreateConnectionTokenRequest | Crea
 }
 
 function permissionsOf(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
-  const permissions = Permissions.of({ call, join, presence, publish });
+  const permissions = readPermissions({ call, join, presence, publish }, "permissions");
   checkGivable(backend, [...join, ...publish, ...presence, ...call]);
   return permissions;
 }

@@ -1,20 +1,41 @@
+import { MatcherList } from "../access/matcher-list.js";
 import { compilePattern } from "../access/pattern.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
+
+/** The topic rules of a vhost, and the patterns that finding one of them asks. */
+export interface RuleTable {
+  readonly matchers: MatcherList;
+  readonly rulesFor: (topic: string) => TopicRules;
+}
 
 /**
  * The topic rules of a vhost: the first pattern that matches decides, what the vhost says of all topics comes last. Of what
  * neither says, a channel that was opened has what its kind has, which is in its name.
  * @param channels - that are open
  */
-export function rulesOf(settings: VhostSettings, channels: ReadonlySet<string>): (topic: string) => TopicRules {
-  const plain = table(settings, {});
-  const privately = table(settings, KINDS.private);
-  const present = table(settings, KINDS.presence);
-  return (topic) => {
-    if (!KIND.test(topic) || !channels.has(topic)) return plain(topic);
-    return topic.startsWith("presence-") ? present(topic) : privately(topic);
+export function createRuleTable(settings: VhostSettings, channels: ReadonlySet<string>): RuleTable {
+  const matchers = new MatcherList(settings.topics.map(({ match }) => compilePattern(match)));
+  const plain = rulesOf(settings, {});
+  const privately = rulesOf(settings, KINDS.private);
+  const present = rulesOf(settings, KINDS.presence);
+  const kindOf = (topic: string): KindRules => {
+    if (!KIND.test(topic) || !channels.has(topic)) return plain;
+    return topic.startsWith("presence-") ? present : privately;
   };
+  return {
+    matchers,
+    rulesFor: (topic) => {
+      const { rules, standard } = kindOf(topic);
+      return rules[matchers.find(topic)] ?? standard;
+    },
+  };
+}
+
+/** The rules of a kind of topics: those of the vhost's patterns in order, and the one for all others. */
+interface KindRules {
+  readonly rules: readonly TopicRules[];
+  readonly standard: TopicRules;
 }
 
 type Rule = VhostSettings["topics"][number];
@@ -26,13 +47,11 @@ const KINDS = {
   presence: { access: "private", presence: true },
 } as const satisfies Record<string, Partial<Rule>>;
 
-function table(settings: VhostSettings, kind: Partial<Rule>): (topic: string) => TopicRules {
-  const everything = toRules({ ...kind, match: "*" }, settings);
-  const rules = settings.topics.map((rule) => ({
-    matches: compilePattern(rule.match),
-    rule: toRules({ ...kind, ...rule }, settings),
-  }));
-  return (topic) => rules.find(({ matches }) => matches(topic))?.rule ?? everything;
+function rulesOf(settings: VhostSettings, kind: Partial<Rule>): KindRules {
+  return {
+    rules: settings.topics.map((rule) => toRules({ ...kind, ...rule }, settings)),
+    standard: toRules({ ...kind, match: "*" }, settings),
+  };
 }
 
 function toRules(rule: Rule, settings: VhostSettings): TopicRules {

@@ -1,12 +1,13 @@
 import type { Authenticator } from "../access/authenticator.js";
 import type { Hooks, OnFailure } from "../access/hooks.js";
+import type { MatcherList } from "../access/matcher-list.js";
 import { Permissions } from "../access/permissions.js";
 import { type JsonObject, type Principal, STRANGER } from "../access/principal.js";
 import type { TokenIssuer } from "../access/token-issuer.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { accessTokenOf } from "./access-token.js";
-import { rulesOf } from "./rules.js";
+import { createRuleTable, type RuleTable } from "./rules.js";
 
 /** What a vhost's settings have been made into. */
 export interface VhostParts {
@@ -62,7 +63,7 @@ export class Vhost {
   #parts: VhostParts;
   /** Of settings before, whose hooks have not finished yet. */
   readonly #retiring = new Set<VhostParts>();
-  #rules: (topic: string) => TopicRules;
+  #rules: RuleTable;
   #anonymous: Principal | undefined;
   #accessToken: string | undefined;
 
@@ -74,7 +75,7 @@ export class Vhost {
     this.#given = given;
     this.#settings = settings;
     this.#parts = parts;
-    this.#rules = rulesOf(settings, this.channels);
+    this.#rules = createRuleTable(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
     this.#accessToken = accessTokenOf(settings);
   }
@@ -124,7 +125,12 @@ export class Vhost {
   }
 
   rulesFor(topic: string): TopicRules {
-    return this.#rules(topic);
+    return this.#rules.rulesFor(topic);
+  }
+
+  /** The patterns that {@link rulesFor} asks. */
+  get ruleMatchers(): MatcherList {
+    return this.#rules.matchers;
   }
 
   /** Whether clients may join the topic at all. */
@@ -144,11 +150,14 @@ export class Vhost {
   change({ given, parts, settings }: VhostDefinition): TopicAccess {
     const before = this.#parts;
     const { opened_only: openedOnly } = this.#settings;
-    const access = { rulesFor: this.#rules, exists: (topic: string) => !openedOnly || this.channels.has(topic) };
+    const access = {
+      rulesFor: this.#rules.rulesFor,
+      exists: (topic: string) => !openedOnly || this.channels.has(topic),
+    };
     this.#given = given;
     this.#parts = parts;
     this.#settings = settings;
-    this.#rules = rulesOf(settings, this.channels);
+    this.#rules = createRuleTable(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
     this.#accessToken = accessTokenOf(settings);
     if (before !== parts) void this.#retire(before);

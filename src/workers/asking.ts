@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { matchAhead } from "../access/match-ahead.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError, type ErrorCode } from "../errors.js";
 import { refusalOf } from "./admission.js";
@@ -197,7 +198,15 @@ export class Asking {
       this.#giveUp(task, "deadline_exceeded", "no answer came in time");
     });
     this.#ticker.wake();
-    this.#offer(task);
+    void this.#offerWhenFound(task);
+  }
+
+  /** Finding the patterns that match may take several turns. */
+  async #offerWhenFound(task: AskedTask): Promise<void> {
+    const { event, vhost } = task.request;
+    const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event));
+    if (ahead !== undefined) await ahead;
+    if (!task.ended) this.#offer(task);
   }
 
   #leftOf({ request }: AskedTask): number {

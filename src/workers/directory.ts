@@ -1,5 +1,7 @@
 import { randomInt } from "node:crypto";
-import { compilePattern, isExact, type Matcher } from "../access/pattern.js";
+import type { Match } from "../access/match-ahead.js";
+import { MatcherList } from "../access/matcher-list.js";
+import { compilePattern, isExact } from "../access/pattern.js";
 import { RecentMap } from "../access/recent-map.js";
 import { bySpecificity } from "./specificity.js";
 
@@ -23,7 +25,7 @@ export interface Entry {
 
 interface OwnEntry {
   readonly pattern: string;
-  readonly matches: Matcher;
+  readonly matchers: MatcherList;
   /** Nodes with workers that answer. */
   readonly answering: Set<string>;
   /** Nodes with workers that get triggers only. */
@@ -66,7 +68,13 @@ export class Directory {
     let entry = entries.all.get(pattern);
     if (entry === undefined) {
       const turns = randomInt(MANY);
-      entry = { pattern, answering: new Set(), triggered: new Set(), turns, matches: compilePattern(pattern) };
+      entry = {
+        pattern,
+        answering: new Set(),
+        triggered: new Set(),
+        turns,
+        matchers: new MatcherList([compilePattern(pattern)]),
+      };
       entries.all.set(pattern, entry);
       if (!isExact(pattern)) insert(entries.patterns, entry);
     }
@@ -100,6 +108,11 @@ export class Directory {
     for (const place of this.placesOf(node)) this.remove(node, place);
   }
 
+  /** What {@link find} holds against each other. */
+  *matchesOf(vhost: string, event: string): Generator<Match> {
+    for (const { matchers } of this.#vhosts.get(vhost)?.patterns ?? []) yield { list: matchers, name: event };
+  }
+
   /** The patterns that match and have workers for a task of the kind, the most specific first. */
   find(vhost: string, event: string, wantsAnswer: boolean): readonly Entry[] {
     const entries = this.#vhosts.get(vhost);
@@ -108,7 +121,7 @@ export class Directory {
     let found = known.get(event);
     if (found === undefined) {
       const named = entries.all.get(event);
-      const matching = entries.patterns.filter(({ matches }) => matches(event));
+      const matching = entries.patterns.filter(({ matchers }) => matchers.find(event) === 0);
       const all = named !== undefined && isExact(event) ? [named, ...matching] : matching;
       found = all.map((entry) => entryOf(entry, wantsAnswer)).filter(({ nodes }) => nodes.size > 0);
       known.set(event, found);

@@ -1,4 +1,5 @@
-import { compilePattern } from "../access/pattern.js";
+import { MAX_TOTAL_WEIGHT, weightFault } from "../access/match-steps.js";
+import { weightOf } from "../access/pattern.js";
 import { CarillonError } from "../errors.js";
 import type { WorkerHello } from "./dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "./limits.js";
@@ -12,7 +13,8 @@ export function checkedHello(hello: WorkerHello): WorkerHello {
   if (events.length === 0 || events.length > MAX_EVENTS) {
     throw refusal(`a worker takes 1 to ${MAX_EVENTS} patterns of events, not ${events.length}`);
   }
-  for (const pattern of events) compilePattern(pattern);
+  const fault = weightFault(weightOf(events, MAX_TOTAL_WEIGHT));
+  if (fault !== undefined) throw refusal(`a worker's ${fault}`);
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
     throw refusal(`a worker's capacity is 1 to ${MAX_CAPACITY}, not ${capacity}`);
   }

@@ -1,3 +1,4 @@
+import { weightOf } from "../access/pattern.js";
 import type { HeldTask } from "./held-task.js";
 import type { Seat, Wanted } from "./seat.js";
 
@@ -12,6 +13,7 @@ export interface Share {
 /** The workers of this node that have one pattern, and the tasks that wait for them. */
 export class WorkerGroup {
   readonly pattern: string;
+  readonly weight: number;
   readonly seats: Seat[] = [];
   /** First come, first served. */
   readonly waiting = new Set<HeldTask>();
@@ -21,6 +23,7 @@ export class WorkerGroup {
 
   constructor(pattern: string) {
     this.pattern = pattern;
+    this.weight = weightOf([pattern]);
   }
 
   /**

@@ -1,7 +1,8 @@
+import { weightOf } from "../access/pattern.js";
 import { CarillonError } from "../errors.js";
 import type { Announcements } from "./announcements.js";
 import type { Place } from "./directory.js";
-import { MAX_PATTERNS, MAX_PATTERNS_OF_VHOST } from "./limits.js";
+import { MAX_PATTERNS, MAX_PATTERNS_OF_VHOST, MAX_WEIGHT_OF_VHOST } from "./limits.js";
 import type { Post } from "./post.js";
 import type { Seat } from "./seat.js";
 import { WorkerGroup } from "./worker-group.js";
@@ -45,6 +46,11 @@ export class WorkerGroups {
     }
     if (groups.size + fresh.length > MAX_PATTERNS_OF_VHOST) {
       const text = `the vhost's workers at this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`;
+      throw new CarillonError("resource_exhausted", text);
+    }
+    const weight = weightOf(fresh) + Array.from(groups.values(), (group) => group.weight).reduce(add, 0);
+    if (weight > MAX_WEIGHT_OF_VHOST) {
+      const text = `the patterns of the vhost's workers at this node would weigh more than ${MAX_WEIGHT_OF_VHOST}`;
       throw new CarillonError("resource_exhausted", text);
     }
     this.#count += fresh.length;
@@ -104,6 +110,10 @@ export class WorkerGroups {
 
 function placeOf({ answers, hello: { vhost } }: Seat, { pattern }: WorkerGroup): Place {
   return answers ? [vhost, pattern] : [vhost, pattern, "triggers"];
+}
+
+function add(a: number, b: number): number {
+  return a + b;
 }
 
 function ignore(): void {}

@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { matchAhead, TURN_STEPS } from "../../src/access/match-ahead.js";
+import { MAX_REQUEST_STEPS, MAX_TOTAL_WEIGHT, matchSteps } from "../../src/access/match-steps.js";
+import { MatcherList } from "../../src/access/matcher-list.js";
+import { patternFault, weightOf } from "../../src/access/pattern.js";
+import { Permissions } from "../../src/access/permissions.js";
+import { CarillonError } from "../../src/errors.js";
+import { cleanUp } from "../support/clean-up.js";
+
+/** Counts the steps that matching takes, in each turn of the event loop and in all. */
+class StepCounter {
+  total = 0;
+  longestTurn = 0;
+  #turn = 0;
+  #stopped = false;
+
+  constructor() {
+    this.#watch();
+    cleanUp(() => this.stop());
+  }
+
+  /** A matcher that matches nothing. */
+  matcher(weight: number) {
+    const matches = (name: string): boolean => {
+      const steps = matchSteps(weight, name);
+      this.total += steps;
+      this.#turn += steps;
+      this.longestTurn = Math.max(this.longestTurn, this.#turn);
+      return false;
+    };
+    return Object.assign(matches, { weight });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Immediates of one turn run together: what was counted since the last is of the turn before. */
+  #watch(): void {
+    setImmediate(() => {
+      this.#turn = 0;
+      if (!this.#stopped) this.#watch();
+    });
+  }
+}
+
+async function refusalOf(run: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    return CarillonError.from(error).code;
+  }
+}
+
+const weights = fc.array(fc.integer({ min: 1, max: 1_000 }), { minLength: 1, maxLength: 40 }).map((all) => {
+  let sum = 0;
+  return all.filter((weight) => {
+    sum += weight;
+    return sum <= MAX_TOTAL_WEIGHT;
+  });
+});
+const lengths = fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 1_000 });
+
+let names = 0;
+
+/** Names that nobody has asked about. */
+function newName(length: number): string {
+  names += 1;
+  return `${names}`.padStart(length, "x");
+}
+
+test("O12: whatever the patterns and names, a turn takes few steps, and a request no more than its limit", async () => {
+  const longestName = matchSteps(MAX_TOTAL_WEIGHT, "x".repeat(255));
+  await fc.assert(
+    fc.asyncProperty(fc.array(weights, { minLength: 1, maxLength: 3 }), lengths, async (sets, sizes) => {
+      const counter = new StepCounter();
+      const lists = sets.map((set) => new MatcherList(set.map((weight) => counter.matcher(weight))));
+      const matches = sizes.map(newName).flatMap((name) => lists.map((list) => ({ list, name })));
+      const most = matches.reduce((sum, { list, name }) => sum + matchSteps(list.weight, name), 0);
+      const refusal = await refusalOf(async () => matchAhead("/", () => matches));
+      if (refusal === undefined) for (const { list, name } of matches) list.find(name);
+      counter.stop();
+      expect(refusal).toBe(most > MAX_REQUEST_STEPS ? "resource_exhausted" : undefined);
+      expect(counter.total).toBeLessThanOrEqual(most > MAX_REQUEST_STEPS ? 0 : most);
+      // A slice, what its last name exceeds it by, and what is left for deciding.
+      expect(counter.longestTurn).toBeLessThanOrEqual(2 * TURN_STEPS + longestName);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("O12: asks again when what it is matched against has changed meanwhile, and not for ever", async () => {
+  const counter = new StepCounter();
+  const name = newName(255);
+  const fresh = () => [{ list: new MatcherList([counter.matcher(MAX_TOTAL_WEIGHT)]), name }];
+  await expect(matchAhead("/", fresh)).rejects.toMatchObject({ code: "resource_exhausted" });
+  let asked = 0;
+  const lists = [fresh(), fresh()];
+  await matchAhead("/", () => {
+    asked += 1;
+    return lists[asked < 3 ? 0 : 1] ?? [];
+  });
+  counter.stop();
+  expect(lists.flat().map(({ list }) => list.stepsFor(name))).toEqual([0, 0]);
+});
+
+function attempt<Made>(make: () => Made): Made | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}
+
+const atom = fc.constantFrom("a", "[ab]", "(?:a|b)", "a?", "b*", "\\w", "[^x]", "\\d+");
+const expression = fc
+  .array(fc.tuple(atom, fc.integer({ min: 1, max: 150 })), { minLength: 1, maxLength: 4 })
+  .map((parts) => `re:${parts.map(([text, times]) => `(?:${text}){${times}}`).join("")}`);
+
+test("O12: permissions whose patterns weigh too much together are refused, and all others weigh less", () => {
+  fc.assert(
+    fc.property(fc.array(expression, { minLength: 1, maxLength: 12 }), (patterns) => {
+      // One that is too large by itself is another refusal.
+      fc.pre(patterns.every((pattern) => patternFault(pattern) === undefined));
+      const most = 2 * weightOf(patterns);
+      const permissions = attempt(() => Permissions.of({ join: patterns, publish: patterns }));
+      expect(permissions === undefined).toBe(most > MAX_TOTAL_WEIGHT);
+      expect(permissions?.matchersOf("join")?.weight ?? 0).toBeLessThanOrEqual(MAX_TOTAL_WEIGHT / 2);
+    }),
+    { numRuns: 200 },
+  );
+});

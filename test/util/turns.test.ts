@@ -1,0 +1,65 @@
+import { TurnQueue } from "../../src/util/turns.js";
+
+/** A queue with turns that the test takes. */
+function manualQueue(budget: number) {
+  const turns: (() => void)[] = [];
+  const queue = new TurnQueue(budget, (run) => turns.push(run));
+  return {
+    queue,
+    /** @returns false when there was nothing to do */
+    takeTurn: (): boolean => {
+      const run = turns.shift();
+      run?.();
+      return run !== undefined;
+    },
+  };
+}
+
+function* work(name: string, parts: number, done: string[]): Generator<number, string> {
+  for (let part = 1; part <= parts; part += 1) {
+    done.push(`${name}${part}`);
+    yield 1;
+  }
+  return name;
+}
+
+test("does nothing in the turn that asks, then one slice a turn", async () => {
+  const { queue, takeTurn } = manualQueue(2);
+  const done: string[] = [];
+  const result = queue.run("a", work("a", 3, done));
+  expect(done).toEqual([]);
+  takeTurn();
+  expect(done).toEqual(["a1", "a2"]);
+  takeTurn();
+  expect(await result).toBe("a");
+  expect(takeTurn()).toBe(false);
+});
+
+test("lets keys take turns, and those of one key wait for each other", async () => {
+  const { queue, takeTurn } = manualQueue(1);
+  const done: string[] = [];
+  const results = [
+    queue.run("many", work("a", 2, done)),
+    queue.run("many", work("b", 1, done)),
+    queue.run("few", work("c", 2, done)),
+  ];
+  while (takeTurn()) {
+    // Until all is done.
+  }
+  expect(await Promise.all(results)).toEqual(["a", "b", "c"]);
+  expect(done).toEqual(["a1", "c1", "a2", "c2", "b1"]);
+});
+
+test("goes on with others when work throws", async () => {
+  const { queue, takeTurn } = manualQueue(1);
+  const failing = queue.run("a", {
+    next: () => {
+      throw new Error("broken");
+    },
+  });
+  const other = queue.run("a", work("b", 0, []));
+  takeTurn();
+  takeTurn();
+  await expect(failing).rejects.toThrow("broken");
+  expect(await other).toBe("b");
+});
