@@ -11,7 +11,12 @@ grpc: 127.0.0.1:6001
 # true: listen on other than loopback addresses although nobody is asked for a key.
 insecure: false
 
-# Origins of pages that may connect: "*", exact ones, or with one "*" in them. Clients that are no browser send none.
+# An address of its own for /healthz, /readyz and /metrics, which are then no longer on http:
+#   admin: { listen: 127.0.0.1:9090 }
+admin: {}
+
+# Origins of pages that may connect: "*", exact ones, or with one "*" as the port or in the host (https://*.example.com).
+# Pages from files and sandboxed frames are "null" or file://. Clients that are no browser send none.
 origins:
   - http://localhost
   - http://localhost:*
@@ -197,6 +202,14 @@ limits:
 ping:
   interval: 25s
   timeout: 8s
+
+# HTTP. keep_alive: from one request to the next on a connection; more than your load balancer keeps its connections.
+# request: until a request has arrived whole; its head has a minute of that. answer: a client that takes nothing of its answer
+# for so long is cut off.
+timeouts:
+  keep_alive: 75s
+  request: 2m
+  answer: 1m
 
 # Whether permessage-deflate is offered to clients: less to send, for CPU time once per message.
 compression: false

@@ -80,10 +80,10 @@ function brokersOf(shortForm: string): ConfigInput {
 }
 
 /** Without keys, whoever reaches the ports may publish and listen: only this machine, unless that is asked for. */
-function checkExposure({ grpc, http, insecure, vhosts }: Config): void {
+function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
   if (insecure || asksForKeys(vhosts)) return;
-  for (const [name, address] of Object.entries({ http, grpc })) {
-    if (isLoopback(address.host)) continue;
+  for (const [name, address] of Object.entries({ http, grpc, "admin.listen": admin.listen })) {
+    if (address === undefined || isLoopback(address.host)) continue;
     throw new CarillonError(
       "invalid_argument",
       `${name}: ${formatAddress(address)} can be reached from other machines, and no keys are configured to ask them for. ` +

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { normalSubject } from "../access/subject.js";
 import { parseNetwork } from "../net/networks.js";
+import { compileOriginPattern } from "../net/origin-pattern.js";
 import { DEFAULT_VHOST } from "../util/names.js";
 import { address } from "./address.js";
 import { dialects } from "./dialects.js";
@@ -20,11 +21,11 @@ const network = z
   .string()
   .refine((text) => parseNetwork(text) !== undefined, "expected an address or a network such as 10.0.0.0/8");
 
-/** `*`, an exact origin, or one with a single `*` in it. */
-const originPattern = z
-  .string()
-  .regex(/^(?:\*|[a-zA-Z][a-zA-Z0-9+.-]*:\/\/\S+|null)$/, "expected *, or an origin such as https://app.example.com")
-  .refine((pattern) => pattern.split("*").length <= 2, "expected at most one * in an origin");
+/** `*`, `null`, `file://`, an exact origin, or one with a single `*` in it. */
+const originPattern = z.string().superRefine((text, context) => {
+  const fault = ["*", "null"].includes(text.toLowerCase()) ? undefined : compileOriginPattern(text);
+  if (typeof fault === "string") context.addIssue({ code: "custom", message: fault });
+});
 
 const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
   ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`${scheme}://${host}`, `${scheme}://${host}:*`]),
@@ -82,6 +83,7 @@ export const schema = z
     http: address.prefault("127.0.0.1:8080"),
     grpc: address.prefault("127.0.0.1:6001"),
     insecure: z.boolean().default(false),
+    admin: z.strictObject({ listen: address.optional() }).prefault({}),
     origins: z.array(originPattern).default(LOOPBACK_ORIGINS),
     page: z.enum(["auto", "on", "off"]).default("auto"),
     brokers: z
@@ -149,6 +151,13 @@ export const schema = z
         timeout: duration("20ms", "10m").prefault("8s"),
       })
       .refine(({ interval, timeout }) => timeout < interval, { message: "timeout: expected less than interval" })
+      .prefault({}),
+    timeouts: z
+      .strictObject({
+        keep_alive: duration("1s", "1h").prefault("75s"),
+        request: duration("1s", "1h").prefault("2m"),
+        answer: duration("1s", "1h").prefault("1m"),
+      })
       .prefault({}),
     compression: z.boolean().default(false),
     interest_linger: duration("0", "1h").prefault("2s"),

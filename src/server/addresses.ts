@@ -4,6 +4,8 @@ export interface Addresses {
   readonly http: string;
   /** HOST:PORT of the gRPC port. */
   readonly grpc: string;
+  /** URL of the listener for health and metrics; undefined where they are on the HTTP port. */
+  readonly admin: string | undefined;
   /** HOST:PORT of WebRocket's backends; undefined where they have no port. */
   readonly webrocketBackend: string | undefined;
   /** URL of WebRocket's admin interface; undefined where it has no port. */

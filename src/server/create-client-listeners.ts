@@ -12,6 +12,7 @@ import type { Networks } from "../net/networks.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Heartbeat } from "../transport/heartbeat.js";
 import { SocketIoListener } from "../transport/socket-io/listener.js";
+import type { RouteFinder } from "../transport/vhost-paths.js";
 import { WebSocketListener } from "../transport/websocket-listener.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
@@ -35,6 +36,8 @@ export interface ClientListenersRules {
 
 /** Where clients come in. */
 export interface ClientListeners {
+  /** Finds what is spoken on the paths of WebSockets. */
+  readonly routeAt: RouteFinder;
   readonly webSockets: WebSocketListener;
   /** Undefined where the configuration does not name it. */
   readonly socketIo: SocketIoListener | undefined;
@@ -51,9 +54,10 @@ export function createClientListeners(
   const exists = (path: string): boolean => vhosts.get(path) !== undefined;
   const inside = (): number => webSockets.connections + (socketIo?.connections ?? 0);
   const common = { ...commonOf(context, rules), inside };
+  const routeAt = createRoutes(config, exists);
   const webSockets: WebSocketListener = new WebSocketListener({
     ...common,
-    routeAt: createRoutes(config, exists),
+    routeAt,
     heartbeat: rules.heartbeat,
     limits: { connections: limits.connections, frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
     compression: config.compression,
@@ -73,7 +77,7 @@ export function createClientListeners(
         limit: limits.connections,
       })
     : undefined;
-  return { webSockets, socketIo };
+  return { routeAt, webSockets, socketIo };
 }
 
 /** What holds for clients whatever they come by. */

@@ -16,13 +16,15 @@ import { GrpcMount } from "../rpc/grpc-mount.js";
 import type { ServiceImplementations } from "../rpc/services.js";
 import { Heartbeat } from "../transport/heartbeat.js";
 import { loopbackHosts } from "../transport/host.js";
-import { type Handler, HttpListener } from "../transport/http-listener.js";
+import { type Handler, HttpListener, type HttpTimes } from "../transport/http-listener.js";
 import { originCheck } from "../transport/origin.js";
+import { isWebSocketPath } from "../transport/upgrade-required.js";
 import { type Address, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
 import type { Dispatch } from "../workers/dispatch.js";
+import { createAdmin } from "./create-admin.js";
 import { type ClientListeners, createClientListeners } from "./create-client-listeners.js";
 import type { Messaging } from "./create-messaging.js";
 import { createRest, type RestContext } from "./create-rest.js";
@@ -43,8 +45,10 @@ export interface PortsContext {
   readonly gatekeeper: Gatekeeper;
   /** Bounds what all ports are receiving. */
   readonly budget: ByteBudget;
-  /** Of the node's own pages. */
-  readonly routes: ReadonlyMap<string, Handler>;
+  /** Pages of the HTTP port. */
+  readonly pages: ReadonlyMap<string, Handler>;
+  /** Health and metrics: on the HTTP port, or on one of their own. */
+  readonly operations: ReadonlyMap<string, Handler>;
   readonly rest: Omit<RestContext, "gatekeeper" | "openLease">;
 }
 
@@ -52,6 +56,8 @@ export interface PortsContext {
 export interface Ports extends ClientListeners {
   readonly heartbeat: Heartbeat;
   readonly http: HttpListener;
+  /** Undefined where health and metrics are on the HTTP port. */
+  readonly admin: HttpListener | undefined;
   readonly grpc: GrpcMount;
   readonly webrocket: WebrocketPorts;
   /** Undefined without TLS. */
@@ -59,7 +65,7 @@ export interface Ports extends ClientListeners {
 }
 
 export function createPorts(config: Config, context: PortsContext): Ports {
-  const { budget, gatekeeper, limitedLog, log, rest, routes, rpc: services } = context;
+  const { budget, gatekeeper, limitedLog, log, operations, pages, rest, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     limitedLog.error({ err: cause }, "a request failed by a fault of this server");
   };
@@ -74,25 +80,38 @@ export function createPorts(config: Config, context: PortsContext): Ports {
 
   const heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
   const listeners = createClientListeners(config, context, { heartbeat, trusted, onFault });
-  const { socketIo, webSockets } = listeners;
+  const { routeAt, socketIo, webSockets } = listeners;
+  const times = timesOf(config);
   const addressOf = clientAddress(trusted);
   const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
   const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
   const originAllowed = originCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
   const http = new HttpListener({
     ...portOf(config.http),
+    times,
     originAllowed,
     hostAllowed: isLoopback(config.http.host) ? loopbackHosts(originAllowed) : undefined,
-    routes: new Map([...routes, ...createRest(config, { ...rest, gatekeeper, openLease }, { originAllowed, onFault })]),
+    routes: new Map([
+      ...pages,
+      ...(config.admin.listen === undefined ? operations : []),
+      ...createRest(config, { ...rest, gatekeeper, openLease }, { originAllowed, onFault }),
+    ]),
     rpc: connectMount({ ...rpc, openLease }),
     upgrade: (request, url, socket, head) => {
       webSockets.upgrade(request, url, socket, head);
     },
+    isWebSocketPath: (path) => isWebSocketPath(routeAt, path),
     socketIo,
   });
-  const webrocket = createWebrocket(config, { ...context, ...rest, onFault, portOf });
+  const admin = createAdmin(config, { operations, portOf, times });
+  const webrocket = createWebrocket(config, { ...context, ...rest, onFault, portOf, times });
   const grpc = new GrpcMount({ port: portOf(config.grpc, clientCertificates(config)), ...rpc });
-  return { ...listeners, heartbeat, http, grpc, webrocket, certificates };
+  return { ...listeners, heartbeat, http, admin, grpc, webrocket, certificates };
+}
+
+function timesOf({ timeouts }: Config): Partial<HttpTimes> {
+  const { answer, keep_alive: keepAlive, request } = timeouts;
+  return { answer, keepAlive, request };
 }
 
 /** Undefined without TLS. They read nothing yet. */

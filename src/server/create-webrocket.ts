@@ -9,7 +9,7 @@ import type { ByteBudget } from "../net/byte-budget.js";
 import type { PortOptions } from "../net/port-listener.js";
 import type { OnPublished } from "../rpc/broadcast.js";
 import { loopbackHosts } from "../transport/host.js";
-import { HttpListener } from "../transport/http-listener.js";
+import { HttpListener, type HttpTimes } from "../transport/http-listener.js";
 import type { OriginCheck } from "../transport/origin.js";
 import { refuseUpgrade } from "../transport/refuse.js";
 import { type Address, isLoopback } from "../util/address.js";
@@ -29,6 +29,8 @@ export interface WebrocketContext {
   readonly onFault: (cause: unknown) => void;
   /** How a port is reached that is at an address. */
   readonly portOf: (address: Address) => PortOptions;
+  /** Times of requests on the admin interface. */
+  readonly times: Partial<HttpTimes>;
 }
 
 /** Where WebRocket's backends come in, for those that have an address. */
@@ -67,6 +69,7 @@ function adminListener(address: Address, cookie: string, context: WebrocketConte
   });
   return new HttpListener({
     ...context.portOf(address),
+    times: context.times,
     originAllowed,
     hostAllowed: isLoopback(address.host) ? loopbackHosts(originAllowed) : undefined,
     routes: new Map(),

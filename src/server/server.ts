@@ -15,6 +15,7 @@ import type { Metrics } from "../observe/metrics.js";
 import { Gatekeeper } from "../rpc/gatekeeper.js";
 import type { Store } from "../store/store.js";
 import type { Handler } from "../transport/http-listener.js";
+import { readOnly } from "../transport/methods.js";
 import { pageRoutes } from "../transport/page.js";
 import { isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
@@ -30,7 +31,7 @@ import { createServices } from "./create-services.js";
 import { createStore } from "./create-store.js";
 import { createVhosts, type VhostWorld } from "./create-vhosts.js";
 import { createWork, type Work } from "./create-work.js";
-import { listenAt } from "./listen-at.js";
+import { listenAll } from "./listen.js";
 import { vhostEvents } from "./vhost-events.js";
 import { tellWhoGetsIn } from "./who-gets-in.js";
 
@@ -156,7 +157,8 @@ export class Server {
       rpc: this.#rpc.services,
       gatekeeper: new Gatekeeper(this.#world.keyring, systemClock),
       budget,
-      routes: this.#createRoutes(),
+      pages: servesPage(config) ? pageRoutes() : new Map<string, Handler>(),
+      operations: this.#createOperations(),
       rest: { keyring: this.#world.keyring, publisher, control, vhosts, onPublished },
     });
   }
@@ -193,7 +195,7 @@ export class Server {
       await bus.start();
       await cluster.start();
       await Promise.all([dispatch.start(), presence.start()]);
-      this.#addresses = await this.#listen(certificates === undefined ? "http" : "https");
+      this.#addresses = await listenAll(this.#config, this.#ports);
     } catch (error) {
       this.#stopping ??= this.#stop();
       await this.#stopping;
@@ -222,12 +224,12 @@ export class Server {
   async #stop(): Promise<void> {
     const end = systemClock.now() + this.#config.stop_timeout;
     const left = (): number => Math.max(100, end - systemClock.now());
-    const { certificates, grpc, heartbeat, http, socketIo, webrocket, webSockets } = this.#ports;
+    const { admin, certificates, grpc, heartbeat, http, socketIo, webrocket, webSockets } = this.#ports;
     const { fanOut, hub, interest, publisher } = this.#messaging;
     const { bus, cluster } = this.#parts;
     const { dispatch, presence } = this.#work;
     grpc.setServing(false);
-    const closed = [http.close(), grpc.close(), webrocket.admin?.close(), webrocket.backend?.close()];
+    const closed = [http.close(), admin?.close(), grpc.close(), webrocket.admin?.close(), webrocket.backend?.close()];
     webSockets.close();
     socketIo?.close();
     // What is asked and worked on may take half of the time; the rest of it is for all others.
@@ -245,6 +247,7 @@ export class Server {
     webSockets.terminate();
     socketIo?.terminate();
     http.terminate();
+    admin?.terminate();
     webrocket.admin?.terminate();
     webrocket.backend?.terminate();
     grpc.terminate();
@@ -264,21 +267,6 @@ export class Server {
     ]);
     this.#limitedLog.stop();
     this.#log.info("stopped");
-  }
-
-  async #listen(scheme: "http" | "https"): Promise<Addresses> {
-    const { grpc: grpcPort, http: httpPort, webrocket } = this.#ports;
-    const { admin, backend } = this.#config.webrocket;
-    const grpc = await listenAt("grpc", this.#config.grpc, grpcPort);
-    const http = await listenAt("http", this.#config.http, httpPort);
-    const webrocketBackend = await listenAt("webrocket.backend", backend, webrocket.backend);
-    const webrocketAdmin = await listenAt("webrocket.admin", admin?.listen, webrocket.admin);
-    return {
-      http: `${scheme}://${http}`,
-      grpc: grpc ?? "",
-      webrocketBackend,
-      webrocketAdmin: webrocketAdmin && `${scheme}://${webrocketAdmin}`,
-    };
   }
 
   #readiness(): string[] {
@@ -334,12 +322,11 @@ export class Server {
     return clients;
   }
 
-  #createRoutes(): Map<string, Handler> {
+  #createOperations(): Map<string, Handler> {
     return new Map<string, Handler>([
-      ...(servesPage(this.#config) ? pageRoutes() : []),
-      ["/healthz", healthz],
-      ["/readyz", readyz(() => this.#readiness())],
-      ["/metrics", this.#metrics.handler],
+      ["/healthz", readOnly(healthz)],
+      ["/readyz", readOnly(readyz(() => this.#readiness()))],
+      ["/metrics", readOnly(this.#metrics.handler)],
     ]);
   }
 }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** What Connect and gRPC-Web clients in browsers send and read. Source: connectrpc.com, CORS. */
 const METHODS = "POST, GET";
@@ -18,11 +18,15 @@ export function allowOrigin(response: ServerResponse, origin: string): void {
   response.setHeader("vary", "origin");
 }
 
-/** Answers the question that a browser asks before it sends a request across origins. */
-export function answerPreflight(response: ServerResponse): void {
+/**
+ * Answers the question that a browser asks before it sends a request across origins. Pages of allowed origins may send any
+ * header: tracing and other libraries add their own (`traceparent`, `baggage`, `x-request-id`).
+ */
+export function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
+  response.setHeader("vary", "origin, access-control-request-headers");
   response.writeHead(204, {
     "access-control-allow-methods": METHODS,
-    "access-control-allow-headers": REQUEST_HEADERS,
+    "access-control-allow-headers": headers["access-control-request-headers"] ?? REQUEST_HEADERS,
     "access-control-max-age": String(MAX_AGE),
   });
   response.end();

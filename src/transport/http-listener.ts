@@ -1,6 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { CarillonError } from "../errors.js";
 import { PortListener, type PortOptions } from "../net/port-listener.js";
+import { parseAuthority } from "../net/web-origin.js";
 import type { Address } from "../util/address.js";
 import { allowOrigin, answerPreflight } from "./cors.js";
 import type { HostCheck } from "./host.js";
@@ -9,8 +11,26 @@ import type { OriginCheck } from "./origin.js";
 import { refuseRequest, refuseUpgrade } from "./refuse.js";
 import { requestUrl } from "./request-url.js";
 import { SilentConnections } from "./silent-connections.js";
+import { UnreadAnswers } from "./unread-answers.js";
+import { requireUpgrade } from "./upgrade-required.js";
 
-const HEADERS_TIMEOUT = 60_000;
+/** Milliseconds that the steps of a request may take. */
+export interface HttpTimes {
+  /** Its head, from the first byte, or from the beginning of the connection. */
+  readonly head: number;
+  /** The whole of it. */
+  readonly request: number;
+  /** From one request to the next on a connection. */
+  readonly keepAlive: number;
+  /** For which a peer may take nothing of its answer; half of it more until it is cut. */
+  readonly answer: number;
+}
+
+export const HTTP_TIMES: HttpTimes = { head: 60_000, request: 120_000, keepAlive: 75_000, answer: 60_000 };
+
+/** How often the times of heads and requests are looked after, in milliseconds: they are late by so much at most. */
+const LONGEST_CHECK = 1_000;
+const CHECKS_OF_HEAD = 20;
 
 /** Misdirected Request: the server is not the one that the request is meant for (RFC 9110 §15.5.20). */
 const MISDIRECTED = 421;
@@ -19,8 +39,8 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 export interface HttpListenerOptions extends PortOptions {
   readonly originAllowed: OriginCheck;
-  /** Milliseconds that the head of a request may take; a minute unless said otherwise. */
-  readonly headersTimeout?: number;
+  /** By default {@link HTTP_TIMES}. */
+  readonly times?: Partial<HttpTimes>;
   /** Undefined: whatever the request says that it asks. Not asked for upgrades: their origin tells more. */
   readonly hostAllowed?: HostCheck | undefined;
   /** Handlers by exact path. */
@@ -28,13 +48,15 @@ export interface HttpListenerOptions extends PortOptions {
   /** Takes what is under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
   readonly upgrade: (request: IncomingMessage, url: URL, socket: Duplex, head: Buffer) => void;
+  /** Whether a path is one of WebSockets; undefined: none is. */
+  readonly isWebSocketPath?: (path: string) => boolean;
   /** Takes what is under its path, requests and upgrades, with origins that have been checked; undefined: nobody does. */
   readonly socketIo?: SocketIoMount | undefined;
 }
 
 /** Whoever speaks Socket.IO. It answers CORS itself. */
 export interface SocketIoMount {
-  readonly path: string;
+  takes(path: string): boolean;
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
@@ -46,13 +68,14 @@ export class HttpListener {
   readonly #server: Server;
   readonly #port: PortListener;
   readonly #silent: SilentConnections;
+  readonly #unread: UnreadAnswers;
   #stopping = false;
 
   constructor(options: HttpListenerOptions) {
     this.#options = options;
-    const { headersTimeout = HEADERS_TIMEOUT } = options;
-    const times = { headersTimeout, connectionsCheckingInterval: headersTimeout / 2 };
-    this.#server = createServer(times, (request, response) => {
+    const times = { ...HTTP_TIMES, ...options.times };
+    this.#unread = new UnreadAnswers(times.answer);
+    this.#server = createServer(serverTimes(times), (request, response) => {
       this.#handle(request, response);
     });
     this.#server.on("upgrade", (request, socket, head) => {
@@ -77,6 +100,7 @@ export class HttpListener {
     const address = await this.#port.listen();
     // From this event on node looks after the times that requests may take.
     this.#server.emit("listening");
+    this.#unread.start();
     return address;
   }
 
@@ -87,6 +111,7 @@ export class HttpListener {
     this.#server.close();
     this.#silent.close();
     await closed;
+    this.#unread.stop();
   }
 
   /** Cuts the requests under way. */
@@ -97,39 +122,43 @@ export class HttpListener {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     if (this.#stopping) response.setHeader("connection", "close");
     response.once("close", this.#onAnswered);
-    const url = requestUrl(request);
-    if (url === undefined) {
-      refuseRequest(response, "invalid_argument", "the request target is not a path");
-      return;
+    this.#unread.add(response);
+    try {
+      this.#route(request, requestUrl(request).pathname, response);
+    } catch (cause) {
+      const { code, message } = CarillonError.from(cause);
+      refuseRequest(response, code, message);
     }
+  }
+
+  /** @throws CarillonError the refusal of a request that no handler gets */
+  #route(request: IncomingMessage, path: string, response: ServerResponse): void {
+    const { hostAllowed, isWebSocketPath, originAllowed, routes, rpc, socketIo } = this.#options;
     const { host, origin } = request.headers;
-    if (this.#options.hostAllowed?.(host) === false) {
+    checkHost(host);
+    if (hostAllowed?.(host) === false) {
       refuseRequest(response, "permission_denied", hostText(host), MISDIRECTED);
       return;
     }
-    const route = this.#options.routes.get(url.pathname);
+    const route = routes.get(path);
     if (route !== undefined) {
       route(request, response);
       return;
     }
-    const { originAllowed, rpc, socketIo } = this.#options;
-    const { handler, prefixes } = rpc;
-    const isSocketIo = socketIo !== undefined && url.pathname.startsWith(socketIo.path);
-    if (!isSocketIo && !prefixes.some((prefix) => url.pathname.startsWith(prefix))) {
-      refuseRequest(response, "not_found", `nothing is offered at ${url.pathname}`);
+    const isSocketIo = socketIo?.takes(path) === true;
+    if (!isSocketIo && !rpc.prefixes.some((prefix) => path.startsWith(prefix))) {
+      if (isWebSocketPath?.(path) !== true) throw new CarillonError("not_found", `nothing is offered at ${path}`);
+      requireUpgrade(request, response);
       return;
     }
-    if (!originAllowed(origin, host)) {
-      refuseRequest(response, "permission_denied", originText(origin));
-      return;
-    }
+    if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
     if (isSocketIo) {
       socketIo.request(request, response);
       return;
     }
     if (origin !== undefined) allowOrigin(response, origin);
-    if (request.method === "OPTIONS") answerPreflight(response);
-    else handler(request, response);
+    if (request.method === "OPTIONS") answerPreflight(request, response);
+    else rpc.handler(request, response);
   }
 
   /** A connection whose last request is answered while the node stops would otherwise stay for the next one. */
@@ -143,15 +172,41 @@ export class HttpListener {
       ignoreUpgrade(this.#server, request, socket, head);
       return;
     }
+    try {
+      if (this.#stopping) throw new CarillonError("unavailable", "this node is stopping");
+      this.#routeUpgrade(request, requestUrl(request), socket, head);
+    } catch (cause) {
+      const { code, message } = CarillonError.from(cause);
+      refuseUpgrade(socket, code, message);
+    }
+  }
+
+  /** @throws CarillonError the refusal of an upgrade that nobody gets */
+  #routeUpgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     const { originAllowed, socketIo, upgrade } = this.#options;
     const { host, origin } = request.headers;
-    const url = requestUrl(request);
-    if (this.#stopping) refuseUpgrade(socket, "unavailable", "this node is stopping");
-    else if (url === undefined) refuseUpgrade(socket, "invalid_argument", "the request target is not a path");
-    else if (!originAllowed(origin, host)) refuseUpgrade(socket, "permission_denied", originText(origin));
-    else if (socketIo !== undefined && url.pathname.startsWith(socketIo.path)) socketIo.upgrade(request, socket, head);
+    checkHost(host);
+    if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
+    if (socketIo?.takes(url.pathname) === true) socketIo.upgrade(request, socket, head);
     else upgrade(request, url, socket, head);
   }
+}
+
+/** Node looks after the times of heads and requests only so often. */
+function serverTimes({ head, keepAlive, request }: HttpTimes): ServerOptions {
+  const headersTimeout = Math.min(head, request);
+  return {
+    headersTimeout,
+    requestTimeout: request,
+    keepAliveTimeout: keepAlive,
+    connectionsCheckingInterval: Math.min(LONGEST_CHECK, headersTimeout / CHECKS_OF_HEAD),
+  };
+}
+
+/** @throws CarillonError invalid_argument (RFC 9112 §3.2) */
+function checkHost(host: string | undefined): void {
+  if (host === undefined || host === "" || parseAuthority(host) !== undefined) return;
+  throw new CarillonError("invalid_argument", "the Host header is malformed");
 }
 
 function originText(origin: string | undefined): string {

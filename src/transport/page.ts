@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { packageRoot } from "../util/package-root.js";
 import type { Handler } from "./http-listener.js";
+import { readOnly } from "./methods.js";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -34,15 +35,10 @@ export function pageRoutes(): Map<string, Handler> {
     const type = TYPES[extname(name)];
     if (type === undefined) continue;
     const body = readFileSync(join(folder, name));
-    const handler: Handler = (request, response) => {
-      if (request.method !== "GET" && request.method !== "HEAD") {
-        response.writeHead(405, { allow: "GET, HEAD" }).end();
-        return;
-      }
+    const handler = readOnly((_request, response) => {
       response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": body.length });
-      // Node leaves the body out of the answer to HEAD.
       response.end(body);
-    };
+    });
     for (const path of PATHS[name] ?? [`/${name}`]) routes.set(path, handler);
   }
   return routes;

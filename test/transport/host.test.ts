@@ -36,6 +36,10 @@ test.each([
   "evil.example:127.0.0.1",
   "app.example.com.evil.example",
   "example.com",
+  "evil.example:80.localhost",
+  "localhost:80@evil.example",
+  "evil.example/.localhost",
+  "user@localhost",
 ])("L1: on loopback, a request to %s is not", (host) => {
   expect(hostAllowed(host)).toBe(false);
 });

@@ -38,7 +38,7 @@ test("L7: a stop does not wait for a proxy's connections on which nothing was as
 });
 
 test("O6: the head of a request may take so long", async () => {
-  const door = await new TestDoor({ headersTimeout: 100 }).start();
+  const door = await new TestDoor({ times: { head: 100 } }).start();
   const client = await connectRaw(door.url);
   client.send("GET / HTTP/1.1\r\nHost: te");
   expect((await client.response()).status).toBe(408);

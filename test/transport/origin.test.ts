@@ -1,3 +1,5 @@
+import { parseConfig } from "../../src/config/load.js";
+import { originCheck } from "../../src/transport/origin.js";
 import { refusedUpgrade } from "../support/client.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { connectRaw, upgradeRequest } from "../support/raw-client.js";
@@ -81,6 +83,133 @@ describe("the list", () => {
   });
 });
 
+describe("origins are parsed", () => {
+  const ALLOWED = [
+    "https://app.example.com/",
+    "https://BÜCHER.example:443",
+    "http://localhost:*",
+    "https://*.shop.example",
+    "https://*.ports.example:8443",
+    "http://192.168.1.*",
+    "http://[0:0:0:0:0:0:0:1]:3000",
+    "chrome-extension://*",
+    "file://",
+    "null",
+  ];
+
+  test.each([
+    "https://app.example.com",
+    // As Go's WebSocket client sends it.
+    "https://app.example.com/",
+    "https://app.example.com:443",
+    "https://xn--bcher-kva.example",
+    "http://localhost",
+    "http://localhost:80",
+    "http://localhost:65535",
+    "https://eu.shop.example",
+    "https://a.b.shop.example",
+    "https://eu.ports.example:8443",
+    "http://192.168.1.20",
+    "http://[::1]:3000",
+    "chrome-extension://abcdefghijklmnop",
+    "file://",
+    "null",
+  ])("L1: %s is let through", (origin) => {
+    expect(originCheck({ allowed: ALLOWED, sameOrigin: false })(origin, undefined)).toBe(true);
+  });
+
+  test.each([
+    "http://localhost:3000.evil.com",
+    "http://localhost:3000@evil.com",
+    "http://localhost:@evil.com",
+    "http://localhost:evil.com",
+    "http://localhost:65536",
+    "http://localhost:",
+    "http://localhost:30 00",
+    "http://localhost.",
+    "http://localhost.evil.com",
+    "http://user@localhost:3000",
+    "http://localhost:3000/path",
+    "http://localhost:3000//",
+    "http://localhost:3000?x",
+    "http://localhost:3000#x",
+    "http://localhost:3000\\evil.com",
+    "http://localhost:3000, http://evil.com",
+    "http://localhost:3000 http://evil.com",
+    "https://localhost:3000",
+    "https://evil.com/.shop.example",
+    "https://evil.com?.shop.example",
+    "https://evil.com#.shop.example",
+    "https://evil.com\\.shop.example",
+    "https://evil.com:80.shop.example",
+    "https://user@.shop.example",
+    "https://evil.com@eu.shop.example",
+    "https://.shop.example",
+    "https://..shop.example",
+    "https://shop.example",
+    "https://eu.shop.example.",
+    "https://eu.shop.example:8443",
+    "https://eu.ports.example",
+    "https://eu.ports.example:443",
+    "https://app.example.com:8443",
+    "https://app.example.com//",
+    "https://app.example.com.",
+    "http://192.168.1.evil.com",
+    "http://192.168.1.1.evil.com",
+    "http://[::1]",
+    "http://[::1]:3000.evil.com",
+    "http://[::1%25eth0]:3000",
+    "http://::1:3000",
+    "file://localhost/etc/passwd",
+    "file:///etc/passwd",
+    "nullx",
+    "null.evil.com",
+    "",
+    "//localhost:3000",
+    "localhost:3000",
+  ])("L1: %j is not", (origin) => {
+    expect(originCheck({ allowed: ALLOWED, sameOrigin: false })(origin, undefined)).toBe(false);
+  });
+
+  test.each([
+    ["https://app*", "a * at the end of a host allows everybody's domains, such as app.example; write :* for any port"],
+    ["http://localhost*", "write :* for any port"],
+    ["https://app.example.com/path", "expected *, null, or an origin"],
+    ["https://user@app.example.com", "expected *, null, or an origin"],
+    ["https://*..example", "expected *, null, or an origin"],
+    ["https://", "expected *, null, or an origin"],
+    ["app.example.com", "expected *, null, or an origin"],
+    ["https://app.example.com:99999", "expected *, null, or an origin"],
+    ["https://*.example.com:*", "at most one *"],
+  ])("L1: the configuration refuses %s, which would not mean what it seems to", (pattern, message) => {
+    expect(() => parseConfig({ origins: [pattern] })).toThrow(message);
+  });
+
+  test("L1: the same on every way in: upgrades, polls, RPC, REST, and the answer to preflights", async () => {
+    const node = await startNode({ origins: ["http://localhost:*", "https://app.example.com/"] });
+    const ways: readonly (readonly [path: string, init: RequestInit])[] = [
+      ["/websockets.v1.BroadcastService/Publish", { method: "POST", body: "{}" }],
+      ["/websockets.v1.BroadcastService/Publish", { method: "OPTIONS" }],
+      ["/socket.io/?EIO=4&transport=polling", {}],
+      ["/api/v1/connections/", { method: "POST" }],
+      ["/broadcaster/publish", { method: "OPTIONS" }],
+    ];
+    for (const origin of ["http://localhost:3000.evil.com", "http://localhost:3000@evil.com"]) {
+      expect(await upgradeStatus(node, origin)).toBe(403);
+      for (const [path, init] of ways) {
+        const { headers, status } = await fetch(node.http + path, { ...init, headers: { origin } });
+        expect([path, status, headers.get("access-control-allow-origin")]).toEqual([path, 403, null]);
+      }
+    }
+    const origin = "https://app.example.com";
+    expect(await upgradeStatus(node, origin)).toBe(101);
+    for (const [path, init] of ways) {
+      const { headers } = await fetch(node.http + path, { ...init, headers: { origin } });
+      expect([path, headers.get("access-control-allow-origin")]).toEqual([path, origin]);
+    }
+  });
+});
+
 describe("the server's own origin", () => {
   test("L1: gets through on other than loopback addresses", async () => {
     const node = await startNode({ http: "0.0.0.0:0", insecure: true, origins: [] });
@@ -90,6 +219,8 @@ describe("the server's own origin", () => {
     expect(await upgradeStatus(node, `HTTP://Carillon.Example:8080`, own)).toBe(101);
     expect(await upgradeStatus(node, "http://carillon.example", own)).toBe(403);
     expect(await upgradeStatus(node, "http://evil.example", own)).toBe(403);
+    expect(await upgradeStatus(node, "https://carillon.example", "carillon.example:443")).toBe(101);
+    expect(await upgradeStatus(node, `http://evil.example@${own}`, `evil.example@${own}`)).toBe(400);
     expect(await upgradeStatus(node, `ftp://${own}`, own)).toBe(403);
     expect(await upgradeStatus(node, own, own)).toBe(403);
     expect(await upgradeStatus(node, "null", "null")).toBe(403);
@@ -145,6 +276,16 @@ describe("RPC from pages", () => {
     expect(allowed.headers.get("access-control-allow-methods")).toContain("POST");
     expect(allowed.headers.get("access-control-allow-headers")).toContain("connect-protocol-version");
     expect(allowed.headers.get("access-control-allow-headers")?.split(", ")).toContain("carillon-vhost");
+    const asked = await fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
+      method: "OPTIONS",
+      headers: {
+        origin: "https://app.example.com",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "traceparent, baggage, x-request-id",
+      },
+    });
+    expect(asked.headers.get("access-control-allow-headers")).toBe("traceparent, baggage, x-request-id");
+    expect(asked.headers.get("vary")).toBe("origin, access-control-request-headers");
     const refused = await rpc(node, "https://evil.example", "OPTIONS");
     expect(refused.status).toBe(403);
     expect(refused.headers.get("access-control-allow-methods")).toBeNull();

@@ -8,6 +8,8 @@ export interface PageRules {
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
 }
 
+const REQUEST_HEADERS = ["Content-Type", "Authorization"];
+
 /**
  * Lets pages read the answer: those of any origin, as they have to show a key. Where nobody is asked for one, any page that
  * somebody on this network looks at could publish: only those of allowed origins may then.
@@ -26,5 +28,14 @@ export function allowPages({ headers }: IncomingMessage, response: ServerRespons
     if (origin !== undefined) response.setHeader("access-control-allow-origin", origin);
   }
   response.setHeader("access-control-allow-methods", "POST, OPTIONS");
-  response.setHeader("access-control-allow-headers", "Content-Type, Authorization");
+  response.setHeader("access-control-allow-headers", allowedHeaders(headers["access-control-request-headers"]));
+}
+
+/** Those of the original, and what else the page asks for: tracing and other libraries add headers of their own. */
+function allowedHeaders(asked = ""): string {
+  const known = REQUEST_HEADERS.map((name) => name.toLowerCase());
+  const others = asked.split(",").map((name) => name.trim());
+  return [...REQUEST_HEADERS, ...others.filter((name) => name !== "" && !known.includes(name.toLowerCase()))].join(
+    ", ",
+  );
 }

@@ -48,6 +48,14 @@ export class AdminRefusal extends CarillonError {
   }
 }
 
+/** A method that a path does not have. */
+export class MethodRefusal extends AdminRefusal {
+  /** @param allow - those that it has */
+  constructor(readonly allow: string) {
+    super("unimplemented", `the methods here are ${allow}`, 405);
+  }
+}
+
 /** The place that a request is about; what a kind of place does not have is "". */
 interface About {
   readonly path: string;
@@ -88,7 +96,7 @@ export async function operate(method: string, place: Place, services: AdminServi
   const operations = OPERATIONS[place.kind];
   const operation = operations.get(method === "HEAD" ? "GET" : method);
   if (operation === undefined) {
-    throw new AdminRefusal("unimplemented", `the methods here are ${[...operations.keys()].join(", ")}`, 405);
+    throw new MethodRefusal([...operations.keys()].join(", "));
   }
   const path = "vhost" in place ? place.vhost : "";
   return operation(services, { path, channel: "channel" in place ? place.channel : "" });

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { CarillonError, HTTP_STATUS } from "../../errors.js";
 import { isSecret } from "../../vhosts/access-token.js";
 import { answerJson } from "../http.js";
-import { AdminRefusal, type AdminServices, operate } from "./admin-operations.js";
+import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
 import { type Place, placesAt, placeText } from "./admin-path.js";
 
 /** In characters; as the configuration has it. */
@@ -53,6 +53,7 @@ export class WebrocketAdmin {
     } catch (cause) {
       const error = CarillonError.from(cause);
       if (error.code === "internal") this.#options.onFault(cause);
+      if (error instanceof MethodRefusal) response.setHeader("allow", error.allow);
       answerJson(request, response, statusOf(error), { error: error.message });
     }
   }

@@ -28,7 +28,7 @@ export interface Wish {
 export function arrivalOf({ address, auth, connectionId, dialect, places, request, vhost }: Wish): Arrival {
   const { headers, method = "GET", url = "" } = request;
   const target = requestUrl(request);
-  const query = target?.searchParams ?? new URLSearchParams();
+  const query = target.searchParams;
   const credential = tokenOf(auth) ?? credentialOf(headers, query, { ...places, protocol: false });
   const inQuery = query.has(TOKEN_PARAMETER);
   if (inQuery) query.delete(TOKEN_PARAMETER);
@@ -39,7 +39,7 @@ export function arrivalOf({ address, auth, connectionId, dialect, places, reques
     guest: true,
     connectionId,
     method,
-    uri: inQuery && target !== undefined ? `${target.pathname}${target.search}` : url,
+    uri: inQuery ? `${target.pathname}${target.search}` : url,
     headers: withoutToken(headers, places),
     query,
   };

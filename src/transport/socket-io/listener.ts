@@ -4,8 +4,10 @@ import type { Server as Engine, Socket as EngineSocket } from "engine.io";
 import { CarillonError } from "../../errors.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
+import { refuseMethod } from "../methods.js";
 import { refuseRequest, refuseUpgrade } from "../refuse.js";
 import { requestUrl } from "../request-url.js";
+import { requireUpgrade } from "../upgrade-required.js";
 import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
 import { type EngineQuery, readEngineQuery } from "./engine-query.js";
 import { IdleLines } from "./idle-lines.js";
@@ -27,7 +29,8 @@ export interface SocketIoListenerOptions
   readonly limit: number;
 }
 
-const METHOD_NOT_ALLOWED = 405;
+/** Source: the Engine.IO protocol, HTTP long-polling. */
+const METHODS: readonly string[] = ["GET", "POST"];
 
 /** Socket.IO clients, whose requests and upgrades the HTTP listener brings when it has checked their origins. */
 export class SocketIoListener {
@@ -62,8 +65,10 @@ export class SocketIoListener {
     server.bind(this.#engine);
   }
 
-  get path(): string {
-    return this.#options.path;
+  /** Whether a path is this listener's; clients may leave out the slash at its end. */
+  takes(path: string): boolean {
+    const { path: own } = this.#options;
+    return path === own.slice(0, -1) || path.startsWith(own);
   }
 
   /** How many clients are in a namespace, or at its door. */
@@ -78,13 +83,17 @@ export class SocketIoListener {
       answerPollingPreflight(request, response);
       return;
     }
-    if (request.method !== "GET" && request.method !== "POST") {
-      response.setHeader("allow", "GET, POST, OPTIONS");
-      refuseRequest(response, "invalid_argument", "Engine.IO is spoken with GET and POST", METHOD_NOT_ALLOWED);
+    if (!METHODS.includes(request.method ?? "")) {
+      refuseMethod(request.method, response, `${METHODS.join(", ")}, OPTIONS`);
       return;
     }
     try {
-      const line = this.#lineOf(this.#query(request), request);
+      const query = this.#query(request);
+      if (query.transport === "websocket") {
+        requireUpgrade(request, response);
+        return;
+      }
+      const line = this.#lineOf(query, request);
       if (line === undefined) this.#engine.handleRequest(request, response);
       else if (!this.#bring(line, request, response)) {
         line.cut();
@@ -154,8 +163,9 @@ export class SocketIoListener {
   /** @throws CarillonError not_found, invalid_argument */
   #query(request: IncomingMessage): EngineQuery {
     const url = requestUrl(request);
-    if (url?.pathname !== this.#options.path) {
-      throw new CarillonError("not_found", `Socket.IO is offered at ${this.#options.path}`);
+    const { path } = this.#options;
+    if (url.pathname !== path && url.pathname !== path.slice(0, -1)) {
+      throw new CarillonError("not_found", `Socket.IO is offered at ${path}`);
     }
     return readEngineQuery(url.searchParams);
   }

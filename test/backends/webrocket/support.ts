@@ -134,6 +134,7 @@ export async function startAdmin(world: World, cookie: string, file?: string): P
     ...world,
     budget: ampleBudget(),
     portOf: (address) => ({ address }),
+    times: {},
     onPublished: () => {},
     onFault: (cause) => {
       world.faults.push(cause);

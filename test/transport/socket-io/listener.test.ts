@@ -1,6 +1,7 @@
 import { connect, refusedUpgrade, type TestClient } from "../../support/client.js";
 import { metric, untilMetric } from "../../support/metrics.js";
 import { startNode, type TestNode } from "../../support/node.js";
+import { connectStock, stockClient, TRANSPORTS } from "../../support/socket-io-client.js";
 import { startWorker } from "../../support/worker.js";
 
 const PATH = "/socket.io/?EIO=4&transport=websocket";
@@ -48,6 +49,30 @@ describe("who may come", () => {
     expect(await refusedUpgrade(node.ws + PATH, { origin: "https://evil.example" })).toMatchObject({ status: 403 });
     const client = await connect(node.ws + PATH, { origin: "https://app.example" });
     expect(await client.nextText()).toMatch(/^0\{/);
+  });
+
+  test("I1: the slash at the end of the path may be missing, on both transports", async () => {
+    const node = await startNode();
+    for (const transport of TRANSPORTS) {
+      const client = await connectStock(node.http, { addTrailingSlash: false, transports: [transport] });
+      expect(await client.ask("join", { topics: ["a"] })).toEqual({ ok: true });
+    }
+    const changing = stockClient(node.http, { addTrailingSlash: false });
+    const upgraded = new Promise((resolve) => {
+      changing.socket.io.engine.once("upgrade", resolve);
+    });
+    await changing.connected();
+    await upgraded;
+    expect(await changing.ask("join", { topics: ["a"] })).toEqual({ ok: true });
+  });
+
+  test("I1: a path that only begins like it is another one", async () => {
+    const node = await startNode();
+    for (const path of ["/socket.iox", "/socket.io.evil", "/socket.i", "/socket.io/x", "/socket.io//"]) {
+      expect((await fetch(`${node.http}${path}?EIO=4&transport=polling`)).status).toBe(404);
+      const url = `${node.ws}${path}?EIO=4&transport=websocket`;
+      expect(await refusedUpgrade(url, {})).toMatchObject({ status: 404 });
+    }
   });
 
   test("I16: what is no request of Engine.IO's is refused", async () => {
