@@ -23,7 +23,7 @@ export interface Examples {
   readonly heard: readonly string[];
 }
 
-const FENCED = /^```(?<info>.*)\n(?<code>[\s\S]*?)\n```$/gm;
+export const FENCED = /^```(?<info>.*)\n(?<code>[\s\S]*?)\n```$/gm;
 
 /** @throws Error for a block that is none of these: nothing on the page goes unnoticed */
 export function readExamples(page: string): Examples {
