@@ -12,6 +12,7 @@ import { natsServer } from "./lib/nats-server.mjs";
 import { npm } from "./lib/npm.mjs";
 import { inRoot } from "./lib/paths.mjs";
 import { versionOf } from "./lib/program.mjs";
+import { pythonEnvironments } from "./lib/python.mjs";
 import { mustRun, run } from "./lib/run.mjs";
 import { say } from "./lib/say.mjs";
 import { tally } from "./lib/tally.mjs";
@@ -28,9 +29,11 @@ await main(async () => {
   if (chromium.path) say(`testing with ${versionOf(chromium.path)} (${chromium.path})`);
 
   const reflection = await grpcurl();
+  const python = await pythonEnvironments();
 
   process.exitCode = await jest(args, {
     ...process.env,
+    ...python.env,
     NATS_SERVER: nats,
     ...(reflection.path ? { GRPCURL: reflection.path } : { GRPCURL_MISSING: reflection.missing }),
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
@@ -38,6 +41,7 @@ await main(async () => {
   // At the end, where somebody who wonders about skipped tests looks.
   if (chromium.missing) say(`the browser's tests were skipped: ${chromium.missing}`);
   if (reflection.missing) say(`grpcurl's tests were skipped: ${reflection.missing}`);
+  for (const line of python.missing) say(line);
 });
 
 async function checks() {
