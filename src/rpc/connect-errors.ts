@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { type ErrorCode, GRPC_STATUS, HTTP_STATUS } from "../errors.js";
-import { answerable, type OnFault } from "./faults.js";
+import { answerable, isDisconnect, type OnFault } from "./faults.js";
 
 /** Our error as Connect's. */
 export function connectError(cause: unknown, onFault: OnFault): ConnectError {
@@ -10,10 +10,19 @@ export function connectError(cause: unknown, onFault: OnFault): ConnectError {
   return new ConnectError(message, GRPC_STATUS[code]);
 }
 
+/** Where the mount puts who is told of a request's faults. */
+export const ON_FAULT = createContextKey<OnFault>(() => {});
+
+/** Tells of faults of ours; that the caller of this request has gone is none. */
+export function faultsOf({ socket }: IncomingMessage, onFault: OnFault): OnFault {
+  return (cause) => {
+    if (!socket.destroyed || !isDisconnect(cause)) onFault(cause);
+  };
+}
+
 /** Turns our errors into Connect's, in answers and in the middle of streams. */
-export function sayErrors(onFault: OnFault): Interceptor {
-  const said = (cause: unknown): ConnectError => connectError(cause, onFault);
-  async function* saidWithin<T>(stream: AsyncIterable<T>): AsyncGenerator<T> {
+export function sayErrors(): Interceptor {
+  async function* saidWithin<T>(stream: AsyncIterable<T>, said: (cause: unknown) => ConnectError): AsyncGenerator<T> {
     try {
       yield* stream;
     } catch (cause) {
@@ -21,9 +30,11 @@ export function sayErrors(onFault: OnFault): Interceptor {
     }
   }
   return (next) => async (request) => {
+    const onFault = request.contextValues.get(ON_FAULT);
+    const said = (cause: unknown): ConnectError => connectError(cause, onFault);
     try {
       const response = await next(request);
-      return response.stream ? { ...response, message: saidWithin(response.message) } : response;
+      return response.stream ? { ...response, message: saidWithin(response.message, said) } : response;
     } catch (cause) {
       throw said(cause);
     }

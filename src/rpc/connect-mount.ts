@@ -10,7 +10,15 @@ import {
 import { backendId, VHOST_HEADER } from "../access/backend.js";
 import type { OpenRequestLease } from "../net/byte-budget.js";
 import { readConnectBody } from "./connect-body.js";
-import { answerBadHost, answerNeedsHttp2, answerUnknownMethod, connectError, sayErrors } from "./connect-errors.js";
+import {
+  answerBadHost,
+  answerNeedsHttp2,
+  answerUnknownMethod,
+  connectError,
+  faultsOf,
+  ON_FAULT,
+  sayErrors,
+} from "./connect-errors.js";
 import { CALLER, type ConnectCaller, connectMethod } from "./connect-methods.js";
 import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
@@ -46,7 +54,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     readMaxBytes: requestBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     binaryOptions: READ_OPTIONS,
-    interceptors: [sayErrors(onFault)],
+    interceptors: [sayErrors()],
   });
   const methods = new Map<string, Method>();
   for (const service of services) {
@@ -65,7 +73,9 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     universal: UniversalServerRequest,
     request: IncomingMessage,
     response: ServerResponse,
+    report: OnFault,
   ): Promise<void> => {
+    universal.contextValues = createContextValues().set(ON_FAULT, report);
     try {
       const caller = admitted(method, request);
       // The promise of connect-node's answer never settles, so nothing can be left to its end.
@@ -76,12 +86,12 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
         jsonExtension: method.jsonExtension,
         lease: caller.lease,
       });
-      universal.contextValues = createContextValues().set(CALLER, { ...caller, complete });
+      universal.contextValues.set(CALLER, { ...caller, complete });
       universal.body = eachOf(chunks);
     } catch (cause) {
       // Taken and thrown away, so that the caller comes to read the answer.
       request.resume();
-      universal.body = failure(connectError(cause, onFault));
+      universal.body = failure(connectError(cause, report));
     }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
@@ -111,9 +121,9 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       answerBadHost(response);
       return;
     }
-    serve(handle, method, universal, request, response).catch((cause: unknown) => {
-      // A caller that is gone hears nothing; anything else is a fault.
-      if (!response.destroyed) onFault(cause);
+    const report = faultsOf(request, onFault);
+    serve(handle, method, universal, request, response, report).catch((cause: unknown) => {
+      if (!response.destroyed) report(cause);
       response.destroy();
     });
   };

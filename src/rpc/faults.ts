@@ -1,7 +1,27 @@
+import { isNativeError } from "node:util/types";
 import { CarillonError } from "../errors.js";
 
 /** Told of an error that is no refusal but a fault of ours; its text does not go to the caller. */
 export type OnFault = (cause: unknown) => void;
+
+/** Codes of errors that a connection ends with when its peer goes away while it is read or written. */
+const DISCONNECTS: ReadonlySet<unknown> = new Set([
+  "ECONNABORTED",
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_WRITE_AFTER_END",
+  "ETIMEDOUT",
+]);
+
+/** Whether the error, or one that caused it, says that the peer is gone. */
+export function isDisconnect(cause: unknown): boolean {
+  for (let error = cause; isNativeError(error); error = error.cause) {
+    if (error.name === "AbortError" || ("code" in error && DISCONNECTS.has(error.code))) return true;
+  }
+  return false;
+}
 
 /**
  * Longest text of an error that is sent, in characters. Texts quote what was asked for, and gRPC sends them in a header:

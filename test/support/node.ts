@@ -1,5 +1,5 @@
 import { type Carillon, type ConfigInput, createCarillon } from "../../src/index.js";
-import { createLog } from "../../src/observe/log.js";
+import { createLog, type Logger } from "../../src/observe/log.js";
 import { cleanUp } from "./clean-up.js";
 
 export interface TestNode {
@@ -12,12 +12,11 @@ export interface TestNode {
   readonly grpc: string;
 }
 
+const SILENT = createLog({ level: "silent", format: "json" });
+
 /** Starts a node in this process on free ports; it is stopped after the test. */
-export async function startNode(config: ConfigInput = {}): Promise<TestNode> {
-  const carillon = createCarillon(
-    { http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...config },
-    createLog({ level: "silent", format: "json" }),
-  );
+export async function startNode(config: ConfigInput = {}, log: Logger = SILENT): Promise<TestNode> {
+  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...config }, log);
   cleanUp(() => carillon.stop());
   await carillon.start();
   const { addresses } = carillon;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import {
   create,
   type DescMessage,
@@ -29,6 +29,8 @@ export interface TestMounts {
   readonly http: string;
   /** What was no refusal but a fault. */
   readonly faults: readonly unknown[];
+  /** The server's ends of the connections to the HTTP port. */
+  readonly sockets: ReadonlySet<Socket>;
 }
 
 export interface TestMountsOptions {
@@ -61,8 +63,11 @@ export async function startMounts({
   const server = createServer(connectMount({ ...options, openLease: ampleLeases() }).handler).listen(0, "127.0.0.1");
   cleanUp(() => new Promise((resolve) => server.close(resolve)));
   cleanUp(() => server.closeAllConnections());
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => sockets.add(socket));
   await once(server, "listening");
-  return { grpc: `127.0.0.1:${port}`, http: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, faults };
+  const http = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { grpc: `127.0.0.1:${port}`, http, faults, sockets };
 }
 
 export type TestHeaders = Readonly<Record<string, string>>;

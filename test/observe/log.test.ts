@@ -1,0 +1,9 @@
+import { recordLog } from "../support/log-records.js";
+
+test("writes levels as words in JSON records", () => {
+  const { log, records } = recordLog("debug");
+  for (const level of ["debug", "info", "warn", "error"] as const) log[level](`said at ${level}`);
+  expect(records.map(({ level, msg }) => [level, msg])).toEqual(
+    ["debug", "info", "warn", "error"].map((level) => [level, `said at ${level}`]),
+  );
+});
