@@ -22,13 +22,6 @@ export function faultsOf({ socket }: IncomingMessage, onFault: OnFault): OnFault
 
 /** Turns our errors into Connect's, in answers and in the middle of streams. */
 export function sayErrors(): Interceptor {
-  async function* saidWithin<T>(stream: AsyncIterable<T>, said: (cause: unknown) => ConnectError): AsyncGenerator<T> {
-    try {
-      yield* stream;
-    } catch (cause) {
-      throw said(cause);
-    }
-  }
   return (next) => async (request) => {
     const onFault = request.contextValues.get(ON_FAULT);
     const said = (cause: unknown): ConnectError => connectError(cause, onFault);
@@ -39,6 +32,14 @@ export function sayErrors(): Interceptor {
       throw said(cause);
     }
   };
+}
+
+async function* saidWithin<T>(stream: AsyncIterable<T>, said: (cause: unknown) => ConnectError): AsyncGenerator<T> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    throw said(cause);
+  }
 }
 
 /** Rule E18. Of gRPC-Web the status is in the header where nothing else is said. */

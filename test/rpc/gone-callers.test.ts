@@ -114,7 +114,11 @@ test.each(["application/connect+proto", "application/grpc-web+proto"])(
       });
       const [socket] = [...mounts.sockets].slice(-1);
       client.resetAndDestroy();
-      if (socket?.destroyed === false) await new Promise((resolve) => socket.once("close", resolve));
+      if (socket !== undefined && !socket.destroyed) {
+        await new Promise((resolve) => {
+          socket.once("close", resolve);
+        });
+      }
       await new Promise(setImmediate);
     }
     expect(mounts.faults).toEqual([]);
