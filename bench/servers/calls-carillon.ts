@@ -43,7 +43,7 @@ async function started(url: string): Promise<ClusterDispatch> {
 }
 
 function call(payload: Uint8Array): Promise<boolean> {
-  const request = { vhost: "/", event: EVENT, payload, topic: "", connectionId: "c", user: "ann", info: {} };
+  const request = { vhost: "/", event: EVENT, payload, topic: "", connectionId: "c", user: "ann", info: "{}" };
   return new Promise((resolve) => {
     dispatch?.ask(
       { ...request, deadline: Date.now() + TIMEOUT, wantsAnswer: true },

@@ -18,7 +18,7 @@ function onError(message: string): never {
 }
 
 function enter(prefix: string, number: number): void {
-  const member = { connectionId: `${prefix}${number}`, user: `user-${number}`, info: {}, joined: Date.now() };
+  const member = { connectionId: `${prefix}${number}`, user: `user-${number}`, info: "{}", joined: Date.now() };
   presence?.enter(place, member, false);
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Authenticated, Authenticator } from "./authenticator.js";
 import { MAX_EXPRESSIONS, MAX_PATTERNS, readUser } from "./claims.js";
+import { NO_INFO } from "./info.js";
 import { readSecret, type VerificationKey } from "./jwt-key.js";
 import { refusalOf } from "./jwt-refusal.js";
 import { readJwt, refusal } from "./jwt-text.js";
@@ -68,7 +69,7 @@ export class BroadcasterAuthenticator implements Authenticator {
     const expires = expiryOf(claims, now);
     const user = subjectOf(claims);
     const permissions = permissionsOf(claims);
-    return { principal: { user, permissions, expires, info: {}, terms: TERMS }, release: undefined };
+    return { principal: { user, permissions, expires, info: NO_INFO, terms: TERMS }, release: undefined };
   }
 
   async checkChannelToken(): Promise<void> {

@@ -1,9 +1,9 @@
 import { CarillonError } from "../errors.js";
+import { valueText } from "../util/raw-json.js";
 import { ACTIONS, type Action } from "./actions.js";
-import { isJsonValue, isObject } from "./json.js";
+import { isObject } from "./json.js";
 import { EXPRESSION } from "./pattern.js";
 import { Permissions } from "./permissions.js";
-import type { JsonObject } from "./principal.js";
 
 /** What the claims are called. A dot leads into an object, unless there is a claim of the whole name. */
 export interface ClaimNames {
@@ -20,8 +20,6 @@ export const MAX_USER_BYTES = 255;
 export const MAX_PATTERNS = 1_000;
 /** Most regular expressions among them: each may take some milliseconds to compile. */
 export const MAX_EXPRESSIONS = 32;
-/** Largest info, in bytes of JSON. */
-export const MAX_INFO_BYTES = 4_096;
 
 /** The claim of this name, or that a dotted name leads to. Only what the token itself holds: `constructor` is nothing. */
 export function claimAt(claims: Readonly<Record<string, unknown>>, name: string): unknown {
@@ -31,6 +29,14 @@ export function claimAt(claims: Readonly<Record<string, unknown>>, name: string)
     if (!isObject(value) || !Object.hasOwn(value, part)) return undefined;
     value = value[part];
   }
+  return value;
+}
+
+/** JSON text of the same claim, as the token has it. @param text - of the claims, in which no object names a member twice */
+export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: string, name: string): string | undefined {
+  if (Object.hasOwn(claims, name)) return valueText(text, name);
+  let value: string | undefined = text;
+  for (const part of name.split(".")) value = value?.startsWith("{") ? valueText(value, part) : undefined;
   return value;
 }
 
@@ -62,17 +68,6 @@ export function readPermissions(value: unknown, called: string): Permissions {
   if (patterns > MAX_PATTERNS) throw fault(called, `has more than ${MAX_PATTERNS} patterns`);
   if (expressions > MAX_EXPRESSIONS) throw fault(called, `has more than ${MAX_EXPRESSIONS} regular expressions`);
   return Permissions.of(value);
-}
-
-/** @throws CarillonError invalid_argument, naming what the value was called */
-export function readInfo(value: unknown, called: string): JsonObject {
-  if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw fault(called, "is no object");
-  if (!isJsonValue(value)) throw fault(called, "holds a number that JSON cannot hold");
-  if (Buffer.byteLength(JSON.stringify(value)) > MAX_INFO_BYTES) {
-    throw fault(called, `is larger than ${MAX_INFO_BYTES} bytes`);
-  }
-  return value as JsonObject;
 }
 
 function fault(called: string, what: string): CarillonError {

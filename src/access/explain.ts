@@ -3,6 +3,7 @@ import { CarillonError } from "../errors.js";
 import type { Action } from "./actions.js";
 import { readPermissions } from "./claims.js";
 import { type AccessRules, type Decision, decide } from "./decide.js";
+import { NO_INFO } from "./info.js";
 import { type JwtOptions, JwtVerifier } from "./jwt.js";
 import type { Permissions } from "./permissions.js";
 import type { Principal } from "./principal.js";
@@ -66,5 +67,5 @@ async function principalOf(vhost: ExplainedVhost, asker: Asker, clock: Clock): P
 }
 
 function principal(permissions: Permissions): Principal {
-  return { user: undefined, permissions, expires: undefined, info: {} };
+  return { user: undefined, permissions, expires: undefined, info: NO_INFO };
 }

@@ -1,10 +1,10 @@
 import { labelFault, topicFault } from "../core/topic-name.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+import { jsonFault } from "../util/json-fault.js";
 import type { GivenChanges, GivenHttpRefusal, GivenRefusal } from "./hooks-caller.js";
 import { headerFault } from "./http-header.js";
 import { HttpRefusal } from "./http-refusal.js";
-import { isJsonValue } from "./json.js";
-import type { JsonObject } from "./principal.js";
+import { isObject } from "./json.js";
 
 /** What a backend has answered cannot be meant: a failure of the backend, whose text is for operators. */
 export class MalformedAnswer extends Error {
@@ -15,7 +15,8 @@ export class MalformedAnswer extends Error {
 export interface HookChanges {
   /** Only at connect. */
   readonly user: string | undefined;
-  readonly info: JsonObject | undefined;
+  /** JSON text of an object. */
+  readonly info: string | undefined;
   /** To be joined on the client's behalf through the default broker. */
   readonly topics: readonly string[];
   /** In milliseconds since the epoch. */
@@ -36,12 +37,21 @@ const MAX_BODY = 65_536;
 /** @throws MalformedAnswer */
 export function checkedChanges({ expires, info, topics, user }: GivenChanges): HookChanges {
   if (user !== undefined) refuse("user", labelFault(user));
-  if (info !== undefined && !isJsonValue(info)) refuse("info", "holds a number that JSON cannot hold");
-  if (info !== undefined && JSON.stringify(info).length > MAX_INFO) refuse("info", `is longer than ${MAX_INFO}`);
+  if (info !== undefined) refuse("info", infoFault(info));
   if (topics.length > MAX_TOPICS) refuse("topics", `are ${topics.length}, the limit is ${MAX_TOPICS}`);
   for (const [position, topic] of topics.entries()) refuse(`topics[${position}]`, topicFault(topic));
   if (expires !== undefined && !Number.isFinite(expires)) refuse("expires", "is no time");
   return { user: user === "" ? undefined : user, info, topics, expires };
+}
+
+function infoFault(text: string): string | undefined {
+  if (text.length > MAX_INFO) return `is longer than ${MAX_INFO}`;
+  try {
+    const info: unknown = JSON.parse(text);
+    return isObject(info) ? jsonFault(info) : "is no object";
+  } catch {
+    return "is no JSON";
+  }
 }
 
 /** @throws MalformedAnswer */

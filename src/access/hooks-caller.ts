@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { JsonObject } from "./principal.js";
 
 /** What a backend may be asked about, or told of. */
 export const HOOK_EVENTS = ["connect", "join", "publish", "disconnect"] as const;
@@ -12,7 +11,8 @@ export interface HookClient {
   readonly connectionId: string;
   /** Undefined for an anonymous client. */
   readonly user: string | undefined;
-  readonly info: JsonObject;
+  /** JSON text of an object. */
+  readonly info: string;
   readonly dialect: string;
   readonly address: string;
 }
@@ -47,7 +47,8 @@ export interface Farewell {
 /** What the backend says of an allowed client, unchecked. What is undefined leaves things as they are. */
 export interface GivenChanges {
   readonly user: string | undefined;
-  readonly info: JsonObject | undefined;
+  /** JSON text. */
+  readonly info: string | undefined;
   readonly topics: readonly string[];
   /** In milliseconds since the epoch. */
   readonly expires: number | undefined;

@@ -41,9 +41,3 @@ function checkName(name: string, seen: Set<string> | undefined): void {
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
-
-/** Whether JSON can hold it: parsers make Infinity of 1e999, and other formats have numbers that are none. */
-export function isJsonValue(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value);
-  return typeof value !== "object" || value === null || Object.values(value).every(isJsonValue);
-}

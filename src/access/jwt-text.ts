@@ -7,6 +7,8 @@ export const MAX_TOKEN = 8_192;
 export interface JwtParts {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
+  /** JSON text of the claims, as the issuer wrote it. No object in it names a member twice. */
+  readonly claimsText: string;
 }
 
 /** Kinds of JWT that say whom their bearer acts for. Others (logout+jwt, dpop+jwt) are for something else: RFC 8725 §3.11. */
@@ -22,26 +24,32 @@ export function readJwt(token: string, longest: number = MAX_TOKEN): JwtParts {
   if (token.length > longest) throw refusal(`it is longer than ${longest} characters`);
   const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(token);
   if (parts === null) throw refusal("it is no signed JWT");
-  const header = readPart(parts[1] ?? "", "header");
+  const { value: header } = readPart(parts[1] ?? "", "header");
   if (header["crit"] !== undefined) throw refusal("its header asks for an extension (crit)");
   const { kid, typ } = header;
   if (kid !== undefined && typeof kid !== "string") throw refusal("its key id (kid) is no string");
   if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
     throw refusal("its type (typ) is not JWT");
   }
-  return { header, claims: readPart(parts[2] ?? "", "claims") };
+  const { text: claimsText, value: claims } = readPart(parts[2] ?? "", "claims");
+  return { header, claims, claimsText };
 }
 
-function readPart(part: string, what: string): Readonly<Record<string, unknown>> {
+function readPart(
+  part: string,
+  what: string,
+): { readonly text: string; readonly value: Readonly<Record<string, unknown>> } {
+  let text = "";
   let value: unknown;
   try {
-    value = readJson(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url")));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
+    value = readJson(text);
   } catch (error) {
-    const text = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is no JSON";
-    throw refusal(`its ${what} cannot be read: ${text}`);
+    const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is no JSON";
+    throw refusal(`its ${what} cannot be read: ${why}`);
   }
   if (!isObject(value)) throw refusal(`its ${what} is no JSON object`);
-  return value;
+  return { text, value };
 }
 
 /** A refusal whose text the client gets: what is wrong with its token. */

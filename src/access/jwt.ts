@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
-import { type ClaimNames, claimAt, DEFAULT_CLAIMS, readInfo, readPermissions, readUser } from "./claims.js";
+import { type ClaimNames, claimAt, claimTextAt, DEFAULT_CLAIMS, readPermissions, readUser } from "./claims.js";
+import { readInfo } from "./info.js";
 import { JwksKeys, type JwksTimes } from "./jwks.js";
 import { ASYMMETRIC, checkAlgorithms, readPublicKey, readSecret, type VerificationKey } from "./jwt-key.js";
 import { refusalOf } from "./jwt-refusal.js";
@@ -121,13 +122,13 @@ export class JwtVerifier {
   }
 
   async #check(token: string): Promise<VerifiedJwt> {
-    const { claims } = readJwt(token);
+    const { claims, claimsText } = readJwt(token);
     try {
       await this.#verifySignature(token);
     } catch (error) {
       throw refusalOf(error);
     }
-    return { principal: this.#principalOf(claims), claims };
+    return { principal: this.#principalOf(claims, claimsText), claims };
   }
 
   async #verifySignature(token: string): Promise<JWTPayload> {
@@ -141,7 +142,7 @@ export class JwtVerifier {
     return this.#jwks.find(header);
   }
 
-  #principalOf(claims: Readonly<Record<string, unknown>>): VerifiedJwt["principal"] {
+  #principalOf(claims: Readonly<Record<string, unknown>>, text: string): VerifiedJwt["principal"] {
     const { exp, iat } = claims;
     if (typeof exp !== "number" || exp > LAST_SECOND) throw refusal("its time of expiry (exp) cannot be");
     if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > this.#clock.now() + this.#leeway)) {
@@ -152,7 +153,7 @@ export class JwtVerifier {
       return {
         user: readUser(claimAt(claims, user), user),
         permissions: readPermissions(claimAt(claims, permissions), permissions),
-        info: readInfo(claimAt(claims, info), info),
+        info: readInfo(claimAt(claims, info), info, claimTextAt(claims, text, info)),
         expires: exp * 1_000 + this.#leeway,
       };
     } catch (error) {

@@ -11,7 +11,8 @@ export interface Given {
   /** The user that the token has named; undefined for none. */
   readonly subject: string | undefined;
   readonly user: string | undefined;
-  readonly info: JsonObject | undefined;
+  /** JSON text of an object. */
+  readonly info: string | undefined;
 }
 
 /** Whom a session acts for, and what that allows. Never changed: a fresh token makes a new one. */
@@ -21,8 +22,8 @@ export interface Principal {
   readonly permissions: Permissions;
   /** When the session ends unless a fresh token comes before, in milliseconds since the epoch; undefined: it does not. */
   readonly expires: number | undefined;
-  /** What hooks, workers and other members are told of the user. */
-  readonly info: JsonObject;
+  /** What hooks, workers and other members are told of the user: JSON text of an object. */
+  readonly info: string;
   /** Absent: the backend has said nothing, and all above is the token's. */
   readonly given?: Given | undefined;
   /** Absent: permissions and rules alone decide. */
@@ -44,6 +45,6 @@ export const STRANGER: Principal = {
   user: undefined,
   permissions: Permissions.NONE,
   expires: undefined,
-  info: {},
+  info: "{}",
   terms: { confined: true, joins: true, sends: false },
 };

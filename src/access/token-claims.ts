@@ -1,5 +1,6 @@
 import { CarillonError } from "../errors.js";
-import { readInfo, readPermissions, readUser } from "./claims.js";
+import { readPermissions, readUser } from "./claims.js";
+import { readInfo, readInfoText } from "./info.js";
 import { isObject } from "./json.js";
 import type { Permissions } from "./permissions.js";
 import type { JsonObject, Principal } from "./principal.js";
@@ -8,7 +9,8 @@ import type { JsonObject, Principal } from "./principal.js";
 export interface Bearer {
   /** Undefined: an anonymous client. */
   readonly user?: string | undefined;
-  readonly info?: JsonObject | undefined;
+  /** JSON text of an object. */
+  readonly info?: string | undefined;
   readonly permissions?: Permissions | undefined;
   /** When the session ends, in milliseconds since the epoch. */
   readonly sessionExpires?: number | undefined;
@@ -28,9 +30,17 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   allowChannelAuthorization: true,
 };
 
-/** A bearer as tokens hold it. What is not there is left out. */
+/** A bearer as tokens hold it. What is undefined is left out. */
 export function bearerToJson({ info, permissions, sessionExpires, user }: Bearer): JsonObject {
-  return JSON.parse(JSON.stringify({ user, info, permissions, sessionExpires })) as JsonObject;
+  return JSON.parse(JSON.stringify({ user, ...infoToJson(info), permissions, sessionExpires })) as JsonObject;
+}
+
+/** Info that would lose something when it is read, or is nested, is held as a string that has its JSON text. */
+function infoToJson(info: string | undefined): { readonly info?: unknown; readonly info_json?: string } {
+  if (info === undefined) return {};
+  const value = JSON.parse(info) as object;
+  const isFlat = Object.values(value).every((member) => typeof member !== "object" || member === null);
+  return isFlat && JSON.stringify(value) === info ? { info: value } : { info_json: info };
 }
 
 /**
@@ -39,7 +49,7 @@ export function bearerToJson({ info, permissions, sessionExpires, user }: Bearer
  */
 export function checkBearer({ info, permissions, sessionExpires, user }: Bearer): void {
   if (user !== undefined) readUser(user, "user");
-  readInfo(info, "info");
+  if (info !== undefined) readInfoText(info, "info");
   readPermissions(permissions?.grants, "permissions");
   if (sessionExpires !== undefined && !Number.isFinite(sessionExpires)) {
     throw new CarillonError("invalid_argument", "session_expires is no time");
@@ -49,11 +59,11 @@ export function checkBearer({ info, permissions, sessionExpires, user }: Bearer)
 /** @throws CarillonError invalid_argument: nothing that Carillon has written */
 export function bearerFromJson(value: unknown): Principal {
   if (!isObject(value)) throw new CarillonError("invalid_argument", "no bearer");
-  const { info, permissions, sessionExpires, user } = value;
+  const { info, info_json: infoText, permissions, sessionExpires, user } = value;
   return {
     user: user === undefined ? undefined : readUser(user, "user"),
     permissions: readPermissions(permissions, "permissions"),
-    info: readInfo(info, "info"),
+    info: typeof infoText === "string" ? readInfoText(infoText, "info") : readInfo(info, "info"),
     expires: typeof sessionExpires === "number" ? sessionExpires : undefined,
   };
 }

@@ -1,4 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { FanOut } from "../core/fan-out.js";
@@ -23,17 +22,17 @@ export interface Wishes {
   readonly hidden: boolean | undefined;
   /** Told who comes and goes. */
   readonly watching: boolean | undefined;
-  /** What the others are told of it; at first what its token says. */
-  readonly info?: JsonObject | undefined;
+  /** What the others are told of it, as JSON text; at first what its token says. */
+  readonly info?: string | undefined;
 }
 
 /** What is particular about a session in a topic. Most have nothing of it. */
 interface Stay {
   hidden: boolean;
-  /** What the others are told; undefined: what is known of the client. */
-  info: JsonObject | undefined;
+  /** What the others are told, as JSON text; undefined: what is known of the client. */
+  info: string | undefined;
   /** What they are told with it when the session has left. */
-  farewell: JsonObject | undefined;
+  farewell: string | undefined;
   endWatch: (() => void) | undefined;
 }
 
@@ -68,7 +67,7 @@ export class Attendance {
    * The session is about to leave the topic, or all that it is in where none is given: who is told that it has left, on any
    * node, is told this too. Does nothing where it is not in it. A connection that just ends says nothing.
    */
-  farewell(session: Session, topic: Topic | undefined, farewell: JsonObject): void {
+  farewell(session: Session, topic: Topic | undefined, farewell: string): void {
     for (const each of topic === undefined ? session.memberships.keys() : [topic]) {
       if (each.rules.presence && session.memberships.has(each)) this.#stayOf(session, each).farewell = farewell;
     }

@@ -1,4 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
 import type { Present } from "../core/notice.js";
 import type { CarillonError } from "../errors.js";
 
@@ -27,8 +26,8 @@ export interface JoinCommand {
   readonly hidden: boolean | undefined;
   /** Whether it is told who comes and goes; undefined: as it is, and at first it is not. */
   readonly presence: boolean | undefined;
-  /** What others are told of the client in these topics; undefined: what its token says. */
-  readonly info?: JsonObject | undefined;
+  /** What others are told of the client in these topics: JSON text of an object; undefined: what its token says. */
+  readonly info?: string | undefined;
   /** True: refused (already_exists) where the client is in one of the topics. */
   readonly once?: boolean | undefined;
   /** True: who is in the topic already is in the result. Of exactly one topic. */
@@ -41,8 +40,8 @@ export interface LeaveCommand {
   readonly topics: readonly string[];
   /** True: refused (failed_precondition) where the client is not in one of the topics, and not_found where it is none. */
   readonly strict?: boolean | undefined;
-  /** Told to those who are told that it has left, with what they were told of it before. */
-  readonly farewell?: JsonObject | undefined;
+  /** JSON text of an object. Told to those who are told that it has left, with what they were told of it before. */
+  readonly farewell?: string | undefined;
 }
 
 export interface PublishCommand {
@@ -95,7 +94,7 @@ export interface AuthenticateCommand {
 export interface CloseCommand {
   readonly kind: "close";
   /** As a leave's. */
-  readonly farewell?: JsonObject | undefined;
+  readonly farewell?: string | undefined;
 }
 
 /** A sign of life, which asks for nothing but perhaps an answer. Whoever may do nothing else may do this. */

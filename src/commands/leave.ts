@@ -1,3 +1,4 @@
+import { NO_INFO } from "../access/info.js";
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import type { LeaveCommand, Reply } from "./command.js";
@@ -16,7 +17,7 @@ export function leave(command: LeaveCommand, client: Client, services: Services,
   if (strict === true) for (const topic of topics) checkIn(client, broker, topic, services);
   for (const name of farewell === undefined ? [] : topics) {
     const topic = membershipIn(client, broker, name, services);
-    if (topic !== undefined) services.attendance.farewell(client.session, topic, farewell ?? {});
+    if (topic !== undefined) services.attendance.farewell(client.session, topic, farewell ?? NO_INFO);
   }
   exit(client, broker, topics, services);
   reply({ ok: true });

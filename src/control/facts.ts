@@ -1,4 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
 import type { Client } from "../clients/client.js";
 
 /** What is told of a connection, between nodes too. */
@@ -8,7 +7,8 @@ export type ConnectionFacts = {
   readonly node: string;
   /** Null for an anonymous client. */
   readonly user: string | null;
-  readonly info: JsonObject;
+  /** JSON text of an object. */
+  readonly info: string;
   readonly dialect: string;
   readonly address: string;
   readonly userAgent: string;

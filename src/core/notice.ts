@@ -12,8 +12,8 @@ export interface Present {
   readonly connectionId: string;
   /** "" for an anonymous client. */
   readonly user: string;
-  /** JSON. */
-  readonly info: object;
+  /** JSON text of an object. */
+  readonly info: string;
 }
 
 /** Who has come to a topic and left it, as clients are told. */

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 
-/** What every dialect does with JSON. Reading it takes any depth, writing it does not: nothing here throws for that. */
+/** What every dialect does with JSON. Reading it takes any depth; writing it would not. */
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,15 +19,6 @@ export function hasLoneSurrogate(text: string): boolean {
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A value as JSON text; undefined where it is nested too deeply to be written. */
-export function jsonText(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
   } catch {
     return undefined;
   }

@@ -1,4 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { PageAnswer } from "../cluster/replica-words.js";
 import { Replicas } from "../cluster/replicas.js";
@@ -93,7 +92,7 @@ export class ClusterPresence implements Presence {
     room.add(this.#own.add(room.key, member));
   }
 
-  leave(place: Place, connectionId: string, farewell?: JsonObject): void {
+  leave(place: Place, connectionId: string, farewell?: string): void {
     const entry = this.#rooms.get(keyOf(place))?.get(connectionId);
     if (entry === undefined || !this.#own.has(entry)) return;
     this.#own.remove(entry, farewell ?? null);

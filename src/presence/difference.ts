@@ -1,4 +1,4 @@
-import type { JsonObject } from "../access/principal.js";
+import { mergeInfo } from "../access/info.js";
 import { isSameUser } from "./entry.js";
 import type { Member, PresenceChange } from "./presence.js";
 
@@ -6,15 +6,15 @@ import type { Member, PresenceChange } from "./presence.js";
 export interface Step {
   readonly member: Member;
   readonly here: boolean;
-  /** What it said when it went. */
-  readonly farewell?: JsonObject | undefined;
+  /** What it said when it went: JSON text of an object. */
+  readonly farewell?: string | undefined;
 }
 
 interface Ends {
   readonly before: Member | undefined;
   after: Member | undefined;
   /** Said when it went last. */
-  farewell: JsonObject | undefined;
+  farewell: string | undefined;
 }
 
 /**
@@ -43,8 +43,8 @@ export function differenceOf(steps: Iterable<Step>, count: number): PresenceChan
   return joined.length + left.length === 0 ? undefined : { joined, left, count };
 }
 
-function withFarewell(member: Member, farewell: JsonObject | undefined): Member {
-  return farewell === undefined ? member : { ...member, info: { ...member.info, ...farewell } };
+function withFarewell(member: Member, farewell: string | undefined): Member {
+  return farewell === undefined ? member : { ...member, info: mergeInfo(member.info, farewell) };
 }
 
 function isSame(a: Member | undefined, b: Member | undefined): boolean {

@@ -16,5 +16,5 @@ export function keyOf({ broker, topic, vhost }: Place): string {
 
 /** Whether it is the same user, of whom the same is known. */
 export function isSameUser(a: Member, b: Member): boolean {
-  return a.user === b.user && (a.info === b.info || JSON.stringify(a.info) === JSON.stringify(b.info));
+  return a.user === b.user && a.info === b.info;
 }

@@ -51,7 +51,7 @@ export class OwnMembers {
     for (const [id, entry] of this.#entries) {
       if (id <= after) continue;
       if (items.length === PAGE_SIZE || characters > LARGEST_PAGE) return { count, items, more: true };
-      characters += JSON.stringify(entry.member.info).length;
+      characters += entry.member.info.length;
       items.push(entry);
     }
     return { count, items, more: false };

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../access/principal.js";
+import { NO_INFO } from "../access/info.js";
 import type { Changes, Cursors } from "../cluster/replica-words.js";
 import type { Entry } from "./entry.js";
 
@@ -14,14 +14,12 @@ export const PRESENCE_COUNT = "presence.count";
 /** How often that is told, in milliseconds. */
 export const COUNT_INTERVAL = 1_000;
 
-/** What a member said when it left; null for nothing. */
-export type Farewell = JsonObject | null;
+/** What a member said when it left: JSON text of an object; null for nothing. */
+export type Farewell = string | null;
 
 export type MemberChanges = Changes<Entry, Farewell>;
 
 export type PageAsked = { readonly cursors: Cursors };
-
-const NOTHING = Object.freeze({});
 
 /**
  * Makes small what comes in one word of another node: members of one place share its key, and those of whom nothing is
@@ -32,7 +30,6 @@ export function shrinker(known: (key: string) => string | undefined): (entry: En
   let key = "";
   return ({ id, key: theirs, member: { connectionId, info, joined, user } }) => {
     if (theirs !== key) key = known(theirs) ?? theirs;
-    const knows = Object.keys(info).length > 0;
-    return { id, key, member: { connectionId, user, info: knows ? info : NOTHING, joined } };
+    return { id, key, member: { connectionId, user, info: info === NO_INFO ? NO_INFO : info, joined } };
   };
 }

@@ -1,5 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
-
 /** A topic that has presence. */
 export interface Place {
   readonly vhost: string;
@@ -12,7 +10,8 @@ export type Member = {
   readonly connectionId: string;
   /** "" for an anonymous client. */
   readonly user: string;
-  readonly info: JsonObject;
+  /** JSON text of an object. */
+  readonly info: string;
   /** In milliseconds since the epoch. */
   readonly joined: number;
 };
@@ -35,10 +34,10 @@ export interface Presence {
   enter(place: Place, member: Member, hidden: boolean): void;
   /**
    * Does nothing for one that is none.
-   * @param farewell - those who watch are told of the member with its info and this, which wins where both say something.
+   * @param farewell - JSON text of an object: those who watch are told of the member with its info and this, which wins where both say something.
    *   Told once, and kept nowhere: a node that has missed the word of it tells without
    */
-  leave(place: Place, connectionId: string, farewell?: JsonObject): void;
+  leave(place: Place, connectionId: string, farewell?: string): void;
   /** Ordered by connection; those of nodes that answer. */
   members(place: Place): readonly Member[];
   count(place: Place): number;

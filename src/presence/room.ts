@@ -1,4 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
 import { Audience, type AudienceOptions } from "./audience.js";
 import type { Step } from "./difference.js";
 import type { Entry } from "./entry.js";
@@ -54,7 +53,7 @@ export class Room {
   }
 
   /** Does nothing where another one has taken its place. */
-  remove(entry: Entry, farewell?: JsonObject): void {
+  remove(entry: Entry, farewell?: string): void {
     const { member } = entry;
     if (this.#entries.get(member.connectionId) !== entry) return;
     this.#entries.delete(member.connectionId);

@@ -1,4 +1,5 @@
 import type { CallPartsRequest, CallRequest, TriggerRequest } from "../../gen/carillon/v1/call_pb.js";
+import { NO_INFO } from "../access/info.js";
 import { invalid } from "../control/checks.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
@@ -36,7 +37,7 @@ export function taskRequestOf(
     topic: "",
     connectionId: "",
     user: "",
-    info: {},
+    info: NO_INFO,
     // Whoever only triggers waits until the task is taken, and not until it is done.
     deadline: wantsAnswer ? Math.min(now + wait, deadline) : now + wait,
     wantsAnswer,

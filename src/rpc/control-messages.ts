@@ -11,7 +11,7 @@ import type { ConnectionFacts } from "../control/facts.js";
 import type { Target } from "../control/target.js";
 import type { WatchEvent } from "../control/watches.js";
 import type { KeyDescription, VhostDescription } from "../vhosts/vhost-admin.js";
-import { structOf, timestampOf } from "./values.js";
+import { infoFields, structOf, timestampOf } from "./values.js";
 
 /** Answers of carillon.v1.ControlService, and what its requests have in common. */
 
@@ -20,7 +20,7 @@ export function connectionOf(facts: ConnectionFacts): MessageInitShape<typeof Co
   return {
     ...same,
     user: user ?? "",
-    info: structOf(info),
+    ...infoFields(info),
     connected: timestampOf(connected),
     ...(expires === null ? {} : { expires: timestampOf(expires) }),
   };

@@ -22,7 +22,7 @@ import type {
   PublishQuestion,
   Verdict,
 } from "../access/hooks-caller.js";
-import { structOf, timeOf } from "./values.js";
+import { givenInfo, infoFields, timeOf } from "./values.js";
 
 /** What backends are asked, and what they answer, as messages of carillon.v1.HookService. */
 
@@ -65,14 +65,14 @@ export function verdictOf({ decision }: OnJoinResponse | OnPublishResponse): Ver
 function changesOf(changes: Changes | undefined): GivenChanges {
   return {
     user: changes?.user,
-    info: changes?.info,
+    info: givenInfo(changes),
     topics: changes?.topics ?? [],
     expires: timeOf("expires", changes?.expires),
   };
 }
 
 function clientOf({ info, user, ...same }: HookClient): MessageInitShape<typeof ClientSchema> {
-  return { ...same, user: user ?? "", info: structOf(info) };
+  return { ...same, user: user ?? "", ...infoFields(info) };
 }
 
 /** Not a name of a map, as JavaScript knows it. */

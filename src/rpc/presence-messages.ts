@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { MemberSchema, WatchPresenceResponseSchema } from "../../gen/carillon/v1/presence_pb.js";
 import { type NodePage, nodePage } from "../control/pages.js";
 import type { Member, PresenceChange } from "../presence/presence.js";
-import { structOf, timestampOf } from "./values.js";
+import { infoFields, timestampOf } from "./values.js";
 
 /** What carillon.v1.PresenceService answers. */
 
@@ -12,7 +12,7 @@ export const MAX_MEMBERS = 1_000;
 type WatchPresenceInit = MessageInitShape<typeof WatchPresenceResponseSchema>;
 
 export function memberOf({ connectionId, info, joined, user }: Member): MessageInitShape<typeof MemberSchema> {
-  return { connectionId, user, info: structOf(info), joined: timestampOf(joined) };
+  return { connectionId, user, ...infoFields(info), joined: timestampOf(joined) };
 }
 
 export function idOf({ connectionId }: Member): string {

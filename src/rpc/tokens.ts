@@ -14,7 +14,7 @@ import type { Issued } from "../access/token-issuer.js";
 import { checkTopic } from "../control/checks.js";
 import { checkGivable } from "../control/givable.js";
 import type { Call, ImplementationOf } from "./services.js";
-import { millisecondsOf, timeOf, timestampOf } from "./values.js";
+import { givenInfo, millisecondsOf, timeOf, timestampOf } from "./values.js";
 
 /** What each method needs. */
 export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, BackendAction>> = {
@@ -65,10 +65,10 @@ function answerOf({ expires, token }: Issued) {
 
 /** @throws CarillonError invalid_argument, permission_denied: permissions for topics that the backend may not use */
 function bearerOf(backend: Backend, request: CreateConnectionTokenRequest | CreateAccessTokenRequest): Bearer {
-  const { info, permissions, sessionExpires, user } = request;
+  const { permissions, sessionExpires, user } = request;
   return {
     user: user === "" ? undefined : user,
-    info,
+    info: givenInfo(request),
     permissions: permissions === undefined ? undefined : permissionsOf(backend, permissions),
     sessionExpires: timeOf("session_expires", sessionExpires),
   };

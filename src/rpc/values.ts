@@ -2,10 +2,30 @@ import type { JsonObject as Struct } from "@bufbuild/protobuf";
 import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { JsonObject } from "../access/principal.js";
 import { CarillonError } from "../errors.js";
+import { jsonFault } from "../util/json-fault.js";
 
 /** Ours are never changed, which Protobuf's types do not say. */
 export function structOf(object: JsonObject): Struct {
   return object as Struct;
+}
+
+/** Info in both of its forms. @param info - JSON text of an object */
+export function infoFields(info: string): { readonly info: Struct; readonly infoJson: string } {
+  return { info: JSON.parse(info) as Struct, infoJson: info };
+}
+
+/**
+ * JSON text of the info in a message of a backend; undefined for none.
+ * @throws CarillonError invalid_argument: a Struct that JSON cannot hold, or both forms at once
+ */
+export function givenInfo(
+  message: { readonly info?: Struct | undefined; readonly infoJson: string } | undefined,
+): string | undefined {
+  const { info, infoJson = "" } = message ?? {};
+  if (info === undefined) return infoJson === "" ? undefined : infoJson;
+  const fault = infoJson === "" ? jsonFault(info) : "and info_json: expected one of the two";
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `info ${fault}`);
+  return JSON.stringify(info);
 }
 
 /** @param time - in milliseconds since the epoch */

@@ -6,7 +6,7 @@ import { findBeyond } from "../control/givable.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 import type { GivenTask, WorkerHello } from "../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../workers/limits.js";
-import { structOf, timestampOf } from "./values.js";
+import { infoFields, timestampOf } from "./values.js";
 
 /** What carillon.v1.WorkerService says and is told. */
 
@@ -62,7 +62,7 @@ export function taskOf(task: GivenTask): WorkResponseInit {
   const { attempt, connectionId, deadline, event, id, info, payload, topic, user, wantsAnswer } = task;
   const same = { id, event, payload, topic, connectionId, user, attempt, wantsAnswer };
   return {
-    response: { case: "task", value: { ...same, info: structOf(info), deadline: timestampOf(Math.floor(deadline)) } },
+    response: { case: "task", value: { ...same, ...infoFields(info), deadline: timestampOf(Math.floor(deadline)) } },
   };
 }
 

@@ -17,6 +17,15 @@ export function firstName(text: string): string | undefined {
   return begin === -1 ? undefined : readName(text.slice(begin, endOfString(text, begin)));
 }
 
+/** The names of an object's members, in the order written. */
+export function memberNames(text: string): string[] {
+  const names: string[] = [];
+  forEachMember(text, (name) => {
+    names.push(readName(name));
+  });
+  return names;
+}
+
 /** The value of an object's member, as it is written: the last one of that name, as JSON.parse has it. */
 export function valueText(text: string, name: string): string | undefined {
   return valueTexts(text, [name])[0];

@@ -1,5 +1,6 @@
 import type { Authenticator } from "../access/authenticator.js";
 import type { Hooks, OnFailure } from "../access/hooks.js";
+import { NO_INFO } from "../access/info.js";
 import type { MatcherList } from "../access/matcher-list.js";
 import { Permissions } from "../access/permissions.js";
 import { type JsonObject, type Principal, STRANGER } from "../access/principal.js";
@@ -188,5 +189,5 @@ export class Vhost {
 
 function anonymousOf({ anonymous }: VhostSettings): Principal | undefined {
   if (!anonymous.connect) return undefined;
-  return { user: undefined, permissions: Permissions.of(anonymous.permissions), expires: undefined, info: {} };
+  return { user: undefined, permissions: Permissions.of(anonymous.permissions), expires: undefined, info: NO_INFO };
 }

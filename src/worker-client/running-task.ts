@@ -80,7 +80,19 @@ export class RunningTask {
   }
 
   #given(): WorkerTask {
-    const { attempt, connectionId, deadline, event, id, info = {}, payload, topic, user, wantsAnswer } = this.#task;
+    const {
+      attempt,
+      connectionId,
+      deadline,
+      event,
+      id,
+      info = {},
+      infoJson,
+      payload,
+      topic,
+      user,
+      wantsAnswer,
+    } = this.#task;
     const text = (): string => Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8");
     return {
       id,
@@ -92,6 +104,7 @@ export class RunningTask {
       connectionId,
       user,
       info,
+      infoJson,
       attempt,
       deadline: deadline === undefined ? 0 : Number(deadline.seconds) * 1_000 + Math.floor(deadline.nanos / 1_000_000),
       wantsAnswer,

@@ -17,6 +17,8 @@ export interface WorkerTask {
   /** "" for an anonymous client, and for a backend. */
   readonly user: string;
   readonly info: JsonObject;
+  /** The info as JSON text, in which numbers have all their digits. */
+  readonly infoJson: string;
   /** 1 the first time. */
   readonly attempt: number;
   /** When the asker gives up, in milliseconds since the epoch. */

@@ -1,4 +1,3 @@
-import type { JsonObject } from "../access/principal.js";
 import type { CarillonError } from "../errors.js";
 
 /** What somebody asks workers to do. */
@@ -13,7 +12,8 @@ export interface TaskRequest {
   readonly connectionId: string;
   /** "" for an anonymous client, and for a backend. */
   readonly user: string;
-  readonly info: JsonObject;
+  /** JSON text of an object. */
+  readonly info: string;
   /** When the asker gives up, in milliseconds since the epoch. */
   readonly deadline: number;
   /** False for a trigger: that it is done is all that counts. */

@@ -204,9 +204,7 @@ function ownWordOf(
 
 function offerOf(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "type" | keyof About> {
   const not = header[7];
-  const info = header[13];
-  if (!Array.isArray(not) || typeof info !== "object" || info === null || Array.isArray(info))
-    throw new TypeError("an offer is complete");
+  if (!Array.isArray(not)) throw new TypeError("an offer is complete");
   return {
     left: Math.min(numberOf(header[3]), LONGEST_TIMER),
     attempt: Math.floor(numberOf(header[4])),
@@ -219,7 +217,7 @@ function offerOf(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "
       topic: stringOf(header[10]),
       connectionId: stringOf(header[11]),
       user: stringOf(header[12]),
-      info: info as TaskRequest["info"],
+      info: stringOf(header[13]),
       wantsAnswer: header[14] === true,
     },
     payload,

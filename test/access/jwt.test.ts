@@ -59,7 +59,7 @@ test("the claims become a principal", async () => {
   expect(principal).toMatchObject({
     user: "eve",
     expires: NOW + 60_000,
-    info: { name: "Eve", roles: ["a", 1, null] },
+    info: '{"name":"Eve","roles":["a",1,null]}',
   });
   expect(principal.permissions.grants).toEqual({ join: ["orders.*"], publish: ["chat"] });
   expect(claims["sub"]).toBe("eve");
@@ -74,7 +74,7 @@ test("claims may be called otherwise: in an object, or a URL with dots", async (
   const { principal } = await one.verify(await signed(SECRET, "HS256", claims));
   expect(principal.user).toBe("u1");
   expect(principal.permissions.grants).toEqual({ join: ["a"] });
-  expect(principal.info).toEqual({});
+  expect(principal.info).toBe("{}");
 });
 
 test.each([

@@ -54,7 +54,7 @@ test("a connection token has the claims of rootsocket's sheet, and says whom it 
   const { issuer, verifier } = new Cluster().node("/shop");
   const bearer = {
     user: "eve",
-    info: { name: "Eve" },
+    info: '{ "name":"Eve", "id":1724442618569203714 }',
     permissions: Permissions.of({ join: ["a*"] }),
     sessionExpires: NOW + 3_600_000,
   };
@@ -69,7 +69,7 @@ test("a connection token has the claims of rootsocket's sheet, and says whom it 
     allowClientData: true,
     allowChannelSubscription: true,
     allowChannelAuthorization: true,
-    carillon: { user: "eve", info: { name: "Eve" }, permissions: { join: ["a*"] }, sessionExpires: NOW + 3_600_000 },
+    carillon: { user: "eve", info_json: bearer.info, permissions: { join: ["a*"] }, sessionExpires: NOW + 3_600_000 },
   });
   expect(JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString())).toEqual({
     alg: "HS512",
@@ -77,9 +77,22 @@ test("a connection token has the claims of rootsocket's sheet, and says whom it 
   });
   expect(expires).toBe(NOW + 60_000);
   const { principal, settings } = await verifier.read(token);
-  expect(principal).toMatchObject({ user: "eve", info: { name: "Eve" }, expires: NOW + 3_600_000 });
+  expect(principal).toMatchObject({ user: "eve", info: bearer.info, expires: NOW + 3_600_000 });
   expect(principal.permissions.grants).toEqual({ join: ["a*"] });
   expect(settings).toEqual({ allowClientSend: true, allowChannelSubscription: true, allowChannelAuthorization: true });
+});
+
+test("O13: the info of a token is the text that was given, and an object in it where that says the same", async () => {
+  const { issuer, verifier } = new Cluster().node();
+  const deep = `{"a":${"[".repeat(29)}1.10${"]".repeat(29)}}`;
+  for (const info of ["{}", '{"name":"Eve","on":true}', '{ "name":"Eve"}', '{"a":1,"a":2}', '{"2":1,"1":2}', deep]) {
+    const { token } = await issuer.connection({ info });
+    expect((await verifier.read(token)).principal.info).toBe(info);
+    expect((await verifier.useAccessToken((await issuer.access({ info })).token)).info).toBe(info);
+    const { carillon } = decodeJwt(token) as { readonly carillon: object };
+    const isPlain = JSON.stringify(JSON.parse(info)) === info && info !== deep;
+    expect(carillon).toEqual(isPlain ? { info: JSON.parse(info) as object } : { info_json: info });
+  }
 });
 
 test("a token for nobody in particular has an identity of its own, and rootsocket's defaults", async () => {
@@ -87,7 +100,7 @@ test("a token for nobody in particular has an identity of its own, and rootsocke
   const [one, other] = [await issuer.connection({}), await issuer.connection({})];
   expect(decodeJwt(one.token)["id"]).not.toBe(decodeJwt(other.token)["id"]);
   expect(one.expires).toBe(NOW + 300_000);
-  expect((await verifier.read(one.token)).principal).toMatchObject({ user: undefined, expires: undefined, info: {} });
+  expect((await verifier.read(one.token)).principal).toMatchObject({ user: undefined, expires: undefined, info: "{}" });
   expect((await verifier.read(one.token)).settings.allowClientSend).toBe(false);
 });
 
@@ -129,7 +142,14 @@ test.each([0, 999, 300_001, Number.NaN, Number.POSITIVE_INFINITY, -1])(
 test.each([
   [{ user: "" }, "user"],
   [{ user: "a\nb" }, "user"],
-  [{ info: { x: "x".repeat(5_000) } }, "info"],
+  [{ info: JSON.stringify({ x: "x".repeat(5_000) }) }, "info"],
+  [{ info: "{" }, "info is no JSON"],
+  [{ info: "[]" }, "info is no object"],
+  [{ info: "null" }, "info is no object"],
+  [{ info: '{"a":1e999}' }, "info holds a number that JSON cannot hold"],
+  [{ info: '{"a":["\\ud800"]}' }, "info holds text that is not valid Unicode"],
+  [{ info: '{"\\udc00":1}' }, "info holds text that is not valid Unicode"],
+  [{ info: `{"a":${"[".repeat(30)}${"]".repeat(30)}}` }, "info is nested too deeply"],
   [{ permissions: Permissions.of({ join: Array.from({ length: 1_001 }, (_, n) => `t${n}`) }) }, "permissions"],
   [{ permissions: Permissions.of({ join: Array.from({ length: 900 }, (_, n) => `topic-${n}`) }) }, "longer than 8192"],
 ])("what cannot be read from a token again is not put into it (%#)", async (bearer, text) => {

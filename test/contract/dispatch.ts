@@ -47,7 +47,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["chat"]);
       const deadline = Date.now() + 60_000;
-      const info = { name: "Änn", tags: ["a", 1, null] };
+      const info = '{ "name":"Änn", "tags":["a",1.10,null], "tags":1724442618569203714 }';
       const payload = Uint8Array.from({ length: 256 }, (_, value) => value);
       const fields = { payload, topic: "room-1", connectionId: "c9", user: "ann", info, deadline };
       const { asked, ends, outcome } = ask(near.dispatch, "chat", fields);

@@ -1,4 +1,4 @@
-import type { Member, Presence } from "../../src/presence/presence.js";
+import type { Presence } from "../../src/presence/presence.js";
 import { PLACE, someone, Watcher } from "../presence/support.js";
 
 /** Two nodes' presence, where the driver has that; else the same one twice. */
@@ -45,7 +45,11 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
 
     test("who enters is there at once, and soon on every node, with all that is known", async () => {
       const watcher = watch();
-      const member = someone("c1", "häns", { name: "Häns\n", tags: [1, null, { deep: true }] });
+      const member = someone(
+        "c1",
+        "häns",
+        '{ "name":"Häns\\n", "id":1724442618569203714, "7":1.10, "7":[null,{"deep":1E5}] }',
+      );
       one.enter(PLACE, member, false);
       expect([one.members(PLACE), one.count(PLACE), one.users(PLACE)]).toEqual([[member], 1, 1]);
 
@@ -67,9 +71,9 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
 
     test("who leaves with a farewell is told of with it, and with what was known, on every node", async () => {
       const both = [watch(one), watch()];
-      const kept = { name: "Ann", 7: [1, null], deep: { a: 1 } };
-      const said = JSON.parse('{"name":"Nan","why":"tired","__proto__":{"a":2},"deep":null}') as Member["info"];
-      const merged: unknown = JSON.parse('{"name":"Nan","7":[1,null],"deep":null,"why":"tired","__proto__":{"a":2}}');
+      const kept = '{"name":"Ann","7":[1.10,null],"deep":{"a":1}}';
+      const said = '{"n\\u0061me":"Nan","why":1724442618569203714,"__proto__":{"a":2},"deep":null}';
+      const merged = `{"7":[1.10,null],${said.slice(1)}`;
       one.enter(PLACE, someone("c1", "ann", kept), false);
       one.enter(PLACE, someone("c2", "bob", { name: "Bob" }), false);
       await Promise.all(both.map((watcher) => watcher.counts(2)));
@@ -77,7 +81,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       one.leave(PLACE, "c2");
       await Promise.all(both.map((watcher) => watcher.counts(0)));
       for (const { left } of both) {
-        expect(left.map(({ info }) => JSON.stringify(info))).toEqual([JSON.stringify(merged), '{"name":"Bob"}']);
+        expect(left.map(({ info }) => info)).toEqual([merged, '{"name":"Bob"}']);
         expect(left.map(({ connectionId, user }) => [connectionId, user])).toEqual([
           ["c1", "ann"],
           ["c2", "bob"],
@@ -89,22 +93,22 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       const watcher = watch();
       one.enter(PLACE, someone("c1", "", { name: "Ann" }), false);
       await watcher.counts(1);
-      one.leave(PLACE, "c1", { why: "first" });
+      one.leave(PLACE, "c1", '{"why":"first"}');
       one.enter(PLACE, { ...someone("c1", "", { name: "Nan" }), joined: 5 }, false);
-      one.leave(PLACE, "c1", { why: "last" });
+      one.leave(PLACE, "c1", '{"why":"last"}');
       await watcher.counts(0);
-      expect(watcher.left.map(({ info }) => info)).toEqual([{ name: "Ann", why: "last" }]);
+      expect(watcher.left.map(({ info }) => info)).toEqual(['{"name":"Ann","why":"last"}']);
 
       one.enter(PLACE, someone("c1", "", { name: "Ann" }), false);
       await watcher.counts(1);
-      one.leave(PLACE, "c1", { why: "left" });
+      one.leave(PLACE, "c1", '{"why":"left"}');
       one.enter(PLACE, { ...someone("c1", "", { name: "Nan" }), joined: 6 }, false);
       await watcher.until(() => watcher.here[0]?.joined === 6);
       expect(other.members(PLACE)).toEqual([{ ...someone("c1", "", { name: "Nan" }), joined: 6 }]);
-      one.leave(PLACE, "c2", { why: "was not there" });
+      one.leave(PLACE, "c2", '{"why":"was not there"}');
       one.leave(PLACE, "c1");
       await watcher.counts(0);
-      expect(watcher.left.slice(1).map(({ info }) => info)).toEqual([{ name: "Ann", why: "left" }, { name: "Nan" }]);
+      expect(watcher.left.slice(1).map(({ info }) => info)).toEqual(['{"name":"Ann","why":"left"}', '{"name":"Nan"}']);
     });
 
     test("leaving where one is not does nothing", async () => {
@@ -190,7 +194,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       await watcher.until(() => watcher.here[0]?.user === "bob");
       expect(watcher.told).toEqual([["+c1"], ["-c1", "+c1"]]);
       one.enter(PLACE, someone("c1", "bob", { name: "Bob" }), false);
-      await watcher.until(() => watcher.here[0]?.info["name"] === "Bob");
+      await watcher.until(() => watcher.here[0]?.info === '{"name":"Bob"}');
       expect([other.count(PLACE), other.users(PLACE)]).toEqual([1, 1]);
       expect(other.members(PLACE)).toEqual([someone("c1", "bob", { name: "Bob" })]);
     });

@@ -36,7 +36,7 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     answer({ allow: { user: "bob", info: { vip: true }, topics: ["news"], expires: "2030-01-01T00:00:00.5Z" } });
     expect(await admitted).toEqual({
       user: "bob",
-      info: { vip: true },
+      info: '{"vip":true}',
       topics: ["news"],
       expires: Date.parse("2030-01-01T00:00:00.5Z"),
     });
@@ -90,13 +90,26 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     expect(thrown).toMatchObject({ code: "permission_denied", message: "refused by the backend" });
   });
 
+  test("O13: info that is given as JSON text stays that text", async () => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url);
+    const joined = hooks.onJoin(JOIN);
+    const infoJson = '{ "id":1724442618569203714, "b":1.10, "1":-0 }';
+    (await backend.asked.next()).answer({ allow: { infoJson } });
+    expect(await joined).toMatchObject({ info: infoJson });
+  });
+
   test("join and publish: allowed, changed, and refused with the backend's words", async () => {
     const backend = await start();
     const { hooks } = hooksAt(backend.url);
     const joined = hooks.onJoin(JOIN);
     const join = await backend.asked.next();
     expect(join.request).toMatchObject({
-      client: { user: "ann", info: { name: "Ann", tags: ["a", 1, null] } },
+      client: {
+        user: "ann",
+        info: { name: "Ann", tags: ["a", 1, null], id: 1724442618569203700 },
+        infoJson: CLIENT.info,
+      },
       topics: ["a", "b"],
     });
     join.answer({ allow: { user: "eve", topics: ["c"] } });
@@ -130,6 +143,12 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     ["a user that is none", { user: "a\nb" }],
     ["too many topics", { topics: Array.from({ length: 1_001 }, (_, position) => `t${position}`) }],
     ["too much info", { info: { text: "x".repeat(20_000) } }],
+    ["too much info as JSON", { infoJson: `{"text":"${"x".repeat(20_000)}"}` }],
+    ["info that is no JSON", { infoJson: "{" }],
+    ["info that is no object", { infoJson: "[1]" }],
+    ["info with a number that is none", { infoJson: '{"a":1e999}' }],
+    ["info with half a surrogate pair", { infoJson: '{"a":"\\ud800"}' }],
+    ["info in both forms", { info: {}, infoJson: "{}" }],
   ])("an answer with %s is a failure", async (_what, allow) => {
     const backend = await start();
     const { counts, hooks } = hooksAt(backend.url);

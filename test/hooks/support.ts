@@ -45,7 +45,7 @@ export const CLIENT: Client = {
   vhost: "/",
   connectionId: "node-1",
   user: "ann",
-  info: { name: "Ann", tags: ["a", 1, null] },
+  info: '{"name":"Ann","tags":["a",1.0,null],"id":1724442618569203714}',
   dialect: "native",
   address: "192.0.2.1",
 };
@@ -53,7 +53,7 @@ export const CLIENT: Client = {
 export const JOIN: JoinQuestion = { client: CLIENT, broker: "", topics: ["a", "b"] };
 
 export const CONNECT: ConnectQuestion = {
-  client: { ...CLIENT, user: undefined, info: {} },
+  client: { ...CLIENT, user: undefined, info: "{}" },
   method: "GET",
   uri: "/ws?meta=1&x=y",
   headers: { host: "a", cookie: 'sid=1; theme="dark"; sid=2; odd', "set-cookie": ["a=1", "b=2"] },

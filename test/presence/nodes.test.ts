@@ -112,14 +112,14 @@ test("a farewell whose word was lost is not told; that somebody left, is", async
   for (const id of names(2)) one.presence.enter(PLACE, someone(id, "", { of: id }), false);
   await turns();
   const watcher = new Watcher(two.presence);
-  one.presence.leave(PLACE, "c00000", { why: "heard" });
+  one.presence.leave(PLACE, "c00000", '{"why":"heard"}');
   await turns();
   bus.muted = true;
-  one.presence.leave(PLACE, "c00001", { why: "lost" });
+  one.presence.leave(PLACE, "c00001", '{"why":"lost"}');
   await turns();
   bus.muted = false;
   await pass(1_000);
-  expect(watcher.left.map(({ info }) => info)).toEqual([{ of: "c00000", why: "heard" }, { of: "c00001" }]);
+  expect(watcher.left.map(({ info }) => info)).toEqual(['{"of":"c00000","why":"heard"}', '{"of":"c00001"}']);
   expect(watcher.faults).toEqual([]);
 });
 

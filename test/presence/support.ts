@@ -14,8 +14,9 @@ export interface PresenceNode extends TestMember {
 
 export const PLACE: Place = { vhost: "/", broker: "memory", topic: "room" };
 
-export function someone(connectionId: string, user = "", info: Member["info"] = {}): Member {
-  return { connectionId, user, info, joined: 1_732_000_000_123 };
+export function someone(connectionId: string, user = "", info: object | string = {}): Member {
+  const text = typeof info === "string" ? info : JSON.stringify(info);
+  return { connectionId, user, info: text, joined: 1_732_000_000_123 };
 }
 
 /** A node with presence; it is stopped after the test. */

@@ -17,7 +17,8 @@ test("K1: a worker says hello, is welcomed, gets a task with all that is known o
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["chat/*"] });
   const deadline = Date.now() + 60_000;
-  const { asked, outcome } = ask(node.dispatch, "chat/say", { topic: "room", deadline, info: { deep: { list: [1] } } });
+  const info = '{ "deep":{"list":[1]}, "id":1724442618569203714 }';
+  const { asked, outcome } = ask(node.dispatch, "chat/say", { topic: "room", deadline, info });
   const task = await worker.task();
   expect(task).toMatchObject({
     id: asked.taskId,
@@ -25,7 +26,8 @@ test("K1: a worker says hello, is welcomed, gets a task with all that is known o
     topic: "room",
     connectionId: "c1",
     user: "ann",
-    info: { deep: { list: [1] } },
+    info: { deep: { list: [1] }, id: 1724442618569203700 },
+    infoJson: info,
     attempt: 1,
     wantsAnswer: true,
   });

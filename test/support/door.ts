@@ -96,7 +96,7 @@ export class TestDoor {
   admitted(arrival: Arrival, topics: readonly string[] = []): Admitted {
     this.arrivals.push(arrival);
     return {
-      principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: {} },
+      principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: "{}" },
       topics,
       introduce: () => Promise.resolve(undefined),
       introduced: true,

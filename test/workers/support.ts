@@ -109,7 +109,7 @@ export function requestOf(event: string, fields: Partial<TaskRequest> = {}): Tas
     topic: "",
     connectionId: "c1",
     user: "ann",
-    info: { name: "Ann" },
+    info: '{"name":"Ann"}',
     deadline: Date.now() + 60_000,
     wantsAnswer: true,
     ...fields,

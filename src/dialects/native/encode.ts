@@ -37,7 +37,7 @@ export function answerText(
 ): string {
   const result = outcome.ok ? outcome.result : undefined;
   if (result?.kind === "part") return partText(result, id);
-  const payload = JSON.stringify(result?.kind === "present" ? presentPayload(result) : topics);
+  const payload = result?.kind === "present" ? presentPayload(result) : JSON.stringify(topics);
   const begin = `{"topic":"${outcome.ok ? "@" : "#"}${command}","payload":${payload}`;
   if (id === undefined) return `${begin}}`;
   return `${begin},"id":${id}${outcome.ok ? leftText(result) : failureText(outcome.error)}}`;
@@ -65,20 +65,25 @@ function partText({ more, payload }: Extract<Result, { kind: "part" }>, id: stri
   return `${messageBegin("@call")}${payloadText(payload)}${idText(id)}${more ? ',"more":true' : ""}}`;
 }
 
-function presentPayload({ count, members, more, topic, users }: PresentResult): object {
-  const listed = members.map(memberOf);
-  return more ? { topic, count, users, members: listed, more } : { topic, count, users, members: listed };
+function presentPayload({ count, members, more, topic, users }: PresentResult): string {
+  const begin = `{"topic":${JSON.stringify(topic)},"count":${count},"users":${users}`;
+  return `${begin},"members":[${membersText(members)}]${more ? ',"more":true' : ""}}`;
 }
 
 /** Who has come and gone. Of those who have gone nobody needs to be told what is known of them. */
 function presenceText({ count, joined, left, topic }: PresenceNews): string {
   const gone = left.map(({ connectionId, user }) => ({ connection: connectionId, user }));
-  const payload = { topic, count, joined: joined.map(memberOf), left: gone };
-  return JSON.stringify({ topic: "@presence", payload });
+  const begin = JSON.stringify({ topic: "@presence", payload: { topic, count } }).slice(0, -2);
+  return `${begin},"joined":[${membersText(joined)}],"left":${JSON.stringify(gone)}}}`;
 }
 
-function memberOf({ connectionId, info, user }: Present): object {
-  return { connection: connectionId, user, info };
+/** The info has the digits that its author gave it. */
+function membersText(members: readonly Present[]): string {
+  return members
+    .map(({ connectionId, info, user }) => {
+      return `{"connection":${JSON.stringify(connectionId)},"user":${JSON.stringify(user)},"info":${info}}`;
+    })
+    .join(",");
 }
 
 /** What was done on the client's behalf reads as the answer to the command that it did not send. */

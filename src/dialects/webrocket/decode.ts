@@ -1,6 +1,7 @@
-import type { Command, JoinCommand } from "../../commands/command.js";
+import type { Command } from "../../commands/command.js";
+import { jsonFault } from "../../util/json-fault.js";
 import { firstName, valueText } from "../../util/raw-json.js";
-import { type Fields, isObject, jsonText, parseJson } from "../json.js";
+import { type Fields, isObject, parseJson } from "../json.js";
 import { hasMembers, isChannelName } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
 
@@ -12,8 +13,6 @@ export type Decoded =
 /** Says what is wrong by its code. @param written - the value as JSON text, worked out where it is wanted */
 type Build = (fields: Fields, written: () => string) => Command | WebrocketCode;
 
-type Info = NonNullable<JoinCommand["info"]>;
-
 /**
  * Most bytes that the others are told of a member, as JSON: as much as a token may say of a user. All nodes hold it for as
  * long as it is there.
@@ -24,8 +23,8 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ["auth", ({ token }) => (isText(token) ? { kind: "authenticate", token } : 400)],
   [
     "subscribe",
-    ({ channel, data, hidden }) => {
-      const info = infoOf(data);
+    ({ channel, data, hidden }, written) => {
+      const info = infoOf(data, () => valueText(written(), "data"));
       if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
       if (!isChannelName(channel)) return 454;
       const members = hasMembers(channel);
@@ -45,8 +44,8 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
   [
     "unsubscribe",
-    ({ channel, data }) => {
-      const farewell = infoOf(data);
+    ({ channel, data }, written) => {
+      const farewell = infoOf(data, () => valueText(written(), "data"));
       if (!isText(channel) || farewell === undefined) return 400;
       if (!isChannelName(channel)) return 454;
       return { kind: "leave", broker: "", topics: [channel], strict: true, farewell };
@@ -76,8 +75,8 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ["pong", () => ({ kind: "idle" })],
   [
     "close",
-    (fields) => {
-      const farewell = infoOf(fields);
+    (fields, written) => {
+      const farewell = infoOf(fields, written);
       return farewell === undefined ? 400 : { kind: "close", farewell };
     },
   ],
@@ -100,11 +99,14 @@ function payloadOf(data: unknown, written: () => string): Uint8Array {
   return Buffer.from(isObject(data) ? (valueText(written(), "data") ?? "{}") : "{}");
 }
 
-/** Data about a member; none where it is no object. @returns undefined for too much */
-function infoOf(data: unknown): Info | undefined {
-  if (!isObject(data)) return {};
-  const text = jsonText(data);
-  return text === undefined || Buffer.byteLength(text) > MOST_INFO ? undefined : (data as Info);
+/**
+ * Data about a member, as the client has written it; `{}` where it is no object.
+ * @returns undefined for too much, and for a value that cannot be told to everybody
+ */
+function infoOf(data: unknown, written: () => string | undefined): string | undefined {
+  if (!isObject(data)) return "{}";
+  const text = written() ?? "{}";
+  return Buffer.byteLength(text) > MOST_INFO || jsonFault(data) !== undefined ? undefined : text;
 }
 
 function isText(value: unknown): value is string {

@@ -5,7 +5,7 @@ import { toSessionUuid } from "../../core/session-uuid.js";
 import { mapConnectionTopic } from "../../core/user-topic.js";
 import { membersText } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
-import { jsonText, payloadValue } from "../json.js";
+import { payloadValue } from "../json.js";
 import { hasMembers, isPrivate } from "./channel.js";
 
 /** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */
@@ -38,7 +38,7 @@ export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outc
   if (!hasMembers(channel)) return subscribedText(channel, uid);
   const answer = subscribedText(channel, uid, result?.kind === "among" ? subscribersText(result) : ',"subscribers":[]');
   if (command.hidden === true) return answer;
-  return [answer, memberText(":memberJoined", channel, { user: uid, info: command.info ?? {} })];
+  return [answer, memberText(":memberJoined", channel, { user: uid, info: command.info ?? "{}" })];
 }
 
 /** Most bytes of those who were there, as JSON. */
@@ -105,8 +105,8 @@ function memberText(event: string, channel: string, { info, user }: Pick<Present
 }
 
 /** What is known of a member, but for what Carillon says itself. */
-function told(info: object, without: readonly string[]): string {
-  return membersText(jsonText(info) ?? "{}", without);
+function told(info: string, without: readonly string[]): string {
+  return membersText(info, without);
 }
 
 /** A payload that is no JSON object is the member `data` of one. */

@@ -73,7 +73,7 @@ function facts(id: string, userAgent = ""): ConnectionFacts {
     id,
     node: "n1",
     user: null,
-    info: {},
+    info: "{}",
     dialect: "rootsocket",
     address: "127.0.0.1",
     userAgent,

@@ -104,7 +104,7 @@ test("X3: commands are what the core knows", () => {
     topics: ["presence-c"],
     hidden: true,
     presence: true,
-    info: { a: 1 },
+    info: '{"a":1}',
     listed: true,
   });
   expect(received(conversation, { subscribe: { channel: "private-c" } }).command).toEqual({
@@ -112,11 +112,33 @@ test("X3: commands are what the core knows", () => {
     topics: ["private-c"],
     hidden: false,
     presence: undefined,
-    info: {},
+    info: "{}",
     listed: false,
   });
   expect(received(conversation, { pong: {} }).command).toEqual({ kind: "idle" });
 });
+
+function commandOf(text: string) {
+  const decoded = open().receive(text);
+  if (decoded.kind !== "command") throw new Error("refused");
+  return decoded.command;
+}
+
+test("X9, O13: data about a member is the text that was sent", () => {
+  const data = '{ "id":1724442618569203714, "b":1.10, "1":-0, "b":"\\u00e9" }';
+  const channel = '"channel":"presence-c"';
+  expect(commandOf(`{"subscribe":{"data":1,${channel},"data" : ${data} }}`)).toMatchObject({ info: data });
+  expect(commandOf(`{"unsubscribe":{"data":${data},${channel}}}`)).toMatchObject({ farewell: data });
+  expect(commandOf(`{"close": ${data} }`)).toMatchObject({ farewell: data });
+});
+
+test.each(["1e999", '"\\ud800"', `${"[".repeat(30)}${"]".repeat(30)}`])(
+  "X9: data about a member that cannot be told to everybody is refused: %s",
+  (value) => {
+    const subscribe = `{"subscribe":{"channel":"presence-c","data":{"a":${value}}}}`;
+    expect(open().receive(subscribe)).toEqual({ kind: "refused", answer: told(400, "Bad request") });
+  },
+);
 
 test("X2: who has authenticated before, as whomever, does so anew; a token that was not good does not count", () => {
   const conversation = open();
@@ -163,7 +185,7 @@ test("X5, X6: no event of a worker begins with a colon", () => {
 });
 
 function present(number: number, info: object = {}): Present {
-  return { connectionId: `${number}`, user: `u${number}`, info };
+  return { connectionId: `${number}`, user: `u${number}`, info: JSON.stringify(info) };
 }
 
 /** What a client is told that has joined where these were. */
@@ -199,7 +221,7 @@ describe("X3: those who were there", () => {
 });
 
 test("X8: who has come back as somebody else has left before", () => {
-  const member = { connectionId: ID, info: {} };
+  const member = { connectionId: ID, info: "{}" };
   const change = {
     topic: "presence-c",
     count: 1,

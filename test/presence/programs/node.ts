@@ -29,7 +29,11 @@ async function main(): Promise<void> {
     for (const { connectionId } of joined) say(`+${connectionId}`);
   });
   for (let number = 0; number < Number(members); number += 1) {
-    presence.enter(place, { connectionId: `${node}-${number}`, user: `u${number % 100}`, info: {}, joined: 1 }, false);
+    presence.enter(
+      place,
+      { connectionId: `${node}-${number}`, user: `u${number % 100}`, info: "{}", joined: 1 },
+      false,
+    );
   }
 }
 

@@ -36,7 +36,7 @@ let seat: WorkerSeat | undefined;
 
 function ask(event: string, wantsAnswer: boolean): void {
   const deadline = Date.now() + 60_000;
-  const request = { vhost: "/", event, payload: Buffer.from(event), topic: "", connectionId: "", user: "", info: {} };
+  const request = { vhost: "/", event, payload: Buffer.from(event), topic: "", connectionId: "", user: "", info: "{}" };
   dispatch.ask(
     { ...request, deadline, wantsAnswer },
     {
