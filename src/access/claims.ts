@@ -10,6 +10,10 @@ export interface ClaimNames {
   readonly user: string;
   readonly permissions: string;
   readonly info: string;
+  /** When the token was issued: seconds since the epoch, or ISO 8601. Undefined: no claim tells. */
+  readonly issued_at?: string | undefined;
+  /** For how many seconds from then it is good. */
+  readonly expires_in?: string | undefined;
 }
 
 export const DEFAULT_CLAIMS: ClaimNames = { user: "sub", permissions: "permissions", info: "info" };

@@ -8,6 +8,9 @@ import { JwksKeys, type JwksTimes } from "./jwks.js";
 import { ASYMMETRIC, checkAlgorithms, readPublicKey, readSecret, type VerificationKey } from "./jwt-key.js";
 import { refusalOf } from "./jwt-refusal.js";
 import { MAX_TOKEN, readJwt, refusal } from "./jwt-text.js";
+import { expiryOf } from "./jwt-times.js";
+import { type BitGrants, PermissionBits } from "./permission-bits.js";
+import type { Permissions } from "./permissions.js";
 import type { Principal } from "./principal.js";
 import { RecentMap } from "./recent-map.js";
 
@@ -26,6 +29,12 @@ export interface JwtOptions {
   /** How far the issuer's clock may be from ours, in milliseconds; 0 when left out. */
   readonly leeway?: number | undefined;
   readonly claims?: Partial<ClaimNames> | undefined;
+  /** Whether a token has to end; true when left out. */
+  readonly requireExp?: boolean | undefined;
+  /** Whether the user may be an integer, whose digits are the user's id. */
+  readonly integerUser?: boolean | undefined;
+  /** Rights of tokens whose permissions are an integer; undefined: such tokens are refused. */
+  readonly permissionBits?: BitGrants | undefined;
   /** Takes secrets shorter than RFC 7518 §3.2 asks for, where another system has chosen them. */
   readonly allowShortSecret?: boolean | undefined;
   readonly jwksTimes?: Partial<JwksTimes> | undefined;
@@ -33,21 +42,24 @@ export interface JwtOptions {
 
 /** What a verified token says. */
 export interface VerifiedJwt {
-  readonly principal: Principal & { readonly user: string; readonly expires: number };
+  readonly principal: Principal & { readonly user: string };
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
+/** The number of a user, without a sign, a fraction or an exponent. */
+const USER_NUMBER = /^\d+$/;
+
 /** Tokens that are remembered: clients come again with the same, and checking a signature costs up to 0.3 ms. */
 const MAX_REMEMBERED = 2_000;
-
-/** The last moment that a Date knows, in seconds. */
-const LAST_SECOND = 8.64e12;
 
 /** Checks the tokens of one issuer. */
 export class JwtVerifier {
   readonly #clock: Clock;
   readonly #leeway: number;
   readonly #claims: ClaimNames;
+  readonly #requireExp: boolean;
+  readonly #integerUser: boolean;
+  readonly #bits: PermissionBits | undefined;
   readonly #options: JWTVerifyOptions;
   readonly #key: VerificationKey | undefined;
   readonly #jwks: JwksKeys | undefined;
@@ -67,6 +79,9 @@ export class JwtVerifier {
     this.#clock = clock;
     this.#leeway = leeway;
     this.#claims = { ...DEFAULT_CLAIMS, ...options.claims };
+    this.#requireExp = options.requireExp ?? true;
+    this.#integerUser = options.integerUser === true;
+    this.#bits = bitsOf(options.permissionBits);
     let algorithms = wanted ?? ASYMMETRIC;
     if (jwksUrl === undefined) {
       const found =
@@ -81,7 +96,7 @@ export class JwtVerifier {
     }
     this.#options = {
       algorithms: [...algorithms],
-      requiredClaims: ["exp"],
+      requiredClaims: this.#requireExp && this.#claims.expires_in === undefined ? ["exp"] : [],
       clockTolerance: leeway / 1_000,
       ...(issuer === undefined ? {} : { issuer: typeof issuer === "string" ? issuer : [...issuer] }),
       ...(audience === undefined ? {} : { audience: typeof audience === "string" ? audience : [...audience] }),
@@ -111,7 +126,8 @@ export class JwtVerifier {
     const digest = createHash("sha256").update(token).digest("base64url");
     const remembered = this.#remembered.get(digest);
     if (remembered !== undefined) {
-      if (remembered.principal.expires > this.#clock.now()) return remembered;
+      const { expires } = remembered.principal;
+      if (expires === undefined || expires > this.#clock.now()) return remembered;
       this.#remembered.delete(digest);
     }
     const generation = this.#generation;
@@ -143,26 +159,46 @@ export class JwtVerifier {
   }
 
   #principalOf(claims: Readonly<Record<string, unknown>>, text: string): VerifiedJwt["principal"] {
-    const { exp, iat } = claims;
-    if (typeof exp !== "number" || exp > LAST_SECOND) throw refusal("its time of expiry (exp) cannot be");
-    if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > this.#clock.now() + this.#leeway)) {
-      throw refusal("it was issued in the future (iat)");
-    }
-    const { info, permissions, user } = this.#claims;
+    const times = { names: this.#claims, requireExp: this.#requireExp, now: this.#clock.now(), leeway: this.#leeway };
+    const expires = expiryOf(claims, times);
+    const { info } = this.#claims;
     try {
       return {
-        user: readUser(claimAt(claims, user), user),
-        permissions: readPermissions(claimAt(claims, permissions), permissions),
+        user: this.#userOf(claims, text),
+        permissions: this.#permissionsOf(claims, text),
         info: readInfo(claimAt(claims, info), info, claimTextAt(claims, text, info)),
-        expires: exp * 1_000 + this.#leeway,
+        expires,
       };
     } catch (error) {
       throw refusal(CarillonError.from(error).message, error);
     }
   }
 
+  #userOf(claims: Readonly<Record<string, unknown>>, text: string): string {
+    const { user } = this.#claims;
+    const value = claimAt(claims, user);
+    const digits = this.#integerUser && typeof value === "number" ? claimTextAt(claims, text, user) : undefined;
+    return readUser(digits !== undefined && USER_NUMBER.test(digits) ? digits : value, user);
+  }
+
+  #permissionsOf(claims: Readonly<Record<string, unknown>>, text: string): Permissions {
+    const { permissions } = this.#claims;
+    const value = claimAt(claims, permissions);
+    return this.#bits?.read(value, claimTextAt(claims, text, permissions) ?? "") ?? readPermissions(value, permissions);
+  }
+
   #forget(): void {
     this.#generation += 1;
     this.#remembered.clear();
+  }
+}
+
+/** @throws CarillonError invalid_argument, naming the setting */
+function bitsOf(grants: BitGrants | undefined): PermissionBits | undefined {
+  if (grants === undefined) return undefined;
+  try {
+    return new PermissionBits(grants);
+  } catch (error) {
+    throw new CarillonError("invalid_argument", `permission_bits: ${CarillonError.from(error).message}`);
   }
 }

@@ -7,6 +7,7 @@ import { BroadcasterAuthenticator } from "./broadcaster-jwt.js";
 import type { ClaimNames } from "./claims.js";
 import { type JwtOptions, JwtVerifier } from "./jwt.js";
 import type { Leases } from "./leases.js";
+import type { BitGrants } from "./permission-bits.js";
 import { type Grants, Permissions } from "./permissions.js";
 import { RootsocketAuthenticator } from "./rootsocket-authenticator.js";
 import type { ConnectionSettings } from "./token-claims.js";
@@ -29,6 +30,9 @@ export interface JwtSettings {
   /** Milliseconds. */
   readonly leeway: number;
   readonly claims: ClaimNames;
+  readonly require_exp?: boolean | undefined;
+  readonly integer_user?: boolean | undefined;
+  readonly permission_bits?: BitGrants | undefined;
 }
 
 /** What it says of who gets in. */
@@ -112,6 +116,9 @@ export function jwtOptionsOf(settings: JwtSettings): JwtOptions {
     claims,
     issuer,
     leeway,
+    requireExp: settings.require_exp,
+    integerUser: settings.integer_user,
+    permissionBits: settings.permission_bits,
     jwksUrl: jwks_url,
     secret: settings.secret ?? contentOf("jwt.secret_file", settings.secret_file),
     publicKey: settings.public_key ?? contentOf("jwt.public_key_file", settings.public_key_file),

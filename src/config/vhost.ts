@@ -88,6 +88,9 @@ function hasNoUser(text: string): boolean {
 const KEY_SOURCES = ["secret", "secret_file", "public_key", "public_key_file", "jwks_url"] as const;
 const oneKeySource = atMostOne(...KEY_SOURCES);
 
+/** Bits that are set in an integer, as a decimal number. */
+const permissionBits = z.string().regex(/^[1-9]\d{0,99}$/, "expected bits as a decimal number, such as 8");
+
 const jwt = z
   .strictObject({
     algorithms: z.array(z.string()).min(1).optional(),
@@ -104,8 +107,16 @@ const jwt = z
         user: z.string().min(1).default("sub"),
         permissions: z.string().min(1).default("permissions"),
         info: z.string().min(1).default("info"),
+        issued_at: z.string().min(1).optional(),
+        expires_in: z.string().min(1).optional(),
+      })
+      .refine(({ expires_in, issued_at }) => (expires_in === undefined) === (issued_at === undefined), {
+        message: "issued_at and expires_in are given together",
       })
       .prefault({}),
+    require_exp: z.boolean().default(true),
+    integer_user: z.boolean().default(false),
+    permission_bits: z.record(permissionBits, permissions).optional(),
   })
   .refine(oneKeySource.check, { message: oneKeySource.message })
   .refine((settings) => KEY_SOURCES.some((key) => settings[key] !== undefined), {

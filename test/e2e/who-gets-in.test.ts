@@ -49,6 +49,13 @@ test("A3: one whose store holds a key does not say so", async () => {
   expect(log.map(({ msg }) => msg)).not.toContain(NOBODY_ASKED);
 });
 
+test("A5: a node tells which vhosts accept tokens that do not end", async () => {
+  const secret = "0123456789abcdef".repeat(4);
+  const vhosts = { "/": { jwt: { secret } }, "/shop": { jwt: { secret, require_exp: false } } };
+  const told = (await logOf({ vhosts })).filter(({ msg }) => msg.startsWith("tokens that do not end are accepted"));
+  expect(told.map((record) => record.vhosts)).toEqual([["/shop"]]);
+});
+
 test.each<[string, ConfigInput, readonly string[] | undefined]>([
   ["keys alone", { ...EVERYWHERE, vhosts: { "/": { keys: [KEY] }, "/shop": {} } }, ["/", "/shop"]],
   ["on loopback", { vhosts: { "/": { keys: [KEY] } } }, undefined],

@@ -1,0 +1,68 @@
+import type { ClaimNames } from "./claims.js";
+import { claimAt } from "./claims.js";
+import { refusal } from "./jwt-text.js";
+
+/** The last moment that a Date knows, in seconds. */
+const LAST_SECOND = 8.64e12;
+
+/** ISO 8601, as most languages write it; without a zone it is UTC. */
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/;
+
+interface TimeOptions {
+  readonly names: ClaimNames;
+  readonly requireExp: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Milliseconds. */
+  readonly leeway: number;
+}
+
+/**
+ * When a token ends, leeway included: by `exp`, and by the claims of issue and duration where the settings name them; the earlier of
+ * both. `exp` itself has been held against the clock already.
+ * @returns milliseconds since the epoch; undefined for a token that does not end
+ * @throws CarillonError unauthenticated
+ */
+export function expiryOf(claims: Readonly<Record<string, unknown>>, options: TimeOptions): number | undefined {
+  const { leeway, now, requireExp } = options;
+  const { exp, iat } = claims;
+  if (exp !== undefined && (typeof exp !== "number" || exp > LAST_SECOND)) {
+    throw refusal("its time of expiry (exp) cannot be");
+  }
+  if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + leeway)) {
+    throw refusal("it was issued in the future (iat)");
+  }
+  const ends = [exp, endOfDuration(claims, options)].filter((second) => second !== undefined);
+  if (ends.length === 0) {
+    if (requireExp) throw refusal("it has no time of expiry (exp)");
+    return undefined;
+  }
+  return Math.min(...ends) * 1_000 + leeway;
+}
+
+/** In seconds since the epoch; undefined where the token, or the settings, have no such claims. */
+function endOfDuration(
+  claims: Readonly<Record<string, unknown>>,
+  { leeway, names, now }: TimeOptions,
+): number | undefined {
+  const { expires_in, issued_at } = names;
+  if (expires_in === undefined || issued_at === undefined) return undefined;
+  const [duration, issued] = [claimAt(claims, expires_in), claimAt(claims, issued_at)];
+  if (duration === undefined && issued === undefined) return undefined;
+  if (typeof duration !== "number" || duration < 0) throw refusal(`${expires_in} is not a number of seconds`);
+  const begin = secondOf(issued);
+  if (begin === undefined) throw refusal(`${issued_at} is neither a number of seconds nor a time in ISO 8601`);
+  if (begin * 1_000 > now + leeway) throw refusal(`it was issued in the future (${issued_at})`);
+  const end = begin + duration;
+  if (end > LAST_SECOND) throw refusal(`its time of expiry (${expires_in}) cannot be`);
+  if (end * 1_000 + leeway <= now) throw refusal("it has expired");
+  return end;
+}
+
+function secondOf(moment: unknown): number | undefined {
+  if (typeof moment === "number") return moment;
+  const zone = typeof moment === "string" ? MOMENT.exec(moment) : null;
+  if (zone === null) return undefined;
+  const time = Date.parse(zone[1] === undefined ? `${zone[0]}Z` : zone[0]);
+  return Number.isNaN(time) ? undefined : time / 1_000;
+}

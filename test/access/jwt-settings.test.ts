@@ -1,0 +1,124 @@
+import { type JwtOptions, JwtVerifier } from "../../src/access/jwt.js";
+import { clockAt, NOW, raw, SECOND, SECRET } from "./jwts.js";
+
+/** A token with these claims, as their JSON text. */
+function token(claims: object | string): string {
+  return raw('{"alg":"HS256"}', typeof claims === "string" ? claims : JSON.stringify(claims));
+}
+
+function verify(claims: object | string, options: Partial<JwtOptions>, clock = clockAt()) {
+  return new JwtVerifier({ secret: SECRET, ...options }, clock).verify(token(claims));
+}
+
+/** Names of the claims that another application chose. */
+const CLAIMS = { user: "id", issued_at: "issued_at", expires_in: "expires_in" };
+const iso = (offset: number): string => new Date(NOW + offset).toISOString();
+
+describe("A5: users that are integers", () => {
+  test("A5: an integer is a user where the settings say so, with all its digits", async () => {
+    const options = { integerUser: true, claims: { user: "id" } };
+    const claims = `{"id":607637793107345431,"exp":${SECOND + 60}}`;
+    expect(await verify(claims, options)).toMatchObject({ principal: { user: "607637793107345431" } });
+    const nested = `{"a":{"b":"x","c":123456789012345678901},"exp":${SECOND + 60}}`;
+    const { principal } = await verify(nested, { ...options, claims: { user: "a.c" } });
+    expect(principal.user).toBe("123456789012345678901");
+    await expect(verify(claims, { claims: { user: "id" } })).rejects.toThrow("id is no string");
+  });
+
+  test.each(["1.0", "1E5", "-1", "true", "[1]", "1e400"])("A5: %s is no user", async (text) => {
+    const claims = `{"sub":${text},"exp":${SECOND + 60}}`;
+    await expect(verify(claims, { integerUser: true })).rejects.toThrow("sub is no string");
+  });
+});
+
+describe("A5: tokens without an end", () => {
+  test("A5: are accepted where the settings say so, and still end where they say when", async () => {
+    const clock = clockAt();
+    expect(await verify({ sub: "eve" }, { requireExp: false }, clock)).toMatchObject({
+      principal: { expires: undefined },
+    });
+    const { principal } = await verify({ sub: "eve", exp: SECOND + 60 }, { requireExp: false });
+    expect(principal.expires).toBe(NOW + 60_000);
+    await expect(verify({ sub: "eve", exp: SECOND - 60 }, { requireExp: false })).rejects.toThrow("it has expired");
+    await expect(verify({ sub: "eve", exp: "never" }, { requireExp: false })).rejects.toThrow("exp");
+    await expect(verify({ sub: "eve" }, {})).rejects.toThrow("it has no exp");
+  });
+
+  test("A5: are remembered, as others are", async () => {
+    const verifier = new JwtVerifier({ secret: SECRET, requireExp: false }, clockAt());
+    const text = token({ sub: "eve" });
+    expect(await verifier.verify(text)).toBe(await verifier.verify(text));
+  });
+});
+
+describe("A5: the claims of issue and duration", () => {
+  const options = { claims: CLAIMS, leeway: 1_000 };
+
+  test.each<[string, unknown]>([
+    ["seconds", SECOND - 10],
+    ["ISO 8601", iso(-10_000)],
+    ["without a zone", iso(-10_000).replace("Z", "")],
+    ["microseconds", iso(-10_000).replace("Z", "000")],
+    ["a zone", iso(3_590_000).replace("Z", "+01:00")],
+  ])("A5: end a token (%s)", async (_, issued_at) => {
+    const { principal } = await verify({ id: "eve", issued_at, expires_in: 60 }, options);
+    expect(principal.expires).toBe(NOW + 51_000);
+  });
+
+  test("A5: the earlier end counts where there is an exp, too", async () => {
+    const claims = { id: "eve", issued_at: SECOND, expires_in: 60 };
+    expect((await verify({ ...claims, exp: SECOND + 30 }, options)).principal.expires).toBe(NOW + 31_000);
+    expect((await verify({ ...claims, exp: SECOND + 90 }, options)).principal.expires).toBe(NOW + 61_000);
+    expect((await verify({ id: "eve", exp: SECOND + 30 }, options)).principal.expires).toBe(NOW + 31_000);
+  });
+
+  test.each<[object, string]>([
+    [{ issued_at: SECOND - 100, expires_in: 60 }, "it has expired"],
+    [{ issued_at: SECOND + 10, expires_in: 60 }, "in the future (issued_at)"],
+    [{ issued_at: SECOND }, "expires_in is not a number"],
+    [{ expires_in: 60 }, "issued_at is neither"],
+    [{ issued_at: "yesterday", expires_in: 60 }, "issued_at is neither"],
+    [{ issued_at: "2023-13-45T00:00:00", expires_in: 60 }, "issued_at is neither"],
+    [{ issued_at: SECOND, expires_in: -1 }, "expires_in is not a number"],
+    [{ issued_at: SECOND, expires_in: "60" }, "expires_in is not a number"],
+    [{ issued_at: SECOND, expires_in: 1e300 }, "cannot be"],
+    [{ issued_at: null, expires_in: null }, "expires_in is not a number"],
+    [{}, "it has no time of expiry"],
+  ])("A5: refuses %j", async (claims, text) => {
+    await expect(verify({ id: "eve", ...claims }, options)).rejects.toThrow(text);
+  });
+});
+
+describe("A7: permissions as an integer", () => {
+  const permissionBits = { 2: { join: ["news"] }, 16: { join: ["chat-*"], call: ["e"] }, 18: { publish: ["both"] } };
+  const options = { permissionBits };
+  const grants = async (permissions: string): Promise<object> =>
+    (await verify(`{"sub":"eve","exp":${SECOND + 60},"permissions":${permissions}}`, options)).principal.permissions
+      .grants;
+
+  test.each([
+    ["0", {}],
+    ["274", { join: ["news", "chat-*"], call: ["e"], publish: ["both"] }],
+    ["2", { join: ["news"] }],
+    ["16", { join: ["chat-*"], call: ["e"] }],
+    ['"18446744073709551634"', { join: ["news", "chat-*"], call: ["e"], publish: ["both"] }],
+    ["18446744073709551618", { join: ["news"] }],
+    ['{"join":["a"]}', { join: ["a"] }],
+    ["null", {}],
+  ])("A7: %s", async (permissions, expected) => {
+    expect(await grants(permissions)).toEqual(expected);
+  });
+
+  test.each(["-2", "1.5", "1e3", '"x"', "true", "[2]"])("A7: %s is refused", async (permissions) => {
+    await expect(grants(permissions)).rejects.toThrow("permissions is no object");
+  });
+
+  test("A7: without the setting an integer is refused, and settings that cannot be are named", async () => {
+    await expect(verify({ sub: "eve", exp: SECOND + 60, permissions: 2 }, {})).rejects.toThrow(
+      "permissions is no object",
+    );
+    expect(() => new JwtVerifier({ secret: SECRET, permissionBits: { 1: { join: ["re:("] } } }, clockAt())).toThrow(
+      "permission_bits: permission join",
+    );
+  });
+});
