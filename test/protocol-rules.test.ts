@@ -3,9 +3,9 @@ import { join } from "node:path";
 
 /** Every rule of a dialect is named in the title of a test that shows it, and no title names one that there is not. */
 
-const RULE = /\b[BSXID]\d+\b/g;
+const RULE = /\b[BSXIDG]\d+\b/g;
 
-const rules = [...readFileSync(join(__dirname, "../PROTOCOL.md"), "utf8").matchAll(/^\| ([BSXID]\d+) \|/gm)].map(
+const rules = [...readFileSync(join(__dirname, "../PROTOCOL.md"), "utf8").matchAll(/^\| ([BSXIDG]\d+) \|/gm)].map(
   ([, rule = ""]) => rule,
 );
 

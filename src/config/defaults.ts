@@ -159,6 +159,11 @@ webrocket:
 socketio:
   path: /socket.io/
 
+# Where PHP applications publish by RoadRunner's RPC (goridge): a TCP port of this machine or a Unix socket, each for one
+# vhost. There are no keys, so other addresses need insecure: true. RoadRunner's own port, 6001, is the default of grpc.
+#   roadrunner: { listen: tcp://127.0.0.1:6002, vhost: / }       # or a list: [{ listen: unix:///run/carillon.sock }]
+roadrunner: []
+
 # What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; file, in a
 # folder of this node's own; or nats, for all nodes (needs JetStream; replicas: servers of a NATS cluster that keep it).
 #   store: { driver: file, path: /var/lib/carillon }

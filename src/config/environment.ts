@@ -16,7 +16,7 @@ const SHORT_FORMS = [
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 
 /** Maps of things: no variable could hold one. */
-const IN_FILES_ONLY = ["vhosts", "store"];
+const IN_FILES_ONLY = ["vhosts", "store", "roadrunner"];
 
 /** Settings by the name of their variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
 const VARIABLES = new Map(

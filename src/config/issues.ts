@@ -10,7 +10,7 @@ export function describeIssues(error: z.ZodError, within: readonly string[] = []
   return error.issues.flatMap((issue) => lines(issue, within)).join("\n");
 }
 
-function lines(issue: z.core.$ZodIssue, within: readonly string[]): string[] {
+function lines(issue: z.core.$ZodIssue, within: readonly PropertyKey[]): string[] {
   const path = [...within, ...issue.path];
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(path);
@@ -20,5 +20,14 @@ function lines(issue: z.core.$ZodIssue, within: readonly string[]): string[] {
       return `${[...path, key].join(".")}: unknown key${hint}`;
     });
   }
+  if (issue.code === "invalid_union") {
+    const [closest = []] = issue.errors.toSorted((a, b) => depth(b) - depth(a));
+    if (depth(closest) > 0) return closest.flatMap((inner) => lines(inner, path));
+  }
   return [`${path.join(".") || "configuration"}: ${issue.message}`];
+}
+
+/** How far into a value an alternative was found to fit. */
+function depth(issues: readonly z.core.$ZodIssue[]): number {
+  return Math.max(0, ...issues.map(({ code, path }) => path.length + (code === "unrecognized_keys" ? 1 : 0)));
 }

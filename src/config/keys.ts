@@ -6,6 +6,8 @@ interface Node {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: Node | boolean;
+  /** Of a list. */
+  readonly items?: Node;
   readonly anyOf?: readonly Node[];
   readonly oneOf?: readonly Node[];
 }
@@ -36,7 +38,8 @@ function children(node: Node, key: string): readonly Node[] {
   return alternatives(node).flatMap((alternative) => {
     const child = alternative.properties?.[key];
     if (child !== undefined) return [child];
-    const { additionalProperties } = alternative;
+    const { additionalProperties, items } = alternative;
+    if (items !== undefined) return [items];
     return typeof additionalProperties === "object" ? [additionalProperties] : [];
   });
 }

@@ -6,6 +6,7 @@ import { DEFAULT_VHOST } from "../util/names.js";
 import { address } from "./address.js";
 import { dialects } from "./dialects.js";
 import { count } from "./numbers.js";
+import { roadrunner, roadrunnerFaults } from "./roadrunner.js";
 import { bytes, duration } from "./units.js";
 import { brokerName, vhost, vhostPath } from "./vhost.js";
 
@@ -163,6 +164,7 @@ export const schema = z
     interest_linger: duration("0", "1h").prefault("2s"),
     stop_timeout: duration("0", "10m").prefault("10s"),
     ...dialects,
+    roadrunner,
     log: z
       .strictObject({
         level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
@@ -172,6 +174,9 @@ export const schema = z
   })
   .superRefine((config, context) => {
     for (const fault of referenceFaults(config)) context.addIssue({ code: "custom", ...fault });
+    for (const fault of roadrunnerFaults(config.roadrunner, config.insecure)) {
+      context.addIssue({ code: "custom", ...fault });
+    }
   });
 
 interface VhostReferences {

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../util/address.js";
 import type { Certificates } from "./certificates.js";
+import { peekFirstBytes } from "./first-bytes.js";
 import type { Networks } from "./networks.js";
 import { setPeerAddress } from "./peer-address.js";
 import { type ProxiedPeer, readProxyHeader } from "./proxy-header.js";
@@ -31,6 +32,8 @@ export interface PortListenerOptions extends PortOptions {
   readonly allowHalfOpen?: boolean;
   /** Whether a peer that says nothing for so long is cut off. HTTP/1.1 has times of its own for that. */
   readonly speaksFirst?: boolean;
+  /** Told the first bytes of each connection, before TLS reads them. Where it is set, a silent peer is cut off before TLS. */
+  readonly onFirstBytes?: ((bytes: Buffer) => void) | undefined;
   /** Takes connections that are ready to be spoken on, TLS or not; nothing has been read that is not in the socket. */
   readonly onConnection: (socket: Socket) => void;
 }
@@ -40,7 +43,7 @@ export class PortListener {
   readonly #options: PortListenerOptions;
   readonly #server: Server;
   readonly #handshakes: TlsHandshakes | undefined;
-  /** Those whose PROXY header is not there yet. */
+  /** Connections whose PROXY header or first bytes have not come yet. */
   readonly #unread = new Set<Socket>();
 
   constructor(options: PortListenerOptions) {
@@ -97,7 +100,7 @@ export class PortListener {
   #accept(socket: Socket): void {
     const { handshakeTimeout = HANDSHAKE_TIMEOUT, proxies } = this.#options;
     if (proxies === undefined || !proxies.includes(socket.remoteAddress)) {
-      this.#secure(socket);
+      this.#inspect(socket);
       return;
     }
     this.#unread.add(socket);
@@ -106,8 +109,26 @@ export class PortListener {
       if (peer === undefined) {
         socket.on("error", ignoreFailure).destroy();
       } else {
-        this.#secure(socket, peer === "local" ? undefined : peer);
+        this.#inspect(socket, peer === "local" ? undefined : peer);
       }
+    });
+  }
+
+  #inspect(socket: Socket, peer?: ProxiedPeer): void {
+    const { handshakeTimeout = HANDSHAKE_TIMEOUT, onFirstBytes } = this.#options;
+    if (onFirstBytes === undefined) {
+      this.#secure(socket, peer);
+      return;
+    }
+    this.#unread.add(socket);
+    peekFirstBytes(socket, handshakeTimeout, (bytes) => {
+      this.#unread.delete(socket);
+      if (bytes === undefined) {
+        socket.on("error", ignoreFailure).destroy();
+        return;
+      }
+      onFirstBytes(bytes);
+      this.#secure(socket, peer);
     });
   }
 

@@ -140,7 +140,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 const NOTHING = new Uint8Array(0);
 
 /** Protobuf's strings are UTF-8; what is not must be refused, not mended. */
-function strictUtf8(bytes: Uint8Array): string {
+export function strictUtf8(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new Error("invalid UTF-8 in a string");
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

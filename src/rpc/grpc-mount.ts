@@ -31,6 +31,8 @@ export interface Keepalive {
 }
 
 export interface GrpcMountOptions {
+  /** Told the first bytes of each connection, before TLS and HTTP/2 read them. */
+  readonly onFirstBytes?: (bytes: Buffer) => void;
   readonly port: PortOptions;
   readonly services: ServiceImplementations;
   readonly gatekeeper: Gatekeeper;
@@ -71,6 +73,7 @@ export class GrpcMount {
       ...port,
       alpn: "h2",
       speaksFirst: true,
+      onFirstBytes: options.onFirstBytes,
       onConnection: (socket) => {
         injector.injectConnection(socket);
       },

@@ -10,4 +10,6 @@ export interface Addresses {
   readonly webrocketBackend: string | undefined;
   /** URL of WebRocket's admin interface; undefined where it has no port. */
   readonly webrocketAdmin: string | undefined;
+  /** URLs of the listeners for RoadRunner's RPC, such as `tcp://127.0.0.1:6002`, in the order configured. */
+  readonly roadrunner: readonly string[];
 }

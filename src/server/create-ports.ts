@@ -1,3 +1,4 @@
+import { looksLikeFrame } from "../backends/roadrunner/frame.js";
 import type { Clients } from "../clients/clients.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
@@ -19,7 +20,7 @@ import { loopbackHosts } from "../transport/host.js";
 import { type Handler, HttpListener, type HttpTimes } from "../transport/http-listener.js";
 import { originCheck } from "../transport/origin.js";
 import { isWebSocketPath } from "../transport/upgrade-required.js";
-import { type Address, isLoopback } from "../util/address.js";
+import { type Address, formatAddress, isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
@@ -28,6 +29,7 @@ import { createAdmin } from "./create-admin.js";
 import { type ClientListeners, createClientListeners } from "./create-client-listeners.js";
 import type { Messaging } from "./create-messaging.js";
 import { createRest, type RestContext } from "./create-rest.js";
+import { RoadRunnerPorts } from "./create-roadrunner.js";
 import { createWebrocket, type WebrocketPorts } from "./create-webrocket.js";
 
 export interface PortsContext {
@@ -60,9 +62,15 @@ export interface Ports extends ClientListeners {
   readonly admin: HttpListener | undefined;
   readonly grpc: GrpcMount;
   readonly webrocket: WebrocketPorts;
+  readonly roadrunner: RoadRunnerPorts;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;
 }
+
+/** Both have port 6001 by default. */
+const RPC_ON_GRPC_PORT =
+  "RoadRunner RPC (goridge) came to the gRPC port, which does not speak it: set roadrunner.listen, such as " +
+  "tcp://127.0.0.1:6002, and give the PHP application that address in place of this one";
 
 export function createPorts(config: Config, context: PortsContext): Ports {
   const { budget, gatekeeper, limitedLog, log, operations, pages, rest, rpc: services } = context;
@@ -105,8 +113,15 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   });
   const admin = createAdmin(config, { operations, portOf, times });
   const webrocket = createWebrocket(config, { ...context, ...rest, onFault, portOf, times });
-  const grpc = new GrpcMount({ port: portOf(config.grpc, clientCertificates(config)), ...rpc });
-  return { ...listeners, heartbeat, http, admin, grpc, webrocket, certificates };
+  const roadrunner = new RoadRunnerPorts(config, { ...context, ...rest, onFault });
+  const grpc = new GrpcMount({
+    port: portOf(config.grpc, clientCertificates(config)),
+    ...rpc,
+    onFirstBytes: (bytes) => {
+      if (looksLikeFrame(bytes)) limitedLog.warn({ grpc: formatAddress(config.grpc) }, RPC_ON_GRPC_PORT);
+    },
+  });
+  return { ...listeners, heartbeat, http, admin, grpc, webrocket, roadrunner, certificates };
 }
 
 function timesOf({ timeouts }: Config): Partial<HttpTimes> {

@@ -22,6 +22,7 @@ export async function listenAll(config: Config, ports: Ports): Promise<Addresses
     admin: admin && `${scheme}://${admin}`,
     webrocketBackend,
     webrocketAdmin: webrocketAdmin && `${scheme}://${webrocketAdmin}`,
+    roadrunner: await ports.roadrunner.listen(),
   };
 }
 

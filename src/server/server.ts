@@ -224,12 +224,19 @@ export class Server {
   async #stop(): Promise<void> {
     const end = systemClock.now() + this.#config.stop_timeout;
     const left = (): number => Math.max(100, end - systemClock.now());
-    const { admin, certificates, grpc, heartbeat, http, socketIo, webrocket, webSockets } = this.#ports;
+    const { admin, certificates, grpc, heartbeat, http, roadrunner, socketIo, webrocket, webSockets } = this.#ports;
     const { fanOut, hub, interest, publisher } = this.#messaging;
     const { bus, cluster } = this.#parts;
     const { dispatch, presence } = this.#work;
     grpc.setServing(false);
-    const closed = [http.close(), admin?.close(), grpc.close(), webrocket.admin?.close(), webrocket.backend?.close()];
+    const closed = [
+      http.close(),
+      admin?.close(),
+      grpc.close(),
+      webrocket.admin?.close(),
+      webrocket.backend?.close(),
+      roadrunner.close(),
+    ];
     webSockets.close();
     socketIo?.close();
     // What is asked and worked on may take half of the time; the rest of it is for all others.
@@ -250,6 +257,7 @@ export class Server {
     admin?.terminate();
     webrocket.admin?.terminate();
     webrocket.backend?.terminate();
+    roadrunner.terminate();
     grpc.terminate();
 
     this.#clients.stop();

@@ -161,6 +161,22 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);
 });
 
+test.each([
+  [{ listen: "x" }, "roadrunner.listen: expected tcp://HOST:PORT, such as tcp://127.0.0.1:6002, or unix:///PATH"],
+  [
+    { listen: "unix://relative" },
+    "roadrunner.listen: expected tcp://HOST:PORT, such as tcp://127.0.0.1:6002, or unix:///PATH",
+  ],
+  [
+    [{ listen: "tcp://127.0.0.1:1" }, { listen: 5 }],
+    "roadrunner.1.listen: Invalid input: expected string, received number",
+  ],
+  [[{ listen: "tcp://127.0.0.1:1", vhots: "/" }], "roadrunner.0.vhots: unknown key; did you mean vhost?"],
+  ["tcp://127.0.0.1:1", "roadrunner: expected listen and vhost, or a list of them"],
+])("G7: a fault of RoadRunner's listeners is named: %j", (roadrunner, expected) => {
+  expect(faultsOf({ flags: { roadrunner: roadrunner as never } })).toBe(expected);
+});
+
 test("every fault is named, one a line", () => {
   expect(faultsOf({ flags: { http: "x", grpc: "y" } }).split("\n")).toHaveLength(2);
 });

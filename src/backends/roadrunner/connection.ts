@@ -1,0 +1,157 @@
+import type { Socket } from "node:net";
+import { CarillonError } from "../../errors.js";
+import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
+import { type CodecName, codecOf, encodeAnswer, encodeError, MalformedFrame } from "./frame.js";
+import { FrameReader, type RequestFrame } from "./frame-reader.js";
+import { findMethod, type MethodContext } from "./methods.js";
+
+/**
+ * What of one connection may be unanswered, as of a stream (rule R4); beyond that it is not read. PHP has one request under way on a
+ * connection; other clients may send several at once.
+ */
+const WINDOW = { requests: 256, bytes: 8 * 1_024 * 1_024 } as const;
+
+export interface RoadRunnerContext extends MethodContext {
+  /** Most bytes of a request. */
+  readonly requestBytes: number;
+  readonly budget: ByteBudget;
+  /** Told of what is no refusal but a fault of ours. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** One connection of an application: requests, and an answer to each, in whichever order they are done. */
+export class RoadRunnerConnection {
+  readonly #socket: Socket;
+  readonly #context: RoadRunnerContext;
+  readonly #reader: FrameReader;
+  readonly #lease: ByteLease;
+  #unanswered = { requests: 0, bytes: 0 };
+  #closing = false;
+  #progress = 0;
+
+  constructor(socket: Socket, context: RoadRunnerContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#lease = context.budget.open({ address: socket.remoteAddress ?? "" });
+    this.#reader = new FrameReader({
+      bodyBytes: context.requestBytes,
+      takeRoom: this.#takeRoom,
+      onRequest: this.#onRequest,
+    });
+    socket.on("data", this.#onData);
+    socket.on("drain", this.#onDrain);
+    socket.on("error", ignoreFailure);
+    // It may still hear the answers to what it has asked.
+    socket.once("end", () => this.close());
+    socket.once("close", () => {
+      this.#closing = true;
+      this.#lease.release();
+    });
+  }
+
+  /** Counts the requests that have come and the answers that were taken: a peer that makes progress is not stuck. */
+  get progress(): number {
+    return this.#progress;
+  }
+
+  /** Whether the peer has begun a frame and not ended it, or does not take its answers. */
+  get stuck(): boolean {
+    return this.#reader.waiting || this.#socket.writableNeedDrain;
+  }
+
+  /** Reads nothing more, and ends it when the requests under way are answered. */
+  close(): void {
+    this.#closing = true;
+    this.#regulate();
+    if (this.#unanswered.requests === 0) this.#end();
+  }
+
+  terminate(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#closing) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (cause) {
+      if (!(cause instanceof MalformedFrame)) this.#context.onFault(cause);
+      this.#socket.destroy();
+    }
+    this.#regulate();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#progress += 1;
+    this.#regulate();
+  };
+
+  readonly #takeRoom = (bytes: number): string | undefined => {
+    try {
+      this.#lease.take(bytes);
+      return undefined;
+    } catch (cause) {
+      this.#giveRoom();
+      return CarillonError.from(cause).message;
+    }
+  };
+
+  readonly #onRequest = (request: RequestFrame): void => {
+    const bytes = request.body?.length ?? 0;
+    this.#progress += 1;
+    this.#unanswered.requests += 1;
+    this.#unanswered.bytes += bytes;
+    // What waits from here on is bounded where it waits.
+    this.#giveRoom();
+    void this.#answer(request).then((frame) => {
+      this.#unanswered.requests -= 1;
+      this.#unanswered.bytes -= bytes;
+      if (!this.#socket.writable) return;
+      this.#socket.write(frame);
+      if (this.#closing && this.#unanswered.requests === 0) this.#end();
+      else this.#regulate();
+    });
+  };
+
+  async #answer(request: RequestFrame): Promise<Buffer> {
+    const { body, flags, method, refusal, sequence } = request;
+    try {
+      const { codec, run } = findMethod(method.toString());
+      if (refusal !== undefined || body === undefined) throw new CarillonError("resource_exhausted", refusal ?? "");
+      checkCodec(method.toString(), flags, codec);
+      return encodeAnswer({ flags, sequence, method, body: await run(body, this.#context) });
+    } catch (cause) {
+      const { code, message } = CarillonError.from(cause);
+      if (code === "internal") this.#context.onFault(cause);
+      return encodeError({ flags, sequence, method }, message);
+    }
+  }
+
+  /** After what has been written. PHP keeps its side open for as long as it lives, so that is not waited for. */
+  #end(): void {
+    this.#socket.destroySoon();
+  }
+
+  #giveRoom(): void {
+    this.#lease.give(this.#lease.bytes);
+  }
+
+  /** Reads on only while what is unanswered is bounded, and answers are taken. */
+  #regulate(): void {
+    const { bytes, requests } = this.#unanswered;
+    const full = requests >= WINDOW.requests || bytes >= WINDOW.bytes || this.#socket.writableNeedDrain;
+    if (full && !this.#closing) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+}
+
+/** @throws CarillonError invalid_argument */
+function checkCodec(method: string, flags: number, wanted: CodecName): void {
+  const codec = codecOf(flags);
+  if (codec === wanted) return;
+  const given = codec ?? `the flags 0x${flags.toString(16).padStart(2, "0")}`;
+  throw new CarillonError("invalid_argument", `${method} takes ${wanted}, not ${given}`);
+}
+
+/** The close event tells. */
+function ignoreFailure(): void {}

@@ -1,0 +1,120 @@
+import { type FrameHeader, HEADER_BYTES, MalformedFrame, readHeader } from "./frame.js";
+
+/** Longest name of a method, in bytes. */
+const MAX_NAME = 255;
+
+/** A request as it came. */
+export interface RequestFrame {
+  readonly flags: number;
+  readonly sequence: number;
+  /** Bytes of the method's name. */
+  readonly method: Buffer;
+  /** Undefined: it was not kept, and what came of it has been thrown away. */
+  readonly body: Buffer | undefined;
+  /** Why the request is refused without a look at its body. */
+  readonly refusal: string | undefined;
+}
+
+export interface FrameReaderOptions {
+  /** Most bytes of a body. */
+  readonly bodyBytes: number;
+  /** Takes room for so many bytes that have come. @returns why there is none; undefined where there is */
+  readonly takeRoom: (bytes: number) => string | undefined;
+  readonly onRequest: (request: RequestFrame) => void;
+}
+
+/**
+ * Cuts what a connection receives into requests. A body that is too large is refused when its header is there and never kept;
+ * what follows it is read on.
+ */
+export class FrameReader {
+  readonly #options: FrameReaderOptions;
+  readonly #head = Buffer.alloc(HEADER_BYTES + MAX_NAME);
+  #headBytes = 0;
+  #header: FrameHeader | undefined;
+  /** Of the body that is coming in; undefined where it is thrown away. */
+  #chunks: Buffer[] | undefined;
+  #bodyBytes = 0;
+
+  constructor(options: FrameReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a frame has begun that is not there yet. */
+  get waiting(): boolean {
+    return this.#headBytes > 0;
+  }
+
+  /** @throws MalformedFrame: nothing of the connection can be read any more */
+  push(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length) {
+      const header = this.#header;
+      const wanted = HEADER_BYTES + (header?.nameBytes ?? 0);
+      if (this.#headBytes < wanted) {
+        at += this.#fillHead(chunk, at, wanted);
+      } else {
+        at += this.#fillBody(chunk, at, header?.bodyBytes ?? 0);
+      }
+      this.#advance();
+    }
+  }
+
+  #fillHead(chunk: Buffer, at: number, wanted: number): number {
+    const copied = chunk.copy(this.#head, this.#headBytes, at, at + wanted - this.#headBytes);
+    this.#headBytes += copied;
+    return copied;
+  }
+
+  #fillBody(chunk: Buffer, at: number, wanted: number): number {
+    const part = chunk.subarray(at, at + wanted - this.#bodyBytes);
+    this.#bodyBytes += part.length;
+    if (this.#chunks === undefined) return part.length;
+    const refusal = this.#options.takeRoom(part.length);
+    if (refusal === undefined) this.#chunks.push(part);
+    else this.#refuse(refusal);
+    return part.length;
+  }
+
+  /** Goes on from one part of a frame to the next as soon as it is complete. */
+  #advance(): void {
+    if (this.#header === undefined) {
+      if (this.#headBytes < HEADER_BYTES) return;
+      const header = readHeader(this.#head);
+      if (header.nameBytes > MAX_NAME) throw new MalformedFrame("the method's name is too long");
+      this.#header = header;
+    }
+    const { bodyBytes, nameBytes } = this.#header;
+    if (this.#headBytes < HEADER_BYTES + nameBytes) return;
+    if (this.#bodyBytes === 0) this.#beginBody(this.#header);
+    if (this.#bodyBytes < bodyBytes) return;
+    if (this.#chunks !== undefined) this.#tell(joined(this.#chunks), undefined);
+    this.#header = undefined;
+    this.#chunks = undefined;
+    this.#headBytes = 0;
+    this.#bodyBytes = 0;
+  }
+
+  #beginBody({ bodyBytes, stream }: FrameHeader): void {
+    const limit = this.#options.bodyBytes;
+    this.#chunks = [];
+    if (stream !== 0) this.#refuse("a stream is no request");
+    else if (bodyBytes > limit) this.#refuse(`the request is larger than ${limit} bytes`);
+  }
+
+  #refuse(refusal: string): void {
+    this.#chunks = undefined;
+    this.#tell(undefined, refusal);
+  }
+
+  #tell(body: Buffer | undefined, refusal: string | undefined): void {
+    const { flags = 0, nameBytes = 0, sequence = 0 } = this.#header ?? {};
+    const method = Buffer.from(this.#head.subarray(HEADER_BYTES, HEADER_BYTES + nameBytes));
+    this.#options.onRequest({ flags, sequence, method, body, refusal });
+  }
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks;
+  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+}

@@ -1,0 +1,88 @@
+import type { Socket } from "node:net";
+import type { Clock } from "../../core/ports.js";
+import { LocalListener } from "../../net/local-listener.js";
+import type { ListenUrl } from "../../util/listen-url.js";
+import { RoadRunnerConnection, type RoadRunnerContext } from "./connection.js";
+
+/**
+ * How often connections are looked at that have begun a frame or do not take their answers, in milliseconds. One that is
+ * stuck twice in a row, without a frame in between, is cut.
+ */
+const SWEEP_INTERVAL = 30_000;
+/** Milliseconds without a packet after which the system asks a peer whether it is there. */
+const KEEP_ALIVE = 60_000;
+
+export interface RoadRunnerListenerOptions extends RoadRunnerContext {
+  readonly url: ListenUrl;
+  readonly clock: Clock;
+  /** Most connections at a time; one more is closed at once. */
+  readonly connections: number;
+}
+
+/** Where PHP applications publish by RoadRunner's RPC (rules G1 to G9), for one vhost. */
+export class RoadRunnerListener {
+  readonly #options: RoadRunnerListenerOptions;
+  readonly #listener: LocalListener;
+  readonly #connections = new Set<RoadRunnerConnection>();
+  /** Those that were stuck at the last sweep, with how many frames they had sent by then. */
+  #stuck = new Map<RoadRunnerConnection, number>();
+  #cancelSweep: (() => void) | undefined;
+  #closing = false;
+
+  constructor(options: RoadRunnerListenerOptions) {
+    this.#options = options;
+    this.#listener = new LocalListener(options.url, (socket) => this.#accept(socket));
+  }
+
+  /**
+   * @returns where it listens, such as `tcp://127.0.0.1:6002`
+   * @throws Error of node:net, such as EADDRINUSE
+   */
+  listen(): Promise<string> {
+    return this.#listener.listen();
+  }
+
+  /** Accepts nothing more. Resolves when the requests under way are answered. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = this.#listener.close();
+    for (const connection of this.#connections) connection.close();
+    await closed;
+  }
+
+  /** Cuts the connections. */
+  terminate(): void {
+    void this.#listener.close();
+    for (const connection of this.#connections) connection.terminate();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#closing || this.#connections.size >= this.#options.connections) {
+      socket.destroy();
+      return;
+    }
+    socket.setKeepAlive(true, KEEP_ALIVE);
+    const connection = new RoadRunnerConnection(socket, this.#options);
+    this.#connections.add(connection);
+    this.#cancelSweep ??= this.#options.clock.after(SWEEP_INTERVAL, this.#sweep);
+    socket.once("close", () => {
+      this.#connections.delete(connection);
+      this.#stuck.delete(connection);
+      if (this.#connections.size > 0) return;
+      this.#cancelSweep?.();
+      this.#cancelSweep = undefined;
+    });
+  }
+
+  /** One timer for all connections. */
+  readonly #sweep = (): void => {
+    const stuck = new Map<RoadRunnerConnection, number>();
+    for (const connection of this.#connections) {
+      if (!connection.stuck) continue;
+      if (this.#stuck.get(connection) === connection.progress) connection.terminate();
+      else stuck.set(connection, connection.progress);
+    }
+    this.#stuck = stuck;
+    this.#cancelSweep = this.#options.clock.after(SWEEP_INTERVAL, this.#sweep);
+  };
+}

@@ -1,0 +1,71 @@
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { formatListenUrl, type ListenUrl } from "../util/listen-url.js";
+
+/** Connections that the system keeps until they are accepted. */
+const BACKLOG = 4_096;
+/** The owner and the group may connect: a web server's user joins the group of the node's, or owns the folder. */
+const SOCKET_MODE = 0o660;
+
+/** Listens for programs of the same machine, on a TCP port or a Unix socket, without TLS and proxies. */
+export class LocalListener {
+  readonly #url: ListenUrl;
+  readonly #server: Server;
+
+  constructor(url: ListenUrl, onConnection: (socket: Socket) => void) {
+    this.#url = url;
+    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
+  }
+
+  /**
+   * The file of a Unix socket that a killed process has left is removed; one that somebody listens on is not.
+   * @returns where it listens: the real port where 0 was asked for
+   * @throws Error of node:net, such as EADDRINUSE
+   */
+  async listen(): Promise<string> {
+    const url = this.#url;
+    if (url.kind === "tcp") {
+      await this.#bind({ host: url.host, port: url.port });
+      return formatListenUrl({ ...url, port: (this.#server.address() as AddressInfo).port });
+    }
+    if (await isAbandoned(url.path)) unlinkSync(url.path);
+    await this.#bind({ path: url.path });
+    chmodSync(url.path, SOCKET_MODE);
+    return formatListenUrl(url);
+  }
+
+  /** Accepts nothing more. Resolves when the connections are gone. The file of a Unix socket is removed. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  #bind(where: { readonly host: string; readonly port: number } | { readonly path: string }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ ...where, backlog: BACKLOG }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", ignoreFailedAccept);
+        resolve();
+      });
+    });
+  }
+}
+
+/** Whether there is the file of a socket that nobody listens on. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (file === undefined || !file.isSocket()) return false;
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
+}
+
+/** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */
+function ignoreFailedAccept(): void {}

@@ -1,0 +1,45 @@
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { strictUtf8 } from "./broadcast-codec.js";
+
+/**
+ * PublishRequest and BroadcastRequest of Centrifugo's API, as PHP's RoadRunner library encodes them: they differ in whether
+ * field 1 may be repeated. Fields that have no meaning here (skip_history, tags) are skipped.
+ */
+export interface CentrifugeRequest {
+  readonly channels: readonly string[];
+  readonly data: Uint8Array;
+  /** Base64, in place of the data; "" for none. */
+  readonly b64data: string;
+  readonly idempotencyKey: string;
+}
+
+/** @throws Error for bytes that are no such request */
+export function decodeCentrifugeRequest(bytes: Uint8Array): CentrifugeRequest {
+  const reader = new BinaryReader(bytes, strictUtf8);
+  const channels: string[] = [];
+  const request = { channels, data: new Uint8Array(0), b64data: "", idempotencyKey: "" };
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
+    else if (field === 1) channels.push(reader.string());
+    else if (field === 2) request.data = reader.bytes() as Uint8Array<ArrayBuffer>;
+    else if (field === 3) request.b64data = reader.string();
+    else if (field === 6) request.idempotencyKey = reader.string();
+    else reader.skip(wireType, field);
+  }
+  return request;
+}
+
+/** A PublishResponse with a result and no error. */
+export function encodePublishResult(): Uint8Array {
+  return new BinaryWriter().tag(2, WireType.LengthDelimited).fork().join().finish();
+}
+
+/** A BroadcastResponse with a result for each channel. */
+export function encodeBroadcastResult(channels: number): Uint8Array {
+  const writer = new BinaryWriter().tag(2, WireType.LengthDelimited).fork();
+  for (let channel = 0; channel < channels; channel += 1) {
+    writer.tag(1, WireType.LengthDelimited).fork().tag(2, WireType.LengthDelimited).fork().join().join();
+  }
+  return writer.join().finish();
+}

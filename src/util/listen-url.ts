@@ -1,0 +1,24 @@
+import { type Address, formatAddress, parseAddress } from "./address.js";
+
+/** A TCP port or a Unix socket. */
+export type ListenUrl = ({ readonly kind: "tcp" } & Address) | { readonly kind: "unix"; readonly path: string };
+
+/** Longest path of a Unix socket that every system takes, in bytes. */
+const MAX_PATH = 103;
+
+/** Reads `tcp://HOST:PORT` or `unix:///PATH`; undefined for anything else. */
+export function parseListenUrl(text: string): ListenUrl | undefined {
+  if (text.startsWith("tcp://")) {
+    const address = parseAddress(text.slice("tcp://".length));
+    return address && { kind: "tcp", ...address };
+  }
+  if (!text.startsWith("unix://")) return undefined;
+  const path = text.slice("unix://".length);
+  const valid =
+    path.startsWith("/") && !path.endsWith("/") && !path.includes("\0") && Buffer.byteLength(path) <= MAX_PATH;
+  return valid ? { kind: "unix", path } : undefined;
+}
+
+export function formatListenUrl(url: ListenUrl): string {
+  return url.kind === "tcp" ? `tcp://${formatAddress(url)}` : `unix://${url.path}`;
+}
