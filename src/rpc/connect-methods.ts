@@ -1,5 +1,6 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../access/backend.js";
+import { CarillonError } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { OpenStream } from "./open-stream.js";
@@ -11,6 +12,8 @@ export interface ConnectCaller {
   readonly credentials: BackendCredentials;
   /** Counts the request until the method has it. */
   readonly lease: ByteLease;
+  /** Milliseconds that the body took to arrive: Connect counts the deadline from its end. */
+  readonly readingTime: number;
   /** Makes the request of what Connect has decoded. */
   readonly complete: (decoded: object) => object;
 }
@@ -27,6 +30,7 @@ function unary({ handle }: Method) {
   return (request: object, context: HandlerContext): unknown => {
     const { backend, complete, lease } = callerOf(context);
     const call: Call = { backend, signal: context.signal, deadline: deadlineOf(context) };
+    checkDeadline(call);
     try {
       return handle(complete(request), call);
     } finally {
@@ -55,10 +59,16 @@ function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
   };
 }
 
+/** A call whose time is over has no effect. */
+function checkDeadline({ deadline = Number.POSITIVE_INFINITY }: Call): void {
+  if (deadline > Date.now()) return;
+  throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
+}
+
 /** In milliseconds since the epoch. Connect has what is left of it. */
 function deadlineOf(context: HandlerContext): number | undefined {
   const left = context.timeoutMs();
-  return left === undefined ? undefined : Date.now() + left;
+  return left === undefined ? undefined : Date.now() + left - callerOf(context).readingTime;
 }
 
 function callerOf({ values }: HandlerContext): ConnectCaller {

@@ -24,6 +24,7 @@ import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { type Method, methodsOf, type ServiceImplementations } from "./services.js";
+import { checkWebTimeouts } from "./timeout-headers.js";
 
 /** Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2. */
 const UNAUTHORIZED = 401;
@@ -76,7 +77,9 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     report: OnFault,
   ): Promise<void> => {
     universal.contextValues = createContextValues().set(ON_FAULT, report);
+    const begin = performance.now();
     try {
+      checkWebTimeouts(universal.header);
       const caller = admitted(method, request);
       // The promise of connect-node's answer never settles, so nothing can be left to its end.
       response.once("close", () => caller.lease.release());
@@ -86,7 +89,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
         jsonExtension: method.jsonExtension,
         lease: caller.lease,
       });
-      universal.contextValues.set(CALLER, { ...caller, complete });
+      universal.contextValues.set(CALLER, { ...caller, complete, readingTime: performance.now() - begin });
       universal.body = eachOf(chunks);
     } catch (cause) {
       // Taken and thrown away, so that the caller comes to read the answer.
@@ -99,7 +102,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   };
 
   /** A refused caller's body is not read. @throws CarillonError as Gatekeeper.admit does */
-  const admitted = ({ action }: Method, request: IncomingMessage): Omit<ConnectCaller, "complete"> => {
+  const admitted = ({ action }: Method, request: IncomingMessage): Omit<ConnectCaller, "complete" | "readingTime"> => {
     const { authorization, [VHOST_HEADER]: vhost } = request.headers;
     const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
     const backend = gatekeeper.admit(credentials, action);

@@ -1,16 +1,18 @@
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import type { BackendAction } from "../access/actions.js";
-import type { Backend, BackendCredentials } from "../access/backend.js";
-import { VHOST_HEADER } from "../access/backend.js";
-import { GRPC_STATUS } from "../errors.js";
+import { type Backend, type BackendCredentials, backendId, VHOST_HEADER } from "../access/backend.js";
 import { certificateSubject } from "../net/certificate-subject.js";
 import { answerable, type OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
+import type { GrpcGate } from "./grpc-gate.js";
+import type { GrpcRequest } from "./grpc-request.js";
+import { grpcStatus } from "./grpc-status.js";
 
 /** A backend that has been let in, and by what. */
 export interface Caller {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
+  readonly request: GrpcRequest;
 }
 
 const CALLER = Symbol("caller");
@@ -30,13 +32,15 @@ type Listener = Parameters<NextCall["start"]>[0];
  */
 export class GrpcCallers {
   readonly #gatekeeper: Gatekeeper;
+  readonly #gate: GrpcGate;
   readonly #tls: boolean;
   readonly #onFault: OnFault;
   readonly #actions = new Map<string, BackendAction>();
 
   /** @param tls - whether callers can show certificates: asking each call for one is not cheap */
-  constructor(gatekeeper: Gatekeeper, tls: boolean, onFault: OnFault) {
+  constructor(gatekeeper: Gatekeeper, gate: GrpcGate, tls: boolean, onFault: OnFault) {
     this.#gatekeeper = gatekeeper;
+    this.#gate = gate;
     this.#tls = tls;
     this.#onFault = onFault;
   }
@@ -56,23 +60,27 @@ export class GrpcCallers {
   readonly intercept: ServerInterceptor = ({ path }, call) => {
     const action = this.#actions.get(path);
     const decided = action !== undefined || path.startsWith(REFLECTION);
+    const request = this.#gate.opening;
+    if (request === undefined) throw new Error("a call came past the gate");
+    request.attach((cause) => call.sendStatus(grpcStatus(answerable(cause, this.#onFault))));
     // Where there is nothing to decide the call goes on as it is.
-    const admit = decided ? (metadata: CallMetadata) => this.#admit(call, metadata, action) : admitted;
-    return new DecidedCall(call, admit);
+    const admit = decided ? (metadata: CallMetadata) => this.#admit(call, metadata, request, action) : admitted;
+    return new DecidedCall(call, request, admit);
   };
 
-  #admit(call: NextCall, metadata: CallMetadata, action: BackendAction | undefined): boolean {
+  #admit(call: NextCall, metadata: CallMetadata, request: GrpcRequest, action: BackendAction | undefined): boolean {
     const credentials: BackendCredentials = {
       authorization: textOf(metadata, "authorization"),
       certificate: this.#tls ? certificateSubject(call.getAuthContext().sslPeerCertificate) : undefined,
       vhost: textOf(metadata, VHOST_HEADER),
     };
     try {
-      metadata[CALLER] = { backend: this.#gatekeeper.admit(credentials, action), credentials };
+      const backend = this.#gatekeeper.admit(credentials, action);
+      request.admit(backendId(backend));
+      metadata[CALLER] = { backend, credentials, request };
       return true;
     } catch (cause) {
-      const { code, message } = answerable(cause, this.#onFault);
-      call.sendStatus({ code: GRPC_STATUS[code], details: message });
+      request.refuse(cause);
       return false;
     }
   }
@@ -81,16 +89,23 @@ export class GrpcCallers {
 /** Hands everything on at once: what @grpc/grpc-js makes of a responder and a listener costs some closures a message. */
 class DecidedCall extends ServerInterceptingCall {
   readonly #next: NextCall;
+  readonly #request: GrpcRequest;
   readonly #admit: (metadata: Metadata) => boolean;
 
-  constructor(next: NextCall, admit: (metadata: Metadata) => boolean) {
+  constructor(next: NextCall, request: GrpcRequest, admit: (metadata: Metadata) => boolean) {
     super(next);
     this.#next = next;
+    this.#request = request;
     this.#admit = admit;
   }
 
   override start(listener: Listener): void {
-    this.#next.start(new DecidedListener(listener, this.#admit));
+    this.#next.start(new DecidedListener(listener, this.#request, this.#admit));
+  }
+
+  override startRead(): void {
+    this.#next.startRead();
+    this.#request.read();
   }
 
   override sendMetadata(metadata: Metadata): void {
@@ -102,17 +117,20 @@ class DecidedCall extends ServerInterceptingCall {
   }
 
   override sendStatus(status: Parameters<NextCall["sendStatus"]>[0]): void {
+    this.#request.stop();
     this.#next.sendStatus(status);
   }
 }
 
 class DecidedListener implements Listener {
   readonly #next: Listener;
+  readonly #request: GrpcRequest;
   readonly #admit: (metadata: Metadata) => boolean;
   #refused = false;
 
-  constructor(next: Listener, admit: (metadata: Metadata) => boolean) {
+  constructor(next: Listener, request: GrpcRequest, admit: (metadata: Metadata) => boolean) {
     this.#next = next;
+    this.#request = request;
     this.#admit = admit;
   }
 
@@ -130,6 +148,7 @@ class DecidedListener implements Listener {
   }
 
   onCancel(): void {
+    this.#request.stop();
     if (!this.#refused) this.#next.onCancel();
   }
 }

@@ -9,12 +9,14 @@ import type {
   sendUnaryData,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { CarillonError, GRPC_STATUS } from "../errors.js";
+import { CarillonError } from "../errors.js";
 import { READ_OPTIONS, undecodable } from "./decode.js";
 import { answerable, type OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { deadlineOf, GrpcCall } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
+import type { GrpcRequest } from "./grpc-request.js";
+import { grpcStatus } from "./grpc-status.js";
 import { OpenStream } from "./open-stream.js";
 import { type Codec, type Method, methodsOf, type ServiceImplementation } from "./services.js";
 
@@ -82,6 +84,7 @@ function unary({ handle }: Method, { callers, onFault }: GrpcMethodsContext) {
   const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
     let response: unknown;
     try {
+      checkDeadline(call);
       response = await handle(checked(call.request), new GrpcCall(callers.of(call.metadata).backend, call));
     } catch (cause) {
       callback(statusOf(cause, onFault));
@@ -94,12 +97,19 @@ function unary({ handle }: Method, { callers, onFault }: GrpcMethodsContext) {
   };
 }
 
+/** A call that is over, or would be if its timer had not been late, has no effect. */
+function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
+  if (call.cancelled) throw new CarillonError("cancelled", "the caller is gone");
+  if ((deadlineOf(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;
+  throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
+}
+
 type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
 
 function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
   const answer = async (call: Stream, open: OpenStream): Promise<void> => {
     const request = takesStream(desc)
-      ? requestsOf(call as ServerDuplexStream<Decoded, unknown>)
+      ? requestsOf(call as ServerDuplexStream<Decoded, unknown>, callers.of(call.metadata).request)
       : checked((call as ServerWritableStream<Decoded, unknown>).request);
     for await (const response of handle(request, open) as AsyncIterable<unknown>) {
       if (call.cancelled) return;
@@ -127,8 +137,11 @@ function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFa
 }
 
 /** Whoever stops reading leaves the call as it is: destroyed, as an iterator does by itself, it would lose its status. */
-async function* requestsOf(call: ServerDuplexStream<Decoded, unknown>): AsyncGenerator<object> {
-  for await (const request of call.iterator({ destroyOnReturn: false })) yield checked(request as Decoded);
+async function* requestsOf(call: ServerDuplexStream<Decoded, unknown>, incoming: GrpcRequest): AsyncGenerator<object> {
+  for await (const request of call.iterator({ destroyOnReturn: false })) {
+    incoming.taken();
+    yield checked(request as Decoded);
+  }
 }
 
 function decoded(read: () => object): Decoded {
@@ -145,8 +158,7 @@ function checked(request: Decoded): object {
 }
 
 function statusOf(cause: unknown, onFault: OnFault): Partial<ServiceError> {
-  const { code, message } = answerable(cause, onFault);
-  return { code: GRPC_STATUS[code], details: message };
+  return grpcStatus(answerable(cause, onFault));
 }
 
 /** The same bytes, not a copy. */

@@ -1,9 +1,11 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { ByteBudget } from "../net/byte-budget.js";
 import { PortListener, type PortOptions } from "../net/port-listener.js";
 import type { Address } from "../util/address.js";
 import type { OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { GrpcCallers } from "./grpc-callers.js";
+import { GrpcGate } from "./grpc-gate.js";
 import { GrpcHealth } from "./grpc-health.js";
 import { grpcMethods } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
@@ -25,6 +27,12 @@ const IDLE_TIMEOUT = 600_000;
 const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
 
 /** In milliseconds. */
+const REQUEST_TIMEOUT = 120_000;
+
+/** Largest request of the health service and of reflection, in bytes: names of services, files and symbols. */
+const MOST_LIBRARY_BYTES = 4_096;
+
+/** In milliseconds. */
 export interface Keepalive {
   readonly time: number;
   readonly timeout: number;
@@ -38,6 +46,9 @@ export interface GrpcMountOptions {
   readonly gatekeeper: Gatekeeper;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
+  readonly budget: ByteBudget;
+  /** Milliseconds that a request, or a message of a stream that has begun, may take to arrive; 2 minutes unless said otherwise. */
+  readonly requestTimeout?: number;
   /** Milliseconds that a connection may have no call under way; 10 minutes unless said otherwise. */
   readonly idleTimeout?: number;
   /** Every 15 s, for 10 s, unless said otherwise. */
@@ -53,9 +64,10 @@ export class GrpcMount {
   readonly #health: GrpcHealth;
   readonly #idle = new IdleStreams();
 
-  constructor({ gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
-    const { idleTimeout = IDLE_TIMEOUT, keepalive = KEEPALIVE } = options;
-    const callers = new GrpcCallers(gatekeeper, port.tls !== undefined, onFault);
+  constructor({ budget, gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
+    const { idleTimeout = IDLE_TIMEOUT, keepalive = KEEPALIVE, requestTimeout = REQUEST_TIMEOUT } = options;
+    const gate = new GrpcGate(budget, requestTimeout);
+    const callers = new GrpcCallers(gatekeeper, gate, port.tls !== undefined, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
       // Each call that is being received may hold a request of the largest size.
@@ -69,6 +81,7 @@ export class GrpcMount {
     });
     // TLS has been done when a connection comes to grpc-js.
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    gate.guard(this.#server);
     this.#port = new PortListener({
       ...port,
       alpn: "h2",
@@ -80,14 +93,19 @@ export class GrpcMount {
     });
     for (const service of services) {
       const { definition, handlers } = grpcMethods(service, { callers, gatekeeper, onFault });
+      gate.allow(definition, { limit: requestBytes, compression: true, acknowledged: true });
       this.#server.addService(definition, handlers);
     }
+    const addLibrary: Server["addService"] = (definition, handlers) => {
+      gate.allow(definition, { limit: MOST_LIBRARY_BYTES, compression: false, acknowledged: false });
+      this.#server.addService(definition, handlers);
+    };
     this.#health = new GrpcHealth(
-      this.#idle.watching(this.#server),
+      this.#idle.watching({ addService: addLibrary }),
       services.map(({ service }) => service.typeName),
     );
     addReflection(
-      this.#idle.watching(this.#server, (metadata, onLost) => {
+      this.#idle.watching({ addService: addLibrary }, (metadata, onLost) => {
         return gatekeeper.stay({ ...callers.of(metadata), action: undefined, onLost });
       }),
       services.map(({ service }) => service),

@@ -19,7 +19,7 @@ export class IdleStreams {
   #ended = false;
 
   /** What to add such services to, in place of the server. @param stayer - undefined: they are everybody's */
-  watching(server: Server, stayer?: Stayer): Pick<Server, "addService"> {
+  watching(server: Pick<Server, "addService">, stayer?: Stayer): Pick<Server, "addService"> {
     return {
       addService: (definition, handlers) => {
         const watched: UntypedServiceImplementation = {};

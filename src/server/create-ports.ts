@@ -117,6 +117,8 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   const grpc = new GrpcMount({
     port: portOf(config.grpc, clientCertificates(config)),
     ...rpc,
+    budget,
+    requestTimeout: config.timeouts.request,
     onFirstBytes: (bytes) => {
       if (looksLikeFrame(bytes)) limitedLog.warn({ grpc: formatAddress(config.grpc) }, RPC_ON_GRPC_PORT);
     },

@@ -1,12 +1,21 @@
 import { statusOf } from "../support/peers.js";
 import { errorTable } from "../support/protocol.js";
 import { accessErrors } from "./errors/access.js";
+import { deadlineErrors } from "./errors/deadlines.js";
 import type { ErrorCase } from "./errors/error-case.js";
 import { mountErrors } from "./errors/mounts.js";
 import { natsErrors } from "./errors/nats.js";
+import { receivingErrors } from "./errors/receiving.js";
 import { refusals } from "./errors/refusals.js";
 
-const cases: Readonly<Record<string, ErrorCase>> = { ...refusals, ...mountErrors, ...natsErrors, ...accessErrors };
+const cases: Readonly<Record<string, ErrorCase>> = {
+  ...refusals,
+  ...mountErrors,
+  ...natsErrors,
+  ...accessErrors,
+  ...deadlineErrors,
+  ...receivingErrors,
+};
 const table = errorTable();
 
 test.each(table.map((row) => [row.rule, row] as const))(

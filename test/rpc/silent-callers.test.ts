@@ -7,6 +7,7 @@ import type { PortOptions } from "../../src/net/port-listener.js";
 import { Gatekeeper } from "../../src/rpc/gatekeeper.js";
 import { GrpcMount, type GrpcMountOptions } from "../../src/rpc/grpc-mount.js";
 import { systemClock } from "../../src/util/system-clock.js";
+import { ampleBudget } from "../support/byte-budget.js";
 import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
 import { proxyHeader } from "../support/proxy-header.js";
@@ -24,6 +25,7 @@ async function startMount(port: Partial<PortOptions>, options: Partial<GrpcMount
     services: [],
     gatekeeper: new Gatekeeper(everybody(), systemClock),
     requestBytes: 1_024,
+    budget: ampleBudget(),
     onFault: () => {},
     ...options,
   });

@@ -12,6 +12,8 @@ export interface RawRequest {
   readonly encoding?: Encoding;
   /** Sends them as they are, and says that they are compressed in this way. Not by gRPC, whose client compresses itself. */
   readonly claimed?: string;
+  /** Besides those of the protocol. Not by gRPC. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export type Encoding = "gzip" | "br";
@@ -66,10 +68,14 @@ function sendGrpc(node: TestNode, { bytes, encoding, method = "Publish" }: RawRe
 }
 
 async function sendConnect(node: TestNode, request: RawRequest, contentType: string): Promise<RawAnswer> {
-  const { bytes, encoding, claimed = encoding, method = "Publish" } = request;
+  const { bytes, encoding, claimed = encoding, headers, method = "Publish" } = request;
   const response = await fetch(node.http + SERVICE + method, {
     method: "POST",
-    headers: { "content-type": contentType, ...(claimed === undefined ? {} : { "content-encoding": claimed }) },
+    headers: {
+      ...headers,
+      "content-type": contentType,
+      ...(claimed === undefined ? {} : { "content-encoding": claimed }),
+    },
     body: new Uint8Array(encoding === undefined ? bytes : COMPRESS[encoding](bytes)),
   });
   const body = Buffer.from(await response.arrayBuffer());
@@ -78,7 +84,7 @@ async function sendConnect(node: TestNode, request: RawRequest, contentType: str
 }
 
 async function sendGrpcWeb(node: TestNode, request: RawRequest): Promise<RawAnswer> {
-  const { bytes, encoding, claimed = encoding, method = "Publish" } = request;
+  const { bytes, encoding, claimed = encoding, headers, method = "Publish" } = request;
   const data = encoding === undefined ? bytes : COMPRESS[encoding](bytes);
   const body = Buffer.alloc(5 + data.length);
   body.writeUInt8(claimed === undefined ? 0 : 1, 0);
@@ -87,6 +93,7 @@ async function sendGrpcWeb(node: TestNode, request: RawRequest): Promise<RawAnsw
   const response = await fetch(node.http + SERVICE + method, {
     method: "POST",
     headers: {
+      ...headers,
       "content-type": "application/grpc-web+proto",
       ...(claimed === undefined ? {} : { "grpc-encoding": claimed }),
     },

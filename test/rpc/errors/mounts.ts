@@ -11,7 +11,7 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount } from "../../../src/rpc/grpc-mount.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
-import { ampleLeases } from "../../support/byte-budget.js";
+import { ampleBudget, ampleLeases } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { startNode, type TestNode } from "../../support/node.js";
 import { jsonAnswer, peersOf } from "../../support/peers.js";
@@ -171,7 +171,7 @@ const fault: ErrorCase = async (row) => {
     requestBytes: LIMIT,
     onFault: (cause: unknown) => faults.push(cause),
   };
-  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, ...options });
+  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, budget: ampleBudget(), ...options });
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();
   const server = createServer(connectMount({ ...options, openLease: ampleLeases() }).handler).listen(0, "127.0.0.1");

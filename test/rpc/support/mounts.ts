@@ -20,7 +20,7 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../../src/rpc/services.js";
 import { systemClock } from "../../../src/util/system-clock.js";
-import { ampleLeases } from "../../support/byte-budget.js";
+import { ampleBudget, ampleLeases } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 
 export interface TestMounts {
@@ -39,6 +39,8 @@ export interface TestMountsOptions {
   readonly clock?: Clock;
   /** How soon the gRPC port notices that a peer is gone without a word. */
   readonly keepalive?: Keepalive;
+  /** How long a request may take to arrive at the gRPC port, in milliseconds. */
+  readonly requestTimeout?: number;
 }
 
 /** Both mounts on free ports, until the end of the test. */
@@ -55,7 +57,12 @@ export async function startMounts({
     requestBytes: 4 * 1_024 * 1_024,
     onFault: (cause: unknown) => faults.push(cause),
   };
-  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, ...options, ...rest });
+  const grpc = new GrpcMount({
+    port: { address: { host: "127.0.0.1", port: 0 } },
+    budget: ampleBudget(),
+    ...options,
+    ...rest,
+  });
   cleanUp(() => grpc.close());
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();

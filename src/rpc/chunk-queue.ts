@@ -1,0 +1,48 @@
+/** Bytes that have come in pieces, taken out again in others without copying them. */
+export class ChunkQueue {
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  /** How many there are. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+  }
+
+  /** The first so many; undefined while there are fewer. */
+  peek(length: number): Buffer | undefined {
+    const [first] = this.#chunks;
+    if (first === undefined || this.#bytes < length) return undefined;
+    return first.length >= length ? first.subarray(0, length) : Buffer.concat(this.#chunks, length);
+  }
+
+  /** Takes the first so many out. There must be as many. */
+  shift(length: number): Buffer[] {
+    const taken: Buffer[] = [];
+    let left = length;
+    let position = 0;
+    for (; left > 0; position += 1) {
+      const chunk = this.#chunks[position];
+      if (chunk === undefined) break;
+      if (chunk.length > left) {
+        taken.push(chunk.subarray(0, left));
+        this.#chunks[position] = chunk.subarray(left);
+        break;
+      }
+      taken.push(chunk);
+      left -= chunk.length;
+    }
+    this.#chunks.splice(0, position);
+    this.#bytes -= length;
+    return taken;
+  }
+
+  clear(): void {
+    this.#chunks = [];
+    this.#bytes = 0;
+  }
+}

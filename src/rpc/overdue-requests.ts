@@ -1,0 +1,38 @@
+import { CarillonError } from "../errors.js";
+import type { GrpcRequest } from "./grpc-request.js";
+
+/** How often it is looked for overdue requests, as a part of their time. */
+const CHECKS = 8;
+
+/** Ends calls whose requests take too long to arrive. One timer serves all; it runs while there are calls. */
+export class OverdueRequests {
+  readonly #timeout: number;
+  readonly #requests = new Set<GrpcRequest>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param timeout - milliseconds for which a request, or a message of a stream that has begun, may be incomplete */
+  constructor(timeout: number) {
+    this.#timeout = timeout;
+  }
+
+  add(request: GrpcRequest): void {
+    this.#requests.add(request);
+    this.#timer ??= setInterval(this.#check, this.#timeout / CHECKS).unref();
+  }
+
+  delete(request: GrpcRequest): void {
+    this.#requests.delete(request);
+  }
+
+  readonly #check = (): void => {
+    const latest = performance.now() - this.#timeout;
+    for (const request of this.#requests) {
+      if ((request.incompleteSince ?? Number.POSITIVE_INFINITY) > latest) continue;
+      const text = `the request was not complete within ${this.#timeout / 1_000} s`;
+      request.refuse(new CarillonError("deadline_exceeded", text));
+    }
+    if (this.#requests.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  };
+}

@@ -1,0 +1,37 @@
+import { request as httpRequest } from "node:http";
+import { cleanUp } from "../../support/clean-up.js";
+import { metric } from "../../support/metrics.js";
+import { startNode } from "../../support/node.js";
+import { rawPeersOf } from "../../support/raw-peers.js";
+import { requestOf } from "../../support/request-bytes.js";
+import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
+
+/** Half of the least that a node may receive. */
+const SHARE = 8 * 1_024 * 1_024;
+const REQUEST = 4_100_000;
+
+/** The address holds nearly all that it may. */
+const beyondBudget: ErrorCase = async (row) => {
+  const node = await startNode({ limits: { receiving: 2 * SHARE } });
+  const listener = await listenerOf(node);
+  for (const size of [4_100_000, 4_100_000]) {
+    const request = httpRequest(`${node.http}/websockets.v1.BroadcastService/Publish`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "content-length": size + 1 },
+    });
+    request.on("error", () => {});
+    cleanUp(() => request.destroy());
+    request.write(Buffer.alloc(size, " "));
+  }
+  while ((await metric(node, "carillon_receiving_bytes")) < 8_200_000);
+  for (const peer of rawPeersOf(node)) {
+    const bytes = requestOf(REQUEST, peer.name === "connect-json");
+    expectRow(row, await peer.send({ bytes }), peer.name);
+    for (const encoding of peer.encodings) {
+      expectRow(row, await peer.send({ bytes, encoding }), `${peer.name}, ${encoding}`);
+    }
+  }
+  await expectOnlySentinel(node, listener);
+};
+
+export const receivingErrors: Readonly<Record<string, ErrorCase>> = { E31: beyondBudget };
