@@ -36,6 +36,8 @@ export interface HooksOptions {
   readonly clock: Clock;
   /** Those of the node; they outlive a change of the settings. */
   readonly counts: HookCounts;
+  /** A call has brought no answer; for the log. */
+  readonly onFailed: (event: HookEvent, failure: Error) => void;
   /** The breaker has opened, because of this failure; for the log. */
   readonly onOpened: (failure: Error) => void;
   /** The backend answers again. */
@@ -179,6 +181,7 @@ export class Hooks {
       stopping: this.#stopping.signal,
       onFailed: (failure) => {
         this.#lastFailure = failure;
+        this.#options.onFailed(event, failure);
       },
     });
     const open = this.#open[urgency];

@@ -1,6 +1,7 @@
 import { CarillonError } from "../errors.js";
 import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
 import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker } from "./ports.js";
+import { PublishFailures } from "./publish-failures.js";
 import { fromSessionUuid } from "./session-uuid.js";
 import { labelFault, topicFault } from "./topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
@@ -58,6 +59,7 @@ interface PreparedMessage {
 
 /** What one request has become: checked whole, nothing published yet. To be sent in the turn that made it. */
 export interface Prepared {
+  readonly source: Source["kind"];
   readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
   readonly messages: readonly PreparedMessage[];
   /** When they were accepted, in milliseconds since the epoch. */
@@ -68,6 +70,8 @@ export interface Prepared {
 export class Publisher {
   /** Messages accepted, by who sent them, and their payload bytes, each counted once for all its topics. */
   readonly accepted = { backend: 0, client: 0, bytes: 0 };
+  /** Requests that were refused, and batches that a broker did not confirm. */
+  readonly failed = new PublishFailures();
   readonly #options: PublisherOptions;
   readonly #underWay = new Set<Promise<unknown>>();
   #open = true;
@@ -93,14 +97,14 @@ export class Publisher {
   }
 
   /** The second half of publish, for callers that must know of a refusal before they go on. */
-  async send({ batches, messages }: Prepared): Promise<Receipt[]> {
+  async send({ batches, messages, source }: Prepared): Promise<Receipt[]> {
     const [only] = batches;
     if (batches.size === 1 && only !== undefined) {
-      const stage = await this.#publish(...only);
+      const stage = await this.#publish(source, ...only);
       return messages.map(({ driver, id }) => ({ id, stage: driver && stage }));
     }
     const sent = new Map<BrokerDriver, Promise<Stage>>();
-    for (const [driver, batch] of batches) sent.set(driver, this.#publish(driver, batch));
+    for (const [driver, batch] of batches) sent.set(driver, this.#publish(source, driver, batch));
     const stages = await Promise.all(sent.values());
     const stageOf = new Map([...sent.keys()].map((driver, position) => [driver, stages[position]]));
     return messages.map(({ id, driver }) => ({ id, stage: driver && (stageOf.get(driver) ?? "accepted") }));
@@ -113,20 +117,23 @@ export class Publisher {
   accept(source: Source, drafts: readonly Draft[]): Receipt[] {
     const { batches, messages } = this.prepare(source, drafts);
     for (const [driver, batch] of batches) {
-      this.#publish(driver, batch).catch((cause: unknown) => {
+      this.#publish(source.kind, driver, batch).catch((cause: unknown) => {
         this.#options.onUnconfirmed(new Set(batch.map(({ message }) => message)).size, cause);
       });
     }
     return messages.map(({ driver, id }) => ({ id, stage: driver && "accepted" }));
   }
 
-  #publish(driver: BrokerDriver, batch: readonly Publication[]): Promise<Stage> {
+  #publish(source: Source["kind"], driver: BrokerDriver, batch: readonly Publication[]): Promise<Stage> {
     const stage = driver.publish(batch);
     const decided = (): void => {
       this.#underWay.delete(stage);
     };
     this.#underWay.add(stage);
-    stage.then(decided, decided);
+    stage.then(decided, (cause: unknown) => {
+      decided();
+      this.failed.count(source, cause);
+    });
     return stage;
   }
 
@@ -135,6 +142,10 @@ export class Publisher {
    * @throws CarillonError invalid_argument, not_found, permission_denied
    */
   check(source: Source, drafts: readonly Draft[]): void {
+    this.#counting(source, () => this.#check(source, drafts));
+  }
+
+  #check(source: Source, drafts: readonly Draft[]): void {
     for (const [position, given] of drafts.entries()) {
       const draft = withSessionIds(given);
       const where = placeOf(source, position);
@@ -149,6 +160,19 @@ export class Publisher {
    * @throws as publish does for a refusal
    */
   prepare(source: Source, drafts: readonly Draft[]): Prepared {
+    return this.#counting(source, () => this.#prepare(source, drafts));
+  }
+
+  #counting<T>({ kind }: Source, run: () => T): T {
+    try {
+      return run();
+    } catch (cause) {
+      this.failed.count(kind, cause);
+      throw cause;
+    }
+  }
+
+  #prepare(source: Source, drafts: readonly Draft[]): Prepared {
     const { brokers, clock, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     const time = clock.now();
@@ -193,7 +217,7 @@ export class Publisher {
     for (const [driver, batch] of batches) driver.admit(batch);
     this.accepted[source.kind] += published;
     this.accepted.bytes += bytes;
-    return { batches, messages, time };
+    return { source: source.kind, batches, messages, time };
   }
 }
 

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../util/address.js";
 import type { Certificates } from "./certificates.js";
+import type { FileLimit } from "./file-limit.js";
 import { peekFirstBytes } from "./first-bytes.js";
 import type { Networks } from "./networks.js";
 import { setPeerAddress } from "./peer-address.js";
@@ -16,6 +17,8 @@ const HANDSHAKE_TIMEOUT = 10_000;
 export interface PortOptions {
   readonly address: Address;
   readonly tls?: { readonly certificates: Certificates; readonly clients: ClientCertificates } | undefined;
+  /** Cuts connections while too few file descriptors are left. */
+  readonly files?: FileLimit | undefined;
   /** Networks whose connections begin with a PROXY header (version 2). No other's are looked at for one. */
   readonly proxies?: Networks | undefined;
   /**
@@ -76,7 +79,10 @@ export class PortListener {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
-        this.#server.on("error", ignoreFailedAccept);
+        // One client is not let in; the others are not to suffer for it.
+        this.#server.on("error", (error) => {
+          this.#options.files?.failed(error);
+        });
         resolve();
       });
     });
@@ -98,7 +104,11 @@ export class PortListener {
   }
 
   #accept(socket: Socket): void {
-    const { handshakeTimeout = HANDSHAKE_TIMEOUT, proxies } = this.#options;
+    const { files, handshakeTimeout = HANDSHAKE_TIMEOUT, proxies } = this.#options;
+    if (files?.admits(socket) === false) {
+      socket.on("error", ignoreFailure).destroy();
+      return;
+    }
     if (proxies === undefined || !proxies.includes(socket.remoteAddress)) {
       this.#inspect(socket);
       return;
@@ -158,9 +168,6 @@ function expectBytes(socket: Socket, timeout: number): void {
     clearTimeout(timer);
   });
 }
-
-/** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */
-function ignoreFailedAccept(): void {}
 
 /** It is closed anyway. */
 function ignoreFailure(): void {}

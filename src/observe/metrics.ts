@@ -1,11 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { WEBSOCKET_CLOSE } from "../errors.js";
+import { type ErrorCode, WEBSOCKET_CLOSE } from "../errors.js";
 
 /** What the rest of the node counts as plain numbers; read when somebody asks for metrics, so that counting costs nothing. */
 export interface Readings {
   readonly connections: () => number;
   readonly topics: () => number;
+  readonly version: string;
+  readonly node: string;
+  /** By who has asked and the error's code. */
+  readonly publishesFailed: () => Iterable<{ readonly source: string; readonly code: string; readonly count: number }>;
   readonly messagesIn: () => Readonly<Record<string, number>>;
   readonly bytesIn: () => number;
   readonly messagesOut: () => number;
@@ -35,6 +39,9 @@ export interface Readings {
 /** Close codes from 3000 up that this server chooses itself. */
 const OWN_CODES = new Set(Object.values(WEBSOCKET_CLOSE).map(([code]) => code));
 
+/** Of accept(2), where the process or the system has no room. */
+const ACCEPT_ERRORS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED"]);
+
 /** From 50 µs to 10 s. */
 const LATENCY_BUCKETS = [
   0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -48,6 +55,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #publishSeconds: Histogram;
   readonly #closes: Counter;
+  readonly #refusedUpgrades: Counter;
+  readonly #refusedConnections: Counter;
 
   constructor(readings: Readings) {
     const registers = [this.#registry];
@@ -64,6 +73,22 @@ export class Metrics {
       labelNames: ["code"],
       registers,
     });
+    this.#refusedUpgrades = new Counter({
+      name: "carillon_upgrades_refused_total",
+      help: "WebSocket upgrades that were refused, by the error's code.",
+      labelNames: ["reason"],
+      registers,
+    });
+    this.#refusedConnections = new Counter({
+      name: "carillon_accept_errors_total",
+      help: "Connections that the process had no room for, by the system's code.",
+      labelNames: ["code"],
+      registers,
+    });
+    const { node, version } = readings;
+    const info = { name: "carillon_build_info", help: "Always 1; tells the version and the node's id.", registers };
+    new Gauge({ ...info, labelNames: ["version", "node"] }).set({ version, node }, 1);
+    this.#publishesFailed(readings.publishesFailed);
     this.#gauge("carillon_connections", "WebSocket connections that are open.", readings.connections);
     this.#gauge("carillon_topics", "Topics that this node hears.", readings.topics);
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
@@ -98,6 +123,16 @@ export class Metrics {
     this.#closes.inc({ code: code < 3_000 || OWN_CODES.has(code) ? code : "other" });
   }
 
+  /** @param reason - one of a fixed set */
+  countRefusedUpgrade(reason: ErrorCode): void {
+    this.#refusedUpgrades.inc({ reason });
+  }
+
+  /** @param code - of the system, such as EMFILE */
+  countRefusedConnection(code: string): void {
+    this.#refusedConnections.inc({ code: ACCEPT_ERRORS.has(code) ? code : "other" });
+  }
+
   readonly handler = (_request: IncomingMessage, response: ServerResponse): void => {
     this.#registry.metrics().then(
       (text) => {
@@ -119,6 +154,19 @@ export class Metrics {
       collect() {
         this.reset();
         for (const { calls, hook, outcome } of read()) this.inc({ hook, outcome }, calls);
+      },
+    });
+  }
+
+  #publishesFailed(read: Readings["publishesFailed"]): void {
+    new Counter({
+      name: "carillon_publishes_failed_total",
+      help: "Publishes that were refused or that a broker did not confirm, by who has asked and by the error's code.",
+      labelNames: ["source", "code"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const { code, count, source } of read()) this.inc({ source, code }, count);
       },
     });
   }

@@ -7,6 +7,7 @@ import { joinOnBehalf } from "../commands/on-behalf.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { MessageIds } from "../core/message.js";
+import type { ErrorCode } from "../errors.js";
 import { clientAddress } from "../net/client-address.js";
 import type { Networks } from "../net/networks.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -32,6 +33,7 @@ export interface ClientListenersRules {
   readonly heartbeat: Heartbeat;
   readonly trusted: Networks | undefined;
   readonly onFault: (cause: unknown) => void;
+  readonly onUpgradeRefused: (code: ErrorCode) => void;
 }
 
 /** Where clients come in. */
@@ -81,7 +83,7 @@ export function createClientListeners(
 }
 
 /** What holds for clients whatever they come by. */
-function commonOf(context: ClientListenersContext, { onFault, trusted }: ClientListenersRules) {
+function commonOf(context: ClientListenersContext, { onFault, onUpgradeRefused, trusted }: ClientListenersRules) {
   const { clients, messaging, metrics, node, services, vhosts } = context;
   const reception = new Reception(vhosts, systemClock);
   return {
@@ -90,6 +92,7 @@ function commonOf(context: ClientListenersContext, { onFault, trusted }: ClientL
     outbox: messaging.outbox,
     clock: systemClock,
     onFault,
+    onUpgradeRefused,
     clientAddress: clientAddress(trusted),
     sessionIds: new MessageIds(node, "."),
     admit: (arrival: Arrival) => reception.admit(arrival),

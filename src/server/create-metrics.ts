@@ -3,11 +3,13 @@ import type { ClusterMember } from "../cluster/member.js";
 import type { ByteBudget } from "../net/byte-budget.js";
 import { Metrics } from "../observe/metrics.js";
 import type { Store } from "../store/store.js";
+import { packageVersion } from "../util/package-root.js";
 import type { ClusterDispatch } from "../workers/cluster-dispatch.js";
 import type { Messaging } from "./create-messaging.js";
 import { openBreakers, type VhostWorld } from "./create-vhosts.js";
 
 export interface MetricsContext {
+  readonly node: string;
   readonly messaging: Messaging;
   readonly world: VhostWorld;
   readonly brokers: BrokerRegistry;
@@ -20,11 +22,14 @@ export interface MetricsContext {
 
 /** Joins the metrics to what counts. */
 export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, budget, cluster, connections, dispatch, messaging, store, world } = context;
+  const { brokers, budget, cluster, connections, dispatch, messaging, node, store, world } = context;
   const { fanOut, index, lost, publisher } = messaging;
   const { hookCounts, vhosts } = world;
   return new Metrics({
+    node,
+    version: packageVersion,
     connections,
+    publishesFailed: () => publisher.failed.all(),
     topics: () => index.size,
     messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),
     bytesIn: () => publisher.accepted.bytes,

@@ -2,9 +2,11 @@ import { looksLikeFrame } from "../backends/roadrunner/frame.js";
 import type { Clients } from "../clients/clients.js";
 import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
+import type { ErrorCode } from "../errors.js";
 import type { ByteBudget, OpenRequestLease } from "../net/byte-budget.js";
 import { Certificates } from "../net/certificates.js";
 import { clientAddress } from "../net/client-address.js";
+import { FileLimit, readFileLimit } from "../net/file-limit.js";
 import { Networks } from "../net/networks.js";
 import type { PortOptions } from "../net/port-listener.js";
 import type { ClientCertificates } from "../net/tls-handshakes.js";
@@ -73,21 +75,32 @@ const RPC_ON_GRPC_PORT =
   "tcp://127.0.0.1:6002, and give the PHP application that address in place of this one";
 
 export function createPorts(config: Config, context: PortsContext): Ports {
-  const { budget, gatekeeper, limitedLog, log, operations, pages, rest, rpc: services } = context;
+  const { budget, gatekeeper, limitedLog, log, metrics, operations, pages, rest, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     limitedLog.error({ err: cause }, "a request failed by a fault of this server");
   };
   const certificates = createCertificates(config, log);
   const trusted = config.trusted_proxies.length === 0 ? undefined : new Networks(config.trusted_proxies);
   const proxies = config.proxy_protocol ? trusted : undefined;
+  const files = new FileLimit({
+    most: readFileLimit(),
+    onRefused: (code) => {
+      metrics.countRefusedConnection(code);
+      limitedLog.error({ code }, "no file descriptor is free for a connection: raise the limit of open files");
+    },
+  });
+  const onUpgradeRefused = (code: ErrorCode): void => {
+    metrics.countRefusedUpgrade(code);
+  };
   const portOf = (address: Address, clients: ClientCertificates = "none"): PortOptions => ({
     address,
     tls: certificates && { certificates, clients },
+    files,
     proxies,
   });
 
   const heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
-  const listeners = createClientListeners(config, context, { heartbeat, trusted, onFault });
+  const listeners = createClientListeners(config, context, { heartbeat, trusted, onFault, onUpgradeRefused });
   const { routeAt, socketIo, webSockets } = listeners;
   const times = timesOf(config);
   const addressOf = clientAddress(trusted);
@@ -108,6 +121,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
     upgrade: (request, url, socket, head) => {
       webSockets.upgrade(request, url, socket, head);
     },
+    onUpgradeRefused,
     isWebSocketPath: (path) => isWebSocketPath(routeAt, path),
     socketIo,
   });

@@ -88,6 +88,9 @@ export function partsContext({
     clock: systemClock,
     hookCounts: new HookCounts(),
     callerOf: ({ key, url }) => new HookClient({ url, key }),
+    onHookFailed: (vhost, hook, { message }) => {
+      limitedLog.warn({ vhost, hook, reason: message }, "a call of the backend brought no answer");
+    },
     onHooks: (vhost, failure) => {
       if (failure === undefined) log.info({ vhost }, "the backend answers again");
       else limitedLog.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");

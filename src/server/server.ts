@@ -121,6 +121,7 @@ export class Server {
     });
     const budget = new ByteBudget(config.limits.receiving);
     this.#metrics = createMetrics({
+      node,
       budget,
       ...this.#work,
       messaging: this.#messaging,

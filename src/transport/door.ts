@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Admitted, Arrival } from "../clients/admission.js";
 import type { Clock } from "../core/ports.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, type ErrorCode } from "../errors.js";
 import type { ClientAddress } from "../net/client-address.js";
 import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER, withoutToken } from "./credential.js";
 import { HeldSocket } from "./held-socket.js";
@@ -41,6 +41,8 @@ export interface DoorOptions {
   readonly clock: Clock;
   /** Told of errors that are no refusal but a fault of ours. */
   readonly onFault: (cause: unknown) => void;
+  /** Told the error's code of each refusal. */
+  readonly onUpgradeRefused?: (code: ErrorCode) => void;
   /** Lets one in. @returns false where it does not come in: its handshake is malformed, say */
   readonly enter: (visit: Visit) => boolean;
 }
@@ -184,6 +186,7 @@ export class Door {
   #refuse(socket: Duplex, cause: unknown): void {
     const error = CarillonError.from(cause);
     if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
+    this.#options.onUpgradeRefused?.(error.code);
     refuseUpgradeWith(socket, error);
   }
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { CarillonError } from "../errors.js";
+import { CarillonError, type ErrorCode } from "../errors.js";
 import { PortListener, type PortOptions } from "../net/port-listener.js";
 import { parseAuthority } from "../net/web-origin.js";
 import type { Address } from "../util/address.js";
@@ -48,6 +48,8 @@ export interface HttpListenerOptions extends PortOptions {
   /** Takes what is under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
   readonly upgrade: (request: IncomingMessage, url: URL, socket: Duplex, head: Buffer) => void;
+  /** Told the error's code of each upgrade that is refused here. */
+  readonly onUpgradeRefused?: (code: ErrorCode) => void;
   /** Whether a path is one of WebSockets; undefined: none is. */
   readonly isWebSocketPath?: (path: string) => boolean;
   /** Takes what is under its path, requests and upgrades, with origins that have been checked; undefined: nobody does. */
@@ -177,6 +179,7 @@ export class HttpListener {
       this.#routeUpgrade(request, requestUrl(request), socket, head);
     } catch (cause) {
       const { code, message } = CarillonError.from(cause);
+      this.#options.onUpgradeRefused?.(code);
       refuseUpgrade(socket, code, message);
     }
   }

@@ -25,7 +25,10 @@ const READ_CHUNK_BYTES = 65_536;
 
 export interface WebSocketListenerOptions
   extends Pick<ConnectionContext, "services" | "fanOut">,
-    Pick<DoorOptions, "routeAt" | "admit" | "credentialsOf" | "clientAddress" | "clock" | "onFault"> {
+    Pick<
+      DoorOptions,
+      "routeAt" | "admit" | "credentialsOf" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"
+    > {
   readonly sessionIds: MessageIds;
   readonly heartbeat: Heartbeat;
   readonly limits: {

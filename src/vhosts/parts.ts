@@ -1,5 +1,5 @@
 import { Hooks } from "../access/hooks.js";
-import type { HookCaller } from "../access/hooks-caller.js";
+import type { HookCaller, HookEvent } from "../access/hooks-caller.js";
 import type { HookCounts } from "../access/hooks-counts.js";
 import type { Leases } from "../access/leases.js";
 import { createVhostAccess, type VhostAccess } from "../access/settings.js";
@@ -16,6 +16,8 @@ export interface PartsContext {
   readonly clock: Clock;
   readonly hookCounts: HookCounts;
   readonly callerOf: (hooks: NonNullable<VhostSettings["hooks"]>) => HookCaller;
+  /** A call of a backend has brought no answer. */
+  readonly onHookFailed: (vhost: string, event: HookEvent, failure: Error) => void;
   /** A backend that is asked no longer answers (with why), or does again. */
   readonly onHooks: (vhost: string, failure: Error | undefined) => void;
   /** The keys of a vhost's issuer cannot be fetched. */
@@ -75,6 +77,7 @@ function hooksOf(path: string, { hooks }: VhostSettings, context: PartsContext):
     caller: callerOf(hooks),
     clock,
     counts: hookCounts,
+    onFailed: (event, failure) => context.onHookFailed(path, event, failure),
     onOpened: (failure) => onHooks(path, failure),
     onClosed: () => onHooks(path, undefined),
   });

@@ -11,6 +11,8 @@ export interface TestHooks {
   readonly counts: HookCounts;
   /** What the log would be told. */
   readonly told: string[];
+  /** Calls that brought no answer. */
+  readonly failures: readonly string[];
 }
 
 export const SETTINGS: HookSettings = {
@@ -25,16 +27,18 @@ export function hooksOf(caller: HookCaller, settings: Partial<HookSettings> = {}
   const clock = new ManualClock();
   const counts = new HookCounts();
   const told: string[] = [];
+  const failures: string[] = [];
   const hooks = new Hooks({
     settings: { ...SETTINGS, ...settings },
     caller,
     clock,
     counts,
+    onFailed: (event, failure) => failures.push(`${event}: ${failure.message}`),
     onOpened: (failure) => told.push(`opened: ${failure.message}`),
     onClosed: () => told.push("closed"),
   });
   cleanUp(() => hooks.stop());
-  return { hooks, clock, counts, told };
+  return { hooks, clock, counts, told, failures };
 }
 
 export function hooksAt(url: string, settings: Partial<HookSettings> = {}, key?: string): TestHooks {

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly environment?: NodeJS.ProcessEnv;
   readonly folder?: string;
+  /** Most files that it may have open. */
+  readonly openFiles?: number;
 }
 
 /** Runs the built executable until it ends. */
@@ -75,8 +77,11 @@ export async function startCarillon(args: readonly string[] = [], options: RunOp
   return { child, http, ws: http.replace("http", "ws"), grpc: String(ready["grpc"]), log, logged, stderr, exited };
 }
 
-function spawnCarillon(args: readonly string[], { environment = {}, folder }: RunOptions): ChildProcess {
-  return spawn(process.execPath, [PROGRAM, ...args], {
+function spawnCarillon(args: readonly string[], options: RunOptions): ChildProcess {
+  const { environment = {}, folder, openFiles } = options;
+  const limited = openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`];
+  const [command = process.execPath, ...rest] = [...limited, process.execPath, PROGRAM, ...args];
+  return spawn(command, rest, {
     env: { PATH: process.env["PATH"], ...environment },
     ...(folder === undefined ? {} : { cwd: folder }),
     stdio: "pipe",
