@@ -11,7 +11,7 @@ export interface TestLog {
   readonly log: Logger;
   readonly records: readonly LogRecord[];
   /** Those of these levels. */
-  of(...levels: readonly string[]): readonly LogRecord[];
+  readonly of: (...levels: readonly string[]) => readonly LogRecord[];
 }
 
 export function recordLog(level: LogOptions["level"] = "debug"): TestLog {
