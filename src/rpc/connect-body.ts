@@ -1,11 +1,13 @@
 import { isUtf8 } from "node:buffer";
-import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { CarillonError } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { decode, decodeJson } from "./decode.js";
+import { base64Length, decodeBase64 } from "./grpc-web-text.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "./inflate.js";
+import type { RpcForm } from "./rpc-form.js";
 import type { JsonExtension } from "./services.js";
 
 /** gRPC-Web, and Connect where an answer is a stream, put a byte of flags and the length before each message. */
@@ -23,6 +25,7 @@ export interface ConnectBody {
 }
 
 export interface ConnectBodyOptions {
+  readonly form: RpcForm;
   readonly type: DescMessage;
   /** Most bytes of the message, as sent and as inflated. */
   readonly limit: number;
@@ -40,23 +43,21 @@ export interface ConnectBodyOptions {
  * @throws CarillonError resource_exhausted, invalid_argument, cancelled
  */
 export async function readConnectBody(
-  request: IncomingMessage,
+  source: Readable,
   header: Headers,
-  { jsonExtension, lease, limit, type }: ConnectBodyOptions,
+  { form, jsonExtension, lease, limit, type }: ConnectBodyOptions,
 ): Promise<ConnectBody> {
-  const contentType = header.get("content-type") ?? "";
-  const { encodingHeader, enveloped } = formOf(contentType);
+  const { enveloped, json } = form;
+  const encodingHeader = encodingHeaderOf(form);
   const encoding = header.get(encodingHeader) ?? "identity";
-  const body = await readAll(request, enveloped ? limit + ENVELOPE_BYTES : limit, lease);
+  const body = await readSent(source, form, { lease, limit: enveloped ? limit + ENVELOPE_BYTES : limit });
   const { compressed, data } = enveloped ? opened(body, limit) : { compressed: encoding !== "identity", data: body };
 
   if (compressed && !isKnown(encoding)) return { chunks: [body], complete: asDecoded };
   const sent = compressed && isKnown(encoding) ? await inflated(encoding, data, { lease, limit }) : data;
   header.delete("content-length");
   header.delete(encodingHeader);
-  const { bytes, complete } = contentType.includes("json")
-    ? openJson(sent, type, jsonExtension)
-    : openBinary(sent, type);
+  const { bytes, complete } = json ? openJson(sent, type, jsonExtension) : openBinary(sent, type);
   return { chunks: enveloped ? [envelopeOf(bytes), bytes] : [bytes], complete };
 }
 
@@ -89,16 +90,18 @@ function asDecoded(decoded: object): object {
   return decoded;
 }
 
-function formOf(contentType: string): { readonly enveloped: boolean; readonly encodingHeader: string } {
-  if (contentType.startsWith("application/grpc-web")) return { enveloped: true, encodingHeader: "grpc-encoding" };
-  if (contentType.startsWith("application/connect+")) {
-    return { enveloped: true, encodingHeader: "connect-content-encoding" };
-  }
-  return { enveloped: false, encodingHeader: "content-encoding" };
+function encodingHeaderOf({ enveloped, protocol }: RpcForm): string {
+  if (protocol === "grpc-web") return "grpc-encoding";
+  return enveloped ? "connect-content-encoding" : "content-encoding";
+}
+
+async function readSent(source: Readable, { text }: RpcForm, { lease, limit }: InflateBounds): Promise<Buffer> {
+  if (!text) return readAll(source, limit, lease);
+  return decodeBase64(await readAll(source, base64Length(limit), lease));
 }
 
 /** What is beyond the limit is taken and thrown away, so that the caller comes to read the answer. */
-function readAll(request: IncomingMessage, limit: number, lease: ByteLease): Promise<Buffer> {
+function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buffer> {
   const { promise, reject, resolve } = withResolvers<Buffer>();
   let chunks: Buffer[] = [];
   let bytes = 0;
@@ -108,7 +111,7 @@ function readAll(request: IncomingMessage, limit: number, lease: ByteLease): Pro
     chunks = [];
     reject(cause);
   };
-  request.on("data", (chunk: Buffer) => {
+  source.on("data", (chunk: Buffer) => {
     if (refused) return;
     bytes += chunk.length;
     if (bytes > limit) {
@@ -122,11 +125,11 @@ function readAll(request: IncomingMessage, limit: number, lease: ByteLease): Pro
       refuse(cause);
     }
   });
-  request.once("end", () => {
+  source.once("end", () => {
     const [first] = chunks;
     resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
   });
-  request.once("close", () => refuse(new CarillonError("cancelled", "the request was cut off")));
+  source.once("close", () => refuse(new CarillonError("cancelled", "the request was cut off")));
   return promise;
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
-import { type ErrorCode, GRPC_STATUS, HTTP_STATUS } from "../errors.js";
+import { CarillonError, GRPC_STATUS, HTTP_STATUS } from "../errors.js";
 import { answerable, isDisconnect, type OnFault } from "./faults.js";
+import { parseRpcForm } from "./rpc-form.js";
 
 /** Our error as Connect's. */
 export function connectError(cause: unknown, onFault: OnFault): ConnectError {
@@ -46,27 +47,52 @@ async function* saidWithin<T>(stream: AsyncIterable<T>, said: (cause: unknown) =
 export function answerUnknownMethod(request: IncomingMessage, response: ServerResponse): void {
   const contentType = request.headers["content-type"] ?? "";
   const message = "there is no such method";
-  if (contentType.startsWith("application/grpc-web")) {
+  if (parseRpcForm(contentType)?.protocol === "grpc-web") {
     const status = { "grpc-status": GRPC_STATUS.unimplemented, "grpc-message": encodeURIComponent(message) };
     response.writeHead(200, { "content-type": contentType, ...status });
     response.end();
   } else {
-    answer(response, "unimplemented", message);
+    answerPlain(response, new CarillonError("unimplemented", message));
   }
 }
 
 /** Rule R8: what takes streams of requests needs HTTP/2. Who expects to write on would wait for ever on the connection. */
 export function answerNeedsHttp2(response: ServerResponse): void {
-  response.writeHead(505, { connection: "close" });
-  response.end();
+  const message = "streams of requests need HTTP/2, and this is HTTP/1.1: call the gRPC port";
+  answerPlain(response, new CarillonError("unimplemented", message), 505, { connection: "close" });
+}
+
+/** @param allow - the HTTP methods that a method of RPC is called by */
+export function answerWrongHttpMethod(request: IncomingMessage, response: ServerResponse, allow: string): void {
+  const message = `${request.method} is not allowed here: ${allow}; GET is for methods without side effects`;
+  answerPlain(response, new CarillonError("unimplemented", message), 405, { allow });
+}
+
+/** @param accepted - the media types that the method can be called with */
+export function answerWrongMediaType(
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  accepted: readonly string[],
+): void {
+  const given = headers["content-type"];
+  const what =
+    given === undefined ? "content-type is missing" : `content-type ${JSON.stringify(given)} is not served here`;
+  const message = `${what}: ${accepted.join(", ")}; JSON is UTF-8. gRPC has a port of its own`;
+  answerPlain(response, new CarillonError("unimplemented", message), 415, { "accept-post": accepted.join(", ") });
 }
 
 /** The request names no host, or one that is none. */
 export function answerBadHost(response: ServerResponse): void {
-  answer(response, "invalid_argument", "the Host header is missing or malformed");
+  answerPlain(response, new CarillonError("invalid_argument", "the Host header is missing or malformed"));
 }
 
-function answer(response: ServerResponse, code: ErrorCode, message: string): void {
-  response.writeHead(HTTP_STATUS[code], { "content-type": "application/json" });
+/** Answers with the error as JSON, where it is not known which protocol is spoken. */
+export function answerPlain(
+  response: ServerResponse,
+  { code, message }: CarillonError,
+  status = HTTP_STATUS[code],
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
   response.end(JSON.stringify({ code, message }));
 }

@@ -8,21 +8,28 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { backendId, VHOST_HEADER } from "../access/backend.js";
+import { CarillonError } from "../errors.js";
 import type { OpenRequestLease } from "../net/byte-budget.js";
 import { readConnectBody } from "./connect-body.js";
 import {
   answerBadHost,
   answerNeedsHttp2,
+  answerPlain,
   answerUnknownMethod,
+  answerWrongHttpMethod,
+  answerWrongMediaType,
   connectError,
   faultsOf,
   ON_FAULT,
   sayErrors,
 } from "./connect-errors.js";
 import { CALLER, type ConnectCaller, connectMethod } from "./connect-methods.js";
+import { allowedMethods, type ConnectRequest, openConnectRequest } from "./connect-request.js";
 import { READ_OPTIONS } from "./decode.js";
 import type { OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
+import { asBase64 } from "./grpc-web-text.js";
+import { mediaTypesOf } from "./rpc-form.js";
 import { type Method, methodsOf, type ServiceImplementations } from "./services.js";
 import { checkWebTimeouts } from "./timeout-headers.js";
 
@@ -71,7 +78,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   const serve = async (
     handle: UniversalHandler,
     method: Method,
-    universal: UniversalServerRequest,
+    { form, source, universal }: ConnectRequest & { readonly universal: UniversalServerRequest },
     request: IncomingMessage,
     response: ServerResponse,
     report: OnFault,
@@ -83,7 +90,8 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       const caller = admitted(method, request);
       // The promise of connect-node's answer never settles, so nothing can be left to its end.
       response.once("close", () => caller.lease.release());
-      const { complete, chunks } = await readConnectBody(request, universal.header, {
+      const { complete, chunks } = await readConnectBody(source, universal.header, {
+        form,
         type: method.desc.input,
         limit: requestBytes,
         jsonExtension: method.jsonExtension,
@@ -98,7 +106,9 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
-    await universalResponseToNodeResponse(answer, response);
+    // It tells what was so just now, to whoever has a key.
+    if (request.method === "GET") answer.header?.set("cache-control", "no-store");
+    await universalResponseToNodeResponse(form.text ? asBase64(answer) : answer, response);
   };
 
   /** A refused caller's body is not read. @throws CarillonError as Gatekeeper.admit does */
@@ -115,22 +125,43 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       answerUnknownMethod(request, response);
       return;
     }
-    if (takesStream(method)) {
-      answerNeedsHttp2(response);
-      return;
-    }
+    const asked = askedOf(method, request, response);
+    if (asked === undefined) return;
     const universal = universalRequest(request, response);
     if (universal === undefined) {
       answerBadHost(response);
       return;
     }
+    universal.method = "POST";
+    for (const [name, value] of Object.entries(asked.headers)) universal.header.set(name, value);
     const report = faultsOf(request, onFault);
-    serve(handle, method, universal, request, response, report).catch((cause: unknown) => {
+    serve(handle, method, { ...asked, universal }, request, response, report).catch((cause: unknown) => {
       if (!response.destroyed) report(cause);
       response.destroy();
     });
   };
   return { prefixes: services.map(({ service }) => `/${service.typeName}/`), handler };
+}
+
+/** @returns undefined where it has been refused: it does not speak as the method is called */
+function askedOf(method: Method, request: IncomingMessage, response: ServerResponse): ConnectRequest | undefined {
+  const allowed = allowedMethods(method);
+  if (!allowed.includes(request.method ?? "")) {
+    answerWrongHttpMethod(request, response, allowed.join(", "));
+    return undefined;
+  }
+  if (takesStream(method)) {
+    answerNeedsHttp2(response);
+    return undefined;
+  }
+  try {
+    const asked = openConnectRequest(request, method);
+    if (asked === undefined) answerWrongMediaType(request, response, mediaTypesOf(method));
+    return asked;
+  } catch (cause) {
+    answerPlain(response, CarillonError.from(cause));
+    return undefined;
+  }
 }
 
 function takesStream({ desc: { methodKind } }: Method): boolean {

@@ -1,26 +1,7 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { inBrowser, TestPage } from "../../support/browser.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { ask, KEY, startApplication } from "../../support/rootsocket.js";
-
-/** An application's own page, of another origin than the node's. */
-async function startSite(): Promise<string> {
-  const site = createServer((_request, response) => {
-    response.setHeader("content-type", "text/html");
-    response.end('<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>An application</title></html>');
-  });
-  site.listen(0, "127.0.0.1");
-  await once(site, "listening");
-  cleanUp(async () => {
-    const closed = once(site, "close");
-    site.close();
-    site.closeAllConnections();
-    await closed;
-  });
-  return `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
-}
+import { startSite } from "../../support/site.js";
 
 inBrowser("rootsocket's browser clients", () => {
   test("S10: a page of a configured origin gets its tokens itself, and hears its channel", async () => {
