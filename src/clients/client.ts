@@ -26,6 +26,7 @@ export interface ClientConnection {
 export interface Rates {
   readonly commands: TokenBucket | undefined;
   readonly publishedBytes: TokenBucket | undefined;
+  readonly answeredBytes: TokenBucket | undefined;
 }
 
 export interface ClientFacts {

@@ -5,10 +5,12 @@ import { TokenBucket } from "./limits/token-bucket.js";
 
 /** What a new session of a vhost may do in a second; undefined where nothing is limited. */
 export function ratesOf({ limits }: VhostSettings, clock: Clock): Rates | undefined {
-  const { commands_per_second: commands, publish_bytes_per_second: bytes } = limits;
-  if (commands === undefined && bytes === undefined) return undefined;
-  return {
-    commands: commands === undefined ? undefined : new TokenBucket(commands, clock),
-    publishedBytes: bytes === undefined ? undefined : new TokenBucket(bytes, clock),
+  const bucket = (limit: number | "off" | undefined): TokenBucket | undefined =>
+    limit === undefined || limit === "off" ? undefined : new TokenBucket(limit, clock);
+  const rates = {
+    commands: bucket(limits.commands_per_second),
+    publishedBytes: bucket(limits.publish_bytes_per_second),
+    answeredBytes: bucket(limits.answer_bytes_per_second),
   };
+  return Object.values(rates).every((one) => one === undefined) ? undefined : rates;
 }

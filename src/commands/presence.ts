@@ -1,5 +1,6 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
+import type { Member } from "../presence/presence.js";
 import type { PresenceCommand, Reply } from "./command.js";
 import { refusalOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
@@ -33,10 +34,23 @@ export async function presence(
       topic,
       count: services.presence.count(place),
       users: services.presence.users(place),
-      members: members.slice(0, MOST_MEMBERS),
+      members: firstOf(members),
       more: members.length > MOST_MEMBERS,
     },
   });
   // What waits to be told is in the answer.
   services.attendance.watchAnew(client, place);
+}
+
+/** The same list for as long as nobody comes or goes: dialects write it once. */
+const firsts = new WeakMap<readonly Member[], readonly Member[]>();
+
+function firstOf(members: readonly Member[]): readonly Member[] {
+  if (members.length <= MOST_MEMBERS) return members;
+  let first = firsts.get(members);
+  if (first === undefined) {
+    first = members.slice(0, MOST_MEMBERS);
+    firsts.set(members, first);
+  }
+  return first;
 }

@@ -142,9 +142,13 @@ vhosts:
         logs: ["{id}_logs"]
       calls: []
     # Where a number is given: connections, connections_per_user, connections_per_address, handshakes_per_second,
-    # handshakes_per_second_per_address, commands_per_second and publish_bytes_per_second of a client,
-    # topics_per_connection. All are counted on each node.
-    limits: {}
+    # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. All are counted on
+    # each node.
+    limits:
+      # Commands of one client, and after a pause so many at once; beyond that they are refused. off: not limited.
+      commands_per_second: 2000
+      # Bytes of answers to one client; one that has had more is not read until its second is over. off: not limited.
+      answer_bytes_per_second: 4MiB
 
 # The client protocols that are spoken, and where. WebRocket's backends: off unless they have an address to listen on;
 # without TLS nothing of theirs is encrypted.

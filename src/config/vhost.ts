@@ -209,8 +209,10 @@ const limits = z.strictObject({
   connections_per_address: count(1, 1_000_000).optional(),
   handshakes_per_second: rate,
   handshakes_per_second_per_address: rate,
-  commands_per_second: rate,
+  // As many as a client may have topics, one command for each, and as many again.
+  commands_per_second: count(1, 10_000_000).or(z.literal("off")).default(2_000),
   publish_bytes_per_second: bytes("1B", "10GiB").optional(),
+  answer_bytes_per_second: z.literal("off").or(bytes("64KiB", "10GiB")).prefault("4MiB"),
   topics_per_connection: count(1, 1_000_000).optional(),
 });
 

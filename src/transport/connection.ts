@@ -11,6 +11,7 @@ import { ClientWebSocket } from "./client-web-socket.js";
 import { framesOf } from "./encoding.js";
 import { textFrame } from "./frame.js";
 import type { Pulse, Watch } from "./heartbeat.js";
+import { Pace } from "./pace.js";
 
 /** What connections need of their node, the same for all. */
 export interface ConnectionContext {
@@ -36,6 +37,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
   watch: Watch | undefined;
   readonly #conversation: Conversation;
   readonly #context: ConnectionContext;
+  readonly #pace: Pace;
   /** Frames that came while a command was under way; most connections never have any. */
   #waiting: string[] | undefined;
   #waitingBytes = 0;
@@ -50,6 +52,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
     this.client = new Client(facts, this);
     this.#conversation = conversation;
     this.#context = context;
+    this.#pace = new Pace(this.client, context.services.clock);
     webSocket.connection = this;
     webSocket.on("message", onMessage);
     webSocket.on("pong", onSignOfLife);
@@ -138,6 +141,8 @@ export class Connection implements Pulse, ClientConnection, Sender {
       text = this.#waiting?.shift()
     ) {
       await this.#take(text);
+      const rest = this.#pace.next();
+      if (rest !== undefined) await rest;
     }
     this.#waiting = undefined;
     this.#waitingBytes = 0;
@@ -157,7 +162,9 @@ export class Connection implements Pulse, ClientConnection, Sender {
   /** Sends it frames of its own; nothing for no texts. */
   send(texts: Texts): void {
     const frames = framesOf(texts, textFrame);
-    if (frames !== undefined) this.#context.fanOut.send(this.client.session, frames);
+    if (frames === undefined) return;
+    if (this.#busy) this.#pace.answered(frames.length);
+    this.#context.fanOut.send(this.client.session, frames);
   }
 }
 

@@ -25,6 +25,13 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes an amount whatever is left: what is missing is owed. @returns milliseconds until it is paid; 0 for nothing owed */
+  spend(amount: number): number {
+    this.#missing(0);
+    this.#left -= amount * 1_000;
+    return Math.max(0, Math.ceil(-this.#left / this.#perSecond));
+  }
+
   /** Milliseconds until an amount can be had; 0 when it can be now. */
   wait(amount = 1): number {
     return Math.max(0, Math.ceil(this.#missing(amount) / this.#perSecond));

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { Client, type ClientConnection, type ClientFacts } from "../../clients/client.js";
 import type { Services } from "../../commands/services.js";
 import type { FanOut } from "../../core/fan-out.js";
@@ -8,6 +7,7 @@ import type { SocketIoConversation } from "../../dialects/socketio/dialect.js";
 import { closeFrameOf } from "../../errors.js";
 import { carryOut, type Sender } from "../carry-out.js";
 import { framesOf } from "../encoding.js";
+import { Pace } from "../pace.js";
 import { packetFrames } from "./frames.js";
 import type { Place } from "./place.js";
 
@@ -16,9 +16,6 @@ const EVENT_BYTES = 64;
 
 /** So many bytes may wait before no more are read. While nothing is read, no sign of life is seen. */
 const HOLD_BYTES = 65_536;
-
-/** So many events of one client are worked on before others have their turn: one request may bring very many. */
-const EVENTS_A_TURN = 256;
 
 /** What all connections have in common. */
 export interface SocketIoContext {
@@ -42,6 +39,7 @@ export class SocketIoConnection implements ClientConnection, Sender {
   readonly place: Place;
   readonly #conversation: SocketIoConversation;
   readonly #context: SocketIoContext;
+  readonly #pace: Pace;
   /** Events that came while a command was under way. */
   readonly #waiting: WaitingEvent[] = [];
   #waitingBytes = 0;
@@ -53,6 +51,7 @@ export class SocketIoConnection implements ClientConnection, Sender {
     this.place = place;
     this.#conversation = conversation;
     this.#context = context;
+    this.#pace = new Pace(this.client, context.services.clock);
   }
 
   receive(event: WaitingEvent): void {
@@ -88,15 +87,14 @@ export class SocketIoConnection implements ClientConnection, Sender {
 
   async #work(begin: WaitingEvent): Promise<void> {
     this.#busy = true;
-    let count = 0;
     for (
       let event: WaitingEvent | undefined = begin;
       event !== undefined && this.client.session.open;
       event = this.#waiting.shift()
     ) {
       await this.#take(event);
-      count += 1;
-      if (count % EVENTS_A_TURN === 0) await setImmediate();
+      const rest = this.#pace.next();
+      if (rest !== undefined) await rest;
     }
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
@@ -114,7 +112,9 @@ export class SocketIoConnection implements ClientConnection, Sender {
   /** Sends it frames of its own; nothing for no texts. */
   send(texts: Texts): void {
     const frames = framesOf(texts, packetFrames);
-    if (frames !== undefined) this.#context.fanOut.send(this.client.session, frames);
+    if (frames === undefined) return;
+    if (this.#busy) this.#pace.answered(frames.length);
+    this.#context.fanOut.send(this.client.session, frames);
   }
 }
 

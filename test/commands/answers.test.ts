@@ -1,0 +1,86 @@
+import { connect, type TestClient } from "../support/client.js";
+import { startNode } from "../support/node.js";
+
+const PRESENCE = { vhosts: { "/": { presence: true } } };
+
+/** Asks so many times at once; resolves when all have been answered. */
+async function askMany(client: TestClient, times: number, command: object): Promise<readonly string[]> {
+  for (let id = 0; id < times; id += 1) client.send({ ...command, id });
+  const answers: string[] = [];
+  for (let id = 0; id < times; id += 1) answers.push(await client.nextText());
+  return answers;
+}
+
+describe("A11: answers", () => {
+  test("a client has so many bytes of them a second, nothing is refused, and others do not wait", async () => {
+    const limits = { answer_bytes_per_second: "64KiB" };
+    const node = await startNode({ vhosts: { "/": { presence: true, limits } } });
+    const members = await Promise.all(Array.from({ length: 30 }, () => connect(`${node.ws}/ws`)));
+    for (const member of members) await member.join("foo");
+    const client = await connect(`${node.ws}/ws`);
+    const [first = ""] = await askMany(client, 1, { command: "presence", topics: ["foo"] });
+    // Two seconds' worth and a part: what was had in the first second, and what is owed after it.
+    const times = Math.ceil((3 * 65_536) / first.length);
+    const [other] = members;
+    const begin = Date.now();
+    const asked = askMany(client, times, { command: "presence", topics: ["foo"] });
+    // Answered in its turn, whatever the other one waits for.
+    expect(await other?.ask({ command: "leave", topics: ["bar"], id: 1 })).toMatchObject({ topic: "@leave" });
+    const answers = await asked;
+    expect(answers.every((answer) => answer.startsWith('{"topic":"@presence"'))).toBe(true);
+    // No machine is so slow that it would take longer than it has to: only too short is a fault.
+    expect(Date.now() - begin).toBeGreaterThanOrEqual(1_000);
+  });
+
+  test("others have their turns while many commands of one client are answered", async () => {
+    const node = await startNode({
+      vhosts: {
+        "/": { ...PRESENCE.vhosts["/"], limits: { answer_bytes_per_second: "off", commands_per_second: "off" } },
+      },
+    });
+    const [client, other] = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws`)];
+    await client.join("foo");
+    const text = JSON.stringify({ command: "presence", topics: ["foo"] });
+    const { _socket: socket } = client.webSocket as unknown as { _socket: { cork(): void; uncork(): void } };
+    // In one write: the node reads them together.
+    socket.cork();
+    for (let count = 0; count < 4_000; count += 1) client.send(text);
+    socket.uncork();
+    const state = { answered: 0 };
+    const all = (async () => {
+      for (; state.answered < 4_000; state.answered += 1) await client.next();
+    })();
+    for (let id = 0; id < 3; id += 1) await other.ask({ command: "leave", topics: ["bar"], id });
+    expect(state.answered).toBeLessThan(4_000);
+    await all;
+  });
+
+  test("the list of members is the same until somebody comes or goes", async () => {
+    const node = await startNode(PRESENCE);
+    const [client, other] = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws`)];
+    await client.join("foo");
+    const ask = () => client.ask({ command: "presence", topics: ["foo"] });
+    const alone = await ask();
+    expect(await ask()).toEqual(alone);
+    await other.join("foo");
+    const together = await ask();
+    expect(together.payload).toMatchObject({ count: 2, members: [{}, {}] });
+    await other.ask({ command: "leave", topics: ["foo"] });
+    expect(await ask()).toEqual(alone);
+  });
+});
+
+describe("A11: commands", () => {
+  test("more than 2000 at once are refused unless the vhost says otherwise", async () => {
+    const node = await startNode({ vhosts: { "/free": { limits: { commands_per_second: "off" } } } });
+    const command = { command: "leave", topics: ["foo"] };
+    // As fast as a machine may be, a second brings no more than it says; far more than two seconds' worth.
+    const begin = Date.now();
+    const answers = await askMany(await connect(`${node.ws}/ws`), 10_000, command);
+    const allowed = answers.filter((answer) => answer.startsWith('{"topic":"@leave"')).length;
+    expect(allowed).toBeGreaterThanOrEqual(2_000);
+    expect(allowed).toBeLessThanOrEqual(2_000 + 2 * (Date.now() - begin + 1));
+    const free = await askMany(await connect(`${node.ws}/ws/free`), 10_000, command);
+    expect(free.filter((answer) => !answer.startsWith('{"topic":"@leave"'))).toEqual([]);
+  });
+});
