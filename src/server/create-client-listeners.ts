@@ -8,6 +8,7 @@ import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { MessageIds } from "../core/message.js";
 import type { ErrorCode } from "../errors.js";
+import type { OpenRequestLease } from "../net/byte-budget.js";
 import { clientAddress } from "../net/client-address.js";
 import type { Networks } from "../net/networks.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -34,6 +35,7 @@ export interface ClientListenersRules {
   readonly trusted: Networks | undefined;
   readonly onFault: (cause: unknown) => void;
   readonly onUpgradeRefused: (code: ErrorCode) => void;
+  readonly openLease: OpenRequestLease;
 }
 
 /** Where clients come in. */
@@ -71,6 +73,7 @@ export function createClientListeners(
     ? new SocketIoListener({
         ...common,
         path: config.socketio.path,
+        openLease: rules.openLease,
         exists,
         settingsOf: (path) => vhosts.require(path).settings.socketio,
         ping: config.ping,

@@ -100,11 +100,17 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   });
 
   const heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
-  const listeners = createClientListeners(config, context, { heartbeat, trusted, onFault, onUpgradeRefused });
-  const { routeAt, socketIo, webSockets } = listeners;
-  const times = timesOf(config);
   const addressOf = clientAddress(trusted);
   const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
+  const listeners = createClientListeners(config, context, {
+    heartbeat,
+    trusted,
+    onFault,
+    onUpgradeRefused,
+    openLease,
+  });
+  const { routeAt, socketIo, webSockets } = listeners;
+  const times = timesOf(config);
   const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
   const originAllowed = originCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
   const http = new HttpListener({

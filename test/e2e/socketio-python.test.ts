@@ -1,6 +1,6 @@
 import { socketIoContract } from "../contract/socketio.js";
 import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
-import { untilMetric } from "../support/metrics.js";
+import { untilNone } from "../support/metrics.js";
 import { startNode } from "../support/node.js";
 import { publish } from "../support/publish.js";
 import { PythonClient, pythonAt } from "../support/python-client.js";
@@ -54,7 +54,7 @@ for (const [name, transport] of CLIENTS) {
       const node = await startNode(CONFIG);
       const client = await new PythonClient(path, node.http, transport).connected();
       client.disconnect();
-      await untilMetric(node, "carillon_connections", 0);
+      await untilNone(node, "carillon_connections");
       expect(client.heard.unread).toEqual([]);
     });
   });

@@ -12,6 +12,11 @@ export async function untilMetric(node: TestNode, line: string, least: number): 
   while ((await metric(node, line)) < least);
 }
 
+/** Resolves when the figure is 0. */
+export async function untilNone(node: TestNode, line: string): Promise<void> {
+  while ((await metric(node, line)) > 0);
+}
+
 /** Messages that backends have published, whether or not they have an answer yet. */
 export const MESSAGES_IN = 'carillon_messages_in_total{source="backend"}';
 

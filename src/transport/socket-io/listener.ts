@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Server as Engine, Socket as EngineSocket } from "engine.io";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, retryAfterSeconds } from "../../errors.js";
+import type { OpenRequestLease } from "../../net/byte-budget.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { refuseMethod } from "../methods.js";
@@ -15,6 +16,7 @@ import { Line, type LineCounts } from "./line.js";
 import { Namespaces, type NamespacesOptions } from "./namespaces.js";
 import { countPackets } from "./packet-count.js";
 import type { DecodedClient } from "./parser.js";
+import { countBody } from "./poll-body.js";
 import { allowPolling, answerPollingPreflight } from "./polling-cors.js";
 
 export interface SocketIoListenerOptions
@@ -23,6 +25,7 @@ export interface SocketIoListenerOptions
   /** Such as `/socket.io/`. */
   readonly path: string;
   readonly clientAddress: ClientAddress;
+  readonly openLease: OpenRequestLease;
   /** How many clients are inside of the node, those of this listener among them. */
   readonly inside: () => number;
   /** How many may be. */
@@ -100,8 +103,7 @@ export class SocketIoListener {
         throw new CarillonError("invalid_argument", "one request at a time");
       }
     } catch (cause) {
-      const { code, message } = this.#told(cause);
-      refuseRequest(response, code, message);
+      this.#refuse(response, cause);
     }
   }
 
@@ -151,13 +153,31 @@ export class SocketIoListener {
         line.cut();
         return;
       }
-      if (request.method === "POST" && line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
+      if (request.method === "POST") this.#count(line, request, response);
       this.#engine.handleRequest(request, response);
     };
     if (request.method === "POST") return line.take(handle);
     if (request.method === "GET") return line.polls.take(response, handle);
     handle();
     return true;
+  }
+
+  /** Bounds what a request with packets brings. */
+  #count(line: Line, request: IncomingMessage, response: ServerResponse): void {
+    // With Engine.IO 3 they are counted where they are read.
+    if (line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
+    countBody(request, response, this.#options.openLease(request, undefined), (cause) => {
+      // What the request brought is lost: a client cannot go on behind a gap.
+      response.once("finish", () => line.cut());
+      this.#refuse(response, cause);
+    });
+  }
+
+  #refuse(response: ServerResponse, cause: unknown): void {
+    const error = this.#told(cause);
+    const seconds = retryAfterSeconds(error);
+    if (seconds !== undefined) response.setHeader("retry-after", String(seconds));
+    refuseRequest(response, error.code, error.message);
   }
 
   /** @throws CarillonError not_found, invalid_argument */

@@ -1,5 +1,5 @@
 import { connect } from "../../support/client.js";
-import { metric, untilMetric } from "../../support/metrics.js";
+import { metric, untilMetric, untilNone } from "../../support/metrics.js";
 import { startNode } from "../../support/node.js";
 import { type EngineVersion, PollingClient } from "../../support/polling-client.js";
 import { publish, say } from "../../support/publish.js";
@@ -164,6 +164,33 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await client.next()).toBe('42["message",2]');
     expect(await client.send("41")).toBe(200);
     await untilMetric(node, 'carillon_connections_closed_total{code="1000"}', 1);
+  });
+
+  test("O6: a body counts against what the node may receive, until it has been answered", async () => {
+    const node = await startNode({
+      limits: { receiving: "1MiB", request: "256KiB", frame: "256KiB", payload: "64KiB" },
+    });
+    // One address gets half: these hold nearly all of it.
+    const held = await Promise.all(
+      [1, 2, 3].map(async (count) => {
+        const { url } = await PollingClient.connect(node.http, "", version);
+        const raw = await connectRaw(node.http);
+        const target = url.slice(node.http.length);
+        raw.send(`POST ${target} HTTP/1.1\r\nHost: test\r\nContent-Length: 160001\r\n\r\n${"x".repeat(160_000)}`);
+        while ((await metric(node, "carillon_receiving_bytes")) < count * 160_000);
+        return raw;
+      }),
+    );
+    const packet = `42["join",{"topics":["a"],"x":"${"x".repeat(60_000)}"}]`;
+    const refused = await PollingClient.connect(node.http, "", version);
+    expect(await refused.send(packet)).toBe(429);
+    // What it sent is lost: it is not served any more.
+    await expect(refused.poll()).rejects.toThrow("400");
+    for (const { socket } of held) socket.destroy();
+    await untilNone(node, "carillon_receiving_bytes");
+    const good = await PollingClient.connect(node.http, "", version);
+    expect(await good.send(packet)).toBe(200);
+    await untilNone(node, "carillon_receiving_bytes");
   });
 
   test("O6: an answer has no more packets than Python's clients take, and keeps bytes beside their event", async () => {

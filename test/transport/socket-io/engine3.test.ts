@@ -1,7 +1,7 @@
 import { SECRET } from "../../access/jwts.js";
 import { CONFIG, tokenFor } from "../../dialects/socketio/support.js";
 import { connect, refusedUpgrade } from "../../support/client.js";
-import { metric, untilMetric } from "../../support/metrics.js";
+import { metric, untilMetric, untilNone } from "../../support/metrics.js";
 import { startNode, type TestNode } from "../../support/node.js";
 import { PollingClient } from "../../support/polling-client.js";
 import { publish, say } from "../../support/publish.js";
@@ -127,7 +127,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await client.nextText()).toBe('44/nope,{"message":"Invalid namespace"}');
     client.send("40/x/../shop,");
     await client.closed;
-    await untilMetric(node, "carillon_connections", 0);
+    await untilNone(node, "carillon_connections");
   });
 
   test.each(["40", "40/shop,"])("I12: a namespace is asked for once (%s)", async (packet) => {
@@ -136,7 +136,7 @@ describe("I18: Engine.IO 3", () => {
     client.send(packet);
     client.send(packet);
     await client.closed;
-    await untilMetric(node, "carillon_connections", 0);
+    await untilNone(node, "carillon_connections");
     expect(await metric(node, "carillon_connections")).toBe(0);
   });
 
