@@ -81,23 +81,29 @@ export function replaceValues(text: string, name: string, replace: (value: strin
 /** The text between an object's braces, without the members of these names. The others stay as they are written. */
 export function membersText(text: string, without: readonly string[]): string {
   // Only such an escape can hide a name; nearly no text has either.
-  if (!text.includes("\\u") && !without.some((name) => text.includes(`"${name}"`)))
-    return text.trim().slice(1, -1).trim();
+  const hasOne = text.includes("\\u") || without.some((name) => text.includes(`"${name}"`));
   const kept: string[] = [];
-  forEachMember(text, (name, begin, end) => {
-    if (!without.includes(readName(name))) kept.push(`${name}:${text.slice(begin, end).trim()}`);
-  });
-  return kept.join(",");
+  let all = true;
+  if (hasOne) {
+    forEachMember(text, (name, _begin, end, nameBegin) => {
+      if (without.includes(readName(name))) all = false;
+      else kept.push(text.slice(nameBegin, end).trimEnd());
+    });
+  }
+  return all ? text.trim().slice(1, -1).trim() : kept.join(",");
 }
 
-/** @param visit - told each member's name as it is written, with its quotes, and the positions of its value */
-function forEachMember(text: string, visit: (name: string, begin: number, end: number) => void): void {
+/** @param visit - told each member's name as it is written, with its quotes, the positions of its value, and the name's */
+function forEachMember(
+  text: string,
+  visit: (name: string, begin: number, end: number, nameBegin: number) => void,
+): void {
   // Between members, and behind the last, there is no quote.
   for (let begin = text.indexOf('"'); begin !== -1; ) {
     const nameEnd = endOfString(text, begin);
     const valueBegin = text.indexOf(":", nameEnd) + 1;
     const valueEnd = endOfValue(text, valueBegin);
-    visit(text.slice(begin, nameEnd), valueBegin, valueEnd);
+    visit(text.slice(begin, nameEnd), valueBegin, valueEnd, begin);
     begin = text.indexOf('"', valueEnd);
   }
 }

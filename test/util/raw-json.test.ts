@@ -1,11 +1,15 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import {
   elementTexts,
   firstName,
+  memberNames,
   membersText,
   replaceValues,
   secondElement,
   valueText,
+  valueTexts,
 } from "../../src/util/raw-json.js";
 
 /** Names as JSON may write them: plain, or with every character escaped. */
@@ -89,4 +93,47 @@ test("replaces the values of a member and leaves all other text", () => {
   const text = ' {"a" : 1.0 ,"b":{"a":2},"\\u0061":"}" }';
   expect(replaceValues(text, "a", (value) => `<${value}>`)).toBe(' {"a" :<1.0>,"b":{"a":2},"\\u0061":<"}">}');
   expect(replaceValues(text, "c", () => "")).toBe(text);
+});
+
+test("X5, O13: members that are kept stay as they are written, white space and escapes too", () => {
+  expect(membersText('{ "\\u0061" : [ 1 ] , "b":2 }', ["sid"])).toBe('"\\u0061" : [ 1 ] , "b":2');
+  expect(membersText('{ "\\u0061" : [ 1 ] , "s\\u0069d":0, "b" :2 }', ["sid"])).toBe('"\\u0061" : [ 1 ],"b" :2');
+});
+
+test("O13: several values are found at once, each the last one's of its name", () => {
+  const text = '{"id":1,"b":{"id":2},"id" : 3.0 ,"\\u0062":"\\""}';
+  expect(valueTexts(text, ["b", "none", "id"])).toEqual(['"\\""', undefined, "3.0"]);
+  expect(valueTexts(" { } ", ["id"])).toEqual([undefined]);
+  expect(memberNames(text)).toEqual(["id", "b", "id", "b"]);
+});
+
+/** Objects of some 1 MiB that are as hard to look through as can be, with an id at their end. */
+const LARGE = 1 << 20;
+const hard: readonly (readonly [string, string])[] = [
+  ["many members", '"a":1,'.repeat(LARGE / 6)],
+  ["many escaped names", '"\\u0061":1,'.repeat(LARGE / 11)],
+  ["many escaped quotes", `"a":"${'\\"'.repeat(LARGE / 2)}",`],
+  ["many backslashes", `"a":"${"\\\\".repeat(LARGE / 2)}",`],
+  ["deep lists", `"a":${"[".repeat(LARGE / 2)}${"]".repeat(LARGE / 2)},`],
+  ["deep objects", `"a":${'{"":'.repeat(LARGE / 5)}0${"}".repeat(LARGE / 5)},`],
+  ["white space", `"a":1${" ".repeat(LARGE)},`],
+];
+
+test.each(hard)("O12: looks through a text with %s once", (_what, members) => {
+  // Quadratic time would be minutes, and end the test by its limit.
+  expect(valueTexts(`{${members}"id":1.50}`, ["id", "payload"])).toEqual(["1.50", undefined]);
+});
+
+test("O6: a value that is kept does not keep the text around it in memory", () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const kept = Array.from({ length: 64 }, (_, number) => {
+    const text = Buffer.from(`{"payload":"${"x".repeat(LARGE)}","id":${number}0000000000000000000}`).toString();
+    return valueText(text, "id");
+  });
+  collectGarbage();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(32 * LARGE);
+  expect(kept[1]).toBe("10000000000000000000");
 });

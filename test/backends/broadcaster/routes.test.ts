@@ -140,6 +140,20 @@ test.each([
   expect({ faults, published }).toEqual({ faults: [], published: [] });
 });
 
+test.each([undefined, null])("B20, D9: the event %j is the empty one", async (event) => {
+  const { post, published } = await start();
+  const response = await post({ ...GOOD, event, payload: null });
+  expect(await response.json()).toMatchObject({ event: "", payload: null });
+  expect(published).toEqual(["/shop news"]);
+});
+
+test("B20, O13: a payload is answered as the text that was sent", async () => {
+  const { post } = await start();
+  const payload = '{ "b":1.10,"1":1E5,"b":[-0,"\\u00e9\\/\\ud800",123456789012345678901234567890] }';
+  const response = await post(`{"payload":1,"channel":"news","payload" : ${payload} }`);
+  expect(await response.text()).toContain(`"event":"","payload":${payload}}`);
+});
+
 test("B21: a body that is too large is 413, whether it says so before or not", async () => {
   const { post, published, url } = await start();
   const response = await post({ ...GOOD, payload: "x".repeat(2_000) });

@@ -170,6 +170,13 @@ test("S4: other categories of tokens are refused", async () => {
   }
 });
 
+test("S4, D9: a token of no category, and of null, is a channel's", async () => {
+  const node = await startApplication();
+  for (const category of [undefined, null]) {
+    expect((await ask(node, "tokens/", { body: { category, channel: "test" } })).status).toBe(201);
+  }
+});
+
 test.each(["tokens/", "messages/"])("S2: %s refuses what is no JSON object", async (path) => {
   const node = await startApplication();
   for (const body of ["", "{", "\ufeff"]) {
