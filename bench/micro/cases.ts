@@ -24,7 +24,7 @@ const driver = new MemoryDriver();
 const publisher = new Publisher({
   brokers: { resolve: () => ({ name: "memory", driver }) },
   ids: new MessageIds("0123456789ab"),
-  clock: { now: Date.now, after: () => () => {} },
+  clock: { now: Date.now, monotonic: Date.now, after: () => () => {} },
   limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
   onUnconfirmed: () => {},
 });

@@ -14,7 +14,7 @@ const nowhere: Sink = { backlog: 0, write: () => {}, writeAll: () => {}, onceDra
 
 /** Delivering and flushing without sockets: what the engine itself costs. */
 export function fanOutCase(sessions: number, messages: number): Case {
-  const clock = { now: Date.now, after: () => () => {} };
+  const clock = { now: Date.now, monotonic: Date.now, after: () => () => {} };
   const outbox = new OutboxContext(2 ** 20, { disconnect: 0, drop_oldest: 0, latest: 0 });
   const fanOut = new FanOut({ endOfTurn: () => {}, clock, outbox, onSlow: () => {} });
   const hub = new Hub(fanOut, () => {});

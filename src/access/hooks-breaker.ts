@@ -47,7 +47,7 @@ export class Breaker {
   /** @returns undefined when the call may not be made */
   enter(): Ticket | undefined {
     if (this.#retry === undefined) return this.#ordinary;
-    if (this.#probing || this.#clock.now() < this.#retry) return undefined;
+    if (this.#probing || this.#clock.monotonic() < this.#retry) return undefined;
     this.#probing = true;
     return this.#probe;
   }
@@ -61,7 +61,7 @@ export class Breaker {
       if (this.#retry !== undefined) return;
       this.#failures += 1;
       if (this.#failures < this.#options.failures) return;
-      this.#retry = this.#clock.now() + this.#options.pause;
+      this.#retry = this.#clock.monotonic() + this.#options.pause;
       this.#events.onOpened();
     },
     unused: () => {
@@ -78,7 +78,7 @@ export class Breaker {
     },
     failed: () => {
       this.#probing = false;
-      this.#retry = this.#clock.now() + this.#options.pause;
+      this.#retry = this.#clock.monotonic() + this.#options.pause;
     },
     unused: () => {
       this.#probing = false;

@@ -108,7 +108,7 @@ export class JwksKeys {
   }
 
   #elapsed(): number {
-    return this.#clock.now() - this.#tried;
+    return this.#clock.monotonic() - this.#tried;
   }
 
   #unavailable(): CarillonError {
@@ -116,7 +116,7 @@ export class JwksKeys {
   }
 
   #forgetOld(): void {
-    if (this.#keys === undefined || this.#clock.now() - this.#fetched < this.#times.keep) return;
+    if (this.#keys === undefined || this.#clock.monotonic() - this.#fetched < this.#times.keep) return;
     this.#keys = undefined;
     this.#text = "";
     this.#events.onChange();
@@ -140,7 +140,7 @@ export class JwksKeys {
   }
 
   async #fetchNow(): Promise<void> {
-    this.#tried = this.#clock.now();
+    this.#tried = this.#clock.monotonic();
     // Settings that are only tried out are stopped at once: for those nobody is asked.
     await Promise.resolve();
     if (this.#stopped) return;
@@ -149,7 +149,7 @@ export class JwksKeys {
       const changed = text !== this.#text;
       if (changed) this.#keys = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
       this.#text = text;
-      this.#fetched = this.#clock.now();
+      this.#fetched = this.#clock.monotonic();
       this.#failure = undefined;
       if (changed) this.#events.onChange();
     } catch (error) {

@@ -2,9 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
+import { Holders, holderKey } from "./holders.js";
 
-/** How long after a node's death what it held stays held, in milliseconds. Nodes' clocks may differ by as much less a few. */
+/** How long nothing may be seen of a node before what it held is free, in milliseconds. */
 export const LEASE_TIME = 15_000;
+/**
+ * How much the clocks of nodes may differ before one of them takes a lease for expired that another still needs, in
+ * milliseconds: so much longer than they are needed leases are kept.
+ */
+export const CLOCK_TOLERANCE = 300_000;
 
 /** How often a node says that it is alive. */
 const RENEWAL = 5_000;
@@ -22,23 +28,22 @@ export interface LeasesOptions {
 /** What is kept of a lease. */
 interface Held {
   readonly holder: string;
-  /** Until then it is held whatever is known of its holder, which others may see a little late. */
-  readonly sure: number;
 }
 
 interface Lease {
   readonly key: string;
   readonly revision: number;
-  /** When nobody can want it any more. */
+  /** When nobody can want it any more, whatever their clock says. */
   readonly expires: number;
 }
 
 /**
  * Things that one holder has at a time, in the whole cluster.
  *
- * What a node holds lives as long as the node's own entry, which one timer renews: a write each five seconds, however
- * many tokens are held. A node that was killed stops renewing, and what it held is free after {@link LEASE_TIME}. A node
- * that cannot reach the store for longer loses its leases in the eyes of the others.
+ * What a node holds lives as long as the node shows signs of life, which one timer writes: one write each five seconds,
+ * however many tokens are held. A node that was killed shows none, and what it held is free when the others have seen none
+ * for {@link LEASE_TIME}, by their own monotonic clocks. A node that cannot reach the store for longer loses its leases in
+ * the eyes of the others.
  */
 export class Leases {
   readonly #store: Store;
@@ -50,7 +55,10 @@ export class Leases {
   readonly #taking = new Set<string>();
   /** To be given back again: the store could not be reached. */
   readonly #returning = new Set<Lease>();
-  #aliveUntil = Number.NEGATIVE_INFINITY;
+  readonly #holders: Holders;
+  /** When this node began to write its last sign of life, by the monotonic clock. */
+  #renewed = Number.NEGATIVE_INFINITY;
+  #renewals = 0;
   #revision: number | undefined;
   #renewing: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -59,6 +67,12 @@ export class Leases {
   constructor({ clock, store }: LeasesOptions) {
     this.#clock = clock;
     this.#store = store;
+    this.#holders = new Holders({ store, clock, silence: LEASE_TIME, memory: CLOCK_TOLERANCE });
+  }
+
+  /** Begins to see which nodes live. The store has started. */
+  async start(): Promise<void> {
+    await this.#holders.start();
   }
 
   /** Leases that this node holds. */
@@ -68,7 +82,7 @@ export class Leases {
 
   /**
    * @param key - of the store
-   * @param expires - when nobody can want it any more, in milliseconds since the epoch
+   * @param expires - when nobody can want it any more by this node's clock, in milliseconds since the epoch
    * @returns gives it back; undefined: somebody else has it
    * @throws CarillonError unavailable
    */
@@ -76,9 +90,11 @@ export class Leases {
     if (this.#held.has(key) || this.#taking.has(key)) return undefined;
     this.#taking.add(key);
     try {
-      if (this.#aliveUntil - RENEWAL <= this.#clock.now()) await this.#renew();
-      const revision = await this.#write(key, expires);
-      return revision === undefined ? undefined : this.#hold({ key, revision, expires });
+      // The next renewal is up to RENEWAL away, and a look of others that saw the last one must not come first.
+      if (this.#clock.monotonic() - this.#renewed >= RENEWAL / 2) await this.#renew();
+      const kept = expires + CLOCK_TOLERANCE;
+      const revision = await this.#write(key, kept);
+      return revision === undefined ? undefined : this.#hold({ key, revision, expires: kept });
     } finally {
       this.#taking.delete(key);
     }
@@ -98,6 +114,7 @@ export class Leases {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTimer?.();
+    this.#holders.stop();
     // What cannot be written now runs out by itself, at the latest when this node is taken for dead.
     await this.#renewing?.catch(() => undefined);
     await Promise.all([...this.#held.values(), ...this.#returning].map((lease) => this.#giveBack(lease)));
@@ -111,7 +128,7 @@ export class Leases {
 
   async #write(key: string, expires: number): Promise<number | undefined> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const value = JSON.stringify({ holder: this.#holder, sure: this.#clock.now() + LEASE_TIME } satisfies Held);
+      const value = JSON.stringify({ holder: this.#holder } satisfies Held);
       // Each try needs to know how the one before went.
       // oxlint-disable-next-line no-await-in-loop
       const revision = await this.#try(key, value, expires);
@@ -130,12 +147,9 @@ export class Leases {
     return orUndefined("failed_precondition", this.#store.update(key, value, entry.revision, { expires }));
   }
 
-  async #isHeld({ holder, sure }: Held): Promise<boolean> {
+  async #isHeld({ holder }: Held): Promise<boolean> {
     // Of this node's own, left behind: being given back just now, or written when the answer was lost.
-    if (holder === this.#holder) return false;
-    if (this.#clock.now() < sure) return true;
-    const entry = await this.#store.get(holderKey(holder));
-    return entry !== undefined && this.#clock.now() < Number(entry.value);
+    return holder !== this.#holder && !(await this.#holders.isDead(holder));
   }
 
   /** One timer while something is held. */
@@ -160,8 +174,10 @@ export class Leases {
   }
 
   async #renewNow(): Promise<void> {
-    const until = this.#clock.now() + LEASE_TIME;
-    const value = String(until);
+    const begun = this.#clock.monotonic();
+    const until = this.#clock.now() + LEASE_TIME + CLOCK_TOLERANCE;
+    this.#renewals += 1;
+    const value = String(this.#renewals);
     if (this.#revision !== undefined) {
       const update = this.#store.update(this.#holderKey, value, this.#revision, { expires: until });
       this.#revision = await orUndefined("failed_precondition", update);
@@ -175,7 +191,7 @@ export class Leases {
       const { revision } = (await this.#store.get(this.#holderKey)) ?? { revision: 0 };
       this.#revision = await this.#store.update(this.#holderKey, value, revision, { expires: until });
     }
-    this.#aliveUntil = until;
+    this.#renewed = begun;
   }
 
   /** Never rejects. */
@@ -190,10 +206,6 @@ export class Leases {
       this.#keepAlive();
     }
   }
-}
-
-function holderKey(holder: string): string {
-  return `holders/${holder}`;
 }
 
 async function orUndefined<T>(code: CarillonError["code"], result: Promise<T>): Promise<T | undefined> {

@@ -7,6 +7,7 @@ import type { Bus } from "./bus.js";
 import type { Answers, Cluster } from "./cluster.js";
 import { FragmentBudget } from "./fragment-budget.js";
 import { Cutter, Joiner, LARGEST_WORD } from "./parts.js";
+import { PeerClocks } from "./peer-clocks.js";
 import { Peers, TICK } from "./peers.js";
 import { Question } from "./question.js";
 import { decodeWord, describe, encodeWord, refusalOf, type Word } from "./words.js";
@@ -40,6 +41,7 @@ export class ClusterMember implements Cluster {
   readonly #cutter: Cutter;
   readonly #fragments: FragmentBudget;
   readonly #joiner: Joiner;
+  readonly #clocks: PeerClocks;
   readonly #handlers = new Map<string, Handler>();
   readonly #questions = new Map<number, Question>();
   #asked = 0;
@@ -72,8 +74,14 @@ export class ClusterMember implements Cluster {
       });
     });
     this.#joiner = this.createJoiner();
+    this.#clocks = new PeerClocks(options.clock, (peer, ahead) => {
+      this.#faults.report("clocks that are far off", () => {
+        options.onError(farOff(peer, ahead));
+      });
+    });
     this.#peers.onChange(({ here, node }) => {
       if (here) return;
+      this.#clocks.forget(node);
       for (const question of this.#questions.values()) question.miss(node);
     });
   }
@@ -85,6 +93,11 @@ export class ClusterMember implements Cluster {
   /** Words of other nodes that were lost because too many were unfinished. */
   get lostWords(): number {
     return this.#fragments.lost;
+  }
+
+  /** Largest difference between this node's wall clock and another one's, in milliseconds. */
+  get clockDifference(): number {
+    return this.#clocks.largestDifference;
   }
 
   /** Resolves when those that answer promptly are known. */
@@ -225,6 +238,7 @@ export class ClusterMember implements Cluster {
     if (isNew || (word.type === "here" && word.greet)) this.#introduce(from);
     switch (word.type) {
       case "here":
+        this.#clocks.hear(from, word.time);
         this.#meet(word.nodes);
         break;
       case "ask":
@@ -242,12 +256,13 @@ export class ClusterMember implements Cluster {
   }
 
   #beHere(greet: boolean): void {
-    this.#send(ALL, { type: "here", from: this.node, greet, nodes: [] });
+    this.#send(ALL, { type: "here", from: this.node, greet, nodes: [], time: this.#options.clock.now() });
   }
 
   #introduce(node: string): void {
     const nodes = this.#settled ? [...this.nodes] : [];
-    this.#send(subjectOf(node), { type: "here", from: this.node, greet: false, nodes });
+    const time = this.#options.clock.now();
+    this.#send(subjectOf(node), { type: "here", from: this.node, greet: false, nodes, time });
   }
 
   /** Somebody has said who is there: when all of them are known, there is nobody left to wait for. */
@@ -296,6 +311,12 @@ export class ClusterMember implements Cluster {
       this.#options.onError("ignored a message on the cluster's bus that no node sends");
     });
   }
+}
+
+function farOff(node: string, ahead: number): string {
+  const seconds = Math.round(Math.abs(ahead) / 1_000);
+  const direction = ahead > 0 ? "ahead of" : "behind";
+  return `the clock of node ${node} is ${seconds} s ${direction} this node's: tokens expire at different times, set the clocks by NTP`;
 }
 
 function subjectOf(node: string): string {

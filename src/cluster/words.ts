@@ -13,6 +13,8 @@ interface Here {
   readonly greet: boolean;
   /** Whom it knows, where it says so to one that has just come. Empty while it has just come itself. */
   readonly nodes: readonly string[];
+  /** What its clock shows, in milliseconds since the epoch. */
+  readonly time: number;
 }
 
 /** I shall not be there any more. */
@@ -76,8 +78,11 @@ export function describe(fault: unknown): string {
 }
 
 const CHECKS: { readonly [Type in Word["type"]]: (word: JsonObject) => boolean } = {
-  here: ({ greet, nodes }) =>
-    typeof greet === "boolean" && Array.isArray(nodes) && nodes.every((node) => typeof node === "string"),
+  here: ({ greet, nodes, time }) =>
+    typeof greet === "boolean" &&
+    typeof time === "number" &&
+    Array.isArray(nodes) &&
+    nodes.every((node) => typeof node === "string"),
   bye: () => true,
   ask: ({ body, id, kind }) => Number.isSafeInteger(id) && typeof kind === "string" && body !== undefined,
   tell: ({ body, kind }) => typeof kind === "string" && body !== undefined,

@@ -66,7 +66,7 @@ export class WatchSender {
   #watched(vhost: string): boolean {
     const leases = this.#leases.get(vhost);
     if (leases === undefined) return false;
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     for (const [node, until] of leases) if (until <= now) leases.delete(node);
     if (leases.size === 0) this.#leases.delete(vhost);
     return leases.size > 0;
@@ -106,7 +106,7 @@ export class WatchSender {
     log.flush();
     const leases = this.#leases.get(vhost) ?? new Map<string, number>();
     this.#leases.set(vhost, leases);
-    leases.set(from, this.#options.clock.now() + LEASE);
+    leases.set(from, this.#options.clock.monotonic() + LEASE);
     return log.count;
   }
 

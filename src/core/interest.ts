@@ -42,7 +42,7 @@ export class Interest {
       this.#drop(topic);
       return;
     }
-    this.#lingering.set(topic, this.#clock.now() + this.#linger);
+    this.#lingering.set(topic, this.#clock.monotonic() + this.#linger);
     this.#cancelTimer ??= this.#clock.after(this.#linger, this.#sweep);
   }
 
@@ -55,7 +55,7 @@ export class Interest {
 
   readonly #sweep = (): void => {
     this.#cancelTimer = undefined;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     for (const [topic, until] of this.#lingering) {
       if (until > now) {
         this.#cancelTimer = this.#clock.after(until - now, this.#sweep);

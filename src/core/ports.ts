@@ -112,8 +112,10 @@ export interface Encoding {
 
 /** Time, so that tests own it. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the machine's wall clock: it may be set, and those of other machines differ. */
   now(): number;
+  /** Milliseconds since an arbitrary moment of this process, never set back: for durations. */
+  monotonic(): number;
   /** Runs once after so many milliseconds, unless the function it returns is called before. */
   after(milliseconds: number, run: () => void): () => void;
 }

@@ -19,6 +19,8 @@ export interface Readings {
   readonly brokers: () => Readonly<Record<string, number>>;
   /** Of the cluster, this one included. */
   readonly nodes: () => number;
+  /** Largest difference between this node's wall clock and another one's, in seconds. */
+  readonly clockDifference: () => number;
   /** Words of other nodes that were lost because too many were unfinished. */
   readonly lostWords: () => number;
   readonly storeUp: () => number;
@@ -93,6 +95,8 @@ export class Metrics {
     this.#gauge("carillon_topics", "Topics that this node hears.", readings.topics);
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
     this.#gauge("carillon_nodes", "Nodes of the cluster that are there, this one included.", readings.nodes);
+    const clocks = "Largest difference between the clocks of this node and another one.";
+    this.#gauge("carillon_cluster_clock_difference_seconds", clocks, readings.clockDifference);
     const lostWords = "Messages of other nodes that were lost because too many were unfinished.";
     this.#counter("carillon_cluster_lost_total", lostWords, readings.lostWords);
     this.#gauge("carillon_store_up", "1 while the store can be used.", readings.storeUp);

@@ -69,7 +69,7 @@ export class Audience {
 
   #schedule(): void {
     const { clock, endOfTurn } = this.#options;
-    const since = Math.max(0, clock.now() - this.#told);
+    const since = Math.max(0, clock.monotonic() - this.#told);
     if (this.#countOf() > LARGE && since < INTERVAL) {
       this.#cancel = clock.after(INTERVAL - since, this.#tell);
       return;
@@ -85,7 +85,7 @@ export class Audience {
 
   readonly #tell = (): void => {
     this.#cancel = undefined;
-    this.#told = this.#options.clock.now();
+    this.#told = this.#options.clock.monotonic();
     const steps = this.#steps;
     this.#steps = [];
     const count = this.#countOf();

@@ -40,6 +40,7 @@ export function createMetrics(context: MetricsContext): Metrics {
     nodes: () => cluster.nodes.size,
     receivingBytes: () => budget.used,
     receivingRefused: () => budget.refusals,
+    clockDifference: () => cluster.clockDifference / 1_000,
     lostWords: () => cluster.lostWords,
     storeUp: () => (store.up ? 1 : 0),
     workers: () => dispatch.workers,

@@ -191,6 +191,7 @@ export class Server {
     try {
       await certificates?.start();
       await this.#store.start();
+      await this.#world.leases.start();
       await this.#world.vhosts.start();
       await Promise.all([...this.#brokers.all].map(({ driver }) => driver.start()));
       await bus.start();
@@ -223,8 +224,8 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    const end = systemClock.now() + this.#config.stop_timeout;
-    const left = (): number => Math.max(100, end - systemClock.now());
+    const end = systemClock.monotonic() + this.#config.stop_timeout;
+    const left = (): number => Math.max(100, end - systemClock.monotonic());
     const { admin, certificates, grpc, heartbeat, http, roadrunner, socketIo, webrocket, webSockets } = this.#ports;
     const { fanOut, hub, interest, publisher } = this.#messaging;
     const { bus, cluster } = this.#parts;
@@ -241,7 +242,7 @@ export class Server {
     webSockets.close();
     socketIo?.close();
     // What is asked and worked on may take half of the time; the rest of it is for all others.
-    await before(systemClock.now() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
+    await before(systemClock.monotonic() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
     dispatch.stop();
     this.#rpc.stop();
     await before(end, publisher.close());

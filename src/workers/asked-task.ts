@@ -13,6 +13,8 @@ export class AskedTask {
   /** What it counts as. */
   readonly bytes: number;
   ended = false;
+  /** When its asker gives up, by this node's monotonic clock. */
+  ends = Number.POSITIVE_INFINITY;
   /** 1 the first time. */
   attempt = 1;
   /** Of the offer that is under way: what is said of earlier ones is not heeded. */

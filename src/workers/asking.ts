@@ -183,7 +183,10 @@ export class Asking {
     if (task.ended) return;
     const { request } = task;
     const stopped = this.#stopped ? new CarillonError("unavailable", "this node is stopping") : undefined;
-    const refusal = stopped ?? refusalOf(request, this.#options.clock.now());
+    const { clock } = this.#options;
+    const now = clock.now();
+    task.ends = clock.monotonic() + (request.deadline - now);
+    const refusal = stopped ?? refusalOf(request, now);
     if (refusal !== undefined) {
       this.#refuse(task, refusal);
       return;
@@ -194,7 +197,7 @@ export class Asking {
       return;
     }
     this.#tasks.set(task.number, task);
-    task.cancelDeadline = this.#options.clock.after(this.#leftOf(task), () => {
+    task.cancelDeadline = clock.after(this.#leftOf(task), () => {
       this.#giveUp(task, "deadline_exceeded", "no answer came in time");
     });
     this.#ticker.wake();
@@ -209,8 +212,8 @@ export class Asking {
     if (!task.ended) this.#offer(task);
   }
 
-  #leftOf({ request }: AskedTask): number {
-    return Math.min(Math.max(0, request.deadline - this.#options.clock.now()), LONGEST_TIMER);
+  #leftOf({ ends }: AskedTask): number {
+    return Math.min(Math.max(0, ends - this.#options.clock.monotonic()), LONGEST_TIMER);
   }
 
   /** Of something that was never begun. */

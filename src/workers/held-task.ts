@@ -19,8 +19,8 @@ export class HeldTask {
   readonly attempt: number;
   /** Workers that have had it. */
   readonly not: readonly string[];
-  /** In milliseconds since the epoch, by this node's clock. */
-  readonly deadline: number;
+  /** When nobody waits for it any more, by this node's monotonic clock. */
+  readonly ends: number;
   readonly group: WorkerGroup;
   /** Smaller than that of every task that came here later. */
   readonly order: number;
@@ -37,7 +37,7 @@ export class HeldTask {
   /** Looks since it was given. */
   ticks = 0;
 
-  constructor(from: string, offer: Offer, deadline: number, group: WorkerGroup) {
+  constructor(from: string, offer: Offer, ends: number, group: WorkerGroup) {
     count += 1;
     this.id = taskId(from, offer.task);
     this.from = from;
@@ -45,7 +45,7 @@ export class HeldTask {
     this.request = offer.request;
     this.attempt = offer.attempt;
     this.not = offer.not;
-    this.deadline = deadline;
+    this.ends = ends;
     this.group = group;
     this.order = count;
     this.bytes = offer.payload.length + TASK_BYTES;

@@ -145,7 +145,7 @@ export class Working {
       this.#refuse(from, offer, "busy");
       return;
     }
-    const task = new HeldTask(from, offer, this.#options.clock.now() + left, group);
+    const task = new HeldTask(from, offer, this.#options.clock.monotonic() + left, group);
     if (seat === undefined && !this.#waiting.take(request.vhost, task.bytes)) {
       this.#refuse(from, offer, "full");
       return;
@@ -209,7 +209,9 @@ export class Working {
   }
 
   #give(task: HeldTask, seat: Seat): void {
-    const { attempt, deadline, id, payload, request } = task;
+    const { clock } = this.#options;
+    const { attempt, id, payload, request } = task;
+    const deadline = clock.now() + (task.ends - clock.monotonic());
     task.seat = seat;
     // From now on the asking node alone has it: if it is needed again, it comes from there.
     task.payload = NOTHING;
@@ -226,7 +228,7 @@ export class Working {
       if (task === undefined) return;
       this.#unqueue(task);
       // Whoever has asked gives up by itself.
-      if (task.deadline <= this.#options.clock.now()) {
+      if (task.ends <= this.#options.clock.monotonic()) {
         this.#end(task);
         continue;
       }
@@ -345,9 +347,9 @@ export class Working {
 
   /** @returns whether there are tasks to look at later */
   #look(): boolean {
-    const late = this.#options.clock.now() - GRACE;
+    const late = this.#options.clock.monotonic() - GRACE;
     for (const task of this.#tasks.values()) {
-      if (task.deadline < late) {
+      if (task.ends < late) {
         this.#withdraw(task);
         continue;
       }

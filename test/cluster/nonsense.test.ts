@@ -42,7 +42,7 @@ test("N8: unfinished words of all nodes together keep 64 MiB, and whole ones sti
   const piece = Buffer.alloc(PART, "x");
   const fakes = ["a", "b", "c", "d"].map((name) => `fake-${name}`);
   for (const from of fakes) {
-    connection.publish(ALL, JSON.stringify({ type: "here", from, greet: false, nodes: [] }));
+    connection.publish(ALL, JSON.stringify({ type: "here", from, greet: false, nodes: [], time: Date.now() }));
     // 30 MiB each, but for the last part.
     for (let part = 0; part < 511; part += 1) {
       connection.publish(ALL, Buffer.concat([Buffer.from(`\u0001${from} 1 ${part} 512\n`), piece]));

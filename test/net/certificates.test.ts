@@ -104,6 +104,7 @@ test("the files are looked at from time to time, whatever the system tells of ch
   // The time never comes at which a change that was told of is looked at.
   const deaf: Clock = {
     now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
     after: (milliseconds, run) => (milliseconds < 1_000 ? () => {} : clock.after(milliseconds, run)),
   };
   const { watched } = await started({ ...copy, clock: deaf });

@@ -9,6 +9,8 @@ interface Timer {
 export class ManualClock implements Clock {
   readonly #timers = new Set<Timer>();
   #now = 0;
+  /** How far the wall clock is ahead of the time that has passed. */
+  #offset = 0;
 
   /** How many timers are set. */
   get timers(): number {
@@ -16,7 +18,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#offset;
+  }
+
+  monotonic(): number {
     return this.#now;
+  }
+
+  /** Sets the wall clock ahead or back, as an operator or NTP does: no time passes. */
+  set(milliseconds: number): void {
+    this.#offset += milliseconds;
   }
 
   after(milliseconds: number, run: () => void): () => void {

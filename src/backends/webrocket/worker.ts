@@ -70,7 +70,7 @@ export class Worker implements WorkerConnection {
     const { clock } = this.#options;
     this.#cancelSilence();
     this.#cancelSilence = clock.after(SILENCE, this.#onSilence);
-    const before = clock.now() - HEARTBEAT;
+    const before = clock.monotonic() - HEARTBEAT;
     for (const [id, taken] of this.#tasks) {
       if (taken > before) continue;
       this.#tasks.delete(id);
@@ -124,7 +124,7 @@ export class Worker implements WorkerConnection {
 
   #told(id: string): void {
     if (!this.#tasks.has(id)) return;
-    this.#tasks.set(id, this.#options.clock.now());
+    this.#tasks.set(id, this.#options.clock.monotonic());
     this.#seat?.acknowledge(id);
   }
 

@@ -12,6 +12,12 @@ const READ_INTERVAL = 3_600_000;
 const KEPT = 300_000;
 
 /**
+ * The same for what another node has written, which goes by a clock of its own: removing an entry that is not expired for
+ * all would let a used thing be used again. Milliseconds.
+ */
+const FOREIGN_KEPT = 7_200_000;
+
+/**
  * Removes what nobody can see any more: expired entries and marks of deletions. Each node does it for what it has
  * written, and reads everything at its start and every hour.
  */
@@ -61,7 +67,7 @@ export class Sweep {
       for (const [key, entry] of await bucket.read(">")) {
         if (this.#due.has(key)) continue;
         if (entry === undefined) this.noteDeleted(key);
-        else this.noteWritten(key, entry.expires);
+        else if (entry.expires !== undefined) this.#due.set(key, entry.expires + FOREIGN_KEPT);
       }
     }
     for (const [key, at] of this.#due) {

@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#clock = clock;
     this.#perSecond = perSecond;
     this.#left = perSecond * 1_000;
-    this.#filled = clock.now();
+    this.#filled = clock.monotonic();
   }
 
   /** Takes an amount. @returns false, and nothing is taken, when that would be too much now */
@@ -39,10 +39,9 @@ export class TokenBucket {
 
   /** Thousandths. */
   #missing(amount: number): number {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const full = this.#perSecond * 1_000;
-    // The time of a machine may be set back.
-    this.#left = Math.min(full, this.#left + Math.max(0, now - this.#filled) * this.#perSecond);
+    this.#left = Math.min(full, this.#left + (now - this.#filled) * this.#perSecond);
     this.#filled = now;
     return Math.min(amount * 1_000, full) - this.#left;
   }

@@ -12,6 +12,10 @@ class Timers implements Clock {
     return 0;
   }
 
+  monotonic(): number {
+    return 0;
+  }
+
   after(_milliseconds: number, run: () => void): () => void {
     this.#count += 1;
     const id = this.#count;
