@@ -19,14 +19,14 @@ export type ErrorCode =
   | "unauthenticated";
 
 export interface CarillonErrorOptions extends ErrorOptions {
-  /** Milliseconds after which the same request may succeed. */
-  readonly retryDelay?: number;
+  /** Milliseconds after which the same request may succeed; infinity: it never will. */
+  readonly retryDelay?: number | undefined;
 }
 
 /** A refusal or failure with a text meant for whoever sent the request: never a secret, never a stack. */
 export class CarillonError extends Error {
   override readonly name = "CarillonError";
-  /** Milliseconds after which the same request may succeed; undefined where nobody knows. */
+  /** Milliseconds after which the same request may succeed; infinity: it never will; undefined where nobody knows. */
   readonly retryDelay: number | undefined;
 
   constructor(
@@ -46,7 +46,9 @@ export class CarillonError extends Error {
 
 /** Value of the `Retry-After` header for an error, in whole seconds; undefined for none. Source: RFC 9110 §10.2.3. */
 export function retryAfterSeconds({ retryDelay }: CarillonError): number | undefined {
-  return retryDelay === undefined ? undefined : Math.max(1, Math.ceil(retryDelay / 1_000));
+  return retryDelay === undefined || !Number.isFinite(retryDelay)
+    ? undefined
+    : Math.max(1, Math.ceil(retryDelay / 1_000));
 }
 
 /** gRPC status numbers; Connect uses the same numbers for its codes. Source: grpc.io, status codes. */

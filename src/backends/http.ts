@@ -74,7 +74,11 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
     if (refused) return;
     bytes += part.length;
     if (bytes > limit) {
-      refuse(new BodyTooLarge("resource_exhausted", `the body is larger than ${limit} bytes`));
+      refuse(
+        new BodyTooLarge("resource_exhausted", `the body is larger than ${limit} bytes`, {
+          retryDelay: Number.POSITIVE_INFINITY,
+        }),
+      );
       return;
     }
     try {

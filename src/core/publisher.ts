@@ -212,6 +212,7 @@ export class Publisher {
       throw new CarillonError(
         "resource_exhausted",
         `the request becomes ${expanded} bytes (payloads and ${PUBLICATION_BYTES} each, times topics), the limit is ${limits.expandedBytes}`,
+        { retryDelay: Number.POSITIVE_INFINITY },
       );
     }
     for (const [driver, batch] of batches) driver.admit(batch);

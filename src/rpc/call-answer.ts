@@ -39,7 +39,7 @@ export class CallAnswer implements Asker {
     if (this.#ended) return;
     this.#waiting += payload.length + PART_BYTES;
     if (this.#waiting > this.#limit) {
-      this.cancel(new CarillonError("resource_exhausted", this.#refusal));
+      this.cancel(new CarillonError("resource_exhausted", this.#refusal, { retryDelay: Number.POSITIVE_INFINITY }));
       return;
     }
     this.#parts.push(payload);

@@ -158,7 +158,9 @@ async function inflated(encoding: InflatedEncoding, data: Uint8Array, bounds: In
 }
 
 function tooLarge(limit: number): CarillonError {
-  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`);
+  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`, {
+    retryDelay: Number.POSITIVE_INFINITY,
+  });
 }
 
 function malformed(reason: string): CarillonError {

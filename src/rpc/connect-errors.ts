@@ -1,14 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { CarillonError, GRPC_STATUS, HTTP_STATUS } from "../errors.js";
+import { errorDetails } from "./error-details.js";
 import { answerable, isDisconnect, type OnFault } from "./faults.js";
 import { parseRpcForm } from "./rpc-form.js";
 
-/** Our error as Connect's. */
-export function connectError(cause: unknown, onFault: OnFault): ConnectError {
+/** Our error as Connect's. @param type - of the request */
+export function connectError(cause: unknown, type: DescMessage, onFault: OnFault): ConnectError {
   if (cause instanceof ConnectError) return cause;
-  const { code, message } = answerable(cause, onFault);
-  return new ConnectError(message, GRPC_STATUS[code]);
+  const error = answerable(cause, onFault);
+  const said = new ConnectError(error.message, GRPC_STATUS[error.code]);
+  said.details.push(...errorDetails(error, type));
+  return said;
 }
 
 /** Where the mount puts who is told of a request's faults. */
@@ -25,7 +29,7 @@ export function faultsOf({ socket }: IncomingMessage, onFault: OnFault): OnFault
 export function sayErrors(): Interceptor {
   return (next) => async (request) => {
     const onFault = request.contextValues.get(ON_FAULT);
-    const said = (cause: unknown): ConnectError => connectError(cause, onFault);
+    const said = (cause: unknown): ConnectError => connectError(cause, request.method.input, onFault);
     try {
       const response = await next(request);
       return response.stream ? { ...response, message: saidWithin(response.message, said) } : response;

@@ -102,7 +102,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     } catch (cause) {
       // Taken and thrown away, so that the caller comes to read the answer.
       request.resume();
-      universal.body = failure(connectError(cause, report));
+      universal.body = failure(connectError(cause, method.desc.input, report));
     }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");

@@ -3,6 +3,7 @@ import type { Server, ServiceDefinition } from "@grpc/grpc-js";
 import { CarillonError } from "../errors.js";
 import type { ByteBudget, ByteLease } from "../net/byte-budget.js";
 import { ipAddress } from "../net/ip-address.js";
+import { answerable, type OnFault } from "./faults.js";
 import { GrpcRequest } from "./grpc-request.js";
 import { statusHeaders } from "./grpc-status.js";
 import type { InflatedEncoding } from "./inflate.js";
@@ -33,14 +34,16 @@ const NO_ENCODING = "identity";
  */
 export class GrpcGate {
   readonly #budget: ByteBudget;
+  readonly #onFault: OnFault;
   readonly #overdue: OverdueRequests;
   readonly #methods = new Map<string, MethodRules>();
   readonly #addresses = new WeakMap<ServerHttp2Session, string>();
   #opening: GrpcRequest | undefined;
 
   /** @param requestTimeout - milliseconds that a request may take to arrive */
-  constructor(budget: ByteBudget, requestTimeout: number) {
+  constructor(budget: ByteBudget, requestTimeout: number, onFault: OnFault) {
     this.#budget = budget;
+    this.#onFault = onFault;
     this.#overdue = new OverdueRequests(requestTimeout);
   }
 
@@ -95,7 +98,7 @@ export class GrpcGate {
       library(stream, headers);
       request.takeOver();
     } catch (cause) {
-      refuse(stream, CarillonError.from(cause));
+      refuse(stream, answerable(cause, this.#onFault));
     } finally {
       this.#opening = undefined;
     }

@@ -80,14 +80,14 @@ export function unused(): never {
   throw new Error("a server's definition neither writes requests nor reads answers");
 }
 
-function unary({ handle }: Method, { callers, onFault }: GrpcMethodsContext) {
+function unary({ desc, handle }: Method, { callers, onFault }: GrpcMethodsContext) {
   const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
     let response: unknown;
     try {
       checkDeadline(call);
       response = await handle(checked(call.request), new GrpcCall(callers.of(call.metadata).backend, call));
     } catch (cause) {
-      callback(statusOf(cause, onFault));
+      callback(statusOf(cause, desc, onFault));
       return;
     }
     callback(null, response);
@@ -128,7 +128,7 @@ function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFa
     answer(call, open)
       .catch((cause: unknown) => {
         // grpc-js sends the status after what has been written.
-        if (!call.cancelled) call.emit("error", statusOf(cause, onFault));
+        if (!call.cancelled) call.emit("error", statusOf(cause, desc, onFault));
       })
       .finally(() => {
         open.close();
@@ -157,8 +157,8 @@ function checked(request: Decoded): object {
   return request;
 }
 
-function statusOf(cause: unknown, onFault: OnFault): Partial<ServiceError> {
-  return grpcStatus(answerable(cause, onFault));
+function statusOf(cause: unknown, { input }: DescMethod, onFault: OnFault): Partial<ServiceError> {
+  return grpcStatus(answerable(cause, onFault), input);
 }
 
 /** The same bytes, not a copy. */

@@ -66,7 +66,7 @@ export class GrpcMount {
 
   constructor({ budget, gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
     const { idleTimeout = IDLE_TIMEOUT, keepalive = KEEPALIVE, requestTimeout = REQUEST_TIMEOUT } = options;
-    const gate = new GrpcGate(budget, requestTimeout);
+    const gate = new GrpcGate(budget, requestTimeout, onFault);
     const callers = new GrpcCallers(gatekeeper, gate, port.tls !== undefined, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,

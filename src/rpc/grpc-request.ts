@@ -268,5 +268,7 @@ function malformed(reason: string): CarillonError {
 }
 
 function tooLarge(limit: number): CarillonError {
-  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`);
+  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`, {
+    retryDelay: Number.POSITIVE_INFINITY,
+  });
 }

@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
-import { type Metadata, type Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
-import { type CarillonError, GRPC_STATUS } from "../errors.js";
+import type { Metadata, Server, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { CarillonError } from "../errors.js";
+import { grpcStatus } from "./grpc-status.js";
 
 /** @grpc/grpc-js gives a callback to methods with one answer, and none to those that answer with a stream. */
 type Handle = (call: Stream, callback: unknown) => void;
@@ -40,8 +41,8 @@ export class IdleStreams {
       handle(call, callback);
       if (callback !== undefined) return;
       this.#open.add(call);
-      const leave = stayer?.(call.metadata, ({ code, message }) => {
-        call.emit("error", { code: GRPC_STATUS[code], details: message });
+      const leave = stayer?.(call.metadata, (refusal) => {
+        call.emit("error", grpcStatus(refusal));
       });
       call.once("close", () => {
         this.#open.delete(call);
@@ -54,5 +55,5 @@ export class IdleStreams {
 
 /** @grpc/grpc-js takes an error event for the status to end with. */
 function stop(call: EventEmitter): void {
-  call.emit("error", { code: status.UNAVAILABLE, details: "this node is stopping" });
+  call.emit("error", grpcStatus(new CarillonError("unavailable", "this node is stopping")));
 }

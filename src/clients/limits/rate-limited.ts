@@ -7,7 +7,7 @@ export class RateLimited extends CarillonError {
 
   /** @param wait - milliseconds */
   constructor(message: string, wait: number) {
-    super("resource_exhausted", message);
+    super("resource_exhausted", message, { retryDelay: wait });
     this.retryAfter = Math.max(1, Math.ceil(wait / 1_000));
   }
 }
