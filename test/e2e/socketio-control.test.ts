@@ -8,7 +8,7 @@ import { cleanUp } from "../support/clean-up.js";
 import { metric } from "../support/metrics.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { publish } from "../support/publish.js";
-import { connectStock, stockClient, TRANSPORTS } from "../support/socket-io-client.js";
+import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../support/socket-io-client.js";
 
 const { method: control } = ControlService;
 
@@ -26,18 +26,28 @@ async function answerAll(backend: Backend): Promise<never> {
   for (;;) (await backend.asked.next()).answer({});
 }
 
-describe.each(TRANSPORTS)("Socket.IO clients over %s", (transport) => {
-  const options = { transports: [transport] };
+const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
+
+/** The ids of all connections. */
+async function idsAt(node: TestNode): Promise<string[]> {
+  const { connections } = await new TestBackend(node).call(control.listConnections, {});
+  return connections.map(({ id }) => id);
+}
+
+describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => {
+  const options = { version, transports: [transport] };
+  /** Of Engine.IO 3, which is told no id, and refused by another packet. */
+  const isOld = version === "2.3.0";
 
   test("I11: a backend lists them, joins and leaves for them, and disconnects them", async () => {
     const node = await startNode();
     const client = await connectStock(node.http, { ...options, extraHeaders: { "user-agent": "app/1" } });
     const backend = new TestBackend(node);
-    const target = { target: { case: "connectionId" as const, value: client.id } };
     const { connections } = await backend.call(control.listConnections, {});
-    expect(connections).toMatchObject([
-      { id: client.id, dialect: "socketio", address: "127.0.0.1", userAgent: "app/1" },
-    ]);
+    expect(connections).toMatchObject([{ dialect: "socketio", address: "127.0.0.1", userAgent: "app/1" }]);
+    const [id = ""] = await idsAt(node);
+    expect(isOld || client.id === id).toBe(true);
+    const target = { target: { case: "connectionId" as const, value: id } };
     await backend.call(control.subscribe, { target, topics: ["a"] });
     expect(await client.heard.next()).toEqual({ event: "join", value: { topics: ["a"] } });
     await backend.say("a", "1");
@@ -87,7 +97,8 @@ describe.each(TRANSPORTS)("Socket.IO clients over %s", (transport) => {
     const second = stockClient(node.http, options);
     const refused = second.connected().catch((error: unknown) => error);
     (await backend.asked.next()).answer({ refuse: { status: 403 } });
-    expect(await refused).toMatchObject({ data: { code: "permission_denied", status: 403 } });
+    const data = isOld ? { code: 403, details: "permission_denied" } : { code: "permission_denied" };
+    expect(await refused).toMatchObject({ data: { ...data, status: 403 } });
   });
 
   test("I19: a token in a request does not count where the backend decides about every user", async () => {
@@ -119,8 +130,8 @@ describe.each(TRANSPORTS)("Socket.IO clients over %s", (transport) => {
       () => connectStock(node.http, options).catch(() => undefined),
       (connected) => connected !== undefined,
     );
-    const { connections } = await new TestBackend(node).call(control.listConnections, {});
-    expect(connections.map(({ id }) => id)).toEqual([other?.id]);
+    expect(await idsAt(node)).toHaveLength(1);
+    expect(other?.socket.connected).toBe(true);
   });
 
   test("O6: while an event waits for the backend, no more is read than may wait, and nothing is lost", async () => {
@@ -128,9 +139,11 @@ describe.each(TRANSPORTS)("Socket.IO clients over %s", (transport) => {
     const client = await connectStock(node.http, options);
     const first = client.ask("join", { topics: ["first"] });
     const asked = await backend.asked.next();
-    const filler = "x".repeat(30_000);
+    // Older versions put all that waits into one request, whatever may be in one.
+    const filler = "x".repeat(version === "4.x" ? 30_000 : 5_000);
     const others = Array.from({ length: 150 }, () => client.ask("unknown", { filler }));
-    await publish(node, [{ topics: [`$connection.${client.id}`], payload: "1" }]);
+    const [id = ""] = await idsAt(node);
+    await publish(node, [{ topics: [`$connection.${id}`], payload: "1" }]);
     expect(await client.heard.next()).toEqual({ event: "message", value: 1 });
     asked.answer({ allow: {} });
     expect(await first).toEqual({ ok: true });

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "../../support/client.js";
 import { metric, untilMetric, untilNone } from "../../support/metrics.js";
 import { startNode } from "../../support/node.js";
@@ -191,6 +192,20 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     const good = await PollingClient.connect(node.http, "", version);
     expect(await good.send(packet)).toBe(200);
     await untilNone(node, "carillon_receiving_bytes");
+  });
+
+  test("O6: what is still sent of a request that is too large is read and forgotten", async () => {
+    const node = await startNode({ limits: { frame: "4KiB" } });
+    const { url } = await PollingClient.connect(node.http, "", version);
+    const raw = await connectRaw(node.http);
+    raw.send(`POST ${url.slice(node.http.length)} HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n`);
+    raw.send("x".repeat(10_000));
+    const [answer] = (await once(raw.socket, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 413/);
+    raw.send("x".repeat(89_999));
+    raw.send("x");
+    await untilNone(node, "carillon_receiving_bytes");
+    expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
   });
 
   test("O6: an answer has no more packets than Python's clients take, and keeps bytes beside their event", async () => {
