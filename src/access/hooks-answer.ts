@@ -56,7 +56,7 @@ function infoFault(text: string): string | undefined {
 
 /** @throws MalformedAnswer */
 export function httpRefusal({ body, headers, status }: GivenHttpRefusal): HttpRefusal {
-  if (status !== 0 && !(status >= 400 && status <= 599)) refuse("status", `${status} is not from 400 to 599`);
+  if (status !== 0 && !(status >= 300 && status <= 599)) refuse("status", `${status} is not from 300 to 599`);
   if (body.length > MAX_BODY) refuse("body", `is ${body.length} bytes, the limit is ${MAX_BODY}`);
   if (headers.length > MAX_HEADERS) refuse("headers", `are ${headers.length}, the limit is ${MAX_HEADERS}`);
   let text = 0;

@@ -17,22 +17,37 @@ export interface HookClient {
   readonly address: string;
 }
 
-/** The upgrade request as it came. */
-export interface ConnectQuestion {
-  readonly client: HookClient;
+/**
+ * What a backend may be told beyond what it always is: the query with its token, the headers with theirs (`authorization`, a
+ * cookie, a subprotocol), and at each join the upgrade request.
+ */
+export const HOOK_FORWARDS = ["query", "authorization", "join"] as const;
+
+export type HookForward = (typeof HOOK_FORWARDS)[number];
+
+/** An upgrade request as the backend is told of it. */
+export interface ToldUpgrade {
   readonly method: string;
   readonly uri: string;
   readonly headers: IncomingHttpHeaders;
   readonly query: URLSearchParams;
+  /** The settings by which it was made: what they let through is in it. */
+  readonly forwarded: readonly HookForward[];
+}
+
+export interface ConnectQuestion extends Omit<ToldUpgrade, "forwarded"> {
+  readonly client: HookClient;
 }
 
 export interface JoinQuestion {
   readonly client: HookClient;
   readonly broker: string;
   readonly topics: readonly string[];
+  /** Undefined where the backend does not want to be told of it again. */
+  readonly upgrade?: ToldUpgrade | undefined;
 }
 
-export interface PublishQuestion extends JoinQuestion {
+export interface PublishQuestion extends Omit<JoinQuestion, "upgrade"> {
   readonly payload: Uint8Array;
   readonly event: string;
 }

@@ -10,8 +10,10 @@ import type {
   GivenRefusal,
   HookCaller,
   HookEvent,
+  HookForward,
   JoinQuestion,
   PublishQuestion,
+  ToldUpgrade,
   Verdict,
 } from "./hooks-caller.js";
 import type { HookCounts } from "./hooks-counts.js";
@@ -22,6 +24,7 @@ export type OnFailure = "refuse" | "allow";
 
 export interface HookSettings {
   readonly events: readonly HookEvent[];
+  readonly forward: readonly HookForward[];
   /** Milliseconds until an answer must be there, waiting for a place included. */
   readonly timeout: number;
   readonly on_failure: OnFailure;
@@ -76,6 +79,17 @@ export class Hooks {
   /** Whether the backend wants to hear of it. The methods below may be called anyhow: they allow it then. */
   asks(event: HookEvent): boolean {
     return this.#options.settings.events.includes(event);
+  }
+
+  /** Whether the backend is to be told of this too. */
+  forwards(what: HookForward): boolean {
+    return this.#options.settings.forward.includes(what);
+  }
+
+  /** What a join tells of the upgrade: nothing where the settings by now let less through than they did then. */
+  upgradeAtJoin(upgrade: ToldUpgrade | undefined): ToldUpgrade | undefined {
+    if (upgrade === undefined || !this.forwards("join")) return undefined;
+    return upgrade.forwarded.every((what) => this.forwards(what)) ? upgrade : undefined;
   }
 
   get breakerState(): BreakerState {

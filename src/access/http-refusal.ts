@@ -11,8 +11,11 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   501: "unimplemented",
 };
 
+/** Has no body. Source: RFC 9110 §15.4.5. */
+const NOT_MODIFIED = 304;
+
 export interface HttpRefusalOptions {
-  /** 400 to 599. */
+  /** 300 to 599: redirects are refusals too. */
   readonly status: number;
   /** Several of one name are several headers, as `set-cookie` needs it. */
   readonly headers: Iterable<readonly [name: string, value: string]>;
@@ -28,12 +31,12 @@ export class HttpRefusal extends CarillonError {
 
   /** @throws RangeError for a status that is no refusal */
   constructor({ body, headers, status }: HttpRefusalOptions) {
-    if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw new RangeError(`a refusal has a status of 400 to 599, not ${status}`);
+    if (!Number.isInteger(status) || status < 300 || status > 599) {
+      throw new RangeError(`a refusal has a status of 300 to 599, not ${status}`);
     }
     super(CODES[status] ?? (status < 500 ? "permission_denied" : "unavailable"), "refused by the backend");
     this.status = status;
-    this.body = body;
+    this.body = status === NOT_MODIFIED ? new Uint8Array() : body;
     const all = [...headers];
     const named = all.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => value.split(","));
     const own = new Set(named.map((name) => name.trim().toLowerCase()));

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http";
 import type { Authenticated } from "../access/authenticator.js";
 import type { HookChanges } from "../access/hooks-answer.js";
+import type { ToldUpgrade } from "../access/hooks-caller.js";
 import type { Principal } from "../access/principal.js";
 import type { Origin } from "./client.js";
 
@@ -14,10 +14,7 @@ export interface Arrival {
   readonly guest?: boolean;
   /** Unique in the cluster; its session will have it. */
   readonly connectionId: string;
-  readonly method: string;
-  readonly uri: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly query: URLSearchParams;
+  readonly upgrade: ToldUpgrade;
 }
 
 /** A client that may come in. Whoever gets this calls `release` once: when the connection has ended, or never came to be. */
@@ -25,6 +22,8 @@ export interface Admitted {
   readonly principal: Principal;
   /** To be joined on the client's behalf as soon as its session exists. */
   readonly topics: readonly string[];
+  /** Kept for the backend, which is told of it at each join; undefined where it does not want that. */
+  readonly upgrade: ToldUpgrade | undefined;
   /** Gives back what the connection counts against: its places in limits, its token. */
   release(): void;
   /**

@@ -1,5 +1,6 @@
 import type { Authenticated } from "../access/authenticator.js";
 import type { HookChanges } from "../access/hooks-answer.js";
+import type { ToldUpgrade } from "../access/hooks-caller.js";
 import type { Principal } from "../access/principal.js";
 import type { Notice } from "../core/notice.js";
 import type { Session } from "../core/session.js";
@@ -87,6 +88,11 @@ export class Client {
   /** Asks the backend about the user that the client now says it is. @throws as Admitted.introduce does */
   introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
     return this.#admitted.introduce(principal, user);
+  }
+
+  /** The upgrade request, where the backend is told of it at joins. */
+  get upgrade(): ToldUpgrade | undefined {
+    return this.#admitted.upgrade;
   }
 
   /** False while the backend, which is asked about who connects, knows nothing of it. */

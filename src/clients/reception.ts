@@ -1,6 +1,7 @@
 import type { Authenticated } from "../access/authenticator.js";
 import { changedBy } from "../access/given.js";
 import type { HookChanges } from "../access/hooks-answer.js";
+import type { ToldUpgrade } from "../access/hooks-caller.js";
 import type { Principal } from "../access/principal.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
@@ -33,7 +34,11 @@ export class Reception {
     const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
     if (arrival.credential === undefined && (vhost.hooks?.asks("connect") !== true || isStranger(vhost, arrival))) {
       const anybody = this.#anybodyOf(vhost, arrival);
-      if (anybody !== undefined) return new Admission({ places, principal: anybody }, introductionOf(vhost, arrival));
+      if (anybody !== undefined)
+        return new Admission(
+          { places, principal: anybody, upgrade: keptUpgrade(vhost, arrival) },
+          introductionOf(vhost, arrival),
+        );
       places.release();
       throw noToken();
     }
@@ -54,7 +59,9 @@ export class Reception {
       const { user } = authenticated.principal;
       // Who has a user stays that one: the backend has decided for good.
       const introduction = user === undefined ? introductionOf(vhost, arrival) : undefined;
-      return new Admission({ places, principal, release, topics: changes?.topics, askedAs: { user } }, introduction);
+      const { topics } = changes ?? {};
+      const upgrade = keptUpgrade(vhost, arrival);
+      return new Admission({ places, principal, release, topics, upgrade, askedAs: { user } }, introduction);
     } catch (error) {
       release?.();
       places.release();
@@ -103,6 +110,7 @@ interface AdmissionFacts {
   readonly principal: Principal;
   readonly release?: (() => void) | undefined;
   readonly topics?: readonly string[] | undefined;
+  readonly upgrade: ToldUpgrade | undefined;
   /** As whom the backend was asked about the client, as its token names it; undefined: it was not. */
   readonly askedAs?: { readonly user: string | undefined };
 }
@@ -110,16 +118,21 @@ interface AdmissionFacts {
 class Admission implements Admitted {
   readonly principal: Principal;
   readonly topics: readonly string[];
+  readonly upgrade: ToldUpgrade | undefined;
   readonly #places: Places;
   #releaseToken: (() => void) | undefined;
   readonly #introduction: Introduction | undefined;
   #askedAs: { readonly user: string | undefined } | undefined;
 
-  constructor({ askedAs, places, principal, release, topics = [] }: AdmissionFacts, introduction?: Introduction) {
+  constructor(
+    { askedAs, places, principal, release, topics = [], upgrade }: AdmissionFacts,
+    introduction?: Introduction,
+  ) {
     this.#places = places;
     this.principal = principal;
     this.#releaseToken = release;
     this.topics = topics;
+    this.upgrade = upgrade;
     this.#introduction = introduction;
     this.#askedAs = askedAs;
   }
@@ -155,6 +168,11 @@ function isStranger({ anonymous }: Vhost, { guest }: Arrival): boolean {
   return guest === true && anonymous === undefined;
 }
 
+/** It is kept for as long as the connection lives, so only where somebody wants it. */
+function keptUpgrade({ hooks }: Vhost, { upgrade }: Arrival): ToldUpgrade | undefined {
+  return hooks?.asks("join") === true && hooks.forwards("join") ? upgrade : undefined;
+}
+
 /** What asks the backend about who comes in as nobody, and later says who it is. */
 type Introduction = (principal: Principal) => Promise<HookChanges | undefined>;
 
@@ -169,7 +187,8 @@ async function askBackend(
   principal: Principal,
 ): Promise<HookChanges | undefined> {
   if (hooks?.asks("connect") !== true) return undefined;
-  const { connectionId, headers, method, origin, query, uri } = arrival;
+  const { connectionId, origin, upgrade } = arrival;
+  const { headers, method, query, uri } = upgrade;
   const { address, dialect } = origin;
   const client = { vhost: name, connectionId, user: principal.user, info: principal.info, dialect, address };
   return hooks.onConnect({ client, method, uri, headers, query });

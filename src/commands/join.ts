@@ -42,7 +42,12 @@ export async function join(command: JoinCommand, client: Client, services: Servi
   }
   for (const topic of topics) throwIf(watchRefusal(topic));
   const changes = await asked(client, "join", (hooks, who) =>
-    hooks.onJoin({ client: who, broker: command.broker, topics: [...topics] }),
+    hooks.onJoin({
+      client: who,
+      broker: command.broker,
+      topics: [...topics],
+      upgrade: hooks.upgradeAtJoin(client.upgrade),
+    }),
   );
   const refusal = (topic: string): CarillonError | undefined => {
     const toBeIn = byToken.has(topic) ? absenceOf(client, topic) : refusalOf(client, "join", topic);

@@ -112,6 +112,7 @@ vhosts:
     #   hooks:
     #     url: grpc://127.0.0.1:7001     # or grpcs://, http:// or https:// (Connect-JSON)
     #     events: [connect, join]        # and publish, disconnect
+    #     forward: []                    # query, authorization: with the token that is in them; join: the upgrade at joins too
     #     timeout: 2s
     #     on_failure: refuse             # or allow
     #     concurrency: 64

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ACTIONS, BACKEND_ACTIONS } from "../access/actions.js";
+import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks-caller.js";
 import { weightFault } from "../access/match-steps.js";
 import { patternFault, weightOf } from "../access/pattern.js";
 import { normalSubject } from "../access/subject.js";
@@ -185,10 +186,8 @@ const hooks = z.strictObject({
     message:
       "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
   }),
-  events: z
-    .array(z.enum(["connect", "join", "publish", "disconnect"]))
-    .min(1)
-    .default(["connect", "join"]),
+  events: z.array(z.enum(HOOK_EVENTS)).min(1).default(["connect", "join"]),
+  forward: z.array(z.enum(HOOK_FORWARDS)).default([]),
   timeout: duration("10ms", "8s").prefault("2s"),
   on_failure: z.enum(["refuse", "allow"]).default("refuse"),
   concurrency: count(1, 10_000).default(64),

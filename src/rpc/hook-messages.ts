@@ -20,6 +20,7 @@ import type {
   HookClient,
   JoinQuestion,
   PublishQuestion,
+  ToldUpgrade,
   Verdict,
 } from "../access/hooks-caller.js";
 import { givenInfo, infoFields, timeOf } from "./values.js";
@@ -27,19 +28,23 @@ import { givenInfo, infoFields, timeOf } from "./values.js";
 /** What backends are asked, and what they answer, as messages of carillon.v1.HookService. */
 
 export function connectRequest(question: ConnectQuestion): MessageInitShape<typeof OnConnectRequestSchema> {
-  const { client, headers, method, query, uri } = question;
+  return { client: clientOf(question.client), ...upgradeOf(question) };
+}
+
+export function joinRequest(question: JoinQuestion): MessageInitShape<typeof OnJoinRequestSchema> {
+  const { broker, client, topics, upgrade } = question;
+  const asked = { client: clientOf(client), broker, topics: [...topics] };
+  return upgrade === undefined ? asked : { ...asked, upgrade: upgradeOf(upgrade) };
+}
+
+function upgradeOf({ headers, method, query, uri }: Omit<ToldUpgrade, "forwarded">) {
   return {
-    client: clientOf(client),
     method,
     uri,
     headers: [...headersOf(headers)],
     cookies: Object.fromEntries(cookiesOf(headers.cookie ?? "")),
     query: Object.fromEntries([...query].filter(([name]) => name !== NO_KEY)),
   };
-}
-
-export function joinRequest({ broker, client, topics }: JoinQuestion): MessageInitShape<typeof OnJoinRequestSchema> {
-  return { client: clientOf(client), broker, topics: [...topics] };
 }
 
 export function publishRequest(question: PublishQuestion): MessageInitShape<typeof OnPublishRequestSchema> {
@@ -84,20 +89,25 @@ function* headersOf(headers: IncomingHttpHeaders): Generator<{ readonly name: st
   }
 }
 
-/** Values are as they came, without their quotes. Of one name the first counts, as it is the more specific path's. */
+/** Values have no quotes and are decoded. Of one name the first counts, as it is the more specific path's. */
 function cookiesOf(header: string): Map<string, string> {
   const cookies = new Map<string, string>();
   for (const pair of header.split(";")) {
     const end = pair.indexOf("=");
     const name = pair.slice(0, end).trim();
     if (end < 1 || name === "" || name === NO_KEY || cookies.has(name)) continue;
-    cookies.set(
-      name,
-      pair
-        .slice(end + 1)
-        .trim()
-        .replace(/^"(.*)"$/, "$1"),
-    );
+    const value = pair.slice(end + 1).trim();
+    cookies.set(name, percentDecoded(value.replace(/^"(.*)"$/, "$1")));
   }
   return cookies;
+}
+
+/** What frameworks encode, as PHP's setcookie does. Text that is not such an encoding is left as it came. */
+function percentDecoded(text: string): string {
+  if (!text.includes("%")) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

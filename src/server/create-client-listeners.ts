@@ -100,6 +100,7 @@ function commonOf(context: ClientListenersContext, { onFault, onUpgradeRefused, 
     sessionIds: new MessageIds(node, "."),
     admit: (arrival: Arrival) => reception.admit(arrival),
     credentialsOf: (path: string) => vhosts.require(path).settings.credentials,
+    forwardOf: (path: string) => vhosts.require(path).settings.hooks?.forward ?? [],
     factsOf: ({ origin, vhost: path }: Arrival, admitted: Admitted) => {
       const vhost = vhosts.require(path);
       return { vhost, origin, admitted, connected: systemClock.now(), rates: ratesOf(vhost.settings, systemClock) };

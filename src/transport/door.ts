@@ -1,12 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { HookForward } from "../access/hooks-caller.js";
 import type { Admitted, Arrival } from "../clients/admission.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError, type ErrorCode } from "../errors.js";
 import type { ClientAddress } from "../net/client-address.js";
-import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER, withoutToken } from "./credential.js";
+import { type CredentialPlaces, credentialOf } from "./credential.js";
 import { HeldSocket } from "./held-socket.js";
 import { refuseUpgradeWith } from "./refuse.js";
+import { toldUpgrade } from "./told-upgrade.js";
 import type { Route, RouteFinder } from "./vhost-paths.js";
 
 /** How long a decision may take, in milliseconds. Whoever decides has shorter times for each thing that it asks. */
@@ -32,6 +34,8 @@ export interface DoorOptions {
   readonly admit: Admit;
   /** Where upgrades of a vhost may carry a token. */
   readonly credentialsOf: (vhost: string) => CredentialPlaces;
+  /** What the vhost's backend is told of upgrades beyond what it always is. */
+  readonly forwardOf: (vhost: string) => readonly HookForward[];
   readonly clientAddress: ClientAddress;
   readonly nextId: () => string;
   /** How many clients are inside. */
@@ -104,16 +108,13 @@ export class Door {
   }
 
   #arrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: Route): Arrival {
-    const { clientAddress, credentialsOf, nextId } = this.#options;
-    const { headers, method = "GET" } = request;
+    const { clientAddress, credentialsOf, forwardOf, nextId } = this.#options;
+    const { headers } = request;
     const places = credentialsOf(vhost);
     const guest = dialect.entry === "guest";
     // A dialect with tokens of its own takes them in its own place, and no others.
     const credential = guest ? undefined : (inPath?.token ?? credentialOf(headers, url.searchParams, places));
-    // Whoever is told of the request is not told the token: hooks, and what they log. One in the query neither where none
-    // is taken from there: it may be good all the same.
-    const inQuery = url.searchParams.has(TOKEN_PARAMETER);
-    if (inQuery) url.searchParams.delete(TOKEN_PARAMETER);
+    const forward = forwardOf(vhost);
     return {
       vhost,
       origin: {
@@ -124,10 +125,7 @@ export class Door {
       credential,
       guest,
       connectionId: nextId(),
-      method,
-      uri: inQuery || inPath !== undefined ? `${inPath?.shown ?? url.pathname}${url.search}` : (request.url ?? ""),
-      headers: withoutToken(headers, places),
-      query: url.searchParams,
+      upgrade: toldUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
     };
   }
 

@@ -27,7 +27,7 @@ export interface WebSocketListenerOptions
   extends Pick<ConnectionContext, "services" | "fanOut">,
     Pick<
       DoorOptions,
-      "routeAt" | "admit" | "credentialsOf" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"
+      "routeAt" | "admit" | "credentialsOf" | "forwardOf" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"
     > {
   readonly sessionIds: MessageIds;
   readonly heartbeat: Heartbeat;
@@ -143,7 +143,7 @@ export class WebSocketListener {
   #accept(webSocket: ClientWebSocket, { admitted, arrival, route, socket }: Visit, context: ConnectionContext): void {
     const { factsOf, heartbeat, onOpened, outbox } = this.#options;
     const { dialect } = route;
-    const conversation = dialect.open({ query: arrival.query, connectionId: arrival.connectionId });
+    const conversation = dialect.open({ query: arrival.upgrade.query, connectionId: arrival.connectionId });
     webSocket.useSocket(socket);
     const session = new Session({
       id: arrival.connectionId,

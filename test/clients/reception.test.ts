@@ -19,10 +19,7 @@ function arrival(dialect: string, guest: boolean): Arrival {
     credential: undefined,
     guest,
     connectionId: "node.1",
-    method: "GET",
-    uri: "/",
-    headers: {},
-    query: new URLSearchParams(),
+    upgrade: { method: "GET", uri: "/", headers: {}, query: new URLSearchParams(), forwarded: [] },
   };
 }
 

@@ -24,12 +24,12 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
       client: { vhost: "/", connectionId: "node-1", user: "", dialect: "native", address: "192.0.2.1" },
       method: "GET",
       uri: "/ws?meta=1&x=y",
-      cookies: { sid: "1", theme: "dark" },
+      cookies: { sid: "1", theme: "dark", name: "é +", bad: "%zz" },
       query: { meta: "1", x: "y" },
     });
     expect((request as OnConnectRequest).headers.map(({ name, value }) => `${name}: ${value}`)).toEqual([
       "host: a",
-      'cookie: sid=1; theme="dark"; sid=2; odd',
+      'cookie: sid=1; theme="dark"; sid=2; odd; name=%C3%A9%20+; bad=%zz',
       "set-cookie: a=1",
       "set-cookie: b=2",
     ]);

@@ -17,6 +17,7 @@ export interface TestHooks {
 
 export const SETTINGS: HookSettings = {
   events: ["connect", "join", "publish", "disconnect"],
+  forward: [],
   timeout: 2_000,
   on_failure: "refuse",
   concurrency: 4,
@@ -60,6 +61,10 @@ export const CONNECT: ConnectQuestion = {
   client: { ...CLIENT, user: undefined, info: "{}" },
   method: "GET",
   uri: "/ws?meta=1&x=y",
-  headers: { host: "a", cookie: 'sid=1; theme="dark"; sid=2; odd', "set-cookie": ["a=1", "b=2"] },
+  headers: {
+    host: "a",
+    cookie: 'sid=1; theme="dark"; sid=2; odd; name=%C3%A9%20+; bad=%zz',
+    "set-cookie": ["a=1", "b=2"],
+  },
   query: new URLSearchParams("meta=1&x=y"),
 };

@@ -40,6 +40,7 @@ export class TestDoor {
     this.door = new Door({
       routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
       admit: (arrival) => this.admitted(arrival),
+      forwardOf: () => [],
       credentialsOf: () => ({ header: true, protocol: true, cookie: "session", query: true }),
       clientAddress: clientAddress(undefined),
       nextId: () => `id-${(this.#ids += 1)}`,
@@ -98,6 +99,7 @@ export class TestDoor {
     return {
       principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: "{}" },
       topics,
+      upgrade: undefined,
       introduce: () => Promise.resolve(undefined),
       introduced: true,
       exchange: () => {},

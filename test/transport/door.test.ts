@@ -57,16 +57,16 @@ describe("what is known of a client that asks", () => {
   test("where it came to, how, and as whom", async () => {
     const door = await new TestDoor().start();
     await ask(door, "/ws/shop/eu?meta=1&token=secret&x=%20", { "User-Agent": "test/1", Cookie: "a=1" });
-    const { headers, query, ...arrival } = await door.arrivals.next();
+    const { upgrade, ...arrival } = await door.arrivals.next();
+    const { headers, query, ...told } = upgrade;
     expect(arrival).toEqual({
       vhost: "/shop/eu",
       origin: { dialect: "native", address: "127.0.0.1", userAgent: "test/1" },
       credential: "secret",
       guest: false,
       connectionId: "id-1",
-      method: "GET",
-      uri: "/ws/shop/eu?meta=1&x=+",
     });
+    expect(told).toEqual({ method: "GET", uri: "/ws/shop/eu?meta=1&x=+", forwarded: [] });
     expect(headers.cookie).toBe("a=1");
     expect([...query]).toEqual([
       ["meta", "1"],
@@ -77,9 +77,9 @@ describe("what is known of a client that asks", () => {
   test("O10: a token in the query is told to nobody, even where none is taken from there", async () => {
     const door = await new TestDoor({ credentialsOf: () => WITHOUT_QUERY }).start();
     await ask(door, "/ws?x=%20&token=x%20y");
-    expect(await door.arrivals.next()).toMatchObject({ credential: undefined, uri: "/ws?x=+" });
+    expect(await door.arrivals.next()).toMatchObject({ credential: undefined, upgrade: { uri: "/ws?x=+" } });
     await ask(door, "/ws?x=%20");
-    expect(await door.arrivals.next()).toMatchObject({ uri: "/ws?x=%20" });
+    expect(await door.arrivals.next()).toMatchObject({ upgrade: { uri: "/ws?x=%20" } });
   });
 
   test("S6, O10: a token in the path is shown to whoever decides, and told to nobody else", async () => {
@@ -89,7 +89,7 @@ describe("what is known of a client that asks", () => {
     const door = await new TestDoor({ routeAt }).start();
     await ask(door, `/api/v1/ws/${token}/?x=1`, { Authorization: "Bearer other" });
     const arrival = await door.arrivals.next();
-    expect(arrival).toMatchObject({ vhost: "/shop", credential: token, uri: "/api/v1/ws/?x=1" });
+    expect(arrival).toMatchObject({ vhost: "/shop", credential: token, upgrade: { uri: "/api/v1/ws/?x=1" } });
     expect(JSON.stringify({ ...arrival, credential: "" })).not.toContain(token);
   });
 
@@ -111,7 +111,7 @@ describe("what is known of a client that asks", () => {
     const client = await ask(door, "/ws", headers);
     const arrival = await door.arrivals.next();
     expect(arrival.credential).toBe("secret");
-    expect(arrival.headers).toMatchObject({
+    expect(arrival.upgrade.headers).toMatchObject({
       authorization: undefined,
       cookie: "a=1; b=2",
       "sec-websocket-protocol": "carillon, other",
@@ -120,10 +120,41 @@ describe("what is known of a client that asks", () => {
     expect((await client.response()).headers.get("sec-websocket-protocol")).toBe("carillon");
   });
 
+  test("A9: what hooks.forward names is told as it came, but for a token in the path", async () => {
+    const headers = {
+      Authorization: "Bearer secret",
+      Cookie: "session=secret",
+      "Sec-WebSocket-Protocol": "carillon, bearer.secret",
+    };
+    const kept = {
+      authorization: "Bearer secret",
+      cookie: "session=secret",
+      "sec-websocket-protocol": "carillon, bearer.secret",
+    };
+    const door = await new TestDoor({ forwardOf: () => ["authorization"] }).start();
+    await ask(door, "/ws?x=%20&token=secret", headers);
+    expect((await door.arrivals.next()).upgrade).toMatchObject({
+      uri: "/ws?x=+",
+      headers: kept,
+      forwarded: ["authorization"],
+    });
+    const other = await new TestDoor({ forwardOf: () => ["query"] }).start();
+    await ask(other, "/ws?x=%20&token=secret", headers);
+    const { headers: told, query, uri } = (await other.arrivals.next()).upgrade;
+    expect([uri, [...query]]).toEqual([
+      "/ws?x=%20&token=secret",
+      [
+        ["x", " "],
+        ["token", "secret"],
+      ],
+    ]);
+    expect([told.authorization, told.cookie, told["sec-websocket-protocol"]]).toEqual([undefined, "", "carillon"]);
+  });
+
   test("O10: what is in no place of the vhost's is no token of ours, and stays", async () => {
     const door = await new TestDoor({ credentialsOf: () => NOWHERE }).start();
     await ask(door, "/ws", { Authorization: "Bearer x", Cookie: "session=x", "Sec-WebSocket-Protocol": "bearer.x, a" });
-    expect((await door.arrivals.next()).headers).toMatchObject({
+    expect((await door.arrivals.next()).upgrade.headers).toMatchObject({
       authorization: "Bearer x",
       cookie: "session=x",
       "sec-websocket-protocol": "bearer.x, a",

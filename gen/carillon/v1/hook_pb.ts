@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/hook.proto.
  */
 export const file_carillon_v1_hook: GenFile = /*@__PURE__*/
-  fileDesc("ChZjYXJpbGxvbi92MS9ob29rLnByb3RvEgtjYXJpbGxvbi52MSLOAgoQT25Db25uZWN0UmVxdWVzdBIjCgZjbGllbnQYASABKAsyEy5jYXJpbGxvbi52MS5DbGllbnQSDgoGbWV0aG9kGAIgASgJEgsKA3VyaRgDIAEoCRIkCgdoZWFkZXJzGAQgAygLMhMuY2FyaWxsb24udjEuSGVhZGVyEjsKB2Nvb2tpZXMYBSADKAsyKi5jYXJpbGxvbi52MS5PbkNvbm5lY3RSZXF1ZXN0LkNvb2tpZXNFbnRyeRI3CgVxdWVyeRgGIAMoCzIoLmNhcmlsbG9uLnYxLk9uQ29ubmVjdFJlcXVlc3QuUXVlcnlFbnRyeRouCgxDb29raWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARosCgpRdWVyeUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicgoRT25Db25uZWN0UmVzcG9uc2USJQoFYWxsb3cYASABKAsyFC5jYXJpbGxvbi52MS5DaGFuZ2VzSAASKgoGcmVmdXNlGAIgASgLMhguY2FyaWxsb24udjEuSHR0cFJlZnVzYWxIAEIKCghkZWNpc2lvbiJUCg1PbkpvaW5SZXF1ZXN0EiMKBmNsaWVudBgBIAEoCzITLmNhcmlsbG9uLnYxLkNsaWVudBIOCgZicm9rZXIYAiABKAkSDgoGdG9waWNzGAMgAygJImsKDk9uSm9pblJlc3BvbnNlEiUKBWFsbG93GAEgASgLMhQuY2FyaWxsb24udjEuQ2hhbmdlc0gAEiYKBnJlZnVzZRgCIAEoCzIULmNhcmlsbG9uLnYxLlJlZnVzYWxIAEIKCghkZWNpc2lvbiJ3ChBPblB1Ymxpc2hSZXF1ZXN0EiMKBmNsaWVudBgBIAEoCzITLmNhcmlsbG9uLnYxLkNsaWVudBIOCgZicm9rZXIYAiABKAkSDgoGdG9waWNzGAMgAygJEg8KB3BheWxvYWQYBCABKAwSDQoFZXZlbnQYBSABKAkibgoRT25QdWJsaXNoUmVzcG9uc2USJQoFYWxsb3cYASABKAsyFC5jYXJpbGxvbi52MS5DaGFuZ2VzSAASJgoGcmVmdXNlGAIgASgLMhQuY2FyaWxsb24udjEuUmVmdXNhbEgAQgoKCGRlY2lzaW9uIlgKE09uRGlzY29ubmVjdFJlcXVlc3QSIwoGY2xpZW50GAEgASgLMhMuY2FyaWxsb24udjEuQ2xpZW50EgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhYKFE9uRGlzY29ubmVjdFJlc3BvbnNlIpgBCgZDbGllbnQSDQoFdmhvc3QYASABKAkSFQoNY29ubmVjdGlvbl9pZBgCIAEoCRIMCgR1c2VyGAMgASgJEiUKBGluZm8YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg8KB2RpYWxlY3QYBSABKAkSDwoHYWRkcmVzcxgGIAEoCRIRCglpbmZvX2pzb24YByABKAkinAEKB0NoYW5nZXMSEQoEdXNlchgBIAEoCUgAiAEBEiUKBGluZm8YAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBnRvcGljcxgDIAMoCRIrCgdleHBpcmVzGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglpbmZvX2pzb24YBSABKAlCBwoFX3VzZXIiUQoLSHR0cFJlZnVzYWwSDgoGc3RhdHVzGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5jYXJpbGxvbi52MS5IZWFkZXISDAoEYm9keRgDIAEoDCIoCgdSZWZ1c2FsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCTK9AgoLSG9va1NlcnZpY2USSgoJT25Db25uZWN0Eh0uY2FyaWxsb24udjEuT25Db25uZWN0UmVxdWVzdBoeLmNhcmlsbG9uLnYxLk9uQ29ubmVjdFJlc3BvbnNlEkEKBk9uSm9pbhIaLmNhcmlsbG9uLnYxLk9uSm9pblJlcXVlc3QaGy5jYXJpbGxvbi52MS5PbkpvaW5SZXNwb25zZRJKCglPblB1Ymxpc2gSHS5jYXJpbGxvbi52MS5PblB1Ymxpc2hSZXF1ZXN0Gh4uY2FyaWxsb24udjEuT25QdWJsaXNoUmVzcG9uc2USUwoMT25EaXNjb25uZWN0EiAuY2FyaWxsb24udjEuT25EaXNjb25uZWN0UmVxdWVzdBohLmNhcmlsbG9uLnYxLk9uRGlzY29ubmVjdFJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_carillon_v1_types, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChZjYXJpbGxvbi92MS9ob29rLnByb3RvEgtjYXJpbGxvbi52MSLOAgoQT25Db25uZWN0UmVxdWVzdBIjCgZjbGllbnQYASABKAsyEy5jYXJpbGxvbi52MS5DbGllbnQSDgoGbWV0aG9kGAIgASgJEgsKA3VyaRgDIAEoCRIkCgdoZWFkZXJzGAQgAygLMhMuY2FyaWxsb24udjEuSGVhZGVyEjsKB2Nvb2tpZXMYBSADKAsyKi5jYXJpbGxvbi52MS5PbkNvbm5lY3RSZXF1ZXN0LkNvb2tpZXNFbnRyeRI3CgVxdWVyeRgGIAMoCzIoLmNhcmlsbG9uLnYxLk9uQ29ubmVjdFJlcXVlc3QuUXVlcnlFbnRyeRouCgxDb29raWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARosCgpRdWVyeUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicgoRT25Db25uZWN0UmVzcG9uc2USJQoFYWxsb3cYASABKAsyFC5jYXJpbGxvbi52MS5DaGFuZ2VzSAASKgoGcmVmdXNlGAIgASgLMhguY2FyaWxsb24udjEuSHR0cFJlZnVzYWxIAEIKCghkZWNpc2lvbiJ7Cg1PbkpvaW5SZXF1ZXN0EiMKBmNsaWVudBgBIAEoCzITLmNhcmlsbG9uLnYxLkNsaWVudBIOCgZicm9rZXIYAiABKAkSDgoGdG9waWNzGAMgAygJEiUKB3VwZ3JhZGUYBCABKAsyFC5jYXJpbGxvbi52MS5VcGdyYWRlIo4CCgdVcGdyYWRlEg4KBm1ldGhvZBgBIAEoCRILCgN1cmkYAiABKAkSJAoHaGVhZGVycxgDIAMoCzITLmNhcmlsbG9uLnYxLkhlYWRlchIyCgdjb29raWVzGAQgAygLMiEuY2FyaWxsb24udjEuVXBncmFkZS5Db29raWVzRW50cnkSLgoFcXVlcnkYBSADKAsyHy5jYXJpbGxvbi52MS5VcGdyYWRlLlF1ZXJ5RW50cnkaLgoMQ29va2llc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLAoKUXVlcnlFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImsKDk9uSm9pblJlc3BvbnNlEiUKBWFsbG93GAEgASgLMhQuY2FyaWxsb24udjEuQ2hhbmdlc0gAEiYKBnJlZnVzZRgCIAEoCzIULmNhcmlsbG9uLnYxLlJlZnVzYWxIAEIKCghkZWNpc2lvbiJ3ChBPblB1Ymxpc2hSZXF1ZXN0EiMKBmNsaWVudBgBIAEoCzITLmNhcmlsbG9uLnYxLkNsaWVudBIOCgZicm9rZXIYAiABKAkSDgoGdG9waWNzGAMgAygJEg8KB3BheWxvYWQYBCABKAwSDQoFZXZlbnQYBSABKAkibgoRT25QdWJsaXNoUmVzcG9uc2USJQoFYWxsb3cYASABKAsyFC5jYXJpbGxvbi52MS5DaGFuZ2VzSAASJgoGcmVmdXNlGAIgASgLMhQuY2FyaWxsb24udjEuUmVmdXNhbEgAQgoKCGRlY2lzaW9uIlgKE09uRGlzY29ubmVjdFJlcXVlc3QSIwoGY2xpZW50GAEgASgLMhMuY2FyaWxsb24udjEuQ2xpZW50EgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhYKFE9uRGlzY29ubmVjdFJlc3BvbnNlIpgBCgZDbGllbnQSDQoFdmhvc3QYASABKAkSFQoNY29ubmVjdGlvbl9pZBgCIAEoCRIMCgR1c2VyGAMgASgJEiUKBGluZm8YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg8KB2RpYWxlY3QYBSABKAkSDwoHYWRkcmVzcxgGIAEoCRIRCglpbmZvX2pzb24YByABKAkinAEKB0NoYW5nZXMSEQoEdXNlchgBIAEoCUgAiAEBEiUKBGluZm8YAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBnRvcGljcxgDIAMoCRIrCgdleHBpcmVzGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglpbmZvX2pzb24YBSABKAlCBwoFX3VzZXIiUQoLSHR0cFJlZnVzYWwSDgoGc3RhdHVzGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5jYXJpbGxvbi52MS5IZWFkZXISDAoEYm9keRgDIAEoDCIoCgdSZWZ1c2FsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCTK9AgoLSG9va1NlcnZpY2USSgoJT25Db25uZWN0Eh0uY2FyaWxsb24udjEuT25Db25uZWN0UmVxdWVzdBoeLmNhcmlsbG9uLnYxLk9uQ29ubmVjdFJlc3BvbnNlEkEKBk9uSm9pbhIaLmNhcmlsbG9uLnYxLk9uSm9pblJlcXVlc3QaGy5jYXJpbGxvbi52MS5PbkpvaW5SZXNwb25zZRJKCglPblB1Ymxpc2gSHS5jYXJpbGxvbi52MS5PblB1Ymxpc2hSZXF1ZXN0Gh4uY2FyaWxsb24udjEuT25QdWJsaXNoUmVzcG9uc2USUwoMT25EaXNjb25uZWN0EiAuY2FyaWxsb24udjEuT25EaXNjb25uZWN0UmVxdWVzdBohLmNhcmlsbG9uLnYxLk9uRGlzY29ubmVjdFJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_carillon_v1_types, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message carillon.v1.OnConnectRequest
@@ -28,13 +28,15 @@ export type OnConnectRequest = Message<"carillon.v1.OnConnectRequest"> & {
   client?: Client | undefined;
 
   /**
-   * The upgrade request as it came, but for the token: that is in none of these.
+   * The upgrade request as it came, but for the token: that is in none of these, unless `hooks.forward` lets it through.
    *
    * @generated from field: string method = 2;
    */
   method: string;
 
   /**
+   * With the whole query, as it was sent.
+   *
    * @generated from field: string uri = 3;
    */
   uri: string;
@@ -45,11 +47,15 @@ export type OnConnectRequest = Message<"carillon.v1.OnConnectRequest"> & {
   headers: Header[];
 
   /**
+   * Percent-encoded values are decoded.
+   *
    * @generated from field: map<string, string> cookies = 5;
    */
   cookies: { [key: string]: string };
 
   /**
+   * Of parameters that are given twice, the last one.
+   *
    * @generated from field: map<string, string> query = 6;
    */
   query: { [key: string]: string };
@@ -111,6 +117,14 @@ export type OnJoinRequest = Message<"carillon.v1.OnJoinRequest"> & {
    * @generated from field: repeated string topics = 3;
    */
   topics: string[];
+
+  /**
+   * The upgrade request that the client came with, where `hooks.forward` has `join`. Unset for clients that came before that was
+   * set, or before `hooks.forward` was reduced.
+   *
+   * @generated from field: carillon.v1.Upgrade upgrade = 4;
+   */
+  upgrade?: Upgrade | undefined;
 };
 
 /**
@@ -119,6 +133,45 @@ export type OnJoinRequest = Message<"carillon.v1.OnJoinRequest"> & {
  */
 export const OnJoinRequestSchema: GenMessage<OnJoinRequest> = /*@__PURE__*/
   messageDesc(file_carillon_v1_hook, 2);
+
+/**
+ * An upgrade request, as OnConnectRequest has it.
+ *
+ * @generated from message carillon.v1.Upgrade
+ */
+export type Upgrade = Message<"carillon.v1.Upgrade"> & {
+  /**
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * @generated from field: string uri = 2;
+   */
+  uri: string;
+
+  /**
+   * @generated from field: repeated carillon.v1.Header headers = 3;
+   */
+  headers: Header[];
+
+  /**
+   * @generated from field: map<string, string> cookies = 4;
+   */
+  cookies: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> query = 5;
+   */
+  query: { [key: string]: string };
+};
+
+/**
+ * Describes the message carillon.v1.Upgrade.
+ * Use `create(UpgradeSchema)` to create a new message.
+ */
+export const UpgradeSchema: GenMessage<Upgrade> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_hook, 3);
 
 /**
  * @generated from message carillon.v1.OnJoinResponse
@@ -147,7 +200,7 @@ export type OnJoinResponse = Message<"carillon.v1.OnJoinResponse"> & {
  * Use `create(OnJoinResponseSchema)` to create a new message.
  */
 export const OnJoinResponseSchema: GenMessage<OnJoinResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 3);
+  messageDesc(file_carillon_v1_hook, 4);
 
 /**
  * @generated from message carillon.v1.OnPublishRequest
@@ -184,7 +237,7 @@ export type OnPublishRequest = Message<"carillon.v1.OnPublishRequest"> & {
  * Use `create(OnPublishRequestSchema)` to create a new message.
  */
 export const OnPublishRequestSchema: GenMessage<OnPublishRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 4);
+  messageDesc(file_carillon_v1_hook, 5);
 
 /**
  * @generated from message carillon.v1.OnPublishResponse
@@ -213,7 +266,7 @@ export type OnPublishResponse = Message<"carillon.v1.OnPublishResponse"> & {
  * Use `create(OnPublishResponseSchema)` to create a new message.
  */
 export const OnPublishResponseSchema: GenMessage<OnPublishResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 5);
+  messageDesc(file_carillon_v1_hook, 6);
 
 /**
  * @generated from message carillon.v1.OnDisconnectRequest
@@ -244,7 +297,7 @@ export type OnDisconnectRequest = Message<"carillon.v1.OnDisconnectRequest"> & {
  * Use `create(OnDisconnectRequestSchema)` to create a new message.
  */
 export const OnDisconnectRequestSchema: GenMessage<OnDisconnectRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 6);
+  messageDesc(file_carillon_v1_hook, 7);
 
 /**
  * @generated from message carillon.v1.OnDisconnectResponse
@@ -257,7 +310,7 @@ export type OnDisconnectResponse = Message<"carillon.v1.OnDisconnectResponse"> &
  * Use `create(OnDisconnectResponseSchema)` to create a new message.
  */
 export const OnDisconnectResponseSchema: GenMessage<OnDisconnectResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 7);
+  messageDesc(file_carillon_v1_hook, 8);
 
 /**
  * The client that asks.
@@ -316,7 +369,7 @@ export type Client = Message<"carillon.v1.Client"> & {
  * Use `create(ClientSchema)` to create a new message.
  */
 export const ClientSchema: GenMessage<Client> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 8);
+  messageDesc(file_carillon_v1_hook, 9);
 
 /**
  * What is changed of an allowed client. Fields that are not set leave things as they are.
@@ -365,7 +418,7 @@ export type Changes = Message<"carillon.v1.Changes"> & {
  * Use `create(ChangesSchema)` to create a new message.
  */
 export const ChangesSchema: GenMessage<Changes> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 9);
+  messageDesc(file_carillon_v1_hook, 10);
 
 /**
  * An HTTP answer in the place of the upgrade.
@@ -374,7 +427,7 @@ export const ChangesSchema: GenMessage<Changes> = /*@__PURE__*/
  */
 export type HttpRefusal = Message<"carillon.v1.HttpRefusal"> & {
   /**
-   * 400 to 599; 0: 403.
+   * 300 to 599; 0: 403. A redirect has a header `location`.
    *
    * @generated from field: uint32 status = 1;
    */
@@ -396,7 +449,7 @@ export type HttpRefusal = Message<"carillon.v1.HttpRefusal"> & {
  * Use `create(HttpRefusalSchema)` to create a new message.
  */
 export const HttpRefusalSchema: GenMessage<HttpRefusal> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 10);
+  messageDesc(file_carillon_v1_hook, 11);
 
 /**
  * @generated from message carillon.v1.Refusal
@@ -420,7 +473,7 @@ export type Refusal = Message<"carillon.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_hook, 11);
+  messageDesc(file_carillon_v1_hook, 12);
 
 /**
  * Implemented by the backend, called by Carillon: over gRPC, or as Connect-JSON (POST <url>/carillon.v1.HookService/…).

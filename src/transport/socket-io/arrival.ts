@@ -1,11 +1,13 @@
 import type { IncomingMessage } from "node:http";
+import type { HookForward } from "../../access/hooks-caller.js";
 import { HttpRefusal } from "../../access/http-refusal.js";
 import type { Arrival } from "../../clients/admission.js";
 import { RateLimited } from "../../clients/limits/rate-limited.js";
 import { CONNECTION, failureText } from "../../dialects/socketio/words.js";
 import { CarillonError } from "../../errors.js";
-import { type CredentialPlaces, credentialOf, TOKEN_PARAMETER, withoutToken } from "../credential.js";
+import { type CredentialPlaces, credentialOf } from "../credential.js";
 import { requestUrl } from "../request-url.js";
+import { toldUpgrade } from "../told-upgrade.js";
 
 /** What is known of a client that wishes to be connected to a namespace. */
 export interface Wish {
@@ -18,30 +20,26 @@ export interface Wish {
   /** What it has said with its wish. */
   readonly auth: Readonly<Record<string, unknown>>;
   readonly places: CredentialPlaces;
+  /** What the vhost's backend is told of the request beyond what it always is. */
+  readonly forward: readonly HookForward[];
 }
 
 /**
  * Who is at the door. What it says with its wish counts before what its connection came with, which all of its namespaces have
- * in common. Hooks are not told the token.
+ * in common.
  * @throws CarillonError invalid_argument: what is no token, or different ones in one request
  */
-export function arrivalOf({ address, auth, connectionId, dialect, places, request, vhost }: Wish): Arrival {
-  const { headers, method = "GET", url = "" } = request;
-  const target = requestUrl(request);
-  const query = target.searchParams;
-  const credential = tokenOf(auth) ?? credentialOf(headers, query, { ...places, protocol: false });
-  const inQuery = query.has(TOKEN_PARAMETER);
-  if (inQuery) query.delete(TOKEN_PARAMETER);
+export function arrivalOf({ address, auth, connectionId, dialect, forward, places, request, vhost }: Wish): Arrival {
+  const { headers } = request;
+  const url = requestUrl(request);
+  const credential = tokenOf(auth) ?? credentialOf(headers, url.searchParams, { ...places, protocol: false });
   return {
     vhost,
     origin: { dialect, address, userAgent: headers["user-agent"] ?? "" },
     credential,
     guest: true,
     connectionId,
-    method,
-    uri: inQuery ? `${target.pathname}${target.search}` : url,
-    headers: withoutToken(headers, places),
-    query,
+    upgrade: toldUpgrade({ request, url, places, forward }),
   };
 }
 

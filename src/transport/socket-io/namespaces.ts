@@ -39,7 +39,16 @@ const LOST = [1006, ""] as const;
 export interface NamespacesOptions
   extends Pick<
     WebSocketListenerOptions,
-    "services" | "fanOut" | "admit" | "credentialsOf" | "clock" | "onFault" | "sessionIds" | "factsOf" | "onClosed"
+    | "services"
+    | "fanOut"
+    | "admit"
+    | "credentialsOf"
+    | "forwardOf"
+    | "clock"
+    | "onFault"
+    | "sessionIds"
+    | "factsOf"
+    | "onClosed"
   > {
   readonly outbox: OutboxContext;
   readonly exists: (vhost: string) => boolean;
@@ -100,7 +109,7 @@ export class Namespaces {
 
   /** @throws CarillonError */
   #placeFor(socket: Socket, line: Line | undefined): Place {
-    const { checkRoom, credentialsOf, sessionIds } = this.#options;
+    const { checkRoom, credentialsOf, forwardOf, sessionIds } = this.#options;
     if (line === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
     checkRoom();
@@ -112,6 +121,7 @@ export class Namespaces {
       request: socket.request,
       auth: socket.handshake.auth,
       places: credentialsOf(vhost),
+      forward: forwardOf(vhost),
     });
     const place = new Place(line, arrival);
     rename(socket, arrival.connectionId);
@@ -167,7 +177,7 @@ export class Namespaces {
     const { connectionId: id, vhost } = arrival;
     const elevated = arrival.credential !== undefined || admitted.principal.user !== undefined;
     const conversation = this.#dialect.open({
-      query: arrival.query,
+      query: arrival.upgrade.query,
       connectionId: id,
       namespace: vhost,
       settings: () => settingsOf(vhost),
