@@ -57,8 +57,16 @@ function check({ socket }: ServerResponse, progress: Progress): void {
   if (progress.unchanged >= CHECKS) socket?.destroy();
 }
 
+/** A connection as the system has it; that of TLS writes to another one below it. */
+interface SystemHandle {
+  /** Bytes that the system has not taken yet. */
+  readonly writeQueueSize?: number;
+  readonly _parent?: SystemHandle;
+}
+
 /** One write may be large, and be taken little by little: node's own time-outs of sockets look at the same queue. */
 function takenBytes(socket: Socket): number {
-  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null };
-  return socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
+  const { _handle: handle } = socket as Socket & { readonly _handle?: SystemHandle | null };
+  const { _parent: below = handle } = handle ?? {};
+  return socket.bytesWritten - socket.writableLength - (below?.writeQueueSize ?? 0);
 }

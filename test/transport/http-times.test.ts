@@ -41,6 +41,18 @@ test("L12: the head of a request has its time and hardly more", async () => {
   expect(first?.took).toBeGreaterThanOrEqual(head - 50);
 });
 
+test("L12: the time of heads is none of a connection that waits for its next request", async () => {
+  const door = await listenerOf({ head: 300, keepAlive: 60_000 }, (_request, response) => response.end("page"));
+  const kept = await connectRaw(door.url);
+  kept.send(GET);
+  expect((await kept.response()).status).toBe(200);
+  const slow = await connectRaw(door.url);
+  slow.send("GET / HTTP/1.1\r\nHost: te");
+  expect((await slow.response()).status).toBe(408);
+  kept.send(GET);
+  expect((await kept.response()).status).toBe(200);
+});
+
 test("L12: a body that comes too slowly is answered with 408, whatever reads it, on every port", async () => {
   const node = await startNode({
     timeouts: { request: "1s" },

@@ -141,3 +141,53 @@ test("L7: a stop by TLS waits for the request under way", async () => {
   expect((await response).body).toBe("slow");
   await closed;
 });
+
+/** More than the system's buffers take. */
+const LARGE = Buffer.alloc(24 * 1_024 * 1_024, "x");
+const GET = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/** A listener whose page is large, and a client that has asked for it and counts what comes of it. */
+async function askForLarge(answer: number) {
+  const cut = withResolvers<void>();
+  const page = (_request: IncomingMessage, response: ServerResponse): void => {
+    response.once("close", () => cut.resolve());
+    response.end(LARGE);
+  };
+  const { ca, port } = await startTls({ times: { answer }, routes: new Map([["/", page]]) });
+  const socket = await connectTls(port, { ca });
+  const heard = { bytes: 0, ended: once(socket, "close") };
+  socket.on("data", (chunk: Buffer) => {
+    heard.bytes += chunk.length;
+  });
+  socket.pause();
+  socket.write(GET);
+  return { cut: cut.promise, heard, socket };
+}
+
+test("L12: a peer that takes nothing of its answer is cut", async () => {
+  const { cut, heard, socket } = await askForLarge(200);
+  await cut;
+  socket.resume();
+  await heard.ended;
+  expect(heard.bytes).toBeLessThan(LARGE.length);
+});
+
+test("L12: a peer that takes its answer slowly gets all of it", async () => {
+  const { heard, socket } = await askForLarge(1_000);
+  // Through more than three checks: a tenth of a second of nothing, and then more than the system hands on at once.
+  for (let round = 1; round <= 16; round += 1) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
+    socket.resume();
+    while (heard.bytes < (LARGE.length / 20) * round && socket.readable) {
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+    socket.pause();
+  }
+  socket.resume();
+  await heard.ended;
+  expect(heard.bytes).toBeGreaterThan(LARGE.length);
+});
