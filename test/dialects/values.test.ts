@@ -42,7 +42,7 @@ const { value: texts } = fc.letrec<{ value: string; list: string; object: string
 
 async function ask(client: TestClient, frame: string): Promise<string> {
   client.send(frame);
-  return client.nextText();
+  return nextMessage(client);
 }
 
 /** What stands between two parts of a frame that are known. */
@@ -94,6 +94,17 @@ async function socketIo({ ws }: TestNode): Promise<Listener> {
   return { client, read: (frame) => between(frame, "42[", "]").replace(/^"[^"]*",/, "") };
 }
 
+/** Signs of life that servers ask for, which come whenever they like. */
+const PINGS: ReadonlySet<string> = new Set(['{"event":"ping"}', '{":ping":{}}', "2"]);
+
+async function nextMessage(client: TestClient): Promise<string> {
+  for (;;) {
+    const frame = await client.nextText();
+    if (!PINGS.has(frame)) return frame;
+    if (frame === "2") client.send("3");
+  }
+}
+
 interface Listeners {
   readonly native: Listener;
   readonly broadcaster: Listener;
@@ -121,7 +132,7 @@ async function start(): Promise<Stage> {
   };
   const heard = async () => {
     const entries = Object.entries(listeners).map(async ([name, { client, read }]: [string, Listener]) => {
-      return [name, read(await client.nextText())] as const;
+      return [name, read(await nextMessage(client))] as const;
     });
     return Object.fromEntries(await Promise.all(entries)) as Record<keyof Listeners, string>;
   };
