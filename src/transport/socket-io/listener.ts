@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Server as Engine, Socket as EngineSocket } from "engine.io";
-import { CarillonError, retryAfterSeconds } from "../../errors.js";
+import { CarillonError, type ErrorCode, retryAfterSeconds } from "../../errors.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { refuseMethod } from "../methods.js";
-import { refuseRequest, refuseUpgrade } from "../refuse.js";
+import { refuseRequest, refuseUpgradeWith } from "../refuse.js";
 import { requestUrl } from "../request-url.js";
 import { requireUpgrade } from "../upgrade-required.js";
 import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
@@ -26,6 +26,8 @@ export interface SocketIoListenerOptions
   readonly path: string;
   readonly clientAddress: ClientAddress;
   readonly openLease: OpenRequestLease;
+  /** Told the error's code of each upgrade that is refused. */
+  readonly onUpgradeRefused: (code: ErrorCode) => void;
   /** How many clients are inside of the node, those of this listener among them. */
   readonly inside: () => number;
   /** How many may be. */
@@ -117,8 +119,9 @@ export class SocketIoListener {
       this.#checkUpgrade(this.#query(request), request);
       this.#engine.handleUpgrade(request, socket, head);
     } catch (cause) {
-      const { code, message } = this.#told(cause);
-      refuseUpgrade(socket, code, message);
+      const error = this.#told(cause);
+      this.#options.onUpgradeRefused(error.code);
+      refuseUpgradeWith(socket, error);
     }
   }
 

@@ -186,6 +186,7 @@ describe("I16: refusals before an upgrade", () => {
   ])("I16: answers 400, and no 101 (%s)", async (query) => {
     const node = await startNode();
     expect(await refusedUpgrade(`${node.ws}/socket.io/?${query}`)).toMatchObject({ status: 400 });
+    expect(await metric(node, 'carillon_upgrades_refused_total{reason="invalid_argument"}')).toBe(1);
     if (query.includes("EIO=4&transport=websocket")) return;
     const request = await fetch(`${node.http}/socket.io/?${query.replace("websocket", "polling")}&j=1`);
     expect(request.status).toBe(400);
