@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { digest, readStamp } from "./digest.mjs";
+import { isInstalled } from "./installed.mjs";
 import { alone } from "./lock.mjs";
 import { npm } from "./npm.mjs";
 import { inRoot } from "./paths.mjs";
@@ -24,7 +25,10 @@ export async function install() {
 }
 
 function isDone() {
-  return readStamp(STAMP) === wanted();
+  if (readStamp(STAMP) === wanted()) return true;
+  if (!isInstalled()) return false;
+  writeFileSync(STAMP, wanted());
+  return true;
 }
 
 // Some packages are compiled for one platform, so a folder shared with another machine or container counts as old.
