@@ -1,6 +1,7 @@
 import {
   accessSync,
   constants,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,7 +19,7 @@ import type { Example } from "./examples.js";
 import { NatsServer } from "./nats-server.js";
 import { Program } from "./program.js";
 
-/** Node 20 has no WebSocket of its own; browsers and Node 22 have. */
+/** For the listener for browsers: Node 20 has no WebSocket of its own. */
 const WEB_SOCKET = `
 import { WebSocket } from "ws";
 // A browser's own never throws what nobody listens for: the close event follows, and tells.
@@ -72,7 +73,7 @@ export class ExampleRunner {
   async startNode(command: string): Promise<Program> {
     const before = [...this.listeners.values()].map((listener) => ({ listener, joined: listener.count(JOINED) }));
     this.#node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);
-    const ready = await this.#node.says(/"http":"http:\/\/([^"]+)","grpc":"([^"]+)","msg":"ready"/);
+    const ready = await this.#node.says(/"http":"http:\/\/([^"]+)","grpc":"([^"]+)",.*"msg":"ready"/);
     this.#http = ready[1] ?? "";
     this.#grpc = ready[2] ?? "";
     this.#client = new TestClient(new WebSocket(`ws://${this.#http}/ws`));
@@ -86,7 +87,7 @@ export class ExampleRunner {
   async startListener({ code, file, language }: Example): Promise<void> {
     const [firstLine = ""] = code.split("\n");
     const listener =
-      language === "js" ? this.#startModule(file, code) : this.#start("sh", ["-c", `exec ${this.real(code)}`]);
+      language === "js" ? this.#startForBrowser(file, code) : this.#start("sh", ["-c", `exec ${this.real(code)}`]);
     this.listeners.set(firstLine, listener);
     await listener.says(JOINED);
   }
@@ -143,6 +144,10 @@ export class ExampleRunner {
   }
 
   #startModule(file: string | undefined, code: string): Program {
+    return this.#start(process.execPath, [this.#write(file, code)]);
+  }
+
+  #startForBrowser(file: string | undefined, code: string): Program {
     const webSocket = pathToFileURL(join(this.#folder, "web-socket.mjs")).href;
     return this.#start(process.execPath, ["--import", webSocket, this.#write(file, code)]);
   }
@@ -171,8 +176,8 @@ function createCheckout(): string {
   mkdirSync(join(folder, "node_modules"));
   for (const name of readdirSync(modules)) symlinkSync(join(modules, name), join(folder, "node_modules", name));
   symlinkSync(packageRoot, join(folder, "node_modules", "carillon"));
-  for (const name of ["dist", "proto"]) symlinkSync(join(packageRoot, name), join(folder, name));
-  symlinkSync(join(packageRoot, "dist", "gen"), join(folder, "gen"));
+  symlinkSync(join(packageRoot, "dist"), join(folder, "dist"));
+  cpSync(join(packageRoot, "proto"), join(folder, "proto"), { recursive: true });
   writeFileSync(join(folder, "web-socket.mjs"), WEB_SOCKET);
   return folder;
 }
