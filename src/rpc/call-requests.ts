@@ -17,7 +17,7 @@ const LONGEST_TIMEOUT = 600_000;
  * @throws CarillonError invalid_argument; permission_denied: the key is not for this event
  */
 export function taskRequestOf(
-  { event, payload, timeout }: CallRequest | CallPartsRequest | TriggerRequest,
+  { event, payload, text, timeout }: CallRequest | CallPartsRequest | TriggerRequest,
   { backend, deadline = Number.POSITIVE_INFINITY }: Pick<Call, "backend" | "deadline">,
   wantsAnswer: boolean,
   now: number,
@@ -25,15 +25,16 @@ export function taskRequestOf(
   const fault = topicFault(event);
   if (fault !== undefined) throw invalid(`event ${fault}`);
   if (!backend.mayUse(event)) {
-    const text = `event: key ${JSON.stringify(backend.name)} may not use event ${JSON.stringify(event)}`;
-    throw new CarillonError("permission_denied", text);
+    const reason = `event: key ${JSON.stringify(backend.name)} may not use event ${JSON.stringify(event)}`;
+    throw new CarillonError("permission_denied", reason);
   }
+  if (text !== "" && payload.length > 0) throw invalid("text: only one of payload, text and json may be given");
   const wait = millisecondsOf("timeout", timeout) ?? USUAL_TIMEOUT;
   if (wait < 1 || wait > LONGEST_TIMEOUT) throw invalid("timeout: expected from 1 ms to 10 min");
   return {
     vhost: backend.vhost,
     event,
-    payload,
+    payload: text === "" ? payload : Buffer.from(text),
     topic: "",
     connectionId: "",
     user: "",

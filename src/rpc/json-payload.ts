@@ -4,13 +4,15 @@ import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
 import type { ExtendedJson, JsonExtension } from "./services.js";
 
 /** The member `json` of messages in requests that are JSON (rule R11). */
-export const jsonPayloads: JsonExtension = {
-  extract: extractJsonPayloads,
-  explain: (reason) =>
-    reason.startsWith("cannot decode field websockets.") && reason.includes(".Message.payload from JSON:")
-      ? `${reason}; "payload" is base64, "text" takes text and "json" any JSON value`
-      : reason,
-};
+export const messagePayloads: JsonExtension = { extract: extractFromMessages, explain: explainBase64 };
+
+/** The member `json` of requests that have one payload. */
+export const requestPayload: JsonExtension = { extract: extractFromRequest, explain: explainBase64 };
+
+function explainBase64(reason: string): string {
+  if (!/^cannot decode field \S+\.payload from JSON:/.test(reason)) return reason;
+  return `${reason}; "payload" is base64, "text" takes text and "json" any JSON value`;
+}
 
 /**
  * Takes the member `json` out of the messages of a request that is JSON, and makes its text their payload (rule R11).
@@ -19,10 +21,8 @@ export const jsonPayloads: JsonExtension = {
  * @param body - any text
  * @returns undefined where no message has such a member, or the text is not JSON
  */
-function extractJsonPayloads(body: string): ExtendedJson | undefined {
-  // Only such an escape can hide the name.
-  if (!body.includes('"json"') && !body.includes("\\u")) return undefined;
-  if (!isJsonObject(body)) return undefined;
+function extractFromMessages(body: string): ExtendedJson | undefined {
+  if (!mayHaveJson(body)) return undefined;
   const payloads = new Map<number, string>();
   const rest = replaceValues(body, "messages", (list) => {
     if (!list.startsWith("[")) return list;
@@ -39,7 +39,28 @@ function extractJsonPayloads(body: string): ExtendedJson | undefined {
   return { body: rest, complete: (request) => withPayloads(request as PublishRequest, payloads) };
 }
 
-function isJsonObject(text: string): boolean {
+/** The same for a request that has the member itself. */
+function extractFromRequest(body: string): ExtendedJson | undefined {
+  if (!mayHaveJson(body)) return undefined;
+  let payload: string | undefined;
+  const rest = replaceValues(body, "json", (value) => {
+    payload = value;
+    return "0";
+  });
+  if (payload === undefined) return undefined;
+  const json = payload;
+  return {
+    body: rest,
+    complete: (request) => {
+      checkAlone(request as PayloadForms, "");
+      return { ...request, payload: Buffer.from(json) };
+    },
+  };
+}
+
+function mayHaveJson(text: string): boolean {
+  // Only such an escape can hide the name.
+  if (!text.includes('"json"') && !text.includes("\\u")) return false;
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -59,10 +80,15 @@ function withPayloads({ messages }: PublishRequest, payloads: ReadonlyMap<number
 }
 
 function withPayload(message: PublishMessage, json: string, position: number): PublishMessage {
-  if (message.payload.length > 0 || message.text !== "") {
-    const text = `messages[${position}].json: only one of payload, text and json may be given`;
-    throw new CarillonError("invalid_argument", text);
-  }
+  checkAlone(message, `messages[${position}].`);
   const { broker, command, event, id, text, topics } = message;
   return { broker, command, event, id, text, topics, payload: Buffer.from(json) };
+}
+
+type PayloadForms = Pick<PublishMessage, "payload" | "text">;
+
+/** @throws CarillonError invalid_argument */
+function checkAlone({ payload, text }: PayloadForms, where: string): void {
+  if (payload.length === 0 && text === "") return;
+  throw new CarillonError("invalid_argument", `${where}json: only one of payload, text and json may be given`);
 }

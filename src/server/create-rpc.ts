@@ -13,7 +13,7 @@ import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "..
 import { broadcastCodec } from "../rpc/broadcast-codec.js";
 import { CALL_ACTIONS, CallImplementation } from "../rpc/calls.js";
 import { CONTROL_ACTIONS, ControlImplementation } from "../rpc/control.js";
-import { jsonPayloads } from "../rpc/json-payload.js";
+import { messagePayloads, requestPayload } from "../rpc/json-payload.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../rpc/presence.js";
 import type { ServiceImplementations } from "../rpc/services.js";
 import { TOKEN_ACTIONS, TokenImplementation } from "../rpc/tokens.js";
@@ -60,7 +60,7 @@ export function createRpc(context: RpcContext): Rpc {
   const broadcasting = {
     implementation: broadcast,
     actions: BROADCAST_ACTIONS,
-    jsonExtension: jsonPayloads,
+    jsonExtension: messagePayloads,
   };
   return {
     services: [
@@ -73,7 +73,7 @@ export function createRpc(context: RpcContext): Rpc {
         actions: TOKEN_ACTIONS,
       },
       { service: WorkerService, implementation: workers, actions: WORKER_ACTIONS },
-      { service: CallService, implementation: calls, actions: CALL_ACTIONS },
+      { service: CallService, implementation: calls, actions: CALL_ACTIONS, jsonExtension: requestPayload },
       { service: PresenceService, implementation: present, actions: PRESENCE_ACTIONS },
     ],
     drainWork: async () => {

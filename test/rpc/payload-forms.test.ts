@@ -1,11 +1,17 @@
+import { once } from "node:events";
+import { create, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { Client, credentials } from "@grpc/grpc-js";
 import { MessageSchema } from "../../gen/websockets/v1/websockets_pb.js";
 import {
   MessageSchema as MessageV1Beta,
   BroadcastService as V1Beta,
 } from "../../gen/websockets/v1beta/websockets_pb.js";
+import { createWorker } from "../../src/index.js";
+import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/client.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { peersOf } from "../support/peers.js";
+import { Queue } from "../support/queue.js";
 import { callersOf } from "./support/mounts.js";
 
 const SERVICES = ["websockets.v1.BroadcastService", "websockets.v1beta.BroadcastService"];
@@ -96,7 +102,7 @@ test.each(SERVICES)("E28: %s refuses a payload in two forms, and publishes nothi
     ["text", "json"],
   ] as const) {
     const both = `{"topics":["a"],${forms[first]},${forms[second]}}`;
-    expect(await post(node, `{"topics":["a"],"text":"x"},${both}`, { service })).toEqual({
+    expect(await post(node, `{"topics":["a"],"text":"x"},${both}`, { service })).toMatchObject({
       status: 400,
       body: {
         code: "invalid_argument",
@@ -142,6 +148,27 @@ test("R12: v1beta has its own field numbers, and the answers of v1, on both port
   }
 });
 
+test("R12: v1beta has streams of requests", async () => {
+  const node = await startNode();
+  const listener = await listening(node);
+  const { input, name, output } = V1Beta.method.publishStream;
+  const client = new Client(node.grpc, credentials.createInsecure());
+  cleanUp(() => client.close());
+  const stream = client.makeBidiStreamRequest(
+    `/${V1Beta.typeName}/${name}`,
+    (request: MessageInitShape<typeof input>) => Buffer.from(toBinary(input, create(input, request))),
+    (bytes) => fromBinary(output, bytes),
+  );
+  for (const payload of ["1", "2"]) {
+    stream.write({ messages: [{ topics: ["a"], payload: Buffer.from(payload), id: payload }] });
+    const [answer] = (await once(stream, "data")) as [MessageShape<typeof output>];
+    expect([answer.ok, answer.receipts.map(({ id }) => id)]).toEqual([true, [payload]]);
+    expect((await listener.next()).payload).toBe(payload);
+  }
+  stream.end();
+  await once(stream, "status");
+});
+
 test.each(SERVICES)("R11: %s refuses text in the place of base64 with a hint at text and json", async (service) => {
   const node = await startNode();
   const hint = '; "payload" is base64, "text" takes text and "json" any JSON value';
@@ -155,4 +182,45 @@ test.each(SERVICES)("R11: %s refuses text in the place of base64 with a hint at 
   expect(await listener.next()).toMatchObject({ payload: "test", encoding: "base64" });
   const other = await post(node, '{"topics":5}', { service });
   expect(other.body.message).not.toContain(hint);
+});
+
+test("R11: calls and triggers take text and json, too", async () => {
+  const node = await startNode();
+  const heard = new Queue<string>();
+  const worker = createWorker({ url: `grpc://${node.grpc}` });
+  cleanUp(() => worker.stop({ timeout: 0 }));
+  worker.on("say", ({ payload }) => {
+    heard.push(Buffer.from(payload).toString());
+  });
+  await worker.start();
+  const ask = async (method: string, request: string): Promise<{ code?: string; message?: string }> => {
+    const response = await fetch(`${node.http}/carillon.v1.CallService/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: `{"event":"say",${request}}`,
+    });
+    return (await response.json()) as object;
+  };
+  for (const method of ["Call", "Trigger"]) {
+    for (const [form, payload] of [
+      ['"text":"größe"', "größe"],
+      ['"json":{"b":1.10,"a":1E5}', '{"b":1.10,"a":1E5}'],
+      ['"payload":"aGk="', "hi"],
+    ]) {
+      expect(await ask(method, form ?? "")).not.toHaveProperty("code");
+      expect(await heard.next()).toBe(payload);
+    }
+    for (const [form, field] of [
+      ['"text":"a","payload":"aGk="', "text"],
+      ['"json":1,"payload":"aGk="', "json"],
+      ['"json":1,"text":"a"', "json"],
+    ]) {
+      expect(await ask(method, form ?? "")).toMatchObject({
+        code: "invalid_argument",
+        message: `${field}: only one of payload, text and json may be given`,
+      });
+    }
+    const { message } = await ask(method, '"payload":"not base64!"');
+    expect(message).toContain('"text" takes text and "json" any JSON value');
+  }
 });

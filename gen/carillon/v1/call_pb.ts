@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/call.proto.
  */
 export const file_carillon_v1_call: GenFile = /*@__PURE__*/
-  fileDesc("ChZjYXJpbGxvbi92MS9jYWxsLnByb3RvEgtjYXJpbGxvbi52MSJZCgtDYWxsUmVxdWVzdBINCgVldmVudBgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iHQoMQ2FsbFJlc3BvbnNlEg0KBXBhcnRzGAEgAygMIl4KEENhbGxQYXJ0c1JlcXVlc3QSDQoFZXZlbnQYASABKAkSDwoHcGF5bG9hZBgCIAEoDBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIiQKEUNhbGxQYXJ0c1Jlc3BvbnNlEg8KB3BheWxvYWQYASABKAwiXAoOVHJpZ2dlclJlcXVlc3QSDQoFZXZlbnQYASABKAkSDwoHcGF5bG9hZBgCIAEoDBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIiIKD1RyaWdnZXJSZXNwb25zZRIPCgd0YXNrX2lkGAEgASgJMt4BCgtDYWxsU2VydmljZRI7CgRDYWxsEhguY2FyaWxsb24udjEuQ2FsbFJlcXVlc3QaGS5jYXJpbGxvbi52MS5DYWxsUmVzcG9uc2USTAoJQ2FsbFBhcnRzEh0uY2FyaWxsb24udjEuQ2FsbFBhcnRzUmVxdWVzdBoeLmNhcmlsbG9uLnYxLkNhbGxQYXJ0c1Jlc3BvbnNlMAESRAoHVHJpZ2dlchIbLmNhcmlsbG9uLnYxLlRyaWdnZXJSZXF1ZXN0GhwuY2FyaWxsb24udjEuVHJpZ2dlclJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_google_protobuf_duration]);
+  fileDesc("ChZjYXJpbGxvbi92MS9jYWxsLnByb3RvEgtjYXJpbGxvbi52MSJnCgtDYWxsUmVxdWVzdBINCgVldmVudBgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEdGV4dBgEIAEoCSIdCgxDYWxsUmVzcG9uc2USDQoFcGFydHMYASADKAwibAoQQ2FsbFBhcnRzUmVxdWVzdBINCgVldmVudBgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEdGV4dBgEIAEoCSIkChFDYWxsUGFydHNSZXNwb25zZRIPCgdwYXlsb2FkGAEgASgMImoKDlRyaWdnZXJSZXF1ZXN0Eg0KBWV2ZW50GAEgASgJEg8KB3BheWxvYWQYAiABKAwSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgR0ZXh0GAQgASgJIiIKD1RyaWdnZXJSZXNwb25zZRIPCgd0YXNrX2lkGAEgASgJMt4BCgtDYWxsU2VydmljZRI7CgRDYWxsEhguY2FyaWxsb24udjEuQ2FsbFJlcXVlc3QaGS5jYXJpbGxvbi52MS5DYWxsUmVzcG9uc2USTAoJQ2FsbFBhcnRzEh0uY2FyaWxsb24udjEuQ2FsbFBhcnRzUmVxdWVzdBoeLmNhcmlsbG9uLnYxLkNhbGxQYXJ0c1Jlc3BvbnNlMAESRAoHVHJpZ2dlchIbLmNhcmlsbG9uLnYxLlRyaWdnZXJSZXF1ZXN0GhwuY2FyaWxsb24udjEuVHJpZ2dlclJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_google_protobuf_duration]);
 
 /**
  * @generated from message carillon.v1.CallRequest
@@ -24,6 +24,8 @@ export type CallRequest = Message<"carillon.v1.CallRequest"> & {
   event: string;
 
   /**
+   * In JSON, bytes are base64: `text` and the member "json" take what they say.
+   *
    * @generated from field: bytes payload = 2;
    */
   payload: Uint8Array;
@@ -34,6 +36,13 @@ export type CallRequest = Message<"carillon.v1.CallRequest"> & {
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * The payload as text, as in websockets.v1.Message. In requests that are JSON there is "json", too.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
 };
 
 /**
@@ -80,6 +89,11 @@ export type CallPartsRequest = Message<"carillon.v1.CallPartsRequest"> & {
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * @generated from field: string text = 4;
+   */
+  text: string;
 };
 
 /**
@@ -126,6 +140,11 @@ export type TriggerRequest = Message<"carillon.v1.TriggerRequest"> & {
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * @generated from field: string text = 4;
+   */
+  text: string;
 };
 
 /**
