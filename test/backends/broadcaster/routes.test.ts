@@ -130,6 +130,7 @@ test.each([
   ["a channel that is no string", { ...GOOD, channel: 1 }, "invalid params: channel is no string"],
   ["an event that is no string", { ...GOOD, event: 1 }, "invalid params: event is no string"],
   ["an invalid channel", { ...GOOD, channel: "a::b" }, "invalid channel"],
+  ["an event that is not valid Unicode", { ...GOOD, event: "a\ud800" }, "event is not valid Unicode"],
   ["an event with a control character", { ...GOOD, event: "a\u0001" }, "event holds a control character"],
 ])("B21: a body that is %s is 400", async (_what, body, message) => {
   const { faults, post, published } = await start();
