@@ -186,6 +186,13 @@ test("B22: pages of any origin may publish, with a key", async () => {
   };
   expect(preflight.status).toBe(200);
   expect(Object.fromEntries(preflight.headers)).toMatchObject(cors);
+  const traced = await fetch(`${url}/publish`, {
+    method: "OPTIONS",
+    headers: { origin, "access-control-request-headers": "content-type,traceparent, baggage,x-request-id" },
+  });
+  expect(traced.headers.get("access-control-allow-headers")).toBe(
+    "Content-Type, Authorization, traceparent, baggage, x-request-id",
+  );
   for (const headers of [{ origin }, { origin, authorization: "Bearer all" }]) {
     expect(Object.fromEntries((await post(GOOD, headers)).headers)).toMatchObject(cors);
   }
