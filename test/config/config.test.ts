@@ -51,6 +51,12 @@ test("the defaults that are printed are the defaults, every key of them", () => 
   expect(keysOf(printed)).toEqual({ ...(keysOf(parseConfig({})) as object), http: null, grpc: null });
 });
 
+test("I8: the defaults that are printed tell what elevated means, and that it is on", () => {
+  expect(DEFAULTS_YAML).toMatch(/# +elevated +true \(the default\)/);
+  const { vhosts } = parseConfig({ vhosts: { "/": { socketio: { calls: [{ event: "e" }] } } } });
+  expect(vhosts["/"]?.socketio.calls).toEqual([{ event: "e", elevated: true }]);
+});
+
 test("flags win over the environment, that over the file, key by key", () => {
   const file = fileWith("limits: { outbox: 2MiB, payload: 2KiB, frame: 2KiB }\nhttp: 127.0.0.1:1\n");
   const environment = { CARILLON_LIMITS_OUTBOX: "3MiB", CARILLON_LIMITS_PAYLOAD: "3KiB", CARILLON_INSECURE: "true" };

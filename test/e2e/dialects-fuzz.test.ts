@@ -44,6 +44,16 @@ function forAll(make: (channel: string) => readonly object[]): object[] {
   return names.flatMap(make);
 }
 
+const SOCKET_IO = forAll((topic) => [
+  ["join", { topics: [topic] }],
+  ["leave", { topics: [topic] }],
+  ["spectate", { guild_id: topic, include_logs: true }],
+  ["request_elevation", { token: topic }],
+  ["request_elevation", topic],
+  ["pool_request", { _id: topic, token: topic }],
+  [topic, topic],
+]);
+
 const GRAMMARS: readonly Grammar[] = [
   {
     name: "native",
@@ -112,14 +122,14 @@ const GRAMMARS: readonly Grammar[] = [
     url: async ({ ws }) => `${ws}/socket.io/?EIO=4&transport=websocket`,
     begin: ["40"],
     prefix: "42",
-    commands: forAll((topic) => [
-      ["join", { topics: [topic] }],
-      ["leave", { topics: [topic] }],
-      ["spectate", { guild_id: topic, include_logs: true }],
-      ["request_elevation", { token: topic }],
-      ["pool_request", { _id: topic }],
-      [topic, topic],
-    ]),
+    commands: SOCKET_IO,
+  },
+  {
+    name: "socketio (Engine.IO 3)",
+    url: async ({ ws }) => `${ws}/socket.io/?EIO=3&transport=websocket`,
+    begin: ["2"],
+    prefix: "42",
+    commands: SOCKET_IO,
   },
 ];
 
