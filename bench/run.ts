@@ -15,6 +15,7 @@ import { publish } from "./publish.js";
 import { scale } from "./scale.js";
 import { slow } from "./slow.js";
 import { smoke } from "./smoke.js";
+import { stall } from "./stall.js";
 import { newProfiles, showProfiles } from "./support/profiles.js";
 import { progress } from "./support/progress.js";
 import { type Benchmark, reportText } from "./support/report.js";
@@ -38,6 +39,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["calls", calls],
   ["presence", presence],
   ["dialects", dialects],
+  ["stall", stall],
 ]);
 
 const TOY = "\n\nToy size: it works, and the figures mean nothing.";

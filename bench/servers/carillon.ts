@@ -1,5 +1,6 @@
 import { type Carillon, type ConfigInput, createCarillon } from "../../src/index.js";
 import { answer } from "../support/child.js";
+import { LOOP_WATCH } from "../support/loop-watch.js";
 import { PROFILER } from "../support/profiler.js";
 
 /** A Carillon node as it is run, but for the log. */
@@ -7,6 +8,7 @@ let node: Carillon | undefined;
 
 answer({
   ...PROFILER,
+  ...LOOP_WATCH,
 
   async start(config: ConfigInput) {
     node = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", log: { level: "error" }, ...config });

@@ -7,6 +7,7 @@ import { withResolvers } from "../util/with-resolvers.js";
 import { decode, decodeJson } from "./decode.js";
 import { base64Length, decodeBase64 } from "./grpc-web-text.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "./inflate.js";
+import { checkJsonSize } from "./json-size.js";
 import type { RpcForm } from "./rpc-form.js";
 import type { JsonExtension } from "./services.js";
 
@@ -71,6 +72,7 @@ interface OpenedMessage extends Pick<ConnectBody, "complete"> {
 
 function openJson(sent: Uint8Array, type: DescMessage, extension: JsonExtension | undefined): OpenedMessage {
   if (!isUtf8(sent)) throw malformed("it is not UTF-8");
+  checkJsonSize(sent);
   const text = Buffer.from(sent).toString();
   const extended = extension?.extract(text);
   const message = decodeJson(type, extended?.body ?? text, (reason) => extension?.explain(reason) ?? reason);

@@ -2,12 +2,19 @@ import type { Draft } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 
+/** Most messages of one request, which are checked and handed to the brokers in one turn of the event loop. */
+const MAX_MESSAGES = 10_000;
+
 /**
  * The messages of a request as the publisher takes them: the same objects, except where the payload is given as text.
  *
- * @throws CarillonError invalid_argument: a command other than publish (rule R5), or text beside a payload (rule R11)
+ * @throws CarillonError invalid_argument: too many of them, a command other than publish (rule R5), or text beside a payload (rule R11)
  */
 export function toDrafts(messages: readonly PublishMessage[]): readonly Draft[] {
+  if (messages.length > MAX_MESSAGES) {
+    const text = `messages: ${messages.length} of them, the limit is ${MAX_MESSAGES}`;
+    throw new CarillonError("invalid_argument", text);
+  }
   let someText = false;
   for (const [position, { command, payload, text }] of messages.entries()) {
     if (command !== "" && command !== "publish") {

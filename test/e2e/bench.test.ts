@@ -31,6 +31,7 @@ test("the benchmarks run, and lose, repeat and misorder nothing", async () => {
     "calls",
     "presence",
     "dialects",
+    "stall",
   ]);
   const faults = [...output.matchAll(/\| (\d+, \d+, \d+) +\|/g)].map((match) => match[1]);
   expect(faults.length).toBeGreaterThan(10);

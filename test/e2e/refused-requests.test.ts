@@ -23,6 +23,39 @@ test("O4: a join that NATS does not confirm leaves no interest behind", async ()
   expect(await metric(node, "carillon_topics")).toBe(0);
 });
 
+test("E10: JSON of very many objects and lists is refused before it is parsed, what is in texts not counted", async () => {
+  const node = await startNode();
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  const post = async (body: string) => {
+    const headers = { "content-type": "application/json" };
+    const url = `${node.http}/websockets.v1.BroadcastService/Publish`;
+    const response = await fetch(url, { method: "POST", headers, body });
+    return (await response.json()) as { readonly code?: string; readonly message?: string };
+  };
+  for (const body of [`{"messages":${"[".repeat(30_000)}`, `{"messages":[${"{},".repeat(30_000)}{}]}`]) {
+    expect(await post(body)).toEqual({
+      code: "invalid_argument",
+      message: expect.stringMatching(/cannot be decoded: it has 3000\d objects and lists, the limit is 25000$/),
+    });
+  }
+  const text = `${"[{".repeat(20_000)}\\"`;
+  expect(await post(JSON.stringify({ messages: [{ topics: ["foo"], text }] }))).toMatchObject({ ok: true });
+  expect(await client.next()).toEqual({ topic: "foo", payload: text });
+});
+
+test("E7: more than 10,000 messages of a request are refused, and nothing is published", async () => {
+  const node = await startNode();
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  const messages = Array.from({ length: 10_001 }, () => ({ topics: ["foo"] }));
+  expect(await publish(node, messages)).toMatchObject({
+    code: "invalid_argument",
+    message: "messages: 10001 of them, the limit is 10000",
+  });
+  expect(await client.ask({ command: "leave", topics: ["foo"] })).toMatchObject({ topic: "@leave" });
+});
+
 test("E9: many empty messages for many topics are too much, too", async () => {
   const node = await startNode();
   const topics = Array.from({ length: 1_000 }, (_, position) => `t${position}`);
