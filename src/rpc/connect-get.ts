@@ -12,13 +12,13 @@ export interface ConnectGet {
   readonly compression: string | undefined;
 }
 
-/** Whether a method may be called by GET: it has one answer and changes nothing, so says its proto file. */
+/** Whether a method may be called by GET: it has one answer, and its proto file marks it as without side effects. */
 export function takesGet({ desc }: Method): boolean {
   return desc.methodKind === "unary" && desc.idempotency === IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 /**
- * Reads what a POST would have in its head and body.
+ * Reads from the query what a POST has in its head and body.
  * @throws CarillonError invalid_argument
  */
 export function readConnectGet(url: string): ConnectGet {
@@ -41,7 +41,7 @@ export function readConnectGet(url: string): ConnectGet {
   return { form, message, compression };
 }
 
-/** To bytes: whether they are UTF-8 is looked at where those of a body are, and nothing is replaced before (rule E10). */
+/** Decodes to bytes instead of text, so that invalid UTF-8 is refused as in a body and never replaced (rule E10). */
 function decodePercent(text: string): Buffer {
   const bytes = text
     .replaceAll("+", " ")

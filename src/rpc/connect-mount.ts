@@ -106,7 +106,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
-    // It tells what was so just now, to whoever has a key.
+    // A snapshot for the holder of a key: caches must not keep it.
     if (request.method === "GET") answer.header?.set("cache-control", "no-store");
     await universalResponseToNodeResponse(form.text ? asBase64(answer) : answer, response);
   };

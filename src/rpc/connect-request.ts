@@ -7,9 +7,9 @@ import type { Method } from "./services.js";
 /** A request of one message, however it came: a GET is read as the POST that it stands for. */
 export interface ConnectRequest {
   readonly form: RpcForm;
-  /** Where its body comes from. */
+  /** Source of its body. */
   readonly source: Readable;
-  /** In place of those that it came with. */
+  /** Replace those that it came with. */
   readonly headers: Readonly<Record<string, string>>;
 }
 

@@ -15,7 +15,7 @@ export function decodeBase64(body: Buffer): Buffer {
   throw new CarillonError("invalid_argument", "the request cannot be decoded: it is not base64");
 }
 
-/** So many characters stand for so many bytes, with padding. */
+/** Length of so many bytes in base64, with padding. */
 export function base64Length(bytes: number): number {
   return Math.ceil(bytes / 3) * 4;
 }
@@ -30,7 +30,7 @@ export function asBase64(answer: UniversalServerResponse): UniversalServerRespon
   return body === undefined || !(Symbol.asyncIterator in body) ? answer : { ...answer, body: base64Of(body) };
 }
 
-/** Handed through by hand: a generator would hold back that the client has gone until there is something to send. */
+/** Written without a generator, which would queue the client's departure behind the next part. */
 function base64Of(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {

@@ -1,13 +1,13 @@
 import { parseMediaType } from "../net/media-type.js";
 import type { Method } from "./services.js";
 
-/** How a request speaks, and is to be answered. */
+/** Protocol and encoding of a request and of its answer. */
 export interface RpcForm {
   readonly protocol: "connect" | "grpc-web";
   readonly json: boolean;
   /** Whether a byte of flags and the length stand before each message. */
   readonly enveloped: boolean;
-  /** Whether all of it is base64 on top: for clients that cannot read bytes. */
+  /** Whether the whole is base64, for clients that cannot read bytes. */
   readonly text: boolean;
   /** The media type as connect-es knows it: in lower case, without parameters. */
   readonly contentType: string;
@@ -23,12 +23,12 @@ export function parseRpcForm(contentType: string | undefined): RpcForm | undefin
   return form?.json === true && !isUtf8(parameters?.get("charset")) ? undefined : form;
 }
 
-/** Whether a method can be called so: Connect has media types of its own where an answer is a stream. */
+/** Whether a method can be called in this form: Connect has media types of its own where an answer is a stream. */
 export function fits({ enveloped, protocol }: RpcForm, { desc }: Method): boolean {
   return protocol === "grpc-web" || enveloped === (desc.methodKind === "server_streaming");
 }
 
-/** The media types that a method can be called with. */
+/** Media types that a method can be called with. */
 export function mediaTypesOf({ desc }: Method): readonly string[] {
   const prefix = desc.methodKind === "server_streaming" ? "application/connect+" : "application/";
   const grpcWeb = ["grpc-web", "grpc-web+proto", "grpc-web+json", "grpc-web-text", "grpc-web-text+proto"];

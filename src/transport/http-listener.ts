@@ -22,7 +22,7 @@ export interface HttpTimes {
   readonly request: number;
   /** From one request to the next on a connection. */
   readonly keepAlive: number;
-  /** For which a peer may take nothing of its answer; half of it more until it is cut. */
+  /** How long a peer may take nothing of its answer; it is cut half of that later at the latest. */
   readonly answer: number;
 }
 

@@ -17,13 +17,13 @@ async function statusOf(url: string, path: string): Promise<number> {
   return (await fetch(url + path)).status;
 }
 
-test("L8: health and metrics are on the HTTP port where they have no address of their own", async () => {
+test("L8: serves health and metrics on the HTTP port where they have no address of their own", async () => {
   const node = await startNode();
   for (const path of OPERATIONS) expect(await statusOf(node.http, path)).toBe(200);
   expect(node.carillon.addresses?.admin).toBeUndefined();
 });
 
-test("L8: with an address of their own they are there alone, and nothing else is", async () => {
+test("L8: serves them on their own address alone, and nothing else there", async () => {
   const node = await startNode({ admin: ADMIN });
   const { admin = "" } = node.carillon.addresses ?? {};
   expect(admin).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
@@ -37,7 +37,7 @@ test("L8: with an address of their own they are there alone, and nothing else is
   expect((await client.response()).status).toBe(404);
 });
 
-test("L8: the listener of their own refuses other methods, and other sites' names", async () => {
+test("L8: refuses other methods and other sites' names on their own address", async () => {
   const node = await startNode({ admin: ADMIN });
   const { admin = "" } = node.carillon.addresses ?? {};
   const posted = await fetch(`${admin}/metrics`, { method: "POST" });
@@ -47,7 +47,7 @@ test("L8: the listener of their own refuses other methods, and other sites' name
   expect((await client.response()).status).toBe(421);
 });
 
-test("L8: its real address is in the ready record, and it ends with the node", async () => {
+test("L8: shows the real address in the ready record, and stops with the node", async () => {
   const log: Record<string, unknown>[] = [];
   const logger = pino({}, { write: (line: string) => log.push(JSON.parse(line) as Record<string, unknown>) });
   const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: ADMIN }, logger);
@@ -63,7 +63,7 @@ test("L8: its real address is in the ready record, and it ends with the node", a
   await expect(fetch(admin)).rejects.toThrow("fetch failed");
 });
 
-test("L8: it speaks TLS where the other ports do", async () => {
+test("L8: speaks TLS on their own address where the other ports do", async () => {
   const authority = await TestAuthority.create();
   const { certFile, keyFile } = await authority.issue("127.0.0.1");
   const node = await startNode({ admin: ADMIN, tls: { cert_file: certFile, key_file: keyFile } });
@@ -73,7 +73,7 @@ test("L8: it speaks TLS where the other ports do", async () => {
   response.resume();
 });
 
-test("A3: without keys it is for this machine alone, too", () => {
+test("A3: refuses a non-loopback address for them without keys", () => {
   const admin = { listen: "0.0.0.0:9090" };
   expect(() => parseConfig({ admin })).toThrow("admin.listen: 0.0.0.0:9090 can be reached from other machines");
   expect(parseConfig({ admin, insecure: true }).admin.listen).toEqual({ host: "0.0.0.0", port: 9_090 });
@@ -81,7 +81,7 @@ test("A3: without keys it is for this machine alone, too", () => {
   expect(parseConfig({ admin, vhosts: { "/": { keys } } }).admin.listen?.host).toBe("0.0.0.0");
 });
 
-test("an address that cannot be had is named", async () => {
+test("names an address that is taken", async () => {
   const node = await startNode({ admin: ADMIN });
   const listen = node.carillon.addresses?.admin?.replace("http://", "") ?? "";
   await expect(startNode({ admin: { listen } })).rejects.toThrow(`cannot listen on admin.listen address ${listen}`);

@@ -63,7 +63,7 @@ test.each([true, false])(
   },
 );
 
-test("R14: the query holds the request in JSON or protobuf, as text, base64 or compressed", async () => {
+test("R14: reads the request from the query in JSON or protobuf, as text, base64 or compressed", async () => {
   const node = await withTopic();
   const json = '{"prefix":"hé"}';
   const bytes = Buffer.from(toBinary(ListTopicsRequestSchema, create(ListTopicsRequestSchema, { prefix: "hé" })));
@@ -94,14 +94,14 @@ test.each([
   ["?encoding=json&message={", "the request cannot be decoded"],
   ["?encoding=json&compression=gzip&message={}", "it cannot be decompressed"],
   ["?encoding=proto&message=%0a%05", "the request cannot be decoded"],
-])("R14: a query that holds no request is refused: %s", async (query, message) => {
+])("R14: refuses a query without a valid request: %s", async (query, message) => {
   const node = await startNode();
   const [status, body] = await get(node, query);
   expect(status).toBe(400);
   expect(body).toMatchObject({ code: "invalid_argument", message: expect.stringContaining(message) as string });
 });
 
-test("R14: a GET needs the key that a POST does", async () => {
+test("R14: asks for the same key as a POST", async () => {
   const hash = `sha256:${"0".repeat(64)}`;
   const node = await startNode({ vhosts: { "/": { keys: [{ name: "k", hash, actions: ["topics"] }] } } });
   const query = "?encoding=json&message={}";

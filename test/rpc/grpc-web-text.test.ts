@@ -35,7 +35,7 @@ function decoded(text: string): Buffer {
   return Buffer.concat((text.match(/[^=]+=*/g) ?? []).map((piece) => Buffer.from(piece, "base64")));
 }
 
-test("R15: a request in base64 is answered in base64", async () => {
+test("R15: answers a request in base64 in base64", async () => {
   const node = await startNode();
   const bytes = toBinary(
     RequestSchema,
@@ -55,14 +55,14 @@ test.each([
   ["padding in the middle", "AAAA=AAAA", "it is not base64"],
   ["nothing", "", "it is cut off"],
   ["half of an envelope", "AAAA", "it is cut off"],
-])("R15: what is no request in base64 is refused: %s", async (_, body, reason) => {
+])("R15: refuses malformed base64: %s", async (_, body, reason) => {
   const node = await startNode();
   const answer = decoded(await (await post(node.http + PUBLISH, body)).text()).toString("latin1");
   expect(answer).toContain("grpc-status: 3\r\n");
   expect(decodeURIComponent(answer)).toContain(`the request cannot be decoded: ${reason}`);
 });
 
-test("R15: the limit is for what the base64 stands for", async () => {
+test("R15: applies the limit to the decoded bytes", async () => {
   const node = await startNode({ limits: { request: "1KiB", payload: "1KiB" } });
   const statusOf = async (body: string): Promise<string | undefined> =>
     /grpc-status: (\d+)/.exec(decoded(await (await post(node.http + PUBLISH, body)).text()).toString("latin1"))?.[1];
@@ -71,7 +71,7 @@ test("R15: the limit is for what the base64 stands for", async () => {
   expect(await statusOf("A".repeat(100_000))).toBe("8");
 });
 
-test("R15: a stream of answers comes as it happens", async () => {
+test("R15: streams answers as they happen", async () => {
   const node = await startNode();
   const controller = new AbortController();
   const url = node.http + WATCH;
@@ -86,7 +86,7 @@ test("R15: a stream of answers comes as it happens", async () => {
   controller.abort();
 });
 
-test("R15: a stream that has nothing to say ends with its client", async () => {
+test("R15: ends an idle stream when its client goes", async () => {
   const ended = withResolvers<boolean>();
   const implementation = {
     getPresence: () => Promise.reject(new Error("not called")),

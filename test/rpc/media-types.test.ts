@@ -46,14 +46,14 @@ test.each([
   'application/json; charset="utf-8"',
   'application/json ; Charset="UTF8" ; version=1',
   "application/json;",
-])("R13: %s is JSON", async (contentType) => {
+])("R13: takes %s for JSON", async (contentType) => {
   const node = await startNode();
   const response = await post(node.http + PUBLISH, contentType);
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
   expect(await response.json()).toEqual({ ok: true });
 });
 
-test("R13: the same for the media types of protobuf, gRPC-Web and streams", async () => {
+test("R13: compares the media types of protobuf, gRPC-Web and streams alike", async () => {
   const node = await startNode();
   for (const contentType of ["APPLICATION/PROTO", 'application/proto; messageType="websockets.v1.Request"']) {
     const response = await post(node.http + PUBLISH, contentType);
@@ -101,7 +101,7 @@ test.each([
   });
 });
 
-test("R13: a request without a media type is told that it has none", async () => {
+test("R13: names a missing media type", async () => {
   const node = await startNode();
   const response = await fetch(node.http + PUBLISH, { method: "POST", body: new Uint8Array(2) });
   expect(response.status).toBe(415);
@@ -125,7 +125,7 @@ test.each([
   expect(await response.json()).toEqual({ code: "unimplemented", message });
 });
 
-test("R8: a stream of requests is refused with 505, and told which port takes it", async () => {
+test("R8: answers a stream of requests with 505, and names the port that takes it", async () => {
   const node = await startNode();
   const response = await post(node.http + STREAM, "application/connect+json");
   expect(response.status).toBe(505);

@@ -17,7 +17,7 @@ function listenerOf(times: TestTimes, page: (request: IncomingMessage, response:
 
 type TestTimes = NonNullable<NonNullable<ConstructorParameters<typeof TestDoor>[0]>["times"]>;
 
-test("L12: the head of a request has its time and hardly more", async () => {
+test("L12: answers a slow head with 408 when its time is over, not later", async () => {
   const head = 2_000;
   const door = await listenerOf({ head }, (_request, response) => response.end("page"));
   const slow = await connectRaw(door.url);
@@ -41,7 +41,7 @@ test("L12: the head of a request has its time and hardly more", async () => {
   expect(first?.took).toBeGreaterThanOrEqual(head - 50);
 });
 
-test("L12: the time of heads is none of a connection that waits for its next request", async () => {
+test("L12: does not apply the time of heads to a connection that waits for its next request", async () => {
   const door = await listenerOf({ head: 300, keepAlive: 60_000 }, (_request, response) => response.end("page"));
   const kept = await connectRaw(door.url);
   kept.send(GET);
@@ -53,7 +53,7 @@ test("L12: the time of heads is none of a connection that waits for its next req
   expect((await kept.response()).status).toBe(200);
 });
 
-test("L12: a body that comes too slowly is answered with 408, whatever reads it, on every port", async () => {
+test("L12: answers a slow body with 408 on every port, whichever handler reads it", async () => {
   const node = await startNode({
     timeouts: { request: "1s" },
     webrocket: { admin: { listen: "127.0.0.1:0", cookie: COOKIE } },
@@ -83,7 +83,7 @@ test("L12: a body that comes too slowly is answered with 408, whatever reads it,
   await admin.gone;
 });
 
-test("L12: a peer that takes nothing of its answer is cut, and one that waits for an answer is not", async () => {
+test("L12: cuts a peer that takes nothing of its answer, and not one that waits for an answer", async () => {
   const cut = withResolvers<void>();
   const waiting = withResolvers<ServerResponse>();
   const door = await listenerOf({ answer: 200 }, (request, response) => {
@@ -105,7 +105,7 @@ test("L12: a peer that takes nothing of its answer is cut, and one that waits fo
   expect((await poll.response()).status).toBe(200);
 });
 
-test("L12: a peer that takes its answer slowly gets all of it", async () => {
+test("L12: sends all of an answer to a peer that takes it slowly", async () => {
   const door = await listenerOf({ answer: 1_000 }, (_request, response) => response.end(LARGE));
   const client = await connectRaw(door.url);
   client.send(GET);
@@ -124,7 +124,7 @@ test("L12: a peer that takes its answer slowly gets all of it", async () => {
   expect(body.length).toBe(LARGE.length);
 });
 
-test("L12: peers that take no answers are cut on every HTTP port", async () => {
+test("L12: cuts peers that take no answers on every HTTP port", async () => {
   const node = await startNode({
     timeouts: { answer: "1s" },
     admin: { listen: "127.0.0.1:0" },
@@ -147,7 +147,7 @@ test("L12: peers that take no answers are cut on every HTTP port", async () => {
   for (const cause of await Promise.all(cut)) expect((cause as NodeJS.ErrnoException).code).toMatch(/ECONNRESET|EPIPE/);
 });
 
-test("L12: connections are kept for the next request for 75 s, or for as long as the configuration says", async () => {
+test("L12: keeps connections for the next request for 75 s, or as long as configured", async () => {
   const admin = { listen: "127.0.0.1:0" };
   const usual = await startNode({ admin });
   const { http = "", admin: operations = "" } = usual.carillon.addresses ?? {};

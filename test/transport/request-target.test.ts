@@ -53,7 +53,7 @@ async function statusOf(url: string, request: string): Promise<number> {
   return status;
 }
 
-test("L13: a path that others may read as a different one is refused on every HTTP port, as are upgrades on it", async () => {
+test("L13: refuses ambiguous paths on every HTTP port, with and without an upgrade", async () => {
   const { carillon, http } = await startPorts();
   const { admin = "", webrocketAdmin = "" } = carillon.addresses ?? {};
   for (const target of AMBIGUOUS) {
@@ -68,7 +68,7 @@ test("L13: a path that others may read as a different one is refused on every HT
   expect(await statusOf(http, upgradeRequest("/ws/shop"))).toBe(101);
 });
 
-test("L13: the refusal of a target says what is wrong with it", async () => {
+test("L13: says what is wrong with a refused target", async () => {
   const node = await startNode();
   for (const [target, reason] of [
     ["/x\\metrics", "has a backslash in its path"],
@@ -82,7 +82,7 @@ test("L13: the refusal of a target says what is wrong with it", async () => {
   }
 });
 
-test("L13: dots and backslashes elsewhere are nobody's business", async () => {
+test("L13: accepts dots and backslashes where they are unambiguous", async () => {
   const node = await startNode();
   for (const target of ["/healthz?x=..\\..&y=/../", "/healthz?/./"]) {
     expect(await statusOf(node.http, `GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`)).toBe(200);

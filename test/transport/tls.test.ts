@@ -164,7 +164,7 @@ async function askForLarge(answer: number) {
   return { cut: cut.promise, heard, socket };
 }
 
-test("L12: a peer that takes nothing of its answer is cut", async () => {
+test("L12: cuts a peer that takes nothing of its answer", async () => {
   const { cut, heard, socket } = await askForLarge(200);
   await cut;
   socket.resume();
@@ -172,7 +172,7 @@ test("L12: a peer that takes nothing of its answer is cut", async () => {
   expect(heard.bytes).toBeLessThan(LARGE.length);
 });
 
-test("L12: a peer that takes its answer slowly gets all of it", async () => {
+test("L12: sends all of an answer to a peer that takes it slowly", async () => {
   const { heard, socket } = await askForLarge(1_000);
   // Through more than three checks: a tenth of a second of nothing, and then more than the system hands on at once.
   for (let round = 1; round <= 16; round += 1) {

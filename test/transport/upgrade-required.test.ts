@@ -9,7 +9,7 @@ const PASS_ON = ": a proxy on the way has to pass them on";
 const ALL = "Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Key, Sec-WebSocket-Version: 13";
 
 test.each(["/ws", "/ws/shop", "/broadcaster/websocket", TOKEN_PATH, "/webrocket/shop", SOCKET_IO, "/ws?token=x"])(
-  "L14: GET of the WebSocket path %s without an upgrade is answered with 426",
+  "L14: answers GET of the WebSocket path %s without an upgrade with 426",
   async (path) => {
     const node = await startNode({ vhosts: { "/shop": {} } });
     const response = await fetch(node.http + path);
@@ -38,7 +38,7 @@ test.each([
   }
 });
 
-test("L14: other methods are refused with 405, and paths of no WebSocket with 404", async () => {
+test("L14: answers other methods with 405, and other paths with 404", async () => {
   const node = await startNode();
   expect((await fetch(`${node.http}/ws`, { method: "HEAD" })).status).toBe(426);
   const posted = await fetch(`${node.http}/ws`, { method: "POST", body: "x" });
@@ -48,7 +48,7 @@ test("L14: other methods are refused with 405, and paths of no WebSocket with 40
   }
 });
 
-test("L14: the connection stays good for the upgrade that follows", async () => {
+test("L14: keeps the connection for the upgrade that follows", async () => {
   const node = await startNode();
   const client = await connectRaw(node.http);
   client.send("GET /ws HTTP/1.1\r\nHost: test\r\n\r\n");

@@ -51,7 +51,7 @@ describe("who may come", () => {
     expect(await client.nextText()).toMatch(/^0\{/);
   });
 
-  test("I1: the slash at the end of the path may be missing, on both transports", async () => {
+  test("I1: serves the path without the slash at its end, on both transports", async () => {
     const node = await startNode();
     for (const transport of TRANSPORTS) {
       const client = await connectStock(node.http, { addTrailingSlash: false, transports: [transport] });
@@ -66,7 +66,7 @@ describe("who may come", () => {
     expect(await changing.ask("join", { topics: ["a"] })).toEqual({ ok: true });
   });
 
-  test("I1: a path that only begins like it is another one", async () => {
+  test("I1: does not serve paths that only begin like it", async () => {
     const node = await startNode();
     for (const path of ["/socket.iox", "/socket.io.evil", "/socket.i", "/socket.io/x", "/socket.io//"]) {
       expect((await fetch(`${node.http}${path}?EIO=4&transport=polling`)).status).toBe(404);
