@@ -7,6 +7,7 @@ import { bearer, configuredKey, GrpcBackend, STATUS } from "../support/backend.j
 import { cleanUp } from "../support/clean-up.js";
 import { startNode, type TestNode } from "../support/node.js";
 import { Queue } from "../support/queue.js";
+import { ask } from "../workers/support.js";
 
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
@@ -48,6 +49,16 @@ test("K6: answers, in one or several parts, from the most specific handler", asy
   expect((await call(node, "chat/list", '["a", "b"]')).parts).toEqual(["a", "b", "end"]);
   expect((await call(node, "other")).parts).toEqual(["anything"]);
   expect((await call(node, "nothing")).parts).toEqual([""]);
+});
+
+test("K6, A16: a task has the info of its asker as an object, and as the text that its token has", async () => {
+  const { grpc, node } = await startWorkNode();
+  const info = '{ "id":1724442618569203714, "b":1.10 }';
+  const { worker } = make({ grpc });
+  worker.on("info", (task, answer) => answer(JSON.stringify([task.info, task.infoJson])));
+  await worker.start();
+  const { parts } = await ask(node.dispatch, "info", { info }).outcome;
+  expect(JSON.parse(parts.join(""))).toEqual([{ id: 1724442618569203700, b: 1.1 }, info]);
 });
 
 test("K6: what a handler throws is told: refusals as they are, of faults nothing but that there was one", async () => {
