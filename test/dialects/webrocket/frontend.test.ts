@@ -4,7 +4,7 @@ import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
 import { fromSessionUuid } from "../../../src/core/session-uuid.js";
 import { startWorld, token, WORLDS } from "../../commands/support.js";
 import { bearer } from "../../support/backend.js";
-import { connect, type NativeFrame } from "../../support/client.js";
+import { connect, type NativeFrame, refusedUpgrade } from "../../support/client.js";
 import { startNode, type TestNode } from "../../support/node.js";
 import { startWorker } from "../../support/worker.js";
 import { backendOf, configOf, error, Frontend, openChannels, SECRET } from "./support.js";
@@ -170,6 +170,16 @@ async function startOne(): Promise<TestNode> {
   await openChannels(node);
   return node;
 }
+
+test("X1: an origin with a slash at its end, as Go's WebSocket client sends it, is the origin without it", async () => {
+  const node = await startOne();
+  for (const origin of ["http://127.0.0.1", "http://127.0.0.1/", "http://127.0.0.1:3000/"]) {
+    const client = await connect(`${node.ws}/webrocket/test`, { headers: { origin } });
+    expect(await client.nextText()).toMatch(/^\{":connected":/);
+  }
+  const strange = { headers: { origin: "http://127.0.0.1.example.com/" } };
+  expect(await refusedUpgrade(`${node.ws}/webrocket/test`, strange)).toMatchObject({ status: 403 });
+});
 
 test("X2: a single access token is good once", async () => {
   const node = await startOne();
