@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { formatListenUrl, type ListenUrl } from "../util/listen-url.js";
+import type { FileLimit } from "./file-limit.js";
 
 /** Connections that the system keeps until they are accepted. */
 const BACKLOG = 4_096;
@@ -11,10 +12,16 @@ const SOCKET_MODE = 0o660;
 export class LocalListener {
   readonly #url: ListenUrl;
   readonly #server: Server;
+  readonly #files: FileLimit | undefined;
 
-  constructor(url: ListenUrl, onConnection: (socket: Socket) => void) {
+  /** @param files - cuts connections while too few file descriptors are left */
+  constructor(url: ListenUrl, onConnection: (socket: Socket) => void, files?: FileLimit) {
     this.#url = url;
-    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
+    this.#files = files;
+    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+      if (files?.admits(socket) === false) socket.on("error", ignoreFailure).destroy();
+      else onConnection(socket);
+    });
   }
 
   /**
@@ -46,7 +53,10 @@ export class LocalListener {
       this.#server.once("error", reject);
       this.#server.listen({ ...where, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
-        this.#server.on("error", ignoreFailedAccept);
+        // One client is not let in; the others are not to suffer for it.
+        this.#server.on("error", (error) => {
+          this.#files?.failed(error);
+        });
         resolve();
       });
     });
@@ -67,5 +77,5 @@ async function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-/** The system is out of memory for sockets, say: one client is not let in, the others are not to suffer for it. */
-function ignoreFailedAccept(): void {}
+/** It is closed anyway. */
+function ignoreFailure(): void {}

@@ -133,7 +133,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   });
   const admin = createAdmin(config, { operations, portOf, times });
   const webrocket = createWebrocket(config, { ...context, ...rest, onFault, portOf, times });
-  const roadrunner = new RoadRunnerPorts(config, { ...context, ...rest, onFault });
+  const roadrunner = new RoadRunnerPorts(config, { ...context, ...rest, files, onFault });
   const grpc = new GrpcMount({
     port: portOf(config.grpc, clientCertificates(config)),
     ...rpc,

@@ -3,6 +3,7 @@ import type { Config } from "../config/schema.js";
 import type { Publisher } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { ByteBudget } from "../net/byte-budget.js";
+import type { FileLimit } from "../net/file-limit.js";
 import type { OnPublished } from "../rpc/broadcast.js";
 import { formatListenUrl } from "../util/listen-url.js";
 import { systemClock } from "../util/system-clock.js";
@@ -12,6 +13,7 @@ interface RoadRunnerServices {
   readonly vhosts: Vhosts;
   readonly publisher: Publisher;
   readonly budget: ByteBudget;
+  readonly files: FileLimit;
   readonly onPublished: OnPublished;
   readonly onFault: (cause: unknown) => void;
 }

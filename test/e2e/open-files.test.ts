@@ -3,12 +3,20 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/client.js";
 import { type RunningNode, startCarillon } from "../support/process.js";
+import { temporaryFile } from "../support/temporary-files.js";
 
 /** The loader of modules needs some hundreds at the start. */
 const MOST = 512;
 
-async function openConnection({ http }: RunningNode): Promise<Socket> {
-  const socket = connectTcp(Number(new URL(http).port), "127.0.0.1").on("error", () => {});
+/** Of each listener, by what it speaks. */
+function portsOf({ grpc, http, log }: RunningNode): Readonly<Record<"http" | "grpc" | "roadrunner", number>> {
+  const { roadrunner } = log.find(({ msg }) => msg === "ready") as { readonly roadrunner?: readonly string[] };
+  const [http1, grpc1, rpc] = [http, `tcp://${grpc}`, roadrunner?.[0] ?? ""].map((url) => Number(new URL(url).port));
+  return { http: http1 ?? 0, grpc: grpc1 ?? 0, roadrunner: rpc ?? 0 };
+}
+
+async function openConnection(port: number): Promise<Socket> {
+  const socket = connectTcp(port, "127.0.0.1").on("error", () => {});
   cleanUp(() => socket.destroy());
   await once(socket, "connect");
   return socket;
@@ -32,19 +40,24 @@ async function metrics(node: RunningNode): Promise<string> {
   }
 }
 
-test("O12: cuts connections when the process is nearly out of file descriptors, counts them, and goes on", async () => {
-  const node = await startCarillon([], { openFiles: MOST });
-  const client = await connect(`${node.ws}/ws`);
-  const sockets: Socket[] = [];
-  for (let number = 0; number < MOST; number += 1) sockets.push(await openConnection(node));
-  await Promise.race(sockets.map(closed));
-  // Who is connected is served on.
-  await client.join("topic");
-  const record = await node.logged("no file descriptor is free for a connection: raise the limit of open files");
-  expect(record).toMatchObject({ level: "error", code: "EMFILE" });
-  for (const socket of sockets) socket.destroy();
-  const text = await metrics(node);
-  expect(text).toMatch(/^carillon_accept_errors_total\{code="EMFILE"\} [1-9]/m);
-  expect(text).toMatch(new RegExp(`^process_max_fds ${MOST}$`, "m"));
-  await (await connect(`${node.ws}/ws`)).join("topic");
-});
+test.each(["http", "grpc", "roadrunner"] as const)(
+  "O12: cuts, counts and logs connections that take the last file descriptors: %s",
+  async (listener) => {
+    const file = temporaryFile("carillon.yaml", "roadrunner: { listen: tcp://127.0.0.1:0 }\n");
+    const node = await startCarillon(["--config", file], { openFiles: MOST });
+    const port = portsOf(node)[listener];
+    const client = await connect(`${node.ws}/ws`);
+    const sockets: Socket[] = [];
+    for (let number = 0; number < MOST; number += 1) sockets.push(await openConnection(port));
+    await Promise.race(sockets.map(closed));
+    // Who is connected is served on.
+    await client.join("topic");
+    const record = await node.logged("no file descriptor is free for a connection: raise the limit of open files");
+    expect(record).toMatchObject({ level: "error", code: "EMFILE" });
+    for (const socket of sockets) socket.destroy();
+    const text = await metrics(node);
+    expect(text).toMatch(/^carillon_accept_errors_total\{code="EMFILE"\} [1-9]/m);
+    expect(text).toMatch(new RegExp(`^process_max_fds ${MOST}$`, "m"));
+    await (await connect(`${node.ws}/ws`)).join("topic");
+  },
+);

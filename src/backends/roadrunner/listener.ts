@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/ports.js";
+import type { FileLimit } from "../../net/file-limit.js";
 import { LocalListener } from "../../net/local-listener.js";
 import type { ListenUrl } from "../../util/listen-url.js";
 import { RoadRunnerConnection, type RoadRunnerContext } from "./connection.js";
@@ -17,6 +18,8 @@ export interface RoadRunnerListenerOptions extends RoadRunnerContext {
   readonly clock: Clock;
   /** Most connections at a time; one more is closed at once. */
   readonly connections: number;
+  /** Cuts connections while too few file descriptors are left. */
+  readonly files?: FileLimit;
 }
 
 /** Where PHP applications publish by RoadRunner's RPC (rules G1 to G9), for one vhost. */
@@ -31,7 +34,7 @@ export class RoadRunnerListener {
 
   constructor(options: RoadRunnerListenerOptions) {
     this.#options = options;
-    this.#listener = new LocalListener(options.url, (socket) => this.#accept(socket));
+    this.#listener = new LocalListener(options.url, (socket) => this.#accept(socket), options.files);
   }
 
   /**
