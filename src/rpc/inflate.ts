@@ -1,14 +1,25 @@
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { ByteLease } from "../net/byte-budget.js";
 import { withResolvers } from "../util/with-resolvers.js";
-
-/** Counted for the state of one decompressor, in bytes: its window and its tables. */
-const STATE_BYTES = 131_072;
+import { Turns } from "./turns.js";
 
 /** By the names that they have in headers. */
 const INFLATERS = { br: createBrotliDecompress, deflate: createInflate, gzip: createGunzip } as const;
 
 export type InflatedEncoding = keyof typeof INFLATERS;
+
+/**
+ * Counted for the state of one decompressor, from before it runs, in bytes. Brotli's is its tables; its window, of up to
+ * 16 MiB, is filled before a byte comes out, and so only few run at a time.
+ */
+const STATE_BYTES: Readonly<Record<InflatedEncoding, number>> = { br: 262_144, deflate: 65_536, gzip: 65_536 };
+
+/** What is inflated between two looks at the budget, in bytes: each costs a turn of a thread. */
+const PIECE_BYTES = 65_536;
+
+/** Brotli decompressors of this process that may run at a time; others wait, in order. */
+const MOST_BROTLI = 2;
+const brotliTurns = new Turns(MOST_BROTLI);
 
 /** Why a message was not inflated. */
 export type InflateFault = "too large" | "malformed";
@@ -29,9 +40,25 @@ export async function inflate(
   data: Uint8Array,
   { lease, limit }: InflateBounds,
 ): Promise<Buffer | InflateFault> {
-  lease.take(STATE_BYTES);
+  lease.take(STATE_BYTES[encoding]);
+  if (encoding !== "br") return run(encoding, data, { lease, limit });
+  await brotliTurns.take();
+  try {
+    // The caller may be gone.
+    lease.take(0);
+    return await run(encoding, data, { lease, limit });
+  } finally {
+    brotliTurns.give();
+  }
+}
+
+async function run(
+  encoding: InflatedEncoding,
+  data: Uint8Array,
+  { lease, limit }: InflateBounds,
+): Promise<Buffer | InflateFault> {
   const { promise, reject, resolve } = withResolvers<Buffer | InflateFault>();
-  const inflater = INFLATERS[encoding]();
+  const inflater = INFLATERS[encoding]({ chunkSize: PIECE_BYTES });
   const pieces: Buffer[] = [];
   let bytes = 0;
   inflater.on("data", (piece: Buffer) => {
@@ -56,6 +83,6 @@ export async function inflate(
     return await promise;
   } finally {
     inflater.destroy();
-    lease.give(STATE_BYTES);
+    lease.give(STATE_BYTES[encoding]);
   }
 }

@@ -187,8 +187,9 @@ describe("services that need no key", () => {
 });
 
 describe("E31: counts what is under way, and gives it back", () => {
-  const SHARE = 512 * 1_024;
-  const LIMITS = { receiving: 2 * SHARE, request: 256 * 1_024, frame: 256 * 1_024, payload: 250_000 };
+  /** Half of what the node may receive. */
+  const SHARE = 2 * 1_024 * 1_024;
+  const LIMITS = { receiving: 2 * SHARE, request: SHARE / 2, frame: SHARE / 2, payload: 1_000_000 };
   const HELD = "carillon_receiving_bytes";
 
   async function untilHeld(node: TestNode, bytes: number): Promise<void> {
@@ -200,12 +201,12 @@ describe("E31: counts what is under way, and gives it back", () => {
     ["PublishStream", PUBLISH_STREAM],
   ])("%s: messages that do not end, on many connections", async (_, path) => {
     const node = await startNode({ limits: LIMITS });
-    const part = framed(message(200_000)).subarray(0, 200_000);
+    const part = framed(message(800_000)).subarray(0, 800_000);
     const sessions = [await connectGrpc(node.grpc), await connectGrpc(node.grpc)] as const;
     const calls = [openCall(sessions[0], path), openCall(sessions[1], path)];
     for (const { stream } of calls) stream.write(part);
-    await untilHeld(node, 400_000);
-    const refused = await rawCall(sessions[0], PUBLISH, framed(message(150_000)));
+    await untilHeld(node, 1_600_000);
+    const refused = await rawCall(sessions[0], PUBLISH, framed(message(600_000)));
     expect(refused).toMatchObject({
       status: RESOURCE_EXHAUSTED,
       message: expect.stringContaining("this node is receiving as much as it can"),
@@ -213,10 +214,10 @@ describe("E31: counts what is under way, and gives it back", () => {
     expect(await rawCall(sessions[0], PUBLISH, framed(GOOD))).toMatchObject({ status: OK });
 
     calls[0]?.stream.close(8);
-    await untilHeld(node, 200_000);
+    await untilHeld(node, 800_000);
     sessions[1].destroy();
     await untilHeld(node, 0);
-    expect(await rawCall(sessions[0], PUBLISH, framed(message(150_000)))).toMatchObject({ status: OK });
+    expect(await rawCall(sessions[0], PUBLISH, framed(message(600_000)))).toMatchObject({ status: OK });
     await untilHeld(node, 0);
   });
 
@@ -224,7 +225,7 @@ describe("E31: counts what is under way, and gives it back", () => {
     const node = await startNode({ limits: LIMITS });
     const session = await connectGrpc(node.grpc);
     const { ended, stream } = openCall(session, PUBLISH);
-    const bytes = message(200_000);
+    const bytes = message(800_000);
     stream.write(framed(bytes));
     await untilHeld(node, bytes.length);
     stream.end();
@@ -235,7 +236,7 @@ describe("E31: counts what is under way, and gives it back", () => {
   test("compressed messages, as they are inflated", async () => {
     const node = await startNode({ limits: LIMITS });
     const session = await connectGrpc(node.grpc);
-    const bomb = framed(gzipSync(message(240_000)), 1);
+    const bomb = framed(gzipSync(message(960_000)), 1);
     const answers = await Promise.all(
       Array.from({ length: 100 }, () => rawCall(session, PUBLISH, bomb, { "grpc-encoding": "gzip" })),
     );
@@ -248,7 +249,7 @@ describe("E31: counts what is under way, and gives it back", () => {
   test("a stream of compressed messages is inflated one at a time", async () => {
     const node = await startNode({ limits: LIMITS });
     const session = await connectGrpc(node.grpc);
-    const bomb = framed(gzipSync(message(240_000)), 1);
+    const bomb = framed(gzipSync(message(960_000)), 1);
     const body = Buffer.concat(Array.from({ length: 50 }, () => bomb));
     expect(await rawCall(session, PUBLISH_STREAM, body, { "grpc-encoding": "gzip" })).toMatchObject({ status: OK });
     expect(await metric(node, MESSAGES_IN)).toBe(50);

@@ -18,7 +18,8 @@ export interface RawCall {
 
 /** A connection to the gRPC port by nothing but HTTP/2; it is closed after the test. */
 export async function connectGrpc(address: string): Promise<ClientHttp2Session> {
-  const session = connect(`http://${address}`);
+  // In MiB: what waits to be sent counts, and headers that come are refused beyond it.
+  const session = connect(`http://${address}`, { maxSessionMemory: 1_000 });
   session.on("error", () => {
     // The calls tell.
   });

@@ -5,7 +5,7 @@ import { metric } from "../support/metrics.js";
 import { startNode, type TestNode } from "../support/node.js";
 
 /** Bytes that one address may hold: half of what the node may receive. */
-const SHARE = 512 * 1_024;
+const SHARE = 2 * 1_024 * 1_024;
 const LIMITS = { receiving: 2 * SHARE, request: 256 * 1_024, frame: 256 * 1_024, payload: 128 * 1_024 };
 
 const PUBLISH = "/websockets.v1.BroadcastService/Publish";

@@ -1,0 +1,31 @@
+/** Lets so many run at a time, and others in the order in which they asked. */
+export class Turns {
+  #free: number;
+  #first = 0;
+  #waiting: (() => void)[] = [];
+
+  /** @param most - how many may run at a time */
+  constructor(most: number) {
+    this.#free = most;
+  }
+
+  /** Resolves when it is the caller's turn, which ends with `give`. */
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting[this.#first];
+    if (next === undefined) {
+      this.#free += 1;
+      return;
+    }
+    this.#first += 1;
+    if (this.#first === this.#waiting.length) {
+      this.#waiting = [];
+      this.#first = 0;
+    }
+    next();
+  }
+}
