@@ -21,6 +21,8 @@ export interface Readings {
   readonly nodes: () => number;
   /** Largest difference between this node's wall clock and another one's, in seconds. */
   readonly clockDifference: () => number;
+  /** Bytes that clients' compressed messages have become. */
+  readonly inflatedBytes: () => number;
   /** Words of other nodes that were lost because too many were unfinished. */
   readonly lostWords: () => number;
   readonly storeUp: () => number;
@@ -95,6 +97,8 @@ export class Metrics {
     this.#gauge("carillon_topics", "Topics that this node hears.", readings.topics);
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
     this.#gauge("carillon_nodes", "Nodes of the cluster that are there, this one included.", readings.nodes);
+    const inflated = "Bytes that compressed messages of WebSocket clients have become.";
+    this.#counter("carillon_inflated_bytes_total", inflated, readings.inflatedBytes);
     const clocks = "Largest difference between the clocks of this node and another one.";
     this.#gauge("carillon_cluster_clock_difference_seconds", clocks, readings.clockDifference);
     const lostWords = "Messages of other nodes that were lost because too many were unfinished.";

@@ -13,6 +13,7 @@ import { clientAddress } from "../net/client-address.js";
 import type { Networks } from "../net/networks.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Heartbeat } from "../transport/heartbeat.js";
+import { Inflations } from "../transport/inflations.js";
 import { SocketIoListener } from "../transport/socket-io/listener.js";
 import type { RouteFinder } from "../transport/vhost-paths.js";
 import { WebSocketListener } from "../transport/websocket-listener.js";
@@ -43,6 +44,7 @@ export interface ClientListeners {
   /** Finds what is spoken on the paths of WebSockets. */
   readonly routeAt: RouteFinder;
   readonly webSockets: WebSocketListener;
+  readonly inflations: Inflations;
   /** Undefined where the configuration does not name it. */
   readonly socketIo: SocketIoListener | undefined;
 }
@@ -59,12 +61,15 @@ export function createClientListeners(
   const inside = (): number => webSockets.connections + (socketIo?.connections ?? 0);
   const common = { ...commonOf(context, rules), inside };
   const routeAt = createRoutes(config, exists);
+  const inflations = new Inflations({ clock: systemClock, endOfTurn: setImmediate });
   const webSockets: WebSocketListener = new WebSocketListener({
     ...common,
     routeAt,
     heartbeat: rules.heartbeat,
     limits: { connections: limits.connections, frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
     compression: config.compression,
+    inflations,
+    openLease: rules.openLease,
     onOpened: ({ client }, admitted) => {
       common.onOpened(client, admitted);
     },
@@ -82,7 +87,7 @@ export function createClientListeners(
         limit: limits.connections,
       })
     : undefined;
-  return { routeAt, webSockets, socketIo };
+  return { routeAt, webSockets, socketIo, inflations };
 }
 
 /** What holds for clients whatever they come by. */

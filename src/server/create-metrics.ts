@@ -18,11 +18,12 @@ export interface MetricsContext {
   readonly dispatch: ClusterDispatch;
   readonly budget: ByteBudget;
   readonly connections: () => number;
+  readonly inflatedBytes: () => number;
 }
 
 /** Joins the metrics to what counts. */
 export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, budget, cluster, connections, dispatch, messaging, node, store, world } = context;
+  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging, node, store, world } = context;
   const { fanOut, index, lost, publisher } = messaging;
   const { hookCounts, vhosts } = world;
   return new Metrics({
@@ -41,6 +42,7 @@ export function createMetrics(context: MetricsContext): Metrics {
     receivingBytes: () => budget.used,
     receivingRefused: () => budget.refusals,
     clockDifference: () => cluster.clockDifference / 1_000,
+    inflatedBytes,
     lostWords: () => cluster.lostWords,
     storeUp: () => (store.up ? 1 : 0),
     workers: () => dispatch.workers,

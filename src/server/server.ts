@@ -130,6 +130,7 @@ export class Server {
       cluster: this.#parts.cluster,
       store: this.#store,
       connections: () => this.#ports.webSockets.connections + (this.#ports.socketIo?.connections ?? 0),
+      inflatedBytes: () => this.#ports.inflations.bytes,
     });
     const { publisher } = this.#messaging;
     const onPublished = (seconds: number): void => {

@@ -3,6 +3,12 @@ import { WebSocket } from "ws";
 import type { Sink } from "../core/ports.js";
 import { type ChosenClose, type CloseReason, closeFrameOf } from "../errors.js";
 import type { Connection } from "./connection.js";
+import type { Inflater } from "./inflater.js";
+
+/** A part of the library that its type definitions lack. Its receiver calls `decompress` for each compressed frame. */
+interface LibraryParts {
+  readonly _extensions: Readonly<Record<string, { decompress: Inflater["inflate"] } | undefined>>;
+}
 
 /**
  * The library's socket, with a place for what belongs to it, so that one set of handlers serves all connections; and the
@@ -12,11 +18,24 @@ import type { Connection } from "./connection.js";
  */
 export class ClientWebSocket extends WebSocket implements Sink {
   connection: Connection | undefined = undefined;
+  /** Undefined where compression was not negotiated. */
+  inflater: Inflater | undefined = undefined;
   #socket!: Duplex;
 
   /** Before anything is written. @param socket - of the upgrade */
   useSocket(socket: Duplex): void {
     this.#socket = socket;
+  }
+
+  /** Has the client's messages inflated by this, before the first has come, and not in the library's queue. */
+  useInflater(inflater: Inflater): void {
+    const extension = (this as unknown as LibraryParts)._extensions["permessage-deflate"];
+    if (extension === undefined) throw new Error("compression was not negotiated");
+    extension.decompress = inflater.inflate;
+    this.inflater = inflater;
+    this.#socket.once("close", () => {
+      inflater.close();
+    });
   }
 
   get backlog(): number {
@@ -47,6 +66,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
   }
 
   end(reason: CloseReason | ChosenClose): void {
+    this.inflater?.discard();
     this.close(...closeFrameOf(reason));
     // The peer's answer to the close is seen only where it is read.
     if (this.isPaused) this.resume();

@@ -24,6 +24,25 @@ export function withdrawSmallWindows({ headers }: IncomingMessage): void {
   }
 }
 
+/** Characters that are compressed in a turn of the event loop; the last text of a turn may go beyond them. */
+const TURN_CHARACTERS = 512 << 10;
+let spent = 0;
+
+/**
+ * Whether a text may be compressed in this turn of the event loop. The others of the turn are sent as they are, which
+ * takes less time, so that many large messages at once do not hold everybody up.
+ */
+export function takeCompression({ length }: string): boolean {
+  if (spent >= TURN_CHARACTERS) return false;
+  if (spent === 0) setImmediate(forgetTurn);
+  spent += length;
+  return true;
+}
+
+function forgetTurn(): void {
+  spent = 0;
+}
+
 /**
  * A text as permessage-deflate wants it. It is done at once and not in the thread pool: the frame must be there when
  * its turn comes, and it is done once for all that get it.

@@ -11,6 +11,7 @@ import { ClientWebSocket } from "./client-web-socket.js";
 import { framesOf } from "./encoding.js";
 import { textFrame } from "./frame.js";
 import type { Pulse, Watch } from "./heartbeat.js";
+import type { Inflater } from "./inflater.js";
 import { Pace } from "./pace.js";
 
 /** What connections need of their node, the same for all. */
@@ -37,6 +38,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
   watch: Watch | undefined;
   readonly #conversation: Conversation;
   readonly #context: ConnectionContext;
+  readonly #inflater: Inflater | undefined;
   readonly #pace: Pace;
   /** Frames that came while a command was under way; most connections never have any. */
   #waiting: string[] | undefined;
@@ -53,6 +55,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
     this.#conversation = conversation;
     this.#context = context;
     this.#pace = new Pace(this.client, context.services.clock);
+    this.#inflater = webSocket.inflater;
     webSocket.connection = this;
     webSocket.on("message", onMessage);
     webSocket.on("pong", onSignOfLife);
@@ -146,6 +149,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
     }
     this.#waiting = undefined;
     this.#waitingBytes = 0;
+    this.#inflater?.settle();
     this.#busy = false;
     // A pong may have come and not been read: the peer has until the next ping.
     this.#alive = true;

@@ -1,6 +1,6 @@
 import type { Encoding } from "../core/ports.js";
 import type { MessageEncoding, Texts } from "../dialects/dialect.js";
-import { compressed, LEAST_COMPRESSED } from "./compression.js";
+import { compressed, LEAST_COMPRESSED, takeCompression } from "./compression.js";
 import { countedTemplate, countedTextFrames } from "./counted-frame.js";
 import { compressedTextFrame, textFrame } from "./frame.js";
 
@@ -49,7 +49,7 @@ export function framesOf(texts: Texts, toFrame: ToFrame): Uint8Array | undefined
 
 /** Compressed where that makes it smaller; a connection that has negotiated compression takes both. */
 function compressedFrame(text: string): Buffer {
-  if (text.length < LEAST_COMPRESSED) return textFrame(text);
+  if (text.length < LEAST_COMPRESSED || !takeCompression(text)) return textFrame(text);
   const plain = textFrame(text);
   const frame = compressedTextFrame(compressed(text));
   return frame.length < plain.length ? frame : plain;

@@ -7,6 +7,8 @@ import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import { Session } from "../core/session.js";
 import type { Dialect } from "../dialects/dialect.js";
+import type { OpenRequestLease } from "../net/byte-budget.js";
+import { addressKey } from "../net/ip-address.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
@@ -15,6 +17,7 @@ import { chooseProtocol } from "./credential.js";
 import { Door, type DoorOptions, type Visit } from "./door.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
+import type { Inflations } from "./inflations.js";
 import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
 
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
@@ -44,6 +47,9 @@ export interface WebSocketListenerOptions
   readonly inside?: () => number;
   /** Whether compression is offered. */
   readonly compression: boolean;
+  readonly inflations: Inflations;
+  /** For what messages of a connection become. */
+  readonly openLease: OpenRequestLease;
   /** What else there is to know of a client that is let in. */
   readonly factsOf: (arrival: Arrival, admitted: Admitted) => Omit<ClientFacts, "session">;
   /** Told of a client when it is connected. */
@@ -106,7 +112,7 @@ export class WebSocketListener {
     // The library calls back at once, or not at all: it has refused the handshake then.
     const speaker = this.#speakerOf(visit.route.dialect);
     speaker.server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket as ClientWebSocket, visit, speaker.context);
+      this.#accept(webSocket as ClientWebSocket, visit, speaker);
       entered = true;
     });
     return entered;
@@ -118,7 +124,7 @@ export class WebSocketListener {
     const frameBytes = dialect.frameBytes?.(limit) ?? limit;
     let speaker = this.#speakers.get(name);
     if (speaker === undefined) {
-      speaker = { server: serverOf(this.#options, frameBytes), context: this.#contextOf(frameBytes) };
+      speaker = { server: serverOf(this.#options, frameBytes), context: this.#contextOf(frameBytes), frameBytes };
       this.#speakers.set(name, speaker);
     }
     return speaker;
@@ -140,15 +146,21 @@ export class WebSocketListener {
     };
   }
 
-  #accept(webSocket: ClientWebSocket, { admitted, arrival, route, socket }: Visit, context: ConnectionContext): void {
-    const { factsOf, heartbeat, onOpened, outbox } = this.#options;
+  #accept(webSocket: ClientWebSocket, visit: Visit, { context, frameBytes }: Speaker): void {
+    const { admitted, arrival, request, route, socket } = visit;
+    const { factsOf, heartbeat, inflations, onOpened, openLease, outbox } = this.#options;
     const { dialect } = route;
     const conversation = dialect.open({ query: arrival.upgrade.query, connectionId: arrival.connectionId });
     webSocket.useSocket(socket);
+    const isCompressed = webSocket.extensions !== "";
+    if (isCompressed) {
+      const { address } = arrival.origin;
+      webSocket.useInflater(inflations.open(addressKey(address), openLease(request, undefined), frameBytes));
+    }
     const session = new Session({
       id: arrival.connectionId,
       vhost: arrival.vhost,
-      encoding: webSocketEncoding(conversation.encoding, webSocket.extensions !== ""),
+      encoding: webSocketEncoding(conversation.encoding, isCompressed),
       sink: webSocket,
       outbox,
     });
@@ -165,6 +177,7 @@ export class WebSocketListener {
 interface Speaker {
   readonly server: WebSocketServer;
   readonly context: ConnectionContext;
+  readonly frameBytes: number;
 }
 
 function serverOf({ compression, limits }: WebSocketListenerOptions, frameBytes: number): WebSocketServer {
