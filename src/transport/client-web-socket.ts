@@ -5,9 +5,11 @@ import { type ChosenClose, type CloseReason, closeFrameOf } from "../errors.js";
 import type { Connection } from "./connection.js";
 import type { Inflater } from "./inflater.js";
 
+const EXTENSIONS = "_extensions";
+
 /** A part of the library that its type definitions lack. Its receiver calls `decompress` for each compressed frame. */
 interface LibraryParts {
-  readonly _extensions: Readonly<Record<string, { decompress: Inflater["inflate"] } | undefined>>;
+  readonly [EXTENSIONS]: Readonly<Record<string, { decompress: Inflater["inflate"] } | undefined>>;
 }
 
 /**
@@ -29,7 +31,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
 
   /** Has the client's messages inflated by this, before the first has come, and not in the library's queue. */
   useInflater(inflater: Inflater): void {
-    const extension = (this as unknown as LibraryParts)._extensions["permessage-deflate"];
+    const extension = (this as unknown as LibraryParts)[EXTENSIONS]["permessage-deflate"];
     if (extension === undefined) throw new Error("compression was not negotiated");
     extension.decompress = inflater.inflate;
     this.inflater = inflater;

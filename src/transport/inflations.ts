@@ -44,7 +44,7 @@ export class Inflations {
   #now = 0;
   #bytes = 0;
   #scheduled = false;
-  #cancelRetry: (() => void) | undefined;
+  #retries = false;
 
   constructor(options: InflationsOptions) {
     this.#options = options;
@@ -125,8 +125,10 @@ export class Inflations {
   }
 
   #retryLater(): void {
-    this.#cancelRetry ??= this.#options.clock.after(RETRY_WAIT, () => {
-      this.#cancelRetry = undefined;
+    if (this.#retries) return;
+    this.#retries = true;
+    this.#options.clock.after(RETRY_WAIT, () => {
+      this.#retries = false;
       this.#schedule();
     });
   }
@@ -135,7 +137,7 @@ export class Inflations {
 function queueOf(flow: Flow): Queue {
   return {
     flow,
-    inflaters: [...flow.waiting].sort((one, other) => other.cost + other.estimate - one.cost - one.estimate),
+    inflaters: [...flow.waiting].toSorted((one, other) => other.cost + other.estimate - one.cost - one.estimate),
   };
 }
 
