@@ -10,6 +10,7 @@ import { createCarillon } from "../../../src/index.js";
 import { ByteBudget } from "../../../src/net/byte-budget.js";
 import { createLog } from "../../../src/observe/log.js";
 import type { ListenUrl } from "../../../src/util/listen-url.js";
+import { TestAuthority } from "../../support/certificates.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect } from "../../support/client.js";
 import { ManualClock } from "../../support/manual-clock.js";
@@ -299,34 +300,40 @@ test("G7: other than loopback addresses are refused, unless insecure is on", asy
   expect(node.carillon.addresses?.roadrunner[0]).toMatch(/^tcp:\/\/0\.0\.0\.0:\d+$/);
 });
 
-test("G9: a frame that reaches the gRPC port is logged in words that say what to do, a bounded number of times", async () => {
-  const records: string[] = [];
-  const log = Object.assign(createLog({ level: "silent", format: "json" }), {
-    // Some records have fields before their text.
-    warn: (...parts: unknown[]) => records.push(String(parts.at(-1))),
-  });
-  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0" }, log);
-  cleanUp(() => carillon.stop());
-  await carillon.start();
-  const { grpc = "", http = "" } = carillon.addresses ?? {};
-  const send = async (bytes: Uint8Array): Promise<void> => {
-    const socket = connectSocket(Number(grpc.split(":")[1]), "127.0.0.1");
-    cleanUp(() => socket.destroy());
-    socket.on("error", () => {
-      // It is closed.
+test.each(["without TLS", "with TLS"])(
+  "G9: a frame that reaches the gRPC port is logged in words that say what to do, a bounded number of times (%s)",
+  async (way) => {
+    const { certFile: cert_file, keyFile: key_file } = await (await TestAuthority.create()).issue("localhost");
+    const tls = way === "with TLS" ? { tls: { cert_file, key_file } } : {};
+    const records: string[] = [];
+    const log = Object.assign(createLog({ level: "silent", format: "json" }), {
+      // Some records have fields before their text.
+      warn: (...parts: unknown[]) => records.push(String(parts.at(-1))),
     });
-    socket.resume().write(bytes);
-    await once(socket, "close");
-  };
-  for (let count = 0; count < 30; count += 1) await send(frameOf(METHOD, publish("a", "foo")));
-  const told = records.filter((text) => text.includes("goridge"));
-  expect(told.length).toBeGreaterThan(0);
-  expect(told.length).toBeLessThanOrEqual(10);
-  expect(told[0]).toContain("set roadrunner.listen, such as tcp://127.0.0.1:6002");
-  // An alert of TLS begins with the same byte.
-  records.length = 0;
-  await send(Buffer.from("15030300020228", "hex"));
-  expect(records.filter((text) => text.includes("goridge"))).toEqual([]);
-  const peer = grpcPeer(grpcClient({ carillon, grpc, http, ws: "" }));
-  expect(await peer.publish([{ topics: ["a"] }])).toMatchObject({ status: 0 });
-});
+    const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", ...tls }, log);
+    cleanUp(() => carillon.stop());
+    await carillon.start();
+    const { grpc = "", http = "" } = carillon.addresses ?? {};
+    const send = async (bytes: Uint8Array): Promise<void> => {
+      const socket = connectSocket(Number(grpc.split(":")[1]), "127.0.0.1");
+      cleanUp(() => socket.destroy());
+      socket.on("error", () => {
+        // It is closed.
+      });
+      socket.resume().write(bytes);
+      await once(socket, "close");
+    };
+    for (let count = 0; count < 30; count += 1) await send(frameOf(METHOD, publish("a", "foo")));
+    const told = records.filter((text) => text.includes("goridge"));
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.length).toBeLessThanOrEqual(10);
+    expect(told[0]).toContain("set roadrunner.listen, such as tcp://127.0.0.1:6002");
+    // An alert of TLS begins with the same byte.
+    records.length = 0;
+    await send(Buffer.from("15030300020228", "hex"));
+    expect(records.filter((text) => text.includes("goridge"))).toEqual([]);
+    if (way === "with TLS") return;
+    const peer = grpcPeer(grpcClient({ carillon, grpc, http, ws: "" }));
+    expect(await peer.publish([{ topics: ["a"] }])).toMatchObject({ status: 0 });
+  },
+);
