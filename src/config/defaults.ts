@@ -218,9 +218,9 @@ ping:
   interval: 25s
   timeout: 8s
 
-# HTTP. keep_alive: from one request to the next on a connection; more than your load balancer keeps its connections.
-# request: until a request has arrived whole; its head has a minute of that. answer: a client that takes nothing of its answer
-# for so long is cut off.
+# HTTP; request and answer hold for calls of the gRPC port, too. keep_alive: from one request to the next on a connection; more
+# than your load balancer keeps its connections. request: until a request has arrived whole; its head has a minute of that.
+# answer: a client that takes nothing of its answer for so long is cut off.
 timeouts:
   keep_alive: 75s
   request: 2m

@@ -114,11 +114,13 @@ class DecidedCall extends ServerInterceptingCall {
 
   override sendMessage(message: unknown, callback: () => void): void {
     this.#next.sendMessage(message, callback);
+    this.#request.sending();
   }
 
   override sendStatus(status: Parameters<NextCall["sendStatus"]>[0]): void {
     this.#request.stop();
     this.#next.sendStatus(status);
+    this.#request.sending();
   }
 }
 

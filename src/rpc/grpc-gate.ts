@@ -9,6 +9,7 @@ import { statusHeaders } from "./grpc-status.js";
 import type { InflatedEncoding } from "./inflate.js";
 import { OverdueRequests } from "./overdue-requests.js";
 import { checkGrpcTimeout } from "./timeout-headers.js";
+import { UnreadCalls } from "./unread-calls.js";
 
 /** How requests of a service may be. */
 export interface RequestRules {
@@ -17,6 +18,15 @@ export interface RequestRules {
   readonly compression: boolean;
   /** Whether methods say of each message of a stream that they have taken it. */
   readonly acknowledged: boolean;
+}
+
+export interface GrpcGateOptions {
+  readonly budget: ByteBudget;
+  /** Milliseconds that a request may take to arrive. */
+  readonly requestTimeout: number;
+  /** Milliseconds for which a caller may take nothing of its answer. */
+  readonly answerTimeout: number;
+  readonly onFault: OnFault;
 }
 
 type MethodRules = RequestRules & { readonly streaming: boolean };
@@ -35,15 +45,16 @@ const NO_ENCODING = "identity";
 export class GrpcGate {
   readonly #budget: ByteBudget;
   readonly #onFault: OnFault;
+  readonly #unread: UnreadCalls;
   readonly #overdue: OverdueRequests;
   readonly #methods = new Map<string, MethodRules>();
   readonly #addresses = new WeakMap<ServerHttp2Session, string>();
   #opening: GrpcRequest | undefined;
 
-  /** @param requestTimeout - milliseconds that a request may take to arrive */
-  constructor(budget: ByteBudget, requestTimeout: number, onFault: OnFault) {
+  constructor({ answerTimeout, budget, onFault, requestTimeout }: GrpcGateOptions) {
     this.#budget = budget;
     this.#onFault = onFault;
+    this.#unread = new UnreadCalls(answerTimeout);
     this.#overdue = new OverdueRequests(requestTimeout);
   }
 
@@ -92,6 +103,8 @@ export class GrpcGate {
         encoding,
         openLease: (key) => this.#openLease(stream, key),
         onOver: (over) => this.#overdue.delete(over),
+        onSending: () => this.#unread.add(stream),
+        onClosed: () => this.#unread.delete(stream),
       });
       this.#overdue.add(request);
       this.#opening = request;
@@ -99,6 +112,8 @@ export class GrpcGate {
       request.takeOver();
     } catch (cause) {
       refuse(stream, answerable(cause, this.#onFault));
+      this.#unread.add(stream);
+      stream.once("close", () => this.#unread.delete(stream));
     } finally {
       this.#opening = undefined;
     }

@@ -28,6 +28,7 @@ const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
 
 /** In milliseconds. */
 const REQUEST_TIMEOUT = 120_000;
+const ANSWER_TIMEOUT = 60_000;
 
 /** Largest request of the health service and of reflection, in bytes: names of services, files and symbols. */
 const MOST_LIBRARY_BYTES = 4_096;
@@ -49,6 +50,8 @@ export interface GrpcMountOptions {
   readonly budget: ByteBudget;
   /** Milliseconds that a request, or a message of a stream that has begun, may take to arrive; 2 minutes unless said otherwise. */
   readonly requestTimeout?: number;
+  /** Milliseconds for which a caller may take nothing of its answer; a minute unless said otherwise. */
+  readonly answerTimeout?: number;
   /** Milliseconds that a connection may have no call under way; 10 minutes unless said otherwise. */
   readonly idleTimeout?: number;
   /** Every 15 s, for 10 s, unless said otherwise. */
@@ -65,8 +68,13 @@ export class GrpcMount {
   readonly #idle = new IdleStreams();
 
   constructor({ budget, gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
-    const { idleTimeout = IDLE_TIMEOUT, keepalive = KEEPALIVE, requestTimeout = REQUEST_TIMEOUT } = options;
-    const gate = new GrpcGate(budget, requestTimeout, onFault);
+    const {
+      idleTimeout = IDLE_TIMEOUT,
+      keepalive = KEEPALIVE,
+      requestTimeout = REQUEST_TIMEOUT,
+      answerTimeout = ANSWER_TIMEOUT,
+    } = options;
+    const gate = new GrpcGate({ budget, requestTimeout, answerTimeout, onFault });
     const callers = new GrpcCallers(gatekeeper, gate, port.tls !== undefined, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,

@@ -23,6 +23,9 @@ export interface GrpcRequestOptions {
   readonly limit: number;
   /** Opens the lease for what the request holds, when the caller is known. */
   readonly onOver: (request: GrpcRequest) => void;
+  /** Something of the answer is on its way. */
+  readonly onSending: () => void;
+  readonly onClosed: () => void;
   readonly openLease: (key: string | undefined) => ByteLease;
 }
 
@@ -91,7 +94,10 @@ export class GrpcRequest {
     };
     stream.on("data", this.#onData);
     stream.once("end", this.#onEnd);
-    stream.once("close", () => this.stop());
+    stream.once("close", () => {
+      this.stop();
+      this.#options.onClosed();
+    });
     this.#pump();
   }
 
@@ -130,11 +136,17 @@ export class GrpcRequest {
     this.#lease?.release();
   }
 
+  /** A message of the answer, or its status, is being sent. */
+  sending(): void {
+    this.#options.onSending();
+  }
+
   /** Ends the call with an error. */
   refuse(cause: unknown): void {
     if (this.#over) return;
     this.stop();
     this.#refuse?.(cause);
+    this.sending();
   }
 
   readonly #onData = (chunk: Buffer): void => {

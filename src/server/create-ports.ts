@@ -139,6 +139,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
     ...rpc,
     budget,
     requestTimeout: config.timeouts.request,
+    answerTimeout: config.timeouts.answer,
     onFirstBytes: (bytes) => {
       if (looksLikeFrame(bytes)) limitedLog.warn({ grpc: formatAddress(config.grpc) }, RPC_ON_GRPC_PORT);
     },

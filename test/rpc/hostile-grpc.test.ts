@@ -167,6 +167,21 @@ test("L15: a request, or a message of a stream that has begun, has its time to a
   expect(await idle.ended).toMatchObject({ status: OK });
 });
 
+test("L15: a call whose answer nobody takes is cut, and one whose request stays open after it", async () => {
+  const receipts = Array.from({ length: 1_000 }, () => ({ id: "x".repeat(100), stage: 1 }));
+  const publish = () => Promise.resolve({ ok: true, receipts });
+  const implementation = { publish, publishAsync: publish, publishStream: publish };
+  const service = { service: BroadcastService, implementation, actions: BROADCAST_ACTIONS };
+  const mounts = await startMounts({ services: [service], directory: everybody(), answerTimeout: 200 });
+  const session = await connectGrpc(mounts.grpc);
+  const unread = openCall(session, PUBLISH).stream.pause();
+  unread.end(framed(GOOD));
+  const open = openCall(session, PUBLISH, { "grpc-timeout": "x" }).stream;
+  await Promise.all([unread, open].map((stream) => new Promise((resolve) => stream.once("close", resolve))));
+  expect(unread.rstCode).toBe(8);
+  expect(await rawCall(session, PUBLISH, framed(GOOD))).toMatchObject({ status: OK });
+});
+
 describe("services that need no key", () => {
   const big = framed(Buffer.alloc(5_000, "x"));
   test.each([HEALTH, REFLECTION])("%s takes small requests that are not compressed", async (path) => {

@@ -41,6 +41,8 @@ export interface TestMountsOptions {
   readonly keepalive?: Keepalive;
   /** How long a request may take to arrive at the gRPC port, in milliseconds. */
   readonly requestTimeout?: number;
+  /** How long a caller of the gRPC port may take nothing of its answer, in milliseconds. */
+  readonly answerTimeout?: number;
 }
 
 /** Both mounts on free ports, until the end of the test. */
