@@ -97,6 +97,23 @@ describe("a node alone", () => {
     expect(clock.timers).toBe(0);
   });
 
+  test("a wall clock that is set neither ends a task nor prolongs it", async () => {
+    const node = await startLocalDispatch({ clock });
+    const worker = await enter(node, ["a"]);
+    const [first, second] = [ask(node, "a", 30_000), ask(node, "a", 30_000)];
+    const { deadline, id } = await worker.given.next();
+    expect(deadline).toBe(clock.now() + 30_000);
+    worker.seat.acknowledge(id);
+    clock.set(3_600_000);
+    await pass(1_000);
+    worker.seat.answer(id, bytes("done"), false);
+    expect(await first.outcome).toEqual({ parts: ["done"] });
+    worker.seat.acknowledge((await worker.given.next()).id);
+    clock.set(-7_200_000);
+    await pass(30_000);
+    expect(await second.outcome).toMatchObject({ code: "deadline_exceeded" });
+  });
+
   test("three workers in turn do not acknowledge: the asker is told", async () => {
     const node = await startLocalDispatch({ clock });
     const workers = [await enter(node, ["a"]), await enter(node, ["a"]), await enter(node, ["a"])];
