@@ -1,4 +1,4 @@
-// So many colours (classes tone-0 to tone-5) tell topics apart at a glance.
+// Number of colours (classes tone-0 to tone-5) that tell topics apart at a glance.
 const TONES = 6;
 
 const tones = new Map();

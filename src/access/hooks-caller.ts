@@ -18,7 +18,7 @@ export interface HookClient {
 }
 
 /**
- * What a backend may be told beyond what it always is: the query with its token, the headers with theirs (`authorization`, a
+ * Parts of a request that a backend is told only on demand: the query with its token, the headers with theirs (`authorization`, a
  * cookie, a subprotocol), and at each join the upgrade request.
  */
 export const HOOK_FORWARDS = ["query", "authorization", "join"] as const;

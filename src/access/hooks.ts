@@ -86,7 +86,7 @@ export class Hooks {
     return this.#options.settings.forward.includes(what);
   }
 
-  /** What a join tells of the upgrade: nothing where the settings by now let less through than they did then. */
+  /** The upgrade as a join tells it: nothing where the settings let less through now than they did at the upgrade. */
   upgradeAtJoin(upgrade: ToldUpgrade | undefined): ToldUpgrade | undefined {
     if (upgrade === undefined || !this.forwards("join")) return undefined;
     return upgrade.forwarded.every((what) => this.forwards(what)) ? upgrade : undefined;

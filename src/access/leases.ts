@@ -40,7 +40,7 @@ interface Lease {
 /**
  * Things that one holder has at a time, in the whole cluster.
  *
- * What a node holds lives as long as the node shows signs of life, which one timer writes: one write each five seconds,
+ * A node's leases live as long as the node shows signs of life, which one timer writes: one write each five seconds,
  * however many tokens are held. A node that was killed shows none, and what it held is free when the others have seen none
  * for {@link LEASE_TIME}, by their own monotonic clocks. A node that cannot reach the store for longer loses its leases in
  * the eyes of the others.

@@ -16,7 +16,7 @@ export interface Match {
   readonly name: string;
 }
 
-/** Of all vhosts, which take turns. */
+/** Queue of all vhosts, which take turns. */
 const queue = new TurnQueue(TURN_STEPS, setImmediate);
 
 /**

@@ -3,7 +3,7 @@
  * differs from machine to machine, steps do not.
  */
 
-/** What looking at a name costs beside its bytes. */
+/** Cost of looking at a name, beside its bytes. */
 const NAME_STEPS = 16;
 
 /**

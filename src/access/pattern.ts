@@ -47,7 +47,7 @@ export function compilePattern(pattern: string): Matcher {
 }
 
 /**
- * What patterns weigh that are no names.
+ * Weight of the patterns that are not plain names.
  * @param most - those that come when it is exceeded are not looked at: compiling them takes time
  * @throws CarillonError invalid_argument: one that cannot be read
  */

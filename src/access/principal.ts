@@ -22,7 +22,7 @@ export interface Principal {
   readonly permissions: Permissions;
   /** When the session ends unless a fresh token comes before, in milliseconds since the epoch; undefined: it does not. */
   readonly expires: number | undefined;
-  /** What hooks, workers and other members are told of the user: JSON text of an object. */
+  /** Information about the user for hooks, workers and other members: JSON text of an object. */
   readonly info: string;
   /** Absent: the backend has said nothing, and all above is the token's. */
   readonly given?: Given | undefined;

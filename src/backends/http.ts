@@ -69,7 +69,7 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
     parts = [];
     reject(cause);
   };
-  // What follows a refusal is read and dropped.
+  // Everything after a refusal is read and dropped.
   request.on("data", (part: Buffer) => {
     if (refused) return;
     bytes += part.length;

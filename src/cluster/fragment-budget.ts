@@ -28,7 +28,7 @@ export class FragmentBudget {
     this.#onLost = onLost;
   }
 
-  /** Of all together. */
+  /** Bytes of all unfinished words together. */
   get bytes(): number {
     return this.#bytes;
   }

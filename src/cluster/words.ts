@@ -13,7 +13,7 @@ interface Here {
   readonly greet: boolean;
   /** Whom it knows, where it says so to one that has just come. Empty while it has just come itself. */
   readonly nodes: readonly string[];
-  /** What its clock shows, in milliseconds since the epoch. */
+  /** Time by the sender's clock, in milliseconds since the epoch. */
   readonly time: number;
 }
 

@@ -22,14 +22,14 @@ export interface Wishes {
   readonly hidden: boolean | undefined;
   /** Told who comes and goes. */
   readonly watching: boolean | undefined;
-  /** What the others are told of it, as JSON text; at first what its token says. */
+  /** Information about the client for the others, as JSON text; at first that of its token. */
   readonly info?: string | undefined;
 }
 
 /** What is particular about a session in a topic. Most have nothing of it. */
 interface Stay {
   hidden: boolean;
-  /** What the others are told, as JSON text; undefined: what is known of the client. */
+  /** Information for the others, as JSON text; undefined: what is known of the client. */
   info: string | undefined;
   /** What they are told with it when the session has left. */
   farewell: string | undefined;

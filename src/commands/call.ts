@@ -80,7 +80,7 @@ export function checkCall(
 }
 
 interface ClientTask extends Pick<TaskRequest, "event" | "payload" | "topic" | "wantsAnswer"> {
-  /** Who the worker is told is asking. Default: the client's principal. */
+  /** Principal that the worker sees as the caller. Default: the client's. */
   readonly principal?: Principal;
   /** In milliseconds. */
   readonly timeout?: number | undefined;

@@ -26,7 +26,7 @@ export interface JoinCommand {
   readonly hidden: boolean | undefined;
   /** Whether it is told who comes and goes; undefined: as it is, and at first it is not. */
   readonly presence: boolean | undefined;
-  /** What others are told of the client in these topics: JSON text of an object; undefined: what its token says. */
+  /** Information about the client that others in these topics get: JSON text of an object; undefined: that of its token. */
   readonly info?: string | undefined;
   /** True: refused (already_exists) where the client is in one of the topics. */
   readonly once?: boolean | undefined;

@@ -6,7 +6,7 @@ interface Node {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: Node | boolean;
-  /** Of a list. */
+  /** Schema of a list's items. */
   readonly items?: Node;
   readonly anyOf?: readonly Node[];
   readonly oneOf?: readonly Node[];

@@ -76,7 +76,7 @@ export function* pageInParts<T, Item>(
   return { items, more };
 }
 
-/** What passing over a thing costs, and telling of one, in steps. */
+/** Cost of passing over an entry, and of telling one, in steps. */
 const PASSING_STEPS = 20;
 const ITEM_STEPS = 200;
 
@@ -89,7 +89,7 @@ function* firstAfter<T>(
 ): Generator<number, { first: readonly T[]; more: boolean }> {
   let first = new Map<string, T>();
   let more = false;
-  /** What comes after it is not of this page. */
+  /** Key after which entries belong to later pages. */
   let horizon: string | undefined;
   const cut = (): void => {
     const sorted = [...first].toSorted(([a], [b]) => compare(a, b));

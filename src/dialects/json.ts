@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 
-/** What every dialect does with JSON. Reading it takes any depth; writing it would not. */
+/** JSON helpers of every dialect. JSON.parse takes any depth; JSON.stringify does not. */
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -5,7 +5,7 @@ import { addressKey } from "./ip-address.js";
 /** Milliseconds after which a refused caller is told to try again. */
 const RETRY_DELAY = 1_000;
 
-/** Who holds bytes. */
+/** Holder of bytes: an address and a key. */
 export interface ByteHolder {
   /** As `ipAddress` writes it; "" where it is unknown. An IPv6 network of 64 bits counts as one address. */
   readonly address: string;

@@ -46,7 +46,7 @@ export function readFileLimit(): number {
   }
 }
 
-/** Of its handle, which node does not document; -1 where it has none, as on Windows. */
+/** File descriptor of the socket's handle, which Node does not document; -1 where it has none, as on Windows. */
 function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: unknown } | null };
   return typeof handle?.fd === "number" ? handle.fd : -1;

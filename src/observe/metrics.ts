@@ -43,7 +43,7 @@ export interface Readings {
 /** Close codes from 3000 up that this server chooses itself. */
 const OWN_CODES = new Set(Object.values(WEBSOCKET_CLOSE).map(([code]) => code));
 
-/** Of accept(2), where the process or the system has no room. */
+/** Errors of accept(2) that say that the process or the system has no room. */
 const ACCEPT_ERRORS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED"]);
 
 /** From 50 µs to 10 s. */

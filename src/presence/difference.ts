@@ -6,7 +6,7 @@ import type { Member, PresenceChange } from "./presence.js";
 export interface Step {
   readonly member: Member;
   readonly here: boolean;
-  /** What it said when it went: JSON text of an object. */
+  /** Data that it gave when it left: JSON text of an object. */
   readonly farewell?: string | undefined;
 }
 

@@ -14,7 +14,7 @@ export const PRESENCE_COUNT = "presence.count";
 /** How often that is told, in milliseconds. */
 export const COUNT_INTERVAL = 1_000;
 
-/** What a member said when it left: JSON text of an object; null for nothing. */
+/** Data that a member gave when it left: JSON text of an object; null for none. */
 export type Farewell = string | null;
 
 export type MemberChanges = Changes<Entry, Farewell>;

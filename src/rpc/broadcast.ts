@@ -103,7 +103,7 @@ export class BroadcastImplementation {
   }
 }
 
-/** What a request becomes: payloads, and something for each of them, times topics. Text counts one byte a UTF-16 unit. */
+/** Expanded size of a request: payloads, and a constant for each, times topics. Text counts one byte a UTF-16 unit. */
 function bytesOf({ messages }: PublishRequest): number {
   let bytes = 0;
   for (const { payload, text, topics } of messages) {

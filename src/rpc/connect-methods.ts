@@ -34,7 +34,7 @@ function unary({ handle }: Method) {
     try {
       return handle(complete(request), call);
     } finally {
-      // What waits from here on is bounded where it waits.
+      // From here on, whatever waits is bounded where it waits.
       lease.release();
     }
   };

@@ -33,7 +33,7 @@ type MethodRules = RequestRules & { readonly streaming: boolean };
 
 type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
-/** What a server can inflate. Source: gRPC over HTTP/2, Content-Coding. */
+/** Compressions that a server can inflate. Source: gRPC over HTTP/2, Content-Coding. */
 const ENCODINGS: ReadonlySet<string> = new Set(["deflate", "gzip"]);
 
 const NO_ENCODING = "identity";

@@ -31,7 +31,7 @@ export interface GrpcRequestOptions {
 
 type Listener = (...values: unknown[]) => void;
 
-/** What the library listens to on the stream. */
+/** Events of the stream that the library listens to. */
 interface Library {
   readonly onData: (bytes: Uint8Array) => void;
   readonly onEnd: () => void;

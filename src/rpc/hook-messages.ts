@@ -102,7 +102,7 @@ function cookiesOf(header: string): Map<string, string> {
   return cookies;
 }
 
-/** What frameworks encode, as PHP's setcookie does. Text that is not such an encoding is left as it came. */
+/** Decodes what frameworks percent-encode, as PHP's setcookie does. Text that is not percent-encoded stays as it came. */
 function percentDecoded(text: string): string {
   if (!text.includes("%")) return text;
   try {

@@ -14,7 +14,7 @@ export type InflatedEncoding = keyof typeof INFLATERS;
  */
 const STATE_BYTES: Readonly<Record<InflatedEncoding, number>> = { br: 262_144, deflate: 65_536, gzip: 65_536 };
 
-/** What is inflated between two looks at the budget, in bytes: each costs a turn of a thread. */
+/** Bytes that are inflated between two checks of the budget: each costs a turn of a thread. */
 const PIECE_BYTES = 65_536;
 
 /** Brotli decompressors of this process that may run at a time; others wait, in order. */

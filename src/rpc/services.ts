@@ -50,7 +50,7 @@ export interface ServiceImplementation {
   readonly jsonExtension?: JsonExtension;
 }
 
-/** What requests that are JSON may hold beyond the fields of their messages. */
+/** Members that a JSON request may have beyond the fields of its messages. */
 export interface JsonExtension {
   /** @returns undefined where there is nothing beyond the fields, or the text is not JSON */
   extract(body: string): ExtendedJson | undefined;

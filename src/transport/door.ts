@@ -34,7 +34,7 @@ export interface DoorOptions {
   readonly admit: Admit;
   /** Where upgrades of a vhost may carry a token. */
   readonly credentialsOf: (vhost: string) => CredentialPlaces;
-  /** What the vhost's backend is told of upgrades beyond what it always is. */
+  /** Parts of an upgrade that the vhost's backend is told in addition. */
   readonly forwardOf: (vhost: string) => readonly HookForward[];
   readonly clientAddress: ClientAddress;
   readonly nextId: () => string;

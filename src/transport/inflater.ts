@@ -2,12 +2,12 @@ import { types } from "node:util";
 import { constants, inflateRawSync } from "node:zlib";
 import type { ByteLease } from "../net/byte-budget.js";
 
-/** What a message costs besides what it becomes, in bytes: zlib is set up anew for each. */
+/** Cost of a message besides its inflated size, in bytes: zlib is set up anew for each. */
 export const MESSAGE_COST = 4 << 10;
 /** Most bytes that one compressed byte becomes. Source: zlib's technical details. */
 const MOST_RATIO = 1_032;
 
-/** What a peer leaves out behind each message. Source: RFC 7692 §7.2.2. */
+/** Bytes that a peer leaves out at the end of each message. Source: RFC 7692 §7.2.2. */
 const TRAILER = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 const NOTHING = Buffer.alloc(0);
 /** Stands for a message that cannot be inflated: it is not UTF-8, so that the connection is closed with 1007. */
@@ -33,9 +33,9 @@ interface InflaterOptions {
 
 /** Inflates the messages of one connection, one at a time: the library waits for each. */
 export class Inflater {
-  /** What the connection has cost, on the scale of its address. */
+  /** Cost of the connection so far, on the scale of its address. */
   cost = 0;
-  /** What the message that waits will cost at most. */
+  /** Highest possible cost of the message that waits. */
   estimate = 0;
   readonly #options: InflaterOptions;
   #pieces: Buffer[] = [];
@@ -85,7 +85,7 @@ export class Inflater {
     };
   }
 
-  /** What was inflated has been worked on. */
+  /** Gives back what was taken for a message, once it has been handled. */
   settle(): void {
     const { lease } = this.#options;
     lease.give(lease.bytes);

@@ -11,13 +11,13 @@ interface Flow {
   readonly address: string;
   readonly waiting: Set<Inflater>;
   connections: number;
-  /** What it has cost, on the scale of all flows. */
+  /** Cost so far, on the scale of all flows. */
   cost: number;
-  /** What the connection that was served last had cost, on the scale of this flow. */
+  /** Cost of the connection that was served last, on the scale of this flow. */
   now: number;
 }
 
-/** What waits of an address at the beginning of a turn; the next one is the last. */
+/** Messages of an address that wait at the beginning of a turn; the next one is the last. */
 interface Queue {
   readonly flow: Flow;
   readonly inflaters: Inflater[];
@@ -40,7 +40,7 @@ export interface InflationsOptions {
 export class Inflations {
   readonly #options: InflationsOptions;
   readonly #flows = new Map<string, Flow>();
-  /** What the flow that was served last had cost. */
+  /** Cost of the flow that was served last. */
   #now = 0;
   #bytes = 0;
   #scheduled = false;

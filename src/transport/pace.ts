@@ -21,7 +21,7 @@ export class Pace {
     this.#clock = clock;
   }
 
-  /** So many bytes have been sent in answer. */
+  /** Counts bytes that have been sent in answer. */
   answered(bytes: number): void {
     this.#bytes += bytes;
   }

@@ -2,7 +2,7 @@
 const MAX_DEPTH = 30;
 
 /**
- * What keeps a value from being told to everybody, in JSON and as a `google.protobuf.Struct`, to be put after its name;
+ * Reason why a value cannot be passed on in JSON and as a `google.protobuf.Struct`, to be put after its name;
  * undefined for a value that can be.
  */
 export function jsonFault(value: unknown, depth = 0): string | undefined {

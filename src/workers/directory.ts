@@ -108,7 +108,7 @@ export class Directory {
     for (const place of this.placesOf(node)) this.remove(node, place);
   }
 
-  /** What {@link find} holds against each other. */
+  /** Patterns of a vhost, each to be matched with the event before {@link find} is called. */
   *matchesOf(vhost: string, event: string): Generator<Match> {
     for (const { matchers } of this.#vhosts.get(vhost)?.patterns ?? []) yield { list: matchers, name: event };
   }

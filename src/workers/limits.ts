@@ -37,7 +37,7 @@ export const MAX_PATTERNS = 20_000;
 /** And of one vhost: its workers do not take the room of others'. */
 export const MAX_PATTERNS_OF_VHOST = 2_000;
 
-/** What these weigh at most: the longest event is held against all of them in 1.6 million steps, some 20 ms. */
+/** Greatest weight of these patterns: matching the longest event with all of them takes 1.6 million steps, some 20 ms. */
 export const MAX_WEIGHT_OF_VHOST = 6_000;
 
 interface Used {

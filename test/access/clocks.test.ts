@@ -38,7 +38,7 @@ function outcome(result: Promise<unknown>): Promise<string> {
   );
 }
 
-/** What the store has of all holders. Those that hold nothing change nothing by themselves. */
+/** Holders as the store has them. Those that hold nothing change nothing by themselves. */
 async function signsOfLife({ store }: Node): Promise<string> {
   return JSON.stringify(await store.list("holders/"));
 }

@@ -11,7 +11,7 @@ import { startWorker } from "../support/worker.js";
 /** Connects a client, with a token where one is given. Rejects where it is refused, with the reason in the message. */
 export type ConnectSocketIo = (node: TestNode, token?: string) => Promise<SocketIoClient>;
 
-/** What every Socket.IO client can do, whatever its language, its version of the protocol and its transport. */
+/** Behaviour of every Socket.IO client, whatever its language, its version of the protocol and its transport. */
 export function socketIoContract(connectTo: ConnectSocketIo): void {
   test("I1, I3: comes in as nobody, and is elevated when it shows a token", async () => {
     const node = await startNode(CONFIG);

@@ -45,7 +45,7 @@ async function ask(client: TestClient, frame: string): Promise<string> {
   return nextMessage(client);
 }
 
-/** What stands between two parts of a frame that are known. */
+/** The part of a frame between two known parts. */
 function between(frame: string, begin: string, end: string): string {
   expect(frame.slice(0, begin.length)).toBe(begin);
   expect(frame.slice(frame.length - end.length)).toBe(end);
@@ -170,7 +170,7 @@ function isObjectText(text: string): boolean {
   return text.startsWith("{");
 }
 
-/** What WebRocket's frame has of a value: the members of an object, or the member `data`. */
+/** A value in a WebRocket frame: the members of an object, or the member `data`. */
 function webrocketMembers(text: string): string {
   return isObjectText(text) ? text.slice(1, -1).trim() : `"data":${text}`;
 }

@@ -8,7 +8,7 @@ import { temporaryFile } from "../support/temporary-files.js";
 /** The loader of modules needs some hundreds at the start. */
 const MOST = 512;
 
-/** Of each listener, by what it speaks. */
+/** Port of each listener, by the protocol that it speaks. */
 function portsOf({ grpc, http, log }: RunningNode): Readonly<Record<"http" | "grpc" | "roadrunner", number>> {
   const { roadrunner } = log.find(({ msg }) => msg === "ready") as { readonly roadrunner?: readonly string[] };
   const [http1, grpc1, rpc] = [http, `tcp://${grpc}`, roadrunner?.[0] ?? ""].map((url) => Number(new URL(url).port));
@@ -29,7 +29,7 @@ function closed(socket: Socket): Promise<void> {
   });
 }
 
-/** What /metrics says, once there is a descriptor for the answer. */
+/** Text of /metrics, once there is a descriptor for the answer. */
 async function metrics(node: RunningNode): Promise<string> {
   for (;;) {
     try {
@@ -50,7 +50,7 @@ test.each(["http", "grpc", "roadrunner"] as const)(
     const sockets: Socket[] = [];
     for (let number = 0; number < MOST; number += 1) sockets.push(await openConnection(port));
     await Promise.race(sockets.map(closed));
-    // Who is connected is served on.
+    // Connected clients are still served.
     await client.join("topic");
     const record = await node.logged("no file descriptor is free for a connection: raise the limit of open files");
     expect(record).toMatchObject({ level: "error", code: "EMFILE" });

@@ -36,7 +36,7 @@ async function idsAt(node: TestNode): Promise<string[]> {
 
 describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => {
   const options = { version, transports: [transport] };
-  /** Of Engine.IO 3, which is told no id, and refused by another packet. */
+  /** Whether the client speaks Engine.IO 3: it is told no id, and refused by another packet. */
   const isOld = version === "2.3.0";
 
   test("I11: a backend lists them, joins and leaves for them, and disconnects them", async () => {

@@ -10,7 +10,7 @@ const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [ver
 
 describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
   const options = { version, transports: [transport] };
-  /** Of Engine.IO 3. */
+  /** Whether the client speaks Engine.IO 3. */
   const isOld = version === "2.3.0";
 
   socketIoContract((node, token) =>

@@ -16,7 +16,7 @@ interface Ports {
   readonly http: string;
 }
 
-/** What most clients of gRPC take of headers, in bytes. */
+/** Most bytes of headers that common gRPC clients take. */
 const METADATA = 8_192;
 
 /** By RFC 9113 §6.5.2: each header counts 32 bytes beside its name and value. */
@@ -85,7 +85,7 @@ test("R16: INVALID_ARGUMENT names the field in a BadRequest", async () => {
     const detail = { type: "google.rpc.BadRequest", field, description };
     expect(await detailsOf(node, method, request)).toEqual([detail, detail, detail]);
   }
-  // What names no field has none.
+  // An error that names no field has no field violation.
   expect(await detailsOf(node, publish, { messages: [{ topics: ["a"], broker: "x" }] })).toEqual([
     undefined,
     undefined,

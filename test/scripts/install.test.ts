@@ -23,7 +23,7 @@ class Checkout {
     await run("npm", [...args, "--offline", "--no-audit", "--no-fund"], { cwd: this.folder });
   }
 
-  /** What a start says when it makes sure that the packages are there. */
+  /** Output of a start that makes sure that the packages are there. */
   async install(): Promise<string> {
     const { stderr, stdout } = await run("node", ["--input-type=module", "-e", INSTALL], { cwd: this.folder });
     return stdout + stderr;

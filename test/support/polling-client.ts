@@ -22,7 +22,7 @@ export class PollingClient {
     return new PollingClient(`${path}&sid=${sid}`, {}, version);
   }
 
-  /** Of a node, connected to `/`. */
+  /** A client of a node, connected to `/`. */
   static async connect(http: string, auth = "", version: EngineVersion = 4): Promise<PollingClient> {
     const client = await PollingClient.open(http, version);
     if (version === 4) await client.send(`40${auth}`);

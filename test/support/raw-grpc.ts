@@ -5,7 +5,7 @@ import { cleanUp } from "./clean-up.js";
 export interface RawStatus {
   readonly status: number;
   readonly message: string;
-  /** Of the answer's trailers, or of its headers where it has nothing else. */
+  /** Trailers of the answer, or its headers where it has nothing else. */
   readonly headers: IncomingHttpHeaders;
 }
 

@@ -66,7 +66,7 @@ export class StockClient implements SocketIoClient {
     const { promise, reject, resolve } = withResolvers<this>();
     this.socket.once("connect", () => resolve(this));
     this.socket.once("connect_error", reject);
-    // Of Engine.IO 3: the packet that refuses it.
+    // In Engine.IO 3, the packet that refuses the client.
     (this.socket as unknown as NodeJS.EventEmitter).once("error", (data: { readonly message: string }) => {
       reject(Object.assign(new Error(data.message), { data }));
     });

@@ -32,7 +32,7 @@ test("L12: answers a slow head with 408 when its time is over, not later", async
   const first = await Promise.race([
     answered,
     late.then(async () => {
-      // What the listener had written by then has arrived when this answer has.
+      // Everything that the listener had written before has arrived when this answer has.
       witness.send(GET);
       await witness.response();
     }),

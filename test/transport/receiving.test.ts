@@ -61,7 +61,7 @@ describe("refuses what it has no room for, says when to try again, and takes it 
     expect(await refused.text()).toContain("this node is receiving as much as it can");
     expect(await metric(node, REFUSED)).toBe(1);
 
-    // Whoever goes away gives back what it held.
+    // A caller that goes away gives back what it held.
     for (const request of held) request.destroy();
     while ((await metric(node, HELD)) > 0);
     expect((await post(node, sent)).ok).toBe(true);

@@ -54,7 +54,7 @@ export type OnConnectRequest = Message<"carillon.v1.OnConnectRequest"> & {
   cookies: { [key: string]: string };
 
   /**
-   * Of parameters that are given twice, the last one.
+   * Where a parameter is given twice, the last one counts.
    *
    * @generated from field: map<string, string> query = 6;
    */

@@ -6,8 +6,8 @@ import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
 
 /**
- * What of one connection may be unanswered, as of a stream (rule R4); beyond that it is not read. PHP has one request under way on a
- * connection; other clients may send several at once.
+ * Most requests of one connection that may be unanswered, as in a stream (rule R4); beyond that it is not read. PHP has one
+ * request under way on a connection; other clients may send several at once.
  */
 const WINDOW = { requests: 256, bytes: 8 * 1_024 * 1_024 } as const;
 
@@ -101,7 +101,7 @@ export class RoadRunnerConnection {
     this.#progress += 1;
     this.#unanswered.requests += 1;
     this.#unanswered.bytes += bytes;
-    // What waits from here on is bounded where it waits.
+    // From here on, whatever waits is bounded where it waits.
     this.#giveRoom();
     void this.#answer(request).then((frame) => {
       this.#unanswered.requests -= 1;

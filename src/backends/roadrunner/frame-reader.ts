@@ -32,7 +32,7 @@ export class FrameReader {
   readonly #head = Buffer.alloc(HEADER_BYTES + MAX_NAME);
   #headBytes = 0;
   #header: FrameHeader | undefined;
-  /** Of the body that is coming in; undefined where it is thrown away. */
+  /** Chunks of the body that is coming in; undefined where it is thrown away. */
   #chunks: Buffer[] | undefined;
   #bodyBytes = 0;
 

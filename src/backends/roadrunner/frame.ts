@@ -54,7 +54,7 @@ export function codecOf(flags: number): CodecName | undefined {
 }
 
 export interface AnswerFrame {
-  /** Of the request. */
+  /** Flags of the request. */
   readonly flags: number;
   readonly sequence: number;
   readonly method: Uint8Array;

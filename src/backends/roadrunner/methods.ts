@@ -80,7 +80,7 @@ async function publishRequest(body: Uint8Array, context: MethodContext, confirme
 
 async function centrifugePublish(body: Uint8Array, context: MethodContext): Promise<Uint8Array> {
   const request = decoded(() => decodeCentrifugeRequest(body));
-  // Of a field that is not repeated, the last one counts.
+  // The last occurrence of a field that is not repeated counts.
   const channels = request.channels.slice(-1);
   await sendAs({ ...request, channels: channels.length === 0 ? [""] : channels }, "channel", context);
   return encodePublishResult();

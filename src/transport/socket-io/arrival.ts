@@ -20,7 +20,7 @@ export interface Wish {
   /** What it has said with its wish. */
   readonly auth: Readonly<Record<string, unknown>>;
   readonly places: CredentialPlaces;
-  /** What the vhost's backend is told of the request beyond what it always is. */
+  /** Parts of the request that the vhost's backend is told in addition. */
   readonly forward: readonly HookForward[];
 }
 

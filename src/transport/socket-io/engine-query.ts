@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 
-/** What a request of Engine.IO says in its query. */
+/** Query of an Engine.IO request. */
 export interface EngineQuery {
   /** Revision of Engine.IO. */
   readonly protocol: 3 | 4;

@@ -170,7 +170,7 @@ export class SocketIoListener {
     // With Engine.IO 3 they are counted where they are read.
     if (line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
     countBody(request, response, this.#options.openLease(request, undefined), (cause) => {
-      // What the request brought is lost: a client cannot go on behind a gap.
+      // The packets of the request are lost: a client cannot go on behind a gap.
       response.once("finish", () => line.cut());
       this.#refuse(response, cause);
     });

@@ -13,7 +13,7 @@ export function countBody(
 ): void {
   // The library has it read as text, but for bytes of Engine.IO 3.
   request.on("data", (chunk: string | Buffer) => {
-    // What is still read of a request that was answered before its end, as one that is too large.
+    // The rest of a request that was answered before its end, such as one that is too large.
     if (response.headersSent) return;
     try {
       lease.take(Buffer.byteLength(chunk));

@@ -68,7 +68,7 @@ export class RpcClient {
     this.socket.write(bytes);
   }
 
-  /** So many bytes. Rejects when the connection ends first. */
+  /** The next `count` bytes. Rejects when the connection ends first. */
   async take(count: number): Promise<Buffer> {
     while (this.#bytes.length < count) {
       if (this.#ended) throw new Error("the connection has ended");

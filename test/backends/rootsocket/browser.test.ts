@@ -52,7 +52,7 @@ async function clientOf({ base, key }: { readonly base: string; readonly key: st
     webSocket.send(JSON.stringify({ event: "ping" }));
   });
   webSocket.addEventListener("message", ({ data }) => {
-    // What the page has to say to the test.
+    // Output of the page for the test.
     // oxlint-disable-next-line no-console
     console.log(data === '{"event":"pong"}' ? "subscribed" : data);
   });

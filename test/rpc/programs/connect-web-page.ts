@@ -43,7 +43,7 @@ async function watch(baseUrl: string, format: keyof typeof TRANSPORTS): Promise<
 }
 
 function say(text: string): void {
-  // What the page has to say to the test.
+  // Output of the page for the test.
   // oxlint-disable-next-line no-console
   console.log(text);
 }

@@ -55,7 +55,7 @@ function watch(client: GrpcWebClientBase, http: string): void {
 }
 
 function say(text: string): void {
-  // What the page has to say to the test.
+  // Output of the page for the test.
   // oxlint-disable-next-line no-console
   console.log(text);
 }

@@ -185,7 +185,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     const packet = `42["join",{"topics":["a"],"x":"${"x".repeat(60_000)}"}]`;
     const refused = await PollingClient.connect(node.http, "", version);
     expect(await refused.send(packet)).toBe(429);
-    // What it sent is lost: it is not served any more.
+    // Its packets are lost: it is not served any more.
     await expect(refused.poll()).rejects.toThrow("400");
     for (const { socket } of held) socket.destroy();
     await untilNone(node, "carillon_receiving_bytes");
