@@ -65,6 +65,20 @@ const ATTACKS: readonly Attack[] = [
     run: (node, size) => exchange(node, ["[".repeat(1_000_000 * size)]),
   },
   {
+    name: "a frame of 131,000 nested lists",
+    run: (node, size) => {
+      const count = 131_000 * size;
+      return exchange(node, [`${"[".repeat(count)}${"]".repeat(count)}`]);
+    },
+  },
+  {
+    name: "a frame of 1 MiB of 60,000 members with other names each",
+    run: (node, size) => {
+      const members = names(60_000 * size).map((name) => [name, 1]);
+      return exchange(node, [JSON.stringify(Object.fromEntries(members))]);
+    },
+  },
+  {
     name: "a request of 4 MiB of nested JSON",
     run: (node, size) => post(node, `{"messages":${"[".repeat(4_000_000 * size)}`),
   },

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CarillonError, HTTP_STATUS, retryAfterSeconds } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
+import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../util/json-size.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
 /** What the HTTP interfaces of the older systems have in common. */
@@ -50,12 +51,27 @@ export async function readWritten(request: IncomingMessage, reading: BodyReading
 }
 
 function parse(body: Buffer): Written {
+  const text = decodeUtf8(body);
+  if (hasTooManyJsonNodes(text)) throw invalid(`the body cannot be read: ${TOO_MANY_JSON_NODES}`);
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
     return { text, value: JSON.parse(text) };
   } catch (cause) {
-    throw new CarillonError("invalid_argument", "the body is not JSON", { cause });
+    throw invalid(NOT_JSON, cause);
   }
+}
+
+const NOT_JSON = "the body is not JSON";
+
+function decodeUtf8(body: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch (cause) {
+    throw invalid(NOT_JSON, cause);
+  }
+}
+
+function invalid(message: string, cause?: unknown): CarillonError {
+  return new CarillonError("invalid_argument", message, { cause });
 }
 
 /** By events: to leave a loop over the request would cut the connection that the refusal has to be sent on. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../util/json-size.js";
 
 /** JSON helpers of every dialect. JSON.parse takes any depth; JSON.stringify does not. */
 
@@ -15,13 +16,22 @@ export function hasLoneSurrogate(text: string): boolean {
   return LONE_SURROGATE.test(text);
 }
 
-/** The value of JSON text; undefined for what is none. */
+/** The value of JSON text; undefined for text that is not JSON, or has too many objects and lists to be parsed in one turn. */
 export function parseJson(text: string): unknown {
+  if (hasTooManyJsonNodes(text)) return undefined;
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Reason why {@link parseJson} has no value for a text.
+ * @param otherwise - the dialect's words for text that is not JSON
+ */
+export function explainNoJson(text: string, otherwise: string): string {
+  return hasTooManyJsonNodes(text) ? TOO_MANY_JSON_NODES : otherwise;
 }
 
 /** A payload in a dialect whose messages carry JSON values. */
@@ -32,7 +42,7 @@ export interface PayloadValue {
   readonly base64: boolean;
 }
 
-/** JSON text stands for its value, any other text for a string, and what is no text is base64 (rule D3). */
+/** JSON text within the bound stands for its value, any other text for a string, and bytes that are not text are base64 (rule D3). */
 export function payloadValue(payload: Uint8Array): PayloadValue {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (!isUtf8(bytes)) return { text: JSON.stringify(bytes.toString("base64")), base64: true };

@@ -3,11 +3,11 @@ import type { Readable } from "node:stream";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { CarillonError } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
+import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../util/json-size.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { decode, decodeJson } from "./decode.js";
 import { base64Length, decodeBase64 } from "./grpc-web-text.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "./inflate.js";
-import { checkJsonSize } from "./json-size.js";
 import type { RpcForm } from "./rpc-form.js";
 import type { JsonExtension } from "./services.js";
 
@@ -72,8 +72,8 @@ interface OpenedMessage extends Pick<ConnectBody, "complete"> {
 
 function openJson(sent: Uint8Array, type: DescMessage, extension: JsonExtension | undefined): OpenedMessage {
   if (!isUtf8(sent)) throw malformed("it is not UTF-8");
-  checkJsonSize(sent);
   const text = Buffer.from(sent).toString();
+  if (hasTooManyJsonNodes(text)) throw malformed(TOO_MANY_JSON_NODES);
   const extended = extension?.extract(text);
   const message = decodeJson(type, extended?.body ?? text, (reason) => extension?.explain(reason) ?? reason);
   return { bytes: NO_MEMBERS, complete: () => extended?.complete(message) ?? message };

@@ -6,6 +6,7 @@ import { isObject, parseJson } from "../../dialects/json.js";
 import { isChannelName } from "../../dialects/webrocket/channel.js";
 import type { WebrocketCode } from "../../dialects/webrocket/errors.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
+import { hasTooManyJsonNodes } from "../../util/json-size.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../vhosts/vhost-admin.js";
 import type { Packet } from "./packet.js";
@@ -52,7 +53,7 @@ async function broadcast(
   { onPublished, publisher }: RequestServices,
 ): Promise<Answer> {
   // Events with a colon are Carillon's own.
-  if (channel === "" || event === "" || event.startsWith(":")) return 400;
+  if (channel === "" || event === "" || event.startsWith(":") || hasTooManyJsonNodes(data)) return 400;
   if (!vhost.channels.has(channel)) return 454;
   const payload = Buffer.from(isObject(parseJson(data)) ? data : "{}");
   const begin = performance.now();

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { valueText } from "../../util/raw-json.js";
-import { type Fields, isObject, parseJson, payloadOf } from "../json.js";
+import { explainNoJson, type Fields, isObject, parseJson, payloadOf } from "../json.js";
 import { isChannelName } from "./channel.js";
 
 export interface Request {
@@ -26,7 +26,7 @@ export interface Publication {
 /** Reads one frame of a client. An object without a member of a wrong kind is a request. */
 export function decode(text: string): Decoded {
   const frame = parseJson(text);
-  if (!isObject(frame)) return { ok: false, id: undefined, why: "not a JSON object" };
+  if (!isObject(frame)) return { ok: false, id: undefined, why: explainNoJson(text, "not a JSON object") };
   const { params } = frame;
   const id = frame["id"] ?? 0;
   const method = frame["method"] ?? "";

@@ -2,7 +2,7 @@ import type { Command, Outcome } from "../../commands/command.js";
 import { CarillonError } from "../../errors.js";
 import { valueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
-import { type Fields, hasLoneSurrogate, isObject } from "../json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
 
 /** A frame's members, and the JSON texts of those whose text says more than their value. */
@@ -65,12 +65,8 @@ const UNKNOWN = `unknown command; known: ${[...COMMANDS.keys()].join(", ")}`;
  * with an unknown command counts as a command and is answered with an error. Any other frame is malformed.
  */
 export function decode(text: string): Received {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(text);
-  } catch {
-    return malformed("the frame is not JSON");
-  }
+  const fields = parseJson(text);
+  if (fields === undefined) return malformed(explainNoJson(text, "the frame is not JSON"));
   if (!isObject(fields)) return malformed("the frame is not a JSON object");
   const command = fields["command"] ?? undefined;
   if (command === undefined) return malformed("the frame has no command");

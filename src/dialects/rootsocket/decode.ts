@@ -1,6 +1,6 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import type { Received, Texts } from "../dialect.js";
-import { type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
 import { channelFault } from "./channel-name.js";
 import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
 
@@ -26,7 +26,7 @@ export function decode(text: string): Received {
     return refused(invalidText(`it is larger than ${EVENT_BYTES} bytes`));
   }
   const frame = parseJson(text);
-  if (frame === undefined) return malformed("it is not JSON");
+  if (frame === undefined) return malformed(explainNoJson(text, "it is not JSON"));
   if (!isObject(frame)) return malformed("it is not a JSON object");
   const { data, event } = frame;
   if (typeof event !== "string") return malformed(`event ${event === undefined ? "is missing" : "is not a string"}`);

@@ -1,5 +1,5 @@
 import { membersText, secondElement, valueText } from "../../util/raw-json.js";
-import { type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
 import { invalid } from "./words.js";
 
 /** An event of a client. */
@@ -32,7 +32,7 @@ const INTEGER = /^-?\d+$/;
  */
 export function readEvent(text: string, attachments: readonly Uint8Array[]): Asked | string {
   const value = parseJson(text);
-  if (!Array.isArray(value)) return "the packet is not a JSON list";
+  if (!Array.isArray(value)) return explainNoJson(text, "the packet is not a JSON list");
   const [event, argument] = value as readonly unknown[];
   if (typeof event !== "string") return "the event has no name";
   const asked = { event, argument, text: secondElement(text) ?? "", attachments };

@@ -43,6 +43,7 @@ test.each([
   ["an empty channel", ["BC", "", "e", "{}"], 400],
   ["no data", ["BC", "foo", "e"], 400],
   ["an empty event", ["BC", "foo", "", "{}"], 400],
+  ["data of too many objects and lists (D10)", ["BC", "foo", "e", `{"a":[${"{},".repeat(131_072)}0]}`], 400],
   ["an event of Carillon's own", ["BC", "foo", ":e", "{}"], 400],
   ["an event that is none", ["BC", "foo", " e", "{}"], 400],
   ["a channel that is not open", ["BC", "bar", "e", "{}"], 454],
