@@ -11,6 +11,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/refl
 import { CarillonError, GRPC_STATUS } from "../errors.js";
 import { READ_OPTIONS, undecodable } from "./decode.js";
 import { DescriptorIndex } from "./descriptor-index.js";
+import { errorDetailsFile } from "./error-details-file.js";
 import { untilWritable, unused } from "./grpc-methods.js";
 
 type Answer = MessageInitShape<typeof ServerReflectionResponseSchema>;
@@ -25,7 +26,7 @@ type Stream = ServerDuplexStream<Decoded, Answer>;
 export function addReflection(server: Pick<Server, "addService">, services: readonly DescService[]): void {
   const versions = [ServerReflection, ServerReflectionV1Alpha];
   const all = [...services, Health, ...versions];
-  const index = new DescriptorIndex(all.map(({ file }) => file));
+  const index = new DescriptorIndex([...all.map(({ file }) => file), errorDetailsFile()]);
   const names = all.map(({ typeName }) => ({ name: typeName }));
   const answer = (request: ServerReflectionRequest): Answer => ({
     validHost: request.host,

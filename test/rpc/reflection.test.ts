@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { create, createFileRegistry, fromBinary, toJson } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import {
   type ClientDuplexStream,
@@ -10,6 +10,9 @@ import {
   type ServiceClientConstructor,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { CallRequestSchema } from "../../gen/carillon/v1/call_pb.js";
+import { CarillonError } from "../../src/errors.js";
+import { type ErrorDetail, errorDetails } from "../../src/rpc/error-details.js";
 import { cleanUp } from "../support/clean-up.js";
 import { grpcurl, ifGrpcurl } from "../support/grpcurl.js";
 import { startNode, type TestNode } from "../support/node.js";
@@ -101,6 +104,8 @@ describe.each(["v1", "v1alpha"] as const)("reflection %s", (version) => {
       "grpc.health.v1.HealthCheckResponse.NOT_SERVING",
       "carillon.v1.CallService",
       "google.protobuf.Timestamp.seconds",
+      "google.rpc.BadRequest.FieldViolation.field",
+      "google.rpc.RetryInfo",
     ]) {
       const [first] = filesIn(await ask(call, { fileContainingSymbol: symbol }));
       expect([symbol, symbol.startsWith(`${first?.package}.`)]).toEqual([symbol, true]);
@@ -152,6 +157,39 @@ ifGrpcurl("with grpcurl", () => {
     expect(JSON.parse(await grpcurl(node.grpc, "grpc.health.v1.Health/Check"))).toEqual({ status: "SERVING" });
     const listed = await grpcurl(node.grpc, "carillon.v1.ControlService/ListConnections");
     expect(JSON.parse(listed)).toEqual({});
+  });
+
+  test("R16: shows the field and the delay of an error", async () => {
+    const node = await startNode();
+    const publish = grpcurl(
+      "-d",
+      '{"messages":[{"topics":["#"]}]}',
+      node.grpc,
+      "websockets.v1.BroadcastService/Publish",
+    );
+    await expect(publish).rejects.toThrow('"field": "messages[0].topics[0]"');
+    const call = grpcurl("-d", '{"event":"nobody"}', node.grpc, "carillon.v1.CallService/Call");
+    await expect(call).rejects.toThrow('"retryDelay": "1s"');
+  });
+});
+
+test("R8, R16: the details of errors are described as they are encoded", async () => {
+  const node = await startNode();
+  const registry = registryOf(
+    filesIn(await ask(reflect(node, "v1"), { fileContainingSymbol: "google.rpc.BadRequest" })),
+  );
+  const decode = (name: string, { type, value }: ErrorDetail) => {
+    const message = registry.getMessage(name);
+    if (message === undefined) throw new Error(`${name} is not described`);
+    expect(type).toBe(name);
+    return toJson(message, fromBinary(message, value));
+  };
+  const [retry] = errorDetails(new CarillonError("unavailable", "away", { retryDelay: 1_500 }), undefined);
+  const [bad] = errorDetails(new CarillonError("invalid_argument", "event is bad"), CallRequestSchema);
+  if (retry === undefined || bad === undefined) throw new Error("there are no details");
+  expect(decode("google.rpc.RetryInfo", retry)).toEqual({ retryDelay: "1.500s" });
+  expect(decode("google.rpc.BadRequest", bad)).toEqual({
+    fieldViolations: [{ field: "event", description: "is bad" }],
   });
 });
 
