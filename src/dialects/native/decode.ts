@@ -96,7 +96,7 @@ function read(name: string, build: Build, frame: Frame): Received {
 /** Looks into the text only where the value alone cannot say how it was written. */
 function frameOf(fields: Fields, text: string): Frame {
   const { id, payload } = fields;
-  const isWritten = typeof payload === "object" && payload !== null;
+  const isWritten = typeof payload !== "string" && (payload ?? undefined) !== undefined;
   if (typeof id !== "number" && !isWritten && !text.includes("\\")) {
     return { fields, id: typeof id === "string" ? JSON.stringify(id) : undefined, payload: undefined };
   }
@@ -146,11 +146,10 @@ function topicsOf(fields: Fields): readonly string[] {
   return value;
 }
 
-/** A string as its UTF-8, an object or a list as the JSON text that was sent. */
+/** A string as its UTF-8, any other value as the JSON text that was sent. */
 function payloadOf(fields: Fields, written: string | undefined): Uint8Array {
   if (written !== undefined) return Buffer.from(written);
-  const value = fields["payload"] ?? "";
-  if (typeof value !== "string") throw invalid("payload: neither a string, an object nor a list");
+  const value = textOf(fields, "payload");
   if (hasLoneSurrogate(value)) throw invalid("payload: not valid Unicode");
   return Buffer.from(value);
 }
