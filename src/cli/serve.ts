@@ -87,7 +87,7 @@ function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): vo
 function linesToTry({ addresses, asksForKeys }: Server, config: Config): string {
   if (addresses === undefined) return "";
   const { grpc, http } = addresses;
-  const body = `{"messages":[{"topics":["hello"],"payload":"${Buffer.from("Hello, world").toString("base64")}"}]}`;
+  const body = '{"messages":[{"topics":["hello"],"text":"Hello, world"}]}';
   const key = asksForKeys ? ` -H "authorization: Bearer $CARILLON_KEY"` : "";
   const program = relative(process.cwd(), process.argv[1] ?? "");
   const page = `open ${http}/ in a browser: it listens to the topic "hello"`;

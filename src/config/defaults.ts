@@ -1,7 +1,7 @@
 /** Every setting with its default and meaning, as a file that can be started from. A test holds it against the schema. */
 export const DEFAULTS_YAML = `# Carillon's configuration: every key with its default. All of them may be left out.
-# Those outside of brokers, vhosts and store can also be set by the environment: limits.outbox is CARILLON_LIMITS_OUTBOX;
-# lists are separated by commas.
+# Those outside of brokers, vhosts, store and roadrunner can also be set by the environment: limits.outbox is
+# CARILLON_LIMITS_OUTBOX; lists are separated by commas.
 
 # Where to listen, HOST:PORT. Port 0: any free one, told in the log's "ready" record.
 # http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the page to try it in.

@@ -68,7 +68,7 @@ export function answerNeedsHttp2(response: ServerResponse): void {
 
 /** @param allow - the HTTP methods that a method of RPC is called by */
 export function answerWrongHttpMethod(request: IncomingMessage, response: ServerResponse, allow: string): void {
-  const message = `${request.method} is not allowed here: ${allow}; GET is for methods without side effects`;
+  const message = `${request.method} is not allowed here; allowed: ${allow}; GET is for methods without side effects`;
   answerPlain(response, new CarillonError("unimplemented", message), 405, { allow });
 }
 
@@ -80,8 +80,8 @@ export function answerWrongMediaType(
 ): void {
   const given = headers["content-type"];
   const what =
-    given === undefined ? "content-type is missing" : `content-type ${JSON.stringify(given)} is not served here`;
-  const message = `${what}: ${accepted.join(", ")}; JSON is UTF-8. gRPC has a port of its own`;
+    given === undefined ? "content-type is missing" : `content-type ${JSON.stringify(given)} is not supported`;
+  const message = `${what}; supported: ${accepted.join(", ")}. JSON is UTF-8. gRPC has a port of its own`;
   answerPlain(response, new CarillonError("unimplemented", message), 415, { "accept-post": accepted.join(", ") });
 }
 

@@ -15,5 +15,10 @@ export function readOnly(handler: Handler): Handler {
 /** @param allow - the methods that the path has */
 export function refuseMethod(method: string | undefined, response: Parameters<Handler>[1], allow: string): void {
   response.setHeader("allow", allow);
-  refuseRequest(response, "unimplemented", `${method ?? ""} is not allowed here: ${allow}`, METHOD_NOT_ALLOWED);
+  refuseRequest(
+    response,
+    "unimplemented",
+    `${method ?? ""} is not allowed here; allowed: ${allow}`,
+    METHOD_NOT_ALLOWED,
+  );
 }

@@ -287,7 +287,7 @@ describe("carillon serve", () => {
     cleanUp(() => node.stop("SIGKILL"));
     const [, command = ""] = await node.says(/^ {2}3\. (.*)$/);
     expect(node.printed).toContain("Try it, with a key in the environment as CARILLON_KEY:\n");
-    expect(node.printed).toMatch(/^ {2}2\. curl .* -H "authorization: Bearer \$CARILLON_KEY" /m);
+    expect(node.printed).toMatch(/^ {2}2\. curl .* -H "authorization: Bearer \$CARILLON_KEY" .*"text":"Hello, world"/m);
     const [, http] = await node.says(/"http":"http:\/\/([^"]+)"/);
     const client = await connect(`ws://${http}/ws`);
     await client.join("hello");

@@ -96,7 +96,7 @@ test.each([
   expect(await response.json()).toEqual({
     code: "unimplemented",
     message:
-      `content-type ${JSON.stringify(contentType)} is not served here: ${accepted.join(", ")}; ` +
+      `content-type ${JSON.stringify(contentType)} is not supported; supported: ${accepted.join(", ")}. ` +
       "JSON is UTF-8. gRPC has a port of its own",
   });
 });
@@ -106,7 +106,7 @@ test("R13: names a missing media type", async () => {
   const response = await fetch(node.http + PUBLISH, { method: "POST", body: new Uint8Array(2) });
   expect(response.status).toBe(415);
   expect(await response.json()).toMatchObject({
-    message: expect.stringMatching(/^content-type is missing: /) as string,
+    message: expect.stringMatching(/^content-type is missing; supported: /) as string,
   });
 });
 
@@ -121,7 +121,7 @@ test.each([
   const node = await startNode();
   const response = await fetch(node.http + path, { method });
   expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
-  const message = `${method} is not allowed here: ${allow}; GET is for methods without side effects`;
+  const message = `${method} is not allowed here; allowed: ${allow}; GET is for methods without side effects`;
   expect(await response.json()).toEqual({ code: "unimplemented", message });
 });
 

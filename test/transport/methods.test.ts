@@ -9,7 +9,7 @@ test.each(READ_ONLY)("L8: %s answers GET and HEAD, and refuses other methods", a
   for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
     const response = await fetch(node.http + path, { method });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
-    const message = `${method} is not allowed here: GET, HEAD`;
+    const message = `${method} is not allowed here; allowed: GET, HEAD`;
     expect(await response.json()).toEqual({ code: "unimplemented", message });
   }
 });
