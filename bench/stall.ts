@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { WebSocket } from "ws";
+import { RequestSchema } from "../gen/websockets/v1/websockets_pb.js";
 import { type Node, startNode } from "./support/carillon.js";
+import { GrpcLoad, PUBLISH_PATH } from "./support/grpc.js";
 import { withWorker } from "./support/idle-worker.js";
 import { hmacIssuer, tokensOf } from "./support/issuer.js";
 import type { LoopDelay } from "./support/loop-watch.js";
@@ -87,6 +90,35 @@ const ATTACKS: readonly Attack[] = [
     run: (node, size) => {
       const topics = names(1_000);
       return post(node, JSON.stringify({ messages: Array.from({ length: 250 * size }, () => ({ topics })) }));
+    },
+  },
+  {
+    name: "a request of 65 messages on 1,000 topics each, the most that is taken",
+    run: (node, size) => {
+      const topics = names(1_000);
+      return post(node, JSON.stringify({ messages: Array.from({ length: 65 * size }, () => ({ topics })) }));
+    },
+  },
+  {
+    name: "a request of 10,000 messages in JSON",
+    run: (node, size) => {
+      const messages = Array.from({ length: 10_000 * size }, () => ({ topics: ["t"] }));
+      return post(node, JSON.stringify({ messages }));
+    },
+  },
+  {
+    name: "a request of 10,000 messages in protobuf over gRPC",
+    run: async ({ grpc }, size) => {
+      const messages = Array.from({ length: 10_000 * size }, () => ({ topics: ["t"] }));
+      const requests = [Buffer.from(toBinary(RequestSchema, create(RequestSchema, { messages })))];
+      const load = new GrpcLoad(grpc);
+      await load.unary(
+        PUBLISH_PATH,
+        () => requests.pop(),
+        1,
+        () => {},
+      );
+      load.close();
     },
   },
   {

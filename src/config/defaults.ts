@@ -203,7 +203,7 @@ limits:
   payload: 1MiB
   # Largest RPC request.
   request: 4MiB
-  # Most that one request may become: payloads, and 256 bytes for each, times their topics.
+  # Most that one request may become: payloads, and 1 KiB for each, times their topics.
   expanded_request: 64MiB
   # What all ports together may have received, and inflated, of requests and frames that are not complete yet; beyond it
   # they are refused. One key, or one address, gets half of it at most. At least 4 times request and frame.
