@@ -239,6 +239,12 @@ function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolea
   );
 }
 
+/** @throws CarillonError invalid_argument: a key cannot have these topics */
+export function checkPatterns(topics: readonly string[]): void {
+  const fault = weightFault(new PatternSet(topics).matchers.weight);
+  if (fault !== undefined) throw new CarillonError("invalid_argument", fault);
+}
+
 function actionsOf(actions: Scope["actions"]): ReadonlySet<BackendAction> {
   return new Set(actions.includes("*") ? BACKEND_ACTIONS : (actions as readonly BackendAction[]));
 }

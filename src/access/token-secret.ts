@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { CarillonError } from "../errors.js";
-import type { Store } from "../store/store.js";
+import type { Entry, Store } from "../store/store.js";
 import { readSecret } from "./jwt-key.js";
 import { secretKey } from "./token-records.js";
+
+/** As many as HS512's hash has. Source: RFC 7518 §3.2. */
+const SECRET_BYTES = 64;
 
 /** What Carillon signs a vhost's tokens with. */
 export class TokenSecret {
@@ -36,8 +39,8 @@ export class TokenSecret {
 
 async function findOrMake(store: Store, key: string): Promise<Uint8Array> {
   const before = await store.get(key);
-  if (before !== undefined) return Buffer.from(before.value, "base64url");
-  const made = randomBytes(64);
+  if (before !== undefined) return readKept(before);
+  const made = randomBytes(SECRET_BYTES);
   try {
     await store.create(key, made.toString("base64url"));
     return made;
@@ -46,5 +49,12 @@ async function findOrMake(store: Store, key: string): Promise<Uint8Array> {
   }
   const entry = await store.get(key);
   if (entry === undefined) throw new CarillonError("unavailable", "the vhost's token secret is not known: try again");
-  return Buffer.from(entry.value, "base64url");
+  return readKept(entry);
+}
+
+/** @throws CarillonError internal: with fewer bytes, which are damage, tokens could be made up */
+function readKept({ key, value }: Entry): Uint8Array {
+  const secret = Buffer.from(value, "base64url");
+  if (secret.length >= SECRET_BYTES) return secret;
+  throw new CarillonError("internal", `store entry ${key} is damaged: expected ${SECRET_BYTES} bytes of base64url`);
 }

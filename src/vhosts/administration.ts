@@ -17,7 +17,7 @@ import {
   KEYS,
   type KeyRecord,
   keyKey,
-  parse,
+  parseVhostRecord,
   prefixOf,
   USES,
   useKey,
@@ -81,7 +81,7 @@ export class Administration implements VhostAdmin {
     this.#check(path, settings);
     const entry = await store.get(vhostKey(path));
     if (entry === undefined) throw absent(path);
-    const { id } = parse(entry.key, entry.value) as VhostRecord;
+    const { id } = parseVhostRecord(entry.key, entry.value);
     const value = valueOf({ id, path, settings });
     await this.#rememberKeys(path);
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
@@ -93,7 +93,7 @@ export class Administration implements VhostAdmin {
     this.#requireChangeable(path);
     const entry = await store.get(vhostKey(path));
     if (entry === undefined) throw absent(path);
-    const record = parse(entry.key, entry.value) as VhostRecord;
+    const record = parseVhostRecord(entry.key, entry.value);
     const token = createAccessToken();
     const value = valueOf({ ...record, settings: { ...record.settings, webrocket: { access_token: token } } });
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
@@ -162,6 +162,8 @@ export class Administration implements VhostAdmin {
     const key = keyKey(path, record.id);
     const value = JSON.stringify(record);
     await vhosts.change({ key, value }, () => store.create(key, value));
+    // A damaged or missing record must not open the node at its next start. What fails is made up for when a key goes.
+    await this.#rememberKeys(path).catch(() => undefined);
     return { key: described(record, undefined), secret };
   }
 

@@ -1,5 +1,8 @@
 import type { BackendAction } from "../access/actions.js";
+import { isObject } from "../access/json.js";
+import { checkPatterns } from "../access/keys.js";
 import type { JsonObject } from "../access/principal.js";
+import { vhostPath } from "../config/vhost.js";
 import { CarillonError } from "../errors.js";
 
 /** How what is made at run time is kept in the store. Names are base64url there: a key's characters are few. */
@@ -63,13 +66,49 @@ export function decoded(text: string): string {
   return Buffer.from(text, "base64url").toString("utf8");
 }
 
-/** @throws CarillonError internal: an entry that this version cannot read */
-export function parse(key: string, value: string): unknown {
+/** @throws CarillonError internal: the entry is damaged, or this version cannot read it */
+export function parseVhostRecord(key: string, value: string): VhostRecord {
+  const record = parseObject(key, value);
+  const { id, path, settings } = record;
+  const isRecord = typeof id === "string" && path === placeOf(key).path && isObject(settings);
+  if (!isRecord || !vhostPath.safeParse(path).success) throw unreadable(key);
+  return record as unknown as VhostRecord;
+}
+
+/** @throws CarillonError internal: the entry is damaged, or this version cannot read it */
+export function parseKeyRecord(key: string, value: string): KeyRecord {
+  const record = parseObject(key, value);
+  const { actions, created, hash, id, name, topics } = record;
+  const isRecord =
+    id === placeOf(key).name && typeof name === "string" && typeof created === "number" && isTexts(actions);
+  if (!isRecord || !isTexts(topics) || typeof hash !== "string" || !HASH.test(hash)) throw unreadable(key);
   try {
-    return JSON.parse(value);
+    checkPatterns(topics);
   } catch (cause) {
-    throw new CarillonError("internal", `the store's entry ${key} cannot be read`, { cause });
+    throw unreadable(key, CarillonError.from(cause).message);
   }
+  return record as unknown as KeyRecord;
+}
+
+/** @param fault - what is wrong with it */
+export function unreadable(key: string, fault?: string): CarillonError {
+  return new CarillonError("internal", `store entry ${key} cannot be read${fault === undefined ? "" : `: ${fault}`}`);
+}
+
+const HASH = /^[0-9a-f]{64}$/;
+
+function parseObject(key: string, value: string): JsonObject {
+  try {
+    const parsed: unknown = JSON.parse(value);
+    if (isObject(parsed)) return parsed as JsonObject;
+  } catch {
+    // No JSON.
+  }
+  throw unreadable(key);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
 export function encoded(text: string): string {

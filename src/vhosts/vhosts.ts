@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Scopes } from "../access/keys.js";
 import type { JsonObject } from "../access/principal.js";
 import type { AccessSettings } from "../access/settings.js";
+import { describeIssues } from "../config/issues.js";
 import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import type { TopicRules } from "../core/topic-rules.js";
@@ -14,8 +15,10 @@ import {
   GUARDED,
   KEYS,
   type KeyRecord,
-  parse,
+  parseKeyRecord,
+  parseVhostRecord,
   placeOf,
+  unreadable,
   VHOSTS,
   type VhostRecord,
 } from "./records.js";
@@ -157,14 +160,16 @@ export class Vhosts {
       this.#delete(path);
       return;
     }
-    const record = parse(key, value) as VhostRecord;
+    const record = parseVhostRecord(key, value);
+    const { settings: given } = record;
+    const parsed = vhostSchema.safeParse(given);
+    if (!parsed.success) throw unreadable(key, describeIssues(parsed.error, ["vhosts", path]));
     // Deleted and made again while nothing was heard: another vhost of the same path.
     if (before !== undefined && before.id !== record.id) this.#delete(path);
     const known = this.#vhosts.get(path);
     if (known !== undefined && isDeepStrictEqual(before, record)) return;
     const { events, makeParts } = this.#options;
-    const given = record.settings;
-    const settings = vhostSchema.parse(given);
+    const settings = parsed.data;
     // What is known of an issuer's keys, and asked of a backend, is not lost for a change that does not concern it.
     const same = known !== undefined && isDeepStrictEqual(partsOf(known.settings), partsOf(settings));
     const definition = { settings, given, parts: same ? known.parts : makeParts(path, settings) };
@@ -197,10 +202,11 @@ export class Vhosts {
 
   readonly #takeKey = ({ key, value }: Change): void => {
     const { name: id, path } = placeOf(key);
+    const record = value === undefined ? undefined : parseKeyRecord(key, value);
     const keys = this.#keys.get(path) ?? new Map<string, KeyRecord>();
     this.#keys.set(path, keys);
-    if (value === undefined) keys.delete(id);
-    else keys.set(id, parse(key, value) as KeyRecord);
+    if (record === undefined) keys.delete(id);
+    else keys.set(id, record);
     if (keys.size === 0) this.#keys.delete(path);
     // Until everything has been read nobody is let in by any of them: they are shown together then.
     if (this.#loaded && this.#vhosts.has(path)) this.#showKeys(path);

@@ -231,9 +231,9 @@ test("expired entries and marks of deletions leave the bucket after a while, als
   await store.create("t/left", "3");
 });
 
-test("what others put into the bucket by hand is no entry and no fault", async () => {
+test("what others put into the bucket by hand is no entry", async () => {
   const server = await startJetStream();
-  const { store } = await startNatsStore(server.url);
+  const { errors, store } = await startNatsStore(server.url);
   const told = await watch(store, "");
   const connection = await connectNats(server);
   const bucket = await connection.jetstream().views.kv("carillon");
@@ -241,7 +241,11 @@ test("what others put into the bucket by hand is no entry and no fault", async (
   await bucket.put("by.hand", "expires=never\nvalue");
   await bucket.put("good.one", "\nvalue");
   expect(await told.next()).toEqual({ key: "good/one", value: "value" });
-  expect(await store.get("by-hand")).toBeUndefined();
+  await expect(store.get("by-hand")).rejects.toMatchObject({ code: "internal" });
+  expect([await errors.next(), await errors.next()]).toEqual([
+    "store entry by-hand is damaged: it cannot be read",
+    "store entry by/hand is damaged: it cannot be read",
+  ]);
   expect((await store.list("")).map(({ key }) => key)).toEqual(["good/one"]);
   await bucket.delete("good.one");
   expect(await told.next()).toEqual({ key: "good/one", value: undefined });

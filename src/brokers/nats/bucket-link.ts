@@ -9,6 +9,8 @@ import type { NatsOptions } from "./options.js";
 
 /** Time between two attempts to open the bucket while there is a connection, in milliseconds. */
 const RETRY_WAIT = 1_000;
+/** Time between two looks whether the bucket is still there, in milliseconds. */
+const CHECK_INTERVAL = 5_000;
 
 export interface BucketLinkOptions {
   readonly bucket: BucketOptions;
@@ -27,7 +29,10 @@ export class BucketLink {
   /** The first attempt on the connection of the moment. */
   #opening: Promise<void> = Promise.resolve();
   #lost = withResolvers<never>();
+  /** Whether it may be made: never again once it was there, as everything would be taken for deleted. */
+  #mayMake = true;
   #lastComplaint = "";
+  #cancelCheck: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
 
   constructor(options: BucketLinkOptions) {
@@ -70,6 +75,7 @@ export class BucketLink {
 
   async stop(): Promise<void> {
     this.#cancelRetry?.();
+    this.#cancelCheck?.();
     this.#lose(`${this.#name}: the store has stopped`);
     await this.#link.stop(0, () => Promise.resolve());
   }
@@ -90,10 +96,32 @@ export class BucketLink {
       return await Promise.race([run(bucket), this.#lost.promise, late.promise]);
     } catch (cause) {
       if (cause instanceof CarillonError) throw cause;
+      // The reason may be that it is not there any more.
+      void this.#check(bucket);
       throw new CarillonError("unavailable", `${this.#name}: ${reasonOf(cause)}`, { cause });
     } finally {
       cancel();
     }
+  }
+
+  /** Looks whether the bucket is still there, and gives it up if it is not, until it is back. Never rejects. */
+  async #check(bucket: Bucket): Promise<void> {
+    // Where the server does not answer, the connection tells.
+    const fault = await bucket.fault().catch(ignore);
+    const { connection } = this.#link;
+    if (fault === undefined || connection === undefined || this.#bucket !== bucket) return;
+    this.#lose(`${this.#name}: ${fault}`);
+    this.#options.events.onDown(`${this.#name}: ${fault}`);
+    this.#open(connection).catch(ignore);
+  }
+
+  #checkLater(bucket: Bucket): void {
+    this.#cancelCheck?.();
+    this.#cancelCheck = this.#options.clock.after(CHECK_INTERVAL, () => {
+      void this.#check(bucket).then(() => {
+        if (this.#bucket === bucket) this.#checkLater(bucket);
+      });
+    });
   }
 
   /** @throws CarillonError failed_precondition: it will never succeed */
@@ -101,7 +129,7 @@ export class BucketLink {
     this.#cancelRetry?.();
     const lost = this.#lost;
     try {
-      const bucket = await Promise.race([Bucket.open(connection, this.#options.bucket), lost.promise]);
+      const bucket = await Promise.race([Bucket.open(connection, this.#options.bucket, this.#mayMake), lost.promise]);
       if (lost !== this.#lost) return;
       this.#bucket = bucket;
     } catch (cause) {
@@ -113,7 +141,9 @@ export class BucketLink {
       if (cause instanceof CarillonError) throw cause;
       return;
     }
+    this.#mayMake = false;
     this.#lastComplaint = "";
+    this.#checkLater(this.#bucket);
     // The link is up by now: its ping went out with the first of several requests.
     this.#options.onOpened(this.#bucket);
     this.#options.events.onUp(connection.getServer());

@@ -28,13 +28,18 @@ export function bucketValue(value: string, expires: number | undefined): string 
   return `${expires === undefined ? "" : `expires=${expires}`}\n${value}`;
 }
 
-/** Undefined for the mark of a deletion, and for what Carillon has not written. */
-export function storedEntry(entry: KvEntry): StoredEntry | undefined {
+/** A value without a first line as above: damage, or put there by another program. */
+export const UNREADABLE = Symbol("unreadable");
+
+/** What a bucket has for a key; undefined for the mark of a deletion. */
+export type Found = StoredEntry | typeof UNREADABLE | undefined;
+
+export function storedEntry(entry: KvEntry): Found {
   if (entry.operation !== "PUT") return undefined;
   const text = entry.string();
   const firstLineEnd = text.indexOf("\n");
   const head = /^(?:expires=(?<expires>\d{1,16}))?$/.exec(text.slice(0, Math.max(firstLineEnd, 0)));
-  if (firstLineEnd === -1 || head === null) return undefined;
+  if (firstLineEnd === -1 || head === null) return UNREADABLE;
   const expires = head.groups?.["expires"];
   return {
     key: keyOf(entry),
@@ -44,7 +49,13 @@ export function storedEntry(entry: KvEntry): StoredEntry | undefined {
   };
 }
 
-/** Deleted or expired. */
-export function isGone(entry: StoredEntry | undefined, now: number): entry is undefined {
-  return entry === undefined || (entry.expires !== undefined && entry.expires <= now);
+/** Undefined where it has expired, too. */
+export function unlessExpired(found: Found, now: number): Found {
+  if (found === undefined || found === UNREADABLE) return found;
+  return found.expires !== undefined && found.expires <= now ? undefined : found;
+}
+
+/** Says that an entry is damaged. Keys are no secrets; values may be. */
+export function unreadableText(key: string): string {
+  return `store entry ${key} is damaged: it cannot be read`;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/ports.js";
 import type { Bucket } from "./bucket.js";
+import { UNREADABLE } from "./key-value-entry.js";
 
 /** Time between two looks at what is due, in milliseconds. */
 const LOOK_INTERVAL = 30_000;
@@ -65,7 +66,8 @@ export class Sweep {
     if (now >= this.#nextReading) {
       this.#nextReading = now + READ_INTERVAL;
       for (const [key, entry] of await bucket.read(">")) {
-        if (this.#due.has(key)) continue;
+        // A damaged entry is left for whoever has to mend it.
+        if (this.#due.has(key) || entry === UNREADABLE) continue;
         if (entry === undefined) this.noteDeleted(key);
         else if (entry.expires !== undefined) this.#due.set(key, entry.expires + FOREIGN_KEPT);
       }

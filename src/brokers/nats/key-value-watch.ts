@@ -1,15 +1,18 @@
-import type { KV, KvEntry } from "nats";
+import type { KvEntry } from "nats";
 import type { Clock } from "../../core/ports.js";
 import { Expiries } from "../../store/expiries.js";
 import type { Change } from "../../store/store.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { bucketFilter, isGone, keyOf, storedEntry } from "./key-value-entry.js";
+import type { Bucket } from "./bucket.js";
+import { bucketFilter, keyOf, storedEntry, UNREADABLE, unlessExpired, unreadableText } from "./key-value-entry.js";
 import { follow } from "./key-value-follow.js";
 
 export interface BucketWatchOptions {
   readonly prefix: string;
   readonly clock: Clock;
   readonly onChange: (change: Change) => void;
+  /** Told of entries that cannot be read; what was told of them before still holds. */
+  readonly onError: (message: string) => void;
   /** NATS does not tell any more: attach again. */
   readonly onEnd: () => void;
 }
@@ -26,6 +29,8 @@ export class BucketWatch {
   readonly #ready = withResolvers<void>();
   #end: (() => void) | undefined;
   #heard = 0;
+  /** When the bucket was made that is watched. */
+  #created = "";
   /** Counts attachments, so that a late word of an earlier one is not heard. */
   #attachment = 0;
 
@@ -54,11 +59,14 @@ export class BucketWatch {
   }
 
   /** @throws what the library throws */
-  async attach(kv: KV): Promise<void> {
+  async attach({ created, kv }: Bucket): Promise<void> {
     this.#end?.();
     this.#end = undefined;
     this.#attachment += 1;
     const attachment = this.#attachment;
+    // No entry has revision 0: all are told again.
+    if (created !== this.#created) for (const key of this.#known.keys()) this.#known.set(key, 0);
+    this.#created = created;
     const { onEnd, prefix } = this.#options;
     const heard = new Set<string>();
     const end = await follow({
@@ -82,11 +90,13 @@ export class BucketWatch {
   }
 
   #onEntry(entry: KvEntry): void {
-    const { clock, onChange, prefix } = this.#options;
+    const { clock, onChange, onError, prefix } = this.#options;
     const key = keyOf(entry);
     if (!key.startsWith(prefix)) return;
-    const stored = storedEntry(entry);
-    if (isGone(stored, clock.now())) {
+    const stored = unlessExpired(storedEntry(entry), clock.now());
+    if (stored === UNREADABLE) {
+      onError(unreadableText(key));
+    } else if (stored === undefined) {
       this.#forget(key);
     } else if (this.#known.get(key) !== stored.revision) {
       this.#known.set(key, stored.revision);

@@ -9,7 +9,7 @@ import { withResolvers } from "../../util/with-resolvers.js";
 import { type Bucket, isConflict } from "./bucket.js";
 import { BucketLink } from "./bucket-link.js";
 import { reasonOf } from "./connect.js";
-import { bucketFilter, bucketKey, bucketValue, isGone } from "./key-value-entry.js";
+import { bucketFilter, bucketKey, bucketValue, UNREADABLE, unlessExpired, unreadableText } from "./key-value-entry.js";
 import { Sweep } from "./key-value-sweep.js";
 import { BucketWatch } from "./key-value-watch.js";
 import type { NatsEvents } from "./link.js";
@@ -82,6 +82,8 @@ export class NatsStore implements Store {
   async get(key: string): Promise<Entry | undefined> {
     checkKey(key);
     const { entry } = await this.#link.use((bucket) => bucket.find(key, this.#now));
+    // Taken for absent, a used token could be used again.
+    if (entry === UNREADABLE) throw new CarillonError("internal", unreadableText(key));
     return entry && { key, value: entry.value, revision: entry.revision };
   }
 
@@ -90,8 +92,9 @@ export class NatsStore implements Store {
     const found = await this.#link.use((bucket) => bucket.read(bucketFilter(prefix)));
     const now = this.#now;
     const entries: Entry[] = [];
-    for (const [key, entry] of found) {
-      if (!key.startsWith(prefix) || isGone(entry, now)) continue;
+    for (const [key, stored] of found) {
+      const entry = unlessExpired(stored, now);
+      if (!key.startsWith(prefix) || entry === undefined || entry === UNREADABLE) continue;
       entries.push({ key, value: entry.value, revision: entry.revision });
     }
     return entries.toSorted(byKey);
@@ -120,7 +123,7 @@ export class NatsStore implements Store {
     return this.#link.use(async (bucket) => {
       // NATS does not know that an entry has expired.
       const { entry } = await bucket.find(key, this.#now);
-      if (entry?.revision !== revision) throw hasChanged(key);
+      if (entry === UNREADABLE || entry?.revision !== revision) throw hasChanged(key);
       const written = await this.#put(bucket, key, value, revision, expires);
       if (written === undefined) throw hasChanged(key);
       return written;
@@ -131,10 +134,10 @@ export class NatsStore implements Store {
     checkKey(key);
     await this.#link.use(async (bucket) => {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const { entry } = await bucket.find(key, this.#now);
-        if (revision !== undefined && entry?.revision !== revision) throw hasChanged(key);
+        const { entry, revision: latest } = await bucket.find(key, this.#now);
+        if (revision !== undefined && (entry === undefined || latest !== revision)) throw hasChanged(key);
         if (entry === undefined) return;
-        const deleted = await unlessConflict(bucket.kv.delete(bucketKey(key), { previousSeq: entry.revision }));
+        const deleted = await unlessConflict(bucket.kv.delete(bucketKey(key), { previousSeq: latest }));
         if (deleted !== CONFLICT) {
           this.#sweep.noteDeleted(key);
           return;
@@ -151,6 +154,7 @@ export class NatsStore implements Store {
       prefix,
       clock,
       onChange: guarded(onChange, events.onError),
+      onError: events.onError,
       onEnd: () => {
         this.#attachLater(watch);
       },
@@ -158,7 +162,7 @@ export class NatsStore implements Store {
     try {
       await this.#link.use(async (bucket) => {
         this.#watches.add(watch);
-        await watch.attach(bucket.kv);
+        await watch.attach(bucket);
       });
       await this.#read(watch);
     } catch (cause) {
@@ -201,7 +205,10 @@ export class NatsStore implements Store {
 
   #attach(watch: BucketWatch, bucket: Bucket): void {
     this.#retries.get(watch)?.();
-    watch.attach(bucket.kv).catch(() => {
+    watch.attach(bucket).catch((error: unknown) => {
+      this.#options.events.onError(
+        `watching store bucket ${JSON.stringify(this.#options.bucket)} failed: ${reasonOf(error)}`,
+      );
       this.#attachLater(watch);
     });
   }
