@@ -140,11 +140,19 @@ export function createPorts(config: Config, context: PortsContext): Ports {
     budget,
     requestTimeout: config.timeouts.request,
     answerTimeout: config.timeouts.answer,
-    onFirstBytes: (bytes) => {
-      if (looksLikeFrame(bytes)) limitedLog.warn({ grpc: formatAddress(config.grpc) }, RPC_ON_GRPC_PORT);
-    },
+    onFirstBytes: warnOfFirstFrame(config, log),
   });
   return { ...listeners, heartbeat, http, admin, grpc, webrocket, roadrunner, certificates };
+}
+
+/** Warns of the first goridge frame on the gRPC port, and not of those of every further attempt to connect. */
+function warnOfFirstFrame({ grpc }: Config, log: Logger): (bytes: Buffer) => void {
+  let warned = false;
+  return (bytes) => {
+    if (warned || !looksLikeFrame(bytes)) return;
+    warned = true;
+    log.warn({ grpc: formatAddress(grpc) }, RPC_ON_GRPC_PORT);
+  };
 }
 
 function timesOf({ timeouts }: Config): Partial<HttpTimes> {

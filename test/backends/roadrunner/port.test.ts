@@ -300,40 +300,35 @@ test("G7: other than loopback addresses are refused, unless insecure is on", asy
   expect(node.carillon.addresses?.roadrunner[0]).toMatch(/^tcp:\/\/0\.0\.0\.0:\d+$/);
 });
 
-test.each(["without TLS", "with TLS"])(
-  "G9: a frame that reaches the gRPC port is logged in words that say what to do, a bounded number of times (%s)",
-  async (way) => {
-    const { certFile: cert_file, keyFile: key_file } = await (await TestAuthority.create()).issue("localhost");
-    const tls = way === "with TLS" ? { tls: { cert_file, key_file } } : {};
-    const records: string[] = [];
-    const log = Object.assign(createLog({ level: "silent", format: "json" }), {
-      // Some records have fields before their text.
-      warn: (...parts: unknown[]) => records.push(String(parts.at(-1))),
+test.each(["without TLS", "with TLS"])("G9: logs once what to do when frames reach the gRPC port (%s)", async (way) => {
+  const { certFile: cert_file, keyFile: key_file } = await (await TestAuthority.create()).issue("localhost");
+  const tls = way === "with TLS" ? { tls: { cert_file, key_file } } : {};
+  const records: string[] = [];
+  const log = Object.assign(createLog({ level: "silent", format: "json" }), {
+    // Some records have fields before their text.
+    warn: (...parts: unknown[]) => records.push(String(parts.at(-1))),
+  });
+  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", ...tls }, log);
+  cleanUp(() => carillon.stop());
+  await carillon.start();
+  const { grpc = "", http = "" } = carillon.addresses ?? {};
+  const send = async (bytes: Uint8Array): Promise<void> => {
+    const socket = connectSocket(Number(grpc.split(":")[1]), "127.0.0.1");
+    cleanUp(() => socket.destroy());
+    socket.on("error", () => {
+      // It is closed.
     });
-    const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", ...tls }, log);
-    cleanUp(() => carillon.stop());
-    await carillon.start();
-    const { grpc = "", http = "" } = carillon.addresses ?? {};
-    const send = async (bytes: Uint8Array): Promise<void> => {
-      const socket = connectSocket(Number(grpc.split(":")[1]), "127.0.0.1");
-      cleanUp(() => socket.destroy());
-      socket.on("error", () => {
-        // It is closed.
-      });
-      socket.resume().write(bytes);
-      await once(socket, "close");
-    };
-    for (let count = 0; count < 30; count += 1) await send(frameOf(METHOD, publish("a", "foo")));
-    const told = records.filter((text) => text.includes("goridge"));
-    expect(told.length).toBeGreaterThan(0);
-    expect(told.length).toBeLessThanOrEqual(10);
-    expect(told[0]).toContain("set roadrunner.listen, such as tcp://127.0.0.1:6002");
-    // An alert of TLS begins with the same byte.
-    records.length = 0;
-    await send(Buffer.from("15030300020228", "hex"));
-    expect(records.filter((text) => text.includes("goridge"))).toEqual([]);
-    if (way === "with TLS") return;
-    const peer = grpcPeer(grpcClient({ carillon, grpc, http, ws: "" }));
-    expect(await peer.publish([{ topics: ["a"] }])).toMatchObject({ status: 0 });
-  },
-);
+    socket.resume().write(bytes);
+    await once(socket, "close");
+  };
+  // An alert of TLS begins with the same byte.
+  await send(Buffer.from("15030300020228", "hex"));
+  expect(records.filter((text) => text.includes("goridge"))).toEqual([]);
+  for (let count = 0; count < 3; count += 1) await send(frameOf(METHOD, publish("a", "foo")));
+  expect(records.filter((text) => text.includes("goridge"))).toEqual([
+    expect.stringContaining("set roadrunner.listen, such as tcp://127.0.0.1:6002"),
+  ]);
+  if (way === "with TLS") return;
+  const peer = grpcPeer(grpcClient({ carillon, grpc, http, ws: "" }));
+  expect(await peer.publish([{ topics: ["a"] }])).toMatchObject({ status: 0 });
+});
