@@ -44,7 +44,10 @@ async function matchInRounds(vhost: string, matches: () => Iterable<Match>): Pro
     await inTurns(vhost, find(matches()));
     if (pendingSteps(matches()) <= TURN_STEPS) return;
   }
-  throw new CarillonError("resource_exhausted", "permissions changed again and again while they were checked");
+  throw new CarillonError(
+    "resource_exhausted",
+    "patterns changed again and again while names were held against them: try again",
+  );
 }
 
 /** The same for names that are going to be held against a backend's patterns. @throws as matchAhead does */

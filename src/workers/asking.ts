@@ -204,11 +204,17 @@ export class Asking {
     void this.#offerWhenFound(task);
   }
 
-  /** Finding the patterns that match may take several turns. */
+  /** Finding the patterns that match may take several turns. Never rejects. */
   async #offerWhenFound(task: AskedTask): Promise<void> {
     const { event, vhost } = task.request;
-    const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event));
-    if (ahead !== undefined) await ahead;
+    try {
+      const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event));
+      if (ahead !== undefined) await ahead;
+    } catch (cause) {
+      const { code, message } = CarillonError.from(cause);
+      if (!task.ended) this.#giveUp(task, code, message);
+      return;
+    }
     if (!task.ended) this.#offer(task);
   }
 

@@ -1,0 +1,39 @@
+import { setImmediate } from "node:timers/promises";
+import { cleanUp } from "../support/clean-up.js";
+import { ask, enterEcho, type Outcome, startLocalDispatch, type TestDispatch } from "./support.js";
+
+/** Expressions that match a long name, each of which takes more than a turn of the event loop to find that out. */
+function costlyPatterns(set: string): readonly string[] {
+  return [1, 2, 3].map((number) => `re:[ab]*a[ab]{900}|${set}{${number}}|[ab]*`);
+}
+
+/** Replaces the workers' patterns in every turn; there is always a worker. */
+async function changePatterns(node: TestDispatch, isOver: () => boolean): Promise<void> {
+  let seat = await enterEcho(node, costlyPatterns("c"));
+  for (let turn = 0; !isOver(); turn += 1) {
+    const next = await enterEcho(node, costlyPatterns(turn % 2 === 0 ? "d" : "c"));
+    seat.leave();
+    seat = next;
+    await setImmediate();
+  }
+}
+
+test("refuses a task whose event is held against patterns that change again and again", async () => {
+  const node = await startLocalDispatch();
+  let over = false;
+  cleanUp(() => {
+    over = true;
+  });
+  const changing = changePatterns(node, () => over);
+  const refused = (outcome: Outcome): boolean => "code" in outcome && outcome.code === "resource_exhausted";
+  let outcome: Outcome = { parts: [] };
+  for (let number = 0; !refused(outcome); number += 1) {
+    const event = `${"ab".repeat(100)}${number.toString(2).replaceAll("0", "a").replaceAll("1", "b")}`;
+    outcome = await ask(node.dispatch, event).outcome;
+    await setImmediate();
+  }
+  expect(outcome).toMatchObject({ message: expect.stringContaining("changed again and again") });
+  expect(node.errors).toEqual([]);
+  over = true;
+  await changing;
+});
