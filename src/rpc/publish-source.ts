@@ -4,6 +4,14 @@ import { matchSteps } from "../access/match-steps.js";
 import type { Source } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
+import { UncheckedBytes } from "./unchecked-bytes.js";
+
+/** Bytes that a name or a message takes besides its own. */
+const NAME_BYTES = 32;
+const MESSAGE_BYTES = 256;
+
+/** Of all backends of the process, as the turns in which they are checked. */
+const unchecked = new UncheckedBytes();
 
 /** A backend as the publisher asks about it: each topic is held against its patterns. */
 export function createSource(backend: Backend): Source {
@@ -16,7 +24,7 @@ const CHECKED = { kind: "backend", sender: "", skipsEmptyTopics: true, refusal: 
 /**
  * Holds a request's topics against the backend's patterns, where that takes more than a turn of the event loop.
  * @returns a source that has been checked; undefined where it can be checked at once
- * @throws CarillonError permission_denied; resource_exhausted: it would take too long
+ * @throws CarillonError permission_denied; resource_exhausted: it would take too long, or too many wait
  */
 export function checkAhead({ messages }: PublishRequest, backend: Backend): Promise<Source> | undefined {
   const { matchers, vhost } = backend;
@@ -25,7 +33,17 @@ export function checkAhead({ messages }: PublishRequest, backend: Backend): Prom
   for (const { topics } of messages) for (const topic of topics) steps += matchSteps(matchers.weight, topic);
   if (steps <= TURN_STEPS) return undefined;
   checkSteps(steps);
-  return inTurns(vhost, checkInParts(messages, backend));
+  return unchecked.hold(vhost, sizeOf(messages), () => inTurns(vhost, checkInParts(messages, backend)));
+}
+
+/** Bytes in memory. Text counts one byte a UTF-16 unit. */
+function sizeOf(messages: readonly PublishMessage[]): number {
+  let bytes = 0;
+  for (const { payload, text, topics } of messages) {
+    bytes += MESSAGE_BYTES + payload.length + text.length;
+    for (const topic of topics) bytes += NAME_BYTES + topic.length;
+  }
+  return bytes;
 }
 
 function* checkInParts(messages: readonly PublishMessage[], backend: Backend): Generator<number, Source> {

@@ -1,8 +1,7 @@
 /** Lets so many run at a time, and others in the order in which they asked. */
 export class Turns {
   #free: number;
-  #first = 0;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
 
   /** @param most - how many may run at a time */
   constructor(most: number) {
@@ -16,16 +15,8 @@ export class Turns {
   }
 
   give(): void {
-    const next = this.#waiting[this.#first];
-    if (next === undefined) {
-      this.#free += 1;
-      return;
-    }
-    this.#first += 1;
-    if (this.#first === this.#waiting.length) {
-      this.#waiting = [];
-      this.#first = 0;
-    }
-    next();
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
   }
 }

@@ -18,6 +18,10 @@ async function changePatterns(node: TestDispatch, isOver: () => boolean): Promis
   }
 }
 
+function isRefused(outcome: Outcome): boolean {
+  return "code" in outcome && outcome.code === "resource_exhausted";
+}
+
 test("refuses a task whose event is held against patterns that change again and again", async () => {
   const node = await startLocalDispatch();
   let over = false;
@@ -25,9 +29,8 @@ test("refuses a task whose event is held against patterns that change again and 
     over = true;
   });
   const changing = changePatterns(node, () => over);
-  const refused = (outcome: Outcome): boolean => "code" in outcome && outcome.code === "resource_exhausted";
   let outcome: Outcome = { parts: [] };
-  for (let number = 0; !refused(outcome); number += 1) {
+  for (let number = 0; !isRefused(outcome); number += 1) {
     const event = `${"ab".repeat(100)}${number.toString(2).replaceAll("0", "a").replaceAll("1", "b")}`;
     outcome = await ask(node.dispatch, event).outcome;
     await setImmediate();
