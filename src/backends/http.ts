@@ -110,13 +110,18 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
   return promise;
 }
 
-/** Answers with JSON; says that the connection ends where the request has not been read to its end. */
-export function answerJson(request: IncomingMessage, response: ServerResponse, status: number, body: unknown): void {
+/**
+ * Answers with JSON; says that the connection ends where the request has not been read to its end.
+ * @returns bytes of the body
+ */
+export function answerJson(request: IncomingMessage, response: ServerResponse, status: number, body: unknown): number {
   const text = `${JSON.stringify(body)}\n`;
+  const bytes = Buffer.byteLength(text);
   response.writeHead(status, {
     "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
+    "content-length": bytes,
     ...(request.complete ? {} : { connection: "close" }),
   });
   response.end(text);
+  return bytes;
 }

@@ -208,6 +208,9 @@ limits:
   # What all ports together may have received, and inflated, of requests and frames that are not complete yet; beyond it
   # they are refused. One key, or one address, gets half of it at most. At least 4 times request and frame.
   receiving: 64MiB
+  # What one backend may be answered of lists (connections, topics, presence, channels, keys, vhosts) in a second, and after a
+  # pause 8 times that at once; beyond it calls are refused. off lifts it.
+  backend_answer_bytes_per_second: 4MiB
   # What may wait for one client that reads slowly; beyond that slow_consumer decides.
   outbox: 1MiB
   # So many frames in a row that are no command close a connection.

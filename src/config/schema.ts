@@ -135,6 +135,7 @@ export const schema = z
         request: bytes("1KiB", "256MiB").prefault("4MiB"),
         expanded_request: bytes("1KiB", "4GiB").prefault("64MiB"),
         receiving: bytes("1MiB", "64GiB").prefault("64MiB"),
+        backend_answer_bytes_per_second: z.literal("off").or(bytes("64KiB", "10GiB")).prefault("4MiB"),
         outbox: bytes("4KiB", "1GiB").prefault("1MiB"),
         malformed_frames: count(1, 1_000_000).default(10),
       })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createConnectRouter, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -10,6 +10,7 @@ import {
 import { backendId, VHOST_HEADER } from "../access/backend.js";
 import { CarillonError } from "../errors.js";
 import type { OpenRequestLease } from "../net/byte-budget.js";
+import type { AnswerLease } from "./answer-budget.js";
 import { readConnectBody } from "./connect-body.js";
 import {
   answerBadHost,
@@ -85,9 +86,12 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   ): Promise<void> => {
     universal.contextValues = createContextValues().set(ON_FAULT, report);
     const begin = performance.now();
+    let answerLease: AnswerLease | undefined;
     try {
       checkWebTimeouts(universal.header);
       const caller = admitted(method, request);
+      answerLease = gatekeeper.openAnswer(caller.backend, method.action);
+      response.once("close", () => answerLease?.settle());
       // The promise of connect-node's answer never settles, so nothing can be left to its end.
       response.once("close", () => caller.lease.release());
       const { complete, chunks } = await readConnectBody(source, universal.header, {
@@ -104,7 +108,8 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       request.resume();
       universal.body = failure(connectError(cause, method.desc.input, report));
     }
-    const answer = await handle(universal);
+    const made = await handle(universal);
+    const answer = answerLease === undefined ? made : { ...made, body: counted(made.body, answerLease) };
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
     // A snapshot for the holder of a key: caches must not keep it.
     if (request.method === "GET") answer.header?.set("cache-control", "no-store");
@@ -174,6 +179,15 @@ function universalRequest(request: IncomingMessage, response: ServerResponse): U
     return universalRequestFromNodeRequest(request, response, undefined, undefined);
   } catch {
     return undefined;
+  }
+}
+
+/** Counts what is read of an answer. */
+async function* counted(body: UniversalServerResponse["body"], lease: AnswerLease): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body ?? []) {
+    lease.spend(chunk.length);
+    lease.settle();
+    yield chunk;
   }
 }
 

@@ -1,7 +1,8 @@
 import type { BackendAction } from "../access/actions.js";
-import type { Backend, BackendCredentials, BackendDirectory } from "../access/backend.js";
+import { type Backend, type BackendCredentials, type BackendDirectory, backendId } from "../access/backend.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { type AnswerBudget, type AnswerLease, isListing } from "./answer-budget.js";
 
 /** How often it is asked whether those with open streams may still have them, in milliseconds. */
 const RECHECK = 500;
@@ -23,12 +24,24 @@ export interface Stay {
 export class Gatekeeper {
   readonly #directory: BackendDirectory;
   readonly #clock: Clock;
+  readonly #answers: AnswerBudget | undefined;
   readonly #stays = new Set<Stay>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(directory: BackendDirectory, clock: Clock) {
+  /** @param answers - undefined: answers are not counted */
+  constructor(directory: BackendDirectory, clock: Clock, answers?: AnswerBudget) {
     this.#directory = directory;
     this.#clock = clock;
+    this.#answers = answers;
+  }
+
+  /**
+   * Begins to count the answer to a call that was admitted.
+   * @returns undefined where the action has small answers, or they are not counted
+   * @throws CarillonError resource_exhausted: the backend has had too many bytes of answers
+   */
+  openAnswer(backend: Backend, action: BackendAction | undefined): AnswerLease | undefined {
+    return isListing(action) ? this.#answers?.open(backendId(backend)) : undefined;
   }
 
   /**

@@ -10,6 +10,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CarillonError } from "../errors.js";
+import type { AnswerLease } from "./answer-budget.js";
 import { READ_OPTIONS, undecodable } from "./decode.js";
 import { answerable, type OnFault } from "./faults.js";
 import type { Gatekeeper } from "./gatekeeper.js";
@@ -57,7 +58,8 @@ function definitionOf({ codec: given, desc, path }: Method): ServiceDefinition[s
     requestStream: takesStream(desc),
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestDeserialize: (bytes: Buffer) => decoded(() => codec.decode(bytes)),
-    responseSerialize: (message: object) => bufferOf(codec.encode(message)),
+    // Answers that are counted have been written before.
+    responseSerialize: (message: object) => (Buffer.isBuffer(message) ? message : bufferOf(codec.encode(message))),
     // A server needs no more than these two.
     requestSerialize: unused,
     responseDeserialize: unused,
@@ -80,15 +82,22 @@ export function unused(): never {
   throw new Error("a server's definition neither writes requests nor reads answers");
 }
 
-function unary({ desc, handle }: Method, { callers, onFault }: GrpcMethodsContext) {
+function unary(method: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+  const { action, desc, handle } = method;
   const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
     let response: unknown;
+    let lease: AnswerLease | undefined;
     try {
       checkDeadline(call);
-      response = await handle(checked(call.request), new GrpcCall(callers.of(call.metadata).backend, call));
+      const { backend } = callers.of(call.metadata);
+      lease = gatekeeper.openAnswer(backend, action);
+      response = await handle(checked(call.request), new GrpcCall(backend, call));
+      if (lease !== undefined) response = counted(method, response as object, lease);
     } catch (cause) {
       callback(statusOf(cause, desc, onFault));
       return;
+    } finally {
+      lease?.settle();
     }
     callback(null, response);
   };
@@ -106,16 +115,24 @@ function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
 
 type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
 
-function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function streaming(method: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+  const { action, desc, handle } = method;
   const answer = async (call: Stream, open: OpenStream): Promise<void> => {
     const request = takesStream(desc)
       ? requestsOf(call as ServerDuplexStream<Decoded, unknown>, callers.of(call.metadata).request)
       : checked((call as ServerWritableStream<Decoded, unknown>).request);
-    for await (const response of handle(request, open) as AsyncIterable<unknown>) {
-      if (call.cancelled) return;
-      if (call.write(response)) continue;
-      await untilWritable(call, open.signal);
-      open.signal.throwIfAborted();
+    const lease = gatekeeper.openAnswer(open.backend, action);
+    try {
+      for await (const response of handle(request, open) as AsyncIterable<unknown>) {
+        if (call.cancelled) return;
+        const written = lease === undefined ? response : counted(method, response as object, lease);
+        lease?.settle();
+        if (call.write(written)) continue;
+        await untilWritable(call, open.signal);
+        open.signal.throwIfAborted();
+      }
+    } finally {
+      lease?.settle();
     }
     call.end();
   };
@@ -134,6 +151,13 @@ function streaming({ action, desc, handle }: Method, { callers, gatekeeper, onFa
         open.close();
       });
   };
+}
+
+/** The bytes of an answer, which count against those that its caller may have. */
+function counted({ codec, desc }: Method, response: object, lease: AnswerLease): Buffer {
+  const bytes = bufferOf((codec ?? generatedCodec(desc)).encode(response));
+  lease.spend(bytes.length);
+  return bytes;
 }
 
 /** Whoever stops reading leaves the call as it is: destroyed, as an iterator does by itself, it would lose its status. */

@@ -13,6 +13,7 @@ import type { ClientCertificates } from "../net/tls-handshakes.js";
 import type { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import type { AnswerBudget } from "../rpc/answer-budget.js";
 import { connectMount } from "../rpc/connect-mount.js";
 import type { Gatekeeper } from "../rpc/gatekeeper.js";
 import { GrpcMount } from "../rpc/grpc-mount.js";
@@ -47,6 +48,7 @@ export interface PortsContext {
   readonly dispatch: Dispatch;
   readonly rpc: ServiceImplementations;
   readonly gatekeeper: Gatekeeper;
+  readonly answers: AnswerBudget;
   /** Bounds what all ports are receiving. */
   readonly budget: ByteBudget;
   /** Pages of the HTTP port. */

@@ -7,6 +7,7 @@ import type { Publisher } from "../core/publisher.js";
 import { CarillonError } from "../errors.js";
 import type { ByteBudget } from "../net/byte-budget.js";
 import type { PortOptions } from "../net/port-listener.js";
+import type { AnswerBudget } from "../rpc/answer-budget.js";
 import type { OnPublished } from "../rpc/broadcast.js";
 import { loopbackHosts } from "../transport/host.js";
 import { HttpListener, type HttpTimes } from "../transport/http-listener.js";
@@ -25,6 +26,7 @@ export interface WebrocketContext {
   readonly dispatch: Dispatch;
   readonly control: Pick<Control, "topics">;
   readonly budget: ByteBudget;
+  readonly answers: AnswerBudget;
   readonly onPublished: OnPublished;
   readonly onFault: (cause: unknown) => void;
   /** How a port is reached that is at an address. */

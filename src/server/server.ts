@@ -12,6 +12,7 @@ import { healthz, readyz } from "../observe/health.js";
 import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import { AnswerBudget } from "../rpc/answer-budget.js";
 import { Gatekeeper } from "../rpc/gatekeeper.js";
 import type { Store } from "../store/store.js";
 import type { Handler } from "../transport/http-listener.js";
@@ -120,6 +121,8 @@ export class Server {
       admin: this.#world.administration,
     });
     const budget = new ByteBudget(config.limits.receiving);
+    const { backend_answer_bytes_per_second: answerRate } = config.limits;
+    const answers = new AnswerBudget(answerRate === "off" ? Number.POSITIVE_INFINITY : answerRate, systemClock);
     this.#metrics = createMetrics({
       node,
       budget,
@@ -157,7 +160,8 @@ export class Server {
       administration: this.#world.administration,
       dispatch: this.#work.dispatch,
       rpc: this.#rpc.services,
-      gatekeeper: new Gatekeeper(this.#world.keyring, systemClock),
+      gatekeeper: new Gatekeeper(this.#world.keyring, systemClock, answers),
+      answers,
       budget,
       pages: servesPage(config) ? pageRoutes() : new Map<string, Handler>(),
       operations: this.#createOperations(),

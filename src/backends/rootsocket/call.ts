@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { backendId } from "../../access/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { ByteLease, OpenRequestLease } from "../../net/byte-budget.js";
+import type { AnswerLease } from "../../rpc/answer-budget.js";
 import { answerJson, httpStatusOf, setRetryAfter } from "../http.js";
 import { answerCors } from "./cors.js";
 import { type Admitted, admit, type StayingGate } from "./gate.js";
@@ -12,6 +13,8 @@ export interface Call extends Admitted {
   readonly response: ServerResponse;
   /** Counts the body while it is read. */
   readonly lease: ByteLease;
+  /** Counts the answer; undefined where it is not counted. */
+  readonly answerLease: AnswerLease | undefined;
 }
 
 /** What a method of a path needs, and what it does. A refusal is thrown: it has answered nothing then. */
@@ -47,8 +50,13 @@ export function methodsHandler(
       return;
     }
     const admitted = admit(gate, request, method.action);
+    const answerLease = gate.openAnswer(admitted.backend, method.action);
     const lease = openLease(request, backendId(admitted.backend));
-    await method.handle({ ...admitted, request, response, lease });
+    try {
+      await method.handle({ ...admitted, request, response, lease, answerLease });
+    } finally {
+      answerLease?.settle();
+    }
   };
   return (request, response) => {
     serve(request, response).catch((cause: unknown) => {

@@ -24,7 +24,7 @@ export interface FeedOptions {
  * `opened` and `closed`. What ends it is told by `ended`, and what that was.
  */
 export async function feedConnections({ clock, gate, watches }: FeedOptions, call: Call): Promise<void> {
-  const { action, backend, credentials, response } = call;
+  const { action, answerLease, backend, credentials, response } = call;
   const ending = new AbortController();
   const end = (why: CarillonError): void => {
     ending.abort(why);
@@ -38,7 +38,10 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   response.flushHeaders();
   try {
     for await (const event of watches.watch(backend, "", ending.signal)) {
-      await write(response, textOf(event, clock.now()));
+      const text = textOf(event, clock.now());
+      answerLease?.spend(Buffer.byteLength(text));
+      answerLease?.settle();
+      await write(response, text);
     }
   } catch (cause) {
     const { message } = CarillonError.from(cause);

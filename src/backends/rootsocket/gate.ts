@@ -2,10 +2,16 @@ import type { IncomingMessage } from "node:http";
 import type { BackendAction } from "../../access/actions.js";
 import { type Backend, type BackendCredentials, VHOST_HEADER } from "../../access/backend.js";
 import { CarillonError } from "../../errors.js";
+import type { AnswerLease } from "../../rpc/answer-budget.js";
 import type { Gate } from "../gate.js";
 
 /** Who may call what, and who may go on with what is open. */
 export interface StayingGate extends Gate {
+  /**
+   * Begins to count an answer; undefined: it is not counted.
+   * @throws CarillonError resource_exhausted: the backend has had too many bytes of answers
+   */
+  openAnswer(backend: Backend, action: BackendAction): AnswerLease | undefined;
   /**
    * Calls once when a backend that was admitted would no longer be, or not for the same topics.
    * @returns ends it

@@ -14,7 +14,7 @@ export const MISSING_NODES = "carillon-missing-nodes";
 
 /** Writes the vhost's connections on all nodes, page by page: there may be more than should be in memory at once. */
 export async function listConnections(connections: Pick<Connections, "list">, call: Call): Promise<void> {
-  const { backend, response } = call;
+  const { answerLease, backend, response } = call;
   const read = (pageToken: string): Promise<Told<Page<ConnectionFacts>>> =>
     connections.list(backend, { user: "", topic: "", pageSize: PAGE_SIZE, pageToken });
   let { missing, told } = await read("");
@@ -28,6 +28,7 @@ export async function listConnections(connections: Pick<Connections, "list">, ca
     // Each waits for the one before: it begins where that has ended.
     // oxlint-disable-next-line no-await-in-loop
     await write(response, separator + entries);
+    answerLease?.spend(Buffer.byteLength(entries));
     if (told.nextPageToken === "") break;
     // oxlint-disable-next-line no-await-in-loop
     ({ missing, told } = await read(told.nextPageToken));

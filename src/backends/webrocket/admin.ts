@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CarillonError, HTTP_STATUS } from "../../errors.js";
+import type { AnswerBudget, AnswerLease } from "../../rpc/answer-budget.js";
 import { isSecret } from "../../vhosts/access-token.js";
-import { answerJson } from "../http.js";
+import { answerJson, setRetryAfter } from "../http.js";
 import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
 import { type Place, placesAt, placeText } from "./admin-path.js";
+
+/** Names its callers, of which there is one secret, to the budget. No backend is called so. */
+const CALLER = "webrocket admin";
 
 /** In characters; as the configuration has it. */
 const SHORTEST_COOKIE = 16;
@@ -11,6 +15,8 @@ const SHORTEST_COOKIE = 16;
 export interface WebrocketAdminOptions extends AdminServices {
   /** What has to be shown in the header `X-WebRocket-Cookie`: a secret. */
   readonly cookie: string;
+  /** Counts the bytes of answers. */
+  readonly answers: AnswerBudget;
   /** Told of what is no refusal but a fault of ours. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -39,8 +45,10 @@ export class WebrocketAdmin {
   };
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let lease: AnswerLease | undefined;
     try {
       this.#checkCookie(request);
+      lease = this.#options.answers.open(CALLER);
       const { method = "", url = "/" } = request;
       const { vhosts } = this.#options;
       const place = meant(
@@ -49,12 +57,15 @@ export class WebrocketAdmin {
       );
       const { body, location, status } = await operate(method, place, this.#options);
       if (location !== undefined) response.setHeader("location", location);
-      answerJson(request, response, status, body);
+      lease.spend(answerJson(request, response, status, body));
     } catch (cause) {
       const error = CarillonError.from(cause);
       if (error.code === "internal") this.#options.onFault(cause);
       if (error instanceof MethodRefusal) response.setHeader("allow", error.allow);
+      setRetryAfter(response, error);
       answerJson(request, response, statusOf(error), { error: error.message });
+    } finally {
+      lease?.settle();
     }
   }
 

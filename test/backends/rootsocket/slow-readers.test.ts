@@ -26,7 +26,7 @@ async function serve(handle: Handle): Promise<{ readonly port: number; readonly 
   const outcomes = new Queue<unknown>();
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const lease = ampleBudget().open({ address: "" });
-    handle({ request, response, backend, credentials, action: "connections", lease }).then(
+    handle({ request, response, backend, credentials, action: "connections", lease, answerLease: undefined }).then(
       () => outcomes.push("done"),
       (error: unknown) => {
         outcomes.push(error);

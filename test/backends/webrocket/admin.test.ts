@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { CarillonError } from "../../../src/errors.js";
+import { AnswerBudget } from "../../../src/rpc/answer-budget.js";
 import { FileStore } from "../../../src/store/file.js";
 import { MemoryStore } from "../../../src/store/memory.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../../support/clean-up.js";
+import { ManualClock } from "../../support/manual-clock.js";
 import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
 import { enter, startLocalDispatch } from "../../workers/support.js";
 import { createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
@@ -346,4 +348,17 @@ test("X27: what is made here survives a restart", async () => {
   expect((await second.ask("GET", "/made")).body).toEqual(body);
   expect((await second.ask("GET", "/gone")).status).toBe(404);
   expect((await second.ask("GET", "/made/channels")).body).toEqual({ channels: [channel("/made", "foo")] });
+});
+
+test("L17: the admin interface refuses lists beyond its bytes, and says when to ask again", async () => {
+  const answers = new AnswerBudget(65_536, new ManualClock());
+  const url = await startAdmin(await createWorld(), COOKIE, undefined, answers);
+  let response = await fetch(url, { headers: { "X-WebRocket-Cookie": COOKIE } });
+  while (response.status === 200) {
+    // oxlint-disable-next-line no-await-in-loop
+    expect((await response.text()).length).toBeGreaterThan(0);
+    // oxlint-disable-next-line no-await-in-loop
+    response = await fetch(url, { headers: { "X-WebRocket-Cookie": COOKIE } });
+  }
+  expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
 });

@@ -12,6 +12,7 @@ import { TopicIndex } from "../../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../../src/core/topic-rules.js";
 import type { ByteBudget } from "../../../src/net/byte-budget.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
+import { AnswerBudget } from "../../../src/rpc/answer-budget.js";
 import type { VhostWorld } from "../../../src/server/create-vhosts.js";
 import { createWebrocket } from "../../../src/server/create-webrocket.js";
 import { MemoryStore } from "../../../src/store/memory.js";
@@ -127,12 +128,18 @@ export async function startBackend(
 }
 
 /** The admin interface on a free port. @returns its URL */
-export async function startAdmin(world: World, cookie: string, file?: string): Promise<string> {
+export async function startAdmin(
+  world: World,
+  cookie: string,
+  file?: string,
+  answers = new AnswerBudget(Number.POSITIVE_INFINITY, systemClock),
+): Promise<string> {
   const source = file === undefined ? { cookie } : { cookie_file: file };
   const config = parseConfig({ webrocket: { admin: { listen: "127.0.0.1:0", ...source } } });
   const { admin } = createWebrocket(config, {
     ...world,
     budget: ampleBudget(),
+    answers,
     portOf: (address) => ({ address }),
     times: {},
     onPublished: () => {},

@@ -1,0 +1,109 @@
+import type { BackendAction } from "../access/actions.js";
+import type { Clock } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
+
+/** Seconds' worth of answers that a caller may have at once after a pause: 50,000 connections, page by page, with the default. */
+const BURST = 8;
+
+/** Bytes that an answer counts while it is being made: so a caller cannot ask for any number of them at the same time. */
+const RESERVED = 65_536;
+
+/** Callers that are remembered before those that owe nothing are forgotten. */
+const MANY_CALLERS = 4_096;
+
+/** Actions whose answers may be large: they list what there is. */
+const LISTING: ReadonlySet<BackendAction | undefined> = new Set<BackendAction>([
+  "connections",
+  "topics",
+  "presence",
+  "channels",
+  "keys",
+  "vhosts",
+]);
+
+export function isListing(action: BackendAction | undefined): boolean {
+  return LISTING.has(action);
+}
+
+interface Account {
+  /** Bytes that are left, at that time; below 0 they are owed. */
+  left: number;
+  /** Monotonic, in milliseconds. */
+  time: number;
+}
+
+/** Bounds the bytes of answers of each caller by a token bucket (rule L17). An answer is never cut: the next call is refused. */
+export class AnswerBudget {
+  readonly #perSecond: number;
+  readonly #clock: Clock;
+  readonly #accounts = new Map<string, Account>();
+
+  /** @param perSecond - bytes; infinity for no bound */
+  constructor(perSecond: number, clock: Clock) {
+    this.#perSecond = perSecond;
+    this.#clock = clock;
+  }
+
+  /**
+   * Begins to count an answer.
+   * @param key - names the caller
+   * @throws CarillonError resource_exhausted, with the time after which to ask again
+   */
+  open(key: string): AnswerLease {
+    const account = this.#account(key);
+    if (account.left < RESERVED) {
+      const retryDelay = Math.ceil(((RESERVED - account.left) * 1_000) / this.#perSecond);
+      const text = "too many bytes of answers: ask again later (limits.backend_answer_bytes_per_second)";
+      throw new CarillonError("resource_exhausted", text, { retryDelay });
+    }
+    return new AnswerLease((bytes) => {
+      this.#account(key).left -= bytes;
+    });
+  }
+
+  #account(key: string): Account {
+    const most = this.#perSecond * BURST;
+    const time = this.#clock.monotonic();
+    let account = this.#accounts.get(key);
+    if (account === undefined) {
+      if (this.#accounts.size >= MANY_CALLERS) this.#forgetIdle(time);
+      account = { left: most, time };
+      this.#accounts.set(key, account);
+    } else if (time > account.time) {
+      account.left = Math.min(most, account.left + ((time - account.time) * this.#perSecond) / 1_000);
+      account.time = time;
+    }
+    return account;
+  }
+
+  #forgetIdle(time: number): void {
+    for (const [key, account] of this.#accounts) {
+      if (time - account.time > BURST * 1_000 && account.left >= 0) this.#accounts.delete(key);
+    }
+  }
+}
+
+/** Counts the bytes of one answer. */
+export class AnswerLease {
+  readonly #take: (bytes: number) => void;
+  #reserved = RESERVED;
+
+  /** @param take - takes bytes from the caller's account; fewer than 0 are given back */
+  constructor(take: (bytes: number) => void) {
+    this.#take = take;
+    take(RESERVED);
+  }
+
+  /** Counts bytes that are sent. */
+  spend(bytes: number): void {
+    const covered = Math.min(bytes, this.#reserved);
+    this.#reserved -= covered;
+    if (bytes > covered) this.#take(bytes - covered);
+  }
+
+  /** Gives back what was reserved and is not needed. A stream does so after its first answer, and may go on to spend. */
+  settle(): void {
+    if (this.#reserved > 0) this.#take(-this.#reserved);
+    this.#reserved = 0;
+  }
+}

@@ -1,0 +1,87 @@
+import { ControlService } from "../../gen/carillon/v1/control_pb.js";
+import { AnswerBudget } from "../../src/rpc/answer-budget.js";
+import { bearer, configuredKey, mountsOf, STATUS } from "../support/backend.js";
+import { connect } from "../support/client.js";
+import { ManualClock } from "../support/manual-clock.js";
+import { startNode } from "../support/node.js";
+import { publish } from "../support/publish.js";
+import { ask } from "../support/rootsocket.js";
+
+const KiB = 1_024;
+const REFUSAL = "too many bytes of answers: ask again later (limits.backend_answer_bytes_per_second)";
+
+/** A node whose topic names make large pages, and which gives each key 64 KiB a second, 512 KiB at once. */
+async function startLimited() {
+  const keys = ["one", "other"].map((name) => configuredKey(name, { actions: ["*"] }));
+  const node = await startNode({
+    limits: { backend_answer_bytes_per_second: "64KiB" },
+    vhosts: { "/": { keys, presence: true, anonymous: { permissions: { join: ["*"], presence: ["*"] } } } },
+  });
+  const client = await connect(`${node.ws}/ws`);
+  await client.join(...Array.from({ length: 1_000 }, (_, number) => `${"n".repeat(250)}${number}`));
+  return node;
+}
+
+/** Resolves with the first refusal. */
+async function refusal<Answer extends { readonly status: number }>(call: () => Promise<Answer>): Promise<Answer> {
+  let answer = await call();
+  // Each answer is worth seconds of what comes back meanwhile.
+  // oxlint-disable-next-line no-await-in-loop
+  while (answer.status === STATUS.ok || answer.status === 200) answer = await call();
+  return answer;
+}
+
+test.each(["grpc", "connect-json"])(
+  "L17: %s refuses lists to a key that has had too many bytes, and others not",
+  async (name) => {
+    const node = await startLimited();
+    const caller = mountsOf(node).find((mount) => mount.name === name);
+    if (caller === undefined) throw new Error("no caller");
+    const list = (key: string) => caller.call(ControlService.method.listTopics, { pageSize: 1_000 }, bearer(key));
+    expect(await refusal(() => list("one"))).toMatchObject({ status: STATUS.resourceExhausted, message: REFUSAL });
+    expect(await list("other")).toMatchObject({ status: STATUS.ok });
+    expect(await publish(node, [{ topics: ["foo"] }], "Publish", bearer("one"))).toMatchObject({ ok: true });
+  },
+);
+
+test("L17: RootSocket's list counts, and its refusal says when to ask again", async () => {
+  const node = await startLimited();
+  for (let count = 0; count < 20; count += 1) await connect(`${node.ws}/ws`);
+  const refused = await refusal(() => ask(node, "connections/", { method: "GET", key: "one" }));
+  expect(refused.status).toBe(429);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+});
+
+describe("AnswerBudget", () => {
+  test("gives back by the second what was spent, and at once what was only reserved", () => {
+    const clock = new ManualClock();
+    const budget = new AnswerBudget(64 * KiB, clock);
+    for (let count = 0; count < 100; count += 1) budget.open("a").settle();
+    const lease = budget.open("a");
+    lease.spend(512 * KiB);
+    lease.settle();
+    expect(() => budget.open("a")).toThrow(expect.objectContaining({ code: "resource_exhausted", retryDelay: 1_000 }));
+    budget.open("b").settle();
+    clock.advance(999);
+    expect(() => budget.open("a")).toThrow(REFUSAL);
+    clock.advance(1);
+    budget.open("a").settle();
+  });
+
+  test("counts calls while they are being answered", () => {
+    const budget = new AnswerBudget(64 * KiB, new ManualClock());
+    const leases = Array.from({ length: 8 }, () => budget.open("a"));
+    expect(() => budget.open("a")).toThrow(REFUSAL);
+    leases[0]?.settle();
+    budget.open("a");
+  });
+
+  test("lets what is owed be paid before the next call", () => {
+    const clock = new ManualClock();
+    const budget = new AnswerBudget(64 * KiB, clock);
+    const lease = budget.open("a");
+    lease.spend(1_024 * KiB);
+    lease.settle();
+    expect(() => budget.open("a")).toThrow(expect.objectContaining({ retryDelay: 9_000 }));
+  });
+});
