@@ -13,7 +13,7 @@ export interface Backend {
   readonly actions: ReadonlySet<BackendAction>;
   /** Patterns of the topics that it may use; none: all of them. */
   readonly topics: readonly string[];
-  /** Those of them that are no names. */
+  /** Those of them that are not plain names. */
   readonly matchers: MatcherList;
   mayUse(topic: string): boolean;
 }

@@ -130,5 +130,5 @@ function isExpression(name: string): boolean {
 function namesAt(claims: Claims, called: string): readonly string[] {
   const value = Object.hasOwn(claims, called) ? (claims[called] ?? []) : [];
   if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
-  throw refusal(`its ${called} is no list of strings`);
+  throw refusal(`its ${called} is not a list of strings`);
 }

@@ -46,7 +46,7 @@ export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: str
 
 /** @throws CarillonError invalid_argument, naming what the value was called */
 export function readUser(value: unknown, called: string): string {
-  if (typeof value !== "string") throw fault(called, value === undefined ? "is missing" : "is no string");
+  if (typeof value !== "string") throw fault(called, value === undefined ? "is missing" : "is not a string");
   if (value === "") throw fault(called, "is empty");
   if (Buffer.byteLength(value) > MAX_USER_BYTES) throw fault(called, `is longer than ${MAX_USER_BYTES} bytes`);
   if (/[\p{Cc}\p{Surrogate}]/u.test(value)) throw fault(called, "holds a control character or is not valid Unicode");
@@ -56,7 +56,7 @@ export function readUser(value: unknown, called: string): string {
 /** @throws CarillonError invalid_argument, naming what the value was called */
 export function readPermissions(value: unknown, called: string): Permissions {
   if (value === undefined || value === null) return Permissions.NONE;
-  if (!isObject(value)) throw fault(called, "is no object of actions and their patterns");
+  if (!isObject(value)) throw fault(called, "is not an object of actions and their patterns");
   let patterns = 0;
   let expressions = 0;
   for (const [action, list] of Object.entries(value)) {
@@ -64,7 +64,7 @@ export function readPermissions(value: unknown, called: string): Permissions {
       throw fault(called, `names an action that there is not; known: ${ACTIONS.join(", ")}`);
     }
     if (!Array.isArray(list) || !list.every((pattern) => typeof pattern === "string")) {
-      throw fault(called, `${action} is no list of patterns`);
+      throw fault(called, `${action} is not a list of patterns`);
     }
     patterns += list.length;
     expressions += list.filter((pattern) => pattern.startsWith(EXPRESSION)).length;

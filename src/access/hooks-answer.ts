@@ -48,9 +48,9 @@ function infoFault(text: string): string | undefined {
   if (text.length > MAX_INFO) return `is longer than ${MAX_INFO}`;
   try {
     const info: unknown = JSON.parse(text);
-    return isObject(info) ? jsonFault(info) : "is no object";
+    return isObject(info) ? jsonFault(info) : "is not an object";
   } catch {
-    return "is no JSON";
+    return "is not JSON";
   }
 }
 

@@ -4,7 +4,7 @@ import type { Breaker, Ticket } from "./hooks-breaker.js";
 import type { HookOutcome } from "./hooks-counts.js";
 import type { Gate, Urgency } from "./hooks-gate.js";
 
-/** A call that brought no answer. The text is for operators. */
+/** A call that failed. The text is for operators. */
 export class HookFailure extends Error {
   override readonly name = "HookFailure";
 

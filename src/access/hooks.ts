@@ -39,7 +39,7 @@ export interface HooksOptions {
   readonly clock: Clock;
   /** Those of the node; they outlive a change of the settings. */
   readonly counts: HookCounts;
-  /** A call has brought no answer; for the log. */
+  /** A call has failed; for the log. */
   readonly onFailed: (event: HookEvent, failure: Error) => void;
   /** The breaker has opened, because of this failure; for the log. */
   readonly onOpened: (failure: Error) => void;

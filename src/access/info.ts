@@ -21,7 +21,7 @@ export const MAX_INFO_BYTES = 4_096;
  */
 export function readInfo(value: unknown, called: string, written?: string): string {
   if (value === undefined || value === null) return NO_INFO;
-  const fault = isObject(value) ? jsonFault(value) : "is no object";
+  const fault = isObject(value) ? jsonFault(value) : "is not an object";
   if (fault !== undefined) throw invalid(`${called} ${fault}`);
   const text = written ?? JSON.stringify(value);
   checkSize(text, called);
@@ -35,7 +35,7 @@ export function readInfoText(text: string, called: string): string {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new CarillonError("invalid_argument", `${called} is no JSON`, { cause });
+    throw new CarillonError("invalid_argument", `${called} is not JSON`, { cause });
   }
   return readInfo(value ?? [], called, text.trim());
 }

@@ -6,8 +6,8 @@ const CLAIMS: Readonly<Record<string, string>> = {
   nbf: "it is not valid yet",
   iss: "it is of another issuer",
   aud: "it is for another audience",
-  iat: "its time of issue (iat) is no number",
-  exp: "its time of expiry (exp) is no number",
+  iat: "its time of issue (iat) is not a number",
+  exp: "its time of expiry (exp) is not a number",
 };
 
 /** What a client is told of why jose did not take its token. Nothing of it is jose's own text. */

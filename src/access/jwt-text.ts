@@ -23,11 +23,11 @@ const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jw
 export function readJwt(token: string, longest: number = MAX_TOKEN): JwtParts {
   if (token.length > longest) throw refusal(`it is longer than ${longest} characters`);
   const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(token);
-  if (parts === null) throw refusal("it is no signed JWT");
+  if (parts === null) throw refusal("it is not a signed JWT");
   const { value: header } = readPart(parts[1] ?? "", "header");
   if (header["crit"] !== undefined) throw refusal("its header asks for an extension (crit)");
   const { kid, typ } = header;
-  if (kid !== undefined && typeof kid !== "string") throw refusal("its key id (kid) is no string");
+  if (kid !== undefined && typeof kid !== "string") throw refusal("its key id (kid) is not a string");
   if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
     throw refusal("its type (typ) is not JWT");
   }
@@ -45,10 +45,10 @@ function readPart(
     text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
     value = readJson(text);
   } catch (error) {
-    const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is no JSON";
+    const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is not JSON";
     throw refusal(`its ${what} cannot be read: ${why}`);
   }
-  if (!isObject(value)) throw refusal(`its ${what} is no JSON object`);
+  if (!isObject(value)) throw refusal(`its ${what} is not a JSON object`);
   return { text, value };
 }
 

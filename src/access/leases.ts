@@ -4,7 +4,7 @@ import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import { Holders, holderKey } from "./holders.js";
 
-/** How long nothing may be seen of a node before what it held is free, in milliseconds. */
+/** How long a node may show no sign of life before its leases are free, in milliseconds. */
 export const LEASE_TIME = 15_000;
 /**
  * How much the clocks of nodes may differ before one of them takes a lease for expired that another still needs, in

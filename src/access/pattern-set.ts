@@ -3,7 +3,7 @@ import { compilePattern, isExact, type Matcher } from "./pattern.js";
 
 /** Patterns of which any may match. Names are found at once, whatever their number. */
 export class PatternSet {
-  /** Those that are no names. */
+  /** Patterns that are not plain names. */
   readonly matchers: MatcherList;
   readonly #names = new Set<string>();
   readonly #texts: readonly string[];

@@ -57,7 +57,7 @@ export class Permissions {
     return this.#actions.get(action)?.find(name);
   }
 
-  /** The patterns of an action that are no names. */
+  /** The patterns of an action that are not plain names. */
   matchersOf(action: Action): MatcherList | undefined {
     return this.#actions.get(action)?.matchers;
   }

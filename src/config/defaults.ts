@@ -86,7 +86,7 @@ vhosts:
     #     claims: { user: sub, permissions: permissions, info: info }
     #   For tokens that are made otherwise:
     #     claims: { issued_at: …, expires_in: … }   # they end by these, too: seconds or ISO 8601, and seconds; default: not asked
-    #     require_exp: true        # false: tokens that do not end are accepted; logged at start
+    #     require_exp: true        # false: tokens without an expiry are accepted; logged at start
     #     integer_user: false      # true: the user may be an integer; its digits are the user's id
     #     permission_bits: { 2: { join: [news] }, 8: { publish: ["*"] } }   # permissions may be an integer: by bits that are set
     # The secret of the tokens that Carillon issues, 64 characters or more. Default: made once, and kept in the store.

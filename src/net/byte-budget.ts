@@ -99,7 +99,7 @@ export class ByteLease {
     return this.#bytes;
   }
 
-  /** Holds so many bytes more. @returns false, and nothing has changed, where that is too much, or it was released */
+  /** Holds more bytes. @returns false, and nothing has changed, where that is too much, or it was released */
   tryTake(bytes: number): boolean {
     if (this.#released || !this.#budget.take(bytes, this.#address, this.#key)) return false;
     this.#bytes += bytes;
@@ -111,7 +111,7 @@ export class ByteLease {
     if (!this.tryTake(bytes)) throw receivingTooMuch();
   }
 
-  /** Holds so many bytes less, of those that it holds. */
+  /** Gives back some of the bytes that it holds. */
   give(bytes: number): void {
     const given = Math.min(bytes, this.#bytes);
     if (given === 0) return;

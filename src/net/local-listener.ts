@@ -53,7 +53,7 @@ export class LocalListener {
       this.#server.once("error", reject);
       this.#server.listen({ ...where, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
-        // One client is not let in; the others are not to suffer for it.
+        // One connection is refused; the others go on.
         this.#server.on("error", (error) => {
           this.#files?.failed(error);
         });

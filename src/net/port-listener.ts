@@ -79,7 +79,7 @@ export class PortListener {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
-        // One client is not let in; the others are not to suffer for it.
+        // One connection is refused; the others go on.
         this.#server.on("error", (error) => {
           this.#options.files?.failed(error);
         });

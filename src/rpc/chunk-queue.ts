@@ -1,9 +1,9 @@
-/** Bytes that have come in pieces, taken out again in others without copying them. */
+/** Queue of bytes that arrive in pieces and are taken out in other pieces, without copying. */
 export class ChunkQueue {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  /** How many there are. */
+  /** Number of bytes in the queue. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -13,14 +13,14 @@ export class ChunkQueue {
     this.#bytes += chunk.length;
   }
 
-  /** The first so many; undefined while there are fewer. */
+  /** The first `length` bytes; undefined while there are fewer. */
   peek(length: number): Buffer | undefined {
     const [first] = this.#chunks;
     if (first === undefined || this.#bytes < length) return undefined;
     return first.length >= length ? first.subarray(0, length) : Buffer.concat(this.#chunks, length);
   }
 
-  /** Takes the first so many out. There must be as many. */
+  /** Removes and returns the first `length` bytes, which must be there. */
   shift(length: number): Buffer[] {
     const taken: Buffer[] = [];
     let left = length;

@@ -6,7 +6,7 @@ import { errorDetails } from "./error-details.js";
 import { answerable, isDisconnect, type OnFault } from "./faults.js";
 import { parseRpcForm } from "./rpc-form.js";
 
-/** Our error as Connect's. @param type - of the request */
+/** A CarillonError as a ConnectError. @param type - of the request */
 export function connectError(cause: unknown, type: DescMessage, onFault: OnFault): ConnectError {
   if (cause instanceof ConnectError) return cause;
   const error = answerable(cause, onFault);
@@ -15,10 +15,10 @@ export function connectError(cause: unknown, type: DescMessage, onFault: OnFault
   return said;
 }
 
-/** Where the mount puts who is told of a request's faults. */
+/** Context key of the callback that is told of a request's faults. */
 export const ON_FAULT = createContextKey<OnFault>(() => {});
 
-/** Tells of faults of ours; that the caller of this request has gone is none. */
+/** Reports faults of this server; a caller that has gone is not one. */
 export function faultsOf({ socket }: IncomingMessage, onFault: OnFault): OnFault {
   return (cause) => {
     if (!socket.destroyed || !isDisconnect(cause)) onFault(cause);

@@ -59,7 +59,7 @@ function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
   };
 }
 
-/** A call whose time is over has no effect. */
+/** A call whose deadline has passed has no effect. */
 function checkDeadline({ deadline = Number.POSITIVE_INFINITY }: Call): void {
   if (deadline > Date.now()) return;
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");

@@ -43,7 +43,7 @@ export interface ConnectMountOptions {
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   readonly openLease: OpenRequestLease;
-  /** Told of errors that are no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: OnFault;
 }
 

@@ -1,7 +1,7 @@
 import { isNativeError } from "node:util/types";
 import { CarillonError } from "../errors.js";
 
-/** Told of an error that is no refusal but a fault of ours; its text does not go to the caller. */
+/** Told of an error that is a fault of this server and not a refusal; its text does not go to the caller. */
 export type OnFault = (cause: unknown) => void;
 
 /** Codes of errors that a connection ends with when its peer goes away while it is read or written. */

@@ -56,7 +56,7 @@ export interface GrpcMountOptions {
   readonly idleTimeout?: number;
   /** Every 15 s, for 10 s, unless said otherwise. */
   readonly keepalive?: Keepalive;
-  /** Told of errors that are no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: OnFault;
 }
 

@@ -75,7 +75,7 @@ export class GrpcRequest {
     return this.#incompleteSince;
   }
 
-  /** The interceptor's part: whom to tell what the request is refused with. */
+  /** Callback of the interceptor, told the error that the request is refused with. */
   attach(refuse: (cause: unknown) => void): void {
     this.#refuse = refuse;
   }

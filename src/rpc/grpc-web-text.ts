@@ -15,7 +15,7 @@ export function decodeBase64(body: Buffer): Buffer {
   throw new CarillonError("invalid_argument", "the request cannot be decoded: it is not base64");
 }
 
-/** Length of so many bytes in base64, with padding. */
+/** Length of a number of bytes in base64, with padding. */
 export function base64Length(bytes: number): number {
   return Math.ceil(bytes / 3) * 4;
 }

@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import type { GrpcRequest } from "./grpc-request.js";
 
-/** How often it is looked for overdue requests, as a part of their time. */
+/** Interval between checks for overdue requests, as a fraction of their time. */
 const CHECKS = 8;
 
 /** Ends calls whose requests take too long to arrive. One timer serves all; it runs while there are calls. */

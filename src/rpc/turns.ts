@@ -1,4 +1,4 @@
-/** Lets so many run at a time, and others in the order in which they asked. */
+/** Lets a limited number of callers run at a time; others wait in the order in which they asked. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];

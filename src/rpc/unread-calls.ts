@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 
-/** How often it is looked for answers that nobody takes, as a part of their time. */
+/** Interval between checks for unread answers, as a fraction of their time. */
 const CHECKS = 4;
 
 /**

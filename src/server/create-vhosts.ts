@@ -89,7 +89,7 @@ export function partsContext({
     hookCounts: new HookCounts(),
     callerOf: ({ key, url }) => new HookClient({ url, key }),
     onHookFailed: (vhost, hook, { message }) => {
-      limitedLog.warn({ vhost, hook, reason: message }, "a call of the backend brought no answer");
+      limitedLog.warn({ vhost, hook, reason: message }, "a call to the backend failed");
     },
     onHooks: (vhost, failure) => {
       if (failure === undefined) log.info({ vhost }, "the backend answers again");

@@ -14,7 +14,7 @@ export interface WhoGetsInContext {
 export function tellWhoGetsIn({ http }: Config, { keyring, log, vhosts }: WhoGetsInContext): void {
   if (keyring.open) log.warn("no keys are configured: whoever reaches these ports may publish and listen");
   const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);
-  if (endless.length > 0) log.warn({ vhosts: endless }, "tokens that do not end are accepted: see jwt.require_exp");
+  if (endless.length > 0) log.warn({ vhosts: endless }, "tokens without an expiry are accepted: see jwt.require_exp");
   if (isLoopback(http.host)) return;
   const open = [...vhosts.all].filter(({ settings }) => isOpen(settings)).map(({ name }) => name);
   if (open.length > 0) log.warn({ vhosts: open }, "clients without a token may join topics: see access, anonymous");

@@ -43,7 +43,7 @@ export interface DoorOptions {
   /** How many may be inside and at the door. */
   readonly limit: number;
   readonly clock: Clock;
-  /** Told of errors that are no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
   /** Told the error's code of each refusal. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;

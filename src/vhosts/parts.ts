@@ -16,7 +16,7 @@ export interface PartsContext {
   readonly clock: Clock;
   readonly hookCounts: HookCounts;
   readonly callerOf: (hooks: NonNullable<VhostSettings["hooks"]>) => HookCaller;
-  /** A call of a backend has brought no answer. */
+  /** A call to a backend has failed. */
   readonly onHookFailed: (vhost: string, event: HookEvent, failure: Error) => void;
   /** A backend that is asked no longer answers (with why), or does again. */
   readonly onHooks: (vhost: string, failure: Error | undefined) => void;

@@ -54,9 +54,9 @@ test.each([
   ["issued in the future", { iat: SECOND + 31 }, /issued in the future/],
   ["issued at no number", { iat: "now" }, /iat/],
   ["not valid yet", { nbf: SECOND + 31 }, /not valid yet/],
-  ["with channels that are no list", { authorizedChannels: "news" }, /authorizedChannels is no list of strings/],
-  ["with channels that are no names", { authorizedChannels: [7] }, /authorizedChannels is no list of strings/],
-  ["with a scope that is no list", { scope: "subscribe" }, /scope is no list of strings/],
+  ["with channels that are not a list", { authorizedChannels: "news" }, /authorizedChannels is not a list of strings/],
+  ["with channels that are not names", { authorizedChannels: [7] }, /authorizedChannels is not a list of strings/],
+  ["with a scope that is not a list", { scope: "subscribe" }, /scope is not a list of strings/],
 ])("B17: unauthenticated is a token %s", async (_what, claims, text) => {
   const result = await outcome(claims);
   expect(result).toMatch(/^unauthenticated: the token was refused: /);
@@ -73,7 +73,7 @@ test("B17: 30 seconds between the clocks matter to nobody", async () => {
 test.each([
   ["no subject", { sub: undefined }, "invalid_argument: invalid subject claim"],
   ["an empty subject", { sub: "" }, "invalid_argument: invalid subject claim"],
-  ["a subject that is no string", { sub: 7 }, "invalid_argument: invalid subject claim"],
+  ["a subject that is not a string", { sub: 7 }, "invalid_argument: invalid subject claim"],
   ["no channels", { authorizedChannels: undefined }, "invalid_argument: authorized channels cannot be empty"],
   ["null for channels", { authorizedChannels: null }, "invalid_argument: authorized channels cannot be empty"],
   ["an empty list of channels", { authorizedChannels: [] }, "invalid_argument: authorized channels cannot be empty"],

@@ -162,7 +162,7 @@ test("outage later: known keys are used for a day, and no longer", async () => {
 });
 
 test.each([
-  ["what is no JSON", { body: "<html>" }],
+  ["what is not JSON", { body: "<html>" }],
   ["JSON that is no key set", { body: '{"keys":1}' }],
   ["an error", { status: 500 }],
   ["a redirect", { status: 302, headers: { location: "/other" } }],

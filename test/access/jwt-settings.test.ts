@@ -22,12 +22,12 @@ describe("A5: users that are integers", () => {
     const nested = `{"a":{"b":"x","c":123456789012345678901},"exp":${SECOND + 60}}`;
     const { principal } = await verify(nested, { ...options, claims: { user: "a.c" } });
     expect(principal.user).toBe("123456789012345678901");
-    await expect(verify(claims, { claims: { user: "id" } })).rejects.toThrow("id is no string");
+    await expect(verify(claims, { claims: { user: "id" } })).rejects.toThrow("id is not a string");
   });
 
   test.each(["1.0", "1E5", "-1", "true", "[1]", "1e400"])("A5: %s is no user", async (text) => {
     const claims = `{"sub":${text},"exp":${SECOND + 60}}`;
-    await expect(verify(claims, { integerUser: true })).rejects.toThrow("sub is no string");
+    await expect(verify(claims, { integerUser: true })).rejects.toThrow("sub is not a string");
   });
 });
 
@@ -110,12 +110,12 @@ describe("A7: permissions as an integer", () => {
   });
 
   test.each(["-2", "1.5", "1e3", '"x"', "true", "[2]"])("A7: %s is refused", async (permissions) => {
-    await expect(grants(permissions)).rejects.toThrow("permissions is no object");
+    await expect(grants(permissions)).rejects.toThrow("permissions is not an object");
   });
 
   test("A7: without the setting an integer is refused, and settings that cannot be are named", async () => {
     await expect(verify({ sub: "eve", exp: SECOND + 60, permissions: 2 }, {})).rejects.toThrow(
-      "permissions is no object",
+      "permissions is not an object",
     );
     expect(() => new JwtVerifier({ secret: SECRET, permissionBits: { 1: { join: ["re:("] } } }, clockAt())).toThrow(
       "permission_bits: permission join",

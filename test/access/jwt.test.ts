@@ -80,19 +80,19 @@ test("claims may be called otherwise: in an object, or a URL with dots", async (
 test.each([
   ["no user", { sub: undefined }, "sub is missing"],
   ["an empty user", { sub: "" }, "sub is empty"],
-  ["a user that is no string", { sub: 7 }, "sub is no string"],
+  ["a user that is not a string", { sub: 7 }, "sub is not a string"],
   ["a long user", { sub: "é".repeat(128) }, "sub is longer"],
   ["control characters in the user", { sub: "a\nb" }, "sub holds"],
-  ["permissions that are a list", { permissions: ["join"] }, "permissions is no object"],
+  ["permissions that are a list", { permissions: ["join"] }, "permissions is not an object"],
   ["permissions for an unknown action", { permissions: { subscribe: ["a"] } }, "names an action"],
   ["permissions for toString", { permissions: { toString: ["a"] } }, "names an action"],
-  ["a pattern that is no string", { permissions: { join: [1] } }, "no list of patterns"],
-  ["a pattern outside of a list", { permissions: { join: "*" } }, "no list of patterns"],
+  ["a pattern that is not a string", { permissions: { join: [1] } }, "not a list of patterns"],
+  ["a pattern outside of a list", { permissions: { join: "*" } }, "not a list of patterns"],
   ["a pattern that cannot be read", { permissions: { join: ["a*b"] } }, "permission join"],
   ["an exploding pattern", { permissions: { join: ["re:((x{1000}){1000})"] } }, "permission join"],
   ["too many patterns", { permissions: { join: Array.from({ length: 1_001 }, () => "a") } }, "more than 1000"],
   ["too many expressions", { permissions: { join: Array.from({ length: 33 }, (_, n) => `re:${n}`) } }, "more than 32"],
-  ["info that is a text", { info: "x" }, "info is no object"],
+  ["info that is a text", { info: "x" }, "info is not an object"],
   ["large info", { info: { text: "x".repeat(4_096) } }, "info is larger"],
   ["no exp", { exp: undefined }, "has no exp"],
   ["exp that is a text", { exp: String(SECOND + 60) }, "exp"],
@@ -180,13 +180,13 @@ test.each([
   ["crit", '{"alg":"HS256","crit":["exp"],"exp":1}', "crit"],
   ["b64", '{"alg":"HS256","b64":false,"crit":["b64"]}', "crit"],
   ["an empty crit", '{"alg":"HS256","crit":[]}', "crit"],
-  ["a kid that is no string", '{"alg":"HS256","kid":{"a":1}}', "kid"],
+  ["a kid that is not a string", '{"alg":"HS256","kid":{"a":1}}', "kid"],
   ["a typ for something else", '{"alg":"HS256","typ":"logout+jwt"}', "typ"],
-  ["a typ that is no string", '{"alg":"HS256","typ":["JWT"]}', "typ"],
+  ["a typ that is not a string", '{"alg":"HS256","typ":["JWT"]}', "typ"],
   ["two algs", '{"alg":"none","alg":"HS256"}', '"alg" twice'],
   ["__proto__", '{"alg":"HS256","__proto__":{"x":1}}', "__proto__"],
-  ["a list", '["HS256"]', "no JSON object"],
-  ["no JSON", "alg=HS256", "no JSON"],
+  ["a list", '["HS256"]', "not a JSON object"],
+  ["no JSON", "alg=HS256", "not JSON"],
 ] as const)("a header with %s is refused", async (_, header, text) => {
   await expect(verifier().verify(raw(header, GOOD_CLAIMS))).rejects.toEqual(unauthenticated(text));
 });
@@ -219,9 +219,9 @@ test.each([
   ["deep lists", `{"sub":"a","exp":${SECOND + 60},"x":${"[".repeat(50)}${"]".repeat(50)}}`, "nested too deeply"],
   ["very deep lists", `{"sub":"a","exp":${SECOND + 60},"x":${"[".repeat(2_500)}${"]".repeat(2_500)}}`, "too deeply"],
   ["deep objects", `{"sub":"a","exp":${SECOND + 60},"x":${'{"a":'.repeat(20)}1${"}".repeat(20)}}`, "too deeply"],
-  ["a list", "[1]", "no JSON object"],
-  ["null", "null", "no JSON object"],
-  ["no JSON", "{", "no JSON"],
+  ["a list", "[1]", "not a JSON object"],
+  ["null", "null", "not a JSON object"],
+  ["no JSON", "{", "not JSON"],
   ["infinite exp", '{"sub":"a","exp":1e999}', "exp"],
 ] as const)("claims with %s are refused", async (_, claims, text) => {
   await expect(verifier().verify(raw(HEADER, claims))).rejects.toEqual(unauthenticated(text));
@@ -252,7 +252,7 @@ test.each([
 
 test("claims that are no UTF-8 are refused", async () => {
   const text = `${Buffer.from(HEADER).toString("base64url")}.${Buffer.from([0x7b, 0xff, 0x7d]).toString("base64url")}`;
-  await expect(verifier().verify(`${text}.AAAA`)).rejects.toEqual(unauthenticated("no JSON"));
+  await expect(verifier().verify(`${text}.AAAA`)).rejects.toEqual(unauthenticated("not JSON"));
 });
 
 test("a token longer than 8,192 characters is refused, one of 8,192 is not for that", async () => {

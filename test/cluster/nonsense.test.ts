@@ -62,7 +62,7 @@ test("N8: unfinished words of all nodes together keep 64 MiB, and whole ones sti
   expect(one.errors.slice(1)).toEqual(["ignored a message on the cluster's bus that no node sends"]);
 }, 60_000);
 
-test("N8: whatever comes over NATS, a node writes some lines a minute about it, and how many it left out", async () => {
+test("N8: logs a bounded number of records a minute about input from NATS, and counts the rest", async () => {
   const server = await startNats();
   const node = await startCarillon(["--broker", server.url]);
   const connection = await connectNats(server);

@@ -12,7 +12,7 @@ async function askMany(client: TestClient, times: number, command: object): Prom
 }
 
 describe("A11: answers", () => {
-  test("a client has so many bytes of them a second, nothing is refused, and others do not wait", async () => {
+  test("limits a client's bytes a second without refusing anything or delaying others", async () => {
     const limits = { answer_bytes_per_second: "64KiB" };
     const node = await startNode({ vhosts: { "/": { presence: true, limits } } });
     const members = await Promise.all(Array.from({ length: 30 }, () => connect(`${node.ws}/ws`)));

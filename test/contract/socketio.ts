@@ -34,7 +34,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.heard.next()).toEqual({ event: "log_pool", value: { line: "ü" } });
   });
 
-  test("I1: whoever comes in where nobody is let in without a token can be elevated, and do nothing before", async () => {
+  test("I1: a client without a token, where the vhost refuses those, can be elevated and do nothing before", async () => {
     const { jwt } = CONFIG.vhosts?.["/"] ?? {};
     const node = await startNode({ vhosts: { "/": { jwt, anonymous: { connect: false } } } });
     const client = await connectTo(node);
@@ -43,7 +43,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.ask("join", { topics: ["foo"] })).toEqual({ ok: true });
   });
 
-  test("I6: messages come in order, each once, as what they are", async () => {
+  test("I6: messages arrive in order, each once, with their values", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node);
     await client.ask("join", { topics: ["a"] });
@@ -57,7 +57,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     }
   });
 
-  test("D3: what is no text comes as bytes, and bytes may be sent", async () => {
+  test("D3: a payload that is not UTF-8 arrives as bytes, and bytes may be sent", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     await client.ask("join", { topics: ["a"] });
@@ -82,7 +82,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.ask("pool_request", { nested: bytes })).toMatchObject({ ok: false, error: { code: 400 } });
   });
 
-  test("I8: who asks is told to the worker, and its answer acknowledges", async () => {
+  test("I8: the worker is told the caller, and its answer acknowledges", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     const worker = await startWorker(node, ["*"]);

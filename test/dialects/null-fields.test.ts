@@ -144,7 +144,7 @@ const CASES = Object.entries(TABLES).flatMap(([dialect, { commands, open }]) =>
   ),
 );
 
-test.each(CASES)("D9: null is as if it were absent: $dialect, $command, $field", ({ field, fields, frame, open }) => {
+test.each(CASES)("D9: null counts as absent: $dialect, $command, $field", ({ field, fields, frame, open }) => {
   const { [field]: _given, ...without } = fields;
   expect(read(open, frame({ ...without, [field]: null }))).toEqual(read(open, frame(without)));
 });

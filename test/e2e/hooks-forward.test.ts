@@ -53,7 +53,7 @@ function headerIn(headers: readonly { readonly name: string; readonly value: str
 }
 
 describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBackend) => {
-  test("is told no token, and nothing at a join, unless hooks.forward says so", async () => {
+  test("is told no token, and no upgrade at a join, unless hooks.forward says so", async () => {
     const backend = await startBackend();
     const node = await start(backend, []);
     const { opened, token } = await arrive(node);

@@ -52,7 +52,7 @@ test("A3: one whose store holds a key does not say so", async () => {
 test("A5: a node tells which vhosts accept tokens that do not end", async () => {
   const secret = "0123456789abcdef".repeat(4);
   const vhosts = { "/": { jwt: { secret } }, "/shop": { jwt: { secret, require_exp: false } } };
-  const told = (await logOf({ vhosts })).filter(({ msg }) => msg.startsWith("tokens that do not end are accepted"));
+  const told = (await logOf({ vhosts })).filter(({ msg }) => msg.startsWith("tokens without an expiry are accepted"));
   expect(told.map((record) => record.vhosts)).toEqual([["/shop"]]);
 });
 

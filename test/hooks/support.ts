@@ -11,7 +11,7 @@ export interface TestHooks {
   readonly counts: HookCounts;
   /** What the log would be told. */
   readonly told: string[];
-  /** Calls that brought no answer. */
+  /** Calls that failed. */
   readonly failures: readonly string[];
 }
 

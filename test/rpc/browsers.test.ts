@@ -26,7 +26,7 @@ inBrowser("published clients in pages of another origin", () => {
     ["connect-web by Connect, as bytes", "connect-web-page", "connect"],
     ["connect-web by Connect, as JSON and by GET", "connect-web-page", "connect-json"],
     ["connect-web by gRPC-Web", "connect-web-page", "grpc-web"],
-  ])("R15: %s publishes, is refused and watches, with headers of its own", async (_, program, format) => {
+  ])("R15: %s publishes, is refused and watches, with custom headers", async (_, program, format) => {
     const site = await startSite(await bundled(program));
     const node = await startNode({ origins: [site] });
     const listener = await connect(`${node.ws}/ws`);

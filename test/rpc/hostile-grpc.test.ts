@@ -32,7 +32,7 @@ const DEADLINE_EXCEEDED = 4;
 const RESOURCE_EXHAUSTED = 8;
 const UNIMPLEMENTED = 12;
 
-describe("E10: refuses requests that are no message, and publishes nothing", () => {
+describe("E10: refuses requests that are not exactly one message, and publishes nothing", () => {
   const undecodable = "the request cannot be decoded";
   test.each([
     ["no message", Buffer.alloc(0), {}, `${undecodable}: there is no message`],

@@ -120,7 +120,7 @@ describe("what is known of a client that asks", () => {
     expect((await client.response()).headers.get("sec-websocket-protocol")).toBe("carillon");
   });
 
-  test("A9: what hooks.forward names is told as it came, but for a token in the path", async () => {
+  test("A9: passes on the parts that hooks.forward names, except for a token in the path", async () => {
     const headers = {
       Authorization: "Bearer secret",
       Cookie: "session=secret",

@@ -17,7 +17,7 @@ function listenerOf(times: TestTimes, page: (request: IncomingMessage, response:
 
 type TestTimes = NonNullable<NonNullable<ConstructorParameters<typeof TestDoor>[0]>["times"]>;
 
-test("L12: answers a slow head with 408 when its time is over, not later", async () => {
+test("L12: answers a slow head with 408 as soon as its time has passed", async () => {
   const head = 2_000;
   const door = await listenerOf({ head }, (_request, response) => response.end("page"));
   const slow = await connectRaw(door.url);

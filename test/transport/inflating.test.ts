@@ -70,7 +70,7 @@ test("L16: a client's compressed command is answered while a hundred others send
   for (const bomber of bombers) bomber.webSocket.terminate();
 }, 60_000);
 
-test("L16: what connections have left that are gone is not inflated, and their places are free", async () => {
+test("L16: discards messages of closed connections without inflating them, and frees their places", async () => {
   const node = await startNode({ compression: true, limits: { connections: 41 } });
   const client = await connectCompressed(node);
   const bombers = await Promise.all(Array.from({ length: 40 }, () => connectCompressed(node)));

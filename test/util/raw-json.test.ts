@@ -119,7 +119,7 @@ const hard: readonly (readonly [string, string])[] = [
   ["white space", `"a":1${" ".repeat(LARGE)},`],
 ];
 
-test.each(hard)("O12: looks through a text with %s once", (_what, members) => {
+test.each(hard)("O12: reads a text with %s in one pass", (_what, members) => {
   // Quadratic time would be minutes, and end the test by its limit.
   expect(valueTexts(`{${members}"id":1.50}`, ["id", "payload"])).toEqual(["1.50", undefined]);
 });

@@ -15,7 +15,7 @@ export interface RoadRunnerContext extends MethodContext {
   /** Most bytes of a request. */
   readonly requestBytes: number;
   readonly budget: ByteBudget;
-  /** Told of what is no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 

@@ -9,7 +9,7 @@ export interface RequestFrame {
   readonly sequence: number;
   /** Bytes of the method's name. */
   readonly method: Buffer;
-  /** Undefined: it was not kept, and what came of it has been thrown away. */
+  /** Undefined where it was discarded as it came. */
   readonly body: Buffer | undefined;
   /** Why the request is refused without a look at its body. */
   readonly refusal: string | undefined;
@@ -18,7 +18,7 @@ export interface RequestFrame {
 export interface FrameReaderOptions {
   /** Most bytes of a body. */
   readonly bodyBytes: number;
-  /** Takes room for so many bytes that have come. @returns why there is none; undefined where there is */
+  /** Takes room for bytes that have come. @returns why there is none; undefined where there is */
   readonly takeRoom: (bytes: number) => string | undefined;
   readonly onRequest: (request: RequestFrame) => void;
 }

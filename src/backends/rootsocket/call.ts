@@ -27,7 +27,7 @@ export interface CallOptions {
   readonly gate: StayingGate;
   readonly openLease: OpenRequestLease;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
-  /** Told of errors that are no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 

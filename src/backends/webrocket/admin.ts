@@ -17,7 +17,7 @@ export interface WebrocketAdminOptions extends AdminServices {
   readonly cookie: string;
   /** Counts the bytes of answers. */
   readonly answers: AnswerBudget;
-  /** Told of what is no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 

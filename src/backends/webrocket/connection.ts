@@ -24,7 +24,7 @@ export interface ConnectionContext extends RequestServices {
   /** Most bytes of a packet. */
   readonly packetBytes: number;
   readonly budget: ByteBudget;
-  /** Told of what is no refusal but a fault of ours. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 

@@ -30,9 +30,9 @@ export function decode(text: string): Decoded {
   const { params } = frame;
   const id = frame["id"] ?? 0;
   const method = frame["method"] ?? "";
-  if (!isInteger(id)) return { ok: false, id: undefined, why: "id is no integer" };
+  if (!isInteger(id)) return { ok: false, id: undefined, why: "id is not an integer" };
   const written = id === 0 ? undefined : valueText(text, "id");
-  if (typeof method !== "string") return { ok: false, id: written, why: "method is no string" };
+  if (typeof method !== "string") return { ok: false, id: written, why: "method is not a string" };
   return { ok: true, request: { id: written, method, params, text } };
 }
 
@@ -87,7 +87,7 @@ function fieldsOf(params: unknown): Fields {
 function textOf(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value === "string") return value;
-  throw invalid(`invalid params: ${name} ${value === undefined ? "is missing" : "is no string"}`);
+  throw invalid(`invalid params: ${name} ${value === undefined ? "is missing" : "is not a string"}`);
 }
 
 function invalid(message: string): CarillonError {

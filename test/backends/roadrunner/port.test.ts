@@ -278,7 +278,7 @@ describe("a Unix socket", () => {
     expect((await (await rpcClient(node)).call(METHOD, "")).body.toString("hex")).toBe("0801");
   });
 
-  test("G7: leaves a socket that somebody listens on, and a file that is none, and does not start", async () => {
+  test("G7: leaves a socket that somebody listens on, and a file that is not a socket, and does not start", async () => {
     const folder = temporaryFolder();
     const used = join(folder, "used.sock");
     const first = await startNode(at(used));

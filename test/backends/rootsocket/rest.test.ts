@@ -177,7 +177,7 @@ test("S4, D9: a token of no category, and of null, is a channel's", async () => 
   }
 });
 
-test.each(["tokens/", "messages/"])("S2: %s refuses what is no JSON object", async (path) => {
+test.each(["tokens/", "messages/"])("S2: %s refuses what is not a JSON object", async (path) => {
   const node = await startApplication();
   for (const body of ["", "{", "\ufeff"]) {
     expect(await ask(node, path, { body })).toMatchObject({ status: 400, body: { detail: "the body is not JSON" } });
@@ -214,7 +214,7 @@ test("S7: a message arrives in the protocol's words, strings as they are, all el
   }
 });
 
-test("S7: data that is no string arrives as the text that was sent", async () => {
+test("S7: data that is not a string arrives as the text that was sent", async () => {
   const node = await startApplication();
   const client = await listener(node);
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;

@@ -82,7 +82,7 @@ test.each([
   ["null", "null"],
   ["a string", '"text"'],
   ["empty", ""],
-])("X16: BC delivers without data where it is no JSON object: %s", async (_, data) => {
+])("X16: BC delivers without data where it is not a JSON object: %s", async (_, data) => {
   const { backend, world } = await start();
   await world.administration.openChannel("/test", "foo");
   const heard = await heardIn(world, "/test", "foo");

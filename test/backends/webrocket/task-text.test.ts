@@ -15,7 +15,7 @@ test("X20: nobody says that it is somebody else", () => {
   expect(textOf('{"sid":"me","a":1,"\\u0073id":"me"}')).toBe('{"chat/say":{"a":1,"sid":"n.1"}}');
 });
 
-test("X20, D3: what is no object is a member of one", () => {
+test("X20, D3: what is not an object is a member of one", () => {
   expect(textOf("[1]")).toBe('{"chat/say":{"data":[1],"sid":"n.1"}}');
   expect(textOf("hello", "")).toBe('{"chat/say":{"data":"hello"}}');
   expect(textOf(Uint8Array.of(255), "")).toBe('{"chat/say":{"data":"/w==","encoding":"base64"}}');

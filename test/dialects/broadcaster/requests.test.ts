@@ -59,8 +59,8 @@ test.each([
   ["no JSON", "{", "not a JSON object"],
   ["a list", "[]", "not a JSON object"],
   ["a string", '"heartbeat"', "not a JSON object"],
-  ["an id that is a string", '{"id":"1","method":"heartbeat"}', "id is no integer"],
-  ["an id that is no whole number", '{"id":1.5,"method":"heartbeat"}', "id is no integer"],
+  ["an id that is a string", '{"id":"1","method":"heartbeat"}', "id is not an integer"],
+  ["an id that is no whole number", '{"id":1.5,"method":"heartbeat"}', "id is not an integer"],
 ])("B5: a frame that is %s is no request", (_what, text, why) => {
   const answer = errorText(undefined, "InvalidArgument", `invalid request: ${why}`);
   expect(open().receive(text)).toEqual({ kind: "malformed", answer });
@@ -82,8 +82,8 @@ test.each(["9007199254740993", "-1724442618569203714", "1".repeat(400), "1e3", "
   },
 );
 
-test("B5: a method that is no string is told with the id", () => {
-  const answer = errorText(7, "InvalidArgument", "invalid request: method is no string");
+test("B5: a method that is not a string is told with the id", () => {
+  const answer = errorText(7, "InvalidArgument", "invalid request: method is not a string");
   expect(open().receive('{"id":7,"method":{}}')).toEqual({ kind: "malformed", answer });
 });
 
@@ -172,7 +172,9 @@ test("B10: what publish needs, in this order", () => {
   const foreign = "user not authorized to access this channel";
   expect(refused(authenticated(), publish("d"))).toBe(errorText(4, "PermissionDenied", foreign));
   const event = { id: 4, method: "publish", params: { channel: "c", event: 1 } };
-  expect(refused(authenticated(), event)).toBe(errorText(4, "InvalidArgument", "invalid params: event is no string"));
+  expect(refused(authenticated(), event)).toBe(
+    errorText(4, "InvalidArgument", "invalid params: event is not a string"),
+  );
 });
 
 test.each([undefined, null])("B10: the event %j is the empty one", (event) => {
@@ -189,7 +191,7 @@ test.each([
   "12345678901234567890",
   "1e999",
   `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
-])("B10: a payload that is no string is passed on as it is written: %.20s", (payload) => {
+])("B10: a payload that is not a string is passed on as it is written: %.20s", (payload) => {
   const text = `{"id":4,"method":"publish","params":{"payload":0,"channel":"c","event":"e","payload":${payload} }}`;
   const received = authenticated().receive(text);
   expect(received).toMatchObject({ command: { payload: Buffer.from(payload) } });

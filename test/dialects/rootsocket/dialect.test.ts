@@ -101,7 +101,7 @@ test("S14: names of 100 characters, of dots and of numbers are channels", () => 
   }
 });
 
-test("S12: a channel token that is no string is refused", () => {
+test("S12: a channel token that is not a string is refused", () => {
   const frame = { event: "subscription-add", data: { channel: "c", auth: 7 } };
   expect(receive(frame)).toEqual({ kind: "refused", answer: error("cannot subscribe: auth is not a string", "c") });
 });

@@ -162,7 +162,7 @@ test("X3, X5, X6: null is as good as nothing", () => {
   expect(received(conversation, { trigger }).command).toMatchObject({ payload: Buffer.from("{}") });
 });
 
-test.each([[[1]], ["text"], [7], [true]])("X3 to X6: data that is no object counts as none: %j", (data) => {
+test.each([[[1]], ["text"], [7], [true]])("X3 to X6: data that is not an object counts as none: %j", (data) => {
   const conversation = open();
   received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
   expect(received(conversation, { subscribe: { channel: "c", data } }).command).toMatchObject({ info: {} });

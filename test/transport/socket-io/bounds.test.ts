@@ -37,7 +37,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await metric(node, CONNECTIONS)).toBe(1);
   });
 
-  test("O6: so is one that does not poll", async () => {
+  test("O6: a client that does not poll is disconnected", async () => {
     const node = await startNode({ limits: { outbox: "256KiB" } });
     const slow = await PollingClient.connect(node.http, "", version);
     await slow.send('421["join",{"topics":["a"]}]');
@@ -67,7 +67,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   });
 
-  test("O6: a client does not get to make the server keep what it provokes and does not read", async () => {
+  test("O6: answers that a client provokes and does not read end the connection", async () => {
     const node = await startNode();
     const flood = await openRaw(node.http, path);
     await flood.next();
@@ -194,7 +194,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilNone(node, "carillon_receiving_bytes");
   });
 
-  test("O6: what is still sent of a request that is too large is read and forgotten", async () => {
+  test("O6: reads and drops the rest of a request that is too large", async () => {
     const node = await startNode({ limits: { frame: "4KiB" } });
     const { url } = await PollingClient.connect(node.http, "", version);
     const raw = await connectRaw(node.http);

@@ -69,7 +69,7 @@ test("O8: no payload makes the decoder throw, and a malformed one is taken as a 
   );
 });
 
-test("O6: of a request with more packets than may be none is taken", () => {
+test("O6: takes no packet of a request with too many", () => {
   expect(decoded("1:2".repeat(5), 5)).toHaveLength(5);
   expect(decoded("1:2".repeat(6), 5)).toBe("too many");
   expect(decoded(Buffer.from("0001ff32".repeat(6), "hex"), 5)).toBe("too many");

@@ -120,7 +120,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await client.nextText()).toBe('431[{"ok":true}]');
     client.send("40/shop?token=x,");
     expect(await client.nextText()).toBe(
-      '44/shop,{"message":"the token was refused: it is no signed JWT","human":"Please sign in first.",' +
+      '44/shop,{"message":"the token was refused: it is not a signed JWT","human":"Please sign in first.",' +
         '"details":"unauthenticated","context":"connection","code":401,"_id":null}',
     );
     client.send("40/nope,");
@@ -209,7 +209,7 @@ describe("I16: refusals before an upgrade", () => {
     expect(await client.nextText()).toBe('432[{"ok":true}]');
   });
 
-  test("I16: a script cannot poll: its page may be of any origin", async () => {
+  test("I16: refuses polls by script (JSONP), as their origin is unknown", async () => {
     const node = await startNode();
     for (const version of [3, 4]) {
       const answer = await fetch(`${node.http}/socket.io/?EIO=${version}&transport=polling&j=0`);
