@@ -6,6 +6,7 @@ import { Inflater, MESSAGE_COST } from "./inflater.js";
 const TURN_BYTES = 256 << 10;
 /** Time after which messages are tried again that the node's budget had no room for, in milliseconds. */
 const RETRY_WAIT = 20;
+
 /** The connections of one address. */
 interface Flow {
   readonly address: string;
@@ -40,6 +41,8 @@ export interface InflationsOptions {
 export class Inflations {
   readonly #options: InflationsOptions;
   readonly #flows = new Map<string, Flow>();
+  /** Flows of which something waits. */
+  readonly #waiting = new Set<Flow>();
   /** Cost of the flow that was served last. */
   #now = 0;
   #bytes = 0;
@@ -72,9 +75,13 @@ export class Inflations {
         if (flow.waiting.size === 0) flow.cost = Math.max(flow.cost, this.#now);
         inflater.cost = Math.max(inflater.cost, flow.now);
         flow.waiting.add(inflater);
+        this.#waiting.add(flow);
         this.#schedule();
       },
-      onIdle: (inflater) => flow.waiting.delete(inflater),
+      onIdle: (inflater) => {
+        flow.waiting.delete(inflater);
+        if (flow.waiting.size === 0) this.#waiting.delete(flow);
+      },
       onClosed: () => {
         flow.connections -= 1;
         if (flow.connections === 0) this.#flows.delete(address);
@@ -90,8 +97,7 @@ export class Inflations {
 
   readonly #turn = (): void => {
     this.#scheduled = false;
-    const queues = new Set<Queue>();
-    for (const flow of this.#flows.values()) if (flow.waiting.size > 0) queues.add(queueOf(flow));
+    const queues = new Set<Queue>(Array.from(this.#waiting, queueOf));
     let refused = 0;
     for (let spent = 0; spent < TURN_BYTES; ) {
       const queue = cheapestOf(queues);
@@ -102,9 +108,8 @@ export class Inflations {
       if (cost === undefined) refused += 1;
       if (cost === undefined || queue.inflaters.length === 0) queues.delete(queue);
     }
-    const waiting = [...this.#flows.values()].filter((flow) => flow.waiting.size > 0).length;
-    if (waiting > refused) this.#schedule();
-    else if (waiting > 0) this.#retryLater();
+    if (this.#waiting.size > refused) this.#schedule();
+    else if (this.#waiting.size > 0) this.#retryLater();
   };
 
   /** @returns what it has cost; undefined where the budget has no room */

@@ -97,7 +97,8 @@ function read(name: string, build: Build, frame: Frame): Received {
 function frameOf(fields: Fields, text: string): Frame {
   const { id, payload } = fields;
   const isWritten = typeof payload !== "string" && (payload ?? undefined) !== undefined;
-  if (typeof id !== "number" && !isWritten && !text.includes("\\")) {
+  const isIdWritten = typeof id === "number" || (typeof id === "string" && text.includes("\\"));
+  if (!isIdWritten && !isWritten) {
     return { fields, id: typeof id === "string" ? JSON.stringify(id) : undefined, payload: undefined };
   }
   const [idText, payloadText] = valueTexts(text, ["id", "payload"]);
