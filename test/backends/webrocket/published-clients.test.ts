@@ -1,5 +1,6 @@
-import { connect } from "../../support/client.js";
+import { connect, type TestClient } from "../../support/client.js";
 import { startNode, type TestNode } from "../../support/node.js";
+import { Queue } from "../../support/queue.js";
 import { PublishedWorker, requestWebrocket, type WebrocketVhost } from "../../support/webrocket-backends.js";
 import { TOKEN } from "./support.js";
 
@@ -12,25 +13,52 @@ async function start(): Promise<{ readonly node: TestNode; readonly vhost: Webro
   return { node, vhost: { port, path: "/chat", token: TOKEN } };
 }
 
-interface User {
-  readonly sid: string;
-  send(frame: object): void;
-  /** The next frame that is no ping. */
-  next(): Promise<unknown>;
-}
-
 /** A user of the demo chat: its server gets it a token, with which it authenticates. */
-async function signIn(node: TestNode, vhost: WebrocketVhost, user: string): Promise<User> {
-  const token = await requestWebrocket(vhost, "AT", user, ".*");
-  const client = await connect(`${node.ws}/webrocket/chat`);
-  const next = async (): Promise<unknown> => {
-    const frame = JSON.parse(await client.nextText()) as object;
-    return ":ping" in frame ? next() : frame;
-  };
-  const greeting = (await next()) as { readonly ":connected": { readonly sid: string } };
-  client.send({ auth: { token } });
-  expect(await next()).toEqual({ ":authenticated": {} });
-  return { sid: greeting[":connected"].sid, send: (frame) => client.send(frame), next };
+class User {
+  sid = "";
+  readonly #client: TestClient;
+  readonly #frames = new Queue<object>();
+  #again: () => void = () => {};
+
+  private constructor(client: TestClient) {
+    this.#client = client;
+  }
+
+  static async signIn(node: TestNode, vhost: WebrocketVhost, user: string): Promise<User> {
+    const token = await requestWebrocket(vhost, "AT", user, ".*");
+    const one = new User(await connect(`${node.ws}/webrocket/chat`));
+    one.#read().catch(() => {
+      // The test is over.
+    });
+    const greeting = (await one.next()) as { readonly ":connected": { readonly sid: string } };
+    one.sid = greeting[":connected"].sid;
+    one.send({ auth: { token } });
+    expect(await one.next()).toEqual({ ":authenticated": {} });
+    return one;
+  }
+
+  send(frame: object): void {
+    this.#client.send(frame);
+  }
+
+  /** The next frame that is neither a ping nor a refused trigger. */
+  next(): Promise<object> {
+    return this.#frames.next();
+  }
+
+  /** Where the worker has just been taken for dead, nobody has the trigger: it is sent again when the worker is back (X19). */
+  trigger(event: string, data: Data, worker: PublishedWorker): void {
+    this.#again = () => void worker.heartbeat().then(() => this.trigger(event, data, worker));
+    this.send({ trigger: { event, data } });
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const frame = JSON.parse(await this.#client.nextText()) as { readonly ":error"?: { readonly code: number } };
+      if (frame[":error"]?.code === 503) this.#again();
+      else if (!(":ping" in frame)) this.#frames.push(frame);
+    }
+  }
 }
 
 type Data = Readonly<Record<string, unknown>>;
@@ -46,9 +74,9 @@ async function eventOf(worker: PublishedWorker, name: string, isIt: (data: Data)
 test("X14, X20: a published worker gets all of 20 triggers, before and after its heartbeats", async () => {
   const { node, vhost } = await start();
   const worker = await PublishedWorker.start(vhost);
-  const ann = await signIn(node, vhost, "ann");
+  const ann = await User.signIn(node, vhost, "ann");
   for (let number = 0; number < 20; number += 1) {
-    ann.send({ trigger: { event: "log", data: { number } } });
+    ann.trigger("log", { number }, worker);
     expect(await eventOf(worker, "log", ({ number: given }) => given === number)).toEqual({ number, sid: ann.sid });
     if (number % 5 === 4) await worker.heartbeat();
   }
@@ -59,7 +87,7 @@ test("X14, X16: the demo chat: all of 8 messages come to all, by way of its work
   const { node, vhost } = await start();
   const worker = await PublishedWorker.start(vhost);
   await requestWebrocket(vhost, "OC", "presence-room");
-  const [ann, bob] = [await signIn(node, vhost, "ann"), await signIn(node, vhost, "bob")];
+  const [ann, bob] = [await User.signIn(node, vhost, "ann"), await User.signIn(node, vhost, "bob")];
   for (const user of [ann, bob]) {
     user.send({ subscribe: { channel: "presence-room" } });
     expect(await user.next()).toMatchObject({ ":subscribed": { channel: "presence-room" } });
@@ -68,7 +96,7 @@ test("X14, X16: the demo chat: all of 8 messages come to all, by way of its work
   expect(await ann.next()).toEqual({ ":memberJoined": { uid: "bob", channel: "presence-room" } });
   for (let number = 0; number < 8; number += 1) {
     const author = number % 2 === 0 ? ann : bob;
-    author.send({ trigger: { event: "say", data: { text: `message ${number}` } } });
+    author.trigger("say", { text: `message ${number}` }, worker);
     const { sid: from, text } = await eventOf(worker, "say", ({ text: given }) => given === `message ${number}`);
     const said = { text, from };
     await requestWebrocket(vhost, "BC", "presence-room", "said", JSON.stringify(said));
