@@ -35,7 +35,7 @@ interface Written {
 }
 
 /** A line as written, and its check, on which the next line's depends. */
-export interface Line {
+export interface RecordLine {
   readonly bytes: Buffer;
   readonly check: string;
 }
@@ -55,13 +55,13 @@ export interface Recorded {
   readonly check: string;
 }
 
-export function headerLine(revision: number): Line {
+export function headerLine(revision: number): RecordLine {
   const header: Header = { format: FORMAT, id: randomBytes(ID_BYTES).toString("hex"), revision };
   return createLine(JSON.stringify(header), "");
 }
 
 /** @param previous - check of the line before */
-export function batchLine(edits: readonly Edit[], previous: string): Line {
+export function batchLine(edits: readonly Edit[], previous: string): RecordLine {
   const written = edits.map(({ expires, key, revision, value }): Written => {
     return { k: key, v: value, r: revision, e: expires };
   });
@@ -97,7 +97,7 @@ export function readRecords(content: Buffer, file: string): Recorded {
   return { edits, revision: header.revision, marksAt, headerCheck: first.check, mark, length, check };
 }
 
-function createLine(text: string, previous: string): Line {
+function createLine(text: string, previous: string): RecordLine {
   const check = computeCheck(text, previous);
   return { bytes: Buffer.from(`${check} ${text}\n`), check };
 }

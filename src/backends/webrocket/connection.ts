@@ -6,7 +6,7 @@ import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { ipAddress } from "../../net/ip-address.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import type { Dispatch } from "../../workers/dispatch.js";
-import { authenticate, type Identity, isSamePeer, parseIdentity, type VhostDirectory } from "./identity.js";
+import { authenticatePeer, type Identity, isSamePeer, parseIdentity, type VhostDirectory } from "./identity.js";
 import { MalformedPacket, type Packet, PacketReader, packetText } from "./packet.js";
 import { answerTo, type RequestServices } from "./requests.js";
 import { Worker } from "./worker.js";
@@ -128,7 +128,7 @@ export class BackendConnection {
       this.#end(line === "HB" ? packetText("QT") : "");
       return false;
     }
-    const vhost = authenticate(parseIdentity(line), this.#context.vhosts);
+    const vhost = authenticatePeer(parseIdentity(line), this.#context.vhosts);
     if (typeof vhost === "number") {
       this.#refuse(vhost);
       return false;
@@ -141,7 +141,7 @@ export class BackendConnection {
     const identity = packet.identity === undefined ? this.#identity : parseIdentity(packet.identity);
     if (packet.identity === undefined && identity === undefined) throw new MalformedPacket("expected an empty line");
     // Checked for each packet: a token that has been changed since is worth nothing.
-    const vhost = authenticate(identity, this.#context.vhosts);
+    const vhost = authenticatePeer(identity, this.#context.vhosts);
     if (typeof vhost === "number") this.#refuse(vhost);
     else if (identity !== undefined) this.#obeyKnown(packet, identity, vhost);
   }

@@ -38,7 +38,7 @@ export function isSamePeer(one: Identity, other: Identity): boolean {
  * @param identity - undefined: a malformed one
  * @returns the vhost, or the error's code: 402, which tells workers to stop, or 503 while vhosts are still being read
  */
-export function authenticate(identity: Identity | undefined, vhosts: VhostDirectory): Vhost | WebrocketCode {
+export function authenticatePeer(identity: Identity | undefined, vhosts: VhostDirectory): Vhost | WebrocketCode {
   if (identity === undefined) return 402;
   const { token, vhost: path } = identity;
   const vhost = vhosts.get(path);

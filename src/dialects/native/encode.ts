@@ -4,7 +4,7 @@ import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews } from "../../core/notice.js";
 import type { CarillonError } from "../../errors.js";
 import type { MessageEncoding } from "../dialect.js";
-import { membersText, sharedMembersText } from "../member-texts.js";
+import { presentText, sharedPresentText } from "../member-texts.js";
 
 /** `{"topic":…,"payload":…}` and nothing else; with `"encoding":"base64"` where the payload is not UTF-8. */
 export const messageEncoding: MessageEncoding = {
@@ -68,14 +68,14 @@ function partText({ more, payload }: Extract<Result, { kind: "part" }>, id: stri
 
 function presentPayload({ count, members, more, topic, users }: PresentResult): string {
   const begin = `{"topic":${JSON.stringify(topic)},"count":${count},"users":${users}`;
-  return `${begin},"members":[${sharedMembersText(members)}]${more ? ',"more":true' : ""}}`;
+  return `${begin},"members":[${sharedPresentText(members)}]${more ? ',"more":true' : ""}}`;
 }
 
 /** Who has come and gone. Of those who have gone nobody needs to be told what is known of them. */
 function presenceText({ count, joined, left, topic }: PresenceNews): string {
   const gone = left.map(({ connectionId, user }) => ({ connection: connectionId, user }));
   const begin = JSON.stringify({ topic: "@presence", payload: { topic, count } }).slice(0, -2);
-  return `${begin},"joined":[${membersText(joined)}],"left":${JSON.stringify(gone)}}}`;
+  return `${begin},"joined":[${presentText(joined)}],"left":${JSON.stringify(gone)}}}`;
 }
 
 /** What was done on the client's behalf reads as the answer to the command that it did not send. */

@@ -72,13 +72,13 @@ function writePart(connection: EngineSocket, { frames, packets, text }: PollPart
   }
   for (const [at, { data, frame }] of packets.entries()) {
     // The library writes bytes, as the transport wants them.
-    const options: WriteOptions = typeof data === "string" ? ready(frame) : { compress: false, ours: true };
+    const options: PacketWriteOptions = typeof data === "string" ? ready(frame) : { compress: false, ours: true };
     connection.write(data, options, at === packets.length - 1 ? onSent : undefined);
   }
 }
 
 /** Options of a write. */
-export interface WriteOptions {
+export interface PacketWriteOptions {
   readonly compress: false;
   /** Whether a session's outbox bounds it. */
   readonly ours: true;
@@ -86,6 +86,6 @@ export interface WriteOptions {
   readonly wsPreEncodedFrame?: readonly Uint8Array[];
 }
 
-export function ready(frames: Uint8Array): WriteOptions {
+export function ready(frames: Uint8Array): PacketWriteOptions {
   return { compress: false, ours: true, wsPreEncodedFrame: [frames] };
 }

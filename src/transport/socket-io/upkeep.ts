@@ -1,5 +1,5 @@
 import type { Socket as EngineSocket } from "engine.io";
-import type { WriteOptions } from "./poll-queue.js";
+import type { PacketWriteOptions } from "./poll-queue.js";
 
 /** Bytes of the library's own packets that may wait for the peer: nobody has to read what it provokes. */
 const UNREAD_BYTES = 65_536;
@@ -9,7 +9,7 @@ const PACKET_BYTES = 16;
 interface Written {
   readonly type: string;
   readonly data?: { readonly length: number };
-  readonly options?: Partial<WriteOptions>;
+  readonly options?: Partial<PacketWriteOptions>;
 }
 
 /**
