@@ -2,9 +2,12 @@
 export type PartedWork<Result> = Iterator<number, Result>;
 
 interface Job {
-  /** Does parts until so much has been spent. @returns whether it has ended */
-  proceed(budget: number): boolean;
+  /** Does parts until so much has been spent. @returns what is left: more than 0 only when the job has ended */
+  proceed(budget: number): number;
 }
+
+/** Jobs of one turn, however little they cost. */
+const MOST_JOBS = 256;
 
 /**
  * Long work of many callers, done a slice at a time so that everything else goes on between: one slice in each turn of the
@@ -30,22 +33,21 @@ export class TurnQueue {
   /** Nothing of it is done in the turn that asks for it. @throws what the work throws */
   run<Result>(key: string, work: PartedWork<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const proceed = (budget: number): boolean => {
-        let spent = 0;
+      const proceed = (budget: number): number => {
+        let left = budget;
         try {
-          while (spent < budget) {
+          while (left > 0) {
             const part = work.next();
             if (part.done === true) {
               resolve(part.value);
-              return true;
+              break;
             }
-            spent += part.value;
+            left -= part.value;
           }
-          return false;
         } catch (fault) {
           reject(fault);
-          return true;
         }
+        return left;
       };
       const jobs = this.#jobs.get(key) ?? [];
       jobs.push({ proceed });
@@ -65,11 +67,16 @@ export class TurnQueue {
   }
 
   #takeTurn(): void {
+    let left = this.#budget;
+    let count = 0;
+    // A key that is put back comes again in the same turn, after the others.
     for (const [key, jobs] of this.#jobs) {
-      if (jobs[0]?.proceed(this.#budget) === true) jobs.shift();
+      left = jobs[0]?.proceed(left) ?? left;
+      if (left > 0) jobs.shift();
       this.#jobs.delete(key);
       if (jobs.length > 0) this.#jobs.set(key, jobs);
-      return;
+      count += 1;
+      if (left <= 0 || count === MOST_JOBS) return;
     }
   }
 }

@@ -50,6 +50,18 @@ test("lets keys take turns, and those of one key wait for each other", async () 
   expect(done).toEqual(["a1", "c1", "a2", "c2", "b1"]);
 });
 
+test("ends small jobs in one turn, together with a slice of the next", async () => {
+  const { queue, takeTurn } = manualQueue(5);
+  const done: string[] = [];
+  const small = [queue.run("a", work("a", 1, done)), queue.run("b", work("b", 2, done))];
+  const large = queue.run("a", work("c", 3, done));
+  takeTurn();
+  expect(done).toEqual(["a1", "b1", "b2", "c1", "c2"]);
+  expect(await Promise.all(small)).toEqual(["a", "b"]);
+  takeTurn();
+  expect(await large).toBe("c");
+});
+
 test("goes on with others when work throws", async () => {
   const { queue, takeTurn } = manualQueue(1);
   const failing = queue.run("a", {
@@ -58,7 +70,6 @@ test("goes on with others when work throws", async () => {
     },
   });
   const other = queue.run("a", work("b", 0, []));
-  takeTurn();
   takeTurn();
   await expect(failing).rejects.toThrow("broken");
   expect(await other).toBe("b");
