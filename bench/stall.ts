@@ -129,6 +129,45 @@ const ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: "a request of 3 payloads of 1 MiB in base64",
+    run: (node, size) => {
+      const payload = Buffer.alloc(1_048_576 * size, 7).toString("base64");
+      return post(node, JSON.stringify({ messages: Array.from({ length: 3 }, () => ({ topics: ["t"], payload })) }));
+    },
+  },
+  {
+    name: "a message of 64 KiB for 1,000 members",
+    run: async (node, size) => {
+      const members = await Promise.all(names(1_000 * size).map(() => joined(node, "crowd")));
+      const heard = members.map((member) => once(member, "message"));
+      await watchFromHere(node);
+      await post(node, JSON.stringify({ messages: [{ topics: ["crowd"], text: "x".repeat(65_536) }] }));
+      await Promise.all(heard);
+      for (const member of members) member.terminate();
+    },
+  },
+  {
+    name: "a change of a vhost's settings with 20,000 memberships",
+    run: async (node, size) => {
+      const path = `/changed-${size}`;
+      await post(node, JSON.stringify({ path }), "carillon.v1.ControlService/CreateVhost");
+      const members = await Promise.all(
+        names(20).map(async () => {
+          const client = new WebSocket(`ws://127.0.0.1:${node.port}/ws${path}`, { perMessageDeflate: false });
+          await once(client, "open");
+          client.send(JSON.stringify({ command: "join", topics: names(1_000 * size) }));
+          await once(client, "message");
+          return client;
+        }),
+      );
+      await watchFromHere(node);
+      const settings = { topics: [{ match: "topic-1*", presence: true }] };
+      await post(node, JSON.stringify({ path, settings }), "carillon.v1.ControlService/UpdateVhost");
+      await exchange(node, [{ command: "leave", topics: ["t"] }]);
+      for (const member of members) member.terminate();
+    },
+  },
+  {
     name: "ListTopics and ListConnections of 50,000 topics and 50 connections",
     run: async (node, size) => {
       const clients = await Promise.all(names(50 * size).map((name) => joined(node, ...names(1_000, `${name}.`))));

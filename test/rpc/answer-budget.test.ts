@@ -22,13 +22,14 @@ async function startLimited() {
   return node;
 }
 
-/** Resolves with the first refusal. */
+/** Resolves with a refusal. Calls come by fours: together they are worth more than what comes back while they are answered. */
 async function refusal<Answer extends { readonly status: number }>(call: () => Promise<Answer>): Promise<Answer> {
-  let answer = await call();
-  // Each answer is worth seconds of what comes back meanwhile.
-  // oxlint-disable-next-line no-await-in-loop
-  while (answer.status === STATUS.ok || answer.status === 200) answer = await call();
-  return answer;
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop
+    const answers = await Promise.all([call(), call(), call(), call()]);
+    const refused = answers.find(({ status }) => status !== STATUS.ok && status !== 200);
+    if (refused !== undefined) return refused;
+  }
 }
 
 test.each(["grpc", "connect-json"])(
