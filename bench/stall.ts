@@ -149,7 +149,7 @@ const ATTACKS: readonly Attack[] = [
   {
     name: "a change of a vhost's settings with 20,000 memberships",
     run: async (node, size) => {
-      const path = `/changed-${size}`;
+      const path = `/changed${Math.round(size * 100)}`;
       await post(node, JSON.stringify({ path }), "carillon.v1.ControlService/CreateVhost");
       const members = await Promise.all(
         names(20).map(async () => {

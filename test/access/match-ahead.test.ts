@@ -60,7 +60,7 @@ const weights = fc.array(fc.integer({ min: 1, max: 1_000 }), { minLength: 1, max
     return sum <= MAX_TOTAL_WEIGHT;
   });
 });
-const lengths = fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 1_000 });
+const lengths = fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 1_000, size: "max" });
 
 let names = 0;
 
