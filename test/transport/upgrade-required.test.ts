@@ -43,6 +43,11 @@ test("L14: answers other methods with 405, and other paths with 404", async () =
   expect((await fetch(`${node.http}/ws`, { method: "HEAD" })).status).toBe(426);
   const posted = await fetch(`${node.http}/ws`, { method: "POST", body: "x" });
   expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
+  const client = await connectRaw(node.http);
+  client.send(upgradeRequest("/ws", {}, "POST"));
+  const { body, headers, status } = await client.response();
+  expect([status, headers.get("allow")]).toEqual([405, "GET"]);
+  expect(JSON.parse(body)).toMatchObject({ message: "POST is not allowed here; allowed: GET" });
   for (const path of ["/ws/unknown", "/ws/", "/wsx", "/webrocket/unknown", "/broadcaster/websocketx"]) {
     expect((await fetch(node.http + path)).status).toBe(404);
   }
