@@ -2,7 +2,8 @@ import { relative } from "node:path";
 import { loadConfig } from "../config/load.js";
 import type { Config, ConfigInput } from "../config/schema.js";
 import { createLog } from "../observe/log.js";
-import { Server, servesPage } from "../server/server.js";
+import { Server } from "../server/server.js";
+import { servesPage } from "../server/serves-page.js";
 import { configFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 

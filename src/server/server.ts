@@ -18,7 +18,6 @@ import type { Store } from "../store/store.js";
 import type { Handler } from "../transport/http-listener.js";
 import { readOnly } from "../transport/methods.js";
 import { pageRoutes } from "../transport/page.js";
-import { isLoopback } from "../util/address.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Addresses } from "./addresses.js";
 import { before } from "./before.js";
@@ -33,6 +32,7 @@ import { createStore } from "./create-store.js";
 import { createVhosts, type VhostWorld } from "./create-vhosts.js";
 import { createWork, type Work } from "./create-work.js";
 import { listenAll } from "./listen.js";
+import { servesPage } from "./serves-page.js";
 import { vhostEvents } from "./vhost-events.js";
 import { tellWhoGetsIn } from "./who-gets-in.js";
 
@@ -344,10 +344,6 @@ export class Server {
       ["/metrics", readOnly(this.#metrics.handler)],
     ]);
   }
-}
-
-export function servesPage({ http, page }: Config): boolean {
-  return page === "on" || (page === "auto" && isLoopback(http.host));
 }
 
 /** Whoever started it is told. */
