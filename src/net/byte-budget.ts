@@ -132,7 +132,10 @@ function receivingTooMuch(): CarillonError {
   return new CarillonError("resource_exhausted", message, { retryDelay: RETRY_DELAY });
 }
 
-/** Bytes by holder. A holder of none takes no memory. */
+/** Holders of nothing that are remembered: a caller that comes again is the rule. */
+const MOST_IDLE_HOLDERS = 1_000;
+
+/** Bytes by holder. */
 class ByteShares {
   readonly #held = new Map<string, number>();
 
@@ -141,7 +144,7 @@ class ByteShares {
   }
 
   set(holder: string, bytes: number): void {
-    if (bytes > 0) this.#held.set(holder, bytes);
+    if (bytes > 0 || this.#held.size <= MOST_IDLE_HOLDERS) this.#held.set(holder, bytes);
     else this.#held.delete(holder);
   }
 }

@@ -4,21 +4,15 @@ import { CarillonError } from "../errors.js";
 import type { ByteBudget, ByteLease } from "../net/byte-budget.js";
 import { ipAddress } from "../net/ip-address.js";
 import { answerable, type OnFault } from "./faults.js";
-import { GrpcRequest } from "./grpc-request.js";
+import { GrpcRequest, type GrpcRequestHost, type MethodRules } from "./grpc-request.js";
 import { statusHeaders } from "./grpc-status.js";
 import type { InflatedEncoding } from "./inflate.js";
 import { OverdueRequests } from "./overdue-requests.js";
 import { checkGrpcTimeout } from "./timeout-headers.js";
 import { UnreadCalls } from "./unread-calls.js";
 
-/** How requests of a service may be. */
-export interface RequestRules {
-  /** Most bytes of a message, as sent and as inflated. */
-  readonly limit: number;
-  readonly compression: boolean;
-  /** Whether methods say of each message of a stream that they have taken it. */
-  readonly acknowledged: boolean;
-}
+/** Bounds on the requests of a service. */
+export type RequestRules = Omit<MethodRules, "streaming">;
 
 export interface GrpcGateOptions {
   readonly budget: ByteBudget;
@@ -28,8 +22,6 @@ export interface GrpcGateOptions {
   readonly answerTimeout: number;
   readonly onFault: OnFault;
 }
-
-type MethodRules = RequestRules & { readonly streaming: boolean };
 
 type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -45,8 +37,8 @@ const NO_ENCODING = "identity";
 export class GrpcGate {
   readonly #budget: ByteBudget;
   readonly #onFault: OnFault;
-  readonly #unread: UnreadCalls;
-  readonly #overdue: OverdueRequests;
+  /** Shared by all requests. */
+  readonly #host: GrpcRequestHost;
   readonly #methods = new Map<string, MethodRules>();
   readonly #addresses = new WeakMap<ServerHttp2Session, string>();
   #opening: GrpcRequest | undefined;
@@ -54,8 +46,11 @@ export class GrpcGate {
   constructor({ answerTimeout, budget, onFault, requestTimeout }: GrpcGateOptions) {
     this.#budget = budget;
     this.#onFault = onFault;
-    this.#unread = new UnreadCalls(answerTimeout);
-    this.#overdue = new OverdueRequests(requestTimeout);
+    this.#host = {
+      unread: new UnreadCalls(answerTimeout),
+      overdue: new OverdueRequests(requestTimeout),
+      openLease: (stream, key) => this.#openLease(stream, key),
+    };
   }
 
   /** The request of the call that the library is being given: interceptors are made in the same turn. */
@@ -97,23 +92,15 @@ export class GrpcGate {
       // The library is given messages that are inflated already.
       delete headers["grpc-encoding"];
       if (timeout !== undefined) headers["grpc-timeout"] = timeout;
-      const request = new GrpcRequest({
-        ...rules,
-        stream,
-        encoding,
-        openLease: (key) => this.#openLease(stream, key),
-        onOver: (over) => this.#overdue.delete(over),
-        onSending: () => this.#unread.add(stream),
-        onClosed: () => this.#unread.delete(stream),
-      });
-      this.#overdue.add(request);
+      const request = new GrpcRequest(stream, { rules, encoding, host: this.#host });
       this.#opening = request;
       library(stream, headers);
       request.takeOver();
     } catch (cause) {
       refuse(stream, answerable(cause, this.#onFault));
-      this.#unread.add(stream);
-      stream.once("close", () => this.#unread.delete(stream));
+      const { unread } = this.#host;
+      const entry = unread.add(stream);
+      stream.once("close", () => unread.remove(entry));
     } finally {
       this.#opening = undefined;
     }

@@ -1,8 +1,11 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { CarillonError } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
+import type { LinkedEntry } from "../util/linked-list.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import { type InflatedEncoding, inflate } from "./inflate.js";
+import type { OverdueRequests } from "./overdue-requests.js";
+import type { UnreadCalls, UnreadEntry } from "./unread-calls.js";
 
 /** A byte of flags and the length come before each message. */
 const PREFIX_BYTES = 5;
@@ -11,22 +14,30 @@ const COMPRESSED = 1;
 /** Messages of a stream that its method has not taken yet, in bytes; one message always may wait. */
 const MOST_UNTAKEN = 65_536;
 
-export interface GrpcRequestOptions {
-  readonly stream: ServerHttp2Stream;
+/** Bounds on the requests of a method. */
+export interface MethodRules {
+  /** Most bytes of a message, as sent and as inflated. */
+  readonly limit: number;
+  readonly compression: boolean;
   /** Whether the request is a stream of messages. Any other is exactly one. */
   readonly streaming: boolean;
   /** Whether the method calls {@link GrpcRequest.taken} for each message of a stream. */
   readonly acknowledged: boolean;
-  /** How messages that are marked so are compressed. */
+}
+
+/** Services that all requests of a port share. */
+export interface GrpcRequestHost {
+  readonly overdue: OverdueRequests;
+  readonly unread: UnreadCalls;
+  /** Opens the lease for the bytes that a request holds. @param key - of the caller; undefined: it needs none */
+  readonly openLease: (stream: ServerHttp2Stream, key: string | undefined) => ByteLease;
+}
+
+export interface GrpcRequestOptions {
+  readonly rules: MethodRules;
+  /** Compression of the messages that are marked as compressed. */
   readonly encoding: InflatedEncoding | undefined;
-  /** Most bytes of a message, as sent and as inflated. */
-  readonly limit: number;
-  /** Opens the lease for what the request holds, when the caller is known. */
-  readonly onOver: (request: GrpcRequest) => void;
-  /** Something of the answer is on its way. */
-  readonly onSending: () => void;
-  readonly onClosed: () => void;
-  readonly openLease: (key: string | undefined) => ByteLease;
+  readonly host: GrpcRequestHost;
 }
 
 type Listener = (...values: unknown[]) => void;
@@ -43,9 +54,14 @@ interface Library {
  * counts against the budget.
  */
 export class GrpcRequest {
-  readonly #options: GrpcRequestOptions;
+  readonly #stream: ServerHttp2Stream;
+  readonly #rules: MethodRules;
+  readonly #encoding: InflatedEncoding | undefined;
+  readonly #host: GrpcRequestHost;
   /** Listeners that are not the library's. */
-  readonly #before: readonly unknown[];
+  readonly #listeners: number;
+  readonly #overdue: LinkedEntry<GrpcRequest>;
+  #unread: UnreadEntry | undefined;
   readonly #chunks = new ChunkQueue();
   #library: Library | undefined;
   #refuse: ((cause: unknown) => void) | undefined;
@@ -61,10 +77,14 @@ export class GrpcRequest {
   #ended = false;
   #over = false;
 
-  constructor(options: GrpcRequestOptions) {
-    const { stream } = options;
-    this.#options = options;
-    this.#before = [...stream.listeners("data"), ...stream.listeners("end")];
+  /** @param stream - that nobody reads yet */
+  constructor(stream: ServerHttp2Stream, { encoding, host, rules }: GrpcRequestOptions) {
+    this.#stream = stream;
+    this.#rules = rules;
+    this.#encoding = encoding;
+    this.#host = host;
+    this.#listeners = countListeners(stream);
+    this.#overdue = host.overdue.add(this);
   }
 
   /**
@@ -82,11 +102,13 @@ export class GrpcRequest {
 
   /** Takes the place of the library's listeners, when it has put them on the stream. */
   takeOver(): void {
-    const { stream } = this.#options;
-    const onData = stream.listeners("data").find((listener) => !this.#before.includes(listener));
-    const onEnd = stream.listeners("end").find((listener) => !this.#before.includes(listener));
-    if (onData === undefined || onEnd === undefined)
-      throw new Error("@grpc/grpc-js does not read its streams by events");
+    const stream = this.#stream;
+    // Node has listeners of its own, which were there before.
+    const onData = stream.listeners("data").at(-1);
+    const onEnd = stream.listeners("end").at(-1);
+    if (onData === undefined || onEnd === undefined || countListeners(stream) !== this.#listeners + 2) {
+      throw new Error("@grpc/grpc-js does not read its streams by one listener for each event");
+    }
     stream.off("data", onData as Listener).off("end", onEnd as Listener);
     this.#library = {
       onData: (bytes) => Reflect.apply(onData, stream, [bytes]),
@@ -94,10 +116,7 @@ export class GrpcRequest {
     };
     stream.on("data", this.#onData);
     stream.once("end", this.#onEnd);
-    stream.once("close", () => {
-      this.stop();
-      this.#options.onClosed();
-    });
+    stream.once("close", this.#onClose);
     this.#pump();
   }
 
@@ -109,7 +128,7 @@ export class GrpcRequest {
   /** The method wants the next message, or the end. */
   read(): void {
     this.#wanted = true;
-    if (this.#options.streaming && !this.#options.acknowledged) this.#takeAll();
+    if (this.#rules.streaming && !this.#rules.acknowledged) this.#takeAll();
     if (this.#library !== undefined) this.#pump();
   }
 
@@ -131,14 +150,14 @@ export class GrpcRequest {
   stop(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#options.onOver(this);
+    this.#host.overdue.remove(this.#overdue);
     this.#chunks.clear();
     this.#lease?.release();
   }
 
   /** A message of the answer, or its status, is being sent. */
   sending(): void {
-    this.#options.onSending();
+    if (this.#unread === undefined && !this.#stream.destroyed) this.#unread = this.#host.unread.add(this.#stream);
   }
 
   /** Ends the call with an error. */
@@ -151,7 +170,7 @@ export class GrpcRequest {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#over) return;
-    this.#lease ??= this.#options.openLease(this.#key);
+    this.#lease ??= this.#host.openLease(this.#stream, this.#key);
     try {
       this.#lease.take(chunk.length);
     } catch (cause) {
@@ -164,15 +183,20 @@ export class GrpcRequest {
 
   readonly #onEnd = (): void => {
     // A stream that was reset ends too.
-    if (this.#options.stream.closed) this.stop();
+    if (this.#stream.closed) this.stop();
     this.#ended = true;
     this.#pump();
+  };
+
+  readonly #onClose = (): void => {
+    this.stop();
+    if (this.#unread !== undefined) this.#host.unread.remove(this.#unread);
   };
 
   /** Gives the library what it wants, if that is there. Reads on only where it is not. */
   #pump(): void {
     if (this.#over || this.#library === undefined) return;
-    const { stream } = this.#options;
+    const { streaming } = this.#rules;
     let isShort = false;
     try {
       while (this.#wanted && !this.#inflating && !this.#isFull()) {
@@ -183,20 +207,21 @@ export class GrpcRequest {
       this.refuse(cause);
       return;
     }
-    if (isShort) stream.resume();
-    else stream.pause();
-    if (!isShort || (this.#options.streaming && this.#chunks.bytes === 0)) this.#incompleteSince = undefined;
+    if (isShort) this.#stream.resume();
+    // After its only message, a request just ends.
+    else if (streaming) this.#stream.pause();
+    if (!isShort || (streaming && this.#chunks.bytes === 0)) this.#incompleteSince = undefined;
     else this.#incompleteSince ??= performance.now();
   }
 
   #isFull(): boolean {
-    const { acknowledged, streaming } = this.#options;
+    const { acknowledged, streaming } = this.#rules;
     return streaming && acknowledged && this.#untakenBytes > MOST_UNTAKEN;
   }
 
   /** @returns false where it has not come yet. @throws CarillonError */
   #giveNext(library: Library): boolean {
-    const { limit, streaming } = this.#options;
+    const { limit, streaming } = this.#rules;
     if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformed("it is more than one message");
     if (this.#ended && this.#chunks.bytes === 0) {
       this.#giveEnd(library);
@@ -214,7 +239,7 @@ export class GrpcRequest {
   }
 
   #giveMessage(library: Library, flags: number, length: number): void {
-    const { encoding } = this.#options;
+    const encoding = this.#encoding;
     if (flags > COMPRESSED) throw malformed(`it has unknown flags (${flags})`);
     this.#messages += 1;
     if (flags === 0 || length === 0) {
@@ -235,8 +260,8 @@ export class GrpcRequest {
   }
 
   async #inflate(library: Library, encoding: InflatedEncoding, data: Uint8Array): Promise<void> {
-    const { limit } = this.#options;
-    const lease = this.#lease ?? this.#options.openLease(this.#key);
+    const { limit } = this.#rules;
+    const lease = this.#lease ?? this.#host.openLease(this.#stream, this.#key);
     this.#inflating = true;
     try {
       const message = await inflate(encoding, data, { limit, lease });
@@ -261,12 +286,16 @@ export class GrpcRequest {
   }
 
   #giveEnd(library: Library): void {
-    if (!this.#options.streaming && this.#messages === 0) throw malformed("there is no message");
+    if (!this.#rules.streaming && this.#messages === 0) throw malformed("there is no message");
     this.#wanted = false;
     library.onEnd();
     // Messages of a stream may still wait for its method; any other method has its request now.
-    if (!this.#options.streaming) this.stop();
+    if (!this.#rules.streaming) this.stop();
   }
+}
+
+function countListeners(stream: ServerHttp2Stream): number {
+  return stream.listenerCount("data") + stream.listenerCount("end");
 }
 
 function prefixOf(length: number): Buffer {

@@ -1,4 +1,5 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
+import { type LinkedEntry, LinkedList } from "../util/linked-list.js";
 
 /** Interval between checks for unread answers, as a fraction of their time. */
 const CHECKS = 4;
@@ -9,17 +10,24 @@ const CHECKS = 4;
  */
 const LEAST_RATE = 64;
 
-interface Unread {
+/** A call whose answer is being sent. */
+interface UnreadCall {
+  readonly stream: ServerHttp2Stream;
   /** Bytes that waited when it was last seen to move. */
   waiting: number;
   /** When that was, by `performance.now()`. */
   since: number;
 }
 
-/** Resets streams of whose answers nothing is taken, and those left open after their answer. One timer serves all; it runs while there are such streams. */
+export type UnreadEntry = LinkedEntry<UnreadCall>;
+
+/**
+ * Resets streams of whose answers nothing is taken, and those left open after their answer. One timer serves all; it runs
+ * while there are such streams.
+ */
 export class UnreadCalls {
   readonly #timeout: number;
-  readonly #streams = new Map<ServerHttp2Stream, Unread>();
+  readonly #calls = new LinkedList<UnreadCall>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param timeout - milliseconds for which a peer may take nothing of an answer, or leave an answered request open */
@@ -27,31 +35,29 @@ export class UnreadCalls {
     this.#timeout = timeout;
   }
 
-  /** Something is being sent on it. Whoever adds it deletes it when it is closed. */
-  add(stream: ServerHttp2Stream): void {
-    if (stream.destroyed || this.#streams.has(stream)) return;
-    this.#streams.set(stream, { waiting: stream.writableLength, since: performance.now() });
+  /** Watches a stream on which something is being sent. @returns the entry, to {@link remove} when the stream is closed */
+  add(stream: ServerHttp2Stream): UnreadEntry {
     this.#timer ??= setInterval(this.#check, this.#timeout / CHECKS).unref();
+    return this.#calls.add({ stream, waiting: stream.writableLength, since: performance.now() });
   }
 
-  delete(stream: ServerHttp2Stream): void {
-    this.#streams.delete(stream);
+  remove(entry: UnreadEntry): void {
+    this.#calls.remove(entry);
   }
 
   readonly #check = (): void => {
     const now = performance.now();
-    for (const [stream, unread] of this.#streams) {
-      if (stream.writableLength === 0 && !stream.writableEnded) {
-        // All was taken so far, and there may be more.
-        this.#streams.delete(stream);
-      } else if (stream.writableLength < unread.waiting) {
-        unread.waiting = stream.writableLength;
-        unread.since = now;
-      } else if (now - unread.since >= this.#timeout + unread.waiting / LEAST_RATE) {
+    for (const call of this.#calls.values()) {
+      const { stream } = call;
+      const allTaken = stream.writableLength === 0 && !stream.writableEnded;
+      if (allTaken || stream.writableLength < call.waiting) {
+        call.waiting = stream.writableLength;
+        call.since = now;
+      } else if (now - call.since >= this.#timeout + call.waiting / LEAST_RATE) {
         stream.close(constants.NGHTTP2_CANCEL);
       }
     }
-    if (this.#streams.size > 0) return;
+    if (!this.#calls.isEmpty) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   };

@@ -1,11 +1,13 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { LinkedList } from "../util/linked-list.js";
 
 /** Checks within the time that a peer has. */
 const CHECKS = 2;
 
 /** How an answer's connection stood at the last check. */
 interface Progress {
+  readonly response: ServerResponse;
   /** Bytes that the system had taken; undefined: all there were. */
   taken: number | undefined;
   /** Checks since then that have found the same. */
@@ -21,7 +23,7 @@ interface Progress {
  */
 export class UnreadAnswers {
   /** The answers under way. */
-  readonly #answers = new Map<ServerResponse, Progress>();
+  readonly #answers = new LinkedList<Progress>();
   readonly #interval: number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -32,7 +34,7 @@ export class UnreadAnswers {
 
   start(): void {
     this.#timer = setInterval(() => {
-      for (const [response, progress] of this.#answers) check(response, progress);
+      for (const progress of this.#answers.values()) check(progress);
     }, this.#interval).unref();
   }
 
@@ -42,14 +44,13 @@ export class UnreadAnswers {
 
   /** Watches an answer until it has ended. */
   add(response: ServerResponse): void {
-    this.#answers.set(response, { taken: undefined, unchanged: 0 });
-    response.once("close", () => {
-      this.#answers.delete(response);
-    });
+    const entry = this.#answers.add({ response, taken: undefined, unchanged: 0 });
+    response.once("close", () => this.#answers.remove(entry));
   }
 }
 
-function check({ socket }: ServerResponse, progress: Progress): void {
+function check(progress: Progress): void {
+  const { socket } = progress.response;
   // Without a socket it waits for the answer before it on the same connection.
   const taken = socket === null || socket.writableLength === 0 ? undefined : takenBytes(socket);
   progress.unchanged = taken !== undefined && taken === progress.taken ? progress.unchanged + 1 : 0;
