@@ -3,8 +3,8 @@ import { CarillonError } from "../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 
 /**
- * Most messages of one request. They are decoded, checked, published and answered in one turn of the event loop, in JSON at some
- * 15 µs each: 10,000 would take 150 ms (rule O12). A stream takes any number.
+ * Most messages of one request: they are decoded, checked, published and answered in one turn of the event loop (rule O12).
+ * A stream takes any number.
  */
 const MAX_MESSAGES = 2_500;
 
