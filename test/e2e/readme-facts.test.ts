@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { DEFAULTS_YAML } from "../../src/config/defaults.js";
 import { packageRoot } from "../../src/util/package-root.js";
+import { readExamples } from "../support/examples.js";
 import { startNode } from "../support/node.js";
 import { runCarillon } from "../support/process.js";
 
@@ -39,6 +41,23 @@ test("the table of commands has every command with its options", async () => {
   const rows = [...section("Command line").matchAll(/^\| `carillon ([a-z]+(?: [a-z]+)*)[^|]*\|(.*)\|$/gm)];
   const told = rows.map(([, command, text = ""]) => [command, optionsIn(text)]);
   expect(told).toEqual(await commandsOf([]));
+});
+
+/** Groups tests that need a checkout of git. */
+const inCheckout = existsSync(join(packageRoot, ".git")) ? describe : describe.skip;
+
+inCheckout("in a checkout", () => {
+  test("git and the linters ignore the files that the examples leave in a checkout", () => {
+    const named = readExamples(README).examples.flatMap(({ file }) => file ?? []);
+    const written = [...README.matchAll(/(?:cat >|[^<]>) ([\w.]+)(?: <<EOF)?$/gm)].map(([, name = ""]) => name);
+    const files = [...named, ...written, "generated/", "state/"];
+    expect(files).toEqual(expect.arrayContaining(["ann.mjs", "shop.key", "shop.yaml"]));
+    const { stdout } = spawnSync("git", ["check-ignore", "--no-index", ...files], {
+      cwd: packageRoot,
+      encoding: "utf8",
+    });
+    expect(stdout.trimEnd().split("\n")).toEqual(files);
+  });
 });
 
 /** Every command with its options, groups of commands by what is in them. */
