@@ -2,8 +2,10 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Sink } from "../core/ports.js";
 import { type ChosenClose, type CloseReason, closeFrameOf } from "../errors.js";
+import type { ByteLease } from "../net/byte-budget.js";
 import type { Connection } from "./connection.js";
 import type { Inflater } from "./inflater.js";
+import { UnfinishedMessage } from "./unfinished-message.js";
 
 const EXTENSIONS = "_extensions";
 
@@ -22,11 +24,20 @@ export class ClientWebSocket extends WebSocket implements Sink {
   connection: Connection | undefined = undefined;
   /** Undefined where compression was not negotiated. */
   inflater: Inflater | undefined = undefined;
+  unfinished: UnfinishedMessage | undefined = undefined;
   #socket!: Duplex;
 
-  /** Before anything is written. @param socket - of the upgrade */
-  useSocket(socket: Duplex): void {
+  /**
+   * Before anything is written.
+   * @param socket - of the upgrade
+   * @param lease - for what is received of a message before it is whole
+   */
+  useSocket(socket: Duplex, lease: ByteLease): void {
     this.#socket = socket;
+    this.unfinished = new UnfinishedMessage(lease, () => {
+      this.connection?.overload();
+    });
+    this.unfinished.watch(socket);
   }
 
   /** Has the client's messages inflated by this, before the first has come, and not in the library's queue. */

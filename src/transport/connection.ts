@@ -33,7 +33,7 @@ export interface ConnectionContext {
  */
 export class Connection implements Pulse, ClientConnection, Sender {
   readonly client: Client;
-  readonly webSocket: WebSocket;
+  readonly webSocket: ClientWebSocket;
   /** Where its life is watched. */
   watch: Watch | undefined;
   readonly #conversation: Conversation;
@@ -58,8 +58,8 @@ export class Connection implements Pulse, ClientConnection, Sender {
     this.#inflater = webSocket.inflater;
     webSocket.connection = this;
     webSocket.on("message", onMessage);
-    webSocket.on("pong", onSignOfLife);
-    webSocket.on("ping", onSignOfLife);
+    webSocket.on("pong", onControl);
+    webSocket.on("ping", onControl);
     webSocket.on("error", onViolation);
     webSocket.on("close", onClose);
   }
@@ -98,12 +98,20 @@ export class Connection implements Pulse, ClientConnection, Sender {
   }
 
   /** There was a pong or a ping. */
-  signOfLife(): void {
+  takeControl(payload: Buffer): void {
     this.#alive = true;
+    this.webSocket.unfinished?.passControl(payload);
+  }
+
+  /** The node has no room for what the client sends: what is left of it is not read. */
+  overload(): void {
+    this.#context.services.hub.remove(this.client.session, "overloaded");
+    this.webSocket.pause();
   }
 
   receive(data: RawData, isBinary: boolean): void {
     this.#alive = true;
+    this.webSocket.unfinished?.complete();
     if (!this.client.session.open) return;
     const bytes = data as Buffer;
     // The library has checked text frames; binary ones are accepted where they hold the same text.
@@ -130,6 +138,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
 
   /** The connection has ended, with this close frame of the peer unless this side has ended it. */
   closed(code: number, reason: string): void {
+    this.webSocket.unfinished?.close();
     const { endedFor } = this.client.session;
     const [endedWith, text] = endedFor === undefined ? [code, reason] : closeFrameOf(endedFor);
     this.#context.services.clients.remove(this.client, endedWith, text);
@@ -176,8 +185,8 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   connectionOf(this)?.receive(data, isBinary);
 }
 
-function onSignOfLife(this: WebSocket): void {
-  connectionOf(this)?.signOfLife();
+function onControl(this: WebSocket, payload: Buffer): void {
+  connectionOf(this)?.takeControl(payload);
 }
 
 /** The library answers a violation of the protocol with the close code for it; the close event then tells. */

@@ -151,7 +151,7 @@ export class WebSocketListener {
     const { factsOf, heartbeat, inflations, onOpened, openLease, outbox } = this.#options;
     const { dialect } = route;
     const conversation = dialect.open({ query: arrival.upgrade.query, connectionId: arrival.connectionId });
-    webSocket.useSocket(socket);
+    webSocket.useSocket(socket, openLease(request, undefined));
     const isCompressed = webSocket.extensions !== "";
     if (isCompressed) {
       const { address } = arrival.origin;

@@ -20,7 +20,7 @@ export interface JsonAnswer {
 
 /** Publishes as a backend does, with plain fetch and Connect-JSON. */
 export async function publish(
-  node: TestNode,
+  node: Pick<TestNode, "http">,
   messages: readonly JsonMessage[],
   method: "Publish" | "PublishAsync" = "Publish",
   headers: Readonly<Record<string, string>> = {},
@@ -40,7 +40,7 @@ export async function publish(
 }
 
 /** Publishes one text on one topic. */
-export async function say(node: TestNode, topic: string, payload: string): Promise<void> {
+export async function say(node: Pick<TestNode, "http">, topic: string, payload: string): Promise<void> {
   const answer = await publish(node, [{ topics: [topic], payload }]);
   if (answer.ok !== true) throw new Error(`not published: ${JSON.stringify(answer)}`);
 }

@@ -1,7 +1,9 @@
 import { Server as Engine } from "engine.io";
 import { Server } from "socket.io";
 import { type ServerOptions, WebSocketServer } from "ws";
+import type { OpenRequestLease } from "../../net/byte-budget.js";
 import { receiverLimits } from "../receiver-limits.js";
+import { countUnfinished } from "../unfinished-message.js";
 import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./line.js";
 import { type DecodedClient, packetParser } from "./parser.js";
 
@@ -10,10 +12,12 @@ export interface EngineSettings {
   readonly frameBytes: number;
   /** In milliseconds. */
   readonly ping: { readonly interval: number; readonly timeout: number };
+  /** For what is received of a WebSocket's message before it is whole. */
+  readonly openLease: OpenRequestLease;
 }
 
 /** Engine.IO for whoever brings it requests and upgrades. */
-export function createEngine({ frameBytes, ping }: EngineSettings): Engine {
+export function createEngine({ frameBytes, openLease, ping }: EngineSettings): Engine {
   return new Engine({
     transports: ["polling", "websocket"],
     allowEIO3: true,
@@ -23,7 +27,7 @@ export function createEngine({ frameBytes, ping }: EngineSettings): Engine {
     // Sinks have to know what the peer has taken, and write ready-made frames: both go without compression only.
     perMessageDeflate: false,
     httpCompression: false,
-    wsEngine: webSocketServer(frameBytes),
+    wsEngine: webSocketServer(frameBytes, openLease),
   });
 }
 
@@ -41,7 +45,12 @@ export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient
 }
 
 /** This project's WebSocket library in the place of the engine's own, with the limits that it has for all. */
-function webSocketServer(frameBytes: number): new (options: ServerOptions) => WebSocketServer {
+function webSocketServer(
+  frameBytes: number,
+  openLease: OpenRequestLease,
+): new (
+  options: ServerOptions,
+) => WebSocketServer {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {
       // The library's type definitions lack some of its options.
@@ -51,6 +60,13 @@ function webSocketServer(frameBytes: number): new (options: ServerOptions) => We
         closeTimeout: CLOSE_TIMEOUT,
       };
       super(all);
+    }
+
+    override handleUpgrade(...[request, socket, head, callback]: Parameters<WebSocketServer["handleUpgrade"]>): void {
+      super.handleUpgrade(request, socket, head, (webSocket, from) => {
+        countUnfinished(webSocket, socket, openLease(request, undefined));
+        callback(webSocket, from);
+      });
     }
   };
 }
