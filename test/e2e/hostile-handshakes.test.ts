@@ -67,6 +67,14 @@ async function clientHello(): Promise<Buffer> {
   return hello;
 }
 
+/** The first line of what comes back, until the connection is closed. */
+async function answerTo(port: number, from: string, ...parts: readonly Buffer[]): Promise<string> {
+  const raw = await open(port, from);
+  raw.socket.write(Buffer.concat(parts));
+  await raw.closed;
+  return raw.text().split("\r\n")[0] ?? "";
+}
+
 describe("TLS", () => {
   let authority: TestAuthority;
   let node: RunningNode;
@@ -97,13 +105,13 @@ describe("TLS", () => {
     for (const port of ports) {
       for (let count = 0; count < MANY / ports.length; count += 1) {
         const raw = await open(port);
-        raw.socket.write(halves[count % halves.length] as Buffer);
+        raw.socket.write(halves[count % halves.length] ?? hello);
         opened.push(raw);
       }
     }
     expect(await health()).toBe("HTTP/1.1 200 OK");
     for (let count = 0; count < MANY; count += 1) {
-      const raw = await open(ports[count % ports.length] as number);
+      const raw = await open(ports[count % ports.length] ?? 0);
       raw.socket.write(hello);
       await Promise.race([once(raw.socket, "data"), raw.closed]);
       raw.socket.destroy();
@@ -163,14 +171,6 @@ describe("PROXY protocol", () => {
     return startNode({ proxy_protocol: true, trusted_proxies: [`${PROXY}/32`], ...LISTENERS });
   }
 
-  /** The first line of what comes back, until the connection is closed. */
-  async function answerTo(port: number, from: string, ...parts: readonly Buffer[]): Promise<string> {
-    const raw = await open(port, from);
-    raw.socket.write(Buffer.concat(parts));
-    await raw.closed;
-    return raw.text().split("\r\n")[0] ?? "";
-  }
-
   test("SECURITY: headers that are malformed, doubled, of another version, or a stranger's, are no way in", async () => {
     const node = await startBehindProxy();
     const [port = 0, ...others] = await portsOf(node);
@@ -203,21 +203,21 @@ describe("PROXY protocol", () => {
     const unfinished = proxyHeader({ body: Buffer.alloc(4_000), claims: 4_096 });
     const opened: Raw[] = [];
     for (let count = 0; count < MANY; count += 1) {
-      const raw = await open(ports[count % ports.length] as number, PROXY);
+      const raw = await open(ports[count % ports.length] ?? 0, PROXY);
       raw.socket.write(unfinished.subarray(0, count % 2 === 0 ? unfinished.length : 1));
       opened.push(raw);
     }
-    const slow = await open(ports[0] as number, PROXY);
+    const slow = await open(ports[0] ?? 0, PROXY);
     let sent = 0;
     const trickle = setInterval(() => {
       slow.socket.write(unfinished.subarray(sent, sent + 1));
       sent += 1;
     }, 20);
     cleanUp(() => clearInterval(trickle));
-    expect(await answerTo(ports[0] as number, PROXY, proxyHeader(), REQUEST)).toBe("HTTP/1.1 200 OK");
+    expect(await answerTo(ports[0] ?? 0, PROXY, proxyHeader(), REQUEST)).toBe("HTTP/1.1 200 OK");
     expect((await memory()) - before).toBeLessThan(64 * MIB);
     await Promise.all([...opened, slow].map(({ closed }) => closed));
-    expect([...opened, slow].map(({ text }) => text()).join("")).toBe("");
+    expect([...opened, slow].map((raw) => raw.text()).join("")).toBe("");
     expect(node.log.length).toBeLessThan(20);
   }, 60_000);
 });
