@@ -30,7 +30,8 @@ const BEGINNINGS: readonly (readonly [string, string, (client: RawClient) => voi
 ];
 
 /** Frames as far as the close frame, or the end of the connection. */
-async function closeOf(client: RawClient): Promise<string> {
+async function closeOf(client: RawClient | undefined): Promise<string> {
+  if (client === undefined) throw new Error("no client");
   for (;;) {
     const received = await client.next();
     if (received.opcode === OPCODE.close) return closeText(received.payload);
