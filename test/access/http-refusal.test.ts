@@ -25,7 +25,7 @@ test.each([
   expect([refusal.status, refusal.code, refusal.body]).toEqual([status, code, BODY]);
 });
 
-test.each([0, 100, 101, 200, 302, 399, 600, 403.5, Number.NaN])("%d is no status of a refusal", (status) => {
+test.each([0, 100, 101, 200, 299, 600, 403.5, Number.NaN])("%d is no status of a refusal", (status) => {
   expect(() => new HttpRefusal({ status, headers: [], body: BODY })).toThrow(RangeError);
 });
 

@@ -41,10 +41,13 @@ async function dropsOf(node: TestNode, reason: string): Promise<number> {
   return Number(new RegExp(`^carillon_drops_total\\{reason="${reason}"\\} (\\d+)`, "m").exec(text)?.[1]);
 }
 
+/** A client that reads nothing answers no ping either: on a busy machine that alone would end it. */
+const ping = { interval: "1h" };
+
 test.each(["latest", "drop_oldest"] as const)(
   "L6, %s: a client that stops reading stays, is told how many messages it missed, and others miss none",
   async (policy) => {
-    const node = await startNode({ vhosts: { "/": { topics: [{ match: "price*", slow_consumer: policy }] } } });
+    const node = await startNode({ ping, vhosts: { "/": { topics: [{ match: "price*", slow_consumer: policy }] } } });
     const slow = await connect(`${node.ws}/ws?meta=1`);
     const plain = await connect(`${node.ws}/ws`);
     const fine = await connect(`${node.ws}/ws`);
@@ -78,7 +81,7 @@ test.each(["latest", "drop_oldest"] as const)(
 );
 
 test("L6: where a topic has no rule of its own, its vhost's decides", async () => {
-  const node = await startNode({ vhosts: { "/": { slow_consumer: "latest" } } });
+  const node = await startNode({ ping, vhosts: { "/": { slow_consumer: "latest" } } });
   const slow = await connect(`${node.ws}/ws`);
   await slow.join("any");
   slow.webSocket.pause();

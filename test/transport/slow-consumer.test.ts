@@ -103,7 +103,9 @@ test("L6: what waits for clients that never read is bounded", async () => {
 });
 
 test("L6: a client that reads no answers is closed, however small they are", async () => {
-  const node = await startNode({ limits: { outbox: "64KiB" }, interest_linger: "0" });
+  // Neither its commands nor its answers are limited: only what waits for it is.
+  const limits = { commands_per_second: "off", answer_bytes_per_second: "off" } as const;
+  const node = await startNode({ limits: { outbox: "64KiB" }, interest_linger: "0", vhosts: { "/": { limits } } });
   const client = await openRaw(node.http);
   await client.join("foo");
   client.socket.pause();
