@@ -90,6 +90,7 @@ export type CloseReason =
   | "malformed_frames"
   | "flooding"
   | "overloaded"
+  | "message_timeout"
   | "not_utf8"
   | "ping_timeout"
   | "token_expired"
@@ -110,6 +111,7 @@ export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: numbe
   malformed_frames: [1008, "too many malformed frames"],
   flooding: [1008, "too many frames at once"],
   overloaded: [1013, "this node is receiving as much as it can: try again later"],
+  message_timeout: [1008, "a message took too long to arrive"],
   not_utf8: [1007, "binary frames must hold UTF-8"],
   ping_timeout: [1011, "ping timeout"],
   // From 4000 up codes are an application's own; these call the HTTP status to mind.

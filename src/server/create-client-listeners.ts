@@ -14,6 +14,7 @@ import type { Networks } from "../net/networks.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Heartbeat } from "../transport/heartbeat.js";
 import { Inflations } from "../transport/inflations.js";
+import { MessageDeadlines } from "../transport/message-deadlines.js";
 import { SocketIoListener } from "../transport/socket-io/listener.js";
 import type { RouteFinder } from "../transport/vhost-paths.js";
 import { WebSocketListener } from "../transport/websocket-listener.js";
@@ -62,6 +63,7 @@ export function createClientListeners(
   const common = { ...commonOf(context, rules), inside };
   const routeAt = createRoutes(config, exists);
   const inflations = new Inflations({ clock: systemClock, endOfTurn: setImmediate });
+  const deadlines = new MessageDeadlines({ clock: systemClock, timeout: config.timeouts.request });
   const webSockets: WebSocketListener = new WebSocketListener({
     ...common,
     routeAt,
@@ -70,6 +72,7 @@ export function createClientListeners(
     compression: config.compression,
     inflations,
     openLease: rules.openLease,
+    deadlines,
     onOpened: ({ client }, admitted) => {
       common.onOpened(client, admitted);
     },
@@ -79,6 +82,7 @@ export function createClientListeners(
         ...common,
         path: config.socketio.path,
         openLease: rules.openLease,
+        deadlines,
         exists,
         settingsOf: (path) => vhosts.require(path).settings.socketio,
         ping: config.ping,

@@ -2,10 +2,9 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Sink } from "../core/ports.js";
 import { type ChosenClose, type CloseReason, closeFrameOf } from "../errors.js";
-import type { ByteLease } from "../net/byte-budget.js";
 import type { Connection } from "./connection.js";
 import type { Inflater } from "./inflater.js";
-import { UnfinishedMessage } from "./unfinished-message.js";
+import type { MessageMeter } from "./message-meter.js";
 
 const EXTENSIONS = "_extensions";
 
@@ -24,27 +23,24 @@ export class ClientWebSocket extends WebSocket implements Sink {
   connection: Connection | undefined = undefined;
   /** Undefined where compression was not negotiated. */
   inflater: Inflater | undefined = undefined;
-  unfinished: UnfinishedMessage | undefined = undefined;
+  meter: MessageMeter | undefined = undefined;
   #socket!: Duplex;
 
-  /**
-   * Before anything is written.
-   * @param socket - of the upgrade
-   * @param lease - for what is received of a message before it is whole
-   */
-  useSocket(socket: Duplex, lease: ByteLease): void {
+  /** Before anything is written. @param socket - of the upgrade */
+  useSocket(socket: Duplex): void {
     this.#socket = socket;
-    this.unfinished = new UnfinishedMessage(lease, () => {
-      this.connection?.overload();
-    });
-    this.unfinished.watch(socket);
   }
 
   /** Has the client's messages inflated by this, before the first has come, and not in the library's queue. */
   useInflater(inflater: Inflater): void {
     const extension = (this as unknown as LibraryParts)[EXTENSIONS]["permessage-deflate"];
     if (extension === undefined) throw new Error("compression was not negotiated");
-    extension.decompress = inflater.inflate;
+    extension.decompress = (payload, final, onInflated) => {
+      inflater.inflate(payload, final, (error, data) => {
+        onInflated(error, data);
+        this.meter?.measure();
+      });
+    };
     this.inflater = inflater;
     this.#socket.once("close", () => {
       inflater.close();
@@ -83,6 +79,8 @@ export class ClientWebSocket extends WebSocket implements Sink {
     this.close(...closeFrameOf(reason));
     // The peer's answer to the close is seen only where it is read.
     if (this.isPaused) this.resume();
+    // It is not read any more, so the answer would not be seen.
+    if (this.meter?.cutFor !== undefined) this.#socket.end();
   }
 }
 

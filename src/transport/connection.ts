@@ -12,6 +12,7 @@ import { framesOf } from "./encoding.js";
 import { textFrame } from "./frame.js";
 import type { Pulse, Watch } from "./heartbeat.js";
 import type { Inflater } from "./inflater.js";
+import type { CutReason, MessageMeter } from "./message-meter.js";
 import { Pace } from "./pace.js";
 
 /** What connections need of their node, the same for all. */
@@ -39,6 +40,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
   readonly #conversation: Conversation;
   readonly #context: ConnectionContext;
   readonly #inflater: Inflater | undefined;
+  readonly #meter: MessageMeter | undefined;
   readonly #pace: Pace;
   /** Frames that came while a command was under way; most connections never have any. */
   #waiting: string[] | undefined;
@@ -56,10 +58,11 @@ export class Connection implements Pulse, ClientConnection, Sender {
     this.#context = context;
     this.#pace = new Pace(this.client, context.services.clock);
     this.#inflater = webSocket.inflater;
+    this.#meter = webSocket.meter;
     webSocket.connection = this;
     webSocket.on("message", onMessage);
-    webSocket.on("pong", onControl);
-    webSocket.on("ping", onControl);
+    webSocket.on("pong", onSignOfLife);
+    webSocket.on("ping", onSignOfLife);
     webSocket.on("error", onViolation);
     webSocket.on("close", onClose);
   }
@@ -97,23 +100,25 @@ export class Connection implements Pulse, ClientConnection, Sender {
     this.#context.services.hub.remove(this.client.session, "ping_timeout");
   }
 
-  /** There was a pong or a ping. */
-  takeControl(payload: Buffer): void {
-    this.#alive = true;
-    this.webSocket.unfinished?.passControl(payload);
+  /** It is not read any more. */
+  cut(reason: CutReason): void {
+    if (this.client.session.open) this.#context.services.hub.remove(this.client.session, reason);
+    else this.webSocket.terminate();
   }
 
-  /** The node has no room for what the client sends: what is left of it is not read. */
-  overload(): void {
-    this.#context.services.hub.remove(this.client.session, "overloaded");
-    this.webSocket.pause();
+  /** There was a pong or a ping. */
+  signOfLife(): void {
+    this.#alive = true;
   }
 
   receive(data: RawData, isBinary: boolean): void {
     this.#alive = true;
-    this.webSocket.unfinished?.complete();
-    if (!this.client.session.open) return;
+    if (!this.client.session.open) {
+      this.#meter?.complete();
+      return;
+    }
     const bytes = data as Buffer;
+    if (this.#meter?.hold(bytes.length) === false) return;
     // The library has checked text frames; binary ones are accepted where they hold the same text.
     if (isBinary && !isUtf8(bytes)) {
       this.#context.services.hub.remove(this.client.session, "not_utf8");
@@ -138,9 +143,9 @@ export class Connection implements Pulse, ClientConnection, Sender {
 
   /** The connection has ended, with this close frame of the peer unless this side has ended it. */
   closed(code: number, reason: string): void {
-    this.webSocket.unfinished?.close();
     const { endedFor } = this.client.session;
     const [endedWith, text] = endedFor === undefined ? [code, reason] : closeFrameOf(endedFor);
+    this.#waiting = undefined;
     this.#context.services.clients.remove(this.client, endedWith, text);
     this.#context.onClosed(this, endedWith);
   }
@@ -159,6 +164,7 @@ export class Connection implements Pulse, ClientConnection, Sender {
     this.#waiting = undefined;
     this.#waitingBytes = 0;
     this.#inflater?.settle();
+    this.#meter?.settle();
     this.#busy = false;
     // A pong may have come and not been read: the peer has until the next ping.
     this.#alive = true;
@@ -185,8 +191,8 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   connectionOf(this)?.receive(data, isBinary);
 }
 
-function onControl(this: WebSocket, payload: Buffer): void {
-  connectionOf(this)?.takeControl(payload);
+function onSignOfLife(this: WebSocket): void {
+  connectionOf(this)?.signOfLife();
 }
 
 /** The library answers a violation of the protocol with the close code for it; the close event then tells. */

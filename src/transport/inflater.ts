@@ -1,6 +1,7 @@
 import { types } from "node:util";
 import { constants, inflateRawSync } from "node:zlib";
 import type { ByteLease } from "../net/byte-budget.js";
+import { compact, PIECE_COST } from "./receiver-parts.js";
 
 /** Cost of a message besides its inflated size, in bytes: zlib is set up anew for each. */
 export const MESSAGE_COST = 4 << 10;
@@ -39,6 +40,8 @@ export class Inflater {
   estimate = 0;
   readonly #options: InflaterOptions;
   #pieces: Buffer[] = [];
+  /** Bytes of the pieces, and their cost. */
+  #piecesBytes = 0;
   #job: Job | undefined;
   #state: "open" | "discarding" | "closed" = "open";
 
@@ -52,17 +55,29 @@ export class Inflater {
       this.#drop(onInflated);
       return;
     }
-    this.#pieces.push(payload);
+    this.#pieces.push(final ? payload : compact(payload));
+    this.#piecesBytes += payload.length + PIECE_COST;
     if (!final) {
       process.nextTick(onInflated, null, NOTHING);
       return;
     }
     const compressed = this.#pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#piecesBytes = 0;
     this.estimate = MESSAGE_COST + Math.min(this.#options.most, compressed * MOST_RATIO);
     this.#job = { data: Buffer.concat([...this.#pieces, TRAILER]), onInflated, size: 0 };
     this.#pieces = [];
     this.#options.onWaiting(this);
   };
+
+  /** Whether a complete message waits to be inflated. */
+  get waiting(): boolean {
+    return this.#job !== undefined;
+  }
+
+  /** Compressed bytes that it holds, and the cost of their pieces. */
+  get held(): number {
+    return this.#piecesBytes + (this.#job?.data.length ?? 0);
+  }
 
   /** @returns undefined where the budget has no room for what the message becomes: it waits on */
   inflateNext(): { readonly data: Buffer; readonly deliver: () => void } | undefined {
@@ -107,6 +122,7 @@ export class Inflater {
   #end(state: "discarding" | "closed"): void {
     this.#state = state;
     this.#pieces = [];
+    this.#piecesBytes = 0;
     const job = this.#job;
     if (job === undefined) return;
     this.#job = undefined;

@@ -18,6 +18,8 @@ import { Door, type DoorOptions, type Visit } from "./door.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 import type { Inflations } from "./inflations.js";
+import type { MessageDeadlines } from "./message-deadlines.js";
+import { MessageMeter } from "./message-meter.js";
 import { type ReceiverLimits, receiverLimits } from "./receiver-limits.js";
 
 /** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
@@ -50,6 +52,7 @@ export interface WebSocketListenerOptions
   readonly inflations: Inflations;
   /** For what messages of a connection become. */
   readonly openLease: OpenRequestLease;
+  readonly deadlines: MessageDeadlines;
   /** What else there is to know of a client that is let in. */
   readonly factsOf: (arrival: Arrival, admitted: Admitted) => Omit<ClientFacts, "session">;
   /** Told of a client when it is connected. */
@@ -148,14 +151,22 @@ export class WebSocketListener {
 
   #accept(webSocket: ClientWebSocket, visit: Visit, { context, frameBytes }: Speaker): void {
     const { admitted, arrival, request, route, socket } = visit;
-    const { factsOf, heartbeat, inflations, onOpened, openLease, outbox } = this.#options;
+    const { deadlines, factsOf, heartbeat, inflations, onOpened, openLease, outbox } = this.#options;
     const { dialect } = route;
     const conversation = dialect.open({ query: arrival.upgrade.query, connectionId: arrival.connectionId });
-    webSocket.useSocket(socket, openLease(request, undefined));
+    webSocket.useSocket(socket);
+    webSocket.meter = new MessageMeter({
+      webSocket,
+      socket,
+      lease: openLease(request, undefined),
+      deadlines,
+      onCut: (reason) => webSocket.connection?.cut(reason),
+    });
     const isCompressed = webSocket.extensions !== "";
     if (isCompressed) {
       const { address } = arrival.origin;
       webSocket.useInflater(inflations.open(addressKey(address), openLease(request, undefined), frameBytes));
+      webSocket.meter.inflater = webSocket.inflater;
     }
     const session = new Session({
       id: arrival.connectionId,

@@ -43,6 +43,8 @@ export class SocketIoConnection implements ClientConnection, Sender {
   /** Events that came while a command was under way. */
   readonly #waiting: WaitingEvent[] = [];
   #waitingBytes = 0;
+  /** Bytes of the event that is worked on, and of those that wait. */
+  #heldBytes = 0;
   #malformedInARow = 0;
   #busy = false;
 
@@ -56,12 +58,18 @@ export class SocketIoConnection implements ClientConnection, Sender {
 
   receive(event: WaitingEvent): void {
     if (!this.client.session.open) return;
+    const cost = costOf(event);
+    if (!this.place.line.takeBytes(cost)) {
+      this.#context.services.hub.remove(this.client.session, "overloaded");
+      return;
+    }
+    this.#heldBytes += cost;
     if (!this.#busy) {
       void this.#work(event);
       return;
     }
     this.#waiting.push(event);
-    this.#waitingBytes += costOf(event);
+    this.#waitingBytes += cost;
     if (this.#waitingBytes > HOLD_BYTES) this.place.line.hold(this);
     if (this.#waitingBytes > this.#context.waitingBytes) {
       this.#context.services.hub.remove(this.client.session, "flooding");
@@ -98,6 +106,8 @@ export class SocketIoConnection implements ClientConnection, Sender {
     }
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
+    this.place.line.giveBytes(this.#heldBytes);
+    this.#heldBytes = 0;
     this.#busy = false;
     this.place.line.letGo(this);
   }

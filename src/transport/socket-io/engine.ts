@@ -1,9 +1,13 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { Server as Engine } from "engine.io";
 import { Server } from "socket.io";
-import { type ServerOptions, WebSocketServer } from "ws";
+import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
+import { closeFrameOf } from "../../errors.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
+import type { MessageDeadlines } from "../message-deadlines.js";
+import { MessageMeter } from "../message-meter.js";
 import { receiverLimits } from "../receiver-limits.js";
-import { countUnfinished } from "../unfinished-message.js";
 import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./line.js";
 import { type DecodedClient, packetParser } from "./parser.js";
 
@@ -12,12 +16,19 @@ export interface EngineSettings {
   readonly frameBytes: number;
   /** In milliseconds. */
   readonly ping: { readonly interval: number; readonly timeout: number };
-  /** For what is received of a WebSocket's message before it is whole. */
+  /** For what a connection's messages hold. */
   readonly openLease: OpenRequestLease;
+  readonly deadlines: MessageDeadlines;
+}
+
+/** The library's socket, with a place for what counts its messages. */
+export class EngineWebSocket extends WebSocket {
+  meter: MessageMeter | undefined = undefined;
 }
 
 /** Engine.IO for whoever brings it requests and upgrades. */
-export function createEngine({ frameBytes, openLease, ping }: EngineSettings): Engine {
+export function createEngine(settings: EngineSettings): Engine {
+  const { frameBytes, ping } = settings;
   return new Engine({
     transports: ["polling", "websocket"],
     allowEIO3: true,
@@ -27,7 +38,7 @@ export function createEngine({ frameBytes, openLease, ping }: EngineSettings): E
     // Sinks have to know what the peer has taken, and write ready-made frames: both go without compression only.
     perMessageDeflate: false,
     httpCompression: false,
-    wsEngine: webSocketServer(frameBytes, openLease),
+    wsEngine: webSocketServer(settings),
   });
 }
 
@@ -45,28 +56,51 @@ export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient
 }
 
 /** This project's WebSocket library in the place of the engine's own, with the limits that it has for all. */
-function webSocketServer(
-  frameBytes: number,
-  openLease: OpenRequestLease,
-): new (
-  options: ServerOptions,
-) => WebSocketServer {
+function webSocketServer(settings: EngineSettings): new (options: ServerOptions) => WebSocketServer {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {
       // The library's type definitions lack some of its options.
       const all: ServerOptions & { closeTimeout: number } = {
         ...options,
-        ...receiverLimits(frameBytes),
+        ...receiverLimits(settings.frameBytes),
         closeTimeout: CLOSE_TIMEOUT,
+        WebSocket: EngineWebSocket,
       };
       super(all);
     }
 
-    override handleUpgrade(...[request, socket, head, callback]: Parameters<WebSocketServer["handleUpgrade"]>): void {
-      super.handleUpgrade(request, socket, head, (webSocket, from) => {
-        countUnfinished(webSocket, socket, openLease(request, undefined));
-        callback(webSocket, from);
+    override handleUpgrade(
+      request: IncomingMessage,
+      socket: Duplex,
+      head: Buffer,
+      onUpgraded: (webSocket: WebSocket, request: IncomingMessage) => void,
+    ): void {
+      super.handleUpgrade(request, socket, head, (webSocket) => {
+        meter(webSocket as EngineWebSocket, request, socket, settings);
+        onUpgraded(webSocket, request);
       });
     }
   };
+}
+
+function meter(
+  webSocket: EngineWebSocket,
+  request: IncomingMessage,
+  socket: Duplex,
+  { deadlines, openLease }: EngineSettings,
+): void {
+  const messages = new MessageMeter({
+    webSocket,
+    socket,
+    lease: openLease(request, undefined),
+    deadlines,
+    onCut: (reason) => {
+      webSocket.close(...closeFrameOf(reason));
+      socket.end();
+    },
+  });
+  webSocket.meter = messages;
+  webSocket.on("message", () => {
+    messages.complete();
+  });
 }

@@ -1,6 +1,9 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Clock } from "../../core/ports.js";
 import type { CloseReason } from "../../errors.js";
+import type { ByteLease } from "../../net/byte-budget.js";
+import { HeldBytes } from "../../net/held-bytes.js";
+import type { MessageMeter } from "../message-meter.js";
 import { engine3Payload } from "./engine3-payload.js";
 import type { IdleLine, IdleLines } from "./idle-lines.js";
 import { MAX_PACKETS } from "./packet-count.js";
@@ -24,7 +27,7 @@ interface Inside {
     readonly name: string;
     parser: object;
     closeTimeout?: number;
-    socket?: Reading & { terminate(): void };
+    socket?: Reading & { terminate(): void; readonly meter?: Pick<MessageMeter, "cutFor"> };
     emit(event: "close"): void;
   };
 }
@@ -46,6 +49,8 @@ export interface LineOptions {
   readonly address: string;
   readonly clock: Clock;
   readonly counts: LineCounts;
+  /** For what its packets hold. */
+  readonly lease: ByteLease;
 }
 
 /** One Engine.IO connection, over whichever transport: what all of its namespaces share. */
@@ -61,6 +66,9 @@ export class Line implements IdleLine {
   readonly protocol: number;
   /** Why this side has cut it, where it had a reason of its own. */
   cutFor: CloseReason | undefined;
+  readonly #held: HeldBytes;
+  /** Bytes of events that wait or are worked on, and of a packet whose attachments are not all there. */
+  #heldBytes = 0;
   readonly #connection: EngineSocket;
   readonly #clock: Clock;
   readonly #counts: LineCounts;
@@ -74,11 +82,12 @@ export class Line implements IdleLine {
   #cancelIdle: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
-  constructor(connection: EngineSocket, { address, clock, counts }: LineOptions) {
+  constructor(connection: EngineSocket, { address, clock, counts, lease }: LineOptions) {
     this.#connection = connection;
     this.#clock = clock;
     this.#counts = counts;
     this.address = address;
+    this.#held = new HeldBytes(lease);
     this.id = this.#inside.id;
     this.protocol = connection.protocol;
     this.polls = new Polls({ clock, onLost: (why) => this.cut(why === "too slow" ? "slow_consumer" : undefined) });
@@ -137,6 +146,21 @@ export class Line implements IdleLine {
   /** It may ask for it again. */
   refused(namespace: string): void {
     this.#asked.delete(namespace);
+  }
+
+  /**
+   * Counts bytes that its packets hold, until they are given back by {@link giveBytes}.
+   * @returns false, and nothing has changed, where the node's budget has no room
+   */
+  takeBytes(bytes: number): boolean {
+    if (!this.#held.set(this.#heldBytes + bytes)) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  giveBytes(bytes: number): void {
+    this.#heldBytes -= bytes;
+    this.#held.set(this.#heldBytes);
   }
 
   enter(namespace: string, place: Place): void {
@@ -204,6 +228,7 @@ export class Line implements IdleLine {
 
   #closed(): void {
     this.#endRest();
+    this.cutFor ??= this.#inside.transport.socket?.meter?.cutFor;
     this.#cancelCut?.();
     this.#counts.connections -= this.places.size;
     const places = [...this.places.values()];

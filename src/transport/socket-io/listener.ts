@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Server as Engine, Socket as EngineSocket } from "engine.io";
 import { CarillonError, type ErrorCode, retryAfterSeconds } from "../../errors.js";
-import type { OpenRequestLease } from "../../net/byte-budget.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { refuseMethod } from "../methods.js";
@@ -25,7 +24,6 @@ export interface SocketIoListenerOptions
   /** Such as `/socket.io/`. */
   readonly path: string;
   readonly clientAddress: ClientAddress;
-  readonly openLease: OpenRequestLease;
   /** Told the error's code of each upgrade that is refused. */
   readonly onUpgradeRefused: (code: ErrorCode) => void;
   /** How many clients are inside of the node, those of this listener among them. */
@@ -223,6 +221,14 @@ export class SocketIoListener {
     if (line === undefined) return undefined;
     return {
       protocol: line.protocol,
+      take: (bytes) => {
+        if (line.takeBytes(bytes)) return;
+        line.cut("overloaded");
+        throw new Error("the node is receiving as much as it can");
+      },
+      give: (bytes) => {
+        line.giveBytes(bytes);
+      },
       ask: (namespace) => {
         // The library refuses at once what there is not.
         if (this.#options.exists(namespace)) line.ask(namespace);
@@ -238,11 +244,12 @@ export class SocketIoListener {
   }
 
   #add(connection: EngineSocket): void {
-    const { clientAddress, clock } = this.#options;
+    const { clientAddress, clock, openLease } = this.#options;
     const line = new Line(connection, {
       address: clientAddress(connection.request),
       clock,
       counts: this.#counts,
+      lease: openLease(connection.request, undefined),
     });
     this.#newest = line;
     this.#lines.set(line.id, line);

@@ -25,6 +25,7 @@ const READ_CHUNK_BYTES = 65_536;
 const COME_BACK: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
   "service_restart",
   "slow_consumer",
+  "overloaded",
   "ping_timeout",
   "not_joined",
 ]);

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { isObject, parseJson } from "../../dialects/json.js";
+import { compact } from "../receiver-parts.js";
 
 /** Types of Socket.IO's packets (protocol 5). */
 const CONNECT = 0;
@@ -32,6 +33,10 @@ export interface DecodedClient {
   readonly protocol: number;
   /** Told of a namespace that it asks for. @throws Error where it may not ask: the library does not hear of it then */
   ask(namespace: string): void;
+  /** Counts bytes of a packet whose attachments are not all there. @throws Error where the node has no room */
+  take(bytes: number): void;
+  /** They are there, or will never be. */
+  give(bytes: number): void;
 }
 
 /** A packet as the library knows it. */
@@ -101,7 +106,7 @@ export class PacketDecoder extends EventEmitter {
   }
 
   destroy(): void {
-    this.#begun = undefined;
+    this.#end();
   }
 
   #addText(text: string): void {
@@ -133,18 +138,29 @@ export class PacketDecoder extends EventEmitter {
   }
 
   #begin(begun: Begun): void {
+    this.#take(begun.text.length);
     this.#begun = begun;
-    this.#bytes = begun.text.length;
+  }
+
+  #take(bytes: number): void {
+    this.#client?.take(bytes);
+    this.#bytes += bytes;
+  }
+
+  #end(): void {
+    this.#client?.give(this.#bytes);
+    this.#begun = undefined;
+    this.#bytes = 0;
   }
 
   #addAttachment(bytes: Uint8Array): void {
     const begun = this.#begun;
     if (begun === undefined) throw new Error("no attachment is awaited");
-    this.#bytes += bytes.length;
-    if (this.#bytes > this.#limit) throw new Error("too large");
-    begun.attachments.push(bytes);
+    if (this.#bytes + bytes.length > this.#limit) throw new Error("too large");
+    this.#take(bytes.length);
+    begun.attachments.push(compact(bytes));
     if (begun.attachments.length < begun.awaited) return;
-    this.#begun = undefined;
+    this.#end();
     if (begun.type === BINARY_EVENT) this.#emitEvent(begun);
   }
 
