@@ -222,7 +222,8 @@ ping:
   timeout: 8s
 
 # HTTP; request and answer hold for calls of the gRPC port, too. keep_alive: from one request to the next on a connection; more
-# than your load balancer keeps its connections. request: until a request has arrived whole; its head has a minute of that.
+# than your load balancer keeps its connections. request: until a request, or a message of a
+# WebSocket, has arrived whole; a head has a minute of that.
 # answer: a client that takes nothing of its answer for so long is cut off.
 timeouts:
   keep_alive: 75s

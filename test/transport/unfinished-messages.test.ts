@@ -18,7 +18,7 @@ import {
 const HELD = "carillon_receiving_bytes";
 const REFUSED = 'carillon_receiving_refused_total{share="address"}';
 const SOCKET_IO = "/socket.io/?EIO=4&transport=websocket";
-const PATHS = [["/ws"], ["/broadcaster/websocket"], [SOCKET_IO]] as const;
+const PATHS = [["/ws"], ["/broadcaster/websocket"], ["/webrocket"], [SOCKET_IO]] as const;
 const SMALL = { receiving: "4MiB", request: "1MiB" };
 const BYTES = 1 << 20;
 /** All but the last byte of the largest frame. */
