@@ -7,6 +7,7 @@ import type { MessageDeadlines, UnfinishedMessage } from "./message-deadlines.js
 import {
   compactReceiver,
   emptyReceiver,
+  isMessageCompressed,
   isReceiverEmpty,
   type ReceiverParts,
   receiverBytes,
@@ -92,7 +93,7 @@ export class MessageMeter implements UnfinishedMessage {
   hold(bytes: number): boolean {
     if (this.#unfinished > 0) this.#forget();
     // The inflater counts what it has inflated.
-    if (this.#receiver._compressed) return true;
+    if (isMessageCompressed(this.#receiver)) return true;
     if (this.#held.set(this.#pending + bytes)) {
       this.#pending += bytes;
       return true;

@@ -1,25 +1,32 @@
 import type { WebSocket } from "ws";
 
 const RECEIVER = "_receiver";
+const BUFFERED_BYTES = "_bufferedBytes";
+const BUFFERS = "_buffers";
+const FRAGMENTS = "_fragments";
+const MESSAGE_LENGTH = "_messageLength";
+const FRAGMENT_COUNT = "_numFragments";
+const MASK = "_mask";
+const COMPRESSED = "_compressed";
 /** Cost of a buffered chunk or fragment besides its bytes. Measured: some 200 bytes. */
 export const PIECE_COST = 256;
 
 /** The parts of the WebSocket library's receiver that hold bytes; its type definitions lack them. */
 export interface ReceiverParts {
   /** Chunks of a frame that is not complete. The first may be a view of a larger chunk. */
-  _buffers: readonly Buffer[];
+  [BUFFERS]: readonly Buffer[];
   /** Sum of their lengths. */
-  _bufferedBytes: number;
+  [BUFFERED_BYTES]: number;
   /** Payloads of the complete frames of a message that is not complete; views of the chunks that they came in. */
-  _fragments: readonly Buffer[];
+  [FRAGMENTS]: readonly Buffer[];
   /** Sum of their lengths. */
-  readonly _messageLength: number;
+  readonly [MESSAGE_LENGTH]: number;
   /** Complete frames of a message that is not complete, empty and compressed ones too. */
-  readonly _numFragments: number;
+  readonly [FRAGMENT_COUNT]: number;
   /** A view of the chunk that it came in. */
-  _mask: Buffer | undefined;
+  [MASK]: Buffer | undefined;
   /** Whether the message that came last is compressed. */
-  readonly _compressed: boolean;
+  readonly [COMPRESSED]: boolean;
   /** Chunks that wait while a message is inflated. */
   readonly writableLength: number;
 }
@@ -31,19 +38,24 @@ export function receiverOf(webSocket: WebSocket): ReceiverParts {
 /** Whether nothing of a message is held. */
 export function isReceiverEmpty(receiver: ReceiverParts): boolean {
   return (
-    receiver._bufferedBytes === 0 &&
-    receiver._numFragments === 0 &&
-    receiver._mask === undefined &&
+    receiver[BUFFERED_BYTES] === 0 &&
+    receiver[FRAGMENT_COUNT] === 0 &&
+    receiver[MASK] === undefined &&
     receiver.writableLength === 0
   );
 }
 
+/** Whether the message that came last is compressed. */
+export function isMessageCompressed(receiver: ReceiverParts): boolean {
+  return receiver[COMPRESSED];
+}
+
 /** Bytes that are held of a message, and the cost of their pieces. The inflater holds compressed fragments. */
 export function receiverBytes(receiver: ReceiverParts): number {
-  const pieces = receiver._buffers.length + receiver._fragments.length;
+  const pieces = receiver[BUFFERS].length + receiver[FRAGMENTS].length;
   // While a message is inflated, the buffered bytes are a part of those that wait.
-  const buffered = Math.max(receiver._bufferedBytes, receiver.writableLength);
-  return buffered + receiver._messageLength + pieces * PIECE_COST;
+  const buffered = Math.max(receiver[BUFFERED_BYTES], receiver.writableLength);
+  return buffered + receiver[MESSAGE_LENGTH] + pieces * PIECE_COST;
 }
 
 /**
@@ -51,22 +63,22 @@ export function receiverBytes(receiver: ReceiverParts): number {
  * bytes. To be called after each read: earlier pieces have been copied then.
  */
 export function compactReceiver(receiver: ReceiverParts): void {
-  if (receiver._mask !== undefined) receiver._mask = compact(receiver._mask);
-  const [first] = receiver._buffers;
-  if (first !== undefined && isSmallPart(first)) receiver._buffers = receiver._buffers.with(0, compact(first));
-  const fragments = receiver._fragments;
+  if (receiver[MASK] !== undefined) receiver[MASK] = compact(receiver[MASK]);
+  const [first] = receiver[BUFFERS];
+  if (first !== undefined && isSmallPart(first)) receiver[BUFFERS] = receiver[BUFFERS].with(0, compact(first));
+  const fragments = receiver[FRAGMENTS];
   const kept = fragments.findLastIndex((fragment) => !isSmallPart(fragment)) + 1;
   if (kept < fragments.length) {
-    receiver._fragments = [...fragments.slice(0, kept), ...fragments.slice(kept).map((fragment) => compact(fragment))];
+    receiver[FRAGMENTS] = [...fragments.slice(0, kept), ...fragments.slice(kept).map((fragment) => compact(fragment))];
   }
 }
 
 /** Forgets what is held of a message. The receiver must not be given anything after it. */
 export function emptyReceiver(receiver: ReceiverParts): void {
-  receiver._buffers = [];
-  receiver._bufferedBytes = 0;
-  receiver._fragments = [];
-  receiver._mask = undefined;
+  receiver[BUFFERS] = [];
+  receiver[BUFFERED_BYTES] = 0;
+  receiver[FRAGMENTS] = [];
+  receiver[MASK] = undefined;
 }
 
 /** @returns a copy of the bytes where they are a small part of what they keep alive */

@@ -110,6 +110,7 @@ test("L18: compressed fragments of an unfinished message are counted", async () 
     client.send(frame(OPCODE.continuation, randomBytes(10_000), { final: false }));
   }
   await untilMetric(node, HELD, 490_000);
+  expect(await metric(node, REFUSED)).toBe(0);
   client.socket.destroy();
   await untilNone(node, HELD);
 });
@@ -125,6 +126,7 @@ test("L18: attachments of an unfinished Socket.IO packet are counted", async () 
     frame(OPCODE.binary, Buffer.alloc(600_000)),
   );
   await untilMetric(node, HELD, 590_000);
+  expect(await metric(node, REFUSED)).toBe(0);
   client.socket.destroy();
   await untilNone(node, HELD);
 });
