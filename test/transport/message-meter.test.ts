@@ -154,6 +154,16 @@ test("L18: a message that takes too long ends its connection, and a stream of me
   expect(budget.used).toBe(0);
 });
 
+test("L18: an idle connection whose message has arrived is not cut, and no timer is left", async () => {
+  const clock = new ManualClock();
+  const { cuts, read } = await openMetered(clock);
+  await read(frame(OPCODE.binary, Buffer.alloc(5), { claims: 10n }));
+  await read(Buffer.alloc(5));
+  clock.advance(5_000);
+  expect(cuts).toEqual([]);
+  expect(clock.timers).toBe(0);
+});
+
 test("L18: the time in which this side does not read is not counted", async () => {
   const clock = new ManualClock();
   const { cuts, read, webSocket } = await openMetered(clock);
