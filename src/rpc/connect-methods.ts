@@ -1,7 +1,9 @@
+import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../access/backend.js";
 import { CarillonError } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
+import type { AnswerLease } from "./answer-budget.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import { OpenStream } from "./open-stream.js";
 import type { Call, Method } from "./services.js";
@@ -12,6 +14,8 @@ export interface ConnectCaller {
   readonly credentials: BackendCredentials;
   /** Counts the request until the method has it. */
   readonly lease: ByteLease;
+  /** Counts the bytes of the answer; undefined where they are not limited. */
+  readonly answerLease: AnswerLease | undefined;
   /** Milliseconds that the body took to arrive: Connect counts the deadline from its end. */
   readonly readingTime: number;
   /** Makes the request of what Connect has decoded. */
@@ -26,13 +30,14 @@ export function connectMethod(method: Method, gatekeeper: Gatekeeper) {
   return method.desc.methodKind === "server_streaming" ? streaming(method, gatekeeper) : unary(method);
 }
 
-function unary({ handle }: Method) {
+function unary({ desc, handle }: Method) {
   return (request: object, context: HandlerContext): unknown => {
-    const { backend, complete, lease } = callerOf(context);
+    const { answerLease, backend, complete, lease } = callerOf(context);
     const call: Call = { backend, signal: context.signal, deadline: deadlineOf(context) };
     checkDeadline(call);
     try {
-      return handle(complete(request), call);
+      const answer = handle(complete(request), call);
+      return answerLease === undefined ? answer : counted(desc.output, answer, answerLease);
     } finally {
       // From here on, whatever waits is bounded where it waits.
       lease.release();
@@ -40,9 +45,17 @@ function unary({ handle }: Method) {
   };
 }
 
-function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
+/** Counts an answer as the bytes of its protobuf: what is sent may be compressed, but costs the node as much to make. */
+async function counted(output: DescMessage, answer: unknown, lease: AnswerLease): Promise<unknown> {
+  const message = create(output, (await answer) as Record<string, unknown>);
+  lease.spend(toBinary(output, message).length);
+  lease.settle();
+  return message;
+}
+
+function streaming({ action, desc, handle }: Method, gatekeeper: Gatekeeper) {
   return async function* (request: object, context: HandlerContext): AsyncGenerator {
-    const { backend, complete, credentials, lease } = callerOf(context);
+    const { answerLease, backend, complete, credentials, lease } = callerOf(context);
     lease.release();
     const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: deadlineOf(context) });
     const abort = (): void => {
@@ -51,7 +64,9 @@ function streaming({ action, handle }: Method, gatekeeper: Gatekeeper) {
     context.signal.addEventListener("abort", abort);
     if (context.signal.aborted) abort();
     try {
-      yield* handle(complete(request), open) as AsyncIterable<unknown>;
+      for await (const answer of handle(complete(request), open) as AsyncIterable<unknown>) {
+        yield answerLease === undefined ? answer : await counted(desc.output, answer, answerLease);
+      }
     } finally {
       context.signal.removeEventListener("abort", abort);
       open.close();

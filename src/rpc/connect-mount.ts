@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createConnectRouter, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -101,15 +101,14 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
         jsonExtension: method.jsonExtension,
         lease: caller.lease,
       });
-      universal.contextValues.set(CALLER, { ...caller, complete, readingTime: performance.now() - begin });
+      universal.contextValues.set(CALLER, { ...caller, answerLease, complete, readingTime: performance.now() - begin });
       universal.body = eachOf(chunks);
     } catch (cause) {
       // Taken and thrown away, so that the caller comes to read the answer.
       request.resume();
       universal.body = failure(connectError(cause, method.desc.input, report));
     }
-    const made = await handle(universal);
-    const answer = answerLease === undefined ? made : { ...made, body: counted(made.body, answerLease) };
+    const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
     // A snapshot for the holder of a key: caches must not keep it.
     if (request.method === "GET") answer.header?.set("cache-control", "no-store");
@@ -117,7 +116,10 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   };
 
   /** A refused caller's body is not read. @throws CarillonError as Gatekeeper.admit does */
-  const admitted = ({ action }: Method, request: IncomingMessage): Omit<ConnectCaller, "complete" | "readingTime"> => {
+  const admitted = (
+    { action }: Method,
+    request: IncomingMessage,
+  ): Pick<ConnectCaller, "backend" | "credentials" | "lease"> => {
     const { authorization, [VHOST_HEADER]: vhost } = request.headers;
     const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
     const backend = gatekeeper.admit(credentials, action);
@@ -179,15 +181,6 @@ function universalRequest(request: IncomingMessage, response: ServerResponse): U
     return universalRequestFromNodeRequest(request, response, undefined, undefined);
   } catch {
     return undefined;
-  }
-}
-
-/** Counts what is read of an answer. */
-async function* counted(body: UniversalServerResponse["body"], lease: AnswerLease): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body ?? []) {
-    lease.spend(chunk.length);
-    lease.settle();
-    yield chunk;
   }
 }
 
