@@ -100,16 +100,16 @@ const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    name: "a request of 2,500 messages in JSON, the most that is taken",
+    name: "a request of 1,000 messages in JSON, the most that is taken",
     run: (node, size) => {
-      const messages = Array.from({ length: 2_500 * size }, () => ({ topics: ["t"] }));
+      const messages = Array.from({ length: 1_000 * size }, () => ({ topics: ["t"] }));
       return post(node, JSON.stringify({ messages }));
     },
   },
   {
-    name: "a request of 2,500 messages in protobuf over gRPC",
+    name: "a request of 1,000 messages in protobuf over gRPC",
     run: async ({ grpc }, size) => {
-      const messages = Array.from({ length: 2_500 * size }, () => ({ topics: ["t"] }));
+      const messages = Array.from({ length: 1_000 * size }, () => ({ topics: ["t"] }));
       const requests = [Buffer.from(toBinary(RequestSchema, create(RequestSchema, { messages })))];
       const load = new GrpcLoad(grpc);
       await load.unary(

@@ -6,7 +6,7 @@ import type { PublishMessage } from "./broadcast-codec.js";
  * Most messages of one request: they are decoded, checked, published and answered in one turn of the event loop (rule O12).
  * A stream takes any number.
  */
-const MAX_MESSAGES = 2_500;
+const MAX_MESSAGES = 1_000;
 
 /**
  * The messages of a request as the publisher takes them: the same objects, except where the payload is given as text.

@@ -207,6 +207,7 @@ test("X3: of those there before at most 1,000 are told, and that there are more"
   for (const client of clients) await client.join(ROOM);
   const eve = await enter(node, "eve");
   const first = (await eve.ask(subscribe({ hidden: true }))) as Listed;
+  expect(first).toHaveProperty([":subscribed"]);
   expect(first[":subscribed"].subscribers).toHaveLength(1_000);
   expect(first[":subscribed"].more).toBeUndefined();
   await eve.ask({ unsubscribe: { channel: ROOM } });
