@@ -10,7 +10,7 @@ import { UncheckedBytes } from "./unchecked-bytes.js";
 const NAME_BYTES = 32;
 const MESSAGE_BYTES = 256;
 
-/** Of all backends of the process, as the turns in which they are checked. */
+/** Shared by all backends of the process, as the turns in which they are checked are. */
 const unchecked = new UncheckedBytes();
 
 /** A backend as the publisher asks about it: each topic is held against its patterns. */

@@ -13,7 +13,7 @@ const MANY = 300;
 interface Raw {
   readonly socket: Socket;
   readonly closed: Promise<void>;
-  /** What has come. */
+  /** Bytes and events received so far. */
   text(): string;
 }
 
@@ -50,7 +50,7 @@ async function portsOf(node: RunningNode): Promise<number[]> {
   return [http, grpc, webrocketBackend].map(portOf);
 }
 
-/** What a client of the library says first. */
+/** First words of a client of the library. */
 async function clientHello(): Promise<Buffer> {
   const server = createServer();
   cleanUp(() => server.close());

@@ -31,7 +31,7 @@ export function bucketValue(value: string, expires: number | undefined): string 
 /** A value without a first line as above: damage, or put there by another program. */
 export const UNREADABLE = Symbol("unreadable");
 
-/** What a bucket has for a key; undefined for the mark of a deletion. */
+/** Value of a key in a bucket; undefined for the mark of a deletion. */
 export type Found = StoredEntry | typeof UNREADABLE | undefined;
 
 export function storedEntry(entry: KvEntry): Found {
