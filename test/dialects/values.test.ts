@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { ConfigInput } from "../../src/index.js";
 import { connect, type TestClient } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { NO_PINGS, startNode, type TestNode } from "../support/node.js";
 import { broadcasterToken, openChannels, SPEAKING } from "../support/speakers.js";
 
 /** Publishes the value of this JSON text, and resolves when it has been sent. */
@@ -15,7 +15,7 @@ interface Listener {
   readonly read: ReadValue;
 }
 
-const CONFIG: ConfigInput = { vhosts: { "/": SPEAKING } };
+const CONFIG: ConfigInput = { ping: NO_PINGS, vhosts: { "/": SPEAKING } };
 
 const spaces = fc.constantFrom("", "", " ", "\n\t ");
 const strings = fc.oneof(

@@ -4,7 +4,7 @@ import { TestBackend } from "../support/backend.js";
 import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
 import { connectNats, listenTo } from "../support/nats-client.js";
 import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { NO_PINGS, startNode, type TestNode } from "../support/node.js";
 import { publish } from "../support/publish.js";
 import { ACCESS_TOKEN, type Heard, openChannels, SPEAKERS, SPEAKING, type SpeakerClient } from "../support/speakers.js";
 
@@ -78,7 +78,7 @@ function expected(name: string, event: string): Heard {
 }
 
 function config(brokers: object = {}) {
-  return { webrocket: { backend: "127.0.0.1:0" }, vhosts: { "/": SPEAKING }, ...brokers };
+  return { ping: NO_PINGS, webrocket: { backend: "127.0.0.1:0" }, vhosts: { "/": SPEAKING }, ...brokers };
 }
 
 async function startSpeakingNode(brokers: object = {}): Promise<TestNode & { readonly backend: string }> {

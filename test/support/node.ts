@@ -15,15 +15,14 @@ export interface TestNode {
 const SILENT = createLog({ level: "silent", format: "json" });
 
 /**
- * A connection's first ping comes at any time within the interval, and some protocols show it as a frame: with the default of
- * 25 s it would be the next frame of a test now and then.
+ * Setting `ping` for tests of protocols that show pings as frames. A connection's first ping comes at any time within the
+ * interval: with the default of 25 s it would be the next frame of a test now and then.
  */
-const NO_PINGS = { interval: "1h" };
+export const NO_PINGS = { interval: "1h" };
 
 /** Starts a node in this process on free ports; it is stopped after the test. */
 export async function startNode(config: ConfigInput = {}, log: Logger = SILENT): Promise<TestNode> {
-  const defaults = { http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ping: NO_PINGS };
-  const carillon = createCarillon({ ...defaults, ...config }, log);
+  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...config }, log);
   cleanUp(() => carillon.stop());
   await carillon.start();
   const { addresses } = carillon;

@@ -1,7 +1,7 @@
 import type { ConfigInput } from "../../src/index.js";
 import { configuredKey } from "./backend.js";
 import { connect, type TestClient } from "./client.js";
-import { startNode, type TestNode } from "./node.js";
+import { NO_PINGS, startNode, type TestNode } from "./node.js";
 
 /** The secret of a key that may do everything. */
 export const KEY = "carillon_everything";
@@ -15,6 +15,7 @@ export function applicationConfig({ vhosts = {}, ...config }: ConfigInput): Conf
   const { "/": vhost = {}, ...others } = vhosts;
   const { keys = [] } = vhost;
   return {
+    ping: NO_PINGS,
     ...config,
     vhosts: {
       "/": { ...vhost, keys: [configuredKey(KEY, { name: "everything", actions: ["*"] }), ...keys] },
