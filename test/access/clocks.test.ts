@@ -7,8 +7,8 @@ import type { CarillonError } from "../../src/errors.js";
 import type { Store } from "../../src/store/store.js";
 import { cleanUp } from "../support/clean-up.js";
 import type { ManualClock } from "../support/manual-clock.js";
-import type { NatsServer } from "../support/nats-server.js";
-import { startJetStream, startNatsStore } from "../support/nats-store.js";
+import type { NatsServer } from "../support/nats/server.js";
+import { startJetStream, startNatsStore } from "../support/nats/store.js";
 import { clockAt } from "./jwts.js";
 
 interface Node {

@@ -4,7 +4,7 @@ import type { ConfigInput } from "../../src/config/schema.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { createVhostWorld } from "../support/vhost-world.js";
+import { createVhostWorld } from "../support/nodes/vhost-world.js";
 
 function receptionOf(vhost: NonNullable<ConfigInput["vhosts"]>[string], clock: ManualClock): Reception {
   const store = new MemoryStore({ clock: systemClock, onError: String });

@@ -1,9 +1,9 @@
 import { LocalBus } from "../../src/cluster/local-bus.js";
 import { busContract } from "../contract/bus.js";
-import { startGate } from "../support/gate.js";
-import { startNatsBus } from "../support/nats-bus.js";
-import { connectNats, listenTo } from "../support/nats-client.js";
-import { startNats } from "../support/nats-server.js";
+import { startNatsBus } from "../support/nats/bus.js";
+import { connectNats, listenTo } from "../support/nats/client.js";
+import { startNats } from "../support/nats/server.js";
+import { startGate } from "../support/net/gate.js";
 import { Queue } from "../support/queue.js";
 
 busContract("local", async () => {

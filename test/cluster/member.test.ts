@@ -1,7 +1,7 @@
 import { LocalBus } from "../../src/cluster/local-bus.js";
 import { CarillonError } from "../../src/errors.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { type SharedBus, startSharedBus } from "../support/shared-bus.js";
+import { type SharedBus, startSharedBus } from "../support/nodes/shared-bus.js";
 import { createMember, namesIn, startMember, type TestMember } from "./support.js";
 
 const clock = new ManualClock();

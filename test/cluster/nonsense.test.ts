@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ManualClock } from "../support/manual-clock.js";
-import { startNatsBus } from "../support/nats-bus.js";
-import { connectNats } from "../support/nats-client.js";
-import { startNats } from "../support/nats-server.js";
-import { startCarillon } from "../support/process.js";
-import { startSharedBus } from "../support/shared-bus.js";
+import { startNatsBus } from "../support/nats/bus.js";
+import { connectNats } from "../support/nats/client.js";
+import { startNats } from "../support/nats/server.js";
+import { startCarillon } from "../support/nodes/process.js";
+import { startSharedBus } from "../support/nodes/shared-bus.js";
 import { createMember, startMember } from "./support.js";
 
 /** Bytes of a full part of a word. */

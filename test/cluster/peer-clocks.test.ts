@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ManualClock } from "../support/manual-clock.js";
-import { type SharedBus, startSharedBus } from "../support/shared-bus.js";
+import { type SharedBus, startSharedBus } from "../support/nodes/shared-bus.js";
 import { createMember, type TestMember } from "./support.js";
 
 async function start(name: string, bus: SharedBus, clock: ManualClock): Promise<TestMember> {

@@ -1,5 +1,5 @@
-import { connect, type TestClient } from "../support/client.js";
-import { startNode } from "../support/node.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 const PRESENCE = { vhosts: { "/": { presence: true } } };
 

@@ -1,10 +1,10 @@
 import { pino } from "pino";
 import { createCarillon } from "../../src/index.js";
-import { TestBackend, until } from "../support/backend.js";
+import { TestBackend, until } from "../support/backends/backend.js";
+import { startWorker } from "../support/backends/worker.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { startWorker } from "../support/worker.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 import { enter, jwt, startWorld, type VhostInput, WORLDS } from "./support.js";
 
 const anyone = { permissions: { call: ["*"] } };

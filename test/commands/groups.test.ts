@@ -1,6 +1,6 @@
-import { connect, type NativeFrame } from "../support/client.js";
-import type { TestNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
+import { publish } from "../support/backends/publish.js";
+import { connect, type NativeFrame } from "../support/clients/native.js";
+import type { TestNode } from "../support/nodes/node.js";
 import { present, startWorld, WORLDS } from "./support.js";
 
 const vhosts = { "/": { presence: true } };

@@ -4,10 +4,10 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { PresenceService } from "../../gen/carillon/v1/presence_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { SECRET } from "../access/jwts.js";
-import { TestBackend } from "../support/backend.js";
-import { connect, type TestClient } from "../support/client.js";
-import type { TestNode } from "../support/node.js";
-import { startWorker } from "../support/worker.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { startWorker } from "../support/backends/worker.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import type { TestNode } from "../support/nodes/node.js";
 import { jwt, startWorld, WORLDS } from "./support.js";
 
 /** Text that reading and writing would change in every way there is. */

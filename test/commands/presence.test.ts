@@ -1,7 +1,7 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
-import { TestBackend, until } from "../support/backend.js";
-import { connect, type NativeFrame, type TestClient } from "../support/client.js";
-import { startNode } from "../support/node.js";
+import { TestBackend, until } from "../support/backends/backend.js";
+import { connect, type NativeFrame, type TestClient } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 import { enter, jwt, type Listed, present, startWorld, token, type VhostInput, WORLDS } from "./support.js";
 
 const vhosts = { "/": { jwt, presence: true } } satisfies Record<string, VhostInput>;

@@ -1,9 +1,9 @@
 import type { ConfigInput } from "../../src/index.js";
 import { SECRET, signed } from "../access/jwts.js";
-import { connect, type TestClient } from "../support/client.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { type NatsServer, startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { type NatsServer, startNats } from "../support/nats/server.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 export type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
 

@@ -6,8 +6,8 @@ import type { ConfigInput } from "../../src/config/schema.js";
 import { createLog } from "../../src/observe/log.js";
 import { checkConfig } from "../../src/server/check-config.js";
 import { Server } from "../../src/server/server.js";
-import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
+import { TestAuthority } from "../support/net/certificates.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 const log = createLog({ level: "silent", format: "json" });

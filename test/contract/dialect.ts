@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Message } from "../../src/core/message.js";
 import type { Conversation, Dialect } from "../../src/dialects/dialect.js";
-import { playTranscript, readTranscripts, type Speech } from "../support/transcript.js";
+import { playTranscript, readTranscripts, type Speech } from "../support/clients/transcript.js";
 
 export interface DialectUnderTest {
   readonly dialect: Dialect;

@@ -1,12 +1,12 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { SECRET } from "../access/jwts.js";
 import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
-import { TestBackend } from "../support/backend.js";
-import { connect } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
-import type { SocketIoClient } from "../support/socket-io-client.js";
-import { startWorker } from "../support/worker.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { publish, say } from "../support/backends/publish.js";
+import { startWorker } from "../support/backends/worker.js";
+import { connect } from "../support/clients/native.js";
+import type { SocketIoClient } from "../support/clients/socket-io.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Connects a client, with a token where one is given. Rejects where it is refused, with the reason in the message. */
 export type ConnectSocketIo = (node: TestNode, token?: string) => Promise<SocketIoClient>;

@@ -1,7 +1,7 @@
-import { connect } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { ask, connectionToken, startApplication } from "../support/rootsocket.js";
-import { connectStock } from "../support/socket-io-client.js";
+import { connect } from "../support/clients/native.js";
+import { ask, connectionToken, startApplication } from "../support/clients/rootsocket.js";
+import { connectStock } from "../support/clients/socket-io.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** The most that is read. */
 const MOST = 131_072;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import type { ConfigInput } from "../../src/index.js";
-import { connect, type TestClient } from "../support/client.js";
-import { NO_PINGS, startNode, type TestNode } from "../support/node.js";
-import { broadcasterToken, openChannels, SPEAKING } from "../support/speakers.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { broadcasterToken, openChannels, SPEAKING } from "../support/clients/speakers.js";
+import { NO_PINGS, startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Publishes the value of this JSON text, and resolves when it has been sent. */
 type Publish = (text: string) => Promise<void> | void;

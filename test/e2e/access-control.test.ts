@@ -1,11 +1,11 @@
 import { ConnectionChange, ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { SECRET, signed } from "../access/jwts.js";
-import { startCluster, startConfigured } from "../support/access-cluster.js";
-import { bearer, configuredKey, STATUS, TestBackend, until } from "../support/backend.js";
+import { bearer, configuredKey, STATUS, TestBackend, until } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/clients/native.js";
+import { startCluster, startConfigured } from "../support/nodes/access-cluster.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 const control = ControlService.method;

@@ -4,11 +4,11 @@ import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import type { ConfigInput } from "../../src/index.js";
 import { jwt, token as tokenOf } from "../commands/support.js";
 import { type Asked, type Backend, jsonBackend } from "../hooks/backend.js";
-import { TestBackend } from "../support/backend.js";
+import { TestBackend } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { broadcasterToken, SPEAKING } from "../support/speakers.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/clients/native.js";
+import { broadcasterToken, SPEAKING } from "../support/clients/speakers.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
 

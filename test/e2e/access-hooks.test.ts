@@ -4,11 +4,11 @@ import type { OnConnectRequest, OnDisconnectRequest, OnJoinRequest } from "../..
 import { MAX_WAITING } from "../../src/access/hooks-gate.js";
 import type { ConfigInput } from "../../src/index.js";
 import { type Asked, BACKENDS, type Backend } from "../hooks/backend.js";
-import { TestBackend, until } from "../support/backend.js";
+import { TestBackend, until } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../support/client.js";
-import { metric, untilMetric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../support/clients/native.js";
+import { metric, untilMetric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const control = ControlService.method;
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import { AccessCluster } from "../support/access-cluster.js";
-import { VHOSTS } from "../support/isolation-model.js";
-import { runStep } from "../support/isolation-run.js";
-import { histories } from "../support/isolation-steps.js";
-import { IsolationWorld, settingsOf } from "../support/isolation-world.js";
-import { startJetStream } from "../support/nats-store.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { VHOSTS } from "../support/isolation/model.js";
+import { runStep } from "../support/isolation/run.js";
+import { histories } from "../support/isolation/steps.js";
+import { IsolationWorld, settingsOf } from "../support/isolation/world.js";
+import { startJetStream } from "../support/nats/store.js";
+import { AccessCluster } from "../support/nodes/access-cluster.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** The third is made at run time. */
 const configured = { vhosts: Object.fromEntries(VHOSTS.slice(0, 2).map((path) => [path, settingsOf(path)])) };

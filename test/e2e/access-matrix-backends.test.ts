@@ -5,10 +5,10 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import type { BackendAction } from "../../src/access/actions.js";
-import type { TestAnswer, TestCaller, TestHeaders } from "../rpc/support/mounts.js";
-import { bearer, configuredKey, GrpcBackend, mountsOf, STATUS, TestBackend } from "../support/backend.js";
-import { TestAuthority } from "../support/certificates.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { bearer, configuredKey, GrpcBackend, mountsOf, STATUS, TestBackend } from "../support/backends/backend.js";
+import type { TestAnswer, TestCaller, TestHeaders } from "../support/backends/mounts.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** What a backend asks for, about one topic. */
 type ActionName = "publish" | "control" | "tokens";

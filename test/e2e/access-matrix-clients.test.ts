@@ -1,9 +1,9 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { pair, pem, raw, SECRET, signed } from "../access/jwts.js";
-import { bearer, configuredKey, STATUS, TestBackend, until } from "../support/backend.js";
-import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { bearer, configuredKey, STATUS, TestBackend, until } from "../support/backends/backend.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const TOKENS_SECRET = "issued-secret-".padEnd(64, "x");
 const OTHER_SECRET = "another-secret-".padEnd(64, "y");

@@ -1,8 +1,8 @@
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
-import { startCluster } from "../support/access-cluster.js";
-import { TestBackend, until } from "../support/backend.js";
-import { connect, type TestClient } from "../support/client.js";
-import type { TestNode } from "../support/node.js";
+import { TestBackend, until } from "../support/backends/backend.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { startCluster } from "../support/nodes/access-cluster.js";
+import type { TestNode } from "../support/nodes/node.js";
 
 const { createAccessToken, createConnectionToken } = TokenService.method;
 

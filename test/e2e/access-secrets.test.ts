@@ -8,12 +8,12 @@ import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import type { ConfigInput } from "../../src/index.js";
 import { pair, signed } from "../access/jwts.js";
 import { jsonBackend } from "../hooks/backend.js";
-import { startConfigured } from "../support/access-cluster.js";
-import { bearer, configuredKey, mountsOf, STATUS, TestBackend, until } from "../support/backend.js";
-import { connect, refusedUpgrade, wholeRefusal } from "../support/client.js";
-import { startNats } from "../support/nats-server.js";
-import { type RunningNode, runCarillon } from "../support/process.js";
-import { contentOf, Secrets } from "../support/secret-search.js";
+import { bearer, configuredKey, mountsOf, STATUS, TestBackend, until } from "../support/backends/backend.js";
+import { connect, refusedUpgrade, wholeRefusal } from "../support/clients/native.js";
+import { contentOf, Secrets } from "../support/isolation/secret-search.js";
+import { startNats } from "../support/nats/server.js";
+import { startConfigured } from "../support/nodes/access-cluster.js";
+import { type RunningNode, runCarillon } from "../support/nodes/process.js";
 import { temporaryFile, temporaryFolder } from "../support/temporary-files.js";
 
 const control = ControlService.method;

@@ -1,8 +1,8 @@
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { SECRET, signed } from "../access/jwts.js";
-import { TestBackend, until } from "../support/backend.js";
-import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { TestBackend, until } from "../support/backends/backend.js";
+import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 type VhostInput = NonNullable<NonNullable<Parameters<typeof startNode>[0]>["vhosts"]>[string];
 

@@ -5,10 +5,10 @@ import { request } from "node:https";
 import { pino } from "pino";
 import { parseConfig } from "../../src/config/load.js";
 import { createCarillon } from "../../src/index.js";
-import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNode } from "../support/node.js";
-import { connectRaw, upgradeRequest } from "../support/raw-client.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { startNode } from "../support/nodes/node.js";
+import { connectRaw, upgradeRequest } from "../support/raw/client.js";
 
 const OPERATIONS = ["/healthz", "/readyz", "/metrics"];
 const ADMIN = { listen: "127.0.0.1:0" };

@@ -1,6 +1,6 @@
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
+import { publish } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 const brokers = {
   a: { driver: "memory" },

@@ -8,15 +8,15 @@ import {
   type WorkerHandler,
   type WorkerOptions,
 } from "../../src/index.js";
-import { TestBackend } from "../support/backend.js";
-import { TestAuthority } from "../support/certificates.js";
+import { TestBackend } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, type TestClient } from "../support/client.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { runSource } from "../support/nodes/source-process.js";
 import { Queue } from "../support/queue.js";
-import { runSource } from "../support/source-process.js";
 
 /** What browsers ask, and what workers answer, on real nodes. */
 

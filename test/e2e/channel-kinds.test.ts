@@ -1,9 +1,9 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
-import { TestBackend } from "../support/backend.js";
-import { connect } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { say } from "../support/publish.js";
-import { SPEAKERS, SPEAKING } from "../support/speakers.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { SPEAKERS, SPEAKING } from "../support/clients/speakers.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const { closeChannel, openChannel } = ControlService.method;
 

@@ -9,15 +9,15 @@ import { createInterface } from "node:readline";
 import { WebSocketServer } from "ws";
 import { parse } from "yaml";
 import { packageRoot, packageVersion } from "../../src/util/package-root.js";
-import { TestAuthority } from "../support/certificates.js";
+import { say } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { readExamples } from "../support/examples.js";
-import { becomes, startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { PROGRAM, runCarillon, startCarillon } from "../support/process.js";
-import { Program } from "../support/program.js";
-import { say } from "../support/publish.js";
+import { connect } from "../support/clients/native.js";
+import { readExamples } from "../support/docs/examples.js";
+import { becomes, startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { PROGRAM, runCarillon, startCarillon } from "../support/nodes/process.js";
+import { Program } from "../support/nodes/program.js";
 import { Queue } from "../support/queue.js";
 
 function folderWith(files: Readonly<Record<string, string>>): string {

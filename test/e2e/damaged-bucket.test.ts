@@ -1,12 +1,12 @@
 import type { KV } from "nats";
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
-import { bearer, STATUS, TestBackend } from "../support/backend.js";
-import { connect } from "../support/client.js";
-import { connectNats } from "../support/nats-client.js";
-import type { NatsServer } from "../support/nats-server.js";
-import { startJetStream } from "../support/nats-store.js";
-import { type RunningNode, startCarillon } from "../support/process.js";
+import { bearer, STATUS, TestBackend } from "../support/backends/backend.js";
+import { connect } from "../support/clients/native.js";
+import { connectNats } from "../support/nats/client.js";
+import type { NatsServer } from "../support/nats/server.js";
+import { startJetStream } from "../support/nats/store.js";
+import { type RunningNode, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 /** A node of the built program that keeps its records in NATS. */

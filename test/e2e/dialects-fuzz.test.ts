@@ -2,10 +2,8 @@ import { connect as connectTcp } from "node:net";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
-import { TestBackend } from "../support/backend.js";
-import { metric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { publish } from "../support/backends/publish.js";
 import {
   ACCESS_TOKEN,
   broadcasterToken,
@@ -14,7 +12,9 @@ import {
   SPEAKERS,
   SPEAKING,
   type SpeakerClient,
-} from "../support/speakers.js";
+} from "../support/clients/speakers.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Commands of a dialect as text, mostly good ones. */
 interface Grammar {

@@ -1,12 +1,19 @@
 import { connect as connectTcp } from "node:net";
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
-import { TestBackend } from "../support/backend.js";
-import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
-import { connectNats, listenTo } from "../support/nats-client.js";
-import { startNats } from "../support/nats-server.js";
-import { NO_PINGS, startNode, type TestNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { ACCESS_TOKEN, type Heard, openChannels, SPEAKERS, SPEAKING, type SpeakerClient } from "../support/speakers.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { publish } from "../support/backends/publish.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/clients/native.js";
+import {
+  ACCESS_TOKEN,
+  type Heard,
+  openChannels,
+  SPEAKERS,
+  SPEAKING,
+  type SpeakerClient,
+} from "../support/clients/speakers.js";
+import { connectNats, listenTo } from "../support/nats/client.js";
+import { startNats } from "../support/nats/server.js";
+import { NO_PINGS, startNode, type TestNode } from "../support/nodes/node.js";
 
 const VALUE = { a: 1, b: ["x", null] };
 const TEXT = JSON.stringify(VALUE);

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { connect } from "../support/client.js";
-import { startNats } from "../support/nats-server.js";
-import { type RunningNode, startCarillon } from "../support/process.js";
-import { publish, say } from "../support/publish.js";
+import { publish, say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { type RunningNode, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 function startNode(url: string): Promise<RunningNode> {

@@ -5,11 +5,11 @@ import { type ConfigInput, createCarillon } from "../../src/index.js";
 import { createLog } from "../../src/observe/log.js";
 import { SECRET, signed } from "../access/jwts.js";
 import { type Asked, BACKENDS, type Backend, grpcBackend } from "../hooks/backend.js";
-import { TestBackend } from "../support/backend.js";
+import { TestBackend } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { stockClient } from "../support/socket-io-client.js";
+import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../support/clients/native.js";
+import { stockClient } from "../support/clients/socket-io.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Carries over what RoadRunner's validators were told of a connection, and how they refused it (rule A9). */
 

@@ -8,9 +8,9 @@ import {
 import type { ConfigInput } from "../../src/index.js";
 import { raw, SECRET, signed } from "../access/jwts.js";
 import { type Asked, BACKENDS, type Backend, grpcBackend, jsonBackend } from "../hooks/backend.js";
-import { TestBackend } from "../support/backend.js";
-import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const control = ControlService.method;
 

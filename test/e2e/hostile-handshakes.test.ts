@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { type RunningNode, startCarillon } from "../support/process.js";
-import { ipv4, proxyHeader } from "../support/proxy-header.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { ipv4, proxyHeader } from "../support/net/proxy-header.js";
+import { type RunningNode, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 const MIB = 1_024 * 1_024;

@@ -2,10 +2,10 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import { enter, jwt, token } from "../commands/support.js";
-import { bearer, configuredKey, mountsOf, STATUS, TestBackend } from "../support/backend.js";
-import { connect, refusedUpgrade, type TestClient } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { TestWorker } from "../support/worker.js";
+import { bearer, configuredKey, mountsOf, STATUS, TestBackend } from "../support/backends/backend.js";
+import { TestWorker } from "../support/backends/worker.js";
+import { connect, refusedUpgrade, type TestClient } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 /** Weighs 67, and walks through every name of the letters a and b. */
 const SLOW = "re:[ab]*a[ab]{60}c";

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../../src/util/package-root.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { isInstalled } from "../support/example-runner.js";
-import { type LanguageSection, readLanguageSections } from "../support/language-sections.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { Program } from "../support/program.js";
+import { connect } from "../support/clients/native.js";
+import { isInstalled } from "../support/docs/example-runner.js";
+import { type LanguageSection, readLanguageSections } from "../support/docs/language-sections.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { Program } from "../support/nodes/program.js";
 
 /** Runs each section of docs/languages.md as it stands, in a folder with nothing but a copy of the proto files. */
 

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { bearer, configuredKey } from "../support/backend.js";
+import { bearer, configuredKey } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { type RunningNode, startCarillon } from "../support/process.js";
-import { connectGrpc, framed, openCall, rawCall } from "../support/raw-grpc.js";
+import { type RunningNode, startCarillon } from "../support/nodes/process.js";
+import { connectGrpc, framed, openCall, rawCall } from "../support/raw/grpc.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 const MIB = 1_024 * 1_024;

@@ -1,9 +1,9 @@
-import { connect, type TestClient } from "../support/client.js";
-import { routesTo, startNatsCluster } from "../support/nats-cluster.js";
-import { becomes, startNatsNode } from "../support/nats-node.js";
-import type { NatsServer } from "../support/nats-server.js";
-import type { TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
+import { publish, say } from "../support/backends/publish.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { routesTo, startNatsCluster } from "../support/nats/cluster.js";
+import { becomes, startNatsNode } from "../support/nats/node.js";
+import type { NatsServer } from "../support/nats/server.js";
+import type { TestNode } from "../support/nodes/node.js";
 
 async function startNodes(servers: readonly NatsServer[]): Promise<TestNode[]> {
   return Promise.all(servers.map((server) => startNatsNode(server.url)));

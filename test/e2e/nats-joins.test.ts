@@ -1,10 +1,10 @@
 import { withResolvers } from "../../src/util/with-resolvers.js";
-import { connect } from "../support/client.js";
-import { readiness, startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
-import { startNatsProxy } from "../support/tcp-proxy.js";
+import { publish, say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { readiness, startNatsNode } from "../support/nats/node.js";
+import { startNatsProxy } from "../support/nats/proxy.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const CONNECTIONS = 20;
 const TOPICS = Array.from({ length: 50 }, (_, position) => `topic.${position}`);

@@ -1,8 +1,8 @@
-import { connect } from "../support/client.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { type JsonAnswer, publish, say } from "../support/publish.js";
-import { startNatsProxy } from "../support/tcp-proxy.js";
+import { type JsonAnswer, publish, say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNatsProxy } from "../support/nats/proxy.js";
+import { startNats } from "../support/nats/server.js";
 
 const KIB = 1_024;
 

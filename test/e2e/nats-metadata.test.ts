@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect as connectSocket } from "node:net";
 import { headers, type MsgHdrs } from "nats";
+import { publish, say } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { connectNats, listenTo } from "../support/nats-client.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { publish, say } from "../support/publish.js";
+import { connect } from "../support/clients/native.js";
+import { connectNats, listenTo } from "../support/nats/client.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
 
 const BYTES = Buffer.from(Uint8Array.from({ length: 256 }, (_, value) => value));
 

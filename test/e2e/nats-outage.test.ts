@@ -1,12 +1,12 @@
+import { type JsonAnswer, publish, say } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, type TestClient } from "../support/client.js";
-import { connectNats } from "../support/nats-client.js";
-import { subjectsOf } from "../support/nats-monitor.js";
-import { becomes, readiness, startNatsNode } from "../support/nats-node.js";
-import { NatsServer, startNats } from "../support/nats-server.js";
-import type { TestNode } from "../support/node.js";
-import { type JsonAnswer, publish, say } from "../support/publish.js";
-import { startNatsProxy } from "../support/tcp-proxy.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { connectNats } from "../support/nats/client.js";
+import { subjectsOf } from "../support/nats/monitor.js";
+import { becomes, readiness, startNatsNode } from "../support/nats/node.js";
+import { startNatsProxy } from "../support/nats/proxy.js";
+import { NatsServer, startNats } from "../support/nats/server.js";
+import type { TestNode } from "../support/nodes/node.js";
 
 /** Publishes one numbered message after the other, whatever is answered, until told to stop. */
 class Load {

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/util/package-root.js";
-import { connect } from "../support/client.js";
-import { becomes, startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import type { TestNode } from "../support/node.js";
-import { say } from "../support/publish.js";
+import { say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { becomes, startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import type { TestNode } from "../support/nodes/node.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 /** The rights in NATS that README.md asks for: subjects to publish on and to subscribe to. */

@@ -1,11 +1,11 @@
-import { connect, type TestClient } from "../support/client.js";
-import { publication, startNatsDriver } from "../support/nats-driver.js";
-import { monitor, subjectsOf } from "../support/nats-monitor.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { type NatsServer, startNats } from "../support/nats-server.js";
-import type { TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
-import { startNatsProxy } from "../support/tcp-proxy.js";
+import { publish, say } from "../support/backends/publish.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { publication, startNatsDriver } from "../support/nats/driver.js";
+import { monitor, subjectsOf } from "../support/nats/monitor.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNatsProxy } from "../support/nats/proxy.js";
+import { type NatsServer, startNats } from "../support/nats/server.js";
+import type { TestNode } from "../support/nodes/node.js";
 
 const MONITORED = 'http: "127.0.0.1:-1"';
 

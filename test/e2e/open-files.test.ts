@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { type RunningNode, startCarillon } from "../support/process.js";
+import { connect } from "../support/clients/native.js";
+import { type RunningNode, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 /** The loader of modules needs some hundreds at the start. */

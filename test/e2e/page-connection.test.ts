@@ -1,8 +1,8 @@
-import { inBrowser, NO_SERVER, openPage } from "../support/browser.js";
-import { MutableProxy } from "../support/mutable-proxy.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { say } from "../support/publish.js";
+import { say } from "../support/backends/publish.js";
+import { inBrowser, NO_SERVER, openPage } from "../support/clients/browser.js";
+import { startNats } from "../support/nats/server.js";
+import { MutableProxy } from "../support/net/mutable-proxy.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 inBrowser("the page's connection", () => {
   test("L7: comes back by itself when another node takes the place of one that stopped", async () => {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { AxeResults } from "axe-core";
 import type { BrowserContextOptions } from "playwright-core";
-import { inBrowser, openPage, PHONE, type TestPage } from "../support/browser.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { say } from "../support/publish.js";
+import { say } from "../support/backends/publish.js";
+import { inBrowser, openPage, PHONE, type TestPage } from "../support/clients/browser.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const PATHS = ["", "try/broadcaster", "try/rootsocket", "try/webrocket", "try/socketio"];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } };

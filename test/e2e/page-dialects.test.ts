@@ -1,8 +1,8 @@
-import { configuredKey } from "../support/backend.js";
-import { inBrowser, NO_SERVER, openPage, type PageOptions, type TestPage } from "../support/browser.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
-import { SPEAKING } from "../support/speakers.js";
+import { configuredKey } from "../support/backends/backend.js";
+import { publish, say } from "../support/backends/publish.js";
+import { inBrowser, NO_SERVER, openPage, type PageOptions, type TestPage } from "../support/clients/browser.js";
+import { SPEAKING } from "../support/clients/speakers.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const SECRET = SPEAKING.broadcaster.secret;
 const TITLES = ["Native", "Broadcaster", "RootSocket", "WebRocket", "Socket.IO"];

@@ -1,4 +1,4 @@
-import { startNode } from "../support/node.js";
+import { startNode } from "../support/nodes/node.js";
 
 const PAGES = ["/", "/try/broadcaster", "/try/rootsocket", "/try/webrocket", "/try/socketio"];
 const FILES = ["/page.css", "/page.js", "/connection.js", "/dialect.js", "/webrocket.js", "/bell.svg"];

@@ -1,9 +1,9 @@
 import { PublishClient } from "../../src/rpc/client.js";
-import { inBrowser, openPage } from "../support/browser.js";
+import { publish, say } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
+import { inBrowser, openPage } from "../support/clients/browser.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 inBrowser("the page", () => {
   test("connects and joins hello at the first visit", async () => {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { DEFAULTS_YAML } from "../../src/config/defaults.js";
 import { packageRoot } from "../../src/util/package-root.js";
-import { readExamples } from "../support/examples.js";
-import { startNode } from "../support/node.js";
-import { runCarillon } from "../support/process.js";
+import { readExamples } from "../support/docs/examples.js";
+import { startNode } from "../support/nodes/node.js";
+import { runCarillon } from "../support/nodes/process.js";
 
 /** README.md's tables and links against what they speak of. */
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/util/package-root.js";
-import { ifBrowser, NO_SERVER, startBrowser, stopBrowser, TestPage } from "../support/browser.js";
-import { ExampleRunner, isInstalled } from "../support/example-runner.js";
-import { type Example, patternOf, readExamples } from "../support/examples.js";
+import { ifBrowser, NO_SERVER, startBrowser, stopBrowser, TestPage } from "../support/clients/browser.js";
+import { ExampleRunner, isInstalled } from "../support/docs/example-runner.js";
+import { type Example, patternOf, readExamples } from "../support/docs/examples.js";
 
 /**
  * Runs every example of README.md, in its order and for real: the built executable, clients in processes of their own,

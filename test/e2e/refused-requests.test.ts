@@ -1,8 +1,8 @@
-import { connect } from "../support/client.js";
-import { metric } from "../support/metrics.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
+import { publish } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
 
 test("O4: a join that NATS does not confirm leaves no interest behind", async () => {
   const nats = await startNats();

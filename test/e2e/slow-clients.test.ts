@@ -1,6 +1,6 @@
-import { connect, type NativeFrame, type TestClient } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
+import { publish } from "../support/backends/publish.js";
+import { connect, type NativeFrame, type TestClient } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Large enough that no buffer of the system takes many of them. */
 const SIZE = 200_000;

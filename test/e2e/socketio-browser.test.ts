@@ -5,12 +5,12 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Socket } from "socket.io-client";
 import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
-import { inBrowser, openPage, type TestPage } from "../support/browser.js";
+import { publish } from "../support/backends/publish.js";
+import { startWorker } from "../support/backends/worker.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { TRANSPORTS } from "../support/socket-io-client.js";
-import { startWorker } from "../support/worker.js";
+import { inBrowser, openPage, type TestPage } from "../support/clients/browser.js";
+import { TRANSPORTS } from "../support/clients/socket-io.js";
+import { startNode } from "../support/nodes/node.js";
 
 const MODULES = join(__dirname, "../../node_modules");
 

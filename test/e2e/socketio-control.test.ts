@@ -3,12 +3,12 @@ import type { OnConnectRequest } from "../../gen/carillon/v1/hook_pb.js";
 import { SECRET } from "../access/jwts.js";
 import { tokenFor } from "../dialects/socketio/support.js";
 import { type Backend, jsonBackend } from "../hooks/backend.js";
-import { TestBackend, until } from "../support/backend.js";
+import { TestBackend, until } from "../support/backends/backend.js";
+import { publish } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
-import { metric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../support/socket-io-client.js";
+import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../support/clients/socket-io.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const { method: control } = ControlService;
 

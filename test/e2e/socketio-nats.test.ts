@@ -1,9 +1,9 @@
 import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
-import { subjectsOf } from "../support/nats-monitor.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { publish } from "../support/publish.js";
-import { connectStock, TRANSPORTS, VERSIONS } from "../support/socket-io-client.js";
+import { publish } from "../support/backends/publish.js";
+import { connectStock, TRANSPORTS, VERSIONS } from "../support/clients/socket-io.js";
+import { subjectsOf } from "../support/nats/monitor.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
 
 const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
 

@@ -1,11 +1,11 @@
 import { socketIoContract } from "../contract/socketio.js";
 import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
-import { untilNone } from "../support/metrics.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { PythonClient, pythonAt } from "../support/python-client.js";
-import { TRANSPORTS } from "../support/socket-io-client.js";
-import { startWorker } from "../support/worker.js";
+import { publish } from "../support/backends/publish.js";
+import { startWorker } from "../support/backends/worker.js";
+import { PythonClient, pythonAt } from "../support/clients/python.js";
+import { TRANSPORTS } from "../support/clients/socket-io.js";
+import { untilNone } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
 
 const CLIENTS = ["socketio-4", "socketio-5"].flatMap((name) =>
   TRANSPORTS.map((transport) => [name, transport] as const),

@@ -1,9 +1,9 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { raw, SECRET } from "../access/jwts.js";
-import { TestBackend } from "../support/backend.js";
-import { startNode } from "../support/node.js";
-import { connectStock } from "../support/socket-io-client.js";
-import { startWorker } from "../support/worker.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { startWorker } from "../support/backends/worker.js";
+import { connectStock } from "../support/clients/socket-io.js";
+import { startNode } from "../support/nodes/node.js";
 
 /** Tokens as the application makes them that the gateway is for: no `exp`, an integer for the user, bits for the rights. */
 const SETTINGS = {

@@ -1,10 +1,10 @@
 import type { Socket } from "socket.io-client";
 import { socketIoContract } from "../contract/socketio.js";
 import { CONFIG, tokenFor } from "../dialects/socketio/support.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { say } from "../support/publish.js";
-import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../support/socket-io-client.js";
+import { say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../support/clients/socket-io.js";
+import { startNode } from "../support/nodes/node.js";
 
 const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
 

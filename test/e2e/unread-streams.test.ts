@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { connect } from "../support/client.js";
-import { type RunningNode, startCarillon } from "../support/process.js";
-import { connectRaw } from "../support/raw-client.js";
-import { connectGrpc, framed, openCall } from "../support/raw-grpc.js";
+import { connect } from "../support/clients/native.js";
+import { type RunningNode, startCarillon } from "../support/nodes/process.js";
+import { connectRaw } from "../support/raw/client.js";
+import { connectGrpc, framed, openCall } from "../support/raw/grpc.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 const MIB = 1_024 * 1_024;

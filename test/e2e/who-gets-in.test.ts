@@ -1,7 +1,7 @@
 import { type Logger, pino } from "pino";
 import { type ConfigInput, createCarillon } from "../../src/index.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNode } from "../support/node.js";
+import { startNode } from "../support/nodes/node.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 /** What a node tells of who is let in without a key or a token, and what callers without one are told. */

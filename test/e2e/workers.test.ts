@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { CallService } from "../../gen/carillon/v1/call_pb.js";
 import { createWorker } from "../../src/index.js";
-import { GrpcBackend, STATUS } from "../support/backend.js";
+import { GrpcBackend, STATUS } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { runSource, type SourceProcess } from "../support/source-process.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 
 /** Workers, and those who ask them, on real nodes. */
 

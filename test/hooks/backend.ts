@@ -6,7 +6,7 @@ import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } f
 import { HookService } from "../../gen/carillon/v1/hook_pb.js";
 import { cleanUp } from "../support/clean-up.js";
 import { Queue } from "../support/queue.js";
-import { asIs } from "../support/raw-peers.js";
+import { asIs } from "../support/raw/peers.js";
 
 /** What the backend was asked. The answer waits for the test. */
 export interface Asked {

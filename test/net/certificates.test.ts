@@ -2,10 +2,10 @@ import { chmodSync, copyFileSync, renameSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../../src/core/ports.js";
-import { type Certificate, TestAuthority } from "../support/certificates.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { type Certificate, TestAuthority } from "../support/net/certificates.js";
+import { WatchedCertificates } from "../support/net/tls.js";
 import { temporaryFile, temporaryFolder } from "../support/temporary-files.js";
-import { WatchedCertificates } from "../support/tls.js";
 
 let authority: TestAuthority;
 

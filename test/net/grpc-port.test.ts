@@ -13,11 +13,11 @@ import {
 import { certificateSubject } from "../../src/net/certificate-subject.js";
 import { Networks } from "../../src/net/networks.js";
 import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
-import { type Certificate, TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { PrefixingProxy } from "../support/prefixing-proxy.js";
-import { proxyHeader } from "../support/proxy-header.js";
-import { MountedSecret, WatchedCertificates } from "../support/tls.js";
+import { type Certificate, TestAuthority } from "../support/net/certificates.js";
+import { PrefixingProxy } from "../support/net/prefixing-proxy.js";
+import { proxyHeader } from "../support/net/proxy-header.js";
+import { MountedSecret, WatchedCertificates } from "../support/net/tls.js";
 
 const same = (bytes: Buffer): Buffer => bytes;
 const WAY = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };

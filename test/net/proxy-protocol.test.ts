@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { Networks } from "../../src/net/networks.js";
 import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
 import { cleanUp } from "../support/clean-up.js";
-import { ipv4, ipv6, type ProxyHeader, proxyHeader } from "../support/proxy-header.js";
+import { ipv4, ipv6, type ProxyHeader, proxyHeader } from "../support/net/proxy-header.js";
 
 const LOOPBACK = new Networks(["127.0.0.0/8"]);
 /** So long that a test runs out of time if it is waited for. */

@@ -6,10 +6,10 @@ import { certificateSubject } from "../../src/net/certificate-subject.js";
 import { Networks } from "../../src/net/networks.js";
 import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
 import type { ClientCertificates } from "../../src/net/tls-handshakes.js";
-import { type Certificate, TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { proxyHeader } from "../support/proxy-header.js";
-import { connectTls, MountedSecret, WatchedCertificates } from "../support/tls.js";
+import { type Certificate, TestAuthority } from "../support/net/certificates.js";
+import { proxyHeader } from "../support/net/proxy-header.js";
+import { connectTls, MountedSecret, WatchedCertificates } from "../support/net/tls.js";
 
 /** So long that a test runs out of time if it is waited for. */
 const AGES = 600_000;

@@ -1,4 +1,4 @@
-import { recordLog } from "../support/log-records.js";
+import { recordLog } from "../support/nodes/log-records.js";
 
 test("writes levels as words in JSON records", () => {
   const { log, records } = recordLog("debug");

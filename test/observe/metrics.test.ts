@@ -1,10 +1,10 @@
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import { packageVersion } from "../../src/util/package-root.js";
-import { TestBackend } from "../support/backend.js";
-import { connect, refusedUpgrade } from "../support/client.js";
-import { recordLog } from "../support/log-records.js";
-import { metric, untilMetric } from "../support/metrics.js";
-import { startNode } from "../support/node.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { connect, refusedUpgrade } from "../support/clients/native.js";
+import { recordLog } from "../support/nodes/log-records.js";
+import { metric, untilMetric } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
 
 test("tells the version and the node", async () => {
   const node = await startNode();

@@ -1,8 +1,8 @@
 import { LocalBus } from "../../src/cluster/local-bus.js";
 import { presenceContract } from "../contract/presence.js";
-import { startNatsBus } from "../support/nats-bus.js";
-import { startNats } from "../support/nats-server.js";
-import { startSharedBus } from "../support/shared-bus.js";
+import { startNatsBus } from "../support/nats/bus.js";
+import { startNats } from "../support/nats/server.js";
+import { startSharedBus } from "../support/nodes/shared-bus.js";
 import { startPresence } from "./support.js";
 
 presenceContract("one node", async () => {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { startNatsBus } from "../support/nats-bus.js";
-import { startNatsCluster } from "../support/nats-cluster.js";
-import { startCuttableNats } from "../support/nats-partition.js";
-import type { NatsServer } from "../support/nats-server.js";
-import { runSource, type SourceProcess } from "../support/source-process.js";
+import { startNatsBus } from "../support/nats/bus.js";
+import { startNatsCluster } from "../support/nats/cluster.js";
+import { startCuttableNats } from "../support/nats/partition.js";
+import type { NatsServer } from "../support/nats/server.js";
+import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 import { PLACE, type PresenceNode, someone, startPresence, Watcher } from "./support.js";
 
 const PROGRAM = join(__dirname, "programs/node.ts");

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { ManualClock } from "../support/manual-clock.js";
-import { type SharedBus, startSharedBus } from "../support/shared-bus.js";
+import { type SharedBus, startSharedBus } from "../support/nodes/shared-bus.js";
 import { createPresence, PLACE, type PresenceNode, someone, Watcher } from "./support.js";
 
 const clock = new ManualClock();

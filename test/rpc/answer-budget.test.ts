@@ -1,11 +1,11 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { AnswerBudget } from "../../src/rpc/answer-budget.js";
-import { bearer, configuredKey, GrpcBackend, mountsOf, STATUS } from "../support/backend.js";
-import { connect } from "../support/client.js";
+import { bearer, configuredKey, GrpcBackend, mountsOf, STATUS } from "../support/backends/backend.js";
+import { publish } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { ask } from "../support/clients/rootsocket.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { ask } from "../support/rootsocket.js";
+import { startNode } from "../support/nodes/node.js";
 
 const KiB = 1_024;
 const REFUSAL = "too many bytes of answers: ask again later (limits.backend_answer_bytes_per_second)";

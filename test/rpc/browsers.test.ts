@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { build } from "esbuild";
-import { inBrowser, TestPage } from "../support/browser.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { startSite } from "../support/site.js";
+import { inBrowser, TestPage } from "../support/clients/browser.js";
+import { connect } from "../support/clients/native.js";
+import { startSite } from "../support/clients/site.js";
+import { startNode } from "../support/nodes/node.js";
 
 const REFUSED = "refused 3 messages[0].topics[0] begins with a reserved character (@, # or $)";
 

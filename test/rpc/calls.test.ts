@@ -1,10 +1,10 @@
 import { create, type DescMethodUnary, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { CallRequestSchema, CallResponseSchema, CallService } from "../../gen/carillon/v1/call_pb.js";
-import { STATUS } from "../support/backend.js";
+import { STATUS } from "../support/backends/backend.js";
+import { callersOf, statusOf, type TestCaller } from "../support/backends/mounts.js";
 import { cleanUp } from "../support/clean-up.js";
 import { bearer, TestKeys } from "./support/keys.js";
-import { callersOf, statusOf, type TestCaller } from "./support/mounts.js";
 import { startWorkNode, type WorkNode } from "./support/work-node.js";
 import { startWorker } from "./support/work-stream.js";
 

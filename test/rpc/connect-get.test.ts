@@ -4,8 +4,8 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { ControlService, ListTopicsRequestSchema } from "../../gen/carillon/v1/control_pb.js";
 import { PresenceService } from "../../gen/carillon/v1/presence_pb.js";
-import { connect } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { connect } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const LIST = "/carillon.v1.ControlService/ListTopics";
 

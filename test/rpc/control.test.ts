@@ -6,13 +6,13 @@ import {
 } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { hashKey } from "../../src/access/key-secret.js";
+import { callersOf, statusOf, type TestAnswer, type TestCaller } from "../support/backends/mounts.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect, type TestClient } from "../support/client.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 import { bearer, secretOf } from "./support/keys.js";
-import { callersOf, statusOf, type TestAnswer, type TestCaller } from "./support/mounts.js";
 
 const INVALID = 3;
 const NOT_FOUND = 5;

@@ -3,11 +3,11 @@ import { CallService } from "../../gen/carillon/v1/call_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import { CarillonError } from "../../src/errors.js";
 import { BROADCAST_ACTIONS } from "../../src/rpc/broadcast.js";
-import { detailOf, detailOfStatus, type TestDetail } from "../support/error-details.js";
-import { startNode } from "../support/node.js";
-import { connectGrpc, framed, type RawStatus, rawCall } from "../support/raw-grpc.js";
+import { detailOf, detailOfStatus, type TestDetail } from "../support/backends/error-details.js";
+import { startMounts } from "../support/backends/mounts.js";
+import { startNode } from "../support/nodes/node.js";
+import { connectGrpc, framed, type RawStatus, rawCall } from "../support/raw/grpc.js";
 import { everybody } from "./support/keys.js";
-import { startMounts } from "./support/mounts.js";
 import { startWorkNode } from "./support/work-node.js";
 import { startWorker } from "./support/work-stream.js";
 

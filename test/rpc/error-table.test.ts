@@ -1,5 +1,5 @@
-import { statusOf } from "../support/peers.js";
-import { errorTable } from "../support/protocol.js";
+import { statusOf } from "../support/backends/peers.js";
+import { errorTable } from "../support/docs/protocol.js";
 import { accessErrors } from "./errors/access.js";
 import { deadlineErrors } from "./errors/deadlines.js";
 import type { ErrorCase } from "./errors/error-case.js";

@@ -5,14 +5,14 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { PresenceService } from "../../gen/carillon/v1/presence_pb.js";
 import { CALL_ACTIONS } from "../../src/rpc/calls.js";
 import { isDisconnect } from "../../src/rpc/faults.js";
+import { callersOf, startMounts, type TestMounts } from "../support/backends/mounts.js";
+import { grpcClient } from "../support/backends/peers.js";
+import { PublishStream } from "../support/backends/publish-stream.js";
+import { startWorker } from "../support/backends/worker.js";
 import { cleanUp } from "../support/clean-up.js";
-import { recordLog, type TestLog } from "../support/log-records.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { grpcClient } from "../support/peers.js";
-import { PublishStream } from "../support/publish-stream.js";
-import { startWorker } from "../support/worker.js";
+import { recordLog, type TestLog } from "../support/nodes/log-records.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 import { everybody } from "./support/keys.js";
-import { callersOf, startMounts, type TestMounts } from "./support/mounts.js";
 
 interface World {
   readonly node: TestNode;

@@ -5,10 +5,10 @@ import { RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
 import { PRESENCE_ACTIONS } from "../../src/rpc/presence.js";
 import type { Call } from "../../src/rpc/services.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
+import { startMounts } from "../support/backends/mounts.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 import { everybody } from "./support/keys.js";
-import { startMounts } from "./support/mounts.js";
 
 const PUBLISH = "/websockets.v1.BroadcastService/Publish";
 const WATCH = "/carillon.v1.ControlService/WatchConnections";

@@ -1,6 +1,6 @@
-import { HealthClient } from "../support/health.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
+import { HealthClient } from "../support/backends/health.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode } from "../support/nodes/node.js";
 
 const SERVICE = "websockets.v1.BroadcastService";
 

@@ -2,13 +2,13 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BroadcastService, RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../src/rpc/broadcast.js";
+import { startMounts } from "../support/backends/mounts.js";
 import { cleanUp } from "../support/clean-up.js";
-import { MESSAGES_IN, metric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { connectGrpc, framed, openCall, rawCall } from "../support/raw-grpc.js";
-import { rawPeersOf } from "../support/raw-peers.js";
+import { MESSAGES_IN, metric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { connectGrpc, framed, openCall, rawCall } from "../support/raw/grpc.js";
+import { rawPeersOf } from "../support/raw/peers.js";
 import { everybody } from "./support/keys.js";
-import { startMounts } from "./support/mounts.js";
 import { TestPublisher } from "./support/publisher.js";
 
 const PUBLISH = "/websockets.v1.BroadcastService/Publish";

@@ -9,11 +9,11 @@ import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../src/rpc/broadc
 import { broadcastCodec } from "../../src/rpc/broadcast-codec.js";
 import { CONTROL_ACTIONS } from "../../src/rpc/control.js";
 import type { ServiceImplementations } from "../../src/rpc/services.js";
+import { callersOf, startMounts, type TestMounts } from "../support/backends/mounts.js";
 import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { asIs } from "../support/raw-peers.js";
+import { asIs } from "../support/raw/peers.js";
 import { bearer, everybody, TestKeys } from "./support/keys.js";
-import { callersOf, startMounts, type TestMounts } from "./support/mounts.js";
 import { TestPublisher } from "./support/publisher.js";
 
 const UNAUTHENTICATED = 16;

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema, ResponseSchema } from "../../gen/websockets/v1/websockets_pb.js";
-import { startNode } from "../support/node.js";
+import { startNode } from "../support/nodes/node.js";
 
 const PUBLISH = "/websockets.v1.BroadcastService/Publish";
 const STREAM = "/websockets.v1.BroadcastService/PublishStream";

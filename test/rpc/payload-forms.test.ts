@@ -7,12 +7,12 @@ import {
   BroadcastService as V1Beta,
 } from "../../gen/websockets/v1beta/websockets_pb.js";
 import { createWorker } from "../../src/index.js";
+import { callersOf } from "../support/backends/mounts.js";
+import { peersOf } from "../support/backends/peers.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { peersOf } from "../support/peers.js";
+import { connect } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 import { Queue } from "../support/queue.js";
-import { callersOf } from "./support/mounts.js";
 
 const SERVICES = ["websockets.v1.BroadcastService", "websockets.v1beta.BroadcastService"];
 

@@ -8,10 +8,10 @@ import type { Place } from "../../src/presence/presence.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../../src/rpc/presence.js";
 import { PresenceWatch } from "../../src/rpc/presence-watch.js";
 import { systemClock } from "../../src/util/system-clock.js";
-import { STATUS } from "../support/backend.js";
+import { STATUS } from "../support/backends/backend.js";
+import { callersOf, startMounts, statusOf, type TestCaller } from "../support/backends/mounts.js";
 import { cleanUp } from "../support/clean-up.js";
 import { bearer, everybody, TestKeys } from "./support/keys.js";
-import { callersOf, startMounts, statusOf, type TestCaller } from "./support/mounts.js";
 
 const UNAVAILABLE = 14;
 

@@ -1,12 +1,12 @@
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { grpcClient, grpcPeer } from "../support/backends/peers.js";
+import { PublishStream } from "../support/backends/publish-stream.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { MESSAGES_IN, settled, untilMetric } from "../support/metrics.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
-import { grpcClient, grpcPeer } from "../support/peers.js";
-import { PublishStream } from "../support/publish-stream.js";
-import { asIs } from "../support/raw-peers.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { MESSAGES_IN, settled, untilMetric } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
+import { asIs } from "../support/raw/peers.js";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, position) => position);
 

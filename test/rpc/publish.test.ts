@@ -1,9 +1,9 @@
-import { connect } from "../support/client.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
-import { grpcClient, grpcPeer, peersOf } from "../support/peers.js";
-import { rawPeersOf } from "../support/raw-peers.js";
-import { requestOf } from "../support/request-bytes.js";
+import { grpcClient, grpcPeer, peersOf } from "../support/backends/peers.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode } from "../support/nodes/node.js";
+import { rawPeersOf } from "../support/raw/peers.js";
+import { requestOf } from "../support/raw/request-bytes.js";
 
 const payload = Buffer.from("x");
 

@@ -13,10 +13,10 @@ import { loadSync } from "@grpc/proto-loader";
 import { CallRequestSchema } from "../../gen/carillon/v1/call_pb.js";
 import { CarillonError } from "../../src/errors.js";
 import { type ErrorDetail, errorDetails } from "../../src/rpc/error-details.js";
+import { grpcurl, ifGrpcurl } from "../support/backends/grpcurl.js";
+import { PROTO_FOLDER } from "../support/backends/peers.js";
 import { cleanUp } from "../support/clean-up.js";
-import { grpcurl, ifGrpcurl } from "../support/grpcurl.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { PROTO_FOLDER } from "../support/peers.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 interface Answer {
   readonly listServicesResponse?: { readonly service: readonly { readonly name: string }[] };

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect as connectSocket } from "node:net";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { MESSAGES_IN, untilMetric } from "../support/metrics.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { grpcClient, peersOf } from "../support/peers.js";
-import { rawPeersOf } from "../support/raw-peers.js";
+import { grpcClient, peersOf } from "../support/backends/peers.js";
+import { startNats } from "../support/nats/server.js";
+import { MESSAGES_IN, untilMetric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { rawPeersOf } from "../support/raw/peers.js";
 
 // jest fails a test during which a rejection is handled by nobody, or an exception caught by nobody.
 

@@ -3,11 +3,11 @@ import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../gen/carillon/v1/token_pb.js";
 import { BroadcastService, RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
-import { bearer, configuredKey, GrpcBackend, mountsOf, STATUS, TestBackend } from "../support/backend.js";
+import { bearer, configuredKey, GrpcBackend, mountsOf, STATUS, TestBackend } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { connect } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { asIs } from "../support/raw-peers.js";
+import { connect } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { asIs } from "../support/raw/peers.js";
 
 const control = ControlService.method;
 

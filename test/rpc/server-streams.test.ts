@@ -1,7 +1,7 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { callersOf } from "./support/mounts.js";
+import { callersOf } from "../support/backends/mounts.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 const WATCH = "/carillon.v1.ControlService/WatchConnections";
 

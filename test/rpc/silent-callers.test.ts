@@ -7,11 +7,11 @@ import type { PortOptions } from "../../src/net/port-listener.js";
 import { Gatekeeper } from "../../src/rpc/gatekeeper.js";
 import { GrpcMount, type GrpcMountOptions } from "../../src/rpc/grpc-mount.js";
 import { systemClock } from "../../src/util/system-clock.js";
-import { ampleBudget } from "../support/byte-budget.js";
-import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { proxyHeader } from "../support/proxy-header.js";
-import { connectTls, WatchedCertificates } from "../support/tls.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { proxyHeader } from "../support/net/proxy-header.js";
+import { connectTls, WatchedCertificates } from "../support/net/tls.js";
+import { ampleBudget } from "../support/nodes/byte-budget.js";
 import { everybody } from "./support/keys.js";
 
 /** So long that a test runs out of time if it is waited for. */

@@ -1,6 +1,6 @@
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { peersOf } from "../support/peers.js";
+import { peersOf } from "../support/backends/peers.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 test.each(["grpc", "connect", "connect-json", "grpc-web", "fetch"])(
   "R8: what a stock %s client publishes, a WebSocket client hears byte for byte",

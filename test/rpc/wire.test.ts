@@ -1,8 +1,8 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/websockets_pb.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { rawPeersOf } from "../support/raw-peers.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
+import { rawPeersOf } from "../support/raw/peers.js";
 
 const hexOf = (text: string): string => Buffer.from(text).toString("hex");
 

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { CallService } from "../../gen/carillon/v1/call_pb.js";
 import { WorkerStream } from "../../src/rpc/worker-stream.js";
-import { STATUS } from "../support/backend.js";
+import { STATUS } from "../support/backends/backend.js";
+import { callersOf } from "../support/backends/mounts.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { runSource } from "../support/source-process.js";
+import { runSource } from "../support/nodes/source-process.js";
 import { ask } from "../workers/support.js";
 import { bearer, TestKeys } from "./support/keys.js";
-import { callersOf } from "./support/mounts.js";
 import { startWorkNode } from "./support/work-node.js";
 import { startWorker, WorkStream } from "./support/work-stream.js";
 

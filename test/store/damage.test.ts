@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { inspect, isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { CarillonError } from "../../src/errors.js";
-import { createStore, fileOf, openStore } from "../support/file-store.js";
-import { runSource } from "../support/source-process.js";
+import { createStore, fileOf, openStore } from "../support/nodes/file-store.js";
+import { runSource } from "../support/nodes/source-process.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 const FILLER = join(__dirname, "programs/fill.ts");

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { storeContract } from "../contract/store.js";
-import { createStore, fileOf, openStore } from "../support/file-store.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { runSource } from "../support/source-process.js";
+import { createStore, fileOf, openStore } from "../support/nodes/file-store.js";
+import { runSource } from "../support/nodes/source-process.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 const WRITER = join(__dirname, "programs/write-without-end.ts");

@@ -1,6 +1,6 @@
-import { until } from "../support/backend.js";
-import { startNatsCluster } from "../support/nats-cluster.js";
-import { startNatsStore, type TestStore } from "../support/nats-store.js";
+import { until } from "../support/backends/backend.js";
+import { startNatsCluster } from "../support/nats/cluster.js";
+import { startNatsStore, type TestStore } from "../support/nats/store.js";
 import { Queue } from "../support/queue.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 

@@ -1,9 +1,9 @@
 import type { KV } from "nats";
 import type { Change, Store } from "../../src/store/store.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { connectNats } from "../support/nats-client.js";
-import type { NatsServer } from "../support/nats-server.js";
-import { createNatsStore, startJetStream, startNatsStore } from "../support/nats-store.js";
+import { connectNats } from "../support/nats/client.js";
+import type { NatsServer } from "../support/nats/server.js";
+import { createNatsStore, startJetStream, startNatsStore } from "../support/nats/store.js";
 import { Queue } from "../support/queue.js";
 
 /** The bucket as any other client of NATS sees it. */

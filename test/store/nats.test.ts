@@ -1,13 +1,13 @@
 import type { Change, Store } from "../../src/store/store.js";
 import { storeContract } from "../contract/store.js";
-import { until } from "../support/backend.js";
-import { startGate } from "../support/gate.js";
+import { until } from "../support/backends/backend.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { connectNats } from "../support/nats-client.js";
-import { type NatsServer, startNats } from "../support/nats-server.js";
-import { createNatsStore, natsOptions, startJetStream, startNatsStore } from "../support/nats-store.js";
+import { connectNats } from "../support/nats/client.js";
+import { startNatsProxy } from "../support/nats/proxy.js";
+import { type NatsServer, startNats } from "../support/nats/server.js";
+import { createNatsStore, natsOptions, startJetStream, startNatsStore } from "../support/nats/store.js";
+import { startGate } from "../support/net/gate.js";
 import { Queue } from "../support/queue.js";
-import { startNatsProxy } from "../support/tcp-proxy.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 storeContract("nats", async () => {

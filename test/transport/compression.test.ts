@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { NativeDialect } from "../../src/dialects/native/dialect.js";
 import { webSocketEncoding } from "../../src/transport/encoding.js";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
+import { publish } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
 
 const CONFIG = { compression: true, limits: { payload: "8MiB", request: "16MiB" } } as const;
 

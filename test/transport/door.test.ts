@@ -9,9 +9,9 @@ import { CarillonError } from "../../src/errors.js";
 import { clientAddress } from "../../src/net/client-address.js";
 import { Networks } from "../../src/net/networks.js";
 import { tokenPaths, vhostPaths } from "../../src/transport/vhost-paths.js";
-import { TestDoor, waitingDoor } from "../support/door.js";
-import { proxyHeader } from "../support/proxy-header.js";
-import { connectRaw, frame, OPCODE, type RawClient, upgradeRequest } from "../support/raw-client.js";
+import { proxyHeader } from "../support/net/proxy-header.js";
+import { TestDoor, waitingDoor } from "../support/nodes/door.js";
+import { connectRaw, frame, OPCODE, type RawClient, upgradeRequest } from "../support/raw/client.js";
 
 const WITHOUT_QUERY = { header: true, protocol: true, cookie: "", query: false };
 const NOWHERE = { header: false, protocol: false, cookie: "", query: false };

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
+import { publish, say } from "../support/backends/publish.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 import {
   closeFrame,
   command,
@@ -10,7 +10,7 @@ import {
   openRaw,
   type RawClient,
   upgradeRequest,
-} from "../support/raw-client.js";
+} from "../support/raw/client.js";
 
 /** Sends one thing on a connection of its own and gives how the server closed: code and text. */
 async function closedFor(node: TestNode, ...parts: Uint8Array[]): Promise<string> {

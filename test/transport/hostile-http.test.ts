@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { connect } from "../support/client.js";
-import { startNode } from "../support/node.js";
-import { command, connectRaw, upgradeRequest } from "../support/raw-client.js";
+import { connect } from "../support/clients/native.js";
+import { startNode } from "../support/nodes/node.js";
+import { command, connectRaw, upgradeRequest } from "../support/raw/client.js";
 
 const GET = (target: string, ...headers: string[]): string =>
   `${[`GET ${target} HTTP/1.1`, "Host: test", ...headers].join("\r\n")}\r\n\r\n`;

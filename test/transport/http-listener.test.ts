@@ -1,9 +1,9 @@
 import { Networks } from "../../src/net/networks.js";
 import { loopbackHosts } from "../../src/transport/host.js";
 import { originCheck } from "../../src/transport/origin.js";
-import { TestDoor } from "../support/door.js";
-import { proxyHeader } from "../support/proxy-header.js";
-import { connectRaw, upgradeRequest } from "../support/raw-client.js";
+import { proxyHeader } from "../support/net/proxy-header.js";
+import { TestDoor } from "../support/nodes/door.js";
+import { connectRaw, upgradeRequest } from "../support/raw/client.js";
 
 const GET = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 

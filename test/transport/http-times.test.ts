@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { withResolvers } from "../../src/util/with-resolvers.js";
-import { TestDoor } from "../support/door.js";
-import { startNode } from "../support/node.js";
-import { connectRaw } from "../support/raw-client.js";
+import { TestDoor } from "../support/nodes/door.js";
+import { startNode } from "../support/nodes/node.js";
+import { connectRaw } from "../support/raw/client.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 const COOKIE = "a cookie of the admin interface";

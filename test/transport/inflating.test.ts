@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { constants, deflateRawSync } from "node:zlib";
 import { NativeDialect } from "../../src/dialects/native/dialect.js";
 import { webSocketEncoding } from "../../src/transport/encoding.js";
-import { connect, type TestClient } from "../support/client.js";
-import { metric, untilMetric } from "../support/metrics.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { frame, OPCODE } from "../support/raw-client.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import { metric, untilMetric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { frame, OPCODE } from "../support/raw/client.js";
 
 const INFLATED = "carillon_inflated_bytes_total";
 /** RSV1: the message is compressed. */

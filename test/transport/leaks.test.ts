@@ -1,7 +1,7 @@
-import { connect } from "../support/client.js";
-import { metric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { closeFrame, frame, OPCODE, openRaw, type RawClient } from "../support/raw-client.js";
+import { connect } from "../support/clients/native.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { closeFrame, frame, OPCODE, openRaw, type RawClient } from "../support/raw/client.js";
 
 /** Ways to leave, good and bad. */
 const WAYS: readonly ((client: RawClient) => void)[] = [

@@ -1,7 +1,7 @@
-import { connect, refusedUpgrade } from "../support/client.js";
-import { metric } from "../support/metrics.js";
-import { startNode } from "../support/node.js";
-import { closeFrame, connectRaw, openRaw, upgradeRequest } from "../support/raw-client.js";
+import { connect, refusedUpgrade } from "../support/clients/native.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
+import { closeFrame, connectRaw, openRaw, upgradeRequest } from "../support/raw/client.js";
 
 test("L2: connections beyond the limit get 503 with the reason, and the others stay", async () => {
   const node = await startNode({ limits: { connections: 2 } });

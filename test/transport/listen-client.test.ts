@@ -4,10 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Frame, ListenClient, type ListenOptions } from "../../src/transport/listen-client.js";
-import { TestAuthority } from "../support/certificates.js";
+import { say } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNode } from "../support/node.js";
-import { say } from "../support/publish.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { startNode } from "../support/nodes/node.js";
 
 /** What happened, as lines, and a way to wait for one. */
 class Story {

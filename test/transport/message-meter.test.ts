@@ -10,7 +10,7 @@ import { type CutReason, MessageMeter } from "../../src/transport/message-meter.
 import { receiverLimits } from "../../src/transport/receiver-limits.js";
 import { PIECE_COST } from "../../src/transport/receiver-parts.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { frame, OPCODE } from "../support/raw-client.js";
+import { frame, OPCODE } from "../support/raw/client.js";
 
 const FRAME_BYTES = 1 << 20;
 const HEADER_BYTES = 14;

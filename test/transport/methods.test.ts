@@ -1,4 +1,4 @@
-import { startNode } from "../support/node.js";
+import { startNode } from "../support/nodes/node.js";
 
 const READ_ONLY = ["/healthz", "/readyz", "/metrics", "/", "/page.js", "/try/webrocket"];
 

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Client, credentials } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
-import { type Certificate, TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { type Certificate, TestAuthority } from "../support/net/certificates.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const EMPTY = Buffer.alloc(0);
 

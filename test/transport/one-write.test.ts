@@ -1,8 +1,8 @@
-import { connect } from "../support/client.js";
-import { countWrites } from "../support/count-writes.js";
-import { startNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { command, openRaw } from "../support/raw-client.js";
+import { publish } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { countWrites } from "../support/net/count-writes.js";
+import { startNode } from "../support/nodes/node.js";
+import { command, openRaw } from "../support/raw/client.js";
 
 test("O7: the messages of one request reach each session in one write", async () => {
   const node = await startNode();

@@ -1,8 +1,8 @@
 import { parseConfig } from "../../src/config/load.js";
 import { originCheck } from "../../src/transport/origin.js";
-import { refusedUpgrade } from "../support/client.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { connectRaw, upgradeRequest } from "../support/raw-client.js";
+import { refusedUpgrade } from "../support/clients/native.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { connectRaw, upgradeRequest } from "../support/raw/client.js";
 
 /** The status of an upgrade with an Origin header, or without one. */
 async function upgradeStatus(node: TestNode, origin: string | undefined, host?: string): Promise<number> {

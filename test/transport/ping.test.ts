@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers/promises";
-import { connect } from "../support/client.js";
-import { metric } from "../support/metrics.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
-import { say } from "../support/publish.js";
-import { command, connectRaw, frame, OPCODE, openRaw } from "../support/raw-client.js";
+import { say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
+import { command, connectRaw, frame, OPCODE, openRaw } from "../support/raw/client.js";
 
 const ping = { interval: "100ms", timeout: "40ms" } as const;
 

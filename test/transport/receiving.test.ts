@@ -1,8 +1,8 @@
 import { type ClientRequest, request as httpRequest } from "node:http";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { cleanUp } from "../support/clean-up.js";
-import { metric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Bytes that one address may hold: half of what the node may receive. */
 const SHARE = 2 * 1_024 * 1_024;

@@ -1,5 +1,5 @@
-import { startNode, type TestNode } from "../support/node.js";
-import { connectRaw, upgradeRequest } from "../support/raw-client.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { connectRaw, upgradeRequest } from "../support/raw/client.js";
 
 const COOKIE = "a cookie of the admin interface";
 

@@ -1,7 +1,7 @@
-import { connect } from "../support/client.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
-import { command, OPCODE, openRaw } from "../support/raw-client.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode } from "../support/nodes/node.js";
+import { command, OPCODE, openRaw } from "../support/raw/client.js";
 
 test("L7: a client that answers the close with nonsense does not disturb the stop", async () => {
   const node = await startNode();

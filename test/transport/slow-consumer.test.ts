@@ -3,11 +3,11 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
-import { connect, type TestClient } from "../support/client.js";
-import { metric } from "../support/metrics.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish } from "../support/publish.js";
-import { closeFrame, closeText, command, OPCODE, openRaw, type RawClient } from "../support/raw-client.js";
+import { publish } from "../support/backends/publish.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { metric } from "../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { closeFrame, closeText, command, OPCODE, openRaw, type RawClient } from "../support/raw/client.js";
 
 const DROPS = 'carillon_drops_total{reason="slow_consumer"}';
 const MiB = 1024 * 1024;

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import { connect } from "../support/client.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode, type TestNode } from "../support/node.js";
-import { publish, say } from "../support/publish.js";
-import { closeFrame, command, connectRaw, openRaw, upgradeRequest } from "../support/raw-client.js";
+import { publish, say } from "../support/backends/publish.js";
+import { connect } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
+import { closeFrame, command, connectRaw, openRaw, upgradeRequest } from "../support/raw/client.js";
 
 /** So long that a test runs out of time if a stop waits for its end. */
 const AGES = "10m";

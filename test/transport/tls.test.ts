@@ -8,12 +8,12 @@ import { WebSocket } from "ws";
 import { clientAddress } from "../../src/net/client-address.js";
 import { Networks } from "../../src/net/networks.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
-import { TestAuthority } from "../support/certificates.js";
 import { cleanUp } from "../support/clean-up.js";
-import { TestDoor } from "../support/door.js";
-import { proxyHeader } from "../support/proxy-header.js";
-import { upgradeRequest } from "../support/raw-client.js";
-import { connectTls, MountedSecret, WatchedCertificates } from "../support/tls.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { proxyHeader } from "../support/net/proxy-header.js";
+import { connectTls, MountedSecret, WatchedCertificates } from "../support/net/tls.js";
+import { TestDoor } from "../support/nodes/door.js";
+import { upgradeRequest } from "../support/raw/client.js";
 
 interface TlsDoor {
   readonly door: TestDoor;

@@ -1,7 +1,7 @@
-import { connect as connectClient } from "../support/client.js";
-import { metric, untilMetric, untilNone } from "../support/metrics.js";
-import { startNode } from "../support/node.js";
-import { closeText, frame, OPCODE, openRaw, type RawClient } from "../support/raw-client.js";
+import { connect as connectClient } from "../support/clients/native.js";
+import { metric, untilMetric, untilNone } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
+import { closeText, frame, OPCODE, openRaw, type RawClient } from "../support/raw/client.js";
 
 const KIB = 1_024;
 const HELD = "carillon_receiving_bytes";

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { metric, untilMetric, untilNone } from "../support/metrics.js";
-import { startNatsNode } from "../support/nats-node.js";
-import { startNats } from "../support/nats-server.js";
-import { startNode } from "../support/node.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
+import { metric, untilMetric, untilNone } from "../support/nodes/metrics.js";
+import { startNode } from "../support/nodes/node.js";
 import {
   closeText,
   command,
@@ -13,7 +13,7 @@ import {
   openRaw,
   type RawClient,
   upgradeRequest,
-} from "../support/raw-client.js";
+} from "../support/raw/client.js";
 
 const HELD = "carillon_receiving_bytes";
 const REFUSED = 'carillon_receiving_refused_total{share="address"}';

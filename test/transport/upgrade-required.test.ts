@@ -1,5 +1,5 @@
-import { startNode } from "../support/node.js";
-import { connectRaw, upgradeRequest } from "../support/raw-client.js";
+import { startNode } from "../support/nodes/node.js";
+import { connectRaw, upgradeRequest } from "../support/raw/client.js";
 
 const TOKEN_PATH = "/api/v1/ws/token/";
 const SOCKET_IO = "/socket.io/?EIO=4&transport=websocket";

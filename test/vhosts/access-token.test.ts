@@ -3,8 +3,8 @@ import type { VhostWorld } from "../../src/server/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { createAccessToken, isSecret } from "../../src/vhosts/access-token.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { createVhostWorld } from "../support/nodes/vhost-world.js";
 import { temporaryFile } from "../support/temporary-files.js";
-import { createVhostWorld } from "../support/vhost-world.js";
 
 const TOKEN = "0123456789_abcdefghijABCDEFGHIJ_XYZ01234";
 

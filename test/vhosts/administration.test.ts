@@ -5,7 +5,7 @@ import type { VhostWorld } from "../../src/server/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { createVhostWorld } from "../support/vhost-world.js";
+import { createVhostWorld } from "../support/nodes/vhost-world.js";
 
 /** The vhosts of one node; several share what is kept. */
 function createNode(store: MemoryStore): VhostWorld {

@@ -3,9 +3,9 @@ import { CarillonError, createWorker, type Worker, type WorkerOptions, type Work
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { startWorkNode } from "../rpc/support/work-node.js";
 import { startWorker } from "../rpc/support/work-stream.js";
-import { bearer, configuredKey, GrpcBackend, STATUS } from "../support/backend.js";
+import { bearer, configuredKey, GrpcBackend, STATUS } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNode, type TestNode } from "../support/node.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 import { Queue } from "../support/queue.js";
 import { ask } from "../workers/support.js";
 

@@ -1,5 +1,5 @@
 import { dispatchContract } from "../contract/dispatch.js";
-import { startNats } from "../support/nats-server.js";
+import { startNats } from "../support/nats/server.js";
 import { startLocalDispatch, startNatsDispatches } from "./support.js";
 
 dispatchContract("memory", async (options) => [await startLocalDispatch(options)]);

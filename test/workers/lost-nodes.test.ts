@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { startGate } from "../support/gate.js";
-import { startNatsBus } from "../support/nats-bus.js";
-import { startNatsCluster } from "../support/nats-cluster.js";
-import { type NatsServer, startNats } from "../support/nats-server.js";
-import { runSource, type SourceProcess } from "../support/source-process.js";
+import { startNatsBus } from "../support/nats/bus.js";
+import { startNatsCluster } from "../support/nats/cluster.js";
+import { type NatsServer, startNats } from "../support/nats/server.js";
+import { startGate } from "../support/net/gate.js";
+import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 import {
   ask,
   enter,

@@ -9,7 +9,7 @@ import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../src/workers/cluster-d
 import type { Asked, Dispatch, GivenTask, TaskRequest, WorkerHello, WorkerSeat } from "../../src/workers/dispatch.js";
 import { DEFAULT_LIMITS, type DispatchLimits } from "../../src/workers/limits.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNatsBus } from "../support/nats-bus.js";
+import { startNatsBus } from "../support/nats/bus.js";
 import { Queue } from "../support/queue.js";
 
 export interface DispatchOptions {

@@ -1,6 +1,6 @@
 import { BroadcasterClient, PATH, SECRET } from "../../dialects/broadcaster/client.js";
-import { configuredKey } from "../../support/backend.js";
-import { startNode } from "../../support/node.js";
+import { configuredKey } from "../../support/backends/backend.js";
+import { startNode } from "../../support/nodes/node.js";
 
 const vhost = (key: string) => ({
   broadcaster: { secret: SECRET },

@@ -8,8 +8,8 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { originCheck } from "../../../src/transport/origin.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { TestPublisher } from "../../rpc/support/publisher.js";
-import { ampleLeases } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
+import { ampleLeases } from "../../support/nodes/byte-budget.js";
 
 const KEYS: readonly Partial<KeyScope>[] = [
   { name: "all", actions: ["*"] },

@@ -2,8 +2,8 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
 import { packageVersion } from "../../../src/util/package-root.js";
-import { connect } from "../../support/client.js";
-import { startNode } from "../../support/node.js";
+import { connect } from "../../support/clients/native.js";
+import { startNode } from "../../support/nodes/node.js";
 import { FLAGS, rpcClient } from "./support.js";
 
 const LISTEN = { roadrunner: { listen: "tcp://127.0.0.1:0" } };

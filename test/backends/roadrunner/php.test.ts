@@ -1,7 +1,7 @@
 import { execFile, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { connect } from "../../support/client.js";
-import { startNode } from "../../support/node.js";
+import { connect } from "../../support/clients/native.js";
+import { startNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
 /**

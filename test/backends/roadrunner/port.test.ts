@@ -10,13 +10,13 @@ import { createCarillon } from "../../../src/index.js";
 import { ByteBudget } from "../../../src/net/byte-budget.js";
 import { createLog } from "../../../src/observe/log.js";
 import type { ListenUrl } from "../../../src/util/listen-url.js";
-import { TestAuthority } from "../../support/certificates.js";
+import { grpcClient, grpcPeer } from "../../support/backends/peers.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { connect } from "../../support/client.js";
+import { connect } from "../../support/clients/native.js";
 import { ManualClock } from "../../support/manual-clock.js";
-import { startNats } from "../../support/nats-server.js";
-import { startNode } from "../../support/node.js";
-import { grpcClient, grpcPeer } from "../../support/peers.js";
+import { startNats } from "../../support/nats/server.js";
+import { TestAuthority } from "../../support/net/certificates.js";
+import { startNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 import { type FrameParts, frameOf, RpcClient, rpcClient } from "./support.js";
 

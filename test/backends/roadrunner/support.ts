@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect as connectSocket, type Socket } from "node:net";
 import { cleanUp } from "../../support/clean-up.js";
-import { type TestNode } from "../../support/node.js";
+import { type TestNode } from "../../support/nodes/node.js";
 import { crc32 } from "./crc32.js";
 
 export const FLAGS = { json: 0x08, protobuf: 0x80, error: 0x40 } as const;

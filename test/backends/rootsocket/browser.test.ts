@@ -1,7 +1,7 @@
-import { inBrowser, TestPage } from "../../support/browser.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { ask, KEY, startApplication } from "../../support/rootsocket.js";
-import { startSite } from "../../support/site.js";
+import { inBrowser, TestPage } from "../../support/clients/browser.js";
+import { ask, KEY, startApplication } from "../../support/clients/rootsocket.js";
+import { startSite } from "../../support/clients/site.js";
 
 inBrowser("rootsocket's browser clients", () => {
   test("S10: a page of a configured origin gets its tokens itself, and hears its channel", async () => {

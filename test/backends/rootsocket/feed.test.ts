@@ -1,9 +1,9 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
-import { bearer, TestBackend } from "../../support/backend.js";
+import { bearer, TestBackend } from "../../support/backends/backend.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { connect } from "../../support/client.js";
-import type { TestNode } from "../../support/node.js";
-import { ask, enter, KEY, startApplication } from "../../support/rootsocket.js";
+import { connect } from "../../support/clients/native.js";
+import { ask, enter, KEY, startApplication } from "../../support/clients/rootsocket.js";
+import type { TestNode } from "../../support/nodes/node.js";
 
 interface FeedEvent {
   readonly type: string;

@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { connect as connectSocket } from "node:net";
 import { decodeJwt } from "jose";
-import { configuredKey } from "../../support/backend.js";
-import { connect } from "../../support/client.js";
-import type { TestNode } from "../../support/node.js";
+import { configuredKey } from "../../support/backends/backend.js";
+import { connect } from "../../support/clients/native.js";
 import {
   ask,
   channelToken,
@@ -13,7 +12,8 @@ import {
   settle,
   startApplication,
   subscribe,
-} from "../../support/rootsocket.js";
+} from "../../support/clients/rootsocket.js";
+import type { TestNode } from "../../support/nodes/node.js";
 
 const CALLS = [
   ["POST", "connections"],

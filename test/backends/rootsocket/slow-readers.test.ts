@@ -10,9 +10,9 @@ import { CarillonError } from "../../../src/errors.js";
 import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { everybody } from "../../rpc/support/keys.js";
-import { ampleBudget } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { ManualClock } from "../../support/manual-clock.js";
+import { ampleBudget } from "../../support/nodes/byte-budget.js";
 import { Queue } from "../../support/queue.js";
 
 const gate = new Gatekeeper(everybody(), systemClock);

@@ -1,6 +1,5 @@
-import { startCluster } from "../../support/access-cluster.js";
-import { until } from "../../support/backend.js";
-import { connect, refusedUpgrade } from "../../support/client.js";
+import { until } from "../../support/backends/backend.js";
+import { connect, refusedUpgrade } from "../../support/clients/native.js";
 import {
   applicationConfig,
   ask,
@@ -9,7 +8,8 @@ import {
   enter,
   subscribe,
   webSocketUrl,
-} from "../../support/rootsocket.js";
+} from "../../support/clients/rootsocket.js";
+import { startCluster } from "../../support/nodes/access-cluster.js";
 
 test("S5: a token that one node's connection holds is refused by the other, until that has gone", async () => {
   const cluster = await startCluster(applicationConfig({}));

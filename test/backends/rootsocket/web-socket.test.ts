@@ -1,7 +1,7 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
-import { bearer, TestBackend, until } from "../../support/backend.js";
-import { connect, refusedUpgrade } from "../../support/client.js";
+import { bearer, TestBackend, until } from "../../support/backends/backend.js";
+import { connect, refusedUpgrade } from "../../support/clients/native.js";
 import {
   ask,
   channelToken,
@@ -12,7 +12,7 @@ import {
   startApplication,
   subscribe,
   webSocketUrl,
-} from "../../support/rootsocket.js";
+} from "../../support/clients/rootsocket.js";
 
 test("S5: a token lets in one at a time, and again when that has gone", async () => {
   const node = await startApplication();

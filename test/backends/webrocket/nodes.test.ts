@@ -1,7 +1,7 @@
-import { startCluster } from "../../support/access-cluster.js";
-import { connect, type TestClient } from "../../support/client.js";
-import type { TestNode } from "../../support/node.js";
-import { startWorker } from "../../support/worker.js";
+import { startWorker } from "../../support/backends/worker.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import { startCluster } from "../../support/nodes/access-cluster.js";
+import type { TestNode } from "../../support/nodes/node.js";
 import { HEARTBEAT, identityOf, packet, request, TestPeer } from "./support.js";
 
 const COOKIE = "a cookie of the operators";

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { ByteBudget } from "../../../src/net/byte-budget.js";
 import { Networks } from "../../../src/net/networks.js";
-import { TestAuthority } from "../../support/certificates.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { proxyHeader } from "../../support/proxy-header.js";
-import { connectTls, WatchedCertificates } from "../../support/tls.js";
+import { TestAuthority } from "../../support/net/certificates.js";
+import { proxyHeader } from "../../support/net/proxy-header.js";
+import { connectTls, WatchedCertificates } from "../../support/net/tls.js";
 import { createWorld, identityOf, packet, startBackend, until } from "./support.js";
 
 const REQUEST = packet(identityOf("req"), "OC", "foo");

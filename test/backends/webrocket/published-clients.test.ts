@@ -1,7 +1,7 @@
-import { connect, type TestClient } from "../../support/client.js";
-import { startNode, type TestNode } from "../../support/node.js";
+import { PublishedWorker, requestWebrocket, type WebrocketVhost } from "../../support/backends/webrocket.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { Queue } from "../../support/queue.js";
-import { PublishedWorker, requestWebrocket, type WebrocketVhost } from "../../support/webrocket-backends.js";
 import { TOKEN } from "./support.js";
 
 async function start(): Promise<{ readonly node: TestNode; readonly vhost: WebrocketVhost }> {

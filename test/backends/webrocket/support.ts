@@ -19,10 +19,10 @@ import { MemoryStore } from "../../../src/store/memory.js";
 import type { Store } from "../../../src/store/store.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import type { Dispatch } from "../../../src/workers/dispatch.js";
-import { ampleBudget } from "../../support/byte-budget.js";
 import { cleanUp } from "../../support/clean-up.js";
+import { ampleBudget } from "../../support/nodes/byte-budget.js";
+import { createVhostWorld } from "../../support/nodes/vhost-world.js";
 import { Queue } from "../../support/queue.js";
-import { createVhostWorld } from "../../support/vhost-world.js";
 import { startLocalDispatch, type TestDispatch } from "../../workers/support.js";
 
 /** What WebRocket's backends meet: vhosts with what is kept, a publisher, and workers. */

@@ -1,10 +1,10 @@
 import { nkeys } from "nats";
 import type { NatsOptions } from "../../../src/brokers/nats/options.js";
 import type { CarillonError } from "../../../src/errors.js";
-import { TestAuthority } from "../../support/certificates.js";
-import { createNatsDriver, publication, startNatsDriver } from "../../support/nats-driver.js";
-import { makeOperator } from "../../support/nats-secrets.js";
-import { type NatsServer, startNats } from "../../support/nats-server.js";
+import { createNatsDriver, publication, startNatsDriver } from "../../support/nats/driver.js";
+import { makeOperator } from "../../support/nats/secrets.js";
+import { type NatsServer, startNats } from "../../support/nats/server.js";
+import { TestAuthority } from "../../support/net/certificates.js";
 import { Queue } from "../../support/queue.js";
 import { temporaryFile } from "../../support/temporary-files.js";
 

@@ -1,6 +1,6 @@
 import { brokerContract } from "../../contract/broker.js";
-import { startNatsDriver } from "../../support/nats-driver.js";
-import { startNats } from "../../support/nats-server.js";
+import { startNatsDriver } from "../../support/nats/driver.js";
+import { startNats } from "../../support/nats/server.js";
 
 brokerContract("nats", async () => {
   const server = await startNats();

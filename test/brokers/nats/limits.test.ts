@@ -1,6 +1,6 @@
 import type { Subscription } from "../../../src/core/ports.js";
-import { publication, startNatsDriver, type TestDriver } from "../../support/nats-driver.js";
-import { type NatsServer, startNats } from "../../support/nats-server.js";
+import { publication, startNatsDriver, type TestDriver } from "../../support/nats/driver.js";
+import { type NatsServer, startNats } from "../../support/nats/server.js";
 import { Queue } from "../../support/queue.js";
 
 const TOPICS = ["a", "b", "c"];

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { subjectOf } from "../../../src/brokers/nats/subject.js";
 import type { Message } from "../../../src/core/message.js";
 import { topicFault } from "../../../src/core/topic-name.js";
-import { connectNats } from "../../support/nats-client.js";
-import { startNatsDriver } from "../../support/nats-driver.js";
-import { startNats } from "../../support/nats-server.js";
+import { connectNats } from "../../support/nats/client.js";
+import { startNatsDriver } from "../../support/nats/driver.js";
+import { startNats } from "../../support/nats/server.js";
 import { Queue } from "../../support/queue.js";
 
 /** What rule N1 says, read backwards, and written without a look at the sources. */

@@ -1,6 +1,6 @@
 import { SignJWT } from "jose";
-import { connect, type TestClient } from "../../support/client.js";
-import type { TestNode } from "../../support/node.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import type { TestNode } from "../../support/nodes/node.js";
 import { RIGHTS } from "./support.js";
 
 export const SECRET = "short";

@@ -1,7 +1,7 @@
 import type { ConfigInput } from "../../../src/index.js";
-import { connect } from "../../support/client.js";
-import { startNode } from "../../support/node.js";
-import { publish, say } from "../../support/publish.js";
+import { publish, say } from "../../support/backends/publish.js";
+import { connect } from "../../support/clients/native.js";
+import { startNode } from "../../support/nodes/node.js";
 import { BroadcasterClient, PATH, SECRET, token } from "./client.js";
 
 const BROADCASTER = { broadcaster: { secret: SECRET } };

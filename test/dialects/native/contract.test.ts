@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { CarillonError } from "../../../src/errors.js";
 import { dialectContract } from "../../contract/dialect.js";
-import type { NativeFrame } from "../../support/client.js";
+import type { NativeFrame } from "../../support/clients/native.js";
 
 dialectContract("native", {
   dialect: new NativeDialect(),

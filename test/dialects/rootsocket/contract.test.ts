@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { RootsocketDialect } from "../../../src/dialects/rootsocket/dialect.js";
 import { dialectContract } from "../../contract/dialect.js";
-import { channelToken, connectionToken } from "../../support/rootsocket.js";
+import { channelToken, connectionToken } from "../../support/clients/rootsocket.js";
 
 dialectContract("rootsocket", {
   dialect: new RootsocketDialect(),

@@ -3,10 +3,10 @@ import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
 import { fromSessionUuid } from "../../../src/core/session-uuid.js";
 import { startWorld, token, WORLDS } from "../../commands/support.js";
-import { bearer } from "../../support/backend.js";
-import { connect, type NativeFrame, refusedUpgrade } from "../../support/client.js";
-import { startNode, type TestNode } from "../../support/node.js";
-import { startWorker } from "../../support/worker.js";
+import { bearer } from "../../support/backends/backend.js";
+import { startWorker } from "../../support/backends/worker.js";
+import { connect, type NativeFrame, refusedUpgrade } from "../../support/clients/native.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { backendOf, configOf, error, Frontend, openChannels, SECRET } from "./support.js";
 
 const ALL = { join: ["*"], publish: ["*"], call: ["*"] };

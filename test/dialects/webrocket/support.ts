@@ -1,9 +1,9 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import type { ConfigInput } from "../../../src/index.js";
 import { jwt, type VhostInput } from "../../commands/support.js";
-import { bearer, configuredKey, TestBackend } from "../../support/backend.js";
-import { connect, type TestClient } from "../../support/client.js";
-import { NO_PINGS, type TestNode } from "../../support/node.js";
+import { bearer, configuredKey, TestBackend } from "../../support/backends/backend.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import { NO_PINGS, type TestNode } from "../../support/nodes/node.js";
 
 /** Where clients connect. */
 export const PATH = "/webrocket/test";

@@ -4,9 +4,9 @@ import { Keyring } from "../../../src/access/keys.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../../src/rpc/broadcast.js";
 import { broadcastCodec } from "../../../src/rpc/broadcast-codec.js";
 import { systemClock } from "../../../src/util/system-clock.js";
+import { callersOf, startMounts, type TestHeaders } from "../../support/backends/mounts.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { bearer, TestKeys } from "../support/keys.js";
-import { callersOf, startMounts, type TestHeaders } from "../support/mounts.js";
 import { TestPublisher } from "../support/publisher.js";
 import { type ErrorCase, expectRow } from "./error-case.js";
 

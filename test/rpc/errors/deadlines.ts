@@ -1,8 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
-import { startNode, type TestNode } from "../../support/node.js";
-import { connectGrpc, framed, rawCall } from "../../support/raw-grpc.js";
-import { rawPeersOf } from "../../support/raw-peers.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { connectGrpc, framed, rawCall } from "../../support/raw/grpc.js";
+import { rawPeersOf } from "../../support/raw/peers.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 
 const PUBLISH = "/websockets.v1.BroadcastService/Publish";

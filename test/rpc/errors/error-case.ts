@@ -1,7 +1,7 @@
-import { connect, type TestClient } from "../../support/client.js";
-import type { TestNode } from "../../support/node.js";
-import { grpcClient, grpcPeer, type PeerAnswer } from "../../support/peers.js";
-import type { ErrorRow } from "../../support/protocol.js";
+import { grpcClient, grpcPeer, type PeerAnswer } from "../../support/backends/peers.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import type { ErrorRow } from "../../support/docs/protocol.js";
+import type { TestNode } from "../../support/nodes/node.js";
 
 /** Brings about one row of the table of errors by every way there is, and sees that it is as the row says. */
 export type ErrorCase = (row: ErrorRow) => Promise<void>;

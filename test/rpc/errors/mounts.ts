@@ -11,12 +11,12 @@ import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount } from "../../../src/rpc/grpc-mount.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
-import { ampleBudget, ampleLeases } from "../../support/byte-budget.js";
+import { jsonAnswer, peersOf } from "../../support/backends/peers.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { startNode, type TestNode } from "../../support/node.js";
-import { jsonAnswer, peersOf } from "../../support/peers.js";
-import { asIs, type RawPeer, rawPeersOf } from "../../support/raw-peers.js";
-import { requestOf } from "../../support/request-bytes.js";
+import { ampleBudget, ampleLeases } from "../../support/nodes/byte-budget.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { asIs, type RawPeer, rawPeersOf } from "../../support/raw/peers.js";
+import { requestOf } from "../../support/raw/request-bytes.js";
 import { everybody } from "../support/keys.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 

@@ -1,9 +1,9 @@
-import { HealthClient } from "../../support/health.js";
-import { MESSAGES_IN, untilMetric } from "../../support/metrics.js";
-import { type NatsServer, startNats } from "../../support/nats-server.js";
-import { startNode, type TestNode } from "../../support/node.js";
-import { type PeerAnswer, type PeerMessage, type PeerMethod, peersOf } from "../../support/peers.js";
-import type { ErrorRow } from "../../support/protocol.js";
+import { HealthClient } from "../../support/backends/health.js";
+import { type PeerAnswer, type PeerMessage, type PeerMethod, peersOf } from "../../support/backends/peers.js";
+import type { ErrorRow } from "../../support/docs/protocol.js";
+import { type NatsServer, startNats } from "../../support/nats/server.js";
+import { MESSAGES_IN, untilMetric } from "../../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 
 const BOTH: readonly PeerMethod[] = ["Publish", "PublishAsync"];

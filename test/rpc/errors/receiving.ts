@@ -1,9 +1,9 @@
 import { request as httpRequest } from "node:http";
 import { cleanUp } from "../../support/clean-up.js";
-import { metric } from "../../support/metrics.js";
-import { startNode } from "../../support/node.js";
-import { rawPeersOf } from "../../support/raw-peers.js";
-import { requestOf } from "../../support/request-bytes.js";
+import { metric } from "../../support/nodes/metrics.js";
+import { startNode } from "../../support/nodes/node.js";
+import { rawPeersOf } from "../../support/raw/peers.js";
+import { requestOf } from "../../support/raw/request-bytes.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 
 /** Half of the least that a node may receive. */

@@ -1,5 +1,5 @@
-import { startNode } from "../../support/node.js";
-import { type PeerMessage, peersOf } from "../../support/peers.js";
+import { type PeerMessage, peersOf } from "../../support/backends/peers.js";
+import { startNode } from "../../support/nodes/node.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 
 const long = "ü".repeat(128);

@@ -7,9 +7,9 @@ import { CALL_ACTIONS, CallImplementation } from "../../../src/rpc/calls.js";
 import type { Keepalive } from "../../../src/rpc/grpc-mount.js";
 import { WORKER_ACTIONS, WorkerImplementation } from "../../../src/rpc/workers.js";
 import { systemClock } from "../../../src/util/system-clock.js";
+import { startMounts, type TestMounts } from "../../support/backends/mounts.js";
 import { startLocalDispatch, type TestDispatch } from "../../workers/support.js";
 import { everybody } from "./keys.js";
-import { startMounts, type TestMounts } from "./mounts.js";
 
 export interface WorkNode extends TestMounts {
   readonly node: TestDispatch;

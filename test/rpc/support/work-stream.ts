@@ -8,9 +8,9 @@ import {
   type WorkResponse,
   WorkResponseSchema,
 } from "../../../gen/carillon/v1/worker_pb.js";
+import type { TestHeaders } from "../../support/backends/mounts.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { Queue } from "../../support/queue.js";
-import type { TestHeaders } from "./mounts.js";
 
 type Said = NonNullable<MessageInitShape<typeof WorkRequestSchema>["request"]>;
 type SaidHello = Extract<Said, { case: "hello" }>["value"];

@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { connect } from "../../support/client.js";
-import { metric, untilMetric, untilNone } from "../../support/metrics.js";
-import { startNode } from "../../support/node.js";
-import { type EngineVersion, PollingClient } from "../../support/polling-client.js";
-import { publish, say } from "../../support/publish.js";
-import { connectRaw, frame, OPCODE, openRaw } from "../../support/raw-client.js";
-import { connectStock } from "../../support/socket-io-client.js";
+import { publish, say } from "../../support/backends/publish.js";
+import { connect } from "../../support/clients/native.js";
+import { type EngineVersion, PollingClient } from "../../support/clients/polling.js";
+import { connectStock } from "../../support/clients/socket-io.js";
+import { metric, untilMetric, untilNone } from "../../support/nodes/metrics.js";
+import { startNode } from "../../support/nodes/node.js";
+import { connectRaw, frame, OPCODE, openRaw } from "../../support/raw/client.js";
 
 const CONNECTIONS = "carillon_connections";
 

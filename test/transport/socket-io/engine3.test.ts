@@ -1,11 +1,11 @@
 import { SECRET } from "../../access/jwts.js";
 import { CONFIG, tokenFor } from "../../dialects/socketio/support.js";
-import { connect, refusedUpgrade } from "../../support/client.js";
-import { metric, untilMetric, untilNone } from "../../support/metrics.js";
-import { startNode, type TestNode } from "../../support/node.js";
-import { PollingClient } from "../../support/polling-client.js";
-import { publish, say } from "../../support/publish.js";
-import { connectRaw } from "../../support/raw-client.js";
+import { publish, say } from "../../support/backends/publish.js";
+import { connect, refusedUpgrade } from "../../support/clients/native.js";
+import { PollingClient } from "../../support/clients/polling.js";
+import { metric, untilMetric, untilNone } from "../../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { connectRaw } from "../../support/raw/client.js";
 
 const POLL = "/socket.io/?EIO=3&transport=polling";
 const PATH = "/socket.io/?EIO=3&transport=websocket";

@@ -1,8 +1,8 @@
-import { connect, refusedUpgrade, type TestClient } from "../../support/client.js";
-import { metric, untilMetric } from "../../support/metrics.js";
-import { startNode, type TestNode } from "../../support/node.js";
-import { connectStock, stockClient, TRANSPORTS } from "../../support/socket-io-client.js";
-import { startWorker } from "../../support/worker.js";
+import { startWorker } from "../../support/backends/worker.js";
+import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
+import { connectStock, stockClient, TRANSPORTS } from "../../support/clients/socket-io.js";
+import { metric, untilMetric } from "../../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 const PATH = "/socket.io/?EIO=4&transport=websocket";
 const POLL = "/socket.io/?EIO=4&transport=polling";

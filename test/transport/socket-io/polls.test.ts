@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Polls, TAKE_TIMEOUT } from "../../../src/transport/socket-io/polls.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { ManualClock } from "../../support/manual-clock.js";
-import { connectRaw, type RawClient } from "../../support/raw-client.js";
+import { connectRaw, type RawClient } from "../../support/raw/client.js";
 
 /** More than two kernels take for one connection. */
 const LARGE = "x".repeat(32 * 1_048_576);

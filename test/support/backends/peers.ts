@@ -1,0 +1,153 @@
+import { join } from "node:path";
+import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  type ClientDuplexStream,
+  credentials,
+  type Client as GrpcClient,
+  loadPackageDefinition,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { BroadcastService, type Response, Stage } from "../../../gen/websockets/v1/websockets_pb.js";
+import { cleanUp } from "../clean-up.js";
+import type { TestNode } from "../nodes/node.js";
+
+export interface PeerMessage {
+  readonly command?: string;
+  readonly topics?: readonly string[];
+  readonly payload?: Uint8Array;
+  readonly broker?: string;
+  readonly event?: string;
+  readonly id?: string;
+  readonly text?: string;
+}
+
+export type PeerMethod = "Publish" | "PublishAsync";
+
+/** What any peer was told, in the same terms: status numbers are gRPC's, stages the names of the enum. */
+export interface PeerAnswer {
+  readonly status: number;
+  readonly message: string;
+  readonly receipts: readonly { readonly id: string; readonly stage: string }[];
+}
+
+/** A stock client of one protocol. */
+export interface Peer {
+  readonly name: "grpc" | "connect" | "connect-json" | "grpc-web" | "fetch";
+  publish(messages: readonly PeerMessage[], method?: PeerMethod): Promise<PeerAnswer>;
+}
+
+/** Each kind of client that there is, connected to the node; ended after the test. */
+export function peersOf(node: TestNode): Peer[] {
+  const baseUrl = node.http;
+  return [
+    grpcPeer(grpcClient(node)),
+    connectPeer("connect", createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true })),
+    connectPeer("connect-json", createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false })),
+    connectPeer("grpc-web", createGrpcWebTransport({ baseUrl, httpVersion: "1.1" })),
+    fetchPeer(node),
+  ];
+}
+
+export interface GrpcRequest {
+  readonly messages: readonly PeerMessage[];
+}
+
+interface GrpcAnswer {
+  readonly ok: boolean;
+  readonly receipts: readonly { readonly id: string; readonly stage: string }[];
+}
+
+type Callback = (error: ServiceError | null, answer?: GrpcAnswer) => void;
+
+/** What @grpc/grpc-js makes of the .proto at run time. */
+export type BroadcastClient = GrpcClient & {
+  Publish(request: GrpcRequest, options: object, callback: Callback): { cancel(): void };
+  PublishAsync(request: GrpcRequest, options: object, callback: Callback): { cancel(): void };
+  PublishStream(options?: object): ClientDuplexStream<GrpcRequest, GrpcAnswer>;
+};
+
+export const PROTO_FOLDER = join(__dirname, "../../../proto");
+
+/** A client that knows no more than the .proto file. */
+export function grpcClient(node: TestNode, options: object = {}): BroadcastClient {
+  const definition = loadSync("websockets/v1/websockets.proto", {
+    includeDirs: [PROTO_FOLDER],
+    enums: String,
+    defaults: true,
+  });
+  const loaded = loadPackageDefinition(definition) as unknown as {
+    websockets: { v1: { BroadcastService: ServiceClientConstructor } };
+  };
+  const client = new loaded.websockets.v1.BroadcastService(node.grpc, credentials.createInsecure(), options);
+  cleanUp(() => client.close());
+  return client as unknown as BroadcastClient;
+}
+
+export function grpcPeer(client: BroadcastClient): Peer {
+  return {
+    name: "grpc",
+    publish: (messages, method = "Publish") =>
+      new Promise((resolve) => {
+        client[method]({ messages }, {}, (error, answer) => {
+          resolve({ status: error?.code ?? 0, message: error?.details ?? "", receipts: answer?.receipts ?? [] });
+        });
+      }),
+  };
+}
+
+function connectPeer(name: Peer["name"], transport: Transport): Peer {
+  const client: Client<typeof BroadcastService> = createClient(BroadcastService, transport);
+  return {
+    name,
+    publish: async (messages, method = "Publish") => {
+      const request = { messages: messages.map((message) => ({ ...message, topics: [...(message.topics ?? [])] })) };
+      try {
+        const { receipts }: Response = await client[method === "Publish" ? "publish" : "publishAsync"](request);
+        return {
+          status: 0,
+          message: "",
+          receipts: receipts.map(({ id, stage }) => ({ id, stage: `STAGE_${Stage[stage]}` })),
+        };
+      } catch (cause) {
+        const { code, rawMessage } = ConnectError.from(cause);
+        return { status: code, message: rawMessage, receipts: [] };
+      }
+    },
+  };
+}
+
+/** No library at all, as `curl` would. */
+function fetchPeer(node: TestNode): Peer {
+  return {
+    name: "fetch",
+    publish: async (messages, method = "Publish") => {
+      const body = messages.map(({ payload, ...rest }) => ({
+        ...rest,
+        ...(payload === undefined ? {} : { payload: Buffer.from(payload).toString("base64") }),
+      }));
+      const response = await fetch(`${node.http}/websockets.v1.BroadcastService/${method}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ messages: body }),
+      });
+      return jsonAnswer(await response.json());
+    },
+  };
+}
+
+/** What a Connect-JSON body says. */
+export function jsonAnswer(json: unknown): PeerAnswer {
+  const { code, message, receipts } = json as Partial<PeerAnswer> & { code?: string };
+  return { status: code === undefined ? 0 : statusOf(code), message: message ?? "", receipts: receipts ?? [] };
+}
+
+/** A Connect code in words, such as `not_found`, as gRPC's number. */
+export function statusOf(code: string): number {
+  const name = code.replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const status = Code[name as keyof typeof Code];
+  if (status === undefined) throw new Error(`no Connect code is called ${code}`);
+  return status;
+}

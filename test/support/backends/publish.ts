@@ -1,0 +1,46 @@
+import type { TestNode } from "../nodes/node.js";
+
+export interface JsonMessage {
+  readonly topics?: readonly string[];
+  /** Text; sent as the base64 that Connect-JSON wants. */
+  readonly payload?: string | Uint8Array;
+  readonly event?: string;
+  readonly id?: string;
+  readonly broker?: string;
+  readonly command?: string;
+}
+
+export interface JsonAnswer {
+  readonly status: number;
+  readonly ok?: boolean;
+  readonly receipts?: readonly { readonly id: string; readonly stage: string }[];
+  readonly code?: string;
+  readonly message?: string;
+}
+
+/** Publishes as a backend does, with plain fetch and Connect-JSON. */
+export async function publish(
+  node: Pick<TestNode, "http">,
+  messages: readonly JsonMessage[],
+  method: "Publish" | "PublishAsync" = "Publish",
+  headers: Readonly<Record<string, string>> = {},
+): Promise<JsonAnswer> {
+  const body = {
+    messages: messages.map((message) => ({
+      ...message,
+      ...(message.payload === undefined ? {} : { payload: Buffer.from(message.payload).toString("base64") }),
+    })),
+  };
+  const response = await fetch(`${node.http}/websockets.v1.BroadcastService/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, ...((await response.json()) as object) };
+}
+
+/** Publishes one text on one topic. */
+export async function say(node: Pick<TestNode, "http">, topic: string, payload: string): Promise<void> {
+  const answer = await publish(node, [{ topics: [topic], payload }]);
+  if (answer.ok !== true) throw new Error(`not published: ${JSON.stringify(answer)}`);
+}

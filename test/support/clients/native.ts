@@ -1,0 +1,130 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { type ClientOptions, WebSocket } from "ws";
+import { cleanUp } from "../clean-up.js";
+
+/** What the native dialect sends, parsed. */
+export interface NativeFrame {
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly id?: string | number;
+  readonly event?: string;
+  readonly time?: string;
+  readonly encoding?: string;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** A plain WebSocket client: frames are kept in order until somebody asks for the next. */
+export class TestClient {
+  readonly webSocket: WebSocket;
+  /** Resolves when the connection has ended. */
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly #frames: string[] = [];
+  readonly #waiters: ((frame: string) => void)[] = [];
+  #ended = false;
+  #onEnd: (() => void) | undefined;
+
+  constructor(webSocket: WebSocket) {
+    this.webSocket = webSocket;
+    this.closed = new Promise((resolve) => {
+      webSocket.once("close", (code, reason) => {
+        this.#ended = true;
+        this.#onEnd?.();
+        resolve({ code, reason: reason.toString() });
+      });
+    });
+    webSocket.on("error", () => {
+      // The close event tells.
+    });
+    webSocket.on("message", (data: Buffer) => {
+      const text = data.toString("utf8");
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) this.#frames.push(text);
+      else waiter(text);
+    });
+  }
+
+  /** Sends an object as JSON, or text as it is. */
+  send(command: object | string): void {
+    this.webSocket.send(typeof command === "string" ? command : JSON.stringify(command));
+  }
+
+  /** The next frame, byte for byte. Rejects when the connection ends first. */
+  nextText(): Promise<string> {
+    const frame = this.#frames.shift();
+    if (frame !== undefined) return Promise.resolve(frame);
+    if (this.#ended) return Promise.reject(new Error("the connection has ended"));
+    return new Promise((resolve, reject) => {
+      this.#onEnd = () => reject(new Error("the connection ended while a frame was waited for"));
+      this.#waiters.push(resolve);
+    });
+  }
+
+  async next(): Promise<NativeFrame> {
+    return JSON.parse(await this.nextText()) as NativeFrame;
+  }
+
+  /** Sends a command and gives the next frame. */
+  async ask(command: object): Promise<NativeFrame> {
+    this.send(command);
+    return this.next();
+  }
+
+  /** Joins and takes the answer. */
+  async join(...topics: string[]): Promise<void> {
+    const answer = await this.ask({ command: "join", topics, id: "join" });
+    if (answer.topic !== "@join") throw new Error(`not joined: ${JSON.stringify(answer)}`);
+  }
+
+  /** Frames that have come and that nobody has asked for. */
+  get unread(): readonly string[] {
+    return this.#frames;
+  }
+}
+
+/** Connects to a WebSocket URL; the connection is ended after the test. */
+export async function connect(
+  url: string,
+  options: ClientOptions = {},
+  protocols: readonly string[] = [],
+): Promise<TestClient> {
+  const webSocket = new WebSocket(url, [...protocols], { perMessageDeflate: false, ...options });
+  const client = new TestClient(webSocket);
+  cleanUp(async () => {
+    webSocket.terminate();
+    await client.closed;
+  });
+  await once(webSocket, "open");
+  return client;
+}
+
+export interface RefusedUpgrade {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** What a server answers to an upgrade that it refuses. */
+export async function refusedUpgrade(
+  url: string,
+  options: ClientOptions = {},
+  protocols: readonly string[] = [],
+): Promise<RefusedUpgrade> {
+  const { body, status } = await wholeRefusal(url, options, protocols);
+  return { status, body };
+}
+
+/** The same with its headers. */
+export async function wholeRefusal(
+  url: string,
+  options: ClientOptions = {},
+  protocols: readonly string[] = [],
+): Promise<RefusedUpgrade & { readonly headers: IncomingMessage["headers"] }> {
+  const webSocket = new WebSocket(url, [...protocols], options);
+  webSocket.on("error", () => {
+    // The refusal is what is asked for.
+  });
+  const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
+  let body = "";
+  for await (const chunk of response) body += String(chunk);
+  return { status: response.statusCode ?? 0, headers: response.headers, body };
+}

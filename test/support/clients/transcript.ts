@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Task } from "../../../gen/carillon/v1/worker_pb.js";
+import type { ConfigInput } from "../../../src/index.js";
+import { publish } from "../backends/publish.js";
+import { startWorker, type TestWorker } from "../backends/worker.js";
+import { startNode, type TestNode } from "../nodes/node.js";
+import { connect, type TestClient } from "./native.js";
+
+/**
+ * A golden transcript: what goes over the wire, line by line.
+ *
+ *     # W2: the title, beginning with the rule
+ *     config {"limits":{"topics_per_connection":2}}     the node's configuration
+ *     open /ws?meta=1                                   the client connects (else to /ws)
+ *     > {"command":"join","topics":["foo"]}             the client sends a text frame
+ *     >> deadbeef                                       the client sends a binary frame, in hexadecimal
+ *     < {"topic":"@join","payload":["foo"]}             the server's next frame, byte for byte
+ *     publish foo {"payload":"hi","event":"e"}          a backend publishes; "hex" instead of "payload" for bytes
+ *     closed 1008 too many malformed frames             the server has closed
+ *     worker chat/* sum                                 a worker for these events comes
+ *     task {"event":"sum","payload":"1+1"}              it gets a task with these fields
+ *     answer 2                                          it answers the last task that it got; "part" where more follows,
+ *     answer-hex ff                                     in hexadecimal
+ *     fail not_found no such thing                      it fails that task
+ *
+ * `{{word}}` in a line is what the dialect's test has for it, such as a token. At the end nothing may be unread: a command of
+ * its own is the sentinel. In `<` lines `<time>` stands for any time,
+ * `<connection>` for the id of any connection.
+ */
+export interface Transcript {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+export function readTranscripts(folder: string): Transcript[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".txt"))
+    .toSorted()
+    .flatMap((name) => {
+      const parts = readFileSync(join(folder, name), "utf8").split(/^# /m).slice(1);
+      return parts.map((part) => {
+        const [title = "", ...lines] = part.split("\n").filter((line) => line.trim() !== "");
+        return { title, lines };
+      });
+    });
+}
+
+export async function playTranscript({ lines: written }: Transcript, speech: Speech = NATIVE): Promise<void> {
+  const given = written.find((line) => line.startsWith("config "))?.slice("config ".length);
+  const node = await startNode((given === undefined ? (speech.config ?? {}) : JSON.parse(given)) as ConfigInput);
+  const words = (await speech.words?.(node)) ?? {};
+  const lines = written.map((line) => line.replaceAll(/\{\{([^}]+)\}\}/g, (_all, word: string) => words[word] ?? word));
+  const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? speech.path(words);
+  const client = await connect(node.ws + path);
+  const stage: Stage = { client, node, speech, worker: undefined, task: undefined };
+  let closed = false;
+  for (const line of lines) {
+    const space = line.indexOf(" ");
+    const [verb, rest] = [line.slice(0, space), line.slice(space + 1)];
+    if (verb === "closed") closed = true;
+    await play(verb, rest, stage);
+  }
+  if (!closed) {
+    client.send(speech.sentinel.send);
+    expect(await client.nextText()).toMatch(speech.sentinel.answer);
+  }
+  expect(client.unread).toEqual([]);
+}
+
+/** How a dialect's transcripts are played. */
+export interface Speech {
+  /** The node's configuration, where a transcript gives none. */
+  readonly config?: ConfigInput;
+  /** Where the client connects, unless the transcript says. */
+  readonly path: (words: Readonly<Record<string, string>>) => string;
+  /** What `{{word}}` in a line stands for, such as a token. */
+  readonly words?: (node: TestNode) => Promise<Readonly<Record<string, string>>>;
+  /** What is sent at the end, and what its answer has in it: nothing else may come before. */
+  readonly sentinel: { readonly send: string; readonly answer: RegExp };
+  /** Makes what is never twice the same in a frame what the line has in its place, such as `<id>`. */
+  readonly mask?: (text: string, like: string) => string;
+}
+
+const NATIVE: Speech = {
+  path: () => "/ws",
+  sentinel: { send: '{"command":"join","topics":["sentinel"],"id":"sentinel"}', answer: /@join.*sentinel/ },
+};
+
+interface Stage {
+  readonly client: TestClient;
+  readonly node: TestNode;
+  readonly speech: Speech;
+  worker: TestWorker | undefined;
+  /** That it has got last. */
+  task: Task | undefined;
+}
+
+async function play(verb: string, rest: string, stage: Stage): Promise<void> {
+  const { client, node } = stage;
+  switch (verb) {
+    case "config":
+    case "open":
+      return;
+    case ">":
+      client.send(rest);
+      return;
+    case ">>":
+      client.webSocket.send(Buffer.from(rest, "hex"));
+      return;
+    case "<": {
+      const text = await client.nextText();
+      expect(masked(stage.speech.mask?.(text, rest) ?? text, rest)).toBe(rest);
+      return;
+    }
+    case "publish": {
+      const space = rest.indexOf(" ");
+      const { hex, ...message } = JSON.parse(rest.slice(space + 1)) as { hex?: string; payload?: string };
+      const payload = hex === undefined ? {} : { payload: Buffer.from(hex, "hex") };
+      const answer = await publish(node, [{ topics: rest.slice(0, space).split(","), ...message, ...payload }]);
+      expect(answer).toMatchObject({ ok: true });
+      return;
+    }
+    case "closed": {
+      const { code, reason } = await client.closed;
+      expect(`${code} ${reason}`).toBe(rest);
+      return;
+    }
+    case "worker":
+      stage.worker = await startWorker(node, rest.split(" "));
+      return;
+    default:
+      await work(verb, rest, stage);
+  }
+}
+
+async function work(verb: string, rest: string, stage: Stage): Promise<void> {
+  const { task, worker } = stage;
+  if (worker === undefined) throw new Error(`a transcript without a worker has no ${JSON.stringify(verb)}`);
+  if (verb === "task") {
+    const { payload, ...next } = (stage.task = await worker.tasks.next());
+    expect({ ...next, payload: Buffer.from(payload).toString() }).toMatchObject(JSON.parse(rest) as object);
+    return;
+  }
+  if (task === undefined) throw new Error("the worker has got no task");
+  const [word = "", ...words] = rest.split(" ");
+  if (verb === "answer" || verb === "part") worker.answer(task, rest, verb === "part");
+  else if (verb === "answer-hex") worker.answer(task, Buffer.from(rest, "hex"));
+  else if (verb === "fail") worker.fail(task, word, words.join(" "));
+  else throw new Error(`a transcript has no ${JSON.stringify(verb)}`);
+}
+
+function masked(text: string, like: string): string {
+  const timeless = like.includes("<time>") ? text.replace(/"\d{4}-[\d-]+T[\d:]+\.\d{3}Z"/, '"<time>"') : text;
+  return like.includes("<connection>")
+    ? timeless.replaceAll(/"connection":"[\da-f]{12}\.[\da-z]+"/g, '"connection":"<connection>"')
+    : timeless;
+}

@@ -1,0 +1,32 @@
+import { type ConnectionOptions, connect, type Msg, type NatsConnection, type Subscription } from "nats";
+import { cleanUp } from "../clean-up.js";
+import type { NatsServer } from "./server.js";
+
+/** A plain NATS client, which knows nothing of Carillon; it is closed after the test. */
+export async function connectNats(server: NatsServer, options: ConnectionOptions = {}): Promise<NatsConnection> {
+  const connection = await connect({ servers: server.url, ...options });
+  cleanUp(() => connection.close());
+  return connection;
+}
+
+/** Messages of one subject, kept in order until somebody asks for the next. */
+export class NatsInbox {
+  readonly #iterator: AsyncIterator<Msg>;
+
+  constructor(subscription: Subscription) {
+    this.#iterator = subscription[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<Msg> {
+    const { done, value } = await this.#iterator.next();
+    if (done === true) throw new Error("the subscription has ended");
+    return value;
+  }
+}
+
+/** Subscribes, and resolves when the server has taken it in. */
+export async function listenTo(connection: NatsConnection, subject: string): Promise<NatsInbox> {
+  const inbox = new NatsInbox(connection.subscribe(subject));
+  await connection.flush();
+  return inbox;
+}

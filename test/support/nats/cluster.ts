@@ -1,0 +1,45 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { cleanUp } from "../clean-up.js";
+import { monitor } from "./monitor.js";
+import { NatsServer } from "./server.js";
+
+/**
+ * Servers that know each other by routes on the loopback address; they are ended after the test.
+ * @param config - further lines of each one's configuration
+ */
+export async function startNatsCluster(size: number, config: () => string = () => ""): Promise<NatsServer[]> {
+  const ports = await freePorts(size);
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(", ");
+  const servers = ports.map((port, position) => {
+    const cluster = `cluster: { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`;
+    const server = new NatsServer(`server_name: s${position}\nhttp: "127.0.0.1:-1"\n${cluster}\n${config()}`);
+    cleanUp(() => server.remove());
+    return server;
+  });
+  await Promise.all(servers.map((server) => server.start()));
+  await Promise.all(servers.map((server) => routesTo(server, size - 1)));
+  return servers;
+}
+
+/**
+ * Resolves when the server has routes to so many others. Each look is a round trip to its monitoring port.
+ * @param most - not to more than these
+ */
+export async function routesTo(server: NatsServer, others: number, most = Number.POSITIVE_INFINITY): Promise<void> {
+  for (;;) {
+    const { routes } = await monitor<{ routes: readonly { readonly remote_id: string }[] }>(server, "routez");
+    const { size } = new Set(routes.map((route) => route.remote_id));
+    if (size >= others && size <= most) return;
+  }
+}
+
+/** Routes need their ports before any server listens; they are let go together, right before they are taken. */
+export async function freePorts(count: number): Promise<number[]> {
+  const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(holders.map((holder) => once(holder, "listening")));
+  const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
+  await Promise.all(holders.map((holder) => once(holder.close(), "close")));
+  return ports;
+}

@@ -1,0 +1,24 @@
+import type { ConfigInput } from "../../../src/index.js";
+import { startNode, type TestNode } from "../nodes/node.js";
+
+type NatsBroker = Extract<NonNullable<ConfigInput["brokers"]>[string], { driver: "nats" }>;
+
+/** A node whose only broker is NATS. */
+export function startNatsNode(
+  url: string,
+  broker: Partial<NatsBroker> = {},
+  config: ConfigInput = {},
+): Promise<TestNode> {
+  return startNode({ brokers: { nats: { driver: "nats", servers: [url], ...broker } }, ...config });
+}
+
+/** Status and text of a node's /readyz. */
+export async function readiness(node: TestNode): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${node.http}/readyz`);
+  return { status: response.status, text: await response.text() };
+}
+
+/** Resolves when /readyz answers so. Each look is a round trip. */
+export async function becomes(node: TestNode, status: 200 | 503): Promise<void> {
+  while ((await readiness(node)).status !== status);
+}

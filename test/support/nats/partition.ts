@@ -1,0 +1,51 @@
+import { cleanUp } from "../clean-up.js";
+import { type Gate, startGate } from "../net/gate.js";
+import { freePorts, routesTo } from "./cluster.js";
+import { NatsServer } from "./server.js";
+
+/** Three servers of which the first two can be cut from each other; both go on hearing the third. */
+export interface CuttableNats {
+  readonly servers: readonly [NatsServer, NatsServer, NatsServer];
+  /** Resolves when the two have noticed. */
+  readonly cut: () => Promise<void>;
+  /** Resolves when they hear each other again. */
+  readonly heal: () => Promise<void>;
+}
+
+/** Starts them; they are ended after the test. */
+export async function startCuttableNats(): Promise<CuttableNats> {
+  const [first = 0, second = 0, third = 0] = await freePorts(3);
+  const toSecond = await startGate(second);
+  const toFirst = await startGate(first);
+  const one = cuttable("one", first, [portOf(toSecond), third]);
+  const two = cuttable("two", second, [portOf(toFirst), third]);
+  const three = cuttable("three", third, [first, second]);
+  const servers = [one, two, three] as const;
+  await Promise.all(servers.map((server) => server.start()));
+  await Promise.all(servers.map((server) => routesTo(server, 2)));
+  const pair = [one, two];
+  return {
+    servers,
+    async cut() {
+      for (const gate of [toSecond, toFirst]) gate.shut();
+      await Promise.all(pair.map((server) => routesTo(server, 1, 1)));
+    },
+    async heal() {
+      for (const gate of [toSecond, toFirst]) gate.open();
+      await Promise.all(pair.map((server) => routesTo(server, 2)));
+    },
+  };
+}
+
+/** What it tells others of its address is where nobody listens, so that they keep to the routes that they are given. */
+function cuttable(name: string, port: number, routes: readonly number[]): NatsServer {
+  const urls = routes.map((route) => `nats-route://127.0.0.1:${route}`).join(", ");
+  const cluster = `{ name: test, listen: "127.0.0.1:${port}", advertise: "127.0.0.1:1", routes: [${urls}] }`;
+  const server = new NatsServer(`server_name: ${name}\nhttp: "127.0.0.1:-1"\ncluster: ${cluster}`);
+  cleanUp(() => server.remove());
+  return server;
+}
+
+function portOf(gate: Gate): number {
+  return Number(new URL(gate.url).port);
+}

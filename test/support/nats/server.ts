@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { cleanUp } from "../clean-up.js";
+
+/** A real nats-server in a process of its own. */
+export class NatsServer {
+  #config: string;
+  readonly #folder: string;
+  #process: ChildProcess | undefined;
+  #port = -1;
+  #monitorPort = 0;
+  readonly #log: string[] = [];
+  #onLine: (() => void) | undefined;
+
+  /** @param config - lines of a nats-server configuration, without the port */
+  constructor(config = "") {
+    this.#config = config;
+    this.#folder = mkdtempSync(join(tmpdir(), "carillon-nats-"));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.#port}`;
+  }
+
+  /** URL of the monitoring port, where the configuration has `http: "127.0.0.1:-1"`. */
+  get monitorUrl(): string {
+    return `http://127.0.0.1:${this.#monitorPort}`;
+  }
+
+  /** Starts, on a free port the first time and on the same one again after that. Resolves when it takes clients. */
+  async start(): Promise<void> {
+    const file = join(this.#folder, "nats.conf");
+    writeFileSync(file, `listen: "127.0.0.1:${this.#port}"\n${this.#config}\n`);
+    const program = process.env["NATS_SERVER"] ?? "nats-server";
+    const child = spawn(program, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#process = child;
+    this.#log.length = 0;
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      this.#log.push(line);
+      this.#onLine?.();
+    });
+    await Promise.race([
+      this.logged(/Server is ready/),
+      once(child, "exit").then(() => {
+        throw new Error(`nats-server did not start:\n${this.#log.join("\n")}`);
+      }),
+    ]);
+    this.#port = this.#loggedPort(/Listening for client connections on 127\.0\.0\.1:(\d+)/) ?? this.#port;
+    this.#monitorPort = this.#loggedPort(/Starting http monitor on 127\.0\.0\.1:(\d+)/) ?? 0;
+  }
+
+  /** Resolves when so many lines of the log, since the last start, match. */
+  async logged(pattern: RegExp, count = 1): Promise<void> {
+    while (this.#log.filter((line) => pattern.test(line)).length < count) {
+      await new Promise<void>((resolve) => {
+        this.#onLine = resolve;
+      });
+    }
+  }
+
+  /** Lines of the log, since the last start, that match. */
+  linesOf(pattern: RegExp): string[] {
+    return this.#log.filter((line) => pattern.test(line));
+  }
+
+  #loggedPort(pattern: RegExp): number | undefined {
+    const port = this.#log.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined);
+    return port === undefined ? undefined : Number(port);
+  }
+
+  /** What it is started with from the next start on. */
+  reconfigure(config: string): void {
+    this.#config = config;
+  }
+
+  /** Ends the process at once and waits until it is gone. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+
+  /** SIGSTOP: from now on it is there and says nothing. SIGCONT ends that. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+    if (signal === "SIGSTOP" && this.#process?.pid !== undefined) awaitStopped(this.#process.pid);
+  }
+
+  async remove(): Promise<void> {
+    this.signal("SIGCONT");
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** A signal is delivered some time after kill: until all threads have stopped the server may still answer. */
+function awaitStopped(pid: number): void {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return;
+  const isStopped = (task: string): boolean => {
+    // What the state follows is the name in parentheses, which may hold anything.
+    return /\) [Tt] /.test(readFileSync(join(tasks, task, "stat"), "utf8"));
+  };
+  while (!readdirSync(tasks).every(isStopped));
+}
+
+/** Starts a nats-server on a free port; it is ended after the test. */
+export async function startNats(config = ""): Promise<NatsServer> {
+  const server = new NatsServer(config);
+  cleanUp(() => server.remove());
+  await server.start();
+  return server;
+}

@@ -1,0 +1,26 @@
+import { Socket } from "node:net";
+import { cleanUp } from "../clean-up.js";
+
+type Write = (this: Socket, ...rest: never[]) => void;
+
+/**
+ * Counts what this process hands to the system to write, by the port of the peer: `_write` and `_writev` are what
+ * node's streams call once for each write, however many chunks were corked into it. What arrives cannot tell: the
+ * system joins writes.
+ */
+export function countWrites(): (peerPort: number) => number {
+  const counts = new Map<number, number>();
+  const prototype = Socket.prototype as unknown as Record<"_write" | "_writev", Write>;
+  for (const name of ["_write", "_writev"] as const) {
+    const original = prototype[name];
+    prototype[name] = function count(this: Socket, ...rest: never[]): void {
+      const port = this.remotePort ?? -1;
+      counts.set(port, (counts.get(port) ?? 0) + 1);
+      original.apply(this, rest);
+    };
+    cleanUp(() => {
+      prototype[name] = original;
+    });
+  }
+  return (peerPort) => counts.get(peerPort) ?? 0;
+}

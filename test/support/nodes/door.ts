@@ -1,0 +1,122 @@
+import { type WebSocket, WebSocketServer } from "ws";
+import { Permissions } from "../../../src/access/permissions.js";
+import type { Admitted, Arrival } from "../../../src/clients/admission.js";
+import { NativeDialect } from "../../../src/dialects/native/dialect.js";
+import { clientAddress } from "../../../src/net/client-address.js";
+import type { PortOptions } from "../../../src/net/port-listener.js";
+import { chooseProtocol } from "../../../src/transport/credential.js";
+import { Door, type DoorOptions } from "../../../src/transport/door.js";
+import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http-listener.js";
+import { vhostPaths } from "../../../src/transport/vhost-paths.js";
+import { withResolvers } from "../../../src/util/with-resolvers.js";
+import { cleanUp } from "../clean-up.js";
+import { ManualClock } from "../manual-clock.js";
+import { Queue } from "../queue.js";
+
+/** An admission that the test decides on. */
+export interface Decision {
+  readonly arrival: Arrival;
+  readonly admit: (topics?: readonly string[]) => void;
+  readonly refuse: (cause: unknown) => void;
+}
+
+/** A port with a door, behind which everybody hears what they say. */
+export class TestDoor {
+  readonly door: Door;
+  readonly http: HttpListener;
+  readonly clock = new ManualClock();
+  /** Those who have asked, in order. */
+  readonly arrivals = new Queue<Arrival>();
+  readonly decisions = new Queue<Decision>();
+  readonly faults: unknown[] = [];
+  readonly inside = new Set<WebSocket>();
+  /** Ids of connections that have given back what they counted against. */
+  readonly released = new Queue<string>();
+  #ids = 0;
+  #url = "";
+
+  constructor(options: Partial<DoorOptions & PortOptions & HttpListenerOptions> = {}) {
+    const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols: chooseProtocol });
+    this.door = new Door({
+      routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
+      admit: (arrival) => this.admitted(arrival),
+      forwardOf: () => [],
+      credentialsOf: () => ({ header: true, protocol: true, cookie: "session", query: true }),
+      clientAddress: clientAddress(undefined),
+      nextId: () => `id-${(this.#ids += 1)}`,
+      inside: () => this.inside.size,
+      limit: 100,
+      clock: this.clock,
+      onFault: (cause) => this.faults.push(cause),
+      enter: ({ admitted, head, request, socket }) => {
+        let entered = false;
+        webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+          entered = true;
+          this.inside.add(webSocket);
+          webSocket.on("error", () => {});
+          webSocket.on("message", (data: Buffer) => webSocket.send(data.toString()));
+          webSocket.on("close", () => {
+            this.inside.delete(webSocket);
+            admitted.release();
+          });
+        });
+        return entered;
+      },
+      ...options,
+    });
+    this.http = new HttpListener({
+      address: { host: "127.0.0.1", port: 0 },
+      originAllowed: () => true,
+      routes: new Map([["/", (_request, response) => response.end("page")]]),
+      rpc: { prefixes: [], handler: () => {} },
+      upgrade: (request, url, socket, head) => this.door.knock(request, url, socket, head),
+      ...options,
+    });
+  }
+
+  /** `http://127.0.0.1:PORT` */
+  get url(): string {
+    return this.#url;
+  }
+
+  async start(): Promise<this> {
+    const { port } = await this.http.listen();
+    this.#url = `http://127.0.0.1:${port}`;
+    cleanUp(() => this.stop());
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    const closed = this.http.close();
+    this.door.close();
+    for (const webSocket of this.inside) webSocket.terminate();
+    this.http.terminate();
+    await closed;
+  }
+
+  admitted(arrival: Arrival, topics: readonly string[] = []): Admitted {
+    this.arrivals.push(arrival);
+    return {
+      principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: "{}" },
+      topics,
+      upgrade: undefined,
+      introduce: () => Promise.resolve(undefined),
+      introduced: true,
+      exchange: () => {},
+      release: () => this.released.push(arrival.connectionId),
+    };
+  }
+}
+
+/** A door at which everybody waits until the test decides. */
+export function waitingDoor(options: Partial<DoorOptions & PortOptions> = {}): Promise<TestDoor> {
+  const door: TestDoor = new TestDoor({
+    admit: (arrival) => {
+      const { promise, reject, resolve } = withResolvers<Admitted>();
+      door.decisions.push({ arrival, admit: (topics) => resolve(door.admitted(arrival, topics)), refuse: reject });
+      return promise;
+    },
+    ...options,
+  });
+  return door.start();
+}

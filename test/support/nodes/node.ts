@@ -1,0 +1,31 @@
+import { type Carillon, type ConfigInput, createCarillon } from "../../../src/index.js";
+import { createLog, type Logger } from "../../../src/observe/log.js";
+import { cleanUp } from "../clean-up.js";
+
+export interface TestNode {
+  readonly carillon: Carillon;
+  /** `http://127.0.0.1:PORT` */
+  readonly http: string;
+  /** `ws://127.0.0.1:PORT` */
+  readonly ws: string;
+  /** `127.0.0.1:PORT` of gRPC */
+  readonly grpc: string;
+}
+
+const SILENT = createLog({ level: "silent", format: "json" });
+
+/**
+ * Setting `ping` for tests of protocols that show pings as frames. A connection's first ping comes at any time within the
+ * interval: with the default of 25 s it would be the next frame of a test now and then.
+ */
+export const NO_PINGS = { interval: "1h" };
+
+/** Starts a node in this process on free ports; it is stopped after the test. */
+export async function startNode(config: ConfigInput = {}, log: Logger = SILENT): Promise<TestNode> {
+  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...config }, log);
+  cleanUp(() => carillon.stop());
+  await carillon.start();
+  const { addresses } = carillon;
+  if (addresses === undefined) throw new Error("the node has no addresses");
+  return { carillon, http: addresses.http, ws: addresses.http.replace("http", "ws"), grpc: addresses.grpc };
+}

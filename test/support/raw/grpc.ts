@@ -1,0 +1,84 @@
+import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import { cleanUp } from "../clean-up.js";
+
+export interface RawStatus {
+  readonly status: number;
+  readonly message: string;
+  /** Trailers of the answer, or its headers where it has nothing else. */
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** A call whose request is sent piece by piece. */
+export interface RawCall {
+  readonly stream: ClientHttp2Stream;
+  /** How it has ended. */
+  readonly ended: Promise<RawStatus>;
+}
+
+/** A connection to the gRPC port by nothing but HTTP/2; it is closed after the test. */
+export async function connectGrpc(address: string): Promise<ClientHttp2Session> {
+  // In MiB: what waits to be sent counts, and headers that come are refused beyond it.
+  const session = connect(`http://${address}`, { maxSessionMemory: 1_000 });
+  session.on("error", () => {
+    // The calls tell.
+  });
+  cleanUp(() => session.destroy());
+  await once(session, "connect");
+  return session;
+}
+
+/** Opens a call and sends nothing of its request yet. */
+export function openCall(
+  session: ClientHttp2Session,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): RawCall {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...headers,
+  });
+  let last: IncomingHttpHeaders = {};
+  const ended = new Promise<RawStatus>((resolve) => {
+    stream.on("response", (answer) => {
+      last = { ...last, ...answer };
+    });
+    stream.on("trailers", (trailers) => {
+      last = { ...last, ...trailers };
+    });
+    stream.on("error", () => {
+      // It closes.
+    });
+    const settle = (): void => {
+      const { "grpc-message": message = "", "grpc-status": status = "-1" } = last;
+      resolve({ status: Number(status), message: decodeURIComponent(String(message)), headers: last });
+    };
+    // The answer ends, whether the request has or not.
+    stream.once("end", settle).once("close", settle);
+  });
+  stream.resume();
+  return { stream, ended };
+}
+
+/** A whole call with these bytes as its request. */
+export function rawCall(
+  session: ClientHttp2Session,
+  path: string,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<RawStatus> {
+  const { ended, stream } = openCall(session, path, headers);
+  stream.end(body);
+  return ended;
+}
+
+/** A message as it is sent: flags, length, bytes. */
+export function framed(message: Uint8Array, flags = 0): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt8(flags, 0);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
