@@ -28,18 +28,27 @@ export const dialects = {
   dialects: z
     .array(z.enum(DIALECTS))
     .min(1)
-    .default([...DIALECTS]),
-  broadcaster: z.strictObject({ base: base.default("/broadcaster") }).prefault({}),
-  rootsocket: z.strictObject({ base: base.default("/api/v1") }).prefault({}),
+    .default([...DIALECTS])
+    .describe("Client protocols that the node serves."),
+  broadcaster: z
+    .strictObject({ base: base.default("/broadcaster").describe("Path prefix of Broadcaster.") })
+    .prefault({}),
+  rootsocket: z.strictObject({ base: base.default("/api/v1").describe("Path prefix of RootSocket.") }).prefault({}),
   webrocket: z
     .strictObject({
-      mount: mount.default("/webrocket"),
-      backend: address.optional(),
+      mount: mount.default("/webrocket").describe("Path of WebRocket's frontend."),
+      backend: address
+        .optional()
+        .describe("Address for WebRocket backends (plain TCP, or TLS where `tls` is set). Off by default."),
       admin: z
         .strictObject({
-          listen: address,
-          cookie: z.string().min(16, "expected at least 16 characters").optional(),
-          cookie_file: z.string().optional(),
+          listen: address.describe("Address of WebRocket's admin interface."),
+          cookie: z
+            .string()
+            .min(16, "expected at least 16 characters")
+            .optional()
+            .describe("Admin cookie. Excludes `cookie_file`."),
+          cookie_file: z.string().optional().describe("File with the admin cookie."),
         })
         .refine(oneCookie.check, { message: oneCookie.message })
         .optional(),
@@ -50,7 +59,8 @@ export const dialects = {
       path: z
         .string()
         .regex(/^(?:\/[\w.-]+)+\/$/, "expected a path such as /socket.io/, with a slash at its end")
-        .default("/socket.io/"),
+        .default("/socket.io/")
+        .describe("Path of Socket.IO."),
     })
     .prefault({}),
 };
@@ -77,14 +87,32 @@ const eventName = z.string().min(1).max(255);
 /** Of a vhost. */
 export const vhostDialects = {
   broadcaster: z
-    .strictObject({ secret: z.string().min(1).optional(), secret_file: z.string().optional() })
+    .strictObject({
+      secret: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("HS256 secret of Broadcaster tokens. Without one no Broadcaster client can authenticate."),
+      secret_file: z.string().optional().describe("File with that secret. Excludes `secret`."),
+    })
     .refine(atMostOneSecret.check, { message: atMostOneSecret.message })
     .prefault({}),
   rootsocket: z
     .strictObject({
-      allow_client_send: z.boolean().default(false),
-      allow_channel_subscription: z.boolean().default(true),
-      allow_channel_authorization: z.boolean().default(true),
+      allow_client_send: z
+        .boolean()
+        .default(false)
+        .describe("Let RootSocket clients publish, unless their token says otherwise."),
+      allow_channel_subscription: z
+        .boolean()
+        .default(true)
+        .describe("Let RootSocket clients subscribe, unless their token says otherwise."),
+      allow_channel_authorization: z
+        .boolean()
+        .default(true)
+        .describe(
+          "Require a channel token for every RootSocket subscription, unless the connection token says otherwise.",
+        ),
     })
     .prefault({}),
   webrocket: z
@@ -92,8 +120,9 @@ export const vhostDialects = {
       access_token: z
         .string()
         .regex(/^\w{40}$/, "expected 40 letters, digits and _")
-        .optional(),
-      access_token_file: z.string().optional(),
+        .optional()
+        .describe("Token of WebRocket backends. Without one they are refused."),
+      access_token_file: z.string().optional().describe("File with that token. Excludes `access_token`."),
     })
     .refine(({ access_token, access_token_file }) => access_token === undefined || access_token_file === undefined, {
       message: "only one of access_token, access_token_file",
@@ -103,17 +132,27 @@ export const vhostDialects = {
     .strictObject({
       spectate: z
         .strictObject({
-          topics: z.array(topicOfId).min(1).default(["{id}"]),
-          logs: z.array(topicOfId).default(["{id}_logs"]),
+          topics: z
+            .array(topicOfId)
+            .min(1)
+            .default(["{id}"])
+            .describe("Topics that `spectate` joins; `{id}` stands for the requested id."),
+          logs: z
+            .array(topicOfId)
+            .default(["{id}_logs"])
+            .describe("Topics that `spectate` joins in addition when `include_logs` is set."),
         })
         .prefault({}),
       calls: z
         .array(
           z.strictObject({
-            event: eventName,
-            elevated: z.boolean().default(true),
-            answer: eventName.optional(),
-            timeout: duration("1ms", "10m").optional(),
+            event: eventName.describe("Name of the event."),
+            elevated: z
+              .boolean()
+              .default(true)
+              .describe("Accept the event only with a token, of the connection or of the request."),
+            answer: eventName.optional().describe("Name of the answering event. Default: the name of the call."),
+            timeout: duration("1ms", "10m").optional().describe("Time a worker has to answer. Default: 30s."),
           }),
         )
         .default([])

@@ -14,7 +14,12 @@ const listenUrl = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const listener = z.strictObject({ listen: listenUrl, vhost: vhostPath.default(DEFAULT_VHOST) });
+const listener = z.strictObject({
+  listen: listenUrl.describe(
+    "Address: `tcp://HOST:PORT` on loopback, or `unix:///PATH`. Other addresses need `insecure: true`, because callers show no key.",
+  ),
+  vhost: vhostPath.default(DEFAULT_VHOST).describe("Vhost that callers publish to."),
+});
 
 /** Where PHP applications publish by RoadRunner's RPC: one listener, or several. */
 export const roadrunner = z

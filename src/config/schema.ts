@@ -47,26 +47,36 @@ const memoryBroker = z.strictObject({ driver: z.literal("memory") });
 const natsBroker = z
   .strictObject({
     driver: z.literal("nats"),
-    servers: z.array(natsServer).min(1),
+    servers: z
+      .array(natsServer)
+      .min(1)
+      .describe(
+        "Servers of the NATS cluster: `nats://HOST:PORT` or `tls://HOST:PORT`, with `USER:PASSWORD@` or `TOKEN@` before the host if needed. With `tls://` no server is contacted in the clear.",
+      ),
     prefix: z
       .string()
       .regex(/^[\w-]+(?:\.[\w-]+)*$/, "expected subject tokens of letters, digits, _ and -, such as carillon")
-      .default("carillon"),
-    client_name: z.string().default("carillon"),
-    user: z.string().optional(),
-    password: z.string().optional(),
-    token: z.string().optional(),
-    nkey_file: z.string().optional(),
-    creds_file: z.string().optional(),
+      .default("carillon")
+      .describe("First tokens of every subject: `<prefix>.<vhost>.<topic>`."),
+    client_name: z.string().default("carillon").describe("Name of the connection in NATS monitoring."),
+    user: z.string().optional().describe("User name. Excludes `token`, `nkey_file` and `creds_file`."),
+    password: z.string().optional().describe("Password of `user`."),
+    token: z.string().optional().describe("Authentication token."),
+    nkey_file: z.string().optional().describe("File with an NKey seed."),
+    creds_file: z.string().optional().describe("File with NATS credentials."),
     tls: z
       .strictObject({
-        ca_file: z.string().optional(),
-        cert_file: z.string().optional(),
-        key_file: z.string().optional(),
+        ca_file: z.string().optional().describe("PEM file with the certificate authorities to trust."),
+        cert_file: z.string().optional().describe("PEM file with the client certificate."),
+        key_file: z.string().optional().describe("PEM file with the private key of the client certificate."),
       })
       .optional(),
-    pending: bytes("64KiB", "4GiB").prefault("64MiB"),
-    confirm_timeout: duration("100ms", "1m").prefault("5s"),
+    pending: bytes("64KiB", "4GiB")
+      .prefault("64MiB")
+      .describe("Bytes sent to NATS and not confirmed yet. Publishes beyond it are refused."),
+    confirm_timeout: duration("100ms", "1m")
+      .prefault("5s")
+      .describe("A publish or join fails when NATS has not confirmed it after this time."),
   })
   .refine(({ password, user }) => (user === undefined) === (password === undefined), {
     message: "user and password go together",
@@ -81,63 +91,130 @@ const broker = z.discriminatedUnion("driver", [memoryBroker, natsBroker]);
 
 export const schema = z
   .strictObject({
-    http: address.prefault("127.0.0.1:8080"),
-    grpc: address.prefault("127.0.0.1:6001"),
-    insecure: z.boolean().default(false),
-    admin: z.strictObject({ listen: address.optional() }).prefault({}),
-    origins: z.array(originPattern).default(LOOPBACK_ORIGINS),
-    page: z.enum(["auto", "on", "off"]).default("auto"),
+    http: address
+      .prefault("127.0.0.1:8080")
+      .describe(
+        "Address of the HTTP port: WebSocket, Connect, gRPC-Web, health, metrics and the try-it page. Port 0 takes any free port.",
+      ),
+    grpc: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Allow addresses other than loopback although no caller is asked for a key."),
+    admin: z
+      .strictObject({
+        listen: address
+          .optional()
+          .describe("Separate address for `/healthz`, `/readyz` and `/metrics`, which then leave the HTTP port."),
+      })
+      .prefault({}),
+    origins: z
+      .array(originPattern)
+      .default(LOOPBACK_ORIGINS)
+      .describe(
+        "Origins of pages that may connect: `*`, `null`, `file://`, an exact origin, or one with a single `*` in the host or as the port. The default is every loopback origin. Clients that are not browsers send no origin.",
+      ),
+    page: z
+      .enum(["auto", "on", "off"])
+      .default("auto")
+      .describe("The try-it page at `/`. `auto` serves it when `http` is a loopback address."),
     brokers: z
       .record(brokerName, broker)
       .refine((brokers) => Object.keys(brokers).length > 0, "expected at least one broker")
-      .prefault({ memory: { driver: "memory" } }),
+      .prefault({ memory: { driver: "memory" } })
+      .describe(
+        "Brokers by name. A broker carries messages between nodes; the first one is the default of every vhost.",
+      ),
     // The default vhost is always there.
     vhosts: z
       .record(vhostPath, vhost)
       .prefault({})
-      .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts })),
+      .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts }))
+      .describe(
+        "Vhosts by path. `/` always exists. More can be created at run time with `carillon.v1.ControlService`.",
+      ),
     store: z
       .discriminatedUnion("driver", [
         z.strictObject({ driver: z.literal("memory") }),
-        z.strictObject({ driver: z.literal("file"), path: z.string().min(1) }),
+        z.strictObject({ driver: z.literal("file"), path: z.string().min(1).describe("Folder of this node alone.") }),
         z.strictObject({
           driver: z.literal("nats"),
-          broker: brokerName.optional(),
+          broker: brokerName.optional().describe("NATS broker that holds the bucket. Default: the first NATS broker."),
           bucket: z
             .string()
             .regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -")
-            .default("carillon"),
-          replicas: count(1, 5).default(1),
+            .default("carillon")
+            .describe("Name of the JetStream bucket."),
+          replicas: count(1, 5).default(1).describe("Number of servers of the NATS cluster that keep the bucket."),
         }),
       ])
-      .prefault({ driver: "memory" }),
-    cluster: z.strictObject({ broker: brokerName.optional() }).prefault({}),
+      .prefault({ driver: "memory" })
+      .describe("Where run-time state is kept: vhosts, channels, keys and used tokens."),
+    cluster: z
+      .strictObject({
+        broker: brokerName
+          .optional()
+          .describe("NATS broker through which the nodes find each other. Default: the first NATS broker."),
+      })
+      .prefault({}),
     tls: z
       .strictObject({
-        cert_file: z.string().min(1),
-        key_file: z.string().min(1),
-        min_version: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2"),
+        cert_file: z.string().min(1).describe("PEM file with the certificate chain. Read again when it changes."),
+        key_file: z.string().min(1).describe("PEM file with the private key. Read again when it changes."),
+        min_version: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2").describe("Oldest TLS version that is accepted."),
       })
       .optional(),
     client_certificates: z
-      .strictObject({ ca_file: z.string().min(1), required: z.boolean().default(false) })
+      .strictObject({
+        ca_file: z
+          .string()
+          .min(1)
+          .describe("PEM file with the authorities that issue certificates of backends, for the gRPC port."),
+        required: z.boolean().default(false).describe("Refuse gRPC connections without a client certificate."),
+      })
       .optional(),
-    trusted_proxies: z.array(network).default([]),
-    proxy_protocol: z.boolean().default(false),
+    trusted_proxies: z
+      .array(network)
+      .default([])
+      .describe(
+        "Addresses or networks (CIDR) of proxies that report the client's address, in `X-Forwarded-For` or by the PROXY protocol.",
+      ),
+    proxy_protocol: z
+      .boolean()
+      .default(false)
+      .describe("Require the PROXY protocol, version 2, from trusted proxies on every port."),
     limits: z
       .strictObject({
-        connections: count(1, 10_000_000).default(50_000),
-        topics_per_connection: count(1, 1_000_000).default(1_000),
-        calls_per_connection: count(1, 1_000_000).default(100),
-        topics_per_message: count(1, 1_000_000).default(1_000),
-        frame: bytes("1KiB", "64MiB").prefault("1MiB"),
-        payload: bytes("1B", "64MiB").prefault("1MiB"),
-        request: bytes("1KiB", "256MiB").prefault("4MiB"),
-        expanded_request: bytes("1KiB", "4GiB").prefault("64MiB"),
-        receiving: bytes("1MiB", "64GiB").prefault("64MiB"),
-        backend_answer_bytes_per_second: z.literal("off").or(bytes("64KiB", "10GiB")).prefault("4MiB"),
-        outbox: bytes("4KiB", "1GiB").prefault("1MiB"),
-        malformed_frames: count(1, 1_000_000).default(10),
+        connections: count(1, 10_000_000)
+          .default(50_000)
+          .describe("WebSocket connections of the node. Each uses an open file."),
+        topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
+        calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
+        topics_per_message: count(1, 1_000_000).default(1_000).describe("Topics of one message."),
+        frame: bytes("1KiB", "64MiB").prefault("1MiB").describe("Largest WebSocket frame from a client."),
+        payload: bytes("1B", "64MiB").prefault("1MiB").describe("Largest payload of a message."),
+        request: bytes("1KiB", "256MiB").prefault("4MiB").describe("Largest RPC request."),
+        expanded_request: bytes("1KiB", "4GiB")
+          .prefault("64MiB")
+          .describe("Payloads of a request, plus 1 KiB each, times their topics."),
+        receiving: bytes("1MiB", "64GiB")
+          .prefault("64MiB")
+          .describe(
+            "Bytes of unfinished requests and frames on all ports, received and decompressed. At most half for one key or address. At least 4 times `request` and `frame`.",
+          ),
+        backend_answer_bytes_per_second: z
+          .literal("off")
+          .or(bytes("64KiB", "10GiB"))
+          .prefault("4MiB")
+          .describe(
+            "Bytes per second of list answers to one key, with a burst of 8 times as much. `off` removes the limit.",
+          ),
+        outbox: bytes("4KiB", "1GiB")
+          .prefault("1MiB")
+          .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` decides."),
+        malformed_frames: count(1, 1_000_000)
+          .default(10)
+          .describe("Consecutive malformed frames that close a connection."),
       })
       .refine(({ payload, request }) => payload <= request, { message: "payload: expected no more than request" })
       .refine(({ expanded_request, payload }) => payload < expanded_request, {
@@ -149,27 +226,43 @@ export const schema = z
       .prefault({}),
     ping: z
       .strictObject({
-        interval: duration("50ms", "1h").prefault("25s"),
-        timeout: duration("20ms", "10m").prefault("8s"),
+        interval: duration("50ms", "1h").prefault("25s").describe("Time between WebSocket pings."),
+        timeout: duration("20ms", "10m").prefault("8s").describe("Time a client has to answer a ping."),
       })
       .refine(({ interval, timeout }) => timeout < interval, { message: "timeout: expected less than interval" })
       .prefault({}),
     timeouts: z
       .strictObject({
-        keep_alive: duration("1s", "1h").prefault("75s"),
-        request: duration("1s", "1h").prefault("2m"),
-        answer: duration("1s", "1h").prefault("1m"),
+        keep_alive: duration("1s", "1h")
+          .prefault("75s")
+          .describe("Idle time of an HTTP connection between two requests. Set it longer than your load balancer's."),
+        request: duration("1s", "1h")
+          .prefault("2m")
+          .describe(
+            "Time in which a request or a WebSocket message must arrive completely. The head of a request has a minute of it.",
+          ),
+        answer: duration("1s", "1h")
+          .prefault("1m")
+          .describe("A client that takes nothing of its answer for this time is disconnected."),
       })
       .prefault({}),
-    compression: z.boolean().default(false),
-    interest_linger: duration("0", "1h").prefault("2s"),
-    stop_timeout: duration("0", "10m").prefault("10s"),
+    compression: z.boolean().default(false).describe("Offer permessage-deflate to clients."),
+    interest_linger: duration("0", "1h")
+      .prefault("2s")
+      .describe("How long a topic stays subscribed after its last session has left."),
+    stop_timeout: duration("0", "10m").prefault("10s").describe("Time that a graceful stop may take."),
     ...dialects,
     roadrunner,
     log: z
       .strictObject({
-        level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
-        format: z.enum(["auto", "pretty", "json"]).default("auto"),
+        level: z
+          .enum(["debug", "info", "warn", "error", "silent"])
+          .default("info")
+          .describe("Least severe level that is logged."),
+        format: z
+          .enum(["auto", "pretty", "json"])
+          .default("auto")
+          .describe("`auto` is pretty on a terminal and JSON elsewhere."),
       })
       .prefault({}),
   })

@@ -3,20 +3,31 @@ import { z } from "zod";
 const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
+const KINDS = {
+  duration: { units: DURATION, what: "a time such as 500ms, 25s, 2m" },
+  size: { units: BYTES, what: "a size such as 64KiB, 1MiB" },
+};
+
+type QuantityKind = keyof typeof KINDS;
+
+/** Metadata key in the JSON Schema of a time or size: its kind and range, as written. */
+export const QUANTITY = "quantity";
+
 /** A time such as `500ms`, `25s`, `2m`, `1h`; read into milliseconds. */
 export function duration(least: string, most: string) {
-  return quantity("a time such as 500ms, 25s, 2m", DURATION, least, most);
+  return quantity("duration", least, most);
 }
 
 /** A size such as `64KiB`, `1MiB`, or a whole number of bytes; read into bytes. */
 export function bytes(least: string, most: string) {
-  return quantity("a size such as 64KiB, 1MiB", BYTES, least, most);
+  return quantity("size", least, most);
 }
 
-function quantity(what: string, units: Readonly<Record<string, number>>, least: string, most: string) {
+function quantity(kind: QuantityKind, least: string, most: string) {
+  const { units, what } = KINDS[kind];
   const min = read(least, units);
   const max = read(most, units);
-  return z.union([z.string(), z.number()]).transform((value, context) => {
+  const parser = z.union([z.string(), z.number()]).transform((value, context) => {
     const number = read(value, units);
     if (number === undefined) {
       context.addIssue({ code: "custom", message: `expected ${what}` });
@@ -28,6 +39,7 @@ function quantity(what: string, units: Readonly<Record<string, number>>, least: 
     }
     return number;
   });
+  return parser.meta({ [QUANTITY]: { kind, least, most } });
 }
 
 /** A bare number is bytes; a bare time has no meaning, except 0. */

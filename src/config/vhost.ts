@@ -57,13 +57,13 @@ const access = z.enum(["open", "private"]);
 const slowConsumer = z.enum(["disconnect", "drop_oldest", "latest"]);
 
 const topicRule = z.strictObject({
-  match: z.string(),
-  access: access.optional(),
-  client_publish: z.boolean().optional(),
-  presence: z.boolean().optional(),
-  max_sessions: count(1, 10_000_000).optional(),
-  slow_consumer: slowConsumer.optional(),
-  write_delay: duration("0", "10s").optional(),
+  match: z.string().describe("Pattern of topic names. The first rule that matches a topic applies."),
+  access: access.optional().describe("`open`: every client may join. `private`: joining needs a permission."),
+  client_publish: z.boolean().optional().describe("Let clients that may join publish too."),
+  presence: z.boolean().optional().describe("Track who is in the topic."),
+  max_sessions: count(1, 10_000_000).optional().describe("Sessions of one node in a topic."),
+  slow_consumer: slowConsumer.optional().describe("What happens to messages that a client does not take."),
+  write_delay: duration("0", "10s").optional().describe("How long messages may wait in order to be written together."),
 });
 
 const topicRules = z.array(topicRule).superRefine((rules, context) => {
@@ -94,30 +94,53 @@ const permissionBits = z.string().regex(/^[1-9]\d{0,99}$/, "expected bits as a d
 
 const jwt = z
   .strictObject({
-    algorithms: z.array(z.string()).min(1).optional(),
-    secret: z.string().min(1).optional(),
-    secret_file: z.string().optional(),
-    public_key: z.string().optional(),
-    public_key_file: z.string().optional(),
-    jwks_url: z.url().refine(hasNoUser, "expected no user or password: keys are public").optional(),
-    issuer: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-    audience: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-    leeway: duration("0", "10m").prefault("30s"),
+    algorithms: z.array(z.string()).min(1).optional().describe("Accepted algorithms. Default: those that fit the key."),
+    secret: z.string().min(1).optional().describe("HMAC secret. Exactly one of the five key settings is needed."),
+    secret_file: z.string().optional().describe("File with the HMAC secret."),
+    public_key: z.string().optional().describe("Public key, PEM."),
+    public_key_file: z.string().optional().describe("File with the public key, PEM."),
+    jwks_url: z
+      .url()
+      .refine(hasNoUser, "expected no user or password: keys are public")
+      .optional()
+      .describe("URL of the issuer's JSON Web Key Set."),
+    issuer: z
+      .union([z.string(), z.array(z.string()).min(1)])
+      .optional()
+      .describe("Required `iss`."),
+    audience: z
+      .union([z.string(), z.array(z.string()).min(1)])
+      .optional()
+      .describe("Required `aud`."),
+    leeway: duration("0", "10m").prefault("30s").describe("Tolerance for `exp`, `nbf` and `iat`."),
     claims: z
       .strictObject({
-        user: z.string().min(1).default("sub"),
-        permissions: z.string().min(1).default("permissions"),
-        info: z.string().min(1).default("info"),
-        issued_at: z.string().min(1).optional(),
-        expires_in: z.string().min(1).optional(),
+        user: z.string().min(1).default("sub").describe("Claim with the user id."),
+        permissions: z.string().min(1).default("permissions").describe("Claim with the permissions."),
+        info: z.string().min(1).default("info").describe("Claim with public information about the user."),
+        issued_at: z
+          .string()
+          .min(1)
+          .optional()
+          .describe(
+            "Claim with the time of issue, in seconds or ISO 8601, for tokens with a duration. Goes with `expires_in`.",
+          ),
+        expires_in: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("Claim with the duration in seconds. The earlier of this end and `exp` counts."),
       })
       .refine(({ expires_in, issued_at }) => (expires_in === undefined) === (issued_at === undefined), {
         message: "issued_at and expires_in are given together",
       })
       .prefault({}),
-    require_exp: z.boolean().default(true),
-    integer_user: z.boolean().default(false),
-    permission_bits: z.record(permissionBits, permissions).optional(),
+    require_exp: z.boolean().default(true).describe("Refuse tokens without `exp`."),
+    integer_user: z.boolean().default(false).describe("Accept an integer as the user; its digits are the user id."),
+    permission_bits: z
+      .record(permissionBits, permissions)
+      .optional()
+      .describe("Permissions by bit, for tokens whose permissions are an integer."),
   })
   .refine(oneKeySource.check, { message: oneKeySource.message })
   .refine((settings) => KEY_SOURCES.some((key) => settings[key] !== undefined), {
@@ -128,32 +151,45 @@ const oneTokenSecret = atMostOne("secret", "secret_file");
 
 const tokens = z
   .strictObject({
-    secret: z.string().min(64, "expected at least 64 characters: HS512 needs 64 bytes").optional(),
-    secret_file: z.string().optional(),
+    secret: z
+      .string()
+      .min(64, "expected at least 64 characters: HS512 needs 64 bytes")
+      .optional()
+      .describe("Secret of the tokens that Carillon issues. Default: generated once and kept in the store."),
+    secret_file: z.string().optional().describe("File with that secret. Excludes `secret`."),
   })
   .refine(oneTokenSecret.check, { message: oneTokenSecret.message });
 
 const credentials = z.strictObject({
-  header: z.boolean().default(true),
-  protocol: z.boolean().default(true),
+  header: z.boolean().default(true).describe("Accept a token in the `Authorization` header."),
+  protocol: z.boolean().default(true).describe("Accept a token in `Sec-WebSocket-Protocol`."),
   cookie: z
     .string()
     .regex(/^[\w!#$%&'*+.^`|~-]*$/, "expected a cookie's name")
-    .default(""),
-  query: z.boolean().default(false),
+    .default("")
+    .describe("Name of a cookie that holds a token. Empty: none."),
+  query: z.boolean().default(false).describe("Accept a token in the query parameter `token`. Proxies log it."),
 });
 
-const actions = z.array(z.enum(["*", ...BACKEND_ACTIONS])).min(1);
+const actions = z
+  .array(z.enum(["*", ...BACKEND_ACTIONS]))
+  .min(1)
+  .describe("What the backend may do.");
+
+const scope = patterns
+  .optional()
+  .describe("Patterns of the topics, and of the events for `call` and `work`, that it may use. Default: all.");
 
 const keyName = z.string().regex(KEY_NAME, "expected a name of letters, digits, _, . and -");
 
 const key = z.strictObject({
-  name: keyName,
+  name: keyName.describe("Name in logs and lists, unique in the vhost."),
   hash: z
     .string()
-    .regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 hexadecimal digits, as `carillon key create` prints it"),
+    .regex(/^sha256:[0-9a-f]{64}$/, "expected sha256: and 64 hexadecimal digits, as `carillon key create` prints it")
+    .describe("Hash of the key, as `carillon key create` prints it."),
   actions,
-  topics: patterns.optional(),
+  topics: scope,
 });
 
 /** Names are what tells keys apart, in logs and where they are listed. */
@@ -174,68 +210,111 @@ const subjectText = z.string().superRefine((text, context) => {
 });
 
 const certificate = z.strictObject({
-  subject: subjectText,
-  name: keyName.optional(),
+  subject: subjectText.describe("Subject of a client certificate, such as `CN=shop,O=Example`."),
+  name: keyName.optional().describe("Name in logs. Default: the subject."),
   actions,
-  topics: patterns.optional(),
+  topics: scope,
 });
 
 const hooks = z.strictObject({
   // What is wrong with a backend's address is logged: no secret may be in it.
-  url: z.string().refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
-    message:
-      "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
-  }),
-  events: z.array(z.enum(HOOK_EVENTS)).min(1).default(["connect", "join"]),
-  forward: z.array(z.enum(HOOK_FORWARDS)).default([]),
-  timeout: duration("10ms", "8s").prefault("2s"),
-  on_failure: z.enum(["refuse", "allow"]).default("refuse"),
-  concurrency: count(1, 10_000).default(64),
+  url: z
+    .string()
+    .refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
+      message:
+        "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
+    })
+    .describe("Backend: `grpc://`, `grpcs://`, or `http://` and `https://` for Connect-JSON."),
+  events: z
+    .array(z.enum(HOOK_EVENTS))
+    .min(1)
+    .default(["connect", "join"])
+    .describe("Events that the backend is asked about or told of."),
+  forward: z
+    .array(z.enum(HOOK_FORWARDS))
+    .default([])
+    .describe(
+      "Credentials that the backend is told as well: `query` and `authorization` with their token; `join`: the upgrade at joins too.",
+    ),
+  timeout: duration("10ms", "8s").prefault("2s").describe("Time the backend has to answer."),
+  on_failure: z.enum(["refuse", "allow"]).default("refuse").describe("Decision when the backend does not answer."),
+  concurrency: count(1, 10_000).default(64).describe("Questions under way at a time."),
   breaker: z
     .strictObject({
-      failures: count(1, 1_000).default(5),
-      pause: duration("100ms", "10m").prefault("10s"),
+      failures: count(1, 1_000).default(5).describe("Consecutive failures that open the circuit breaker."),
+      pause: duration("100ms", "10m").prefault("10s").describe("How long the breaker stays open."),
     })
     .prefault({}),
-  key: z.string().optional(),
+  key: z.string().optional().describe("Key that is sent as `authorization: Bearer`."),
 });
 
 const rate = count(1, 10_000_000).optional();
 
 const limits = z.strictObject({
-  connections: count(1, 10_000_000).optional(),
-  connections_per_user: count(1, 1_000_000).optional(),
-  connections_per_address: count(1, 1_000_000).optional(),
-  handshakes_per_second: rate,
-  handshakes_per_second_per_address: rate,
+  connections: count(1, 10_000_000).optional().describe("Connections of the vhost on one node."),
+  connections_per_user: count(1, 1_000_000).optional().describe("Connections of one user on one node."),
+  connections_per_address: count(1, 1_000_000)
+    .optional()
+    .describe("Connections of one client address on one node. An IPv6 /64 counts as one address."),
+  handshakes_per_second: rate.describe("New connections per second on one node."),
+  handshakes_per_second_per_address: rate.describe("New connections per second of one client address on one node."),
   // As many as a client may have topics, one command for each, and as many again.
-  commands_per_second: count(1, 10_000_000).or(z.literal("off")).default(2_000),
-  publish_bytes_per_second: bytes("1B", "10GiB").optional(),
-  answer_bytes_per_second: z.literal("off").or(bytes("64KiB", "10GiB")).prefault("4MiB"),
-  topics_per_connection: count(1, 1_000_000).optional(),
+  commands_per_second: count(1, 10_000_000)
+    .or(z.literal("off"))
+    .default(2_000)
+    .describe(
+      "Commands per second of one client, with a burst of as many. Further commands are refused. `off` removes the limit.",
+    ),
+  publish_bytes_per_second: bytes("1B", "10GiB")
+    .optional()
+    .describe("Bytes that one client may publish per second. Each topic of a message counts."),
+  answer_bytes_per_second: z
+    .literal("off")
+    .or(bytes("64KiB", "10GiB"))
+    .prefault("4MiB")
+    .describe(
+      "Bytes of answers to one client per second. A client beyond it is not read until its time has passed. `off` removes the limit.",
+    ),
+  topics_per_connection: count(1, 1_000_000).optional().describe("Topics of one connection."),
 });
 
 export const vhost = z.strictObject({
-  brokers: z.array(brokerName).min(1).optional(),
-  access: access.default("open"),
-  client_publish: z.boolean().default(false),
-  presence: z.boolean().default(false),
-  opened_only: z.boolean().default(false),
-  slow_consumer: slowConsumer.default("disconnect"),
-  write_delay: duration("0", "10s").prefault("0"),
-  topics: topicRules.default([]),
+  brokers: z
+    .array(brokerName)
+    .min(1)
+    .optional()
+    .describe("Brokers that clients may name; the first is the default. Default: all brokers."),
+  access: access.default("open").describe("`open`: every client may join. `private`: joining needs a permission."),
+  client_publish: z
+    .boolean()
+    .default(false)
+    .describe("Let clients that may join publish too. Otherwise publishing needs a permission."),
+  presence: z.boolean().default(false).describe("Track who is in a topic."),
+  opened_only: z.boolean().default(false).describe("Allow only channels that were opened at run time."),
+  slow_consumer: slowConsumer
+    .default("disconnect")
+    .describe(
+      "What happens to messages that a client does not take: close the connection, drop the oldest, or keep the latest of each topic.",
+    ),
+  write_delay: duration("0", "10s")
+    .prefault("0")
+    .describe("How long messages may wait in order to be written together."),
+  topics: topicRules.default([]).describe("The settings above for some topics only."),
   anonymous: z
     .strictObject({
-      connect: z.boolean().default(true),
-      permissions: permissions.prefault({}),
+      connect: z.boolean().default(true).describe("Let clients without a token connect."),
+      permissions: permissions.prefault({}).describe("Permissions of every client, with a token or without."),
     })
     .prefault({}),
-  jwt: jwt.optional(),
+  jwt: jwt.optional().describe("Tokens of your own issuer."),
   tokens: tokens.prefault({}),
   credentials: credentials.prefault({}),
-  keys: keys.default([]),
-  certificates: z.array(certificate).default([]),
-  hooks: hooks.optional(),
+  keys: keys.default([]).describe("Keys of backends."),
+  certificates: z
+    .array(certificate)
+    .default([])
+    .describe("Client certificates of backends. Needs `client_certificates`."),
+  hooks: hooks.optional().describe("Backend that decides about clients (`carillon.v1.HookService`)."),
   limits: limits.prefault({}),
   ...vhostDialects,
 });

@@ -1,0 +1,165 @@
+import { z } from "zod";
+import { schema } from "./schema.js";
+import { QUANTITY } from "./units.js";
+
+/** The configuration reference, docs/configuration.md, as `npm run docs` writes it from the schema. */
+
+interface Node {
+  readonly type?: string | readonly string[];
+  readonly description?: string | undefined;
+  readonly default?: string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>;
+  readonly const?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: Node | boolean;
+  readonly items?: Node;
+  readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
+  readonly [QUANTITY]?: { readonly kind: string; readonly least: string; readonly most: string };
+}
+
+const TABLE_HEAD = ["| setting | type | default | meaning |", "|---|---|---|---|"];
+
+/** Lists longer than this are cut in the column of defaults. */
+const MAX_SHOWN_ITEMS = 5;
+
+/** What users call the entries of a map, by the map's key. */
+const ENTRY_NAMES: Readonly<Record<string, string>> = { brokers: "NAME", vhosts: "PATH" };
+
+const INTRODUCTION = `# Configuration
+
+Generated from the schema by \`npm run docs\`; do not edit.
+
+A node runs without any configuration. \`carillon serve\` reads \`carillon.yaml\` from the working directory, or the file that
+\`--config\` or \`CARILLON_CONFIG\` names. Start from a file with every default:
+
+\`\`\`sh
+node dist/src/bin.js config --print-defaults > carillon.yaml
+node dist/src/bin.js config --check carillon.yaml
+\`\`\`
+
+\`\`\`text
+carillon.yaml: good
+\`\`\`
+
+- **Precedence**: flags win over environment variables, variables over the file.
+- **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. \`brokers\`, \`vhosts\`, \`store\`
+  and \`roadrunner\` can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`.
+- **Durations** are written \`500ms\`, \`25s\`, \`2m\` or \`1h\`, **sizes** \`64KiB\`, \`1MiB\` or a number of bytes.
+- **Placeholders**: \`NAME\` and \`PATH\` are keys that you choose; \`[]\` marks the entries of a list.
+
+## Node`;
+
+/** The page, as Markdown with a final newline. */
+export function writeConfigurationPage(): string {
+  const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
+  return `${[INTRODUCTION, ...writeObject("", root)].join("\n")}\n`;
+}
+
+/**
+ * Yields the lines of one object's section, then those of the objects within it.
+ * @throws Error for a setting without a description
+ */
+function* writeObject(path: string, node: Node): Generator<string> {
+  const properties = Object.entries(node.properties ?? {});
+  const rows = properties.flatMap(([key, child]) => writeRow(path, key, child, node.required?.includes(key) === true));
+  if (rows.length > 0) {
+    if (path !== "") yield* ["", `${headingLevel(path)} \`${path}\``];
+    if (node.description !== undefined) yield* ["", node.description];
+    yield* ["", ...TABLE_HEAD, ...rows];
+  }
+  for (const [key, child] of properties) {
+    const parent = path.replace(/ \(.*\)$/, "");
+    for (const [inner, object] of objectsWithin(parent === "" ? key : `${parent}.${key}`, key, child)) {
+      yield* writeObject(inner, object);
+    }
+  }
+}
+
+/** Settings within an object of the top level are one level below it; names that users choose do not count. */
+function headingLevel(path: string): string {
+  const depth = path
+    .replace(/ \(.*\)$/, "")
+    .split(".")
+    .filter((segment) => !Object.values(ENTRY_NAMES).includes(segment)).length;
+  return depth === 1 ? "##" : "###";
+}
+
+function writeRow(path: string, key: string, node: Node, required: boolean): string[] {
+  if (objectsWithin(key, key, node).length > 0) return [];
+  const name = path === "" ? key : `${path}.${key}`;
+  if (node.description === undefined && node.const === undefined) throw new Error(`${name}: no description`);
+  const cells = [
+    `\`${key}\``,
+    describeType(node),
+    describeDefault(node, required),
+    node.description ?? "Selects this driver.",
+  ];
+  return [`| ${cells.join(" | ")} |`];
+}
+
+/** Objects that get sections of their own, by their path: nested ones, entries of maps and lists, variants. */
+function objectsWithin(path: string, key: string, node: Node): (readonly [path: string, object: Node])[] {
+  const { additionalProperties: entry, description, items, oneOf } = node;
+  if (oneOf !== undefined) {
+    return oneOf.map((variant) => [`${path} (${driverOf(variant)})`, { description, ...variant }] as const);
+  }
+  if (items?.properties !== undefined) return [[`${path}[]`, { description, ...items }]];
+  // One listener, or a list of them.
+  const list = node.anyOf?.find(({ items: item }) => item?.properties !== undefined);
+  if (list?.items !== undefined) return [[`${path}[]`, { description, ...list.items }]];
+  if (node.properties !== undefined) return Object.values(node.properties).some(isDescribed) ? [[path, node]] : [];
+  if (typeof entry !== "object" || !(key in ENTRY_NAMES)) return [];
+  return objectsWithin(`${path}.${ENTRY_NAMES[key]}`, "", { description, ...entry });
+}
+
+function isDescribed(node: Node): boolean {
+  return node.description !== undefined || node.properties !== undefined || node.items?.properties !== undefined;
+}
+
+function driverOf(variant: Node): string {
+  return `driver: ${variant.properties?.["driver"]?.const}`;
+}
+
+function describeType(node: Node): string {
+  const { anyOf, items, maximum, minimum, properties } = node;
+  const quantity = node[QUANTITY];
+  if (quantity !== undefined) return `${quantity.kind}, ${quantity.least} to ${quantity.most}`;
+  if (node.const !== undefined) return `\`${node.const}\``;
+  if (node.enum !== undefined) return node.enum.map((value) => `\`${value}\``).join(", ");
+  if (anyOf !== undefined) return anyOf.map(describeType).join(" or ");
+  if (items !== undefined) return `list of ${plural(describeType(items))}`;
+  if (properties !== undefined) return `lists of patterns by action: ${Object.keys(properties).map(toCode).join(", ")}`;
+  if (typeof node.additionalProperties === "object") return `map of ${describeType(node.additionalProperties)}`;
+  if (node.type === "integer") return `integer, ${group(minimum)} to ${group(maximum)}`;
+  return String(node.type);
+}
+
+function plural(type: string): string {
+  return type === "string" ? "strings" : type;
+}
+
+function describeDefault(node: Node, required: boolean): string {
+  if (node.const !== undefined || required) return "required";
+  const { default: value } = node;
+  if (value === undefined) return "none";
+  if (isList(value) && value.length > MAX_SHOWN_ITEMS) return `\`[${value.slice(0, 2).join(", ")}, …]\``;
+  if (isList(value)) return `\`[${value.join(", ")}]\``;
+  if (typeof value === "object") return "`{}`";
+  return value === "" ? '`""`' : `\`${String(value)}\``;
+}
+
+function isList(value: Node["default"]): value is readonly string[] {
+  return Array.isArray(value);
+}
+
+function toCode(text: string): string {
+  return `\`${text}\``;
+}
+
+function group(value: number | undefined): string {
+  return (value ?? 0).toLocaleString("en");
+}
