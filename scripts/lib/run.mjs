@@ -8,12 +8,13 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const GRACE_MS = 5_000;
 
 /**
- * Runs a program from the repository's root and answers `{ code, output }`. Its output is kept back (`output`), or
- * shown as it comes with `show: true`. A signal to this process goes to the child; when that has ended, Stopped is thrown.
+ * Runs a program from the repository's root and answers `{ code, output }`. Its output is kept back, shown as it comes
+ * with `show: true`, or written to a file with `to`, an open descriptor. A signal to this process goes to the child; when that
+ * has ended, Stopped is thrown.
  */
-export function run(file, args, { show = false, env = process.env } = {}) {
+export function run(file, args, { show = false, to = "pipe", env = process.env } = {}) {
   return new Promise((resolve, reject) => {
-    const stdio = show ? "inherit" : ["ignore", "pipe", "pipe"];
+    const stdio = show ? "inherit" : ["ignore", to, to];
     const child = spawn(file, args, { cwd: root, env, stdio });
     const chunks = [];
     child.stdout?.on("data", (chunk) => chunks.push(chunk));
