@@ -1,12 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/websockets_pb.js";
 import { MemoryDriver } from "../../src/brokers/memory/driver.js";
-import { subjectOf } from "../../src/brokers/nats/subject.js";
 import { MessageIds } from "../../src/core/message.js";
 import { Publisher } from "../../src/core/publisher.js";
 import { messageEncoding, messageEncodingWithMetadata } from "../../src/dialects/native/encode.js";
+import { subjectOf } from "../../src/nats/broker/subject.js";
 import { decode } from "../../src/rpc/decode.js";
-import { textFrame } from "../../src/transport/frame.js";
+import { textFrame } from "../../src/transport/websocket/frame.js";
 import { fanOutCase } from "./fan-out.js";
 
 /** A hot function by itself. */
@@ -37,7 +37,7 @@ const requestOf = (messages: number): Uint8Array =>
 const one = requestOf(1);
 const hundred = requestOf(100);
 
-/** As src/rpc/broadcast.ts answers a request. */
+/** As src/rpc/services/publish/broadcast.ts answers a request. */
 const answer = (messages: number): Uint8Array => {
   const receipts = Array.from({ length: messages }, () => ({ id: "0123456789ab-1", stage: Stage.FLUSHED }));
   return toBinary(ResponseSchema, create(ResponseSchema, { ok: true, receipts }));

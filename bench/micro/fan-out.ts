@@ -6,7 +6,7 @@ import { Session } from "../../src/core/session.js";
 import { Topic } from "../../src/core/topic.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { messageEncoding } from "../../src/dialects/native/encode.js";
-import { webSocketEncoding } from "../../src/transport/encoding.js";
+import { webSocketEncoding } from "../../src/transport/websocket/encoding.js";
 import type { Case } from "./cases.js";
 
 /** A connection that takes everything at once. */

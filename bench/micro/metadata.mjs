@@ -36,7 +36,7 @@ function fromRecord() {
   });
 }
 
-/** What src/brokers/nats/metadata.ts does: the library's class, with its encode() overridden. */
+/** What src/nats/broker/metadata.ts does: the library's class, with its encode() overridden. */
 class Encoded extends MsgHdrsImpl {
   #bytes;
   constructor(text) {

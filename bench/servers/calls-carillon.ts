@@ -1,7 +1,7 @@
-import { NatsBus } from "../../src/brokers/nats/bus.js";
 import type { Bus } from "../../src/cluster/bus.js";
+import { ClusterMember } from "../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../src/cluster/local-bus.js";
-import { ClusterMember } from "../../src/cluster/member.js";
+import { NatsBus } from "../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../src/workers/cluster-dispatch.js";
 import { DEFAULT_LIMITS } from "../../src/workers/limits.js";

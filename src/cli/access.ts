@@ -1,8 +1,8 @@
 import { text } from "node:stream/consumers";
-import { ACTIONS, type Action } from "../access/actions.js";
-import { type Asker, explain } from "../access/explain.js";
-import { Permissions } from "../access/permissions.js";
-import { jwtOptionsOf } from "../access/settings.js";
+import { jwtOptionsOf } from "../access/authenticators/vhost-access.js";
+import { ACTIONS, type Action } from "../access/decide/actions.js";
+import { type Asker, explain } from "../access/decide/explain.js";
+import { Permissions } from "../access/decide/permissions.js";
 import { loadConfig } from "../config/load.js";
 import { labelFault, topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";

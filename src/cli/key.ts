@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { createKey, hashKey } from "../access/key-secret.js";
+import { createKey, hashKey } from "../access/keys/key-secret.js";
 import { CarillonError } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import { EXIT, fail } from "./exit-code.js";

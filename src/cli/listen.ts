@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CarillonError } from "../errors.js";
-import { type Frame, ListenClient } from "../transport/listen-client.js";
+import { type Frame, ListenClient } from "../outbound/listen-client.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ListenFlags {

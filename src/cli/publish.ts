@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
-import { PublishClient } from "../rpc/client.js";
+import { PublishClient } from "../outbound/publish-client.js";
 import { fail } from "./exit-code.js";
 
 export interface PublishFlags {

@@ -1,7 +1,7 @@
-import type { Authenticated } from "../access/authenticator.js";
-import type { HookChanges } from "../access/hooks-answer.js";
-import type { ToldUpgrade } from "../access/hooks-caller.js";
-import type { Principal } from "../access/principal.js";
+import type { Authenticated } from "../access/authenticators/authenticator.js";
+import type { Principal } from "../access/decide/principal.js";
+import type { HookChanges } from "../access/hooks/hook-answer.js";
+import type { ToldUpgrade } from "../access/hooks/hook-caller.js";
 import type { Notice } from "../core/notice.js";
 import type { Session } from "../core/session.js";
 import type { Vhost } from "../vhosts/vhost.js";

@@ -1,4 +1,4 @@
-import type { Principal } from "../access/principal.js";
+import type { Principal } from "../access/decide/principal.js";
 import type { Hub } from "../core/hub.js";
 import type { Clock } from "../core/ports.js";
 import type { ChosenClose, CloseReason } from "../errors.js";

@@ -1,5 +1,5 @@
 import type { EndOfTurn } from "../core/ports.js";
-import type { Change, Changes, Identified } from "./replica-words.js";
+import type { Change, Changes, Identified } from "./replica-messages.js";
 
 export interface ChangeLogOptions<Item extends Identified, Why> {
   readonly endOfTurn: EndOfTurn;

@@ -1,5 +1,5 @@
-import type { Json } from "../access/principal.js";
-import type { Joiner } from "./parts.js";
+import type { Json } from "../access/decide/principal.js";
+import type { Joiner } from "./fragments.js";
 
 /** What the nodes that were asked have answered. */
 export interface Answers {

@@ -1,4 +1,4 @@
-import type { Change, Changes, Id, Identified, PageAnswer } from "./replica-words.js";
+import type { Change, Changes, Id, Identified, PageAnswer } from "./replica-messages.js";
 
 /** Changes that are kept while pages are on their way; beyond that the reading begins anew. */
 const MAX_KEPT = 100_000;

@@ -1,7 +1,7 @@
-import type { Json } from "../access/principal.js";
+import type { Json } from "../access/decide/principal.js";
 import type { Answers } from "./cluster.js";
 import { Replica, type ReplicaEvents } from "./replica.js";
-import type { Changes, Cursors, Identified, PageAnswer } from "./replica-words.js";
+import type { Changes, Cursors, Identified, PageAnswer } from "./replica-messages.js";
 
 export interface ReplicasOptions<Item extends Identified, Why> {
   /** Nodes that are there now. */

@@ -2,8 +2,8 @@ import type { Client } from "../clients/client.js";
 import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { CarillonError } from "../errors.js";
-import type { Wishes } from "./attendance.js";
 import type { Services } from "./services.js";
+import type { Wishes } from "./state/attendance.js";
 
 /** Topics to be in, whoever wishes it. */
 export interface Entry {

@@ -1,15 +1,15 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
-import { authenticate } from "./authenticate.js";
-import { call } from "./call.js";
-import { close } from "./close.js";
 import type { Command, Reply } from "./command.js";
-import { join } from "./join.js";
-import { leave } from "./leave.js";
-import { presence } from "./presence.js";
-import { publish } from "./publish.js";
+import { authenticate } from "./handlers/authenticate.js";
+import { call } from "./handlers/call.js";
+import { close } from "./handlers/close.js";
+import { join } from "./handlers/join.js";
+import { leave } from "./handlers/leave.js";
+import { presence } from "./handlers/presence.js";
+import { publish } from "./handlers/publish.js";
+import { trigger } from "./handlers/trigger.js";
 import type { Services } from "./services.js";
-import { trigger } from "./trigger.js";
 
 /**
  * Carries out a client's command. Resolves when the client may send the next: commands of one session take effect in

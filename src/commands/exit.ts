@@ -1,5 +1,5 @@
-import { decide } from "../access/decide.js";
-import type { Principal } from "../access/principal.js";
+import { decide } from "../access/decide/decide.js";
+import type { Principal } from "../access/decide/principal.js";
 import type { Client } from "../clients/client.js";
 import type { Topic } from "../core/topic.js";
 import type { TopicAccess } from "../vhosts/vhost.js";

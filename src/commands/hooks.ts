@@ -1,7 +1,7 @@
-import { changedBy } from "../access/given.js";
-import type { Hooks } from "../access/hooks.js";
-import type { HookChanges } from "../access/hooks-answer.js";
-import type { HookClient, HookEvent } from "../access/hooks-caller.js";
+import { changedBy } from "../access/authenticators/backend-overrides.js";
+import type { HookChanges } from "../access/hooks/hook-answer.js";
+import type { HookClient, HookEvent } from "../access/hooks/hook-caller.js";
+import type { Hooks } from "../access/hooks/hooks.js";
 import type { Client } from "../clients/client.js";
 import { joinOnBehalf } from "./on-behalf.js";
 import type { Services } from "./services.js";

@@ -1,6 +1,6 @@
 import type { Client } from "../clients/client.js";
 import { enter } from "./enter.js";
-import { exit } from "./leave.js";
+import { exit } from "./handlers/leave.js";
 import { absenceOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";

@@ -1,7 +1,7 @@
-import type { Action } from "../access/actions.js";
-import { decide } from "../access/decide.js";
-import { matchAhead } from "../access/match-ahead.js";
-import type { Principal } from "../access/principal.js";
+import type { Action } from "../access/decide/actions.js";
+import { decide } from "../access/decide/decide.js";
+import type { Principal } from "../access/decide/principal.js";
+import { matchAhead } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 

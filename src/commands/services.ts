@@ -7,9 +7,9 @@ import type { Publisher } from "../core/publisher.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import type { CarillonError } from "../errors.js";
 import type { Presence } from "../presence/presence.js";
-import type { Attendance } from "./attendance.js";
-import type { Calls } from "./calls.js";
-import type { Groups } from "./groups.js";
+import type { Attendance } from "./state/attendance.js";
+import type { Calls } from "./state/calls.js";
+import type { Groups } from "./state/groups.js";
 
 /** What commands work on. */
 export interface Services {

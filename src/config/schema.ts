@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { normalSubject } from "../access/subject.js";
+import { normalSubject } from "../access/keys/subject-dn.js";
 import { parseNetwork } from "../net/networks.js";
 import { compileOriginPattern } from "../net/origin-pattern.js";
 import { DEFAULT_VHOST } from "../util/names.js";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { ACTIONS, BACKEND_ACTIONS } from "../access/actions.js";
-import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks-caller.js";
-import { weightFault } from "../access/match-steps.js";
-import { patternFault, weightOf } from "../access/pattern.js";
-import { normalSubject } from "../access/subject.js";
+import { ACTIONS, BACKEND_ACTIONS } from "../access/decide/actions.js";
+import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks/hook-caller.js";
+import { normalSubject } from "../access/keys/subject-dn.js";
+import { weightFault } from "../access/patterns/match-steps.js";
+import { patternFault, weightOf } from "../access/patterns/pattern.js";
 import { KEY_NAME, VHOST_PATH } from "../util/names.js";
 import { vhostDialects } from "./dialects.js";
 import { count } from "./numbers.js";

@@ -1,5 +1,5 @@
-import type { Backend } from "../access/backend.js";
-import { scopeAhead } from "../access/match-ahead.js";
+import type { Backend } from "../access/keys/backend.js";
+import { scopeAhead } from "../access/patterns/match-ahead.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 

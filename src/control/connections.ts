@@ -1,5 +1,5 @@
-import type { Backend } from "../access/backend.js";
-import { inTurns, scopeAhead } from "../access/match-ahead.js";
+import type { Backend } from "../access/keys/backend.js";
+import { inTurns, scopeAhead } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
@@ -7,8 +7,8 @@ import { fromSessionUuid } from "../core/session-uuid.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { CarillonError, type ChosenClose, WEBSOCKET_CLOSE } from "../errors.js";
 import { checkGiven, checkLength, checkTopic, invalid } from "./checks.js";
-import { type ConnectionFacts, factsOf, idOf } from "./facts.js";
-import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pages.js";
+import { type ConnectionFacts, factsOf, idOf } from "./connection-info.js";
+import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pagination.js";
 import { checkTarget, clientsOf, isOpen, type Target } from "./target.js";
 
 export interface ConnectionsOptions {

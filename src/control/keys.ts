@@ -1,11 +1,11 @@
-import { BACKEND_ACTIONS, type BackendAction } from "../access/actions.js";
-import type { Backend } from "../access/backend.js";
-import { weightFault } from "../access/match-steps.js";
-import { patternFault, weightOf } from "../access/pattern.js";
+import { BACKEND_ACTIONS, type BackendAction } from "../access/decide/actions.js";
+import type { Backend } from "../access/keys/backend.js";
+import { weightFault } from "../access/patterns/match-steps.js";
+import { patternFault, weightOf } from "../access/patterns/pattern.js";
 import { KEY_NAME } from "../util/names.js";
 import type { KeyDescription, NewKey, VhostAdmin } from "../vhosts/vhost-admin.js";
 import { checkGiven, invalid } from "./checks.js";
-import { checkGivable, tooMuch } from "./givable.js";
+import { checkGivable, tooMuch } from "./delegation.js";
 import { checkManager, checkPath } from "./vhosts.js";
 
 const MAX_TOPICS = 100;

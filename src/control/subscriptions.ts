@@ -1,4 +1,4 @@
-import type { Backend } from "../access/backend.js";
+import type { Backend } from "../access/keys/backend.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";

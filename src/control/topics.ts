@@ -1,12 +1,12 @@
-import type { Backend } from "../access/backend.js";
-import { inTurns } from "../access/match-ahead.js";
-import { matchSteps } from "../access/match-steps.js";
-import { PatternSet } from "../access/pattern-set.js";
+import type { Backend } from "../access/keys/backend.js";
+import { inTurns } from "../access/patterns/match-ahead.js";
+import { matchSteps } from "../access/patterns/match-steps.js";
+import { PatternSet } from "../access/patterns/pattern-set.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { checkLength } from "./checks.js";
 import { sum, type Told } from "./connections.js";
-import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pages.js";
+import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pagination.js";
 
 export interface TopicsOptions {
   readonly cluster: Cluster;

@@ -1,7 +1,7 @@
-import type { Backend } from "../access/backend.js";
-import { inTurns } from "../access/match-ahead.js";
-import { matchSteps } from "../access/match-steps.js";
-import type { JsonObject } from "../access/principal.js";
+import type { JsonObject } from "../access/decide/principal.js";
+import type { Backend } from "../access/keys/backend.js";
+import { inTurns } from "../access/patterns/match-ahead.js";
+import { matchSteps } from "../access/patterns/match-steps.js";
 import { CarillonError } from "../errors.js";
 import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
 import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";

@@ -1,10 +1,10 @@
 import type { Cluster } from "../cluster/cluster.js";
 import type { ReplicaEvents } from "../cluster/replica.js";
-import type { PageAnswer } from "../cluster/replica-words.js";
+import type { PageAnswer } from "../cluster/replica-messages.js";
 import { Replicas } from "../cluster/replicas.js";
 import type { Clock } from "../core/ports.js";
-import type { ConnectionFacts } from "./facts.js";
-import { type ConnectionChanges, RENEWAL, WATCH_COUNT, WATCH_END, WATCH_PAGE } from "./watch-words.js";
+import type { ConnectionFacts } from "./connection-info.js";
+import { type ConnectionChanges, RENEWAL, WATCH_COUNT, WATCH_END, WATCH_PAGE } from "./watch-messages.js";
 
 export interface WatchMirrorOptions {
   readonly cluster: Cluster;

@@ -2,10 +2,10 @@ import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import { ChangeLog } from "../cluster/change-log.js";
 import type { Cluster } from "../cluster/cluster.js";
-import { type Change, PAGE_SIZE, type PageAnswer } from "../cluster/replica-words.js";
+import { type Change, PAGE_SIZE, type PageAnswer } from "../cluster/replica-messages.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { type ConnectionFacts, factsOf, idOf } from "./facts.js";
-import { nodePage } from "./pages.js";
+import { type ConnectionFacts, factsOf, idOf } from "./connection-info.js";
+import { nodePage } from "./pagination.js";
 import {
   LEASE,
   type PageAsked,
@@ -14,7 +14,7 @@ import {
   WATCH_COUNT,
   WATCH_END,
   WATCH_PAGE,
-} from "./watch-words.js";
+} from "./watch-messages.js";
 
 export interface WatchSenderOptions {
   readonly cluster: Cluster;

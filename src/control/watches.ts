@@ -1,15 +1,15 @@
 import { setMaxListeners } from "node:events";
-import type { Backend } from "../access/backend.js";
+import type { Backend } from "../access/keys/backend.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { ChangeQueue } from "./change-queue.js";
 import { checkLength } from "./checks.js";
-import type { ConnectionFacts } from "./facts.js";
+import type { ConnectionFacts } from "./connection-info.js";
+import { type VhostChanges, WATCH_CHANGES } from "./watch-messages.js";
 import { WatchMirror } from "./watch-mirror.js";
 import { WatchSender, type WatchSenderOptions } from "./watch-sender.js";
-import { type VhostChanges, WATCH_CHANGES } from "./watch-words.js";
 
 export interface WatchesOptions extends WatchSenderOptions {
   /** Changes that may wait for one watcher; 10,000 unless said otherwise. */

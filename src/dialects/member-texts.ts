@@ -1,5 +1,5 @@
-import { RecentMap } from "../access/recent-map.js";
 import type { Present } from "../core/notice.js";
+import { RecentMap } from "../util/lru-map.js";
 
 /** Longest text that is kept, in characters. */
 const LONGEST_KEPT = 256 * 1_024;

@@ -1,10 +1,9 @@
 import type { Cluster } from "../cluster/cluster.js";
-import type { PageAnswer } from "../cluster/replica-words.js";
+import type { PageAnswer } from "../cluster/replica-messages.js";
 import { Replicas } from "../cluster/replicas.js";
-import type { AudienceOptions } from "./audience.js";
-import { type Entry, isSameUser, keyOf } from "./entry.js";
 import { OwnMembers } from "./own-members.js";
 import type { Member, Place, Presence, PresenceChange } from "./presence.js";
+import { type Entry, isSameUser, keyOf } from "./presence-entry.js";
 import {
   COUNT_INTERVAL,
   type Farewell,
@@ -14,8 +13,9 @@ import {
   PRESENCE_COUNT,
   PRESENCE_PAGE,
   shrinker,
-} from "./presence-words.js";
-import { Room } from "./room.js";
+} from "./presence-messages.js";
+import type { AudienceOptions } from "./presence-watchers.js";
+import { Room } from "./topic-presence.js";
 
 export interface ClusterPresenceOptions extends AudienceOptions {
   /** Not started yet, or nodes are missed. */

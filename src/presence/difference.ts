@@ -1,6 +1,6 @@
-import { mergeInfo } from "../access/info.js";
-import { isSameUser } from "./entry.js";
+import { mergeInfo } from "../access/decide/info.js";
 import type { Member, PresenceChange } from "./presence.js";
+import { isSameUser } from "./presence-entry.js";
 
 /** One member has come or gone. */
 export interface Step {

@@ -1,6 +1,6 @@
 import type { Step } from "./difference.js";
-import type { Entry } from "./entry.js";
 import type { Member } from "./presence.js";
+import type { Entry } from "./presence-entry.js";
 
 /** With more steps than these to make up for, a list is better made anew. */
 const MOST_STEPS = 100;

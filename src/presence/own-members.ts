@@ -1,8 +1,8 @@
 import { ChangeLog, type ChangeLogOptions } from "../cluster/change-log.js";
-import { PAGE_SIZE, type PageAnswer } from "../cluster/replica-words.js";
-import type { Entry } from "./entry.js";
+import { PAGE_SIZE, type PageAnswer } from "../cluster/replica-messages.js";
 import type { Member } from "./presence.js";
-import type { Farewell } from "./presence-words.js";
+import type { Entry } from "./presence-entry.js";
+import type { Farewell } from "./presence-messages.js";
 
 /** What one page holds at most of what is known of members, in characters of JSON. */
 const LARGEST_PAGE = 512 << 10;

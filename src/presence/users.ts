@@ -1,5 +1,5 @@
-import type { Entry } from "./entry.js";
 import type { Member } from "./presence.js";
+import type { Entry } from "./presence-entry.js";
 
 /** Different users of a place; each anonymous client counts as one. */
 export class Users {

@@ -1,4 +1,4 @@
-import type { BackendAction } from "../access/actions.js";
+import type { BackendAction } from "../access/decide/actions.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 

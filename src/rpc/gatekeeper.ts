@@ -1,5 +1,5 @@
-import type { BackendAction } from "../access/actions.js";
-import { type Backend, type BackendCredentials, type BackendDirectory, backendId } from "../access/backend.js";
+import type { BackendAction } from "../access/decide/actions.js";
+import { type Backend, type BackendCredentials, type BackendDirectory, backendId } from "../access/keys/backend.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import { type AnswerBudget, type AnswerLease, isListing } from "./answer-budget.js";

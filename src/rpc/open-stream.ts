@@ -1,8 +1,8 @@
-import type { BackendAction } from "../access/actions.js";
-import type { Backend, BackendCredentials } from "../access/backend.js";
+import type { BackendAction } from "../access/decide/actions.js";
+import type { Backend, BackendCredentials } from "../access/keys/backend.js";
 import type { CarillonError } from "../errors.js";
 import type { Gatekeeper } from "./gatekeeper.js";
-import type { Call } from "./services.js";
+import type { Call } from "./service.js";
 
 /** Who has a stream open, and what for. */
 export interface StreamOpener {

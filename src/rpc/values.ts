@@ -1,6 +1,6 @@
 import type { JsonObject as Struct } from "@bufbuild/protobuf";
 import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { JsonObject } from "../access/principal.js";
+import type { JsonObject } from "../access/decide/principal.js";
 import { CarillonError } from "../errors.js";
 import { jsonFault } from "../util/json-fault.js";
 

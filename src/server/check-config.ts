@@ -1,16 +1,16 @@
-import { checkCookie } from "../backends/webrocket/admin.js";
-import { authenticatorOf, tlsOf } from "../brokers/nats/credentials.js";
 import type { Config } from "../config/schema.js";
+import { checkCookie } from "../dialects/webrocket/backend/admin.js";
 import { CarillonError } from "../errors.js";
+import { authenticatorOf, tlsOf } from "../nats/link/credentials.js";
 import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
 import { makeParts } from "../vhosts/parts.js";
-import { createCertificates } from "./create-ports.js";
-import { partsContext } from "./create-vhosts.js";
-import { cookieOf } from "./create-webrocket.js";
-import { natsOptions } from "./nats-options.js";
+import { createCertificates } from "./create/create-ports.js";
+import { partsContext } from "./create/create-vhosts.js";
+import { cookieOf } from "./create/create-webrocket.js";
+import { natsOptions } from "./create/nats-options.js";
 
 /**
  * Tries what a start does with settings and the files that they name. Nothing listens, is connected to or is fetched.

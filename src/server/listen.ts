@@ -2,7 +2,7 @@ import type { Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
 import { type Address, formatAddress } from "../util/address.js";
 import type { Addresses } from "./addresses.js";
-import type { Ports } from "./create-ports.js";
+import type { Ports } from "./create/create-ports.js";
 
 /**
  * Begins to listen on every address of the configuration.

@@ -3,11 +3,11 @@ import { types } from "node:util";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
-import { Draft } from "./draft.js";
 import { Journal } from "./journal.js";
 import { FolderLock } from "./lock.js";
 import { Table } from "./table.js";
 import { TableStore } from "./table-store.js";
+import { Draft } from "./write-batch.js";
 
 /** Time between two attempts to write to a disk that takes nothing, in milliseconds. */
 const RETRY_WAIT = 1_000;

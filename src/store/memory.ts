@@ -1,7 +1,7 @@
 import type { Clock } from "../core/ports.js";
-import { Draft } from "./draft.js";
 import { Table } from "./table.js";
 import { TableStore } from "./table-store.js";
+import { Draft } from "./write-batch.js";
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;

@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
-import type { Draft } from "./draft.js";
 import { checkKey, checkPrefix, checkValue } from "./limits.js";
 import type { Change, Entry, Store, WriteOptions } from "./store.js";
 import type { Table } from "./table.js";
+import type { Draft } from "./write-batch.js";
 
 /** What the stores that hold their entries in this process have in common. They differ in when a write counts. */
 export abstract class TableStore implements Store {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { contentOf } from "../access/settings.js";
+import { contentOf } from "../access/authenticators/vhost-access.js";
 import type { VhostSettings } from "../config/vhost.js";
 import { CarillonError } from "../errors.js";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { createKey } from "../access/key-secret.js";
-import type { JsonObject } from "../access/principal.js";
-import { forgetTokens } from "../access/token-records.js";
+import type { JsonObject } from "../access/decide/principal.js";
+import { createKey } from "../access/keys/key-secret.js";
+import { forgetTokens } from "../access/tokens/token-records.js";
 import { describeIssues } from "../config/issues.js";
 import { type VhostSettings, vhostPath, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
@@ -24,7 +24,7 @@ import {
   type VhostRecord,
   vhostKey,
 } from "./records.js";
-import { namedFile, withoutSecrets } from "./secrets.js";
+import { namedFile, withoutSecrets } from "./redact.js";
 import type { Vhost } from "./vhost.js";
 import type { KeyDescription, NewKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
 import type { Vhosts } from "./vhosts.js";

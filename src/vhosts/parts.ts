@@ -1,8 +1,8 @@
-import { Hooks } from "../access/hooks.js";
-import type { HookCaller, HookEvent } from "../access/hooks-caller.js";
-import type { HookCounts } from "../access/hooks-counts.js";
-import type { Leases } from "../access/leases.js";
-import { createVhostAccess, type VhostAccess } from "../access/settings.js";
+import { createVhostAccess, type VhostAccess } from "../access/authenticators/vhost-access.js";
+import type { HookCaller, HookEvent } from "../access/hooks/hook-caller.js";
+import type { HookCounts } from "../access/hooks/hook-counts.js";
+import { Hooks } from "../access/hooks/hooks.js";
+import type { Leases } from "../access/tokens/leases.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";

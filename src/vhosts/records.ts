@@ -1,9 +1,9 @@
-import type { BackendAction } from "../access/actions.js";
-import { isObject } from "../access/json.js";
-import { checkPatterns } from "../access/keys.js";
-import type { JsonObject } from "../access/principal.js";
+import type { BackendAction } from "../access/decide/actions.js";
+import type { JsonObject } from "../access/decide/principal.js";
+import { checkPatterns } from "../access/keys/keyring.js";
 import { vhostPath } from "../config/vhost.js";
 import { CarillonError } from "../errors.js";
+import { isObject } from "../util/json.js";
 
 /** How what is made at run time is kept in the store. Names are base64url there: a key's characters are few. */
 

@@ -1,5 +1,5 @@
-import { MatcherList } from "../access/matcher-list.js";
-import { compilePattern } from "../access/pattern.js";
+import { MatcherList } from "../access/patterns/matcher-list.js";
+import { compilePattern } from "../access/patterns/pattern.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
 

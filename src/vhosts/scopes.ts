@@ -1,4 +1,4 @@
-import type { Scopes } from "../access/keys.js";
+import type { Scopes } from "../access/keys/keyring.js";
 import type { VhostSettings } from "../config/vhost.js";
 
 /** The keys and certificates that a vhost's settings name. */

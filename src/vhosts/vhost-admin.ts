@@ -1,5 +1,5 @@
-import type { BackendAction } from "../access/actions.js";
-import type { JsonObject } from "../access/principal.js";
+import type { BackendAction } from "../access/decide/actions.js";
+import type { JsonObject } from "../access/decide/principal.js";
 
 /** A vhost as operators see it. */
 export interface VhostDescription {

@@ -1,10 +1,10 @@
-import type { Authenticator } from "../access/authenticator.js";
-import type { Hooks, OnFailure } from "../access/hooks.js";
-import { NO_INFO } from "../access/info.js";
-import type { MatcherList } from "../access/matcher-list.js";
-import { Permissions } from "../access/permissions.js";
-import { type JsonObject, type Principal, STRANGER } from "../access/principal.js";
-import type { TokenIssuer } from "../access/token-issuer.js";
+import type { Authenticator } from "../access/authenticators/authenticator.js";
+import { NO_INFO } from "../access/decide/info.js";
+import { Permissions } from "../access/decide/permissions.js";
+import { type JsonObject, type Principal, STRANGER } from "../access/decide/principal.js";
+import type { Hooks, OnFailure } from "../access/hooks/hooks.js";
+import type { MatcherList } from "../access/patterns/matcher-list.js";
+import type { TokenIssuer } from "../access/tokens/token-issuer.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { accessTokenOf } from "./access-token.js";

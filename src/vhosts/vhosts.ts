@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Scopes } from "../access/keys.js";
-import type { JsonObject } from "../access/principal.js";
-import type { AccessSettings } from "../access/settings.js";
+import type { AccessSettings } from "../access/authenticators/vhost-access.js";
+import type { JsonObject } from "../access/decide/principal.js";
+import type { Scopes } from "../access/keys/keyring.js";
 import { describeIssues } from "../config/issues.js";
 import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { CarillonError, type ErrorCode } from "../errors.js";
-import { WorkClient } from "../rpc/work-client.js";
+import { WorkClient } from "../outbound/worker-stream.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Handlers } from "./handlers.js";
 import { capacityOf, connectionOf, type WorkerOptions } from "./options.js";

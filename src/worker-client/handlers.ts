@@ -1,6 +1,6 @@
-import { compilePattern, type Matcher } from "../access/pattern.js";
+import { compilePattern, type Matcher } from "../access/patterns/pattern.js";
 import { CarillonError } from "../errors.js";
-import { bySpecificity } from "../workers/specificity.js";
+import { bySpecificity } from "../workers/directory/specificity.js";
 import type { WorkerHandler } from "./task.js";
 
 interface Entry {

@@ -1,5 +1,5 @@
 import { CarillonError } from "../errors.js";
-import type { WorkClientOptions, WorkTls } from "../rpc/work-client.js";
+import type { WorkClientOptions, WorkTls } from "../outbound/worker-stream.js";
 
 /** What a worker is made with. */
 export interface WorkerOptions {

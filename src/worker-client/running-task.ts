@@ -1,6 +1,6 @@
 import type { Task } from "../../gen/carillon/v1/worker_pb.js";
 import { CarillonError } from "../errors.js";
-import type { WorkCall } from "../rpc/work-client.js";
+import type { WorkCall } from "../outbound/worker-stream.js";
 import type { WorkerAnswer, WorkerHandler, WorkerTask } from "./task.js";
 
 /** Nodes take requests of 4 MiB, unless told otherwise, and one that is larger costs the worker its connection. */

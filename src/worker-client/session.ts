@@ -1,6 +1,6 @@
 import type { Task, WorkResponse } from "../../gen/carillon/v1/worker_pb.js";
 import { CarillonError } from "../errors.js";
-import type { WorkCall, WorkClient } from "../rpc/work-client.js";
+import type { WorkCall, WorkClient } from "../outbound/worker-stream.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Handlers } from "./handlers.js";
 import { RunningTask } from "./running-task.js";

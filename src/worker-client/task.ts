@@ -1,4 +1,4 @@
-import type { JsonObject } from "../access/principal.js";
+import type { JsonObject } from "../access/decide/principal.js";
 
 /** What a worker is to do. */
 export interface WorkerTask {

@@ -1,9 +1,10 @@
 import type { Bus } from "../cluster/bus.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { Announcements } from "./announcements.js";
-import { Asking } from "./asking.js";
-import { Directory } from "./directory.js";
+import { Asking } from "./caller/task-caller.js";
+import { Announcements } from "./directory/announcements.js";
+import { Directory } from "./directory/directory.js";
+import { Listing } from "./directory/listing.js";
 import type {
   Asked,
   Asker,
@@ -14,12 +15,11 @@ import type {
   WorkerList,
   WorkerSeat,
 } from "./dispatch.js";
+import { Working } from "./executor/task-executor.js";
+import { WorkerGroups } from "./executor/worker-groups.js";
 import type { DispatchLimits } from "./limits.js";
-import { Listing } from "./listing.js";
-import { Post } from "./post.js";
-import type { Word } from "./words.js";
-import { WorkerGroups } from "./worker-groups.js";
-import { Working } from "./working.js";
+import type { Word } from "./wire/task-messages.js";
+import { Post } from "./wire/task-transport.js";
 
 /** In which a worker must have acknowledged or ended a task, in milliseconds. */
 export const ACKNOWLEDGE_WITHIN = 10_000;

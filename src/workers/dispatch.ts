@@ -56,7 +56,7 @@ export interface Dispatch {
 
 export interface WorkerHello {
   readonly vhost: string;
-  /** Patterns of events, as src/access/pattern.ts reads them. */
+  /** Patterns of events, as src/access/patterns/pattern.ts reads them. */
   readonly events: readonly string[];
   /** Most tasks at a time. */
   readonly capacity: number;

@@ -1,13 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Leases } from "../../src/access/leases.js";
-import { Permissions } from "../../src/access/permissions.js";
 import {
   type AccessSettings,
   createVhostAccess,
   type JwtSettings,
   type VhostAccess,
-} from "../../src/access/settings.js";
+} from "../../src/access/authenticators/vhost-access.js";
+import { Permissions } from "../../src/access/decide/permissions.js";
+import { Leases } from "../../src/access/tokens/leases.js";
 import { vhost as vhostSchema } from "../../src/config/vhost.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { BroadcasterAuthenticator } from "../../src/access/broadcaster-jwt.js";
+import { BroadcasterAuthenticator } from "../../src/access/authenticators/broadcaster-authenticator.js";
 import { clockAt, NOW, pair, pem, raw, SECOND, SECRET, signed } from "./jwts.js";
 
 const GOOD = {

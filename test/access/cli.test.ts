@@ -1,4 +1,4 @@
-import { hashKey } from "../../src/access/key-secret.js";
+import { hashKey } from "../../src/access/keys/key-secret.js";
 import { type ExplainFlags, explainAccess } from "../../src/cli/access.js";
 import { createKeyFor } from "../../src/cli/key.js";
 import { temporaryFile } from "../support/temporary-files.js";

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Leases } from "../../src/access/leases.js";
-import { TokenIssuer } from "../../src/access/token-issuer.js";
-import { TokenSecret } from "../../src/access/token-secret.js";
-import { TokenVerifier } from "../../src/access/token-verifier.js";
+import { Leases } from "../../src/access/tokens/leases.js";
+import { TokenIssuer } from "../../src/access/tokens/token-issuer.js";
+import { TokenSecret } from "../../src/access/tokens/token-secret.js";
+import { TokenVerifier } from "../../src/access/tokens/token-verifier.js";
 import type { CarillonError } from "../../src/errors.js";
 import type { Store } from "../../src/store/store.js";
 import { cleanUp } from "../support/clean-up.js";

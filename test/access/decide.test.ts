@@ -1,5 +1,5 @@
-import { type AccessRules, decide } from "../../src/access/decide.js";
-import { type Grants, Permissions } from "../../src/access/permissions.js";
+import { type AccessRules, decide } from "../../src/access/decide/decide.js";
+import { type Grants, Permissions } from "../../src/access/decide/permissions.js";
 
 const PRIVATE: AccessRules = { match: "t*", access: "private", clientPublish: false, presence: false };
 

@@ -1,5 +1,5 @@
-import { httpRefusal, MalformedAnswer } from "../../src/access/hooks-answer.js";
-import { HttpRefusal } from "../../src/access/http-refusal.js";
+import { httpRefusal, MalformedAnswer } from "../../src/access/hooks/hook-answer.js";
+import { HttpRefusal } from "../../src/access/hooks/http-refusal.js";
 import { CarillonError } from "../../src/errors.js";
 
 const BODY = Buffer.from("no");

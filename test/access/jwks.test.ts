@@ -1,4 +1,4 @@
-import { type JwtOptions, JwtVerifier } from "../../src/access/jwt.js";
+import { type JwtOptions, JwtVerifier } from "../../src/access/jwt/jwt-verifier.js";
 import { cleanUp } from "../support/clean-up.js";
 import type { ManualClock } from "../support/manual-clock.js";
 import { JwksServer } from "./jwks-server.js";

@@ -1,4 +1,4 @@
-import { type JwtOptions, JwtVerifier } from "../../src/access/jwt.js";
+import { type JwtOptions, JwtVerifier } from "../../src/access/jwt/jwt-verifier.js";
 import { clockAt, NOW, raw, SECOND, SECRET } from "./jwts.js";
 
 /** A token with these claims, as their JSON text. */

@@ -1,4 +1,4 @@
-import { type JwtOptions, JwtVerifier } from "../../src/access/jwt.js";
+import { type JwtOptions, JwtVerifier } from "../../src/access/jwt/jwt-verifier.js";
 import { clockAt, GOOD_CLAIMS, jwk, NOW, pair, pem, raw, rawWithKey, SECOND, SECRET, signed } from "./jwts.js";
 import { certificate } from "./x509.js";
 

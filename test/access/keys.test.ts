@@ -1,6 +1,6 @@
-import { createKey, hashKey } from "../../src/access/key-secret.js";
-import { Keyring, type KeyringOptions, type KeyScope } from "../../src/access/keys.js";
-import { normalSubject, subjectText } from "../../src/access/subject.js";
+import { createKey, hashKey } from "../../src/access/keys/key-secret.js";
+import { Keyring, type KeyringOptions, type KeyScope } from "../../src/access/keys/keyring.js";
+import { normalSubject, subjectText } from "../../src/access/keys/subject-dn.js";
 import { clockAt, NOW } from "./jwts.js";
 
 function key(secret: string, more: Partial<KeyScope> = {}): KeyScope {

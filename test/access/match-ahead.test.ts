@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { matchAhead, TURN_STEPS } from "../../src/access/match-ahead.js";
-import { MAX_REQUEST_STEPS, MAX_TOTAL_WEIGHT, matchSteps } from "../../src/access/match-steps.js";
-import { MatcherList } from "../../src/access/matcher-list.js";
-import { patternFault, weightOf } from "../../src/access/pattern.js";
-import { Permissions } from "../../src/access/permissions.js";
+import { Permissions } from "../../src/access/decide/permissions.js";
+import { matchAhead, TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
+import { MAX_REQUEST_STEPS, MAX_TOTAL_WEIGHT, matchSteps } from "../../src/access/patterns/match-steps.js";
+import { MatcherList } from "../../src/access/patterns/matcher-list.js";
+import { patternFault, weightOf } from "../../src/access/patterns/pattern.js";
 import { CarillonError } from "../../src/errors.js";
 import { cleanUp } from "../support/clean-up.js";
 

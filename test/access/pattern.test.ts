@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import { compilePattern, patternFault } from "../../src/access/pattern.js";
-import { PatternSet } from "../../src/access/pattern-set.js";
-import { RecentMap } from "../../src/access/recent-map.js";
+import { compilePattern, patternFault } from "../../src/access/patterns/pattern.js";
+import { PatternSet } from "../../src/access/patterns/pattern-set.js";
+import { RecentMap } from "../../src/util/lru-map.js";
 
 test.each([
   ["news", ["news"], ["news2", "new", "News", "news."]],

@@ -1,9 +1,9 @@
 import { decodeJwt } from "jose";
-import { CLOCK_TOLERANCE, LEASE_TIME, Leases } from "../../src/access/leases.js";
-import { Permissions } from "../../src/access/permissions.js";
-import { TokenIssuer } from "../../src/access/token-issuer.js";
-import { TokenSecret } from "../../src/access/token-secret.js";
-import { TokenVerifier } from "../../src/access/token-verifier.js";
+import { Permissions } from "../../src/access/decide/permissions.js";
+import { CLOCK_TOLERANCE, LEASE_TIME, Leases } from "../../src/access/tokens/leases.js";
+import { TokenIssuer } from "../../src/access/tokens/token-issuer.js";
+import { TokenSecret } from "../../src/access/tokens/token-secret.js";
+import { TokenVerifier } from "../../src/access/tokens/token-verifier.js";
 import { CarillonError } from "../../src/errors.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import type { Store } from "../../src/store/store.js";

@@ -1,5 +1,5 @@
 import { ChangeLog } from "../../src/cluster/change-log.js";
-import type { Changes, Identified } from "../../src/cluster/replica-words.js";
+import type { Changes, Identified } from "../../src/cluster/replica-messages.js";
 
 /** A log whose turns end when the test says so. */
 class Stage {

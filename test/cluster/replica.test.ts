@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { Replica } from "../../src/cluster/replica.js";
-import type { Change as ChangeOf, Changes, Id } from "../../src/cluster/replica-words.js";
+import type { Change as ChangeOf, Changes, Id } from "../../src/cluster/replica-messages.js";
 
 interface Item {
   readonly id: Id;

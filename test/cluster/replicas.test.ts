@@ -1,6 +1,6 @@
-import type { Json } from "../../src/access/principal.js";
+import type { Json } from "../../src/access/decide/principal.js";
 import type { Answers } from "../../src/cluster/cluster.js";
-import type { Cursors, PageAnswer } from "../../src/cluster/replica-words.js";
+import type { Cursors, PageAnswer } from "../../src/cluster/replica-messages.js";
 import { Replicas } from "../../src/cluster/replicas.js";
 import { Queue } from "../support/queue.js";
 

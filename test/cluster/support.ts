@@ -1,6 +1,6 @@
-import type { Json } from "../../src/access/principal.js";
+import type { Json } from "../../src/access/decide/principal.js";
 import type { Bus } from "../../src/cluster/bus.js";
-import { ClusterMember } from "../../src/cluster/member.js";
+import { ClusterMember } from "../../src/cluster/cluster-node.js";
 import type { Clock } from "../../src/core/ports.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { cleanUp } from "../support/clean-up.js";

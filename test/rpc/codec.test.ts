@@ -2,7 +2,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { RequestSchema, ResponseSchema } from "../../gen/websockets/v1/websockets_pb.js";
-import { broadcastCodec, type PublishRequest } from "../../src/rpc/broadcast-codec.js";
+import { broadcastCodec, type PublishRequest } from "../../src/rpc/services/publish/broadcast-codec.js";
 
 const anyText = fc.string({ unit: "grapheme", maxLength: 30 });
 

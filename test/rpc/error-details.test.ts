@@ -2,7 +2,7 @@ import { create, type DescMethodUnary, toBinary, toJsonString } from "@bufbuild/
 import { CallService } from "../../gen/carillon/v1/call_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import { CarillonError } from "../../src/errors.js";
-import { BROADCAST_ACTIONS } from "../../src/rpc/broadcast.js";
+import { BROADCAST_ACTIONS } from "../../src/rpc/services/publish/broadcast.js";
 import { detailOf, detailOfStatus, type TestDetail } from "../support/backends/error-details.js";
 import { startMounts } from "../support/backends/mounts.js";
 import { startNode } from "../support/nodes/node.js";

@@ -1,5 +1,5 @@
 import type { ConfigInput } from "../../src/config/schema.js";
-import type { VhostWorld } from "../../src/server/create-vhosts.js";
+import type { VhostWorld } from "../../src/server/create/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { createAccessToken, isSecret } from "../../src/vhosts/access-token.js";
 import { ManualClock } from "../support/manual-clock.js";

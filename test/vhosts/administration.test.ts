@@ -1,7 +1,7 @@
-import { hashKey } from "../../src/access/key-secret.js";
-import { Keyring } from "../../src/access/keys.js";
+import { hashKey } from "../../src/access/keys/key-secret.js";
+import { Keyring } from "../../src/access/keys/keyring.js";
 import { CarillonError } from "../../src/errors.js";
-import type { VhostWorld } from "../../src/server/create-vhosts.js";
+import type { VhostWorld } from "../../src/server/create/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";

@@ -1,5 +1,5 @@
-import { Directory } from "../../src/workers/directory.js";
-import { bySpecificity } from "../../src/workers/specificity.js";
+import { Directory } from "../../src/workers/directory/directory.js";
+import { bySpecificity } from "../../src/workers/directory/specificity.js";
 
 function found(directory: Directory, event: string, vhost = "/", wantsAnswer = true): Record<string, string[]> {
   return Object.fromEntries(

@@ -1,5 +1,5 @@
-import { type Route, routeOf, type Situation } from "../../src/workers/route.js";
-import type { Why } from "../../src/workers/words.js";
+import { type Route, routeOf, type Situation } from "../../src/workers/caller/route.js";
+import type { Why } from "../../src/workers/wire/task-messages.js";
 
 function route(situation: {
   readonly nodes: readonly string[];

@@ -1,6 +1,6 @@
 import type { Bus } from "../../src/cluster/bus.js";
+import { ClusterMember } from "../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../src/cluster/local-bus.js";
-import { ClusterMember } from "../../src/cluster/member.js";
 import type { Clock } from "../../src/core/ports.js";
 import type { CarillonError, ErrorCode } from "../../src/errors.js";
 import { systemClock } from "../../src/util/system-clock.js";

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { valueText } from "../../util/raw-json.js";
-import { explainNoJson, type Fields, isObject, parseJson, payloadOf } from "../json.js";
+import { explainNoJson, type Fields, isObject, parseJson, payloadOf } from "../raw-json.js";
 import { isChannelName } from "./channel.js";
 
 export interface Request {

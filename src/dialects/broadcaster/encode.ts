@@ -1,7 +1,7 @@
 import type { Message } from "../../core/message.js";
 import type { CarillonError, ErrorCode } from "../../errors.js";
 import { COUNT, type MessageEncoding } from "../dialect.js";
-import { payloadValue } from "../json.js";
+import { payloadValue } from "../raw-json.js";
 
 /** What broadcaster calls what went wrong. It has no words for what comes of limits, nor for what may pass. */
 const CODES: Readonly<Record<ErrorCode, string>> = {

@@ -1,4 +1,4 @@
-import { isObject, parseJson } from "../json.js";
+import { isObject, parseJson } from "../raw-json.js";
 
 /** What a token says that its bearer may do, in broadcaster's terms. */
 export interface Rights {

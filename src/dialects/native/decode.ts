@@ -2,7 +2,7 @@ import type { Command, Outcome } from "../../commands/command.js";
 import { CarillonError } from "../../errors.js";
 import { valueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
-import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../raw-json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
 
 /** A frame's members, and the JSON texts of those whose text says more than their value. */

@@ -1,6 +1,6 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import type { Received, Texts } from "../dialect.js";
-import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../raw-json.js";
 import { channelFault } from "./channel-name.js";
 import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
 

@@ -1,6 +1,6 @@
 import { membersText, secondElement, valueText } from "../../util/raw-json.js";
-import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../json.js";
-import { invalid } from "./words.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../raw-json.js";
+import { invalid } from "./event-values.js";
 
 /** An event of a client. */
 export interface Asked {

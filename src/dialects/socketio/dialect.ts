@@ -16,7 +16,7 @@ import {
   topicsOf,
 } from "./decode.js";
 import { messageEncoding, Packets } from "./encode.js";
-import { endText, failureText, marked, valueOf } from "./words.js";
+import { endText, failureText, marked, valueOf } from "./event-values.js";
 
 export type SocketIoSettings = VhostSettings["socketio"];
 

@@ -1,6 +1,6 @@
 import type { Message } from "../../core/message.js";
 import type { MessageEncoding } from "../dialect.js";
-import { sayable, type Value, valueOf } from "./words.js";
+import { sayable, type Value, valueOf } from "./event-values.js";
 
 /**
  * Wire texts are what a client gets that polls (Engine.IO 4): a packet, and the attachment behind it as a packet of its own.

@@ -1,7 +1,7 @@
 import type { Command } from "../../commands/command.js";
 import { jsonFault } from "../../util/json-fault.js";
 import { firstName, valueText } from "../../util/raw-json.js";
-import { type Fields, isObject, parseJson } from "../json.js";
+import { type Fields, isObject, parseJson } from "../raw-json.js";
 import { hasMembers, isChannelName } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
 

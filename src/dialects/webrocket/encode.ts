@@ -5,7 +5,7 @@ import { toSessionUuid } from "../../core/session-uuid.js";
 import { mapConnectionTopic } from "../../core/user-topic.js";
 import { membersText } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
-import { payloadValue } from "../json.js";
+import { payloadValue } from "../raw-json.js";
 import { hasMembers, isPrivate } from "./channel.js";
 
 /** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */

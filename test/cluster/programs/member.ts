@@ -1,5 +1,5 @@
-import { NatsBus } from "../../../src/brokers/nats/bus.js";
-import { ClusterMember } from "../../../src/cluster/member.js";
+import { ClusterMember } from "../../../src/cluster/cluster-node.js";
+import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
 /** A node that answers `name` until it is killed. Prints who comes and goes. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Message } from "../../../src/core/message.js";
 import { COUNT } from "../../../src/dialects/dialect.js";
-import { payloadOf, payloadValue } from "../../../src/dialects/json.js";
+import { payloadOf, payloadValue } from "../../../src/dialects/raw-json.js";
 import { authenticated, done, open } from "./support.js";
 
 function broadcast(message: Partial<Message>, topic = "c"): string {

@@ -1,8 +1,8 @@
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
-import type { BackendDirectory } from "../../../src/access/backend.js";
-import { Keyring } from "../../../src/access/keys.js";
-import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../../src/rpc/broadcast.js";
-import { broadcastCodec } from "../../../src/rpc/broadcast-codec.js";
+import type { BackendDirectory } from "../../../src/access/keys/backend.js";
+import { Keyring } from "../../../src/access/keys/keyring.js";
+import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../../src/rpc/services/publish/broadcast.js";
+import { broadcastCodec } from "../../../src/rpc/services/publish/broadcast-codec.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { callersOf, startMounts, type TestHeaders } from "../../support/backends/mounts.js";
 import { cleanUp } from "../../support/clean-up.js";

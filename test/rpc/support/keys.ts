@@ -1,7 +1,7 @@
-import type { BackendAction } from "../../../src/access/actions.js";
-import type { BackendDirectory } from "../../../src/access/backend.js";
-import { hashKey } from "../../../src/access/key-secret.js";
-import { Keyring } from "../../../src/access/keys.js";
+import type { BackendAction } from "../../../src/access/decide/actions.js";
+import type { BackendDirectory } from "../../../src/access/keys/backend.js";
+import { hashKey } from "../../../src/access/keys/key-secret.js";
+import { Keyring } from "../../../src/access/keys/keyring.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
 /** Nobody is asked for a key. */

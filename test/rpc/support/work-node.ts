@@ -1,11 +1,11 @@
 import { CallService } from "../../../gen/carillon/v1/call_pb.js";
 import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
-import type { BackendDirectory } from "../../../src/access/backend.js";
+import type { BackendDirectory } from "../../../src/access/keys/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
 import type { CarillonError } from "../../../src/errors.js";
-import { CALL_ACTIONS, CallImplementation } from "../../../src/rpc/calls.js";
-import type { Keepalive } from "../../../src/rpc/grpc-mount.js";
-import { WORKER_ACTIONS, WorkerImplementation } from "../../../src/rpc/workers.js";
+import type { Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
+import { CALL_ACTIONS, CallImplementation } from "../../../src/rpc/services/calls.js";
+import { WORKER_ACTIONS, WorkerImplementation } from "../../../src/rpc/services/workers.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { startMounts, type TestMounts } from "../../support/backends/mounts.js";
 import { startLocalDispatch, type TestDispatch } from "../../workers/support.js";

@@ -10,7 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { BroadcastService, RequestSchema, ResponseSchema } from "../../../gen/websockets/v1/websockets_pb.js";
-import { hashKey } from "../../../src/access/key-secret.js";
+import { hashKey } from "../../../src/access/keys/key-secret.js";
 import type { ConfigInput } from "../../../src/index.js";
 import { cleanUp } from "../clean-up.js";
 import { callersOf, type TestAnswer, type TestCaller, type TestHeaders } from "./mounts.js";

@@ -13,12 +13,12 @@ import {
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import type { BackendDirectory } from "../../../src/access/backend.js";
+import type { BackendDirectory } from "../../../src/access/keys/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
-import { connectMount } from "../../../src/rpc/connect-mount.js";
+import { connectMount } from "../../../src/rpc/connect/connect-mount.js";
 import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
-import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc-mount.js";
-import type { ServiceImplementations } from "../../../src/rpc/services.js";
+import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
+import type { ServiceImplementations } from "../../../src/rpc/service.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
 import { ampleBudget, ampleLeases } from "../nodes/byte-budget.js";

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { hashKey } from "../../../src/access/key-secret.js";
+import { hashKey } from "../../../src/access/keys/key-secret.js";
 
 /** Secrets by what they are called in a failure, which does not show them. */
 export class Secrets {

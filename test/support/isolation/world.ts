@@ -5,7 +5,7 @@ import {
   type WatchConnectionsResponse,
 } from "../../../gen/carillon/v1/control_pb.js";
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
-import { hashKey } from "../../../src/access/key-secret.js";
+import { hashKey } from "../../../src/access/keys/key-secret.js";
 import { signed } from "../../access/jwts.js";
 import { bearer, mountsOf, STATUS, TestBackend, until } from "../backends/backend.js";
 import type { TestAnswer, TestCaller } from "../backends/mounts.js";

@@ -1,5 +1,5 @@
-import { NatsBus } from "../../../src/brokers/nats/bus.js";
-import type { NatsOptions } from "../../../src/brokers/nats/options.js";
+import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
+import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
 import type { Queue } from "../queue.js";

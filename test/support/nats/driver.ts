@@ -1,7 +1,7 @@
-import { NatsDriver } from "../../../src/brokers/nats/driver.js";
-import type { NatsOptions } from "../../../src/brokers/nats/options.js";
 import { MessageIds, type Publication } from "../../../src/core/message.js";
 import type { BrokerDriver } from "../../../src/core/ports.js";
+import { NatsDriver } from "../../../src/nats/broker/driver.js";
+import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
 import { Queue } from "../queue.js";

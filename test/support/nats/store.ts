@@ -1,6 +1,6 @@
-import { NatsStore, type NatsStoreOptions } from "../../../src/brokers/nats/key-value.js";
-import type { NatsEvents } from "../../../src/brokers/nats/link.js";
-import type { NatsOptions } from "../../../src/brokers/nats/options.js";
+import type { NatsEvents } from "../../../src/nats/link/link.js";
+import type { NatsOptions } from "../../../src/nats/link/options.js";
+import { NatsStore, type NatsStoreOptions } from "../../../src/nats/store/key-value.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
 import { Queue } from "../queue.js";

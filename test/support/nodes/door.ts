@@ -1,13 +1,13 @@
 import { type WebSocket, WebSocketServer } from "ws";
-import { Permissions } from "../../../src/access/permissions.js";
+import { Permissions } from "../../../src/access/decide/permissions.js";
 import type { Admitted, Arrival } from "../../../src/clients/admission.js";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { clientAddress } from "../../../src/net/client-address.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
-import { chooseProtocol } from "../../../src/transport/credential.js";
-import { Door, type DoorOptions } from "../../../src/transport/door.js";
-import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http-listener.js";
-import { vhostPaths } from "../../../src/transport/vhost-paths.js";
+import { chooseProtocol } from "../../../src/transport/admission/credential.js";
+import { Door, type DoorOptions } from "../../../src/transport/admission/upgrade-admission.js";
+import { vhostPaths } from "../../../src/transport/admission/vhost-paths.js";
+import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http/http-listener.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { cleanUp } from "../clean-up.js";
 import { ManualClock } from "../manual-clock.js";

@@ -2,7 +2,7 @@ import { parseConfig } from "../../../src/config/load.js";
 import type { ConfigInput } from "../../../src/config/schema.js";
 import { LimitedLog } from "../../../src/observe/limited-log.js";
 import { createLog } from "../../../src/observe/log.js";
-import { createVhosts, type VhostWorld } from "../../../src/server/create-vhosts.js";
+import { createVhosts, type VhostWorld } from "../../../src/server/create/create-vhosts.js";
 import type { Store } from "../../../src/store/store.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";

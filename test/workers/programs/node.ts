@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
-import { NatsBus } from "../../../src/brokers/nats/bus.js";
-import { ClusterMember } from "../../../src/cluster/member.js";
+import { ClusterMember } from "../../../src/cluster/cluster-node.js";
+import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { ClusterDispatch } from "../../../src/workers/cluster-dispatch.js";
 import type { WorkerSeat } from "../../../src/workers/dispatch.js";

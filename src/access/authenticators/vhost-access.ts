@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import type { Clock } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
+import type { Store } from "../../store/store.js";
+import type { BitGrants } from "../decide/permission-bits.js";
+import { type Grants, Permissions } from "../decide/permissions.js";
+import type { ClaimNames } from "../jwt/claims.js";
+import { type JwtOptions, JwtVerifier } from "../jwt/jwt-verifier.js";
+import type { Leases } from "../tokens/leases.js";
+import type { ConnectionSettings } from "../tokens/token-claims.js";
+import { TokenIssuer } from "../tokens/token-issuer.js";
+import { TokenSecret } from "../tokens/token-secret.js";
+import { TokenVerifier } from "../tokens/token-verifier.js";
+import type { Authenticator } from "./authenticator.js";
+import { BroadcasterAuthenticator } from "./broadcaster-authenticator.js";
+import { RootsocketAuthenticator } from "./rootsocket-authenticator.js";
+import { VhostAuthenticator } from "./vhost-authenticator.js";
+import { WebrocketAuthenticator } from "./webrocket-authenticator.js";
+
+/** What the configuration says of tokens of a vhost's own issuer. */
+export interface JwtSettings {
+  readonly algorithms?: readonly string[] | undefined;
+  readonly secret?: string | undefined;
+  readonly secret_file?: string | undefined;
+  readonly public_key?: string | undefined;
+  readonly public_key_file?: string | undefined;
+  readonly jwks_url?: string | undefined;
+  readonly issuer?: string | readonly string[] | undefined;
+  readonly audience?: string | readonly string[] | undefined;
+  /** Milliseconds. */
+  readonly leeway: number;
+  readonly claims: ClaimNames;
+  readonly require_exp?: boolean | undefined;
+  readonly integer_user?: boolean | undefined;
+  readonly permission_bits?: BitGrants | undefined;
+}
+
+/** What it says of who gets in. */
+export interface AccessSettings {
+  readonly anonymous: { readonly permissions: Grants };
+  readonly jwt?: JwtSettings | undefined;
+  readonly tokens: SecretSettings;
+  readonly broadcaster: SecretSettings;
+  readonly rootsocket: {
+    readonly allow_client_send: boolean;
+    readonly allow_channel_subscription: boolean;
+    readonly allow_channel_authorization: boolean;
+  };
+  readonly webrocket: { readonly access_token?: string | undefined; readonly access_token_file?: string | undefined };
+}
+
+/** One of both, or neither. */
+interface SecretSettings {
+  readonly secret?: string | undefined;
+  readonly secret_file?: string | undefined;
+}
+
+/** What is shared by all vhosts. */
+export interface AccessResources {
+  readonly store: Store;
+  readonly leases: Leases;
+  readonly clock: Clock;
+  /** Told once when an issuer's keys cannot be fetched; for the log. */
+  readonly onFailure?: (message: string) => void;
+}
+
+/** A vhost's clients: how they are known, and how they get tokens. */
+export interface VhostAccess {
+  readonly authenticator: Authenticator;
+  /** Of those protocols that have tokens of their own. */
+  readonly others: ReadonlyMap<string, Authenticator>;
+  readonly issuer: TokenIssuer;
+  /** Undefined where the vhost has no issuer of its own. */
+  readonly jwt: JwtVerifier | undefined;
+  /** Ends what goes on in the background. */
+  stop(): void;
+}
+
+/**
+ * Makes what a vhost's settings ask for, and begins to fetch its issuer's keys.
+ *
+ * @throws CarillonError invalid_argument: settings that cannot be, naming the one
+ * @throws CarillonError failed_precondition: a file that cannot be read
+ */
+export function createVhostAccess(vhost: string, settings: AccessSettings, resources: AccessResources): VhostAccess {
+  const { clock, leases, onFailure, store } = resources;
+  const jwt = settings.jwt === undefined ? undefined : jwtVerifierOf(jwtOptionsOf(settings.jwt), clock, onFailure);
+  const secret = tokenSecretOf(vhost, settings.tokens, store);
+  const granted = Permissions.of(settings.anonymous.permissions);
+  const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
+  jwt?.start();
+  const broadcasterSecret = secretOf("broadcaster", settings.broadcaster);
+  const authenticator = new VhostAuthenticator({ issued, jwt, granted });
+  const { access_token, access_token_file } = settings.webrocket;
+  return {
+    authenticator,
+    others: new Map<string, Authenticator>([
+      ["broadcaster", new BroadcasterAuthenticator(broadcasterSecret, clock)],
+      ["rootsocket", new RootsocketAuthenticator(issued, granted)],
+      ...(access_token === undefined && access_token_file === undefined
+        ? []
+        : [["webrocket", new WebrocketAuthenticator(authenticator)] as const]),
+    ]),
+    issuer: new TokenIssuer({ vhost, secret, store, clock, settings: connectionSettingsOf(settings) }),
+    jwt,
+    stop: () => jwt?.stop(),
+  };
+}
+
+/** @throws CarillonError failed_precondition: a file that cannot be read */
+export function jwtOptionsOf(settings: JwtSettings): JwtOptions {
+  const { algorithms, audience, claims, issuer, jwks_url, leeway } = settings;
+  return {
+    algorithms,
+    audience,
+    claims,
+    issuer,
+    leeway,
+    requireExp: settings.require_exp,
+    integerUser: settings.integer_user,
+    permissionBits: settings.permission_bits,
+    jwksUrl: jwks_url,
+    secret: settings.secret ?? contentOf("jwt.secret_file", settings.secret_file),
+    publicKey: settings.public_key ?? contentOf("jwt.public_key_file", settings.public_key_file),
+  };
+}
+
+function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResources["onFailure"]): JwtVerifier {
+  try {
+    return new JwtVerifier(options, clock, onFailure);
+  } catch (error) {
+    // The verifier names the setting within those of tokens.
+    const { code, message } = CarillonError.from(error);
+    throw new CarillonError(code, `jwt.${message}`, { cause: error });
+  }
+}
+
+function tokenSecretOf(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
+  const secret = secretOf("tokens", settings);
+  return secret === undefined ? TokenSecret.kept(store, vhost) : TokenSecret.configured(secret);
+}
+
+function connectionSettingsOf({ rootsocket }: AccessSettings): ConnectionSettings {
+  return {
+    allowClientSend: rootsocket.allow_client_send,
+    allowChannelSubscription: rootsocket.allow_channel_subscription,
+    allowChannelAuthorization: rootsocket.allow_channel_authorization,
+  };
+}
+
+function secretOf(name: string, { secret, secret_file: file }: SecretSettings): string | undefined {
+  return secret ?? contentOf(`${name}.secret_file`, file);
+}
+
+/**
+ * What a file holds, without the line end that editors put there; undefined for no file.
+ * @throws CarillonError failed_precondition: it cannot be read
+ */
+export function contentOf(setting: string, file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file, "utf8").replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw new CarillonError("failed_precondition", `${setting}: ${file} cannot be read`, { cause });
+  }
+}

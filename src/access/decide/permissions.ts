@@ -1,0 +1,90 @@
+import { CarillonError } from "../../errors.js";
+import { MAX_TOTAL_WEIGHT, weightFault } from "../patterns/match-steps.js";
+import type { MatcherList } from "../patterns/matcher-list.js";
+import { weightOf } from "../patterns/pattern.js";
+import { PatternSet } from "../patterns/pattern-set.js";
+import { ACTIONS, type Action } from "./actions.js";
+
+/** Patterns of topics (for `call`: of events) by action. */
+export type Grants = { readonly [A in Action]?: readonly string[] | undefined };
+
+/** What somebody may do. Never changed. */
+export class Permissions {
+  static readonly NONE = new Permissions({});
+
+  readonly #grants: Grants;
+  readonly #actions = new Map<Action, PatternSet>();
+
+  private constructor(grants: Grants) {
+    this.#grants = grants;
+    for (const action of ACTIONS) {
+      const patterns = grants[action];
+      if (patterns !== undefined)
+        this.#actions.set(
+          action,
+          naming(action, () => new PatternSet(patterns)),
+        );
+    }
+  }
+
+  /** @throws CarillonError invalid_argument: a pattern that cannot be read, or too much together */
+  static of(grants: Grants): Permissions {
+    let weight = 0;
+    for (const action of ACTIONS) {
+      weight += naming(action, () => weightOf(grants[action] ?? [], MAX_TOTAL_WEIGHT));
+      const fault = weightFault(weight);
+      if (fault !== undefined) throw new CarillonError("invalid_argument", `permissions: ${fault}`);
+    }
+    return Permissions.#of(grants);
+  }
+
+  static #of(grants: Grants): Permissions {
+    const copy: { [A in Action]?: readonly string[] } = {};
+    for (const action of ACTIONS) {
+      const patterns = grants[action] ?? [];
+      if (patterns.length > 0) copy[action] = [...new Set(patterns)];
+    }
+    return Object.keys(copy).length === 0 ? Permissions.NONE : new Permissions(copy);
+  }
+
+  /** As a token or the configuration holds them: actions without patterns are left out. */
+  get grants(): Grants {
+    return this.#grants;
+  }
+
+  /** The pattern that allows it; undefined: nothing does. */
+  grantFor(action: Action, name: string): string | undefined {
+    return this.#actions.get(action)?.find(name);
+  }
+
+  /** The patterns of an action that are not plain names. */
+  matchersOf(action: Action): MatcherList | undefined {
+    return this.#actions.get(action)?.matchers;
+  }
+
+  allows(action: Action, name: string): boolean {
+    return this.grantFor(action, name) !== undefined;
+  }
+
+  /** What either of them allows. */
+  merged(other: Permissions): Permissions {
+    if (other.#actions.size === 0 || other === this) return this;
+    if (this.#actions.size === 0) return other;
+    const grants: { [A in Action]?: readonly string[] } = {};
+    for (const action of ACTIONS) grants[action] = [...(this.#grants[action] ?? []), ...(other.#grants[action] ?? [])];
+    return Permissions.#of(grants);
+  }
+
+  toJSON(): Grants {
+    return this.#grants;
+  }
+}
+
+/** Faults name the action whose patterns they are in. */
+function naming<Made>(action: Action, make: () => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    throw new CarillonError("invalid_argument", `permission ${action}: ${CarillonError.from(error).message}`);
+  }
+}

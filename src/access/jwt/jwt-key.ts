@@ -1,0 +1,111 @@
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { CarillonError } from "../../errors.js";
+
+/** What signatures can be checked with. */
+export type VerificationKey = KeyObject | Uint8Array;
+
+/** A key, and the algorithms that fit it. What a token says of its algorithm never decides how a key is used. */
+export interface KeyWithAlgorithms {
+  readonly key: VerificationKey;
+  readonly algorithms: readonly string[];
+}
+
+/** Least length of secrets, in bytes: the length of the hash. Source: RFC 7518 §3.2. */
+const HMAC_BYTES: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
+
+const RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+const EDDSA = ["EdDSA", "Ed25519"];
+
+/** By the names that OpenSSL has for the curves. */
+const EC: Readonly<Record<string, string>> = { prime256v1: "ES256", secp384r1: "ES384", secp521r1: "ES512" };
+
+/** What keys of a JWKS may be for. Never HMAC: what is public is no secret. */
+export const ASYMMETRIC: readonly string[] = [...RSA, ...Object.values(EC), ...EDDSA];
+
+/** @throws CarillonError invalid_argument: too short, or a public key by mistake */
+export function readSecret(
+  secret: string | Uint8Array,
+  wanted: readonly string[] | undefined,
+  allowShort: boolean,
+): KeyWithAlgorithms {
+  const key = typeof secret === "string" ? Buffer.from(secret) : secret;
+  // Whoever has the public key could sign with it as the secret.
+  if (Buffer.from(key).includes("-----BEGIN") || isJwk(Buffer.from(key).toString())) {
+    throw invalid("secret: this is a public key or certificate; give it as public_key");
+  }
+  const algorithms = wanted ?? Object.keys(HMAC_BYTES).filter((name) => key.length >= (HMAC_BYTES[name] ?? 0));
+  const chosen = algorithms.length === 0 ? ["HS256"] : algorithms;
+  checkAlgorithms(chosen, Object.keys(HMAC_BYTES), "a secret");
+  for (const name of chosen) {
+    const least = HMAC_BYTES[name] ?? 0;
+    if (key.length === 0) throw invalid("secret: is empty");
+    if (key.length < least && !allowShort) {
+      throw invalid(`secret: ${name} needs at least ${least} bytes; \`openssl rand -hex ${least}\` makes some`);
+    }
+  }
+  return { key, algorithms: chosen };
+}
+
+/**
+ * @param text - a public key as PEM (SPKI), an X.509 certificate as PEM, or a JWK as JSON
+ * @throws CarillonError invalid_argument: unreadable, private, too weak, or not for these algorithms
+ */
+export function readPublicKey(text: string, wanted: readonly string[] | undefined): KeyWithAlgorithms {
+  const key = parsePublicKey(text.trim());
+  const [fitting, what] = algorithmsOf(key);
+  checkAlgorithms(wanted ?? fitting, fitting, what);
+  return { key, algorithms: wanted ?? fitting };
+}
+
+/** @throws CarillonError invalid_argument */
+export function checkAlgorithms(wanted: readonly string[], fitting: readonly string[], what: string): void {
+  if (wanted.length === 0) throw invalid("algorithms: expected at least one");
+  for (const name of wanted) {
+    if (!fitting.includes(name)) {
+      throw invalid(`algorithms: ${JSON.stringify(name)} does not go with ${what}; what does: ${fitting.join(", ")}`);
+    }
+  }
+}
+
+function parsePublicKey(text: string): KeyObject {
+  if (text.includes("PRIVATE KEY-----") || (isJwk(text) && "d" in (JSON.parse(text) as object))) {
+    throw invalid("public_key: this is a private key; Carillon wants the public one and should not have the other");
+  }
+  try {
+    if (text.includes("-----BEGIN CERTIFICATE-----")) return new X509Certificate(text).publicKey;
+    if (isJwk(text)) return createPublicKey({ key: JSON.parse(text) as Record<string, string>, format: "jwk" });
+    return createPublicKey(text);
+  } catch (cause) {
+    throw new CarillonError(
+      "invalid_argument",
+      "public_key: cannot be read; expected PEM (PUBLIC KEY or CERTIFICATE) or a JWK",
+      { cause },
+    );
+  }
+}
+
+function algorithmsOf(key: KeyObject): [fitting: readonly string[], what: string] {
+  const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === "rsa") {
+    // Source: RFC 7518 §3.3.
+    if (modulusLength < 2_048) throw invalid("public_key: RSA keys need at least 2048 bits");
+    return [RSA, "an RSA key"];
+  }
+  if (key.asymmetricKeyType === "ed25519") return [EDDSA, "an Ed25519 key"];
+  const algorithm = key.asymmetricKeyType === "ec" ? EC[namedCurve] : undefined;
+  if (algorithm !== undefined) return [[algorithm], `an EC key on ${namedCurve}`];
+  throw invalid("public_key: expected RSA, EC on P-256, P-384 or P-521, or Ed25519");
+}
+
+function isJwk(text: string): boolean {
+  if (!text.trimStart().startsWith("{")) return false;
+  try {
+    return "kty" in (JSON.parse(text) as object);
+  } catch {
+    return false;
+  }
+}
+
+function invalid(message: string): CarillonError {
+  return new CarillonError("invalid_argument", message);
+}

@@ -1,0 +1,56 @@
+import { changedBy, renewedBy } from "../../access/authenticators/backend-overrides.js";
+import type { Principal } from "../../access/decide/principal.js";
+import type { HookChanges } from "../../access/hooks/hook-answer.js";
+import type { Client } from "../../clients/client.js";
+import { CarillonError } from "../../errors.js";
+import type { AuthenticateCommand, Reply } from "../command.js";
+import { exitLost } from "../exit.js";
+import { applyChanges } from "../hooks.js";
+import { rightsAhead } from "../rights.js";
+import type { Services } from "../services.js";
+
+/**
+ * A fresh token on a live connection: it extends the session, gives an anonymous one a user, and changes what it may do.
+ * Topics that the old permissions opened and the new ones do not are left, and the client is told which.
+ */
+export async function authenticate(
+  command: AuthenticateCommand,
+  client: Client,
+  services: Services,
+  reply: Reply,
+): Promise<void> {
+  if (command.token === "") throw new CarillonError("invalid_argument", "payload: a token is needed");
+  const authenticated = await client.vhost.authenticatorFor(client.origin.dialect).authenticate(command.token);
+  const { release } = authenticated;
+  const before = client.principal;
+  let principal: Principal;
+  let changes: HookChanges | undefined;
+  try {
+    principal = command.anew === true ? authenticated.principal : renewedBy(authenticated.principal, before);
+    changes = await client.introduce(principal, authenticated.principal.user);
+    if (changes !== undefined) principal = changedBy(changes, principal);
+    await topicsAhead(client, principal);
+    if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
+    client.takeToken({ principal, release });
+  } catch (error) {
+    release?.();
+    throw error;
+  }
+  if (command.anew === true) leaveAll(client, services);
+  services.clients.change(client, principal);
+  if (principal.user !== before.user) await services.userTopics.confirmed(client);
+  reply({ ok: true, result: { kind: "identified", user: principal.user } });
+  exitLost(client, { principal: before, access: client.vhost }, services);
+  if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, services);
+}
+
+/** Before it is decided which topics the client may still be in. */
+function topicsAhead(client: Client, principal: Principal): Promise<void> | undefined {
+  const names = [...client.session.memberships.keys()].map(({ name }) => name);
+  return rightsAhead(client, ["join", "presence"], names, [client.principal, principal]);
+}
+
+/** What it was in as somebody else. */
+function leaveAll({ session }: Client, { hub }: Services): void {
+  for (const topic of session.memberships.keys()) hub.leave(session, topic);
+}

@@ -1,0 +1,72 @@
+import type { Client } from "../../clients/client.js";
+import { CarillonError } from "../../errors.js";
+import type { PublishCommand, Reply } from "../command.js";
+import { applyChanges, asked } from "../hooks.js";
+import { refusalOf, rightsAhead } from "../rights.js";
+import type { Services } from "../services.js";
+import { checkCall } from "./call.js";
+import { checkIn } from "./leave.js";
+import { started } from "./trigger.js";
+
+/**
+ * Publishes as a client of the session's vhost, and answers when the broker has the message. Where a task is triggered by it,
+ * when that waits for a worker, or has one, too: if it comes to that not, the message was published all the same.
+ */
+export async function publish(
+  command: PublishCommand,
+  client: Client,
+  services: Services,
+  reply: Reply,
+): Promise<void> {
+  const { broker, event, payload, topics, trigger: triggered } = command;
+  const { publisher } = services;
+  if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
+    throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
+  }
+  const inside = command.inside === true || client.principal.terms?.sends === true;
+  if (inside) for (const topic of topics) checkIn(client, broker, topic, services);
+  if (triggered !== "") await checkTrigger(command, client, services);
+  const ahead = rightsAhead(client, ["publish", "join"], topics);
+  if (ahead !== undefined) await ahead;
+  const source = {
+    kind: "client",
+    vhost: client.vhost.name,
+    sender: client.session.id,
+    refusal: (topic: string) => refusalOf(client, "publish", topic),
+  } as const;
+  const drafts = [{ broker, topics, payload, event, id: "" }];
+  if (client.vhost.hooks?.asks("publish") === true) {
+    // The rules first: the backend is not asked about what is refused anyhow.
+    publisher.check(source, drafts);
+    const changes = await asked(client, "publish", (hooks, who) =>
+      hooks.onPublish({ client: who, broker, topics: [...topics], payload, event }),
+    );
+    if (changes !== undefined) await applyChanges(client, changes, services);
+  }
+  const prepared = publisher.prepare(source, drafts);
+  await publisher.send(prepared);
+  client.published += 1;
+  if (triggered !== "") await trigger(command, client, services);
+  const [message] = prepared.messages;
+  reply({ ok: true, result: message && { kind: "published", id: message.id, time: prepared.time } });
+}
+
+/** Everything that can refuse the task and is known before anything is published. */
+async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: Services) {
+  await rightsAhead(client, ["call"], [event]);
+  checkCall(client, event, "trigger");
+  calls.checkRoom(client.session);
+  if (topics.length !== 1) {
+    throw new CarillonError("invalid_argument", `topics: ${topics.length} of them, a trigger needs exactly one`);
+  }
+}
+
+async function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, services: Services) {
+  const [topic = ""] = topics;
+  try {
+    await started(client, { event, payload, topic }, services);
+  } catch (error) {
+    const { code, message } = CarillonError.from(error);
+    throw new CarillonError(code, `published, but ${message}`);
+  }
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Backend, backendId, VHOST_HEADER } from "../../../access/keys/backend.js";
+import type { Publisher, Source } from "../../../core/publisher.js";
+import { CarillonError } from "../../../errors.js";
+import type { OpenRequestLease } from "../../../net/byte-budget.js";
+import type { Gate } from "../../backend-gate.js";
+import { httpStatusOf, readWritten, setRetryAfter } from "../../backend-http.js";
+import { checkChannel, publicationOf } from "../decode.js";
+import { messageText } from "../encode.js";
+import { answer, answerError, answerWrongMethod } from "./answer.js";
+import { allowPages, type PageRules } from "./pages.js";
+
+export interface PublishOptions extends PageRules {
+  readonly gate: Gate;
+  readonly publisher: Publisher;
+  /** Largest body, in bytes. */
+  readonly requestBytes: number;
+  readonly openLease: OpenRequestLease;
+  /** Told how long a publish took until it was answered, in seconds. */
+  readonly onPublished: (seconds: number) => void;
+  /** Told of what failed by a fault of this server. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** Publishes the message that a backend has posted, and answers with it. Never rejects. */
+export async function handlePublish(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: PublishOptions,
+): Promise<void> {
+  try {
+    allowPages(request, response, options);
+    if (request.method === "OPTIONS") answer(request, response, {});
+    else if (request.method === "POST") answer(request, response, { body: await publish(request, options) });
+    else answerWrongMethod(request, response, "POST, OPTIONS");
+  } catch (cause) {
+    const error = CarillonError.from(cause);
+    if (error !== cause) options.onFault(cause);
+    // It is one message: which one says nothing.
+    const message = error.message.replace(/^messages\[0\]\./, "");
+    setRetryAfter(response, error);
+    answerError(request, response, { code: error.code, message }, httpStatusOf(error));
+  }
+}
+
+/**
+ * @returns the message, as JSON text
+ * @throws CarillonError
+ */
+async function publish(request: IncomingMessage, options: PublishOptions): Promise<string> {
+  const begin = performance.now();
+  const { onPublished, publisher } = options;
+  const backend = admit(request, options);
+  const lease = options.openLease(request, backendId(backend));
+  const { text, value } = await readWritten(request, { limit: options.requestBytes, lease });
+  const { channel, event, payload } = publicationOf(value, text);
+  checkChannel(channel);
+  const draft = { broker: "", topics: [channel], payload, event, id: "" };
+  const prepared = publisher.prepare(sourceOf(backend), [draft]);
+  const [receipt] = await publisher.send(prepared);
+  onPublished((performance.now() - begin) / 1_000);
+  return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });
+}
+
+/** The vhost is the key's, whichever is named. */
+function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend {
+  const { authorization, [VHOST_HEADER]: vhost } = headers;
+  const named = typeof vhost === "string" ? vhost : undefined;
+  return gate.admit({ authorization, certificate: undefined, vhost: named }, "publish");
+}
+
+function sourceOf(backend: Backend): Source {
+  return {
+    kind: "backend",
+    vhost: backend.vhost,
+    sender: "",
+    refusal: (topic) =>
+      backend.mayUse(topic)
+        ? undefined
+        : new CarillonError("permission_denied", `key ${JSON.stringify(backend.name)} may not use this channel`),
+  };
+}

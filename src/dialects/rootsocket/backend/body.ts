@@ -1,0 +1,33 @@
+import type { Backend } from "../../../access/keys/backend.js";
+import { checkTopic } from "../../../control/checks.js";
+import { CarillonError } from "../../../errors.js";
+import { readWritten } from "../../backend-http.js";
+import { type Fields, isObject } from "../../raw-json.js";
+import { channelFault } from "../channel-name.js";
+import { EVENT_BYTES } from "../decode.js";
+import type { Call } from "./call.js";
+
+/** The members of a body, and their text as it was sent. */
+export interface Body {
+  readonly fields: Fields;
+  readonly text: string;
+}
+
+/** @throws CarillonError invalid_argument; resource_exhausted: larger than an event may be, or too much at once; cancelled */
+export async function readBody({ lease, request }: Pick<Call, "lease" | "request">): Promise<Body> {
+  const { text, value } = await readWritten(request, { limit: EVENT_BYTES, lease });
+  if (!isObject(value)) throw new CarillonError("invalid_argument", "the body is not a JSON object");
+  return { fields: value, text };
+}
+
+/** @throws CarillonError invalid_argument; permission_denied: a channel that is not for this backend */
+export function readChannel(backend: Backend, fields: Fields): string {
+  const channel = fields["channel"] ?? undefined;
+  if (typeof channel !== "string") {
+    throw new CarillonError("invalid_argument", `channel ${channel === undefined ? "is missing" : "is not a string"}`);
+  }
+  const fault = channelFault(channel);
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `channel ${fault}`);
+  checkTopic(backend, "channel", channel);
+  return channel;
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { backendId } from "../../../access/keys/backend.js";
+import { CarillonError } from "../../../errors.js";
+import type { ByteLease, OpenRequestLease } from "../../../net/byte-budget.js";
+import type { AnswerLease } from "../../../rpc/answer-budget.js";
+import { answerJson, httpStatusOf, setRetryAfter } from "../../backend-http.js";
+import { answerCors } from "./cors.js";
+import { type Admitted, admit, type StayingGate } from "./gate.js";
+
+/** A request of a backend that may make it. */
+export interface Call extends Admitted {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Counts the body while it is read. */
+  readonly lease: ByteLease;
+  /** Counts the answer; undefined where it is not counted. */
+  readonly answerLease: AnswerLease | undefined;
+}
+
+/** What a method of a path needs, and what it does. A refusal is thrown: it has answered nothing then. */
+export interface Method {
+  readonly action: Admitted["action"];
+  readonly handle: (call: Call) => Promise<void>;
+}
+
+export interface CallOptions {
+  readonly gate: StayingGate;
+  readonly openLease: OpenRequestLease;
+  readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
+  /** Told of errors that are faults of this server and not refusals. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** A handler for one path, by HTTP method. What is refused is answered with `{"detail":…}`. */
+export function methodsHandler(
+  methods: ReadonlyMap<string, Method>,
+  { gate, onFault, openLease, originAllowed }: CallOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const names = [...methods.keys()].join(", ");
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { host, origin } = request.headers;
+    if (!originAllowed(origin, host)) {
+      throw new CarillonError("permission_denied", `origin ${origin ?? ""} is not allowed`);
+    }
+    if (answerCors(request, response, names)) return;
+    const method = methods.get(request.method ?? "");
+    if (method === undefined) {
+      response.setHeader("allow", names);
+      answerJson(request, response, METHOD_NOT_ALLOWED, { detail: `${request.method ?? ""} is not for this path` });
+      return;
+    }
+    const admitted = admit(gate, request, method.action);
+    const answerLease = gate.openAnswer(admitted.backend, method.action);
+    const lease = openLease(request, backendId(admitted.backend));
+    try {
+      await method.handle({ ...admitted, request, response, lease, answerLease });
+    } finally {
+      answerLease?.settle();
+    }
+  };
+  return (request, response) => {
+    serve(request, response).catch((cause: unknown) => {
+      refuse(request, response, cause, onFault);
+    });
+  };
+}
+
+/** Source: RFC 9110 §15.5. */
+const METHOD_NOT_ALLOWED = 405;
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  cause: unknown,
+  onFault: CallOptions["onFault"],
+): void {
+  const error = CarillonError.from(cause);
+  const { code, message } = error;
+  if (code === "internal") onFault(cause);
+  // Nobody is there any more; or what has been written is not the whole, and shall not be taken for it.
+  if (code === "cancelled" || response.headersSent) {
+    response.destroy();
+    return;
+  }
+  // Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2.
+  if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
+  setRetryAfter(response, error);
+  answerJson(request, response, httpStatusOf(error), { detail: message });
+}

@@ -1,0 +1,83 @@
+import type { ServerResponse } from "node:http";
+import type { WatchEvent, Watches } from "../../../control/watches.js";
+import type { Clock } from "../../../core/ports.js";
+import { CarillonError } from "../../../errors.js";
+import type { Call } from "./call.js";
+import { entryOf } from "./connection.js";
+import type { StayingGate } from "./gate.js";
+import { write } from "./writing.js";
+
+/** The type of server-sent events. Source: WHATWG HTML §9.2. */
+export const EVENT_STREAM = "text/event-stream";
+
+/** How often a comment is sent, in milliseconds, so that nobody on the way takes the stream for dead. */
+const COMMENT_INTERVAL = 20_000;
+
+export interface FeedOptions {
+  readonly watches: Pick<Watches, "watch">;
+  readonly gate: StayingGate;
+  readonly clock: Clock;
+}
+
+/**
+ * Tells of a vhost's connections for as long as the reader stays: `present` for each that is there, `caught_up`, and then
+ * `opened` and `closed`. What ends it is told by `ended`, and what that was.
+ */
+export async function feedConnections({ clock, gate, watches }: FeedOptions, call: Call): Promise<void> {
+  const { action, answerLease, backend, credentials, response } = call;
+  const ending = new AbortController();
+  const end = (why: CarillonError): void => {
+    ending.abort(why);
+  };
+  const leave = gate.stay({ backend, credentials, action, onLost: end });
+  response.once("close", () => {
+    end(new CarillonError("cancelled", "the reader is gone"));
+  });
+  const stopComments = sendComments(response, clock);
+  response.writeHead(200, { "content-type": EVENT_STREAM, "cache-control": "no-store", "x-accel-buffering": "no" });
+  response.flushHeaders();
+  try {
+    for await (const event of watches.watch(backend, "", ending.signal)) {
+      const text = textOf(event, clock.now());
+      answerLease?.spend(Buffer.byteLength(text));
+      answerLease?.settle();
+      await write(response, text);
+    }
+  } catch (cause) {
+    const { message } = CarillonError.from(cause);
+    response.end(eventText("ended", { detail: message }));
+    // Nobody is left to be told of a fault of ours but the log.
+    if (!(cause instanceof CarillonError)) throw cause;
+  } finally {
+    stopComments();
+    leave();
+  }
+}
+
+/** A reader that has not taken the comment before it, nor what came since, is cut off: what waits for it would wait on. */
+function sendComments(response: ServerResponse, clock: Clock): () => void {
+  let cancel = clock.after(COMMENT_INTERVAL, next);
+  function next(): void {
+    if (response.writableNeedDrain) {
+      response.destroy();
+      return;
+    }
+    response.write(":\n\n");
+    cancel = clock.after(COMMENT_INTERVAL, next);
+  }
+  return () => {
+    cancel();
+  };
+}
+
+function textOf(event: WatchEvent, now: number): string {
+  if (event.change === "caught_up") return eventText("caught_up", {});
+  const { change, connection } = event;
+  if (change === "closed") return eventText("closed", { ...entryOf(connection, now), code: event.code });
+  return eventText(change === "open" ? "present" : "opened", entryOf(connection, null));
+}
+
+/** JSON has no line breaks. */
+function eventText(type: string, data: object): string {
+  return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+}

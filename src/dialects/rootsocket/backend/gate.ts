@@ -1,0 +1,46 @@
+import type { IncomingMessage } from "node:http";
+import type { BackendAction } from "../../../access/decide/actions.js";
+import { type Backend, type BackendCredentials, VHOST_HEADER } from "../../../access/keys/backend.js";
+import { CarillonError } from "../../../errors.js";
+import type { AnswerLease } from "../../../rpc/answer-budget.js";
+import type { Gate } from "../../backend-gate.js";
+
+/** Who may call what, and who may go on with what is open. */
+export interface StayingGate extends Gate {
+  /**
+   * Begins to count an answer; undefined: it is not counted.
+   * @throws CarillonError resource_exhausted: the backend has had too many bytes of answers
+   */
+  openAnswer(backend: Backend, action: BackendAction): AnswerLease | undefined;
+  /**
+   * Calls once when a backend that was admitted would no longer be, or not for the same topics.
+   * @returns ends it
+   */
+  stay(stay: Admitted & { readonly onLost: (refusal: CarillonError) => void }): () => void;
+}
+
+/** A backend that has been let do something. */
+export interface Admitted {
+  readonly backend: Backend;
+  readonly credentials: BackendCredentials;
+  readonly action: BackendAction;
+}
+
+/** A bare key is what `Authorization` holds, and the same as a bearer's elsewhere. */
+export function admit(gate: Gate, { headers }: IncomingMessage, action: BackendAction): Admitted {
+  const { authorization: key, [VHOST_HEADER]: vhost } = headers;
+  const credentials = {
+    authorization: key === undefined ? undefined : `Bearer ${key}`,
+    certificate: undefined,
+    vhost: typeof vhost === "string" ? vhost : undefined,
+  };
+  try {
+    return { backend: gate.admit(credentials, action), credentials, action };
+  } catch (cause) {
+    const error = CarillonError.from(cause);
+    if (error.code !== "unauthenticated") throw cause;
+    // It would name the way in which other protocols show a key.
+    const text = key === undefined ? "a key is needed: Authorization: KEY" : "no such key: it is wrong, or was revoked";
+    throw new CarillonError(error.code, text, { cause });
+  }
+}

@@ -1,0 +1,41 @@
+import type { ConnectionFacts } from "../../../control/connection-info.js";
+import type { Connections, Told } from "../../../control/connections.js";
+import type { Page } from "../../../control/pagination.js";
+import { CarillonError } from "../../../errors.js";
+import type { Call } from "./call.js";
+import { entryOf } from "./connection.js";
+import { write } from "./writing.js";
+
+/** Of a page: the most that there may be. */
+const PAGE_SIZE = 1_000;
+
+/** Names nodes that did not answer: the list is without theirs. */
+export const MISSING_NODES = "carillon-missing-nodes";
+
+/** Writes the vhost's connections on all nodes, page by page: there may be more than should be in memory at once. */
+export async function listConnections(connections: Pick<Connections, "list">, call: Call): Promise<void> {
+  const { answerLease, backend, response } = call;
+  const read = (pageToken: string): Promise<Told<Page<ConnectionFacts>>> =>
+    connections.list(backend, { user: "", topic: "", pageSize: PAGE_SIZE, pageToken });
+  let { missing, told } = await read("");
+  const missingAtFirst = new Set(missing);
+  if (missing.length > 0) response.setHeader(MISSING_NODES, missing.join(", "));
+  response.writeHead(200, { "content-type": "application/json" });
+  await write(response, "[");
+  for (let page = 0; ; page += 1) {
+    const entries = told.items.map((facts) => JSON.stringify(entryOf(facts, null))).join(",");
+    const separator = page > 0 && entries !== "" ? "," : "";
+    // Each waits for the one before: it begins where that has ended.
+    // oxlint-disable-next-line no-await-in-loop
+    await write(response, separator + entries);
+    answerLease?.spend(Buffer.byteLength(entries));
+    if (told.nextPageToken === "") break;
+    // oxlint-disable-next-line no-await-in-loop
+    ({ missing, told } = await read(told.nextPageToken));
+    const lost = missing.find((node) => !missingAtFirst.has(node));
+    // It is too late to say so, and the list is not whole.
+    if (lost !== undefined) throw new CarillonError("unavailable", `node ${lost} did not answer`);
+  }
+  await write(response, "]\n");
+  response.end();
+}

@@ -1,0 +1,58 @@
+import type { Backend } from "../../../access/keys/backend.js";
+import type { Publisher } from "../../../core/publisher.js";
+import { CarillonError } from "../../../errors.js";
+import { valueText } from "../../../util/raw-json.js";
+import { answerJson } from "../../backend-http.js";
+import { hasLoneSurrogate } from "../../raw-json.js";
+import { type Body, readBody, readChannel } from "./body.js";
+import type { Method } from "./call.js";
+
+export interface MessagesOptions {
+  readonly publisher: Pick<Publisher, "publish">;
+  /** Told how long a publish took until the broker had it, in seconds. */
+  readonly onPublished: (seconds: number) => void;
+}
+
+/** Publishes; answers when the broker has the message. */
+export function messages({ onPublished, publisher }: MessagesOptions): Method {
+  return {
+    action: "publish",
+    handle: async (call) => {
+      const { backend, request, response } = call;
+      const body = await readBody(call);
+      const channel = readChannel(backend, body.fields);
+      const payload = Buffer.from(dataOf(body));
+      const begin = performance.now();
+      const id = await publish(publisher, backend, channel, payload);
+      onPublished((performance.now() - begin) / 1_000);
+      answerJson(request, response, 201, { id });
+    },
+  };
+}
+
+async function publish(
+  publisher: Pick<Publisher, "publish">,
+  { vhost }: Backend,
+  channel: string,
+  payload: Uint8Array,
+): Promise<string> {
+  // The key's topics have been held against the channel.
+  const source = { kind: "backend", sender: "", vhost, refusal: () => undefined } as const;
+  try {
+    const [receipt] = await publisher.publish(source, [{ broker: "", topics: [channel], payload, event: "", id: "" }]);
+    return receipt?.id ?? "";
+  } catch (cause) {
+    const { code, message } = CarillonError.from(cause);
+    // There is one alone, and nobody has called it that.
+    throw new CarillonError(code, message.replace(/^messages\[0\]\.payload/, "data"), { cause });
+  }
+}
+
+/** A string's characters; any other value's JSON text, as it was sent. */
+function dataOf({ fields, text }: Body): string {
+  const { data } = fields;
+  if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");
+  if (typeof data !== "string") return valueText(text, "data") ?? "null";
+  if (hasLoneSurrogate(data)) throw new CarillonError("invalid_argument", "data is not valid Unicode");
+  return data;
+}

@@ -1,0 +1,54 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Control } from "../../../control/control.js";
+import type { Clock } from "../../../core/ports.js";
+import { type CallOptions, type Method, methodsHandler } from "./call.js";
+import { EVENT_STREAM, feedConnections } from "./feed.js";
+import { listConnections } from "./list.js";
+import { type MessagesOptions, messages } from "./messages.js";
+import { channelTokens, connectionTokens, type Issuer } from "./tokens.js";
+
+export interface RootsocketOptions extends CallOptions, MessagesOptions {
+  /** What paths begin with, such as `/api/v1`. */
+  readonly base: string;
+  /** @throws CarillonError not_found for a vhost that is gone */
+  readonly issuerOf: (vhost: string) => Issuer;
+  readonly control: Pick<Control, "connections" | "watches">;
+  readonly clock: Clock;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What rootsocket's backends call (the S rules): handlers by exact path, each with its slash at the end and without. */
+export function rootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
+  const { base, clock, control, gate, issuerOf } = options;
+  const connections: Method = {
+    action: "connections",
+    handle: (call) =>
+      wantsFeed(call.request)
+        ? feedConnections({ watches: control.watches, gate, clock }, call)
+        : listConnections(control.connections, call),
+  };
+  const paths = new Map<string, ReadonlyMap<string, Method>>([
+    [
+      "connections",
+      new Map([
+        ["GET", connections],
+        ["POST", connectionTokens(issuerOf)],
+      ]),
+    ],
+    ["tokens", new Map([["POST", channelTokens(issuerOf)]])],
+    ["messages", new Map([["POST", messages(options)]])],
+  ]);
+  const routes = new Map<string, Handler>();
+  for (const [name, methods] of paths) {
+    const handler = methodsHandler(methods, options);
+    routes.set(`${base}/${name}`, handler);
+    routes.set(`${base}/${name}/`, handler);
+  }
+  return routes;
+}
+
+/** A browser's EventSource asks for nothing else; whoever takes anything gets the list. */
+function wantsFeed({ headers }: IncomingMessage): boolean {
+  return headers.accept?.toLowerCase().includes(EVENT_STREAM) === true;
+}

@@ -1,0 +1,48 @@
+import { CarillonError } from "../../../errors.js";
+import { answerJson } from "../../backend-http.js";
+import { readBody, readChannel } from "./body.js";
+import type { Method } from "./call.js";
+
+/** Makes tokens for the clients of one vhost. */
+export interface Issuer {
+  /** @throws CarillonError unavailable */
+  connection(
+    bearer: Readonly<Record<string, never>>,
+    settings: undefined,
+    lifetime: undefined,
+    only: "rootsocket",
+  ): Promise<{ readonly token: string }>;
+  channel(channel: string): Promise<{ readonly token: string }>;
+}
+
+/** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
+export function connectionTokens(issuerOf: (vhost: string) => Issuer): Method {
+  return {
+    action: "tokens",
+    handle: async ({ backend, request, response }) => {
+      const { token } = await issuerOf(backend.vhost).connection({}, undefined, undefined, "rootsocket");
+      answerJson(request, response, CREATED, { token });
+    },
+  };
+}
+
+export function channelTokens(issuerOf: (vhost: string) => Issuer): Method {
+  return {
+    action: "tokens",
+    handle: async (call) => {
+      const { backend, request, response } = call;
+      const { fields } = await readBody(call);
+      // Clients that ask for a token of their channel by themselves do not say that it is one.
+      if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
+        throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
+      }
+      const { token } = await issuerOf(backend.vhost).channel(readChannel(backend, fields));
+      answerJson(request, response, CREATED, { token });
+    },
+  };
+}
+
+const CREATED = 201;
+
+/** Source: rootsocket's sheet. */
+const CHANNEL_CATEGORY = 1;

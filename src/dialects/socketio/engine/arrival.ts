@@ -1,0 +1,68 @@
+import type { IncomingMessage } from "node:http";
+import type { HookForward } from "../../../access/hooks/hook-caller.js";
+import { HttpRefusal } from "../../../access/hooks/http-refusal.js";
+import type { Arrival } from "../../../clients/admission.js";
+import { RateLimited } from "../../../clients/limits/rate-limited.js";
+import { CarillonError } from "../../../errors.js";
+import { type CredentialPlaces, credentialOf } from "../../../transport/admission/credential.js";
+import { toldUpgrade } from "../../../transport/admission/told-upgrade.js";
+import { requestUrl } from "../../../transport/http/request-url.js";
+import { CONNECTION, failureText } from "../event-values.js";
+
+/** What is known of a client that wishes to be connected to a namespace. */
+export interface Wish {
+  readonly vhost: string;
+  readonly dialect: string;
+  readonly connectionId: string;
+  readonly address: string;
+  /** The first request of its connection. */
+  readonly request: IncomingMessage;
+  /** What it has said with its wish. */
+  readonly auth: Readonly<Record<string, unknown>>;
+  readonly places: CredentialPlaces;
+  /** Parts of the request that the vhost's backend is told in addition. */
+  readonly forward: readonly HookForward[];
+}
+
+/**
+ * Who is at the door. What it says with its wish counts before what its connection came with, which all of its namespaces have
+ * in common.
+ * @throws CarillonError invalid_argument: what is no token, or different ones in one request
+ */
+export function arrivalOf({ address, auth, connectionId, dialect, forward, places, request, vhost }: Wish): Arrival {
+  const { headers } = request;
+  const url = requestUrl(request);
+  const credential = tokenOf(auth) ?? credentialOf(headers, url.searchParams, { ...places, protocol: false });
+  return {
+    vhost,
+    origin: { dialect, address, userAgent: headers["user-agent"] ?? "" },
+    credential,
+    guest: true,
+    connectionId,
+    upgrade: toldUpgrade({ request, url, places, forward }),
+  };
+}
+
+function tokenOf({ token }: Readonly<Record<string, unknown>>): string | undefined {
+  if (token === undefined || token === null || token === "") return undefined;
+  if (typeof token !== "string") throw new CarillonError("invalid_argument", "auth.token: not a string");
+  return token;
+}
+
+/**
+ * Tells a client why it is not connected to a namespace: by the event `connect_error`, with Engine.IO 3 by the event `error`, which
+ * then has the same members as for a command.
+ */
+export class ConnectError extends Error {
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(cause: CarillonError, protocol: number) {
+    super(cause.message, { cause });
+    const said = protocol === 3 ? JSON.parse(failureText(cause, CONNECTION)) : { code: cause.code };
+    this.data = {
+      ...(said as object),
+      ...(cause instanceof HttpRefusal && { status: cause.status }),
+      ...(cause instanceof RateLimited && { retry_after: cause.retryAfter }),
+    };
+  }
+}

@@ -1,0 +1,254 @@
+import type { Socket as EngineSocket } from "engine.io";
+import type { Clock } from "../../../core/ports.js";
+import type { CloseReason } from "../../../errors.js";
+import type { ByteLease } from "../../../net/byte-budget.js";
+import { HeldBytes } from "../../../net/held-bytes.js";
+import type { MessageMeter } from "../../../transport/receiving/message-meter.js";
+import { keepUp } from "./engine-workarounds.js";
+import { engine3Payload } from "./engine3-payload.js";
+import type { IdleLine, IdleLines } from "./idle-connections.js";
+import type { Place } from "./namespace-session.js";
+import { MAX_PACKETS } from "./packet-count.js";
+import { PollQueue } from "./poll-queue.js";
+import { Polls } from "./polls.js";
+
+/** How long a connection may be without a namespace, in milliseconds. */
+export const IDLE_TIMEOUT = 10_000;
+/** How long a peer may take to answer a close, in milliseconds; then its connection is cut. */
+export const CLOSE_TIMEOUT = 3_000;
+/** The same for the next poll of a client that polls, which is to bring it what was written last. */
+const LAST_POLL_TIMEOUT = 1_000;
+
+/** What the library has and its types do not tell. */
+interface Inside {
+  readonly id: string;
+  readonly upgrading: boolean;
+  transport: {
+    readonly name: string;
+    parser: object;
+    closeTimeout?: number;
+    socket?: Reading & { terminate(): void; readonly meter?: Pick<MessageMeter, "cutFor"> };
+    emit(event: "close"): void;
+  };
+}
+
+interface Reading {
+  pause(): void;
+  resume(): void;
+}
+
+/** What all lines count together. */
+export interface LineCounts {
+  /** Clients in a namespace, or at its door. */
+  connections: number;
+  /** The lines that have none of them. */
+  readonly idle: IdleLines;
+}
+
+export interface LineOptions {
+  readonly address: string;
+  readonly clock: Clock;
+  readonly counts: LineCounts;
+  /** For what its packets hold. */
+  readonly lease: ByteLease;
+}
+
+/** One Engine.IO connection, over whichever transport: what all of its namespaces share. */
+export class Line implements IdleLine {
+  readonly id: string;
+  /** Of the client, as it was when it came: the request that it came with may be over. */
+  readonly address: string;
+  /** By namespace. */
+  readonly places = new Map<string, Place>();
+  readonly polls: Polls;
+  readonly queue: PollQueue;
+  /** Revision of Engine.IO that the client speaks. */
+  readonly protocol: number;
+  /** Why this side has cut it, where it had a reason of its own. */
+  cutFor: CloseReason | undefined;
+  readonly #held: HeldBytes;
+  /** Bytes of events that wait or are worked on, and of a packet whose attachments are not all there. */
+  #heldBytes = 0;
+  readonly #connection: EngineSocket;
+  readonly #clock: Clock;
+  readonly #counts: LineCounts;
+  /** Namespaces that the client has asked for, until it is refused or has left. */
+  readonly #asked = new Set<string>();
+  /** Whoever has more waiting than it can take now. */
+  readonly #holders = new Set<object>();
+  #paused: Reading | undefined;
+  /** A request with packets that is not read yet. */
+  #heldRequest: (() => void) | undefined;
+  #cancelIdle: (() => void) | undefined;
+  #cancelCut: (() => void) | undefined;
+
+  constructor(connection: EngineSocket, { address, clock, counts, lease }: LineOptions) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#counts = counts;
+    this.address = address;
+    this.#held = new HeldBytes(lease);
+    this.id = this.#inside.id;
+    this.protocol = connection.protocol;
+    this.polls = new Polls({ clock, onLost: (why) => this.cut(why === "too slow" ? "slow_consumer" : undefined) });
+    if (this.protocol === 3 && !this.#isWebSocket) this.#readPolls();
+    this.queue = new PollQueue(connection, this.polls);
+    connection.on("upgrade", () => this.queue.flush());
+    this.#inside.transport.closeTimeout = LAST_POLL_TIMEOUT;
+    keepUp(connection, () => this.cut());
+    connection.once("close", () => this.#closed());
+  }
+
+  /** Whether somebody is in one of its namespaces, and not only at the door. */
+  get inside(): boolean {
+    return [...this.places.values()].some(({ inside }) => inside);
+  }
+
+  get open(): boolean {
+    return this.#connection.readyState === "open";
+  }
+
+  /** Whether it polls, and may change to a WebSocket. */
+  get upgradable(): boolean {
+    return !this.#isWebSocket && !this.#inside.upgrading;
+  }
+
+  get #isWebSocket(): boolean {
+    return this.#inside.transport.name === "websocket";
+  }
+
+  /** Has the polls of Engine.IO 3 read and written here. */
+  #readPolls(): void {
+    const { transport } = this.#inside;
+    transport.parser = { ...transport.parser, ...engine3Payload(MAX_PACKETS, () => this.cut("flooding")) };
+  }
+
+  /** Nobody is on it. It may stay so for a while, where it may at all. */
+  rest(): void {
+    if (!this.open) return;
+    if (this.#counts.idle.add(this)) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
+    // After what was written: its client may have been told just now why it has to go.
+    else this.close();
+  }
+
+  /**
+   * The client asks for a namespace. It is in each once, and has to wait for an answer before it asks again.
+   * @throws Error where it has asked for this one
+   */
+  ask(namespace: string): void {
+    if (this.#asked.has(namespace)) {
+      this.close();
+      throw new Error("asked for already");
+    }
+    this.#asked.add(namespace);
+  }
+
+  /** It may ask for it again. */
+  refused(namespace: string): void {
+    this.#asked.delete(namespace);
+  }
+
+  /**
+   * Counts bytes that its packets hold, until they are given back by {@link giveBytes}.
+   * @returns false, and nothing has changed, where the node's budget has no room
+   */
+  takeBytes(bytes: number): boolean {
+    if (!this.#held.set(this.#heldBytes + bytes)) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  giveBytes(bytes: number): void {
+    this.#heldBytes -= bytes;
+    this.#held.set(this.#heldBytes);
+  }
+
+  enter(namespace: string, place: Place): void {
+    this.#counts.connections += 1;
+    this.places.set(namespace, place);
+    this.#endRest();
+  }
+
+  leave(namespace: string, place: Place): void {
+    if (this.places.get(namespace) !== place) return;
+    // Before the answer to a client that asks for it again.
+    this.queue.flush();
+    this.places.delete(namespace);
+    this.#asked.delete(namespace);
+    this.#counts.connections -= 1;
+    if (this.places.size === 0) this.rest();
+  }
+
+  /** Ends it after what has been written, and cuts it where the peer does not take that. */
+  close(): void {
+    if (!this.open) return;
+    this.queue.flush();
+    this.#connection.close();
+    if (this.#connection.readyState === "closed") return;
+    const timeout = this.#isWebSocket ? CLOSE_TIMEOUT : LAST_POLL_TIMEOUT;
+    this.#cancelCut = this.#clock.after(timeout, () => this.cut());
+  }
+
+  /** Ends it without another word. */
+  cut(reason?: CloseReason): void {
+    this.cutFor ??= reason;
+    this.polls.cut();
+    this.#connection.close(true);
+    this.#inside.transport.socket?.terminate();
+    if (this.#connection.readyState !== "closed") this.#inside.transport.emit("close");
+  }
+
+  /** Reads nothing until everybody who has called this has let go. */
+  hold(holder: object): void {
+    this.#holders.add(holder);
+    if (this.#paused !== undefined) return;
+    this.#paused = this.#inside.transport.socket;
+    this.#paused?.pause();
+  }
+
+  letGo(holder: object): void {
+    if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
+    const request = this.#heldRequest;
+    this.#heldRequest = undefined;
+    this.#paused?.resume();
+    this.#paused = undefined;
+    request?.();
+  }
+
+  /**
+   * Takes a request with packets, now or when they can be taken.
+   * @returns false where another one waits: no client that keeps to the protocol sends two
+   */
+  take(request: () => void): boolean {
+    if (this.#holders.size === 0) request();
+    else if (this.#heldRequest === undefined) this.#heldRequest = request;
+    else return false;
+    return true;
+  }
+
+  #closed(): void {
+    this.#endRest();
+    this.cutFor ??= this.#inside.transport.socket?.meter?.cutFor;
+    this.#cancelCut?.();
+    this.#counts.connections -= this.places.size;
+    const places = [...this.places.values()];
+    this.places.clear();
+    for (const place of places) place.lineClosed();
+    this.#holders.clear();
+    this.#paused?.resume();
+    // The library answers that there is no such connection.
+    this.#heldRequest?.();
+    this.#heldRequest = undefined;
+    this.polls.end(CLOSE_TIMEOUT);
+  }
+
+  #endRest(): void {
+    this.#counts.idle.delete(this);
+    this.#cancelIdle?.();
+    this.#cancelIdle = undefined;
+  }
+
+  get #inside(): Inside {
+    return this.#connection as unknown as Inside;
+  }
+}

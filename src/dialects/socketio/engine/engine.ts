@@ -1,0 +1,106 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { Server as Engine } from "engine.io";
+import { Server } from "socket.io";
+import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
+import { closeFrameOf } from "../../../errors.js";
+import type { OpenRequestLease } from "../../../net/byte-budget.js";
+import type { MessageDeadlines } from "../../../transport/receiving/message-deadlines.js";
+import { MessageMeter } from "../../../transport/receiving/message-meter.js";
+import { receiverLimits } from "../../../transport/receiving/receiver-limits.js";
+import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./engine-connection.js";
+import { type DecodedClient, packetParser } from "./parser.js";
+
+export interface EngineSettings {
+  /** Largest message of a client, and largest request of one that polls, in bytes. */
+  readonly frameBytes: number;
+  /** In milliseconds. */
+  readonly ping: { readonly interval: number; readonly timeout: number };
+  /** For what a connection's messages hold. */
+  readonly openLease: OpenRequestLease;
+  readonly deadlines: MessageDeadlines;
+}
+
+/** The library's socket, with a place for what counts its messages. */
+export class EngineWebSocket extends WebSocket {
+  meter: MessageMeter | undefined = undefined;
+}
+
+/** Engine.IO for whoever brings it requests and upgrades. */
+export function createEngine(settings: EngineSettings): Engine {
+  const { frameBytes, ping } = settings;
+  return new Engine({
+    transports: ["polling", "websocket"],
+    allowEIO3: true,
+    pingInterval: ping.interval,
+    pingTimeout: ping.timeout,
+    maxHttpBufferSize: frameBytes,
+    // Sinks have to know what the peer has taken, and write ready-made frames: both go without compression only.
+    perMessageDeflate: false,
+    httpCompression: false,
+    wsEngine: webSocketServer(settings),
+  });
+}
+
+/**
+ * Socket.IO over it. Namespaces that nobody is in are forgotten: vhosts come and go.
+ * @param clientOf - the client of the connection that the library hears of just now
+ */
+export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient | undefined): Server {
+  return new Server({
+    serveClient: false,
+    connectTimeout: IDLE_TIMEOUT,
+    cleanupEmptyChildNamespaces: true,
+    parser: packetParser(frameBytes, clientOf),
+  });
+}
+
+/** This project's WebSocket library in the place of the engine's own, with the limits that it has for all. */
+function webSocketServer(settings: EngineSettings): new (options: ServerOptions) => WebSocketServer {
+  return class extends WebSocketServer {
+    constructor(options: ServerOptions) {
+      // The library's type definitions lack some of its options.
+      const all: ServerOptions & { closeTimeout: number } = {
+        ...options,
+        ...receiverLimits(settings.frameBytes),
+        closeTimeout: CLOSE_TIMEOUT,
+        WebSocket: EngineWebSocket,
+      };
+      super(all);
+    }
+
+    override handleUpgrade(
+      request: IncomingMessage,
+      socket: Duplex,
+      head: Buffer,
+      onUpgraded: (webSocket: WebSocket, request: IncomingMessage) => void,
+    ): void {
+      super.handleUpgrade(request, socket, head, (webSocket) => {
+        meter(webSocket as EngineWebSocket, request, socket, settings);
+        onUpgraded(webSocket, request);
+      });
+    }
+  };
+}
+
+function meter(
+  webSocket: EngineWebSocket,
+  request: IncomingMessage,
+  socket: Duplex,
+  { deadlines, openLease }: EngineSettings,
+): void {
+  const messages = new MessageMeter({
+    webSocket,
+    socket,
+    lease: openLease(request, undefined),
+    deadlines,
+    onCut: (reason) => {
+      webSocket.close(...closeFrameOf(reason));
+      socket.end();
+    },
+  });
+  webSocket.meter = messages;
+  webSocket.on("message", () => {
+    messages.complete();
+  });
+}

@@ -1,0 +1,149 @@
+import type { Encoding } from "../../../core/ports.js";
+import { framesOf } from "../../../transport/websocket/encoding.js";
+import { textFrame, textFrameOf } from "../../../transport/websocket/frame.js";
+import type { MessageEncoding } from "../../dialect.js";
+import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
+
+/**
+ * A session's frames are WebSocket frames of Engine.IO 4, which is what most clients come to take: they are written as they are, a
+ * batch of them at once. For clients that poll, and for bytes to clients of Engine.IO 3, a batch is taken apart again, once for all.
+ */
+
+/** FIN and the binary opcode (RFC 6455 §5.2). */
+const FINAL_BINARY = 0x82;
+
+/** The packet type "message", as Engine.IO 3 writes it before bytes. */
+const MESSAGE = Buffer.of(4);
+
+/** python-engineio refuses an answer of more than 16 packets; some may be the library's own. */
+export const PACKETS_A_POLL = 12;
+
+/** A packet of a batch. */
+export interface BatchPacket {
+  /** Without its type, which is "message". */
+  readonly data: string | Buffer;
+  readonly frame: Uint8Array;
+}
+
+/** A part of a batch that one poll takes: an event is never in another part than its bytes. */
+export interface PollPart {
+  readonly packets: readonly BatchPacket[];
+  readonly frames: Uint8Array;
+  /** All of it for Engine.IO 4, without the mark of the first packet: the library writes that. */
+  readonly text: string;
+}
+
+/** The frames of a text of the dialect: a packet, and its attachments as frames of their own. */
+export function packetFrames(text: string): Buffer {
+  if (!text.includes(SEPARATOR)) return textFrame(text);
+  return Buffer.concat(
+    text
+      .split(SEPARATOR)
+      .map((packet) =>
+        packet.startsWith(BINARY_PACKET)
+          ? binaryFrame(Buffer.from(packet.slice(BINARY_PACKET.length), "base64"))
+          : textFrame(packet),
+      ),
+  );
+}
+
+/** The same object for the same dialect encoding, so that sessions share bytes. */
+export function socketIoEncoding(encoding: MessageEncoding): Encoding {
+  let result = known.get(encoding);
+  if (result === undefined) {
+    result = {
+      frameMaker(topic) {
+        const makeText = encoding.textMaker(topic);
+        return (message) => packetFrames(makeText(message));
+      },
+      countedFrames: undefined,
+      laggedFrame: (topic, missed) => framesOf(encoding.laggedText(topic, missed), packetFrames),
+      presenceFrame: (news) => framesOf(encoding.presenceText(news), packetFrames),
+    };
+    known.set(encoding, result);
+  }
+  return result;
+}
+
+const known = new WeakMap<MessageEncoding, Encoding>();
+
+/** A batch for clients that poll. */
+export function pollParts(frames: Uint8Array): readonly PollPart[] {
+  let parts = knownParts.get(frames);
+  if (parts === undefined) {
+    parts = partsOf(packetsOf(frames));
+    knownParts.set(frames, parts);
+  }
+  return parts;
+}
+
+const knownParts = new WeakMap<Uint8Array, readonly PollPart[]>();
+
+/** A batch for WebSockets of Engine.IO 3, which begin bytes with the packet's type. */
+export function engine3Frames(frames: Uint8Array): Uint8Array {
+  let result = knownFrames.get(frames);
+  if (result === undefined) {
+    const packets = packetsOf(frames);
+    const hasBytes = packets.some(({ data }) => typeof data !== "string");
+    result = hasBytes ? Buffer.concat(packets.map(engine3Frame)) : frames;
+    knownFrames.set(frames, result);
+  }
+  return result;
+}
+
+const knownFrames = new WeakMap<Uint8Array, Uint8Array>();
+
+function engine3Frame({ data, frame }: BatchPacket): Uint8Array {
+  return typeof data === "string" ? frame : binaryFrame(Buffer.concat([MESSAGE, data]));
+}
+
+function partsOf(packets: readonly BatchPacket[]): PollPart[] {
+  const parts: BatchPacket[][] = [];
+  for (const [at, packet] of packets.entries()) {
+    const last = parts.at(-1);
+    const length = typeof packets[at + 1]?.data === "object" ? 2 : 1;
+    const fits = last !== undefined && last.length + length <= PACKETS_A_POLL;
+    if (last !== undefined && (fits || typeof packet.data !== "string")) last.push(packet);
+    else parts.push([packet]);
+  }
+  return parts.map((part) => ({
+    packets: part,
+    frames: Buffer.concat(part.map(({ frame }) => frame)),
+    text: part.map(pollText).join(SEPARATOR).slice(TEXT_PACKET.length),
+  }));
+}
+
+function pollText({ data }: BatchPacket): string {
+  return typeof data === "string" ? TEXT_PACKET + data : BINARY_PACKET + data.toString("base64");
+}
+
+/** Of frames of our own: whole messages, unmasked. */
+function packetsOf(frames: Uint8Array): BatchPacket[] {
+  const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
+  const packets: BatchPacket[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const start = at;
+    const isBinary = bytes[at] === FINAL_BINARY;
+    let length = bytes.readUInt8(at + 1);
+    let begin = at + 2;
+    if (length === 126) {
+      length = bytes.readUInt16BE(begin);
+      begin += 2;
+    } else if (length === 127) {
+      length = Number(bytes.readBigUInt64BE(begin));
+      begin += 8;
+    }
+    at = begin + length;
+    const data = isBinary ? bytes.subarray(begin, at) : bytes.toString("utf8", begin + TEXT_PACKET.length, at);
+    packets.push({ data, frame: bytes.subarray(start, at) });
+  }
+  return packets;
+}
+
+function binaryFrame(bytes: Uint8Array): Buffer {
+  const frame = textFrameOf(bytes.length, bytes.length, (buffer, begin) => {
+    buffer.set(bytes, begin);
+  });
+  frame[0] = FINAL_BINARY;
+  return frame;
+}

@@ -1,0 +1,195 @@
+import { EventEmitter } from "node:events";
+import { compact } from "../../../transport/receiving/receiver-parts.js";
+import { isObject, parseJson } from "../../raw-json.js";
+
+/** Types of Socket.IO's packets (protocol 5). */
+const CONNECT = 0;
+const DISCONNECT = 1;
+const EVENT = 2;
+const ACK = 3;
+const BINARY_EVENT = 5;
+const BINARY_ACK = 6;
+
+/** Type, number of attachments, namespace, id of the acknowledgement; the JSON is what follows. */
+const HEAD = /^([0-6])(?:(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d*)/;
+
+const MAX_ATTACHMENTS = 10;
+
+/** Longest path of a vhost, in characters. */
+const MAX_NAMESPACE = 255;
+
+/** Characters that a client may say with its wish to be connected: the library keeps them. Node's headers may have as many. */
+const MAX_AUTH = 16_384;
+
+/** The name under which the library brings every event: what clients call theirs stays out of its emitters. */
+export const CLIENT_EVENT = "event";
+
+/** What {@link CLIENT_EVENT} brings. */
+export type ClientEvent = (text: string, acknowledge: number | undefined, attachments: readonly Uint8Array[]) => void;
+
+/** The client of a decoder. */
+export interface DecodedClient {
+  /** Revision of Engine.IO. */
+  readonly protocol: number;
+  /** Told of a namespace that it asks for. @throws Error where it may not ask: the library does not hear of it then */
+  ask(namespace: string): void;
+  /** Counts bytes of a packet whose attachments are not all there. @throws Error where the node has no room */
+  take(bytes: number): void;
+  /** They are there, or will never be. */
+  give(bytes: number): void;
+}
+
+/** A packet as the library knows it. */
+interface Packet {
+  readonly type: number;
+  readonly nsp: string;
+  readonly data?: unknown;
+}
+
+interface Begun {
+  readonly type: number;
+  readonly namespace: string;
+  readonly text: string;
+  readonly acknowledge: number | undefined;
+  readonly awaited: number;
+  readonly attachments: Uint8Array[];
+}
+
+/**
+ * In the place of the library's own parser: events stay the JSON text that they came as, so that the dialect reads them, of any
+ * depth and whatever they are called. A packet that is none throws, and the library then ends the connection.
+ * @param limit - bytes that an event and its attachments may have together
+ * @param clientOf - called when a decoder is made: whose packets it decodes
+ */
+export function packetParser(limit: number, clientOf: () => DecodedClient | undefined = () => undefined): PacketParser {
+  return {
+    Encoder: PacketEncoder,
+    Decoder: class extends PacketDecoder {
+      constructor() {
+        super(limit, clientOf());
+      }
+    },
+  };
+}
+
+/** What the library makes one encoder of, and a decoder for each connection. */
+export interface PacketParser {
+  readonly Encoder: new () => PacketEncoder;
+  readonly Decoder: new () => PacketDecoder;
+}
+
+/** Writes what the library says itself: who is connected, or refused, or not any more. */
+export class PacketEncoder {
+  encode({ data, nsp, type }: Packet): string[] {
+    const namespace = nsp === "/" ? "" : `${nsp},`;
+    return [`${type}${namespace}${data === undefined ? "" : JSON.stringify(data)}`];
+  }
+}
+
+export class PacketDecoder extends EventEmitter {
+  readonly #limit: number;
+  readonly #client: DecodedClient | undefined;
+  #begun: Begun | undefined;
+  #bytes = 0;
+
+  constructor(limit: number, client: DecodedClient | undefined) {
+    super();
+    this.#limit = limit;
+    this.#client = client;
+  }
+
+  /** @throws Error for what is no packet */
+  add(chunk: unknown): void {
+    if (typeof chunk === "string") this.#addText(chunk);
+    else if (chunk instanceof Uint8Array) this.#addAttachment(chunk);
+    else throw new Error("neither text nor bytes");
+  }
+
+  destroy(): void {
+    this.#end();
+  }
+
+  #addText(text: string): void {
+    if (this.#begun !== undefined) throw new Error("an attachment is missing");
+    const [head = "", digit, attachments, target = "/", id = ""] = HEAD.exec(text) ?? [];
+    if (digit === undefined) throw new Error("no packet");
+    const [namespace, query] = this.#client?.protocol === 3 ? split(target) : [target, ""];
+    if (namespace.length > MAX_NAMESPACE || query.length > MAX_AUTH) throw new Error("no such namespace");
+    const type = Number(digit);
+    const isBinary = type === BINARY_EVENT || type === BINARY_ACK;
+    const awaited = Number(attachments ?? 0);
+    if (isBinary !== (attachments !== undefined) || (isBinary && (awaited < 1 || awaited > MAX_ATTACHMENTS))) {
+      throw new Error("a wrong number of attachments");
+    }
+    const acknowledge = id === "" ? undefined : Number(id);
+    if (acknowledge !== undefined && !Number.isSafeInteger(acknowledge)) throw new Error("a wrong id");
+    const rest = text.slice(head.length);
+    if (type === EVENT) this.#emitEvent({ namespace, text: rest, acknowledge, attachments: [] });
+    else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
+    else if (type === CONNECT) this.#connect(namespace, query, authOf(rest));
+    else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
+    // Nobody waits for an acknowledgement of a client's.
+    else if (type !== ACK) throw new Error("not for a client to say");
+  }
+
+  #connect(namespace: string, query: string, auth: object | undefined): void {
+    this.#client?.ask(namespace);
+    this.#emit({ type: CONNECT, nsp: namespace + query, data: auth });
+  }
+
+  #begin(begun: Begun): void {
+    this.#take(begun.text.length);
+    this.#begun = begun;
+  }
+
+  #take(bytes: number): void {
+    this.#client?.take(bytes);
+    this.#bytes += bytes;
+  }
+
+  #end(): void {
+    this.#client?.give(this.#bytes);
+    this.#begun = undefined;
+    this.#bytes = 0;
+  }
+
+  #addAttachment(bytes: Uint8Array): void {
+    const begun = this.#begun;
+    if (begun === undefined) throw new Error("no attachment is awaited");
+    if (this.#bytes + bytes.length > this.#limit) throw new Error("too large");
+    this.#take(bytes.length);
+    begun.attachments.push(compact(bytes));
+    if (begun.attachments.length < begun.awaited) return;
+    this.#end();
+    if (begun.type === BINARY_EVENT) this.#emitEvent(begun);
+  }
+
+  #emitEvent({ acknowledge, attachments, namespace, text }: Omit<Begun, "type" | "awaited">): void {
+    this.#emit({ type: EVENT, nsp: namespace, data: [CLIENT_EVENT, text, acknowledge, attachments] });
+  }
+
+  #emit(packet: Packet): void {
+    this.emit("decoded", packet);
+  }
+}
+
+/**
+ * The namespace that a client of Engine.IO 3 names, and the query behind it, which the library takes for what the client says with its
+ * wish to be connected.
+ * @throws Error where the library would make another path of it
+ */
+function split(target: string): readonly [namespace: string, query: string] {
+  const at = target.indexOf("?");
+  const [path, query] = at === -1 ? [target, ""] : [target.slice(0, at), target.slice(at)];
+  if (path !== "/" && new URL(path, "https://host").pathname !== path) throw new Error("no such namespace");
+  return [path, query];
+}
+
+/** What a client says with its wish to be connected. */
+function authOf(text: string): object | undefined {
+  if (text === "") return undefined;
+  if (text.length > MAX_AUTH) throw new Error("too large");
+  const auth = parseJson(text);
+  if (!isObject(auth)) throw new Error("no object");
+  return auth;
+}

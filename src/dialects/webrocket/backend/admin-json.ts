@@ -1,0 +1,32 @@
+import type { Vhost } from "../../../vhosts/vhost.js";
+import type { WorkerDescription } from "../../../workers/dispatch.js";
+
+/** JSON of the admin interface. Links are paths of the interface, each with what it leads to. */
+
+interface Link {
+  readonly rel: string;
+  readonly href: string;
+}
+
+export function vhostJson({ accessToken, channels, configured, name }: Vhost) {
+  const links: readonly Link[] = [
+    { rel: "self", href: name },
+    ...["channels", "token", "workers"].map((rel) => ({ rel, href: `${name}/${rel}` })),
+  ];
+  return { path: name, accessToken: accessToken ?? null, configured, channels: { size: channels.size }, links };
+}
+
+export function channelJson(vhost: string, name: string) {
+  const links: readonly Link[] = [
+    { rel: "self", href: `${vhost}/channels/${name}` },
+    { rel: "vhost", href: vhost },
+  ];
+  return { name, links };
+}
+
+/** A worker that cannot answer speaks WebRocket's protocol, so that its name is the id that it gave. */
+export function workerJson(vhost: string, worker: WorkerDescription) {
+  const { answers, capacity, events, id, name, node, tasks } = worker;
+  const links: readonly Link[] = [{ rel: "vhost", href: vhost }];
+  return { id: answers ? id : name, name, node, events, capacity, answers, tasks, links };
+}

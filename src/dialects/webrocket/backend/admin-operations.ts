@@ -1,0 +1,224 @@
+import type { Topics } from "../../../control/topics.js";
+import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../../errors.js";
+import { DEFAULT_VHOST } from "../../../util/names.js";
+import { createAccessToken } from "../../../vhosts/access-token.js";
+import type { Vhost } from "../../../vhosts/vhost.js";
+import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
+import type { Dispatch } from "../../../workers/dispatch.js";
+import { isChannelName } from "../channel.js";
+import { channelJson, vhostJson, workerJson } from "./admin-json.js";
+import type { Place } from "./admin-path.js";
+
+/** Vhosts, or channels, that are deleted at once. */
+const ABREAST = 10;
+
+export interface AdminServices {
+  readonly vhosts: {
+    get(path: string): Vhost | undefined;
+    readonly all: Iterable<Vhost>;
+    /** False while one that is not found may exist all the same. */
+    readonly loaded: boolean;
+  };
+  readonly admin: VhostAdmin;
+  readonly dispatch: Pick<Dispatch, "list">;
+  readonly topics: Pick<Topics, "size">;
+}
+
+export interface AdminAnswer {
+  /** 200: read. 202: deleted. 302: made or changed; `location` is where it is. */
+  readonly status: 200 | 202 | 302;
+  readonly body: object;
+  readonly location?: string;
+}
+
+const DELETED: AdminAnswer = { status: 202, body: {} };
+
+function read(body: object): AdminAnswer {
+  return { status: 200, body };
+}
+
+/** A refusal in WebRocket's words. */
+export class AdminRefusal extends CarillonError {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly status: number = HTTP_STATUS[code],
+  ) {
+    super(code, message);
+  }
+}
+
+/** A method that a path does not have. */
+export class MethodRefusal extends AdminRefusal {
+  /** @param allow - those that it has */
+  constructor(readonly allow: string) {
+    super("unimplemented", `the methods here are ${allow}`, 405);
+  }
+}
+
+/** The place that a request is about; what a kind of place does not have is "". */
+interface About {
+  readonly path: string;
+  readonly channel: string;
+}
+
+type Operation = (services: AdminServices, about: About) => AdminAnswer | Promise<AdminAnswer>;
+
+/** By method and kind of place. */
+const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>> = {
+  vhosts: new Map<string, Operation>([
+    ["GET", listVhosts],
+    ["DELETE", deleteVhosts],
+  ]),
+  vhost: new Map<string, Operation>([
+    ["POST", createVhost],
+    ["GET", (services, { path }) => read({ vhost: vhostJson(find(services, path)) })],
+    ["DELETE", deleteVhost],
+  ]),
+  token: new Map([["PUT", renewToken]]),
+  channels: new Map<string, Operation>([
+    ["GET", listChannels],
+    ["DELETE", closeChannels],
+  ]),
+  channel: new Map<string, Operation>([
+    ["POST", openChannel],
+    ["GET", showChannel],
+    ["DELETE", closeChannel],
+  ]),
+  workers: new Map([["GET", listWorkers]]),
+};
+
+/**
+ * Does what a request asks for.
+ * @throws CarillonError as VhostAdmin and Dispatch do; AdminRefusal
+ */
+export async function operate(method: string, place: Place, services: AdminServices): Promise<AdminAnswer> {
+  const operations = OPERATIONS[place.kind];
+  const operation = operations.get(method === "HEAD" ? "GET" : method);
+  if (operation === undefined) {
+    throw new MethodRefusal([...operations.keys()].join(", "));
+  }
+  const path = "vhost" in place ? place.vhost : "";
+  return operation(services, { path, channel: "channel" in place ? place.channel : "" });
+}
+
+function find({ vhosts }: AdminServices, path: string): Vhost {
+  const vhost = path === DEFAULT_VHOST ? undefined : vhosts.get(path);
+  if (vhost !== undefined) return vhost;
+  checkLoaded(vhosts);
+  throw new AdminRefusal("not_found", "vhost doesn't exist");
+}
+
+/** Until the store has been read, what is not found may be there all the same. */
+function checkLoaded({ loaded }: AdminServices["vhosts"]): void {
+  if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
+}
+
+function listVhosts({ vhosts }: AdminServices): AdminAnswer {
+  checkLoaded(vhosts);
+  const all = [...vhosts.all].filter(({ name }) => name !== DEFAULT_VHOST);
+  return read({ vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) });
+}
+
+/** But for those of the configuration: the answer tells which have stayed. */
+async function deleteVhosts(services: AdminServices): Promise<AdminAnswer> {
+  const { admin, vhosts } = services;
+  checkLoaded(vhosts);
+  const made = [...vhosts.all].filter(({ configured }) => !configured);
+  await inTurns(made, ({ name }) => forgiving("not_found", admin.delete(name)));
+  return { ...listVhosts(services), status: 202 };
+}
+
+async function createVhost(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+  try {
+    await services.admin.create(path, { webrocket: { access_token: createAccessToken() } });
+  } catch (error) {
+    if (CarillonError.from(error).code !== "already_exists") throw error;
+    throw new AdminRefusal("already_exists", "vhost already exists", 400);
+  }
+  return changedVhost(services, path);
+}
+
+async function deleteVhost(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+  find(services, path);
+  await services.admin.delete(path);
+  return DELETED;
+}
+
+async function renewToken(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+  find(services, path);
+  await services.admin.renewAccessToken(path);
+  return changedVhost(services, path);
+}
+
+function changedVhost(services: AdminServices, path: string): AdminAnswer {
+  return { status: 302, location: path, body: { vhost: vhostJson(find(services, path)) } };
+}
+
+function listChannels(services: AdminServices, { path }: About): AdminAnswer {
+  const { channels } = find(services, path);
+  checkLoaded(services.vhosts);
+  return read({ channels: [...channels].toSorted().map((name) => channelJson(path, name)) });
+}
+
+async function closeChannels(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+  const { channels } = find(services, path);
+  checkLoaded(services.vhosts);
+  await inTurns([...channels], (channel) => forgiving("not_found", services.admin.closeChannel(path, channel)));
+  return DELETED;
+}
+
+async function openChannel(services: AdminServices, { channel, path }: About): Promise<AdminAnswer> {
+  find(services, path);
+  checkName(channel);
+  if (!(await services.admin.openChannel(path, channel))) {
+    throw new AdminRefusal("already_exists", "channel already exists", 400);
+  }
+  return { status: 302, location: `${path}/channels/${channel}`, body: { channel: channelJson(path, channel) } };
+}
+
+/** Subscribers are those of all nodes that answer, whatever their protocol. */
+async function showChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
+  findChannel(services, about);
+  const { told: size } = await services.topics.size(about.path, about.channel);
+  return read({ channel: { ...channelJson(about.path, about.channel), subscribers: { size } } });
+}
+
+async function closeChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
+  findChannel(services, about);
+  await services.admin.closeChannel(about.path, about.channel);
+  return DELETED;
+}
+
+/** @throws AdminRefusal */
+function findChannel(services: AdminServices, { channel, path }: About): void {
+  const { channels } = find(services, path);
+  checkName(channel);
+  if (!channels.has(channel)) checkLoaded(services.vhosts);
+  if (!channels.has(channel)) throw new AdminRefusal("not_found", "channel doesn't exist");
+}
+
+function checkName(channel: string): void {
+  if (!isChannelName(channel)) throw new AdminRefusal("invalid_argument", "invalid channel name");
+}
+
+async function listWorkers(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+  find(services, path);
+  const { missing, more, workers } = await services.dispatch.list(path);
+  return read({ workers: workers.map((worker) => workerJson(path, worker)), more, missing });
+}
+
+async function inTurns<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += ABREAST) {
+    await Promise.all(items.slice(start, start + ABREAST).map(run));
+  }
+}
+
+/** Somebody else may have been faster. */
+async function forgiving(code: ErrorCode, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (CarillonError.from(error).code !== code) throw error;
+  }
+}

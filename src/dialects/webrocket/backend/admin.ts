@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { CarillonError, HTTP_STATUS } from "../../../errors.js";
+import type { AnswerBudget, AnswerLease } from "../../../rpc/answer-budget.js";
+import { isSecret } from "../../../vhosts/access-token.js";
+import { answerJson, setRetryAfter } from "../../backend-http.js";
+import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
+import { type Place, placesAt, placeText } from "./admin-path.js";
+
+/** Names its callers, of which there is one secret, to the budget. No backend is called so. */
+const CALLER = "webrocket admin";
+
+/** In characters; as the configuration has it. */
+const SHORTEST_COOKIE = 16;
+
+export interface WebrocketAdminOptions extends AdminServices {
+  /** What has to be shown in the header `X-WebRocket-Cookie`: a secret. */
+  readonly cookie: string;
+  /** Counts the bytes of answers. */
+  readonly answers: AnswerBudget;
+  /** Told of errors that are faults of this server and not refusals. */
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** @throws CarillonError invalid_argument: it is too short, as of an empty file */
+export function checkCookie(cookie: string): void {
+  if (cookie.length >= SHORTEST_COOKIE) return;
+  throw new CarillonError(
+    "invalid_argument",
+    `webrocket.admin: expected a cookie of at least ${SHORTEST_COOKIE} characters`,
+  );
+}
+
+/** WebRocket's admin interface: vhosts, their tokens and channels, and who works for them. The default vhost is not in it. */
+export class WebrocketAdmin {
+  readonly #options: WebrocketAdminOptions;
+
+  /** @throws CarillonError invalid_argument: a cookie that is too short, as of an empty file */
+  constructor(options: WebrocketAdminOptions) {
+    checkCookie(options.cookie);
+    this.#options = options;
+  }
+
+  readonly handler = (request: IncomingMessage, response: ServerResponse): void => {
+    void this.#handle(request, response);
+  };
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let lease: AnswerLease | undefined;
+    try {
+      this.#checkCookie(request);
+      lease = this.#options.answers.open(CALLER);
+      const { method = "", url = "/" } = request;
+      const { vhosts } = this.#options;
+      const place = meant(
+        method,
+        placesAt(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined),
+      );
+      const { body, location, status } = await operate(method, place, this.#options);
+      if (location !== undefined) response.setHeader("location", location);
+      lease.spend(answerJson(request, response, status, body));
+    } catch (cause) {
+      const error = CarillonError.from(cause);
+      if (error.code === "internal") this.#options.onFault(cause);
+      if (error instanceof MethodRefusal) response.setHeader("allow", error.allow);
+      setRetryAfter(response, error);
+      answerJson(request, response, statusOf(error), { error: error.message });
+    } finally {
+      lease?.settle();
+    }
+  }
+
+  #checkCookie({ headers }: IncomingMessage): void {
+    const shown = headers["x-webrocket-cookie"];
+    if (typeof shown === "string" && isSecret(shown, this.#options.cookie)) return;
+    throw new AdminRefusal("permission_denied", "the header X-WebRocket-Cookie is missing or wrong");
+  }
+}
+
+/** Reading takes the vhost with the longest path; what changes something is not guessed at: the wrong vhost might be deleted. */
+function meant(method: string, places: readonly Place[]): Place {
+  const [place, other] = places;
+  if (place === undefined) throw new AdminRefusal("invalid_argument", "invalid path");
+  if (other === undefined || method === "GET" || method === "HEAD") return place;
+  const text = `this may mean ${places.map(placeText).join(", or ")}: nothing was changed`;
+  throw new AdminRefusal("failed_precondition", text, 409);
+}
+
+/** What is so of a configured vhost, or of one that has just been changed otherwise, is a conflict. */
+function statusOf(error: CarillonError): number {
+  if (error instanceof AdminRefusal) return error.status;
+  return error.code === "failed_precondition" ? 409 : HTTP_STATUS[error.code];
+}

@@ -1,0 +1,47 @@
+import { isSecret } from "../../../vhosts/access-token.js";
+import type { Vhost } from "../../../vhosts/vhost.js";
+import type { WebrocketCode } from "../errors.js";
+
+/** The sender of a packet, as the packet names it. */
+export interface Identity {
+  /** `req` asks for something once, `dlr` is a worker. */
+  readonly kind: "req" | "dlr";
+  readonly vhost: string;
+  readonly token: string;
+  /** Chosen by the peer. */
+  readonly uuid: string;
+}
+
+/** Kind, path, token of 40 characters, name of 36. */
+const IDENTITY = /^(req|dlr):(\/(?:[\w-]+(?:\/[\w-]+)*)?):(\w{40}):([\w-]{36})$/;
+
+/** @returns undefined for a malformed identity */
+export function parseIdentity(text: string): Identity | undefined {
+  const [, kind, vhost = "", token = "", uuid = ""] = IDENTITY.exec(text) ?? [];
+  return kind === "req" || kind === "dlr" ? { kind, vhost, token, uuid } : undefined;
+}
+
+/** Where vhosts are looked up. */
+export interface VhostDirectory {
+  get(path: string): Vhost | undefined;
+  /** False while one that is not found may exist all the same. */
+  readonly loaded: boolean;
+}
+
+/** Whether both name the same peer, whatever their tokens. */
+export function isSamePeer(one: Identity, other: Identity): boolean {
+  return one.kind === other.kind && one.vhost === other.vhost && one.uuid === other.uuid;
+}
+
+/**
+ * Checks the token against the vhost's.
+ * @param identity - undefined: a malformed one
+ * @returns the vhost, or the error's code: 402, which tells workers to stop, or 503 while vhosts are still being read
+ */
+export function authenticatePeer(identity: Identity | undefined, vhosts: VhostDirectory): Vhost | WebrocketCode {
+  if (identity === undefined) return 402;
+  const { token, vhost: path } = identity;
+  const vhost = vhosts.get(path);
+  if (vhost === undefined && !vhosts.loaded) return 503;
+  return vhost?.accessToken !== undefined && isSecret(token, vhost.accessToken) ? vhost : 402;
+}

@@ -1,0 +1,75 @@
+import type { Socket } from "node:net";
+import { PortListener, type PortOptions } from "../../../net/port-listener.js";
+import type { Address } from "../../../util/address.js";
+import { BackendConnection, type ConnectionContext } from "./connection.js";
+import { packetText } from "./packet.js";
+
+export interface WebrocketBackendOptions extends ConnectionContext {
+  readonly port: PortOptions;
+  /** Most connections at a time; one more is told to come again later. */
+  readonly connections: number;
+}
+
+/** The port where WebRocket's backends come in: clients that ask for something once, and workers. */
+export class WebrocketBackend {
+  readonly #options: WebrocketBackendOptions;
+  readonly #port: PortListener;
+  readonly #connections = new Set<BackendConnection>();
+  #closing = false;
+
+  constructor(options: WebrocketBackendOptions) {
+    this.#options = options;
+    this.#port = new PortListener({
+      ...options.port,
+      // Nobody who speaks this asks for anything by ALPN.
+      alpn: "http/1.1",
+      allowHalfOpen: true,
+      onConnection: (socket) => {
+        this.#accept(socket);
+      },
+    });
+  }
+
+  /** Those that are there. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * @returns where it listens: the real port where 0 was asked for
+   * @throws Error of node:net, such as EADDRINUSE
+   */
+  listen(): Promise<Address> {
+    return this.#port.listen();
+  }
+
+  /** Accepts nothing more. Resolves when the requests under way are answered, and the workers are done with what they have. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = this.#port.close();
+    for (const connection of this.#connections) connection.close();
+    await closed;
+  }
+
+  /** Cuts the connections. */
+  terminate(): void {
+    this.#port.terminate();
+    for (const connection of this.#connections) connection.terminate();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#closing || this.#connections.size >= this.#options.connections) {
+      socket.on("error", ignoreFailure);
+      socket.end(packetText("ER", "503"), () => socket.destroy());
+      return;
+    }
+    const connection = new BackendConnection(socket, this.#options);
+    this.#connections.add(connection);
+    socket.once("close", () => {
+      this.#connections.delete(connection);
+    });
+  }
+}
+
+/** It is closed anyway. */
+function ignoreFailure(): void {}

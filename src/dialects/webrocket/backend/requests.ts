@@ -1,0 +1,110 @@
+import { Permissions } from "../../../access/decide/permissions.js";
+import { readUser } from "../../../access/jwt/claims.js";
+import { EXPRESSION } from "../../../access/patterns/pattern.js";
+import type { Publisher } from "../../../core/publisher.js";
+import { CarillonError, type ErrorCode } from "../../../errors.js";
+import { hasTooManyJsonNodes } from "../../../util/json-size.js";
+import type { Vhost } from "../../../vhosts/vhost.js";
+import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
+import { isObject, parseJson } from "../../raw-json.js";
+import { isChannelName } from "../channel.js";
+import type { WebrocketCode } from "../errors.js";
+import type { Packet } from "./packet.js";
+
+/** What requests work on. */
+export interface RequestServices {
+  readonly publisher: Publisher;
+  readonly admin: Pick<VhostAdmin, "openChannel" | "closeChannel">;
+  /** Told how long a publish took until it was answered, in seconds. */
+  readonly onPublished: (seconds: number) => void;
+}
+
+/** The command and the frames of the answer, or the code of an error. */
+export type Answer = readonly [command: string, ...frames: readonly string[]] | WebrocketCode;
+
+type Handle = (frames: readonly string[], vhost: Vhost, services: RequestServices) => Promise<Answer>;
+
+const OK: Answer = ["OK"];
+
+/** @param frames - fewest frames of the command: more are ignored */
+const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: Handle }> = new Map<
+  string,
+  { readonly frames: number; readonly handle: Handle }
+>([
+  ["BC", { frames: 3, handle: broadcast }],
+  ["OC", { frames: 1, handle: openChannel }],
+  ["CC", { frames: 1, handle: closeChannel }],
+  ["AT", { frames: 2, handle: accessToken }],
+]);
+
+/**
+ * Does what a client asks for.
+ * @throws CarillonError as publishing, the store and the issuer of tokens do
+ */
+export async function answerTo({ command, frames }: Packet, vhost: Vhost, services: RequestServices): Promise<Answer> {
+  const request = REQUESTS.get(command);
+  if (request === undefined || frames.length < request.frames) return 400;
+  return request.handle(frames, vhost, services);
+}
+
+async function broadcast(
+  [channel = "", event = "", data = ""]: readonly string[],
+  vhost: Vhost,
+  { onPublished, publisher }: RequestServices,
+): Promise<Answer> {
+  // Events with a colon are Carillon's own.
+  if (channel === "" || event === "" || event.startsWith(":") || hasTooManyJsonNodes(data)) return 400;
+  if (!vhost.channels.has(channel)) return 454;
+  const payload = Buffer.from(isObject(parseJson(data)) ? data : "{}");
+  const begin = performance.now();
+  const source = { kind: "backend", vhost: vhost.name, sender: "", refusal: () => undefined } as const;
+  await publisher.publish(source, [{ broker: "", topics: [channel], payload, event, id: "" }]);
+  onPublished((performance.now() - begin) / 1_000);
+  return OK;
+}
+
+async function openChannel(
+  [channel = ""]: readonly string[],
+  { name }: Vhost,
+  services: RequestServices,
+): Promise<Answer> {
+  if (channel === "") return 400;
+  if (!isChannelName(channel)) return 451;
+  await services.admin.openChannel(name, channel);
+  return OK;
+}
+
+async function closeChannel(
+  [channel = ""]: readonly string[],
+  { channels, name }: Vhost,
+  services: RequestServices,
+): Promise<Answer> {
+  if (channel === "") return 400;
+  if (!channels.has(channel)) return 454;
+  await services.admin.closeChannel(name, channel);
+  return OK;
+}
+
+/**
+ * Issues a token whose holder is the user, may use the channels that the expression matches as a whole, and may trigger any
+ * worker. 597 for an expression that cannot be compiled, as in the original.
+ */
+async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<Answer> {
+  if (uid === "" || permission === "") return 400;
+  const user = await unless("invalid_argument", () => readUser(uid, "uid"));
+  if (user === undefined) return 400;
+  const channels = [EXPRESSION + permission];
+  const grants = { join: channels, publish: channels, presence: channels, call: ["*"] };
+  const issued = await unless("invalid_argument", () => issuer.access({ user, permissions: Permissions.of(grants) }));
+  return issued === undefined ? 597 : ["AT", issued.token];
+}
+
+/** @returns undefined where it fails with that code */
+async function unless<T>(code: ErrorCode, work: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (CarillonError.from(error).code === code) return undefined;
+    throw error;
+  }
+}

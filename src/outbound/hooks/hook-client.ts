@@ -1,0 +1,61 @@
+import { HookService } from "../../../gen/carillon/v1/hook_pb.js";
+import type {
+  ConnectQuestion,
+  Farewell,
+  GivenHttpRefusal,
+  GivenRefusal,
+  HookCaller,
+  JoinQuestion,
+  PublishQuestion,
+  Verdict,
+} from "../../access/hooks/hook-caller.js";
+import type { UnaryCalls } from "./hook-calls.js";
+import { ConnectUnary } from "./hook-connect.js";
+import { GrpcUnary } from "./hook-grpc.js";
+import {
+  connectRequest,
+  connectVerdict,
+  farewellRequest,
+  joinRequest,
+  publishRequest,
+  verdictOf,
+} from "./hook-messages.js";
+
+export interface HookClientOptions {
+  /** `grpc://HOST:PORT`, `grpcs://HOST:PORT`, `http://…` or `https://…`. */
+  readonly url: string;
+  /** Sent as `authorization: Bearer …`, so that the backend knows who asks. */
+  readonly key?: string | undefined;
+}
+
+const { onConnect, onDisconnect, onJoin, onPublish } = HookService.method;
+
+/** Asks a backend that implements carillon.v1.HookService, by gRPC or by Connect with JSON, as its URL says. */
+export class HookClient implements HookCaller {
+  readonly #calls: UnaryCalls;
+
+  constructor({ key, url }: HookClientOptions) {
+    const authorization = key === undefined ? undefined : `Bearer ${key}`;
+    this.#calls = /^grpcs?:/.test(url) ? new GrpcUnary(url, authorization) : new ConnectUnary(url, authorization);
+  }
+
+  async connect(question: ConnectQuestion, signal: AbortSignal): Promise<Verdict<GivenHttpRefusal>> {
+    return connectVerdict(await this.#calls.call(onConnect, connectRequest(question), signal));
+  }
+
+  async join(question: JoinQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>> {
+    return verdictOf(await this.#calls.call(onJoin, joinRequest(question), signal));
+  }
+
+  async publish(question: PublishQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>> {
+    return verdictOf(await this.#calls.call(onPublish, publishRequest(question), signal));
+  }
+
+  async disconnect(farewell: Farewell, signal: AbortSignal): Promise<void> {
+    await this.#calls.call(onDisconnect, farewellRequest(farewell), signal);
+  }
+
+  close(): void {
+    this.#calls.close();
+  }
+}

@@ -1,0 +1,71 @@
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  BroadcastService,
+  type Request,
+  RequestSchema,
+  type Response,
+  ResponseSchema,
+} from "../../gen/websockets/v1/websockets_pb.js";
+import { VHOST_HEADER } from "../access/keys/backend.js";
+import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+
+/** Milliseconds that a call may take, connecting included. */
+const DEADLINE = 10_000;
+
+export interface PublishClientOptions {
+  /** HOST:PORT of a node's gRPC port. */
+  readonly address: string;
+  /** Shown to the node; undefined where it asks for none. */
+  readonly key: string | undefined;
+  /** Undefined: the key's own, or the default one. */
+  readonly vhost: string | undefined;
+  /** Undefined: without TLS. `ca`: PEM of the authority; undefined: those of the system. */
+  readonly tls: { readonly ca: Buffer | undefined } | undefined;
+}
+
+/** A publisher's connection to a node, for the command line. */
+export class PublishClient {
+  readonly #client: Client;
+  readonly #metadata = new Metadata();
+
+  constructor({ address, key, tls, vhost }: PublishClientOptions) {
+    if (key !== undefined) this.#metadata.set("authorization", `Bearer ${key}`);
+    if (vhost !== undefined) this.#metadata.set(VHOST_HEADER, vhost);
+    this.#client = new Client(address, credentialsOf(tls));
+  }
+
+  /** @throws CarillonError with the server's code; unavailable when it cannot be reached */
+  publish(request: MessageInitShape<typeof RequestSchema>, options: { readonly async: boolean }): Promise<Response> {
+    const method = options.async ? BroadcastService.method.publishAsync : BroadcastService.method.publish;
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        `/${BroadcastService.typeName}/${method.name}`,
+        (message: Request) => Buffer.from(toBinary(RequestSchema, message)),
+        (bytes) => fromBinary(ResponseSchema, bytes),
+        create(RequestSchema, request),
+        this.#metadata,
+        { deadline: Date.now() + DEADLINE },
+        (error, response) => {
+          if (error !== null || response === undefined) reject(errorOf(error));
+          else resolve(response);
+        },
+      );
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function credentialsOf(tls: PublishClientOptions["tls"]): ChannelCredentials {
+  return tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca);
+}
+
+function errorOf(error: ServiceError | null): CarillonError {
+  const number: number = error?.code ?? status.INTERNAL;
+  const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
+  const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";
+  return new CarillonError(code, error?.details ?? "no answer", { cause: error });
+}

@@ -1,0 +1,170 @@
+import { isUtf8 } from "node:buffer";
+import type { Readable } from "node:stream";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { CarillonError } from "../../errors.js";
+import type { ByteLease } from "../../net/byte-budget.js";
+import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../../util/json-size.js";
+import { withResolvers } from "../../util/with-resolvers.js";
+import { decode, decodeJson } from "../decode.js";
+import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
+import type { JsonExtension } from "../service.js";
+import { base64Length, decodeBase64 } from "./grpc-web-text.js";
+import type { RpcForm } from "./rpc-form.js";
+
+/** gRPC-Web, and Connect where an answer is a stream, put a byte of flags and the length before each message. */
+const ENVELOPE_BYTES = 5;
+const COMPRESSED = 1;
+
+/** Compressions of requests. Connect answers any other. */
+const ENCODINGS: ReadonlySet<string> = new Set(["br", "gzip"]);
+
+/** A request's body as Connect is to see it. */
+export interface ConnectBody {
+  readonly chunks: readonly Uint8Array[];
+  /** Makes the request of what Connect has decoded. */
+  readonly complete: (decoded: object) => object;
+}
+
+export interface ConnectBodyOptions {
+  readonly form: RpcForm;
+  readonly type: DescMessage;
+  /** Most bytes of the message, as sent and as inflated. */
+  readonly limit: number;
+  readonly jsonExtension: JsonExtension | undefined;
+  /** Counts what was received and inflated. */
+  readonly lease: ByteLease;
+}
+
+/**
+ * Reads the body of a request that is one message. connect-es would report bytes that it cannot decode as INTERNAL, put
+ * U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so that the caller
+ * sees a broken connection in place of the status (rule E8). So the body is inflated here, and `header` then no longer says
+ * that it is compressed; and the message is decoded here, once: Connect is given an empty one in its place.
+ *
+ * @throws CarillonError resource_exhausted, invalid_argument, cancelled
+ */
+export async function readConnectBody(
+  source: Readable,
+  header: Headers,
+  { form, jsonExtension, lease, limit, type }: ConnectBodyOptions,
+): Promise<ConnectBody> {
+  const { enveloped, json } = form;
+  const encodingHeader = encodingHeaderOf(form);
+  const encoding = header.get(encodingHeader) ?? "identity";
+  const body = await readSent(source, form, { lease, limit: enveloped ? limit + ENVELOPE_BYTES : limit });
+  const { compressed, data } = enveloped ? opened(body, limit) : { compressed: encoding !== "identity", data: body };
+
+  if (compressed && !isKnown(encoding)) return { chunks: [body], complete: asDecoded };
+  const sent = compressed && isKnown(encoding) ? await inflated(encoding, data, { lease, limit }) : data;
+  header.delete("content-length");
+  header.delete(encodingHeader);
+  const { bytes, complete } = json ? openJson(sent, type, jsonExtension) : openBinary(sent, type);
+  return { chunks: enveloped ? [envelopeOf(bytes), bytes] : [bytes], complete };
+}
+
+function isKnown(encoding: string): encoding is "br" | "gzip" {
+  return ENCODINGS.has(encoding);
+}
+
+interface OpenedMessage extends Pick<ConnectBody, "complete"> {
+  readonly bytes: Uint8Array;
+}
+
+function openJson(sent: Uint8Array, type: DescMessage, extension: JsonExtension | undefined): OpenedMessage {
+  if (!isUtf8(sent)) throw malformed("it is not UTF-8");
+  const text = Buffer.from(sent).toString();
+  if (hasTooManyJsonNodes(text)) throw malformed(TOO_MANY_JSON_NODES);
+  const extended = extension?.extract(text);
+  const message = decodeJson(type, extended?.body ?? text, (reason) => extension?.explain(reason) ?? reason);
+  return { bytes: NO_MEMBERS, complete: () => extended?.complete(message) ?? message };
+}
+
+function openBinary(sent: Uint8Array, type: DescMessage): OpenedMessage {
+  const message = decode(type, sent);
+  return { bytes: NO_FIELDS, complete: () => message };
+}
+
+/** A message without fields, in protobuf and in JSON. */
+const NO_FIELDS = new Uint8Array();
+const NO_MEMBERS = Buffer.from("{}");
+
+function asDecoded(decoded: object): object {
+  return decoded;
+}
+
+function encodingHeaderOf({ enveloped, protocol }: RpcForm): string {
+  if (protocol === "grpc-web") return "grpc-encoding";
+  return enveloped ? "connect-content-encoding" : "content-encoding";
+}
+
+async function readSent(source: Readable, { text }: RpcForm, { lease, limit }: InflateBounds): Promise<Buffer> {
+  if (!text) return readAll(source, limit, lease);
+  return decodeBase64(await readAll(source, base64Length(limit), lease));
+}
+
+/** What is beyond the limit is taken and thrown away, so that the caller comes to read the answer. */
+function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buffer> {
+  const { promise, reject, resolve } = withResolvers<Buffer>();
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  let refused = false;
+  const refuse = (cause: unknown): void => {
+    refused = true;
+    chunks = [];
+    reject(cause);
+  };
+  source.on("data", (chunk: Buffer) => {
+    if (refused) return;
+    bytes += chunk.length;
+    if (bytes > limit) {
+      refuse(tooLarge(limit));
+      return;
+    }
+    try {
+      lease.take(chunk.length);
+      chunks.push(chunk);
+    } catch (cause) {
+      refuse(cause);
+    }
+  });
+  source.once("end", () => {
+    const [first] = chunks;
+    resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+  });
+  source.once("close", () => refuse(new CarillonError("cancelled", "the request was cut off")));
+  return promise;
+}
+
+function opened(body: Buffer, limit: number): { compressed: boolean; data: Buffer } {
+  if (body.length < ENVELOPE_BYTES) throw malformed("it is cut off");
+  const length = body.readUInt32BE(1);
+  if (length > limit) throw tooLarge(limit);
+  if (body.length < ENVELOPE_BYTES + length) throw malformed("it is cut off");
+  if (body.length > ENVELOPE_BYTES + length) throw malformed("it is more than one message");
+  return { compressed: (body.readUInt8(0) & COMPRESSED) !== 0, data: body.subarray(ENVELOPE_BYTES) };
+}
+
+function envelopeOf(message: Uint8Array): Uint8Array {
+  const envelope = Buffer.alloc(ENVELOPE_BYTES);
+  envelope.writeUInt32BE(message.length, 1);
+  return envelope;
+}
+
+async function inflated(encoding: InflatedEncoding, data: Uint8Array, bounds: InflateBounds): Promise<Uint8Array> {
+  // An empty message may stand for itself.
+  if (data.length === 0) return data;
+  const message = await inflate(encoding, data, bounds);
+  if (message === "too large") throw tooLarge(bounds.limit);
+  if (message === "malformed") throw malformed("it cannot be decompressed");
+  return message;
+}
+
+function tooLarge(limit: number): CarillonError {
+  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`, {
+    retryDelay: Number.POSITIVE_INFINITY,
+  });
+}
+
+function malformed(reason: string): CarillonError {
+  return new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`);
+}

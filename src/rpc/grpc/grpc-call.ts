@@ -1,0 +1,39 @@
+import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { Backend } from "../../access/keys/backend.js";
+import { CarillonError } from "../../errors.js";
+import type { Call } from "../service.js";
+
+/** A unary call. Its signal is made when somebody asks for it: a publish, of which there are many, does not. */
+export class GrpcCall implements Call {
+  readonly backend: Backend;
+  readonly #call: ServerUnaryCall<unknown, unknown>;
+  #controller: AbortController | undefined;
+
+  constructor(backend: Backend, call: ServerUnaryCall<unknown, unknown>) {
+    this.backend = backend;
+    this.#call = call;
+  }
+
+  get deadline(): number | undefined {
+    return deadlineOf(this.#call);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      const abort = (): void => {
+        controller.abort(new CarillonError("cancelled", "the caller is gone"));
+      };
+      this.#controller = controller;
+      if (this.#call.cancelled) abort();
+      else this.#call.once("cancelled", abort);
+    }
+    return this.#controller.signal;
+  }
+}
+
+/** In milliseconds since the epoch. @grpc/grpc-js has infinity for none. */
+export function deadlineOf(call: Pick<ServerUnaryCall<unknown, unknown>, "getDeadline">): number | undefined {
+  const deadline = Number(call.getDeadline());
+  return Number.isFinite(deadline) ? deadline : undefined;
+}

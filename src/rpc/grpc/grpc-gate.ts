@@ -1,0 +1,156 @@
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Server, ServiceDefinition } from "@grpc/grpc-js";
+import { CarillonError } from "../../errors.js";
+import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
+import { ipAddress } from "../../net/ip-address.js";
+import { answerable, type OnFault } from "../faults.js";
+import type { InflatedEncoding } from "../inflate.js";
+import { checkGrpcTimeout } from "../timeout-headers.js";
+import { GrpcRequest, type GrpcRequestHost, type MethodRules } from "./grpc-request.js";
+import { statusHeaders } from "./grpc-status.js";
+import { OverdueRequests } from "./overdue-requests.js";
+import { UnreadCalls } from "./unread-calls.js";
+
+/** Bounds on the requests of a service. */
+export type RequestRules = Omit<MethodRules, "streaming">;
+
+export interface GrpcGateOptions {
+  readonly budget: ByteBudget;
+  /** Milliseconds that a request may take to arrive. */
+  readonly requestTimeout: number;
+  /** Milliseconds for which a caller may take nothing of its answer. */
+  readonly answerTimeout: number;
+  readonly onFault: OnFault;
+}
+
+type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/** Compressions that a server can inflate. Source: gRPC over HTTP/2, Content-Coding. */
+const ENCODINGS: ReadonlySet<string> = new Set(["deflate", "gzip"]);
+
+const NO_ENCODING = "identity";
+
+/**
+ * Stands before @grpc/grpc-js: it sees the headers of each call first. Calls of unknown methods, with a malformed or passed
+ * deadline, or compressed where they may not be are answered before anything of their requests is read.
+ */
+export class GrpcGate {
+  readonly #budget: ByteBudget;
+  readonly #onFault: OnFault;
+  /** Shared by all requests. */
+  readonly #host: GrpcRequestHost;
+  readonly #methods = new Map<string, MethodRules>();
+  readonly #addresses = new WeakMap<ServerHttp2Session, string>();
+  #opening: GrpcRequest | undefined;
+
+  constructor({ answerTimeout, budget, onFault, requestTimeout }: GrpcGateOptions) {
+    this.#budget = budget;
+    this.#onFault = onFault;
+    this.#host = {
+      unread: new UnreadCalls(answerTimeout),
+      overdue: new OverdueRequests(requestTimeout),
+      openLease: (stream, key) => this.#openLease(stream, key),
+    };
+  }
+
+  /** The request of the call that the library is being given: interceptors are made in the same turn. */
+  get opening(): GrpcRequest | undefined {
+    return this.#opening;
+  }
+
+  /** Lets calls of the service's methods in. */
+  allow(definition: ServiceDefinition, rules: RequestRules): void {
+    for (const { path, requestStream } of Object.values(definition)) {
+      this.#methods.set(path, { ...rules, streaming: requestStream });
+    }
+  }
+
+  /**
+   * Puts itself before the library on all connections.
+   * @param server - has its connection injector already
+   * @throws Error where the library is made otherwise than this needs
+   */
+  guard(server: Server): void {
+    const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
+    const [http2Server] = http2Servers.keys();
+    const [library] = http2Server?.listeners("stream") ?? [];
+    if (http2Server === undefined || library === undefined) throw new Error("@grpc/grpc-js has no HTTP/2 server");
+    http2Server.removeAllListeners("stream");
+    http2Server.on("stream", (stream, headers) => this.#open(stream, headers, library as OnStream));
+  }
+
+  #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, library: OnStream): void {
+    // It is answered 415.
+    if (headers["content-type"]?.startsWith("application/grpc") !== true) {
+      library(stream, headers);
+      return;
+    }
+    try {
+      const rules = this.#rulesOf(headers);
+      const encoding = encodingOf(headers, rules);
+      const timeout = checkGrpcTimeout(textOf(headers, "grpc-timeout"));
+      // The library is given messages that are inflated already.
+      delete headers["grpc-encoding"];
+      if (timeout !== undefined) headers["grpc-timeout"] = timeout;
+      const request = new GrpcRequest(stream, { rules, encoding, host: this.#host });
+      this.#opening = request;
+      library(stream, headers);
+      request.takeOver();
+    } catch (cause) {
+      refuse(stream, answerable(cause, this.#onFault));
+      const { unread } = this.#host;
+      const entry = unread.add(stream);
+      stream.once("close", () => unread.remove(entry));
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  #rulesOf(headers: IncomingHttpHeaders): MethodRules {
+    const rules = this.#methods.get(headers[":path"] ?? "");
+    if (rules === undefined) throw new CarillonError("unimplemented", "there is no such method");
+    return rules;
+  }
+
+  #openLease({ session }: ServerHttp2Stream, key: string | undefined): ByteLease {
+    if (session === undefined) return this.#budget.open({ address: "", key });
+    let address = this.#addresses.get(session as ServerHttp2Session);
+    if (address === undefined) {
+      const { remoteAddress = "" } = session.socket;
+      address = ipAddress(remoteAddress) ?? "";
+      this.#addresses.set(session as ServerHttp2Session, address);
+    }
+    return this.#budget.open({ address, key });
+  }
+}
+
+/** @throws CarillonError unimplemented: compressed as the method does not take it */
+function encodingOf(headers: IncomingHttpHeaders, { compression }: MethodRules): InflatedEncoding | undefined {
+  const encoding = textOf(headers, "grpc-encoding") ?? NO_ENCODING;
+  if (encoding === NO_ENCODING) return undefined;
+  if (compression && isKnown(encoding)) return encoding;
+  const accepted = compression ? `${NO_ENCODING}, ${[...ENCODINGS].join(" and ")} are` : `${NO_ENCODING} is`;
+  throw new CarillonError("unimplemented", `grpc-encoding: ${JSON.stringify(encoding)} is not taken here, ${accepted}`);
+}
+
+function isKnown(encoding: string): encoding is InflatedEncoding {
+  return ENCODINGS.has(encoding);
+}
+
+function textOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  return headers[name]?.toString();
+}
+
+/** Answers with a status alone. What comes of the request is dropped. */
+function refuse(stream: ServerHttp2Stream, error: CarillonError): void {
+  stream.on("error", ignoreFailure);
+  if (stream.headersSent || stream.destroyed) return;
+  stream.respond(
+    { ":status": 200, "content-type": "application/grpc+proto", ...statusHeaders(error) },
+    { endStream: true },
+  );
+  stream.resume();
+}
+
+/** The caller is gone. */
+function ignoreFailure(): void {}

@@ -1,0 +1,46 @@
+import type { CallPartsRequest, CallRequest, TriggerRequest } from "../../../gen/carillon/v1/call_pb.js";
+import { NO_INFO } from "../../access/decide/info.js";
+import { invalid } from "../../control/checks.js";
+import { topicFault } from "../../core/topic-name.js";
+import { CarillonError } from "../../errors.js";
+import type { TaskRequest } from "../../workers/dispatch.js";
+import type { Call } from "../service.js";
+import { millisecondsOf } from "../values.js";
+
+/** How long a caller waits that has not said so, and at most, in milliseconds. */
+const USUAL_TIMEOUT = 30_000;
+const LONGEST_TIMEOUT = 600_000;
+
+/**
+ * What a backend asks of workers.
+ * @param now - in milliseconds since the epoch
+ * @throws CarillonError invalid_argument; permission_denied: the key is not for this event
+ */
+export function taskRequestOf(
+  { event, payload, text, timeout }: CallRequest | CallPartsRequest | TriggerRequest,
+  { backend, deadline = Number.POSITIVE_INFINITY }: Pick<Call, "backend" | "deadline">,
+  wantsAnswer: boolean,
+  now: number,
+): TaskRequest {
+  const fault = topicFault(event);
+  if (fault !== undefined) throw invalid(`event ${fault}`);
+  if (!backend.mayUse(event)) {
+    const reason = `event: key ${JSON.stringify(backend.name)} may not use event ${JSON.stringify(event)}`;
+    throw new CarillonError("permission_denied", reason);
+  }
+  if (text !== "" && payload.length > 0) throw invalid("text: only one of payload, text and json may be given");
+  const wait = millisecondsOf("timeout", timeout) ?? USUAL_TIMEOUT;
+  if (wait < 1 || wait > LONGEST_TIMEOUT) throw invalid("timeout: expected from 1 ms to 10 min");
+  return {
+    vhost: backend.vhost,
+    event,
+    payload: text === "" ? payload : Buffer.from(text),
+    topic: "",
+    connectionId: "",
+    user: "",
+    info: NO_INFO,
+    // Whoever only triggers waits until the task is taken, and not until it is done.
+    deadline: wantsAnswer ? Math.min(now + wait, deadline) : now + wait,
+    wantsAnswer,
+  };
+}

@@ -1,0 +1,138 @@
+import type {
+  ControlService,
+  CreateKeyRequest,
+  CreateVhostRequest,
+  DisconnectRequest,
+  ListConnectionsRequest,
+  ListTopicsRequest,
+  RevokeKeyRequest,
+  SubscribeRequest,
+  UnsubscribeRequest,
+  UpdateVhostRequest,
+} from "../../../gen/carillon/v1/control_pb.js";
+import type { BackendAction } from "../../access/decide/actions.js";
+import type { Control } from "../../control/control.js";
+import type { Call, ImplementationOf } from "../service.js";
+import { connectionOf, keyOf, targetOf, vhostOf, watchAnswerOf } from "./control-messages.js";
+
+/** What each method needs. */
+export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method, BackendAction>> = {
+  listConnections: "connections",
+  getConnection: "connections",
+  watchConnections: "connections",
+  disconnect: "connections",
+  subscribe: "connections",
+  unsubscribe: "connections",
+  listTopics: "topics",
+  createVhost: "vhosts",
+  updateVhost: "vhosts",
+  getVhost: "vhosts",
+  listVhosts: "vhosts",
+  deleteVhost: "vhosts",
+  openChannel: "channels",
+  closeChannel: "channels",
+  listChannels: "channels",
+  createKey: "keys",
+  listKeys: "keys",
+  revokeKey: "keys",
+};
+
+type Caller = Pick<Call, "backend">;
+type WithPath = { readonly path: string };
+type WithChannel = { readonly channel: string };
+
+/** carillon.v1.ControlService in the terms of {@link Control}. */
+export class ControlImplementation implements ImplementationOf<typeof ControlService> {
+  readonly #control: Control;
+
+  constructor(control: Control) {
+    this.#control = control;
+  }
+
+  async listConnections(request: ListConnectionsRequest, { backend }: Caller) {
+    const { missing, told } = await this.#control.connections.list(backend, request);
+    const { items, nextPageToken } = told;
+    return { connections: items.map(connectionOf), nextPageToken, missingNodes: [...missing] };
+  }
+
+  async getConnection({ id }: { readonly id: string }, { backend }: Caller) {
+    const { connection, topics } = await this.#control.connections.get(backend, id);
+    return { connection: connectionOf(connection), topics: topics.map((topic) => ({ ...topic })) };
+  }
+
+  async *watchConnections({ user }: { readonly user: string }, { backend, signal }: Call) {
+    for await (const event of this.#control.watches.watch(backend, user, signal)) yield watchAnswerOf(event);
+  }
+
+  async disconnect({ code, reason, target }: DisconnectRequest, { backend }: Caller) {
+    const close = { code, text: reason };
+    const { missing, told } = await this.#control.connections.disconnect(backend, targetOf(target), close);
+    return { connections: told, missingNodes: [...missing] };
+  }
+
+  async subscribe({ broker, target, topics }: SubscribeRequest, { backend }: Caller) {
+    const request = { broker, topics, target: targetOf(target) };
+    const { missing, told } = await this.#control.subscriptions.subscribe(backend, request);
+    return { connections: told, missingNodes: [...missing] };
+  }
+
+  async unsubscribe({ broker, target, topics }: UnsubscribeRequest, { backend }: Caller) {
+    const request = { broker, topics, target: targetOf(target) };
+    const { missing, told } = await this.#control.subscriptions.unsubscribe(backend, request);
+    return { connections: told, missingNodes: [...missing] };
+  }
+
+  async listTopics(request: ListTopicsRequest, { backend }: Caller) {
+    const { missing, told } = await this.#control.topics.list(backend, request);
+    const { items, nextPageToken } = told;
+    return { topics: items.map((topic) => ({ ...topic })), nextPageToken, missingNodes: [...missing] };
+  }
+
+  async createVhost({ path, settings = {} }: CreateVhostRequest, { backend }: Caller) {
+    return { vhost: vhostOf(await this.#control.vhosts.create(backend, path, settings)) };
+  }
+
+  async updateVhost({ path, settings = {} }: UpdateVhostRequest, { backend }: Caller) {
+    return { vhost: vhostOf(await this.#control.vhosts.update(backend, path, settings)) };
+  }
+
+  async getVhost({ path }: WithPath, { backend }: Caller) {
+    return { vhost: vhostOf(await this.#control.vhosts.get(backend, path)) };
+  }
+
+  async listVhosts(_request: object, { backend }: Caller) {
+    return { vhosts: (await this.#control.vhosts.list(backend)).map(vhostOf) };
+  }
+
+  async deleteVhost({ path }: WithPath, { backend }: Caller) {
+    await this.#control.vhosts.delete(backend, path);
+    return {};
+  }
+
+  async openChannel({ channel }: WithChannel, { backend }: Caller) {
+    return { opened: await this.#control.channels.open(backend, channel) };
+  }
+
+  async closeChannel({ channel }: WithChannel, { backend }: Caller) {
+    await this.#control.channels.close(backend, channel);
+    return {};
+  }
+
+  async listChannels(_request: object, { backend }: Caller) {
+    return { channels: [...(await this.#control.channels.list(backend))] };
+  }
+
+  async createKey(request: CreateKeyRequest, { backend }: Caller) {
+    const { key, secret } = await this.#control.keys.create(backend, request);
+    return { key: keyOf(key), secret };
+  }
+
+  async listKeys({ vhost }: { readonly vhost: string }, { backend }: Caller) {
+    return { keys: (await this.#control.keys.list(backend, vhost)).map(keyOf) };
+  }
+
+  async revokeKey({ id, vhost }: RevokeKeyRequest, { backend }: Caller) {
+    await this.#control.keys.revoke(backend, id, vhost);
+    return {};
+  }
+}

@@ -1,0 +1,146 @@
+import { isUtf8 } from "node:buffer";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { Stage } from "../../../../gen/websockets/v1/websockets_pb.js";
+import type { Codec } from "../../service.js";
+
+/** A Request as the implementation reads it; the generated type fits. */
+export interface PublishRequest {
+  readonly messages: readonly PublishMessage[];
+}
+
+export interface PublishMessage {
+  readonly command: string;
+  readonly topics: readonly string[];
+  readonly payload: Uint8Array;
+  readonly broker: string;
+  readonly event: string;
+  readonly id: string;
+  /** In place of the payload; "" for none. */
+  readonly text: string;
+}
+
+/** A Response as the implementation gives it. */
+export interface PublishResponse {
+  readonly ok: boolean;
+  readonly receipts: readonly { readonly id: string; readonly stage: Stage }[];
+}
+
+/**
+ * Request and Response of websockets.v1 by hand, for the gRPC mount: the generated code reads and writes by reflection,
+ * which is most of what a small publish costs (bench/NOTES.md). The rules are Protobuf's: fields in any order, the last
+ * one wins, unknown ones are skipped. A test holds it against the generated code.
+ */
+export const broadcastCodec: Codec = {
+  decode: (bytes) => readRequest(new BinaryReader(bytes, strictUtf8)),
+  encode: (message) => writeResponse(message as PublishResponse),
+};
+
+function readRequest(reader: BinaryReader): PublishRequest {
+  const messages: PublishMessage[] = [];
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1 && wireType === WireType.LengthDelimited) messages.push(readMessage(reader));
+    else reader.skip(wireType, field);
+  }
+  return { messages };
+}
+
+function readMessage(reader: BinaryReader): PublishMessage {
+  const message = { command: "", topics: [] as string[], payload: NOTHING, broker: "", event: "", id: "", text: "" };
+  const length = reader.uint32();
+  const end = reader.pos + length;
+  if (end > reader.len) throw new RangeError("premature EOF");
+  while (reader.pos < end) {
+    const [field, wireType] = reader.tag();
+    if (wireType === WireType.LengthDelimited) readField(reader, message, field);
+    else reader.skip(wireType, field);
+  }
+  if (reader.pos !== end) throw new RangeError("a field is longer than its message");
+  return message;
+}
+
+function readField(reader: BinaryReader, message: Mutable<PublishMessage> & { topics: string[] }, field: number): void {
+  switch (field) {
+    case 1:
+      message.command = reader.string();
+      break;
+    case 2:
+      message.topics.push(reader.string());
+      break;
+    case 3:
+      message.payload = reader.bytes();
+      break;
+    case 10:
+      message.event = reader.string();
+      break;
+    case 11:
+      message.id = reader.string();
+      break;
+    case 12:
+      message.broker = reader.string();
+      break;
+    case 13:
+      message.text = reader.string();
+      break;
+    default:
+      reader.skip(WireType.LengthDelimited, field);
+  }
+}
+
+const OK_TAG = 0x08;
+/** Field 10, length-delimited. */
+const RECEIPT_TAG = 0x52;
+const ID_TAG = 0x0a;
+const STAGE_TAG = 0x10;
+/** What an id's field and the stage's field take beside the id, for ids below 128 bytes: two bytes each. */
+const SMALL_RECEIPT = 4;
+
+/** Ids are short: then every length is one byte, and the whole answer is written into one buffer of known size. */
+function writeResponse(response: PublishResponse): Uint8Array {
+  const { ok, receipts } = response;
+  let size = ok ? 2 : 0;
+  for (const { id, stage } of receipts) {
+    const length = Buffer.byteLength(id);
+    if (length + SMALL_RECEIPT > 127 || length === 0 || stage === Stage.UNSPECIFIED) return writeLongResponse(response);
+    size += 2 + SMALL_RECEIPT + length;
+  }
+  const bytes = Buffer.allocUnsafe(size);
+  let offset = 0;
+  if (ok) {
+    bytes[offset++] = OK_TAG;
+    bytes[offset++] = 1;
+  }
+  for (const { id, stage } of receipts) {
+    const length = bytes.write(id, offset + 4, "utf8");
+    bytes[offset++] = RECEIPT_TAG;
+    bytes[offset++] = SMALL_RECEIPT + length;
+    bytes[offset++] = ID_TAG;
+    bytes[offset++] = length;
+    offset += length;
+    bytes[offset++] = STAGE_TAG;
+    bytes[offset++] = stage;
+  }
+  return bytes;
+}
+
+function writeLongResponse({ ok, receipts }: PublishResponse): Uint8Array {
+  const writer = new BinaryWriter();
+  if (ok) writer.tag(1, WireType.Varint).bool(true);
+  for (const { id, stage } of receipts) {
+    writer.tag(10, WireType.LengthDelimited).fork();
+    if (id !== "") writer.tag(1, WireType.LengthDelimited).string(id);
+    if (stage !== Stage.UNSPECIFIED) writer.tag(2, WireType.Varint).int32(stage);
+    writer.join();
+  }
+  return writer.finish();
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+const NOTHING = new Uint8Array(0);
+
+/** Protobuf's strings are UTF-8; what is not must be refused, not mended. */
+export function strictUtf8(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new Error("invalid UTF-8 in a string");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}

@@ -1,0 +1,40 @@
+import type { Draft } from "../../../core/publisher.js";
+import { CarillonError } from "../../../errors.js";
+import type { PublishMessage } from "./broadcast-codec.js";
+
+/**
+ * Most messages of one request: they are decoded, checked, published and answered in one turn of the event loop (rule O12).
+ * A stream takes any number.
+ */
+const MAX_MESSAGES = 1_000;
+
+/**
+ * The messages of a request as the publisher takes them: the same objects, except where the payload is given as text.
+ *
+ * @throws CarillonError invalid_argument: too many of them, a command other than publish (rule R5), or text beside a payload (rule R11)
+ */
+export function toDrafts(messages: readonly PublishMessage[]): readonly Draft[] {
+  if (messages.length > MAX_MESSAGES) {
+    const text = `messages: ${messages.length} of them, the limit is ${MAX_MESSAGES}`;
+    throw new CarillonError("invalid_argument", text);
+  }
+  let someText = false;
+  for (const [position, { command, payload, text }] of messages.entries()) {
+    if (command !== "" && command !== "publish") {
+      throw invalid(position, `command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`);
+    }
+    if (text === "") continue;
+    if (payload.length > 0) throw invalid(position, "text: only one of payload, text and json may be given");
+    someText = true;
+  }
+  return someText ? messages.map(withTextAsPayload) : messages;
+}
+
+function withTextAsPayload(message: PublishMessage): Draft {
+  const { broker, event, id, text, topics } = message;
+  return text === "" ? message : { broker, event, id, topics, payload: Buffer.from(text) };
+}
+
+function invalid(position: number, fault: string): CarillonError {
+  return new CarillonError("invalid_argument", `messages[${position}].${fault}`);
+}

@@ -1,0 +1,87 @@
+import type {
+  CreateAccessTokenRequest,
+  CreateChannelTokenRequest,
+  CreateConnectionTokenRequest,
+  TokenService,
+} from "../../../gen/carillon/v1/token_pb.js";
+import type { Permissions as PermissionsMessage } from "../../../gen/carillon/v1/types_pb.js";
+import type { BackendAction } from "../../access/decide/actions.js";
+import type { Permissions } from "../../access/decide/permissions.js";
+import { readPermissions } from "../../access/jwt/claims.js";
+import type { Backend } from "../../access/keys/backend.js";
+import type { Bearer, ConnectionSettings } from "../../access/tokens/token-claims.js";
+import type { Issued } from "../../access/tokens/token-issuer.js";
+import { checkTopic } from "../../control/checks.js";
+import { checkGivable } from "../../control/delegation.js";
+import type { Call, ImplementationOf } from "../service.js";
+import { givenInfo, millisecondsOf, timeOf, timestampOf } from "../values.js";
+
+/** What each method needs. */
+export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, BackendAction>> = {
+  createConnectionToken: "tokens",
+  createChannelToken: "tokens",
+  createAccessToken: "tokens",
+};
+
+/** Makes tokens for the clients of one vhost. Lifetimes in milliseconds; undefined: the longest, or the usual one. */
+export interface Issuer {
+  connection(bearer: Bearer, settings: Partial<ConnectionSettings>, lifetime?: number): Promise<Issued>;
+  channel(channel: string, lifetime?: number): Promise<Issued>;
+  access(bearer: Bearer, lifetime?: number): Promise<Issued>;
+}
+
+/** carillon.v1.TokenService. */
+export class TokenImplementation implements ImplementationOf<typeof TokenService> {
+  readonly #issuerOf: (vhost: string) => Issuer;
+
+  /** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
+  constructor(issuerOf: (vhost: string) => Issuer) {
+    this.#issuerOf = issuerOf;
+  }
+
+  async createConnectionToken(request: CreateConnectionTokenRequest, { backend }: Pick<Call, "backend">) {
+    const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, lifetime } = request;
+    const issuer = this.#issuerOf(backend.vhost);
+    const settings = given({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
+    return answerOf(
+      await issuer.connection(bearerOf(backend, request), settings, millisecondsOf("lifetime", lifetime)),
+    );
+  }
+
+  async createChannelToken({ channel, lifetime }: CreateChannelTokenRequest, { backend }: Pick<Call, "backend">) {
+    checkTopic(backend, "channel", channel);
+    return answerOf(await this.#issuerOf(backend.vhost).channel(channel, millisecondsOf("lifetime", lifetime)));
+  }
+
+  async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<Call, "backend">) {
+    const issuer = this.#issuerOf(backend.vhost);
+    return answerOf(await issuer.access(bearerOf(backend, request), millisecondsOf("lifetime", request.lifetime)));
+  }
+}
+
+function answerOf({ expires, token }: Issued) {
+  return { token, expires: timestampOf(expires) };
+}
+
+/** @throws CarillonError invalid_argument, permission_denied: permissions for topics that the backend may not use */
+function bearerOf(backend: Backend, request: CreateConnectionTokenRequest | CreateAccessTokenRequest): Bearer {
+  const { permissions, sessionExpires, user } = request;
+  return {
+    user: user === "" ? undefined : user,
+    info: givenInfo(request),
+    permissions: permissions === undefined ? undefined : permissionsOf(backend, permissions),
+    sessionExpires: timeOf("session_expires", sessionExpires),
+  };
+}
+
+function permissionsOf(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
+  const permissions = readPermissions({ call, join, presence, publish }, "permissions");
+  checkGivable(backend, [...join, ...publish, ...presence, ...call]);
+  return permissions;
+}
+
+/** What was not given is left to the vhost. */
+function given(settings: { readonly [Name in keyof ConnectionSettings]: boolean | undefined }) {
+  const entries = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<ConnectionSettings>;
+}

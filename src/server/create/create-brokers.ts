@@ -1,0 +1,54 @@
+import { MemoryDriver } from "../../brokers/memory/driver.js";
+import { BrokerRegistry } from "../../brokers/registry.js";
+import type { BrokerConfig, Config } from "../../config/schema.js";
+import { MessageIds } from "../../core/message.js";
+import type { BrokerDriver } from "../../core/ports.js";
+import { NatsDriver } from "../../nats/broker/driver.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import type { Logger } from "../../observe/log.js";
+import { systemClock } from "../../util/system-clock.js";
+import { natsOptions } from "./nats-options.js";
+
+export interface BrokerContext {
+  /** Unique among all nodes. */
+  readonly node: string;
+  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
+  /** A broker has been reached, for the first time or again. */
+  readonly onUp: () => void;
+  readonly onDown: () => void;
+  /** The brokers that a vhost names; undefined: all of them. */
+  readonly namesFor: (vhost: string) => readonly string[] | undefined;
+}
+
+/** Makes the drivers of the brokers that the configuration names. None of them connects yet. */
+export function createBrokers({ brokers }: Config, context: BrokerContext): BrokerRegistry {
+  const drivers = Object.entries(brokers).map(([name, broker]) => [name, createDriver(name, broker, context)] as const);
+  const all = Object.keys(brokers);
+  return new BrokerRegistry(new Map(drivers), (vhost) => context.namesFor(vhost) ?? all);
+}
+
+function createDriver(name: string, broker: BrokerConfig, context: BrokerContext): BrokerDriver {
+  if (broker.driver === "memory") return new MemoryDriver();
+  const { limitedLog, node, onDown, onUp } = context;
+  const log = context.log.child({ broker: name });
+  return new NatsDriver({
+    name,
+    nats: natsOptions(broker),
+    ids: new MessageIds(`${node}-${name}`),
+    clock: systemClock,
+    events: {
+      onUp: (server) => {
+        log.info({ server }, "broker connected");
+        onUp();
+      },
+      onDown: (reason) => {
+        log.warn({ reason }, "broker away, trying again");
+        onDown();
+      },
+      onError: (message) => {
+        limitedLog.error({ broker: name }, message, "broker");
+      },
+    },
+  });
+}

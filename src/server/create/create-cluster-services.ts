@@ -1,0 +1,23 @@
+import type { LimitedLog } from "../../observe/limited-log.js";
+import { ClusterPresence } from "../../presence/cluster-presence.js";
+import { systemClock } from "../../util/system-clock.js";
+import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../workers/cluster-dispatch.js";
+import { DEFAULT_LIMITS } from "../../workers/limits.js";
+import type { ClusterParts } from "./create-cluster.js";
+
+/** What nodes do for each other beside messages: started after the cluster, stopped before it. */
+export interface Work {
+  readonly presence: ClusterPresence;
+  readonly dispatch: ClusterDispatch;
+}
+
+export function createWork({ bus, cluster }: ClusterParts, limitedLog: LimitedLog): Work {
+  const onError = (message: string): void => {
+    limitedLog.error({}, message, "tasks and presence");
+  };
+  const shared = { cluster, clock: systemClock, endOfTurn: setImmediate, onError };
+  return {
+    presence: new ClusterPresence(shared),
+    dispatch: new ClusterDispatch({ ...shared, bus, limits: DEFAULT_LIMITS, acknowledgeWithin: ACKNOWLEDGE_WITHIN }),
+  };
+}

@@ -1,0 +1,47 @@
+import type { Bus } from "../../cluster/bus.js";
+import { ClusterMember } from "../../cluster/cluster-node.js";
+import { LocalBus } from "../../cluster/local-bus.js";
+import type { Config } from "../../config/schema.js";
+import { NatsBus } from "../../nats/bus/nats-bus.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import type { Logger } from "../../observe/log.js";
+import { systemClock } from "../../util/system-clock.js";
+import { natsBroker, natsOptions } from "./nats-options.js";
+
+/** This node's part in its cluster, and what carries their words: started before it, and stopped after it. */
+export interface ClusterParts {
+  readonly cluster: ClusterMember;
+  readonly bus: Bus;
+}
+
+interface ClusterLogs {
+  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
+}
+
+/** By NATS where a broker is a NATS one; else this node is the only member. */
+export function createCluster(config: Config, node: string, { limitedLog, log }: ClusterLogs): ClusterParts {
+  const onError = (message: string): void => {
+    limitedLog.error({}, message, "cluster");
+  };
+  const bus = createBus(config, log, onError);
+  return { bus, cluster: new ClusterMember({ node, bus, clock: systemClock, onError }) };
+}
+
+function createBus({ brokers, cluster }: Config, log: Logger, onError: (message: string) => void): Bus {
+  const broker = natsBroker(brokers, cluster.broker);
+  if (broker === undefined) return new LocalBus(onError);
+  return new NatsBus({
+    nats: natsOptions(broker),
+    clock: systemClock,
+    events: {
+      onUp: (server) => {
+        log.info({ server }, "other nodes can be reached");
+      },
+      onDown: (reason) => {
+        log.warn({ reason }, "other nodes cannot be reached, trying again");
+      },
+      onError,
+    },
+  });
+}

@@ -1,0 +1,77 @@
+import type { BrokerRegistry } from "../../brokers/registry.js";
+import type { Config } from "../../config/schema.js";
+import type { Drops } from "../../core/drops.js";
+import { FanOut } from "../../core/fan-out.js";
+import { Hub } from "../../core/hub.js";
+import { Interest } from "../../core/interest.js";
+import { MessageIds } from "../../core/message.js";
+import { OutboxContext } from "../../core/outbox.js";
+import { Publisher } from "../../core/publisher.js";
+import type { Session } from "../../core/session.js";
+import type { Topic } from "../../core/topic.js";
+import { TopicIndex } from "../../core/topic-index.js";
+import type { RulesOf } from "../../core/topic-rules.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import { systemClock } from "../../util/system-clock.js";
+
+export interface MessagingContext {
+  /** Unique among all nodes. */
+  readonly node: string;
+  readonly limitedLog: LimitedLog;
+  readonly brokers: BrokerRegistry;
+  readonly rulesOf: RulesOf;
+  /** A session is no longer in a topic. */
+  readonly onLeft: (session: Session, topic: Topic) => void;
+}
+
+/** What brings messages from publishers to sessions. */
+export interface Messaging {
+  readonly index: TopicIndex;
+  readonly hub: Hub;
+  readonly fanOut: FanOut;
+  readonly interest: Interest;
+  readonly publisher: Publisher;
+  readonly outbox: OutboxContext;
+  /** Lost messages by reason. */
+  readonly lost: () => Readonly<Record<string, number>>;
+}
+
+export function createMessaging({ interest_linger, limits }: Config, context: MessagingContext): Messaging {
+  const { brokers, limitedLog, node, onLeft, rulesOf } = context;
+  const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
+  let unconfirmed = 0;
+  const index = new TopicIndex(rulesOf);
+  const outbox = new OutboxContext(limits.outbox, drops);
+  const fanOut = new FanOut({
+    endOfTurn: setImmediate,
+    clock: systemClock,
+    outbox,
+    onSlow: (session) => {
+      hub.remove(session, "slow_consumer");
+    },
+  });
+  const interest = new Interest(index, fanOut, systemClock, interest_linger);
+  const hub = new Hub(fanOut, (topic, session) => {
+    interest.release(topic);
+    onLeft(session, topic);
+  });
+  const publisher = new Publisher({
+    brokers,
+    ids: new MessageIds(node),
+    clock: systemClock,
+    limits: {
+      payloadBytes: limits.payload,
+      topicsPerMessage: limits.topics_per_message,
+      expandedBytes: limits.expanded_request,
+    },
+    onUnconfirmed: (messages, cause) => {
+      unconfirmed += messages;
+      limitedLog.warn({ messages, err: cause }, "accepted messages may be lost");
+    },
+  });
+  const lost = () => {
+    const { disconnect, drop_oldest, latest } = drops;
+    return { slow_consumer: disconnect, drop_oldest, latest, unconfirmed };
+  };
+  return { index, hub, fanOut, interest, publisher, outbox, lost };
+}

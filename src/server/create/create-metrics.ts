@@ -1,0 +1,54 @@
+import type { BrokerRegistry } from "../../brokers/registry.js";
+import type { ClusterMember } from "../../cluster/cluster-node.js";
+import type { ByteBudget } from "../../net/byte-budget.js";
+import { Metrics } from "../../observe/metrics.js";
+import type { Store } from "../../store/store.js";
+import { packageVersion } from "../../util/package-root.js";
+import type { ClusterDispatch } from "../../workers/cluster-dispatch.js";
+import type { Messaging } from "./create-messaging.js";
+import { openBreakers, type VhostWorld } from "./create-vhosts.js";
+
+export interface MetricsContext {
+  readonly node: string;
+  readonly messaging: Messaging;
+  readonly world: VhostWorld;
+  readonly brokers: BrokerRegistry;
+  readonly cluster: ClusterMember;
+  readonly store: Store;
+  readonly dispatch: ClusterDispatch;
+  readonly budget: ByteBudget;
+  readonly connections: () => number;
+  readonly inflatedBytes: () => number;
+}
+
+/** Joins the metrics to what counts. */
+export function createMetrics(context: MetricsContext): Metrics {
+  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging, node, store, world } = context;
+  const { fanOut, index, lost, publisher } = messaging;
+  const { hookCounts, vhosts } = world;
+  return new Metrics({
+    node,
+    version: packageVersion,
+    connections,
+    publishesFailed: () => publisher.failed.all(),
+    topics: () => index.size,
+    messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),
+    bytesIn: () => publisher.accepted.bytes,
+    messagesOut: () => fanOut.delivered.messages,
+    bytesOut: () => fanOut.delivered.bytes,
+    drops: lost,
+    brokers: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
+    nodes: () => cluster.nodes.size,
+    receivingBytes: () => budget.used,
+    receivingRefused: () => budget.refusals,
+    clockDifference: () => cluster.clockDifference / 1_000,
+    inflatedBytes,
+    lostWords: () => cluster.lostWords,
+    storeUp: () => (store.up ? 1 : 0),
+    workers: () => dispatch.workers,
+    tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),
+    hookCalls: () => hookCounts.all(),
+    hookSeconds: () => hookCounts.seconds(),
+    hookBreakers: () => openBreakers(vhosts.all),
+  });
+}

@@ -1,0 +1,91 @@
+import { CallService } from "../../../gen/carillon/v1/call_pb.js";
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import { PresenceService } from "../../../gen/carillon/v1/presence_pb.js";
+import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
+import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
+import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
+import { BroadcastService as BroadcastServiceV1Beta } from "../../../gen/websockets/v1beta/websockets_pb.js";
+import type { BrokerRegistry } from "../../brokers/registry.js";
+import type { Control } from "../../control/control.js";
+import type { Publisher } from "../../core/publisher.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import type { ServiceImplementations } from "../../rpc/service.js";
+import { CALL_ACTIONS, CallImplementation } from "../../rpc/services/calls.js";
+import { CONTROL_ACTIONS, ControlImplementation } from "../../rpc/services/control.js";
+import { PRESENCE_ACTIONS, PresenceImplementation } from "../../rpc/services/presence.js";
+import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "../../rpc/services/publish/broadcast.js";
+import { broadcastCodec } from "../../rpc/services/publish/broadcast-codec.js";
+import { messagePayloads, requestPayload } from "../../rpc/services/publish/json-payload.js";
+import { TOKEN_ACTIONS, TokenImplementation } from "../../rpc/services/tokens.js";
+import { WORKER_ACTIONS, WorkerImplementation } from "../../rpc/services/workers.js";
+import { systemClock } from "../../util/system-clock.js";
+import type { Vhosts } from "../../vhosts/vhosts.js";
+import { ACKNOWLEDGE_WITHIN } from "../../workers/cluster-dispatch.js";
+import type { Work } from "./create-cluster-services.js";
+
+export interface RpcContext extends Work {
+  readonly limitedLog: LimitedLog;
+  readonly vhosts: Vhosts;
+  readonly brokers: BrokerRegistry;
+  readonly publisher: Publisher;
+  readonly control: Control;
+  readonly onPublished: OnPublished;
+}
+
+/** What backends can call. */
+export interface Rpc {
+  readonly services: ServiceImplementations;
+  /** Nothing new is asked or worked on. Resolves when what there is has ended. */
+  drainWork(): Promise<void>;
+  /** Ends the streams that backends have open. */
+  stop(): void;
+}
+
+export function createRpc(context: RpcContext): Rpc {
+  const { brokers, control, dispatch, limitedLog, onPublished, presence, publisher, vhosts } = context;
+  const broadcast = new BroadcastImplementation(publisher, onPublished);
+  const workers = new WorkerImplementation({ dispatch, clock: systemClock, acknowledgeWithin: ACKNOWLEDGE_WITHIN });
+  const calls = new CallImplementation({
+    dispatch,
+    clock: systemClock,
+    onUndone: ({ event, vhost }, { message }) => {
+      limitedLog.warn({ vhost, event, reason: message }, "a triggered task was not done");
+    },
+  });
+  const present = new PresenceImplementation({
+    presence,
+    brokers,
+    hasPresence: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic).presence === true,
+  });
+  const broadcasting = {
+    implementation: broadcast,
+    actions: BROADCAST_ACTIONS,
+    jsonExtension: messagePayloads,
+  };
+  return {
+    services: [
+      { ...broadcasting, service: BroadcastService, codec: broadcastCodec },
+      { ...broadcasting, service: BroadcastServiceV1Beta },
+      { service: ControlService, implementation: new ControlImplementation(control), actions: CONTROL_ACTIONS },
+      {
+        service: TokenService,
+        implementation: new TokenImplementation((vhost) => vhosts.require(vhost).issuer),
+        actions: TOKEN_ACTIONS,
+      },
+      { service: WorkerService, implementation: workers, actions: WORKER_ACTIONS },
+      { service: CallService, implementation: calls, actions: CALL_ACTIONS, jsonExtension: requestPayload },
+      { service: PresenceService, implementation: present, actions: PRESENCE_ACTIONS },
+    ],
+    drainWork: async () => {
+      const drained = dispatch.drain();
+      workers.drain();
+      await drained;
+    },
+    stop: () => {
+      broadcast.stop();
+      control.stop();
+      workers.stop();
+      present.stop();
+    },
+  };
+}

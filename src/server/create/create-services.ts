@@ -1,0 +1,60 @@
+import type { BrokerRegistry } from "../../brokers/registry.js";
+import type { Clients } from "../../clients/clients.js";
+import { UserTopics } from "../../clients/user-topics.js";
+import type { Services } from "../../commands/services.js";
+import { Attendance } from "../../commands/state/attendance.js";
+import { Calls } from "../../commands/state/calls.js";
+import { Groups } from "../../commands/state/groups.js";
+import type { Config } from "../../config/schema.js";
+import { CarillonError } from "../../errors.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import { systemClock } from "../../util/system-clock.js";
+import type { Vhosts } from "../../vhosts/vhosts.js";
+import type { Work } from "./create-cluster-services.js";
+import type { Messaging } from "./create-messaging.js";
+
+export interface ServicesContext extends Work {
+  readonly node: string;
+  readonly limitedLog: LimitedLog;
+  readonly messaging: Messaging;
+  readonly vhosts: Vhosts;
+  readonly clients: Clients;
+  readonly brokers: BrokerRegistry;
+}
+
+/** Makes what commands work on. */
+export function createServices({ limits }: Config, context: ServicesContext): Services {
+  const { brokers, clients, dispatch, limitedLog, messaging, node, presence, vhosts } = context;
+  const { fanOut, hub, index, interest, publisher } = messaging;
+  return {
+    brokers,
+    clients,
+    hub,
+    index,
+    interest,
+    publisher,
+    presence,
+    clock: systemClock,
+    attendance: new Attendance({ presence, clients, fanOut, clock: systemClock }),
+    groups: new Groups(),
+    userTopics: new UserTopics({
+      node,
+      clients,
+      brokers,
+      fanOut,
+      onRefused: (vhost, { message: reason }) => {
+        limitedLog.warn({ vhost, reason }, "some clients do not hear what is published for them alone");
+      },
+    }),
+    calls: new Calls(dispatch, limits.calls_per_connection, clients),
+    topicsPerConnection: (vhost) =>
+      vhosts.get(vhost)?.settings.limits.topics_per_connection ?? limits.topics_per_connection,
+    onUndone: (vhost, event, { message: reason }) => {
+      limitedLog.warn({ vhost, event, reason }, "a triggered task was not done");
+    },
+    onFailedJoin: (connection, cause) => {
+      const reason = CarillonError.from(cause).message;
+      limitedLog.warn({ connection, reason }, "a client could not be joined to topics on its behalf");
+    },
+  };
+}

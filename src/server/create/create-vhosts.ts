@@ -1,0 +1,121 @@
+import { HookCounts } from "../../access/hooks/hook-counts.js";
+import { Keyring } from "../../access/keys/keyring.js";
+import { Leases } from "../../access/tokens/leases.js";
+import { asksForKeys } from "../../config/load.js";
+import type { Config, VhostSettings } from "../../config/schema.js";
+import { CarillonError } from "../../errors.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import type { Logger } from "../../observe/log.js";
+import { HookClient } from "../../outbound/hooks/hook-client.js";
+import type { Store } from "../../store/store.js";
+import { systemClock } from "../../util/system-clock.js";
+import { Administration } from "../../vhosts/administration.js";
+import { makeParts, type PartsContext } from "../../vhosts/parts.js";
+import { scopesOf } from "../../vhosts/scopes.js";
+import type { Vhost } from "../../vhosts/vhost.js";
+import { type VhostEvents, Vhosts } from "../../vhosts/vhosts.js";
+
+export interface VhostsContext {
+  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
+  readonly store: Store;
+  readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
+}
+
+/** The vhosts with what decides who may do what in them. */
+export interface VhostWorld {
+  readonly vhosts: Vhosts;
+  readonly keyring: Keyring;
+  readonly leases: Leases;
+  readonly administration: Administration;
+  readonly hookCounts: HookCounts;
+}
+
+/** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
+export function createVhosts(config: Config, { events, limitedLog, log, store }: VhostsContext): VhostWorld {
+  const context = partsContext({ limitedLog, log, store });
+  const { hookCounts, leases } = context;
+  const keyring: Keyring = new Keyring({
+    clock: systemClock,
+    open: !asksForKeys(config.vhosts),
+    hasVhost: (path) => vhosts.get(path) !== undefined,
+    loaded: () => vhosts.loaded,
+    onUsed: (use) => {
+      administration.keyUsed(use).catch((error: unknown) => {
+        log.debug({ key: use.id, reason: CarillonError.from(error).message }, "a key's use could not be kept");
+      });
+    },
+  });
+  const make = (path: string, settings: VhostSettings) => makeParts(path, settings, context);
+  const vhosts: Vhosts = new Vhosts({
+    configured: config.vhosts,
+    store,
+    keys: keyring,
+    clock: systemClock,
+    events: {
+      ...events,
+      onError: (message) => {
+        limitedLog.error({}, message, "vhosts");
+      },
+    },
+    makeParts: make,
+  });
+  const administration = new Administration({
+    vhosts,
+    store,
+    clock: systemClock,
+    lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
+    check: (path, settings) => {
+      checkReferences(config, settings);
+      const { certificates, keys } = scopesOf(settings);
+      const made = [...vhosts.keysOf(path)].map((record) => ({ ...record, configured: false }));
+      keyring.check(path, { keys: [...keys, ...made], certificates });
+      make(path, settings).stop();
+    },
+  });
+  return { vhosts, keyring, leases, administration, hookCounts };
+}
+
+/** What the parts of a vhost are made with. */
+export function partsContext({
+  limitedLog,
+  log,
+  store,
+}: Pick<VhostsContext, "limitedLog" | "log" | "store">): PartsContext {
+  return {
+    store,
+    leases: new Leases({ store, clock: systemClock }),
+    clock: systemClock,
+    hookCounts: new HookCounts(),
+    callerOf: ({ key, url }) => new HookClient({ url, key }),
+    onHookFailed: (vhost, hook, { message }) => {
+      limitedLog.warn({ vhost, hook, reason: message }, "a call to the backend failed");
+    },
+    onHooks: (vhost, failure) => {
+      if (failure === undefined) log.info({ vhost }, "the backend answers again");
+      else limitedLog.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
+    },
+    onIssuer: (vhost, message) => {
+      limitedLog.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
+    },
+  };
+}
+
+/** What the configuration's own vhosts have been held against when it was read. */
+function checkReferences(config: Config, { brokers: named = [], certificates }: VhostSettings): void {
+  if (certificates.length > 0 && config.client_certificates === undefined) {
+    throw new CarillonError("invalid_argument", "certificates: this node's client_certificates are needed too");
+  }
+  const { brokers } = config;
+  const unknown = named.find((name) => !Object.hasOwn(brokers, name));
+  if (unknown === undefined) return;
+  const known = Object.keys(brokers).join(", ");
+  throw new CarillonError("invalid_argument", `brokers: no broker named ${JSON.stringify(unknown)}; known: ${known}`);
+}
+
+/** How many hooks' breakers are open, by vhost. */
+export function openBreakers(vhosts: Iterable<Vhost>): Record<string, number> {
+  const open: Record<string, number> = {};
+  for (const { hooks, name } of vhosts) if (hooks !== undefined) open[name] = hooks.breakerState === "closed" ? 0 : 1;
+  return open;
+}

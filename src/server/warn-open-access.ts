@@ -1,0 +1,26 @@
+import type { Keyring } from "../access/keys/keyring.js";
+import type { Config, VhostSettings } from "../config/schema.js";
+import type { Logger } from "../observe/log.js";
+import { isLoopback } from "../util/address.js";
+import type { Vhosts } from "../vhosts/vhosts.js";
+
+export interface WhoGetsInContext {
+  readonly vhosts: Vhosts;
+  readonly keyring: Keyring;
+  readonly log: Logger;
+}
+
+/** Tells the log who is asked for nothing: an operator should not find that out from somebody else. */
+export function tellWhoGetsIn({ http }: Config, { keyring, log, vhosts }: WhoGetsInContext): void {
+  if (keyring.open) log.warn("no keys are configured: whoever reaches these ports may publish and listen");
+  const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);
+  if (endless.length > 0) log.warn({ vhosts: endless }, "tokens without an expiry are accepted: see jwt.require_exp");
+  if (isLoopback(http.host)) return;
+  const open = [...vhosts.all].filter(({ settings }) => isOpen(settings)).map(({ name }) => name);
+  if (open.length > 0) log.warn({ vhosts: open }, "clients without a token may join topics: see access, anonymous");
+}
+
+/** Whether clients without a token may join the topics that no rule speaks of. */
+function isOpen({ access, anonymous, topics }: VhostSettings): boolean {
+  return anonymous.connect && access === "open" && !topics.some((rule) => rule.match === "*");
+}

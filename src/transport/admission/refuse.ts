@@ -1,0 +1,57 @@
+import { type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { HttpRefusal } from "../../access/hooks/http-refusal.js";
+import { RateLimited } from "../../clients/limits/rate-limited.js";
+import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
+
+type Header = readonly [name: string, value: string];
+
+/** Answers a request with the reason as JSON. */
+export function refuseRequest(
+  response: ServerResponse,
+  code: ErrorCode,
+  message: string,
+  status = HTTP_STATUS[code],
+): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(bodyOf(code, message));
+}
+
+/** Answers an upgrade with a plain HTTP response: the reason as JSON, and the end of the connection. */
+export function refuseUpgrade(socket: Duplex, code: ErrorCode, message: string): void {
+  refuseUpgradeWith(socket, new CarillonError(code, message));
+}
+
+/** The same with an error, and with the answer of the backend where that has chosen one. */
+export function refuseUpgradeWith(socket: Duplex, error: CarillonError): void {
+  if (error instanceof HttpRefusal) {
+    end(socket, error.status, error.headers, error.body);
+    return;
+  }
+  const headers: Header[] = [["content-type", "application/json"]];
+  if (error.code === "unauthenticated") headers.push(["www-authenticate", "Bearer"]);
+  if (error instanceof RateLimited) headers.push(["retry-after", String(error.retryAfter)]);
+  end(socket, HTTP_STATUS[error.code], headers, Buffer.from(bodyOf(error.code, error.message)));
+}
+
+function end(socket: Duplex, status: number, headers: readonly Header[], body: Uint8Array): void {
+  socket.on("error", () => {
+    // The peer may be gone already; there is nobody left to tell.
+    socket.destroy();
+  });
+  // Nobody reads this socket any more: a peer that does not end its side, or whose end is never seen, would stay for ever.
+  socket.once("finish", () => {
+    socket.destroy();
+  });
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    "connection: close",
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${body.length}`,
+  ];
+  socket.end(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]));
+}
+
+function bodyOf(code: ErrorCode, message: string): string {
+  return `${JSON.stringify({ code, message })}\n`;
+}

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { packageRoot } from "../../util/package-root.js";
+import type { Handler } from "./http-listener.js";
+import { readOnly } from "./methods.js";
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+const HEADERS = {
+  "cache-control": "no-cache",
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** Where the files are that are not at their own names. */
+const PATHS: Readonly<Record<string, readonly string[]>> = {
+  "index.html": ["/"],
+  // One page for all of them: it tells by its address which one it is to speak.
+  "dialect.html": ["broadcaster", "rootsocket", "webrocket", "socketio"].map((name) => `/try/${name}`),
+};
+
+/** The pages to try Carillon in: the files of page/ at the root, read once. */
+export function pageRoutes(): Map<string, Handler> {
+  const folder = join(packageRoot, "page");
+  const routes = new Map<string, Handler>();
+  for (const name of readdirSync(folder)) {
+    const type = TYPES[extname(name)];
+    if (type === undefined) continue;
+    const body = readFileSync(join(folder, name));
+    const handler = readOnly((_request, response) => {
+      response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": body.length });
+      response.end(body);
+    });
+    for (const path of PATHS[name] ?? [`/${name}`]) routes.set(path, handler);
+  }
+  return routes;
+}

@@ -1,0 +1,31 @@
+import type { Json, JsonObject } from "../access/decide/principal.js";
+
+/** Settings that are secrets, or hashes of them. */
+const SECRET = new Set(["secret", "key", "hash", "access_token"]);
+
+/** Settings that name files of this machine: whoever calls from outside may not make a node read them. */
+export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file"]);
+
+/** Settings as they may be shown: nothing of a secret but that there is one. */
+export function withoutSecrets(settings: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : shown(value, key)]),
+  );
+}
+
+function shown(value: Json, key = ""): Json {
+  if (Array.isArray(value)) return value.map((entry: Json) => shown(entry));
+  // Some issuers want a key of theirs in the query.
+  if (key === "jwks_url" && typeof value === "string") return value.replace(/\?.*/s, "?(not shown)");
+  return typeof value === "object" && value !== null ? withoutSecrets(value as JsonObject) : value;
+}
+
+/** The first setting that names a file, as a path; undefined for none. */
+export function namedFile(settings: Json, path = "settings"): string | undefined {
+  if (typeof settings !== "object" || settings === null) return undefined;
+  for (const [key, value] of Object.entries(settings)) {
+    const found = FILES.has(key) ? `${path}.${key}` : namedFile(value, `${path}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

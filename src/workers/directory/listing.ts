@@ -1,0 +1,48 @@
+import type { Cluster } from "../../cluster/cluster.js";
+import type { WorkerDescription, WorkerList } from "../dispatch.js";
+
+/** Asked: a node's workers of a vhost. */
+const WORKERS = "work.workers";
+
+/** Most workers of a node that are listed: 26 MB if each had the longest patterns, of the 32 that an answer may have. */
+const MOST = 1_000;
+
+/** The workers of a node. */
+export interface OwnWorkers {
+  /** Those of a vhost; no more than so many. */
+  list(vhost: string, most: number): WorkerDescription[];
+}
+
+interface NodeList {
+  readonly workers: readonly WorkerDescription[];
+  readonly more: boolean;
+}
+
+/** Lists the workers of all nodes. */
+export class Listing {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster, own: OwnWorkers) {
+    this.#cluster = cluster;
+    cluster.handle(WORKERS, (vhost) => {
+      const found = typeof vhost === "string" ? own.list(vhost, MOST + 1) : [];
+      return { workers: found.slice(0, MOST).map((worker) => ({ ...worker })), more: found.length > MOST };
+    });
+  }
+
+  /** @throws CarillonError unimplemented: a node of another version does not know what is asked */
+  async list(vhost: string): Promise<WorkerList> {
+    const { answers, missing } = await this.#cluster.ask(WORKERS, vhost);
+    const lists = [...answers].map(([, list]) => list as unknown as NodeList);
+    return {
+      workers: lists.flatMap(({ workers }) => workers).toSorted(byNode),
+      more: lists.some(({ more }) => more),
+      missing,
+    };
+  }
+}
+
+function byNode(one: WorkerDescription, other: WorkerDescription): number {
+  if (one.node !== other.node) return one.node < other.node ? -1 : 1;
+  return one.id.length - other.id.length || (one.id < other.id ? -1 : 1);
+}

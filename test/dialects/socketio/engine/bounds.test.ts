@@ -1,0 +1,238 @@
+import { once } from "node:events";
+import { publish, say } from "../../../support/backends/publish.js";
+import { connect } from "../../../support/clients/native.js";
+import { type EngineVersion, PollingClient } from "../../../support/clients/polling.js";
+import { connectStock } from "../../../support/clients/socket-io.js";
+import { metric, untilMetric, untilNone } from "../../../support/nodes/metrics.js";
+import { startNode } from "../../../support/nodes/node.js";
+import { connectRaw, frame, OPCODE, openRaw } from "../../../support/raw/client.js";
+
+const CONNECTIONS = "carillon_connections";
+
+describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
+  const path = `/socket.io/?EIO=${version}&transport=websocket`;
+  const OUTBOX = 256 * 1024;
+  const text = "x".repeat(65_536);
+
+  test("O6: a client that does not read is disconnected, others get everything in order", async () => {
+    const node = await startNode({ limits: { outbox: "256KiB" } });
+    const slow = await openRaw(node.http, path);
+    const quick = await connectStock(node.http, { transports: ["websocket"] });
+    await slow.next();
+    if (version === 4) slow.send(frame(OPCODE.text, "40"));
+    await slow.next();
+    slow.send(frame(OPCODE.text, '421["join",{"topics":["a"]}]'));
+    await slow.next();
+    await quick.ask("join", { topics: ["a"] });
+    slow.socket.pause();
+    let count = 0;
+    while ((await metric(node, 'carillon_connections_closed_total{code="1013"}')) === 0) {
+      for (let more = 0; more < 8; more += 1) {
+        await say(node, "a", JSON.stringify({ count, text }));
+        expect(await quick.heard.next()).toMatchObject({ value: { count } });
+        count += 1;
+      }
+    }
+    expect(await metric(node, 'carillon_drops_total{reason="slow_consumer"}')).toBeGreaterThan(0);
+    expect(await metric(node, CONNECTIONS)).toBe(1);
+  });
+
+  test("O6: a client that does not poll is disconnected", async () => {
+    const node = await startNode({ limits: { outbox: "256KiB" } });
+    const slow = await PollingClient.connect(node.http, "", version);
+    await slow.send('421["join",{"topics":["a"]}]');
+    expect(await slow.next()).toBe('431[{"ok":true}]');
+    for (let count = 0; count < OUTBOX / 65_536 + 4; count += 1) await say(node, "a", text);
+    await untilMetric(node, 'carillon_connections_closed_total{code="1013"}', 1);
+  });
+
+  test("O6: a slow client misses what the topic lets it miss, is told, and goes on", async () => {
+    const node = await startNode({
+      limits: { outbox: "256KiB" },
+      vhosts: { "/": { topics: [{ match: "a", slow_consumer: "latest" }] } },
+    });
+    const slow = await PollingClient.connect(node.http, "", version);
+    await slow.send('421["join",{"topics":["a"]}]');
+    expect(await slow.next()).toBe('431[{"ok":true}]');
+    const numbers: number[] = [];
+    for (let count = 0; count < 20; count += 1) await say(node, "a", JSON.stringify({ count, text }));
+    let missed = 0;
+    while (numbers.at(-1) !== 19) {
+      const [event, value] = JSON.parse((await slow.next()).slice(2)) as [string, { count: number; missed: number }];
+      if (event === "lagged") missed += value.missed;
+      else numbers.push(value.count);
+    }
+    expect(numbers.length + missed).toBe(20);
+    expect(missed).toBeGreaterThan(0);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  });
+
+  test("O6: answers that a client provokes and does not read end the connection", async () => {
+    const node = await startNode();
+    const flood = await openRaw(node.http, path);
+    await flood.next();
+    flood.socket.pause();
+    const packet = `40/${"a".repeat(250)},`;
+    while (!flood.socket.closed) {
+      for (let more = 0; more < 1_000; more += 1) flood.send(frame(OPCODE.text, packet));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await metric(node, CONNECTIONS)).toBe(0);
+  });
+
+  test("O6: one that polls, on a connection of its own each time, and reads nothing, is disconnected", async () => {
+    const node = await startNode({ limits: { outbox: "256KiB" } });
+    const client = await PollingClient.connect(node.http, "", version);
+    const topics = Array.from({ length: 10 }, (_, at) => `t${at}`);
+    await client.send(`421["join",${JSON.stringify({ topics })}]`);
+    expect(await client.next()).toBe('431[{"ok":true}]');
+    // More than two kernels take for one connection.
+    const message = { topics, payload: "x".repeat(900_000) };
+    for (let time = 0; time < 2; time += 1) {
+      const { socket } = await connectRaw(node.http);
+      socket.pause();
+      socket.write(`GET ${client.url.slice(node.http.length)} HTTP/1.1\r\nHost: test\r\n\r\n`);
+      expect((await publish(node, [message, message])).ok).toBe(true);
+    }
+    await untilMetric(node, 'carillon_connections_closed_total{code="1013"}', 1);
+    expect(await metric(node, CONNECTIONS)).toBe(0);
+  });
+
+  test("O6: more packets than may be in one request end the connection, and none of them is taken", async () => {
+    const node = await startNode();
+    const client = await PollingClient.connect(node.http, "", version);
+    const packets = Array.from({ length: 20_001 }, () => '42["call"]');
+    await client.send(...packets).catch(() => {});
+    await untilMetric(node, 'carillon_connections_closed_total{code="1008"}', 1);
+    expect((await fetch(client.url)).status).toBe(400);
+    expect(await metric(node, "carillon_commands_total")).toBe(0);
+  });
+
+  test("O6: refusals that nobody reads end the connection", async () => {
+    const node = await startNode();
+    const client = await PollingClient.open(node.http, version);
+    await client.send(...Array.from({ length: 15_000 }, () => "40/nope,")).catch(() => {});
+    expect((await fetch(client.url)).status).toBe(400);
+  });
+
+  test("O6: while very many events of one client are worked on, others have their turns", async () => {
+    const node = await startNode({ vhosts: { "/": { limits: { commands_per_second: "off" } } } });
+    const client = await PollingClient.connect(node.http, "", version);
+    const events = Array.from({ length: 10_000 }, (_, at) => `42${at}["leave",{"topics":["a"]}]`);
+    let turns = 0;
+    let over = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!over) setImmediate(turn);
+    };
+    turn();
+    expect(await client.send(...events)).toBe(200);
+    for (let at = 0; at < events.length; at += 1) expect(await client.next()).toBe(`43${at}[{"ok":true}]`);
+    over = true;
+    expect(turns).toBeGreaterThan(10_000 / 256);
+  });
+
+  test("I15: a client that shows no sign of life is gone, if it changes its transport meanwhile", async () => {
+    const node = await startNode({ ping: { interval: "200ms", timeout: "100ms" } });
+    const polling = await PollingClient.connect(node.http, "", version);
+    // With Engine.IO 4 it has been asked for one.
+    if (version === 4) await polling.poll();
+    const client = await connect(polling.webSocketUrl);
+    client.send("2probe");
+    expect(await client.nextText()).toBe("3probe");
+    client.send("5");
+    await client.closed;
+    await untilMetric(node, 'carillon_connections_closed_total{code="1011"}', 1);
+  });
+
+  test("O6: events that come while others are worked on wait, and are bounded", async () => {
+    const node = await startNode({ limits: { frame: "4KiB" } });
+    const client = await PollingClient.connect(node.http, "", version);
+    const events = Array.from({ length: 30 }, (_, at) => `42${at}["join",{"topics":["t${at}"]}]`);
+    expect(await client.send(...events)).toBe(200);
+    for (let at = 0; at < events.length; at += 1) expect(await client.next()).toBe(`43${at}[{"ok":true}]`);
+    expect(await client.send("x".repeat(5_000))).toBe(413);
+  });
+
+  test("I15: a client that polls gets its acknowledgements, messages and bytes in one answer", async () => {
+    const node = await startNode();
+    const client = await PollingClient.connect(node.http, "", version);
+    await client.send('421["join",{"topics":["a"]}]');
+    expect(await client.next()).toBe('431[{"ok":true}]');
+    await say(node, "a", "1");
+    await say(node, "a", "2");
+    expect(await client.next()).toBe('42["message",1]');
+    expect(await client.next()).toBe('42["message",2]');
+    expect(await client.send("41")).toBe(200);
+    await untilMetric(node, 'carillon_connections_closed_total{code="1000"}', 1);
+  });
+
+  test("O6: a body counts against what the node may receive, until it has been answered", async () => {
+    const node = await startNode({
+      limits: { receiving: "1MiB", request: "256KiB", frame: "256KiB", payload: "64KiB" },
+    });
+    // One address gets half: these hold nearly all of it.
+    const held = await Promise.all(
+      [1, 2, 3].map(async (count) => {
+        const { url } = await PollingClient.connect(node.http, "", version);
+        const raw = await connectRaw(node.http);
+        const target = url.slice(node.http.length);
+        raw.send(`POST ${target} HTTP/1.1\r\nHost: test\r\nContent-Length: 160001\r\n\r\n${"x".repeat(160_000)}`);
+        while ((await metric(node, "carillon_receiving_bytes")) < count * 160_000);
+        return raw;
+      }),
+    );
+    const packet = `42["join",{"topics":["a"],"x":"${"x".repeat(60_000)}"}]`;
+    const refused = await PollingClient.connect(node.http, "", version);
+    expect(await refused.send(packet)).toBe(429);
+    // Its packets are lost: it is not served any more.
+    await expect(refused.poll()).rejects.toThrow("400");
+    for (const { socket } of held) socket.destroy();
+    await untilNone(node, "carillon_receiving_bytes");
+    const good = await PollingClient.connect(node.http, "", version);
+    expect(await good.send(packet)).toBe(200);
+    await untilNone(node, "carillon_receiving_bytes");
+  });
+
+  test("O6: reads and drops the rest of a request that is too large", async () => {
+    const node = await startNode({ limits: { frame: "4KiB" } });
+    const { url } = await PollingClient.connect(node.http, "", version);
+    const raw = await connectRaw(node.http);
+    raw.send(`POST ${url.slice(node.http.length)} HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n`);
+    raw.send("x".repeat(10_000));
+    const [answer] = (await once(raw.socket, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 413/);
+    raw.send("x".repeat(89_999));
+    raw.send("x");
+    await untilNone(node, "carillon_receiving_bytes");
+    expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
+  });
+
+  test("O6: an answer has no more packets than Python's clients take, and keeps bytes beside their event", async () => {
+    const node = await startNode();
+    const client = await PollingClient.connect(node.http, "", version);
+    await client.send('421["join",{"topics":["a"]}]');
+    expect(await client.next()).toBe('431[{"ok":true}]');
+    const payloads = Array.from({ length: 40 }, (_, at) => (at % 3 === 0 ? Uint8Array.of(255, at) : String(at)));
+    await publish(
+      node,
+      payloads.map((payload) => ({ topics: ["a"], payload })),
+    );
+    const packets: string[] = [];
+    while (packets.length < 54) {
+      const answer = await client.poll();
+      expect(answer.length).toBeLessThanOrEqual(16);
+      expect(answer[0]).toMatch(/^4/);
+      packets.push(...answer);
+    }
+    expect(packets.filter((packet) => packet.startsWith("42")).map((packet) => packet.slice(2))).toEqual(
+      payloads.filter((payload) => typeof payload === "string").map((payload) => `["message",${payload}]`),
+    );
+    const mark = version === 3 ? "b4" : "b";
+    expect(packets.filter((packet) => packet.startsWith("b"))).toEqual(
+      payloads
+        .filter((payload) => typeof payload !== "string")
+        .map((payload) => mark + Buffer.from(payload).toString("base64")),
+    );
+  });
+});

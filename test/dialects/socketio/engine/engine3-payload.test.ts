@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { type EnginePacket, engine3Payload } from "../../../../src/dialects/socketio/engine/engine3-payload.js";
+
+/** The packets of a payload; "too many" where none is taken. */
+function decoded(payload: string | Buffer, maxPackets = 100): EnginePacket[] | "too many" {
+  const packets: EnginePacket[] = [];
+  let tooMany = false;
+  const codec = engine3Payload(maxPackets, () => {
+    tooMany = true;
+  });
+  codec.decodePayload(payload, (packet) => packets.push(packet));
+  return tooMany ? "too many" : packets;
+}
+
+function encoded(packets: readonly EnginePacket[], supportsBinary: boolean): string | Buffer {
+  let result: string | Buffer = "";
+  engine3Payload(100, () => {}).encodePayload(packets, supportsBinary, (payload) => {
+    result = payload;
+  });
+  return result;
+}
+
+const MALFORMED = [{ type: "error", data: "parser error" }];
+
+/** The data of a packet, and the value where that is JSON text. */
+function read({ data, type }: EnginePacket): unknown {
+  return typeof data === "string" && type === "message" ? JSON.parse(data) : data;
+}
+
+/** JSON text, where characters beyond the Basic Multilingual Plane stand in strings only, as in all packets. */
+const texts = fc.string({ unit: "binary", minLength: 1 }).map((text) => JSON.stringify(text));
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((raw) => Buffer.from(raw));
+const packets = fc.array(
+  fc.oneof(
+    fc.oneof(texts, bytes).map((data) => ({ type: "message", data })),
+    fc.constantFrom({ type: "ping" }, { type: "pong", data: "probe" }, { type: "noop" }),
+  ),
+  { minLength: 1, maxLength: 10 },
+);
+
+test.each([true, false])("I18: what is encoded is decoded, as bytes or as text (%s)", (supportsBinary) => {
+  fc.assert(
+    fc.property(packets, (all) => {
+      const values = decoded(encoded(all, supportsBinary));
+      if (values === "too many") throw new Error("too many");
+      expect(values.map(read)).toEqual(all.map(read));
+      expect(values.map(({ type }) => type)).toEqual(all.map(({ type }) => type));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("O8: no payload makes the decoder throw, and a malformed one is taken as a whole or not at all", () => {
+  const payloads = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.uint8Array().map((raw) => Buffer.from(raw)),
+    packets.map((all) => encoded(all, true)),
+    fc.tuple(packets, fc.nat()).map(([all, at]) => {
+      const payload = encoded(all, false);
+      return payload.slice(0, at % (payload.length + 1));
+    }),
+  );
+  fc.assert(
+    fc.property(payloads, (payload) => {
+      const values = decoded(payload);
+      expect(values === "too many" || values.length > 0).toBe(true);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("O6: takes no packet of a request with too many", () => {
+  expect(decoded("1:2".repeat(5), 5)).toHaveLength(5);
+  expect(decoded("1:2".repeat(6), 5)).toBe("too many");
+  expect(decoded(Buffer.from("0001ff32".repeat(6), "hex"), 5)).toBe("too many");
+  expect(decoded("1:21:21:9", 5)).toEqual(MALFORMED);
+});
+
+test("I18: a length counts the same for every client", () => {
+  expect(encoded([{ type: "message", data: '2["😀é"]' }], false)).toBe('19:42["\\ud83d\\ude00é"]');
+});
+
+test("I18: reading stops where it is told to", () => {
+  const types: string[] = [];
+  engine3Payload(10, () => {}).decodePayload("1:21:11:3", ({ type }) => {
+    types.push(type);
+    return type !== "close";
+  });
+  expect(types).toEqual(["ping", "close"]);
+});

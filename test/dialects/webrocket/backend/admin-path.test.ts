@@ -1,0 +1,58 @@
+import { placesAt, placeText } from "../../../../src/dialects/webrocket/backend/admin-path.js";
+
+function all(path: string, ...known: readonly string[]) {
+  return placesAt(path, (vhost) => known.includes(vhost));
+}
+
+function texts(path: string, ...known: readonly string[]): readonly string[] {
+  return all(path, ...known).map(placeText);
+}
+
+function read(path: string, ...known: readonly string[]) {
+  return all(path, ...known)[0];
+}
+
+test("X24: paths of vhosts, and what stands behind them", () => {
+  expect(read("/")).toEqual({ kind: "vhosts" });
+  expect(read("/a")).toEqual({ kind: "vhost", vhost: "/a" });
+  expect(read("/a/b")).toEqual({ kind: "vhost", vhost: "/a/b" });
+  expect(read("/a/b/token")).toEqual({ kind: "token", vhost: "/a/b" });
+  expect(read("/a/channels")).toEqual({ kind: "channels", vhost: "/a" });
+  expect(read("/a/b/workers")).toEqual({ kind: "workers", vhost: "/a/b" });
+  expect(read("/a/b/channels/c.d-e")).toEqual({ kind: "channel", vhost: "/a/b", channel: "c.d-e" });
+  expect(read("/a/channels/%23x")).toEqual({ kind: "channel", vhost: "/a", channel: "#x" });
+  expect(read("/a/channels/")).toEqual({ kind: "channel", vhost: "/a", channel: "" });
+});
+
+test("X24: the words are vhosts where nothing stands before them, or where there is such a vhost", () => {
+  expect(read("/token")).toEqual({ kind: "vhost", vhost: "/token" });
+  expect(read("/channels/c")).toEqual({ kind: "vhost", vhost: "/channels/c" });
+  expect(read("/channels/channels")).toEqual({ kind: "channels", vhost: "/channels" });
+  expect(read("/a/channels", "/a", "/a/channels")).toEqual({ kind: "vhost", vhost: "/a/channels" });
+  expect(read("/a/channels/c", "/a/channels")).toEqual({ kind: "channel", vhost: "/a", channel: "c" });
+  expect(read("/a/channels/c", "/a/channels/c")).toEqual({ kind: "vhost", vhost: "/a/channels/c" });
+  expect(read("/a/channels/channels", "/a/channels")).toEqual({ kind: "channels", vhost: "/a/channels" });
+  expect(read("/a/channels/channels", "/a")).toEqual({ kind: "channel", vhost: "/a", channel: "channels" });
+});
+
+test("X24: of what a path can mean only that counts whose vhost is there, however much it is", () => {
+  expect(texts("/")).toEqual(["all vhosts"]);
+  expect(texts("/a/channels/b", "/a", "/a/channels/b")).toEqual(["vhost /a/channels/b", "channel b of vhost /a"]);
+  expect(texts("/a/channels/channels", "/a/channels/channels", "/a/channels", "/a")).toEqual([
+    "vhost /a/channels/channels",
+    "channels of vhost /a/channels",
+    "channel channels of vhost /a",
+  ]);
+  expect(texts("/a/workers", "/a/workers", "/a")).toEqual(["vhost /a/workers", "workers of vhost /a"]);
+  expect(texts("/a/token", "/a")).toEqual(["token of vhost /a"]);
+  expect(texts("/a/channels/b")).toEqual(["channel b of vhost /a"]);
+  // Written so it can be nothing else.
+  expect(texts("/a/channels/%62", "/a", "/a/channels/b")).toEqual(["channel b of vhost /a"]);
+});
+
+test.each(["//", "/a/", "/a//b", "/a.b", "/a/channels/%ff", "*", "", "/a%20b", "//token", "/channels/c.d"])(
+  "X24: nothing is at %j",
+  (path) => {
+    expect(read(path)).toBeUndefined();
+  },
+);

@@ -1,0 +1,228 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { MemoryDriver } from "../../../../src/brokers/memory/driver.js";
+import { parseConfig } from "../../../../src/config/load.js";
+import type { ConfigInput } from "../../../../src/config/schema.js";
+import { Topics } from "../../../../src/control/topics.js";
+import { type Message, MessageIds } from "../../../../src/core/message.js";
+import type { Clock } from "../../../../src/core/ports.js";
+import { Publisher } from "../../../../src/core/publisher.js";
+import { TopicIndex } from "../../../../src/core/topic-index.js";
+import { DEFAULT_RULES } from "../../../../src/core/topic-rules.js";
+import { WebrocketBackend } from "../../../../src/dialects/webrocket/backend/listener.js";
+import type { ByteBudget } from "../../../../src/net/byte-budget.js";
+import type { PortOptions } from "../../../../src/net/port-listener.js";
+import { AnswerBudget } from "../../../../src/rpc/answer-budget.js";
+import type { VhostWorld } from "../../../../src/server/create/create-vhosts.js";
+import { createWebrocket } from "../../../../src/server/create/create-webrocket.js";
+import { MemoryStore } from "../../../../src/store/memory.js";
+import type { Store } from "../../../../src/store/store.js";
+import { systemClock } from "../../../../src/util/system-clock.js";
+import type { Dispatch } from "../../../../src/workers/dispatch.js";
+import { cleanUp } from "../../../support/clean-up.js";
+import { ampleBudget } from "../../../support/nodes/byte-budget.js";
+import { createVhostWorld } from "../../../support/nodes/vhost-world.js";
+import { Queue } from "../../../support/queue.js";
+import { startLocalDispatch, type TestDispatch } from "../../../workers/support.js";
+
+/** What WebRocket's backends meet: vhosts with what is kept, a publisher, and workers. */
+
+export const TOKEN = "0123456789_abcdefghijABCDEFGHIJ_XYZ01234";
+export const UUID = "9b2f1c3e-0000-4000-8000-0123456789ab";
+
+export interface World extends VhostWorld {
+  readonly dispatch: Dispatch;
+  readonly control: { readonly topics: Topics };
+  readonly publisher: Publisher;
+  readonly driver: MemoryDriver;
+  readonly faults: unknown[];
+}
+
+export function createStore(): MemoryStore {
+  return new MemoryStore({
+    clock: systemClock,
+    onError: (message) => {
+      throw new Error(message);
+    },
+  });
+}
+
+const CONFIG: ConfigInput = { vhosts: { "/test": { webrocket: { access_token: TOKEN } } } };
+
+/** @param store - started */
+export async function createWorld(
+  config: ConfigInput = CONFIG,
+  store: Store = createStore(),
+  node?: TestDispatch,
+): Promise<World> {
+  const world = createVhostWorld(config, store);
+  await world.vhosts.start();
+  const driver = new MemoryDriver();
+  const publisher = new Publisher({
+    brokers: { resolve: () => ({ name: "memory", driver }) },
+    ids: new MessageIds("test"),
+    clock: systemClock,
+    limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
+    onUnconfirmed: () => {},
+  });
+  const { dispatch, member } = node ?? (await startLocalDispatch());
+  const index = new TopicIndex(() => DEFAULT_RULES);
+  return {
+    ...world,
+    dispatch,
+    control: { topics: new Topics({ cluster: member, index }) },
+    publisher,
+    driver,
+    faults: [],
+  };
+}
+
+/** What is published in a channel from now on. */
+export async function heardIn({ driver }: World, vhost: string, channel: string): Promise<Queue<Message>> {
+  const heard = new Queue<Message>();
+  driver.subscribe(vhost, channel, (message) => {
+    heard.push(message);
+  });
+  await driver.settle();
+  return heard;
+}
+
+export interface TestBackend {
+  readonly port: number;
+  readonly backend: WebrocketBackend;
+}
+
+export interface BackendOptions {
+  readonly clock?: Clock;
+  readonly connections?: number;
+  readonly packetBytes?: number;
+  readonly budget?: ByteBudget;
+  readonly port?: Partial<PortOptions>;
+}
+
+/** The TCP port on a free one. */
+export async function startBackend(
+  world: World,
+  { port: portOptions, ...options }: BackendOptions = {},
+): Promise<TestBackend> {
+  const backend = new WebrocketBackend({
+    port: { address: { host: "127.0.0.1", port: 0 }, ...portOptions },
+    clock: systemClock,
+    connections: 100,
+    packetBytes: 65_536,
+    budget: ampleBudget(),
+    ...world,
+    admin: world.administration,
+    ...options,
+    onPublished: () => {},
+    onFault: (cause) => {
+      world.faults.push(cause);
+    },
+  });
+  const { port } = await backend.listen();
+  cleanUp(async () => {
+    backend.terminate();
+    await backend.close();
+  });
+  return { port, backend };
+}
+
+/** The admin interface on a free port. @returns its URL */
+export async function startAdmin(
+  world: World,
+  cookie: string,
+  file?: string,
+  answers = new AnswerBudget(Number.POSITIVE_INFINITY, systemClock),
+): Promise<string> {
+  const source = file === undefined ? { cookie } : { cookie_file: file };
+  const config = parseConfig({ webrocket: { admin: { listen: "127.0.0.1:0", ...source } } });
+  const { admin } = createWebrocket(config, {
+    ...world,
+    budget: ampleBudget(),
+    answers,
+    portOf: (address) => ({ address }),
+    times: {},
+    onPublished: () => {},
+    onFault: (cause) => {
+      world.faults.push(cause);
+    },
+  });
+  if (admin === undefined) throw new Error("no admin interface");
+  const { port } = await admin.listen();
+  cleanUp(async () => {
+    const closed = admin.close();
+    admin.terminate();
+    await closed;
+  });
+  return `http://127.0.0.1:${port}`;
+}
+
+export function identityOf(kind: "req" | "dlr", vhost = "/test", token = TOKEN): string {
+  return `${kind}:${vhost}:${token}:${UUID}`;
+}
+
+/** A worker's heartbeat: it gives its identity with `RD` only. */
+export const HEARTBEAT = "HB\n\r\n\r\n";
+
+/** A packet with an identity, as a client writes it. */
+export function packet(identity: string, command: string, ...frames: readonly string[]): string {
+  return `${[identity, "", command, ...frames].join("\n")}\n\r\n\r\n`;
+}
+
+/** A plain TCP client. */
+export class TestPeer {
+  readonly socket: Socket;
+  /** Packets, as their lines. */
+  readonly packets = new Queue<readonly string[]>();
+  /** All that was received; resolves when the server has ended its side. */
+  readonly ended: Promise<string>;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    let text = "";
+    let rest = "";
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const parts = (rest + chunk).split("\r\n\r\n");
+      rest = parts.pop() ?? "";
+      for (const part of parts) this.packets.push(part.split("\n").slice(0, -1));
+    });
+    socket.on("error", () => {});
+    this.ended = Promise.race([once(socket, "end"), once(socket, "close")]).then(() => text);
+    cleanUp(() => socket.destroy());
+  }
+
+  static async connect({ port }: Pick<TestBackend, "port">): Promise<TestPeer> {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    await once(socket, "connect");
+    return new TestPeer(socket);
+  }
+
+  say(text: string): void {
+    this.socket.write(text);
+  }
+
+  /** The next packet that is no heartbeat. */
+  async next(): Promise<readonly string[]> {
+    for (;;) {
+      const lines = await this.packets.next();
+      if (lines[0] !== "HB") return lines;
+    }
+  }
+}
+
+/** One request, and all that is answered until the server closes. */
+export async function request(
+  backend: Pick<TestBackend, "port">,
+  command: readonly [string, ...string[]],
+  identity = identityOf("req"),
+): Promise<string> {
+  const peer = await TestPeer.connect(backend);
+  peer.say(packet(identity, ...command));
+  return peer.ended;
+}
+
+/** Resolves when it is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate);
+}

@@ -1,0 +1,190 @@
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import type { OnConnectRequest } from "../../../gen/carillon/v1/hook_pb.js";
+import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
+import type { ConfigInput } from "../../../src/index.js";
+import { jwt, token as tokenOf } from "../../commands/support.js";
+import { type Asked, type Backend, jsonBackend } from "../../outbound/hooks/backend.js";
+import { TestBackend } from "../../support/backends/backend.js";
+import { cleanUp } from "../../support/clean-up.js";
+import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
+import { broadcasterToken, SPEAKING } from "../../support/clients/speakers.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+
+type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
+
+/** A node whose vhost asks its backend about these. */
+async function start(
+  events: readonly ("connect" | "join" | "disconnect")[],
+  vhost: VhostInput = {},
+): Promise<{ node: TestNode; backend: Backend }> {
+  const backend = await jsonBackend();
+  const node = await startNode({
+    vhosts: { "/": { ...SPEAKING, ...vhost, hooks: { url: backend.url, events: [...events] } } },
+  });
+  cleanUp(() => void answerAll(backend));
+  return { node, backend };
+}
+
+async function answerAll(backend: Backend): Promise<never> {
+  for (;;) (await backend.asked.next()).answer({});
+}
+
+async function next(backend: Backend, method: string): Promise<Asked> {
+  const asked = await backend.asked.next();
+  expect(asked.method).toBe(method);
+  return asked;
+}
+
+const userOf = ({ request }: Asked): string | undefined => (request as OnConnectRequest).client?.user;
+
+/** A rootsocket client whose token wants channel tokens and lets it send nothing. */
+async function confined(node: TestNode): Promise<TestClient> {
+  const answer = await fetch(`${node.http}/api/v1/connections/`, { method: "POST" });
+  const { token } = (await answer.json()) as { readonly token: string };
+  return connect(`${node.ws}/api/v1/ws/${token}/`);
+}
+
+const CONFINED = { rootsocket: {}, anonymous: { connect: false } } satisfies VhostInput;
+
+const REFUSED = { event: "error", data: { detail: expect.stringMatching(/^cannot subscribe: /), where: "news" } };
+
+test("A9, D7: what a connect hook answers leaves a token's terms as they are", async () => {
+  const { backend, node } = await start(["connect"], CONFINED);
+  const opened = confined(node);
+  (await next(backend, "OnConnect")).answer({ allow: { info: { vip: true } } });
+  const client = await opened;
+  client.send({ event: "subscription-add", data: { channel: "news" } });
+  expect(await client.next()).toMatchObject(REFUSED);
+});
+
+test("A9, D7: nor does what a join hook answers", async () => {
+  const { backend, node } = await start(["join"], CONFINED);
+  const client = await confined(node);
+  const tokens = await fetch(`${node.http}/api/v1/tokens/`, {
+    method: "POST",
+    body: '{"category":1,"channel":"other"}',
+  });
+  const { token: auth } = (await tokens.json()) as { readonly token: string };
+  client.send({ event: "subscription-add", data: { channel: "other", auth } });
+  (await next(backend, "OnJoin")).answer({ allow: { info: { vip: true } } });
+  client.send({ event: "subscription-add", data: { channel: "news" } });
+  expect(await client.next()).toMatchObject(REFUSED);
+  client.send({ event: "other", data: { raw: "x" } });
+  expect(await client.next()).toMatchObject({
+    event: "error",
+    data: { detail: expect.stringMatching(/^cannot send: /) },
+  });
+});
+
+test("A4, A9: a stranger is asked about when it says who it is, and not before", async () => {
+  const { backend, node } = await start(["connect"], { anonymous: { connect: false } });
+  const client = await connect(`${node.ws}/broadcaster/websocket?x=1`);
+  client.send({ id: 1, method: "auth", params: { token: broadcasterToken() } });
+  const asked = await next(backend, "OnConnect");
+  expect(asked.request).toMatchObject({
+    uri: "/broadcaster/websocket?x=1",
+    client: { user: "ann", dialect: "broadcaster" },
+  });
+  asked.answer({ refuse: { status: 403 } });
+  expect(await client.next()).toMatchObject({ requestId: 1, error: { code: "PermissionDenied" } });
+  client.send({ id: 2, method: "auth", params: { token: broadcasterToken() } });
+  (await next(backend, "OnConnect")).answer({ allow: { topics: ["news"] } });
+  expect(await client.next()).toMatchObject({ requestId: 2, result: { success: true } });
+  client.send({ id: 3, method: "heartbeat" });
+  expect(await client.next()).toMatchObject({ requestId: 3 });
+  await new TestBackend(node).say("news", "hello");
+  expect(await client.next()).toMatchObject({ method: "broadcast", params: { payload: "hello" } });
+});
+
+test("A9: a stranger whose token names nobody is asked about, too, and nobody is told of one that has shown none", async () => {
+  const { backend, node } = await start(["connect", "disconnect"], { anonymous: { connect: false } });
+  await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
+  const silent = await connect(`${node.ws}/webrocket`);
+  silent.webSocket.close();
+  await silent.closed;
+  const { token } = await new TestBackend(node).call(TokenService.method.createAccessToken, {});
+  const client = await connect(`${node.ws}/webrocket`);
+  await client.nextText();
+  client.send({ auth: { token } });
+  const asked = await next(backend, "OnConnect");
+  expect(userOf(asked)).toBe("");
+  asked.answer({});
+  expect(await client.next()).toEqual({ ":authenticated": {} });
+  client.webSocket.close();
+  (await next(backend, "OnDisconnect")).answer({});
+  expect(backend.asked.unread).toEqual([]);
+});
+
+test("A9: a client that came as nobody is asked about again when it says who it is", async () => {
+  const { backend, node } = await start(["connect"], { jwt });
+  const opened = connect(`${node.ws}/ws`);
+  const nobody = await next(backend, "OnConnect");
+  expect(userOf(nobody)).toBe("");
+  nobody.answer({});
+  const client = await opened;
+  client.send({ command: "authenticate", payload: await tokenOf({ sub: "banned" }), id: 1 });
+  const banned = await next(backend, "OnConnect");
+  expect(userOf(banned)).toBe("banned");
+  banned.answer({ refuse: { status: 403 } });
+  expect(await client.next()).toMatchObject({ topic: "#authenticate", error: { code: "permission_denied" } });
+  const { connections } = await new TestBackend(node).call(ControlService.method.listConnections, {});
+  expect(connections.map(({ user }) => user)).toEqual([""]);
+});
+
+test.each([
+  ["broadcaster", "/broadcaster/websocket", { id: 1, method: "subscribe", params: { channel: "news" } }],
+  ["webrocket", "/webrocket", { subscribe: { channel: "news" } }],
+])("A4: a stranger that speaks %s may do nothing", async (_name, path, frame) => {
+  const node = await startNode({ vhosts: { "/": { ...SPEAKING, anonymous: { connect: false } } } });
+  await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
+  const client = await connect(node.ws + path);
+  if (path === "/webrocket") await client.nextText();
+  client.send(frame);
+  expect(JSON.stringify(await client.next())).toMatch(/authentication required|"code":403/);
+});
+
+test("S3, D7: a token of RootSocket's own is worth nothing elsewhere", async () => {
+  const node = await startNode({ vhosts: { "/": { ...SPEAKING, anonymous: { connect: false } } } });
+  const answer = await fetch(`${node.http}/api/v1/connections/`, { method: "POST" });
+  const { token } = (await answer.json()) as { readonly token: string };
+  const headers = { authorization: `Bearer ${token}` };
+  expect(await refusedUpgrade(`${node.ws}/ws`, { headers })).toMatchObject({ status: 401 });
+  await connect(`${node.ws}/api/v1/ws/${token}/`);
+});
+
+test("A13: dialects' secrets and settings that change at run time hold at once", async () => {
+  const node = await startNode();
+  const operator = new TestBackend(node);
+  const backend = new TestBackend(node, { "carillon-vhost": "/made" });
+  const { createVhost, openChannel, updateVhost } = ControlService.method;
+  await operator.call(createVhost, { path: "/made", settings: { broadcaster: { secret: "another secret" } } });
+  await backend.call(openChannel, { channel: "news" });
+  const auth = async (): Promise<unknown> => {
+    const client = await connect(`${node.ws}/broadcaster/websocket/made`);
+    client.send({ id: 1, method: "auth", params: { token: broadcasterToken() } });
+    return client.next();
+  };
+  const broadcast = async (): Promise<unknown> => {
+    const client = await connect(`${node.ws}/webrocket/made`);
+    await client.nextText();
+    client.send({ subscribe: { channel: "news" } });
+    await client.nextText();
+    client.send({ broadcast: { channel: "news", event: "e", data: {} } });
+    return client.next();
+  };
+  const sends = async (): Promise<unknown> => {
+    const headers = { "carillon-vhost": "/made" };
+    const answer = await fetch(`${node.http}/api/v1/connections/`, { method: "POST", headers });
+    const { token } = (await answer.json()) as { readonly token: string };
+    const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as object;
+    return (claims as { allowClientSend?: unknown }).allowClientSend;
+  };
+  expect(await auth()).toMatchObject({ error: { code: "Unauthenticated" } });
+  expect(await broadcast()).toMatchObject({ ":error": { code: 403 } });
+  expect(await sends()).toBe(false);
+  const { broadcaster, rootsocket, webrocket } = SPEAKING;
+  await operator.call(updateVhost, { path: "/made", settings: { broadcaster, rootsocket, webrocket } });
+  expect(await auth()).toMatchObject({ result: { success: true } });
+  expect(await broadcast()).toMatchObject({ e: { channel: "news" } });
+  expect(await sends()).toBe(true);
+});

@@ -1,0 +1,352 @@
+import { type WebSocket as Socket, WebSocket } from "ws";
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import type { OnConnectRequest, OnDisconnectRequest, OnJoinRequest } from "../../../gen/carillon/v1/hook_pb.js";
+import { MAX_WAITING } from "../../../src/access/hooks/concurrency-limit.js";
+import type { ConfigInput } from "../../../src/index.js";
+import { type Asked, BACKENDS, type Backend } from "../../outbound/hooks/backend.js";
+import { TestBackend, until } from "../../support/backends/backend.js";
+import { cleanUp } from "../../support/clean-up.js";
+import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
+import { metric, untilMetric } from "../../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+
+const control = ControlService.method;
+
+type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
+type HookInput = NonNullable<VhostInput["hooks"]>;
+
+const ALL = ["connect", "join", "publish", "disconnect"] as const;
+
+async function start(backend: Backend, hooks: Partial<HookInput> = {}, vhost: VhostInput = {}): Promise<TestNode> {
+  const node = await startNode({
+    vhosts: { "/": { ...vhost, hooks: { url: backend.url, events: [...ALL], ...hooks } } },
+  });
+  // A node that stops waits until its backend has been told of who leaves.
+  cleanUp(() => void answerAll(backend));
+  return node;
+}
+
+async function answerAll(backend: Backend): Promise<never> {
+  for (;;) (await backend.asked.next()).answer({});
+}
+
+/** The next question, which must be this one. */
+async function next(backend: Backend, method: string): Promise<Asked> {
+  const asked = await backend.asked.next();
+  expect(asked.method).toBe(method);
+  return asked;
+}
+
+/** Comes in as the backend says. */
+async function enter(node: TestNode, backend: Backend, allow: object = {}): Promise<TestClient> {
+  const opened = connect(`${node.ws}/ws`);
+  (await next(backend, "OnConnect")).answer({ allow } as never);
+  return opened;
+}
+
+const join = (...topics: string[]) => ({ command: "join", topics, id: "join" });
+const publish = (topic: string) => ({ command: "publish", topics: [topic], payload: "hello", id: "publish" });
+
+const calls = (hook: string, outcome: string) => `carillon_hook_calls_total{hook="${hook}",outcome="${outcome}"}`;
+const BREAKER_OPEN = 'carillon_hook_breaker_open{vhost="/"}';
+
+describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBackend) => {
+  test("says at connect who a client is, until when, and what it is in", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, { key: "shared" }, { access: "private" });
+    const opened = connect(`${node.ws}/ws?x=y`, { headers: { cookie: "sid=1", "x-forwarded-for": "192.0.2.1" } });
+    const asked = await next(backend, "OnConnect");
+    const { client, cookies, uri } = asked.request as OnConnectRequest;
+    expect(asked.authorization).toBe("Bearer shared");
+    expect([client?.vhost, client?.user, client?.dialect, client?.address]).toEqual(["/", "", "native", "127.0.0.1"]);
+    expect([uri, cookies]).toEqual(["/ws?x=y", { sid: "1" }]);
+    const expires = new Date(Date.now() + 1_500).toISOString();
+    asked.answer({ allow: { user: "eve", info: { vip: true }, topics: ["news", "eve"], expires } });
+
+    const eve = await opened;
+    expect(await eve.next()).toEqual({ topic: "@join", payload: ["news", "eve"] });
+    const operator = new TestBackend(node);
+    const { connections } = await operator.call(control.listConnections, { user: "eve" });
+    expect(connections.map(({ id, info }) => [id, info])).toEqual([[client?.connectionId, { vip: true }]]);
+    await operator.say("news", "hello");
+    expect(await eve.next()).toEqual({ topic: "news", payload: "hello" });
+
+    expect((await eve.closed).code).toBe(4401);
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires));
+    const farewell = await next(backend, "OnDisconnect");
+    farewell.answer({});
+    expect(farewell.request).toMatchObject({ code: 4401, client: { user: "eve", connectionId: client?.connectionId } });
+  });
+
+  test("refuses at connect with its own status, headers and body, and nothing else", async () => {
+    const backend = await startBackend();
+    const node = await start(backend);
+    const refused = wholeRefusal(`${node.ws}/ws`);
+    const body = Buffer.from('<p lang="de">Zuerst zahlen, bitte: 5 €</p>');
+    const headers = [
+      ["content-type", "text/html; charset=utf-8"],
+      ["location", "https://example.com/pay?a=b"],
+      ["set-cookie", "a=1"],
+      ["set-cookie", "b=2"],
+    ].map(([name = "", value = ""]) => ({ name, value }));
+    (await next(backend, "OnConnect")).answer({ refuse: { status: 402, headers, body: body.toString("base64") } });
+    expect(await refused).toEqual({
+      status: 402,
+      headers: {
+        connection: "close",
+        "content-length": String(body.length),
+        "content-type": "text/html; charset=utf-8",
+        location: "https://example.com/pay?a=b",
+        "set-cookie": ["a=1", "b=2"],
+      },
+      body: body.toString(),
+    });
+    // Nobody was there who could have gone.
+    expect(await metric(node, "carillon_connections")).toBe(0);
+    expect(await metric(node, calls("connect", "refused"))).toBe(1);
+    expect(backend.asked.unread).toEqual([]);
+  });
+
+  test("decides on joins, after the rules, and changes what it likes", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, {}, { topics: [{ match: "secret", access: "private" }] });
+    const client = await enter(node, backend, { user: "eve" });
+
+    const refused = client.ask(join("a", "b"));
+    const first = await next(backend, "OnJoin");
+    expect(first.request).toMatchObject({ client: { user: "eve" }, topics: ["a", "b"], broker: "" });
+    first.answer({ refuse: { code: "failed_precondition", message: "pay first" } });
+    expect(await refused).toEqual({
+      topic: "#join",
+      payload: ["a", "b"],
+      id: "join",
+      error: { code: "failed_precondition", message: "pay first" },
+    });
+
+    // The rules refuse this: the backend does not hear of it.
+    expect(await client.ask(join("a", "secret"))).toMatchObject({ error: { code: "permission_denied" } });
+    const allowed = client.ask(join("a"));
+    (await next(backend, "OnJoin")).answer({ allow: { info: { paid: 5 }, topics: ["secret"], user: "adam" } });
+    expect(await allowed).toEqual({ topic: "@join", payload: ["a"], id: "join" });
+    expect(await client.next()).toEqual({ topic: "@join", payload: ["secret"] });
+    for (const topic of ["b", "a", "secret"]) await new TestBackend(node).say(topic, topic);
+    for (const topic of ["a", "secret"]) expect(await client.next()).toEqual({ topic, payload: topic });
+
+    client.send(join("b"));
+    const third = await next(backend, "OnJoin");
+    expect((third.request as OnJoinRequest).client).toMatchObject({ user: "eve", info: { paid: 5 } });
+    third.answer({});
+    expect(await client.next()).toMatchObject({ topic: "@join" });
+  });
+
+  test("decides on what clients publish, and nobody gets what it refuses", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, {}, { topics: [{ match: "chat", client_publish: true }] });
+    const [eve, adam] = [await enter(node, backend, { user: "eve" }), await enter(node, backend)];
+    const joined = adam.ask(join("chat"));
+    (await next(backend, "OnJoin")).answer({});
+    expect((await joined).topic).toBe("@join");
+
+    expect(await eve.ask(publish("news"))).toMatchObject({ error: { code: "permission_denied" } });
+    const refused = eve.ask(publish("chat"));
+    const asked = await next(backend, "OnPublish");
+    expect(asked.request).toMatchObject({ client: { user: "eve" }, topics: ["chat"], payload: Buffer.from("hello") });
+    asked.answer({ refuse: { code: "resource_exhausted", message: "not so fast" } });
+    expect(await refused).toEqual({
+      topic: "#publish",
+      payload: ["chat"],
+      id: "publish",
+      error: { code: "resource_exhausted", message: "not so fast" },
+    });
+    const unnamed = eve.ask(publish("chat"));
+    (await next(backend, "OnPublish")).answer({ refuse: {} });
+    expect(await unnamed).toMatchObject({ error: { code: "permission_denied", message: "refused by the backend" } });
+
+    const allowed = eve.ask({ ...publish("chat"), payload: "at last" });
+    (await next(backend, "OnPublish")).answer({});
+    expect((await allowed).topic).toBe("@publish");
+    expect(await adam.next()).toEqual({ topic: "chat", payload: "at last" });
+    expect(adam.unread).toEqual([]);
+    expect([await metric(node, calls("publish", "refused")), await metric(node, calls("publish", "allowed"))]).toEqual([
+      2, 1,
+    ]);
+  });
+
+  test("is told of each end once, with its code", async () => {
+    const backend = await startBackend();
+    const node = await start(backend);
+    const ends: readonly [number, (client: TestClient) => unknown][] = [
+      [1000, ({ webSocket }) => webSocket.close(1000)],
+      [4001, ({ webSocket }) => webSocket.close(4001, "bored")],
+      [1006, ({ webSocket }) => webSocket.terminate()],
+      [1008, (client) => Array.from({ length: 10 }, () => client.send("nonsense"))],
+      [
+        4403,
+        () => new TestBackend(node).call(control.disconnect, { target: { target: { case: "user", value: "u" } } }),
+      ],
+    ];
+    for (const [code, end] of ends) {
+      const client = await enter(node, backend, { user: "u" });
+      await end(client);
+      const asked = await next(backend, "OnDisconnect");
+      expect((asked.request as OnDisconnectRequest).code).toBe(code);
+      expect((asked.request as OnDisconnectRequest).client?.user).toBe("u");
+      // That it fails is nobody's concern.
+      asked.fail();
+      await client.closed;
+    }
+    expect(backend.asked.unread).toEqual([]);
+  });
+
+  test("fails closed: nobody gets in and nothing is done, and no word of the backend's gets out", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, { breaker: { failures: 100 } });
+    const turnedAway = wholeRefusal(`${node.ws}/ws`);
+    (await next(backend, "OnConnect")).fail();
+    expect(await turnedAway).toMatchObject({
+      status: 503,
+      body: '{"code":"unavailable","message":"the backend, which decides this, does not answer"}\n',
+    });
+    const client = await enter(node, backend);
+    const refused = client.ask(join("a"));
+    (await next(backend, "OnJoin")).fail();
+    const { error, topic } = await refused;
+    expect([topic, error?.code, error?.message]).toEqual([
+      "#join",
+      "unavailable",
+      "the backend, which decides this, does not answer",
+    ]);
+    await new TestBackend(node).say("a", "not for you");
+    const joined = client.ask(join("b"));
+    (await next(backend, "OnJoin")).answer({});
+    expect((await joined).topic).toBe("@join");
+  });
+
+  test("fails open where the vhost says so, by Carillon's own rules", async () => {
+    const backend = await startBackend();
+    const node = await start(
+      backend,
+      { on_failure: "allow", breaker: { failures: 100 } },
+      { client_publish: true, topics: [{ match: "secret", access: "private" }] },
+    );
+    const opened = connect(`${node.ws}/ws`);
+    (await next(backend, "OnConnect")).fail();
+    const client = await opened;
+    const joined = client.ask(join("a"));
+    (await next(backend, "OnJoin")).fail();
+    expect((await joined).topic).toBe("@join");
+    expect((await client.ask(join("secret"))).error?.code).toBe("permission_denied");
+    client.send(publish("a"));
+    (await next(backend, "OnPublish")).fail();
+    expect([(await client.next()).topic, (await client.next()).topic].toSorted()).toEqual(["@publish", "a"]);
+  });
+
+  test("that says nothing is given up after its time", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, { timeout: "200ms" });
+    const begin = performance.now();
+    expect((await refusedUpgrade(`${node.ws}/ws`)).status).toBe(503);
+    expect(performance.now() - begin).toBeGreaterThan(190);
+    expect(await backend.cancelled.next()).toBe("OnConnect");
+    expect(await metric(node, calls("connect", "late"))).toBe(1);
+    // What it says afterwards is of no use to anybody.
+    (await next(backend, "OnConnect")).answer({ allow: { user: "late" } });
+    const client = await enter(node, backend);
+    expect((await new TestBackend(node).call(control.listConnections, {})).connections).toHaveLength(1);
+    client.webSocket.close();
+  });
+
+  test("that fails is left alone, and asked again after a while", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, { breaker: { failures: 2, pause: "500ms" } });
+    const client = await enter(node, backend);
+    expect(await metric(node, BREAKER_OPEN)).toBe(0);
+    for (let failure = 0; failure < 2; failure += 1) {
+      const refused = client.ask(join("a"));
+      (await next(backend, "OnJoin")).fail();
+      expect((await refused).error?.code).toBe("unavailable");
+    }
+    const opened = performance.now();
+    expect(await metric(node, BREAKER_OPEN)).toBe(1);
+    expect(await metric(node, calls("join", "failed"))).toBe(2);
+    expect((await client.ask(join("a"))).error?.code).toBe("unavailable");
+    expect((await refusedUpgrade(`${node.ws}/ws`)).status).toBe(503);
+    expect(backend.asked.unread).toEqual([]);
+    expect(await metric(node, calls("join", "breaker_open"))).toBe(1);
+    expect(await metric(node, calls("connect", "breaker_open"))).toBe(1);
+
+    // One may try, and succeeds.
+    const answered = next(backend, "OnJoin").then((asked) => asked.answer({}));
+    await until(
+      () => client.ask(join("a")),
+      ({ topic }) => topic === "@join",
+    );
+    await answered;
+    expect(performance.now() - opened).toBeGreaterThan(450);
+    expect(await metric(node, BREAKER_OPEN)).toBe(0);
+    const joined = client.ask(join("b"));
+    (await next(backend, "OnJoin")).answer({});
+    expect((await joined).topic).toBe("@join");
+  });
+
+  test("is asked no more at once than it may be; the others wait for their turn", async () => {
+    const backend = await startBackend();
+    const node = await start(backend, { concurrency: 2, events: ["join"] });
+    const clients = await Promise.all(Array.from({ length: 6 }, () => connect(`${node.ws}/ws`)));
+    const joins = clients.map((client) => client.ask(join("a")));
+    const underWay = [await next(backend, "OnJoin"), await next(backend, "OnJoin")];
+    for (let answered = 0; answered < clients.length; answered += 1) {
+      // A round trip that needs no backend: whatever else would be asked has been.
+      await metric(node, calls("join", "allowed"));
+      expect(backend.asked.unread).toEqual([]);
+      underWay.shift()?.answer({});
+      if (answered + 2 < clients.length) underWay.push(await next(backend, "OnJoin"));
+    }
+    for (const joined of joins) expect((await joined).topic).toBe("@join");
+    expect(await metric(node, calls("join", "allowed"))).toBe(6);
+  });
+});
+
+test("A9: beyond those that may wait clients are refused at once, and the others are not harmed", async () => {
+  const [, startBackend] = BACKENDS[1] ?? [];
+  if (startBackend === undefined) throw new Error("no backend");
+  const backend = await startBackend();
+  const node = await start(backend, { concurrency: 4, timeout: "8s", events: ["connect"] });
+  const beyond = 5;
+  const total = 4 + MAX_WAITING.question + beyond;
+  const sockets: Socket[] = [];
+  cleanUp(() => {
+    for (const socket of sockets) socket.terminate();
+  });
+  let refused = 0;
+  let opened = 0;
+  const statuses = new Set<number | undefined>();
+  for (let count = 0; count < total; count += 1) {
+    const socket = new WebSocket(`${node.ws}/ws`, { perMessageDeflate: false });
+    socket.on("error", () => {
+      // It is told below.
+    });
+    socket.on("open", () => {
+      opened += 1;
+    });
+    socket.on("unexpected-response", (_request, response) => {
+      refused += 1;
+      statuses.add(response.statusCode);
+      response.resume();
+    });
+    sockets.push(socket);
+  }
+  await untilMetric(node, calls("connect", "overload"), beyond);
+  await until(
+    () => metric(node, calls("connect", "overload")),
+    () => refused === beyond,
+  );
+  expect([...statuses]).toEqual([429]);
+  for (let count = 0; count < total - beyond; count += 1) (await next(backend, "OnConnect")).answer({});
+  await untilMetric(node, "carillon_connections", total - beyond);
+  await until(
+    () => metric(node, "carillon_connections"),
+    () => opened === total - beyond,
+  );
+  expect([refused, await metric(node, BREAKER_OPEN)]).toEqual([beyond, 0]);
+});

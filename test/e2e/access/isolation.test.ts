@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import { VHOSTS } from "../../support/isolation/model.js";
+import { runStep } from "../../support/isolation/run.js";
+import { histories } from "../../support/isolation/steps.js";
+import { IsolationWorld, settingsOf } from "../../support/isolation/world.js";
+import { startJetStream } from "../../support/nats/store.js";
+import { AccessCluster } from "../../support/nodes/access-cluster.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+
+/** The third is made at run time. */
+const configured = { vhosts: Object.fromEntries(VHOSTS.slice(0, 2).map((path) => [path, settingsOf(path)])) };
+
+/**
+ * What is published, joined, listed, known or made in a vhost is compared, step by step, with a model in which there is
+ * no way from one vhost to another. All of them use the same names.
+ */
+async function expectIsolation(numRuns: number, start: () => Promise<readonly TestNode[]>): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(histories, async ({ open, steps }) => {
+      const world = new IsolationWorld(await start());
+      await world.start(open);
+      for (const [number, step] of steps.entries()) {
+        await runStep(world, step, number);
+        await world.settle();
+      }
+      await world.end();
+    }),
+    { numRuns },
+  );
+}
+
+test("A1, A2: nothing crosses from one vhost to another, whatever is done in whichever order", async () => {
+  await expectIsolation(20, async () => [await startNode(configured)]);
+}, 180_000);
+
+test("A1, A10, A13: nor on two nodes that share NATS", async () => {
+  const { url } = await startJetStream();
+  let run = 0;
+  await expectIsolation(6, async () => {
+    run += 1;
+    const cluster = new AccessCluster(url, {
+      brokers: { nats: { driver: "nats", servers: [url], prefix: `run${run}` } },
+      store: { driver: "nats", bucket: `run${run}` },
+      ...configured,
+    });
+    return [await cluster.startNode(), await cluster.startNode()];
+  });
+}, 180_000);

@@ -1,0 +1,90 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { packageRoot } from "../../../src/util/package-root.js";
+import { cleanUp } from "../../support/clean-up.js";
+import { connect } from "../../support/clients/native.js";
+import { isInstalled } from "../../support/docs/example-runner.js";
+import { type LanguageSection, readLanguageSections } from "../../support/docs/language-sections.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { Program } from "../../support/nodes/program.js";
+
+/** Runs each section of docs/languages.md as it stands, in a folder with nothing but a copy of the proto files. */
+
+/** The programs that a section's commands use. A section whose programs are not all installed is skipped, and says so. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  Python: ["python3"],
+  Go: ["go"],
+  Java: ["mvn", "javac"],
+  Rust: ["cargo"],
+  Ruby: ["ruby", "grpc_tools_ruby_protoc"],
+  "C++": ["g++", "protoc", "grpc_cpp_plugin", "pkg-config"],
+  PHP: ["php"],
+  "C#": ["dotnet"],
+};
+
+/** A first run downloads packages and compiles them: minutes on a small machine, in milliseconds. */
+const PATIENCE = 600_000;
+
+const sections = readLanguageSections(readFileSync(join(packageRoot, "docs", "languages.md"), "utf8"));
+
+test("every language of the page says which programs it needs", () => {
+  expect(sections.map(({ language }) => language)).toEqual(Object.keys(PROGRAMS));
+});
+
+for (const section of sections) {
+  const { language } = section;
+  const missing = (PROGRAMS[language] ?? []).filter((name) => !isInstalled(name));
+  const group = missing.length === 0 ? describe : describe.skip;
+  group(`${language}${missing.length === 0 ? "" : ` (skipped: ${missing.join(", ")} not on the PATH)`}`, () => {
+    test(
+      "R1: the client of docs/languages.md publishes",
+      async () => {
+        const node = await startNode();
+        const client = await connect(`${node.ws}/ws`);
+        await client.join("hello");
+        const printed = await runSection(section, node);
+        expect(printed).toMatch(/^(?:STAGE_FLUSHED|Flushed)$/m);
+        expect(await client.nextText()).toBe(`{"topic":"hello","payload":"Hello from ${language}"}`);
+      },
+      PATIENCE,
+    );
+  });
+}
+
+/** @returns what its commands print */
+async function runSection({ language, steps }: LanguageSection, node: TestNode): Promise<string> {
+  const folder = createFolder();
+  const real = (text: string): string =>
+    text.replaceAll("127.0.0.1:6001", node.grpc).replaceAll("http://127.0.0.1:8080", node.http);
+  let printed = "";
+  // Files first: a section explains before it shows, and tools expect all of a project.
+  for (const step of steps) {
+    if (step.kind !== "file") continue;
+    const path = join(folder, step.path);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, real(step.text));
+  }
+  for (const step of steps) {
+    if (step.kind !== "commands" || !step.needs.every(isInstalled)) continue;
+    const program = new Program("sh", ["-ec", `exec 2>&1\n${step.text}`], {
+      folder,
+      // Compiled packages are kept from run to run.
+      environment: { ...process.env, CARGO_TARGET_DIR: join(packageRoot, ".cache", "languages", "cargo") },
+    });
+    cleanUp(() => program.stop("SIGKILL"));
+    const code = await program.gone;
+    if (code !== 0) throw new Error(`${language}: the commands ended with ${code}:\n${program.printed}`);
+    printed += program.printed;
+  }
+  return printed;
+}
+
+function createFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "carillon-language-"));
+  cleanUp(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(join(packageRoot, "proto"), join(folder, "proto"), { recursive: true });
+  // Where `npm install @bufbuild/buf` puts it.
+  symlinkSync(join(packageRoot, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}

@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
+import { cleanUp } from "../../support/clean-up.js";
+import { connect } from "../../support/clients/native.js";
+import { type RunningNode, startCarillon } from "../../support/nodes/process.js";
+import { temporaryFile } from "../../support/temporary-files.js";
+
+/** The loader of modules needs some hundreds at the start. */
+const MOST = 512;
+
+/** Port of each listener, by the protocol that it speaks. */
+function portsOf({ grpc, http, log }: RunningNode): Readonly<Record<"http" | "grpc" | "roadrunner", number>> {
+  const { roadrunner } = log.find(({ msg }) => msg === "ready") as { readonly roadrunner?: readonly string[] };
+  const [http1, grpc1, rpc] = [http, `tcp://${grpc}`, roadrunner?.[0] ?? ""].map((url) => Number(new URL(url).port));
+  return { http: http1 ?? 0, grpc: grpc1 ?? 0, roadrunner: rpc ?? 0 };
+}
+
+async function openConnection(port: number): Promise<Socket> {
+  const socket = connectTcp(port, "127.0.0.1").on("error", () => {});
+  cleanUp(() => socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+    socket.resume();
+  });
+}
+
+/** Text of /metrics, once there is a descriptor for the answer. */
+async function metrics(node: RunningNode): Promise<string> {
+  for (;;) {
+    try {
+      return await (await fetch(`${node.http}/metrics`)).text();
+    } catch {
+      // Ends of connections that were given back may not be seen yet.
+    }
+  }
+}
+
+test.each(["http", "grpc", "roadrunner"] as const)(
+  "O12: cuts, counts and logs connections that take the last file descriptors: %s",
+  async (listener) => {
+    const file = temporaryFile("carillon.yaml", "roadrunner: { listen: tcp://127.0.0.1:0 }\n");
+    const node = await startCarillon(["--config", file], { openFiles: MOST });
+    const port = portsOf(node)[listener];
+    const client = await connect(`${node.ws}/ws`);
+    const sockets: Socket[] = [];
+    for (let number = 0; number < MOST; number += 1) sockets.push(await openConnection(port));
+    await Promise.race(sockets.map(closed));
+    // Connected clients are still served.
+    await client.join("topic");
+    const record = await node.logged("no file descriptor is free for a connection: raise the limit of open files");
+    expect(record).toMatchObject({ level: "error", code: "EMFILE" });
+    for (const socket of sockets) socket.destroy();
+    const text = await metrics(node);
+    expect(text).toMatch(/^carillon_accept_errors_total\{code="EMFILE"\} [1-9]/m);
+    expect(text).toMatch(new RegExp(`^process_max_fds ${MOST}$`, "m"));
+    await (await connect(`${node.ws}/ws`)).join("topic");
+  },
+);

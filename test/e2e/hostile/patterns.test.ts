@@ -1,0 +1,157 @@
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
+import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
+import { enter, jwt, token } from "../../commands/support.js";
+import { bearer, configuredKey, mountsOf, STATUS, TestBackend } from "../../support/backends/backend.js";
+import { TestWorker } from "../../support/backends/worker.js";
+import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
+import { startNode } from "../../support/nodes/node.js";
+
+/** Weighs 67, and walks through every name of the letters a and b. */
+const SLOW = "re:[ab]*a[ab]{60}c";
+/** Weighs 408. */
+const SLOWER = "re:[ab]*a[ab]{401}c";
+const TOO_HEAVY = /patterns weigh \d+ together, the limit is 3000/;
+
+/** Different names of the letters a and b. */
+function hostileNames(count: number, length = 250): string[] {
+  return Array.from({ length: count }, (_, number) =>
+    number.toString(2).replaceAll("0", "a").replaceAll("1", "b").padStart(length, "ba"),
+  );
+}
+
+/** Commands of another client that are answered, one after the other, before something else has ended. */
+async function answeredBefore(other: TestClient, ended: Promise<unknown>): Promise<number> {
+  const state = { isOver: false };
+  const over = ended.finally(() => {
+    state.isOver = true;
+  });
+  let answered = 0;
+  for (;;) {
+    await other.ask({ command: "leave", topics: ["elsewhere"], id: answered });
+    if (state.isOver) break;
+    answered += 1;
+  }
+  await over;
+  return answered;
+}
+
+describe("O12: a token's patterns", () => {
+  const permissions = { join: Array.from({ length: 30 }, (_, number) => `${SLOWER}${number}`) };
+
+  test("are refused when they weigh too much together, on every way in", async () => {
+    const node = await startNode({ vhosts: { "/": { jwt, access: "private" } } });
+    const headers = { authorization: `Bearer ${await token({ permissions })}` };
+    expect(await refusedUpgrade(`${node.ws}/ws`, { headers })).toMatchObject({
+      status: 401,
+      body: expect.stringMatching(TOO_HEAVY),
+    });
+    const client = await connect(`${node.ws}/ws`);
+    const answer = await client.ask({ command: "authenticate", payload: await token({ permissions }), id: 1 });
+    expect(answer).toMatchObject({ topic: "#authenticate", error: { message: expect.stringMatching(TOO_HEAVY) } });
+    for (const mount of mountsOf(node)) {
+      const refused = await mount.call(TokenService.method.createAccessToken, { permissions });
+      expect([refused.status, refused.message]).toEqual([STATUS.invalidArgument, expect.stringMatching(TOO_HEAVY)]);
+    }
+  });
+
+  test("let others' commands be answered while many names are held against them", async () => {
+    const node = await startNode({ vhosts: { "/": { jwt, access: "private" } } });
+    const client = await enter(node, { permissions: { join: [`${SLOW}1`, `${SLOW}2`, "re:[ab]+"] } });
+    const other = await connect(`${node.ws}/ws`);
+    const topics = hostileNames(1_000);
+    client.send({ command: "join", topics, id: 1 });
+    // Sent before the answer comes: it takes effect after the join (W13).
+    client.send({ command: "leave", topics: topics.slice(0, 1), id: 2 });
+    const joined = client.next();
+    expect(await answeredBefore(other, joined)).toBeGreaterThan(10);
+    expect(await joined).toMatchObject({ topic: "@join", id: 1 });
+    expect(await client.next()).toMatchObject({ topic: "@leave", id: 2 });
+  });
+
+  test("refuse a join that would take too long, and none of it is joined", async () => {
+    const node = await startNode({ vhosts: { "/": { jwt, access: "private", client_publish: true } } });
+    const client = await enter(node, { permissions: { join: Array.from({ length: 6 }, (_, n) => `${SLOWER}${n}`) } });
+    const topics = hostileNames(1_000);
+    for (const command of ["join", "publish"]) {
+      expect(await client.ask({ command, topics, payload: "", id: 1 })).toMatchObject({
+        topic: `#${command}`,
+        error: { code: "resource_exhausted", message: expect.stringMatching(/takes \d+ steps, the limit is 50000000/) },
+      });
+    }
+  });
+});
+
+describe("O12: patterns of vhosts, keys and workers", () => {
+  test("are refused when they weigh too much together", async () => {
+    const heavy = Array.from({ length: 10 }, (_, number) => `${SLOWER}${number}`);
+    const rules = heavy.map((match) => ({ match }));
+    await expect(startNode({ vhosts: { "/": { topics: rules } } })).rejects.toThrow(TOO_HEAVY);
+    await expect(startNode({ vhosts: { "/": { anonymous: { permissions: { join: heavy } } } } })).rejects.toThrow(
+      TOO_HEAVY,
+    );
+    const node = await startNode();
+    for (const mount of mountsOf(node)) {
+      const made = await mount.call(ControlService.method.createVhost, {
+        path: "/heavy",
+        settings: { topics: rules },
+      });
+      expect([made.status, made.message]).toEqual([STATUS.invalidArgument, expect.stringMatching(TOO_HEAVY)]);
+      const key = await mount.call(ControlService.method.createKey, {
+        name: "heavy",
+        actions: ["publish"],
+        topics: heavy,
+      });
+      expect([key.status, key.message]).toEqual([STATUS.invalidArgument, expect.stringMatching(TOO_HEAVY)]);
+    }
+  });
+
+  test("of a worker are refused when they weigh too much, and so are those of all the vhost's workers", async () => {
+    const node = await startNode({ vhosts: { "/": { anonymous: { permissions: { call: ["*"] } } } } });
+    const expressions = Array.from({ length: 100 }, (_, number) => `${SLOW}${number}`);
+    await expect(new TestWorker(node.grpc, {}).welcomed(expressions, 1)).rejects.toMatchObject({
+      code: STATUS.invalidArgument,
+      details: expect.stringMatching(TOO_HEAVY),
+    });
+    const most = Math.floor(3_000 / 68);
+    await new TestWorker(node.grpc, {}).welcomed(expressions.slice(0, most), 1);
+    await new TestWorker(node.grpc, {}).welcomed(expressions.slice(most, 2 * most), 1);
+    await expect(new TestWorker(node.grpc, {}).welcomed(expressions.slice(2 * most), 1)).rejects.toMatchObject({
+      code: STATUS.resourceExhausted,
+      details: expect.stringMatching(/patterns of the vhost's workers at this node would weigh more than 6000/),
+    });
+    // Known when it has been held against all of them.
+    const client = await connect(`${node.ws}/ws`);
+    const [event = ""] = hostileNames(1);
+    expect(await client.ask({ command: "call", topics: [event], payload: "", id: 1 })).toMatchObject({
+      topic: "#call",
+      error: { code: "unavailable" },
+    });
+  });
+
+  test("of a key let others be answered while a request's topics are held against them", async () => {
+    const keys = [configuredKey("shop", { actions: ["publish", "topics"], topics: [SLOW, "re:[ab]+", "x.*"] })];
+    const node = await startNode({ vhosts: { "/": { keys } } });
+    const other = await connect(`${node.ws}/ws`);
+    await other.join("x.1");
+    const topics = hostileNames(1_000, 200);
+    const backend = new TestBackend(node, bearer("shop"));
+    const messages = [{ topics: [...topics, "x.1"].slice(1), payload: Buffer.from("a") }];
+    const published = backend.call(BroadcastService.method.publish, { messages });
+    let answered = 0;
+    for (;;) {
+      const frame = await other.ask({ command: "leave", topics: ["elsewhere"], id: answered });
+      if (frame.topic === "x.1") break;
+      answered += 1;
+    }
+    await published;
+    expect(answered).toBeGreaterThan(10);
+    const refused = await backend.ask(BroadcastService.method.publish, {
+      messages: [{ topics: [...topics.slice(1), "other"], payload: Buffer.from("a") }],
+    });
+    expect([refused.status, refused.message]).toEqual([
+      STATUS.permissionDenied,
+      'messages[0].topics: key "shop" may not use topic "other"',
+    ]);
+  });
+});

@@ -1,0 +1,75 @@
+import { publish } from "../../support/backends/publish.js";
+import { connect } from "../../support/clients/native.js";
+import { startNats } from "../../support/nats/server.js";
+import { metric } from "../../support/nodes/metrics.js";
+import { startNode } from "../../support/nodes/node.js";
+
+test("O4: a join that NATS does not confirm leaves no interest behind", async () => {
+  const nats = await startNats();
+  const node = await startNode({
+    brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "200ms" } },
+    interest_linger: "0",
+  });
+  const client = await connect(`${node.ws}/ws`);
+  nats.signal("SIGSTOP");
+  const refusal = await client.ask({ command: "join", topics: ["a", "b"], id: 1 });
+  expect(refusal).toMatchObject({ topic: "#join", error: { code: "unavailable" } });
+  nats.signal("SIGCONT");
+  let answer = await client.ask({ command: "join", topics: ["c"] });
+  // NATS may take a moment to say that it is back.
+  while (answer.topic !== "@join") answer = await client.ask({ command: "join", topics: ["c"] });
+  await client.ask({ command: "leave", topics: ["c"] });
+  while ((await metric(node, "carillon_topics")) > 0);
+  expect(await metric(node, "carillon_topics")).toBe(0);
+});
+
+test("E10: JSON of very many objects and lists is refused before it is parsed, what is in texts not counted", async () => {
+  const node = await startNode();
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  const post = async (body: string) => {
+    const headers = { "content-type": "application/json" };
+    const url = `${node.http}/websockets.v1.BroadcastService/Publish`;
+    const response = await fetch(url, { method: "POST", headers, body });
+    return (await response.json()) as { readonly code?: string; readonly message?: string };
+  };
+  for (const body of [`{"messages":${"[".repeat(140_000)}`, `{"messages":[${"{},".repeat(140_000)}{}]}`]) {
+    expect(await post(body)).toEqual({
+      code: "invalid_argument",
+      message: "the request cannot be decoded: it has more than 131072 objects and lists",
+    });
+  }
+  const json = Array.from({ length: 30_000 }, (_, number) => [number]);
+  expect(await post(JSON.stringify({ messages: [{ topics: ["foo"], json }] }))).toMatchObject({ ok: true });
+  expect(await client.next()).toEqual({ topic: "foo", payload: JSON.stringify(json) });
+  const text = `${"[{".repeat(70_000)}\\"`;
+  expect(await post(JSON.stringify({ messages: [{ topics: ["foo"], text }] }))).toMatchObject({ ok: true });
+  expect(await client.next()).toEqual({ topic: "foo", payload: text });
+});
+
+test("E7: more than 1,000 messages of a request are refused, and nothing is published", async () => {
+  const node = await startNode();
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  const messages = Array.from({ length: 1_001 }, () => ({ topics: ["foo"] }));
+  expect(await publish(node, messages)).toMatchObject({
+    code: "invalid_argument",
+    message: "messages: 1001 of them, the limit is 1000",
+  });
+  expect(await client.ask({ command: "leave", topics: ["foo"] })).toMatchObject({ topic: "@leave" });
+});
+
+test("E9: many empty messages for many topics are too much, too", async () => {
+  const node = await startNode();
+  const topics = Array.from({ length: 1_000 }, (_, position) => `t${position}`);
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("t0");
+  const messages = Array.from({ length: 66 }, () => ({ topics }));
+  expect(await publish(node, messages)).toMatchObject({
+    code: "resource_exhausted",
+    message: "the request becomes 67584000 bytes (payloads and 1024 each, times topics), the limit is 67108864",
+  });
+  expect(await publish(node, messages.slice(1))).toMatchObject({ ok: true });
+  for (let count = 0; count < 65; count += 1) expect(await client.next()).toMatchObject({ topic: "t0" });
+  expect(await client.ask({ command: "leave", topics: ["t0"] })).toMatchObject({ topic: "@leave" });
+});

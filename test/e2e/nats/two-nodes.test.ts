@@ -1,0 +1,159 @@
+import { publish, say } from "../../support/backends/publish.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import { publication, startNatsDriver } from "../../support/nats/driver.js";
+import { monitor, subjectsOf } from "../../support/nats/monitor.js";
+import { startNatsNode } from "../../support/nats/node.js";
+import { startNatsProxy } from "../../support/nats/proxy.js";
+import { type NatsServer, startNats } from "../../support/nats/server.js";
+import type { TestNode } from "../../support/nodes/node.js";
+
+const MONITORED = 'http: "127.0.0.1:-1"';
+
+async function payloads(client: TestClient, count: number): Promise<string[]> {
+  const result: string[] = [];
+  while (result.length < count) result.push(String((await client.next()).payload));
+  return result;
+}
+
+/** Resolves when the subjects are these. Each look is a round trip. */
+async function subjectsBecome(server: NatsServer, clientName: string, expected: readonly string[]): Promise<void> {
+  const wanted = JSON.stringify(expected);
+  while (JSON.stringify(await subjectsOf(server, clientName)) !== wanted);
+}
+
+/** In requests of three messages. */
+async function publishNumbers(node: TestNode, name: string): Promise<void> {
+  for (let number = 0; number < 300; number += 3) {
+    const messages = [0, 1, 2].map((more) => ({ topics: ["foo"], payload: `${name}${number + more}` }));
+    const answer = await publish(node, messages);
+    if (answer.ok !== true) throw new Error(`not published: ${JSON.stringify(answer)}`);
+  }
+}
+
+function numbered(name: string): string[] {
+  return Array.from({ length: 300 }, (_, number) => `${name}${number}`);
+}
+
+test("O1: two publishers on two nodes: each one's order holds, and all sessions of a node see one order", async () => {
+  const server = await startNats();
+  const nodes = [await startNatsNode(server.url), await startNatsNode(server.url)] as const;
+  const clients = await Promise.all(
+    nodes.map((node) => Promise.all([1, 2, 3].map((n) => connect(`${node.ws}/ws${n === 3 ? "?meta=1" : ""}`)))),
+  );
+  for (const client of clients.flat()) await client.join("foo");
+
+  await Promise.all([publishNumbers(nodes[0], "a"), publishNumbers(nodes[1], "b")]);
+
+  for (const ofNode of clients) {
+    const orders = await Promise.all(ofNode.map((client) => payloads(client, 600)));
+    for (const order of orders) {
+      expect(order).toEqual(orders[0]);
+      expect(order.filter((payload) => payload.startsWith("a"))).toEqual(numbered("a"));
+      expect(order.filter((payload) => payload.startsWith("b"))).toEqual(numbered("b"));
+    }
+    for (const client of ofNode) expect(client.unread).toEqual([]);
+  }
+});
+
+describe("N4: a node's interest in NATS", () => {
+  test("N4: is exactly the topics that its sessions are in", async () => {
+    const server = await startNats(MONITORED);
+    const linger = { interest_linger: "0" };
+    const one = await startNatsNode(server.url, { client_name: "one" }, linger);
+    const other = await startNatsNode(server.url, { client_name: "other" }, linger);
+    expect(await subjectsOf(server, "one")).toEqual([]);
+
+    const a = await connect(`${one.ws}/ws`);
+    const b = await connect(`${one.ws}/ws?meta=1`);
+    const c = await connect(`${other.ws}/ws`);
+    await a.join("foo", "bar.*");
+    await b.join("foo");
+    await c.join("baz");
+    expect(await subjectsOf(server, "one")).toEqual(["carillon._.bar.%2A", "carillon._.foo"]);
+    expect(await subjectsOf(server, "other")).toEqual(["carillon._.baz"]);
+
+    await a.ask({ command: "leave", topics: ["foo", "bar.*"] });
+    await subjectsBecome(server, "one", ["carillon._.foo"]);
+    b.webSocket.close();
+    await subjectsBecome(server, "one", []);
+    expect(await subjectsOf(server, "other")).toEqual(["carillon._.baz"]);
+  });
+
+  test("N4: a refused join leaves none behind", async () => {
+    const server = await startNats(MONITORED);
+    const node = await startNatsNode(server.url, { client_name: "one" }, { limits: { topics_per_connection: 2 } });
+    const client = await connect(`${node.ws}/ws`);
+    expect(await client.ask({ command: "join", topics: ["a", "b", "c"] })).toMatchObject({ topic: "#join" });
+    await client.join("d");
+    expect(await subjectsOf(server, "one")).toEqual(["carillon._.d"]);
+  });
+
+  test("N4: a client that comes and goes does not make it come and go", async () => {
+    const server = await startNats(MONITORED);
+    const proxy = await startNatsProxy(server.port);
+    const node = await startNatsNode(proxy.url, { client_name: "one" }, { interest_linger: "1h" });
+    const client = await connect(`${node.ws}/ws`);
+
+    for (let count = 0; count < 50; count += 1) {
+      await client.join("foo");
+      await say(node, "foo", String(count));
+      expect(await client.next()).toMatchObject({ payload: String(count) });
+      await client.ask({ command: "leave", topics: ["foo"] });
+    }
+
+    // And what is published for its connections.
+    expect(proxy.count("SUB")).toBe(2);
+    expect(proxy.count("UNSUB")).toBe(0);
+    expect(await subjectsOf(server, "one")).toEqual(["carillon._.foo"]);
+  });
+
+  test("N4: what nobody on a node is in does not reach the node", async () => {
+    const server = await startNats(MONITORED);
+    const one = await startNatsNode(server.url, { client_name: "one" });
+    const other = await startNatsNode(server.url, { client_name: "other" });
+    const client = await connect(`${one.ws}/ws`);
+    await client.join("foo");
+
+    for (let count = 0; count < 20; count += 1) await say(other, `else.${count}`, "x");
+    await say(other, "foo", "the only one");
+
+    expect(await client.next()).toMatchObject({ payload: "the only one" });
+    interface Connz {
+      readonly connections: readonly { readonly name: string; readonly out_msgs: number }[];
+    }
+    const { connections } = await monitor<Connz>(server, "connz");
+    expect(connections.find(({ name }) => name === "one")?.out_msgs).toBe(1);
+    expect(connections.find(({ name }) => name === "other")?.out_msgs).toBe(0);
+  });
+});
+
+test("N5: publishes and joins that wait share one round trip", async () => {
+  const server = await startNats();
+  const proxy = await startNatsProxy(server.port);
+  const { driver } = await startNatsDriver({ servers: [proxy.url] });
+  const before = proxy.count("PING");
+
+  const begun = Array.from({ length: 1_000 }, (_, position) => driver.publish([publication(`t.${position}`, "x")]));
+  begun.push(...Array.from({ length: 100 }, () => driver.settle().then(() => "flushed" as const)));
+  await Promise.all(begun);
+
+  expect(proxy.count("HPUB")).toBe(1_000);
+  expect(proxy.count("PING") - before).toBe(1);
+
+  for (let position = 0; position < 10; position += 1) await driver.publish([publication("t", "x")]);
+  expect(proxy.count("PING") - before).toBe(11);
+});
+
+test("N5: publishes that come while a round trip is under way share the next", async () => {
+  const server = await startNats();
+  const proxy = await startNatsProxy(server.port);
+  const node = await startNatsNode(proxy.url);
+  server.signal("SIGSTOP");
+  const before = proxy.count("PING");
+  const answers = Array.from({ length: 100 }, () => publish(node, [{ topics: ["foo"], payload: "x" }]));
+  await proxy.passed("HPUB", 100);
+  server.signal("SIGCONT");
+
+  for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ ok: true });
+  expect(proxy.count("PING") - before).toBe(2);
+});

@@ -1,0 +1,44 @@
+import { startNode } from "../../support/nodes/node.js";
+
+const PAGES = ["/", "/try/broadcaster", "/try/rootsocket", "/try/webrocket", "/try/socketio"];
+const FILES = ["/page.css", "/page.js", "/connection.js", "/dialect.js", "/webrocket.js", "/bell.svg"];
+
+test("a node on loopback serves the page, with a policy that lets nothing in from elsewhere", async () => {
+  const node = await startNode();
+  for (const path of [...PAGES, ...FILES]) {
+    const response = await fetch(node.http + path);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-security-policy")).toMatch(
+      /^default-src 'none'; script-src 'self'; style-src 'self';/,
+    );
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    const body = await response.text();
+    expect(Buffer.byteLength(body)).toBe(Number(response.headers.get("content-length")));
+    expect(body).not.toMatch(/(?:src|href|from|url)\W{1,3}https?:/);
+  }
+});
+
+test("the page is for reading only", async () => {
+  const node = await startNode();
+  const head = await fetch(`${node.http}/`, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  expect((await fetch(`${node.http}/`, { method: "POST", body: "x" })).status).toBe(405);
+});
+
+test("page: off serves none of it", async () => {
+  const node = await startNode({ page: "off" });
+  for (const path of [...PAGES, ...FILES]) expect((await fetch(node.http + path)).status).toBe(404);
+  expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
+});
+
+test("a node that others can reach serves it only where that is switched on", async () => {
+  const http = "0.0.0.0:0";
+  const quiet = await startNode({ http, insecure: true });
+  expect((await fetch(onLoopback(quiet.http))).status).toBe(404);
+  const open = await startNode({ http, insecure: true, page: "on" });
+  expect((await fetch(onLoopback(open.http))).status).toBe(200);
+});
+
+function onLoopback(http: string): string {
+  return http.replace("0.0.0.0", "127.0.0.1");
+}

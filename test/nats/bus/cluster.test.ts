@@ -1,0 +1,171 @@
+import { join } from "node:path";
+import { namesIn, startMember, type TestMember } from "../../cluster/support.js";
+import { startNatsBus } from "../../support/nats/bus.js";
+import { connectNats } from "../../support/nats/client.js";
+import { type NatsServer, startNats } from "../../support/nats/server.js";
+import { startGate } from "../../support/net/gate.js";
+import { runSource, type SourceProcess } from "../../support/nodes/source-process.js";
+
+const PROGRAM = join(__dirname, "../../cluster/programs/member.ts");
+
+async function startNode(server: NatsServer, name: string): Promise<TestMember> {
+  const { bus } = await startNatsBus(server.url);
+  return startMember(name, bus);
+}
+
+/** A node in a process of its own. */
+async function startProcess(server: NatsServer, node: string): Promise<SourceProcess> {
+  const started = runSource(PROGRAM, [server.url, node]);
+  await started.printed(/^started$/);
+  return started;
+}
+
+/** Skips changes until this one. */
+async function changeOf({ changes }: TestMember, wanted: string): Promise<void> {
+  while ((await changes.next()) !== wanted);
+}
+
+test("nodes that have started know each other, and all answer", async () => {
+  const server = await startNats();
+  const one = await startNode(server, "one");
+  const two = await startNode(server, "two");
+  const three = await startNode(server, "three");
+  expect(three.member.nodes.size).toBe(3);
+  expect(two.member.nodes.size).toBe(3);
+
+  for (const { member } of [one, two, three]) {
+    const { answers, missing } = await member.ask("name", null);
+    expect(namesIn(answers)).toEqual(["one", "three", "two"]);
+    expect(missing).toEqual([]);
+  }
+});
+
+test("nodes that start at once know each other", async () => {
+  const server = await startNats();
+  const started = await Promise.all(["a", "b", "c", "d", "e"].map((name) => startNode(server, name)));
+  for (const { member } of started) expect(member.nodes.size).toBe(5);
+});
+
+test("a node that stops is gone at once; one that is killed within 4 s", async () => {
+  const server = await startNats();
+  const one = await startNode(server, "one");
+  const stops = await startNode(server, "stops");
+  const { child } = await startProcess(server, "killed");
+  expect(one.member.nodes.size).toBe(3);
+
+  await stops.member.stop(1_000);
+  await changeOf(one, `-${stops.member.node}`);
+  expect([...one.member.nodes]).toEqual([one.member.node, "killed"]);
+
+  const began = Date.now();
+  child.kill("SIGKILL");
+  // Not known to be gone: it is waited for, and named.
+  const { answers, missing } = await one.member.ask("name", null);
+  expect(namesIn(answers)).toEqual(["one"]);
+  expect(missing).toEqual(["killed"]);
+  expect(Date.now() - began).toBeGreaterThan(1_500);
+  await changeOf(one, "-killed");
+  expect(Date.now() - began).toBeLessThan(4_300);
+  expect(await one.member.ask("name", null)).toMatchObject({ missing: [] });
+});
+
+test("a node that is lost while it is asked is missing at once", async () => {
+  const server = await startNats();
+  const one = await startNode(server, "one");
+  const two = await startNode(server, "two");
+  one.member.handle("wait", () => 1);
+  two.member.handle("wait", () => new Promise(() => {}));
+  const asked = one.member.ask("wait", null);
+  await two.member.stop(1_000);
+  expect(await asked).toMatchObject({ missing: [two.member.node] });
+});
+
+test("a frozen node is gone, and when it goes on all know each other again; it takes nobody for dead", async () => {
+  const server = await startNats();
+  const one = await startNode(server, "one");
+  const two = await startNode(server, "two");
+  const frozen = await startProcess(server, "frozen");
+  await changeOf(one, "+frozen");
+  await changeOf(two, "+frozen");
+
+  frozen.child.kill("SIGSTOP");
+  await Promise.all([changeOf(one, "-frozen"), changeOf(two, "-frozen")]);
+  frozen.child.kill("SIGCONT");
+  await Promise.all([changeOf(one, "+frozen"), changeOf(two, "+frozen")]);
+
+  const { answers, missing } = await one.member.ask("name", null);
+  expect(namesIn(answers)).toEqual(["frozen", "one", "two"]);
+  expect(missing).toEqual([]);
+  expect(frozen.lines.filter((line) => line.startsWith("-"))).toEqual([]);
+});
+
+test("answers larger than a message of NATS arrive whole", async () => {
+  const server = await startNats("max_payload: 100KB");
+  const one = await startNode(server, "one");
+  const two = await startNode(server, "two");
+  const large = "x".repeat(1_000_000);
+  two.member.handle("large", () => large);
+  one.member.handle("large", (body) => body);
+  const { answers } = await one.member.ask("large", large);
+  expect([...answers.values()].every((answer) => answer === large)).toBe(true);
+  expect(answers.size).toBe(2);
+});
+
+test("NATS away: this node answers, the others are missing at once, and all are there when it returns", async () => {
+  const server = await startNats();
+  const gate = await startGate(server.port);
+  const { bus, downs, ups } = await startNatsBus(gate.url);
+  await ups.next();
+  const cutOff = await startMember("cut-off", bus);
+  const one = await startNode(server, "one");
+  const two = await startNode(server, "two");
+  await changeOf(cutOff, `+${two.member.node}`);
+
+  gate.shut();
+  await downs.next();
+  expect(bus.up).toBe(false);
+  const began = Date.now();
+  const { answers, missing } = await cutOff.member.ask("name", null);
+  expect(Date.now() - began).toBeLessThan(1_500);
+  expect(namesIn(answers)).toEqual(["cut-off"]);
+  expect(missing.toSorted()).toEqual([one.member.node, two.member.node].toSorted());
+  await changeOf(one, `-${cutOff.member.node}`);
+  // It cannot know whether they are there: it says neither that they are gone nor that they have answered.
+  expect(cutOff.changes.unread).toEqual([]);
+  cutOff.member.tell("note", "to itself");
+  expect(await cutOff.told.next()).toEqual([cutOff.member.node, "to itself"]);
+
+  gate.open();
+  await changeOf(one, `+${cutOff.member.node}`);
+  expect(namesIn((await cutOff.member.ask("name", null)).answers)).toEqual(["cut-off", "one", "two"]);
+  expect(cutOff.changes.unread).toEqual([]);
+});
+
+test("a node that starts without NATS meets the others when it is there", async () => {
+  const server = await startNats();
+  const gate = await startGate(server.port);
+  gate.shut();
+  const one = await startNode(server, "one");
+  const { bus } = await startNatsBus(gate.url);
+  const late = await startMember("late", bus);
+  expect([...late.member.nodes]).toEqual([late.member.node]);
+  gate.open();
+  await changeOf(late, `+${one.member.node}`);
+  expect(namesIn((await late.member.ask("name", null)).answers)).toEqual(["late", "one"]);
+});
+
+test("clusters of other prefixes are others, and rubbish on the bus is told once", async () => {
+  const server = await startNats();
+  const one = await startNode(server, "one");
+  const { bus } = await startNatsBus(server.url, { prefix: "other" });
+  const other = await startMember("other", bus);
+  expect([one.member.nodes.size, other.member.nodes.size]).toEqual([1, 1]);
+
+  const connection = await connectNats(server);
+  for (let count = 0; count < 10; count += 1) connection.publish("carillon.$cluster.all", "rubbish");
+  await connection.flush();
+  expect(namesIn((await one.member.ask("name", null)).answers)).toEqual(["one"]);
+  const two = await startNode(server, "two");
+  await changeOf(one, `+${two.member.node}`);
+  expect(one.errors).toHaveLength(1);
+});

@@ -1,0 +1,248 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { MAX_WAITING } from "../../../src/access/hooks/concurrency-limit.js";
+import type { HookCaller, Verdict } from "../../../src/access/hooks/hook-caller.js";
+import { Queue } from "../../support/queue.js";
+import { CLIENT, hooksOf, JOIN } from "./support.js";
+
+interface Pending {
+  readonly what: string;
+  answer(): void;
+  fail(): void;
+}
+
+const ALLOW: Verdict<never> = { allow: { user: undefined, info: undefined, topics: [], expires: undefined } };
+
+/** A way to a backend that answers when the test says so. */
+class SlowCaller implements HookCaller {
+  readonly pending = new Queue<Pending>();
+  underWay = 0;
+  most = 0;
+  closed = false;
+
+  connect = (_question: unknown, signal: AbortSignal): Promise<Verdict<never>> => this.#wait("connect", signal);
+  join = (_question: unknown, signal: AbortSignal): Promise<Verdict<never>> => this.#wait("join", signal);
+  publish = (_question: unknown, signal: AbortSignal): Promise<Verdict<never>> => this.#wait("publish", signal);
+
+  async disconnect(_farewell: unknown, signal: AbortSignal): Promise<void> {
+    await this.#wait("disconnect", signal);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  async #wait(what: string, signal: AbortSignal): Promise<Verdict<never>> {
+    this.underWay += 1;
+    this.most = Math.max(this.most, this.underWay);
+    try {
+      return await new Promise((resolve, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("aborted")));
+        this.pending.push({ what, answer: () => resolve(ALLOW), fail: () => reject(new Error("down")) });
+      });
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+}
+
+const codeOf = (asked: Promise<unknown>): Promise<string> =>
+  asked.then(
+    () => "ok",
+    ({ code }: { code: string }) => code,
+  );
+
+test("the breaker opens after failures in a row, lets one through after the pause, and closes when it succeeds", async () => {
+  const caller = new SlowCaller();
+  const { clock, counts, hooks, told } = hooksOf(caller);
+  const ask = async (end: "answer" | "fail"): Promise<string> => {
+    const code = codeOf(hooks.onJoin(JOIN));
+    (await caller.pending.next())[end]();
+    return code;
+  };
+  for (const end of ["fail", "fail", "answer", "fail", "fail"] as const) await ask(end);
+  expect([hooks.breakerState, told]).toEqual(["closed", []]);
+  expect(await ask("fail")).toBe("unavailable");
+  expect([hooks.breakerState, told]).toEqual(["open", ["opened: down"]]);
+
+  // Nobody waits, and nothing is called.
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
+  clock.advance(9_999);
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
+  expect(counts.calls("join", "breaker_open")).toBe(2);
+  expect(caller.pending.unread).toEqual([]);
+
+  // One that fails leaves it open for another pause; others meanwhile are not made.
+  clock.advance(1);
+  const probe = codeOf(hooks.onJoin(JOIN));
+  expect(hooks.breakerState).toBe("half_open");
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
+  (await caller.pending.next()).fail();
+  expect(await probe).toBe("unavailable");
+  expect(hooks.breakerState).toBe("open");
+  clock.advance(9_999);
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
+
+  clock.advance(1);
+  expect(await ask("answer")).toBe("ok");
+  expect([hooks.breakerState, told]).toEqual(["closed", ["opened: down", "closed"]]);
+  expect(await ask("answer")).toBe("ok");
+});
+
+test("a late probe leaves the breaker open, and what comes of it later changes nothing", async () => {
+  const caller = new SlowCaller();
+  const { clock, hooks } = hooksOf(caller, { breaker: { failures: 1, pause: 10_000 } });
+  const first = codeOf(hooks.onJoin(JOIN));
+  (await caller.pending.next()).fail();
+  await first;
+  clock.advance(10_000);
+  const probe = codeOf(hooks.onJoin(JOIN));
+  const pending = await caller.pending.next();
+  clock.advance(2_000);
+  expect(await probe).toBe("unavailable");
+  pending.answer();
+  await nextTurn();
+  expect(hooks.breakerState).toBe("open");
+});
+
+test("with on_failure: allow an open breaker lets everything in at once", async () => {
+  const caller = new SlowCaller();
+  const { hooks } = hooksOf(caller, { on_failure: "allow", breaker: { failures: 1, pause: 10_000 } });
+  const first = codeOf(hooks.onJoin(JOIN));
+  (await caller.pending.next()).fail();
+  expect(await first).toBe("ok");
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("ok");
+  expect(caller.pending.unread).toEqual([]);
+});
+
+test.each([
+  ["refuse", "resource_exhausted"],
+  ["allow", "ok"],
+] as const)(
+  "so many are under way, so many wait, and beyond that on_failure: %s decides",
+  async (on_failure, beyond) => {
+    const caller = new SlowCaller();
+    const { counts, hooks } = hooksOf(caller, { on_failure });
+    const asked = Array.from({ length: 4 + MAX_WAITING.question }, () => codeOf(hooks.onJoin(JOIN)));
+    await nextTurn();
+    expect(caller.underWay).toBe(4);
+    expect(await codeOf(hooks.onJoin(JOIN))).toBe(beyond);
+    expect(counts.calls("join", "overload")).toBe(1);
+    for (const _ of asked) (await caller.pending.next()).answer();
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(["ok"]));
+    expect([caller.most, caller.underWay]).toEqual([4, 0]);
+    // That it was too much says nothing of the backend.
+    expect(hooks.breakerState).toBe("closed");
+  },
+);
+
+test("what waits too long for its place is late, and never made", async () => {
+  const caller = new SlowCaller();
+  const { clock, counts, hooks } = hooksOf(caller, { concurrency: 1, breaker: { failures: 2, pause: 1_000 } });
+  const first = codeOf(hooks.onJoin(JOIN));
+  const second = codeOf(hooks.onJoin(JOIN));
+  clock.advance(2_000);
+  expect(await Promise.all([first, second])).toEqual(["unavailable", "unavailable"]);
+  expect(counts.calls("join", "late")).toBe(2);
+  expect(caller.pending.unread).toHaveLength(1);
+  expect(hooks.breakerState).toBe("closed");
+  const third = codeOf(hooks.onJoin(JOIN));
+  await caller.pending.next();
+  (await caller.pending.next()).answer();
+  expect(await third).toBe("ok");
+});
+
+test("questions go before farewells, whose time begins when they are made", async () => {
+  const caller = new SlowCaller();
+  const { clock, counts, hooks } = hooksOf(caller, { concurrency: 1 });
+  const first = codeOf(hooks.onJoin(JOIN));
+  hooks.onDisconnect({ client: CLIENT, code: 1_000, reason: "" });
+  const second = codeOf(hooks.onPublish({ ...JOIN, payload: Buffer.alloc(0), event: "" }));
+  clock.advance(1_500);
+  (await caller.pending.next()).answer();
+  await first;
+  const publish = await caller.pending.next();
+  expect(publish.what).toBe("publish");
+  publish.answer();
+  await second;
+  const farewell = await caller.pending.next();
+  clock.advance(1_999);
+  expect(farewell.what).toBe("disconnect");
+  farewell.answer();
+  await nextTurn();
+  expect(counts.calls("disconnect", "allowed")).toBe(1);
+});
+
+test("what the backend does not want to hear of is allowed without asking", async () => {
+  const caller = new SlowCaller();
+  const { hooks } = hooksOf(caller, { events: ["connect"] });
+  expect([hooks.asks("connect"), hooks.asks("join")]).toEqual([true, false]);
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("ok");
+  hooks.onDisconnect({ client: CLIENT, code: 1_000, reason: "" });
+  await nextTurn();
+  expect(caller.pending.unread).toEqual([]);
+});
+
+test("stop fails what is under way and what waits, and leaves no timer", async () => {
+  const caller = new SlowCaller();
+  const { clock, hooks } = hooksOf(caller, { concurrency: 1 });
+  const asked = [codeOf(hooks.onJoin(JOIN)), codeOf(hooks.onJoin(JOIN))];
+  hooks.stop();
+  expect(await Promise.all(asked)).toEqual(["unavailable", "unavailable"]);
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
+  expect([caller.closed, clock.timers, hooks.breakerState]).toEqual([true, 0, "closed"]);
+});
+
+test("drained waits for the farewells that are under way or wait, and for nothing else", async () => {
+  const caller = new SlowCaller();
+  const { hooks } = hooksOf(caller, { concurrency: 2 });
+  await hooks.drained();
+  const asked = codeOf(hooks.onJoin(JOIN));
+  await caller.pending.next();
+  for (const reason of ["a", "b"]) hooks.onDisconnect({ client: CLIENT, code: 1_000, reason });
+  let drained = false;
+  const done = hooks.drained().then(() => {
+    drained = true;
+  });
+  (await caller.pending.next()).answer();
+  const last = await caller.pending.next();
+  await nextTurn();
+  expect(drained).toBe(false);
+  last.fail();
+  await done;
+  hooks.stop();
+  expect(await asked).toBe("unavailable");
+});
+
+test("hooks that retire finish what they have begun, by the word on failures that holds by then, and then stop", async () => {
+  const caller = new SlowCaller();
+  const settings = { on_failure: "allow", concurrency: 1, breaker: { failures: 9, pause: 1_000 } } as const;
+  const { clock, hooks } = hooksOf(caller, settings);
+  const answers = ["answer", "fail", "fail", "fail"] as const;
+  const asked = answers.map(() => codeOf(hooks.onJoin(JOIN)));
+  hooks.onDisconnect({ client: CLIENT, code: 1_000, reason: "" });
+  let onFailure: "refuse" | "allow" | undefined = "allow";
+  const retired = hooks.retire(() => onFailure);
+  const codes: string[] = [];
+  for (const [position, end] of answers.entries()) {
+    onFailure = (["refuse", "refuse", "allow", undefined] as const)[position];
+    (await caller.pending.next())[end]();
+    codes.push((await asked[position]) ?? "");
+  }
+  expect(codes).toEqual(["ok", "unavailable", "ok", "ok"]);
+  const farewell = await caller.pending.next();
+  expect([farewell.what, caller.closed]).toEqual(["disconnect", false]);
+  farewell.answer();
+  await retired;
+  expect([caller.closed, clock.timers]).toEqual([true, 0]);
+});
+
+test("hooks that are stopped while they retire fail what is left", async () => {
+  const caller = new SlowCaller();
+  const { clock, hooks } = hooksOf(caller);
+  const asked = codeOf(hooks.onJoin(JOIN));
+  const retired = hooks.retire(() => undefined);
+  hooks.stop();
+  expect(await asked).toBe("unavailable");
+  await retired;
+  expect([caller.closed, clock.timers]).toEqual([true, 0]);
+});

@@ -1,0 +1,222 @@
+import type { OnConnectRequest, OnPublishRequest } from "../../../gen/carillon/v1/hook_pb.js";
+import { HttpRefusal } from "../../../src/access/hooks/http-refusal.js";
+import { CarillonError } from "../../../src/errors.js";
+import { BACKENDS, EMPTY } from "./backend.js";
+import { CLIENT, CONNECT, hooksAt, JOIN } from "./support.js";
+
+/** What was thrown, for a closer look. */
+async function refusal(asked: Promise<unknown>): Promise<unknown> {
+  return asked.then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+}
+
+describe.each(BACKENDS)("%s", (_protocol, start) => {
+  test("connect: the backend is told of the request, and changes who it is", async () => {
+    const backend = await start();
+    const { counts, hooks } = hooksAt(backend.url, {}, "s3cret");
+    const admitted = hooks.onConnect(CONNECT);
+    const { answer, authorization, method, request } = await backend.asked.next();
+    expect(method).toBe("OnConnect");
+    expect(authorization).toBe("Bearer s3cret");
+    expect(request).toMatchObject({
+      client: { vhost: "/", connectionId: "node-1", user: "", dialect: "native", address: "192.0.2.1" },
+      method: "GET",
+      uri: "/ws?meta=1&x=y",
+      cookies: { sid: "1", theme: "dark", name: "é +", bad: "%zz" },
+      query: { meta: "1", x: "y" },
+    });
+    expect((request as OnConnectRequest).headers.map(({ name, value }) => `${name}: ${value}`)).toEqual([
+      "host: a",
+      'cookie: sid=1; theme="dark"; sid=2; odd; name=%C3%A9%20+; bad=%zz',
+      "set-cookie: a=1",
+      "set-cookie: b=2",
+    ]);
+    answer({ allow: { user: "bob", info: { vip: true }, topics: ["news"], expires: "2030-01-01T00:00:00.5Z" } });
+    expect(await admitted).toEqual({
+      user: "bob",
+      info: '{"vip":true}',
+      topics: ["news"],
+      expires: Date.parse("2030-01-01T00:00:00.5Z"),
+    });
+    expect(counts.calls("connect", "allowed")).toBe(1);
+    expect(counts.seconds()["connect"]).toBeGreaterThan(0);
+  });
+
+  test("connect: refused with status, headers and body", async () => {
+    const backend = await start();
+    const { counts, hooks } = hooksAt(backend.url);
+    const refused = refusal(hooks.onConnect(CONNECT));
+    (await backend.asked.next()).answer({
+      refuse: {
+        status: 402,
+        headers: [{ name: "x-why", value: "pay first" }],
+        body: Buffer.from("no").toString("base64"),
+      },
+    });
+    const thrown = (await refused) as HttpRefusal;
+    expect(thrown).toBeInstanceOf(HttpRefusal);
+    expect(thrown).toMatchObject({ status: 402, headers: [["x-why", "pay first"]] });
+    expect(Buffer.from(thrown.body).toString()).toBe("no");
+    expect(counts.calls("connect", "refused")).toBe(1);
+  });
+
+  test("connect: an answer that says nothing allows, a refusal that says nothing is 403", async () => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url);
+    const admitted = hooks.onConnect(CONNECT);
+    (await backend.asked.next()).answer({});
+    expect(await admitted).toEqual({ user: undefined, info: undefined, topics: [], expires: undefined });
+    const refused = refusal(hooks.onConnect(CONNECT));
+    (await backend.asked.next()).answer({ refuse: {} });
+    expect(await refused).toMatchObject({ status: 403 });
+  });
+
+  test.each([
+    ["a status that is no refusal", { status: 200 }],
+    ["a header that would begin another", { headers: [{ name: "x", value: "a\r\nset-cookie: b" }] }],
+    ["a header's name that is none", { headers: [{ name: "x y", value: "" }] }],
+    ["a header that is not the backend's", { headers: [{ name: "Content-Length", value: "0" }] }],
+    ["too large a body", { body: Buffer.alloc(70_000).toString("base64") }],
+  ])("connect: refused with %s it is refused all the same, though failures are let in", async (_what, refuse) => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url, { on_failure: "allow" });
+    const refused = refusal(hooks.onConnect(CONNECT));
+    (await backend.asked.next()).answer({ refuse });
+    const thrown = await refused;
+    expect(thrown).toBeInstanceOf(CarillonError);
+    expect(thrown).not.toBeInstanceOf(HttpRefusal);
+    expect(thrown).toMatchObject({ code: "permission_denied", message: "refused by the backend" });
+  });
+
+  test("O13: info that is given as JSON text stays that text", async () => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url);
+    const joined = hooks.onJoin(JOIN);
+    const infoJson = '{ "id":1724442618569203714, "b":1.10, "1":-0 }';
+    (await backend.asked.next()).answer({ allow: { infoJson } });
+    expect(await joined).toMatchObject({ info: infoJson });
+  });
+
+  test("join and publish: allowed, changed, and refused with the backend's words", async () => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url);
+    const joined = hooks.onJoin(JOIN);
+    const join = await backend.asked.next();
+    expect(join.request).toMatchObject({
+      client: {
+        user: "ann",
+        info: { name: "Ann", tags: ["a", 1, null], id: 1724442618569203700 },
+        infoJson: CLIENT.info,
+      },
+      topics: ["a", "b"],
+    });
+    join.answer({ allow: { user: "eve", topics: ["c"] } });
+    // Who it is can be said at connect only.
+    expect(await joined).toMatchObject({ user: undefined, topics: ["c"] });
+
+    const published = refusal(hooks.onPublish({ ...JOIN, payload: Buffer.of(0, 255), event: "e" }));
+    const publish = await backend.asked.next();
+    expect(publish).toMatchObject({ method: "OnPublish", request: { event: "e", broker: "" } });
+    expect(Buffer.from((publish.request as OnPublishRequest).payload).toString("hex")).toBe("00ff");
+    publish.answer({ refuse: { code: "resource_exhausted", message: "not so fast" } });
+    expect(await published).toMatchObject({ code: "resource_exhausted", message: "not so fast" });
+
+    for (const [refuse, expected] of [
+      [{}, { code: "permission_denied", message: "refused by the backend" }],
+      [
+        { code: "no_such_code", message: "m" },
+        { code: "permission_denied", message: "m" },
+      ],
+      [{ code: "ok" }, { code: "permission_denied" }],
+      [{ code: "toString" }, { code: "permission_denied" }],
+    ] as const) {
+      const refused = refusal(hooks.onJoin(JOIN));
+      (await backend.asked.next()).answer({ refuse });
+      expect(await refused).toMatchObject(expected);
+    }
+  });
+
+  test.each([
+    ["a topic that is none", { topics: ["@a"] }],
+    ["a user that is none", { user: "a\nb" }],
+    ["too many topics", { topics: Array.from({ length: 1_001 }, (_, position) => `t${position}`) }],
+    ["too much info", { info: { text: "x".repeat(20_000) } }],
+    ["too much info as JSON", { infoJson: `{"text":"${"x".repeat(20_000)}"}` }],
+    ["info that is not JSON", { infoJson: "{" }],
+    ["info that is not an object", { infoJson: "[1]" }],
+    ["info with a number that is none", { infoJson: '{"a":1e999}' }],
+    ["info with half a surrogate pair", { infoJson: '{"a":"\\ud800"}' }],
+    ["info in both forms", { info: {}, infoJson: "{}" }],
+  ])("an answer with %s is a failure", async (_what, allow) => {
+    const backend = await start();
+    const { counts, hooks } = hooksAt(backend.url);
+    const refused = refusal(hooks.onConnect(CONNECT));
+    (await backend.asked.next()).answer({ allow });
+    expect(await refused).toMatchObject({ code: "unavailable" });
+    expect(counts.calls("connect", "failed")).toBe(1);
+  });
+
+  test("bytes that are no answer, more than a MiB, and errors are failures; their words stay inside", async () => {
+    const backend = await start();
+    const { counts, hooks, told } = hooksAt(backend.url, { breaker: { failures: 4, pause: 1_000 } });
+    for (const bytes of [Buffer.from("ff", "hex"), Buffer.from("{]"), Buffer.alloc(1_100_000, " "), undefined]) {
+      const refused = refusal(hooks.onJoin(JOIN));
+      const asked = await backend.asked.next();
+      if (bytes === undefined) asked.fail();
+      else asked.answerBytes(bytes);
+      const thrown = await refused;
+      expect(thrown).toMatchObject({ code: "unavailable" });
+      expect(String(thrown)).not.toContain("secret");
+    }
+    expect(counts.calls("join", "failed")).toBe(4);
+    expect(told).toHaveLength(1);
+    expect(EMPTY).toHaveLength(0);
+  });
+
+  test("on_failure: allow lets in what could not be asked", async () => {
+    const backend = await start();
+    const { counts, hooks } = hooksAt(backend.url, { on_failure: "allow" });
+    const joined = hooks.onJoin(JOIN);
+    (await backend.asked.next()).fail();
+    expect(await joined).toMatchObject({ topics: [] });
+    expect(counts.calls("join", "failed")).toBe(1);
+  });
+
+  test("an answer that is late is not waited for, and the call cancelled", async () => {
+    const backend = await start();
+    const { clock, counts, hooks } = hooksAt(backend.url);
+    const refused = refusal(hooks.onJoin(JOIN));
+    const asked = await backend.asked.next();
+    clock.advance(1_999);
+    expect(counts.calls("join", "late")).toBe(0);
+    clock.advance(1);
+    expect(await refused).toMatchObject({ code: "unavailable" });
+    expect(await backend.cancelled.next()).toBe("OnJoin");
+    expect(counts.calls("join", "late")).toBe(1);
+    expect(asked.method).toBe("OnJoin");
+    expect(clock.timers).toBe(0);
+  });
+
+  test("disconnect is told, and nobody waits", async () => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url);
+    hooks.onDisconnect({ client: CLIENT, code: 1_006, reason: "" });
+    const { answer, method, request } = await backend.asked.next();
+    expect({ method, request }).toMatchObject({
+      method: "OnDisconnect",
+      request: { code: 1_006, client: { user: "ann" } },
+    });
+    answer({});
+  });
+});
+
+test("a backend that is not there is a failure", async () => {
+  for (const [, start] of BACKENDS) {
+    const { url } = await start();
+    // Port 1 of the loopback: nobody listens.
+    const { hooks } = hooksAt(url.replace(/:\d+/, ":1"));
+    await expect(hooks.onJoin(JOIN)).rejects.toMatchObject({ code: "unavailable" });
+  }
+});

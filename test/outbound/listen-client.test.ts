@@ -1,0 +1,218 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type Frame, ListenClient, type ListenOptions } from "../../src/outbound/listen-client.js";
+import { say } from "../support/backends/publish.js";
+import { cleanUp } from "../support/clean-up.js";
+import { TestAuthority } from "../support/net/certificates.js";
+import { startNode } from "../support/nodes/node.js";
+
+/** What happened, as lines, and a way to wait for one. */
+class Story {
+  readonly lines: string[] = [];
+  readonly waits: number[] = [];
+  #wake: (() => void) | undefined;
+
+  readonly events = {
+    onFrame: ({ topic }: Frame, text: string) => this.#tell(`${topic}: ${text}`),
+    onConnected: () => this.#tell("connected"),
+    onRetry: (reason: string, wait: number) => {
+      this.waits.push(wait);
+      this.#tell(`again: ${reason}`);
+    },
+    onRefused: (reason: string) => this.#tell(`refused: ${reason}`),
+  };
+
+  async until(count: number): Promise<void> {
+    while (this.lines.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #tell(line: string): void {
+    this.lines.push(line);
+    this.#wake?.();
+  }
+}
+
+const AWAY = '{"topic":"#join","payload":["foo"],"id":1,"error":{"code":"unavailable","message":"away"}}';
+const JOIN = '{"command":"join","topics":["foo"],"id":1}';
+
+type Answer = (webSocket: WebSocket) => void;
+
+const refuseAway: Answer = (webSocket) => webSocket.send(AWAY);
+
+interface Scripted {
+  readonly url: string;
+  readonly commands: readonly string[];
+}
+
+/** A server that answers the commands that come, on whatever connection, each in its own way. */
+async function scripted(...answers: readonly Answer[]): Promise<Scripted> {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  cleanUp(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  await once(server, "listening");
+  const commands: string[] = [];
+  server.on("connection", (webSocket: WebSocket) => {
+    webSocket.on("message", (data: Buffer) => {
+      commands.push(data.toString());
+      answers[commands.length - 1]?.(webSocket);
+    });
+  });
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
+}
+
+function listen(url: string, topics: readonly string[], options: Partial<ListenOptions> = {}): Story {
+  const story = new Story();
+  const client = new ListenClient({ url, topics, token: undefined, ...options }, story.events);
+  cleanUp(() => client.stop());
+  client.connect();
+  return story;
+}
+
+test("W2: a listening client joins its topics and hands on every frame as it came", async () => {
+  const node = await startNode();
+  const story = listen(`${node.ws}/ws?meta=0`, ["foo", "bar"]);
+  await story.until(2);
+  await say(node, "bar", "hi");
+  await story.until(3);
+  expect(story.lines).toEqual([
+    "connected",
+    '@join: {"topic":"@join","payload":["foo","bar"],"id":1}',
+    'bar: {"topic":"bar","payload":"hi"}',
+  ]);
+});
+
+test("L7: a listening client that is told to go joins again on its next connection", async () => {
+  const { commands, url } = await scripted(
+    (webSocket) => webSocket.close(1012, "service restart"),
+    (webSocket) => webSocket.terminate(),
+    (webSocket) => webSocket.send('{"topic":"at last"}'),
+  );
+  const story = listen(url, ["foo"]);
+  await story.until(6);
+  expect(story.lines).toEqual([
+    "connected",
+    "again: closed with 1012 service restart",
+    "connected",
+    "again: connection lost",
+    "connected",
+    'at last: {"topic":"at last"}',
+  ]);
+  expect(commands).toEqual([JOIN, JOIN, JOIN]);
+});
+
+test("a server that sends anything else is told to be none of Carillon's, and left", async () => {
+  const { url } = await scripted((webSocket) => webSocket.send("hello?"));
+  const story = listen(url, ["foo"]);
+  await story.until(2);
+  expect(story.lines).toEqual(["connected", "refused: the server does not speak Carillon's protocol"]);
+});
+
+test("A4: a listening client shows its token, and does not come again where that is refused", async () => {
+  const node = await startNode({ vhosts: { "/": { anonymous: { connect: false } } } });
+  const story = listen(`${node.ws}/ws`, ["foo"], { token: "no-token" });
+  await story.until(1);
+  expect(story.lines).toEqual([expect.stringMatching(/^refused: the server answers 401: .*token/)]);
+});
+
+test("O8: what is no refusal for good is tried again, and why is told", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  cleanUp(() => server.close());
+  await once(server, "listening");
+  const answers = [
+    [503, '{"code":"unavailable","message":"this node is stopping"}'],
+    [429, "{}"],
+    [502, "<html>a proxy's</html>"],
+    [403, `{"message":"${"x".repeat(10_000)}"}`],
+  ] as const;
+  let asked = 0;
+  server.on("upgrade", (_request, socket) => {
+    const [status, body] = answers[asked++] ?? [500, ""];
+    socket.end(`HTTP/1.1 ${status} No\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  });
+  const story = listen(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, ["foo"]);
+  await story.until(4);
+  expect(story.lines).toEqual([
+    "again: the server answers 503: this node is stopping",
+    "again: the server answers 429",
+    "again: the server answers 502",
+    "refused: the server answers 403",
+  ]);
+});
+
+test("a listening client trusts the authority that it is given", async () => {
+  const authority = await TestAuthority.create();
+  const { certFile, keyFile } = await authority.issue("localhost");
+  const node = await startNode({ tls: { cert_file: certFile, key_file: keyFile } });
+  const url = `${node.ws}/ws`.replace("127.0.0.1", "localhost");
+  const trusting = listen(url, ["foo"], { ca: readFileSync(authority.caFile) });
+  await trusting.until(2);
+  expect(trusting.lines[0]).toBe("connected");
+  const wary = listen(url, ["foo"]);
+  await wary.until(1);
+  expect(wary.lines).toEqual([expect.stringMatching(/^again: .*certificate/)]);
+});
+
+test("A10: one that the backend has disconnected stays away", async () => {
+  const { commands, url } = await scripted((webSocket) => webSocket.close(4403, "disconnected by the backend"));
+  const story = listen(url, ["foo"]);
+  await story.until(2);
+  expect(story.lines).toEqual(["connected", "refused: closed with 4403 disconnected by the backend"]);
+  expect(commands).toEqual([JOIN]);
+});
+
+test("O9: a listening client asks again, ever less often, on the same connection, while the broker is away", async () => {
+  const { commands, url } = await scripted(refuseAway, refuseAway, (webSocket) => webSocket.send('{"topic":"@join"}'));
+  const story = listen(url, ["foo"]);
+  await story.until(4);
+  expect(story.lines).toEqual(["connected", "again: away", "again: away", '@join: {"topic":"@join"}']);
+  expect(commands).toEqual([JOIN, JOIN, JOIN]);
+  const [first = 0, second = 0] = story.waits;
+  // Each wait is half random: 125 to 250 ms, then 250 to 500 ms.
+  expect(first).toBeLessThanOrEqual(250);
+  expect(second).toBeGreaterThanOrEqual(250);
+});
+
+test("O9: a connection that is lost while the broker is away is had again, and the topics are joined there", async () => {
+  const { commands, url } = await scripted(
+    (webSocket) => {
+      webSocket.send(AWAY);
+      webSocket.close(1012);
+    },
+    (webSocket) => webSocket.send('{"topic":"@join"}'),
+  );
+  const story = listen(url, ["foo"]);
+  await story.until(5);
+  expect(story.lines).toEqual([
+    "connected",
+    "again: away",
+    "again: closed with 1012",
+    "connected",
+    '@join: {"topic":"@join"}',
+  ]);
+  expect(commands).toEqual([JOIN, JOIN]);
+});
+
+test("W9: any other refusal is handed on, and the client does not ask again", async () => {
+  const refusal = AWAY.replace("unavailable", "not_found");
+  const { url } = await scripted((webSocket) => webSocket.send(refusal));
+  const story = listen(url, ["foo"]);
+  await story.until(2);
+  expect(story.lines).toEqual(["connected", `#join: ${refusal}`]);
+  expect(story.waits).toEqual([]);
+});
+
+test("O8: a listening client says why it cannot connect", async () => {
+  const node = await startNode();
+  const story = listen(`${node.ws}/nowhere`, ["foo"]);
+  await story.until(1);
+  expect(story.lines).toEqual(["refused: the server answers 404: no WebSocket is offered at /nowhere"]);
+});

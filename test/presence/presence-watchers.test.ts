@@ -1,0 +1,159 @@
+import type { PresenceChange } from "../../src/presence/presence.js";
+import { Audience } from "../../src/presence/presence-watchers.js";
+import { ManualClock } from "../support/manual-clock.js";
+import { someone } from "./support.js";
+
+/** A place of a size, whose turns end when the test says so. */
+class Stage {
+  readonly clock = new ManualClock();
+  readonly errors: string[] = [];
+  readonly told: PresenceChange[] = [];
+  count = 0;
+  #ends: (() => void)[] = [];
+  readonly audience = new Audience(() => this.count, {
+    clock: this.clock,
+    endOfTurn: (run) => {
+      this.#ends.push(run);
+    },
+    onError: (message) => {
+      this.errors.push(message);
+    },
+  });
+
+  watch(): () => void {
+    return this.audience.add((change) => {
+      this.told.push(change);
+    });
+  }
+
+  join(id: string): void {
+    this.count += 1;
+    this.audience.note({ member: someone(id), here: true });
+  }
+
+  endTurn(): void {
+    for (const run of this.#ends.splice(0)) run();
+  }
+
+  /** Members of the changes told, and the counts. */
+  get heard(): unknown[] {
+    return this.told.map(({ count, joined }) => [joined.map(({ connectionId }) => connectionId).join(), count]);
+  }
+}
+
+test("up to 100 members: told at the end of each turn", () => {
+  const stage = new Stage();
+  stage.count = 97;
+  stage.watch();
+  for (const id of ["a", "b", "c"]) {
+    stage.join(id);
+    expect(stage.heard).not.toContainEqual([id, stage.count]);
+    stage.endTurn();
+  }
+  expect(stage.heard).toEqual([
+    ["a", 98],
+    ["b", 99],
+    ["c", 100],
+  ]);
+  expect(stage.clock.timers).toBe(0);
+});
+
+test("more: the first at the end of the turn, then at most every 100 ms", () => {
+  const stage = new Stage();
+  stage.count = 100;
+  stage.watch();
+  stage.join("a");
+  stage.endTurn();
+  stage.join("b");
+  stage.endTurn();
+  stage.clock.advance(60);
+  stage.join("c");
+  stage.clock.advance(39);
+  stage.endTurn();
+  expect(stage.heard).toEqual([["a", 101]]);
+  stage.clock.advance(1);
+  expect(stage.heard).toEqual([
+    ["a", 101],
+    ["b,c", 103],
+  ]);
+  stage.clock.advance(100);
+  stage.join("d");
+  stage.endTurn();
+  expect(stage.heard.at(-1)).toEqual(["d", 104]);
+  expect(stage.clock.timers).toBe(0);
+});
+
+test("a storm of 10,000 in a second is told in at most 11 changes", () => {
+  const stage = new Stage();
+  stage.count = 100;
+  stage.watch();
+  for (let number = 0; number < 10_000; number += 1) {
+    stage.join(`c${number}`);
+    if (number % 10 !== 9) continue;
+    stage.endTurn();
+    stage.clock.advance(1);
+  }
+  stage.clock.advance(100);
+  expect(stage.told.flatMap(({ joined }) => joined)).toHaveLength(10_000);
+  expect(stage.told.length).toBeLessThanOrEqual(11);
+});
+
+test("a clock that is set back delays nothing by more than 100 ms", () => {
+  const stage = new Stage();
+  stage.count = 100;
+  stage.watch();
+  stage.clock.advance(50_000);
+  stage.join("a");
+  stage.endTurn();
+  stage.clock.advance(-40_000);
+  stage.join("b");
+  stage.clock.advance(100);
+  expect(stage.heard).toEqual([
+    ["a", 101],
+    ["b", 102],
+  ]);
+});
+
+test("when nobody watches any more nothing waits", () => {
+  const stage = new Stage();
+  const end = stage.watch();
+  stage.count = 100;
+  stage.join("a");
+  stage.endTurn();
+  stage.join("b");
+  expect(stage.clock.timers).toBe(1);
+  end();
+  expect(stage.clock.timers).toBe(0);
+  stage.watch();
+  stage.join("c");
+  stage.clock.advance(100);
+  stage.endTurn();
+  expect(stage.heard).toEqual([
+    ["a", 101],
+    ["c", 103],
+  ]);
+});
+
+test("a watch that ends or begins while others are told, and one that throws, harm nobody", () => {
+  const stage = new Stage();
+  const order: string[] = [];
+  let endSecond: (() => void) | undefined;
+  stage.audience.add(() => {
+    order.push("first");
+    endSecond?.();
+    stage.audience.add(() => {
+      order.push("late");
+    });
+    throw new Error("a fault of the watcher");
+  });
+  endSecond = stage.audience.add(() => {
+    order.push("second");
+  });
+  stage.audience.add(() => {
+    order.push("third");
+  });
+  stage.join("a");
+  stage.endTurn();
+  expect(order).toEqual(["first", "third"]);
+  expect(stage.errors).toEqual(["telling of a presence failed: a fault of the watcher"]);
+});

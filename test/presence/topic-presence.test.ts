@@ -1,0 +1,51 @@
+import type { Entry } from "../../src/presence/presence-entry.js";
+import { Room } from "../../src/presence/topic-presence.js";
+import { someone } from "./support.js";
+
+function entry(id: number, connectionId: string, user = ""): Entry {
+  return { id, key: "room", member: someone(connectionId, user) };
+}
+
+function idsIn(room: Room): string[] {
+  return room.members.map(({ connectionId }) => connectionId);
+}
+
+test("a connection is there once: as it was said last", () => {
+  const room = new Room("room");
+  const [first, second] = [entry(1, "c1", "ann"), entry(2, "c1", "bob")];
+  room.add(first);
+  expect([room.count, room.users, room.members]).toEqual([1, 1, [first.member]]);
+  room.add(second);
+  expect([room.count, room.users, room.members]).toEqual([1, 1, [second.member]]);
+  room.remove(first);
+  expect([room.count, room.users, room.members]).toEqual([1, 1, [second.member]]);
+  room.remove(second);
+  expect([room.count, room.users, room.members, room.idle]).toEqual([0, 0, [], true]);
+});
+
+test("lists stay in order through any coming and going, and one that was given stays as it was", () => {
+  const room = new Room("room");
+  const entries = Array.from({ length: 1_000 }, (_, id) => entry(id, `c${(id * 7_919) % 1_000}`));
+  const ids = (from: number, to: number): string[] =>
+    entries
+      .slice(from, to)
+      .map(({ member }) => member.connectionId)
+      .toSorted();
+  for (const each of entries.slice(0, 10)) room.add(each);
+  const first = room.members;
+  // More than are sorted in, and than the list is made anew for.
+  for (const [from, to] of [
+    [10, 12],
+    [12, 400],
+    [400, 1_000],
+  ] as const) {
+    for (const each of entries.slice(from, to)) room.add(each);
+    expect(idsIn(room)).toEqual(ids(0, to));
+    expect(room.members).toBe(room.members);
+  }
+  for (const each of entries.slice(0, 50)) room.remove(each);
+  expect(idsIn(room)).toEqual(ids(50, 1_000));
+  for (const each of entries.slice(50, 990)) room.remove(each);
+  expect(idsIn(room)).toEqual(ids(990, 1_000));
+  expect(first.map(({ connectionId }) => connectionId)).toEqual(ids(0, 10));
+});

@@ -1,0 +1,37 @@
+import { HealthClient } from "../../support/backends/health.js";
+import { startNats } from "../../support/nats/server.js";
+import { startNode } from "../../support/nodes/node.js";
+
+const SERVICE = "websockets.v1.BroadcastService";
+
+test("R8: the health service knows the server and each service, and no other", async () => {
+  const node = await startNode();
+  const health = new HealthClient(node);
+  expect(await health.check()).toBe("SERVING");
+  expect(await health.check(SERVICE)).toBe("SERVING");
+  expect(await health.check("unknown.Service")).toBe(5);
+});
+
+test("L8: NOT_SERVING while NATS is away, SERVING when it is back", async () => {
+  const nats = await startNats();
+  const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
+  const health = new HealthClient(node);
+  const watches = ["", SERVICE].map((service) => health.watch(service));
+  for (const watch of watches) await watch.until("SERVING");
+  await nats.kill();
+  for (const watch of watches) await watch.until("NOT_SERVING");
+  expect(await health.check(SERVICE)).toBe("NOT_SERVING");
+  await nats.start();
+  for (const watch of watches) await watch.until("SERVING");
+  expect(await health.check()).toBe("SERVING");
+});
+
+test("L7: watchers hear NOT_SERVING when the node stops, and do not hold it up", async () => {
+  const node = await startNode({ stop_timeout: "1m" });
+  const watch = new HealthClient(node).watch();
+  await watch.until("SERVING");
+  const stopped = node.carillon.stop();
+  await watch.until("NOT_SERVING");
+  expect(await watch.ended).toMatchObject({ code: 14, details: "this node is stopping" });
+  await stopped;
+});

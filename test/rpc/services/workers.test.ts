@@ -1,0 +1,374 @@
+import { join } from "node:path";
+import { CallService } from "../../../gen/carillon/v1/call_pb.js";
+import { WorkerStream } from "../../../src/rpc/services/worker-stream.js";
+import { STATUS } from "../../support/backends/backend.js";
+import { callersOf } from "../../support/backends/mounts.js";
+import { ManualClock } from "../../support/manual-clock.js";
+import { runSource } from "../../support/nodes/source-process.js";
+import { ask } from "../../workers/support.js";
+import { bearer, TestKeys } from "../support/keys.js";
+import { startWorkNode } from "../support/work-node.js";
+import { startWorker, WorkStream } from "../support/work-stream.js";
+
+const DEADLINE_EXCEEDED = 4;
+const UNAVAILABLE = 14;
+
+test("K1: a worker says hello, is welcomed, gets a task with all that is known of it, and answers", async () => {
+  const { grpc, node } = await startWorkNode();
+  const worker = await startWorker(grpc, { events: ["chat/*"] });
+  const deadline = Date.now() + 60_000;
+  const info = '{ "deep":{"list":[1]}, "id":1724442618569203714 }';
+  const { asked, outcome } = ask(node.dispatch, "chat/say", { topic: "room", deadline, info });
+  const task = await worker.task();
+  expect(task).toMatchObject({
+    id: asked.taskId,
+    event: "chat/say",
+    topic: "room",
+    connectionId: "c1",
+    user: "ann",
+    info: { deep: { list: [1] }, id: 1724442618569203700 },
+    infoJson: info,
+    attempt: 1,
+    wantsAnswer: true,
+  });
+  expect(Buffer.from(task.payload).toString()).toBe("chat/say");
+  // What is passed on is the time left.
+  expect(Math.abs(Number(task.deadline?.seconds) * 1_000 - deadline)).toBeLessThan(2_000);
+  worker.answer(task.id, "a", true);
+  worker.answer(task.id, "b");
+  expect(await outcome).toEqual({ parts: ["a", "b"] });
+});
+
+test("K1: what the welcome says, with odd times too", async () => {
+  const { grpc, node } = await startWorkNode({ acknowledgeWithin: 1_250 });
+  const stream = new WorkStream(grpc);
+  const workerId = await stream.hello({ events: ["a"] });
+  expect(workerId).toMatch(/^node\d+-w1$/);
+  expect(node.dispatch.workers).toBe(1);
+});
+
+test.each([
+  ["no events", {}, STATUS.invalidArgument, "hello.events: at least one pattern is needed"],
+  [
+    "too many events",
+    { events: Array.from({ length: 101 }, (_, at) => `e${at}`) },
+    STATUS.invalidArgument,
+    "hello.events: 101 of them, the limit is 100",
+  ],
+  [
+    "a bad pattern",
+    { events: ["a*b"] },
+    STATUS.invalidArgument,
+    'pattern "a*b": a "*" may stand at the end or for a whole segment only, such as chat-* or orders.*',
+  ],
+  [
+    "a capacity beyond the limit",
+    { events: ["a"], capacity: 10_001 },
+    STATUS.invalidArgument,
+    "hello.capacity is 10001, the limit is 10000",
+  ],
+  [
+    "a long name",
+    { events: ["a"], name: "n".repeat(65) },
+    STATUS.invalidArgument,
+    "hello.name is longer than 64 characters",
+  ],
+  [
+    "another vhost",
+    { events: ["a"], vhost: "/other" },
+    STATUS.permissionDenied,
+    'hello.vhost: the credentials are not for vhost "/other"',
+  ],
+])("K1, O8: a hello with %s is refused, and nobody is in", async (_, hello, status, message) => {
+  const { faults, grpc, node } = await startWorkNode();
+  const stream = new WorkStream(grpc);
+  stream.say({ case: "hello", value: hello });
+  expect(await stream.ended).toEqual({ status, message });
+  expect(node.dispatch.workers).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+test.each([
+  ["something else first", [{ case: "drain" as const, value: {} }], "hello: it has to come first"],
+  [
+    "hello twice",
+    [
+      { case: "hello" as const, value: { events: ["a"] } },
+      { case: "hello" as const, value: { events: ["a"] } },
+    ],
+    "hello: it has come before",
+  ],
+  [
+    "nothing known",
+    [{ case: "hello" as const, value: { events: ["a"] } }, { case: undefined }],
+    "request: acknowledge, answer, fail or drain is needed",
+  ],
+  [
+    "an answer to no task",
+    [
+      { case: "hello" as const, value: { events: ["a"] } },
+      { case: "answer" as const, value: { payload: Buffer.from("x") } },
+    ],
+    "answer.task_id is needed",
+  ],
+])("K1, O8: %s ends the stream", async (_, requests, message) => {
+  const { grpc, node } = await startWorkNode();
+  const stream = new WorkStream(grpc);
+  for (const request of requests) stream.say(request);
+  expect(await stream.ended).toEqual({ status: STATUS.invalidArgument, message });
+  expect(node.dispatch.workers).toBe(0);
+});
+
+test("K1: who has not said hello within 10 s is sent away", async () => {
+  const clock = new ManualClock();
+  const { grpc, workers } = await startWorkNode({ clock });
+  const stream = new WorkStream(grpc);
+  stream.say({ case: "hello", value: { events: ["a*b"] } });
+  await stream.ended;
+  const before = clock.timers;
+  const silent = new WorkStream(grpc);
+  while (clock.timers === before) await new Promise(setImmediate);
+  clock.advance(10_000);
+  expect(await silent.ended).toEqual({ status: DEADLINE_EXCEEDED, message: "hello: it did not come within 10 s" });
+  workers.stop();
+});
+
+test("K2: a task that is refused tells the asker why; unknown codes are internal, long texts are cut", async () => {
+  const { grpc, node } = await startWorkNode();
+  const worker = await startWorker(grpc, { events: ["a"] });
+  for (const [code, told] of [
+    ["not_found", "not_found"],
+    ["", "internal"],
+    ["toString", "internal"],
+  ] as const) {
+    const { outcome } = ask(node.dispatch, "a");
+    const { id: taskId } = await worker.task();
+    worker.say({ case: "fail", value: { taskId, code, message: "x".repeat(2_000) } });
+    expect(await outcome).toEqual({ parts: [], code: told, message: `${"x".repeat(1_023)}…` });
+  }
+});
+
+test("K2: of tasks that wait a worker has as many as its capacity, 1 unless it says more", async () => {
+  const { grpc, node } = await startWorkNode();
+  const one = await startWorker(grpc, { events: ["one"] });
+  const three = await startWorker(grpc, { events: ["three"], capacity: 3 });
+  for (const event of ["one", "three"]) for (let n = 0; n < 5; n += 1) ask(node.dispatch, event);
+  const first = await one.task();
+  for (let n = 0; n < 3; n += 1) await three.task();
+  // Two that are ended are the sentinel: only then come two more.
+  expect([one.unread.length, three.unread.length]).toEqual([0, 0]);
+  expect(node.dispatch.working).toBe(4);
+  one.answer(first.id, "done");
+  await one.task();
+  expect(one.unread).toEqual([]);
+});
+
+test("K2: a cancelled task is told; what is still said of it changes nothing", async () => {
+  const { grpc, node } = await startWorkNode();
+  const worker = await startWorker(grpc, { events: ["a"] });
+  const { asked, ends } = ask(node.dispatch, "a");
+  const { id } = await worker.task();
+  asked.cancel();
+  expect(await worker.cancelled()).toBe(id);
+  worker.answer(id, "late");
+  const next = ask(node.dispatch, "a");
+  worker.answer((await worker.task()).id, "next");
+  expect(await next.outcome).toEqual({ parts: ["next"] });
+  expect(ends()).toBe(0);
+});
+
+test("K2: not acknowledged in time, a task is cancelled there and goes to another worker", async () => {
+  const { grpc, node } = await startWorkNode({ acknowledgeWithin: 300 });
+  const deaf = await startWorker(grpc, { events: ["a"] });
+  const { outcome } = ask(node.dispatch, "a");
+  const { id } = await deaf.task();
+  const other = await startWorker(grpc, { events: ["a"] });
+  const again = await other.task();
+  expect([again.id, again.attempt]).toEqual([id, 2]);
+  expect(await deaf.cancelled()).toBe(id);
+  other.answer(id, "done");
+  expect(await outcome).toEqual({ parts: ["done"] });
+});
+
+test.each([
+  ["is cut", (worker: WorkStream) => worker.cancel()],
+  ["is ended by the worker", (worker: WorkStream) => worker.end()],
+])("K2: when a stream %s, what the worker had goes to others", async (_, end) => {
+  const { grpc, node } = await startWorkNode();
+  const lost = await startWorker(grpc, { events: ["a"], capacity: 10 });
+  const asked = Array.from({ length: 5 }, () => ask(node.dispatch, "a"));
+  for (let n = 0; n < 5; n += 1) lost.say({ case: "acknowledge", value: { taskId: (await lost.task()).id } });
+  const other = await startWorker(grpc, { events: ["a"], capacity: 10 });
+  end(lost);
+  for (let n = 0; n < 5; n += 1) {
+    const { attempt, id } = await other.task();
+    expect(attempt).toBe(2);
+    other.answer(id, "done");
+  }
+  for (const { outcome } of asked) expect(await outcome).toEqual({ parts: ["done"] });
+});
+
+test("K2: a worker that is gone without a word: what it had, and has acknowledged, goes to another", async () => {
+  const { grpc, node } = await startWorkNode({ keepalive: { time: 500, timeout: 500 } });
+  const frozen = runSource(join(__dirname, "../../e2e/programs/worker.ts"), [grpc, "10", "stuck"]);
+  await frozen.printed(/^ready$/);
+  const { outcome } = ask(node.dispatch, "work");
+  await frozen.printed(/^took 1$/);
+  frozen.child.kill("SIGSTOP");
+  const other = await startWorker(grpc, { events: ["work"] });
+  const { attempt, id } = await other.task();
+  other.answer(id, "done");
+  expect([attempt, await outcome]).toEqual([2, { parts: ["done"] }]);
+});
+
+test("K3: who drains gets no new tasks; the stream ends well when it has ended those that it has", async () => {
+  const { grpc, node } = await startWorkNode();
+  const worker = await startWorker(grpc, { events: ["a"], capacity: 10 });
+  const { outcome, parts } = ask(node.dispatch, "a");
+  const { id } = await worker.task();
+  worker.say({ case: "drain", value: {} });
+  worker.answer(id, "more", true);
+  expect(await parts.next()).toBe("more");
+  expect(await ask(node.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+  worker.answer(id, "last");
+  expect(await outcome).toEqual({ parts: ["more", "last"] });
+  expect(await worker.ended).toEqual({ status: STATUS.ok, message: "OK" });
+  expect(worker.unread).toEqual([]);
+});
+
+test("K3: when the node drains, the stream of each worker ends when it has ended its tasks", async () => {
+  const { grpc, node, workers } = await startWorkNode();
+  const idle = await startWorker(grpc, { events: ["b"] });
+  const busy = await startWorker(grpc, { events: ["a"] });
+  const { outcome } = ask(node.dispatch, "a");
+  const { id } = await busy.task();
+  const drained = node.dispatch.drain();
+  workers.drain();
+  const end = { status: UNAVAILABLE, message: "this node is stopping" };
+  expect(await idle.ended).toEqual(end);
+  const late = new WorkStream(grpc);
+  expect(await late.ended).toEqual(end);
+  busy.answer(id, "done");
+  expect(await busy.ended).toEqual(end);
+  expect(await outcome).toEqual({ parts: ["done"] });
+  await drained;
+});
+
+test("K2: when the node stops, streams end and the askers are told", async () => {
+  const { grpc, node, workers } = await startWorkNode();
+  const worker = await startWorker(grpc, { events: ["a"] });
+  const { outcome } = ask(node.dispatch, "a");
+  await worker.task();
+  node.dispatch.stop();
+  workers.stop();
+  expect(await worker.ended).toEqual({ status: UNAVAILABLE, message: "this node is stopping" });
+  expect(await outcome).toMatchObject({ parts: [], code: "unavailable" });
+});
+
+test("K1: a key takes the events of its own patterns, and no others; a revoked key ends the stream", async () => {
+  const keys = new TestKeys({
+    scoped: { actions: ["work"], topics: ["orders.*", "re:chat/[a-z]+"] },
+    all: { actions: ["work"] },
+    caller: { actions: ["call"] },
+  });
+  const { grpc, node } = await startWorkNode({ directory: keys.keyring });
+  for (const events of [["*"], ["orders.*", "news"], ["orders.>"], ["chat/1"]]) {
+    const stream = new WorkStream(grpc, bearer("scoped"));
+    stream.say({ case: "hello", value: { events } });
+    const { message, status } = await stream.ended;
+    expect([events, status]).toEqual([events, STATUS.permissionDenied]);
+    expect(message).toContain('hello.events: key "scoped" may not take the events ');
+  }
+  const caller = new WorkStream(grpc, bearer("caller"));
+  expect(await caller.ended).toMatchObject({ status: STATUS.permissionDenied });
+  const nobody = new WorkStream(grpc);
+  expect(await nobody.ended).toMatchObject({ status: STATUS.unauthenticated });
+
+  const scoped = await startWorker(grpc, { events: ["orders.*", "orders.42", "chat/say"] }, bearer("scoped"));
+  const all = await startWorker(grpc, { events: ["*"] }, bearer("all"));
+  const { outcome } = ask(node.dispatch, "orders.42");
+  await scoped.task();
+  keys.keep("all");
+  expect(await scoped.ended).toMatchObject({ status: STATUS.unauthenticated });
+  // What it had goes to whoever else takes it.
+  const { attempt, id } = await all.task();
+  all.answer(id, "done");
+  expect([attempt, await outcome]).toEqual([2, { parts: ["done"] }]);
+});
+
+test("K1: workers of another vhost get nothing of this one", async () => {
+  const keys = new TestKeys({ here: { actions: ["*"] }, there: { actions: ["*"], vhost: "/there" } });
+  const { grpc, node } = await startWorkNode({ directory: keys.keyring });
+  const there = await startWorker(grpc, { events: ["*"] }, bearer("there"));
+  expect(await ask(node.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+  const { outcome } = ask(node.dispatch, "b", { vhost: "/there" });
+  const { event, id } = await there.task();
+  there.answer(id, event);
+  expect(await outcome).toEqual({ parts: ["b"] });
+});
+
+test("K2, O6: a worker that does not read holds no more than its capacity, whatever is asked and given up", async () => {
+  const { grpc, node } = await startWorkNode();
+  const worker = await startWorker(grpc, { events: ["a"], capacity: 100 });
+  worker.pause();
+  const payload = Buffer.alloc(64 << 10);
+  const told = new Set<string>();
+  for (let round = 0; round < 50; round += 1) {
+    const asked = Array.from({ length: 100 }, () => ask(node.dispatch, "a", { payload }));
+    await new Promise(setImmediate);
+    // It can guess what it was not told; and whatever it says, it is heard, so it gets more.
+    for (const { asked: one } of asked.slice(0, 50)) worker.answer(one.taskId, "");
+    for (const { outcome } of asked.slice(0, 50)) await outcome;
+    for (const { asked: one } of asked.slice(50)) one.cancel();
+  }
+  const last = ask(node.dispatch, "a");
+  worker.resume();
+  const cancelled = new Set<string>();
+  while (!told.has(last.asked.taskId)) {
+    const next = await worker.any();
+    if (next.case === "task") told.add(next.value.id);
+    if (next.case === "cancel") cancelled.add(next.value.taskId);
+  }
+  expect([...cancelled].filter((id) => !told.has(id))).toEqual([]);
+  // 5,000 were asked. What it was told of the others is what its connection had taken before.
+  expect(told.size).toBeLessThan(300);
+  worker.answer(last.asked.taskId, "done");
+  expect(await last.outcome).toEqual({ parts: ["done"] });
+});
+
+test("K1: a worker that is gone before it was let in is not let in", async () => {
+  const { node } = await startWorkNode();
+  const stream = new WorkerStream();
+  const entering = node.dispatch.enter({ vhost: "/", events: ["a"], capacity: 1, name: "" }, stream);
+  stream.end();
+  stream.sit(await entering, 10_000);
+  expect(node.dispatch.workers).toBe(0);
+});
+
+test("K1, R8: over HTTP/1.1 Work answers 505, in every protocol", async () => {
+  const { http } = await startWorkNode();
+  for (const contentType of ["application/connect+proto", "application/connect+json", "application/grpc-web+proto"]) {
+    const response = await fetch(`${http}/carillon.v1.WorkerService/Work`, {
+      method: "POST",
+      headers: { "content-type": contentType },
+      body: new Uint8Array(5),
+    });
+    expect([contentType, response.status]).toEqual([contentType, 505]);
+  }
+});
+
+test("K4: what one asks by any protocol another answers", async () => {
+  const mounts = await startWorkNode();
+  const worker = await startWorker(mounts.grpc, { events: ["chat/*"], capacity: 10 });
+  for (const caller of callersOf(mounts)) {
+    const answered = caller.call(CallService.method.call, { event: "chat/say", payload: Buffer.from(caller.name) });
+    const task = await worker.task();
+    expect([task.connectionId, task.user, task.info, task.topic]).toEqual(["", "", {}, ""]);
+    worker.answer(task.id, "hello ", true);
+    worker.answer(task.id, Buffer.from(task.payload).toString());
+    const { answer, status } = await answered;
+    expect(status).toBe(STATUS.ok);
+    expect(answer.parts.map((part) => Buffer.from(part).toString())).toEqual(["hello ", caller.name]);
+  }
+  expect(mounts.faults).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { NativeDialect } from "../../../src/dialects/native/dialect.js";
+import { vhostPaths } from "../../../src/transport/admission/vhost-paths.js";
+import { loopbackHosts } from "../../../src/transport/http/host.js";
+import { originCheck } from "../../../src/transport/http/origin.js";
+
+const allowed = ["https://app.example.com", "https://*.shop.example", "http://localhost:*"];
+const hostAllowed = loopbackHosts(originCheck({ allowed, sameOrigin: false }));
+
+test.each([
+  undefined,
+  "localhost",
+  "localhost:8080",
+  "LOCALHOST:8080",
+  "app.localhost:8080",
+  "127.0.0.1:8080",
+  "127.0.0.1",
+  "192.168.1.2:8080",
+  "[::1]:8080",
+  "[::1]",
+  "[::ffff:127.0.0.1]:8080",
+  "carillon:8080",
+  "test",
+  "app.example.com",
+  "App.Example.com",
+  "eu.shop.example",
+])("L1: on loopback, a request to %s is answered", (host) => {
+  expect(hostAllowed(host)).toBe(true);
+});
+
+test.each([
+  "evil.example",
+  "evil.example:8080",
+  "evil.example.",
+  "localhost.evil.example",
+  "127.0.0.1.evil.example:8080",
+  "evil.example:127.0.0.1",
+  "app.example.com.evil.example",
+  "example.com",
+  "evil.example:80.localhost",
+  "localhost:80@evil.example",
+  "evil.example/.localhost",
+  "user@localhost",
+])("L1: on loopback, a request to %s is not", (host) => {
+  expect(hostAllowed(host)).toBe(false);
+});
+
+test("L1: where every origin is allowed, so is every host", () => {
+  expect(loopbackHosts(originCheck({ allowed: ["*"], sameOrigin: false }))("evil.example")).toBe(true);
+});
+
+test.each([
+  ["/ws", "/"],
+  ["/ws/shop", "/shop"],
+  ["/ws/shop/eu", "/shop/eu"],
+  ["/ws/", undefined],
+  ["/ws/shop/", undefined],
+  ["/ws//", undefined],
+  ["/ws//shop", undefined],
+  ["/wsshop", undefined],
+  ["/ws/unknown", undefined],
+  ["/ws/%73hop", undefined],
+  ["/", undefined],
+  ["/other", undefined],
+])("the path %s is that of the vhost %s", (path, vhost) => {
+  const dialect = new NativeDialect();
+  const routeAt = vhostPaths("/ws", dialect, (name) => ["/", "/shop", "/shop/eu"].includes(name));
+  expect(routeAt(path)).toEqual(vhost === undefined ? undefined : { dialect, vhost });
+});

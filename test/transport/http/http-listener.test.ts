@@ -1,0 +1,46 @@
+import { Networks } from "../../../src/net/networks.js";
+import { loopbackHosts } from "../../../src/transport/http/host.js";
+import { originCheck } from "../../../src/transport/http/origin.js";
+import { proxyHeader } from "../../support/net/proxy-header.js";
+import { TestDoor } from "../../support/nodes/door.js";
+import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
+
+const GET = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+
+test("L1: a page that a site has made to lead here is answered with 421", async () => {
+  const origins = originCheck({ allowed: ["https://app.example.com"], sameOrigin: false });
+  const door = await new TestDoor({ hostAllowed: loopbackHosts(origins) }).start();
+  const client = await connectRaw(door.url);
+  client.send(GET("rebound.example:8080"));
+  const { body, status } = await client.response();
+  expect(status).toBe(421);
+  expect(JSON.parse(body)).toEqual({
+    code: "permission_denied",
+    message: "this address is not asked as rebound.example:8080: see origins in the configuration",
+  });
+  for (const host of ["localhost:8080", "127.0.0.1:8080", "app.example.com"]) {
+    client.send(GET(host));
+    expect((await client.response()).status).toBe(200);
+  }
+  client.send(upgradeRequest("/ws", { Host: "rebound.example" }));
+  expect((await client.response()).status).toBe(101);
+});
+
+test("L7: a stop does not wait for a proxy's connections on which nothing was asked", async () => {
+  const door = await new TestDoor({ proxies: new Networks(["127.0.0.1"]) }).start();
+  const silent = await connectRaw(door.url);
+  silent.send(proxyHeader());
+  const asking = await connectRaw(door.url);
+  asking.send(proxyHeader(), GET("test"));
+  expect((await asking.response()).status).toBe(200);
+  await door.http.close();
+  await silent.gone;
+});
+
+test("O6: the head of a request may take so long", async () => {
+  const door = await new TestDoor({ times: { head: 100 } }).start();
+  const client = await connectRaw(door.url);
+  client.send("GET / HTTP/1.1\r\nHost: te");
+  expect((await client.response()).status).toBe(408);
+  await client.gone;
+});

@@ -1,0 +1,82 @@
+import { connect as connectClient } from "../../support/clients/native.js";
+import { metric, untilMetric, untilNone } from "../../support/nodes/metrics.js";
+import { startNode } from "../../support/nodes/node.js";
+import { closeText, frame, OPCODE, openRaw, type RawClient } from "../../support/raw/client.js";
+
+const KIB = 1_024;
+const HELD = "carillon_receiving_bytes";
+/** The least that the node may be given. */
+const LIMITS = { frame: "256KiB", request: "256KiB", payload: "256KiB", receiving: "1MiB" } as const;
+
+/** The beginning of a message of 200 KiB, by paths. */
+const BEGINNINGS: readonly (readonly [string, string, (client: RawClient) => void])[] = [
+  ["one frame, /ws", "/ws", (client) => client.send(frame(OPCODE.text, "x".repeat(200 * KIB)).subarray(0, 190 * KIB))],
+  [
+    "fragments with pongs between them, /ws",
+    "/ws",
+    (client) => {
+      for (let count = 0; count < 19; count += 1) {
+        const opcode = count === 0 ? OPCODE.text : OPCODE.continuation;
+        client.send(frame(opcode, "x".repeat(10 * KIB), { final: false }));
+        client.send(frame(OPCODE.pong, "y".repeat(125)));
+      }
+    },
+  ],
+  [
+    "one frame, Socket.IO",
+    "/socket.io/?EIO=4&transport=websocket",
+    (client) => client.send(frame(OPCODE.text, "x".repeat(200 * KIB)).subarray(0, 190 * KIB)),
+  ],
+];
+
+/** Frames as far as the close frame, or the end of the connection. */
+async function closeOf(client: RawClient | undefined): Promise<string> {
+  if (client === undefined) throw new Error("no client");
+  for (;;) {
+    const received = await client.next();
+    if (received.opcode === OPCODE.close) return closeText(received.payload);
+  }
+}
+
+test.each(BEGINNINGS)(
+  "L15: unfinished messages of WebSocket clients count, and those beyond the budget end: %s",
+  async (_, path, begin) => {
+    const node = await startNode({ limits: LIMITS });
+    const honest = await connectClient(`${node.ws}/ws`);
+    const clients: RawClient[] = [];
+    // One address alone gets half of the 1 MiB, which is two of them.
+    for (let count = 0; count < 3; count += 1) {
+      const client = await openRaw(node.ws, path);
+      clients.push(client);
+      begin(client);
+      if (count < 2) await untilMetric(node, HELD, (count + 1) * 150 * KIB);
+    }
+    expect(await closeOf(clients[2])).toBe("1013 this node is receiving as much as it can: try again later");
+    expect(await metric(node, HELD)).toBeLessThanOrEqual(512 * KIB);
+    await honest.join("news");
+    for (const { socket } of clients) socket.destroy();
+    await untilNone(node, HELD);
+  },
+);
+
+test("L15: a message that has arrived whole counts no more", async () => {
+  const node = await startNode({ limits: LIMITS });
+  const client = await openRaw(node.ws);
+  const bytes = frame(OPCODE.text, "x".repeat(200 * KIB));
+  for (let count = 0; count < 5; count += 1) {
+    client.send(bytes.subarray(0, 150 * KIB));
+    await untilMetric(node, HELD, 100 * KIB);
+    client.send(bytes.subarray(150 * KIB));
+    expect(await client.nextText()).toContain("#error");
+    await untilNone(node, HELD);
+  }
+});
+
+test("L15: pings and pongs alone are never counted", async () => {
+  const node = await startNode({ limits: LIMITS });
+  const client = await openRaw(node.ws);
+  const pings = Buffer.concat(Array.from({ length: 200 }, () => frame(OPCODE.pong, "y".repeat(125))));
+  for (let count = 0; count < 40; count += 1) client.send(pings);
+  await client.join("news");
+  expect(await metric(node, HELD)).toBe(0);
+});

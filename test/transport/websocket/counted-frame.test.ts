@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import { COUNT } from "../../../src/dialects/dialect.js";
+import { countedTemplate, countedTextFrames } from "../../../src/transport/websocket/counted-frame.js";
+import { textFrame } from "../../../src/transport/websocket/frame.js";
+
+const sizes = fc.constantFrom(0, 100, 125, 126, 4_000, 4_200, 65_500, 70_000);
+
+test("B14: a connection's frame is the text with its count, in one piece or two", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "grapheme" }),
+      sizes,
+      fc.string(),
+      fc.integer({ min: 1 }),
+      (before, size, end, count) => {
+        const behind = `ü${"x".repeat(size)}${end.replaceAll(COUNT, "")}`;
+        const begin = before.replaceAll(COUNT, "");
+        const pieces = countedTextFrames([countedTemplate(begin + COUNT + behind)])(count);
+        expect(Buffer.concat(pieces).equals(textFrame(`${begin}${count}${behind}`))).toBe(true);
+      },
+    ),
+  );
+});
+
+test("O6, B14: of a large message connections share all but what is before its end", () => {
+  const template = countedTemplate(`{"seq":${COUNT},"payload":"${"x".repeat(100_000)}"}`);
+  const framesFrom = countedTextFrames([template]);
+  const [one, other] = [framesFrom(7), framesFrom(1_000)];
+  expect([one.length, other.length]).toEqual([2, 2]);
+  expect(one[1]?.buffer).toBe(template.buffer);
+  expect(other[1]?.buffer).toBe(template.buffer);
+  expect(
+    [...one, ...other].reduce((own, piece) => own + (piece.buffer === template.buffer ? 0 : piece.length), 0),
+  ).toBeLessThan(100);
+});
+
+test("B14: the frames of messages that come together are those of each, whatever the counts before were", () => {
+  const counts = fc.array(fc.oneof(fc.integer({ min: 1, max: 1_100 }), fc.integer({ min: 99_900, max: 100_100 })));
+  fc.assert(
+    fc.property(fc.array(sizes, { minLength: 1, maxLength: 120 }), counts, (lengths, firsts) => {
+      const texts = lengths.map((length, position) => [
+        `{"n":"${position}","seq":`,
+        `,"x":"${"y".repeat(length % 200)}"}`,
+      ]);
+      const framesFrom = countedTextFrames(texts.map(([begin = "", end = ""]) => countedTemplate(begin + COUNT + end)));
+      for (const first of firsts) {
+        const expected = texts.map(([begin = "", end = ""], position) =>
+          textFrame(`${begin}${first + position}${end}`),
+        );
+        expect(Buffer.concat(framesFrom(first)).equals(Buffer.concat(expected))).toBe(true);
+      }
+    }),
+  );
+});

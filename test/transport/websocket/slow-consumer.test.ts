@@ -1,0 +1,146 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
+import { publish } from "../../support/backends/publish.js";
+import { connect, type TestClient } from "../../support/clients/native.js";
+import { metric } from "../../support/nodes/metrics.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { closeFrame, closeText, command, OPCODE, openRaw, type RawClient } from "../../support/raw/client.js";
+
+const DROPS = 'carillon_drops_total{reason="slow_consumer"}';
+const MiB = 1024 * 1024;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** 128 KiB that begin with a number. */
+const numbered = (number: number): string => `${number} `.padEnd(131_072, "x");
+
+/** Publishes in Protobuf's own encoding: with payloads this large, that of JSON is most of the work. */
+async function say(node: TestNode, topic: string, payload: string): Promise<void> {
+  const request = create(RequestSchema, { messages: [{ topics: [topic], payload: Buffer.from(payload) }] });
+  const response = await fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
+    method: "POST",
+    headers: { "content-type": "application/proto" },
+    body: toBinary(RequestSchema, request),
+  });
+  await response.arrayBuffer();
+  expect(response.status).toBe(200);
+}
+
+function numberOf(text: string): number {
+  return Number((JSON.parse(text) as { payload: string }).payload.split(" ")[0]);
+}
+
+/** Publishes numbered messages until one was dropped; the reader takes each before the next. Gives how many there were. */
+async function publishUntilDropped(node: TestNode, topic: string, reader: TestClient): Promise<number> {
+  for (let number = 0; number < 500; number += 1) {
+    await say(node, topic, numbered(number));
+    expect(numberOf(await reader.nextText())).toBe(number);
+    if (number % 8 === 0 && (await metric(node, DROPS)) > 0) return number + 1;
+  }
+  throw new Error("64 MiB were published and nothing was dropped");
+}
+
+/** Everything that still comes: the numbers, and how it was closed. */
+async function rest(client: RawClient): Promise<{ numbers: number[]; close: string }> {
+  const numbers: number[] = [];
+  for (;;) {
+    const { opcode, payload } = await client.next();
+    if (opcode === OPCODE.close) return { numbers, close: closeText(payload) };
+    numbers.push(numberOf(payload.toString()));
+  }
+}
+
+test("L6: a client that stops reading is closed with 1013 after what it was sent; the others get everything in order", async () => {
+  const node = await startNode({ limits: { outbox: "256KiB" } });
+  const [slow, quick] = [await openRaw(node.http), await connect(`${node.ws}/ws`)];
+  await slow.join("foo");
+  await quick.join("foo");
+  slow.socket.pause();
+  const published = await publishUntilDropped(node, "foo", quick);
+  slow.socket.resume();
+  const { close, numbers } = await rest(slow);
+  expect(close).toBe("1013 slow consumer");
+  // What it got has no gap: the first so many of them.
+  expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, number) => number));
+  expect(numbers.length).toBeLessThan(published);
+  // One that waited, and the one that was too much.
+  expect(await metric(node, DROPS)).toBe(2);
+  await say(node, "foo", numbered(-1));
+  expect(numberOf(await quick.nextText())).toBe(-1);
+  slow.send(closeFrame(1013));
+  await slow.ended();
+});
+
+test("L6: what waits for clients that never read is bounded", async () => {
+  const node = await startNode({ limits: { outbox: "256KiB" } });
+  const quick = await connect(`${node.ws}/ws`);
+  await quick.join("foo");
+  const stuck = await Promise.all(Array.from({ length: 4 }, () => openRaw(node.http)));
+  for (const client of stuck) {
+    await client.join("foo");
+    client.socket.pause();
+  }
+  collectGarbage();
+  const before = process.memoryUsage().arrayBuffers;
+  // Many times what the system's own buffers take for each of them.
+  for (let number = 0; number < 128; number += 1) {
+    await say(node, "foo", numbered(number));
+    expect(numberOf(await quick.nextText())).toBe(number);
+  }
+  expect(await metric(node, DROPS)).toBe(8);
+  // Buffers are given back some turns after the collection; what is held never is.
+  const bound = 4 * 256 * 1024 + 8 * MiB;
+  const end = Date.now() + 10_000;
+  while (process.memoryUsage().arrayBuffers - before >= bound && Date.now() < end) {
+    collectGarbage();
+    await nextTurn();
+  }
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(bound);
+});
+
+test("L6: a client that reads no answers is closed, however small they are", async () => {
+  // Neither its commands nor its answers are limited: only what waits for it is.
+  const limits = { commands_per_second: "off", answer_bytes_per_second: "off" } as const;
+  const node = await startNode({ limits: { outbox: "64KiB" }, interest_linger: "0", vhosts: { "/": { limits } } });
+  const client = await openRaw(node.http);
+  await client.join("foo");
+  client.socket.pause();
+  // Their answers are four times as long.
+  const refused = command({ command: "join", id: 1 });
+  const chunk = Buffer.concat(Array.from({ length: 10_000 }, () => refused));
+  do client.send(chunk);
+  while ((await metric(node, "carillon_topics")) > 0);
+  client.socket.resume();
+  let received = await client.next();
+  while (received.opcode === OPCODE.text) received = await client.next();
+  expect(received.opcode).toBe(OPCODE.close);
+  expect(closeText(received.payload)).toBe("1013 slow consumer");
+});
+
+test("L6: a message larger than the limit reaches a client that keeps up", async () => {
+  const node = await startNode({ limits: { outbox: "16KiB" } });
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  for (let number = 0; number < 5; number += 1) {
+    const payload = `${number} `.padEnd(900_000, "x");
+    await say(node, "foo", payload);
+    expect(await client.next()).toEqual({ topic: "foo", payload });
+  }
+  expect(await metric(node, DROPS)).toBe(0);
+});
+
+test("L6: everything of one turn reaches a client that keeps up, larger than the limit or not", async () => {
+  const node = await startNode({ limits: { outbox: "16KiB" } });
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  const payloads = Array.from({ length: 100 }, (_, number) => `${number} `.padEnd(2_000, "x"));
+  await publish(
+    node,
+    payloads.map((payload) => ({ topics: ["foo"], payload })),
+  );
+  for (const payload of payloads) expect(await client.next()).toEqual({ topic: "foo", payload });
+});

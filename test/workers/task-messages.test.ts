@@ -1,0 +1,87 @@
+import fc from "fast-check";
+import { decodeWords, encodeWord, type Word } from "../../src/workers/wire/task-messages.js";
+
+const number = fc.nat();
+const text = fc.string({ unit: "binary", maxLength: 50 });
+const payload = fc.uint8Array({ maxLength: 200 }).map((bytes) => Uint8Array.from(bytes));
+const about = { task: number, offer: number };
+const info = fc.dictionary(fc.string(), fc.json()).map((members) => {
+  const written = Object.entries(members).map(([name, value]) => `${JSON.stringify(name)} : ${value}`);
+  return `{${written.join(" , ")}}`;
+});
+
+const words: fc.Arbitrary<Word> = fc.oneof(
+  fc.record({
+    type: fc.constant("offer" as const),
+    ...about,
+    left: number,
+    attempt: number,
+    pattern: text,
+    mayWait: fc.boolean(),
+    not: fc.array(text, { maxLength: 3 }),
+    request: fc.record({
+      vhost: text,
+      event: text,
+      topic: text,
+      connectionId: text,
+      user: text,
+      info,
+      wantsAnswer: fc.boolean(),
+    }),
+    payload,
+  }),
+  fc.record({ type: fc.constant("taken" as const), ...about, given: fc.boolean() }),
+  fc.record({ type: fc.constant("cancel" as const), ...about }),
+  fc.record({
+    type: fc.constant("refused" as const),
+    ...about,
+    why: fc.constantFrom("busy" as const, "full" as const, "gone" as const),
+  }),
+  fc.record({ type: fc.constant("part" as const), ...about, position: number, more: fc.boolean(), payload }),
+  fc.record({ type: fc.constant("failed" as const), ...about, code: fc.constant("not_found" as const), message: text }),
+  fc.record({ type: fc.constant("lost" as const), ...about, worker: text }),
+  fc.record({ type: fc.constant("check" as const), tasks: fc.array(fc.tuple(number, number)) }),
+  fc.record({ type: fc.constant("have" as const), tasks: fc.array(fc.tuple(number, number, number)) }),
+);
+
+/** As JSON, where bytes of any kind are alike. */
+function shown(word: Word): unknown {
+  return JSON.parse(JSON.stringify(word, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
+}
+
+test("words arrive as they were said, any number of them in a message", () => {
+  fc.assert(
+    fc.property(fc.array(words, { maxLength: 5 }), (said) => {
+      const heard = decodeWords(Uint8Array.from(Buffer.concat(said.map(encodeWord))));
+      expect(heard.map(shown)).toEqual(said.map(shown));
+    }),
+  );
+});
+
+/** An error in any case: what is not thrown is taken for well. */
+function faultOf(run: () => unknown): unknown {
+  try {
+    run();
+    return new Error("no fault");
+  } catch (fault) {
+    return fault;
+  }
+}
+
+test("bytes that are no words are refused, and nothing worse", () => {
+  fc.assert(
+    fc.property(words, fc.nat(), fc.integer({ min: 0, max: 255 }), (word, position, value) => {
+      const bytes = Uint8Array.from(encodeWord(word));
+      bytes[position % bytes.length] = value;
+      expect(faultOf(() => decodeWords(bytes))).toEqual(expect.any(Error));
+    }),
+  );
+  expect(() => decodeWords(encodeWord({ type: "cancel", task: 1, offer: 1 }).subarray(0, -1))).toThrow(RangeError);
+});
+
+test("a failure with a code that this node does not know is internal", () => {
+  const header = JSON.stringify([4, 1, 1, "toString", "text"]);
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE(header.length);
+  expect(decodeWords(Buffer.concat([lengths, Buffer.from(header)]))).toMatchObject([{ code: "internal" }]);
+});
