@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 import { RequestSchema } from "../gen/websockets/v1/websockets_pb.js";
 import { type Node, startNode } from "./support/carillon.js";
 import { GrpcLoad, PUBLISH_PATH } from "./support/grpc.js";
-import { withWorker } from "./support/idle-worker.js";
+import { startBusyWorker, withWorker } from "./support/idle-worker.js";
 import { hmacIssuer, tokensOf } from "./support/issuer.js";
 import type { LoopDelay } from "./support/loop-watch.js";
 import type { Benchmark, Options } from "./support/report.js";
@@ -48,6 +48,25 @@ const ATTACKS: readonly Attack[] = [
           );
         }),
       ),
+  },
+  {
+    name: "100 calls of events of 250 B whose worker is lost when others' expressions weigh 5,800",
+    run: async (node, size) => {
+      const events = hostileNames(100 * size, 250);
+      const { busy, lose } = await startBusyWorker(node.grpc, events);
+      const answered = exchange(
+        node,
+        events.map((event) => ({ command: "call", topics: [event] })),
+      );
+      await busy;
+      await withWorker(node.grpc, expressions(43, "a"), () =>
+        withWorker(node.grpc, expressions(43, "b"), async () => {
+          await watchFromHere(node);
+          await lose();
+          await answered;
+        }),
+      );
+    },
   },
   {
     name: "a join of 1,000 topics",
@@ -295,9 +314,10 @@ function names(count: number, prefix = "topic-"): string[] {
   return Array.from({ length: Math.ceil(count) }, (_, number) => `${prefix}${number}`);
 }
 
+/** Different names of the letters a and b; up to 65,536. */
 function hostileNames(count: number, length: number): string[] {
   return Array.from({ length: Math.ceil(count) }, (_, number) =>
-    number.toString(2).replaceAll("0", "a").replaceAll("1", "b").padStart(length, "ba"),
+    number.toString(2).padStart(16, "0").replaceAll("0", "a").replaceAll("1", "b").padStart(length, "ba"),
   );
 }
 

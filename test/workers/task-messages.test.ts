@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import fc from "fast-check";
 import { decodeWords, encodeWord, type Word } from "../../src/workers/wire/task-messages.js";
 
@@ -73,7 +74,8 @@ test("bytes that are no words are refused, and nothing worse", () => {
     fc.property(words, fc.nat(), fc.integer({ min: 0, max: 255 }), (word, position, value) => {
       const bytes = Uint8Array.from(encodeWord(word));
       bytes[position % bytes.length] = value;
-      expect(faultOf(() => decodeWords(bytes))).toEqual(expect.any(Error));
+      // Buffer's own errors are of another realm than the test's.
+      expect(types.isNativeError(faultOf(() => decodeWords(bytes)))).toBe(true);
     }),
   );
   expect(() => decodeWords(encodeWord({ type: "cancel", task: 1, offer: 1 }).subarray(0, -1))).toThrow(RangeError);

@@ -16,6 +16,9 @@ export interface Match {
   readonly name: string;
 }
 
+/** Steps of this turn of the event loop that requests together have taken without waiting. */
+let taken = 0;
+
 /** Queue of all vhosts, which take turns. */
 const queue = new TurnQueue(TURN_STEPS, setImmediate);
 
@@ -36,7 +39,19 @@ export function inTurns<Result>(vhost: string, work: Iterator<number, Result>): 
  * @throws CarillonError resource_exhausted: more than a request may take, or changed again and again
  */
 export function matchAhead(vhost: string, matches: () => Iterable<Match>): Promise<void> | undefined {
-  return pendingSteps(matches()) <= TURN_STEPS ? undefined : matchInRounds(vhost, matches);
+  return takeAtOnce(pendingSteps(matches())) ? undefined : matchInRounds(vhost, matches);
+}
+
+/** Many requests of one turn, each of which is short, are long together: those beyond a slice wait for theirs. */
+function takeAtOnce(steps: number): boolean {
+  if (taken + steps > TURN_STEPS) return steps === 0;
+  if (taken === 0 && steps > 0) setImmediate(endTurn);
+  taken += steps;
+  return true;
+}
+
+function endTurn(): void {
+  taken = 0;
 }
 
 async function matchInRounds(vhost: string, matches: () => Iterable<Match>): Promise<void> {

@@ -24,6 +24,8 @@ export class AskedTask {
   readonly spent = new Set<string>();
   /** The node that was offered it, or has it; "" while the bus chooses. */
   node = "";
+  /** The patterns that match are being found: no node is offered it. */
+  searching = false;
   /** A node has taken it. */
   taken = false;
   /** The asker was told so. */
@@ -54,6 +56,14 @@ export class AskedTask {
     this.request = { ...request, payload: ownBytes(request.payload) };
     this.asker = asker;
     this.bytes = request.payload.length + TASK_BYTES;
+  }
+
+  /** Begins a search for somebody else: the offer before is void, and so is what is said of it. */
+  search(): void {
+    this.searching = true;
+    this.offer += 1;
+    this.node = "";
+    this.taken = false;
   }
 
   /** @param left - milliseconds */

@@ -125,7 +125,7 @@ export class Asking {
     const task = this.#current(from, number, offer, true);
     if (task === undefined) return;
     task.said.set(from, why);
-    this.#offer(task);
+    void this.#offer(task);
   }
 
   onLost(from: string, { offer, task: number, worker }: Lost): void {
@@ -150,7 +150,7 @@ export class Asking {
     const task = this.#tasks.get(number);
     if (task === undefined || task.offer !== offer || task.taken) return;
     task.grouped = false;
-    this.#offer(task);
+    void this.#offer(task);
   }
 
   /** Nobody is there of that name. */
@@ -158,7 +158,7 @@ export class Asking {
     for (const task of this.#tasks.values()) {
       if (task.node !== node || task.taken) continue;
       task.said.set(node, "gone");
-      this.#offer(task);
+      void this.#offer(task);
     }
   }
 
@@ -209,21 +209,28 @@ export class Asking {
       this.#giveUp(task, "deadline_exceeded", "no answer came in time");
     });
     this.#ticker.wake();
-    void this.#offerWhenFound(task);
+    void this.#offer(task);
   }
 
-  /** Finding the patterns that match may take several turns. Never rejects. */
-  async #offerWhenFound(task: AskedTask): Promise<void> {
-    const { event, vhost } = task.request;
+  /**
+   * Offers the task to the workers of the most specific pattern that has any. Matching the patterns may take several turns
+   * (rule A15), in which no node has the task. Never rejects.
+   */
+  async #offer(task: AskedTask): Promise<void> {
+    const { event, vhost, wantsAnswer } = task.request;
     try {
-      const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event));
-      if (ahead !== undefined) await ahead;
+      const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event, wantsAnswer));
+      if (ahead !== undefined) {
+        task.search();
+        await ahead;
+        task.searching = false;
+      }
     } catch (cause) {
       const { code, message } = CarillonError.from(cause);
       if (!task.ended) this.#giveUp(task, code, message);
       return;
     }
-    if (!task.ended) this.#offer(task);
+    if (!task.ended) this.#offerToFirst(task);
   }
 
   #leftOf({ ends }: AskedTask): number {
@@ -238,8 +245,7 @@ export class Asking {
     });
   }
 
-  /** To the workers of the most specific pattern that has any. */
-  #offer(task: AskedTask): void {
+  #offerToFirst(task: AskedTask): void {
     const { directory } = this.#options;
     const { event, vhost, wantsAnswer } = task.request;
     let full = false;
@@ -329,7 +335,7 @@ export class Asking {
     task.turn = undefined;
     task.said.clear();
     task.spent.clear();
-    this.#offer(task);
+    void this.#offer(task);
   }
 
   #cancel(task: AskedTask): void {

@@ -35,7 +35,7 @@ export class Silence {
     const questions = new Map<string, (readonly [number, number])[]>();
     for (const task of tasks) {
       // What this node has itself is not lost on the way; what others say cannot be heard while the bus is away.
-      if (task.node === node || (task.taken && !post.up)) continue;
+      if (task.searching || task.node === node || (task.taken && !post.up)) continue;
       task.ticks += 1;
       if (!task.taken) {
         if (task.ticks >= ticksOf(TAKEN_WITHIN)) onUntaken(task);

@@ -108,16 +108,18 @@ export class Directory {
     for (const place of this.placesOf(node)) this.remove(node, place);
   }
 
-  /** Patterns of a vhost, each to be matched with the event before {@link find} is called. */
-  *matchesOf(vhost: string, event: string): Generator<Match> {
-    for (const { matchers } of this.#vhosts.get(vhost)?.patterns ?? []) yield { list: matchers, name: event };
+  /** Patterns of a vhost that {@link find} would match with the event; none where the answer is remembered. */
+  *matchesOf(vhost: string, event: string, wantsAnswer: boolean): Generator<Match> {
+    const entries = this.#vhosts.get(vhost);
+    if (entries === undefined || foundOf(entries, wantsAnswer).get(event) !== undefined) return;
+    for (const { matchers } of entries.patterns) yield { list: matchers, name: event };
   }
 
   /** The patterns that match and have workers for a task of the kind, the most specific first. */
   find(vhost: string, event: string, wantsAnswer: boolean): readonly Entry[] {
     const entries = this.#vhosts.get(vhost);
     if (entries === undefined) return [];
-    const known = wantsAnswer ? entries.found.calls : entries.found.triggers;
+    const known = foundOf(entries, wantsAnswer);
     let found = known.get(event);
     if (found === undefined) {
       const named = entries.all.get(event);
@@ -144,6 +146,10 @@ function entryOf(entry: OwnEntry, wantsAnswer: boolean): Entry {
 
 function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: Place): Set<string> {
   return kind === "triggers" ? triggered : answering;
+}
+
+function foundOf({ found }: VhostEntries, wantsAnswer: boolean): Found {
+  return wantsAnswer ? found.calls : found.triggers;
 }
 
 function nothingFound(): VhostEntries["found"] {

@@ -1,0 +1,72 @@
+import { setImmediate } from "node:timers/promises";
+import { TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
+import { matchSteps } from "../../src/access/patterns/match-steps.js";
+import { weightOf } from "../../src/access/patterns/pattern.js";
+import { ask, enter, enterEcho, startLocalDispatch, type TestAsked } from "./support.js";
+
+const EVENT = "ab".repeat(125);
+
+/** Expressions that match no event here, and weigh nearly as much as one worker's may. */
+function costlyPatterns(set: string): readonly string[] {
+  return [1, 2, 3].map((number) => `re:[ab]*a[ab]{900}${set}{${number}}`);
+}
+
+/** Turns of the event loop that finding out about these patterns takes at least. */
+function turnsFor(patterns: readonly string[]): number {
+  return Math.floor(matchSteps(weightOf(patterns), EVENT) / TURN_STEPS);
+}
+
+/** Turns of the event loop until the task has ended. */
+async function turnsUntil({ outcome }: TestAsked): Promise<number> {
+  const ended = outcome.then(() => true);
+  let turns = 0;
+  while (!(await Promise.race([ended, setImmediate(false)]))) turns += 1;
+  return turns;
+}
+
+/** A task that a worker has, which leaves when it is told to, and costly patterns that came after it was offered. */
+async function startTask() {
+  const node = await startLocalDispatch();
+  const first = await enter(node, [EVENT]);
+  const task = ask(node.dispatch, EVENT);
+  await first.given.next();
+  const patterns = [...costlyPatterns("c"), ...costlyPatterns("d")];
+  await enterEcho(node, [...patterns.slice(0, 3), "re:[ab]+"], {}, ({ attempt }) => `attempt ${attempt}`);
+  await enterEcho(node, patterns.slice(3));
+  return { node, task, turns: turnsFor(patterns), leave: () => first.seat.leave() };
+}
+
+test("A15: matches a task's event with new patterns in slices when its worker is lost", async () => {
+  const { leave, task, turns } = await startTask();
+  expect(turns).toBeGreaterThan(5);
+  leave();
+  expect(await turnsUntil(task)).toBeGreaterThanOrEqual(turns);
+  expect(await task.outcome).toEqual({ parts: ["attempt 2"] });
+});
+
+test("A15: gives a task to nobody that is cancelled while patterns are matched", async () => {
+  const { leave, node, task } = await startTask();
+  leave();
+  task.asked.cancel();
+  const later = ask(node.dispatch, EVENT);
+  // Asked for later, it is matched later.
+  expect(await later.outcome).toEqual({ parts: ["attempt 1"] });
+  expect([task.ends(), node.dispatch.asked, node.errors]).toEqual([0, 0, []]);
+});
+
+test("A15: refuses a task when the node stops while patterns are matched", async () => {
+  const { leave, node, task } = await startTask();
+  leave();
+  await node.stop();
+  expect(await task.outcome).toMatchObject({ code: "unavailable", message: "this node is stopping" });
+});
+
+test("A15: many events that take a short time each are matched in slices together", async () => {
+  const node = await startLocalDispatch();
+  const pattern = "re:[ab]*a[ab]{600}c";
+  await enterEcho(node, [pattern, "re:[ab]+"], { capacity: 100 });
+  expect(turnsFor([pattern])).toBe(0);
+  const events = Array.from({ length: 20 }, (_, number) => EVENT.slice(number));
+  const tasks = events.map((event) => ask(node.dispatch, event));
+  expect(Math.max(...(await Promise.all(tasks.map(turnsUntil))))).toBeGreaterThanOrEqual(10);
+});
