@@ -206,7 +206,9 @@ limits:
   # Most that one request may become: payloads, and 1 KiB for each, times their topics.
   expanded_request: 64MiB
   # What all ports together may have received, and inflated, of requests and frames that are not complete yet; beyond it
-  # they are refused. One key, or one address, gets half of it at most. At least 4 times request and frame.
+  # they are refused. One key, or one address, gets half of it at most; all callers without a key together get half, and
+  # one of them a quarter. At least 4MiB, 6 times request and 8 times frame; 16MiB where rootsocket is spoken and frame is
+  # 1MiB or more.
   receiving: 64MiB
   # What one backend may be answered of lists (connections, topics, presence, channels, keys, vhosts) in a second, and after a
   # pause 8 times that at once; beyond it calls are refused. off lifts it.

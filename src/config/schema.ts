@@ -32,8 +32,12 @@ const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
   ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`${scheme}://${host}`, `${scheme}://${host}:*`]),
 );
 
-/** One caller may hold half of what is received, and a compressed request counts as sent and as inflated. */
-const LEAST_RECEIVING = 4;
+/**
+ * Smallest `receiving` as a multiple of `frame` and of `request`, so that each can pass while nothing else is received. A
+ * client without a key may hold a quarter of `receiving`, a backend half. Compressed messages count as sent and as inflated;
+ * requests may be in base64 besides, and their decompressor counts 256 KiB.
+ */
+const LEAST_RECEIVING = { frame: 8, request: 6 } as const;
 
 const natsServer = z
   .string()
@@ -197,10 +201,11 @@ export const schema = z
         expanded_request: bytes("1KiB", "4GiB")
           .prefault("64MiB")
           .describe("Payloads of a request, plus 1 KiB each, times their topics."),
-        receiving: bytes("1MiB", "64GiB")
+        // An event of RootSocket's REST interface has 1 MiB, and an unknown caller a quarter of this.
+        receiving: bytes("4MiB", "64GiB")
           .prefault("64MiB")
           .describe(
-            "Bytes of unfinished requests and frames on all ports, received and decompressed. At most half for one key or address. At least 4 times `request` and `frame`.",
+            "Bytes of unfinished requests and frames on all ports, received and decompressed. At most half for one key or address, and half for all clients and callers without a key. At least 6 times `request` and 8 times `frame`, and 16 MiB for RootSocket with a `frame` of 1 MiB or more.",
           ),
         backend_answer_bytes_per_second: z
           .literal("off")
@@ -220,8 +225,11 @@ export const schema = z
       .refine(({ expanded_request, payload }) => payload < expanded_request, {
         message: "payload: expected less than expanded_request",
       })
-      .refine(({ frame, receiving, request }) => receiving >= LEAST_RECEIVING * Math.max(frame, request), {
-        message: `receiving: expected at least ${LEAST_RECEIVING} times request and frame`,
+      .refine(({ frame, receiving }) => receiving >= LEAST_RECEIVING.frame * frame, {
+        message: `receiving: expected at least ${LEAST_RECEIVING.frame} times frame`,
+      })
+      .refine(({ receiving, request }) => receiving >= LEAST_RECEIVING.request * request, {
+        message: `receiving: expected at least ${LEAST_RECEIVING.request} times request`,
       })
       .prefault({}),
     ping: z

@@ -19,21 +19,27 @@ export interface ByteHolder {
  */
 export type OpenRequestLease = (request: IncomingMessage, key: string | undefined) => ByteLease;
 
-/** Why bytes were refused: the node, the caller's address or its key holds too much. */
-export type ByteRefusal = "node" | "address" | "key";
+/** Why bytes were refused: the node, all callers without a key, the caller's address or its key hold too much. */
+export type ByteRefusal = "node" | "keyless" | "address" | "key";
+
+/** Part of the limit that callers without a key may hold together: however many they are, backends keep the rest. */
+const KEYLESS_PART = 1 / 2;
 
 /**
  * Bounds the bytes that all ports of a node have received, or inflated, and not yet handed to whoever works on them.
  *
  * No address and no key may hold more than what is still free for all: one alone gets half of the limit, two get a third
- * each, and there is always something left for the next. (Source of the rule: Choudhury and Hahne, "Dynamic queue length
+ * each, and there is always something left for the next. Callers without a key share half of the limit by the same rule, so
+ * that they cannot keep out backends. (Source of the rule: Choudhury and Hahne, "Dynamic queue length
  * thresholds for shared-memory packet switches", 1998.) All operations take constant time.
  */
 export class ByteBudget {
   readonly #limit: number;
   readonly #shares = { address: new ByteShares(), key: new ByteShares() };
-  readonly #refusals: Record<ByteRefusal, number> = { node: 0, address: 0, key: 0 };
+  readonly #refusals: Record<ByteRefusal, number> = { node: 0, keyless: 0, address: 0, key: 0 };
   #used = 0;
+  /** Bytes held by callers without a key. */
+  #keyless = 0;
 
   /** @param limit - bytes */
   constructor(limit: number) {
@@ -55,28 +61,37 @@ export class ByteBudget {
     return new ByteLease(this, addressKey(address), key);
   }
 
-  /** For leases. @returns false, and nothing has changed, where it would be too much */
-  take(bytes: number, address: string, key: string | undefined): boolean {
-    const used = this.#used + bytes;
-    const free = this.#limit - used;
+  /** For leases. @returns why the bytes are refused, and nothing has changed; undefined where they are granted */
+  take(bytes: number, address: string, key: string | undefined): ByteRefusal | undefined {
+    // Others may have come since, and shares have become smaller: that refuses nothing where nothing is asked for.
+    if (bytes === 0) return undefined;
+    const left = this.#limit - this.#used - bytes;
+    const keyless = key === undefined ? this.#keyless + bytes : 0;
+    const free = key === undefined ? Math.min(left, this.#limit * KEYLESS_PART - keyless) : left;
     const byAddress = this.#shares.address.held(address) + bytes;
     const byKey = key === undefined ? 0 : this.#shares.key.held(key) + bytes;
-    const refusal = free < 0 ? "node" : byAddress > free ? "address" : byKey > free ? "key" : undefined;
-    if (refusal !== undefined) {
-      this.#refusals[refusal] += 1;
-      return false;
-    }
-    this.#used = used;
+    if (left < 0) return "node";
+    if (free < 0) return "keyless";
+    if (byAddress > free) return "address";
+    if (byKey > free) return "key";
+    this.#used += bytes;
     this.#shares.address.set(address, byAddress);
-    if (key !== undefined) this.#shares.key.set(key, byKey);
-    return true;
+    if (key === undefined) this.#keyless = keyless;
+    else this.#shares.key.set(key, byKey);
+    return undefined;
   }
 
-  /** For leases: what take has granted. */
+  /** For leases: gives back bytes that take has granted. */
   give(bytes: number, address: string, key: string | undefined): void {
     this.#used -= bytes;
     this.#shares.address.set(address, this.#shares.address.held(address) - bytes);
-    if (key !== undefined) this.#shares.key.set(key, this.#shares.key.held(key) - bytes);
+    if (key === undefined) this.#keyless -= bytes;
+    else this.#shares.key.set(key, this.#shares.key.held(key) - bytes);
+  }
+
+  /** For leases: counts a refusal. */
+  countRefusal(refusal: ByteRefusal): void {
+    this.#refusals[refusal] += 1;
   }
 }
 
@@ -99,16 +114,34 @@ export class ByteLease {
     return this.#bytes;
   }
 
+  /** Whether nothing more can be held, as its use has ended. */
+  get released(): boolean {
+    return this.#released;
+  }
+
   /** Holds more bytes. @returns false, and nothing has changed, where that is too much, or it was released */
   tryTake(bytes: number): boolean {
-    if (this.#released || !this.#budget.take(bytes, this.#address, this.#key)) return false;
-    this.#bytes += bytes;
-    return true;
+    const refusal = this.#take(bytes);
+    if (refusal === undefined) return !this.#released;
+    this.#budget.countRefusal(refusal);
+    return false;
+  }
+
+  /** The same for bytes that were refused before: they are not counted as refused again. */
+  retryTake(bytes: number): boolean {
+    return this.#take(bytes) === undefined && !this.#released;
   }
 
   /** The same. @throws CarillonError resource_exhausted, with the time after which to try again */
   take(bytes: number): void {
     if (!this.tryTake(bytes)) throw receivingTooMuch();
+  }
+
+  #take(bytes: number): ByteRefusal | undefined {
+    if (this.#released) return undefined;
+    const refusal = this.#budget.take(bytes, this.#address, this.#key);
+    if (refusal === undefined) this.#bytes += bytes;
+    return refusal;
   }
 
   /** Gives back some of the bytes that it holds. */

@@ -29,7 +29,7 @@ export interface Readings {
   /** Received or inflated, and under way. */
   readonly receivingBytes: () => number;
   /** By whose share was used up. */
-  readonly receivingRefused: () => Readonly<Record<"node" | "address" | "key", number>>;
+  readonly receivingRefused: () => Readonly<Record<"node" | "keyless" | "address" | "key", number>>;
   /** Of this node. */
   readonly workers: () => number;
   /** By where they are: asked for here, waiting here for a worker, with a worker of this node. */

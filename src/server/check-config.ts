@@ -7,6 +7,7 @@ import type { Logger } from "../observe/log.js";
 import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
 import { makeParts } from "../vhosts/parts.js";
+import { checkFrameSizes } from "./check-frame-sizes.js";
 import { createCertificates } from "./create/create-ports.js";
 import { partsContext } from "./create/create-vhosts.js";
 import { cookieOf } from "./create/create-webrocket.js";
@@ -35,6 +36,7 @@ export async function checkConfig(config: Config, log: Logger): Promise<void> {
     attempt(() => makeParts(path, settings, context).stop());
   }
   for (const [name, broker] of Object.entries(config.brokers)) attempt(() => tryBroker(name, broker));
+  attempt(() => checkFrameSizes(config));
   attempt(() => {
     const { admin } = config.webrocket;
     if (admin !== undefined) checkCookie(cookieOf(admin));

@@ -57,6 +57,11 @@ test.each<[string, ConfigInput, RegExp]>([
     /\/\.jwt\.algorithms: "none"/,
   ],
   ["a certificate's file", { tls: { cert_file: "/nowhere/c", key_file: "/nowhere/k" } }, /cannot read \/nowhere\/c/],
+  [
+    "a budget without room for the frames of RootSocket",
+    { limits: { receiving: "15MiB", request: "2MiB" } },
+    /^limits\.receiving: expected at least 16777216 bytes, as rootsocket has frames of 4194304 bytes$/,
+  ],
   ["NATS credentials", { brokers: { far: { ...NATS, creds_file: "/nowhere/n" } } }, /creds_file: cannot read the file/],
   [
     "an authority of NATS",

@@ -119,6 +119,12 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
     { vhosts: { "/": { brokers: ["constructor"] } } },
     'no broker named "constructor"',
   ],
+  [
+    "a frame that a client has no room for",
+    { limits: { frame: "9MiB" } },
+    "receiving: expected at least 8 times frame",
+  ],
+  ["a request without room", { limits: { request: "11MiB" } }, "receiving: expected at least 6 times request"],
   ["a payload beyond the request", { limits: { payload: "8MiB" } }, "payload: expected no more than request"],
   ["no broker", { brokers: {} }, "brokers: expected at least one broker"],
   [

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { CarillonError } from "../../src/errors.js";
 import { ByteBudget } from "../../src/net/byte-budget.js";
 
-test("gives one caller half of the limit, and counts why it refused the rest", () => {
+test("L15: gives one key half of the limit, and counts why it refused the rest", () => {
   const budget = new ByteBudget(1_000);
   const lease = budget.open({ address: "192.0.2.1", key: "/ shop" });
   expect(lease.tryTake(500)).toBe(true);
   expect(lease.tryTake(1)).toBe(false);
   expect(lease.bytes).toBe(500);
   expect(budget.used).toBe(500);
-  expect(budget.refusals).toEqual({ node: 0, address: 1, key: 0 });
+  expect(budget.refusals).toEqual({ node: 0, keyless: 0, address: 1, key: 0 });
 });
 
 test("leaves something for the next caller, however much others hold", () => {
@@ -23,11 +23,43 @@ test("leaves something for the next caller, however much others hold", () => {
   expect(budget.used).toBeLessThan(1_000);
 });
 
+test("L15: callers without a key share half of the limit, and leave the rest to keys", () => {
+  const budget = new ByteBudget(1_000);
+  const alone = budget.open({ address: "192.0.2.1" });
+  expect(alone.tryTake(250)).toBe(true);
+  expect(alone.tryTake(1)).toBe(false);
+  for (let caller = 2; caller <= 200; caller += 1) {
+    const lease = budget.open({ address: `192.0.2.${caller}` });
+    while (lease.tryTake(1));
+  }
+  expect(budget.used).toBe(499);
+  expect(budget.open({ address: "192.0.2.201" }).tryTake(2)).toBe(false);
+  expect(budget.refusals).toMatchObject({ node: 0, keyless: 1, key: 0 });
+  expect(budget.open({ address: "192.0.2.201", key: "a" }).tryTake(250)).toBe(true);
+});
+
+test("L15: counts a refusal once, however often the bytes are tried again, and never one of nothing", () => {
+  const budget = new ByteBudget(1_000);
+  const first = budget.open({ address: "192.0.2.1", key: "a" });
+  first.take(400);
+  const second = budget.open({ address: "192.0.2.2", key: "b" });
+  second.take(300);
+  // The first has more than its share by now, and takes no more.
+  expect(first.tryTake(0)).toBe(true);
+  expect(budget.refusals).toEqual({ node: 0, keyless: 0, address: 0, key: 0 });
+  expect(second.tryTake(200)).toBe(false);
+  for (let count = 0; count < 10; count += 1) expect(second.retryTake(200)).toBe(false);
+  expect(budget.refusals).toEqual({ node: 0, keyless: 0, address: 1, key: 0 });
+  first.release();
+  expect(second.retryTake(200)).toBe(true);
+  expect(first.tryTake(0)).toBe(false);
+});
+
 test("counts all addresses of one key together, and all keys of one address", () => {
   const byKey = new ByteBudget(1_000);
   expect(byKey.open({ address: "192.0.2.1", key: "a" }).tryTake(300)).toBe(true);
   expect(byKey.open({ address: "192.0.2.2", key: "a" }).tryTake(300)).toBe(false);
-  expect(byKey.refusals).toEqual({ node: 0, address: 0, key: 1 });
+  expect(byKey.refusals).toEqual({ node: 0, keyless: 0, address: 0, key: 1 });
   expect(byKey.open({ address: "192.0.2.2", key: "b" }).tryTake(300)).toBe(true);
 
   const byAddress = new ByteBudget(1_000);

@@ -40,7 +40,7 @@ test("W13: compressed frames that become too much while a command waits close th
 test("L5: a client that is still taking a burst when it is pinged is given time", async () => {
   const node = await startNode({
     ping: { interval: "2s", timeout: "1s" },
-    limits: { outbox: "16MiB", request: "64MiB", receiving: "256MiB" },
+    limits: { outbox: "16MiB", request: "64MiB", receiving: "384MiB" },
   });
   const client = await openRaw(node.http);
   await client.join("t");

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
+import { ipAddress } from "../../net/ip-address.js";
 import { type CodecName, codecOf, encodeAnswer, encodeError, MalformedFrame } from "./frame.js";
 import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
@@ -32,7 +33,9 @@ export class RoadRunnerConnection {
   constructor(socket: Socket, context: RoadRunnerContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#lease = context.budget.open({ address: socket.remoteAddress ?? "" });
+    // Permission to connect stands for a key: clients without one must not keep these backends out.
+    const key = `roadrunner ${context.source.vhost}`;
+    this.#lease = context.budget.open({ address: ipAddress(socket.remoteAddress ?? "") ?? "", key });
     this.#reader = new FrameReader({
       bodyBytes: context.requestBytes,
       takeRoom: this.#takeRoom,

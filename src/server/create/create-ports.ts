@@ -28,6 +28,7 @@ import { systemClock } from "../../util/system-clock.js";
 import type { VhostAdmin } from "../../vhosts/vhost-admin.js";
 import type { Vhosts } from "../../vhosts/vhosts.js";
 import type { Dispatch } from "../../workers/dispatch.js";
+import { checkFrameSizes } from "../check-frame-sizes.js";
 import { createAdmin } from "./create-admin.js";
 import { type ClientListeners, createClientListeners } from "./create-client-listeners.js";
 import type { Messaging } from "./create-messaging.js";
@@ -76,11 +77,13 @@ const RPC_ON_GRPC_PORT =
   "RoadRunner RPC (goridge) came to the gRPC port, which does not speak it: set roadrunner.listen, such as " +
   "tcp://127.0.0.1:6002, and give the PHP application that address in place of this one";
 
+/** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
 export function createPorts(config: Config, context: PortsContext): Ports {
   const { budget, gatekeeper, limitedLog, log, metrics, operations, pages, rest, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     limitedLog.error({ err: cause }, "a request failed by a fault of this server");
   };
+  checkFrameSizes(config);
   const certificates = createCertificates(config, log);
   const trusted = config.trusted_proxies.length === 0 ? undefined : new Networks(config.trusted_proxies);
   const proxies = config.proxy_protocol ? trusted : undefined;

@@ -84,7 +84,7 @@ export class Inflater {
     const job = this.#job;
     const { lease, most, onIdle } = this.#options;
     // Not inflated again before there is room.
-    if (job === undefined || !lease.tryTake(job.size)) return undefined;
+    if (job === undefined || !lease.retryTake(job.size)) return undefined;
     const data = inflated(job.data, most);
     if (job.size === 0 && !lease.tryTake(data.length)) {
       job.size = data.length;

@@ -7,14 +7,14 @@ import { requestOf } from "../../support/raw/request-bytes.js";
 import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
 
 /** Half of the least that a node may receive. */
-const SHARE = 8 * 1_024 * 1_024;
+const SHARE = 12 * 1_024 * 1_024;
 const REQUEST = 4_100_000;
 
 /** The address holds nearly all that it may. */
 const beyondBudget: ErrorCase = async (row) => {
   const node = await startNode({ limits: { receiving: 2 * SHARE } });
   const listener = await listenerOf(node);
-  for (const size of [4_100_000, 4_100_000]) {
+  for (const size of [4_100_000, 4_100_000, 4_100_000]) {
     const request = httpRequest(`${node.http}/websockets.v1.BroadcastService/Publish`, {
       method: "POST",
       headers: { "content-type": "application/json", "content-length": size + 1 },
@@ -23,7 +23,7 @@ const beyondBudget: ErrorCase = async (row) => {
     cleanUp(() => request.destroy());
     request.write(Buffer.alloc(size, " "));
   }
-  while ((await metric(node, "carillon_receiving_bytes")) < 8_200_000);
+  while ((await metric(node, "carillon_receiving_bytes")) < 12_300_000);
   for (const peer of rawPeersOf(node)) {
     const bytes = requestOf(REQUEST, peer.name === "connect-json");
     expectRow(row, await peer.send({ bytes }), peer.name);

@@ -203,8 +203,8 @@ describe("services that need no key", () => {
 
 describe("E31: counts what is under way, and gives it back", () => {
   /** Half of what the node may receive. */
-  const SHARE = 2 * 1_024 * 1_024;
-  const LIMITS = { receiving: 2 * SHARE, request: SHARE / 2, frame: SHARE / 2, payload: 1_000_000 };
+  const SHARE = 3 * 1_024 * 1_024;
+  const LIMITS = { receiving: 2 * SHARE, request: SHARE / 3, frame: SHARE / 6, payload: 1_000_000 };
   const HELD = "carillon_receiving_bytes";
 
   async function untilHeld(node: TestNode, bytes: number): Promise<void> {
@@ -218,10 +218,10 @@ describe("E31: counts what is under way, and gives it back", () => {
     const node = await startNode({ limits: LIMITS });
     const part = framed(message(800_000)).subarray(0, 800_000);
     const sessions = [await connectGrpc(node.grpc), await connectGrpc(node.grpc)] as const;
-    const calls = [openCall(sessions[0], path), openCall(sessions[1], path)];
+    const calls = [openCall(sessions[0], path), openCall(sessions[1], path), openCall(sessions[1], path)];
     for (const { stream } of calls) stream.write(part);
-    await untilHeld(node, 1_600_000);
-    const refused = await rawCall(sessions[0], PUBLISH, framed(message(600_000)));
+    await untilHeld(node, 2_400_000);
+    const refused = await rawCall(sessions[0], PUBLISH, framed(message(900_000)));
     expect(refused).toMatchObject({
       status: RESOURCE_EXHAUSTED,
       message: expect.stringContaining("this node is receiving as much as it can"),
@@ -229,10 +229,10 @@ describe("E31: counts what is under way, and gives it back", () => {
     expect(await rawCall(sessions[0], PUBLISH, framed(GOOD))).toMatchObject({ status: OK });
 
     calls[0]?.stream.close(8);
-    await untilHeld(node, 800_000);
+    await untilHeld(node, 1_600_000);
     sessions[1].destroy();
     await untilHeld(node, 0);
-    expect(await rawCall(sessions[0], PUBLISH, framed(message(600_000)))).toMatchObject({ status: OK });
+    expect(await rawCall(sessions[0], PUBLISH, framed(message(900_000)))).toMatchObject({ status: OK });
     await untilHeld(node, 0);
   });
 

@@ -6,18 +6,18 @@ import { closeText, frame, OPCODE, openRaw, type RawClient } from "../../support
 const KIB = 1_024;
 const HELD = "carillon_receiving_bytes";
 /** The least that the node may be given. */
-const LIMITS = { frame: "256KiB", request: "256KiB", payload: "256KiB", receiving: "1MiB" } as const;
+const LIMITS = { frame: "512KiB", request: "512KiB", payload: "512KiB", receiving: "4MiB" } as const;
 
-/** The beginning of a message of 200 KiB, by paths. */
+/** The beginning of a message of 400 KiB, by paths. */
 const BEGINNINGS: readonly (readonly [string, string, (client: RawClient) => void])[] = [
-  ["one frame, /ws", "/ws", (client) => client.send(frame(OPCODE.text, "x".repeat(200 * KIB)).subarray(0, 190 * KIB))],
+  ["one frame, /ws", "/ws", (client) => client.send(frame(OPCODE.text, "x".repeat(400 * KIB)).subarray(0, 380 * KIB))],
   [
     "fragments with pongs between them, /ws",
     "/ws",
     (client) => {
       for (let count = 0; count < 19; count += 1) {
         const opcode = count === 0 ? OPCODE.text : OPCODE.continuation;
-        client.send(frame(opcode, "x".repeat(10 * KIB), { final: false }));
+        client.send(frame(opcode, "x".repeat(20 * KIB), { final: false }));
         client.send(frame(OPCODE.pong, "y".repeat(125)));
       }
     },
@@ -25,7 +25,7 @@ const BEGINNINGS: readonly (readonly [string, string, (client: RawClient) => voi
   [
     "one frame, Socket.IO",
     "/socket.io/?EIO=4&transport=websocket",
-    (client) => client.send(frame(OPCODE.text, "x".repeat(200 * KIB)).subarray(0, 190 * KIB)),
+    (client) => client.send(frame(OPCODE.text, "x".repeat(400 * KIB)).subarray(0, 380 * KIB)),
   ],
 ];
 
@@ -44,15 +44,15 @@ test.each(BEGINNINGS)(
     const node = await startNode({ limits: LIMITS });
     const honest = await connectClient(`${node.ws}/ws`);
     const clients: RawClient[] = [];
-    // One address alone gets half of the 1 MiB, which is two of them.
+    // One address of clients gets a quarter of the 4 MiB, which is two of them.
     for (let count = 0; count < 3; count += 1) {
       const client = await openRaw(node.ws, path);
       clients.push(client);
       begin(client);
-      if (count < 2) await untilMetric(node, HELD, (count + 1) * 150 * KIB);
+      if (count < 2) await untilMetric(node, HELD, (count + 1) * 300 * KIB);
     }
     expect(await closeOf(clients[2])).toBe("1013 this node is receiving as much as it can: try again later");
-    expect(await metric(node, HELD)).toBeLessThanOrEqual(512 * KIB);
+    expect(await metric(node, HELD)).toBeLessThanOrEqual(1_024 * KIB);
     await honest.join("news");
     for (const { socket } of clients) socket.destroy();
     await untilNone(node, HELD);

@@ -224,7 +224,7 @@ describe("size", () => {
   });
 
   test("L3: no memory is taken for what a header claims", async () => {
-    const node = await startNode({ limits: { frame: "64MiB", receiving: "256MiB" } });
+    const node = await startNode({ limits: { frame: "64MiB", receiving: "512MiB" } });
     const clients = await Promise.all(Array.from({ length: 20 }, () => openRaw(node.http)));
     const before = process.memoryUsage();
     for (const client of clients) {
