@@ -9,7 +9,7 @@ export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
 export type { Addresses } from "./server/addresses.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";
-export type { WorkerOptions } from "./worker-client/options.js";
+export type { WorkerClientOptions as WorkerOptions } from "./worker-client/options.js";
 export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";
 
 /** A Carillon node inside another program. */

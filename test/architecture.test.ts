@@ -44,13 +44,16 @@ interface Import {
   readonly target: string;
 }
 
-const imports: readonly Import[] = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts"))
-  .flatMap((file) => {
-    const text = readFileSync(join(root, "src", file), "utf8");
-    const targets = [...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)";/gms)].map((match) => match[1] ?? "");
-    return targets.map((target) => ({ file, room: roomOf(file), target }));
-  });
+/** The files of src/, relative to it. */
+const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts"),
+);
+
+const imports: readonly Import[] = files.flatMap((file) => {
+  const text = readFileSync(join(root, "src", file), "utf8");
+  const targets = [...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)";/gms)].map((match) => match[1] ?? "");
+  return targets.map((target) => ({ file, room: roomOf(file), target }));
+});
 
 function roomOf(file: string): string {
   const parts = file.split("/");
@@ -101,6 +104,27 @@ test("the core imports nothing that does input or output", () => {
   const wrong = imports.filter(({ room, target }) => WITHOUT_BUILTINS.includes(room) && isBuiltin(target));
   expect(wrong).toEqual([]);
 });
+
+test("exports each name from one file only", () => {
+  const homes = new Map<string, string[]>();
+  for (const { file, name } of exportedNames()) homes.set(name, [...(homes.get(name) ?? []), file]);
+  expect(homes.size).toBeGreaterThan(1_000);
+  expect([...homes].filter(([, paths]) => new Set(paths).size > 1)).toEqual([]);
+});
+
+test("keeps at most 20 files in each folder", () => {
+  const folders = new Map<string, number>();
+  for (const file of files) folders.set(dirname(file), (folders.get(dirname(file)) ?? 0) + 1);
+  expect([...folders].filter(([, count]) => count > 20)).toEqual([]);
+});
+
+/** Names that files of src/ declare and export; an overload is listed again. */
+function exportedNames(): readonly { readonly file: string; readonly name: string }[] {
+  const declaration = /^export (?:async )?(?:abstract )?(?:function\*?|class|interface|type|const) (\w+)/gm;
+  return files.flatMap((file) =>
+    [...readFileSync(join(root, "src", file), "utf8").matchAll(declaration)].map(([, name = ""]) => ({ file, name })),
+  );
+}
 
 function isBuiltin(target: string): boolean {
   return target.startsWith("node:") || builtinModules.includes(target);

@@ -3,9 +3,9 @@ import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/we
 import { MemoryDriver } from "../../src/brokers/memory/driver.js";
 import { MessageIds } from "../../src/core/message.js";
 import { Publisher } from "../../src/core/publisher.js";
-import { messageEncoding, messageEncodingWithMetadata } from "../../src/dialects/native/encode.js";
-import { subjectOf } from "../../src/nats/broker/subject.js";
-import { decode } from "../../src/rpc/decode.js";
+import { nativeEncoding, nativeEncodingWithMetadata } from "../../src/dialects/native/encode.js";
+import { toSubject } from "../../src/nats/broker/subject.js";
+import { decodeMessage } from "../../src/rpc/decode.js";
 import { textFrame } from "../../src/transport/websocket/frame.js";
 import { fanOutCase } from "./fan-out.js";
 
@@ -17,8 +17,8 @@ export interface Case {
 
 const text = "x".repeat(100);
 const message = { id: "0123456789ab-1", event: "", sender: "", time: 1_700_000_000_000, payload: Buffer.from(text) };
-const makeText = messageEncoding.textMaker("orders.42");
-const makeTextWithMetadata = messageEncodingWithMetadata.textMaker("orders.42");
+const makeText = nativeEncoding.textMaker("orders.42");
+const makeTextWithMetadata = nativeEncodingWithMetadata.textMaker("orders.42");
 
 const driver = new MemoryDriver();
 const publisher = new Publisher({
@@ -50,12 +50,12 @@ export const CASES: readonly Case[] = [
   fanOutCase(1, 1),
   fanOutCase(1_000, 1),
   fanOutCase(1_000, 16),
-  { name: "subjectOf, plain", run: () => subjectOf("carillon", "/", "orders.42") },
-  { name: "subjectOf, to be encoded", run: () => subjectOf("carillon", "/", "orders..*") },
+  { name: "subjectOf, plain", run: () => toSubject("carillon", "/", "orders.42") },
+  { name: "subjectOf, to be encoded", run: () => toSubject("carillon", "/", "orders..*") },
   { name: "publisher.prepare, 1 message", run: () => publisher.prepare(source, [draft]) },
   { name: "publisher.prepare, 100 messages", run: () => publisher.prepare(source, drafts) },
-  { name: "protobuf decode, 1 message", run: () => decode(RequestSchema, one) },
-  { name: "protobuf decode, 100 messages", run: () => decode(RequestSchema, hundred) },
+  { name: "protobuf decode, 1 message", run: () => decodeMessage(RequestSchema, one) },
+  { name: "protobuf decode, 100 messages", run: () => decodeMessage(RequestSchema, hundred) },
   { name: "protobuf answer, 1 receipt", run: () => answer(1) },
   { name: "protobuf answer, 100 receipts", run: () => answer(100) },
 ];

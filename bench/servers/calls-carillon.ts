@@ -1,5 +1,5 @@
 import type { Bus } from "../../src/cluster/bus.js";
-import { ClusterMember } from "../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../src/cluster/local-bus.js";
 import { NatsBus } from "../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../src/util/system-clock.js";
@@ -26,7 +26,7 @@ function busOf(url: string): Bus {
 
 async function started(url: string): Promise<ClusterDispatch> {
   const bus = busOf(url);
-  const cluster = new ClusterMember({ node: `n${process.pid}`, bus, clock: systemClock, onError: complain });
+  const cluster = new ClusterNode({ node: `n${process.pid}`, bus, clock: systemClock, onError: complain });
   dispatch = new ClusterDispatch({
     cluster,
     bus,

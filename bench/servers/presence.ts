@@ -1,4 +1,4 @@
-import { ClusterMember } from "../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { NatsBus } from "../../src/nats/bus/nats-bus.js";
 import { ClusterPresence } from "../../src/presence/cluster-presence.js";
 import { systemClock } from "../../src/util/system-clock.js";
@@ -38,7 +38,7 @@ answer({
       events: { onUp: () => {}, onDown: onError, onError },
     });
     await bus.start();
-    const cluster = new ClusterMember({ node, bus, clock: systemClock, onError });
+    const cluster = new ClusterNode({ node, bus, clock: systemClock, onError });
     presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError });
     await cluster.start();
     await presence.start();

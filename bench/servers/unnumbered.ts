@@ -1,9 +1,9 @@
-import { messageEncoding } from "../../src/dialects/broadcaster/encode.js";
+import { broadcasterEncoding } from "../../src/dialects/broadcaster/encode.js";
 import { COUNT } from "../../src/dialects/dialect.js";
 
 /** A Carillon node whose broadcasts all have the same number: what `seq` costs is what it is cheaper by. */
-const textMaker = messageEncoding.textMaker.bind(messageEncoding);
-Object.assign(messageEncoding, {
+const textMaker = broadcasterEncoding.textMaker.bind(broadcasterEncoding);
+Object.assign(broadcasterEncoding, {
   counted: false,
   textMaker: (topic: string) => {
     const makeText = textMaker(topic);

@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
-import { jwtOptionsOf } from "../access/authenticators/vhost-access.js";
+import { toJwtOptions } from "../access/authenticators/vhost-access.js";
 import { ACTIONS, type Action } from "../access/decide/actions.js";
-import { type Asker, explain } from "../access/decide/explain.js";
+import { type ExplainedClient, explain } from "../access/decide/explain.js";
 import { Permissions } from "../access/decide/permissions.js";
 import { loadConfig } from "../config/load.js";
 import { labelFault, topicFault } from "../core/topic-name.js";
@@ -20,7 +20,7 @@ export interface ExplainFlags {
 }
 
 /** Prints whether a client may do something, and why. Asks nobody: the configuration file decides. */
-export async function explainAccess(action: string, topic: string, flags: ExplainFlags): Promise<void> {
+export async function explainAccessCommand(action: string, topic: string, flags: ExplainFlags): Promise<void> {
   try {
     const { allowed, reason } = await decideBy(action, topic, flags);
     process.stdout.write(`${allowed ? "allowed" : "refused"}: ${reason}\n`);
@@ -47,13 +47,13 @@ async function decideBy(action: string, topic: string, flags: ExplainFlags) {
     rulesFor: createRuleTable(settings, new Set()).rulesFor,
     anonymous: settings.anonymous.connect ? granted : undefined,
     granted,
-    jwt: settings.jwt === undefined ? undefined : jwtOptionsOf(settings.jwt),
+    jwt: settings.jwt === undefined ? undefined : toJwtOptions(settings.jwt),
   };
   return explain(vhost, asker, { action: action as Action, topic }, systemClock);
 }
 
 /** A token is read from stdin for `-`: what is on a command line, others on the machine see. */
-async function askerOf({ anonymous, permissions, token }: ExplainFlags): Promise<Asker> {
+async function askerOf({ anonymous, permissions, token }: ExplainFlags): Promise<ExplainedClient> {
   if ([anonymous, permissions, token].filter((way) => way !== undefined).length !== 1) {
     throw invalid("expected one of --token, --anonymous and --permissions");
   }

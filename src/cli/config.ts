@@ -10,7 +10,7 @@ export interface ConfigFlags {
 }
 
 /** Shows every setting with its default, or says whether a node could start with a file and the files that it names. */
-export async function config({ check, printDefaults }: ConfigFlags, help: () => void): Promise<void> {
+export async function configCommand({ check, printDefaults }: ConfigFlags, help: () => void): Promise<void> {
   if (printDefaults === true) {
     process.stdout.write(DEFAULTS_YAML);
   } else if (check === undefined) {

@@ -12,13 +12,13 @@ export const EXIT = {
 } as const;
 
 /** The exit code that says what went wrong. */
-export function exitCodeOf(error: unknown): number {
+export function toExitCode(error: unknown): number {
   if (!(error instanceof CarillonError)) return EXIT.failed;
   return error.code === "unavailable" || error.code === "deadline_exceeded" ? EXIT.unavailable : EXIT.failed;
 }
 
 /** Tells on stderr what went wrong and sets the exit code. */
-export function fail(error: unknown, code = exitCodeOf(error)): void {
+export function fail(error: unknown, code = toExitCode(error)): void {
   const text = error instanceof Error ? error.message : String(error);
   process.stderr.write(`carillon: ${text.replaceAll("\n", "\ncarillon: ")}\n`);
   process.exitCode = code;

@@ -5,7 +5,7 @@ import { KEY_NAME } from "../util/names.js";
 import { EXIT, fail } from "./exit-code.js";
 
 /** Prints a new key, which nobody keeps, and the lines of the configuration that let it in. */
-export function createKeyFor({ name }: { readonly name: string }): void {
+export function createKeyCommand({ name }: { readonly name: string }): void {
   if (!KEY_NAME.test(name)) {
     fail(new CarillonError("invalid_argument", "--name: expected letters, digits, _, . and -"), EXIT.usage);
     return;
@@ -23,7 +23,7 @@ The key is shown this once. In the configuration, below the vhost's "keys":
 }
 
 /** Reads a key from stdin and prints what the configuration wants to have of it. */
-export async function hashKeyOfStdin(): Promise<void> {
+export async function hashKeyCommand(): Promise<void> {
   const key = (await text(process.stdin)).trim();
   if (key === "") fail(new CarillonError("invalid_argument", "expected a key on stdin"), EXIT.usage);
   else process.stdout.write(`sha256:${hashKey(key)}\n`);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CarillonError } from "../errors.js";
-import { type Frame, ListenClient } from "../outbound/listen-client.js";
+import { ListenClient, type ListenFrame } from "../outbound/listen-client.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ListenFlags {
@@ -14,7 +14,7 @@ export interface ListenFlags {
  * Prints what is published on the topics until a signal ends it. Comes back by itself when the connection is lost, and
  * when the broker was away.
  */
-export function listen(topics: readonly string[], { ca, json, token, url }: ListenFlags): void {
+export function listenCommand(topics: readonly string[], { ca, json, token, url }: ListenFlags): void {
   const target = new URL(url);
   let authority: Buffer | undefined;
   try {
@@ -72,11 +72,11 @@ function note(text: string): void {
   process.stderr.write(`carillon: ${text}\n`);
 }
 
-function errorOf({ error, payload }: Frame): Error {
+function errorOf({ error, payload }: ListenFrame): Error {
   return error === undefined ? new Error(String(payload)) : new CarillonError(error.code, error.message);
 }
 
-function linesOf({ encoding, payload, topic }: Frame, withTopic: boolean): string | Buffer {
+function linesOf({ encoding, payload, topic }: ListenFrame, withTopic: boolean): string | Buffer {
   const text = String(payload);
   const begin = withTopic ? `${topic} ` : "";
   if (encoding !== "base64") return `${begin}${text}\n`;

@@ -40,7 +40,7 @@ function createProgram(): Command {
     .option("--broker <memory|url>", "how nodes are joined: memory (one node only) or nats://HOST:PORT")
     .option("--insecure", "listen on other than loopback addresses although nobody is asked for a key")
     .option("--try", "print three lines to try the node with")
-    .action(async (flags) => (await import("./serve.js")).serve(flags));
+    .action(async (flags) => (await import("./serve.js")).serveCommand(flags));
 
   program
     .command("publish")
@@ -56,7 +56,7 @@ function createProgram(): Command {
     .option("--tls", "the node's gRPC port has TLS")
     .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
     .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
-    .action(async (topic, payload, flags) => (await import("./publish.js")).publish(topic, payload, flags));
+    .action(async (topic, payload, flags) => (await import("./publish.js")).publishCommand(topic, payload, flags));
 
   const listenCommand = program
     .command("listen")
@@ -73,7 +73,7 @@ function createProgram(): Command {
       // It would be connected to in the clear, token and all.
       listenCommand.error("error: --ca: expected a wss:// URL with it");
     }
-    (await import("./listen.js")).listen(topics, flags);
+    (await import("./listen.js")).listenCommand(topics, flags);
   });
 
   const accessCommand = program.command("access").description("questions about who may do what");
@@ -87,18 +87,18 @@ function createProgram(): Command {
     .option("--token <jwt>", "who asks: the bearer of this token; - reads it from stdin")
     .option("--anonymous", "who asks: a client without a token")
     .option("--permissions <json>", 'who asks: somebody with these, such as {"join":["orders.*"]}')
-    .action(async (action, topic, flags) => (await import("./access.js")).explainAccess(action, topic, flags));
+    .action(async (action, topic, flags) => (await import("./access.js")).explainAccessCommand(action, topic, flags));
 
   const keyCommand = program.command("key").description("keys of backends");
   keyCommand
     .command("create")
     .description("make a key, and print what the configuration wants of it")
     .option("--name <name>", "its name", "backend")
-    .action(async (flags) => (await import("./key.js")).createKeyFor(flags));
+    .action(async (flags) => (await import("./key.js")).createKeyCommand(flags));
   keyCommand
     .command("hash")
     .description("print the hash of a key that is read from stdin")
-    .action(async () => (await import("./key.js")).hashKeyOfStdin());
+    .action(async () => (await import("./key.js")).hashKeyCommand());
 
   addWebrocketCommands(program);
 
@@ -108,7 +108,7 @@ function createProgram(): Command {
     .option("--print-defaults", "print every setting with its default and meaning, as a file to start from")
     .option("--check <file>", "say whether a file, and the files that it names, are good, or what is wrong with them");
   configCommand.action(async (flags) => {
-    await (await import("./config.js")).config(flags, () => {
+    await (await import("./config.js")).configCommand(flags, () => {
       configCommand.outputHelp({ error: true });
     });
   });

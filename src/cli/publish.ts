@@ -16,7 +16,7 @@ export interface PublishFlags {
 }
 
 /** Publishes one message and prints its id and how far it got. Without a payload, or with "-", it is read from stdin. */
-export async function publish(topic: string, text: string | undefined, flags: PublishFlags): Promise<void> {
+export async function publishCommand(topic: string, text: string | undefined, flags: PublishFlags): Promise<void> {
   const payload = text === undefined || text === "-" ? await buffer(process.stdin) : Buffer.from(text);
   let client: PublishClient | undefined;
   try {

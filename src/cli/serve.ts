@@ -23,7 +23,7 @@ export interface ServeFlags {
 const SAME_KEY_PRESS = 100;
 
 /** Runs a node until a signal ends it: the first stops it gracefully, a second one at once. */
-export async function serve(flags: ServeFlags): Promise<void> {
+export async function serveCommand(flags: ServeFlags): Promise<void> {
   let config: Config;
   try {
     config = readConfig(flags);

@@ -53,7 +53,7 @@ export async function askAdmin(method: string, path: string, flags: AdminFlags):
 }
 
 /** The cookie of the file, or of the environment. @throws CarillonError invalid_argument: there is none */
-export function cookieOf({ cookieFile }: AdminFlags): string {
+export function readAdminCookie({ cookieFile }: AdminFlags): string {
   const cookie =
     cookieFile === undefined ? process.env["CARILLON_WEBROCKET_COOKIE"] : read("--cookie-file", cookieFile);
   if (cookie !== undefined && /^[!-~][ -~]*$/.test(cookie)) return cookie;
@@ -63,7 +63,7 @@ export function cookieOf({ cookieFile }: AdminFlags): string {
 function answerOf(method: string, path: string, flags: AdminFlags): Promise<IncomingMessage> {
   const url = new URL(path, flags.admin);
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-  const headers = { "x-webrocket-cookie": cookieOf(flags) };
+  const headers = { "x-webrocket-cookie": readAdminCookie(flags) };
   const ca = flags.ca === undefined ? {} : { ca: read("--ca", flags.ca) };
   return new Promise((resolve, reject) => {
     const request = send(url, { method, headers, agent: false, ...ca });

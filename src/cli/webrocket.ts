@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
 import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
-import { EXIT, exitCodeOf, fail } from "./exit-code.js";
+import { EXIT, fail, toExitCode } from "./exit-code.js";
 import { type AdminBody, type AdminFlags, askAdmin } from "./webrocket-client.js";
 
 /** What the admin interface takes for something else where it stands behind a path. */
@@ -104,6 +104,6 @@ async function tell(ask: () => Promise<string>): Promise<void> {
     process.stdout.write(await ask());
   } catch (error) {
     const wrongUsage = error instanceof CarillonError && error.code === "invalid_argument";
-    fail(error, wrongUsage ? EXIT.usage : exitCodeOf(error));
+    fail(error, wrongUsage ? EXIT.usage : toExitCode(error));
   }
 }

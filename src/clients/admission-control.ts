@@ -1,20 +1,20 @@
 import type { Authenticated } from "../access/authenticators/authenticator.js";
-import { changedBy } from "../access/authenticators/backend-overrides.js";
+import { applyOverrides } from "../access/authenticators/backend-overrides.js";
 import type { Principal } from "../access/decide/principal.js";
 import type { HookChanges } from "../access/hooks/hook-answer.js";
-import type { ToldUpgrade } from "../access/hooks/hook-caller.js";
+import type { ForwardedUpgrade } from "../access/hooks/hook-caller.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Vhost } from "../vhosts/vhost.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
-import type { Admitted, Arrival } from "./admission.js";
+import type { AdmittedClient, Arrival } from "./admission.js";
 import { ConnectionLimits, type Places } from "./limits/connection-limits.js";
 
 /** How long a guest may take to say who it is where nobody comes in otherwise, in milliseconds. */
 const STRANGER_TIME = 60_000;
 
 /** Decides who comes in: limits first, then the token, then the backend's word. */
-export class Reception {
+export class AdmissionControl {
   readonly #vhosts: Vhosts;
   readonly #clock: Clock;
   readonly #limits = new WeakMap<Vhost, ConnectionLimits>();
@@ -29,7 +29,7 @@ export class Reception {
    * @throws CarillonError not_found, unauthenticated, resource_exhausted, unavailable
    * @throws HttpRefusal the backend's own
    */
-  admit(arrival: Arrival): Admitted | Promise<Admitted> {
+  admit(arrival: Arrival): AdmittedClient | Promise<AdmittedClient> {
     const vhost = this.#vhosts.require(arrival.vhost);
     const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
     if (arrival.credential === undefined && (vhost.hooks?.asks("connect") !== true || isStranger(vhost, arrival))) {
@@ -45,13 +45,14 @@ export class Reception {
     return this.#ask(vhost, places, arrival);
   }
 
-  async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<Admitted> {
+  async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<AdmittedClient> {
     let release: (() => void) | undefined;
     try {
       const authenticated = await this.#identify(vhost, arrival);
       release = authenticated.release;
       const changes = await askBackend(vhost, arrival, authenticated.principal);
-      const principal = changes === undefined ? authenticated.principal : changedBy(changes, authenticated.principal);
+      const principal =
+        changes === undefined ? authenticated.principal : applyOverrides(changes, authenticated.principal);
       this.#checkTime(principal);
       // The settings may have changed while the backend was asked.
       if (arrival.credential === undefined && this.#anybodyOf(vhost, arrival) === undefined) throw noToken();
@@ -110,15 +111,15 @@ interface AdmissionFacts {
   readonly principal: Principal;
   readonly release?: (() => void) | undefined;
   readonly topics?: readonly string[] | undefined;
-  readonly upgrade: ToldUpgrade | undefined;
+  readonly upgrade: ForwardedUpgrade | undefined;
   /** As whom the backend was asked about the client, as its token names it; undefined: it was not. */
   readonly askedAs?: { readonly user: string | undefined };
 }
 
-class Admission implements Admitted {
+class Admission implements AdmittedClient {
   readonly principal: Principal;
   readonly topics: readonly string[];
-  readonly upgrade: ToldUpgrade | undefined;
+  readonly upgrade: ForwardedUpgrade | undefined;
   readonly #places: Places;
   #releaseToken: (() => void) | undefined;
   readonly #introduction: Introduction | undefined;
@@ -169,7 +170,7 @@ function isStranger({ anonymous }: Vhost, { guest }: Arrival): boolean {
 }
 
 /** It is kept for as long as the connection lives, so only where somebody wants it. */
-function keptUpgrade({ hooks }: Vhost, { upgrade }: Arrival): ToldUpgrade | undefined {
+function keptUpgrade({ hooks }: Vhost, { upgrade }: Arrival): ForwardedUpgrade | undefined {
   return hooks?.asks("join") === true && hooks.forwards("join") ? upgrade : undefined;
 }
 

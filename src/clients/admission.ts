@@ -1,7 +1,7 @@
 import type { Authenticated } from "../access/authenticators/authenticator.js";
 import type { Principal } from "../access/decide/principal.js";
 import type { HookChanges } from "../access/hooks/hook-answer.js";
-import type { ToldUpgrade } from "../access/hooks/hook-caller.js";
+import type { ForwardedUpgrade } from "../access/hooks/hook-caller.js";
 import type { Origin } from "./client.js";
 
 /** A client at the door: its upgrade request, whose origin and path have been checked. */
@@ -14,16 +14,16 @@ export interface Arrival {
   readonly guest?: boolean;
   /** Unique in the cluster; its session will have it. */
   readonly connectionId: string;
-  readonly upgrade: ToldUpgrade;
+  readonly upgrade: ForwardedUpgrade;
 }
 
 /** A client that may come in. Whoever gets this calls `release` once: when the connection has ended, or never came to be. */
-export interface Admitted {
+export interface AdmittedClient {
   readonly principal: Principal;
   /** To be joined on the client's behalf as soon as its session exists. */
   readonly topics: readonly string[];
   /** Kept for the backend, which is told of it at each join; undefined where it does not want that. */
-  readonly upgrade: ToldUpgrade | undefined;
+  readonly upgrade: ForwardedUpgrade | undefined;
   /** Gives back what the connection counts against: its places in limits, its token. */
   release(): void;
   /**

@@ -1,11 +1,11 @@
 import type { Authenticated } from "../access/authenticators/authenticator.js";
 import type { Principal } from "../access/decide/principal.js";
 import type { HookChanges } from "../access/hooks/hook-answer.js";
-import type { ToldUpgrade } from "../access/hooks/hook-caller.js";
+import type { ForwardedUpgrade } from "../access/hooks/hook-caller.js";
 import type { Notice } from "../core/notice.js";
 import type { Session } from "../core/session.js";
 import type { Vhost } from "../vhosts/vhost.js";
-import type { Admitted } from "./admission.js";
+import type { AdmittedClient } from "./admission.js";
 import type { TokenBucket } from "./limits/token-bucket.js";
 
 /** How a client came. */
@@ -34,7 +34,7 @@ export interface ClientFacts {
   readonly session: Session;
   readonly vhost: Vhost;
   readonly origin: Origin;
-  readonly admitted: Admitted;
+  readonly admitted: AdmittedClient;
   /** In milliseconds since the epoch. */
   readonly connected: number;
   readonly rates: Rates | undefined;
@@ -53,7 +53,7 @@ export class Client {
   readonly openedOnly: boolean;
   /** Messages that it has published. */
   published = 0;
-  readonly #admitted: Admitted;
+  readonly #admitted: AdmittedClient;
   #principal: Principal;
 
   constructor(facts: ClientFacts, connection: ClientConnection) {
@@ -91,7 +91,7 @@ export class Client {
   }
 
   /** The upgrade request, where the backend is told of it at joins. */
-  get upgrade(): ToldUpgrade | undefined {
+  get upgrade(): ForwardedUpgrade | undefined {
     return this.#admitted.upgrade;
   }
 

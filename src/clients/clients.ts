@@ -4,7 +4,7 @@ import type { Clock } from "../core/ports.js";
 import type { ChosenClose, CloseReason } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Client } from "./client.js";
-import { Expiries } from "./expiries.js";
+import { ClientExpiries } from "./expiries.js";
 
 export interface ClientEvents {
   onOpened(client: Client): void;
@@ -24,13 +24,13 @@ export class Clients {
   readonly #byId = new Map<string, Client>();
   /** Of clients that have a user, by vhost and user. */
   readonly #byUser = new Map<string, Set<Client>>();
-  readonly #expiries: Expiries<Client>;
+  readonly #expiries: ClientExpiries<Client>;
   readonly #listeners = new Set<ClientEvents>();
 
   constructor(hub: Hub, clock: Clock) {
     this.#hub = hub;
     this.#clock = clock;
-    this.#expiries = new Expiries(clock, (client) => {
+    this.#expiries = new ClientExpiries(clock, (client) => {
       // The slot's time has come, the principal's may have been extended within it.
       if (this.isOver(client)) this.disconnect(client, "token_expired");
     });

@@ -4,7 +4,7 @@ import type { Clock } from "../core/ports.js";
 const GRAIN = 1_000;
 
 /** Ends things when their time has come, with one timer for all of them. */
-export class Expiries<T> {
+export class ClientExpiries<T> {
   readonly #clock: Clock;
   readonly #onExpired: (thing: T) => void;
   /** By the end of the grain that they expire in, in units of a grain. */

@@ -4,7 +4,7 @@ import type { Rates } from "./client.js";
 import { TokenBucket } from "./limits/token-bucket.js";
 
 /** What a new session of a vhost may do in a second; undefined where nothing is limited. */
-export function ratesOf({ limits }: VhostSettings, clock: Clock): Rates | undefined {
+export function createRates({ limits }: VhostSettings, clock: Clock): Rates | undefined {
   const bucket = (limit: number | "off" | undefined): TokenBucket | undefined =>
     limit === undefined || limit === "off" ? undefined : new TokenBucket(limit, clock);
   const rates = {

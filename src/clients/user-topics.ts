@@ -1,7 +1,7 @@
 import type { FanOut } from "../core/fan-out.js";
 import type { Message } from "../core/message.js";
 import type { BrokerDirectory, BrokerDriver, Encoding, Subscription } from "../core/ports.js";
-import { connectionOf, connectionTopics, userTopic } from "../core/user-topic.js";
+import { connectionOfTopic, connectionTopics, userTopic } from "../core/user-topic.js";
 import { CarillonError } from "../errors.js";
 import type { Client } from "./client.js";
 import type { Clients } from "./clients.js";
@@ -116,7 +116,7 @@ export class UserTopics {
     const driver = this.#driverOf(vhost);
     if (driver === undefined) return undefined;
     const subscription = driver.subscribeBelow(vhost, connectionTopics(node), (topic, message) => {
-      const client = clients.get(connectionOf(topic));
+      const client = clients.get(connectionOfTopic(topic));
       if (client?.vhost.name === vhost) this.#deliver([client], topic, message);
     });
     const interest = { driver, subscription };

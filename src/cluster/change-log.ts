@@ -1,12 +1,12 @@
 import type { EndOfTurn } from "../core/ports.js";
-import type { Change, Changes, Identified } from "./replica-messages.js";
+import type { Identified, ReplicaChange, ReplicaChanges } from "./replica-messages.js";
 
 export interface ChangeLogOptions<Item extends Identified, Why> {
   readonly endOfTurn: EndOfTurn;
   /** Whether anybody wants to be told. */
   readonly wanted: () => boolean;
   /** Takes a batch to whoever wants it. */
-  readonly tell: (changes: Changes<Item, Why>) => void;
+  readonly tell: (changes: ReplicaChanges<Item, Why>) => void;
 }
 
 /** Most changes that are told at once. */
@@ -16,7 +16,7 @@ const BATCH = 200;
 export class ChangeLog<Item extends Identified, Why> {
   readonly #options: ChangeLogOptions<Item, Why>;
   #count = 0;
-  #waiting: Change<Item, Why>[] = [];
+  #waiting: ReplicaChange<Item, Why>[] = [];
 
   constructor(options: ChangeLogOptions<Item, Why>) {
     this.#options = options;
@@ -28,7 +28,7 @@ export class ChangeLog<Item extends Identified, Why> {
   }
 
   /** @param changeOf - what has changed, given its count; worked out only where somebody wants to know */
-  note(changeOf: (count: number) => Change<Item, Why>): void {
+  note(changeOf: (count: number) => ReplicaChange<Item, Why>): void {
     this.#count += 1;
     if (!this.#options.wanted()) {
       // What waits must have no gap, and there is nobody left to hear it.

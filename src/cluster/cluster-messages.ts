@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "../access/decide/principal.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
 /** What nodes say to each other, as JSON. `from` is the node that says it. */
-export type Word = Here | Bye | Ask | Tell | Answer | Refusal;
+export type ClusterMessage = Here | Bye | Ask | Tell | Answer | Refusal;
 
 /** I am there: every second to all, and to one that does not know it yet. */
 interface Here {
@@ -54,12 +54,12 @@ interface Refusal {
   readonly message: string;
 }
 
-export function encodeWord(word: Word): Buffer {
+export function encodeClusterMessage(word: ClusterMessage): Buffer {
   return Buffer.from(JSON.stringify(word));
 }
 
 /** Undefined for what no node says: others can publish on the bus, too. */
-export function decodeWord(bytes: Uint8Array): Word | undefined {
+export function decodeClusterMessage(bytes: Uint8Array): ClusterMessage | undefined {
   try {
     const value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as unknown;
     return isWord(value) ? value : undefined;
@@ -68,16 +68,16 @@ export function decodeWord(bytes: Uint8Array): Word | undefined {
   }
 }
 
-export function refusalOf(fault: unknown): { readonly code: ErrorCode; readonly message: string } {
+export function toRefusal(fault: unknown): { readonly code: ErrorCode; readonly message: string } {
   const { code, message } = CarillonError.from(fault);
   return { code, message };
 }
 
-export function describe(fault: unknown): string {
+export function describeClusterMessage(fault: unknown): string {
   return types.isNativeError(fault) ? fault.message : String(fault);
 }
 
-const CHECKS: { readonly [Type in Word["type"]]: (word: JsonObject) => boolean } = {
+const CHECKS: { readonly [Type in ClusterMessage["type"]]: (word: JsonObject) => boolean } = {
   here: ({ greet, nodes, time }) =>
     typeof greet === "boolean" &&
     typeof time === "number" &&
@@ -97,10 +97,10 @@ const CHECKS: { readonly [Type in Word["type"]]: (word: JsonObject) => boolean }
 /** A node's id is a token of its subject. */
 const NODE = /^[\w-]{1,64}$/;
 
-function isWord(value: unknown): value is Word {
+function isWord(value: unknown): value is ClusterMessage {
   if (typeof value !== "object" || value === null) return false;
   const word = value as JsonObject;
   const { from, type } = word;
   if (typeof from !== "string" || !NODE.test(from) || typeof type !== "string") return false;
-  return Object.hasOwn(CHECKS, type) && CHECKS[type as Word["type"]](word);
+  return Object.hasOwn(CHECKS, type) && CHECKS[type as ClusterMessage["type"]](word);
 }

@@ -5,12 +5,18 @@ import { ReportLimiter } from "../util/report-limiter.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Bus } from "./bus.js";
 import type { Answers, Cluster } from "./cluster.js";
-import { decodeWord, describe, encodeWord, refusalOf, type Word } from "./cluster-messages.js";
+import {
+  type ClusterMessage,
+  decodeClusterMessage,
+  describeClusterMessage,
+  encodeClusterMessage,
+  toRefusal,
+} from "./cluster-messages.js";
 import { FragmentBudget } from "./fragment-budget.js";
-import { Cutter, Joiner, LARGEST_WORD } from "./fragments.js";
+import { MAX_FRAGMENTED_BYTES, Reassembler, Splitter } from "./fragments.js";
 import { PeerClocks } from "./peer-clocks.js";
-import { Peers, TICK } from "./peers.js";
-import { Question } from "./pending-request.js";
+import { PEER_TICK, Peers } from "./peers.js";
+import { PendingRequest } from "./pending-request.js";
 
 /** Heard by all nodes; what is for one goes to `node.<id>`. */
 const ALL = "all";
@@ -23,7 +29,7 @@ const ASK_TIMEOUT = 2_000;
 
 type Handler = (body: Json, from: string) => Json | Promise<Json>;
 
-export interface ClusterMemberOptions {
+export interface ClusterNodeOptions {
   /** This node's id: letters, digits, `_` and `-`, unique among all nodes and all their lives. */
   readonly node: string;
   /** Started before and stopped after this by whoever made it. */
@@ -34,16 +40,16 @@ export interface ClusterMemberOptions {
 }
 
 /** One node's part in the cluster. It hears itself without the bus, so what concerns this node works while the bus is away. */
-export class ClusterMember implements Cluster {
+export class ClusterNode implements Cluster {
   readonly node: string;
-  readonly #options: ClusterMemberOptions;
+  readonly #options: ClusterNodeOptions;
   readonly #peers: Peers;
-  readonly #cutter: Cutter;
+  readonly #cutter: Splitter;
   readonly #fragments: FragmentBudget;
-  readonly #joiner: Joiner;
+  readonly #joiner: Reassembler;
   readonly #clocks: PeerClocks;
   readonly #handlers = new Map<string, Handler>();
-  readonly #questions = new Map<number, Question>();
+  readonly #questions = new Map<number, PendingRequest>();
   #asked = 0;
   #ticks = 0;
   #busWasUp = false;
@@ -56,7 +62,7 @@ export class ClusterMember implements Cluster {
   #cancelTick: (() => void) | undefined;
   readonly #faults: ReportLimiter;
 
-  constructor(options: ClusterMemberOptions) {
+  constructor(options: ClusterNodeOptions) {
     this.#options = options;
     this.node = options.node;
     this.#peers = new Peers(this.node);
@@ -67,7 +73,7 @@ export class ClusterMember implements Cluster {
         options.onError(`further ${kind} on the cluster's bus: ${count}`);
       },
     });
-    this.#cutter = new Cutter(this.node);
+    this.#cutter = new Splitter(this.node);
     this.#fragments = new FragmentBudget((node) => {
       this.#faults.report("lost words", () => {
         options.onError(`lost a message of node ${node}: too many unfinished ones of all nodes together`);
@@ -141,7 +147,7 @@ export class ClusterMember implements Cluster {
     const { others } = this.#peers;
     this.#asked += 1;
     const id = this.#asked;
-    const question = new Question([this.node, ...others]);
+    const question = new PendingRequest([this.node, ...others]);
     this.#questions.set(id, question);
     const cancel = clock.after(ASK_TIMEOUT, () => {
       question.end();
@@ -170,7 +176,7 @@ export class ClusterMember implements Cluster {
     try {
       if (bus.shared) this.#send(ALL, { type: "tell", from: this.node, kind, body });
     } catch (fault) {
-      this.#options.onError(`telling all nodes (${kind}) failed: ${describe(fault)}`);
+      this.#options.onError(`telling all nodes (${kind}) failed: ${describeClusterMessage(fault)}`);
     }
     this.#take(kind, body, this.node);
   }
@@ -180,8 +186,8 @@ export class ClusterMember implements Cluster {
     this.#handlers.set(kind, handler);
   }
 
-  createJoiner(): Joiner {
-    const joiner = new Joiner((node) => this.nodes.has(node), this.#fragments);
+  createJoiner(): Reassembler {
+    const joiner = new Reassembler((node) => this.nodes.has(node), this.#fragments);
     this.#peers.onChange(({ here, node }) => {
       if (!here) joiner.forget(node);
     });
@@ -193,7 +199,7 @@ export class ClusterMember implements Cluster {
       try {
         listener(change);
       } catch (fault) {
-        this.#options.onError(`telling that node ${change.node} came or went failed: ${describe(fault)}`);
+        this.#options.onError(`telling that node ${change.node} came or went failed: ${describeClusterMessage(fault)}`);
       }
     });
   }
@@ -212,7 +218,7 @@ export class ClusterMember implements Cluster {
   };
 
   #tickLater(): void {
-    this.#cancelTick = this.#options.clock.after(TICK, this.#tick);
+    this.#cancelTick = this.#options.clock.after(PEER_TICK, this.#tick);
   }
 
   readonly #onMessage = (message: Uint8Array): void => {
@@ -222,12 +228,12 @@ export class ClusterMember implements Cluster {
       else this.#peers.hear(joined.partFrom);
       return;
     }
-    const word = decodeWord(joined.word);
+    const word = decodeClusterMessage(joined.word);
     if (word === undefined) this.#refuseNonsense();
     else if (word.from !== this.node) this.#onWord(word);
   };
 
-  #onWord(word: Word): void {
+  #onWord(word: ClusterMessage): void {
     const { from } = word;
     if (word.type === "bye") {
       this.#peers.lose(from);
@@ -276,14 +282,15 @@ export class ClusterMember implements Cluster {
       const answer = await this.#run(kind, body, from);
       this.#send(subject, { type: "answer", from: this.node, id, body: answer });
     } catch (fault) {
-      if (!(fault instanceof CarillonError)) this.#options.onError(`answering ${kind} failed: ${describe(fault)}`);
-      this.#send(subject, { type: "refusal", from: this.node, id, ...refusalOf(fault) });
+      if (!(fault instanceof CarillonError))
+        this.#options.onError(`answering ${kind} failed: ${describeClusterMessage(fault)}`);
+      this.#send(subject, { type: "refusal", from: this.node, id, ...toRefusal(fault) });
     }
   }
 
   #take(kind: string, body: Json, from: string): void {
     this.#run(kind, body, from).catch((fault: unknown) => {
-      this.#options.onError(`taking ${kind} of node ${from} failed: ${describe(fault)}`);
+      this.#options.onError(`taking ${kind} of node ${from} failed: ${describeClusterMessage(fault)}`);
     });
   }
 
@@ -296,11 +303,11 @@ export class ClusterMember implements Cluster {
   }
 
   /** @throws CarillonError resource_exhausted */
-  #send(subject: string, word: Word): void {
+  #send(subject: string, word: ClusterMessage): void {
     if (this.#gone) return;
-    const bytes = encodeWord(word);
-    if (bytes.length > LARGEST_WORD) {
-      const text = `${bytes.length} bytes are more than the ${LARGEST_WORD} that a node says to others at once`;
+    const bytes = encodeClusterMessage(word);
+    if (bytes.length > MAX_FRAGMENTED_BYTES) {
+      const text = `${bytes.length} bytes are more than the ${MAX_FRAGMENTED_BYTES} that a node says to others at once`;
       throw new CarillonError("resource_exhausted", text);
     }
     for (const message of this.#cutter.cut(bytes)) this.#options.bus.publish(subject, message);

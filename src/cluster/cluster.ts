@@ -1,5 +1,5 @@
 import type { Json } from "../access/decide/principal.js";
-import type { Joiner } from "./fragments.js";
+import type { Reassembler } from "./fragments.js";
 
 /** What the nodes that were asked have answered. */
 export interface Answers {
@@ -30,7 +30,7 @@ export interface Cluster {
   /** Answers what is asked, takes what is told. One handler a kind. */
   handle(kind: string, handler: (body: Json, from: string) => Json | Promise<Json>): void;
   /** Joins the parts of what other nodes say; all joiners of this node share one bound. */
-  createJoiner(): Joiner;
+  createJoiner(): Reassembler;
   /** Told when nodes come and go. */
   onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void;
 }

@@ -2,7 +2,7 @@
 const MOST_BYTES = 64 << 20;
 
 /** A word of which some parts have come. */
-export interface UnfinishedWord {
+export interface UnfinishedMessageFragments {
   /** The node that sends it. */
   readonly from: string;
   /** Bytes that it takes. */
@@ -19,7 +19,7 @@ export interface UnfinishedWord {
 export class FragmentBudget {
   readonly #onLost: (node: string) => void;
   /** The one that has grown last is the last. */
-  readonly #words = new Set<UnfinishedWord>();
+  readonly #words = new Set<UnfinishedMessageFragments>();
   #bytes = 0;
   #lost = 0;
 
@@ -38,7 +38,7 @@ export class FragmentBudget {
     return this.#lost;
   }
 
-  grow(word: UnfinishedWord, bytes: number): void {
+  grow(word: UnfinishedMessageFragments, bytes: number): void {
     this.#words.delete(word);
     this.#words.add(word);
     word.bytes += bytes;
@@ -54,7 +54,7 @@ export class FragmentBudget {
   }
 
   /** The word is whole, or forgotten. */
-  release(word: UnfinishedWord): void {
+  release(word: UnfinishedMessageFragments): void {
     if (this.#words.delete(word)) this.#bytes -= word.bytes;
   }
 }

@@ -1,4 +1,4 @@
-import type { FragmentBudget, UnfinishedWord } from "./fragment-budget.js";
+import type { FragmentBudget, UnfinishedMessageFragments } from "./fragment-budget.js";
 
 /**
  * Words that are larger than a message of the bus may be go in parts. A part begins with a byte that does not begin JSON,
@@ -8,9 +8,9 @@ import type { FragmentBudget, UnfinishedWord } from "./fragment-budget.js";
 /** Most bytes of one message. NATS takes 1 MiB where it is not told otherwise; some are told less. */
 const LARGEST_PART = 60 << 10;
 /** Most bytes of a word: what a node keeps for another one that sends parts. */
-export const LARGEST_WORD = 32 << 20;
+export const MAX_FRAGMENTED_BYTES = 32 << 20;
 
-const MOST_PARTS = Math.ceil(LARGEST_WORD / LARGEST_PART);
+const MOST_PARTS = Math.ceil(MAX_FRAGMENTED_BYTES / LARGEST_PART);
 
 /** Bytes that a part takes besides its own. */
 const PIECE_COST = 256;
@@ -22,7 +22,7 @@ const LONGEST_HEAD = 128;
 const HEAD = /^(?<from>[\w-]{1,64}) (?<word>\d{1,15}) (?<part>\d{1,6}) (?<parts>\d{1,6})$/;
 
 /** Cuts words. */
-export class Cutter {
+export class Splitter {
   readonly #node: string;
   #words = 0;
 
@@ -45,7 +45,7 @@ export class Cutter {
   }
 }
 
-interface Begun extends UnfinishedWord {
+interface Begun extends UnfinishedMessageFragments {
   /** The sender's number of the word. */
   readonly word: string;
   readonly parts: number;
@@ -53,13 +53,16 @@ interface Begun extends UnfinishedWord {
 }
 
 /** What has come of a message: a whole word, a part of a node's word, or nothing that makes sense. */
-export type Joined = { readonly word: Uint8Array } | { readonly partFrom: string; readonly word?: never } | undefined;
+export type Reassembled =
+  | { readonly word: Uint8Array }
+  | { readonly partFrom: string; readonly word?: never }
+  | undefined;
 
 /**
  * Joins parts. A node sends the parts of one word in a row and in order, so there is one unfinished word of each node; what
  * does not fit to it has lost a part, and is lost.
  */
-export class Joiner {
+export class Reassembler {
   readonly #isKnown: (node: string) => boolean;
   readonly #budget: FragmentBudget;
   readonly #begun = new Map<string, Begun>();
@@ -73,7 +76,7 @@ export class Joiner {
     this.#budget = budget;
   }
 
-  take(message: Uint8Array): Joined {
+  take(message: Uint8Array): Reassembled {
     if (message[0] !== MARK) return { word: message };
     const headEnd = message.subarray(0, LONGEST_HEAD).indexOf(LINE_END);
     const head = HEAD.exec(Buffer.from(message.subarray(1, Math.max(headEnd, 1))).toString("latin1"))?.groups;
@@ -93,7 +96,7 @@ export class Joiner {
     this.#budget.release(begun);
   }
 
-  #add(from: string, word: string, part: number, parts: number, piece: Uint8Array): Joined {
+  #add(from: string, word: string, part: number, parts: number, piece: Uint8Array): Reassembled {
     if (part === 0) this.#begin(from, word, parts);
     const begun = this.#begun.get(from);
     if (begun?.word !== word || begun.parts !== parts || begun.pieces.length !== part) {

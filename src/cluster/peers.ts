@@ -1,7 +1,7 @@
 type Change = { readonly node: string; readonly here: boolean };
 
 /** How often the silence of others is measured, in milliseconds. */
-export const TICK = 250;
+export const PEER_TICK = 250;
 
 /**
  * A node that has not been heard for more ticks than these is gone: 3.5 s, three heartbeats and some of the network's

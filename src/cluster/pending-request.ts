@@ -4,7 +4,7 @@ import { withResolvers } from "../util/with-resolvers.js";
 import type { Answers } from "./cluster.js";
 
 /** What has been asked, and who has not answered yet. */
-export class Question {
+export class PendingRequest {
   readonly #waiting: Set<string>;
   readonly #missing: string[] = [];
   readonly #answers = new Map<string, Json>();

@@ -12,14 +12,14 @@ export interface Identified {
   readonly id: Id;
 }
 
-export type Change<Item extends Identified, Why> =
+export type ReplicaChange<Item extends Identified, Why> =
   | { readonly added: Item }
   | { readonly removed: Item["id"]; readonly why: Why };
 
-export type Changes<Item extends Identified, Why> = {
+export type ReplicaChanges<Item extends Identified, Why> = {
   /** The count of the first of them. */
   readonly first: number;
-  readonly changes: readonly Change<Item, Why>[];
+  readonly changes: readonly ReplicaChange<Item, Why>[];
 };
 
 /** By node: the id after which to go on; null: nothing more. A node that is not named begins. */

@@ -1,4 +1,4 @@
-import type { Change, Changes, Id, Identified, PageAnswer } from "./replica-messages.js";
+import type { Id, Identified, PageAnswer, ReplicaChange, ReplicaChanges } from "./replica-messages.js";
 
 /** Changes that are kept while pages are on their way; beyond that the reading begins anew. */
 const MAX_KEPT = 100_000;
@@ -16,7 +16,7 @@ interface Reading<Item extends Identified, Why> {
   count: number | undefined;
   readonly items: Map<Id, Item>;
   /** With the count of each. */
-  readonly kept: { readonly count: number; readonly change: Change<Item, Why> }[];
+  readonly kept: { readonly count: number; readonly change: ReplicaChange<Item, Why> }[];
 }
 
 /**
@@ -73,7 +73,7 @@ export class Replica<Item extends Identified, Why> {
     if (!more) this.#finish(reading);
   }
 
-  takeChanges({ changes, first }: Changes<Item, Why>): void {
+  takeChanges({ changes, first }: ReplicaChanges<Item, Why>): void {
     for (const [position, change] of changes.entries()) this.#take(first + position, change);
   }
 
@@ -105,7 +105,7 @@ export class Replica<Item extends Identified, Why> {
     for (const each of kept) this.#take(each.count, each.change);
   }
 
-  #take(count: number, change: Change<Item, Why>): void {
+  #take(count: number, change: ReplicaChange<Item, Why>): void {
     if (this.#reading !== undefined) {
       this.#reading.kept.push({ count, change });
       if (this.#reading.kept.length > MAX_KEPT) this.distrust();
@@ -120,7 +120,7 @@ export class Replica<Item extends Identified, Why> {
     this.#apply(change);
   }
 
-  #apply(change: Change<Item, Why>): void {
+  #apply(change: ReplicaChange<Item, Why>): void {
     const id = "added" in change ? change.added.id : change.removed;
     const known = this.#items.get(id);
     if ("added" in change) {

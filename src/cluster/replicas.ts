@@ -1,7 +1,7 @@
 import type { Json } from "../access/decide/principal.js";
 import type { Answers } from "./cluster.js";
 import { Replica, type ReplicaEvents } from "./replica.js";
-import type { Changes, Cursors, Identified, PageAnswer } from "./replica-messages.js";
+import type { Cursors, Identified, PageAnswer, ReplicaChanges } from "./replica-messages.js";
 
 export interface ReplicasOptions<Item extends Identified, Why> {
   /** Nodes that are there now. */
@@ -30,7 +30,7 @@ export class Replicas<Item extends Identified, Why> {
     for (const replica of this.#replicas.values()) yield* replica.items;
   }
 
-  takeChanges(node: string, changes: Changes<Item, Why>): void {
+  takeChanges(node: string, changes: ReplicaChanges<Item, Why>): void {
     this.#of(node).takeChanges(changes);
     this.#readIfStale(node);
   }

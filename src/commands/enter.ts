@@ -3,10 +3,10 @@ import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { CarillonError } from "../errors.js";
 import type { Services } from "./services.js";
-import type { Wishes } from "./state/attendance.js";
+import type { JoinPreferences } from "./state/attendance.js";
 
 /** Topics to be in, whoever wishes it. */
-export interface Entry {
+export interface JoinEntry {
   /** "" for the vhost's default. */
   readonly broker: string;
   readonly topics: ReadonlySet<string>;
@@ -19,7 +19,7 @@ export interface Entry {
   readonly ahead?: () => Promise<void> | undefined;
   /** The exclusive group through which they are joined. */
   readonly group?: string | undefined;
-  readonly wishes?: Wishes;
+  readonly wishes?: JoinPreferences;
   /**
    * Called when the broker has confirmed, in the turn in which the memberships begin, before anything is delivered.
    * @param left - the topics of the group that the session has left
@@ -27,7 +27,7 @@ export interface Entry {
   readonly onEntered: (left: readonly string[]) => void;
 }
 
-const NO_WISHES: Wishes = { hidden: undefined, watching: undefined };
+const NO_WISHES: JoinPreferences = { hidden: undefined, watching: undefined };
 
 /**
  * Puts a client's session into all of the topics or none (O4), when the broker has confirmed the interest (O2).
@@ -39,7 +39,7 @@ const NO_WISHES: Wishes = { hidden: undefined, watching: undefined };
  * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or why the
  *   client may not be in a topic
  */
-export async function enter(client: Client, entry: Entry, services: Services) {
+export async function enter(client: Client, entry: JoinEntry, services: Services) {
   const { broker: name, group, refusal, topics } = entry;
   const { brokers, index, interest } = services;
   const { session } = client;
@@ -78,7 +78,7 @@ export async function enter(client: Client, entry: Entry, services: Services) {
 /** In one turn: nothing can be delivered between the answer, the ends of the memberships before, and the new ones. */
 function begin(
   client: Client,
-  { group, onEntered, wishes = NO_WISHES }: Entry,
+  { group, onEntered, wishes = NO_WISHES }: JoinEntry,
   { all, fresh, left }: Readonly<Record<"all" | "fresh" | "left", readonly Topic[]>>,
   { attendance, groups, hub, interest }: Services,
 ): void {

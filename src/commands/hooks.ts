@@ -1,6 +1,6 @@
-import { changedBy } from "../access/authenticators/backend-overrides.js";
+import { applyOverrides } from "../access/authenticators/backend-overrides.js";
 import type { HookChanges } from "../access/hooks/hook-answer.js";
-import type { HookClient, HookEvent } from "../access/hooks/hook-caller.js";
+import type { HookEvent, HookSubject } from "../access/hooks/hook-caller.js";
 import type { Hooks } from "../access/hooks/hooks.js";
 import type { Client } from "../clients/client.js";
 import { joinOnBehalf } from "./on-behalf.js";
@@ -14,14 +14,14 @@ import type { Services } from "./services.js";
 export async function asked(
   client: Client,
   event: HookEvent,
-  ask: (hooks: Hooks, who: HookClient) => Promise<HookChanges>,
+  ask: (hooks: Hooks, who: HookSubject) => Promise<HookChanges>,
 ): Promise<HookChanges | undefined> {
   const { hooks } = client.vhost;
   return hooks?.asks(event) === true ? ask(hooks, hookClient(client)) : undefined;
 }
 
 /** The client as its backend is told of it. */
-export function hookClient({ origin, principal, session, vhost }: Client): HookClient {
+export function hookClient({ origin, principal, session, vhost }: Client): HookSubject {
   return {
     vhost: vhost.name,
     connectionId: session.id,
@@ -39,7 +39,7 @@ export function hookClient({ origin, principal, session, vhost }: Client): HookC
 export async function applyChanges(client: Client, changes: HookChanges, services: Services) {
   const { expires, info, topics } = changes;
   if (expires !== undefined || info !== undefined) {
-    services.clients.change(client, changedBy(changes, client.principal));
+    services.clients.change(client, applyOverrides(changes, client.principal));
   }
   if (topics.length === 0) return;
   try {

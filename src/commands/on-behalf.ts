@@ -1,6 +1,6 @@
 import type { Client } from "../clients/client.js";
 import { enter } from "./enter.js";
-import { exit } from "./handlers/leave.js";
+import { leaveTopic } from "./handlers/leave.js";
 import { absenceOf, rightsAhead } from "./rights.js";
 import type { Services } from "./services.js";
 import { distinctTopics } from "./topics.js";
@@ -21,6 +21,6 @@ export async function joinOnBehalf(client: Client, broker: string, topics: reado
 
 /** Leaves topics for a client, and tells it which of them it was in. */
 export function leaveOnBehalf(client: Client, broker: string, topics: readonly string[], services: Services): void {
-  const left = exit(client, broker, distinctTopics(topics), services);
+  const left = leaveTopic(client, broker, distinctTopics(topics), services);
   if (left.length > 0) client.connection.notify({ kind: "left", topics: left });
 }

@@ -6,7 +6,7 @@ import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 
 /** Why the client may not do this with the topic; undefined where it may. The reason does not tell it of others' rules. */
-export function refusalOf(client: Client, action: Action, topic: string): CarillonError | undefined {
+export function checkRight(client: Client, action: Action, topic: string): CarillonError | undefined {
   const { principal, vhost } = client;
   const absence = absenceOf(client, topic);
   if (absence !== undefined) return absence;
@@ -16,7 +16,7 @@ export function refusalOf(client: Client, action: Action, topic: string): Carill
 }
 
 /**
- * Finds what {@link refusalOf} needs, before it is asked about these topics; in slices where it takes long.
+ * Finds what {@link checkRight} needs, before it is asked about these topics; in slices where it takes long.
  * @param principals - those whose rights are asked about; undefined: the client's, as it is when they are
  * @returns undefined where it can be asked at once
  * @throws CarillonError resource_exhausted: it would take too long

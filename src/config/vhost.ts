@@ -3,7 +3,7 @@ import { ACTIONS, BACKEND_ACTIONS } from "../access/decide/actions.js";
 import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks/hook-caller.js";
 import { normalSubject } from "../access/keys/subject-dn.js";
 import { weightFault } from "../access/patterns/match-steps.js";
-import { patternFault, weightOf } from "../access/patterns/pattern.js";
+import { patternFault, patternWeight } from "../access/patterns/pattern.js";
 import { KEY_NAME, VHOST_PATH } from "../util/names.js";
 import { vhostDialects } from "./dialects.js";
 import { count } from "./numbers.js";
@@ -24,7 +24,7 @@ function checkPatterns(patterns: readonly PatternAt[], context: z.RefinementCtx)
   for (const [text, path] of patterns) {
     const fault = patternFault(text);
     if (fault !== undefined) context.addIssue({ code: "custom", path: [...path], message: fault });
-    else weight += weightOf([text]);
+    else weight += patternWeight([text]);
     const tooMuch = weightFault(weight);
     if (tooMuch === undefined) continue;
     context.addIssue({ code: "custom", message: tooMuch });

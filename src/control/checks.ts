@@ -6,14 +6,14 @@ import { CarillonError } from "../errors.js";
 /** Most topics of one request. */
 const MAX_TOPICS = 1_000;
 
-export function invalid(message: string): CarillonError {
+export function invalidArgument(message: string): CarillonError {
   return new CarillonError("invalid_argument", message);
 }
 
 /** @throws CarillonError invalid_argument, permission_denied */
 export function checkTopic(backend: Backend, field: string, topic: string): void {
   const fault = topicFault(topic);
-  if (fault !== undefined) throw invalid(`${field} ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`${field} ${fault}`);
   if (backend.mayUse(topic)) return;
   const text = `${field}: key ${JSON.stringify(backend.name)} may not use topic ${JSON.stringify(topic)}`;
   throw new CarillonError("permission_denied", text);
@@ -21,19 +21,19 @@ export function checkTopic(backend: Backend, field: string, topic: string): void
 
 /** @throws CarillonError invalid_argument, permission_denied, resource_exhausted: it would take too long to decide */
 export async function checkTopics(backend: Backend, topics: readonly string[]): Promise<void> {
-  if (topics.length === 0) throw invalid("topics: at least one is needed");
-  if (topics.length > MAX_TOPICS) throw invalid(`topics: ${topics.length} of them, the limit is ${MAX_TOPICS}`);
+  if (topics.length === 0) throw invalidArgument("topics: at least one is needed");
+  if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: ${topics.length} of them, the limit is ${MAX_TOPICS}`);
   await scopeAhead(backend, topics);
   for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
 }
 
 /** @throws CarillonError invalid_argument */
 export function checkGiven(field: string, value: string, most = 255): void {
-  if (value === "") throw invalid(`${field} is needed`);
+  if (value === "") throw invalidArgument(`${field} is needed`);
   checkLength(field, value, most);
 }
 
 /** @throws CarillonError invalid_argument */
 export function checkLength(field: string, value: string, most = 255): void {
-  if (Buffer.byteLength(value) > most) throw invalid(`${field} is longer than ${most} bytes`);
+  if (Buffer.byteLength(value) > most) throw invalidArgument(`${field} is longer than ${most} bytes`);
 }

@@ -1,7 +1,7 @@
 import type { Client } from "../clients/client.js";
 
 /** What is told of a connection, between nodes too. */
-export type ConnectionFacts = {
+export type ConnectionInfo = {
   /** Unique in the cluster. */
   readonly id: string;
   readonly node: string;
@@ -21,7 +21,10 @@ export type ConnectionFacts = {
   readonly published: number;
 };
 
-export function factsOf({ connected, origin, principal, published, session }: Client, node: string): ConnectionFacts {
+export function toConnectionInfo(
+  { connected, origin, principal, published, session }: Client,
+  node: string,
+): ConnectionInfo {
   return {
     id: session.id,
     node,
@@ -37,4 +40,4 @@ export function factsOf({ connected, origin, principal, published, session }: Cl
   };
 }
 
-export const idOf = ({ id }: ConnectionFacts): string => id;
+export const connectionInfoId = ({ id }: ConnectionInfo): string => id;

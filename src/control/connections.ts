@@ -1,13 +1,13 @@
 import type { Backend } from "../access/keys/backend.js";
-import { inTurns, scopeAhead } from "../access/patterns/match-ahead.js";
+import { runInTurns, scopeAhead } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
 import { fromSessionUuid } from "../core/session-uuid.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { CarillonError, type ChosenClose, WEBSOCKET_CLOSE } from "../errors.js";
-import { checkGiven, checkLength, checkTopic, invalid } from "./checks.js";
-import { type ConnectionFacts, factsOf, idOf } from "./connection-info.js";
+import { checkGiven, checkLength, checkTopic, invalidArgument } from "./checks.js";
+import { type ConnectionInfo, connectionInfoId, toConnectionInfo } from "./connection-info.js";
 import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pagination.js";
 import { checkTarget, clientsOf, isOpen, type Target } from "./target.js";
 
@@ -18,7 +18,7 @@ export interface ConnectionsOptions {
 }
 
 /** What is said of something that all nodes were asked about; incomplete where nodes are missing. */
-export interface Told<T> {
+export interface PartialAnswer<T> {
   readonly told: T;
   readonly missing: readonly string[];
 }
@@ -32,7 +32,7 @@ export interface ListConnections {
 }
 
 type TopicPlace = { readonly broker: string; readonly topic: string };
-type Found = { readonly connection: ConnectionFacts; readonly topics: readonly TopicPlace[] };
+type Found = { readonly connection: ConnectionInfo; readonly topics: readonly TopicPlace[] };
 
 type ListBody = { readonly vhost: string; readonly user: string; readonly topic: string; readonly page: PageQuery };
 type OneBody = { readonly vhost: string; readonly id: string };
@@ -66,14 +66,14 @@ export class Connections {
   }
 
   /** @throws CarillonError invalid_argument, permission_denied (the topic) */
-  async list(backend: Backend, request: ListConnections): Promise<Told<Page<ConnectionFacts>>> {
+  async list(backend: Backend, request: ListConnections): Promise<PartialAnswer<Page<ConnectionInfo>>> {
     const { pageSize, pageToken, topic, user } = request;
     checkLength("user", user);
     if (topic !== "") checkTopic(backend, "topic", topic);
     const page = pageQuery(pageSize, pageToken);
     const { answers, missing } = await this.#cluster.ask(LIST, { vhost: backend.vhost, user, topic, page });
-    const parts = [...answers.values()] as unknown as NodePage<ConnectionFacts>[];
-    return { told: mergedPage(parts, idOf, page.size, (one) => one), missing };
+    const parts = [...answers.values()] as unknown as NodePage<ConnectionInfo>[];
+    return { told: mergedPage(parts, connectionInfoId, page.size, (one) => one), missing };
   }
 
   /**
@@ -100,22 +100,26 @@ export class Connections {
    * @param code - 1000, or 3000 to 4999; 0: 4403
    * @returns how many
    */
-  async disconnect({ vhost }: Backend, given: Target | undefined, { code, text }: ChosenClose): Promise<Told<number>> {
+  async disconnect(
+    { vhost }: Backend,
+    given: Target | undefined,
+    { code, text }: ChosenClose,
+  ): Promise<PartialAnswer<number>> {
     const target = checkTarget(given);
     if (code !== 0 && code !== 1_000 && !(code >= 3_000 && code <= 4_999)) {
-      throw invalid(`code is ${code}: expected 1000, or 3000 to 4999`);
+      throw invalidArgument(`code is ${code}: expected 1000, or 3000 to 4999`);
     }
     checkLength("reason", text, MAX_REASON);
     const { answers, missing } = await this.#cluster.ask(DISCONNECT, { vhost, target, code, text });
     return { told: sum(answers.values() as Iterable<number>), missing };
   }
 
-  #listHere({ page, topic, user, vhost }: ListBody): Promise<NodePage<ConnectionFacts>> {
+  #listHere({ page, topic, user, vhost }: ListBody): Promise<NodePage<ConnectionInfo>> {
     const listed = {
       keyOf: ({ session }: Client) => session.id,
-      itemOf: (client: Client) => factsOf(client, this.#cluster.node),
+      itemOf: (client: Client) => toConnectionInfo(client, this.#cluster.node),
     };
-    return inTurns(vhost, pageInParts(this.#openOf(vhost, user, topic), listed, page));
+    return runInTurns(vhost, pageInParts(this.#openOf(vhost, user, topic), listed, page));
   }
 
   *#openOf(vhost: string, user: string, topic: string): Generator<Client> {
@@ -147,7 +151,7 @@ export class Connections {
     const [client] = clientsOf(this.#clients, vhost, { connectionId: id });
     if (client === undefined) return null;
     const topics = [...client.session.memberships.keys()].map(({ broker, name }) => ({ broker, topic: name }));
-    return { connection: factsOf(client, this.#cluster.node), topics };
+    return { connection: toConnectionInfo(client, this.#cluster.node), topics };
   }
 
   #disconnectHere({ code, target, text, vhost }: CloseBody): number {

@@ -16,7 +16,7 @@ export function findBeyond(backend: Backend, patterns: readonly string[]): strin
  * Whether a backend may give others these topics, in a key or a token.
  * @throws CarillonError permission_denied
  */
-export function checkGivable(backend: Backend, patterns: readonly string[]): void {
+export function checkDelegation(backend: Backend, patterns: readonly string[]): void {
   const beyond = findBeyond(backend, patterns);
   if (beyond !== undefined) throw tooMuch(backend, `the topics ${JSON.stringify(beyond)}`);
 }

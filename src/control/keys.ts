@@ -1,11 +1,11 @@
 import { BACKEND_ACTIONS, type BackendAction } from "../access/decide/actions.js";
 import type { Backend } from "../access/keys/backend.js";
 import { weightFault } from "../access/patterns/match-steps.js";
-import { patternFault, weightOf } from "../access/patterns/pattern.js";
+import { patternFault, patternWeight } from "../access/patterns/pattern.js";
 import { KEY_NAME } from "../util/names.js";
-import type { KeyDescription, NewKey, VhostAdmin } from "../vhosts/vhost-admin.js";
-import { checkGiven, invalid } from "./checks.js";
-import { checkGivable, tooMuch } from "./delegation.js";
+import type { KeyDescription, NewVhostKey, VhostAdmin } from "../vhosts/vhost-admin.js";
+import { checkGiven, invalidArgument } from "./checks.js";
+import { checkDelegation, tooMuch } from "./delegation.js";
 import { checkManager, checkPath } from "./vhosts.js";
 
 const MAX_TOPICS = 100;
@@ -35,8 +35,8 @@ export class KeyOperations {
     { actions, name, topics, vhost }: CreateKey,
   ): Promise<{ readonly key: KeyDescription; readonly secret: string }> {
     const where = vhostOf(backend, vhost);
-    if (!KEY_NAME.test(name)) throw invalid("name: expected 1 to 64 letters, digits, _, . and -");
-    const key: NewKey = { name, actions: checkActions(backend, actions), topics: checkPatterns(backend, topics) };
+    if (!KEY_NAME.test(name)) throw invalidArgument("name: expected 1 to 64 letters, digits, _, . and -");
+    const key: NewVhostKey = { name, actions: checkActions(backend, actions), topics: checkPatterns(backend, topics) };
     return this.#admin.createKey(where, key);
   }
 
@@ -68,15 +68,15 @@ function vhostOf(backend: Backend, vhost: string): string {
   return vhost;
 }
 
-function checkActions(backend: Backend, actions: readonly string[]): NewKey["actions"] {
-  if (actions.length === 0) throw invalid(`actions: at least one is needed, of ${KNOWN.join(", ")}`);
+function checkActions(backend: Backend, actions: readonly string[]): NewVhostKey["actions"] {
+  if (actions.length === 0) throw invalidArgument(`actions: at least one is needed, of ${KNOWN.join(", ")}`);
   for (const [position, action] of actions.entries()) {
     if (!isKnown(action))
-      throw invalid(`actions[${position}]: ${JSON.stringify(action)} is none of ${KNOWN.join(", ")}`);
+      throw invalidArgument(`actions[${position}]: ${JSON.stringify(action)} is none of ${KNOWN.join(", ")}`);
     const lacks = (action === "*" ? BACKEND_ACTIONS : [action]).find((one) => !backend.actions.has(one));
     if (lacks !== undefined) throw tooMuch(backend, `the action ${JSON.stringify(lacks)}`);
   }
-  return [...new Set(actions)] as NewKey["actions"];
+  return [...new Set(actions)] as NewVhostKey["actions"];
 }
 
 const KNOWN: readonly ("*" | BackendAction)[] = [...BACKEND_ACTIONS, "*"];
@@ -86,16 +86,17 @@ function isKnown(action: string): action is "*" | BackendAction {
 }
 
 function checkPatterns(backend: Backend, topics: readonly string[]): readonly string[] {
-  if (topics.length > MAX_TOPICS) throw invalid(`topics: ${topics.length} patterns, the limit is ${MAX_TOPICS}`);
+  if (topics.length > MAX_TOPICS)
+    throw invalidArgument(`topics: ${topics.length} patterns, the limit is ${MAX_TOPICS}`);
   let weight = 0;
   for (const [position, pattern] of topics.entries()) {
     const fault = patternFault(pattern);
-    if (fault !== undefined) throw invalid(`topics[${position}]: ${fault}`);
-    weight += weightOf([pattern]);
+    if (fault !== undefined) throw invalidArgument(`topics[${position}]: ${fault}`);
+    weight += patternWeight([pattern]);
     const excess = weightFault(weight);
-    if (excess !== undefined) throw invalid(`topics: ${excess}`);
+    if (excess !== undefined) throw invalidArgument(`topics: ${excess}`);
   }
   if (backend.topics.length > 0 && topics.length === 0) throw tooMuch(backend, "all topics");
-  checkGivable(backend, topics);
+  checkDelegation(backend, topics);
   return topics;
 }

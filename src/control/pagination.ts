@@ -1,4 +1,4 @@
-import { invalid } from "./checks.js";
+import { invalidArgument } from "./checks.js";
 
 const USUAL_SIZE = 100;
 const LARGEST_SIZE = 1_000;
@@ -23,7 +23,7 @@ export interface Page<T> {
  * @throws CarillonError invalid_argument
  */
 export function pageQuery(size: number, token: string, usual: number = USUAL_SIZE): PageQuery {
-  if (size > LARGEST_SIZE) throw invalid(`page_size is ${size}, the limit is ${LARGEST_SIZE}`);
+  if (size > LARGEST_SIZE) throw invalidArgument(`page_size is ${size}, the limit is ${LARGEST_SIZE}`);
   return { after: readToken(token), size: size === 0 ? usual : size };
 }
 
@@ -31,7 +31,7 @@ function readToken(token: string): string {
   if (token === "") return "";
   const key = Buffer.from(token, "base64url").toString("utf8");
   if (key !== "" && writeToken(key) === token) return key;
-  throw invalid("page_token is none that was given: use next_page_token of the answer before");
+  throw invalidArgument("page_token is none that was given: use next_page_token of the answer before");
 }
 
 function writeToken(key: string): string {

@@ -5,7 +5,7 @@ import type { Cluster } from "../cluster/cluster.js";
 import type { BrokerDirectory } from "../core/ports.js";
 import { CarillonError, type ErrorCode } from "../errors.js";
 import { checkTopics } from "./checks.js";
-import { sum, type Told } from "./connections.js";
+import { type PartialAnswer, sum } from "./connections.js";
 import { checkTarget, clientsOf, type Target } from "./target.js";
 
 export interface SubscriptionsOptions {
@@ -57,7 +57,7 @@ export class Subscriptions {
    * @throws CarillonError not_found: a channel that is not open, where only open ones exist
    * @throws CarillonError the failure of a connection that could not join; others may have. Asking again does no harm
    */
-  async subscribe(backend: Backend, request: SubscriptionRequest): Promise<Told<number>> {
+  async subscribe(backend: Backend, request: SubscriptionRequest): Promise<PartialAnswer<number>> {
     const body = await this.#body(backend, request);
     const absent = request.topics.find((topic) => !this.#options.exists(backend.vhost, topic));
     if (absent !== undefined) throw new CarillonError("not_found", `no channel ${JSON.stringify(absent)} is open`);
@@ -71,7 +71,7 @@ export class Subscriptions {
   }
 
   /** @returns how many connections are not in them now */
-  async unsubscribe(backend: Backend, request: SubscriptionRequest): Promise<Told<number>> {
+  async unsubscribe(backend: Backend, request: SubscriptionRequest): Promise<PartialAnswer<number>> {
     const { answers, missing } = await this.#options.cluster.ask(UNSUBSCRIBE, await this.#body(backend, request));
     return { told: sum(answers.values() as Iterable<number>), missing };
   }

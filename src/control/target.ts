@@ -1,7 +1,7 @@
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import { fromSessionUuid } from "../core/session-uuid.js";
-import { checkGiven, invalid } from "./checks.js";
+import { checkGiven, invalidArgument } from "./checks.js";
 
 /** Which connections: one, or all of a user. */
 export type Target = { readonly connectionId: string } | { readonly user: string };
@@ -11,7 +11,7 @@ export type Target = { readonly connectionId: string } | { readonly user: string
  * @throws CarillonError invalid_argument
  */
 export function checkTarget(target: Target | undefined): Target {
-  if (target === undefined) throw invalid("target: connection_id or user is needed");
+  if (target === undefined) throw invalidArgument("target: connection_id or user is needed");
   if ("user" in target) {
     checkGiven("target.user", target.user);
     return target;

@@ -1,11 +1,11 @@
 import type { Backend } from "../access/keys/backend.js";
-import { inTurns } from "../access/patterns/match-ahead.js";
+import { runInTurns } from "../access/patterns/match-ahead.js";
 import { matchSteps } from "../access/patterns/match-steps.js";
 import { PatternSet } from "../access/patterns/pattern-set.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { checkLength } from "./checks.js";
-import { sum, type Told } from "./connections.js";
+import { type PartialAnswer, sum } from "./connections.js";
 import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pagination.js";
 
 export interface TopicsOptions {
@@ -48,7 +48,7 @@ export class Topics {
   }
 
   /** A backend whose key is for some topics is shown those. */
-  async list(backend: Backend, { pageSize, pageToken, prefix }: ListTopics): Promise<Told<Page<TopicSize>>> {
+  async list(backend: Backend, { pageSize, pageToken, prefix }: ListTopics): Promise<PartialAnswer<Page<TopicSize>>> {
     checkLength("prefix", prefix);
     const page = pageQuery(pageSize, pageToken);
     const { answers, missing } = await this.#cluster.ask(LIST, {
@@ -62,7 +62,7 @@ export class Topics {
   }
 
   /** Sessions that are in a topic of this name, of any broker and on all nodes that answer. */
-  async size(vhost: string, name: string): Promise<Told<number>> {
+  async size(vhost: string, name: string): Promise<PartialAnswer<number>> {
     const { answers, missing } = await this.#cluster.ask(SIZE, { vhost, name });
     return { told: sum(answers.values() as Iterable<number>), missing };
   }
@@ -75,7 +75,7 @@ export class Topics {
 
   #listHere({ page, patterns, prefix, vhost }: ListBody): Promise<NodePage<TopicSize>> {
     const shown = patterns.length === 0 ? undefined : new PatternSet(patterns);
-    return inTurns(vhost, this.#page(vhost, prefix, shown, page));
+    return runInTurns(vhost, this.#page(vhost, prefix, shown, page));
   }
 
   /** Those before the page cost nothing: only names that may be in it are held against patterns. */

@@ -1,11 +1,11 @@
 import type { JsonObject } from "../access/decide/principal.js";
 import type { Backend } from "../access/keys/backend.js";
-import { inTurns } from "../access/patterns/match-ahead.js";
+import { runInTurns } from "../access/patterns/match-ahead.js";
 import { matchSteps } from "../access/patterns/match-steps.js";
 import { CarillonError } from "../errors.js";
 import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
 import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";
-import { checkGiven, checkTopic, invalid } from "./checks.js";
+import { checkGiven, checkTopic, invalidArgument } from "./checks.js";
 
 /** @throws CarillonError permission_denied */
 export function checkManager({ actions, name, vhost }: Backend): void {
@@ -17,7 +17,7 @@ export function checkManager({ actions, name, vhost }: Backend): void {
 /** @throws CarillonError invalid_argument */
 export function checkPath(field: string, path: string): void {
   checkGiven(field, path);
-  if (!VHOST_PATH.test(path)) throw invalid(`${field}: expected / or a path such as /shop or /shop/eu`);
+  if (!VHOST_PATH.test(path)) throw invalidArgument(`${field}: expected / or a path such as /shop or /shop/eu`);
 }
 
 /** Makes and changes vhosts at run time. */
@@ -80,7 +80,7 @@ export class ChannelOperations {
   /** Those that the backend may use. */
   async list(backend: Backend): Promise<readonly string[]> {
     const channels = await this.#admin.listChannels(backend.vhost);
-    return inTurns(backend.vhost, filterInParts(channels, backend));
+    return runInTurns(backend.vhost, filterInParts(channels, backend));
   }
 }
 

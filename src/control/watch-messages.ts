@@ -1,5 +1,5 @@
-import type { Changes, Cursors } from "../cluster/replica-messages.js";
-import type { ConnectionFacts } from "./connection-info.js";
+import type { Cursors, ReplicaChanges } from "../cluster/replica-messages.js";
+import type { ConnectionInfo } from "./connection-info.js";
 
 /**
  * What nodes say to each other about who watches connections. A node that watches a vhost asks all for what they have,
@@ -15,11 +15,11 @@ export const LEASE = 30_000;
 /** How often a node that watches asks for more time. */
 export const RENEWAL = 10_000;
 
-export type PageAsked = { readonly vhost: string; readonly cursors: Cursors };
+export type WatchPageRequest = { readonly vhost: string; readonly cursors: Cursors };
 
 export type VhostAsked = { readonly vhost: string };
 
 /** Removed with the close code. */
-export type ConnectionChanges = Changes<ConnectionFacts, number>;
+export type ConnectionChanges = ReplicaChanges<ConnectionInfo, number>;
 
 export type VhostChanges = ConnectionChanges & VhostAsked;

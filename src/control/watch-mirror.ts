@@ -3,7 +3,7 @@ import type { ReplicaEvents } from "../cluster/replica.js";
 import type { PageAnswer } from "../cluster/replica-messages.js";
 import { Replicas } from "../cluster/replicas.js";
 import type { Clock } from "../core/ports.js";
-import type { ConnectionFacts } from "./connection-info.js";
+import type { ConnectionInfo } from "./connection-info.js";
 import { type ConnectionChanges, RENEWAL, WATCH_COUNT, WATCH_END, WATCH_PAGE } from "./watch-messages.js";
 
 export interface WatchMirrorOptions {
@@ -13,7 +13,7 @@ export interface WatchMirrorOptions {
 }
 
 /** Told of what opens and closes, with the close code. */
-export type WatchMirrorEvents = ReplicaEvents<ConnectionFacts, number>;
+export type WatchMirrorEvents = ReplicaEvents<ConnectionInfo, number>;
 
 /** The close code of a connection of which no close frame is known. Source: RFC 6455 §7.4.1. */
 const ABNORMAL = 1_006;
@@ -21,7 +21,7 @@ const ABNORMAL = 1_006;
 /** The connections of a vhost on all nodes, this one included, kept while somebody on this node watches them. */
 export class WatchMirror {
   readonly #options: WatchMirrorOptions;
-  readonly #replicas: Replicas<ConnectionFacts, number>;
+  readonly #replicas: Replicas<ConnectionInfo, number>;
   readonly #listeners = new Set<WatchMirrorEvents>();
   #cancelRenewal: (() => void) | undefined;
   #ended = false;
@@ -31,10 +31,10 @@ export class WatchMirror {
   constructor(options: WatchMirrorOptions) {
     const { cluster, vhost } = options;
     this.#options = options;
-    this.#replicas = new Replicas<ConnectionFacts, number>({
+    this.#replicas = new Replicas<ConnectionInfo, number>({
       nodes: () => cluster.nodes,
       ask: (cursors) => cluster.ask(WATCH_PAGE, { vhost, cursors }),
-      pageOf: (answer) => answer as unknown as PageAnswer<ConnectionFacts>,
+      pageOf: (answer) => answer as unknown as PageAnswer<ConnectionInfo>,
       events: {
         onAdded: (connection) => {
           for (const listener of this.#listeners) listener.onAdded(connection);
@@ -50,7 +50,7 @@ export class WatchMirror {
     this.#scheduleRenewal();
   }
 
-  connections(): Iterable<ConnectionFacts> {
+  connections(): Iterable<ConnectionInfo> {
     return this.#replicas.items();
   }
 

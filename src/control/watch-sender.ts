@@ -2,18 +2,18 @@ import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import { ChangeLog } from "../cluster/change-log.js";
 import type { Cluster } from "../cluster/cluster.js";
-import { type Change, PAGE_SIZE, type PageAnswer } from "../cluster/replica-messages.js";
+import { PAGE_SIZE, type PageAnswer, type ReplicaChange } from "../cluster/replica-messages.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { type ConnectionFacts, factsOf, idOf } from "./connection-info.js";
+import { type ConnectionInfo, connectionInfoId, toConnectionInfo } from "./connection-info.js";
 import { nodePage } from "./pagination.js";
 import {
   LEASE,
-  type PageAsked,
   type VhostAsked,
   WATCH_CHANGES,
   WATCH_COUNT,
   WATCH_END,
   WATCH_PAGE,
+  type WatchPageRequest,
 } from "./watch-messages.js";
 
 export interface WatchSenderOptions {
@@ -23,7 +23,7 @@ export interface WatchSenderOptions {
   readonly endOfTurn: EndOfTurn;
 }
 
-type Log = ChangeLog<ConnectionFacts, number>;
+type Log = ChangeLog<ConnectionInfo, number>;
 
 /** Tells the nodes that watch a vhost which of this node's connections come and go; nothing while nobody watches. */
 export class WatchSender {
@@ -39,13 +39,13 @@ export class WatchSender {
     const { clients, cluster } = options;
     this.#unlisten = clients.listen({
       onOpened: (client) => {
-        this.#note(client, () => ({ added: factsOf(client, cluster.node) }));
+        this.#note(client, () => ({ added: toConnectionInfo(client, cluster.node) }));
       },
       onClosed: (client, code) => {
         this.#note(client, () => ({ removed: client.session.id, why: code }));
       },
     });
-    cluster.handle(WATCH_PAGE, (body, from) => this.#page(body as unknown as PageAsked, from));
+    cluster.handle(WATCH_PAGE, (body, from) => this.#page(body as unknown as WatchPageRequest, from));
     cluster.handle(WATCH_COUNT, (body, from) => this.#count((body as VhostAsked).vhost, from));
     cluster.handle(WATCH_END, (body, from) => {
       this.#end((body as VhostAsked).vhost, from);
@@ -72,14 +72,14 @@ export class WatchSender {
     return leases.size > 0;
   }
 
-  #note({ vhost: { name: vhost } }: Client, changeOf: () => Change<ConnectionFacts, number>): void {
+  #note({ vhost: { name: vhost } }: Client, changeOf: () => ReplicaChange<ConnectionInfo, number>): void {
     this.#logOf(vhost).note(changeOf);
   }
 
   #logOf(vhost: string): Log {
     let log = this.#logs.get(vhost);
     if (log === undefined) {
-      log = new ChangeLog<ConnectionFacts, number>({
+      log = new ChangeLog<ConnectionInfo, number>({
         endOfTurn: this.#options.endOfTurn,
         wanted: () => this.#watched(vhost),
         tell: (changes) => {
@@ -91,13 +91,13 @@ export class WatchSender {
     return log;
   }
 
-  #page({ cursors, vhost }: PageAsked, from: string): PageAnswer<ConnectionFacts> | null {
+  #page({ cursors, vhost }: WatchPageRequest, from: string): PageAnswer<ConnectionInfo> | null {
     const { clients, cluster } = this.#options;
     const count = this.#count(vhost, from);
     const cursor = cursors[cluster.node] ?? "";
     if (cursors[cluster.node] === null) return null;
     const all = factsOfAll(clients, vhost, cluster.node);
-    return { count, ...nodePage(all, idOf, { after: String(cursor), size: PAGE_SIZE }) };
+    return { count, ...nodePage(all, connectionInfoId, { after: String(cursor), size: PAGE_SIZE }) };
   }
 
   /** The asking node goes on hearing changes; what it is told from now on comes after those that this count has. */
@@ -117,6 +117,6 @@ export class WatchSender {
   }
 }
 
-function* factsOfAll(clients: Clients, vhost: string, node: string): Generator<ConnectionFacts> {
-  for (const client of clients.all(vhost)) yield factsOf(client, node);
+function* factsOfAll(clients: Clients, vhost: string, node: string): Generator<ConnectionInfo> {
+  for (const client of clients.all(vhost)) yield toConnectionInfo(client, node);
 }

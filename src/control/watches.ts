@@ -6,7 +6,7 @@ import { CarillonError } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { ChangeQueue } from "./change-queue.js";
 import { checkLength } from "./checks.js";
-import type { ConnectionFacts } from "./connection-info.js";
+import type { ConnectionInfo } from "./connection-info.js";
 import { type VhostChanges, WATCH_CHANGES } from "./watch-messages.js";
 import { WatchMirror } from "./watch-mirror.js";
 import { WatchSender, type WatchSenderOptions } from "./watch-sender.js";
@@ -18,8 +18,8 @@ export interface WatchesOptions extends WatchSenderOptions {
 
 /** What a watcher is told. */
 export type WatchEvent =
-  | { readonly change: "open" | "opened"; readonly connection: ConnectionFacts }
-  | { readonly change: "closed"; readonly connection: ConnectionFacts; readonly code: number }
+  | { readonly change: "open" | "opened"; readonly connection: ConnectionInfo }
+  | { readonly change: "closed"; readonly connection: ConnectionInfo; readonly code: number }
   | { readonly change: "caught_up" };
 
 const WAITING_CHANGES = 10_000;
@@ -88,7 +88,7 @@ export class Watches {
       if (signals.some(({ aborted }) => aborted)) onAbort();
       await Promise.race([mirror.ready, gone.promise]);
       queue.check();
-      const meant = (connection: ConnectionFacts): boolean => user === "" || connection.user === user;
+      const meant = (connection: ConnectionInfo): boolean => user === "" || connection.user === user;
       const open = [...mirror.connections()].filter(meant);
       unlisten = mirror.listen({
         onAdded: (connection) => {

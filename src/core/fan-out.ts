@@ -3,7 +3,7 @@ import type { Message } from "./message.js";
 import type { OutboxContext } from "./outbox.js";
 import type { Clock, EndOfTurn } from "./ports.js";
 import type { Session } from "./session.js";
-import type { Audience, Topic } from "./topic.js";
+import type { Topic, TopicListeners } from "./topic.js";
 
 /**
  * Bytes of frames that may gather before they are written without waiting for the turn's end: a burst is then bounded
@@ -37,7 +37,7 @@ export class FanOut {
     this.#options.outbox.turn += 1;
   };
   /** Audiences that gather frames for the end of this turn. */
-  #audiences: Audience[] = [];
+  #audiences: TopicListeners[] = [];
   /** Sessions whose outboxes hold what was settled in this turn. */
   #sessions: Session[] = [];
   #gathered = 0;
@@ -79,7 +79,7 @@ export class FanOut {
   }
 
   /** Gives what gathered for an audience to those who are its members now; it is written at the end of the turn. */
-  settle(audience: Audience): void {
+  settle(audience: TopicListeners): void {
     const batch = this.#close(audience);
     if (batch === undefined) return;
     for (const session of audience.members) this.#push(session, batch);
@@ -105,7 +105,7 @@ export class FanOut {
   }
 
   /** A turn that brought something to one audience only: its batch goes to the sockets without a stop in the outboxes. */
-  #writeAlone(audience: Audience): void {
+  #writeAlone(audience: TopicListeners): void {
     const batch = this.#close(audience);
     if (batch === undefined) return;
     let slow: Session[] | undefined;
@@ -116,7 +116,7 @@ export class FanOut {
     for (const session of slow ?? []) this.#options.onSlow(session);
   }
 
-  #close(audience: Audience): Batch | undefined {
+  #close(audience: TopicListeners): Batch | undefined {
     const { encoding, first, members, more, topic } = audience;
     if (first === undefined) return undefined;
     audience.first = undefined;
@@ -130,7 +130,7 @@ export class FanOut {
     return batch;
   }
 
-  #settleLater(audience: Audience, delay: number): void {
+  #settleLater(audience: TopicListeners, delay: number): void {
     audience.cancelDelay = this.#options.clock.after(delay, () => {
       this.settle(audience);
     });

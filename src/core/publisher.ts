@@ -7,7 +7,7 @@ import { labelFault, topicFault } from "./topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
 
 /** What somebody asks to have published. */
-export interface Draft {
+export interface PublicationDraft {
   /** "" for the vhost's default broker. */
   readonly broker: string;
   readonly topics: readonly string[];
@@ -95,7 +95,7 @@ export class Publisher {
    * @throws CarillonError invalid_argument, not_found, permission_denied, resource_exhausted: nothing was published
    * @throws CarillonError unavailable: nothing was published, or a broker was lost before it confirmed
    */
-  async publish(source: Source, drafts: readonly Draft[]): Promise<Receipt[]> {
+  async publish(source: Source, drafts: readonly PublicationDraft[]): Promise<Receipt[]> {
     return this.send(this.prepare(source, drafts));
   }
 
@@ -117,7 +117,7 @@ export class Publisher {
    * Publishes without waiting for the brokers.
    * @throws as publish does, where it is known at once
    */
-  accept(source: Source, drafts: readonly Draft[]): Receipt[] {
+  accept(source: Source, drafts: readonly PublicationDraft[]): Receipt[] {
     const { batches, messages } = this.prepare(source, drafts);
     for (const [driver, batch] of batches) {
       this.#publish(source.kind, driver, batch).catch((cause: unknown) => {
@@ -144,11 +144,11 @@ export class Publisher {
    * Says whether publish would take it, as far as that depends on the request itself.
    * @throws CarillonError invalid_argument, not_found, permission_denied
    */
-  check(source: Source, drafts: readonly Draft[]): void {
+  check(source: Source, drafts: readonly PublicationDraft[]): void {
     this.#counting(source, () => this.#check(source, drafts));
   }
 
-  #check(source: Source, drafts: readonly Draft[]): void {
+  #check(source: Source, drafts: readonly PublicationDraft[]): void {
     for (const [position, given] of drafts.entries()) {
       const draft = withSessionIds(given);
       const where = placeOf(source, position);
@@ -162,7 +162,7 @@ export class Publisher {
    * The first half of publish: everything that can refuse a request.
    * @throws as publish does for a refusal
    */
-  prepare(source: Source, drafts: readonly Draft[]): Prepared {
+  prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
     return this.#counting(source, () => this.#prepare(source, drafts));
   }
 
@@ -175,7 +175,7 @@ export class Publisher {
     }
   }
 
-  #prepare(source: Source, drafts: readonly Draft[]): Prepared {
+  #prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
     const { brokers, clock, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     checkExpanded(drafts, limits.expandedBytes);
@@ -218,7 +218,7 @@ export class Publisher {
 }
 
 /** Comes first, because it is cheap: checking the topics of a request that is refused after all takes as long as publishing. */
-function checkExpanded(drafts: readonly Draft[], limit: number): void {
+function checkExpanded(drafts: readonly PublicationDraft[], limit: number): void {
   let bytes = 0;
   for (const { payload, topics } of drafts) bytes += (payload.length + PUBLICATION_BYTES) * topics.length;
   if (bytes <= limit) return;
@@ -230,7 +230,7 @@ function checkExpanded(drafts: readonly Draft[], limit: number): void {
 }
 
 /** A connection may be named by its UUID, too (X1). */
-function withSessionIds(draft: Draft): Draft {
+function withSessionIds(draft: PublicationDraft): PublicationDraft {
   const { topics } = draft;
   if (!topics.some(isConnectionTopic)) return draft;
   return { ...draft, topics: topics.map((topic) => mapConnectionTopic(topic, fromSessionUuid)) };
@@ -249,7 +249,7 @@ function distinct(topics: readonly string[]): Iterable<string> | undefined {
   return all.size === 0 ? undefined : all;
 }
 
-function checkDraft(draft: Draft, limits: PublisherLimits, where: string, source: Source): void {
+function checkDraft(draft: PublicationDraft, limits: PublisherLimits, where: string, source: Source): void {
   const { event, id, payload, topics } = draft;
   if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
   if (topics.length > limits.topicsPerMessage) {
@@ -270,7 +270,7 @@ function checkDraft(draft: Draft, limits: PublisherLimits, where: string, source
   if (idFault !== undefined) throw invalid(`${where}id ${idFault}`);
 }
 
-function checkRights({ topics }: Draft, source: Source, where: string): void {
+function checkRights({ topics }: PublicationDraft, source: Source, where: string): void {
   for (const topic of topics) {
     if (topic === "") continue;
     const refusal = source.refusal(topic);
@@ -281,7 +281,7 @@ function checkRights({ topics }: Draft, source: Source, where: string): void {
 function resolve(
   brokers: BrokerDirectory,
   vhost: string,
-  { broker: name, topics }: Draft,
+  { broker: name, topics }: PublicationDraft,
   where: string,
 ): { driver: BrokerDriver } {
   let broker: NamedBroker;

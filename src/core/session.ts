@@ -3,7 +3,7 @@ import { Outbox, type OutboxContext } from "./outbox.js";
 import type { Encoding, Sink } from "./ports.js";
 import type { Membership, Topic } from "./topic.js";
 
-export interface SessionOptions {
+export interface ClientSessionOptions {
   /** Unique on this node. */
   readonly id: string;
   readonly vhost: string;
@@ -25,7 +25,7 @@ export class Session extends Outbox {
   #open = true;
   #endedFor: CloseReason | ChosenClose | undefined;
 
-  constructor(options: SessionOptions) {
+  constructor(options: ClientSessionOptions) {
     super(options.sink, options.encoding, options.outbox);
     this.id = options.id;
     this.vhost = options.vhost;

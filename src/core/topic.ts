@@ -3,7 +3,7 @@ import type { Session } from "./session.js";
 import type { TopicRules } from "./topic-rules.js";
 
 /** The sessions of one topic that share an encoding, and the frames of this turn that they have yet to get. */
-export class Audience {
+export class TopicListeners {
   readonly makeFrame: FrameMaker;
   readonly members: Session[] = [];
   // Nearly every turn brings a topic one message: no list is made for it.
@@ -24,14 +24,14 @@ export class Audience {
 
 /** A session's place in a topic. The place moves when another session leaves. */
 export interface Membership {
-  readonly audience: Audience;
+  readonly audience: TopicListeners;
   place: number;
 }
 
 /** A topic that somebody on this node is in, joins, or left a moment ago. */
 export class Topic {
   /** One for each encoding in use: one or two, rarely more. */
-  readonly audiences: Audience[] = [];
+  readonly audiences: TopicListeners[] = [];
   /** Members, and joins under way: what keeps the subscription. */
   holders = 0;
   subscription: Subscription | undefined;
@@ -51,10 +51,10 @@ export class Topic {
     return sum;
   }
 
-  audienceFor(encoding: Encoding): Audience {
+  audienceFor(encoding: Encoding): TopicListeners {
     let audience = this.audiences.find((candidate) => candidate.encoding === encoding);
     if (audience === undefined) {
-      audience = new Audience(this, encoding);
+      audience = new TopicListeners(this, encoding);
       this.audiences.push(audience);
     }
     return audience;

@@ -21,7 +21,7 @@ export function connectionTopics(node: string): string {
 }
 
 /** Of a connection's topic, its id. */
-export function connectionOf(topic: string): string {
+export function connectionOfTopic(topic: string): string {
   return topic.slice(CONNECTION.length);
 }
 
@@ -31,7 +31,7 @@ export function isConnectionTopic(name: string): boolean {
 
 /** The topic of a connection with its id written otherwise; any other name as it is. */
 export function mapConnectionTopic(name: string, toId: (id: string) => string): string {
-  return isConnectionTopic(name) ? CONNECTION + toId(connectionOf(name)) : name;
+  return isConnectionTopic(name) ? CONNECTION + toId(connectionOfTopic(name)) : name;
 }
 
 /** Whether the name is one of a topic that nobody joins: users have ids with white space in them, too. */
@@ -41,5 +41,5 @@ export function isUserTopic(name: string): boolean {
 }
 
 function connectionIdOf(name: string): string {
-  return isConnectionTopic(name) ? connectionOf(name) : "";
+  return isConnectionTopic(name) ? connectionOfTopic(name) : "";
 }

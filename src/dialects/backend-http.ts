@@ -7,7 +7,7 @@ import { withResolvers } from "../util/with-resolvers.js";
 /** What the HTTP interfaces of the older systems have in common. */
 
 /** JSON, and how it is written. */
-export interface Written {
+export interface RequestText {
   readonly text: string;
   readonly value: unknown;
 }
@@ -19,7 +19,7 @@ class BodyTooLarge extends CarillonError {}
 const CONTENT_TOO_LARGE = 413;
 
 /** The HTTP status of a refusal. */
-export function httpStatusOf(error: CarillonError): number {
+export function toHttpStatus(error: CarillonError): number {
   return error instanceof BodyTooLarge ? CONTENT_TOO_LARGE : HTTP_STATUS[error.code];
 }
 
@@ -42,7 +42,7 @@ export interface BodyReading {
  * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large, or the node is receiving too
  * much. cancelled: it was cut off
  */
-export async function readWritten(request: IncomingMessage, reading: BodyReading): Promise<Written> {
+export async function readRequestText(request: IncomingMessage, reading: BodyReading): Promise<RequestText> {
   try {
     return parse(await readBody(request, reading));
   } finally {
@@ -50,7 +50,7 @@ export async function readWritten(request: IncomingMessage, reading: BodyReading
   }
 }
 
-function parse(body: Buffer): Written {
+function parse(body: Buffer): RequestText {
   const text = decodeUtf8(body);
   if (hasTooManyJsonNodes(text)) throw invalid(`the body cannot be read: ${TOO_MANY_JSON_NODES}`);
   try {

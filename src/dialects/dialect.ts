@@ -10,7 +10,7 @@ import type { Notice, PresenceNews } from "../core/notice.js";
 export interface Dialect {
   readonly name: DialectName;
   /** How its clients say who they are. */
-  readonly entry: Entry;
+  readonly entry: DialectEntry;
   /** Largest frame of a client, in bytes, where the node's limit is so many; undefined: that. Beyond it the connection is closed. */
   readonly frameBytes?: (limit: number) => number;
   /** Whether the channels that its clients use have to be opened before, whatever the vhost says of others. */
@@ -25,7 +25,7 @@ export type DialectName = Config["dialects"][number];
  * `credential`: by a token of the request that brings it, where the vhost lets it (C1: nobody is asked for one, or a place
  * of the vhost's), or where the path holds one. `guest`: it comes in as nobody, and shows a token inside.
  */
-export type Entry = "credential" | "guest";
+export type DialectEntry = "credential" | "guest";
 
 /** How the client came. */
 export interface OpenRequest {

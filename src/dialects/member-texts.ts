@@ -1,11 +1,11 @@
 import type { Present } from "../core/notice.js";
-import { RecentMap } from "../util/lru-map.js";
+import { LruMap } from "../util/lru-map.js";
 
 /** Longest text that is kept, in characters. */
 const LONGEST_KEPT = 256 * 1_024;
 
 /** Lists of members as they are written, until somebody comes or goes: 16 Mi characters at most. */
-const texts = new RecentMap<readonly Present[], string>(64);
+const texts = new LruMap<readonly Present[], string>(64);
 
 /** As {@link presentText}, written once for a list that is asked for again and again. */
 export function sharedPresentText(members: readonly Present[]): string {

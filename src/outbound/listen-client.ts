@@ -10,7 +10,7 @@ const MAX_REFUSAL = 4_096;
 const REFUSAL_SILENCE = 2_000;
 
 /** What the native dialect sends; see PROTOCOL.md. */
-export interface Frame {
+export interface ListenFrame {
   readonly topic: string;
   readonly payload: unknown;
   readonly encoding?: string;
@@ -29,7 +29,7 @@ export interface ListenOptions {
 
 export interface ListenEvents {
   /** A frame of the server, and its text as it came; not a refusal that is tried again. */
-  readonly onFrame: (frame: Frame, text: string) => void;
+  readonly onFrame: (frame: ListenFrame, text: string) => void;
   readonly onConnected: () => void;
   /**
    * The connection ended or could not be had, or the broker is away, so that the topics could not be joined; it is
@@ -162,10 +162,10 @@ function messageIn(text: string): string | undefined {
   }
 }
 
-function readFrame(text: string): Frame | undefined {
+function readFrame(text: string): ListenFrame | undefined {
   try {
     const frame: unknown = JSON.parse(text);
-    return typeof frame === "object" && frame !== null && "topic" in frame ? (frame as Frame) : undefined;
+    return typeof frame === "object" && frame !== null && "topic" in frame ? (frame as ListenFrame) : undefined;
   } catch {
     return undefined;
   }

@@ -14,36 +14,36 @@ const LONGEST_BACKOFF = 5_000;
 /** A node that is gone without a word is noticed after these, in milliseconds. */
 const KEEPALIVE = { time: 15_000, timeout: 5_000 } as const;
 
-export interface WorkClientOptions {
+export interface WorkerStreamOptions {
   /** HOST:PORT of a node's gRPC port. */
   readonly address: string;
   /** Undefined: without TLS. PEM; without an authority those of Node. */
-  readonly tls: WorkTls | undefined;
+  readonly tls: WorkerStreamTls | undefined;
   readonly key: string | undefined;
   /** Undefined: the key's own, or the default one. */
   readonly vhost: string | undefined;
 }
 
-export interface WorkTls {
+export interface WorkerStreamTls {
   readonly ca?: string | Uint8Array | undefined;
   /** The client's certificate, in place of a key, and what belongs to it. */
   readonly cert?: string | Uint8Array | undefined;
   readonly key?: string | Uint8Array | undefined;
 }
 
-export type WorkRequestInit = MessageInitShape<typeof WorkRequestSchema>;
+export type WorkerStreamRequest = MessageInitShape<typeof WorkRequestSchema>;
 
 /** Told of one stream. */
-export interface WorkEvents {
+export interface WorkerStreamEvents {
   readonly onResponse: (response: WorkResponse) => void;
   /** Once. @param failure - undefined: it has ended well */
   readonly onEnd: (failure: CarillonError | undefined) => void;
 }
 
 /** One stream of WorkerService.Work, as a worker has it. */
-export interface WorkCall {
+export interface WorkerStreamCall {
   /** @returns whether the connection takes more; if not, {@link drained} tells when */
-  send(request: WorkRequestInit): boolean;
+  send(request: WorkerStreamRequest): boolean;
   /** Resolves when the connection takes more, or the stream has ended. */
   drained(): Promise<void>;
   /** Ends it at once. */
@@ -51,11 +51,11 @@ export interface WorkCall {
 }
 
 /** A worker's connection to a node. */
-export class WorkClient {
+export class WorkerStreamClient {
   readonly #client: Client;
   readonly #metadata = new Metadata();
 
-  constructor({ address, key, tls, vhost }: WorkClientOptions) {
+  constructor({ address, key, tls, vhost }: WorkerStreamOptions) {
     this.#client = new Client(address, credentialsOf(tls), {
       "grpc.max_reconnect_backoff_ms": LONGEST_BACKOFF,
       "grpc.keepalive_time_ms": KEEPALIVE.time,
@@ -67,7 +67,7 @@ export class WorkClient {
     if (vhost !== undefined) this.#metadata.set(VHOST_HEADER, vhost);
   }
 
-  open({ onEnd, onResponse }: WorkEvents): WorkCall {
+  open({ onEnd, onResponse }: WorkerStreamEvents): WorkerStreamCall {
     const { input, name, output, parent } = WorkerService.method.work;
     const call = this.#client.makeBidiStreamRequest(
       `/${parent.typeName}/${name}`,
@@ -96,7 +96,7 @@ export class WorkClient {
   }
 }
 
-function credentialsOf(tls: WorkTls | undefined): ChannelCredentials {
+function credentialsOf(tls: WorkerStreamTls | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
   return credentials.createSsl(bufferOf(tls.ca), bufferOf(tls.key), bufferOf(tls.cert));
 }

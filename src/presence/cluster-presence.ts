@@ -2,22 +2,22 @@ import type { Cluster } from "../cluster/cluster.js";
 import type { PageAnswer } from "../cluster/replica-messages.js";
 import { Replicas } from "../cluster/replicas.js";
 import { OwnMembers } from "./own-members.js";
-import type { Member, Place, Presence, PresenceChange } from "./presence.js";
-import { type Entry, isSameUser, keyOf } from "./presence-entry.js";
+import type { Member, Presence, PresenceChange, TopicAddress } from "./presence.js";
+import { isSameUser, type PresenceEntry, presenceEntryKey } from "./presence-entry.js";
 import {
   COUNT_INTERVAL,
-  type Farewell,
   type MemberChanges,
-  type PageAsked,
   PRESENCE_CHANGES,
   PRESENCE_COUNT,
   PRESENCE_PAGE,
+  type PresenceFarewell,
+  type PresencePageRequest,
   shrinker,
 } from "./presence-messages.js";
-import type { AudienceOptions } from "./presence-watchers.js";
-import { Room } from "./topic-presence.js";
+import type { PresenceWatchersOptions } from "./presence-watchers.js";
+import { TopicPresence } from "./topic-presence.js";
 
-export interface ClusterPresenceOptions extends AudienceOptions {
+export interface ClusterPresenceOptions extends PresenceWatchersOptions {
   /** Not started yet, or nodes are missed. */
   readonly cluster: Cluster;
 }
@@ -28,9 +28,9 @@ export interface ClusterPresenceOptions extends AudienceOptions {
  */
 export class ClusterPresence implements Presence {
   readonly #options: ClusterPresenceOptions;
-  readonly #rooms = new Map<string, Room>();
+  readonly #rooms = new Map<string, TopicPresence>();
   readonly #own: OwnMembers;
-  readonly #others: Replicas<Entry, Farewell>;
+  readonly #others: Replicas<PresenceEntry, PresenceFarewell>;
   #stopped = false;
   #cancelCount: (() => void) | undefined;
 
@@ -44,10 +44,10 @@ export class ClusterPresence implements Presence {
         cluster.tell(PRESENCE_CHANGES, changes);
       },
     });
-    this.#others = new Replicas<Entry, Farewell>({
+    this.#others = new Replicas<PresenceEntry, PresenceFarewell>({
       nodes: () => [...cluster.nodes].filter((node) => node !== cluster.node),
       ask: (cursors) => cluster.ask(PRESENCE_PAGE, { cursors }),
-      pageOf: (answer) => this.#pageOf(answer as unknown as PageAnswer<Entry>),
+      pageOf: (answer) => this.#pageOf(answer as unknown as PageAnswer<PresenceEntry>),
       events: {
         onAdded: (entry) => {
           this.#roomOf(entry.key).add(entry);
@@ -77,12 +77,12 @@ export class ClusterPresence implements Presence {
     for (const room of this.#rooms.values()) room.end();
   }
 
-  enter(place: Place, { connectionId, info, joined, user }: Member, hidden: boolean): void {
+  enter(place: TopicAddress, { connectionId, info, joined, user }: Member, hidden: boolean): void {
     if (hidden) {
       this.leave(place, connectionId);
       return;
     }
-    const room = this.#roomOf(keyOf(place));
+    const room = this.#roomOf(presenceEntryKey(place));
     const member = { connectionId, user, info, joined };
     const known = room.get(connectionId);
     if (known !== undefined && this.#own.has(known)) {
@@ -92,27 +92,27 @@ export class ClusterPresence implements Presence {
     room.add(this.#own.add(room.key, member));
   }
 
-  leave(place: Place, connectionId: string, farewell?: string): void {
-    const entry = this.#rooms.get(keyOf(place))?.get(connectionId);
+  leave(place: TopicAddress, connectionId: string, farewell?: string): void {
+    const entry = this.#rooms.get(presenceEntryKey(place))?.get(connectionId);
     if (entry === undefined || !this.#own.has(entry)) return;
     this.#own.remove(entry, farewell ?? null);
     this.#remove(entry, farewell ?? null);
   }
 
-  members(place: Place): readonly Member[] {
-    return this.#rooms.get(keyOf(place))?.members ?? [];
+  members(place: TopicAddress): readonly Member[] {
+    return this.#rooms.get(presenceEntryKey(place))?.members ?? [];
   }
 
-  count(place: Place): number {
-    return this.#rooms.get(keyOf(place))?.count ?? 0;
+  count(place: TopicAddress): number {
+    return this.#rooms.get(presenceEntryKey(place))?.count ?? 0;
   }
 
-  users(place: Place): number {
-    return this.#rooms.get(keyOf(place))?.users ?? 0;
+  users(place: TopicAddress): number {
+    return this.#rooms.get(presenceEntryKey(place))?.users ?? 0;
   }
 
-  watch(place: Place, onChange: (change: PresenceChange) => void): () => void {
-    const room = this.#roomOf(keyOf(place));
+  watch(place: TopicAddress, onChange: (change: PresenceChange) => void): () => void {
+    const room = this.#roomOf(presenceEntryKey(place));
     const end = room.watch(onChange, this.#options);
     return () => {
       end();
@@ -131,7 +131,7 @@ export class ClusterPresence implements Presence {
       return null;
     });
     cluster.handle(PRESENCE_PAGE, (body, from) => {
-      const { cursors } = body as unknown as PageAsked;
+      const { cursors } = body as unknown as PresencePageRequest;
       return from === node || cursors[node] === null ? null : this.#own.page(Number(cursors[node] ?? 0));
     });
     cluster.onNodes(({ here, node: changed }) => {
@@ -155,29 +155,29 @@ export class ClusterPresence implements Presence {
     };
   }
 
-  #pageOf({ count, items, more }: PageAnswer<Entry>): PageAnswer<Entry> {
+  #pageOf({ count, items, more }: PageAnswer<PresenceEntry>): PageAnswer<PresenceEntry> {
     return { count, items: items.map(shrinker(this.#keyOfRoom)), more };
   }
 
   readonly #keyOfRoom = (key: string): string | undefined => this.#rooms.get(key)?.key;
 
-  #roomOf(key: string): Room {
+  #roomOf(key: string): TopicPresence {
     let room = this.#rooms.get(key);
     if (room === undefined) {
-      room = new Room(key);
+      room = new TopicPresence(key);
       this.#rooms.set(key, room);
     }
     return room;
   }
 
-  #remove(entry: Entry, farewell: Farewell): void {
+  #remove(entry: PresenceEntry, farewell: PresenceFarewell): void {
     const room = this.#rooms.get(entry.key);
     if (room === undefined) return;
     room.remove(entry, farewell ?? undefined);
     this.#forgetIdle(room);
   }
 
-  #forgetIdle(room: Room): void {
+  #forgetIdle(room: TopicPresence): void {
     if (room.idle && this.#rooms.get(room.key) === room) this.#rooms.delete(room.key);
   }
 }

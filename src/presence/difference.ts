@@ -3,7 +3,7 @@ import type { Member, PresenceChange } from "./presence.js";
 import { isSameUser } from "./presence-entry.js";
 
 /** One member has come or gone. */
-export interface Step {
+export interface PresenceStep {
   readonly member: Member;
   readonly here: boolean;
   /** Data that it gave when it left: JSON text of an object. */
@@ -21,7 +21,7 @@ interface Ends {
  * What steps come to: who came and went between is in neither list; who went and came back as somebody else, in both.
  * Undefined where they come to nothing.
  */
-export function differenceOf(steps: Iterable<Step>, count: number): PresenceChange | undefined {
+export function toDifference(steps: Iterable<PresenceStep>, count: number): PresenceChange | undefined {
   const changed = new Map<string, Ends>();
   for (const { farewell, here, member } of steps) {
     const ends = changed.get(member.connectionId);

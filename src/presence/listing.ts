@@ -1,6 +1,6 @@
-import type { Step } from "./difference.js";
+import type { PresenceStep } from "./difference.js";
 import type { Member } from "./presence.js";
-import type { Entry } from "./presence-entry.js";
+import type { PresenceEntry } from "./presence-entry.js";
 
 /** With more steps than these to make up for, a list is better made anew. */
 const MOST_STEPS = 100;
@@ -9,11 +9,11 @@ const MOST_STEPS = 100;
  * The members of a place by connection, in order. Who comes and goes is put in its place when somebody reads: so a join
  * costs the same however many are there, and reading after few have come and gone costs a copy, and no sorting of all.
  */
-export class Listing {
+export class PresenceListing {
   #members: readonly Member[];
-  #steps: Step[] = [];
+  #steps: PresenceStep[] = [];
 
-  constructor(entries: Iterable<Entry>) {
+  constructor(entries: Iterable<PresenceEntry>) {
     const members = Array.from(entries, ({ member }) => member);
     this.#members = members.toSorted((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
   }
@@ -22,7 +22,7 @@ export class Listing {
     return this.#steps.length > MOST_STEPS;
   }
 
-  note(step: Step): void {
+  note(step: PresenceStep): void {
     this.#steps.push(step);
   }
 

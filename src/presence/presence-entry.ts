@@ -1,7 +1,7 @@
-import type { Member, Place } from "./presence.js";
+import type { Member, TopicAddress } from "./presence.js";
 
 /** A member of a place that is not hidden, as nodes tell each other of it. */
-export type Entry = {
+export type PresenceEntry = {
   /** The count of the change that brought it: grows with each that the node adds. */
   readonly id: number;
   /** Of the place. */
@@ -10,7 +10,7 @@ export type Entry = {
 };
 
 /** Names of vhosts, brokers and topics have no line ends. */
-export function keyOf({ broker, topic, vhost }: Place): string {
+export function presenceEntryKey({ broker, topic, vhost }: TopicAddress): string {
   return `${vhost}\n${broker}\n${topic}`;
 }
 

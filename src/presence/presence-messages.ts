@@ -1,6 +1,6 @@
 import { NO_INFO } from "../access/decide/info.js";
-import type { Changes, Cursors } from "../cluster/replica-messages.js";
-import type { Entry } from "./presence-entry.js";
+import type { Cursors, ReplicaChanges } from "../cluster/replica-messages.js";
+import type { PresenceEntry } from "./presence-entry.js";
 
 /**
  * What nodes say to each other about members. Each tells all others what changes; who comes new, or has missed something,
@@ -15,18 +15,18 @@ export const PRESENCE_COUNT = "presence.count";
 export const COUNT_INTERVAL = 1_000;
 
 /** Data that a member gave when it left: JSON text of an object; null for none. */
-export type Farewell = string | null;
+export type PresenceFarewell = string | null;
 
-export type MemberChanges = Changes<Entry, Farewell>;
+export type MemberChanges = ReplicaChanges<PresenceEntry, PresenceFarewell>;
 
-export type PageAsked = { readonly cursors: Cursors };
+export type PresencePageRequest = { readonly cursors: Cursors };
 
 /**
  * Makes small what comes in one word of another node: members of one place share its key, and those of whom nothing is
  * known, that.
  * @param known - the key of a place that is there already
  */
-export function shrinker(known: (key: string) => string | undefined): (entry: Entry) => Entry {
+export function shrinker(known: (key: string) => string | undefined): (entry: PresenceEntry) => PresenceEntry {
   let key = "";
   return ({ id, key: theirs, member: { connectionId, info, joined, user } }) => {
     if (theirs !== key) key = known(theirs) ?? theirs;

@@ -1,9 +1,9 @@
 import { types } from "node:util";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { differenceOf, type Step } from "./difference.js";
+import { type PresenceStep, toDifference } from "./difference.js";
 import type { PresenceChange } from "./presence.js";
 
-export interface AudienceOptions {
+export interface PresenceWatchersOptions {
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
   /** Told of faults of those who watch. */
@@ -26,15 +26,15 @@ interface Watcher {
  * is large, not before 100 ms have passed since they were told the last time. What waits is what the node has taken in
  * within that time, and refers to members that it holds or held.
  */
-export class Audience {
-  readonly #options: AudienceOptions;
+export class PresenceWatchers {
+  readonly #options: PresenceWatchersOptions;
   readonly #countOf: () => number;
   readonly #watchers = new Set<Watcher>();
-  #steps: Step[] = [];
+  #steps: PresenceStep[] = [];
   #told = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
-  constructor(countOf: () => number, options: AudienceOptions) {
+  constructor(countOf: () => number, options: PresenceWatchersOptions) {
     this.#countOf = countOf;
     this.#options = options;
   }
@@ -53,7 +53,7 @@ export class Audience {
     };
   }
 
-  note(step: Step): void {
+  note(step: PresenceStep): void {
     if (this.#watchers.size === 0) return;
     this.#steps.push(step);
     if (this.#cancel === undefined) this.#schedule();
@@ -96,7 +96,7 @@ export class Audience {
     for (const watcher of watchers) {
       const { from, onChange } = watcher;
       watcher.from = 0;
-      if (!changes.has(from)) changes.set(from, differenceOf(from === 0 ? steps : steps.slice(from), count));
+      if (!changes.has(from)) changes.set(from, toDifference(from === 0 ? steps : steps.slice(from), count));
       const change = changes.get(from);
       if (change !== undefined && this.#watchers.has(watcher)) this.#tellOne(onChange, change);
     }

@@ -1,18 +1,18 @@
-import type { Step } from "./difference.js";
-import { Listing } from "./listing.js";
+import type { PresenceStep } from "./difference.js";
+import { PresenceListing } from "./listing.js";
 import type { Member, PresenceChange } from "./presence.js";
-import type { Entry } from "./presence-entry.js";
-import { Audience, type AudienceOptions } from "./presence-watchers.js";
+import type { PresenceEntry } from "./presence-entry.js";
+import { PresenceWatchers, type PresenceWatchersOptions } from "./presence-watchers.js";
 import { Users } from "./users.js";
 
 /** A place with somebody in it, or watching it. What only those need who ask is there once somebody has asked. */
-export class Room {
+export class TopicPresence {
   readonly key: string;
   /** By connection. */
-  readonly #entries = new Map<string, Entry>();
-  #listing: Listing | undefined;
+  readonly #entries = new Map<string, PresenceEntry>();
+  #listing: PresenceListing | undefined;
   #users: Users | undefined;
-  #audience: Audience | undefined;
+  #audience: PresenceWatchers | undefined;
 
   constructor(key: string) {
     this.key = key;
@@ -34,15 +34,15 @@ export class Room {
 
   /** By connection. */
   get members(): readonly Member[] {
-    this.#listing ??= new Listing(this.#entries.values());
+    this.#listing ??= new PresenceListing(this.#entries.values());
     return this.#listing.read();
   }
 
-  get(connectionId: string): Entry | undefined {
+  get(connectionId: string): PresenceEntry | undefined {
     return this.#entries.get(connectionId);
   }
 
-  add(entry: Entry): void {
+  add(entry: PresenceEntry): void {
     const { member } = entry;
     const known = this.#entries.get(member.connectionId);
     // A connection is somewhere once, whoever says so last.
@@ -53,7 +53,7 @@ export class Room {
   }
 
   /** Does nothing where another one has taken its place. */
-  remove(entry: Entry, farewell?: string): void {
+  remove(entry: PresenceEntry, farewell?: string): void {
     const { member } = entry;
     if (this.#entries.get(member.connectionId) !== entry) return;
     this.#entries.delete(member.connectionId);
@@ -62,8 +62,8 @@ export class Room {
   }
 
   /** @returns ends it */
-  watch(onChange: (change: PresenceChange) => void, options: AudienceOptions): () => void {
-    this.#audience ??= new Audience(() => this.count, options);
+  watch(onChange: (change: PresenceChange) => void, options: PresenceWatchersOptions): () => void {
+    this.#audience ??= new PresenceWatchers(() => this.count, options);
     const end = this.#audience.add(onChange);
     return () => {
       end();
@@ -76,7 +76,7 @@ export class Room {
     this.#audience?.end();
   }
 
-  #note(step: Step): void {
+  #note(step: PresenceStep): void {
     this.#audience?.note(step);
     this.#listing?.note(step);
     if (this.#listing?.outdated === true) this.#listing = undefined;

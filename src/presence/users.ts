@@ -1,12 +1,12 @@
 import type { Member } from "./presence.js";
-import type { Entry } from "./presence-entry.js";
+import type { PresenceEntry } from "./presence-entry.js";
 
 /** Different users of a place; each anonymous client counts as one. */
 export class Users {
   readonly #connections = new Map<string, number>();
   #anonymous = 0;
 
-  constructor(entries: Iterable<Entry>) {
+  constructor(entries: Iterable<PresenceEntry>) {
     for (const { member } of entries) this.add(member);
   }
 

@@ -5,7 +5,7 @@ import { CarillonError } from "../errors.js";
 export const READ_OPTIONS = { readUnknownFields: false } as const;
 
 /** @throws CarillonError invalid_argument: the bytes are no message of this type (rule E10) */
-export function decode(type: DescMessage, bytes: Uint8Array): Message {
+export function decodeMessage(type: DescMessage, bytes: Uint8Array): Message {
   try {
     return fromBinary(type, bytes, READ_OPTIONS);
   } catch (cause) {

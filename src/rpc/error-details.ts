@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { type CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
-import { type FieldFault, fieldFaultOf } from "./field-path.js";
+import { type FieldFault, findFieldFault } from "./field-path.js";
 
 /**
  * The details of errors, by the published field numbers of google/rpc/error_details.proto and google/rpc/status.proto. They are
@@ -25,7 +25,7 @@ const MOST_TEXT = 256;
 /** @param type - of the request; undefined where it is not known */
 export function errorDetails(error: CarillonError, type: DescMessage | undefined): readonly ErrorDetail[] {
   if (error.code === "invalid_argument" && type !== undefined) {
-    const fault = fieldFaultOf(error.message, type);
+    const fault = findFieldFault(error.message, type);
     return fault === undefined ? [] : [badRequest(fault)];
   }
   const { retryDelay = RETRY_DELAY } = error;

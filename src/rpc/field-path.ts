@@ -13,7 +13,7 @@ const STEP = String.raw`[a-zA-Z_]\w*(?:\[\d+\])?`;
 const TEXT = new RegExp(String.raw`^(${STEP}(?:\.${STEP})*):? (.+)$`, "s");
 
 /** @returns undefined where the text does not begin with a field of this type */
-export function fieldFaultOf(text: string, type: DescMessage): FieldFault | undefined {
+export function findFieldFault(text: string, type: DescMessage): FieldFault | undefined {
   const [, field = "", description = ""] = TEXT.exec(text) ?? [];
   return isFieldPath(field, type) ? { field, description } : undefined;
 }

@@ -8,7 +8,7 @@ import { type AnswerBudget, type AnswerLease, isListing } from "./answer-budget.
 const RECHECK = 500;
 
 /** A stream that a backend has open. */
-export interface Stay {
+export interface StreamGrant {
   /** As it was admitted. */
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
@@ -25,7 +25,7 @@ export class Gatekeeper {
   readonly #directory: BackendDirectory;
   readonly #clock: Clock;
   readonly #answers: AnswerBudget | undefined;
-  readonly #stays = new Set<Stay>();
+  readonly #stays = new Set<StreamGrant>();
   #cancelTimer: (() => void) | undefined;
 
   /** @param answers - undefined: answers are not counted */
@@ -61,7 +61,7 @@ export class Gatekeeper {
    * Calls once when a backend that was admitted would no longer be, or not for the same topics.
    * @returns ends it
    */
-  stay(stay: Stay): () => void {
+  stay(stay: StreamGrant): () => void {
     this.#stays.add(stay);
     this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
     return () => {
@@ -83,7 +83,7 @@ export class Gatekeeper {
     if (this.#stays.size > 0) this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
   };
 
-  #refusalOf({ action, backend, credentials }: Stay): CarillonError | undefined {
+  #refusalOf({ action, backend, credentials }: StreamGrant): CarillonError | undefined {
     try {
       const now = this.admit(credentials, action);
       // What is under way has been checked against the topics of its beginning.

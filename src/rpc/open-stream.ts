@@ -2,7 +2,7 @@ import type { BackendAction } from "../access/decide/actions.js";
 import type { Backend, BackendCredentials } from "../access/keys/backend.js";
 import type { CarillonError } from "../errors.js";
 import type { Gatekeeper } from "./gatekeeper.js";
-import type { Call } from "./service.js";
+import type { RpcCall } from "./service.js";
 
 /** Who has a stream open, and what for. */
 export interface StreamOpener {
@@ -14,7 +14,7 @@ export interface StreamOpener {
 }
 
 /** A stream that a backend has open: it ends when the caller is gone, and when the backend may no longer have it. */
-export class OpenStream implements Call {
+export class OpenStream implements RpcCall {
   readonly backend: Backend;
   readonly deadline: number | undefined;
   readonly #controller = new AbortController();

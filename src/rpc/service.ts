@@ -10,7 +10,7 @@ export interface Codec {
 }
 
 /** Who calls, and for how long. */
-export interface Call {
+export interface RpcCall {
   readonly backend: Backend;
   /** Aborted when nobody waits for the answer any more, and when the backend may no longer have it: the reason says why. */
   readonly signal: AbortSignal;
@@ -30,7 +30,7 @@ type Implemented<Desc> = Desc extends {
 }
   ? (
       request: Kind extends "unary" | "server_streaming" ? MessageShape<Input> : AsyncIterable<MessageShape<Input>>,
-      call: Call,
+      call: RpcCall,
     ) => Kind extends "unary" ? Promise<MessageInitShape<Output>> : AsyncIterable<MessageInitShape<Output>>
   : never;
 
@@ -38,7 +38,7 @@ type Implemented<Desc> = Desc extends {
 export interface ServiceImplementation {
   readonly service: DescService;
   /**
-   * Has a method for each of the service's, by its local name. It takes the request and a {@link Call}. Unary ones give
+   * Has a method for each of the service's, by its local name. It takes the request and a {@link RpcCall}. Unary ones give
    * the answer or a promise of it; those that take or answer with streams take and give async iterables. What they throw
    * is a CarillonError, or a fault.
    */
@@ -71,10 +71,10 @@ export interface ExtendedJson {
 /** The services that both mounts serve. */
 export type ServiceImplementations = readonly ServiceImplementation[];
 
-export type Handle = (request: unknown, call: Call) => unknown;
+export type Handle = (request: unknown, call: RpcCall) => unknown;
 
 /** A method with what belongs to it. */
-export interface Method {
+export interface RpcMethod {
   readonly desc: DescMethod;
   /** `/package.Service/Method` */
   readonly path: string;
@@ -85,7 +85,7 @@ export interface Method {
 }
 
 /** @throws Error when a method is not implemented, or nothing says who may call it */
-export function methodsOf(offered: ServiceImplementation): Method[] {
+export function listMethods(offered: ServiceImplementation): RpcMethod[] {
   const { actions, codec, jsonExtension, implementation, service } = offered;
   return service.methods.map((desc) => {
     const path = `/${service.typeName}/${desc.name}`;

@@ -5,7 +5,7 @@ import { CarillonError } from "../errors.js";
 import { jsonFault } from "../util/json-fault.js";
 
 /** Ours are never changed, which Protobuf's types do not say. */
-export function structOf(object: JsonObject): Struct {
+export function toStruct(object: JsonObject): Struct {
   return object as Struct;
 }
 
@@ -29,7 +29,7 @@ export function givenInfo(
 }
 
 /** @param time - in milliseconds since the epoch */
-export function timestampOf(time: number): Timestamp {
+export function toTimestamp(time: number): Timestamp {
   return timestampFromMs(time);
 }
 
@@ -37,7 +37,7 @@ export function timestampOf(time: number): Timestamp {
  * Of what a caller has sent, in milliseconds since the epoch.
  * @throws CarillonError invalid_argument: beyond what a time may be
  */
-export function timeOf(field: string, timestamp: Timestamp | undefined): number | undefined {
+export function toMilliseconds(field: string, timestamp: Timestamp | undefined): number | undefined {
   if (timestamp === undefined) return undefined;
   const { nanos, seconds } = timestamp;
   const valid = seconds >= MIN_SECONDS && seconds <= MAX_SECONDS && nanos >= 0 && nanos < 1_000_000_000;
@@ -49,7 +49,7 @@ export function timeOf(field: string, timestamp: Timestamp | undefined): number 
  * In whole milliseconds.
  * @throws CarillonError invalid_argument
  */
-export function millisecondsOf(field: string, duration: Duration | undefined): number | undefined {
+export function durationToMilliseconds(field: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
   const { nanos, seconds } = duration;
   const valid = seconds >= 0n && seconds <= MAX_DURATION && nanos >= 0 && nanos < 1_000_000_000;

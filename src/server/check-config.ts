@@ -1,16 +1,16 @@
 import type { Config } from "../config/schema.js";
 import { checkCookie } from "../dialects/webrocket/backend/admin.js";
 import { CarillonError } from "../errors.js";
-import { authenticatorOf, tlsOf } from "../nats/link/credentials.js";
+import { createNatsAuthenticator, readTlsOptions } from "../nats/link/credentials.js";
 import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
-import { makeParts } from "../vhosts/parts.js";
+import { createVhostParts } from "../vhosts/parts.js";
 import { checkFrameSizes } from "./check-frame-sizes.js";
 import { createCertificates } from "./create/create-ports.js";
 import { partsContext } from "./create/create-vhosts.js";
-import { cookieOf } from "./create/create-webrocket.js";
+import { readConfiguredCookie } from "./create/create-webrocket.js";
 import { natsOptions } from "./create/nats-options.js";
 
 /**
@@ -33,13 +33,13 @@ export async function checkConfig(config: Config, log: Logger): Promise<void> {
     }
   };
   for (const [path, settings] of Object.entries(config.vhosts)) {
-    attempt(() => makeParts(path, settings, context).stop());
+    attempt(() => createVhostParts(path, settings, context).stop());
   }
   for (const [name, broker] of Object.entries(config.brokers)) attempt(() => tryBroker(name, broker));
   attempt(() => checkFrameSizes(config));
   attempt(() => {
     const { admin } = config.webrocket;
-    if (admin !== undefined) checkCookie(cookieOf(admin));
+    if (admin !== undefined) checkCookie(readConfiguredCookie(admin));
   });
   await tryCertificates(config, log).catch(note);
   if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
@@ -49,8 +49,8 @@ function tryBroker(name: string, broker: Config["brokers"][string]): void {
   if (broker.driver === "memory") return;
   try {
     const options = natsOptions(broker);
-    authenticatorOf(options);
-    tlsOf(options);
+    createNatsAuthenticator(options);
+    readTlsOptions(options);
   } catch (error) {
     const { code, message } = CarillonError.from(error);
     throw new CarillonError(code, `brokers.${name}: ${message}`, { cause: error });

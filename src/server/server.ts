@@ -21,20 +21,20 @@ import { pageRoutes } from "../transport/http/page.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Addresses } from "./addresses.js";
 import { createBrokers } from "./create/create-brokers.js";
-import { type ClusterParts, createCluster } from "./create/create-cluster.js";
-import { createWork, type Work } from "./create/create-cluster-services.js";
+import { type ClusterRuntime, createCluster } from "./create/create-cluster.js";
+import { type ClusterServices, createClusterServices } from "./create/create-cluster-services.js";
 import { createMessaging, type Messaging } from "./create/create-messaging.js";
 import { createMetrics } from "./create/create-metrics.js";
 import { createPorts, type Ports } from "./create/create-ports.js";
-import { createRpc, type Rpc } from "./create/create-rpc.js";
+import { createRpc, type RpcServices } from "./create/create-rpc.js";
 import { createServices } from "./create/create-services.js";
 import { createStore } from "./create/create-store.js";
-import { createVhosts, type VhostWorld } from "./create/create-vhosts.js";
+import { createVhosts, type VhostRuntime } from "./create/create-vhosts.js";
 import { vhostEvents } from "./create/vhost-events.js";
 import { listenAll } from "./listen.js";
 import { servesPage } from "./serves-page.js";
-import { tellWhoGetsIn } from "./warn-open-access.js";
-import { before } from "./with-deadline.js";
+import { warnOpenAccess } from "./warn-open-access.js";
+import { withDeadline } from "./with-deadline.js";
 
 /** A node: everything built and joined together, the order in which it starts, and the order in which it stops. */
 export class Server {
@@ -43,14 +43,14 @@ export class Server {
   readonly #limitedLog: LimitedLog;
   readonly #metrics: Metrics;
   readonly #store: Store;
-  readonly #parts: ClusterParts;
-  readonly #work: Work;
-  readonly #world: VhostWorld;
+  readonly #parts: ClusterRuntime;
+  readonly #work: ClusterServices;
+  readonly #world: VhostRuntime;
   readonly #brokers: BrokerRegistry;
   readonly #messaging: Messaging;
   readonly #clients: Clients;
   readonly #services: Services;
-  readonly #rpc: Rpc;
+  readonly #rpc: RpcServices;
   readonly #ports: Ports;
   #addresses: Addresses | undefined;
   #announcedReady = false;
@@ -72,7 +72,7 @@ export class Server {
     };
     this.#store = createStore(config, { log, limitedLog });
     this.#parts = createCluster(config, node, { log, limitedLog });
-    this.#work = createWork(this.#parts, limitedLog);
+    this.#work = createClusterServices(this.#parts, limitedLog);
     this.#world = this.#createVhosts(onChanged);
     const { vhosts } = this.#world;
     this.#brokers = createBrokers(config, {
@@ -247,16 +247,16 @@ export class Server {
     webSockets.close();
     socketIo?.close();
     // What is asked and worked on may take half of the time; the rest of it is for all others.
-    await before(systemClock.monotonic() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
+    await withDeadline(systemClock.monotonic() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
     dispatch.stop();
     this.#rpc.stop();
-    await before(end, publisher.close());
+    await withDeadline(end, publisher.close());
 
     fanOut.flush();
     for (const session of hub.sessions) hub.remove(session, "service_restart");
     heartbeat.stop();
     interest.stop();
-    const drained = await before(end, Promise.all([webSockets.drained(), socketIo?.drained(), ...closed]));
+    const drained = await withDeadline(end, Promise.all([webSockets.drained(), socketIo?.drained(), ...closed]));
     if (!drained) this.#log.warn("cutting connections that did not end in time");
     webSockets.terminate();
     socketIo?.terminate();
@@ -269,15 +269,15 @@ export class Server {
 
     this.#clients.stop();
     certificates?.stop();
-    await before(end, this.#world.leases.stop());
-    const told = await before(end, this.#world.vhosts.drained());
+    await withDeadline(end, this.#world.leases.stop());
+    const told = await withDeadline(end, this.#world.vhosts.drained());
     if (!told) this.#log.warn("backends were not told of all disconnects in time");
     this.#world.vhosts.stop();
     presence.stop();
     await cluster.stop(left());
     await Promise.all([
       bus.stop(left()),
-      before(end, this.#store.stop()),
+      withDeadline(end, this.#store.stop()),
       ...[...this.#brokers.all].map(({ driver }) => driver.stop(left())),
     ]);
     this.#limitedLog.stop();
@@ -307,10 +307,10 @@ export class Server {
     const { keyring, vhosts } = this.#world;
     if (this.#toldWhoGetsIn || !vhosts.loaded) return;
     this.#toldWhoGetsIn = true;
-    tellWhoGetsIn(this.#config, { vhosts, keyring, log: this.#log });
+    warnOpenAccess(this.#config, { vhosts, keyring, log: this.#log });
   }
 
-  #createVhosts(onLoaded: () => void): VhostWorld {
+  #createVhosts(onLoaded: () => void): VhostRuntime {
     return createVhosts(this.#config, {
       log: this.#log,
       limitedLog: this.#limitedLog,

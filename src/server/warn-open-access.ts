@@ -4,14 +4,14 @@ import type { Logger } from "../observe/log.js";
 import { isLoopback } from "../util/address.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
 
-export interface WhoGetsInContext {
+export interface OpenAccessContext {
   readonly vhosts: Vhosts;
   readonly keyring: Keyring;
   readonly log: Logger;
 }
 
 /** Tells the log who is asked for nothing: an operator should not find that out from somebody else. */
-export function tellWhoGetsIn({ http }: Config, { keyring, log, vhosts }: WhoGetsInContext): void {
+export function warnOpenAccess({ http }: Config, { keyring, log, vhosts }: OpenAccessContext): void {
   if (keyring.open) log.warn("no keys are configured: whoever reaches these ports may publish and listen");
   const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);
   if (endless.length > 0) log.warn({ vhosts: endless }, "tokens without an expiry are accepted: see jwt.require_exp");

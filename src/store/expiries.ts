@@ -6,7 +6,7 @@ const SHORTEST_WAIT = 100;
 const LONGEST_WAIT = 3_600_000;
 
 /** Tells when keys are due, with one timer for all of them. */
-export class Expiries {
+export class StoreExpiries {
   readonly #clock: Clock;
   readonly #onDue: (key: string) => void;
   readonly #due = new Map<string, number>();

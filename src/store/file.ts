@@ -7,7 +7,7 @@ import { Journal } from "./journal.js";
 import { FolderLock } from "./lock.js";
 import { Table } from "./table.js";
 import { TableStore } from "./table-store.js";
-import { Draft } from "./write-batch.js";
+import { WriteBatch } from "./write-batch.js";
 
 /** Time between two attempts to write to a disk that takes nothing, in milliseconds. */
 const RETRY_WAIT = 1_000;
@@ -25,7 +25,7 @@ export interface FileStoreOptions {
 }
 
 interface Waiting {
-  readonly decide: (draft: Draft) => unknown;
+  readonly decide: (draft: WriteBatch) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -91,7 +91,7 @@ export class FileStore extends TableStore {
     return this.#journal === undefined ? "the store has not started" : undefined;
   }
 
-  protected override write<T>(decide: (draft: Draft) => T): Promise<T> {
+  protected override write<T>(decide: (draft: WriteBatch) => T): Promise<T> {
     const { promise, reject, resolve } = withResolvers<T>();
     this.#waiting.push({ decide, resolve: resolve as (result: unknown) => void, reject });
     this.#occupy(() => this.#commitAll());
@@ -112,7 +112,7 @@ export class FileStore extends TableStore {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      const draft = new Draft(this.table);
+      const draft = new WriteBatch(this.table);
       // Each is told when the disk has the batch, also what failed: it may have failed because of another one in it.
       const tells = batch.map((waiting) => decided(waiting, draft));
       try {
@@ -131,7 +131,7 @@ export class FileStore extends TableStore {
     await this.#journal?.mark().catch(this.#onUpkeepFailed);
   }
 
-  async #record(draft: Draft): Promise<void> {
+  async #record(draft: WriteBatch): Promise<void> {
     const journal = this.#journal;
     if (journal === undefined || draft.edits.length === 0) return;
     if (!journal.sound) await this.#rewrite();
@@ -177,7 +177,7 @@ export class FileStore extends TableStore {
 }
 
 /** Decides one write, and returns what tells its outcome. */
-function decided({ decide, reject, resolve }: Waiting, draft: Draft): () => void {
+function decided({ decide, reject, resolve }: Waiting, draft: WriteBatch): () => void {
   try {
     const result = decide(draft);
     return () => {

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/ports.js";
 import { Table } from "./table.js";
 import { TableStore } from "./table-store.js";
-import { Draft } from "./write-batch.js";
+import { WriteBatch } from "./write-batch.js";
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
@@ -35,8 +35,8 @@ export class MemoryStore extends TableStore {
     return this.#up ? undefined : "the store has stopped";
   }
 
-  protected override async write<T>(decide: (draft: Draft) => T): Promise<T> {
-    const draft = new Draft(this.table);
+  protected override async write<T>(decide: (draft: WriteBatch) => T): Promise<T> {
+    const draft = new WriteBatch(this.table);
     const result = decide(draft);
     this.table.apply(draft.edits);
     return result;

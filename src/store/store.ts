@@ -1,5 +1,5 @@
 /** One value of the store. */
-export interface Entry {
+export interface StoreEntry {
   readonly key: string;
   readonly value: string;
   /** Grows with every change of the entry. */
@@ -7,7 +7,7 @@ export interface Entry {
 }
 
 /** What has become of an entry; no value: it is gone. */
-export interface Change {
+export interface StoreChange {
   readonly key: string;
   readonly value: string | undefined;
 }
@@ -35,9 +35,9 @@ export interface Store {
   start(): Promise<void>;
   stop(): Promise<void>;
 
-  get(key: string): Promise<Entry | undefined>;
+  get(key: string): Promise<StoreEntry | undefined>;
   /** Entries whose keys begin so, ordered by key. */
-  list(prefix: string): Promise<readonly Entry[]>;
+  list(prefix: string): Promise<readonly StoreEntry[]>;
   /**
    * Of several that create the same key at once, on any node, one succeeds.
    * @returns the revision
@@ -60,5 +60,5 @@ export interface Store {
    * of this node too, within a second. After an outage it tells what has changed meanwhile.
    * @returns ends it
    */
-  watch(prefix: string, onChange: (change: Change) => void): Promise<() => void>;
+  watch(prefix: string, onChange: (change: StoreChange) => void): Promise<() => void>;
 }

@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { checkKey, checkPrefix, checkValue } from "./limits.js";
-import type { Change, Entry, Store, WriteOptions } from "./store.js";
+import type { Store, StoreChange, StoreEntry, WriteOptions } from "./store.js";
 import type { Table } from "./table.js";
-import type { Draft } from "./write-batch.js";
+import type { WriteBatch } from "./write-batch.js";
 
 /** What the stores that hold their entries in this process have in common. They differ in when a write counts. */
 export abstract class TableStore implements Store {
@@ -20,15 +20,15 @@ export abstract class TableStore implements Store {
   /** Why nothing can be read; undefined while it can be. */
   protected abstract get closed(): string | undefined;
   /** Decides a write, makes it last, and lets it show. */
-  protected abstract write<T>(decide: (draft: Draft) => T): Promise<T>;
+  protected abstract write<T>(decide: (draft: WriteBatch) => T): Promise<T>;
 
-  async get(key: string): Promise<Entry | undefined> {
+  async get(key: string): Promise<StoreEntry | undefined> {
     checkKey(key);
     this.#checkOpen();
     return this.table.get(key);
   }
 
-  async list(prefix: string): Promise<readonly Entry[]> {
+  async list(prefix: string): Promise<readonly StoreEntry[]> {
     checkPrefix(prefix);
     this.#checkOpen();
     return this.table.list(prefix);
@@ -56,7 +56,7 @@ export abstract class TableStore implements Store {
     });
   }
 
-  async watch(prefix: string, onChange: (change: Change) => void): Promise<() => void> {
+  async watch(prefix: string, onChange: (change: StoreChange) => void): Promise<() => void> {
     checkPrefix(prefix);
     this.#checkOpen();
     return this.table.watch(prefix, onChange);

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/ports.js";
-import { Expiries } from "./expiries.js";
-import type { Change, Entry } from "./store.js";
+import { StoreExpiries } from "./expiries.js";
+import type { StoreChange, StoreEntry } from "./store.js";
 import { guarded, Watchers } from "./watchers.js";
 
 /** What becomes of one entry; no value: it is gone. */
@@ -12,7 +12,7 @@ export interface Edit {
   readonly expires: number | undefined;
 }
 
-interface Held extends Entry {
+interface Held extends StoreEntry {
   readonly expires: number | undefined;
 }
 
@@ -22,13 +22,13 @@ export class Table {
   readonly #onError: (message: string) => void;
   readonly #entries = new Map<string, Held>();
   readonly #watchers = new Watchers();
-  readonly #expiries: Expiries;
+  readonly #expiries: StoreExpiries;
   #revision = 0;
 
   constructor(clock: Clock, onError: (message: string) => void) {
     this.#clock = clock;
     this.#onError = onError;
-    this.#expiries = new Expiries(clock, (key) => {
+    this.#expiries = new StoreExpiries(clock, (key) => {
       if (this.#entries.delete(key)) this.#watchers.tell({ key, value: undefined });
     });
   }
@@ -42,12 +42,12 @@ export class Table {
     return this.#entries.size;
   }
 
-  get(key: string): Entry | undefined {
+  get(key: string): StoreEntry | undefined {
     const held = this.#entries.get(key);
     return held === undefined || this.#hasExpired(held) ? undefined : entryOf(held);
   }
 
-  list(prefix: string): Entry[] {
+  list(prefix: string): StoreEntry[] {
     return [...this.#entries.values()]
       .filter((held) => held.key.startsWith(prefix) && !this.#hasExpired(held))
       .map(entryOf)
@@ -73,7 +73,7 @@ export class Table {
     }
   }
 
-  watch(prefix: string, onChange: (change: Change) => void): () => void {
+  watch(prefix: string, onChange: (change: StoreChange) => void): () => void {
     const tell = guarded(onChange, this.#onError);
     for (const { key, value } of this.list(prefix)) tell({ key, value });
     return this.#watchers.add(prefix, tell);
@@ -106,11 +106,11 @@ export class Table {
   }
 }
 
-function entryOf({ key, revision, value }: Entry): Entry {
+function entryOf({ key, revision, value }: StoreEntry): StoreEntry {
   return { key, value, revision };
 }
 
 /** By UTF-16 code units; keys are ASCII. */
-export function byKey(one: Entry, other: Entry): number {
+export function byKey(one: StoreEntry, other: StoreEntry): number {
   return one.key < other.key ? -1 : Number(one.key > other.key);
 }

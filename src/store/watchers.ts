@@ -1,7 +1,7 @@
 import { types } from "node:util";
-import type { Change } from "./store.js";
+import type { StoreChange } from "./store.js";
 
-type OnChange = (change: Change) => void;
+type OnChange = (change: StoreChange) => void;
 
 /** Calls a listener so that its faults are its own: they are told, and harm neither the store nor other listeners. */
 export function guarded(onChange: OnChange, onError: (message: string) => void): OnChange {
@@ -28,7 +28,7 @@ export class Watchers {
     };
   }
 
-  tell(change: Change): void {
+  tell(change: StoreChange): void {
     // One that is ended by another's word is not called any more: a Set's iterator sees deletions.
     for (const { onChange, prefix } of this.#all) if (change.key.startsWith(prefix)) onChange(change);
   }

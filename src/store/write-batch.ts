@@ -3,7 +3,7 @@ import type { WriteOptions } from "./store.js";
 import type { Edit, Table } from "./table.js";
 
 /** Writes that have been decided, one after the other, and do not show in the table yet. */
-export class Draft {
+export class WriteBatch {
   readonly #table: Table;
   readonly #edits: Edit[] = [];
   readonly #latest = new Map<string, Edit>();

@@ -5,7 +5,7 @@ import type { Services } from "../commands/services.js";
 import type { Received, Texts } from "../dialects/dialect.js";
 
 /** Whoever has sent something, and how it is answered. */
-export interface Sender {
+export interface CommandSender {
   readonly client: Client;
   send(texts: Texts): void;
 }
@@ -14,7 +14,7 @@ export interface Sender {
  * Does what a frame asks for, and answers it. Resolves when the next may be taken.
  * @returns whether it was a command, refused ones too
  */
-export async function carryOut(received: Received, sender: Sender, services: Services): Promise<boolean> {
+export async function runCommand(received: Received, sender: CommandSender, services: Services): Promise<boolean> {
   if (received.kind !== "command") {
     sender.send(received.answer);
     return received.kind === "refused";

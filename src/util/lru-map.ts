@@ -1,5 +1,5 @@
 /** A map of so many entries at most: the one used longest ago goes first. */
-export class RecentMap<Key, Value> {
+export class LruMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #limit: number;
 

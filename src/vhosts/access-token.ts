@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { contentOf } from "../access/authenticators/vhost-access.js";
+import { readSecretFile } from "../access/authenticators/vhost-access.js";
 import type { VhostSettings } from "../config/vhost.js";
 import { CarillonError } from "../errors.js";
 
@@ -15,10 +15,10 @@ export function createAccessToken(): string {
  * The token of the vhost's settings; undefined where it has none.
  * @throws CarillonError invalid_argument: the file holds none. failed_precondition: it cannot be read
  */
-export function accessTokenOf({ webrocket }: Pick<VhostSettings, "webrocket">): string | undefined {
+export function readAccessToken({ webrocket }: Pick<VhostSettings, "webrocket">): string | undefined {
   if (webrocket.access_token !== undefined) return webrocket.access_token;
   const file = webrocket.access_token_file;
-  const token = contentOf("webrocket.access_token_file", file);
+  const token = readSecretFile("webrocket.access_token_file", file);
   if (token === undefined || ACCESS_TOKEN.test(token)) return token;
   const text = `webrocket.access_token_file: ${file} has to hold 40 letters, digits and _, and nothing else`;
   throw new CarillonError("invalid_argument", text);

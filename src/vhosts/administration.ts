@@ -12,21 +12,21 @@ import { createAccessToken } from "./access-token.js";
 import {
   CHANNELS,
   channelKey,
-  encoded,
+  encodeRecord,
   GUARDED,
   KEYS,
   type KeyRecord,
   keyKey,
   parseVhostRecord,
-  prefixOf,
+  recordPrefix,
   USES,
   useKey,
   type VhostRecord,
   vhostKey,
 } from "./records.js";
-import { namedFile, withoutSecrets } from "./redact.js";
+import { namedFile, redactSecrets } from "./redact.js";
 import type { Vhost } from "./vhost.js";
-import type { KeyDescription, NewKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
+import type { KeyDescription, NewVhostKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
 import type { Vhosts } from "./vhosts.js";
 
 /** Most channels, and most keys, that a vhost may have: all nodes keep all of them. */
@@ -72,7 +72,7 @@ export class Administration implements VhostAdmin {
       if (CarillonError.from(error).code === "already_exists") throw exists(path);
       throw error;
     }
-    return { path, settings: withoutSecrets(settings), configured: false };
+    return { path, settings: redactSecrets(settings), configured: false };
   }
 
   async update(path: string, settings: JsonObject): Promise<VhostDescription> {
@@ -85,7 +85,7 @@ export class Administration implements VhostAdmin {
     const value = valueOf({ id, path, settings });
     await this.#rememberKeys(path);
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
-    return { path, settings: withoutSecrets(settings), configured: false };
+    return { path, settings: redactSecrets(settings), configured: false };
   }
 
   async renewAccessToken(path: string): Promise<string> {
@@ -147,7 +147,7 @@ export class Administration implements VhostAdmin {
     return [...this.#options.vhosts.require(path).channels].toSorted();
   }
 
-  async createKey(path: string, { actions, name, topics }: NewKey) {
+  async createKey(path: string, { actions, name, topics }: NewVhostKey) {
     const { clock, store, vhosts } = this.#options;
     const vhost = vhosts.require(path);
     const names = [...vhosts.keysOf(path), ...vhost.settings.keys].map((key) => key.name);
@@ -170,12 +170,12 @@ export class Administration implements VhostAdmin {
   async listKeys(path: string): Promise<readonly KeyDescription[]> {
     const { lastUsed, store, vhosts } = this.#options;
     const vhost = vhosts.require(path);
-    const prefix = prefixOf(USES, path);
+    const prefix = recordPrefix(USES, path);
     const uses = new Map(
       (await store.list(prefix)).map(({ key, value }) => [key.slice(prefix.length), Number(value)] as const),
     );
     const latest = (id: string): number | undefined => {
-      const times = [uses.get(encoded(id)), lastUsed(path, id)].filter((time) => time !== undefined);
+      const times = [uses.get(encodeRecord(id)), lastUsed(path, id)].filter((time) => time !== undefined);
       return times.length === 0 ? undefined : Math.max(...times);
     };
     const configured = vhost.settings.keys.map(({ actions, name, topics = [] }) => ({
@@ -235,7 +235,7 @@ export class Administration implements VhostAdmin {
   async #clear(path: string): Promise<void> {
     const { store } = this.#options;
     for (const kind of [KEYS, USES, CHANNELS] as const) {
-      const entries = await store.list(prefixOf(kind, path));
+      const entries = await store.list(recordPrefix(kind, path));
       if (kind === KEYS && entries.length > 0) await this.#rememberKeys(path);
       for (let start = 0; start < entries.length; start += ABREAST) {
         await Promise.all(entries.slice(start, start + ABREAST).map(({ key }) => this.#delete(key)));
@@ -264,7 +264,7 @@ export class Administration implements VhostAdmin {
 
 function describe(vhost: Vhost): VhostDescription {
   const { configured, given, name } = vhost;
-  return { path: name, settings: withoutSecrets(given), configured };
+  return { path: name, settings: redactSecrets(given), configured };
 }
 
 function valueOf(record: VhostRecord): string {

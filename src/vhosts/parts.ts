@@ -7,10 +7,10 @@ import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
-import { accessTokenOf } from "./access-token.js";
+import { readAccessToken } from "./access-token.js";
 import type { VhostParts } from "./vhost.js";
 
-export interface PartsContext {
+export interface VhostPartsContext {
   readonly store: Store;
   readonly leases: Leases;
   readonly clock: Clock;
@@ -28,7 +28,7 @@ export interface PartsContext {
  * Makes of a vhost's settings what works by them.
  * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
  */
-export function makeParts(path: string, settings: VhostSettings, context: PartsContext): VhostParts {
+export function createVhostParts(path: string, settings: VhostSettings, context: VhostPartsContext): VhostParts {
   checkAccessToken(path, settings);
   const access = accessOf(path, settings, context);
   const hooks = hooksOf(path, settings, context);
@@ -50,10 +50,10 @@ export function makeParts(path: string, settings: VhostSettings, context: PartsC
 
 /** The vhost reads it itself: nothing else is to be made anew for another one. */
 function checkAccessToken(path: string, settings: VhostSettings): void {
-  naming(path, () => accessTokenOf(settings));
+  naming(path, () => readAccessToken(settings));
 }
 
-function accessOf(path: string, settings: VhostSettings, context: PartsContext): VhostAccess {
+function accessOf(path: string, settings: VhostSettings, context: VhostPartsContext): VhostAccess {
   const { clock, leases, onIssuer, store } = context;
   const onFailure = (message: string): void => onIssuer(path, message);
   return naming(path, () => createVhostAccess(path, settings, { store, leases, clock, onFailure }));
@@ -69,7 +69,7 @@ function naming<Made>(path: string, make: () => Made): Made {
   }
 }
 
-function hooksOf(path: string, { hooks }: VhostSettings, context: PartsContext): Hooks | undefined {
+function hooksOf(path: string, { hooks }: VhostSettings, context: VhostPartsContext): Hooks | undefined {
   if (hooks === undefined) return undefined;
   const { callerOf, clock, hookCounts, onHooks } = context;
   return new Hooks({

@@ -1,11 +1,11 @@
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
-import type { Change, Store } from "../store/store.js";
+import type { Store, StoreChange } from "../store/store.js";
 
 /** Milliseconds between two tries to read a store that cannot be reached. */
 const RETRY = 1_000;
 
-type Take = (change: Change) => void;
+type Take = (change: StoreChange) => void;
 
 export interface RecordFeedOptions {
   readonly store: Store;
@@ -75,7 +75,7 @@ export class RecordFeed {
    * told of meanwhile may be later than it, and is left as it is: the change itself is told in its turn.
    * @throws what write throws
    */
-  async change<Written>(change: Change, write: () => Promise<Written>): Promise<Written> {
+  async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
     const { takers } = this.#options;
     const mine: Write = { heard: false };
     const all = this.#writes.get(change.key) ?? new Set();
@@ -91,13 +91,13 @@ export class RecordFeed {
     }
   }
 
-  #hear(change: Change, take: Take): void {
+  #hear(change: StoreChange, take: Take): void {
     for (const write of this.#writes.get(change.key) ?? []) write.heard = true;
     this.#take(change, take);
   }
 
   /** One entry that cannot be read does not keep the others from being known. */
-  #take(change: Change, take: Take): void {
+  #take(change: StoreChange, take: Take): void {
     try {
       take(change);
     } catch (error) {

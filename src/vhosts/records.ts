@@ -35,34 +35,34 @@ export const USES = "key-uses/";
 export const GUARDED = "guarded";
 
 export function vhostKey(path: string): string {
-  return VHOSTS + encoded(path);
+  return VHOSTS + encodeRecord(path);
 }
 
 /** What the keys of a vhost's entries of a kind begin with. */
-export function prefixOf(kind: typeof KEYS | typeof CHANNELS | typeof USES, path: string): string {
-  return `${kind}${encoded(path)}/`;
+export function recordPrefix(kind: typeof KEYS | typeof CHANNELS | typeof USES, path: string): string {
+  return `${kind}${encodeRecord(path)}/`;
 }
 
 export function keyKey(path: string, id: string): string {
-  return prefixOf(KEYS, path) + id;
+  return recordPrefix(KEYS, path) + id;
 }
 
 export function useKey(path: string, id: string): string {
   // A configured key's id is its name.
-  return prefixOf(USES, path) + encoded(id);
+  return recordPrefix(USES, path) + encodeRecord(id);
 }
 
 export function channelKey(path: string, channel: string): string {
-  return prefixOf(CHANNELS, path) + encoded(channel);
+  return recordPrefix(CHANNELS, path) + encodeRecord(channel);
 }
 
 /** The vhost and the name that a key of the store stands for. */
-export function placeOf(key: string): { readonly path: string; readonly name: string } {
+export function readRecordKey(key: string): { readonly path: string; readonly name: string } {
   const [, path = "", name = ""] = key.split("/");
-  return { path: decoded(path), name };
+  return { path: decodeRecord(path), name };
 }
 
-export function decoded(text: string): string {
+export function decodeRecord(text: string): string {
   return Buffer.from(text, "base64url").toString("utf8");
 }
 
@@ -70,7 +70,7 @@ export function decoded(text: string): string {
 export function parseVhostRecord(key: string, value: string): VhostRecord {
   const record = parseObject(key, value);
   const { id, path, settings } = record;
-  const isRecord = typeof id === "string" && path === placeOf(key).path && isObject(settings);
+  const isRecord = typeof id === "string" && path === readRecordKey(key).path && isObject(settings);
   if (!isRecord || !vhostPath.safeParse(path).success) throw unreadable(key);
   return record as unknown as VhostRecord;
 }
@@ -80,7 +80,7 @@ export function parseKeyRecord(key: string, value: string): KeyRecord {
   const record = parseObject(key, value);
   const { actions, created, hash, id, name, topics } = record;
   const isRecord =
-    id === placeOf(key).name && typeof name === "string" && typeof created === "number" && isTexts(actions);
+    id === readRecordKey(key).name && typeof name === "string" && typeof created === "number" && isTexts(actions);
   if (!isRecord || !isTexts(topics) || typeof hash !== "string" || !HASH.test(hash)) throw unreadable(key);
   try {
     checkPatterns(topics);
@@ -111,6 +111,6 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
-export function encoded(text: string): string {
+export function encodeRecord(text: string): string {
   return Buffer.from(text).toString("base64url");
 }

@@ -7,7 +7,7 @@ const SECRET = new Set(["secret", "key", "hash", "access_token"]);
 export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file"]);
 
 /** Settings as they may be shown: nothing of a secret but that there is one. */
-export function withoutSecrets(settings: JsonObject): JsonObject {
+export function redactSecrets(settings: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : shown(value, key)]),
   );
@@ -17,7 +17,7 @@ function shown(value: Json, key = ""): Json {
   if (Array.isArray(value)) return value.map((entry: Json) => shown(entry));
   // Some issuers want a key of theirs in the query.
   if (key === "jwks_url" && typeof value === "string") return value.replace(/\?.*/s, "?(not shown)");
-  return typeof value === "object" && value !== null ? withoutSecrets(value as JsonObject) : value;
+  return typeof value === "object" && value !== null ? redactSecrets(value as JsonObject) : value;
 }
 
 /** The first setting that names a file, as a path; undefined for none. */

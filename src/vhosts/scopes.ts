@@ -2,7 +2,7 @@ import type { Scopes } from "../access/keys/keyring.js";
 import type { VhostSettings } from "../config/vhost.js";
 
 /** The keys and certificates that a vhost's settings name. */
-export function scopesOf({ certificates, keys }: Pick<VhostSettings, "certificates" | "keys">): Scopes {
+export function toScopes({ certificates, keys }: Pick<VhostSettings, "certificates" | "keys">): Scopes {
   return {
     keys: keys.map(({ actions, hash, name, topics = [] }) => ({
       id: name,

@@ -23,7 +23,7 @@ export interface KeyDescription {
   readonly configured: boolean;
 }
 
-export interface NewKey {
+export interface NewVhostKey {
   readonly name: string;
   readonly actions: readonly ("*" | BackendAction)[];
   readonly topics: readonly string[];
@@ -59,7 +59,7 @@ export interface VhostAdmin {
   listChannels(vhost: string): Promise<readonly string[]>;
 
   /** @throws CarillonError already_exists, invalid_argument */
-  createKey(vhost: string, key: NewKey): Promise<{ readonly key: KeyDescription; readonly secret: string }>;
+  createKey(vhost: string, key: NewVhostKey): Promise<{ readonly key: KeyDescription; readonly secret: string }>;
   listKeys(vhost: string): Promise<readonly KeyDescription[]>;
   /** @throws CarillonError not_found, failed_precondition (a configured one) */
   revokeKey(vhost: string, id: string): Promise<void>;

@@ -7,7 +7,7 @@ import type { MatcherList } from "../access/patterns/matcher-list.js";
 import type { TokenIssuer } from "../access/tokens/token-issuer.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
-import { accessTokenOf } from "./access-token.js";
+import { readAccessToken } from "./access-token.js";
 import { createRuleTable, type RuleTable } from "./rules.js";
 
 /** What a vhost's settings have been made into. */
@@ -78,7 +78,7 @@ export class Vhost {
     this.#parts = parts;
     this.#rules = createRuleTable(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
-    this.#accessToken = accessTokenOf(settings);
+    this.#accessToken = readAccessToken(settings);
   }
 
   /** The settings as they were given, secrets and all; those of the configuration file complete. */
@@ -160,7 +160,7 @@ export class Vhost {
     this.#settings = settings;
     this.#rules = createRuleTable(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
-    this.#accessToken = accessTokenOf(settings);
+    this.#accessToken = readAccessToken(settings);
     if (before !== parts) void this.#retire(before);
     return access;
   }

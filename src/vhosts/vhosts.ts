@@ -7,22 +7,22 @@ import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
-import type { Change, Store } from "../store/store.js";
+import type { Store, StoreChange } from "../store/store.js";
 import { RecordFeed } from "./record-feed.js";
 import {
   CHANNELS,
-  decoded,
+  decodeRecord,
   GUARDED,
   KEYS,
   type KeyRecord,
   parseKeyRecord,
   parseVhostRecord,
-  placeOf,
+  readRecordKey,
   unreadable,
   VHOSTS,
   type VhostRecord,
 } from "./records.js";
-import { scopesOf } from "./scopes.js";
+import { toScopes } from "./scopes.js";
 import { type TopicAccess, Vhost, type VhostDefinition, type VhostParts } from "./vhost.js";
 
 /** The keys of all vhosts, where backends are looked up. */
@@ -134,7 +134,7 @@ export class Vhosts {
   }
 
   /** Makes a change in the store, and has it hold here when it has been made. @throws what write throws */
-  change<Written>(change: Change, write: () => Promise<Written>): Promise<Written> {
+  change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
     return this.#feed.change(change, write);
   }
 
@@ -152,8 +152,8 @@ export class Vhosts {
     events.onLoaded();
   }
 
-  readonly #takeVhost = ({ key, value }: Change): void => {
-    const { path } = placeOf(key);
+  readonly #takeVhost = ({ key, value }: StoreChange): void => {
+    const { path } = readRecordKey(key);
     if (this.#vhosts.get(path)?.configured === true) return;
     const before = this.#records.get(path);
     if (value === undefined) {
@@ -200,8 +200,8 @@ export class Vhosts {
     this.#deleted.delete(vhost);
   }
 
-  readonly #takeKey = ({ key, value }: Change): void => {
-    const { name: id, path } = placeOf(key);
+  readonly #takeKey = ({ key, value }: StoreChange): void => {
+    const { name: id, path } = readRecordKey(key);
     const record = value === undefined ? undefined : parseKeyRecord(key, value);
     const keys = this.#keys.get(path) ?? new Map<string, KeyRecord>();
     this.#keys.set(path, keys);
@@ -212,9 +212,9 @@ export class Vhosts {
     if (this.#loaded && this.#vhosts.has(path)) this.#showKeys(path);
   };
 
-  readonly #takeChannel = ({ key, value }: Change): void => {
-    const { name, path } = placeOf(key);
-    const channel = decoded(name);
+  readonly #takeChannel = ({ key, value }: StoreChange): void => {
+    const { name, path } = readRecordKey(key);
+    const channel = decodeRecord(name);
     const channels = this.#channelsOf(path);
     const vhost = this.#vhosts.get(path);
     if (value !== undefined) {
@@ -237,7 +237,7 @@ export class Vhosts {
   }
 
   #showKeys(path: string): void {
-    const { certificates, keys } = scopesOf(this.require(path).settings);
+    const { certificates, keys } = toScopes(this.require(path).settings);
     const made = [...this.keysOf(path)].map((record) => ({ ...record, configured: false }));
     try {
       this.#options.keys.replace(path, { keys: [...keys, ...made], certificates });

@@ -1,10 +1,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { CarillonError, type ErrorCode } from "../errors.js";
-import { WorkClient } from "../outbound/worker-stream.js";
+import { WorkerStreamClient } from "../outbound/worker-stream.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Handlers } from "./handlers.js";
-import { capacityOf, connectionOf, type WorkerOptions } from "./options.js";
-import { Session } from "./session.js";
+import { readCapacity, readConnectionOptions, type WorkerClientOptions } from "./options.js";
+import { WorkerSession } from "./session.js";
 import type { WorkerHandler } from "./task.js";
 
 /** Milliseconds before the first new try to connect, and before each after many: half of it by chance. */
@@ -47,25 +47,25 @@ export interface Worker {
  * Makes a worker. It is connected to nothing until it is started.
  * @throws CarillonError invalid_argument
  */
-export function createWorker(options: WorkerOptions): Worker {
+export function createWorker(options: WorkerClientOptions): Worker {
   return new ReconnectingWorker(options);
 }
 
 class ReconnectingWorker implements Worker {
   readonly #handlers = new Handlers();
-  readonly #client: WorkClient;
+  readonly #client: WorkerStreamClient;
   readonly #hello: { readonly capacity: number; readonly name: string };
   readonly #onError: (error: Error) => void;
   readonly #started = withResolvers<void>();
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
-  #session: Session | undefined;
+  #session: WorkerSession | undefined;
   #welcomed = false;
 
-  constructor(options: WorkerOptions) {
-    this.#hello = { capacity: capacityOf(options), name: options.name ?? "" };
+  constructor(options: WorkerClientOptions) {
+    this.#hello = { capacity: readCapacity(options), name: options.name ?? "" };
     this.#onError = options.onError ?? warn;
-    this.#client = new WorkClient(connectionOf(options));
+    this.#client = new WorkerStreamClient(readConnectionOptions(options));
   }
 
   on(pattern: string, handler: WorkerHandler): this {
@@ -119,7 +119,7 @@ class ReconnectingWorker implements Worker {
 
   /** Resolves when the connection has ended. */
   async #work(onWelcome: () => void): Promise<CarillonError | undefined> {
-    const session = new Session({
+    const session = new WorkerSession({
       client: this.#client,
       handlers: this.#handlers,
       hello: this.#hello,

@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
-import type { WorkClientOptions, WorkTls } from "../outbound/worker-stream.js";
+import type { WorkerStreamOptions, WorkerStreamTls } from "../outbound/worker-stream.js";
 
 /** What a worker is made with. */
-export interface WorkerOptions {
+export interface WorkerClientOptions {
   /** A node's gRPC port: `grpc://HOST:PORT`, or `grpcs://HOST:PORT` with TLS. */
   readonly url: string;
   /** A key with the action `work`; not needed where a node asks for none, or a client certificate is shown. */
@@ -14,7 +14,7 @@ export interface WorkerOptions {
   /** For operators; at most 64 characters. */
   readonly name?: string;
   /** PEM: an authority besides those of Node, and a client certificate. With `grpcs://` only. */
-  readonly tls?: WorkTls;
+  readonly tls?: WorkerStreamTls;
   /**
    * Told of what nobody else is: a handler that failed with something else than a CarillonError, and a lost connection.
    * A warning of the process where it is left out.
@@ -25,7 +25,7 @@ export interface WorkerOptions {
 const USUAL_CAPACITY = 10;
 
 /** @throws CarillonError invalid_argument: the URL */
-export function connectionOf({ key, tls, url, vhost }: WorkerOptions): WorkClientOptions {
+export function readConnectionOptions({ key, tls, url, vhost }: WorkerClientOptions): WorkerStreamOptions {
   const [, secure, address = ""] = /^grpc(s?):\/\/([^/?#]+)\/?$/.exec(url) ?? [];
   if (address === "") throw invalid(`url: expected grpc://HOST:PORT or grpcs://HOST:PORT, not ${JSON.stringify(url)}`);
   if (secure === "" && tls !== undefined) throw invalid("tls: the url has to begin with grpcs:// for it");
@@ -33,7 +33,7 @@ export function connectionOf({ key, tls, url, vhost }: WorkerOptions): WorkClien
 }
 
 /** @throws CarillonError invalid_argument */
-export function capacityOf({ capacity = USUAL_CAPACITY }: WorkerOptions): number {
+export function readCapacity({ capacity = USUAL_CAPACITY }: WorkerClientOptions): number {
   if (Number.isInteger(capacity) && capacity >= 1 && capacity <= 10_000) return capacity;
   throw invalid(`capacity: expected 1 to 10,000, not ${capacity}`);
 }

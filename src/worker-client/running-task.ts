@@ -1,6 +1,6 @@
 import type { Task } from "../../gen/carillon/v1/worker_pb.js";
 import { CarillonError } from "../errors.js";
-import type { WorkCall } from "../outbound/worker-stream.js";
+import type { WorkerStreamCall } from "../outbound/worker-stream.js";
 import type { WorkerAnswer, WorkerHandler, WorkerTask } from "./task.js";
 
 /** Nodes take requests of 4 MiB, unless told otherwise, and one that is larger costs the worker its connection. */
@@ -9,14 +9,14 @@ const LARGEST_PAYLOAD = (4 << 20) - 1_024;
 /** A task that a handler is at. */
 export class RunningTask {
   readonly #task: Task;
-  readonly #call: WorkCall;
+  readonly #call: WorkerStreamCall;
   readonly #onError: (error: Error) => void;
   readonly #controller = new AbortController();
   /** Answered, failed, cancelled, or the connection lost: nothing is said of it any more. */
   #ended = false;
   #abandoned = false;
 
-  constructor(task: Task, call: WorkCall, onError: (error: Error) => void) {
+  constructor(task: Task, call: WorkerStreamCall, onError: (error: Error) => void) {
     this.#task = task;
     this.#call = call;
     this.#onError = onError;

@@ -1,12 +1,12 @@
 import type { Task, WorkResponse } from "../../gen/carillon/v1/worker_pb.js";
 import { CarillonError } from "../errors.js";
-import type { WorkCall, WorkClient } from "../outbound/worker-stream.js";
+import type { WorkerStreamCall, WorkerStreamClient } from "../outbound/worker-stream.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Handlers } from "./handlers.js";
 import { RunningTask } from "./running-task.js";
 
-export interface SessionOptions {
-  readonly client: WorkClient;
+export interface WorkerSessionOptions {
+  readonly client: WorkerStreamClient;
   readonly handlers: Handlers;
   readonly hello: { readonly capacity: number; readonly name: string };
   readonly onError: (error: Error) => void;
@@ -14,14 +14,14 @@ export interface SessionOptions {
 }
 
 /** One connection of a worker, from its hello to its end. */
-export class Session {
-  readonly #options: SessionOptions;
+export class WorkerSession {
+  readonly #options: WorkerSessionOptions;
   readonly #tasks = new Map<string, RunningTask>();
-  readonly #call: WorkCall;
+  readonly #call: WorkerStreamCall;
   /** Resolves when it has ended; undefined for well. */
   readonly ended: Promise<CarillonError | undefined>;
 
-  constructor(options: SessionOptions) {
+  constructor(options: WorkerSessionOptions) {
     this.#options = options;
     const { promise, resolve } = withResolvers<CarillonError | undefined>();
     this.ended = promise;

@@ -1,25 +1,25 @@
 import type { Bus } from "../cluster/bus.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { Asking } from "./caller/task-caller.js";
+import { TaskCaller } from "./caller/task-caller.js";
 import { Announcements } from "./directory/announcements.js";
-import { Directory } from "./directory/directory.js";
-import { Listing } from "./directory/listing.js";
+import { WorkerDirectory } from "./directory/directory.js";
+import { WorkerListing } from "./directory/listing.js";
 import type {
-  Asked,
-  Asker,
+  Caller,
+  CallHandle,
   Dispatch,
   TaskRequest,
   WorkerConnection,
   WorkerHello,
   WorkerList,
-  WorkerSeat,
+  WorkerRegistration,
 } from "./dispatch.js";
-import { Working } from "./executor/task-executor.js";
+import { TaskExecutor } from "./executor/task-executor.js";
 import { WorkerGroups } from "./executor/worker-groups.js";
 import type { DispatchLimits } from "./limits.js";
-import type { Word } from "./wire/task-messages.js";
-import { Post } from "./wire/task-transport.js";
+import type { TaskMessage } from "./wire/task-messages.js";
+import { TaskTransport } from "./wire/task-transport.js";
 
 /** In which a worker must have acknowledged or ended a task, in milliseconds. */
 export const ACKNOWLEDGE_WITHIN = 10_000;
@@ -46,18 +46,18 @@ export interface ClusterDispatchOptions {
  * deadline: at the worst a worker gets a task a second time, or an asker is told that it was in vain.
  */
 export class ClusterDispatch implements Dispatch {
-  readonly #post: Post;
+  readonly #post: TaskTransport;
   readonly #announcements: Announcements;
-  readonly #asking: Asking;
-  readonly #working: Working;
-  readonly #listing: Listing;
+  readonly #asking: TaskCaller;
+  readonly #working: TaskExecutor;
+  readonly #listing: WorkerListing;
 
   constructor(options: ClusterDispatchOptions) {
     const { acknowledgeWithin, bus, clock, cluster, endOfTurn, limits, onError } = options;
     const { node } = cluster;
-    const directory = new Directory();
+    const directory = new WorkerDirectory();
     this.#announcements = new Announcements({ cluster, shared: bus.shared, directory, clock });
-    const post = new Post(
+    const post = new TaskTransport(
       { cluster, bus, clock, endOfTurn, onError },
       {
         onWord: (from, word) => {
@@ -74,10 +74,10 @@ export class ClusterDispatch implements Dispatch {
     this.#post = post;
     const groups = new WorkerGroups(post, this.#announcements);
     const { asked, waiting } = limits;
-    this.#working = new Working({ node, post, groups, clock, endOfTurn, waiting, acknowledgeWithin, onError });
-    this.#listing = new Listing(cluster, this.#working);
+    this.#working = new TaskExecutor({ node, post, groups, clock, endOfTurn, waiting, acknowledgeWithin, onError });
+    this.#listing = new WorkerListing(cluster, this.#working);
     const isFree = this.#working.isFree.bind(this.#working);
-    this.#asking = new Asking({ node, post, directory, clock, asked, isFree, onError });
+    this.#asking = new TaskCaller({ node, post, directory, clock, asked, isFree, onError });
     // After the directory has heard of it.
     cluster.onNodes(({ here, node: other }) => {
       if (here) return;
@@ -128,11 +128,11 @@ export class ClusterDispatch implements Dispatch {
     this.#post.stop();
   }
 
-  ask(request: TaskRequest, asker: Asker): Asked {
+  ask(request: TaskRequest, asker: Caller): CallHandle {
     return this.#asking.ask(request, asker);
   }
 
-  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerSeat> {
+  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
     return this.#working.enter(hello, connection);
   }
 
@@ -140,7 +140,7 @@ export class ClusterDispatch implements Dispatch {
     return this.#listing.list(vhost);
   }
 
-  #onWord(from: string, word: Word): void {
+  #onWord(from: string, word: TaskMessage): void {
     switch (word.type) {
       case "offer":
         this.#working.takeOffer(from, word);

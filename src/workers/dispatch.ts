@@ -21,7 +21,7 @@ export interface TaskRequest {
 }
 
 /** Who waits for it. Exactly one of `onPart` with `more` false and `onFailed` ends it, unless it is cancelled before. */
-export interface Asker {
+export interface Caller {
   /** Once, before the first part: the task waits for a worker, or has one. */
   onTaken?(): void;
   /** Of a task that wants no answer, once, after onTaken: a worker has it. Not where it has ended as soon as that. */
@@ -35,7 +35,7 @@ export interface Asker {
 }
 
 /** A task under way. */
-export interface Asked {
+export interface CallHandle {
   readonly taskId: string;
   /** Nobody waits any more: the worker is told. Does nothing once the task has ended. */
   cancel(): void;
@@ -44,12 +44,12 @@ export interface Asked {
 /** Gives tasks to workers, on whichever node they are. Every driver passes test/contract/dispatch.ts. */
 export interface Dispatch {
   /** Never throws: what is wrong with the request goes to the asker, in a later turn. */
-  ask(request: TaskRequest, asker: Asker): Asked;
+  ask(request: TaskRequest, asker: Caller): CallHandle;
   /**
    * Takes a worker in. Resolves when tasks of any node reach it.
    * @throws CarillonError invalid_argument (patterns, capacity), unavailable: this node is stopping
    */
-  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerSeat>;
+  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration>;
   /** The workers of a vhost, of all nodes. */
   list(vhost: string): Promise<WorkerList>;
 }
@@ -101,7 +101,7 @@ export interface WorkerConnection {
 }
 
 /** What a worker's connection tells. A task that it does not have (any more) is not heeded. */
-export interface WorkerSeat {
+export interface WorkerRegistration {
   readonly workerId: string;
   acknowledge(taskId: string): void;
   answer(taskId: string, payload: Uint8Array, more: boolean): void;

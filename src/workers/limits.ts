@@ -32,7 +32,7 @@ export const MAX_CAPACITY = 10_000;
 export const MAX_NAME_LENGTH = 64;
 
 /** Different patterns of a node's workers: every node knows those of all. */
-export const MAX_PATTERNS = 20_000;
+export const MAX_WORKER_PATTERNS = 20_000;
 
 /** And of one vhost: its workers do not take the room of others'. */
 export const MAX_PATTERNS_OF_VHOST = 2_000;

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/ports.js";
 
 /** Time between two looks at what is under way, in milliseconds. */
-export const TICK = 250;
+export const DISPATCH_TICK = 250;
 
 /**
  * Looks at what is under way while there is any: one timer for all tasks, however many. What is too old is told by the
@@ -20,7 +20,7 @@ export class Ticker {
 
   /** There is something under way. */
   wake(): void {
-    this.#cancel ??= this.#clock.after(TICK, this.#tick);
+    this.#cancel ??= this.#clock.after(DISPATCH_TICK, this.#tick);
   }
 
   stop(): void {
@@ -35,6 +35,6 @@ export class Ticker {
 }
 
 /** Looks after which so much time has passed at least. */
-export function ticksOf(milliseconds: number): number {
-  return Math.ceil(milliseconds / TICK) + 1;
+export function toTicks(milliseconds: number): number {
+  return Math.ceil(milliseconds / DISPATCH_TICK) + 1;
 }

@@ -1,6 +1,6 @@
 import { hashKey } from "../../src/access/keys/key-secret.js";
-import { type ExplainFlags, explainAccess } from "../../src/cli/access.js";
-import { createKeyFor } from "../../src/cli/key.js";
+import { type ExplainFlags, explainAccessCommand } from "../../src/cli/access.js";
+import { createKeyCommand } from "../../src/cli/key.js";
 import { temporaryFile } from "../support/temporary-files.js";
 import { raw, SECRET } from "./jwts.js";
 
@@ -37,7 +37,7 @@ afterEach(() => {
 async function explain(action: string, topic: string, flags: Partial<ExplainFlags>): Promise<string> {
   const file = temporaryFile("carillon.yaml", CONFIG);
   process.exitCode = 0;
-  await explainAccess(action, topic, { config: file, vhost: "/", ...flags });
+  await explainAccessCommand(action, topic, { config: file, vhost: "/", ...flags });
   return `${process.exitCode} ${printed.stdout}${printed.stderr}`;
 }
 
@@ -84,11 +84,11 @@ test("access explain prints no secret and no token", async () => {
 });
 
 test("key create prints a key alone on stdout, and on stderr what the configuration wants of it", () => {
-  createKeyFor({ name: "billing" });
+  createKeyCommand({ name: "billing" });
   expect(printed.stdout).toMatch(/^ck_[\w-]{43}\n$/);
   expect(printed.stderr).toContain("- name: billing");
   expect(printed.stderr).toContain(`hash: sha256:${hashKey(printed.stdout.trim())}`);
   expect(printed.stderr).not.toContain(printed.stdout.trim());
-  createKeyFor({ name: "a b" });
+  createKeyCommand({ name: "a b" });
   expect(process.exitCode).toBe(2);
 });

@@ -3,7 +3,7 @@ import { Permissions } from "../../src/access/decide/permissions.js";
 import { matchAhead, TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
 import { MAX_REQUEST_STEPS, MAX_TOTAL_WEIGHT, matchSteps } from "../../src/access/patterns/match-steps.js";
 import { MatcherList } from "../../src/access/patterns/matcher-list.js";
-import { patternFault, weightOf } from "../../src/access/patterns/pattern.js";
+import { patternFault, patternWeight } from "../../src/access/patterns/pattern.js";
 import { CarillonError } from "../../src/errors.js";
 import { cleanUp } from "../support/clean-up.js";
 
@@ -123,7 +123,7 @@ test("O12: permissions whose patterns weigh too much together are refused, and a
     fc.property(fc.array(expression, { minLength: 1, maxLength: 12 }), (patterns) => {
       // One that is too large by itself is another refusal.
       fc.pre(patterns.every((pattern) => patternFault(pattern) === undefined));
-      const most = 2 * weightOf(patterns);
+      const most = 2 * patternWeight(patterns);
       const permissions = attempt(() => Permissions.of({ join: patterns, publish: patterns }));
       expect(permissions === undefined).toBe(most > MAX_TOTAL_WEIGHT);
       expect(permissions?.matchersOf("join")?.weight ?? 0).toBeLessThanOrEqual(MAX_TOTAL_WEIGHT / 2);

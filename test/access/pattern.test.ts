@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { compilePattern, patternFault } from "../../src/access/patterns/pattern.js";
 import { PatternSet } from "../../src/access/patterns/pattern-set.js";
-import { RecentMap } from "../../src/util/lru-map.js";
+import { LruMap } from "../../src/util/lru-map.js";
 
 test.each([
   ["news", ["news"], ["news2", "new", "News", "news."]],
@@ -144,7 +144,7 @@ test("a set finds the first pattern, names first, also when there are many and n
 });
 
 test("a recent map forgets what was used longest ago", () => {
-  const map = new RecentMap<string, number>(2);
+  const map = new LruMap<string, number>(2);
   map.set("a", 1);
   map.set("b", 2);
   expect(map.get("a")).toBe(1);

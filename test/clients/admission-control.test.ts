@@ -1,15 +1,15 @@
 import type { Arrival } from "../../src/clients/admission.js";
-import { Reception } from "../../src/clients/admission-control.js";
+import { AdmissionControl } from "../../src/clients/admission-control.js";
 import type { ConfigInput } from "../../src/config/schema.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { createVhostWorld } from "../support/nodes/vhost-world.js";
 
-function receptionOf(vhost: NonNullable<ConfigInput["vhosts"]>[string], clock: ManualClock): Reception {
+function receptionOf(vhost: NonNullable<ConfigInput["vhosts"]>[string], clock: ManualClock): AdmissionControl {
   const store = new MemoryStore({ clock: systemClock, onError: String });
   const { vhosts } = createVhostWorld({ vhosts: { "/": vhost } }, store);
-  return new Reception(vhosts, clock);
+  return new AdmissionControl(vhosts, clock);
 }
 
 function arrival(dialect: string, guest: boolean): Arrival {

@@ -1,9 +1,9 @@
 import { ChangeLog } from "../../src/cluster/change-log.js";
-import type { Changes, Identified } from "../../src/cluster/replica-messages.js";
+import type { Identified, ReplicaChanges } from "../../src/cluster/replica-messages.js";
 
 /** A log whose turns end when the test says so. */
 class Stage {
-  readonly told: Changes<Identified, null>[] = [];
+  readonly told: ReplicaChanges<Identified, null>[] = [];
   wanted = true;
   #ends: (() => void)[] = [];
   readonly log = new ChangeLog<Identified, null>({

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { Replica } from "../../src/cluster/replica.js";
-import type { Change as ChangeOf, Changes, Id } from "../../src/cluster/replica-messages.js";
+import type { ReplicaChange as ChangeOf, Id, ReplicaChanges } from "../../src/cluster/replica-messages.js";
 
 interface Item {
   readonly id: Id;
@@ -44,7 +44,7 @@ class Node {
     this.#newId = newId;
   }
 
-  change(choice: number): Changes<Item, string> {
+  change(choice: number): ReplicaChanges<Item, string> {
     this.count += 1;
     const ids = [...this.there];
     const removed = choice % 3 === 0 ? ids[choice % ids.length] : undefined;
@@ -83,7 +83,7 @@ test.each(KINDS)("pages read while things with ids %s come and go, with words lo
       for (const { choice } of before) node.change(choice);
       const told = new Told();
       const { faults, replica, there } = told;
-      const late: Changes<Item, string>[] = [];
+      const late: ReplicaChanges<Item, string>[] = [];
       replica.read();
       for (const { choice, fate } of during) {
         const { cursor } = replica;

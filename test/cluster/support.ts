@@ -1,13 +1,13 @@
 import type { Json } from "../../src/access/decide/principal.js";
 import type { Bus } from "../../src/cluster/bus.js";
-import { ClusterMember } from "../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import type { Clock } from "../../src/core/ports.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { cleanUp } from "../support/clean-up.js";
 import { Queue } from "../support/queue.js";
 
 export interface TestMember {
-  readonly member: ClusterMember;
+  readonly member: ClusterNode;
   /** `+node` and `-node`, in order. */
   readonly changes: Queue<string>;
   readonly told: Queue<Json>;
@@ -23,7 +23,7 @@ export function createMember(name: string, bus: Bus, clock: Clock = systemClock)
   const told = new Queue<Json>();
   const errors: string[] = [];
   const node = `${name}-${count}`;
-  const member = new ClusterMember({ node, bus, clock, onError: (message) => errors.push(message) });
+  const member = new ClusterNode({ node, bus, clock, onError: (message) => errors.push(message) });
   member.handle("name", () => name);
   member.handle("echo", (body) => body);
   member.handle("note", (body, from) => {

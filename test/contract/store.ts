@@ -1,4 +1,4 @@
-import type { Change, Entry, Store } from "../../src/store/store.js";
+import type { Store, StoreChange, StoreEntry } from "../../src/store/store.js";
 import type { ManualClock } from "../support/manual-clock.js";
 import { Queue } from "../support/queue.js";
 
@@ -11,7 +11,7 @@ export type SetUp = () => Promise<{
 const SECOND = 1_000;
 const LARGEST = 64 << 10;
 
-function keysOf(entries: readonly Entry[]): string[] {
+function keysOf(entries: readonly StoreEntry[]): string[] {
   return entries.map(({ key }) => key);
 }
 
@@ -35,8 +35,8 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       } = await setUp());
     });
 
-    async function watch(prefix: string, of = one): Promise<{ told: Queue<Change>; end: () => void }> {
-      const told = new Queue<Change>();
+    async function watch(prefix: string, of = one): Promise<{ told: Queue<StoreChange>; end: () => void }> {
+      const told = new Queue<StoreChange>();
       const end = await of.watch(prefix, (change) => {
         told.push(change);
       });

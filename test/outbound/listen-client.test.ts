@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import { type Frame, ListenClient, type ListenOptions } from "../../src/outbound/listen-client.js";
+import { ListenClient, type ListenFrame, type ListenOptions } from "../../src/outbound/listen-client.js";
 import { say } from "../support/backends/publish.js";
 import { cleanUp } from "../support/clean-up.js";
 import { TestAuthority } from "../support/net/certificates.js";
@@ -16,7 +16,7 @@ class Story {
   #wake: (() => void) | undefined;
 
   readonly events = {
-    onFrame: ({ topic }: Frame, text: string) => this.#tell(`${topic}: ${text}`),
+    onFrame: ({ topic }: ListenFrame, text: string) => this.#tell(`${topic}: ${text}`),
     onConnected: () => this.#tell("connected"),
     onRetry: (reason: string, wait: number) => {
       this.waits.push(wait);

@@ -1,5 +1,5 @@
 import type { PresenceChange } from "../../src/presence/presence.js";
-import { Audience } from "../../src/presence/presence-watchers.js";
+import { PresenceWatchers } from "../../src/presence/presence-watchers.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { someone } from "./support.js";
 
@@ -10,7 +10,7 @@ class Stage {
   readonly told: PresenceChange[] = [];
   count = 0;
   #ends: (() => void)[] = [];
-  readonly audience = new Audience(() => this.count, {
+  readonly audience = new PresenceWatchers(() => this.count, {
     clock: this.clock,
     endOfTurn: (run) => {
       this.#ends.push(run);

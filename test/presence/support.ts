@@ -1,7 +1,7 @@
 import type { Bus } from "../../src/cluster/bus.js";
 import type { Clock } from "../../src/core/ports.js";
 import { ClusterPresence } from "../../src/presence/cluster-presence.js";
-import type { Member, Place, Presence, PresenceChange } from "../../src/presence/presence.js";
+import type { Member, Presence, PresenceChange, TopicAddress } from "../../src/presence/presence.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { createMember, type TestMember } from "../cluster/support.js";
 import { cleanUp } from "../support/clean-up.js";
@@ -12,7 +12,7 @@ export interface PresenceNode extends TestMember {
   readonly start: () => Promise<void>;
 }
 
-export const PLACE: Place = { vhost: "/", broker: "memory", topic: "room" };
+export const PLACE: TopicAddress = { vhost: "/", broker: "memory", topic: "room" };
 
 export function someone(connectionId: string, user = "", info: object | string = {}): Member {
   const text = typeof info === "string" ? info : JSON.stringify(info);
@@ -53,11 +53,11 @@ export class Watcher {
   readonly left: Member[] = [];
   readonly end: () => void;
   readonly #presence: Presence;
-  readonly #place: Place;
+  readonly #place: TopicAddress;
   readonly #here: Map<string, Member>;
   #wake: (() => void)[] = [];
 
-  constructor(presence: Presence, place: Place = PLACE) {
+  constructor(presence: Presence, place: TopicAddress = PLACE) {
     this.#presence = presence;
     this.#place = place;
     this.end = presence.watch(place, (change) => {

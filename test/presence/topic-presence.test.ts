@@ -1,17 +1,17 @@
-import type { Entry } from "../../src/presence/presence-entry.js";
-import { Room } from "../../src/presence/topic-presence.js";
+import type { PresenceEntry } from "../../src/presence/presence-entry.js";
+import { TopicPresence } from "../../src/presence/topic-presence.js";
 import { someone } from "./support.js";
 
-function entry(id: number, connectionId: string, user = ""): Entry {
+function entry(id: number, connectionId: string, user = ""): PresenceEntry {
   return { id, key: "room", member: someone(connectionId, user) };
 }
 
-function idsIn(room: Room): string[] {
+function idsIn(room: TopicPresence): string[] {
   return room.members.map(({ connectionId }) => connectionId);
 }
 
 test("a connection is there once: as it was said last", () => {
-  const room = new Room("room");
+  const room = new TopicPresence("room");
   const [first, second] = [entry(1, "c1", "ann"), entry(2, "c1", "bob")];
   room.add(first);
   expect([room.count, room.users, room.members]).toEqual([1, 1, [first.member]]);
@@ -24,7 +24,7 @@ test("a connection is there once: as it was said last", () => {
 });
 
 test("lists stay in order through any coming and going, and one that was given stays as it was", () => {
-  const room = new Room("room");
+  const room = new TopicPresence("room");
   const entries = Array.from({ length: 1_000 }, (_, id) => entry(id, `c${(id * 7_919) % 1_000}`));
   const ids = (from: number, to: number): string[] =>
     entries

@@ -1,5 +1,5 @@
 import type { ConfigInput } from "../../src/config/schema.js";
-import type { VhostWorld } from "../../src/server/create/create-vhosts.js";
+import type { VhostRuntime } from "../../src/server/create/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { createAccessToken, isSecret } from "../../src/vhosts/access-token.js";
 import { ManualClock } from "../support/manual-clock.js";
@@ -17,7 +17,7 @@ function createStore(): MemoryStore {
   });
 }
 
-async function createNode(vhosts: ConfigInput["vhosts"] = {}, store = createStore()): Promise<VhostWorld> {
+async function createNode(vhosts: ConfigInput["vhosts"] = {}, store = createStore()): Promise<VhostRuntime> {
   const world = createVhostWorld({ vhosts }, store);
   await world.vhosts.start();
   return world;

@@ -1,14 +1,14 @@
 import { hashKey } from "../../src/access/keys/key-secret.js";
 import { Keyring } from "../../src/access/keys/keyring.js";
 import { CarillonError } from "../../src/errors.js";
-import type { VhostWorld } from "../../src/server/create/create-vhosts.js";
+import type { VhostRuntime } from "../../src/server/create/create-vhosts.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { createVhostWorld } from "../support/nodes/vhost-world.js";
 
 /** The vhosts of one node; several share what is kept. */
-function createNode(store: MemoryStore): VhostWorld {
+function createNode(store: MemoryStore): VhostRuntime {
   return createVhostWorld({}, store);
 }
 

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../src/errors.js";
 import { MemoryStore } from "../../src/store/memory.js";
-import type { Change } from "../../src/store/store.js";
+import type { StoreChange } from "../../src/store/store.js";
 import { RecordFeed } from "../../src/vhosts/record-feed.js";
 import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
@@ -22,7 +22,7 @@ function createFeed(onRead: () => Promise<void> = () => Promise.resolve()): Test
   };
   const store = new MemoryStore({ clock, onError });
   const taken = new Map<string, string>();
-  const take = ({ key, value }: Change): void => {
+  const take = ({ key, value }: StoreChange): void => {
     if (value === undefined) taken.delete(key);
     else taken.set(key, value);
   };

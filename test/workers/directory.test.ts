@@ -1,7 +1,7 @@
-import { Directory } from "../../src/workers/directory/directory.js";
+import { WorkerDirectory } from "../../src/workers/directory/directory.js";
 import { bySpecificity } from "../../src/workers/directory/specificity.js";
 
-function found(directory: Directory, event: string, vhost = "/", wantsAnswer = true): Record<string, string[]> {
+function found(directory: WorkerDirectory, event: string, vhost = "/", wantsAnswer = true): Record<string, string[]> {
   return Object.fromEntries(
     directory.find(vhost, event, wantsAnswer).map(({ nodes, pattern }) => [pattern, [...nodes].toSorted()]),
   );
@@ -15,7 +15,7 @@ test("the order of patterns, however they come", () => {
 });
 
 test("what matches is found, the most specific first, with the nodes that have it", () => {
-  const directory = new Directory();
+  const directory = new WorkerDirectory();
   directory.add("a", ["/", "*"]);
   directory.add("b", ["/", "chat/*"]);
   directory.add("a", ["/", "chat/*"]);
@@ -29,7 +29,7 @@ test("what matches is found, the most specific first, with the nodes that have i
 });
 
 test("what was found is found anew when something changes", () => {
-  const directory = new Directory();
+  const directory = new WorkerDirectory();
   directory.add("a", ["/", "chat/*"]);
   expect(found(directory, "chat/1")).toEqual({ "chat/*": ["a"] });
   directory.add("b", ["/", "chat/*"]);
@@ -49,7 +49,7 @@ test("what was found is found anew when something changes", () => {
 });
 
 test("a pattern that is none is refused, and changes nothing", () => {
-  const directory = new Directory();
+  const directory = new WorkerDirectory();
   expect(() => {
     directory.add("a", ["/", "a b"]);
   }).toThrow(expect.objectContaining({ code: "invalid_argument" }));
@@ -57,7 +57,7 @@ test("a pattern that is none is refused, and changes nothing", () => {
 });
 
 test("workers that cannot answer count for triggers alone, and one pattern may have both kinds", () => {
-  const directory = new Directory();
+  const directory = new WorkerDirectory();
   const triggered = (event: string) => found(directory, event, "/", false);
   directory.add("a", ["/", "*", "triggers"]);
   expect([found(directory, "e"), triggered("e")]).toEqual([{}, { "*": ["a"] }]);
@@ -75,7 +75,7 @@ test("workers that cannot answer count for triggers alone, and one pattern may h
 });
 
 test("X20: each node has its turn, and one with workers of both kinds has two", () => {
-  const directory = new Directory();
+  const directory = new WorkerDirectory();
   const turns = (count: number) =>
     Array.from({ length: count }, () => directory.find("/", "e", false)[0]?.turn() ?? []).map(([first]) => first);
   directory.add("a", ["/", "*"]);
@@ -97,7 +97,7 @@ test("X20: each node has its turn, and one with workers of both kinds has two", 
 });
 
 test("the bus may choose only where it knows all nodes that may get the task", () => {
-  const directory = new Directory();
+  const directory = new WorkerDirectory();
   directory.add("a", ["/", "*"]);
   const grouped = (wantsAnswer: boolean) => directory.find("/", "e", wantsAnswer).map((entry) => entry.grouped);
   expect([grouped(true), grouped(false)]).toEqual([[true], [true]]);

@@ -1,4 +1,4 @@
-import { type Route, routeOf, type Situation } from "../../src/workers/caller/route.js";
+import { chooseRoute, type RoutingSituation, type TaskRoute } from "../../src/workers/caller/route.js";
 import type { Why } from "../../src/workers/wire/task-messages.js";
 
 function route(situation: {
@@ -9,9 +9,9 @@ function route(situation: {
   readonly up?: boolean;
   readonly grouped?: boolean;
   readonly turn?: readonly string[];
-}): Route {
+}): TaskRoute {
   const { grouped = true, nodes, said = {}, selfIsFree = false, shunned = [], turn, up = true } = situation;
-  const complete: Situation = {
+  const complete: RoutingSituation = {
     nodes: new Set(nodes),
     self: "self",
     up,
@@ -21,10 +21,10 @@ function route(situation: {
     said: new Map(Object.entries(said)),
     shunned: new Set(shunned),
   };
-  return routeOf(complete);
+  return chooseRoute(complete);
 }
 
-const node = (name: string, mayWait: boolean): Route => ({ to: "node", node: name, mayWait });
+const node = (name: string, mayWait: boolean): TaskRoute => ({ to: "node", node: name, mayWait });
 
 test("a free worker of this node comes first, and then the bus chooses", () => {
   expect(route({ nodes: ["self"], selfIsFree: true })).toEqual(node("self", true));

@@ -1,12 +1,19 @@
 import type { Bus } from "../../src/cluster/bus.js";
-import { ClusterMember } from "../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../src/cluster/local-bus.js";
 import type { Clock } from "../../src/core/ports.js";
 import type { CarillonError, ErrorCode } from "../../src/errors.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../src/workers/cluster-dispatch.js";
-import type { Asked, Dispatch, GivenTask, TaskRequest, WorkerHello, WorkerSeat } from "../../src/workers/dispatch.js";
+import type {
+  CallHandle,
+  Dispatch,
+  GivenTask,
+  TaskRequest,
+  WorkerHello,
+  WorkerRegistration,
+} from "../../src/workers/dispatch.js";
 import { DEFAULT_LIMITS, type DispatchLimits } from "../../src/workers/limits.js";
 import { cleanUp } from "../support/clean-up.js";
 import { startNatsBus } from "../support/nats/bus.js";
@@ -21,7 +28,7 @@ export interface DispatchOptions {
 /** A node as far as tasks are concerned. */
 export interface TestDispatch {
   readonly dispatch: ClusterDispatch;
-  readonly member: ClusterMember;
+  readonly member: ClusterNode;
   readonly bus: Bus;
   readonly errors: string[];
   /** As a node does that stops. */
@@ -38,7 +45,7 @@ export async function startDispatch(bus: Bus, options: DispatchOptions = {}): Pr
   const onError = (message: string): void => {
     errors.push(message);
   };
-  const member = new ClusterMember({ node: `node${count}`, bus, clock, onError });
+  const member = new ClusterNode({ node: `node${count}`, bus, clock, onError });
   const dispatch = new ClusterDispatch({
     cluster: member,
     bus,
@@ -87,7 +94,7 @@ export type Outcome =
   | { readonly parts: readonly string[]; readonly code: ErrorCode; readonly message: string };
 
 export interface TestAsked {
-  readonly asked: Asked;
+  readonly asked: CallHandle;
   readonly outcome: Promise<Outcome>;
   /** Parts as they come. */
   readonly parts: Queue<string>;
@@ -151,7 +158,7 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
 }
 
 export interface TestWorker {
-  readonly seat: WorkerSeat;
+  readonly seat: WorkerRegistration;
   readonly given: Queue<GivenTask>;
   readonly cancelled: Queue<string>;
 }
@@ -183,8 +190,8 @@ export async function enterEcho(
   events: readonly string[],
   hello: Partial<WorkerHello> = {},
   answerOf: (task: GivenTask) => string = ({ payload }) => Buffer.from(payload).toString(),
-): Promise<WorkerSeat> {
-  let seat: WorkerSeat | undefined;
+): Promise<WorkerRegistration> {
+  let seat: WorkerRegistration | undefined;
   seat = await node.dispatch.enter(
     { vhost: "/", events, capacity: 10, name: "", ...hello },
     {

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import fc from "fast-check";
-import { decodeWords, encodeWord, type Word } from "../../src/workers/wire/task-messages.js";
+import { decodeTaskMessages, encodeTaskMessage, type TaskMessage } from "../../src/workers/wire/task-messages.js";
 
 const number = fc.nat();
 const text = fc.string({ unit: "binary", maxLength: 50 });
@@ -11,7 +11,7 @@ const info = fc.dictionary(fc.string(), fc.json()).map((members) => {
   return `{${written.join(" , ")}}`;
 });
 
-const words: fc.Arbitrary<Word> = fc.oneof(
+const words: fc.Arbitrary<TaskMessage> = fc.oneof(
   fc.record({
     type: fc.constant("offer" as const),
     ...about,
@@ -46,14 +46,14 @@ const words: fc.Arbitrary<Word> = fc.oneof(
 );
 
 /** As JSON, where bytes of any kind are alike. */
-function shown(word: Word): unknown {
+function shown(word: TaskMessage): unknown {
   return JSON.parse(JSON.stringify(word, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
 }
 
 test("words arrive as they were said, any number of them in a message", () => {
   fc.assert(
     fc.property(fc.array(words, { maxLength: 5 }), (said) => {
-      const heard = decodeWords(Uint8Array.from(Buffer.concat(said.map(encodeWord))));
+      const heard = decodeTaskMessages(Uint8Array.from(Buffer.concat(said.map(encodeTaskMessage))));
       expect(heard.map(shown)).toEqual(said.map(shown));
     }),
   );
@@ -72,18 +72,20 @@ function faultOf(run: () => unknown): unknown {
 test("bytes that are no words are refused, and nothing worse", () => {
   fc.assert(
     fc.property(words, fc.nat(), fc.integer({ min: 0, max: 255 }), (word, position, value) => {
-      const bytes = Uint8Array.from(encodeWord(word));
+      const bytes = Uint8Array.from(encodeTaskMessage(word));
       bytes[position % bytes.length] = value;
       // Buffer's own errors are of another realm than the test's.
-      expect(types.isNativeError(faultOf(() => decodeWords(bytes)))).toBe(true);
+      expect(types.isNativeError(faultOf(() => decodeTaskMessages(bytes)))).toBe(true);
     }),
   );
-  expect(() => decodeWords(encodeWord({ type: "cancel", task: 1, offer: 1 }).subarray(0, -1))).toThrow(RangeError);
+  expect(() => decodeTaskMessages(encodeTaskMessage({ type: "cancel", task: 1, offer: 1 }).subarray(0, -1))).toThrow(
+    RangeError,
+  );
 });
 
 test("a failure with a code that this node does not know is internal", () => {
   const header = JSON.stringify([4, 1, 1, "toString", "text"]);
   const lengths = Buffer.alloc(8);
   lengths.writeUInt32BE(header.length);
-  expect(decodeWords(Buffer.concat([lengths, Buffer.from(header)]))).toMatchObject([{ code: "internal" }]);
+  expect(decodeTaskMessages(Buffer.concat([lengths, Buffer.from(header)]))).toMatchObject([{ code: "internal" }]);
 });

@@ -3,7 +3,7 @@ import type { Principal } from "../decide/principal.js";
 import type { HookChanges } from "../hooks/hook-answer.js";
 
 /** The principal as the backend wants it: what it says goes before what the token says. */
-export function changedBy({ expires, info, user }: Omit<HookChanges, "topics">, principal: Principal): Principal {
+export function applyOverrides({ expires, info, user }: Omit<HookChanges, "topics">, principal: Principal): Principal {
   const { given } = principal;
   return {
     ...principal,
@@ -22,7 +22,7 @@ export function changedBy({ expires, info, user }: Omit<HookChanges, "topics">, 
  * permissions and time are the token's.
  * @throws CarillonError failed_precondition: the token is another user's
  */
-export function renewedBy(fresh: Principal, before: Principal): Principal {
+export function applyRenewal(fresh: Principal, before: Principal): Principal {
   if (!isSame(fresh, before)) {
     throw new CarillonError("failed_precondition", "the connection is another user's: open a new one");
   }

@@ -4,10 +4,10 @@ import { CarillonError } from "../../errors.js";
 import { NO_INFO } from "../decide/info.js";
 import { Permissions } from "../decide/permissions.js";
 import type { Terms } from "../decide/principal.js";
-import { MAX_EXPRESSIONS, MAX_PATTERNS, readUser } from "../jwt/claims.js";
+import { MAX_EXPRESSIONS, MAX_TOKEN_PATTERNS, readUser } from "../jwt/claims.js";
 import { readSecret, type VerificationKey } from "../jwt/jwt-key.js";
-import { refusalOf } from "../jwt/jwt-refusal.js";
-import { readJwt, refusal } from "../jwt/jwt-text.js";
+import { describeJwtRefusal } from "../jwt/jwt-refusal.js";
+import { readJwt, tokenRefusal } from "../jwt/jwt-text.js";
 import { EXPRESSION } from "../patterns/pattern.js";
 import type { Authenticated, Authenticator } from "./authenticator.js";
 
@@ -58,13 +58,13 @@ export class BroadcasterAuthenticator implements Authenticator {
    * @throws CarillonError invalid_argument: what can, and has no subject or no channels
    */
   async authenticate(credential: string): Promise<Authenticated> {
-    if (this.#key === undefined) throw refusal("the vhost has no secret for tokens of broadcaster");
+    if (this.#key === undefined) throw tokenRefusal("the vhost has no secret for tokens of broadcaster");
     const { claims } = readJwt(credential, LONGEST);
     const now = this.#clock.now();
     try {
       await jwtVerify(credential, this.#key, { ...OPTIONS, currentDate: new Date(now) });
     } catch (error) {
-      throw refusalOf(error);
+      throw describeJwtRefusal(error);
     }
     const expires = expiryOf(claims, now);
     const user = subjectOf(claims);
@@ -73,7 +73,7 @@ export class BroadcasterAuthenticator implements Authenticator {
   }
 
   async checkChannelToken(): Promise<void> {
-    throw refusal("broadcaster has no tokens for channels");
+    throw tokenRefusal("broadcaster has no tokens for channels");
   }
 }
 
@@ -89,9 +89,9 @@ function keyOf(secret: string): VerificationKey {
 
 /** In milliseconds since the epoch. */
 function expiryOf({ exp, iat }: Claims, now: number): number {
-  if (typeof exp !== "number" || exp > LAST_SECOND) throw refusal("its time of expiry (exp) cannot be");
+  if (typeof exp !== "number" || exp > LAST_SECOND) throw tokenRefusal("its time of expiry (exp) cannot be");
   if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + LEEWAY)) {
-    throw refusal("it was issued in the future (iat)");
+    throw tokenRefusal("it was issued in the future (iat)");
   }
   return exp * 1_000 + LEEWAY;
 }
@@ -109,7 +109,7 @@ function permissionsOf(claims: Claims): Permissions {
   if (channels.length === 0) throw new CarillonError("invalid_argument", "authorized channels cannot be empty");
   const scope = namesAt(claims, "scope");
   const patterns = channels.filter((name) => CHANNEL.test(name)).map(exactly);
-  if (patterns.length > MAX_PATTERNS || patterns.filter(isExpression).length > MAX_EXPRESSIONS) {
+  if (patterns.length > MAX_TOKEN_PATTERNS || patterns.filter(isExpression).length > MAX_EXPRESSIONS) {
     throw new CarillonError("invalid_argument", "authorized channels: too many");
   }
   return Permissions.of({
@@ -130,5 +130,5 @@ function isExpression(name: string): boolean {
 function namesAt(claims: Claims, called: string): readonly string[] {
   const value = Object.hasOwn(claims, called) ? (claims[called] ?? []) : [];
   if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
-  throw refusal(`its ${called} is not a list of strings`);
+  throw tokenRefusal(`its ${called} is not a list of strings`);
 }

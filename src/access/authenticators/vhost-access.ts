@@ -84,7 +84,7 @@ export interface VhostAccess {
  */
 export function createVhostAccess(vhost: string, settings: AccessSettings, resources: AccessResources): VhostAccess {
   const { clock, leases, onFailure, store } = resources;
-  const jwt = settings.jwt === undefined ? undefined : jwtVerifierOf(jwtOptionsOf(settings.jwt), clock, onFailure);
+  const jwt = settings.jwt === undefined ? undefined : jwtVerifierOf(toJwtOptions(settings.jwt), clock, onFailure);
   const secret = tokenSecretOf(vhost, settings.tokens, store);
   const granted = Permissions.of(settings.anonymous.permissions);
   const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
@@ -108,7 +108,7 @@ export function createVhostAccess(vhost: string, settings: AccessSettings, resou
 }
 
 /** @throws CarillonError failed_precondition: a file that cannot be read */
-export function jwtOptionsOf(settings: JwtSettings): JwtOptions {
+export function toJwtOptions(settings: JwtSettings): JwtOptions {
   const { algorithms, audience, claims, issuer, jwks_url, leeway } = settings;
   return {
     algorithms,
@@ -120,8 +120,8 @@ export function jwtOptionsOf(settings: JwtSettings): JwtOptions {
     integerUser: settings.integer_user,
     permissionBits: settings.permission_bits,
     jwksUrl: jwks_url,
-    secret: settings.secret ?? contentOf("jwt.secret_file", settings.secret_file),
-    publicKey: settings.public_key ?? contentOf("jwt.public_key_file", settings.public_key_file),
+    secret: settings.secret ?? readSecretFile("jwt.secret_file", settings.secret_file),
+    publicKey: settings.public_key ?? readSecretFile("jwt.public_key_file", settings.public_key_file),
   };
 }
 
@@ -149,14 +149,14 @@ function connectionSettingsOf({ rootsocket }: AccessSettings): ConnectionSetting
 }
 
 function secretOf(name: string, { secret, secret_file: file }: SecretSettings): string | undefined {
-  return secret ?? contentOf(`${name}.secret_file`, file);
+  return secret ?? readSecretFile(`${name}.secret_file`, file);
 }
 
 /**
  * What a file holds, without the line end that editors put there; undefined for no file.
  * @throws CarillonError failed_precondition: it cannot be read
  */
-export function contentOf(setting: string, file: string | undefined): string | undefined {
+export function readSecretFile(setting: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   try {
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");

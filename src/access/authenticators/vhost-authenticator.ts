@@ -1,6 +1,6 @@
 import type { Permissions } from "../decide/permissions.js";
 import type { Principal } from "../decide/principal.js";
-import { readJwt, refusal } from "../jwt/jwt-text.js";
+import { readJwt, tokenRefusal } from "../jwt/jwt-text.js";
 import type { JwtVerifier } from "../jwt/jwt-verifier.js";
 import type { TokenVerifier } from "../tokens/token-verifier.js";
 import type { Authenticated, Authenticator } from "./authenticator.js";
@@ -37,7 +37,7 @@ export class VhostAuthenticator implements Authenticator {
       const { principal, release } = await issued.takeConnection(credential);
       return { principal: this.#grant(principal), release };
     }
-    if (jwt === undefined) throw refusal("the vhost takes no tokens but those that Carillon issued");
+    if (jwt === undefined) throw tokenRefusal("the vhost takes no tokens but those that Carillon issued");
     const { principal } = await jwt.verify(credential);
     return { principal: this.#grant(principal), release: undefined };
   }

@@ -13,7 +13,7 @@ export interface AccessRules {
   readonly presence: boolean;
 }
 
-export interface Question {
+export interface AccessRequest {
   readonly action: Action;
   /** For `call`: the event. */
   readonly topic: string;
@@ -29,11 +29,11 @@ export interface Decision {
 }
 
 /** Whether a client may do something. The only place that decides it. */
-export function decide(question: Question): Decision {
+export function decide(question: AccessRequest): Decision {
   return DECIDERS[question.action](question);
 }
 
-const DECIDERS: Readonly<Record<Action, (question: Question) => Answer>> = {
+const DECIDERS: Readonly<Record<Action, (question: AccessRequest) => Answer>> = {
   join: decideJoin,
   publish: decidePublish,
   call: (question) => byPermission(question) ?? refuse(() => `no permission to call matches ${named(question)}`),
@@ -56,7 +56,7 @@ class Answer implements Decision {
   }
 }
 
-function decideJoin(question: Question): Answer {
+function decideJoin(question: AccessRequest): Answer {
   const { principal, rules } = question;
   const { terms } = principal;
   if (terms?.joins === false) return refuse(() => "the token lets only the backend join it to topics");
@@ -73,7 +73,7 @@ function decideJoin(question: Question): Answer {
   );
 }
 
-function decidePublish(question: Question): Answer {
+function decidePublish(question: AccessRequest): Answer {
   const permitted = byPermission(question);
   if (permitted !== undefined) return permitted;
   const { terms } = question.principal;
@@ -92,7 +92,7 @@ function decidePublish(question: Question): Answer {
     : refuse(() => `no permission to publish matches ${named(question)}, and ${join.reason}`);
 }
 
-function decidePresence(question: Question): Answer {
+function decidePresence(question: AccessRequest): Answer {
   if (!question.rules.presence) return refuse(() => `${ruleOf(question)} has no presence`);
   const permitted = byPermission(question);
   if (permitted !== undefined) return permitted;
@@ -102,7 +102,7 @@ function decidePresence(question: Question): Answer {
     : refuse(() => `no permission for presence matches ${named(question)}, and ${join.reason}`);
 }
 
-function byPermission(question: Question): Answer | undefined {
+function byPermission(question: AccessRequest): Answer | undefined {
   const { action, principal, topic } = question;
   const pattern = principal.permissions.grantFor(action, topic);
   if (pattern === undefined) return undefined;
@@ -117,14 +117,14 @@ function refuse(explain: () => string): Answer {
   return new Answer(false, explain);
 }
 
-function ruleOf({ rules }: Question): string {
+function ruleOf({ rules }: AccessRequest): string {
   return `the rule ${JSON.stringify(rules.match)}`;
 }
 
-function named({ topic }: Question): string {
+function named({ topic }: AccessRequest): string {
   return JSON.stringify(topic);
 }
 
-function who({ principal }: Question): string {
+function who({ principal }: AccessRequest): string {
   return principal.user === undefined ? "an anonymous client" : `user ${JSON.stringify(principal.user)}`;
 }

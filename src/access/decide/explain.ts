@@ -19,7 +19,7 @@ export interface ExplainedVhost {
 }
 
 /** Who wants to do it. */
-export type Asker =
+export type ExplainedClient =
   | { readonly kind: "token"; readonly token: string }
   | { readonly kind: "anonymous" }
   | { readonly kind: "permissions"; readonly permissions: unknown };
@@ -33,7 +33,7 @@ export type Asker =
  */
 export async function explain(
   vhost: ExplainedVhost,
-  asker: Asker,
+  asker: ExplainedClient,
   question: { readonly action: Action; readonly topic: string },
   clock: Clock,
 ): Promise<Decision> {
@@ -42,7 +42,7 @@ export async function explain(
 }
 
 /** A principal, or the refusal of one who does not even get in. */
-async function principalOf(vhost: ExplainedVhost, asker: Asker, clock: Clock): Promise<Principal | Decision> {
+async function principalOf(vhost: ExplainedVhost, asker: ExplainedClient, clock: Clock): Promise<Principal | Decision> {
   if (asker.kind === "anonymous") {
     if (vhost.anonymous === undefined) return { allowed: false, reason: "clients without a token do not get in" };
     return principal(vhost.anonymous);

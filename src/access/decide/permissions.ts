@@ -1,7 +1,7 @@
 import { CarillonError } from "../../errors.js";
 import { MAX_TOTAL_WEIGHT, weightFault } from "../patterns/match-steps.js";
 import type { MatcherList } from "../patterns/matcher-list.js";
-import { weightOf } from "../patterns/pattern.js";
+import { patternWeight } from "../patterns/pattern.js";
 import { PatternSet } from "../patterns/pattern-set.js";
 import { ACTIONS, type Action } from "./actions.js";
 
@@ -31,7 +31,7 @@ export class Permissions {
   static of(grants: Grants): Permissions {
     let weight = 0;
     for (const action of ACTIONS) {
-      weight += naming(action, () => weightOf(grants[action] ?? [], MAX_TOTAL_WEIGHT));
+      weight += naming(action, () => patternWeight(grants[action] ?? [], MAX_TOTAL_WEIGHT));
       const fault = weightFault(weight);
       if (fault !== undefined) throw new CarillonError("invalid_argument", `permissions: ${fault}`);
     }

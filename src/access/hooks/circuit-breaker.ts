@@ -24,7 +24,7 @@ export interface Ticket {
 }
 
 /** Keeps from calling a backend that fails: what waits for it would only wait, and it would not get better by it. */
-export class Breaker {
+export class CircuitBreaker {
   readonly #options: BreakerOptions;
   readonly #clock: Clock;
   readonly #events: BreakerEvents;

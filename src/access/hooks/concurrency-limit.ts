@@ -7,7 +7,7 @@ export const MAX_WAITING = { question: 1_000, farewell: 10_000 } as const;
 export type Urgency = keyof typeof MAX_WAITING;
 
 /** Lets so many calls be under way and a bounded number wait. Questions go first. */
-export class Gate {
+export class ConcurrencyLimit {
   readonly #places: number;
   readonly #waiting: Readonly<Record<Urgency, Set<Start>>> = { question: new Set(), farewell: new Set() };
   #taken = 0;

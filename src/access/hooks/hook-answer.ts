@@ -35,7 +35,7 @@ const MAX_HEADER_TEXT = 8_192;
 const MAX_BODY = 65_536;
 
 /** @throws MalformedAnswer */
-export function checkedChanges({ expires, info, topics, user }: GivenChanges): HookChanges {
+export function checkChanges({ expires, info, topics, user }: GivenChanges): HookChanges {
   if (user !== undefined) refuse("user", labelFault(user));
   if (info !== undefined) refuse("info", infoFault(info));
   if (topics.length > MAX_TOPICS) refuse("topics", `are ${topics.length}, the limit is ${MAX_TOPICS}`);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/ports.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import type { Breaker, Ticket } from "./circuit-breaker.js";
-import type { Gate, Urgency } from "./concurrency-limit.js";
+import type { CircuitBreaker, Ticket } from "./circuit-breaker.js";
+import type { ConcurrencyLimit, Urgency } from "./concurrency-limit.js";
 import type { HookOutcome } from "./hook-counts.js";
 
 /** A call that failed. The text is for operators. */
@@ -18,8 +18,8 @@ export class HookFailure extends Error {
 }
 
 export interface HookCallOptions {
-  readonly gate: Gate;
-  readonly breaker: Breaker;
+  readonly gate: ConcurrencyLimit;
+  readonly breaker: CircuitBreaker;
   readonly clock: Clock;
   readonly timeout: number;
   readonly urgency: Urgency;

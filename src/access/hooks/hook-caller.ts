@@ -6,7 +6,7 @@ export const HOOK_EVENTS = ["connect", "join", "publish", "disconnect"] as const
 export type HookEvent = (typeof HOOK_EVENTS)[number];
 
 /** The client that asks, as the backend is told. */
-export interface HookClient {
+export interface HookSubject {
   readonly vhost: string;
   readonly connectionId: string;
   /** Undefined for an anonymous client. */
@@ -26,7 +26,7 @@ export const HOOK_FORWARDS = ["query", "authorization", "join"] as const;
 export type HookForward = (typeof HOOK_FORWARDS)[number];
 
 /** An upgrade request as the backend is told of it. */
-export interface ToldUpgrade {
+export interface ForwardedUpgrade {
   readonly method: string;
   readonly uri: string;
   readonly headers: IncomingHttpHeaders;
@@ -35,16 +35,16 @@ export interface ToldUpgrade {
   readonly forwarded: readonly HookForward[];
 }
 
-export interface ConnectQuestion extends Omit<ToldUpgrade, "forwarded"> {
-  readonly client: HookClient;
+export interface ConnectQuestion extends Omit<ForwardedUpgrade, "forwarded"> {
+  readonly client: HookSubject;
 }
 
 export interface JoinQuestion {
-  readonly client: HookClient;
+  readonly client: HookSubject;
   readonly broker: string;
   readonly topics: readonly string[];
   /** Undefined where the backend does not want to be told of it again. */
-  readonly upgrade?: ToldUpgrade | undefined;
+  readonly upgrade?: ForwardedUpgrade | undefined;
 }
 
 export interface PublishQuestion extends Omit<JoinQuestion, "upgrade"> {
@@ -52,8 +52,8 @@ export interface PublishQuestion extends Omit<JoinQuestion, "upgrade"> {
   readonly event: string;
 }
 
-export interface Farewell {
-  readonly client: HookClient;
+export interface HookFarewell {
+  readonly client: HookSubject;
   /** The WebSocket close code; 1006 where there was none. */
   readonly code: number;
   readonly reason: string;
@@ -93,7 +93,7 @@ export interface HookCaller {
   connect(question: ConnectQuestion, signal: AbortSignal): Promise<Verdict<GivenHttpRefusal>>;
   join(question: JoinQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>>;
   publish(question: PublishQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>>;
-  disconnect(farewell: Farewell, signal: AbortSignal): Promise<void>;
+  disconnect(farewell: HookFarewell, signal: AbortSignal): Promise<void>;
   /** Lets go of its connections. Calls under way fail. */
   close(): void;
 }

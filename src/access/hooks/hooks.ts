@@ -1,20 +1,20 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import { Breaker, type BreakerOptions, type BreakerState } from "./circuit-breaker.js";
-import { Gate, type Urgency } from "./concurrency-limit.js";
-import { checkedChanges, type HookChanges, httpRefusal, NO_CHANGES, refusalError } from "./hook-answer.js";
+import { type BreakerOptions, type BreakerState, CircuitBreaker } from "./circuit-breaker.js";
+import { ConcurrencyLimit, type Urgency } from "./concurrency-limit.js";
+import { checkChanges, type HookChanges, httpRefusal, NO_CHANGES, refusalError } from "./hook-answer.js";
 import { HookCall, type HookFailure } from "./hook-call.js";
 import type {
   ConnectQuestion,
-  Farewell,
+  ForwardedUpgrade,
   GivenRefusal,
   HookCaller,
   HookEvent,
+  HookFarewell,
   HookForward,
   JoinQuestion,
   PublishQuestion,
-  ToldUpgrade,
   Verdict,
 } from "./hook-caller.js";
 import type { HookCounts } from "./hook-counts.js";
@@ -55,8 +55,8 @@ export interface HooksOptions {
  */
 export class Hooks {
   readonly #options: HooksOptions;
-  readonly #gate: Gate;
-  readonly #breaker: Breaker;
+  readonly #gate: ConcurrencyLimit;
+  readonly #breaker: CircuitBreaker;
   readonly #stopping = new AbortController();
   /** Calls that are under way or wait. */
   readonly #open: Readonly<Record<Urgency, Set<Promise<unknown>>>> = { question: new Set(), farewell: new Set() };
@@ -69,8 +69,8 @@ export class Hooks {
     this.#onFailure = () => options.settings.on_failure;
     // One for each call that is under way or waits.
     setMaxListeners(0, this.#stopping.signal);
-    this.#gate = new Gate(options.settings.concurrency);
-    this.#breaker = new Breaker(options.settings.breaker, options.clock, {
+    this.#gate = new ConcurrencyLimit(options.settings.concurrency);
+    this.#breaker = new CircuitBreaker(options.settings.breaker, options.clock, {
       onOpened: () => options.onOpened(this.#lastFailure),
       onClosed: () => options.onClosed(),
     });
@@ -87,7 +87,7 @@ export class Hooks {
   }
 
   /** The upgrade as a join tells it: nothing where the settings let less through now than they did at the upgrade. */
-  upgradeAtJoin(upgrade: ToldUpgrade | undefined): ToldUpgrade | undefined {
+  upgradeAtJoin(upgrade: ForwardedUpgrade | undefined): ForwardedUpgrade | undefined {
     if (upgrade === undefined || !this.forwards("join")) return undefined;
     return upgrade.forwarded.every((what) => this.forwards(what)) ? upgrade : undefined;
   }
@@ -120,7 +120,7 @@ export class Hooks {
   }
 
   /** Tells the backend some time later, once, if it can be told. Never throws. */
-  onDisconnect(farewell: Farewell): void {
+  onDisconnect(farewell: HookFarewell): void {
     if (!this.asks("disconnect")) return;
     this.#call("disconnect", (caller, signal) => caller.disconnect(farewell, signal)).then(
       () => this.#options.counts.count("disconnect", "allowed"),
@@ -161,7 +161,7 @@ export class Hooks {
     try {
       answer = await this.#call(event, async (caller, signal) => {
         const verdict = await call(caller, signal);
-        return "allow" in verdict ? checkedChanges(verdict.allow) : refusalFrom(() => errorOf(verdict.refuse));
+        return "allow" in verdict ? checkChanges(verdict.allow) : refusalFrom(() => errorOf(verdict.refuse));
       });
     } catch (cause) {
       return this.#decide(event, cause as HookFailure);

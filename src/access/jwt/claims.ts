@@ -21,7 +21,7 @@ export const DEFAULT_CLAIMS: ClaimNames = { user: "sub", permissions: "permissio
 /** Longest id of a user, in bytes of UTF-8. */
 export const MAX_USER_BYTES = 255;
 /** Most patterns in a set of permissions. */
-export const MAX_PATTERNS = 1_000;
+export const MAX_TOKEN_PATTERNS = 1_000;
 /** Most regular expressions among them: each may take some milliseconds to compile. */
 export const MAX_EXPRESSIONS = 32;
 
@@ -69,7 +69,7 @@ export function readPermissions(value: unknown, called: string): Permissions {
     patterns += list.length;
     expressions += list.filter((pattern) => pattern.startsWith(EXPRESSION)).length;
   }
-  if (patterns > MAX_PATTERNS) throw fault(called, `has more than ${MAX_PATTERNS} patterns`);
+  if (patterns > MAX_TOKEN_PATTERNS) throw fault(called, `has more than ${MAX_TOKEN_PATTERNS} patterns`);
   if (expressions > MAX_EXPRESSIONS) throw fault(called, `has more than ${MAX_EXPRESSIONS} regular expressions`);
   return Permissions.of(value);
 }

@@ -1,6 +1,6 @@
 import { errors } from "jose";
 import { CarillonError } from "../../errors.js";
-import { refusal } from "./jwt-text.js";
+import { tokenRefusal } from "./jwt-text.js";
 
 const CLAIMS: Readonly<Record<string, string>> = {
   nbf: "it is not valid yet",
@@ -11,18 +11,18 @@ const CLAIMS: Readonly<Record<string, string>> = {
 };
 
 /** What a client is told of why jose did not take its token. Nothing of it is jose's own text. */
-export function refusalOf(error: unknown): CarillonError {
+export function describeJwtRefusal(error: unknown): CarillonError {
   if (error instanceof CarillonError) return error;
-  if (error instanceof errors.JWTExpired) return refusal("it has expired", error);
+  if (error instanceof errors.JWTExpired) return tokenRefusal("it has expired", error);
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.reason === "missing") return refusal(`it has no ${error.claim}`, error);
-    return refusal(CLAIMS[error.claim] ?? "a claim is wrong", error);
+    if (error.reason === "missing") return tokenRefusal(`it has no ${error.claim}`, error);
+    return tokenRefusal(CLAIMS[error.claim] ?? "a claim is wrong", error);
   }
   if (error instanceof errors.JOSEAlgNotAllowed)
-    return refusal("it is not signed by an algorithm that is allowed", error);
-  if (error instanceof errors.JWSSignatureVerificationFailed) return refusal("its signature is wrong", error);
-  if (error instanceof errors.JWKSNoMatchingKey) return refusal("its key is none of the issuer's", error);
+    return tokenRefusal("it is not signed by an algorithm that is allowed", error);
+  if (error instanceof errors.JWSSignatureVerificationFailed) return tokenRefusal("its signature is wrong", error);
+  if (error instanceof errors.JWKSNoMatchingKey) return tokenRefusal("its key is none of the issuer's", error);
   if (error instanceof errors.JWKSMultipleMatchingKeys)
-    return refusal("it does not say which of the keys (kid)", error);
-  return refusal("it cannot be verified", error);
+    return tokenRefusal("it does not say which of the keys (kid)", error);
+  return tokenRefusal("it cannot be verified", error);
 }

@@ -21,15 +21,15 @@ const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jw
  * @throws CarillonError unauthenticated
  */
 export function readJwt(token: string, longest: number = MAX_TOKEN): JwtParts {
-  if (token.length > longest) throw refusal(`it is longer than ${longest} characters`);
+  if (token.length > longest) throw tokenRefusal(`it is longer than ${longest} characters`);
   const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(token);
-  if (parts === null) throw refusal("it is not a signed JWT");
+  if (parts === null) throw tokenRefusal("it is not a signed JWT");
   const { value: header } = readPart(parts[1] ?? "", "header");
-  if (header["crit"] !== undefined) throw refusal("its header asks for an extension (crit)");
+  if (header["crit"] !== undefined) throw tokenRefusal("its header asks for an extension (crit)");
   const { kid, typ } = header;
-  if (kid !== undefined && typeof kid !== "string") throw refusal("its key id (kid) is not a string");
+  if (kid !== undefined && typeof kid !== "string") throw tokenRefusal("its key id (kid) is not a string");
   if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
-    throw refusal("its type (typ) is not JWT");
+    throw tokenRefusal("its type (typ) is not JWT");
   }
   const { text: claimsText, value: claims } = readPart(parts[2] ?? "", "claims");
   return { header, claims, claimsText };
@@ -46,13 +46,13 @@ function readPart(
     value = readJson(text);
   } catch (error) {
     const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is not JSON";
-    throw refusal(`its ${what} cannot be read: ${why}`);
+    throw tokenRefusal(`its ${what} cannot be read: ${why}`);
   }
-  if (!isObject(value)) throw refusal(`its ${what} is not a JSON object`);
+  if (!isObject(value)) throw tokenRefusal(`its ${what} is not a JSON object`);
   return { text, value };
 }
 
 /** A refusal whose text the client gets: what is wrong with its token. */
-export function refusal(what: string, cause?: unknown): CarillonError {
+export function tokenRefusal(what: string, cause?: unknown): CarillonError {
   return new CarillonError("unauthenticated", `the token was refused: ${what}`, { cause });
 }

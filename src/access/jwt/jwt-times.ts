@@ -1,6 +1,6 @@
 import type { ClaimNames } from "./claims.js";
 import { claimAt } from "./claims.js";
-import { refusal } from "./jwt-text.js";
+import { tokenRefusal } from "./jwt-text.js";
 
 /** The last moment that a Date knows, in seconds. */
 const LAST_SECOND = 8.64e12;
@@ -23,18 +23,18 @@ interface TimeOptions {
  * @returns milliseconds since the epoch; undefined for a token that does not end
  * @throws CarillonError unauthenticated
  */
-export function expiryOf(claims: Readonly<Record<string, unknown>>, options: TimeOptions): number | undefined {
+export function readExpiry(claims: Readonly<Record<string, unknown>>, options: TimeOptions): number | undefined {
   const { leeway, now, requireExp } = options;
   const { exp, iat } = claims;
   if (exp !== undefined && (typeof exp !== "number" || exp > LAST_SECOND)) {
-    throw refusal("its time of expiry (exp) cannot be");
+    throw tokenRefusal("its time of expiry (exp) cannot be");
   }
   if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + leeway)) {
-    throw refusal("it was issued in the future (iat)");
+    throw tokenRefusal("it was issued in the future (iat)");
   }
   const ends = [exp, endOfDuration(claims, options)].filter((second) => second !== undefined);
   if (ends.length === 0) {
-    if (requireExp) throw refusal("it has no time of expiry (exp)");
+    if (requireExp) throw tokenRefusal("it has no time of expiry (exp)");
     return undefined;
   }
   return Math.min(...ends) * 1_000 + leeway;
@@ -49,13 +49,13 @@ function endOfDuration(
   if (expires_in === undefined || issued_at === undefined) return undefined;
   const [duration, issued] = [claimAt(claims, expires_in), claimAt(claims, issued_at)];
   if (duration === undefined && issued === undefined) return undefined;
-  if (typeof duration !== "number" || duration < 0) throw refusal(`${expires_in} is not a number of seconds`);
+  if (typeof duration !== "number" || duration < 0) throw tokenRefusal(`${expires_in} is not a number of seconds`);
   const begin = secondOf(issued);
-  if (begin === undefined) throw refusal(`${issued_at} is neither a number of seconds nor a time in ISO 8601`);
-  if (begin * 1_000 > now + leeway) throw refusal(`it was issued in the future (${issued_at})`);
+  if (begin === undefined) throw tokenRefusal(`${issued_at} is neither a number of seconds nor a time in ISO 8601`);
+  if (begin * 1_000 > now + leeway) throw tokenRefusal(`it was issued in the future (${issued_at})`);
   const end = begin + duration;
-  if (end > LAST_SECOND) throw refusal(`its time of expiry (${expires_in}) cannot be`);
-  if (end * 1_000 + leeway <= now) throw refusal("it has expired");
+  if (end > LAST_SECOND) throw tokenRefusal(`its time of expiry (${expires_in}) cannot be`);
+  if (end * 1_000 + leeway <= now) throw tokenRefusal("it has expired");
   return end;
 }
 

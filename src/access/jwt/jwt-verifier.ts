@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import { RecentMap } from "../../util/lru-map.js";
+import { LruMap } from "../../util/lru-map.js";
 import { readInfo } from "../decide/info.js";
 import { type BitGrants, PermissionBits } from "../decide/permission-bits.js";
 import type { Permissions } from "../decide/permissions.js";
@@ -10,9 +10,9 @@ import type { Principal } from "../decide/principal.js";
 import { type ClaimNames, claimAt, claimTextAt, DEFAULT_CLAIMS, readPermissions, readUser } from "./claims.js";
 import { JwksKeys, type JwksTimes } from "./jwks.js";
 import { ASYMMETRIC, checkAlgorithms, readPublicKey, readSecret, type VerificationKey } from "./jwt-key.js";
-import { refusalOf } from "./jwt-refusal.js";
-import { MAX_TOKEN, readJwt, refusal } from "./jwt-text.js";
-import { expiryOf } from "./jwt-times.js";
+import { describeJwtRefusal } from "./jwt-refusal.js";
+import { MAX_TOKEN, readJwt, tokenRefusal } from "./jwt-text.js";
+import { readExpiry } from "./jwt-times.js";
 
 /** How the tokens of an issuer are checked. Exactly one of secret, publicKey and jwksUrl. */
 export interface JwtOptions {
@@ -64,7 +64,7 @@ export class JwtVerifier {
   readonly #key: VerificationKey | undefined;
   readonly #jwks: JwksKeys | undefined;
   /** By the SHA-256 of the token. Emptied when the issuer's keys change. */
-  readonly #remembered = new RecentMap<string, VerifiedJwt>(MAX_REMEMBERED);
+  readonly #remembered = new LruMap<string, VerifiedJwt>(MAX_REMEMBERED);
   #generation = 0;
 
   /**
@@ -122,7 +122,7 @@ export class JwtVerifier {
    * @throws CarillonError unavailable: the issuer's keys are not known
    */
   async verify(token: string): Promise<VerifiedJwt> {
-    if (token.length > MAX_TOKEN) throw refusal(`it is longer than ${MAX_TOKEN} characters`);
+    if (token.length > MAX_TOKEN) throw tokenRefusal(`it is longer than ${MAX_TOKEN} characters`);
     const digest = createHash("sha256").update(token).digest("base64url");
     const remembered = this.#remembered.get(digest);
     if (remembered !== undefined) {
@@ -142,7 +142,7 @@ export class JwtVerifier {
     try {
       await this.#verifySignature(token);
     } catch (error) {
-      throw refusalOf(error);
+      throw describeJwtRefusal(error);
     }
     return { principal: this.#principalOf(claims, claimsText), claims };
   }
@@ -154,13 +154,13 @@ export class JwtVerifier {
   }
 
   #keyAtUrl(header: Parameters<JwksKeys["find"]>[0]): ReturnType<JwksKeys["find"]> {
-    if (this.#jwks === undefined) throw refusal("there is no key");
+    if (this.#jwks === undefined) throw tokenRefusal("there is no key");
     return this.#jwks.find(header);
   }
 
   #principalOf(claims: Readonly<Record<string, unknown>>, text: string): VerifiedJwt["principal"] {
     const times = { names: this.#claims, requireExp: this.#requireExp, now: this.#clock.now(), leeway: this.#leeway };
-    const expires = expiryOf(claims, times);
+    const expires = readExpiry(claims, times);
     const { info } = this.#claims;
     try {
       return {
@@ -170,7 +170,7 @@ export class JwtVerifier {
         expires,
       };
     } catch (error) {
-      throw refusal(CarillonError.from(error).message, error);
+      throw tokenRefusal(CarillonError.from(error).message, error);
     }
   }
 

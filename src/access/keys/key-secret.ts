@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 
-export interface NewKey {
+export interface CreatedKey {
   /** To be shown once: `ck_` and 43 characters of base64url. */
   readonly secret: string;
   /** What is kept: SHA-256, 64 hexadecimal digits. */
@@ -8,7 +8,7 @@ export interface NewKey {
 }
 
 /** Makes a backend's key: 256 random bits, so that a plain hash is enough to keep. */
-export function createKey(): NewKey {
+export function createKey(): CreatedKey {
   const secret = `ck_${randomBytes(32).toString("base64url")}`;
   return { secret, hash: hashKey(secret) };
 }

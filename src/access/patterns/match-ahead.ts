@@ -26,7 +26,7 @@ const queue = new TurnQueue(TURN_STEPS, setImmediate);
  * Does long work in slices, after that which the vhost has asked for before. Parts yield their steps.
  * @throws what the work throws
  */
-export function inTurns<Result>(vhost: string, work: Iterator<number, Result>): Promise<Result> {
+export function runInTurns<Result>(vhost: string, work: Iterator<number, Result>): Promise<Result> {
   return queue.run(vhost, work);
 }
 
@@ -56,7 +56,7 @@ function endTurn(): void {
 
 async function matchInRounds(vhost: string, matches: () => Iterable<Match>): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    await inTurns(vhost, find(matches()));
+    await runInTurns(vhost, find(matches()));
     if (pendingSteps(matches()) <= TURN_STEPS) return;
   }
   throw new CarillonError(

@@ -1,4 +1,4 @@
-import { RecentMap } from "../../util/lru-map.js";
+import { LruMap } from "../../util/lru-map.js";
 import { CHEAP_STEPS, matchSteps } from "./match-steps.js";
 import type { Matcher } from "./pattern.js";
 
@@ -6,7 +6,7 @@ import type { Matcher } from "./pattern.js";
  * Answers that the node remembers, of all lists together: 40 MB where every name is as long as it may be. A list is told
  * by its number, as a pattern's answer for a name never changes.
  */
-const answers = new RecentMap<string, number>(65_536);
+const answers = new LruMap<string, number>(65_536);
 
 let lists = 0;
 

@@ -1,5 +1,5 @@
 import { CarillonError } from "../../errors.js";
-import { RecentMap } from "../../util/lru-map.js";
+import { LruMap } from "../../util/lru-map.js";
 import { compileExpression } from "./expression.js";
 
 /** A pattern, ready to match. */
@@ -16,9 +16,9 @@ export const MAX_PATTERN_BYTES = 255;
 export const EXPRESSION = "re:";
 
 /** Compiled patterns by their text: sessions of the same kind share one. */
-const compiled = new RecentMap<string, Matcher>(10_000);
+const compiled = new LruMap<string, Matcher>(10_000);
 /** Fewer: the program of each takes up to 200 KB. */
-const compiledExpressions = new RecentMap<string, Matcher>(200);
+const compiledExpressions = new LruMap<string, Matcher>(200);
 
 /** Whether a pattern means one name only: itself. */
 export function isExact(pattern: string): boolean {
@@ -51,7 +51,7 @@ export function compilePattern(pattern: string): Matcher {
  * @param most - those that come when it is exceeded are not looked at: compiling them takes time
  * @throws CarillonError invalid_argument: one that cannot be read
  */
-export function weightOf(patterns: Iterable<string>, most = Number.POSITIVE_INFINITY): number {
+export function patternWeight(patterns: Iterable<string>, most = Number.POSITIVE_INFINITY): number {
   let weight = 0;
   for (const pattern of patterns) {
     const matcher = compilePattern(pattern);

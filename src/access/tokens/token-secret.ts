@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { CarillonError } from "../../errors.js";
-import type { Entry, Store } from "../../store/store.js";
+import type { Store, StoreEntry } from "../../store/store.js";
 import { readSecret } from "../jwt/jwt-key.js";
 import { secretKey } from "./token-records.js";
 
@@ -53,7 +53,7 @@ async function findOrMake(store: Store, key: string): Promise<Uint8Array> {
 }
 
 /** @throws CarillonError internal: with fewer bytes, which are damage, tokens could be made up */
-function readKept({ key, value }: Entry): Uint8Array {
+function readKept({ key, value }: StoreEntry): Uint8Array {
   const secret = Buffer.from(value, "base64url");
   if (secret.length >= SECRET_BYTES) return secret;
   throw new CarillonError("internal", `store entry ${key} is damaged: expected ${SECRET_BYTES} bytes of base64url`);

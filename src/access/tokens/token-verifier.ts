@@ -3,8 +3,8 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
 import type { Principal } from "../decide/principal.js";
-import { refusalOf } from "../jwt/jwt-refusal.js";
-import { readJwt, refusal } from "../jwt/jwt-text.js";
+import { describeJwtRefusal } from "../jwt/jwt-refusal.js";
+import { readJwt, tokenRefusal } from "../jwt/jwt-text.js";
 import type { Leases } from "./leases.js";
 import { bearerFromJson, type ConnectionSettings } from "./token-claims.js";
 import { accessTokenKey, leaseKey } from "./token-records.js";
@@ -46,7 +46,7 @@ export class TokenVerifier {
   async read(token: string): Promise<ConnectionToken> {
     const claims = await this.#verify(token, "connect");
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, exp, id, only } = claims;
-    if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) throw refusal("it has no id");
+    if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) throw tokenRefusal("it has no id");
     return {
       id,
       principal: readBearer(claims["carillon"], this.#options.clock.now()),
@@ -68,17 +68,17 @@ export class TokenVerifier {
    */
   async takeConnection(token: string, dialect?: string): Promise<ConnectionToken & { readonly release: () => void }> {
     const said = await this.read(token);
-    if (said.only !== undefined && said.only !== dialect) throw refusal(`it is for clients of ${said.only} alone`);
+    if (said.only !== undefined && said.only !== dialect) throw tokenRefusal(`it is for clients of ${said.only} alone`);
     const { expires, id } = said;
     const release = await this.#options.leases.take(leaseKey(this.#options.vhost, id), expires);
-    if (release === undefined) throw refusal("another connection has it");
+    if (release === undefined) throw tokenRefusal("another connection has it");
     return { ...said, release };
   }
 
   /** @throws CarillonError unauthenticated, unavailable */
   async checkChannel(token: string, channel: string): Promise<void> {
     const claims = await this.#verify(token, "channel");
-    if (claims["channel"] !== channel) throw refusal("it is for another channel");
+    if (claims["channel"] !== channel) throw tokenRefusal("it is for another channel");
   }
 
   /**
@@ -89,15 +89,15 @@ export class TokenVerifier {
     const { clock, store, vhost } = this.#options;
     const key = accessTokenKey(vhost, token);
     const entry = await store.get(key);
-    if (entry === undefined) throw refusal(UNKNOWN);
+    if (entry === undefined) throw tokenRefusal(UNKNOWN);
     try {
       await store.delete(key, entry.revision);
     } catch (error) {
-      if (CarillonError.from(error).code === "failed_precondition") throw refusal(UNKNOWN, error);
+      if (CarillonError.from(error).code === "failed_precondition") throw tokenRefusal(UNKNOWN, error);
       throw error;
     }
     const { bearer, expires } = JSON.parse(entry.value) as { readonly bearer: unknown; readonly expires: number };
-    if (expires <= clock.now()) throw refusal("it has expired");
+    if (expires <= clock.now()) throw tokenRefusal("it has expired");
     return readBearer(bearer, clock.now());
   }
 
@@ -109,11 +109,11 @@ export class TokenVerifier {
     try {
       await jwtVerify(token, key, { algorithms: ["HS512"], requiredClaims: ["exp"], currentDate });
     } catch (error) {
-      throw refusalOf(error);
+      throw describeJwtRefusal(error);
     }
     // Vhosts may have been given the same secret.
-    if (claims["applicationIdentifier"] !== vhost) throw refusal("it is for another vhost");
-    if (claims["category"] !== category) throw refusal(`it is no ${category} token`);
+    if (claims["applicationIdentifier"] !== vhost) throw tokenRefusal("it is for another vhost");
+    if (claims["category"] !== category) throw tokenRefusal(`it is no ${category} token`);
     return claims;
   }
 }
@@ -125,8 +125,8 @@ function readBearer(value: unknown, now: number): Principal {
   try {
     principal = bearerFromJson(value ?? {});
   } catch (error) {
-    throw refusal("it says nothing that can be read", error);
+    throw tokenRefusal("it says nothing that can be read", error);
   }
-  if (principal.expires !== undefined && principal.expires <= now) throw refusal("its session has ended");
+  if (principal.expires !== undefined && principal.expires <= now) throw tokenRefusal("its session has ended");
   return principal;
 }

@@ -1,4 +1,4 @@
-import { changedBy, renewedBy } from "../../access/authenticators/backend-overrides.js";
+import { applyOverrides, applyRenewal } from "../../access/authenticators/backend-overrides.js";
 import type { Principal } from "../../access/decide/principal.js";
 import type { HookChanges } from "../../access/hooks/hook-answer.js";
 import type { Client } from "../../clients/client.js";
@@ -26,9 +26,9 @@ export async function authenticate(
   let principal: Principal;
   let changes: HookChanges | undefined;
   try {
-    principal = command.anew === true ? authenticated.principal : renewedBy(authenticated.principal, before);
+    principal = command.anew === true ? authenticated.principal : applyRenewal(authenticated.principal, before);
     changes = await client.introduce(principal, authenticated.principal.user);
-    if (changes !== undefined) principal = changedBy(changes, principal);
+    if (changes !== undefined) principal = applyOverrides(changes, principal);
     await topicsAhead(client, principal);
     if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
     client.takeToken({ principal, release });

@@ -53,7 +53,7 @@ function ask(
     throw new CarillonError("invalid_argument", `timeout: ${timeout} is not from 1 to ${MAX_TIMEOUT} milliseconds`);
   }
   const task = { event, payload, timeout, principal, topic: "", wantsAnswer: true };
-  services.calls.ask(client.session, taskOf(client, services, task), {
+  services.calls.ask(client.session, toTaskRequest(client, services, task), {
     onTaken: () => {},
     onPart: (part, more) => {
       reply({ ok: true, result: { kind: "part", payload: part, more } });
@@ -87,7 +87,7 @@ interface ClientTask extends Pick<TaskRequest, "event" | "payload" | "topic" | "
 }
 
 /** The task that a client's command becomes. */
-export function taskOf(
+export function toTaskRequest(
   client: Client,
   { clock }: Services,
   { principal = client.principal, timeout = DEFAULT_TIMEOUT, ...task }: ClientTask,

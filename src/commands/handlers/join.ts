@@ -5,7 +5,7 @@ import type { JoinCommand, Reply } from "../command.js";
 import { enter } from "../enter.js";
 import { applyChanges, asked } from "../hooks.js";
 import { membershipIn } from "../membership.js";
-import { absenceOf, refusalOf, rightsAhead } from "../rights.js";
+import { absenceOf, checkRight, rightsAhead } from "../rights.js";
 import type { Services } from "../services.js";
 import { distinctTopics } from "../topics.js";
 
@@ -26,13 +26,13 @@ export async function join(command: JoinCommand, client: Client, services: Servi
   const { group } = command;
   checkGroup(group);
   const watchRefusal = (topic: string): CarillonError | undefined =>
-    command.presence === true ? refusalOf(client, "presence", topic) : undefined;
+    command.presence === true ? checkRight(client, "presence", topic) : undefined;
   const ahead = (): Promise<void> | undefined =>
     rightsAhead(client, command.presence === true ? ["join", "presence"] : ["join"], topics);
   await ahead();
   const byToken = new Set<string>();
   for (const topic of topics) {
-    const refusal = refusalOf(client, "join", topic);
+    const refusal = checkRight(client, "join", topic);
     if (refusal === undefined) continue;
     // A channel token opens what permissions do not, and nothing that does not exist, or to whom may not join at all.
     const mayOpen = refusal.code === "permission_denied" && client.principal.terms?.joins !== false;
@@ -50,7 +50,7 @@ export async function join(command: JoinCommand, client: Client, services: Servi
     }),
   );
   const refusal = (topic: string): CarillonError | undefined => {
-    const toBeIn = byToken.has(topic) ? absenceOf(client, topic) : refusalOf(client, "join", topic);
+    const toBeIn = byToken.has(topic) ? absenceOf(client, topic) : checkRight(client, "join", topic);
     return toBeIn ?? watchRefusal(topic);
   };
   const onEntered = (left: readonly string[]): void => {

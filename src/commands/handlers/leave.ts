@@ -19,7 +19,7 @@ export function leave(command: LeaveCommand, client: Client, services: Services,
     const topic = membershipIn(client, broker, name, services);
     if (topic !== undefined) services.attendance.farewell(client.session, topic, farewell ?? NO_INFO);
   }
-  exit(client, broker, topics, services);
+  leaveTopic(client, broker, topics, services);
   reply({ ok: true });
 }
 
@@ -36,7 +36,7 @@ export function checkIn(client: Client, broker: string, topic: string, services:
  * @returns those that it was in
  * @throws CarillonError not_found: no such broker
  */
-export function exit(client: Client, broker: string, topics: Iterable<string>, services: Services): string[] {
+export function leaveTopic(client: Client, broker: string, topics: Iterable<string>, services: Services): string[] {
   const { brokers, hub, index } = services;
   const { session } = client;
   const { name } = brokers.resolve(session.vhost, broker);

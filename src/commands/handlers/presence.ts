@@ -2,7 +2,7 @@ import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
 import type { Member } from "../../presence/presence.js";
 import type { PresenceCommand, Reply } from "../command.js";
-import { refusalOf, rightsAhead } from "../rights.js";
+import { checkRight, rightsAhead } from "../rights.js";
 import type { Services } from "../services.js";
 import { distinctTopics } from "../topics.js";
 
@@ -23,7 +23,7 @@ export async function presence(
   }
   const { name: broker } = services.brokers.resolve(client.vhost.name, command.broker);
   await rightsAhead(client, ["presence", "join"], topics);
-  const refusal = refusalOf(client, "presence", topic);
+  const refusal = checkRight(client, "presence", topic);
   if (refusal !== undefined) throw refusal;
   const place = { vhost: client.vhost.name, broker, topic };
   const members = services.presence.members(place);

@@ -2,7 +2,7 @@ import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
 import type { PublishCommand, Reply } from "../command.js";
 import { applyChanges, asked } from "../hooks.js";
-import { refusalOf, rightsAhead } from "../rights.js";
+import { checkRight, rightsAhead } from "../rights.js";
 import type { Services } from "../services.js";
 import { checkCall } from "./call.js";
 import { checkIn } from "./leave.js";
@@ -32,7 +32,7 @@ export async function publish(
     kind: "client",
     vhost: client.vhost.name,
     sender: client.session.id,
-    refusal: (topic: string) => refusalOf(client, "publish", topic),
+    refusal: (topic: string) => checkRight(client, "publish", topic),
   } as const;
   const drafts = [{ broker, topics, payload, event, id: "" }];
   if (client.vhost.hooks?.asks("publish") === true) {

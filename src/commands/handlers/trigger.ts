@@ -5,7 +5,7 @@ import type { TaskRequest } from "../../workers/dispatch.js";
 import type { Reply, TriggerCommand } from "../command.js";
 import { rightsAhead } from "../rights.js";
 import type { Services } from "../services.js";
-import { checkCall, taskOf } from "./call.js";
+import { checkCall, toTaskRequest } from "./call.js";
 
 /** Gives a worker something to do. Answered when it waits for a worker, or has one. */
 export async function trigger(command: TriggerCommand, client: Client, services: Services, reply: Reply) {
@@ -41,7 +41,7 @@ export function started(
     },
   };
   try {
-    services.calls.ask(client.session, taskOf(client, services, { ...task, wantsAnswer: false }), asker);
+    services.calls.ask(client.session, toTaskRequest(client, services, { ...task, wantsAnswer: false }), asker);
   } catch (error) {
     // As many are under way as may be.
     reject(CarillonError.from(error));

@@ -5,8 +5,8 @@ import type { Clock } from "../../core/ports.js";
 import type { Session } from "../../core/session.js";
 import type { Topic } from "../../core/topic.js";
 import type { TopicRules } from "../../core/topic-rules.js";
-import type { Place, Presence, PresenceChange } from "../../presence/presence.js";
-import { refusalOf } from "../rights.js";
+import type { Presence, PresenceChange, TopicAddress } from "../../presence/presence.js";
+import { checkRight } from "../rights.js";
 import { PresenceFrames } from "./presence-frames.js";
 
 export interface AttendanceOptions {
@@ -17,7 +17,7 @@ export interface AttendanceOptions {
 }
 
 /** How a client wants to be in topics; undefined: as it is, and at first seen and not told. */
-export interface Wishes {
+export interface JoinPreferences {
   /** Neither listed nor counted. */
   readonly hidden: boolean | undefined;
   /** Told who comes and goes. */
@@ -54,7 +54,7 @@ export class Attendance {
   }
 
   /** The client is in the topic now, or was and joins it again. What it is told comes after what it was sent before. */
-  entered(client: Client, topic: Topic, { hidden, info, watching }: Wishes): void {
+  entered(client: Client, topic: Topic, { hidden, info, watching }: JoinPreferences): void {
     const { session } = client;
     if (info !== undefined) this.#stayOf(session, topic).info = info;
     if (hidden !== undefined && hidden !== this.#isHidden(session, topic)) this.#stayOf(session, topic).hidden = hidden;
@@ -84,7 +84,7 @@ export class Attendance {
   }
 
   /** The client has been told who is there. From now on it is told what has changed since. */
-  watchAnew({ session }: Client, { broker, topic: name }: Omit<Place, "vhost">): void {
+  watchAnew({ session }: Client, { broker, topic: name }: Omit<TopicAddress, "vhost">): void {
     for (const [topic, { endWatch }] of this.#stays.get(session) ?? []) {
       if (topic.name === name && topic.broker === broker && endWatch !== undefined) this.#watch(session, topic);
     }
@@ -106,7 +106,7 @@ export class Attendance {
     const { session } = client;
     const lost: string[] = [];
     for (const [topic, { endWatch }] of this.#stays.get(session) ?? []) {
-      if (endWatch === undefined || refusalOf(client, "presence", topic.name) === undefined) continue;
+      if (endWatch === undefined || checkRight(client, "presence", topic.name) === undefined) continue;
       this.#unwatch(session, topic);
       lost.push(topic.name);
     }
@@ -152,6 +152,6 @@ export class Attendance {
   }
 }
 
-function placeOf({ broker, name, vhost }: Topic): Place {
+function placeOf({ broker, name, vhost }: Topic): TopicAddress {
   return { vhost, broker, topic: name };
 }

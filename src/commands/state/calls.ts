@@ -1,7 +1,7 @@
 import type { Clients } from "../../clients/clients.js";
 import type { Session } from "../../core/session.js";
 import { CarillonError } from "../../errors.js";
-import type { Asked, Asker, Dispatch, TaskRequest } from "../../workers/dispatch.js";
+import type { Caller, CallHandle, Dispatch, TaskRequest } from "../../workers/dispatch.js";
 
 /**
  * What sessions have asked workers for. What they wait for ends with them. A session may have so much under way at a time:
@@ -11,7 +11,7 @@ export class Calls {
   readonly #dispatch: Dispatch;
   readonly #limit: number;
   /** What counts, and whether the session waits for it. */
-  readonly #underWay = new Map<Session, Map<Asked, boolean>>();
+  readonly #underWay = new Map<Session, Map<CallHandle, boolean>>();
 
   /** @param limit - most tasks of one session at a time */
   constructor(dispatch: Dispatch, limit: number, clients: Clients) {
@@ -36,9 +36,9 @@ export class Calls {
    * An asker that waits for the answer is told nothing once the session has ended.
    * @throws CarillonError resource_exhausted: as many are under way as may be
    */
-  ask(session: Session, request: TaskRequest, asker: Required<Omit<Asker, "onGiven">>): void {
+  ask(session: Session, request: TaskRequest, asker: Required<Omit<Caller, "onGiven">>): void {
     this.checkRoom(session);
-    const underWay = this.#underWay.get(session) ?? new Map<Asked, boolean>();
+    const underWay = this.#underWay.get(session) ?? new Map<CallHandle, boolean>();
     this.#underWay.set(session, underWay);
     const isHeard = (): boolean => session.open || !request.wantsAnswer;
     const asked = this.#dispatch.ask(request, {
@@ -67,7 +67,7 @@ export class Calls {
     for (const [asked, isWaitedFor] of underWay ?? []) if (isWaitedFor) asked.cancel();
   }
 
-  #end(session: Session, asked: Asked): void {
+  #end(session: Session, asked: CallHandle): void {
     const underWay = this.#underWay.get(session);
     underWay?.delete(asked);
     if (underWay?.size === 0) this.#underWay.delete(session);

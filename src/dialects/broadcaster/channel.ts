@@ -8,6 +8,6 @@ const CHANNEL = /^[\w-]+(?::[\w-]+)*(?<!-)$/;
 const MAX_CHANNEL_BYTES = 255;
 
 /** Whether broadcaster's clients can name it. */
-export function isChannelName(name: string): boolean {
+export function isBroadcasterChannel(name: string): boolean {
   return name.length <= MAX_CHANNEL_BYTES && CHANNEL.test(name);
 }

@@ -1,7 +1,8 @@
 import { CarillonError } from "../../errors.js";
+import { isObject } from "../../util/json.js";
 import { valueText } from "../../util/raw-json.js";
-import { explainNoJson, type Fields, isObject, parseJson, payloadOf } from "../raw-json.js";
-import { isChannelName } from "./channel.js";
+import { explainNoJson, type Fields, parseJson, payloadOfValue } from "../json.js";
+import { isBroadcasterChannel } from "./channel.js";
 
 export interface Request {
   /** JSON text, as the client wrote it; undefined for a notification, which wants no answer but an error. */
@@ -17,14 +18,14 @@ type Decoded =
   | { readonly ok: false; readonly id: string | undefined; readonly why: string };
 
 /** What is to be published. */
-export interface Publication {
+export interface BroadcasterPublication {
   readonly channel: string;
   readonly event: string;
   readonly payload: Uint8Array;
 }
 
 /** Reads one frame of a client. An object without a member of a wrong kind is a request. */
-export function decode(text: string): Decoded {
+export function decodeBroadcasterFrame(text: string): Decoded {
   const frame = parseJson(text);
   if (!isObject(frame)) return { ok: false, id: undefined, why: explainNoJson(text, "not a JSON object") };
   const { params } = frame;
@@ -55,7 +56,7 @@ export function channelOf(params: unknown): string {
 }
 
 /** @throws CarillonError invalid_argument */
-export function publicationIn({ params, text }: Request): Publication {
+export function publicationIn({ params, text }: Request): BroadcasterPublication {
   return publicationOf(params, valueText(text, "params") ?? "{}");
 }
 
@@ -65,17 +66,17 @@ export function publicationIn({ params, text }: Request): Publication {
  * @param written - the params as they are written
  * @throws CarillonError invalid_argument
  */
-export function publicationOf(params: unknown, written: string): Publication {
+export function publicationOf(params: unknown, written: string): BroadcasterPublication {
   const fields = fieldsOf(params);
   const channel = textOf(fields, "channel");
   const event = (fields["event"] ?? undefined) === undefined ? "" : textOf(fields, "event");
-  const payload = payloadOf(fields["payload"], () => valueText(written, "payload") ?? "null");
+  const payload = payloadOfValue(fields["payload"], () => valueText(written, "payload") ?? "null");
   return { channel, event, payload };
 }
 
 /** @throws CarillonError invalid_argument */
 export function checkChannel(channel: string): void {
-  if (!isChannelName(channel)) throw invalid("invalid channel");
+  if (!isBroadcasterChannel(channel)) throw invalid("invalid channel");
 }
 
 function fieldsOf(params: unknown): Fields {

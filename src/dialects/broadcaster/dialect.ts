@@ -3,8 +3,8 @@ import type { Notice } from "../../core/notice.js";
 import { CarillonError } from "../../errors.js";
 import { systemClock } from "../../util/system-clock.js";
 import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
-import { channelOf, checkChannel, decode, publicationIn, type Request, tokenOf } from "./decode.js";
-import { errorText, messageEncoding, messageText, resultText, timestamp } from "./encode.js";
+import { channelOf, checkChannel, decodeBroadcasterFrame, publicationIn, type Request, tokenOf } from "./decode.js";
+import { broadcasterEncoding, broadcasterErrorText, messageText, resultText, timestamp } from "./encode.js";
 import { type Rights, rightsOf } from "./rights.js";
 
 /** How it tells the time; in milliseconds since the epoch. */
@@ -37,7 +37,7 @@ export class BroadcasterDialect implements Dialect {
 }
 
 class BroadcasterConversation implements Conversation {
-  readonly encoding = messageEncoding;
+  readonly encoding = broadcasterEncoding;
   readonly #connectionId: string;
   readonly #time: Time;
   /** Undefined until the client has shown a token. */
@@ -51,22 +51,22 @@ class BroadcasterConversation implements Conversation {
   }
 
   receive(text: string): Received {
-    const decoded = decode(text);
+    const decoded = decodeBroadcasterFrame(text);
     if (!decoded.ok) {
       const error = new CarillonError("invalid_argument", `invalid request: ${decoded.why}`);
-      return { kind: "malformed", answer: errorText(decoded.id, error) };
+      return { kind: "malformed", answer: broadcasterErrorText(decoded.id, error) };
     }
     const { id } = decoded.request;
     try {
       const { command, reword, result } = this.#plan(decoded.request);
       const answer = (outcome: Outcome): string | undefined => {
-        if (!outcome.ok) return errorText(id, reword?.(outcome.error) ?? outcome.error);
+        if (!outcome.ok) return broadcasterErrorText(id, reword?.(outcome.error) ?? outcome.error);
         const told = result(outcome.result);
         return id === undefined ? undefined : resultText(id, told);
       };
       return { kind: "command", command, answer };
     } catch (cause) {
-      return { kind: "refused", answer: errorText(id, CarillonError.from(cause)) };
+      return { kind: "refused", answer: broadcasterErrorText(id, CarillonError.from(cause)) };
     }
   }
 
@@ -75,7 +75,10 @@ class BroadcasterConversation implements Conversation {
     if (kind !== "left") return undefined;
     for (const topic of topics) this.#subscribed.delete(topic);
     return topics.map((topic) =>
-      errorText(undefined, new CarillonError("permission_denied", `subscription to channel ${topic} has ended`)),
+      broadcasterErrorText(
+        undefined,
+        new CarillonError("permission_denied", `subscription to channel ${topic} has ended`),
+      ),
     );
   }
 

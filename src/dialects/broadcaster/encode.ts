@@ -1,7 +1,7 @@
 import type { Message } from "../../core/message.js";
 import type { CarillonError, ErrorCode } from "../../errors.js";
 import { COUNT, type MessageEncoding } from "../dialect.js";
-import { payloadValue } from "../raw-json.js";
+import { payloadValue } from "../json.js";
 
 /** What broadcaster calls what went wrong. It has no words for what comes of limits, nor for what may pass. */
 const CODES: Readonly<Record<ErrorCode, string>> = {
@@ -20,10 +20,10 @@ const CODES: Readonly<Record<ErrorCode, string>> = {
 };
 
 /** What is told of a message. */
-export type Told = Pick<Message, "id" | "event" | "time" | "payload">;
+export type BroadcasterMessageFields = Pick<Message, "id" | "event" | "time" | "payload">;
 
 /** Broadcasts. The connection's count stands where `seq` does: what is before and behind it is made once for all. */
-export const messageEncoding: MessageEncoding = {
+export const broadcasterEncoding: MessageEncoding = {
   textMaker(topic) {
     const tellOf = messageTeller(topic, COUNT);
     return (message) => `{"method":"broadcast","params":${tellOf(message)}}`;
@@ -35,7 +35,7 @@ export const messageEncoding: MessageEncoding = {
 };
 
 /** A message as JSON, to whoever published it: it has no number in any connection's count. */
-export function messageText(channel: string, message: Told): string {
+export function messageText(channel: string, message: BroadcasterMessageFields): string {
   return messageTeller(channel, "0")(message);
 }
 
@@ -45,7 +45,7 @@ export function resultText(id: string, result: string): string {
 }
 
 /** Errors are told to whoever sent a notification, too: without an id then. */
-export function errorText(id: string | undefined, error: CarillonError): string {
+export function broadcasterErrorText(id: string | undefined, error: CarillonError): string {
   const requestId = id === undefined ? "" : `"requestId":${id},`;
   return `{${requestId}"error":${errorObject(error)}}`;
 }
@@ -60,7 +60,7 @@ export function timestamp(time: number): string {
   return new Date(time).toISOString();
 }
 
-function messageTeller(channel: string, seq: string): (message: Told) => string {
+function messageTeller(channel: string, seq: string): (message: BroadcasterMessageFields) => string {
   const channelText = JSON.stringify(channel);
   return ({ event, id, payload, time }) => {
     const { base64, text } = payloadValue(payload);

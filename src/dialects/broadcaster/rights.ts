@@ -1,4 +1,5 @@
-import { isObject, parseJson } from "../raw-json.js";
+import { isObject } from "../../util/json.js";
+import { parseJson } from "../json.js";
 
 /** What a token says that its bearer may do, in broadcaster's terms. */
 export interface Rights {

@@ -1,8 +1,9 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import { CarillonError } from "../../errors.js";
+import { isObject } from "../../util/json.js";
 import { valueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
-import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../raw-json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
 
 /** A frame's members, and the JSON texts of those whose text says more than their value. */
@@ -64,7 +65,7 @@ const UNKNOWN = `unknown command; known: ${[...COMMANDS.keys()].join(", ")}`;
  * Reads one frame of a client. A frame with a known command is that command, and a fault of its other fields refuses it. One
  * with an unknown command counts as a command and is answered with an error. Any other frame is malformed.
  */
-export function decode(text: string): Received {
+export function decodeNativeFrame(text: string): Received {
   const fields = parseJson(text);
   if (fields === undefined) return malformed(explainNoJson(text, "the frame is not JSON"));
   if (!isObject(fields)) return malformed("the frame is not a JSON object");

@@ -1,7 +1,7 @@
 import type { Notice } from "../../core/notice.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received } from "../dialect.js";
-import { decode } from "./decode.js";
-import { messageEncoding, messageEncodingWithMetadata, noticeText } from "./encode.js";
+import { decodeNativeFrame } from "./decode.js";
+import { nativeEncoding, nativeEncodingWithMetadata, nativeNoticeText } from "./encode.js";
 
 /** RoadRunner's websockets protocol on `/ws`, with what Carillon adds for clients that ask (the W rules). */
 export class NativeDialect implements Dialect {
@@ -22,13 +22,13 @@ class NativeConversation implements Conversation {
   }
 
   receive(text: string): Received {
-    return decode(text);
+    return decodeNativeFrame(text);
   }
 
   noticeText(notice: Notice): string {
-    return noticeText(notice);
+    return nativeNoticeText(notice);
   }
 }
 
-const plain = new NativeConversation(messageEncoding);
-const withMetadata = new NativeConversation(messageEncodingWithMetadata);
+const plain = new NativeConversation(nativeEncoding);
+const withMetadata = new NativeConversation(nativeEncodingWithMetadata);

@@ -7,7 +7,7 @@ import type { MessageEncoding } from "../dialect.js";
 import { presentText, sharedPresentText } from "../member-texts.js";
 
 /** `{"topic":…,"payload":…}` and nothing else; with `"encoding":"base64"` where the payload is not UTF-8. */
-export const messageEncoding: MessageEncoding = {
+export const nativeEncoding: MessageEncoding = {
   textMaker(topic) {
     const begin = messageBegin(topic);
     return ({ payload }) => `${begin}${payloadText(payload)}}`;
@@ -17,7 +17,7 @@ export const messageEncoding: MessageEncoding = {
 };
 
 /** The same with `id`, `event` where there is one, and `time`, for clients that came with `?meta=1`. */
-export const messageEncodingWithMetadata: MessageEncoding = {
+export const nativeEncodingWithMetadata: MessageEncoding = {
   textMaker(topic) {
     const begin = messageBegin(topic);
     return (message) => `${begin}${payloadText(message.payload)}${metadataText(message)}}`;
@@ -79,7 +79,7 @@ function presenceText({ count, joined, left, topic }: PresenceNews): string {
 }
 
 /** What was done on the client's behalf reads as the answer to the command that it did not send. */
-export function noticeText({ kind, topics }: Notice): string {
+export function nativeNoticeText({ kind, topics }: Notice): string {
   return JSON.stringify({ topic: NOTICES[kind], payload: topics });
 }
 

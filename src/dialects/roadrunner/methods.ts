@@ -1,4 +1,4 @@
-import type { Draft, Publisher, Source } from "../../core/publisher.js";
+import type { PublicationDraft, Publisher, Source } from "../../core/publisher.js";
 import { CarillonError } from "../../errors.js";
 import { undecodable } from "../../rpc/decode.js";
 import { broadcastCodec, type PublishRequest } from "../../rpc/services/publish/broadcast-codec.js";
@@ -102,7 +102,7 @@ async function sendAs(
   context: MethodContext,
 ): Promise<void> {
   const payload = b64data === "" ? data : base64(b64data);
-  const draft: Draft = { broker: "", topics: channels, payload, event: "", id: idempotencyKey };
+  const draft: PublicationDraft = { broker: "", topics: channels, payload, event: "", id: idempotencyKey };
   try {
     // An empty channel is a mistake there; only lists of topics have those that are skipped.
     await send([draft], { ...context, source: { ...context.source, skipsEmptyTopics: false } }, true);
@@ -120,7 +120,7 @@ async function sendAs(
 }
 
 async function send(
-  drafts: readonly Draft[],
+  drafts: readonly PublicationDraft[],
   { checkVhost, onPublished, publisher, source }: MethodContext,
   confirmed: boolean,
 ): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command, Outcome } from "../../commands/command.js";
+import { isObject } from "../../util/json.js";
 import type { Received, Texts } from "../dialect.js";
-import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../raw-json.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 import { channelFault } from "./channel-name.js";
 import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
 
@@ -20,7 +21,7 @@ const EVENTS: ReadonlyMap<string, (data: Fields) => Received> = new Map<string, 
 ]);
 
 /** Reads one frame of a client. What has a type is an event, whatever is wrong with the rest of it. */
-export function decode(text: string): Received {
+export function decodeRootsocketFrame(text: string): Received {
   // Nothing of it is read. One UTF-16 unit is three bytes at most: of most frames the length says enough.
   if (text.length > EVENT_BYTES / 3 && Buffer.byteLength(text) > EVENT_BYTES) {
     return refused(invalidText(`it is larger than ${EVENT_BYTES} bytes`));

@@ -1,7 +1,7 @@
 import type { Notice } from "../../core/notice.js";
 import type { Conversation, Dialect, Received, Texts } from "../dialect.js";
-import { decode, EVENT_BYTES } from "./decode.js";
-import { messageEncoding, noticeTexts, PING } from "./encode.js";
+import { decodeRootsocketFrame, EVENT_BYTES } from "./decode.js";
+import { noticeTexts, PING, rootsocketEncoding } from "./encode.js";
 
 /** rootsocket's events, on `/api/v1/ws/TOKEN/` (the S rules). */
 export class RootsocketDialect implements Dialect {
@@ -20,8 +20,8 @@ export class RootsocketDialect implements Dialect {
 
 /** It remembers nothing between frames: one serves all connections. */
 const conversation: Conversation = {
-  encoding: messageEncoding,
+  encoding: rootsocketEncoding,
   pingText: PING,
-  receive: (text: string): Received => decode(text),
+  receive: (text: string): Received => decodeRootsocketFrame(text),
   noticeText: (notice: Notice): Texts => noticeTexts(notice),
 };

@@ -10,7 +10,7 @@ export const PONG = '{"event":"pong"}';
  * `{"event":CHANNEL,"data":{"raw":TEXT}}`: strings, whatever they hold; with `"encoding":"base64"` where the payload is
  * not UTF-8. Clients are told neither what they have missed nor who comes and goes.
  */
-export const messageEncoding: MessageEncoding = {
+export const rootsocketEncoding: MessageEncoding = {
   textMaker(topic) {
     const begin = `{"event":${JSON.stringify(eventOf(topic))},"data":{"raw":`;
     return ({ payload }) => `${begin}${rawText(payload)}}}`;
@@ -34,21 +34,21 @@ function rawText(payload: Uint8Array): string {
 }
 
 /** @param where - the channel that it is about; undefined for none */
-export function errorText(detail: string, where?: string): string {
+export function rootsocketErrorText(detail: string, where?: string): string {
   return JSON.stringify({ event: "error", data: where === undefined ? { detail } : { detail, where } });
 }
 
 /** Clients know that a subscription has failed by these words. */
 export function cannotSubscribeText(why: string, channel: string): string {
-  return errorText(`cannot subscribe: ${why}`, channel);
+  return rootsocketErrorText(`cannot subscribe: ${why}`, channel);
 }
 
 export function cannotSendText(why: string, channel: string): string {
-  return errorText(`cannot send: ${why}`, channel);
+  return rootsocketErrorText(`cannot send: ${why}`, channel);
 }
 
 export function invalidText(why: string, channel?: string): string {
-  return errorText(`invalid event: ${why}`, channel);
+  return rootsocketErrorText(`invalid event: ${why}`, channel);
 }
 
 /** A subscription has no answer, so one on the client's behalf has none either; one that has ended reads as refused. */

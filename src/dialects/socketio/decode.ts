@@ -1,9 +1,10 @@
+import { isObject } from "../../util/json.js";
 import { membersText, secondElement, valueText } from "../../util/raw-json.js";
-import { explainNoJson, type Fields, hasLoneSurrogate, isObject, parseJson } from "../raw-json.js";
-import { invalid } from "./event-values.js";
+import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
+import { invalidEvent } from "./event-values.js";
 
 /** An event of a client. */
-export interface Asked {
+export interface SocketIoRequestEvent {
   readonly event: string;
   /** Its argument; undefined for none. */
   readonly argument: unknown;
@@ -30,7 +31,7 @@ const INTEGER = /^-?\d+$/;
  * Reads an event, `["name", argument]`.
  * @returns a string that says why it is none
  */
-export function readEvent(text: string, attachments: readonly Uint8Array[]): Asked | string {
+export function readEvent(text: string, attachments: readonly Uint8Array[]): SocketIoRequestEvent | string {
   const value = parseJson(text);
   if (!Array.isArray(value)) return explainNoJson(text, "the packet is not a JSON list");
   const [event, argument] = value as readonly unknown[];
@@ -43,20 +44,20 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Ask
 }
 
 /** The members of an event's argument: an object, or JSON text of one. @throws CarillonError invalid_argument */
-export function fieldsOf(asked: Asked): Fields {
+export function fieldsOf(asked: SocketIoRequestEvent): Fields {
   const object = objectIn(asked);
-  if (object === undefined) throw invalid("expected an object, or JSON text of one");
+  if (object === undefined) throw invalidEvent("expected an object, or JSON text of one");
   return object.fields;
 }
 
-function objectIn({ argument, text }: Asked): AskedObject | undefined {
+function objectIn({ argument, text }: SocketIoRequestEvent): AskedObject | undefined {
   const isText = typeof argument === "string";
   const fields = isText ? parseJson(argument) : argument;
   return isObject(fields) ? { fields, text: isText ? argument : text } : undefined;
 }
 
 /** JSON text of the `_id` that is echoed, as the client wrote it; undefined for none, and for null. */
-export function echoedId(asked: Asked): string | undefined {
+export function echoedId(asked: SocketIoRequestEvent): string | undefined {
   const object = objectIn(asked);
   return object === undefined ? undefined : writtenMember(object, "_id");
 }
@@ -65,15 +66,15 @@ export function echoedId(asked: Asked): string | undefined {
  * The token that elevates: the member `token`, or the argument itself.
  * @throws CarillonError invalid_argument
  */
-export function elevationTokenOf(asked: Asked): string {
+export function elevationTokenOf(asked: SocketIoRequestEvent): string {
   const object = objectIn(asked);
   if (object !== undefined) return tokenOf(object.fields["token"]);
-  if (typeof asked.argument === "number") throw invalid(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
+  if (typeof asked.argument === "number") throw invalidEvent(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
   return tokenOf(asked.argument);
 }
 
 function tokenOf(token: unknown): string {
-  if (typeof token !== "string" || token === "") throw invalid("token: a token is needed");
+  if (typeof token !== "string" || token === "") throw invalidEvent("token: a token is needed");
   return token;
 }
 
@@ -81,7 +82,7 @@ function tokenOf(token: unknown): string {
  * The token that a request brings for itself; undefined for none, and for null.
  * @throws CarillonError invalid_argument: not a token
  */
-export function requestTokenOf(asked: Asked): string | undefined {
+export function requestTokenOf(asked: SocketIoRequestEvent): string | undefined {
   const token = objectIn(asked)?.fields["token"];
   if (token === undefined || token === null) return undefined;
   return tokenOf(token);
@@ -90,18 +91,18 @@ export function requestTokenOf(asked: Asked): string | undefined {
 export function topicsOf(fields: Fields): readonly string[] {
   const { topics } = fields;
   if (!Array.isArray(topics) || !topics.every((topic) => typeof topic === "string")) {
-    throw invalid("topics: not a list of strings");
+    throw invalidEvent("topics: not a list of strings");
   }
   return topics;
 }
 
 /** Which group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */
-export function spectateOf(asked: Asked): { readonly id: string; readonly logs: boolean } {
+export function spectateOf(asked: SocketIoRequestEvent): { readonly id: string; readonly logs: boolean } {
   const object = objectIn(asked);
   if (object === undefined) return { id: groupId(asked.argument, asked.text), logs: false };
   const { fields } = object;
   const logs = fields["include_logs"] ?? false;
-  if (typeof logs !== "boolean") throw invalid("include_logs: neither true nor false");
+  if (typeof logs !== "boolean") throw invalidEvent("include_logs: neither true nor false");
   return { id: groupId(fields["guild_id"], writtenMember(object, "guild_id")), logs };
 }
 
@@ -109,7 +110,7 @@ export function spectateOf(asked: Asked): { readonly id: string; readonly logs: 
 function groupId(id: unknown, text = ""): string {
   if (typeof id === "string" && id !== "") return id;
   if (typeof id === "number" && INTEGER.test(text)) return text;
-  throw invalid("guild_id: neither a string nor an integer");
+  throw invalidEvent("guild_id: neither a string nor an integer");
 }
 
 /** JSON text of a member; undefined for none, and for null. */
@@ -119,15 +120,15 @@ function writtenMember({ fields, text }: AskedObject, name: string): string | un
 }
 
 /** The payload of a task: a string's characters, bytes as they are, any other value as the JSON text that was sent. */
-export function payloadOf(asked: Asked): Uint8Array {
+export function payloadOfEvent(asked: SocketIoRequestEvent): Uint8Array {
   const { argument, attachments, text } = asked;
   if (typeof argument === "string" && !hasLoneSurrogate(argument)) return Buffer.from(argument);
   return attachments.length > 0 ? bytesOf(argument, attachments) : Buffer.from(text);
 }
 
 /** The same without the request's own token, which is not the worker's to know. */
-export function payloadWithoutToken(asked: Asked): Uint8Array {
-  if (asked.attachments.length > 0) throw invalid("bytes may be the whole payload, not a part of one");
+export function payloadWithoutToken(asked: SocketIoRequestEvent): Uint8Array {
+  if (asked.attachments.length > 0) throw invalidEvent("bytes may be the whole payload, not a part of one");
   return Buffer.from(`{${membersText(objectIn(asked)?.text ?? "{}", ["token"])}}`);
 }
 
@@ -136,6 +137,6 @@ function bytesOf(argument: unknown, attachments: readonly Uint8Array[]): Uint8Ar
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;
   if (bytes === undefined || more.length > 0 || !isAlone)
-    throw invalid("bytes may be the whole payload, not a part of one");
+    throw invalidEvent("bytes may be the whole payload, not a part of one");
   return bytes;
 }

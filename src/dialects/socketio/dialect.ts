@@ -4,18 +4,18 @@ import type { Notice } from "../../core/notice.js";
 import { CarillonError, type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received, Texts } from "../dialect.js";
 import {
-  type Asked,
   echoedId,
   elevationTokenOf,
   fieldsOf,
-  payloadOf,
+  payloadOfEvent,
   payloadWithoutToken,
   readEvent,
   requestTokenOf,
+  type SocketIoRequestEvent,
   spectateOf,
   topicsOf,
 } from "./decode.js";
-import { messageEncoding, Packets } from "./encode.js";
+import { Packets, socketIoEventEncoding } from "./encode.js";
 import { endText, failureText, marked, valueOf } from "./event-values.js";
 
 export type SocketIoSettings = VhostSettings["socketio"];
@@ -55,7 +55,7 @@ export class SocketIoDialect implements Dialect {
   #encodingOf(namespace: string, packets: Packets): MessageEncoding {
     let encoding = this.#encodings.get(namespace);
     if (encoding === undefined) {
-      encoding = messageEncoding(packets);
+      encoding = socketIoEventEncoding(packets);
       if (this.#encodings.size >= MAX_ENCODINGS) this.#encodings.clear();
       this.#encodings.set(namespace, encoding);
     }
@@ -117,7 +117,7 @@ export class SocketIoConversation implements Conversation {
     return this.#packets.event("error", { text: endText(...closeFrameOf(reason)) });
   }
 
-  #elevate(asked: Asked, acknowledge: number | undefined): Received {
+  #elevate(asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     const answer = (outcome: Outcome): string => {
       const text = outcome.ok
         ? JSON.stringify({ success: true, room: this.#room })
@@ -138,7 +138,7 @@ export class SocketIoConversation implements Conversation {
     return { kind: "command", command: { kind: "authenticate", token }, answer: onOutcome };
   }
 
-  #spectate(asked: Asked, acknowledge: number | undefined): Received {
+  #spectate(asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     this.#checkElevated();
     const { id, logs } = spectateOf(asked);
     const { spectate } = this.#settings();
@@ -162,7 +162,7 @@ export class SocketIoConversation implements Conversation {
     };
   }
 
-  #joinOrLeave(kind: "join" | "leave", asked: Asked, acknowledge: number | undefined): Received {
+  #joinOrLeave(kind: "join" | "leave", asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     const idText = echoedId(asked);
     const answer = (outcome: Outcome): Texts => {
       if (outcome.ok) return this.#done(acknowledge);
@@ -180,13 +180,13 @@ export class SocketIoConversation implements Conversation {
   }
 
   /** The last answer acknowledges, where that is asked for; those before it are events all the same. */
-  #call(rule: CallRule, asked: Asked, acknowledge: number | undefined): Received {
+  #call(rule: CallRule, asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     const token = rule.elevated && !this.#elevated ? requestTokenOf(asked) : undefined;
     if (rule.elevated && token === undefined) this.#checkElevated();
     const { event } = asked;
     const { timeout } = rule;
     const id = echoedId(asked);
-    const payload = token === undefined ? payloadOf(asked) : payloadWithoutToken(asked);
+    const payload = token === undefined ? payloadOfEvent(asked) : payloadWithoutToken(asked);
     return {
       kind: "command",
       command: { kind: "call", event, payload, timeout, token },

@@ -35,7 +35,7 @@ export class Packets {
 }
 
 /** Messages as events of a namespace. */
-export function messageEncoding(packets: Packets): MessageEncoding {
+export function socketIoEventEncoding(packets: Packets): MessageEncoding {
   return {
     textMaker:
       () =>

@@ -1,6 +1,6 @@
 import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
 import { membersText } from "../../util/raw-json.js";
-import { payloadValue } from "../raw-json.js";
+import { payloadValue } from "../json.js";
 
 /** What is said in events: names, and values as JSON text that is ready to be put where one stands. */
 
@@ -84,7 +84,7 @@ export function endText(code: number, message: string): string {
   });
 }
 
-export function invalid(message: string): CarillonError {
+export function invalidEvent(message: string): CarillonError {
   return new CarillonError("invalid_argument", message);
 }
 

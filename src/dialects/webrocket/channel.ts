@@ -3,7 +3,7 @@ import { topicFault } from "../../core/topic-name.js";
 /** What a channel may be called; and as any topic. */
 const NAME = /^\w[\w.-]*$/;
 
-export function isChannelName(name: string): boolean {
+export function isWebrocketChannel(name: string): boolean {
   return NAME.test(name) && topicFault(name) === undefined;
 }
 

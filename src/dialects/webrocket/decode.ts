@@ -1,8 +1,9 @@
 import type { Command } from "../../commands/command.js";
+import { isObject } from "../../util/json.js";
 import { jsonFault } from "../../util/json-fault.js";
 import { firstName, valueText } from "../../util/raw-json.js";
-import { type Fields, isObject, parseJson } from "../raw-json.js";
-import { hasMembers, isChannelName } from "./channel.js";
+import { type Fields, parseJson } from "../json.js";
+import { hasMembers, isWebrocketChannel } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
 
 /** What a client has sent. */
@@ -26,7 +27,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
     ({ channel, data, hidden }, written) => {
       const info = infoOf(data, () => valueText(written(), "data"));
       if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
-      if (!isChannelName(channel)) return 454;
+      if (!isWebrocketChannel(channel)) return 454;
       const members = hasMembers(channel);
       return {
         kind: "join",
@@ -47,7 +48,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
     ({ channel, data }, written) => {
       const farewell = infoOf(data, () => valueText(written(), "data"));
       if (!isText(channel) || farewell === undefined) return 400;
-      if (!isChannelName(channel)) return 454;
+      if (!isWebrocketChannel(channel)) return 454;
       return { kind: "leave", broker: "", topics: [channel], strict: true, farewell };
     },
   ],
@@ -55,7 +56,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
     "broadcast",
     ({ channel, data, event, trigger }, written) => {
       if (!isText(channel) || !isEvent(event) || !isTrigger(trigger)) return 400;
-      if (!isChannelName(channel)) return 454;
+      if (!isWebrocketChannel(channel)) return 454;
       return {
         kind: "publish",
         broker: "",
@@ -83,7 +84,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
 ]);
 
 /** Reads one frame: its first member is what the client wants, and others are ignored. */
-export function decode(text: string): Decoded {
+export function decodeWebrocketFrame(text: string): Decoded {
   const frame = parseJson(text);
   const event = isObject(frame) ? firstName(text) : undefined;
   const build = EVENTS.get(event ?? "");

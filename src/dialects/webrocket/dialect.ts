@@ -2,9 +2,16 @@ import type { Command, Outcome } from "../../commands/command.js";
 import type { Notice } from "../../core/notice.js";
 import { toSessionUuid } from "../../core/session-uuid.js";
 import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
-import { decode } from "./decode.js";
-import { closedText, connectedText, messageEncoding, noticeText, subscribedTexts, unsubscribedText } from "./encode.js";
-import { codeOf, errorText } from "./errors.js";
+import { decodeWebrocketFrame } from "./decode.js";
+import {
+  closedText,
+  connectedText,
+  subscribedTexts,
+  unsubscribedText,
+  webrocketEncoding,
+  webrocketNoticeText,
+} from "./encode.js";
+import { toWebrocketCode, webrocketErrorText } from "./errors.js";
 
 /** WebRocket's frontend protocol (the X rules). */
 export class WebrocketDialect implements Dialect {
@@ -19,7 +26,7 @@ export class WebrocketDialect implements Dialect {
 
 /** It remembers who the client is, as it was told by the answers to what the client has shown. */
 class WebrocketConversation implements Conversation {
-  readonly encoding = messageEncoding;
+  readonly encoding = webrocketEncoding;
   readonly greeting: string;
   readonly pingText = '{":ping":{}}';
   readonly #sid: string;
@@ -32,10 +39,11 @@ class WebrocketConversation implements Conversation {
   }
 
   receive(text: string): Received {
-    const decoded = decode(text);
-    if (!decoded.ok) return { kind: decoded.malformed ? "malformed" : "refused", answer: errorText(decoded.code) };
+    const decoded = decodeWebrocketFrame(text);
+    if (!decoded.ok)
+      return { kind: decoded.malformed ? "malformed" : "refused", answer: webrocketErrorText(decoded.code) };
     const { command, event } = decoded;
-    if (wantsWorker(command) && !this.#authenticated) return { kind: "refused", answer: errorText(403) };
+    if (wantsWorker(command) && !this.#authenticated) return { kind: "refused", answer: webrocketErrorText(403) };
     return {
       kind: "command",
       command: command.kind === "authenticate" ? { ...command, anew: this.#authenticated } : command,
@@ -44,11 +52,12 @@ class WebrocketConversation implements Conversation {
   }
 
   noticeText(notice: Notice): Texts {
-    return noticeText(notice, this.#uid);
+    return webrocketNoticeText(notice, this.#uid);
   }
 
   #answer(event: string, command: Command, outcome: Outcome): Texts {
-    if (!outcome.ok) return answerless(command, outcome) ? undefined : errorText(codeOf(event, outcome.error));
+    if (!outcome.ok)
+      return answerless(command, outcome) ? undefined : webrocketErrorText(toWebrocketCode(event, outcome.error));
     switch (command.kind) {
       case "authenticate":
         this.#authenticated = true;

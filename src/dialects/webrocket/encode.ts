@@ -5,11 +5,11 @@ import { toSessionUuid } from "../../core/session-uuid.js";
 import { mapConnectionTopic } from "../../core/user-topic.js";
 import { membersText } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
-import { payloadValue } from "../raw-json.js";
+import { payloadValue } from "../json.js";
 import { hasMembers, isPrivate } from "./channel.js";
 
 /** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */
-export const messageEncoding: MessageEncoding = {
+export const webrocketEncoding: MessageEncoding = {
   textMaker(topic) {
     const channel = `"channel":${JSON.stringify(mapConnectionTopic(topic, toSessionUuid))}`;
     return (message) => {
@@ -81,7 +81,7 @@ export function unsubscribedText(channel: string): string {
 }
 
 /** What was done on the client's behalf reads as the answer to what it did not ask for. */
-export function noticeText({ kind, topics }: Notice, uid: string): Texts {
+export function webrocketNoticeText({ kind, topics }: Notice, uid: string): Texts {
   if (kind === "unwatched") return undefined;
   return topics.map((channel) => (kind === "joined" ? subscribedText(channel, uid) : unsubscribedText(channel)));
 }

@@ -41,10 +41,10 @@ const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
 };
 
 /** @param event - what the client has sent */
-export function codeOf(event: string, { code }: CarillonError): WebrocketCode {
+export function toWebrocketCode(event: string, { code }: CarillonError): WebrocketCode {
   return EXCEPTIONS[event]?.[code] ?? CODES[code];
 }
 
-export function errorText(code: WebrocketCode): string {
+export function webrocketErrorText(code: WebrocketCode): string {
   return `{":error":{"code":${code},"status":"${STATUS[code]}"}}`;
 }

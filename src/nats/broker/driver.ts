@@ -2,15 +2,15 @@ import type { Msg, MsgHdrs } from "nats";
 import type { Message, MessageIds, Publication, Stage } from "../../core/message.js";
 import type { BrokerDriver, Clock, Subscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import { Rounds } from "../link/confirmation-rounds.js";
-import { reasonOf, shownServers } from "../link/connect.js";
+import { ConfirmationRounds } from "../link/confirmation-rounds.js";
+import { describeConnectFailure, shownServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
-import type { Refusal } from "../link/refusal.js";
+import type { NatsRefusal } from "../link/refusal.js";
 import { NatsMessage, publishedSize, toHeaders } from "./metadata.js";
-import { segmentOf, subjectOf } from "./subject.js";
-import { TopicListener } from "./subscription.js";
-import { Listeners } from "./subscriptions.js";
+import { toSegment, toSubject } from "./subject.js";
+import { TopicSubscription } from "./subscription.js";
+import { TopicSubscriptions } from "./subscriptions.js";
 
 export interface NatsDriverOptions {
   /** Name of the broker, for errors. */
@@ -29,8 +29,8 @@ export interface NatsDriverOptions {
 export class NatsDriver implements BrokerDriver {
   readonly #options: NatsDriverOptions;
   readonly #link: Link;
-  readonly #rounds: Rounds<TopicListener>;
-  readonly #listeners: Listeners;
+  readonly #rounds: ConfirmationRounds<TopicSubscription>;
+  readonly #listeners: TopicSubscriptions;
 
   constructor(options: NatsDriverOptions) {
     const { clock, events, name, nats } = options;
@@ -49,13 +49,13 @@ export class NatsDriver implements BrokerDriver {
         this.#onRefused(refusal);
       },
     });
-    this.#rounds = new Rounds({
+    this.#rounds = new ConfirmationRounds({
       ping: () => this.#link.ping(),
       clock,
       timeout: nats.confirmTimeout,
       broker: name,
     });
-    this.#listeners = new Listeners(this.#broker, this.#rounds);
+    this.#listeners = new TopicSubscriptions(this.#broker, this.#rounds);
   }
 
   get up(): boolean {
@@ -66,7 +66,7 @@ export class NatsDriver implements BrokerDriver {
     try {
       await this.#link.start();
     } catch (cause) {
-      const text = `${this.#broker} at ${shownServers(this.#options.nats)}: ${reasonOf(cause)}`;
+      const text = `${this.#broker} at ${shownServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
@@ -77,19 +77,19 @@ export class NatsDriver implements BrokerDriver {
   }
 
   subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription {
-    return this.#listen(topic, subjectOf(this.#options.nats.prefix, vhost, topic), deliver);
+    return this.#listen(topic, toSubject(this.#options.nats.prefix, vhost, topic), deliver);
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription {
-    const above = subjectOf(this.#options.nats.prefix, vhost, topic);
+    const above = toSubject(this.#options.nats.prefix, vhost, topic);
     return this.#listen(topic, `${above}.*`, (message, { subject }) => {
-      deliver(`${topic}.${segmentOf(subject.slice(above.length + 1))}`, message);
+      deliver(`${topic}.${toSegment(subject.slice(above.length + 1))}`, message);
     });
   }
 
   #listen(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): Subscription {
     const { clock, events, ids } = this.#options;
-    const listener = new TopicListener(
+    const listener = new TopicSubscription(
       topic,
       subject,
       (msg) => {
@@ -97,7 +97,7 @@ export class NatsDriver implements BrokerDriver {
           deliver(new NatsMessage(msg, ids, clock.now()), msg);
         } catch (fault) {
           // Thrown on, it would end the client library's reader without a trace.
-          events.onError(`delivering a message of ${subject} failed: ${reasonOf(fault)}`);
+          events.onError(`delivering a message of ${subject} failed: ${describeConnectFailure(fault)}`);
         }
       },
       (closed) => {
@@ -158,11 +158,11 @@ export class NatsDriver implements BrokerDriver {
           size = publishedSize(message);
           options = { headers: toHeaders(message) };
         }
-        connection.publish(subjectOf(prefix, vhost, topic), message.payload, options);
+        connection.publish(toSubject(prefix, vhost, topic), message.payload, options);
         bytes += size;
       }
     } catch (cause) {
-      const text = `${this.#broker} took only part of the request: ${reasonOf(cause)}`;
+      const text = `${this.#broker} took only part of the request: ${describeConnectFailure(cause)}`;
       throw new CarillonError("unavailable", text, { cause });
     }
     return bytes;
@@ -171,13 +171,13 @@ export class NatsDriver implements BrokerDriver {
   #checkRefused(publications: readonly Publication[], refused: ReadonlySet<string>): void {
     const { prefix } = this.#options.nats;
     for (const { topic, vhost } of publications) {
-      if (!refused.has(subjectOf(prefix, vhost, topic))) continue;
+      if (!refused.has(toSubject(prefix, vhost, topic))) continue;
       const text = `${this.#broker} does not let this node publish on topic ${JSON.stringify(topic)}`;
       throw new CarillonError("permission_denied", text);
     }
   }
 
-  #onRefused(refusal: Refusal): void {
+  #onRefused(refusal: NatsRefusal): void {
     if (refusal.operation === "publish") this.#rounds.refuse(refusal.subject);
     else if (refusal.operation === "subscribe") this.#listeners.refuse(refusal.subject);
     else this.#listeners.refuseUnconfirmed(refusal.words);

@@ -20,14 +20,14 @@ const DOT_OF_EMPTY_TOKEN = /^\.|(?<=\.)\.|\.$/g;
 /** Names that stand in a subject as they are: nearly all there are, told by one expression. */
 const PLAIN = /^[\w:/@+=-]+(?:\.[\w:/@+=-]+)*$/;
 
-export function subjectOf(prefix: string, vhost: string, topic: string): string {
+export function toSubject(prefix: string, vhost: string, topic: string): string {
   if (vhost === DEFAULT_VHOST && PLAIN.test(topic)) return `${prefix}.${DEFAULT_VHOST_TOKEN}.${topic}`;
   const tokens = topic.replace(UNSAFE, percentEncode).replace(DOT_OF_EMPTY_TOKEN, "%2E");
   return `${prefix}.${vhostToken(vhost)}.${tokens}`;
 }
 
 /** The segment of a topic that a token of a subject stands for. What nobody here has encoded is taken as it is. */
-export function segmentOf(token: string): string {
+export function toSegment(token: string): string {
   try {
     return decodeURIComponent(token);
   } catch {

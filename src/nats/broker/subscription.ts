@@ -3,10 +3,10 @@ import type { Subscription } from "../../core/ports.js";
 import type { CarillonError } from "../../errors.js";
 
 /** One topic's subject, and the library's subscription for it on the connection of the moment. */
-export class TopicListener implements Subscription {
+export class TopicSubscription implements Subscription {
   refusal: CarillonError | undefined;
   readonly #onMessage: (msg: Msg) => void;
-  readonly #onClose: (listener: TopicListener) => void;
+  readonly #onClose: (listener: TopicSubscription) => void;
   #subscription: NatsSubscription | undefined;
   #confirmed = false;
 
@@ -14,7 +14,7 @@ export class TopicListener implements Subscription {
     readonly topic: string,
     readonly subject: string,
     onMessage: (msg: Msg) => void,
-    onClose: (listener: TopicListener) => void,
+    onClose: (listener: TopicSubscription) => void,
   ) {
     this.#onMessage = onMessage;
     this.#onClose = onClose;

@@ -1,26 +1,26 @@
 import type { NatsConnection } from "nats";
 import { CarillonError } from "../../errors.js";
-import type { Rounds } from "../link/confirmation-rounds.js";
-import type { TopicListener } from "./subscription.js";
+import type { ConfirmationRounds } from "../link/confirmation-rounds.js";
+import type { TopicSubscription } from "./subscription.js";
 
 /** All that this node listens to: asks the server for it, and tells each listener what the server does not let it hear. */
-export class Listeners {
+export class TopicSubscriptions {
   readonly #broker: string;
-  readonly #rounds: Rounds<TopicListener>;
-  readonly #all = new Set<TopicListener>();
+  readonly #rounds: ConfirmationRounds<TopicSubscription>;
+  readonly #all = new Set<TopicSubscription>();
 
   /** @param broker - for errors */
-  constructor(broker: string, rounds: Rounds<TopicListener>) {
+  constructor(broker: string, rounds: ConfirmationRounds<TopicSubscription>) {
     this.#broker = broker;
     this.#rounds = rounds;
   }
 
-  add(listener: TopicListener, connection: NatsConnection | undefined): void {
+  add(listener: TopicSubscription, connection: NatsConnection | undefined): void {
     this.#all.add(listener);
     if (connection !== undefined) this.#ask(listener, connection);
   }
 
-  delete(listener: TopicListener): void {
+  delete(listener: TopicSubscription): void {
     this.#all.delete(listener);
   }
 
@@ -52,12 +52,12 @@ export class Listeners {
     }
   }
 
-  #ask(listener: TopicListener, connection: NatsConnection): void {
+  #ask(listener: TopicSubscription, connection: NatsConnection): void {
     listener.attach(connection);
     this.#rounds.ask(listener);
   }
 
-  #unheard({ topic }: TopicListener): string {
+  #unheard({ topic }: TopicSubscription): string {
     return `${this.#broker} does not let this node hear topic ${JSON.stringify(topic)}`;
   }
 }

@@ -4,8 +4,8 @@ import type { Bus } from "../../cluster/bus.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { ReportLimiter } from "../../util/report-limiter.js";
-import { Rounds } from "../link/confirmation-rounds.js";
-import { reasonOf, shownServers } from "../link/connect.js";
+import { ConfirmationRounds } from "../link/confirmation-rounds.js";
+import { describeConnectFailure, shownServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 
@@ -41,7 +41,7 @@ export class NatsBus implements Bus {
   readonly shared = true;
   readonly #options: NatsBusOptions;
   readonly #link: Link;
-  readonly #rounds: Rounds;
+  readonly #rounds: ConfirmationRounds;
   readonly #listeners = new Set<Listener>();
   readonly #unheard = `${UNHEARD}.${randomBytes(8).toString("hex")}`;
   readonly #onUnheard: ((id: string) => void)[] = [];
@@ -73,7 +73,7 @@ export class NatsBus implements Bus {
         events.onError(`${count} further messages to other nodes were not sent`);
       },
     });
-    this.#rounds = new Rounds({
+    this.#rounds = new ConfirmationRounds({
       ping: () => this.#link.ping(),
       clock,
       timeout: nats.confirmTimeout,
@@ -89,7 +89,7 @@ export class NatsBus implements Bus {
     try {
       await this.#link.start();
     } catch (cause) {
-      const text = `the cluster's NATS at ${shownServers(this.#options.nats)}: ${reasonOf(cause)}`;
+      const text = `the cluster's NATS at ${shownServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
@@ -130,7 +130,7 @@ export class NatsBus implements Bus {
     try {
       connection.publish(this.#subjectOf(subject), data, options);
     } catch (error) {
-      this.#options.events.onError(`a message of ${subject} was not sent: ${reasonOf(error)}`);
+      this.#options.events.onError(`a message of ${subject} was not sent: ${describeConnectFailure(error)}`);
     }
   }
 
@@ -185,7 +185,7 @@ export class NatsBus implements Bus {
           onMessage(msg.data, msg);
         } catch (fault) {
           // Thrown on, it would end the client library's reader without a trace.
-          this.#options.events.onError(`taking a message of ${subject} failed: ${reasonOf(fault)}`);
+          this.#options.events.onError(`taking a message of ${subject} failed: ${describeConnectFailure(fault)}`);
         }
       },
     });

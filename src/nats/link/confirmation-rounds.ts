@@ -3,20 +3,20 @@ import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 
 /** One round trip to the server, shared by everybody who waited for it to begin. */
-export interface Round {
+export interface ConfirmationRound {
   /** Subjects on which the server refused a publish during this round. */
   readonly refusedSubjects: ReadonlySet<string>;
 }
 
-interface OpenRound extends Round {
+interface OpenRound extends ConfirmationRound {
   readonly refusedSubjects: Set<string>;
-  readonly done: Promise<Round>;
+  readonly done: Promise<ConfirmationRound>;
   readonly resolve: () => void;
   readonly reject: (cause: CarillonError) => void;
 }
 
 /** A subject that the server has been asked for. */
-export interface Asked {
+export interface RequestedSubject {
   /** The server has answered a ping that was sent after it. */
   confirm(): void;
 }
@@ -28,7 +28,7 @@ interface Flight<Subject> {
   readonly asked: ReadonlySet<Subject>;
 }
 
-export interface RoundsOptions {
+export interface ConfirmationRoundsOptions {
   /** Sends a ping after everything sent so far; resolves when the server has answered it. */
   readonly ping: () => Promise<void>;
   readonly clock: Clock;
@@ -45,14 +45,14 @@ export interface RoundsOptions {
  * It also counts the bytes that the server has not confirmed. Those who wait give up after a while (E12); the bytes are
  * counted on until the server answers or the connection is lost, for as long as that they fill this node's memory (O6).
  */
-export class Rounds<Subject extends Asked = Asked> {
-  readonly #options: RoundsOptions;
+export class ConfirmationRounds<Subject extends RequestedSubject = RequestedSubject> {
+  readonly #options: ConfirmationRoundsOptions;
   #flight: Flight<Subject> | undefined;
   #next: OpenRound | undefined;
   #nextBytes = 0;
   #nextAsked = new Set<Subject>();
 
-  constructor(options: RoundsOptions) {
+  constructor(options: ConfirmationRoundsOptions) {
     this.#options = options;
   }
 
@@ -76,7 +76,7 @@ export class Rounds<Subject extends Asked = Asked> {
    * @param bytes - sent just before the call
    * @throws CarillonError unavailable
    */
-  confirm(bytes: number): Promise<Round> {
+  confirm(bytes: number): Promise<ConfirmationRound> {
     this.#nextBytes += bytes;
     if (this.#next === undefined) {
       this.#next = this.#open();
@@ -134,7 +134,7 @@ export class Rounds<Subject extends Asked = Asked> {
 
   #open(): OpenRound {
     const { clock, timeout } = this.#options;
-    const { promise: done, resolve, reject } = withResolvers<Round>();
+    const { promise: done, resolve, reject } = withResolvers<ConfirmationRound>();
     // A rejection is for those who wait; where they have all gone, it is no fault.
     done.catch(ignore);
     const cancelTimer = clock.after(timeout, () => {

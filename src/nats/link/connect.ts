@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { type ConnectionOptions, NatsError, ErrorCode as NatsErrorCode } from "nats";
 import { CarillonError } from "../../errors.js";
-import { authenticatorOf, tlsOf } from "./credentials.js";
+import { createNatsAuthenticator, readTlsOptions } from "./credentials.js";
 import type { NatsOptions } from "./options.js";
 
 const { isNativeError } = types;
@@ -15,11 +15,11 @@ const PING_INTERVAL = 5_000;
 
 /** @throws CarillonError failed_precondition for a file that cannot be read or does not hold what it should */
 export function connectionOptions(options: NatsOptions): ConnectionOptions {
-  const tls = tlsOf(options);
+  const tls = readTlsOptions(options);
   return {
     servers: options.servers.map(withoutUserInfo),
     name: options.clientName,
-    authenticator: authenticatorOf(options),
+    authenticator: createNatsAuthenticator(options),
     ...(tls === undefined ? {} : { tls }),
     timeout: CONNECT_TIMEOUT,
     maxReconnectAttempts: -1,
@@ -40,7 +40,7 @@ export function isHopeless(error: unknown): boolean {
 }
 
 /** What an error says, and what the error below it says, for people. */
-export function reasonOf(error: unknown): string {
+export function describeConnectFailure(error: unknown): string {
   if (!isNativeError(error)) return String(error);
   const below = error instanceof NatsError ? error.chainedError : undefined;
   return below === undefined ? error.message : `${error.message}: ${below.message}`;

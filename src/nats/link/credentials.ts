@@ -15,7 +15,7 @@ import type { NatsOptions } from "./options.js";
  * How this node enters, checked as far as it can be without a server.
  * @throws CarillonError failed_precondition for a file that cannot be read or does not hold what it should
  */
-export function authenticatorOf(options: NatsOptions): Authenticator {
+export function createNatsAuthenticator(options: NatsOptions): Authenticator {
   const { credsFile, nkeyFile, password, token, user } = options;
   // The library would find a bad file at connecting only, and then try again for ever: read and sign once, here. It
   // is read again for every connection, because credentials are renewed while a node runs.
@@ -60,7 +60,7 @@ function checked(key: string, authenticator: Authenticator): Authenticator {
  * How the connection is encrypted; undefined where the server may decide that.
  * @throws CarillonError failed_precondition for a file that cannot be read
  */
-export function tlsOf({ servers, tls }: NatsOptions): TlsOptions | undefined {
+export function readTlsOptions({ servers, tls }: NatsOptions): TlsOptions | undefined {
   // The library ignores the scheme: without options it would follow a server that offers no TLS into the clear.
   if (tls === undefined) return servers.some((server) => server.startsWith("tls:")) ? {} : undefined;
   return {

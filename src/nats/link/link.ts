@@ -1,9 +1,9 @@
 import { connect, Events, type NatsConnection, type Status } from "nats";
 import type { Clock } from "../../core/ports.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { connectionOptions, isHopeless, RECONNECT_JITTER, RECONNECT_WAIT, reasonOf } from "./connect.js";
+import { connectionOptions, describeConnectFailure, isHopeless, RECONNECT_JITTER, RECONNECT_WAIT } from "./connect.js";
 import type { NatsOptions } from "./options.js";
-import { type Refusal, refusalOf } from "./refusal.js";
+import { type NatsRefusal, readNatsRefusal } from "./refusal.js";
 
 /** What a driver reports to whoever runs the node. */
 export interface NatsEvents {
@@ -21,7 +21,7 @@ export interface LinkOptions {
   readonly onConnected: (connection: NatsConnection) => void;
   /** What was sent may not have arrived, and nothing of it will be answered. */
   readonly onLost: () => void;
-  readonly onRefused: (refusal: Refusal) => void;
+  readonly onRefused: (refusal: NatsRefusal) => void;
 }
 
 /**
@@ -63,7 +63,7 @@ export class Link {
       await this.#connect();
     } catch (error) {
       if (isHopeless(error)) throw error;
-      this.#becomeDown(reasonOf(error));
+      this.#becomeDown(describeConnectFailure(error));
       this.#retryLater();
     }
   }
@@ -103,7 +103,7 @@ export class Link {
     };
     connection.closed().then(onEnd, onEnd);
     this.#watch(connection).catch((error: unknown) => {
-      this.#complain(`watching the connection failed: ${reasonOf(error)}`);
+      this.#complain(`watching the connection failed: ${describeConnectFailure(error)}`);
     });
     await this.#settle(connection);
   }
@@ -121,7 +121,7 @@ export class Link {
       void this.#settle(connection);
     } else if (status.type === Events.Error) {
       // Where the server ends the connection after it, a Disconnect follows, and the library connects anew.
-      const refusal = refusalOf(status, connection);
+      const refusal = readNatsRefusal(status, connection);
       if (refusal !== undefined) this.#options.onRefused(refusal);
       this.#complain(refusal?.words ?? textOf(status));
     }
@@ -134,7 +134,7 @@ export class Link {
       await connection.flush();
     } catch (error) {
       // Lost again. The library goes on by itself, and its next Reconnect or its end comes here.
-      this.#becomeDown(reasonOf(error));
+      this.#becomeDown(describeConnectFailure(error));
       return;
     }
     if (this.#up || this.#stopped !== undefined || this.#connection !== connection) return;
@@ -151,7 +151,7 @@ export class Link {
   #onClosed(connection: NatsConnection, error: unknown): void {
     if (this.#stopped !== undefined || this.#connection !== connection) return;
     this.#connection = undefined;
-    this.#becomeDown(reasonOf(error ?? "connection closed"));
+    this.#becomeDown(describeConnectFailure(error ?? "connection closed"));
     this.#retryLater();
   }
 
@@ -160,7 +160,7 @@ export class Link {
     const wait = RECONNECT_WAIT + Math.random() * RECONNECT_JITTER;
     this.#cancelRetry = this.#options.clock.after(wait, () => {
       this.#connect().catch((error: unknown) => {
-        if (isHopeless(error)) this.#complain(reasonOf(error));
+        if (isHopeless(error)) this.#complain(describeConnectFailure(error));
         this.#retryLater();
       });
     });

@@ -1,7 +1,7 @@
 import { type NatsConnection, type NatsError, ErrorCode as NatsErrorCode, type Status } from "nats";
 
 /** What the server does not do for this node. */
-export type Refusal = PermissionRefusal | VagueRefusal;
+export type NatsRefusal = PermissionRefusal | VagueRefusal;
 
 interface PermissionRefusal {
   readonly operation: "publish" | "subscribe";
@@ -18,7 +18,7 @@ interface VagueRefusal {
 }
 
 /** The refusal that an error of the server tells of; undefined for errors about how this node enters. */
-export function refusalOf(status: Status, connection: NatsConnection): Refusal | undefined {
+export function readNatsRefusal(status: Status, connection: NatsConnection): NatsRefusal | undefined {
   const { data, permissionContext } = status;
   if (permissionContext !== undefined) {
     const operation = permissionContext.operation === "publish" ? "publish" : "subscribe";

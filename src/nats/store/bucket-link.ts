@@ -2,7 +2,7 @@ import type { NatsConnection } from "nats";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { reasonOf, shownServers } from "../link/connect.js";
+import { describeConnectFailure, shownServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import { Bucket, type BucketOptions } from "./bucket.js";
@@ -68,7 +68,7 @@ export class BucketLink {
       await this.#opening;
     } catch (cause) {
       await this.stop();
-      const text = `${this.#name} at ${shownServers(this.#options.nats)}: ${reasonOf(cause)}`;
+      const text = `${this.#name} at ${shownServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
@@ -98,7 +98,7 @@ export class BucketLink {
       if (cause instanceof CarillonError) throw cause;
       // The reason may be that it is not there any more.
       void this.#check(bucket);
-      throw new CarillonError("unavailable", `${this.#name}: ${reasonOf(cause)}`, { cause });
+      throw new CarillonError("unavailable", `${this.#name}: ${describeConnectFailure(cause)}`, { cause });
     } finally {
       cancel();
     }
@@ -134,7 +134,7 @@ export class BucketLink {
       this.#bucket = bucket;
     } catch (cause) {
       if (lost !== this.#lost) return;
-      this.#complain(reasonOf(cause));
+      this.#complain(describeConnectFailure(cause));
       this.#cancelRetry = this.#options.clock.after(RETRY_WAIT, () => {
         if (lost === this.#lost) this.#open(connection).catch(ignore);
       });

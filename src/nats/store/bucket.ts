@@ -8,7 +8,7 @@ import {
 } from "nats";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { bucketKey, type Found, keyOf, storedEntry, unlessExpired } from "./key-value-entry.js";
+import { bucketKey, type Found, storedEntry, storeKeyOf, unlessExpired } from "./key-value-entry.js";
 import { follow } from "./key-value-follow.js";
 
 /** JetStream's own codes. Source: nats-server, server/errors.json. */
@@ -101,7 +101,7 @@ export class Bucket {
     const end = await follow({
       kv: this.kv,
       filter,
-      onEntry: (entry) => found.set(keyOf(entry), storedEntry(entry)),
+      onEntry: (entry) => found.set(storeKeyOf(entry), storedEntry(entry)),
       onComplete: complete.resolve,
       onEnd: (error) => complete.reject(error ?? new Error("NATS ended the reading")),
     });

@@ -1,5 +1,5 @@
 import type { KvEntry } from "nats";
-import type { Entry } from "../../store/store.js";
+import type { StoreEntry } from "../../store/store.js";
 
 /**
  * Entries of a store as they are in a bucket. Slashes of keys are dots, so that NATS can tell what begins alike; the
@@ -7,7 +7,7 @@ import type { Entry } from "../../store/store.js";
  * or empty; the value follows. NATS servers before 2.11 cannot expire single entries, and no server tells of it.
  */
 
-export interface StoredEntry extends Entry {
+export interface StoredEntry extends StoreEntry {
   readonly expires: number | undefined;
 }
 
@@ -20,7 +20,7 @@ export function bucketFilter(prefix: string): string {
   return bucketKey(prefix.slice(0, prefix.lastIndexOf("/") + 1)).concat(">");
 }
 
-export function keyOf({ key }: KvEntry): string {
+export function storeKeyOf({ key }: KvEntry): string {
   return key.replaceAll(".", "/");
 }
 
@@ -42,7 +42,7 @@ export function storedEntry(entry: KvEntry): Found {
   if (firstLineEnd === -1 || head === null) return UNREADABLE;
   const expires = head.groups?.["expires"];
   return {
-    key: keyOf(entry),
+    key: storeKeyOf(entry),
     value: text.slice(firstLineEnd + 1),
     revision: entry.revision,
     expires: expires === undefined ? undefined : Number(expires),

@@ -1,16 +1,16 @@
 import type { KvEntry } from "nats";
 import type { Clock } from "../../core/ports.js";
-import { Expiries } from "../../store/expiries.js";
-import type { Change } from "../../store/store.js";
+import { StoreExpiries } from "../../store/expiries.js";
+import type { StoreChange } from "../../store/store.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { Bucket } from "./bucket.js";
-import { bucketFilter, keyOf, storedEntry, UNREADABLE, unlessExpired, unreadableText } from "./key-value-entry.js";
+import { bucketFilter, storedEntry, storeKeyOf, UNREADABLE, unlessExpired, unreadableText } from "./key-value-entry.js";
 import { follow } from "./key-value-follow.js";
 
 export interface BucketWatchOptions {
   readonly prefix: string;
   readonly clock: Clock;
-  readonly onChange: (change: Change) => void;
+  readonly onChange: (change: StoreChange) => void;
   /** Told of entries that cannot be read; what was told of them before still holds. */
   readonly onError: (message: string) => void;
   /** NATS does not tell any more: attach again. */
@@ -25,7 +25,7 @@ export class BucketWatch {
   readonly #options: BucketWatchOptions;
   /** Revisions of what has been told. */
   readonly #known = new Map<string, number>();
-  readonly #expiries: Expiries;
+  readonly #expiries: StoreExpiries;
   readonly #ready = withResolvers<void>();
   #end: (() => void) | undefined;
   #heard = 0;
@@ -36,7 +36,7 @@ export class BucketWatch {
 
   constructor(options: BucketWatchOptions) {
     this.#options = options;
-    this.#expiries = new Expiries(options.clock, (key) => {
+    this.#expiries = new StoreExpiries(options.clock, (key) => {
       this.#forget(key);
     });
   }
@@ -75,7 +75,7 @@ export class BucketWatch {
       onEntry: (entry) => {
         if (attachment !== this.#attachment) return;
         this.#heard += 1;
-        heard.add(keyOf(entry));
+        heard.add(storeKeyOf(entry));
         this.#onEntry(entry);
       },
       onComplete: () => {
@@ -91,7 +91,7 @@ export class BucketWatch {
 
   #onEntry(entry: KvEntry): void {
     const { clock, onChange, onError, prefix } = this.#options;
-    const key = keyOf(entry);
+    const key = storeKeyOf(entry);
     if (!key.startsWith(prefix)) return;
     const stored = unlessExpired(storedEntry(entry), clock.now());
     if (stored === UNREADABLE) {

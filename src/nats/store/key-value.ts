@@ -2,11 +2,11 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { alreadyExists, hasChanged } from "../../store/faults.js";
 import { checkKey, checkPrefix, checkValue } from "../../store/limits.js";
-import type { Change, Entry, Store, WriteOptions } from "../../store/store.js";
+import type { Store, StoreChange, StoreEntry, WriteOptions } from "../../store/store.js";
 import { byKey } from "../../store/table.js";
 import { guarded } from "../../store/watchers.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { reasonOf } from "../link/connect.js";
+import { describeConnectFailure } from "../link/connect.js";
 import type { NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import { type Bucket, isConflict } from "./bucket.js";
@@ -59,7 +59,7 @@ export class NatsStore implements Store {
       clock,
       () => this.#link.bucket,
       (error) => {
-        events.onError(`tidying store bucket ${JSON.stringify(bucket)} failed: ${reasonOf(error)}`);
+        events.onError(`tidying store bucket ${JSON.stringify(bucket)} failed: ${describeConnectFailure(error)}`);
       },
     );
   }
@@ -79,7 +79,7 @@ export class NatsStore implements Store {
     await this.#link.stop();
   }
 
-  async get(key: string): Promise<Entry | undefined> {
+  async get(key: string): Promise<StoreEntry | undefined> {
     checkKey(key);
     const { entry } = await this.#link.use((bucket) => bucket.find(key, this.#now));
     // Taken for absent, a used token could be used again.
@@ -87,11 +87,11 @@ export class NatsStore implements Store {
     return entry && { key, value: entry.value, revision: entry.revision };
   }
 
-  async list(prefix: string): Promise<readonly Entry[]> {
+  async list(prefix: string): Promise<readonly StoreEntry[]> {
     checkPrefix(prefix);
     const found = await this.#link.use((bucket) => bucket.read(bucketFilter(prefix)));
     const now = this.#now;
-    const entries: Entry[] = [];
+    const entries: StoreEntry[] = [];
     for (const [key, stored] of found) {
       const entry = unlessExpired(stored, now);
       if (!key.startsWith(prefix) || entry === undefined || entry === UNREADABLE) continue;
@@ -147,7 +147,7 @@ export class NatsStore implements Store {
     });
   }
 
-  async watch(prefix: string, onChange: (change: Change) => void): Promise<() => void> {
+  async watch(prefix: string, onChange: (change: StoreChange) => void): Promise<() => void> {
     checkPrefix(prefix);
     const { clock, events } = this.#options;
     const watch = new BucketWatch({
@@ -207,7 +207,7 @@ export class NatsStore implements Store {
     this.#retries.get(watch)?.();
     watch.attach(bucket).catch((error: unknown) => {
       this.#options.events.onError(
-        `watching store bucket ${JSON.stringify(this.#options.bucket)} failed: ${reasonOf(error)}`,
+        `watching store bucket ${JSON.stringify(this.#options.bucket)} failed: ${describeConnectFailure(error)}`,
       );
       this.#attachLater(watch);
     });

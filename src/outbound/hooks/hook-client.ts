@@ -1,10 +1,10 @@
 import { HookService } from "../../../gen/carillon/v1/hook_pb.js";
 import type {
   ConnectQuestion,
-  Farewell,
   GivenHttpRefusal,
   GivenRefusal,
   HookCaller,
+  HookFarewell,
   JoinQuestion,
   PublishQuestion,
   Verdict,
@@ -51,7 +51,7 @@ export class HookClient implements HookCaller {
     return verdictOf(await this.#calls.call(onPublish, publishRequest(question), signal));
   }
 
-  async disconnect(farewell: Farewell, signal: AbortSignal): Promise<void> {
+  async disconnect(farewell: HookFarewell, signal: AbortSignal): Promise<void> {
     await this.#calls.call(onDisconnect, farewellRequest(farewell), signal);
   }
 

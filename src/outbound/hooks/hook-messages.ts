@@ -13,17 +13,17 @@ import type {
 } from "../../../gen/carillon/v1/hook_pb.js";
 import type {
   ConnectQuestion,
-  Farewell,
+  ForwardedUpgrade,
   GivenChanges,
   GivenHttpRefusal,
   GivenRefusal,
-  HookClient,
+  HookFarewell,
+  HookSubject,
   JoinQuestion,
   PublishQuestion,
-  ToldUpgrade,
   Verdict,
 } from "../../access/hooks/hook-caller.js";
-import { givenInfo, infoFields, timeOf } from "../../rpc/values.js";
+import { givenInfo, infoFields, toMilliseconds } from "../../rpc/values.js";
 
 /** What backends are asked, and what they answer, as messages of carillon.v1.HookService. */
 
@@ -37,7 +37,7 @@ export function joinRequest(question: JoinQuestion): MessageInitShape<typeof OnJ
   return upgrade === undefined ? asked : { ...asked, upgrade: upgradeOf(upgrade) };
 }
 
-function upgradeOf({ headers, method, query, uri }: Omit<ToldUpgrade, "forwarded">) {
+function upgradeOf({ headers, method, query, uri }: Omit<ForwardedUpgrade, "forwarded">) {
   return {
     method,
     uri,
@@ -52,7 +52,7 @@ export function publishRequest(question: PublishQuestion): MessageInitShape<type
   return { client: clientOf(client), broker, topics: [...topics], payload, event };
 }
 
-export function farewellRequest(farewell: Farewell): MessageInitShape<typeof OnDisconnectRequestSchema> {
+export function farewellRequest(farewell: HookFarewell): MessageInitShape<typeof OnDisconnectRequestSchema> {
   const { client, code, reason } = farewell;
   return { client: clientOf(client), code, reason };
 }
@@ -72,11 +72,11 @@ function changesOf(changes: Changes | undefined): GivenChanges {
     user: changes?.user,
     info: givenInfo(changes),
     topics: changes?.topics ?? [],
-    expires: timeOf("expires", changes?.expires),
+    expires: toMilliseconds("expires", changes?.expires),
   };
 }
 
-function clientOf({ info, user, ...same }: HookClient): MessageInitShape<typeof ClientSchema> {
+function clientOf({ info, user, ...same }: HookSubject): MessageInitShape<typeof ClientSchema> {
   return { ...same, user: user ?? "", ...infoFields(info) };
 }
 

@@ -5,7 +5,7 @@ import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
 import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../../util/json-size.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { decode, decodeJson } from "../decode.js";
+import { decodeJson, decodeMessage } from "../decode.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
 import type { JsonExtension } from "../service.js";
 import { base64Length, decodeBase64 } from "./grpc-web-text.js";
@@ -80,7 +80,7 @@ function openJson(sent: Uint8Array, type: DescMessage, extension: JsonExtension 
 }
 
 function openBinary(sent: Uint8Array, type: DescMessage): OpenedMessage {
-  const message = decode(type, sent);
+  const message = decodeMessage(type, sent);
   return { bytes: NO_FIELDS, complete: () => message };
 }
 

@@ -19,7 +19,7 @@ export function connectError(cause: unknown, type: DescMessage, onFault: OnFault
 export const ON_FAULT = createContextKey<OnFault>(() => {});
 
 /** Reports faults of this server; a caller that has gone is not one. */
-export function faultsOf({ socket }: IncomingMessage, onFault: OnFault): OnFault {
+export function readFaults({ socket }: IncomingMessage, onFault: OnFault): OnFault {
   return (cause) => {
     if (!socket.destroyed || !isDisconnect(cause)) onFault(cause);
   };

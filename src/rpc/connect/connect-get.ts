@@ -1,6 +1,6 @@
 import { MethodOptions_IdempotencyLevel as IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { CarillonError } from "../../errors.js";
-import type { Method } from "../service.js";
+import type { RpcMethod } from "../service.js";
 import { decodeBase64 } from "./grpc-web-text.js";
 import { parseRpcForm, type RpcForm } from "./rpc-form.js";
 
@@ -13,7 +13,7 @@ export interface ConnectGet {
 }
 
 /** Whether a method may be called by GET: it has one answer, and its proto file marks it as without side effects. */
-export function takesGet({ desc }: Method): boolean {
+export function takesGet({ desc }: RpcMethod): boolean {
   return desc.methodKind === "unary" && desc.idempotency === IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 

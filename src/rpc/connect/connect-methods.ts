@@ -6,7 +6,7 @@ import type { ByteLease } from "../../net/byte-budget.js";
 import type { AnswerLease } from "../answer-budget.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
-import type { Call, Method } from "../service.js";
+import type { RpcCall, RpcMethod } from "../service.js";
 
 /** A backend that has been let in, by what, and what its request holds. */
 export interface ConnectCaller {
@@ -26,14 +26,14 @@ export interface ConnectCaller {
 export const CALLER = createContextKey<ConnectCaller | undefined>(undefined);
 
 /** A method as Connect calls it. */
-export function connectMethod(method: Method, gatekeeper: Gatekeeper) {
+export function connectMethod(method: RpcMethod, gatekeeper: Gatekeeper) {
   return method.desc.methodKind === "server_streaming" ? streaming(method, gatekeeper) : unary(method);
 }
 
-function unary({ desc, handle }: Method) {
+function unary({ desc, handle }: RpcMethod) {
   return (request: object, context: HandlerContext): unknown => {
     const { answerLease, backend, complete, lease } = callerOf(context);
-    const call: Call = { backend, signal: context.signal, deadline: deadlineOf(context) };
+    const call: RpcCall = { backend, signal: context.signal, deadline: deadlineOf(context) };
     checkDeadline(call);
     try {
       const answer = handle(complete(request), call);
@@ -53,7 +53,7 @@ async function counted(output: DescMessage, answer: unknown, lease: AnswerLease)
   return message;
 }
 
-function streaming({ action, desc, handle }: Method, gatekeeper: Gatekeeper) {
+function streaming({ action, desc, handle }: RpcMethod, gatekeeper: Gatekeeper) {
   return async function* (request: object, context: HandlerContext): AsyncGenerator {
     const { answerLease, backend, complete, credentials, lease } = callerOf(context);
     lease.release();
@@ -75,7 +75,7 @@ function streaming({ action, desc, handle }: Method, gatekeeper: Gatekeeper) {
 }
 
 /** A call whose deadline has passed has no effect. */
-function checkDeadline({ deadline = Number.POSITIVE_INFINITY }: Call): void {
+function checkDeadline({ deadline = Number.POSITIVE_INFINITY }: RpcCall): void {
   if (deadline > Date.now()) return;
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
 }

@@ -14,7 +14,7 @@ import type { AnswerLease } from "../answer-budget.js";
 import { READ_OPTIONS } from "../decode.js";
 import type { OnFault } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
-import { type Method, methodsOf, type ServiceImplementations } from "../service.js";
+import { listMethods, type RpcMethod, type ServiceImplementations } from "../service.js";
 import { checkWebTimeouts } from "../timeout-headers.js";
 import { readConnectBody } from "./connect-body.js";
 import {
@@ -25,14 +25,14 @@ import {
   answerWrongHttpMethod,
   answerWrongMediaType,
   connectError,
-  faultsOf,
   ON_FAULT,
+  readFaults,
   sayErrors,
 } from "./connect-errors.js";
 import { CALLER, type ConnectCaller, connectMethod } from "./connect-methods.js";
 import { allowedMethods, type ConnectRequest, openConnectRequest } from "./connect-request.js";
 import { asBase64 } from "./grpc-web-text.js";
-import { mediaTypesOf } from "./rpc-form.js";
+import { listMediaTypes } from "./rpc-form.js";
 
 /** Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2. */
 const UNAUTHORIZED = 401;
@@ -65,9 +65,9 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     binaryOptions: READ_OPTIONS,
     interceptors: [sayErrors()],
   });
-  const methods = new Map<string, Method>();
+  const methods = new Map<string, RpcMethod>();
   for (const service of services) {
-    for (const method of methodsOf(service)) {
+    for (const method of listMethods(service)) {
       methods.set(method.path, method);
       router.rpc(method.desc, connectMethod(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
     }
@@ -78,7 +78,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
 
   const serve = async (
     handle: UniversalHandler,
-    method: Method,
+    method: RpcMethod,
     { form, source, universal }: ConnectRequest & { readonly universal: UniversalServerRequest },
     request: IncomingMessage,
     response: ServerResponse,
@@ -117,7 +117,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
 
   /** A refused caller's body is not read. @throws CarillonError as Gatekeeper.admit does */
   const admitted = (
-    { action }: Method,
+    { action }: RpcMethod,
     request: IncomingMessage,
   ): Pick<ConnectCaller, "backend" | "credentials" | "lease"> => {
     const { authorization, [VHOST_HEADER]: vhost } = request.headers;
@@ -141,7 +141,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     }
     universal.method = "POST";
     for (const [name, value] of Object.entries(asked.headers)) universal.header.set(name, value);
-    const report = faultsOf(request, onFault);
+    const report = readFaults(request, onFault);
     serve(handle, method, { ...asked, universal }, request, response, report).catch((cause: unknown) => {
       if (!response.destroyed) report(cause);
       response.destroy();
@@ -151,7 +151,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
 }
 
 /** @returns undefined where it has been refused: it does not speak as the method is called */
-function askedOf(method: Method, request: IncomingMessage, response: ServerResponse): ConnectRequest | undefined {
+function askedOf(method: RpcMethod, request: IncomingMessage, response: ServerResponse): ConnectRequest | undefined {
   const allowed = allowedMethods(method);
   if (!allowed.includes(request.method ?? "")) {
     answerWrongHttpMethod(request, response, allowed.join(", "));
@@ -163,7 +163,7 @@ function askedOf(method: Method, request: IncomingMessage, response: ServerRespo
   }
   try {
     const asked = openConnectRequest(request, method);
-    if (asked === undefined) answerWrongMediaType(request, response, mediaTypesOf(method));
+    if (asked === undefined) answerWrongMediaType(request, response, listMediaTypes(method));
     return asked;
   } catch (cause) {
     answerPlain(response, CarillonError.from(cause));
@@ -171,7 +171,7 @@ function askedOf(method: Method, request: IncomingMessage, response: ServerRespo
   }
 }
 
-function takesStream({ desc: { methodKind } }: Method): boolean {
+function takesStream({ desc: { methodKind } }: RpcMethod): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import type { Method } from "../service.js";
+import type { RpcMethod } from "../service.js";
 import { readConnectGet, takesGet } from "./connect-get.js";
 import { fits, parseRpcForm, type RpcForm } from "./rpc-form.js";
 
@@ -14,7 +14,7 @@ export interface ConnectRequest {
 }
 
 /** The HTTP methods that a method of RPC is called by, as `Allow` lists them. */
-export function allowedMethods(method: Method): readonly string[] {
+export function allowedMethods(method: RpcMethod): readonly string[] {
   return takesGet(method) ? ["GET", "POST"] : ["POST"];
 }
 
@@ -23,7 +23,7 @@ export function allowedMethods(method: Method): readonly string[] {
  * @returns undefined for a media type that the method does not take
  * @throws CarillonError invalid_argument: a query that holds no request
  */
-export function openConnectRequest(request: IncomingMessage, method: Method): ConnectRequest | undefined {
+export function openConnectRequest(request: IncomingMessage, method: RpcMethod): ConnectRequest | undefined {
   if (request.method === "GET") return fromQuery(request.url ?? "");
   const form = parseRpcForm(request.headers["content-type"]);
   if (form === undefined || !fits(form, method)) return undefined;

@@ -1,5 +1,5 @@
 import { parseMediaType } from "../../net/media-type.js";
-import type { Method } from "../service.js";
+import type { RpcMethod } from "../service.js";
 
 /** Protocol and encoding of a request and of its answer. */
 export interface RpcForm {
@@ -24,12 +24,12 @@ export function parseRpcForm(contentType: string | undefined): RpcForm | undefin
 }
 
 /** Whether a method can be called in this form: Connect has media types of its own where an answer is a stream. */
-export function fits({ enveloped, protocol }: RpcForm, { desc }: Method): boolean {
+export function fits({ enveloped, protocol }: RpcForm, { desc }: RpcMethod): boolean {
   return protocol === "grpc-web" || enveloped === (desc.methodKind === "server_streaming");
 }
 
 /** Media types that a method can be called with. */
-export function mediaTypesOf({ desc }: Method): readonly string[] {
+export function listMediaTypes({ desc }: RpcMethod): readonly string[] {
   const prefix = desc.methodKind === "server_streaming" ? "application/connect+" : "application/";
   const grpcWeb = ["grpc-web", "grpc-web+proto", "grpc-web+json", "grpc-web-text", "grpc-web-text+proto"];
   return [`${prefix}json`, `${prefix}proto`, ...grpcWeb.map((subtype) => `application/${subtype}`)];

@@ -1,10 +1,10 @@
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Backend } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
-import type { Call } from "../service.js";
+import type { RpcCall } from "../service.js";
 
 /** A unary call. Its signal is made when somebody asks for it: a publish, of which there are many, does not. */
-export class GrpcCall implements Call {
+export class GrpcCall implements RpcCall {
   readonly backend: Backend;
   readonly #call: ServerUnaryCall<unknown, unknown>;
   #controller: AbortController | undefined;
@@ -15,7 +15,7 @@ export class GrpcCall implements Call {
   }
 
   get deadline(): number | undefined {
-    return deadlineOf(this.#call);
+    return readDeadline(this.#call);
   }
 
   get signal(): AbortSignal {
@@ -33,7 +33,7 @@ export class GrpcCall implements Call {
 }
 
 /** In milliseconds since the epoch. @grpc/grpc-js has infinity for none. */
-export function deadlineOf(call: Pick<ServerUnaryCall<unknown, unknown>, "getDeadline">): number | undefined {
+export function readDeadline(call: Pick<ServerUnaryCall<unknown, unknown>, "getDeadline">): number | undefined {
   const deadline = Number(call.getDeadline());
   return Number.isFinite(deadline) ? deadline : undefined;
 }

@@ -9,7 +9,7 @@ import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
 
 /** A backend that has been let in, and by what. */
-export interface Caller {
+export interface GrpcCaller {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
   readonly request: GrpcRequest;
@@ -18,7 +18,7 @@ export interface Caller {
 const CALLER = Symbol("caller");
 
 /** The metadata is what the interceptor and the method's handler both see of a call: it carries who calls. */
-type CallMetadata = Metadata & { [CALLER]?: Caller };
+type CallMetadata = Metadata & { [CALLER]?: GrpcCaller };
 
 /** What may be called by whoever is known, besides the services. */
 const REFLECTION = "/grpc.reflection.";
@@ -51,7 +51,7 @@ export class GrpcCallers {
   }
 
   /** @param metadata - of a call of one of the services */
-  of(metadata: CallMetadata): Caller {
+  of(metadata: CallMetadata): GrpcCaller {
     const caller = metadata[CALLER];
     if (caller === undefined) throw new Error("a call came past the interceptor");
     return caller;

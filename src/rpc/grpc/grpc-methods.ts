@@ -15,8 +15,8 @@ import { READ_OPTIONS, undecodable } from "../decode.js";
 import { answerable, type OnFault } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
-import { type Codec, type Method, methodsOf, type ServiceImplementation } from "../service.js";
-import { deadlineOf, GrpcCall } from "./grpc-call.js";
+import { type Codec, listMethods, type RpcMethod, type ServiceImplementation } from "../service.js";
+import { GrpcCall, readDeadline } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
@@ -42,7 +42,7 @@ export interface GrpcMethodsContext {
 export function grpcMethods(service: ServiceImplementation, context: GrpcMethodsContext): GrpcMethods {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const handlers: UntypedServiceImplementation = {};
-  for (const method of methodsOf(service)) {
+  for (const method of listMethods(service)) {
     const { action, desc, path } = method;
     context.callers.require(path, action);
     definition[desc.name] = definitionOf(method);
@@ -51,7 +51,7 @@ export function grpcMethods(service: ServiceImplementation, context: GrpcMethods
   return { definition, handlers };
 }
 
-function definitionOf({ codec: given, desc, path }: Method): ServiceDefinition[string] {
+function definitionOf({ codec: given, desc, path }: RpcMethod): ServiceDefinition[string] {
   const codec = given ?? generatedCodec(desc);
   return {
     path,
@@ -82,7 +82,7 @@ export function unused(): never {
   throw new Error("a server's definition neither writes requests nor reads answers");
 }
 
-function unary(method: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function unary(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
   const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
     let response: unknown;
@@ -109,13 +109,13 @@ function unary(method: Method, { callers, gatekeeper, onFault }: GrpcMethodsCont
 /** A call that is over, or would be if its timer had not been late, has no effect. */
 function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
   if (call.cancelled) throw new CarillonError("cancelled", "the caller is gone");
-  if ((deadlineOf(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;
+  if ((readDeadline(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
 }
 
 type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
 
-function streaming(method: Method, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function streaming(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
   const answer = async (call: Stream, open: OpenStream): Promise<void> => {
     const request = takesStream(desc)
@@ -138,7 +138,7 @@ function streaming(method: Method, { callers, gatekeeper, onFault }: GrpcMethods
   };
   return (call: Stream): void => {
     const { backend, credentials } = callers.of(call.metadata);
-    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: deadlineOf(call) });
+    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(call) });
     call.once("cancelled", () => {
       open.abort(new CarillonError("cancelled", "the caller is gone"));
     });
@@ -154,7 +154,7 @@ function streaming(method: Method, { callers, gatekeeper, onFault }: GrpcMethods
 }
 
 /** The bytes of an answer, which count against those that its caller may have. */
-function counted({ codec, desc }: Method, response: object, lease: AnswerLease): Buffer {
+function counted({ codec, desc }: RpcMethod, response: object, lease: AnswerLease): Buffer {
   const bytes = bufferOf((codec ?? generatedCodec(desc)).encode(response));
   lease.spend(bytes.length);
   return bytes;

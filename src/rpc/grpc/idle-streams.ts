@@ -9,7 +9,7 @@ type Handle = (call: Stream, callback: unknown) => void;
 type Stream = EventEmitter & { readonly metadata: Metadata };
 
 /** Calls once when whoever opened the stream may no longer have it. @returns ends it */
-export type Stayer = (metadata: Metadata, onLost: (refusal: CarillonError) => void) => () => void;
+export type RevalidatedStream = (metadata: Metadata, onLost: (refusal: CarillonError) => void) => () => void;
 
 /**
  * The open streams of services that libraries bring: health's Watch and reflection. Their clients keep them open for as
@@ -20,7 +20,7 @@ export class IdleStreams {
   #ended = false;
 
   /** What to add such services to, in place of the server. @param stayer - undefined: they are everybody's */
-  watching(server: Pick<Server, "addService">, stayer?: Stayer): Pick<Server, "addService"> {
+  watching(server: Pick<Server, "addService">, stayer?: RevalidatedStream): Pick<Server, "addService"> {
     return {
       addService: (definition, handlers) => {
         const watched: UntypedServiceImplementation = {};
@@ -36,7 +36,7 @@ export class IdleStreams {
     for (const call of this.#open) stop(call);
   }
 
-  #watched(handle: Handle, stayer: Stayer | undefined): Handle {
+  #watched(handle: Handle, stayer: RevalidatedStream | undefined): Handle {
     return (call, callback) => {
       handle(call, callback);
       if (callback !== undefined) return;

@@ -1,5 +1,5 @@
 import { CarillonError } from "../../errors.js";
-import type { Asked, Asker } from "../../workers/dispatch.js";
+import type { Caller, CallHandle } from "../../workers/dispatch.js";
 
 /** What a part counts as besides its payload, in bytes. */
 const PART_BYTES = 64;
@@ -11,7 +11,7 @@ const LARGE_PART = 64 << 10;
  * The parts of an answer on their way to a caller. What waits is bounded (O6): a caller that takes too little of what comes
  * is refused, and the worker told.
  */
-export class CallAnswer implements Asker {
+export class CallAnswer implements Caller {
   /** Of what waits, in bytes; each part counts for some more. */
   readonly #limit: number;
   readonly #refusal: string;
@@ -21,7 +21,7 @@ export class CallAnswer implements Asker {
   #waiting = 0;
   #ended = false;
   #failure: CarillonError | undefined;
-  #asked: Asked | undefined;
+  #asked: CallHandle | undefined;
   #wake: (() => void) | undefined;
 
   /** @param refusal - what the caller is told when more waits */
@@ -31,7 +31,7 @@ export class CallAnswer implements Asker {
   }
 
   /** The task whose answer this is. */
-  begin(asked: Asked): void {
+  begin(asked: CallHandle): void {
     this.#asked = asked;
   }
 

@@ -1,11 +1,11 @@
 import type { CallPartsRequest, CallRequest, TriggerRequest } from "../../../gen/carillon/v1/call_pb.js";
 import { NO_INFO } from "../../access/decide/info.js";
-import { invalid } from "../../control/checks.js";
+import { invalidArgument } from "../../control/checks.js";
 import { topicFault } from "../../core/topic-name.js";
 import { CarillonError } from "../../errors.js";
 import type { TaskRequest } from "../../workers/dispatch.js";
-import type { Call } from "../service.js";
-import { millisecondsOf } from "../values.js";
+import type { RpcCall } from "../service.js";
+import { durationToMilliseconds } from "../values.js";
 
 /** How long a caller waits that has not said so, and at most, in milliseconds. */
 const USUAL_TIMEOUT = 30_000;
@@ -16,21 +16,21 @@ const LONGEST_TIMEOUT = 600_000;
  * @param now - in milliseconds since the epoch
  * @throws CarillonError invalid_argument; permission_denied: the key is not for this event
  */
-export function taskRequestOf(
+export function readTaskRequest(
   { event, payload, text, timeout }: CallRequest | CallPartsRequest | TriggerRequest,
-  { backend, deadline = Number.POSITIVE_INFINITY }: Pick<Call, "backend" | "deadline">,
+  { backend, deadline = Number.POSITIVE_INFINITY }: Pick<RpcCall, "backend" | "deadline">,
   wantsAnswer: boolean,
   now: number,
 ): TaskRequest {
   const fault = topicFault(event);
-  if (fault !== undefined) throw invalid(`event ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`event ${fault}`);
   if (!backend.mayUse(event)) {
     const reason = `event: key ${JSON.stringify(backend.name)} may not use event ${JSON.stringify(event)}`;
     throw new CarillonError("permission_denied", reason);
   }
-  if (text !== "" && payload.length > 0) throw invalid("text: only one of payload, text and json may be given");
-  const wait = millisecondsOf("timeout", timeout) ?? USUAL_TIMEOUT;
-  if (wait < 1 || wait > LONGEST_TIMEOUT) throw invalid("timeout: expected from 1 ms to 10 min");
+  if (text !== "" && payload.length > 0) throw invalidArgument("text: only one of payload, text and json may be given");
+  const wait = durationToMilliseconds("timeout", timeout) ?? USUAL_TIMEOUT;
+  if (wait < 1 || wait > LONGEST_TIMEOUT) throw invalidArgument("timeout: expected from 1 ms to 10 min");
   return {
     vhost: backend.vhost,
     event,

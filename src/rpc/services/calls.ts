@@ -4,9 +4,9 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { Dispatch, TaskRequest } from "../../workers/dispatch.js";
-import type { Call, ImplementationOf } from "../service.js";
+import type { ImplementationOf, RpcCall } from "../service.js";
 import { CallAnswer } from "./call-answer.js";
-import { taskRequestOf } from "./call-requests.js";
+import { readTaskRequest } from "./call-requests.js";
 
 /** What each method needs. */
 export const CALL_ACTIONS: Readonly<Record<keyof typeof CallService.method, BackendAction>> = {
@@ -21,7 +21,7 @@ const MAX_ANSWER = 16 << 20;
 const TOO_LARGE = `the answer is larger than ${MAX_ANSWER} bytes: CallParts takes it part by part`;
 const TOO_SLOW = `the caller is too slow: ${MAX_ANSWER} bytes of the answer wait for it`;
 
-export interface CallOptions {
+export interface CallImplementationOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   /** Told of what was triggered, taken, and not done: nobody else is. */
@@ -30,13 +30,13 @@ export interface CallOptions {
 
 /** carillon.v1.CallService. */
 export class CallImplementation implements ImplementationOf<typeof CallService> {
-  readonly #options: CallOptions;
+  readonly #options: CallImplementationOptions;
 
-  constructor(options: CallOptions) {
+  constructor(options: CallImplementationOptions) {
     this.#options = options;
   }
 
-  async call(request: CallRequest, call: Call) {
+  async call(request: CallRequest, call: RpcCall) {
     const answer = new CallAnswer(MAX_ANSWER, TOO_LARGE);
     const letGo = this.#ask(request, call, answer);
     try {
@@ -46,7 +46,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
     }
   }
 
-  async *callParts(request: CallPartsRequest, call: Call) {
+  async *callParts(request: CallPartsRequest, call: RpcCall) {
     const answer = new CallAnswer(MAX_ANSWER, TOO_SLOW);
     const letGo = this.#ask(request, call, answer);
     try {
@@ -58,9 +58,9 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
     }
   }
 
-  async trigger(request: TriggerRequest, call: Call) {
+  async trigger(request: TriggerRequest, call: RpcCall) {
     const { clock, dispatch, onUndone } = this.#options;
-    const task = taskRequestOf(request, call, false, clock.now());
+    const task = readTaskRequest(request, call, false, clock.now());
     const { promise: taken, reject, resolve } = withResolvers<void>();
     let isTaken = false;
     const asked = dispatch.ask(task, {
@@ -89,16 +89,16 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
   }
 
   /** @returns to be called when it has ended */
-  #ask(request: CallRequest | CallPartsRequest, call: Call, answer: CallAnswer): () => void {
+  #ask(request: CallRequest | CallPartsRequest, call: RpcCall, answer: CallAnswer): () => void {
     const { clock, dispatch } = this.#options;
-    answer.begin(dispatch.ask(taskRequestOf(request, call, true, clock.now()), answer));
+    answer.begin(dispatch.ask(readTaskRequest(request, call, true, clock.now()), answer));
     return this.#onGone(call, (reason) => {
       answer.cancel(reason);
     });
   }
 
   /** Calls when nobody waits any more. @returns ends it */
-  #onGone({ deadline = Number.POSITIVE_INFINITY, signal }: Call, run: (reason: CarillonError) => void): () => void {
+  #onGone({ deadline = Number.POSITIVE_INFINITY, signal }: RpcCall, run: (reason: CarillonError) => void): () => void {
     const onAbort = (): void => {
       const late = this.#options.clock.now() >= deadline;
       run(late ? new CarillonError("deadline_exceeded", "no answer came in time") : refusalOf(signal));

@@ -7,36 +7,36 @@ import {
   type VhostSchema,
   type WatchConnectionsResponseSchema,
 } from "../../../gen/carillon/v1/control_pb.js";
-import type { ConnectionFacts } from "../../control/connection-info.js";
+import type { ConnectionInfo } from "../../control/connection-info.js";
 import type { Target } from "../../control/target.js";
 import type { WatchEvent } from "../../control/watches.js";
 import type { KeyDescription, VhostDescription } from "../../vhosts/vhost-admin.js";
-import { infoFields, structOf, timestampOf } from "../values.js";
+import { infoFields, toStruct, toTimestamp } from "../values.js";
 
 /** Answers of carillon.v1.ControlService, and what its requests have in common. */
 
-export function connectionOf(facts: ConnectionFacts): MessageInitShape<typeof ConnectionSchema> {
+export function toConnectionMessage(facts: ConnectionInfo): MessageInitShape<typeof ConnectionSchema> {
   const { connected, expires, info, user, ...same } = facts;
   return {
     ...same,
     user: user ?? "",
     ...infoFields(info),
-    connected: timestampOf(connected),
-    ...(expires === null ? {} : { expires: timestampOf(expires) }),
+    connected: toTimestamp(connected),
+    ...(expires === null ? {} : { expires: toTimestamp(expires) }),
   };
 }
 
 /** Undefined where it names none. */
-export function targetOf(message: TargetMessage | undefined): Target | undefined {
+export function readTarget(message: TargetMessage | undefined): Target | undefined {
   const target = message?.target;
   if (target?.case === undefined) return undefined;
   return target.case === "user" ? { user: target.value } : { connectionId: target.value };
 }
 
-export function watchAnswerOf(event: WatchEvent): MessageInitShape<typeof WatchConnectionsResponseSchema> {
+export function toWatchAnswer(event: WatchEvent): MessageInitShape<typeof WatchConnectionsResponseSchema> {
   if (event.change === "caught_up") return { change: ConnectionChange.CAUGHT_UP };
   return {
-    connection: connectionOf(event.connection),
+    connection: toConnectionMessage(event.connection),
     change: CHANGES[event.change],
     code: event.change === "closed" ? event.code : 0,
   };
@@ -48,11 +48,11 @@ const CHANGES = {
   closed: ConnectionChange.CLOSED,
 } as const;
 
-export function vhostOf({ configured, path, settings }: VhostDescription): MessageInitShape<typeof VhostSchema> {
-  return { path, settings: structOf(settings), configured };
+export function toVhostMessage({ configured, path, settings }: VhostDescription): MessageInitShape<typeof VhostSchema> {
+  return { path, settings: toStruct(settings), configured };
 }
 
-export function keyOf(key: KeyDescription): MessageInitShape<typeof KeySchema> {
+export function toKeyMessage(key: KeyDescription): MessageInitShape<typeof KeySchema> {
   const { actions, configured, created, id, lastUsed, name, topics } = key;
   return {
     id,
@@ -60,7 +60,7 @@ export function keyOf(key: KeyDescription): MessageInitShape<typeof KeySchema> {
     actions: [...actions],
     topics: [...topics],
     configured,
-    ...(created === undefined ? {} : { created: timestampOf(created) }),
-    ...(lastUsed === undefined ? {} : { lastUsed: timestampOf(lastUsed) }),
+    ...(created === undefined ? {} : { created: toTimestamp(created) }),
+    ...(lastUsed === undefined ? {} : { lastUsed: toTimestamp(lastUsed) }),
   };
 }

@@ -12,8 +12,8 @@ import type {
 } from "../../../gen/carillon/v1/control_pb.js";
 import type { BackendAction } from "../../access/decide/actions.js";
 import type { Control } from "../../control/control.js";
-import type { Call, ImplementationOf } from "../service.js";
-import { connectionOf, keyOf, targetOf, vhostOf, watchAnswerOf } from "./control-messages.js";
+import type { ImplementationOf, RpcCall } from "../service.js";
+import { readTarget, toConnectionMessage, toKeyMessage, toVhostMessage, toWatchAnswer } from "./control-messages.js";
 
 /** What each method needs. */
 export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method, BackendAction>> = {
@@ -37,7 +37,7 @@ export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method
   revokeKey: "keys",
 };
 
-type Caller = Pick<Call, "backend">;
+type Caller = Pick<RpcCall, "backend">;
 type WithPath = { readonly path: string };
 type WithChannel = { readonly channel: string };
 
@@ -52,32 +52,32 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
   async listConnections(request: ListConnectionsRequest, { backend }: Caller) {
     const { missing, told } = await this.#control.connections.list(backend, request);
     const { items, nextPageToken } = told;
-    return { connections: items.map(connectionOf), nextPageToken, missingNodes: [...missing] };
+    return { connections: items.map(toConnectionMessage), nextPageToken, missingNodes: [...missing] };
   }
 
   async getConnection({ id }: { readonly id: string }, { backend }: Caller) {
     const { connection, topics } = await this.#control.connections.get(backend, id);
-    return { connection: connectionOf(connection), topics: topics.map((topic) => ({ ...topic })) };
+    return { connection: toConnectionMessage(connection), topics: topics.map((topic) => ({ ...topic })) };
   }
 
-  async *watchConnections({ user }: { readonly user: string }, { backend, signal }: Call) {
-    for await (const event of this.#control.watches.watch(backend, user, signal)) yield watchAnswerOf(event);
+  async *watchConnections({ user }: { readonly user: string }, { backend, signal }: RpcCall) {
+    for await (const event of this.#control.watches.watch(backend, user, signal)) yield toWatchAnswer(event);
   }
 
   async disconnect({ code, reason, target }: DisconnectRequest, { backend }: Caller) {
     const close = { code, text: reason };
-    const { missing, told } = await this.#control.connections.disconnect(backend, targetOf(target), close);
+    const { missing, told } = await this.#control.connections.disconnect(backend, readTarget(target), close);
     return { connections: told, missingNodes: [...missing] };
   }
 
   async subscribe({ broker, target, topics }: SubscribeRequest, { backend }: Caller) {
-    const request = { broker, topics, target: targetOf(target) };
+    const request = { broker, topics, target: readTarget(target) };
     const { missing, told } = await this.#control.subscriptions.subscribe(backend, request);
     return { connections: told, missingNodes: [...missing] };
   }
 
   async unsubscribe({ broker, target, topics }: UnsubscribeRequest, { backend }: Caller) {
-    const request = { broker, topics, target: targetOf(target) };
+    const request = { broker, topics, target: readTarget(target) };
     const { missing, told } = await this.#control.subscriptions.unsubscribe(backend, request);
     return { connections: told, missingNodes: [...missing] };
   }
@@ -89,19 +89,19 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
   }
 
   async createVhost({ path, settings = {} }: CreateVhostRequest, { backend }: Caller) {
-    return { vhost: vhostOf(await this.#control.vhosts.create(backend, path, settings)) };
+    return { vhost: toVhostMessage(await this.#control.vhosts.create(backend, path, settings)) };
   }
 
   async updateVhost({ path, settings = {} }: UpdateVhostRequest, { backend }: Caller) {
-    return { vhost: vhostOf(await this.#control.vhosts.update(backend, path, settings)) };
+    return { vhost: toVhostMessage(await this.#control.vhosts.update(backend, path, settings)) };
   }
 
   async getVhost({ path }: WithPath, { backend }: Caller) {
-    return { vhost: vhostOf(await this.#control.vhosts.get(backend, path)) };
+    return { vhost: toVhostMessage(await this.#control.vhosts.get(backend, path)) };
   }
 
   async listVhosts(_request: object, { backend }: Caller) {
-    return { vhosts: (await this.#control.vhosts.list(backend)).map(vhostOf) };
+    return { vhosts: (await this.#control.vhosts.list(backend)).map(toVhostMessage) };
   }
 
   async deleteVhost({ path }: WithPath, { backend }: Caller) {
@@ -124,11 +124,11 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
 
   async createKey(request: CreateKeyRequest, { backend }: Caller) {
     const { key, secret } = await this.#control.keys.create(backend, request);
-    return { key: keyOf(key), secret };
+    return { key: toKeyMessage(key), secret };
   }
 
   async listKeys({ vhost }: { readonly vhost: string }, { backend }: Caller) {
-    return { keys: (await this.#control.keys.list(backend, vhost)).map(keyOf) };
+    return { keys: (await this.#control.keys.list(backend, vhost)).map(toKeyMessage) };
   }
 
   async revokeKey({ id, vhost }: RevokeKeyRequest, { backend }: Caller) {

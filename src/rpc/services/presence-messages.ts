@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { MemberSchema, WatchPresenceResponseSchema } from "../../../gen/carillon/v1/presence_pb.js";
 import { type NodePage, nodePage } from "../../control/pagination.js";
 import type { Member, PresenceChange } from "../../presence/presence.js";
-import { infoFields, timestampOf } from "../values.js";
+import { infoFields, toTimestamp } from "../values.js";
 
 /** What carillon.v1.PresenceService answers. */
 
@@ -11,36 +11,36 @@ export const MAX_MEMBERS = 1_000;
 
 type WatchPresenceInit = MessageInitShape<typeof WatchPresenceResponseSchema>;
 
-export function memberOf({ connectionId, info, joined, user }: Member): MessageInitShape<typeof MemberSchema> {
-  return { connectionId, user, ...infoFields(info), joined: timestampOf(joined) };
+export function toMemberMessage({ connectionId, info, joined, user }: Member): MessageInitShape<typeof MemberSchema> {
+  return { connectionId, user, ...infoFields(info), joined: toTimestamp(joined) };
 }
 
-export function idOf({ connectionId }: Member): string {
+export function memberPageId({ connectionId }: Member): string {
   return connectionId;
 }
 
 /** @param members - in the order of connections */
 export function membersAfter(members: readonly Member[], after: string, size: number): NodePage<Member> {
   const begin = positionAfter(members, after);
-  return nodePage(members.slice(begin, begin + size + 1), idOf, { after, size });
+  return nodePage(members.slice(begin, begin + size + 1), memberPageId, { after, size });
 }
 
 /** The members that are there when a watch begins; the last of these answers says that they were all. */
-export function* thoseThere(members: readonly Member[]): Generator<WatchPresenceInit> {
+export function* presentMembers(members: readonly Member[]): Generator<WatchPresenceInit> {
   const count = BigInt(members.length);
   let after = "";
   for (;;) {
     const { items, more } = membersAfter(members, after, MAX_MEMBERS);
-    yield { joined: items.map(memberOf), count, caughtUp: !more };
+    yield { joined: items.map(toMemberMessage), count, caughtUp: !more };
     if (!more) return;
     after = items.at(-1)?.connectionId ?? "";
   }
 }
 
 /** A change, in answers of bounded size: first who left, because who came back as somebody else is in both. */
-export function* changesOf({ count, joined, left }: PresenceChange): Generator<WatchPresenceInit> {
+export function* toChangesMessage({ count, joined, left }: PresenceChange): Generator<WatchPresenceInit> {
   const same = { count: BigInt(count), caughtUp: true };
-  const gone = left.map(idOf);
+  const gone = left.map(memberPageId);
   if (joined.length + gone.length <= MAX_MEMBERS) {
     yield* joinedIn(joined, gone, same);
     return;
@@ -57,7 +57,7 @@ function* joinedIn(joined: readonly Member[], left: string[], same: WatchPresenc
   let after = "";
   for (;;) {
     const { items, more } = membersAfter(ordered, after, MAX_MEMBERS);
-    yield { joined: items.map(memberOf), left: gone, ...same };
+    yield { joined: items.map(toMemberMessage), left: gone, ...same };
     if (!more) return;
     gone = [];
     after = items.at(-1)?.connectionId ?? "";

@@ -1,5 +1,5 @@
 import type { CarillonError } from "../../errors.js";
-import { differenceOf, type Step } from "../../presence/difference.js";
+import { type PresenceStep, toDifference } from "../../presence/difference.js";
 import type { PresenceChange } from "../../presence/presence.js";
 
 /**
@@ -14,7 +14,7 @@ export class PresenceWatch {
   push(change: PresenceChange): void {
     const before = this.#waiting;
     this.#waiting =
-      before === undefined ? change : differenceOf([...stepsOf(before), ...stepsOf(change)], change.count);
+      before === undefined ? change : toDifference([...stepsOf(before), ...stepsOf(change)], change.count);
     this.#wake?.();
   }
 
@@ -44,7 +44,7 @@ export class PresenceWatch {
   }
 }
 
-function* stepsOf({ joined, left }: PresenceChange): Generator<Step> {
+function* stepsOf({ joined, left }: PresenceChange): Generator<PresenceStep> {
   for (const member of left) yield { member, here: false };
   for (const member of joined) yield { member, here: true };
 }

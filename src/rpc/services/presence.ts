@@ -9,9 +9,16 @@ import { checkTopic } from "../../control/checks.js";
 import { mergedPage, pageQuery } from "../../control/pagination.js";
 import type { BrokerDirectory } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import type { Place, Presence } from "../../presence/presence.js";
-import type { Call, ImplementationOf } from "../service.js";
-import { changesOf, idOf, MAX_MEMBERS, memberOf, membersAfter, thoseThere } from "./presence-messages.js";
+import type { Presence, TopicAddress } from "../../presence/presence.js";
+import type { ImplementationOf, RpcCall } from "../service.js";
+import {
+  MAX_MEMBERS,
+  memberPageId,
+  membersAfter,
+  presentMembers,
+  toChangesMessage,
+  toMemberMessage,
+} from "./presence-messages.js";
 import { PresenceWatch } from "./presence-watch.js";
 
 /** What each method needs. */
@@ -37,21 +44,21 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
     this.#options = options;
   }
 
-  async getPresence(request: GetPresenceRequest, { backend }: Pick<Call, "backend">) {
+  async getPresence(request: GetPresenceRequest, { backend }: Pick<RpcCall, "backend">) {
     const { presence } = this.#options;
     const { after, size } = pageQuery(request.pageSize, request.pageToken, MAX_MEMBERS);
     const place = this.#placeOf(backend, request);
     const part = membersAfter(presence.members(place), after, size);
-    const { items, nextPageToken } = mergedPage([part], idOf, size, (one) => one);
+    const { items, nextPageToken } = mergedPage([part], memberPageId, size, (one) => one);
     return {
-      members: items.map(memberOf),
+      members: items.map(toMemberMessage),
       nextPageToken,
       count: BigInt(presence.count(place)),
       users: BigInt(presence.users(place)),
     };
   }
 
-  async *watchPresence(request: WatchPresenceRequest, { backend, signal }: Call) {
+  async *watchPresence(request: WatchPresenceRequest, { backend, signal }: RpcCall) {
     const { presence } = this.#options;
     const place = this.#placeOf(backend, request);
     if (this.#stopped) throw stopping();
@@ -75,8 +82,8 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     try {
-      yield* thoseThere(there);
-      for (;;) yield* changesOf(await watch.next());
+      yield* presentMembers(there);
+      for (;;) yield* toChangesMessage(await watch.next());
     } finally {
       letGo();
     }
@@ -89,7 +96,7 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
   }
 
   /** @throws CarillonError invalid_argument, permission_denied, not_found, failed_precondition */
-  #placeOf(backend: Backend, { broker, topic }: Pick<Place, "broker" | "topic">): Place {
+  #placeOf(backend: Backend, { broker, topic }: Pick<TopicAddress, "broker" | "topic">): TopicAddress {
     const { brokers, hasPresence } = this.#options;
     const { vhost } = backend;
     checkTopic(backend, "topic", topic);

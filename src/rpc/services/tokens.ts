@@ -12,9 +12,9 @@ import type { Backend } from "../../access/keys/backend.js";
 import type { Bearer, ConnectionSettings } from "../../access/tokens/token-claims.js";
 import type { Issued } from "../../access/tokens/token-issuer.js";
 import { checkTopic } from "../../control/checks.js";
-import { checkGivable } from "../../control/delegation.js";
-import type { Call, ImplementationOf } from "../service.js";
-import { givenInfo, millisecondsOf, timeOf, timestampOf } from "../values.js";
+import { checkDelegation } from "../../control/delegation.js";
+import type { ImplementationOf, RpcCall } from "../service.js";
+import { durationToMilliseconds, givenInfo, toMilliseconds, toTimestamp } from "../values.js";
 
 /** What each method needs. */
 export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, BackendAction>> = {
@@ -24,7 +24,7 @@ export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, Ba
 };
 
 /** Makes tokens for the clients of one vhost. Lifetimes in milliseconds; undefined: the longest, or the usual one. */
-export interface Issuer {
+export interface TokenServiceIssuer {
   connection(bearer: Bearer, settings: Partial<ConnectionSettings>, lifetime?: number): Promise<Issued>;
   channel(channel: string, lifetime?: number): Promise<Issued>;
   access(bearer: Bearer, lifetime?: number): Promise<Issued>;
@@ -32,35 +32,37 @@ export interface Issuer {
 
 /** carillon.v1.TokenService. */
 export class TokenImplementation implements ImplementationOf<typeof TokenService> {
-  readonly #issuerOf: (vhost: string) => Issuer;
+  readonly #issuerOf: (vhost: string) => TokenServiceIssuer;
 
   /** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
-  constructor(issuerOf: (vhost: string) => Issuer) {
+  constructor(issuerOf: (vhost: string) => TokenServiceIssuer) {
     this.#issuerOf = issuerOf;
   }
 
-  async createConnectionToken(request: CreateConnectionTokenRequest, { backend }: Pick<Call, "backend">) {
+  async createConnectionToken(request: CreateConnectionTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, lifetime } = request;
     const issuer = this.#issuerOf(backend.vhost);
     const settings = given({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
     return answerOf(
-      await issuer.connection(bearerOf(backend, request), settings, millisecondsOf("lifetime", lifetime)),
+      await issuer.connection(bearerOf(backend, request), settings, durationToMilliseconds("lifetime", lifetime)),
     );
   }
 
-  async createChannelToken({ channel, lifetime }: CreateChannelTokenRequest, { backend }: Pick<Call, "backend">) {
+  async createChannelToken({ channel, lifetime }: CreateChannelTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     checkTopic(backend, "channel", channel);
-    return answerOf(await this.#issuerOf(backend.vhost).channel(channel, millisecondsOf("lifetime", lifetime)));
+    return answerOf(await this.#issuerOf(backend.vhost).channel(channel, durationToMilliseconds("lifetime", lifetime)));
   }
 
-  async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<Call, "backend">) {
+  async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const issuer = this.#issuerOf(backend.vhost);
-    return answerOf(await issuer.access(bearerOf(backend, request), millisecondsOf("lifetime", request.lifetime)));
+    return answerOf(
+      await issuer.access(bearerOf(backend, request), durationToMilliseconds("lifetime", request.lifetime)),
+    );
   }
 }
 
 function answerOf({ expires, token }: Issued) {
-  return { token, expires: timestampOf(expires) };
+  return { token, expires: toTimestamp(expires) };
 }
 
 /** @throws CarillonError invalid_argument, permission_denied: permissions for topics that the backend may not use */
@@ -70,13 +72,13 @@ function bearerOf(backend: Backend, request: CreateConnectionTokenRequest | Crea
     user: user === "" ? undefined : user,
     info: givenInfo(request),
     permissions: permissions === undefined ? undefined : permissionsOf(backend, permissions),
-    sessionExpires: timeOf("session_expires", sessionExpires),
+    sessionExpires: toMilliseconds("session_expires", sessionExpires),
   };
 }
 
 function permissionsOf(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
   const permissions = readPermissions({ call, join, presence, publish }, "permissions");
-  checkGivable(backend, [...join, ...publish, ...presence, ...call]);
+  checkDelegation(backend, [...join, ...publish, ...presence, ...call]);
   return permissions;
 }
 

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Fail, Hello, WorkRequest, WorkResponseSchema } from "../../../gen/carillon/v1/worker_pb.js";
 import type { Backend } from "../../access/keys/backend.js";
-import { checkGiven, checkLength, invalid } from "../../control/checks.js";
+import { checkGiven, checkLength, invalidArgument } from "../../control/checks.js";
 import { findBeyond } from "../../control/delegation.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../../errors.js";
 import type { GivenTask, WorkerHello } from "../../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../../workers/limits.js";
-import { infoFields, timestampOf } from "../values.js";
+import { infoFields, toTimestamp } from "../values.js";
 
 /** What carillon.v1.WorkerService says and is told. */
 
@@ -19,17 +19,18 @@ const MAX_FAILURE = 1_024;
  * The first thing that a worker says.
  * @throws CarillonError invalid_argument; permission_denied: another vhost, or events beyond the key's own
  */
-export function helloOf({ request }: WorkRequest, backend: Backend): WorkerHello {
-  if (request.case !== "hello") throw invalid("hello: it has to come first");
+export function readHello({ request }: WorkRequest, backend: Backend): WorkerHello {
+  if (request.case !== "hello") throw invalidArgument("hello: it has to come first");
   const { capacity, events, name, vhost }: Hello = request.value;
   if (vhost !== "" && vhost !== backend.vhost) {
     const text = `hello.vhost: the credentials are not for vhost ${JSON.stringify(vhost)}`;
     throw new CarillonError("permission_denied", text);
   }
-  if (events.length === 0) throw invalid("hello.events: at least one pattern is needed");
-  if (events.length > MAX_EVENTS) throw invalid(`hello.events: ${events.length} of them, the limit is ${MAX_EVENTS}`);
-  if (capacity > MAX_CAPACITY) throw invalid(`hello.capacity is ${capacity}, the limit is ${MAX_CAPACITY}`);
-  if (name.length > MAX_NAME_LENGTH) throw invalid(`hello.name is longer than ${MAX_NAME_LENGTH} characters`);
+  if (events.length === 0) throw invalidArgument("hello.events: at least one pattern is needed");
+  if (events.length > MAX_EVENTS)
+    throw invalidArgument(`hello.events: ${events.length} of them, the limit is ${MAX_EVENTS}`);
+  if (capacity > MAX_CAPACITY) throw invalidArgument(`hello.capacity is ${capacity}, the limit is ${MAX_CAPACITY}`);
+  if (name.length > MAX_NAME_LENGTH) throw invalidArgument(`hello.name is longer than ${MAX_NAME_LENGTH} characters`);
   const beyond = findBeyond(backend, events);
   if (beyond !== undefined) {
     const text = `hello.events: key ${JSON.stringify(backend.name)} may not take the events ${JSON.stringify(beyond)}`;
@@ -45,27 +46,27 @@ export function checkTaskId(field: string, id: string): string {
 }
 
 /** As the asker is told of it. @throws CarillonError invalid_argument */
-export function failureOf({ code, message }: Fail): CarillonError {
+export function readFailure({ code, message }: Fail): CarillonError {
   checkLength("fail.code", code);
   const known = Object.hasOwn(GRPC_STATUS, code) ? (code as ErrorCode) : "internal";
   return new CarillonError(known, message.length > MAX_FAILURE ? `${message.slice(0, MAX_FAILURE - 1)}…` : message);
 }
 
 /** @param acknowledgeWithin - in milliseconds */
-export function welcomeOf(workerId: string, acknowledgeWithin: number): WorkResponseInit {
+export function toWelcomeMessage(workerId: string, acknowledgeWithin: number): WorkResponseInit {
   const seconds = BigInt(Math.floor(acknowledgeWithin / 1_000));
   const nanos = (acknowledgeWithin % 1_000) * 1_000_000;
   return { response: { case: "welcome", value: { workerId, acknowledgeWithin: { seconds, nanos } } } };
 }
 
-export function taskOf(task: GivenTask): WorkResponseInit {
+export function toTaskMessage(task: GivenTask): WorkResponseInit {
   const { attempt, connectionId, deadline, event, id, info, payload, topic, user, wantsAnswer } = task;
   const same = { id, event, payload, topic, connectionId, user, attempt, wantsAnswer };
   return {
-    response: { case: "task", value: { ...same, ...infoFields(info), deadline: timestampOf(Math.floor(deadline)) } },
+    response: { case: "task", value: { ...same, ...infoFields(info), deadline: toTimestamp(Math.floor(deadline)) } },
   };
 }
 
-export function cancelOf(taskId: string): WorkResponseInit {
+export function toCancelMessage(taskId: string): WorkResponseInit {
   return { response: { case: "cancel", value: { taskId } } };
 }

@@ -1,6 +1,6 @@
 import type { CarillonError } from "../../errors.js";
-import type { GivenTask, WorkerConnection, WorkerSeat } from "../../workers/dispatch.js";
-import { cancelOf, taskOf, type WorkResponseInit, welcomeOf } from "./worker-messages.js";
+import type { GivenTask, WorkerConnection, WorkerRegistration } from "../../workers/dispatch.js";
+import { toCancelMessage, toTaskMessage, toWelcomeMessage, type WorkResponseInit } from "./worker-messages.js";
 
 /**
  * What one worker is told. It is told the next thing when its connection takes it, so what waits here for a worker that
@@ -8,7 +8,7 @@ import { cancelOf, taskOf, type WorkResponseInit, welcomeOf } from "./worker-mes
  * (O6). A task that is cancelled before it was told is never told.
  */
 export class WorkerStream implements WorkerConnection {
-  #seat: WorkerSeat | undefined;
+  #seat: WorkerRegistration | undefined;
   #welcome: WorkResponseInit | undefined;
   /** Given and not ended. */
   readonly #tasks = new Set<string>();
@@ -26,18 +26,18 @@ export class WorkerStream implements WorkerConnection {
   }
 
   /** Undefined until it is in. */
-  get seat(): WorkerSeat | undefined {
+  get seat(): WorkerRegistration | undefined {
     return this.#seat;
   }
 
   /** It is in. */
-  sit(seat: WorkerSeat, acknowledgeWithin: number): void {
+  sit(seat: WorkerRegistration, acknowledgeWithin: number): void {
     if (this.#ended) {
       seat.leave();
       return;
     }
     this.#seat = seat;
-    this.#welcome = welcomeOf(seat.workerId, acknowledgeWithin);
+    this.#welcome = toWelcomeMessage(seat.workerId, acknowledgeWithin);
     this.#wake?.();
   }
 
@@ -102,10 +102,10 @@ export class WorkerStream implements WorkerConnection {
       return welcome;
     }
     const cancelled = this.#cancelled.shift();
-    if (cancelled !== undefined) return cancelOf(cancelled);
+    if (cancelled !== undefined) return toCancelMessage(cancelled);
     for (const [id, task] of this.#untold) {
       this.#untold.delete(id);
-      return taskOf(task);
+      return toTaskMessage(task);
     }
     return undefined;
   }

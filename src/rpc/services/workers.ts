@@ -1,12 +1,12 @@
 import type { WorkerService, WorkRequest } from "../../../gen/carillon/v1/worker_pb.js";
 import type { BackendAction } from "../../access/decide/actions.js";
 import type { Backend } from "../../access/keys/backend.js";
-import { invalid } from "../../control/checks.js";
+import { invalidArgument } from "../../control/checks.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import type { Dispatch, WorkerSeat } from "../../workers/dispatch.js";
-import type { Call, ImplementationOf } from "../service.js";
-import { checkTaskId, failureOf, helloOf, type WorkResponseInit } from "./worker-messages.js";
+import type { Dispatch, WorkerRegistration } from "../../workers/dispatch.js";
+import type { ImplementationOf, RpcCall } from "../service.js";
+import { checkTaskId, readFailure, readHello, type WorkResponseInit } from "./worker-messages.js";
 import { WorkerStream } from "./worker-stream.js";
 
 /** What each method needs. */
@@ -15,7 +15,7 @@ export const WORKER_ACTIONS: Readonly<Record<keyof typeof WorkerService.method, 
 /** In which a worker must have said hello, in milliseconds. */
 const HELLO_WITHIN = 10_000;
 
-export interface WorkerOptions {
+export interface WorkerImplementationOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   /** What workers are told of the dispatch's own, in milliseconds. */
@@ -24,15 +24,15 @@ export interface WorkerOptions {
 
 /** carillon.v1.WorkerService: each stream is one worker. */
 export class WorkerImplementation implements ImplementationOf<typeof WorkerService> {
-  readonly #options: WorkerOptions;
+  readonly #options: WorkerImplementationOptions;
   readonly #streams = new Set<WorkerStream>();
   #stopping = false;
 
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerImplementationOptions) {
     this.#options = options;
   }
 
-  async *work(requests: AsyncIterable<WorkRequest>, { backend, signal }: Call): AsyncGenerator<WorkResponseInit> {
+  async *work(requests: AsyncIterable<WorkRequest>, { backend, signal }: RpcCall): AsyncGenerator<WorkResponseInit> {
     if (this.#stopping) throw stopping();
     const stream = new WorkerStream();
     this.#streams.add(stream);
@@ -78,7 +78,7 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
           continue;
         }
         cancelPatience();
-        stream.sit(await dispatch.enter(helloOf(request, backend), stream), acknowledgeWithin);
+        stream.sit(await dispatch.enter(readHello(request, backend), stream), acknowledgeWithin);
       }
       // Nothing that it has can be answered any more.
       stream.end();
@@ -89,7 +89,7 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
 }
 
 /** @throws CarillonError invalid_argument: nothing that a worker can say */
-function take({ request }: WorkRequest, stream: WorkerStream, seat: WorkerSeat): void {
+function take({ request }: WorkRequest, stream: WorkerStream, seat: WorkerRegistration): void {
   switch (request.case) {
     case "acknowledge":
       seat.acknowledge(checkTaskId("acknowledge.task_id", request.value.taskId));
@@ -103,7 +103,7 @@ function take({ request }: WorkRequest, stream: WorkerStream, seat: WorkerSeat):
     }
     case "fail": {
       const id = checkTaskId("fail.task_id", request.value.taskId);
-      seat.fail(id, failureOf(request.value));
+      seat.fail(id, readFailure(request.value));
       stream.done(id);
       break;
     }
@@ -111,9 +111,9 @@ function take({ request }: WorkRequest, stream: WorkerStream, seat: WorkerSeat):
       stream.drain();
       break;
     case "hello":
-      throw invalid("hello: it has come before");
+      throw invalidArgument("hello: it has come before");
     case undefined:
-      throw invalid("request: acknowledge, answer, fail or drain is needed");
+      throw invalidArgument("request: acknowledge, answer, fail or drain is needed");
   }
 }
 

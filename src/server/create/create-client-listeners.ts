@@ -1,8 +1,8 @@
-import type { Admitted, Arrival } from "../../clients/admission.js";
-import { Reception } from "../../clients/admission-control.js";
+import type { AdmittedClient, Arrival } from "../../clients/admission.js";
+import { AdmissionControl } from "../../clients/admission-control.js";
 import type { Client } from "../../clients/client.js";
 import type { Clients } from "../../clients/clients.js";
-import { ratesOf } from "../../clients/rates.js";
+import { createRates } from "../../clients/rates.js";
 import { joinOnBehalf } from "../../commands/on-behalf.js";
 import type { Services } from "../../commands/services.js";
 import type { Config } from "../../config/schema.js";
@@ -97,7 +97,7 @@ export function createClientListeners(
 /** What holds for clients whatever they come by. */
 function commonOf(context: ClientListenersContext, { onFault, onUpgradeRefused, trusted }: ClientListenersRules) {
   const { clients, messaging, metrics, node, services, vhosts } = context;
-  const reception = new Reception(vhosts, systemClock);
+  const reception = new AdmissionControl(vhosts, systemClock);
   return {
     services,
     fanOut: messaging.fanOut,
@@ -110,11 +110,11 @@ function commonOf(context: ClientListenersContext, { onFault, onUpgradeRefused, 
     admit: (arrival: Arrival) => reception.admit(arrival),
     credentialsOf: (path: string) => vhosts.require(path).settings.credentials,
     forwardOf: (path: string) => vhosts.require(path).settings.hooks?.forward ?? [],
-    factsOf: ({ origin, vhost: path }: Arrival, admitted: Admitted) => {
+    factsOf: ({ origin, vhost: path }: Arrival, admitted: AdmittedClient) => {
       const vhost = vhosts.require(path);
-      return { vhost, origin, admitted, connected: systemClock.now(), rates: ratesOf(vhost.settings, systemClock) };
+      return { vhost, origin, admitted, connected: systemClock.now(), rates: createRates(vhost.settings, systemClock) };
     },
-    onOpened: (client: Client, { topics }: Admitted) => {
+    onOpened: (client: Client, { topics }: AdmittedClient) => {
       clients.add(client);
       if (topics.length === 0) return;
       joinOnBehalf(client, "", topics, services).catch((error: unknown) => {

@@ -3,15 +3,15 @@ import { ClusterPresence } from "../../presence/cluster-presence.js";
 import { systemClock } from "../../util/system-clock.js";
 import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../workers/cluster-dispatch.js";
 import { DEFAULT_LIMITS } from "../../workers/limits.js";
-import type { ClusterParts } from "./create-cluster.js";
+import type { ClusterRuntime } from "./create-cluster.js";
 
 /** What nodes do for each other beside messages: started after the cluster, stopped before it. */
-export interface Work {
+export interface ClusterServices {
   readonly presence: ClusterPresence;
   readonly dispatch: ClusterDispatch;
 }
 
-export function createWork({ bus, cluster }: ClusterParts, limitedLog: LimitedLog): Work {
+export function createClusterServices({ bus, cluster }: ClusterRuntime, limitedLog: LimitedLog): ClusterServices {
   const onError = (message: string): void => {
     limitedLog.error({}, message, "tasks and presence");
   };

@@ -1,5 +1,5 @@
 import type { Bus } from "../../cluster/bus.js";
-import { ClusterMember } from "../../cluster/cluster-node.js";
+import { ClusterNode } from "../../cluster/cluster-node.js";
 import { LocalBus } from "../../cluster/local-bus.js";
 import type { Config } from "../../config/schema.js";
 import { NatsBus } from "../../nats/bus/nats-bus.js";
@@ -9,8 +9,8 @@ import { systemClock } from "../../util/system-clock.js";
 import { natsBroker, natsOptions } from "./nats-options.js";
 
 /** This node's part in its cluster, and what carries their words: started before it, and stopped after it. */
-export interface ClusterParts {
-  readonly cluster: ClusterMember;
+export interface ClusterRuntime {
+  readonly cluster: ClusterNode;
   readonly bus: Bus;
 }
 
@@ -20,12 +20,12 @@ interface ClusterLogs {
 }
 
 /** By NATS where a broker is a NATS one; else this node is the only member. */
-export function createCluster(config: Config, node: string, { limitedLog, log }: ClusterLogs): ClusterParts {
+export function createCluster(config: Config, node: string, { limitedLog, log }: ClusterLogs): ClusterRuntime {
   const onError = (message: string): void => {
     limitedLog.error({}, message, "cluster");
   };
   const bus = createBus(config, log, onError);
-  return { bus, cluster: new ClusterMember({ node, bus, clock: systemClock, onError }) };
+  return { bus, cluster: new ClusterNode({ node, bus, clock: systemClock, onError }) };
 }
 
 function createBus({ brokers, cluster }: Config, log: Logger, onError: (message: string) => void): Bus {

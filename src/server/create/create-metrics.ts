@@ -1,19 +1,19 @@
 import type { BrokerRegistry } from "../../brokers/registry.js";
-import type { ClusterMember } from "../../cluster/cluster-node.js";
+import type { ClusterNode } from "../../cluster/cluster-node.js";
 import type { ByteBudget } from "../../net/byte-budget.js";
 import { Metrics } from "../../observe/metrics.js";
 import type { Store } from "../../store/store.js";
 import { packageVersion } from "../../util/package-root.js";
 import type { ClusterDispatch } from "../../workers/cluster-dispatch.js";
 import type { Messaging } from "./create-messaging.js";
-import { openBreakers, type VhostWorld } from "./create-vhosts.js";
+import { openBreakers, type VhostRuntime } from "./create-vhosts.js";
 
 export interface MetricsContext {
   readonly node: string;
   readonly messaging: Messaging;
-  readonly world: VhostWorld;
+  readonly world: VhostRuntime;
   readonly brokers: BrokerRegistry;
-  readonly cluster: ClusterMember;
+  readonly cluster: ClusterNode;
   readonly store: Store;
   readonly dispatch: ClusterDispatch;
   readonly budget: ByteBudget;

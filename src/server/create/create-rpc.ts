@@ -21,9 +21,9 @@ import { WORKER_ACTIONS, WorkerImplementation } from "../../rpc/services/workers
 import { systemClock } from "../../util/system-clock.js";
 import type { Vhosts } from "../../vhosts/vhosts.js";
 import { ACKNOWLEDGE_WITHIN } from "../../workers/cluster-dispatch.js";
-import type { Work } from "./create-cluster-services.js";
+import type { ClusterServices } from "./create-cluster-services.js";
 
-export interface RpcContext extends Work {
+export interface RpcContext extends ClusterServices {
   readonly limitedLog: LimitedLog;
   readonly vhosts: Vhosts;
   readonly brokers: BrokerRegistry;
@@ -33,7 +33,7 @@ export interface RpcContext extends Work {
 }
 
 /** What backends can call. */
-export interface Rpc {
+export interface RpcServices {
   readonly services: ServiceImplementations;
   /** Nothing new is asked or worked on. Resolves when what there is has ended. */
   drainWork(): Promise<void>;
@@ -41,7 +41,7 @@ export interface Rpc {
   stop(): void;
 }
 
-export function createRpc(context: RpcContext): Rpc {
+export function createRpc(context: RpcContext): RpcServices {
   const { brokers, control, dispatch, limitedLog, onPublished, presence, publisher, vhosts } = context;
   const broadcast = new BroadcastImplementation(publisher, onPublished);
   const workers = new WorkerImplementation({ dispatch, clock: systemClock, acknowledgeWithin: ACKNOWLEDGE_WITHIN });

@@ -10,10 +10,10 @@ import { CarillonError } from "../../errors.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import { systemClock } from "../../util/system-clock.js";
 import type { Vhosts } from "../../vhosts/vhosts.js";
-import type { Work } from "./create-cluster-services.js";
+import type { ClusterServices } from "./create-cluster-services.js";
 import type { Messaging } from "./create-messaging.js";
 
-export interface ServicesContext extends Work {
+export interface ServicesContext extends ClusterServices {
   readonly node: string;
   readonly limitedLog: LimitedLog;
   readonly messaging: Messaging;

@@ -10,8 +10,8 @@ import { HookClient } from "../../outbound/hooks/hook-client.js";
 import type { Store } from "../../store/store.js";
 import { systemClock } from "../../util/system-clock.js";
 import { Administration } from "../../vhosts/administration.js";
-import { makeParts, type PartsContext } from "../../vhosts/parts.js";
-import { scopesOf } from "../../vhosts/scopes.js";
+import { createVhostParts, type VhostPartsContext } from "../../vhosts/parts.js";
+import { toScopes } from "../../vhosts/scopes.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import { type VhostEvents, Vhosts } from "../../vhosts/vhosts.js";
 
@@ -23,7 +23,7 @@ export interface VhostsContext {
 }
 
 /** The vhosts with what decides who may do what in them. */
-export interface VhostWorld {
+export interface VhostRuntime {
   readonly vhosts: Vhosts;
   readonly keyring: Keyring;
   readonly leases: Leases;
@@ -32,7 +32,7 @@ export interface VhostWorld {
 }
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
-export function createVhosts(config: Config, { events, limitedLog, log, store }: VhostsContext): VhostWorld {
+export function createVhosts(config: Config, { events, limitedLog, log, store }: VhostsContext): VhostRuntime {
   const context = partsContext({ limitedLog, log, store });
   const { hookCounts, leases } = context;
   const keyring: Keyring = new Keyring({
@@ -46,7 +46,7 @@ export function createVhosts(config: Config, { events, limitedLog, log, store }:
       });
     },
   });
-  const make = (path: string, settings: VhostSettings) => makeParts(path, settings, context);
+  const make = (path: string, settings: VhostSettings) => createVhostParts(path, settings, context);
   const vhosts: Vhosts = new Vhosts({
     configured: config.vhosts,
     store,
@@ -67,7 +67,7 @@ export function createVhosts(config: Config, { events, limitedLog, log, store }:
     lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
     check: (path, settings) => {
       checkReferences(config, settings);
-      const { certificates, keys } = scopesOf(settings);
+      const { certificates, keys } = toScopes(settings);
       const made = [...vhosts.keysOf(path)].map((record) => ({ ...record, configured: false }));
       keyring.check(path, { keys: [...keys, ...made], certificates });
       make(path, settings).stop();
@@ -81,7 +81,7 @@ export function partsContext({
   limitedLog,
   log,
   store,
-}: Pick<VhostsContext, "limitedLog" | "log" | "store">): PartsContext {
+}: Pick<VhostsContext, "limitedLog" | "log" | "store">): VhostPartsContext {
   return {
     store,
     leases: new Leases({ store, clock: systemClock }),

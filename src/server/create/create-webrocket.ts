@@ -55,7 +55,7 @@ export function createWebrocket({ dialects, limits, webrocket }: Config, context
         packetBytes: limits.frame,
         clock: systemClock,
       }),
-    admin: admin && adminListener(admin.listen, cookieOf(admin), context),
+    admin: admin && adminListener(admin.listen, readConfiguredCookie(admin), context),
   };
 }
 
@@ -83,7 +83,7 @@ function adminListener(address: Address, cookie: string, context: WebrocketConte
 }
 
 /** @throws CarillonError failed_precondition: the file cannot be read */
-export function cookieOf(admin: NonNullable<Config["webrocket"]["admin"]>): string {
+export function readConfiguredCookie(admin: NonNullable<Config["webrocket"]["admin"]>): string {
   const { cookie, cookie_file: file } = admin;
   if (cookie !== undefined || file === undefined) return cookie ?? "";
   try {

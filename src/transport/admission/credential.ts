@@ -27,7 +27,7 @@ const BEARER = /^bearer /i;
  * The token that an upgrade carries; undefined for none. The same one in two places is one.
  * @throws CarillonError invalid_argument: different tokens, or one as a subprotocol that nothing else is offered with
  */
-export function credentialOf(
+export function readCredential(
   headers: IncomingHttpHeaders,
   query: URLSearchParams,
   places: CredentialPlaces,

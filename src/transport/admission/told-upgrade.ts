@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import type { HookForward, ToldUpgrade } from "../../access/hooks/hook-caller.js";
+import type { ForwardedUpgrade, HookForward } from "../../access/hooks/hook-caller.js";
 import { type CredentialPlaces, TOKEN_PARAMETER, withoutToken } from "./credential.js";
 
-export interface UpgradeToTell {
+export interface UpgradeToForward {
   readonly request: IncomingMessage;
   readonly url: URL;
   /** The path without a token that is in it; undefined where it has none. */
@@ -16,7 +16,7 @@ export interface UpgradeToTell {
  * backend is told ends up in its log. One in the query is withheld even where none is taken from there, as it may be good all the same;
  * one in the path is never told.
  */
-export function toldUpgrade({ forward, places, request, shownPath, url }: UpgradeToTell): ToldUpgrade {
+export function forwardUpgrade({ forward, places, request, shownPath, url }: UpgradeToForward): ForwardedUpgrade {
   const { headers, method = "GET", url: target = "" } = request;
   const { searchParams: query } = url;
   const withheld = query.has(TOKEN_PARAMETER) && !forward.includes("query");

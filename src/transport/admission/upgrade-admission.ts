@@ -1,34 +1,34 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { HookForward } from "../../access/hooks/hook-caller.js";
-import type { Admitted, Arrival } from "../../clients/admission.js";
+import type { AdmittedClient, Arrival } from "../../clients/admission.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import type { ClientAddress } from "../../net/client-address.js";
-import { type CredentialPlaces, credentialOf } from "./credential.js";
+import { type CredentialPlaces, readCredential } from "./credential.js";
 import { HeldSocket } from "./held-socket.js";
 import { refuseUpgradeWith } from "./refuse.js";
-import { toldUpgrade } from "./told-upgrade.js";
-import type { Route, RouteFinder } from "./vhost-paths.js";
+import { forwardUpgrade } from "./told-upgrade.js";
+import type { RouteFinder, WebSocketRoute } from "./vhost-paths.js";
 
 /** How long a decision may take, in milliseconds. Whoever decides has shorter times for each thing that it asks. */
 const DECISION_TIMEOUT = 10_000;
 
 /** Decides whether a client may come in; at once where nobody else has to be asked. */
-export type Admit = (arrival: Arrival) => Admitted | Promise<Admitted>;
+export type Admit = (arrival: Arrival) => AdmittedClient | Promise<AdmittedClient>;
 
 /** A client that may come in. */
-export interface Visit {
+export interface PendingUpgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   /** What has come behind the request. */
   readonly head: Buffer;
-  readonly route: Route;
+  readonly route: WebSocketRoute;
   readonly arrival: Arrival;
-  readonly admitted: Admitted;
+  readonly admitted: AdmittedClient;
 }
 
-export interface DoorOptions {
+export interface UpgradeAdmissionOptions {
   readonly routeAt: RouteFinder;
   /** @throws CarillonError the refusal; an HttpRefusal is answered with as it stands */
   readonly admit: Admit;
@@ -48,7 +48,7 @@ export interface DoorOptions {
   /** Told the error's code of each refusal. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
   /** Lets one in. @returns false where it does not come in: its handshake is malformed, say */
-  readonly enter: (visit: Visit) => boolean;
+  readonly enter: (visit: PendingUpgrade) => boolean;
 }
 
 /** A client whose admission is waited for. */
@@ -59,12 +59,12 @@ interface Waiting {
 }
 
 /** Where upgrades are decided: which vhost, whose token, and whether that may come in. */
-export class Door {
-  readonly #options: DoorOptions;
+export class UpgradeAdmission {
+  readonly #options: UpgradeAdmissionOptions;
   readonly #waiting = new Set<Waiting>();
   #closed = false;
 
-  constructor(options: DoorOptions) {
+  constructor(options: UpgradeAdmissionOptions) {
     this.#options = options;
   }
 
@@ -94,7 +94,7 @@ export class Door {
     for (const waiting of this.#waiting) this.#turnAway(waiting, stopping());
   }
 
-  #routeAt(path: string): Route {
+  #routeAt(path: string): WebSocketRoute {
     const route = this.#options.routeAt(path);
     if (route === undefined) throw new CarillonError("not_found", `no WebSocket is offered at ${path}`);
     return route;
@@ -107,13 +107,13 @@ export class Door {
     }
   }
 
-  #arrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: Route): Arrival {
+  #arrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: WebSocketRoute): Arrival {
     const { clientAddress, credentialsOf, forwardOf, nextId } = this.#options;
     const { headers } = request;
     const places = credentialsOf(vhost);
     const guest = dialect.entry === "guest";
     // A dialect with tokens of its own takes them in its own place, and no others.
-    const credential = guest ? undefined : (inPath?.token ?? credentialOf(headers, url.searchParams, places));
+    const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));
     const forward = forwardOf(vhost);
     return {
       vhost,
@@ -125,11 +125,16 @@ export class Door {
       credential,
       guest,
       connectionId: nextId(),
-      upgrade: toldUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
+      upgrade: forwardUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
     };
   }
 
-  #wait(decision: Promise<Admitted>, visit: Omit<Visit, "admitted" | "head">, path: string, head: Buffer): void {
+  #wait(
+    decision: Promise<AdmittedClient>,
+    visit: Omit<PendingUpgrade, "admitted" | "head">,
+    path: string,
+    head: Buffer,
+  ): void {
     const { clock } = this.#options;
     const { socket } = visit;
     const waiting: Waiting = {
@@ -145,7 +150,7 @@ export class Door {
     const refuse = (cause: unknown): void => {
       this.#turnAway(waiting, cause);
     };
-    const enter = (admitted: Admitted): void => {
+    const enter = (admitted: AdmittedClient): void => {
       try {
         // The vhost may have been deleted meanwhile.
         this.#routeAt(path);
@@ -171,7 +176,7 @@ export class Door {
     return this.#waiting.delete(waiting);
   }
 
-  #enter(visit: Visit): void {
+  #enter(visit: PendingUpgrade): void {
     try {
       if (this.#options.enter(visit)) return;
     } catch (cause) {

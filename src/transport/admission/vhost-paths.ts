@@ -1,8 +1,8 @@
-import { readJwt, refusal } from "../../access/jwt/jwt-text.js";
+import { readJwt, tokenRefusal } from "../../access/jwt/jwt-text.js";
 import type { Dialect } from "../../dialects/dialect.js";
 
 /** What is spoken on a path. */
-export interface Route {
+export interface WebSocketRoute {
   readonly dialect: Dialect;
   readonly vhost: string;
   /** The token that the path holds, and the path without it, which may be told. */
@@ -13,7 +13,7 @@ export interface Route {
  * Finds what is spoken on a path; undefined where no WebSocket is offered.
  * @throws CarillonError unauthenticated: the path holds no token that could be one of a vhost's
  */
-export type RouteFinder = (path: string) => Route | undefined;
+export type RouteFinder = (path: string) => WebSocketRoute | undefined;
 
 /** The first that knows the path. */
 export function anyOf(finders: readonly RouteFinder[]): RouteFinder {
@@ -48,7 +48,7 @@ export function tokenPaths(prefix: string, dialect: Dialect, exists: (vhost: str
     const token = path.slice(prefix.length + 1).replace(/\/$/, "");
     if (token === "" || token.includes("/")) return undefined;
     const vhost = readJwt(token).claims["applicationIdentifier"];
-    if (typeof vhost !== "string" || !exists(vhost)) throw refusal("it is for no vhost that there is");
+    if (typeof vhost !== "string" || !exists(vhost)) throw tokenRefusal("it is for no vhost that there is");
     return { dialect, vhost, inPath: { token, shown: `${prefix}/` } };
   };
 }

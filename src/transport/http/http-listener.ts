@@ -12,7 +12,7 @@ import type { HostCheck } from "./host.js";
 import type { OriginCheck } from "./origin.js";
 import { requestUrl } from "./request-url.js";
 import { UnreadAnswers } from "./unread-answers.js";
-import { SilentConnections } from "./unused-connections.js";
+import { UnusedConnections } from "./unused-connections.js";
 
 /** Milliseconds that the steps of a request may take. */
 export interface HttpTimes {
@@ -69,7 +69,7 @@ export class HttpListener {
   /** It never listens: its connections are brought to it. */
   readonly #server: Server;
   readonly #port: PortListener;
-  readonly #silent: SilentConnections;
+  readonly #silent: UnusedConnections;
   readonly #unread: UnreadAnswers;
   #stopping = false;
 
@@ -83,7 +83,7 @@ export class HttpListener {
     this.#server.on("upgrade", (request, socket, head) => {
       this.#upgrade(request, socket, head);
     });
-    this.#silent = new SilentConnections(this.#server);
+    this.#silent = new UnusedConnections(this.#server);
     this.#port = new PortListener({
       ...options,
       alpn: "http/1.1",

@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
  * Connections on which nothing has been asked yet. Browsers and load balancers open them ahead of need; to node they
  * are no idle connections, so a closing server would wait for them.
  */
-export class SilentConnections {
+export class UnusedConnections {
   /** With the bytes that had been read of each before HTTP: of a proxy's header, or a TLS handshake. */
   readonly #sockets = new Map<Duplex, number>();
   /** One function for all connections: it is called with the socket as `this`. */

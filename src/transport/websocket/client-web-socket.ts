@@ -4,7 +4,7 @@ import type { Sink } from "../../core/ports.js";
 import { type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
 import type { Inflater } from "../receiving/inflater.js";
 import type { MessageMeter } from "../receiving/message-meter.js";
-import type { Connection } from "./connection.js";
+import type { WebSocketConnection } from "./connection.js";
 
 const EXTENSIONS = "_extensions";
 
@@ -20,7 +20,7 @@ interface LibraryParts {
  * given messages. So frames never mix.
  */
 export class ClientWebSocket extends WebSocket implements Sink {
-  connection: Connection | undefined = undefined;
+  connection: WebSocketConnection | undefined = undefined;
   /** Undefined where compression was not negotiated. */
   inflater: Inflater | undefined = undefined;
   meter: MessageMeter | undefined = undefined;

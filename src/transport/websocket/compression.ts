@@ -47,7 +47,7 @@ function forgetTurn(): void {
  * A text as permessage-deflate wants it. It is done at once and not in the thread pool: the frame must be there when
  * its turn comes, and it is done once for all that get it.
  */
-export function compressed(text: string): Uint8Array {
+export function compressText(text: string): Uint8Array {
   const deflated = deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH });
   return deflated.subarray(0, deflated.length - FLUSH_TAIL);
 }

@@ -8,15 +8,15 @@ import type { Conversation, Texts } from "../../dialects/dialect.js";
 import { closeFrameOf } from "../../errors.js";
 import type { Inflater } from "../receiving/inflater.js";
 import type { CutReason, MessageMeter } from "../receiving/message-meter.js";
-import { carryOut, type Sender } from "../run-command.js";
+import { type CommandSender, runCommand } from "../run-command.js";
 import { ClientWebSocket } from "./client-web-socket.js";
-import { framesOf } from "./encoding.js";
+import { createFrames } from "./encoding.js";
 import { textFrame } from "./frame.js";
-import type { Pulse, Watch } from "./heartbeat.js";
+import type { HeartbeatWatch, Pulse } from "./heartbeat.js";
 import { Pace } from "./pace.js";
 
 /** What connections need of their node, the same for all. */
-export interface ConnectionContext {
+export interface WebSocketConnectionContext {
   readonly services: Services;
   readonly fanOut: FanOut;
   /** Bytes of frames that may wait for the command before them. */
@@ -24,7 +24,7 @@ export interface ConnectionContext {
   /** So many frames in a row that are no command end a connection. */
   readonly malformedFrames: number;
   /** Told when a connection has ended, with the code: this side's where this side closed it; 1006 for none. */
-  readonly onClosed: (connection: Connection, code: number) => void;
+  readonly onClosed: (connection: WebSocketConnection, code: number) => void;
 }
 
 /**
@@ -32,13 +32,13 @@ export interface ConnectionContext {
  * for the broker, the socket is not read: TCP slows the client down, and what was read already waits here. That is bounded
  * too: compressed frames become more than was read.
  */
-export class Connection implements Pulse, ClientConnection, Sender {
+export class WebSocketConnection implements Pulse, ClientConnection, CommandSender {
   readonly client: Client;
   readonly webSocket: ClientWebSocket;
   /** Where its life is watched. */
-  watch: Watch | undefined;
+  watch: HeartbeatWatch | undefined;
   readonly #conversation: Conversation;
-  readonly #context: ConnectionContext;
+  readonly #context: WebSocketConnectionContext;
   readonly #inflater: Inflater | undefined;
   readonly #meter: MessageMeter | undefined;
   readonly #pace: Pace;
@@ -51,7 +51,12 @@ export class Connection implements Pulse, ClientConnection, Sender {
   /** Whether the connection has taken the last ping: until then nobody can have answered it. */
   #pinged = true;
 
-  constructor(webSocket: ClientWebSocket, facts: ClientFacts, conversation: Conversation, context: ConnectionContext) {
+  constructor(
+    webSocket: ClientWebSocket,
+    facts: ClientFacts,
+    conversation: Conversation,
+    context: WebSocketConnectionContext,
+  ) {
     this.webSocket = webSocket;
     this.client = new Client(facts, this);
     this.#conversation = conversation;
@@ -174,13 +179,13 @@ export class Connection implements Pulse, ClientConnection, Sender {
   async #take(text: string): Promise<void> {
     const { malformedFrames, services } = this.#context;
     const received = this.#conversation.receive(text);
-    this.#malformedInARow = (await carryOut(received, this, services)) ? 0 : this.#malformedInARow + 1;
+    this.#malformedInARow = (await runCommand(received, this, services)) ? 0 : this.#malformedInARow + 1;
     if (this.#malformedInARow >= malformedFrames) services.hub.remove(this.client.session, "malformed_frames");
   }
 
   /** Sends it frames of its own; nothing for no texts. */
   send(texts: Texts): void {
-    const frames = framesOf(texts, textFrame);
+    const frames = createFrames(texts, textFrame);
     if (frames === undefined) return;
     if (this.#busy) this.#pace.answered(frames.length);
     this.#context.fanOut.send(this.client.session, frames);
@@ -202,6 +207,6 @@ function onClose(this: WebSocket, code: number, reason: Buffer): void {
   connectionOf(this)?.closed(code, reason.toString("utf8"));
 }
 
-function connectionOf(webSocket: WebSocket): Connection | undefined {
+function connectionOf(webSocket: WebSocket): WebSocketConnection | undefined {
   return webSocket instanceof ClientWebSocket ? webSocket.connection : undefined;
 }

@@ -1,6 +1,6 @@
 import type { Encoding } from "../../core/ports.js";
 import type { MessageEncoding, Texts } from "../../dialects/dialect.js";
-import { compressed, LEAST_COMPRESSED, takeCompression } from "./compression.js";
+import { compressText, LEAST_COMPRESSED, takeCompression } from "./compression.js";
 import { countedTemplate, countedTextFrames } from "./counted-frame.js";
 import { compressedTextFrame, textFrame } from "./frame.js";
 
@@ -33,16 +33,16 @@ function encodingWith(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
     },
     countedFrames: counted ? countedTextFrames : undefined,
     laggedFrame(topic, missed) {
-      return framesOf(encoding.laggedText(topic, missed), toFrame);
+      return createFrames(encoding.laggedText(topic, missed), toFrame);
     },
     presenceFrame(news) {
-      return framesOf(encoding.presenceText(news), toFrame);
+      return createFrames(encoding.presenceText(news), toFrame);
     },
   };
 }
 
 /** Several texts as frames one after the other; undefined for none. */
-export function framesOf(texts: Texts, toFrame: ToFrame): Uint8Array | undefined {
+export function createFrames(texts: Texts, toFrame: ToFrame): Uint8Array | undefined {
   if (texts === undefined || typeof texts === "string") return texts === undefined ? undefined : toFrame(texts);
   return texts.length === 0 ? undefined : Buffer.concat(texts.map(toFrame));
 }
@@ -51,6 +51,6 @@ export function framesOf(texts: Texts, toFrame: ToFrame): Uint8Array | undefined
 function compressedFrame(text: string): Buffer {
   if (text.length < LEAST_COMPRESSED || !takeCompression(text)) return textFrame(text);
   const plain = textFrame(text);
-  const frame = compressedTextFrame(compressed(text));
+  const frame = compressedTextFrame(compressText(text));
   return frame.length < plain.length ? frame : plain;
 }

@@ -11,7 +11,7 @@ export interface Pulse {
 }
 
 /** The connections that are watched together. */
-export type Watch = Pick<Set<Pulse>, "delete">;
+export type HeartbeatWatch = Pick<Set<Pulse>, "delete">;
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
@@ -60,7 +60,7 @@ export class Heartbeat {
    * Watches a connection: its first ping is within one interval from now.
    * @returns where it is watched: deleted there, it no longer is
    */
-  add(pulse: Pulse): Watch {
+  add(pulse: Pulse): HeartbeatWatch {
     const slot = this.#slotAt(this.#next);
     this.#next = (this.#next + 1) % SLOTS;
     slot.add(pulse);

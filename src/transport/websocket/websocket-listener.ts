@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
-import type { Admitted, Arrival } from "../../clients/admission.js";
+import type { AdmittedClient, Arrival } from "../../clients/admission.js";
 import type { ClientFacts } from "../../clients/client.js";
 import type { MessageIds } from "../../core/message.js";
 import type { OutboxContext } from "../../core/outbox.js";
@@ -11,14 +11,14 @@ import type { OpenRequestLease } from "../../net/byte-budget.js";
 import { addressKey } from "../../net/ip-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { chooseProtocol } from "../admission/credential.js";
-import { Door, type DoorOptions, type Visit } from "../admission/upgrade-admission.js";
+import { type PendingUpgrade, UpgradeAdmission, type UpgradeAdmissionOptions } from "../admission/upgrade-admission.js";
 import type { Inflations } from "../receiving/inflations.js";
 import type { MessageDeadlines } from "../receiving/message-deadlines.js";
 import { MessageMeter } from "../receiving/message-meter.js";
 import { type ReceiverLimits, receiverLimits } from "../receiving/receiver-limits.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
-import { Connection, type ConnectionContext } from "./connection.js";
+import { WebSocketConnection, type WebSocketConnectionContext } from "./connection.js";
 import { webSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 
@@ -29,9 +29,9 @@ const CLOSE_TIMEOUT = 3_000;
 const READ_CHUNK_BYTES = 65_536;
 
 export interface WebSocketListenerOptions
-  extends Pick<ConnectionContext, "services" | "fanOut">,
+  extends Pick<WebSocketConnectionContext, "services" | "fanOut">,
     Pick<
-      DoorOptions,
+      UpgradeAdmissionOptions,
       "routeAt" | "admit" | "credentialsOf" | "forwardOf" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"
     > {
   readonly sessionIds: MessageIds;
@@ -54,9 +54,9 @@ export interface WebSocketListenerOptions
   readonly openLease: OpenRequestLease;
   readonly deadlines: MessageDeadlines;
   /** What else there is to know of a client that is let in. */
-  readonly factsOf: (arrival: Arrival, admitted: Admitted) => Omit<ClientFacts, "session">;
+  readonly factsOf: (arrival: Arrival, admitted: AdmittedClient) => Omit<ClientFacts, "session">;
   /** Told of a client when it is connected. */
-  readonly onOpened: (connection: Connection, admitted: Admitted) => void;
+  readonly onOpened: (connection: WebSocketConnection, admitted: AdmittedClient) => void;
   /** Told the code with which a connection was closed: this side's where this side closed it. */
   readonly onClosed: (code: number) => void;
 }
@@ -64,15 +64,15 @@ export interface WebSocketListenerOptions
 /** Makes sessions of the WebSocket clients that the HTTP listener lets through. */
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
-  readonly #door: Door;
+  readonly #door: UpgradeAdmission;
   /** By their dialects' names. */
   readonly #speakers = new Map<string, Speaker>();
-  readonly #open = new Set<Connection>();
+  readonly #open = new Set<WebSocketConnection>();
   #onDrained: (() => void) | undefined;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
-    this.#door = new Door({
+    this.#door = new UpgradeAdmission({
       ...options,
       nextId: () => options.sessionIds.next(),
       inside: options.inside ?? (() => this.#open.size),
@@ -108,7 +108,7 @@ export class WebSocketListener {
     for (const { webSocket } of this.#open) webSocket.terminate();
   }
 
-  #enter(visit: Visit): boolean {
+  #enter(visit: PendingUpgrade): boolean {
     const { head, request, socket } = visit;
     let entered = false;
     withdrawSmallWindows(request);
@@ -133,7 +133,7 @@ export class WebSocketListener {
     return speaker;
   }
 
-  #contextOf(frameBytes: number): ConnectionContext {
+  #contextOf(frameBytes: number): WebSocketConnectionContext {
     const { fanOut, limits, onClosed, services } = this.#options;
     return {
       services,
@@ -149,7 +149,7 @@ export class WebSocketListener {
     };
   }
 
-  #accept(webSocket: ClientWebSocket, visit: Visit, { context, frameBytes }: Speaker): void {
+  #accept(webSocket: ClientWebSocket, visit: PendingUpgrade, { context, frameBytes }: Speaker): void {
     const { admitted, arrival, request, route, socket } = visit;
     const { deadlines, factsOf, heartbeat, inflations, onOpened, openLease, outbox } = this.#options;
     const { dialect } = route;
@@ -176,7 +176,7 @@ export class WebSocketListener {
       outbox,
     });
     const facts = { session, openedOnly: dialect.openedOnly === true, ...factsOf(arrival, admitted) };
-    const connection = new Connection(webSocket, facts, conversation, context);
+    const connection = new WebSocketConnection(webSocket, facts, conversation, context);
     this.#open.add(connection);
     connection.watch = heartbeat.add(connection);
     connection.greet();
@@ -187,7 +187,7 @@ export class WebSocketListener {
 /** What the connections of a dialect have in common: its own frames may be larger than others'. */
 interface Speaker {
   readonly server: WebSocketServer;
-  readonly context: ConnectionContext;
+  readonly context: WebSocketConnectionContext;
   readonly frameBytes: number;
 }
 

@@ -4,7 +4,7 @@ import type { TaskRequest } from "../dispatch.js";
 import { MAX_PAYLOAD_BYTES } from "../limits.js";
 
 /** Why this cannot be asked; undefined where it can. @param now - milliseconds since the epoch */
-export function refusalOf({ deadline, event, payload }: TaskRequest, now: number): CarillonError | undefined {
+export function checkCallAdmission({ deadline, event, payload }: TaskRequest, now: number): CarillonError | undefined {
   const fault = topicFault(event);
   if (fault !== undefined) return new CarillonError("invalid_argument", `event ${JSON.stringify(event)} ${fault}`);
   if (payload.length > MAX_PAYLOAD_BYTES) {

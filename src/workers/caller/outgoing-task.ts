@@ -1,15 +1,15 @@
-import type { Asker, TaskRequest } from "../dispatch.js";
+import type { Caller, TaskRequest } from "../dispatch.js";
 import { taskId } from "../executor/assigned-task.js";
 import { TASK_BYTES } from "../limits.js";
-import { ownBytes } from "../wire/detach-bytes.js";
+import { detachBytes } from "../wire/detach-bytes.js";
 import type { Offer, Why } from "../wire/task-messages.js";
 
 /** A task that was asked at this node, until it has ended. */
-export class AskedTask {
+export class OutgoingTask {
   readonly number: number;
   readonly id: string;
   readonly request: TaskRequest;
-  readonly asker: Asker;
+  readonly asker: Caller;
   /** What it counts as. */
   readonly bytes: number;
   ended = false;
@@ -50,10 +50,10 @@ export class AskedTask {
   readonly not: string[] = [];
   cancelDeadline: (() => void) | undefined;
 
-  constructor(node: string, number: number, request: TaskRequest, asker: Asker) {
+  constructor(node: string, number: number, request: TaskRequest, asker: Caller) {
     this.number = number;
     this.id = taskId(node, number);
-    this.request = { ...request, payload: ownBytes(request.payload) };
+    this.request = { ...request, payload: detachBytes(request.payload) };
     this.asker = asker;
     this.bytes = request.payload.length + TASK_BYTES;
   }

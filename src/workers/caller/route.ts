@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Why } from "../wire/task-messages.js";
 
 /** What decides where a task is offered next. */
-export interface Situation {
+export interface RoutingSituation {
   /** Nodes with workers of the pattern. */
   readonly nodes: ReadonlySet<string>;
   readonly self: string;
@@ -21,7 +21,7 @@ export interface Situation {
 }
 
 /** To a node, or to whichever of them the bus chooses; or there is nobody left to ask, and why. */
-export type Route =
+export type TaskRoute =
   | { readonly to: "node"; readonly node: string; readonly mayWait: boolean }
   | { readonly to: "group" }
   | { readonly to: "nobody"; readonly why: "full" | "gone" };
@@ -34,7 +34,7 @@ const MAX_ASKED = 3;
  * try, later tries go to those that have not been asked yet. When three are busy, or all, the task waits at one of them.
  * What goes to all in turn goes to a free worker of the node whose turn it is, or of the next.
  */
-export function routeOf(situation: Situation): Route {
+export function chooseRoute(situation: RoutingSituation): TaskRoute {
   const { grouped, nodes, said, self, selfIsFree, shunned, turn, up } = situation;
   const others = up ? [...nodes].filter((node) => node !== self && !said.has(node)) : [];
   const better = others.filter((node) => !shunned.has(node));

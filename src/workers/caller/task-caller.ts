@@ -2,35 +2,35 @@ import { types } from "node:util";
 import { matchAhead } from "../../access/patterns/match-ahead.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import type { Directory, Entry } from "../directory/directory.js";
-import type { Asked, Asker, TaskRequest } from "../dispatch.js";
-import type { Wanted } from "../executor/worker-handle.js";
+import type { DirectoryEntry, WorkerDirectory } from "../directory/directory.js";
+import type { Caller, CallHandle, TaskRequest } from "../dispatch.js";
+import type { TaskNeeds } from "../executor/worker-handle.js";
 import { type Amount, Budget, LONGEST_TIMER, MAX_ATTEMPTS } from "../limits.js";
 import { Ticker } from "../ticker.js";
 import {
-  errorOf,
   type Failed,
   type Have,
   type Lost,
   type Part,
   type Refused,
+  readTaskError,
   type Taken,
 } from "../wire/task-messages.js";
-import type { Post } from "../wire/task-transport.js";
-import { refusalOf } from "./call-admission.js";
-import { AskedTask } from "./outgoing-task.js";
-import { routeOf } from "./route.js";
-import { Silence } from "./task-watchdog.js";
+import type { TaskTransport } from "../wire/task-transport.js";
+import { checkCallAdmission } from "./call-admission.js";
+import { OutgoingTask } from "./outgoing-task.js";
+import { chooseRoute } from "./route.js";
+import { TaskWatchdog } from "./task-watchdog.js";
 
-export interface AskingOptions {
+export interface TaskCallerOptions {
   readonly node: string;
-  readonly post: Post;
-  readonly directory: Directory;
+  readonly post: TaskTransport;
+  readonly directory: WorkerDirectory;
   readonly clock: Clock;
   /** For each vhost. */
   readonly asked: Amount;
   /** Whether a worker of this node could have a task at once. */
-  readonly isFree: (vhost: string, pattern: string, wanted: Wanted) => boolean;
+  readonly isFree: (vhost: string, pattern: string, wanted: TaskNeeds) => boolean;
   readonly onError: (message: string) => void;
 }
 
@@ -38,21 +38,21 @@ export interface AskingOptions {
  * The tasks that were asked at this node. Each is this node's to look after until it has ended: it finds somebody, hears
  * what comes of it, tries again when that was in vain, and tells the asker at last.
  */
-export class Asking {
-  readonly #options: AskingOptions;
-  readonly #tasks = new Map<number, AskedTask>();
+export class TaskCaller {
+  readonly #options: TaskCallerOptions;
+  readonly #tasks = new Map<number, OutgoingTask>();
   readonly #budget: Budget;
-  readonly #silence: Silence;
+  readonly #silence: TaskWatchdog;
   readonly #ticker: Ticker;
   #count = 0;
   #stopped = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(options: AskingOptions) {
+  constructor(options: TaskCallerOptions) {
     this.#options = options;
     this.#budget = new Budget(options.asked);
     const { clock, node, post } = options;
-    this.#silence = new Silence({
+    this.#silence = new TaskWatchdog({
       node,
       post,
       onUntaken: (task) => {
@@ -75,9 +75,9 @@ export class Asking {
     return this.#tasks.size;
   }
 
-  ask(request: TaskRequest, asker: Asker): Asked {
+  ask(request: TaskRequest, asker: Caller): CallHandle {
     this.#count += 1;
-    const task = new AskedTask(this.#options.node, this.#count, request, asker);
+    const task = new OutgoingTask(this.#options.node, this.#count, request, asker);
     // Later, so that the caller has its answer before the asker is told anything.
     queueMicrotask(() => {
       this.#begin(task);
@@ -118,7 +118,7 @@ export class Asking {
 
   onFailed(from: string, word: Failed): void {
     const task = this.#current(from, word.task, word.offer, true);
-    if (task !== undefined) this.#fail(task, errorOf(word));
+    if (task !== undefined) this.#fail(task, readTaskError(word));
   }
 
   onRefused(from: string, { offer, task: number, why }: Refused): void {
@@ -187,14 +187,14 @@ export class Asking {
     this.#ticker.stop();
   }
 
-  #begin(task: AskedTask): void {
+  #begin(task: OutgoingTask): void {
     if (task.ended) return;
     const { request } = task;
     const stopped = this.#stopped ? new CarillonError("unavailable", "this node is stopping") : undefined;
     const { clock } = this.#options;
     const now = clock.now();
     task.ends = clock.monotonic() + (request.deadline - now);
-    const refusal = stopped ?? refusalOf(request, now);
+    const refusal = stopped ?? checkCallAdmission(request, now);
     if (refusal !== undefined) {
       this.#refuse(task, refusal);
       return;
@@ -216,7 +216,7 @@ export class Asking {
    * Offers the task to the workers of the most specific pattern that has any. Matching the patterns may take several turns
    * (rule A15), in which no node has the task. Never rejects.
    */
-  async #offer(task: AskedTask): Promise<void> {
+  async #offer(task: OutgoingTask): Promise<void> {
     const { event, vhost, wantsAnswer } = task.request;
     try {
       const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event, wantsAnswer));
@@ -233,19 +233,19 @@ export class Asking {
     if (!task.ended) this.#offerToFirst(task);
   }
 
-  #leftOf({ ends }: AskedTask): number {
+  #leftOf({ ends }: OutgoingTask): number {
     return Math.min(Math.max(0, ends - this.#options.clock.monotonic()), LONGEST_TIMER);
   }
 
   /** Of something that was never begun. */
-  #refuse(task: AskedTask, refusal: CarillonError): void {
+  #refuse(task: OutgoingTask, refusal: CarillonError): void {
     task.ended = true;
     this.#guard(() => {
       task.asker.onFailed(refusal);
     });
   }
 
-  #offerToFirst(task: AskedTask): void {
+  #offerToFirst(task: OutgoingTask): void {
     const { directory } = this.#options;
     const { event, vhost, wantsAnswer } = task.request;
     let full = false;
@@ -262,12 +262,12 @@ export class Asking {
     else this.#giveUp(task, "unavailable", `no ${this.#kindOfWorker(task)} takes event ${shown}`);
   }
 
-  #kindOfWorker({ not }: AskedTask): string {
+  #kindOfWorker({ not }: OutgoingTask): string {
     const reachable = this.#options.post.up ? "" : " that can be reached";
     return `${not.length > 0 ? "other " : ""}worker${reachable}`;
   }
 
-  #offerTo(entry: Entry, task: AskedTask): "offered" | "full" | "gone" {
+  #offerTo(entry: DirectoryEntry, task: OutgoingTask): "offered" | "full" | "gone" {
     const { nodes, pattern } = entry;
     const { isFree, node: self, post } = this.#options;
     const { request, shunned } = task;
@@ -280,7 +280,7 @@ export class Asking {
     const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, task);
     const { said } = task;
     const grouped = task.grouped && entry.grouped;
-    const route = routeOf({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped, turn: task.turn });
+    const route = chooseRoute({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped, turn: task.turn });
     if (route.to === "nobody") return route.why;
     task.offer += 1;
     task.taken = false;
@@ -299,7 +299,7 @@ export class Asking {
   }
 
   /** What is said of an offer that has been given up, or of a task that has ended, is answered so that it ends there. */
-  #current(from: string, number: number, offer: number, isEnd = false): AskedTask | undefined {
+  #current(from: string, number: number, offer: number, isEnd = false): OutgoingTask | undefined {
     const task = this.#tasks.get(number);
     if (task !== undefined && task.offer === offer && (task.node === "" || task.node === from)) {
       task.ticks = 0;
@@ -310,7 +310,7 @@ export class Asking {
     return undefined;
   }
 
-  #take(task: AskedTask, from: string): void {
+  #take(task: OutgoingTask, from: string): void {
     task.node = from;
     task.taken = true;
     if (task.told) return;
@@ -321,7 +321,7 @@ export class Asking {
   }
 
   /** The offer under way came to nothing. */
-  #retry(task: AskedTask, why: string): void {
+  #retry(task: OutgoingTask, why: string): void {
     if (task.parts > 0) {
       this.#giveUp(task, "unavailable", `${why}, after a part of the answer`);
       return;
@@ -338,39 +338,39 @@ export class Asking {
     void this.#offer(task);
   }
 
-  #cancel(task: AskedTask): void {
+  #cancel(task: OutgoingTask): void {
     if (task.ended) return;
     this.#withdraw(task);
     this.#end(task);
   }
 
-  #giveUp(task: AskedTask, code: ErrorCode, text: string): void {
+  #giveUp(task: OutgoingTask, code: ErrorCode, text: string): void {
     this.#withdraw(task);
     this.#fail(task, new CarillonError(code, text));
   }
 
   /** Who has it, or may be about to take it, is told; whoever is not known yet is when it takes it. */
-  #withdraw(task: AskedTask): void {
+  #withdraw(task: OutgoingTask): void {
     const { node, number, offer } = task;
     this.#endDoubt(task, node);
     if (node !== "") this.#options.post.send(node, { type: "cancel", task: number, offer });
   }
 
-  #endDoubt(task: AskedTask, node: string): void {
+  #endDoubt(task: OutgoingTask, node: string): void {
     const { doubtful, number } = task;
     task.doubtful = undefined;
     if (doubtful === undefined || doubtful.node === node) return;
     this.#options.post.send(doubtful.node, { type: "cancel", task: number, offer: doubtful.offer });
   }
 
-  #fail(task: AskedTask, error: CarillonError): void {
+  #fail(task: OutgoingTask, error: CarillonError): void {
     this.#end(task);
     this.#guard(() => {
       task.asker.onFailed(error);
     });
   }
 
-  #end(task: AskedTask): void {
+  #end(task: OutgoingTask): void {
     task.ended = true;
     task.cancelDeadline?.();
     if (!this.#tasks.delete(task.number)) return;
@@ -379,7 +379,7 @@ export class Asking {
   }
 
   /** Others are asked first from now on. */
-  #shun(task: AskedTask): void {
+  #shun(task: OutgoingTask): void {
     const { node, offer } = task;
     task.shunned.add(node);
     task.doubtful = { node, offer };

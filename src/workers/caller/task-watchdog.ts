@@ -1,7 +1,7 @@
-import { ticksOf } from "../ticker.js";
+import { toTicks } from "../ticker.js";
 import type { Check } from "../wire/task-messages.js";
-import type { Post } from "../wire/task-transport.js";
-import type { AskedTask } from "./outgoing-task.js";
+import type { TaskTransport } from "../wire/task-transport.js";
+import type { OutgoingTask } from "./outgoing-task.js";
 
 /** In which a node must have taken what it was offered, in milliseconds. */
 const TAKEN_WITHIN = 1_000;
@@ -12,25 +12,25 @@ const MAX_CHECKS = 3;
 /** Tasks of one such question. */
 const CHECK_SIZE = 1_000;
 
-export interface SilenceOptions {
+export interface TaskWatchdogOptions {
   /** This node. */
   readonly node: string;
-  readonly post: Post;
+  readonly post: TaskTransport;
   /** Nobody has taken it. */
-  readonly onUntaken: (task: AskedTask) => void;
+  readonly onUntaken: (task: OutgoingTask) => void;
   /** The node that has it does not answer. */
-  readonly onUnanswered: (task: AskedTask) => void;
+  readonly onUnanswered: (task: OutgoingTask) => void;
 }
 
 /** Looks for tasks of which nothing is heard, and asks after them. */
-export class Silence {
-  readonly #options: SilenceOptions;
+export class TaskWatchdog {
+  readonly #options: TaskWatchdogOptions;
 
-  constructor(options: SilenceOptions) {
+  constructor(options: TaskWatchdogOptions) {
     this.#options = options;
   }
 
-  look(tasks: Iterable<AskedTask>): void {
+  look(tasks: Iterable<OutgoingTask>): void {
     const { node, onUntaken, post } = this.#options;
     const questions = new Map<string, (readonly [number, number])[]>();
     for (const task of tasks) {
@@ -38,15 +38,15 @@ export class Silence {
       if (task.searching || task.node === node || (task.taken && !post.up)) continue;
       task.ticks += 1;
       if (!task.taken) {
-        if (task.ticks >= ticksOf(TAKEN_WITHIN)) onUntaken(task);
-      } else if (task.ticks >= ticksOf(CHECK_AFTER)) {
+        if (task.ticks >= toTicks(TAKEN_WITHIN)) onUntaken(task);
+      } else if (task.ticks >= toTicks(CHECK_AFTER)) {
         this.#ask(task, questions);
       }
     }
     for (const [to, asked] of questions) this.#send(to, asked);
   }
 
-  #ask(task: AskedTask, questions: Map<string, (readonly [number, number])[]>): void {
+  #ask(task: OutgoingTask, questions: Map<string, (readonly [number, number])[]>): void {
     task.ticks = 0;
     task.checks += 1;
     if (task.checks > MAX_CHECKS) {

@@ -1,7 +1,7 @@
 import type { Json } from "../../access/decide/principal.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import type { Clock } from "../../core/ports.js";
-import type { Directory, Place } from "./directory.js";
+import type { WorkerDirectory, WorkerPlace } from "./directory.js";
 
 /** A node's workers have other patterns than before: `count` is the number of its changes so far. */
 const CHANGE = "work.change";
@@ -13,14 +13,14 @@ const COUNT = "work.count";
 /** Time between two counts, in milliseconds: so long a node may not know of what it was not told. */
 const BEAT = 2_000;
 
-type Change = { readonly count: number; readonly add: readonly Place[]; readonly remove: readonly Place[] };
-type List = { readonly count: number; readonly places: readonly Place[] };
+type Change = { readonly count: number; readonly add: readonly WorkerPlace[]; readonly remove: readonly WorkerPlace[] };
+type List = { readonly count: number; readonly places: readonly WorkerPlace[] };
 
 export interface AnnouncementsOptions {
   readonly cluster: Cluster;
   /** Whether there can be other nodes. */
   readonly shared: boolean;
-  readonly directory: Directory;
+  readonly directory: WorkerDirectory;
   readonly clock: Clock;
 }
 
@@ -77,14 +77,14 @@ export class Announcements {
    * Resolves when all nodes that answer know it; the others hear of it by the next count.
    * @throws CarillonError invalid_argument for a pattern that cannot be read
    */
-  async add(places: readonly Place[]): Promise<void> {
+  async add(places: readonly WorkerPlace[]): Promise<void> {
     const { cluster, directory } = this.#options;
     for (const place of places) directory.add(cluster.node, place);
     // A node of another version may not know what is asked: that is no reason not to work for the others.
     await cluster.ask(CHANGE, this.#change({ add: places })).catch(ignore);
   }
 
-  remove(places: readonly Place[]): void {
+  remove(places: readonly WorkerPlace[]): void {
     if (places.length === 0) return;
     const { cluster, directory } = this.#options;
     for (const place of places) directory.remove(cluster.node, place);
@@ -143,7 +143,7 @@ export class Announcements {
   }
 
   /** A pattern of a node of another version may be none here. */
-  #add(node: string, place: Place): void {
+  #add(node: string, place: WorkerPlace): void {
     try {
       this.#options.directory.add(node, place);
     } catch {

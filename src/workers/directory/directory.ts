@@ -2,16 +2,16 @@ import { randomInt } from "node:crypto";
 import type { Match } from "../../access/patterns/match-ahead.js";
 import { MatcherList } from "../../access/patterns/matcher-list.js";
 import { compilePattern, isExact } from "../../access/patterns/pattern.js";
-import { RecentMap } from "../../util/lru-map.js";
+import { LruMap } from "../../util/lru-map.js";
 import { bySpecificity } from "./specificity.js";
 
 /** A pattern that workers of a vhost have; `triggers`: workers that cannot answer. */
-export type Place =
+export type WorkerPlace =
   | readonly [vhost: string, pattern: string]
   | readonly [vhost: string, pattern: string, kind: "triggers"];
 
 /** The nodes that have workers of a pattern which may get a task. */
-export interface Entry {
+export interface DirectoryEntry {
   readonly pattern: string;
   readonly nodes: ReadonlySet<string>;
   /** Whether the bus knows all of these nodes as one: only those with workers that answer listen together. */
@@ -42,7 +42,7 @@ interface VhostEntries {
   readonly found: { readonly calls: Found; readonly triggers: Found };
 }
 
-type Found = RecentMap<string, readonly Entry[]>;
+type Found = LruMap<string, readonly DirectoryEntry[]>;
 
 /** Turns begin anywhere below it, so that nodes that know the same workers do not all begin with the same one. */
 const MANY = 1_000;
@@ -51,18 +51,18 @@ const MANY = 1_000;
 const MAX_FOUND = 1_000;
 
 /** Which nodes have workers for which events. */
-export class Directory {
+export class WorkerDirectory {
   readonly #vhosts = new Map<string, VhostEntries>();
   /** By node; places as {@link keyOf} writes them. */
-  readonly #nodes = new Map<string, Map<string, Place>>();
+  readonly #nodes = new Map<string, Map<string, WorkerPlace>>();
 
   /** What a node has: for whoever asks it. */
-  placesOf(node: string): readonly Place[] {
+  placesOf(node: string): readonly WorkerPlace[] {
     return [...(this.#nodes.get(node)?.values() ?? [])];
   }
 
   /** @throws CarillonError invalid_argument for a pattern that cannot be read */
-  add(node: string, place: Place): void {
+  add(node: string, place: WorkerPlace): void {
     const [vhost, pattern] = place;
     const entries = this.#vhosts.get(vhost) ?? { all: new Map(), patterns: [], found: nothingFound() };
     let entry = entries.all.get(pattern);
@@ -81,12 +81,12 @@ export class Directory {
     nodesOf(entry, place).add(node);
     forgetFound(entries);
     this.#vhosts.set(vhost, entries);
-    const places = this.#nodes.get(node) ?? new Map<string, Place>();
+    const places = this.#nodes.get(node) ?? new Map<string, WorkerPlace>();
     places.set(keyOf(place), place);
     this.#nodes.set(node, places);
   }
 
-  remove(node: string, place: Place): void {
+  remove(node: string, place: WorkerPlace): void {
     const places = this.#nodes.get(node);
     if (places?.delete(keyOf(place)) !== true) return;
     if (places.size === 0) this.#nodes.delete(node);
@@ -116,7 +116,7 @@ export class Directory {
   }
 
   /** The patterns that match and have workers for a task of the kind, the most specific first. */
-  find(vhost: string, event: string, wantsAnswer: boolean): readonly Entry[] {
+  find(vhost: string, event: string, wantsAnswer: boolean): readonly DirectoryEntry[] {
     const entries = this.#vhosts.get(vhost);
     if (entries === undefined) return [];
     const known = foundOf(entries, wantsAnswer);
@@ -132,7 +132,7 @@ export class Directory {
   }
 }
 
-function entryOf(entry: OwnEntry, wantsAnswer: boolean): Entry {
+function entryOf(entry: OwnEntry, wantsAnswer: boolean): DirectoryEntry {
   const { answering, pattern, triggered } = entry;
   const all = wantsAnswer ? [...answering] : [...answering, ...triggered];
   const grouped = wantsAnswer || triggered.size === 0;
@@ -144,7 +144,7 @@ function entryOf(entry: OwnEntry, wantsAnswer: boolean): Entry {
   return { pattern, nodes: grouped ? answering : new Set(all), grouped, turn };
 }
 
-function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: Place): Set<string> {
+function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: WorkerPlace): Set<string> {
   return kind === "triggers" ? triggered : answering;
 }
 
@@ -153,7 +153,7 @@ function foundOf({ found }: VhostEntries, wantsAnswer: boolean): Found {
 }
 
 function nothingFound(): VhostEntries["found"] {
-  return { calls: new RecentMap(MAX_FOUND), triggers: new RecentMap(MAX_FOUND) };
+  return { calls: new LruMap(MAX_FOUND), triggers: new LruMap(MAX_FOUND) };
 }
 
 function forgetFound({ found }: VhostEntries): void {
@@ -166,6 +166,6 @@ function insert(patterns: OwnEntry[], entry: OwnEntry): void {
   patterns.splice(position < 0 ? patterns.length : position, 0, entry);
 }
 
-function keyOf(place: Place): string {
+function keyOf(place: WorkerPlace): string {
   return place.join(" ");
 }

@@ -19,7 +19,7 @@ interface NodeList {
 }
 
 /** Lists the workers of all nodes. */
-export class Listing {
+export class WorkerListing {
   readonly #cluster: Cluster;
 
   constructor(cluster: Cluster, own: OwnWorkers) {

@@ -1,14 +1,14 @@
 import type { TaskRequest } from "../dispatch.js";
 import { TASK_BYTES } from "../limits.js";
-import { ownBytes } from "../wire/detach-bytes.js";
+import { detachBytes } from "../wire/detach-bytes.js";
 import type { Offer } from "../wire/task-messages.js";
 import type { WorkerGroup } from "./worker-group.js";
-import type { Seat } from "./worker-handle.js";
+import type { WorkerHandle } from "./worker-handle.js";
 
 let count = 0;
 
 /** A task of any node that waits here for a worker of this node, or has one. */
-export class HeldTask {
+export class AssignedTask {
   /** What workers and askers know it by. */
   readonly id: string;
   /** The asking node. */
@@ -28,7 +28,7 @@ export class HeldTask {
   readonly bytes: number;
   payload: Uint8Array;
   /** Who has it; undefined while it waits. */
-  seat: Seat | undefined;
+  seat: WorkerHandle | undefined;
   acknowledged = false;
   /** Parts of the answer that were sent. */
   parts = 0;
@@ -49,7 +49,7 @@ export class HeldTask {
     this.group = group;
     this.order = count;
     this.bytes = offer.payload.length + TASK_BYTES;
-    this.payload = ownBytes(offer.payload);
+    this.payload = detachBytes(offer.payload);
   }
 }
 

@@ -1,5 +1,5 @@
 import { MAX_TOTAL_WEIGHT, weightFault } from "../../access/patterns/match-steps.js";
-import { weightOf } from "../../access/patterns/pattern.js";
+import { patternWeight } from "../../access/patterns/pattern.js";
 import { CarillonError } from "../../errors.js";
 import type { WorkerHello } from "../dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../limits.js";
@@ -8,12 +8,12 @@ import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../limits.js";
  * What a worker says of itself, each pattern once.
  * @throws CarillonError invalid_argument
  */
-export function checkedHello(hello: WorkerHello): WorkerHello {
+export function checkHello(hello: WorkerHello): WorkerHello {
   const { capacity, events, name } = hello;
   if (events.length === 0 || events.length > MAX_EVENTS) {
     throw refusal(`a worker takes 1 to ${MAX_EVENTS} patterns of events, not ${events.length}`);
   }
-  const fault = weightFault(weightOf(events, MAX_TOTAL_WEIGHT));
+  const fault = weightFault(patternWeight(events, MAX_TOTAL_WEIGHT));
   if (fault !== undefined) throw refusal(`a worker's ${fault}`);
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
     throw refusal(`a worker's capacity is 1 to ${MAX_CAPACITY}, not ${capacity}`);

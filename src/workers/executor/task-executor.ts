@@ -1,24 +1,24 @@
 import { types } from "node:util";
 import type { Clock, EndOfTurn } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import type { WorkerConnection, WorkerDescription, WorkerHello, WorkerSeat } from "../dispatch.js";
+import type { WorkerConnection, WorkerDescription, WorkerHello, WorkerRegistration } from "../dispatch.js";
 import { type Amount, Budget, MAX_PAYLOAD_BYTES } from "../limits.js";
-import { Ticker, ticksOf } from "../ticker.js";
+import { Ticker, toTicks } from "../ticker.js";
 import type { Check, Offer, Why } from "../wire/task-messages.js";
-import type { Post } from "../wire/task-transport.js";
-import { HeldTask, taskId } from "./assigned-task.js";
-import { checkedHello } from "./hello.js";
-import { Telling } from "./telling.js";
+import type { TaskTransport } from "../wire/task-transport.js";
+import { AssignedTask, taskId } from "./assigned-task.js";
+import { checkHello } from "./hello.js";
+import { TaskUpdates } from "./telling.js";
 import type { WorkerGroup } from "./worker-group.js";
 import type { WorkerGroups } from "./worker-groups.js";
-import { Seat, type Wanted } from "./worker-handle.js";
+import { type TaskNeeds, WorkerHandle } from "./worker-handle.js";
 
 /** The asking node ends its tasks itself. A task that is still here so long after its deadline was forgotten by it. */
 const GRACE = 1_000;
 
-export interface WorkingOptions {
+export interface TaskExecutorOptions {
   readonly node: string;
-  readonly post: Post;
+  readonly post: TaskTransport;
   readonly groups: WorkerGroups;
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
@@ -30,23 +30,23 @@ export interface WorkingOptions {
 }
 
 /** The workers of this node, and the tasks that they have or that wait for them. */
-export class Working {
-  readonly #options: WorkingOptions;
-  readonly #seats = new Map<string, Seat>();
-  readonly #tasks = new Map<string, HeldTask>();
+export class TaskExecutor {
+  readonly #options: TaskExecutorOptions;
+  readonly #seats = new Map<string, WorkerHandle>();
+  readonly #tasks = new Map<string, AssignedTask>();
   readonly #waiting: Budget;
-  readonly #telling: Telling;
+  readonly #telling: TaskUpdates;
   readonly #ticker: Ticker;
   readonly #patience: number;
   #entered = 0;
   #stopped = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(options: WorkingOptions) {
+  constructor(options: TaskExecutorOptions) {
     this.#options = options;
     this.#waiting = new Budget(options.waiting);
-    this.#patience = ticksOf(options.acknowledgeWithin);
-    this.#telling = new Telling(options.post, options.clock, (task) => this.#tasks.get(task.id) === task);
+    this.#patience = toTicks(options.acknowledgeWithin);
+    this.#telling = new TaskUpdates(options.post, options.clock, (task) => this.#tasks.get(task.id) === task);
     this.#ticker = new Ticker(options.clock, () => this.#look());
   }
 
@@ -78,11 +78,11 @@ export class Working {
   }
 
   /** @throws CarillonError invalid_argument, resource_exhausted, unavailable */
-  async enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerSeat> {
-    const checked = checkedHello(hello);
+  async enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
+    const checked = checkHello(hello);
     this.#refuseStopped();
     this.#entered += 1;
-    const seat = new Seat(`${this.#options.node}-w${this.#entered.toString(36)}`, checked, connection);
+    const seat = new WorkerHandle(`${this.#options.node}-w${this.#entered.toString(36)}`, checked, connection);
     this.#seats.set(seat.id, seat);
     try {
       await this.#options.groups.add(seat);
@@ -117,7 +117,7 @@ export class Working {
   }
 
   /** Whether a task could be given at once. */
-  isFree(vhost: string, pattern: string, wanted: Wanted): boolean {
+  isFree(vhost: string, pattern: string, wanted: TaskNeeds): boolean {
     return this.#options.groups.find(vhost, pattern)?.isFree(wanted) === true;
   }
 
@@ -145,7 +145,7 @@ export class Working {
       this.#refuse(from, offer, "busy");
       return;
     }
-    const task = new HeldTask(from, offer, this.#options.clock.monotonic() + left, group);
+    const task = new AssignedTask(from, offer, this.#options.clock.monotonic() + left, group);
     if (seat === undefined && !this.#waiting.take(request.vhost, task.bytes)) {
       this.#refuse(from, offer, "full");
       return;
@@ -204,11 +204,11 @@ export class Working {
     if (this.#stopped) throw new CarillonError("unavailable", "this node is stopping: connect to another one");
   }
 
-  #refuse(from: string, { offer, task }: HeldTask["about"], why: Why): void {
+  #refuse(from: string, { offer, task }: AssignedTask["about"], why: Why): void {
     this.#options.post.send(from, { type: "refused", task, offer, why });
   }
 
-  #give(task: HeldTask, seat: Seat): void {
+  #give(task: AssignedTask, seat: WorkerHandle): void {
     const { clock } = this.#options;
     const { attempt, id, payload, request } = task;
     const deadline = clock.now() + (task.ends - clock.monotonic());
@@ -222,7 +222,7 @@ export class Working {
   }
 
   /** Gives a worker what waits for it, the oldest first, as far as it has room. */
-  #feed(seat: Seat): void {
+  #feed(seat: WorkerHandle): void {
     while (seat.free > 0 && this.#waiting.count > 0) {
       const task = this.#nextFor(seat);
       if (task === undefined) return;
@@ -237,8 +237,8 @@ export class Working {
     }
   }
 
-  #nextFor(seat: Seat): HeldTask | undefined {
-    let next: HeldTask | undefined;
+  #nextFor(seat: WorkerHandle): AssignedTask | undefined {
+    let next: AssignedTask | undefined;
     for (const group of this.#options.groups.of(seat)) {
       const task = group.nextFor(seat);
       if (task !== undefined && (next === undefined || task.order < next.order)) next = task;
@@ -246,17 +246,17 @@ export class Working {
     return next;
   }
 
-  #unqueue(task: HeldTask): void {
+  #unqueue(task: AssignedTask): void {
     if (task.group.waiting.delete(task)) this.#waiting.giveBack(task.request.vhost, task.bytes);
   }
 
-  #acknowledge(seat: Seat, id: string): void {
+  #acknowledge(seat: WorkerHandle, id: string): void {
     this.#hear(seat);
     const task = seat.tasks.get(id);
     if (task !== undefined) task.acknowledged = true;
   }
 
-  #answer(seat: Seat, id: string, payload: Uint8Array, more: boolean): void {
+  #answer(seat: WorkerHandle, id: string, payload: Uint8Array, more: boolean): void {
     this.#hear(seat);
     const task = seat.tasks.get(id);
     if (task === undefined) return;
@@ -277,7 +277,7 @@ export class Working {
     if (!more) this.#end(task);
   }
 
-  #fail(seat: Seat, id: string, { code, message }: CarillonError): void {
+  #fail(seat: WorkerHandle, id: string, { code, message }: CarillonError): void {
     this.#hear(seat);
     const task = seat.tasks.get(id);
     if (task === undefined) return;
@@ -286,13 +286,13 @@ export class Working {
     this.#end(task);
   }
 
-  #drain(seat: Seat): void {
+  #drain(seat: WorkerHandle): void {
     if (seat.leaving) return;
     seat.leaving = true;
     for (const group of this.#options.groups.remove(seat)) this.#returnHopeless(group);
   }
 
-  #leave(seat: Seat): void {
+  #leave(seat: WorkerHandle): void {
     if (!this.#seats.delete(seat.id)) return;
     this.#drain(seat);
     for (const task of seat.tasks.values()) this.#return(task);
@@ -308,7 +308,7 @@ export class Working {
   }
 
   /** Its worker is gone, or says nothing. */
-  #return(task: HeldTask): void {
+  #return(task: AssignedTask): void {
     // A worker that is told to leave it may leave itself.
     if (this.#tasks.get(task.id) !== task) return;
     this.#options.post.send(task.from, { type: "lost", ...task.about, worker: task.seat?.id ?? "" });
@@ -316,18 +316,18 @@ export class Working {
   }
 
   /** Nobody waits for it. */
-  #withdraw(task: HeldTask): void {
+  #withdraw(task: AssignedTask): void {
     if (task.seat !== undefined) this.#cancelAt(task.seat, task);
     this.#end(task);
   }
 
-  #cancelAt(seat: Seat, { id }: HeldTask): void {
+  #cancelAt(seat: WorkerHandle, { id }: AssignedTask): void {
     this.#guard(seat, () => {
       seat.connection.cancel(id);
     });
   }
 
-  #end(task: HeldTask): void {
+  #end(task: AssignedTask): void {
     if (!this.#tasks.delete(task.id)) return;
     this.#unqueue(task);
     const { seat } = task;
@@ -339,7 +339,7 @@ export class Working {
   }
 
   /** It has said something. */
-  #hear(seat: Seat): void {
+  #hear(seat: WorkerHandle): void {
     if (!seat.silent) return;
     seat.silent = false;
     this.#feed(seat);
@@ -364,7 +364,7 @@ export class Working {
     return this.#tasks.size > 0;
   }
 
-  #guard(seat: Seat, run: () => void): void {
+  #guard(seat: WorkerHandle, run: () => void): void {
     try {
       run();
     } catch (fault) {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/ports.js";
-import type { Post } from "../wire/task-transport.js";
-import type { HeldTask } from "./assigned-task.js";
+import type { TaskTransport } from "../wire/task-transport.js";
+import type { AssignedTask } from "./assigned-task.js";
 
 /**
  * How long the asking node is not told that its task was taken, in milliseconds: most are answered before, and the answer
@@ -9,26 +9,26 @@ import type { HeldTask } from "./assigned-task.js";
 const TELL_AFTER = 20;
 
 /** Tells asking nodes that their tasks are here. */
-export class Telling {
-  readonly #post: Post;
+export class TaskUpdates {
+  readonly #post: TaskTransport;
   readonly #clock: Clock;
   /** Whether a task is still here. */
-  readonly #isHere: (task: HeldTask) => boolean;
-  #untold: HeldTask[] = [];
+  readonly #isHere: (task: AssignedTask) => boolean;
+  #untold: AssignedTask[] = [];
   #cancel: (() => void) | undefined;
 
-  constructor(post: Post, clock: Clock, isHere: (task: HeldTask) => boolean) {
+  constructor(post: TaskTransport, clock: Clock, isHere: (task: AssignedTask) => boolean) {
     this.#post = post;
     this.#clock = clock;
     this.#isHere = isHere;
   }
 
-  tell(task: HeldTask): void {
+  tell(task: AssignedTask): void {
     task.told = true;
     this.#post.send(task.from, { type: "taken", ...task.about, given: task.seat !== undefined });
   }
 
-  tellLater(task: HeldTask): void {
+  tellLater(task: AssignedTask): void {
     // Who asked for something to be done waits for this; others wait for the answer.
     if (!task.request.wantsAnswer) {
       this.tell(task);

@@ -1,6 +1,6 @@
-import { weightOf } from "../../access/patterns/pattern.js";
-import type { HeldTask } from "./assigned-task.js";
-import type { Seat, Wanted } from "./worker-handle.js";
+import { patternWeight } from "../../access/patterns/pattern.js";
+import type { AssignedTask } from "./assigned-task.js";
+import type { TaskNeeds, WorkerHandle } from "./worker-handle.js";
 
 /** What other nodes know of a group's workers of one kind: those that answer, or those that do not. */
 export interface Share {
@@ -14,25 +14,25 @@ export interface Share {
 export class WorkerGroup {
   readonly pattern: string;
   readonly weight: number;
-  readonly seats: Seat[] = [];
+  readonly seats: WorkerHandle[] = [];
   /** First come, first served. */
-  readonly waiting = new Set<HeldTask>();
+  readonly waiting = new Set<AssignedTask>();
   /** By whether they answer. */
   readonly shares = new Map<boolean, Share>();
   #turn = 0;
 
   constructor(pattern: string) {
     this.pattern = pattern;
-    this.weight = weightOf([pattern]);
+    this.weight = patternWeight([pattern]);
   }
 
   /**
    * The worker with most room for it; of several, and for what wants no answer, the one whose turn it is. Undefined where
    * nobody is free.
    */
-  pick(wanted: Wanted): Seat | undefined {
+  pick(wanted: TaskNeeds): WorkerHandle | undefined {
     const { seats } = this;
-    let best: Seat | undefined;
+    let best: WorkerHandle | undefined;
     for (let step = 1; step <= seats.length; step += 1) {
       const seat = seats[(this.#turn + step) % seats.length];
       if (seat === undefined || seat.free <= (best?.free ?? 0) || !seat.suits(wanted)) continue;
@@ -44,17 +44,17 @@ export class WorkerGroup {
   }
 
   /** Whether a worker could have it now. */
-  isFree(wanted: Wanted): boolean {
+  isFree(wanted: TaskNeeds): boolean {
     return this.seats.some((seat) => seat.free > 0 && seat.suits(wanted));
   }
 
   /** Whether there is a worker that may have a task, now or later. */
-  has(wanted: Wanted): boolean {
+  has(wanted: TaskNeeds): boolean {
     return this.seats.some((seat) => !seat.leaving && seat.suits(wanted));
   }
 
   /** The task that has waited longest for this worker. */
-  nextFor(seat: Seat): HeldTask | undefined {
+  nextFor(seat: WorkerHandle): AssignedTask | undefined {
     for (const task of this.waiting) if (seat.suits(task)) return task;
     return undefined;
   }

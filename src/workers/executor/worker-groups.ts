@@ -1,20 +1,20 @@
-import { weightOf } from "../../access/patterns/pattern.js";
+import { patternWeight } from "../../access/patterns/pattern.js";
 import { CarillonError } from "../../errors.js";
 import type { Announcements } from "../directory/announcements.js";
-import type { Place } from "../directory/directory.js";
-import { MAX_PATTERNS, MAX_PATTERNS_OF_VHOST, MAX_WEIGHT_OF_VHOST } from "../limits.js";
-import type { Post } from "../wire/task-transport.js";
+import type { WorkerPlace } from "../directory/directory.js";
+import { MAX_PATTERNS_OF_VHOST, MAX_WEIGHT_OF_VHOST, MAX_WORKER_PATTERNS } from "../limits.js";
+import type { TaskTransport } from "../wire/task-transport.js";
 import { WorkerGroup } from "./worker-group.js";
-import type { Seat } from "./worker-handle.js";
+import type { WorkerHandle } from "./worker-handle.js";
 
 /** The groups of this node's workers by their patterns. Other nodes are told which there are. */
 export class WorkerGroups {
-  readonly #post: Post;
+  readonly #post: TaskTransport;
   readonly #announcements: Announcements;
   readonly #groups = new Map<string, Map<string, WorkerGroup>>();
   #count = 0;
 
-  constructor(post: Post, announcements: Announcements) {
+  constructor(post: TaskTransport, announcements: Announcements) {
     this.#post = post;
     this.#announcements = announcements;
   }
@@ -24,7 +24,7 @@ export class WorkerGroups {
   }
 
   /** Those that a worker is in. */
-  *of({ hello: { events, vhost } }: Seat): Generator<WorkerGroup> {
+  *of({ hello: { events, vhost } }: WorkerHandle): Generator<WorkerGroup> {
     const groups = this.#groups.get(vhost);
     if (groups === undefined) return;
     for (const pattern of events) {
@@ -37,18 +37,21 @@ export class WorkerGroups {
    * Takes a worker into its groups at once. Resolves when all nodes know of them, as far as they answer.
    * @throws CarillonError resource_exhausted
    */
-  async add(seat: Seat): Promise<void> {
+  async add(seat: WorkerHandle): Promise<void> {
     const { events, vhost } = seat.hello;
     const groups = this.#groups.get(vhost) ?? new Map<string, WorkerGroup>();
     const fresh = events.filter((pattern) => !groups.has(pattern));
-    if (this.#count + fresh.length > MAX_PATTERNS) {
-      throw new CarillonError("resource_exhausted", `the workers of this node have ${MAX_PATTERNS} patterns already`);
+    if (this.#count + fresh.length > MAX_WORKER_PATTERNS) {
+      throw new CarillonError(
+        "resource_exhausted",
+        `the workers of this node have ${MAX_WORKER_PATTERNS} patterns already`,
+      );
     }
     if (groups.size + fresh.length > MAX_PATTERNS_OF_VHOST) {
       const text = `the vhost's workers at this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`;
       throw new CarillonError("resource_exhausted", text);
     }
-    const weight = weightOf(fresh) + Array.from(groups.values(), (group) => group.weight).reduce(add, 0);
+    const weight = patternWeight(fresh) + Array.from(groups.values(), (group) => group.weight).reduce(add, 0);
     if (weight > MAX_WEIGHT_OF_VHOST) {
       const text = `the patterns of the vhost's workers at this node would weigh more than ${MAX_WEIGHT_OF_VHOST}`;
       throw new CarillonError("resource_exhausted", text);
@@ -63,7 +66,7 @@ export class WorkerGroups {
   }
 
   /** Tells of the groups in which this is the first of its kind. */
-  #share(seat: Seat): void {
+  #share(seat: WorkerHandle): void {
     const { answers } = seat;
     const unshared = [...this.of(seat)].filter(({ shares }) => !shares.has(answers));
     const ends = unshared.map((group) => {
@@ -76,7 +79,7 @@ export class WorkerGroups {
     }
   }
 
-  async #announce(places: readonly Place[]): Promise<void> {
+  async #announce(places: readonly WorkerPlace[]): Promise<void> {
     if (places.length > 0) await Promise.all([this.#post.confirm(), this.#announcements.add(places)]);
   }
 
@@ -84,9 +87,9 @@ export class WorkerGroups {
    * It gets no more tasks.
    * @returns its groups: where nobody else is left in them, they have ended
    */
-  remove(seat: Seat): readonly WorkerGroup[] {
+  remove(seat: WorkerHandle): readonly WorkerGroup[] {
     const left = [...this.of(seat)].filter(({ seats }) => seats.includes(seat));
-    const unshared: Place[] = [];
+    const unshared: WorkerPlace[] = [];
     for (const group of left) {
       const { seats, shares } = group;
       seats.splice(seats.indexOf(seat), 1);
@@ -108,7 +111,7 @@ export class WorkerGroups {
   }
 }
 
-function placeOf({ answers, hello: { vhost } }: Seat, { pattern }: WorkerGroup): Place {
+function placeOf({ answers, hello: { vhost } }: WorkerHandle, { pattern }: WorkerGroup): WorkerPlace {
   return answers ? [vhost, pattern] : [vhost, pattern, "triggers"];
 }
 

@@ -1,20 +1,20 @@
 import type { WorkerConnection, WorkerHello } from "../dispatch.js";
-import type { HeldTask } from "./assigned-task.js";
+import type { AssignedTask } from "./assigned-task.js";
 
 /** What a task asks of the worker that gets it. */
-export interface Wanted {
+export interface TaskNeeds {
   /** Workers that have had it: no one gets a task twice. */
   readonly not: readonly string[];
   readonly request: { readonly wantsAnswer: boolean };
 }
 
 /** A worker of this node. */
-export class Seat {
+export class WorkerHandle {
   readonly id: string;
   readonly hello: WorkerHello;
   readonly connection: WorkerConnection;
   /** What it has, by id. */
-  readonly tasks = new Map<string, HeldTask>();
+  readonly tasks = new Map<string, AssignedTask>();
   /** Not before it knows that it is in: its first word is the welcome. */
   welcome = false;
   /** No new tasks. */
@@ -34,7 +34,7 @@ export class Seat {
   }
 
   /** Whether it may have the task. */
-  suits({ not, request }: Wanted): boolean {
+  suits({ not, request }: TaskNeeds): boolean {
     return (this.answers || !request.wantsAnswer) && !not.includes(this.id);
   }
 

@@ -6,7 +6,7 @@ import { LONGEST_TIMER } from "../limits.js";
  * What nodes say to each other about tasks. The asking node counts its tasks, and the times that it has offered each: an
  * offer that it has given up is told from the present one by that number.
  */
-export type Word = Offer | Taken | Refused | Part | Failed | Lost | Cancel | Check | Have;
+export type TaskMessage = Offer | Taken | Refused | Part | Failed | Lost | Cancel | Check | Have;
 
 interface About {
   readonly task: number;
@@ -14,12 +14,12 @@ interface About {
 }
 
 /** What is asked for, without what each word says in its own way. */
-export type Asked = Omit<TaskRequest, "deadline" | "payload">;
+export type TaskRequestMessage = Omit<TaskRequest, "deadline" | "payload">;
 
 /** From the asking node: will you do it? */
 export interface Offer extends About {
   readonly type: "offer";
-  readonly request: Asked;
+  readonly request: TaskRequestMessage;
   readonly payload: Uint8Array;
   /** In milliseconds: clocks of nodes differ. */
   readonly left: number;
@@ -96,7 +96,7 @@ const NOTHING = new Uint8Array();
 const LENGTHS = 8;
 
 /** Length of the header, length of the payload (4 bytes each, big-endian), the header as a JSON array, the payload. */
-export function encodeWord(word: Word): Uint8Array {
+export function encodeTaskMessage(word: TaskMessage): Uint8Array {
   const header = JSON.stringify([NUMBERS[word.type], ...fieldsOf(word)]);
   const payload = payloadOf(word);
   const headerBytes = Buffer.byteLength(header);
@@ -108,16 +108,16 @@ export function encodeWord(word: Word): Uint8Array {
   return bytes;
 }
 
-function payloadOf(word: Word): Uint8Array {
+function payloadOf(word: TaskMessage): Uint8Array {
   return word.type === "part" || word.type === "offer" ? word.payload : NOTHING;
 }
 
-function fieldsOf(word: Word): readonly unknown[] {
+function fieldsOf(word: TaskMessage): readonly unknown[] {
   if (word.type === "check" || word.type === "have") return [word.tasks];
   return [word.task, word.offer, ...ownFieldsOf(word)];
 }
 
-function ownFieldsOf(word: Exclude<Word, Check | Have>): readonly unknown[] {
+function ownFieldsOf(word: Exclude<TaskMessage, Check | Have>): readonly unknown[] {
   let fields: readonly unknown[] = [];
   switch (word.type) {
     case "offer": {
@@ -147,9 +147,9 @@ function ownFieldsOf(word: Exclude<Word, Check | Have>): readonly unknown[] {
 }
 
 /** The words of a message, one after the other. @throws Error for bytes that no node says: others can publish, too */
-export function decodeWords(bytes: Uint8Array): Word[] {
+export function decodeTaskMessages(bytes: Uint8Array): TaskMessage[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const words: Word[] = [];
+  const words: TaskMessage[] = [];
   for (let at = 0; at < buffer.length; ) {
     const payloadAt = at + LENGTHS + buffer.readUInt32BE(at);
     const end = payloadAt + buffer.readUInt32BE(at + 4);
@@ -162,7 +162,7 @@ export function decodeWords(bytes: Uint8Array): Word[] {
   return words;
 }
 
-function wordOf(header: readonly unknown[], payload: Uint8Array): Word {
+function wordOf(header: readonly unknown[], payload: Uint8Array): TaskMessage {
   const type = TYPES[numberOf(header[0])];
   if (type === undefined) throw new TypeError("a word has a type");
   if (type === "check") return { type, tasks: tuples(header[1], 2) as unknown as Check["tasks"] };
@@ -174,9 +174,9 @@ function ownWordOf(
   type: Exclude<Type, "check" | "have">,
   header: readonly unknown[],
   payload: Uint8Array,
-): Exclude<Word, Check | Have> {
+): Exclude<TaskMessage, Check | Have> {
   const about = { task: numberOf(header[1]), offer: numberOf(header[2]) };
-  let word: Exclude<Word, Check | Have>;
+  let word: Exclude<TaskMessage, Check | Have>;
   switch (type) {
     case "offer":
       word = { type, ...about, ...offerOf(header, payload) };
@@ -256,6 +256,6 @@ function codeOf(value: unknown): ErrorCode {
 }
 
 /** What an asker is told of a worker's failure. */
-export function errorOf({ code, message }: Failed): CarillonError {
+export function readTaskError({ code, message }: Failed): CarillonError {
   return new CarillonError(code, message);
 }

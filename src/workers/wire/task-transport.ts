@@ -1,11 +1,11 @@
 import { types } from "node:util";
 import type { Bus } from "../../cluster/bus.js";
 import type { Cluster } from "../../cluster/cluster.js";
-import { Cutter, type Joiner } from "../../cluster/fragments.js";
+import { type Reassembler, Splitter } from "../../cluster/fragments.js";
 import type { Clock, EndOfTurn } from "../../core/ports.js";
 import { ReportLimiter } from "../../util/report-limiter.js";
-import type { Place } from "../directory/directory.js";
-import { decodeWords, encodeWord, type Offer, type Word } from "./task-messages.js";
+import type { WorkerPlace } from "../directory/directory.js";
+import { decodeTaskMessages, encodeTaskMessage, type Offer, type TaskMessage } from "./task-messages.js";
 
 /** Words to one node that are gathered to one message, in bytes: parts that are cut are larger (cluster/fragments.ts). */
 const MESSAGE_BYTES = 48 << 10;
@@ -15,7 +15,7 @@ const GROUP = "workers";
 const MARK = 0x02;
 const HEAD = 2;
 
-export interface PostOptions {
+export interface TaskTransportOptions {
   readonly cluster: Cluster;
   /** Started before and stopped after this. */
   readonly bus: Bus;
@@ -24,8 +24,8 @@ export interface PostOptions {
   readonly onError: (message: string) => void;
 }
 
-export interface PostEvents {
-  onWord(from: string, word: Word): void;
+export interface TaskTransportEvents {
+  onWord(from: string, word: TaskMessage): void;
   /** Nobody at all listens to an offer of this node to a group. */
   onUnheard(task: number, offer: number): void;
   /** The node that was offered something is not on the bus. */
@@ -42,26 +42,26 @@ interface Outgoing {
  * Carries words between the nodes' tasks. What is said to one node in one turn goes in one message; what a node says to
  * itself needs no bus. Each node hears another's words in the order said, but for offers to a group.
  */
-export class Post {
-  readonly #options: PostOptions;
-  readonly #events: PostEvents;
+export class TaskTransport {
+  readonly #options: TaskTransportOptions;
+  readonly #events: TaskTransportEvents;
   readonly #node: string;
   readonly #head: Uint8Array;
-  readonly #cutter: Cutter;
-  readonly #joiner: Joiner;
+  readonly #cutter: Splitter;
+  readonly #joiner: Reassembler;
   readonly #outgoing = new Map<string, Outgoing>();
-  #own: Word[] = [];
+  #own: TaskMessage[] = [];
   #waitsForEnd = false;
   #unsubscribe: (() => void) | undefined;
   readonly #nonsense: ReportLimiter;
 
-  constructor(options: PostOptions, events: PostEvents) {
+  constructor(options: TaskTransportOptions, events: TaskTransportEvents) {
     this.#options = options;
     this.#events = events;
     const { bus, clock, cluster } = options;
     this.#node = cluster.node;
     this.#head = Buffer.from([MARK, Buffer.byteLength(this.#node), ...Buffer.from(this.#node)]);
-    this.#cutter = new Cutter(this.#node);
+    this.#cutter = new Splitter(this.#node);
     this.#joiner = cluster.createJoiner();
     this.#nonsense = new ReportLimiter({
       clock,
@@ -90,12 +90,12 @@ export class Post {
     this.#unsubscribe?.();
   }
 
-  send(to: string, word: Word): void {
+  send(to: string, word: TaskMessage): void {
     if (to === this.#node) {
       this.#sendToSelf(word);
       return;
     }
-    const bytes = encodeWord(word);
+    const bytes = encodeTaskMessage(word);
     let outgoing = this.#outgoing.get(to);
     if (outgoing !== undefined && outgoing.bytes + bytes.length > MESSAGE_BYTES) this.#publish(to, outgoing);
     outgoing = this.#outgoing.get(to);
@@ -113,15 +113,15 @@ export class Post {
    * To one of the nodes that have workers of a pattern.
    * @returns false for one that is too large: its parts would go to different nodes
    */
-  offer(place: Place, word: Offer): boolean {
-    const message = Buffer.concat([this.#head, encodeWord(word)]);
+  offer(place: WorkerPlace, word: Offer): boolean {
+    const message = Buffer.concat([this.#head, encodeTaskMessage(word)]);
     if (message.length > MESSAGE_BYTES) return false;
     this.#options.bus.offer(subjectOfPlace(place), message, `t-${word.task}-${word.offer}`);
     return true;
   }
 
   /** This node has workers of a pattern. @returns ends it */
-  takePart(place: Place): () => void {
+  takePart(place: WorkerPlace): () => void {
     const { bus } = this.#options;
     return bus.shared ? bus.subscribe(subjectOfPlace(place), this.#onMessage, GROUP) : ignore;
   }
@@ -155,7 +155,7 @@ export class Post {
   }
 
   /** Later, as words of others: whoever says something has finished before it is answered. */
-  #sendToSelf(word: Word): void {
+  #sendToSelf(word: TaskMessage): void {
     this.#own.push(word);
     if (this.#own.length > 1) return;
     queueMicrotask(() => {
@@ -176,18 +176,18 @@ export class Post {
     else for (const word of read.words) this.#tell(read.from, word);
   };
 
-  #read(message: Uint8Array): { readonly from: string; readonly words: readonly Word[] } | undefined {
+  #read(message: Uint8Array): { readonly from: string; readonly words: readonly TaskMessage[] } | undefined {
     const end = HEAD + (message[1] ?? 0);
     if (message[0] !== MARK || message.length < end) return undefined;
     try {
       const from = Buffer.from(message.subarray(HEAD, end)).toString("latin1");
-      return { from, words: decodeWords(message.subarray(end)) };
+      return { from, words: decodeTaskMessages(message.subarray(end)) };
     } catch {
       return undefined;
     }
   }
 
-  #tell(from: string, word: Word): void {
+  #tell(from: string, word: TaskMessage): void {
     try {
       this.#events.onWord(from, word);
     } catch (fault) {
@@ -217,7 +217,7 @@ function subjectOfNode(node: string): string {
 }
 
 /** Vhosts and patterns hold what a subject cannot. */
-function subjectOfPlace([vhost, pattern]: Place): string {
+function subjectOfPlace([vhost, pattern]: WorkerPlace): string {
   return `work.${tokenOf(vhost)}.${tokenOf(pattern)}`;
 }
 

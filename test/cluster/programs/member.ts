@@ -1,4 +1,4 @@
-import { ClusterMember } from "../../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../../src/cluster/cluster-node.js";
 import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
@@ -14,7 +14,7 @@ const bus = new NatsBus({
   clock: systemClock,
   events: { onUp: () => {}, onDown: say, onError: say },
 });
-const member = new ClusterMember({ node, bus, clock: systemClock, onError: say });
+const member = new ClusterNode({ node, bus, clock: systemClock, onError: say });
 member.handle("name", () => node);
 member.handle("note", () => null);
 // Never answers.

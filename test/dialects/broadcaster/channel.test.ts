@@ -1,17 +1,17 @@
 import fc from "fast-check";
-import { isChannelName } from "../../../src/dialects/broadcaster/channel.js";
+import { isBroadcasterChannel } from "../../../src/dialects/broadcaster/channel.js";
 
 /** As broadcaster has it: fit for short names only. */
 const ORIGINAL = /^([\w-]+:?)*\w$/;
 
 test.each(["c", "0", "_", "-a", "a-b", "news:sports:1", "re:a", "a".repeat(255)])("B12: %.20s is a name", (name) => {
-  expect(isChannelName(name)).toBe(true);
+  expect(isBroadcasterChannel(name)).toBe(true);
 });
 
 test.each(["", ":", "a:", ":a", "a::b", "a-", "a b", "a.b", "ü", "a\n", "*", "a".repeat(256)])(
   "B12: %j is none",
   (name) => {
-    expect(isChannelName(name)).toBe(false);
+    expect(isBroadcasterChannel(name)).toBe(false);
   },
 );
 
@@ -19,7 +19,7 @@ test("B12: names are those of broadcaster's expression", () => {
   const names = fc.stringMatching(/^[a:_.\n-]{0,10}$/);
   fc.assert(
     fc.property(names, (name) => {
-      expect(isChannelName(name)).toBe(ORIGINAL.test(name));
+      expect(isBroadcasterChannel(name)).toBe(ORIGINAL.test(name));
     }),
     { numRuns: 3_000 },
   );
@@ -27,5 +27,5 @@ test("B12: names are those of broadcaster's expression", () => {
 
 test("B12: what is no name takes no longer to be told from one", () => {
   // By broadcaster's own expression a single one takes longer than there is time.
-  for (const end of ["!", "-", "::a"]) expect(isChannelName("a".repeat(200) + end)).toBe(false);
+  for (const end of ["!", "-", "::a"]) expect(isBroadcasterChannel("a".repeat(200) + end)).toBe(false);
 });

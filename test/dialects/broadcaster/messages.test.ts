@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Message } from "../../../src/core/message.js";
 import { COUNT } from "../../../src/dialects/dialect.js";
-import { payloadOf, payloadValue } from "../../../src/dialects/raw-json.js";
+import { payloadOfValue, payloadValue } from "../../../src/dialects/json.js";
 import { authenticated, done, open } from "./support.js";
 
 function broadcast(message: Partial<Message>, topic = "c"): string {
@@ -52,7 +52,7 @@ test("D3: JSON of any depth is passed on", () => {
 test("D3: what one client publishes another one reads", () => {
   fc.assert(
     fc.property(fc.oneof(fc.jsonValue(), fc.json(), fc.string({ unit: "binary" })), (value) => {
-      const payload = payloadOf(value, () => JSON.stringify(value));
+      const payload = payloadOfValue(value, () => JSON.stringify(value));
       const { base64, text } = payloadValue(payload);
       expect(base64).toBe(false);
       expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));

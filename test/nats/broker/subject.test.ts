@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Message } from "../../../src/core/message.js";
 import { topicFault } from "../../../src/core/topic-name.js";
-import { subjectOf } from "../../../src/nats/broker/subject.js";
+import { toSubject } from "../../../src/nats/broker/subject.js";
 import { connectNats } from "../../support/nats/client.js";
 import { startNatsDriver } from "../../support/nats/driver.js";
 import { startNats } from "../../support/nats/server.js";
@@ -51,7 +51,7 @@ const EXAMPLES: [string, string][] = [
 test("N1: a subject gives back its vhost and topic", () => {
   fc.assert(
     fc.property(vhostName, topicName, (vhost, topic) => {
-      expect(topicOf("carillon", subjectOf("carillon", vhost, topic))).toEqual({ vhost, topic });
+      expect(topicOf("carillon", toSubject("carillon", vhost, topic))).toEqual({ vhost, topic });
     }),
     { numRuns: 2_000, examples: EXAMPLES },
   );
@@ -62,7 +62,7 @@ test("N1: no two topics share a subject", () => {
   fc.assert(
     fc.property(place, place, (one, other) => {
       const same = one[0] === other[0] && one[1] === other[1];
-      expect(subjectOf("p", ...one) === subjectOf("p", ...other)).toBe(same);
+      expect(toSubject("p", ...one) === toSubject("p", ...other)).toBe(same);
     }),
     { numRuns: 2_000, examples: EXAMPLES.flatMap((one) => EXAMPLES.map((other) => [one, other] as const)) as never },
   );
@@ -74,7 +74,7 @@ test("N1: a subject is one that NATS takes: tokens that are not empty, no wildca
       vhostName.filter((vhost) => vhost.length > 1),
       topicName,
       (vhost, topic) => {
-        const tokens = subjectOf("carillon", vhost, topic).split(".");
+        const tokens = toSubject("carillon", vhost, topic).split(".");
         expect(tokens.length).toBeGreaterThanOrEqual(3);
         for (const token of tokens) expect(token).toMatch(/^[^\s*>\p{Cc}]+$/u);
       },
@@ -96,7 +96,7 @@ test.each([
   ["/shop.eu/v1", "a", "carillon.shop%2Eeu%2Fv1.a"],
   ["/_", "a", "carillon.%5F.a"],
 ])("N1: topic of vhost %s: %s is subject %s", (vhost, topic, subject) => {
-  expect(subjectOf("carillon", vhost, topic)).toBe(subject);
+  expect(toSubject("carillon", vhost, topic)).toBe(subject);
 });
 
 test("N1: a real server takes every subject, and a plain client on it reaches the topic, and no other", async () => {
@@ -121,7 +121,7 @@ test("N1: a real server takes every subject, and a plain client on it reaches th
   await driver.settle();
 
   for (const [position, [vhost, topic]] of distinct.entries()) {
-    plain.publish(subjectOf("carillon", vhost, topic), Buffer.from(String(position)));
+    plain.publish(toSubject("carillon", vhost, topic), Buffer.from(String(position)));
   }
   await plain.flush();
   await driver.settle();

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../../src/core/ports.js";
-import { Rounds } from "../../../src/nats/link/confirmation-rounds.js";
+import { ConfirmationRounds } from "../../../src/nats/link/confirmation-rounds.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 
 /** A clock that stands still until it is told that the time of a timer has come. */
@@ -33,7 +33,7 @@ class Timers implements Clock {
 function setUp() {
   const pings: { resolve: (value: undefined) => void; reject: (cause: unknown) => void }[] = [];
   const clock = new Timers();
-  const rounds = new Rounds({
+  const rounds = new ConfirmationRounds({
     ping: async () => {
       const { promise, reject, resolve } = withResolvers<undefined>();
       pings.push({ resolve, reject });

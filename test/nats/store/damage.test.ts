@@ -1,5 +1,5 @@
 import type { KV } from "nats";
-import type { Change, Store } from "../../../src/store/store.js";
+import type { Store, StoreChange } from "../../../src/store/store.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { connectNats } from "../../support/nats/client.js";
 import type { NatsServer } from "../../support/nats/server.js";
@@ -11,8 +11,8 @@ async function openBucket(server: NatsServer): Promise<KV> {
   return (await connectNats(server)).jetstream().views.kv("carillon");
 }
 
-async function watch(store: Store): Promise<Queue<Change>> {
-  const told = new Queue<Change>();
+async function watch(store: Store): Promise<Queue<StoreChange>> {
+  const told = new Queue<StoreChange>();
   await store.watch("", (change) => {
     told.push(change);
   });

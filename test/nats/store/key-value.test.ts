@@ -1,4 +1,4 @@
-import type { Change, Store } from "../../../src/store/store.js";
+import type { Store, StoreChange } from "../../../src/store/store.js";
 import { storeContract } from "../../contract/store.js";
 import { until } from "../../support/backends/backend.js";
 import { ManualClock } from "../../support/manual-clock.js";
@@ -18,8 +18,8 @@ storeContract("nats", async () => {
   return { stores: [one, other], clock };
 });
 
-async function watch(store: Store, prefix: string): Promise<Queue<Change>> {
-  const told = new Queue<Change>();
+async function watch(store: Store, prefix: string): Promise<Queue<StoreChange>> {
+  const told = new Queue<StoreChange>();
   await store.watch(prefix, (change) => {
     told.push(change);
   });
@@ -135,7 +135,7 @@ test("after an outage a watch tells what has changed meanwhile, and that alone",
   gate.open();
   await ups.next();
   await other.create("w/end", "1");
-  const changes: Change[] = [];
+  const changes: StoreChange[] = [];
   while (changes.at(-1)?.key !== "w/end") changes.push(await told.next());
   changes.push(...told.unread);
   expect(changes.toSorted((a, b) => (a.key < b.key ? -1 : 1))).toEqual([

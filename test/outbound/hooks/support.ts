@@ -1,5 +1,5 @@
 import type {
-  HookClient as Client,
+  HookSubject as Client,
   ConnectQuestion,
   HookCaller,
   JoinQuestion,

@@ -1,4 +1,4 @@
-import { ClusterMember } from "../../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../../src/cluster/cluster-node.js";
 import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { ClusterPresence } from "../../../src/presence/cluster-presence.js";
 import { systemClock } from "../../../src/util/system-clock.js";
@@ -15,7 +15,7 @@ const bus = new NatsBus({
   clock: systemClock,
   events: { onUp: () => {}, onDown: say, onError: say },
 });
-const cluster = new ClusterMember({ node, bus, clock: systemClock, onError: say });
+const cluster = new ClusterNode({ node, bus, clock: systemClock, onError: say });
 const presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError: say });
 const place = { vhost: "/", broker: "memory", topic: "room" };
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { PresenceService } from "../../../gen/carillon/v1/presence_pb.js";
 import { RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
-import type { Call } from "../../../src/rpc/service.js";
+import type { RpcCall } from "../../../src/rpc/service.js";
 import { PRESENCE_ACTIONS } from "../../../src/rpc/services/presence.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { startMounts } from "../../support/backends/mounts.js";
@@ -90,7 +90,7 @@ test("R15: ends an idle stream when its client goes", async () => {
   const ended = withResolvers<boolean>();
   const implementation = {
     getPresence: () => Promise.reject(new Error("not called")),
-    watchPresence: async function* (_request: unknown, { signal }: Call) {
+    watchPresence: async function* (_request: unknown, { signal }: RpcCall) {
       yield {};
       await once(signal, "abort");
       ended.resolve(signal.aborted);

@@ -1,10 +1,10 @@
 import type { MessageShape } from "@bufbuild/protobuf";
 import { PresenceService, type WatchPresenceResponseSchema } from "../../../gen/carillon/v1/presence_pb.js";
-import { ClusterMember } from "../../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../../src/cluster/local-bus.js";
 import { CarillonError } from "../../../src/errors.js";
 import { ClusterPresence } from "../../../src/presence/cluster-presence.js";
-import type { Place } from "../../../src/presence/presence.js";
+import type { TopicAddress } from "../../../src/presence/presence.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../../../src/rpc/services/presence.js";
 import { PresenceWatch } from "../../../src/rpc/services/presence-watch.js";
 import { systemClock } from "../../../src/util/system-clock.js";
@@ -17,7 +17,7 @@ const UNAVAILABLE = 14;
 
 const { getPresence, watchPresence } = PresenceService.method;
 
-const ROOM: Place = { vhost: "/", broker: "memory", topic: "room" };
+const ROOM: TopicAddress = { vhost: "/", broker: "memory", topic: "room" };
 
 function onError(message: string): never {
   throw new Error(message);
@@ -26,7 +26,7 @@ function onError(message: string): never {
 async function start(directory = everybody()) {
   const bus = new LocalBus(onError);
   await bus.start();
-  const cluster = new ClusterMember({ node: "n", bus, clock: systemClock, onError });
+  const cluster = new ClusterNode({ node: "n", bus, clock: systemClock, onError });
   const presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError });
   cleanUp(() => cluster.stop(1_000));
   cleanUp(() => presence.stop());

@@ -1,11 +1,11 @@
 import { type WebSocket, WebSocketServer } from "ws";
 import { Permissions } from "../../../src/access/decide/permissions.js";
-import type { Admitted, Arrival } from "../../../src/clients/admission.js";
+import type { AdmittedClient, Arrival } from "../../../src/clients/admission.js";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { clientAddress } from "../../../src/net/client-address.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
 import { chooseProtocol } from "../../../src/transport/admission/credential.js";
-import { Door, type DoorOptions } from "../../../src/transport/admission/upgrade-admission.js";
+import { UpgradeAdmission, type UpgradeAdmissionOptions } from "../../../src/transport/admission/upgrade-admission.js";
 import { vhostPaths } from "../../../src/transport/admission/vhost-paths.js";
 import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http/http-listener.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
@@ -22,7 +22,7 @@ export interface Decision {
 
 /** A port with a door, behind which everybody hears what they say. */
 export class TestDoor {
-  readonly door: Door;
+  readonly door: UpgradeAdmission;
   readonly http: HttpListener;
   readonly clock = new ManualClock();
   /** Those who have asked, in order. */
@@ -35,9 +35,9 @@ export class TestDoor {
   #ids = 0;
   #url = "";
 
-  constructor(options: Partial<DoorOptions & PortOptions & HttpListenerOptions> = {}) {
+  constructor(options: Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> = {}) {
     const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols: chooseProtocol });
-    this.door = new Door({
+    this.door = new UpgradeAdmission({
       routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
       admit: (arrival) => this.admitted(arrival),
       forwardOf: () => [],
@@ -94,7 +94,7 @@ export class TestDoor {
     await closed;
   }
 
-  admitted(arrival: Arrival, topics: readonly string[] = []): Admitted {
+  admitted(arrival: Arrival, topics: readonly string[] = []): AdmittedClient {
     this.arrivals.push(arrival);
     return {
       principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: "{}" },
@@ -109,10 +109,10 @@ export class TestDoor {
 }
 
 /** A door at which everybody waits until the test decides. */
-export function waitingDoor(options: Partial<DoorOptions & PortOptions> = {}): Promise<TestDoor> {
+export function waitingDoor(options: Partial<UpgradeAdmissionOptions & PortOptions> = {}): Promise<TestDoor> {
   const door: TestDoor = new TestDoor({
     admit: (arrival) => {
-      const { promise, reject, resolve } = withResolvers<Admitted>();
+      const { promise, reject, resolve } = withResolvers<AdmittedClient>();
       door.decisions.push({ arrival, admit: (topics) => resolve(door.admitted(arrival, topics)), refuse: reject });
       return promise;
     },

@@ -2,13 +2,13 @@ import { parseConfig } from "../../../src/config/load.js";
 import type { ConfigInput } from "../../../src/config/schema.js";
 import { LimitedLog } from "../../../src/observe/limited-log.js";
 import { createLog } from "../../../src/observe/log.js";
-import { createVhosts, type VhostWorld } from "../../../src/server/create/create-vhosts.js";
+import { createVhosts, type VhostRuntime } from "../../../src/server/create/create-vhosts.js";
 import type { Store } from "../../../src/store/store.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
 
 /** A node's vhosts and who gets in, without the node: nobody is told of what changes. Stopped after the test. */
-export function createVhostWorld(input: ConfigInput, store: Store): VhostWorld {
+export function createVhostWorld(input: ConfigInput, store: Store): VhostRuntime {
   const config = parseConfig({ ...input, log: { level: "silent" } });
   const log = createLog(config.log);
   const world = createVhosts(config, {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { type CredentialPlaces, chooseProtocol, credentialOf } from "../../../src/transport/admission/credential.js";
+import { type CredentialPlaces, chooseProtocol, readCredential } from "../../../src/transport/admission/credential.js";
 
 const NOWHERE: CredentialPlaces = { header: false, protocol: false, cookie: "", query: false };
 const EVERYWHERE: CredentialPlaces = { header: true, protocol: true, cookie: "session", query: true };
@@ -9,7 +9,7 @@ function credential(
   query = "",
   places: CredentialPlaces = EVERYWHERE,
 ): string | undefined {
-  return credentialOf(headers, new URLSearchParams(query), places);
+  return readCredential(headers, new URLSearchParams(query), places);
 }
 
 test.each<[string, IncomingHttpHeaders, string, Partial<CredentialPlaces>]>([

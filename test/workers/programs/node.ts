@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline";
-import { ClusterMember } from "../../../src/cluster/cluster-node.js";
+import { ClusterNode } from "../../../src/cluster/cluster-node.js";
 import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { ClusterDispatch } from "../../../src/workers/cluster-dispatch.js";
-import type { WorkerSeat } from "../../../src/workers/dispatch.js";
+import type { WorkerRegistration } from "../../../src/workers/dispatch.js";
 import { DEFAULT_LIMITS } from "../../../src/workers/limits.js";
 
 /**
@@ -21,7 +21,7 @@ const bus = new NatsBus({
   clock: systemClock,
   events: { onUp: () => {}, onDown: say, onError: say },
 });
-const cluster = new ClusterMember({ node, bus, clock: systemClock, onError: say });
+const cluster = new ClusterNode({ node, bus, clock: systemClock, onError: say });
 const dispatch = new ClusterDispatch({
   cluster,
   bus,
@@ -32,7 +32,7 @@ const dispatch = new ClusterDispatch({
   onError: say,
 });
 const has = new Set<string>();
-let seat: WorkerSeat | undefined;
+let seat: WorkerRegistration | undefined;
 
 function ask(event: string, wantsAnswer: boolean): void {
   const deadline = Date.now() + 60_000;

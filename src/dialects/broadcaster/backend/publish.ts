@@ -3,15 +3,15 @@ import { type Backend, backendId, VHOST_HEADER } from "../../../access/keys/back
 import type { Publisher, Source } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
-import type { Gate } from "../../backend-gate.js";
-import { httpStatusOf, readWritten, setRetryAfter } from "../../backend-http.js";
+import type { RequestGate } from "../../backend-gate.js";
+import { readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";
 import { checkChannel, publicationOf } from "../decode.js";
 import { messageText } from "../encode.js";
 import { answer, answerError, answerWrongMethod } from "./answer.js";
 import { allowPages, type PageRules } from "./pages.js";
 
 export interface PublishOptions extends PageRules {
-  readonly gate: Gate;
+  readonly gate: RequestGate;
   readonly publisher: Publisher;
   /** Largest body, in bytes. */
   readonly requestBytes: number;
@@ -39,7 +39,7 @@ export async function handlePublish(
     // It is one message: which one says nothing.
     const message = error.message.replace(/^messages\[0\]\./, "");
     setRetryAfter(response, error);
-    answerError(request, response, { code: error.code, message }, httpStatusOf(error));
+    answerError(request, response, { code: error.code, message }, toHttpStatus(error));
   }
 }
 
@@ -52,7 +52,7 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   const { onPublished, publisher } = options;
   const backend = admit(request, options);
   const lease = options.openLease(request, backendId(backend));
-  const { text, value } = await readWritten(request, { limit: options.requestBytes, lease });
+  const { text, value } = await readRequestText(request, { limit: options.requestBytes, lease });
   const { channel, event, payload } = publicationOf(value, text);
   checkChannel(channel);
   const draft = { broker: "", topics: [channel], payload, event, id: "" };

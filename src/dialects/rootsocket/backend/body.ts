@@ -1,11 +1,12 @@
 import type { Backend } from "../../../access/keys/backend.js";
 import { checkTopic } from "../../../control/checks.js";
 import { CarillonError } from "../../../errors.js";
-import { readWritten } from "../../backend-http.js";
-import { type Fields, isObject } from "../../raw-json.js";
+import { isObject } from "../../../util/json.js";
+import { readRequestText } from "../../backend-http.js";
+import { type Fields } from "../../json.js";
 import { channelFault } from "../channel-name.js";
 import { EVENT_BYTES } from "../decode.js";
-import type { Call } from "./call.js";
+import type { RestCall } from "./call.js";
 
 /** The members of a body, and their text as it was sent. */
 export interface Body {
@@ -14,8 +15,8 @@ export interface Body {
 }
 
 /** @throws CarillonError invalid_argument; resource_exhausted: larger than an event may be, or too much at once; cancelled */
-export async function readBody({ lease, request }: Pick<Call, "lease" | "request">): Promise<Body> {
-  const { text, value } = await readWritten(request, { limit: EVENT_BYTES, lease });
+export async function readBody({ lease, request }: Pick<RestCall, "lease" | "request">): Promise<Body> {
+  const { text, value } = await readRequestText(request, { limit: EVENT_BYTES, lease });
   if (!isObject(value)) throw new CarillonError("invalid_argument", "the body is not a JSON object");
   return { fields: value, text };
 }

@@ -3,12 +3,12 @@ import { backendId } from "../../../access/keys/backend.js";
 import { CarillonError } from "../../../errors.js";
 import type { ByteLease, OpenRequestLease } from "../../../net/byte-budget.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
-import { answerJson, httpStatusOf, setRetryAfter } from "../../backend-http.js";
+import { answerJson, setRetryAfter, toHttpStatus } from "../../backend-http.js";
 import { answerCors } from "./cors.js";
-import { type Admitted, admit, type StayingGate } from "./gate.js";
+import { type AdmittedBackend, admit, type RevalidatingGate } from "./gate.js";
 
 /** A request of a backend that may make it. */
-export interface Call extends Admitted {
+export interface RestCall extends AdmittedBackend {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Counts the body while it is read. */
@@ -18,13 +18,13 @@ export interface Call extends Admitted {
 }
 
 /** What a method of a path needs, and what it does. A refusal is thrown: it has answered nothing then. */
-export interface Method {
-  readonly action: Admitted["action"];
-  readonly handle: (call: Call) => Promise<void>;
+export interface RestMethod {
+  readonly action: AdmittedBackend["action"];
+  readonly handle: (call: RestCall) => Promise<void>;
 }
 
-export interface CallOptions {
-  readonly gate: StayingGate;
+export interface RestCallOptions {
+  readonly gate: RevalidatingGate;
   readonly openLease: OpenRequestLease;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
   /** Told of errors that are faults of this server and not refusals. */
@@ -33,8 +33,8 @@ export interface CallOptions {
 
 /** A handler for one path, by HTTP method. What is refused is answered with `{"detail":…}`. */
 export function methodsHandler(
-  methods: ReadonlyMap<string, Method>,
-  { gate, onFault, openLease, originAllowed }: CallOptions,
+  methods: ReadonlyMap<string, RestMethod>,
+  { gate, onFault, openLease, originAllowed }: RestCallOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const names = [...methods.keys()].join(", ");
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -72,7 +72,7 @@ function refuse(
   request: IncomingMessage,
   response: ServerResponse,
   cause: unknown,
-  onFault: CallOptions["onFault"],
+  onFault: RestCallOptions["onFault"],
 ): void {
   const error = CarillonError.from(cause);
   const { code, message } = error;
@@ -85,5 +85,5 @@ function refuse(
   // Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2.
   if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
   setRetryAfter(response, error);
-  answerJson(request, response, httpStatusOf(error), { detail: message });
+  answerJson(request, response, toHttpStatus(error), { detail: message });
 }

@@ -1,4 +1,4 @@
-import type { ConnectionFacts } from "../../../control/connection-info.js";
+import type { ConnectionInfo } from "../../../control/connection-info.js";
 
 /** A connection in the protocol's terms. */
 export interface ConnectionEntry {
@@ -14,7 +14,7 @@ export interface ConnectionEntry {
 }
 
 /** @param ended - in milliseconds since the epoch; null: it lives */
-export function entryOf(facts: ConnectionFacts, ended: number | null): ConnectionEntry {
+export function toConnectionEntry(facts: ConnectionInfo, ended: number | null): ConnectionEntry {
   const { address, connected, id, published, userAgent } = facts;
   return {
     identifier: id,

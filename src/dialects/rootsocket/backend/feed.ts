@@ -2,9 +2,9 @@ import type { ServerResponse } from "node:http";
 import type { WatchEvent, Watches } from "../../../control/watches.js";
 import type { Clock } from "../../../core/ports.js";
 import { CarillonError } from "../../../errors.js";
-import type { Call } from "./call.js";
-import { entryOf } from "./connection.js";
-import type { StayingGate } from "./gate.js";
+import type { RestCall } from "./call.js";
+import { toConnectionEntry } from "./connection.js";
+import type { RevalidatingGate } from "./gate.js";
 import { write } from "./writing.js";
 
 /** The type of server-sent events. Source: WHATWG HTML §9.2. */
@@ -15,7 +15,7 @@ const COMMENT_INTERVAL = 20_000;
 
 export interface FeedOptions {
   readonly watches: Pick<Watches, "watch">;
-  readonly gate: StayingGate;
+  readonly gate: RevalidatingGate;
   readonly clock: Clock;
 }
 
@@ -23,7 +23,7 @@ export interface FeedOptions {
  * Tells of a vhost's connections for as long as the reader stays: `present` for each that is there, `caught_up`, and then
  * `opened` and `closed`. What ends it is told by `ended`, and what that was.
  */
-export async function feedConnections({ clock, gate, watches }: FeedOptions, call: Call): Promise<void> {
+export async function feedConnections({ clock, gate, watches }: FeedOptions, call: RestCall): Promise<void> {
   const { action, answerLease, backend, credentials, response } = call;
   const ending = new AbortController();
   const end = (why: CarillonError): void => {
@@ -73,8 +73,8 @@ function sendComments(response: ServerResponse, clock: Clock): () => void {
 function textOf(event: WatchEvent, now: number): string {
   if (event.change === "caught_up") return eventText("caught_up", {});
   const { change, connection } = event;
-  if (change === "closed") return eventText("closed", { ...entryOf(connection, now), code: event.code });
-  return eventText(change === "open" ? "present" : "opened", entryOf(connection, null));
+  if (change === "closed") return eventText("closed", { ...toConnectionEntry(connection, now), code: event.code });
+  return eventText(change === "open" ? "present" : "opened", toConnectionEntry(connection, null));
 }
 
 /** JSON has no line breaks. */

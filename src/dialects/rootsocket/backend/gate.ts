@@ -3,10 +3,10 @@ import type { BackendAction } from "../../../access/decide/actions.js";
 import { type Backend, type BackendCredentials, VHOST_HEADER } from "../../../access/keys/backend.js";
 import { CarillonError } from "../../../errors.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
-import type { Gate } from "../../backend-gate.js";
+import type { RequestGate } from "../../backend-gate.js";
 
 /** Who may call what, and who may go on with what is open. */
-export interface StayingGate extends Gate {
+export interface RevalidatingGate extends RequestGate {
   /**
    * Begins to count an answer; undefined: it is not counted.
    * @throws CarillonError resource_exhausted: the backend has had too many bytes of answers
@@ -16,18 +16,18 @@ export interface StayingGate extends Gate {
    * Calls once when a backend that was admitted would no longer be, or not for the same topics.
    * @returns ends it
    */
-  stay(stay: Admitted & { readonly onLost: (refusal: CarillonError) => void }): () => void;
+  stay(stay: AdmittedBackend & { readonly onLost: (refusal: CarillonError) => void }): () => void;
 }
 
 /** A backend that has been let do something. */
-export interface Admitted {
+export interface AdmittedBackend {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
   readonly action: BackendAction;
 }
 
 /** A bare key is what `Authorization` holds, and the same as a bearer's elsewhere. */
-export function admit(gate: Gate, { headers }: IncomingMessage, action: BackendAction): Admitted {
+export function admit(gate: RequestGate, { headers }: IncomingMessage, action: BackendAction): AdmittedBackend {
   const { authorization: key, [VHOST_HEADER]: vhost } = headers;
   const credentials = {
     authorization: key === undefined ? undefined : `Bearer ${key}`,

@@ -1,9 +1,9 @@
-import type { ConnectionFacts } from "../../../control/connection-info.js";
-import type { Connections, Told } from "../../../control/connections.js";
+import type { ConnectionInfo } from "../../../control/connection-info.js";
+import type { Connections, PartialAnswer } from "../../../control/connections.js";
 import type { Page } from "../../../control/pagination.js";
 import { CarillonError } from "../../../errors.js";
-import type { Call } from "./call.js";
-import { entryOf } from "./connection.js";
+import type { RestCall } from "./call.js";
+import { toConnectionEntry } from "./connection.js";
 import { write } from "./writing.js";
 
 /** Of a page: the most that there may be. */
@@ -13,9 +13,9 @@ const PAGE_SIZE = 1_000;
 export const MISSING_NODES = "carillon-missing-nodes";
 
 /** Writes the vhost's connections on all nodes, page by page: there may be more than should be in memory at once. */
-export async function listConnections(connections: Pick<Connections, "list">, call: Call): Promise<void> {
+export async function listConnections(connections: Pick<Connections, "list">, call: RestCall): Promise<void> {
   const { answerLease, backend, response } = call;
-  const read = (pageToken: string): Promise<Told<Page<ConnectionFacts>>> =>
+  const read = (pageToken: string): Promise<PartialAnswer<Page<ConnectionInfo>>> =>
     connections.list(backend, { user: "", topic: "", pageSize: PAGE_SIZE, pageToken });
   let { missing, told } = await read("");
   const missingAtFirst = new Set(missing);
@@ -23,7 +23,7 @@ export async function listConnections(connections: Pick<Connections, "list">, ca
   response.writeHead(200, { "content-type": "application/json" });
   await write(response, "[");
   for (let page = 0; ; page += 1) {
-    const entries = told.items.map((facts) => JSON.stringify(entryOf(facts, null))).join(",");
+    const entries = told.items.map((facts) => JSON.stringify(toConnectionEntry(facts, null))).join(",");
     const separator = page > 0 && entries !== "" ? "," : "";
     // Each waits for the one before: it begins where that has ended.
     // oxlint-disable-next-line no-await-in-loop

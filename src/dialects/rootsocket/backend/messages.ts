@@ -3,9 +3,9 @@ import type { Publisher } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import { valueText } from "../../../util/raw-json.js";
 import { answerJson } from "../../backend-http.js";
-import { hasLoneSurrogate } from "../../raw-json.js";
+import { hasLoneSurrogate } from "../../json.js";
 import { type Body, readBody, readChannel } from "./body.js";
-import type { Method } from "./call.js";
+import type { RestMethod } from "./call.js";
 
 export interface MessagesOptions {
   readonly publisher: Pick<Publisher, "publish">;
@@ -14,7 +14,7 @@ export interface MessagesOptions {
 }
 
 /** Publishes; answers when the broker has the message. */
-export function messages({ onPublished, publisher }: MessagesOptions): Method {
+export function messages({ onPublished, publisher }: MessagesOptions): RestMethod {
   return {
     action: "publish",
     handle: async (call) => {

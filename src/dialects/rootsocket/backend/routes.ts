@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Control } from "../../../control/control.js";
 import type { Clock } from "../../../core/ports.js";
-import { type CallOptions, type Method, methodsHandler } from "./call.js";
+import { methodsHandler, type RestCallOptions, type RestMethod } from "./call.js";
 import { EVENT_STREAM, feedConnections } from "./feed.js";
 import { listConnections } from "./list.js";
 import { type MessagesOptions, messages } from "./messages.js";
-import { channelTokens, connectionTokens, type Issuer } from "./tokens.js";
+import { type ConnectionTokenIssuer, channelTokens, connectionTokens } from "./tokens.js";
 
-export interface RootsocketOptions extends CallOptions, MessagesOptions {
+export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
   /** What paths begin with, such as `/api/v1`. */
   readonly base: string;
   /** @throws CarillonError not_found for a vhost that is gone */
-  readonly issuerOf: (vhost: string) => Issuer;
+  readonly issuerOf: (vhost: string) => ConnectionTokenIssuer;
   readonly control: Pick<Control, "connections" | "watches">;
   readonly clock: Clock;
 }
@@ -21,14 +21,14 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 /** What rootsocket's backends call (the S rules): handlers by exact path, each with its slash at the end and without. */
 export function rootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
   const { base, clock, control, gate, issuerOf } = options;
-  const connections: Method = {
+  const connections: RestMethod = {
     action: "connections",
     handle: (call) =>
       wantsFeed(call.request)
         ? feedConnections({ watches: control.watches, gate, clock }, call)
         : listConnections(control.connections, call),
   };
-  const paths = new Map<string, ReadonlyMap<string, Method>>([
+  const paths = new Map<string, ReadonlyMap<string, RestMethod>>([
     [
       "connections",
       new Map([

@@ -1,10 +1,10 @@
 import { CarillonError } from "../../../errors.js";
 import { answerJson } from "../../backend-http.js";
 import { readBody, readChannel } from "./body.js";
-import type { Method } from "./call.js";
+import type { RestMethod } from "./call.js";
 
 /** Makes tokens for the clients of one vhost. */
-export interface Issuer {
+export interface ConnectionTokenIssuer {
   /** @throws CarillonError unavailable */
   connection(
     bearer: Readonly<Record<string, never>>,
@@ -16,7 +16,7 @@ export interface Issuer {
 }
 
 /** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
-export function connectionTokens(issuerOf: (vhost: string) => Issuer): Method {
+export function connectionTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer): RestMethod {
   return {
     action: "tokens",
     handle: async ({ backend, request, response }) => {
@@ -26,7 +26,7 @@ export function connectionTokens(issuerOf: (vhost: string) => Issuer): Method {
   };
 }
 
-export function channelTokens(issuerOf: (vhost: string) => Issuer): Method {
+export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer): RestMethod {
   return {
     action: "tokens",
     handle: async (call) => {

@@ -4,13 +4,13 @@ import { HttpRefusal } from "../../../access/hooks/http-refusal.js";
 import type { Arrival } from "../../../clients/admission.js";
 import { RateLimited } from "../../../clients/limits/rate-limited.js";
 import { CarillonError } from "../../../errors.js";
-import { type CredentialPlaces, credentialOf } from "../../../transport/admission/credential.js";
-import { toldUpgrade } from "../../../transport/admission/told-upgrade.js";
+import { type CredentialPlaces, readCredential } from "../../../transport/admission/credential.js";
+import { forwardUpgrade } from "../../../transport/admission/told-upgrade.js";
 import { requestUrl } from "../../../transport/http/request-url.js";
 import { CONNECTION, failureText } from "../event-values.js";
 
 /** What is known of a client that wishes to be connected to a namespace. */
-export interface Wish {
+export interface NamespaceConnect {
   readonly vhost: string;
   readonly dialect: string;
   readonly connectionId: string;
@@ -29,17 +29,26 @@ export interface Wish {
  * in common.
  * @throws CarillonError invalid_argument: what is no token, or different ones in one request
  */
-export function arrivalOf({ address, auth, connectionId, dialect, forward, places, request, vhost }: Wish): Arrival {
+export function toArrival({
+  address,
+  auth,
+  connectionId,
+  dialect,
+  forward,
+  places,
+  request,
+  vhost,
+}: NamespaceConnect): Arrival {
   const { headers } = request;
   const url = requestUrl(request);
-  const credential = tokenOf(auth) ?? credentialOf(headers, url.searchParams, { ...places, protocol: false });
+  const credential = tokenOf(auth) ?? readCredential(headers, url.searchParams, { ...places, protocol: false });
   return {
     vhost,
     origin: { dialect, address, userAgent: headers["user-agent"] ?? "" },
     credential,
     guest: true,
     connectionId,
-    upgrade: toldUpgrade({ request, url, places, forward }),
+    upgrade: forwardUpgrade({ request, url, places, forward }),
   };
 }
 

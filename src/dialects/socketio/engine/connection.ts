@@ -3,13 +3,13 @@ import type { Services } from "../../../commands/services.js";
 import type { FanOut } from "../../../core/fan-out.js";
 import type { Notice } from "../../../core/notice.js";
 import { closeFrameOf } from "../../../errors.js";
-import { carryOut, type Sender } from "../../../transport/run-command.js";
-import { framesOf } from "../../../transport/websocket/encoding.js";
+import { type CommandSender, runCommand } from "../../../transport/run-command.js";
+import { createFrames } from "../../../transport/websocket/encoding.js";
 import { Pace } from "../../../transport/websocket/pace.js";
 import type { Texts } from "../../dialect.js";
 import type { SocketIoConversation } from "../dialect.js";
 import { packetFrames } from "./frames.js";
-import type { Place } from "./namespace-session.js";
+import type { NamespaceSession } from "./namespace-session.js";
 
 /** What a client's event costs while it waits, beside its bytes. */
 const EVENT_BYTES = 64;
@@ -34,9 +34,9 @@ interface WaitingEvent {
 }
 
 /** One Socket.IO client in one namespace: its events become commands, carried out one after the other in the order sent. */
-export class SocketIoConnection implements ClientConnection, Sender {
+export class SocketIoConnection implements ClientConnection, CommandSender {
   readonly client: Client;
-  readonly place: Place;
+  readonly place: NamespaceSession;
   readonly #conversation: SocketIoConversation;
   readonly #context: SocketIoContext;
   readonly #pace: Pace;
@@ -48,7 +48,12 @@ export class SocketIoConnection implements ClientConnection, Sender {
   #malformedInARow = 0;
   #busy = false;
 
-  constructor(facts: ClientFacts, place: Place, conversation: SocketIoConversation, context: SocketIoContext) {
+  constructor(
+    facts: ClientFacts,
+    place: NamespaceSession,
+    conversation: SocketIoConversation,
+    context: SocketIoContext,
+  ) {
     this.client = new Client(facts, this);
     this.place = place;
     this.#conversation = conversation;
@@ -115,13 +120,13 @@ export class SocketIoConnection implements ClientConnection, Sender {
   async #take({ acknowledge, attachments, text }: WaitingEvent): Promise<void> {
     const { malformedFrames, services } = this.#context;
     const received = this.#conversation.receive(text, acknowledge, attachments);
-    this.#malformedInARow = (await carryOut(received, this, services)) ? 0 : this.#malformedInARow + 1;
+    this.#malformedInARow = (await runCommand(received, this, services)) ? 0 : this.#malformedInARow + 1;
     if (this.#malformedInARow >= malformedFrames) services.hub.remove(this.client.session, "malformed_frames");
   }
 
   /** Sends it frames of its own; nothing for no texts. */
   send(texts: Texts): void {
-    const frames = framesOf(texts, packetFrames);
+    const frames = createFrames(texts, packetFrames);
     if (frames === undefined) return;
     if (this.#busy) this.#pace.answered(frames.length);
     this.#context.fanOut.send(this.client.session, frames);

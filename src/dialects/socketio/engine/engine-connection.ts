@@ -4,10 +4,10 @@ import type { CloseReason } from "../../../errors.js";
 import type { ByteLease } from "../../../net/byte-budget.js";
 import { HeldBytes } from "../../../net/held-bytes.js";
 import type { MessageMeter } from "../../../transport/receiving/message-meter.js";
-import { keepUp } from "./engine-workarounds.js";
+import { applyEngineWorkarounds } from "./engine-workarounds.js";
 import { engine3Payload } from "./engine3-payload.js";
-import type { IdleLine, IdleLines } from "./idle-connections.js";
-import type { Place } from "./namespace-session.js";
+import type { IdleConnection, IdleConnections } from "./idle-connections.js";
+import type { NamespaceSession } from "./namespace-session.js";
 import { MAX_PACKETS } from "./packet-count.js";
 import { PollQueue } from "./poll-queue.js";
 import { Polls } from "./polls.js";
@@ -38,28 +38,28 @@ interface Reading {
 }
 
 /** What all lines count together. */
-export interface LineCounts {
+export interface EngineConnectionCounts {
   /** Clients in a namespace, or at its door. */
   connections: number;
   /** The lines that have none of them. */
-  readonly idle: IdleLines;
+  readonly idle: IdleConnections;
 }
 
-export interface LineOptions {
+export interface EngineConnectionOptions {
   readonly address: string;
   readonly clock: Clock;
-  readonly counts: LineCounts;
+  readonly counts: EngineConnectionCounts;
   /** For what its packets hold. */
   readonly lease: ByteLease;
 }
 
 /** One Engine.IO connection, over whichever transport: what all of its namespaces share. */
-export class Line implements IdleLine {
+export class EngineConnection implements IdleConnection {
   readonly id: string;
   /** Of the client, as it was when it came: the request that it came with may be over. */
   readonly address: string;
   /** By namespace. */
-  readonly places = new Map<string, Place>();
+  readonly places = new Map<string, NamespaceSession>();
   readonly polls: Polls;
   readonly queue: PollQueue;
   /** Revision of Engine.IO that the client speaks. */
@@ -71,7 +71,7 @@ export class Line implements IdleLine {
   #heldBytes = 0;
   readonly #connection: EngineSocket;
   readonly #clock: Clock;
-  readonly #counts: LineCounts;
+  readonly #counts: EngineConnectionCounts;
   /** Namespaces that the client has asked for, until it is refused or has left. */
   readonly #asked = new Set<string>();
   /** Whoever has more waiting than it can take now. */
@@ -82,7 +82,7 @@ export class Line implements IdleLine {
   #cancelIdle: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
-  constructor(connection: EngineSocket, { address, clock, counts, lease }: LineOptions) {
+  constructor(connection: EngineSocket, { address, clock, counts, lease }: EngineConnectionOptions) {
     this.#connection = connection;
     this.#clock = clock;
     this.#counts = counts;
@@ -95,7 +95,7 @@ export class Line implements IdleLine {
     this.queue = new PollQueue(connection, this.polls);
     connection.on("upgrade", () => this.queue.flush());
     this.#inside.transport.closeTimeout = LAST_POLL_TIMEOUT;
-    keepUp(connection, () => this.cut());
+    applyEngineWorkarounds(connection, () => this.cut());
     connection.once("close", () => this.#closed());
   }
 
@@ -163,13 +163,13 @@ export class Line implements IdleLine {
     this.#held.set(this.#heldBytes);
   }
 
-  enter(namespace: string, place: Place): void {
+  enter(namespace: string, place: NamespaceSession): void {
     this.#counts.connections += 1;
     this.places.set(namespace, place);
     this.#endRest();
   }
 
-  leave(namespace: string, place: Place): void {
+  leave(namespace: string, place: NamespaceSession): void {
     if (this.places.get(namespace) !== place) return;
     // Before the answer to a client that asks for it again.
     this.queue.flush();

@@ -16,7 +16,7 @@ interface Written {
  * Looks after a connection where the library does not.
  * @param onUnread - more of the library's own packets wait than may; a session's outbox bounds the others
  */
-export function keepUp(connection: EngineSocket, onUnread: () => void): void {
+export function applyEngineWorkarounds(connection: EngineSocket, onUnread: () => void): void {
   let unread = 0;
   let pinged = false;
   connection.on("packetCreate", ({ data, options, type }: Written) => {

@@ -1,5 +1,5 @@
 import type { Encoding } from "../../../core/ports.js";
-import { framesOf } from "../../../transport/websocket/encoding.js";
+import { createFrames } from "../../../transport/websocket/encoding.js";
 import { textFrame, textFrameOf } from "../../../transport/websocket/frame.js";
 import type { MessageEncoding } from "../../dialect.js";
 import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
@@ -57,8 +57,8 @@ export function socketIoEncoding(encoding: MessageEncoding): Encoding {
         return (message) => packetFrames(makeText(message));
       },
       countedFrames: undefined,
-      laggedFrame: (topic, missed) => framesOf(encoding.laggedText(topic, missed), packetFrames),
-      presenceFrame: (news) => framesOf(encoding.presenceText(news), packetFrames),
+      laggedFrame: (topic, missed) => createFrames(encoding.laggedText(topic, missed), packetFrames),
+      presenceFrame: (news) => createFrames(encoding.presenceText(news), packetFrames),
     };
     known.set(encoding, result);
   }

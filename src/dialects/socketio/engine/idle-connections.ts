@@ -11,7 +11,7 @@ const PER_ADDRESS = 1_024;
 const IN_ALL = 8_192;
 
 /** A connection that is in no namespace. */
-export interface IdleLine {
+export interface IdleConnection {
   readonly address: string;
   cut(): void;
 }
@@ -21,11 +21,11 @@ export interface IdleLine {
  * none of those that clients have who are inside. One address has no more than its own; when there are too many in all, the
  * oldest has to go, which has had the most time to ask for a namespace.
  */
-export class IdleLines {
+export class IdleConnections {
   readonly #inAll: number;
   readonly #perAddress: number;
   /** The oldest first. */
-  readonly #lines = new Set<IdleLine>();
+  readonly #lines = new Set<IdleConnection>();
   readonly #addresses = new Counts();
 
   constructor({ inAll = IN_ALL, perAddress = PER_ADDRESS } = {}) {
@@ -45,7 +45,7 @@ export class IdleLines {
   }
 
   /** @returns false where its address has as many as it may have: it has to go */
-  add(line: IdleLine): boolean {
+  add(line: IdleConnection): boolean {
     if (!this.#addresses.take(addressKey(line.address), this.#perAddress)) return false;
     this.#lines.add(line);
     const [oldest] = this.#lines;
@@ -53,7 +53,7 @@ export class IdleLines {
     return true;
   }
 
-  delete(line: IdleLine): void {
+  delete(line: IdleConnection): void {
     if (this.#lines.delete(line)) this.#addresses.give(addressKey(line.address));
   }
 }

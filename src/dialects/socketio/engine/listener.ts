@@ -9,9 +9,9 @@ import { refuseMethod } from "../../../transport/http/methods.js";
 import { requestUrl } from "../../../transport/http/request-url.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
-import { Line, type LineCounts } from "./engine-connection.js";
+import { EngineConnection, type EngineConnectionCounts } from "./engine-connection.js";
 import { type EngineQuery, readEngineQuery } from "./engine-query.js";
-import { IdleLines } from "./idle-connections.js";
+import { IdleConnections } from "./idle-connections.js";
 import { Namespaces, type NamespacesOptions } from "./namespaces.js";
 import { countPackets } from "./packet-count.js";
 import type { DecodedClient } from "./parser.js";
@@ -40,10 +40,10 @@ export class SocketIoListener {
   readonly #options: SocketIoListenerOptions;
   readonly #engine: Engine;
   /** By the ids of their connections. */
-  readonly #lines = new Map<string, Line>();
-  readonly #counts: LineCounts = { connections: 0, idle: new IdleLines() };
+  readonly #lines = new Map<string, EngineConnection>();
+  readonly #counts: EngineConnectionCounts = { connections: 0, idle: new IdleConnections() };
   /** The one that the library hears of just now. */
-  #newest: Line | undefined;
+  #newest: EngineConnection | undefined;
   /** Of the upgrades: the library lets go of them before they have ended. */
   readonly #sockets = new Set<Duplex>();
   #closed = false;
@@ -148,7 +148,7 @@ export class SocketIoListener {
    * Brings the engine a request of a connection that there is, now or later.
    * @returns false for one too many
    */
-  #bring(line: Line, request: IncomingMessage, response: ServerResponse): boolean {
+  #bring(line: EngineConnection, request: IncomingMessage, response: ServerResponse): boolean {
     const handle = (): void => {
       if (request.destroyed) {
         line.cut();
@@ -164,7 +164,7 @@ export class SocketIoListener {
   }
 
   /** Bounds what a request with packets brings. */
-  #count(line: Line, request: IncomingMessage, response: ServerResponse): void {
+  #count(line: EngineConnection, request: IncomingMessage, response: ServerResponse): void {
     // With Engine.IO 3 they are counted where they are read.
     if (line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
     countBody(request, response, this.#options.openLease(request, undefined), (cause) => {
@@ -195,7 +195,7 @@ export class SocketIoListener {
    * The connection that a request belongs to; undefined for a new one, or one that there is not.
    * @throws CarillonError unavailable: a new one is refused
    */
-  #lineOf({ sid }: EngineQuery, request: IncomingMessage): Line | undefined {
+  #lineOf({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
     if (sid !== "") return this.#lines.get(sid);
     this.#checkRoom();
     this.#counts.idle.checkRoom(this.#options.clientAddress(request));
@@ -217,7 +217,7 @@ export class SocketIoListener {
   }
 
   /** The client of a connection, as its decoder knows it. */
-  #decoded(line: Line | undefined): DecodedClient | undefined {
+  #decoded(line: EngineConnection | undefined): DecodedClient | undefined {
     if (line === undefined) return undefined;
     return {
       protocol: line.protocol,
@@ -245,7 +245,7 @@ export class SocketIoListener {
 
   #add(connection: EngineSocket): void {
     const { clientAddress, clock, openLease } = this.#options;
-    const line = new Line(connection, {
+    const line = new EngineConnection(connection, {
       address: clientAddress(connection.request),
       clock,
       counts: this.#counts,

@@ -1,14 +1,14 @@
-import type { Admitted, Arrival } from "../../../clients/admission.js";
-import type { Line } from "./engine-connection.js";
+import type { AdmittedClient, Arrival } from "../../../clients/admission.js";
+import type { EngineConnection } from "./engine-connection.js";
 
 /** A client's place in a namespace of its connection: from the moment that it asks for it until it has gone. */
-export class Place {
-  readonly line: Line;
+export class NamespaceSession {
+  readonly line: EngineConnection;
   readonly arrival: Arrival;
-  #admitted: Admitted | undefined;
+  #admitted: AdmittedClient | undefined;
   #state: "at the door" | "inside" | "gone" = "at the door";
 
-  constructor(line: Line, arrival: Arrival) {
+  constructor(line: EngineConnection, arrival: Arrival) {
     this.line = line;
     this.arrival = arrival;
     line.enter(arrival.vhost, this);
@@ -19,7 +19,7 @@ export class Place {
   }
 
   /** It may come in: the library brings it, or does not where the connection has ended meanwhile. */
-  admit(admitted: Admitted): void {
+  admit(admitted: AdmittedClient): void {
     if (this.#state === "at the door") this.#admitted = admitted;
     else admitted.release();
   }
@@ -28,7 +28,7 @@ export class Place {
    * It comes in.
    * @returns what it was admitted with, to be released by the caller from now on; undefined where it may not come in any more
    */
-  take(): Admitted | undefined {
+  take(): AdmittedClient | undefined {
     if (this.#state !== "at the door" || this.#admitted === undefined) return undefined;
     this.#state = "inside";
     return this.#admitted;

@@ -1,6 +1,6 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Server, Socket } from "socket.io";
-import type { Admitted, Arrival } from "../../../clients/admission.js";
+import type { AdmittedClient, Arrival } from "../../../clients/admission.js";
 import type { Client } from "../../../clients/client.js";
 import type { OutboxContext } from "../../../core/outbox.js";
 import { Session } from "../../../core/session.js";
@@ -8,11 +8,11 @@ import { CarillonError, type ChosenClose, type CloseReason, WEBSOCKET_CLOSE } fr
 import type { WebSocketListenerOptions } from "../../../transport/websocket/websocket-listener.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 import { SocketIoDialect, type SocketIoSettings } from "../dialect.js";
-import { arrivalOf, ConnectError } from "./arrival.js";
+import { ConnectError, toArrival } from "./arrival.js";
 import { SocketIoConnection, type SocketIoContext } from "./connection.js";
-import type { Line } from "./engine-connection.js";
+import type { EngineConnection } from "./engine-connection.js";
 import { packetFrames, socketIoEncoding } from "./frames.js";
-import { Place } from "./namespace-session.js";
+import { NamespaceSession } from "./namespace-session.js";
 import { CLIENT_EVENT, type ClientEvent } from "./parser.js";
 import { SocketIoSink } from "./sink.js";
 
@@ -57,13 +57,13 @@ export interface NamespacesOptions
   readonly frameBytes: number;
   /** So many packets in a row that are no event end a connection. */
   readonly malformedFrames: number;
-  readonly lineOf: (connection: EngineSocket) => Line | undefined;
+  readonly lineOf: (connection: EngineSocket) => EngineConnection | undefined;
   /** @throws CarillonError unavailable */
   readonly checkRoom: () => void;
   /** Nobody is on the line any more. */
-  readonly onEmpty: (line: Line) => void;
+  readonly onEmpty: (line: EngineConnection) => void;
   /** Told of a client when it is connected. */
-  readonly onOpened: (client: Client, admitted: Admitted) => void;
+  readonly onOpened: (client: Client, admitted: AdmittedClient) => void;
 }
 
 type Next = (error?: Error) => void;
@@ -93,7 +93,7 @@ export class Namespaces {
 
   async #arrive(socket: Socket, next: Next): Promise<void> {
     const line = this.#options.lineOf(socket.conn);
-    let place: Place | undefined;
+    let place: NamespaceSession | undefined;
     try {
       place = this.#placeFor(socket, line);
       place.admit(await this.#decision(place.arrival));
@@ -109,12 +109,12 @@ export class Namespaces {
   }
 
   /** @throws CarillonError */
-  #placeFor(socket: Socket, line: Line | undefined): Place {
+  #placeFor(socket: Socket, line: EngineConnection | undefined): NamespaceSession {
     const { checkRoom, credentialsOf, forwardOf, sessionIds } = this.#options;
     if (line === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
     checkRoom();
-    const arrival = arrivalOf({
+    const arrival = toArrival({
       vhost,
       dialect: this.#dialect.name,
       connectionId: sessionIds.next(),
@@ -124,15 +124,15 @@ export class Namespaces {
       places: credentialsOf(vhost),
       forward: forwardOf(vhost),
     });
-    const place = new Place(line, arrival);
+    const place = new NamespaceSession(line, arrival);
     rename(socket, arrival.connectionId);
     return place;
   }
 
   /** @throws CarillonError the refusal, or unavailable where it takes too long */
-  #decision(arrival: Arrival): Promise<Admitted> {
+  #decision(arrival: Arrival): Promise<AdmittedClient> {
     const { admit, clock } = this.#options;
-    const { promise, reject, resolve } = withResolvers<Admitted>();
+    const { promise, reject, resolve } = withResolvers<AdmittedClient>();
     let waits = true;
     const decide = async (): Promise<void> => {
       const admitted = await admit(arrival);
@@ -148,7 +148,7 @@ export class Namespaces {
   }
 
   /** The vhost may have been deleted while somebody was asked. */
-  #checkThere({ arrival: { vhost } }: Place): void {
+  #checkThere({ arrival: { vhost } }: NamespaceSession): void {
     if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `there is no vhost ${vhost}`);
   }
 
@@ -172,7 +172,7 @@ export class Namespaces {
     }
   }
 
-  #connect(socket: Socket, place: Place, admitted: Admitted): SocketIoConnection {
+  #connect(socket: Socket, place: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
     const { factsOf, outbox, settingsOf } = this.#options;
     const { arrival } = place;
     const { connectionId: id, vhost } = arrival;
@@ -219,7 +219,7 @@ export class Namespaces {
 }
 
 /** Ends a socket after what has been written; and its connection, where nobody else is on it. */
-function end(socket: Socket, { line }: Place, reason: CloseReason | ChosenClose): void {
+function end(socket: Socket, { line }: NamespaceSession, reason: CloseReason | ChosenClose): void {
   const comesBack = COME_BACK.has(reason);
   if (!comesBack) socket.disconnect();
   if (comesBack || !line.inside) line.close();

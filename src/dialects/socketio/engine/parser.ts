@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { compact } from "../../../transport/receiving/receiver-parts.js";
-import { isObject, parseJson } from "../../raw-json.js";
+import { isObject } from "../../../util/json.js";
+import { parseJson } from "../../json.js";
 
 /** Types of Socket.IO's packets (protocol 5). */
 const CONNECT = 0;

@@ -5,9 +5,9 @@ import { createAccessToken } from "../../../vhosts/access-token.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
 import type { Dispatch } from "../../../workers/dispatch.js";
-import { isChannelName } from "../channel.js";
+import { isWebrocketChannel } from "../channel.js";
 import { channelJson, vhostJson, workerJson } from "./admin-json.js";
-import type { Place } from "./admin-path.js";
+import type { AdminResource } from "./admin-path.js";
 
 /** Vhosts, or channels, that are deleted at once. */
 const ABREAST = 10;
@@ -65,7 +65,7 @@ interface About {
 type Operation = (services: AdminServices, about: About) => AdminAnswer | Promise<AdminAnswer>;
 
 /** By method and kind of place. */
-const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>> = {
+const OPERATIONS: Readonly<Record<AdminResource["kind"], ReadonlyMap<string, Operation>>> = {
   vhosts: new Map<string, Operation>([
     ["GET", listVhosts],
     ["DELETE", deleteVhosts],
@@ -92,7 +92,7 @@ const OPERATIONS: Readonly<Record<Place["kind"], ReadonlyMap<string, Operation>>
  * Does what a request asks for.
  * @throws CarillonError as VhostAdmin and Dispatch do; AdminRefusal
  */
-export async function operate(method: string, place: Place, services: AdminServices): Promise<AdminAnswer> {
+export async function operate(method: string, place: AdminResource, services: AdminServices): Promise<AdminAnswer> {
   const operations = OPERATIONS[place.kind];
   const operation = operations.get(method === "HEAD" ? "GET" : method);
   if (operation === undefined) {
@@ -199,7 +199,7 @@ function findChannel(services: AdminServices, { channel, path }: About): void {
 }
 
 function checkName(channel: string): void {
-  if (!isChannelName(channel)) throw new AdminRefusal("invalid_argument", "invalid channel name");
+  if (!isWebrocketChannel(channel)) throw new AdminRefusal("invalid_argument", "invalid channel name");
 }
 
 async function listWorkers(services: AdminServices, { path }: About): Promise<AdminAnswer> {

@@ -1,7 +1,7 @@
 import { DEFAULT_VHOST, VHOST_PATH } from "../../../util/names.js";
 
 /** What a path of the admin interface means. */
-export type Place =
+export type AdminResource =
   | { readonly kind: "vhosts" }
   | { readonly kind: "vhost" | "token" | "channels" | "workers"; readonly vhost: string }
   | { readonly kind: "channel"; readonly vhost: string; readonly channel: string };
@@ -16,7 +16,7 @@ const CHANNEL = /^(?<vhost>.+)\/channels\/(?<channel>[^/]*)$/;
  * default vhost has no path here.
  * @returns none for what can be none
  */
-export function placesAt(path: string, isVhost: (path: string) => boolean): readonly Place[] {
+export function findAdminResources(path: string, isVhost: (path: string) => boolean): readonly AdminResource[] {
   if (path === DEFAULT_VHOST) return [{ kind: "vhosts" }];
   const places = [wholePath(path), behind(path), channelAt(path)].filter((place) => place !== undefined);
   const there = places.filter(({ vhost }) => isVhost(vhost));
@@ -24,14 +24,14 @@ export function placesAt(path: string, isVhost: (path: string) => boolean): read
 }
 
 /** In words. */
-export function placeText(place: Place): string {
+export function describeAdminResource(place: AdminResource): string {
   if (place.kind === "vhosts") return "all vhosts";
   const { kind, vhost } = place;
   if (kind === "vhost") return `vhost ${vhost}`;
   return `${kind === "channel" ? `channel ${place.channel}` : kind} of vhost ${vhost}`;
 }
 
-type OfVhost = Extract<Place, { readonly vhost: string }>;
+type OfVhost = Extract<AdminResource, { readonly vhost: string }>;
 
 function wholePath(path: string): OfVhost | undefined {
   return isPath(path) ? { kind: "vhost", vhost: path } : undefined;

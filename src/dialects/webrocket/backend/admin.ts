@@ -4,7 +4,7 @@ import type { AnswerBudget, AnswerLease } from "../../../rpc/answer-budget.js";
 import { isSecret } from "../../../vhosts/access-token.js";
 import { answerJson, setRetryAfter } from "../../backend-http.js";
 import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
-import { type Place, placesAt, placeText } from "./admin-path.js";
+import { type AdminResource, describeAdminResource, findAdminResources } from "./admin-path.js";
 
 /** Names its callers, of which there is one secret, to the budget. No backend is called so. */
 const CALLER = "webrocket admin";
@@ -53,7 +53,7 @@ export class WebrocketAdmin {
       const { vhosts } = this.#options;
       const place = meant(
         method,
-        placesAt(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined),
+        findAdminResources(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined),
       );
       const { body, location, status } = await operate(method, place, this.#options);
       if (location !== undefined) response.setHeader("location", location);
@@ -77,11 +77,11 @@ export class WebrocketAdmin {
 }
 
 /** Reading takes the vhost with the longest path; what changes something is not guessed at: the wrong vhost might be deleted. */
-function meant(method: string, places: readonly Place[]): Place {
+function meant(method: string, places: readonly AdminResource[]): AdminResource {
   const [place, other] = places;
   if (place === undefined) throw new AdminRefusal("invalid_argument", "invalid path");
   if (other === undefined || method === "GET" || method === "HEAD") return place;
-  const text = `this may mean ${places.map(placeText).join(", or ")}: nothing was changed`;
+  const text = `this may mean ${places.map(describeAdminResource).join(", or ")}: nothing was changed`;
   throw new AdminRefusal("failed_precondition", text, 409);
 }
 

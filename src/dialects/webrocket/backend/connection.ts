@@ -5,11 +5,11 @@ import type { ByteBudget, ByteLease } from "../../../net/byte-budget.js";
 import { ipAddress } from "../../../net/ip-address.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { Dispatch } from "../../../workers/dispatch.js";
-import { codeOf, type WebrocketCode } from "../errors.js";
+import { toWebrocketCode, type WebrocketCode } from "../errors.js";
 import { authenticatePeer, type Identity, isSamePeer, parseIdentity, type VhostDirectory } from "./identity.js";
 import { MalformedPacket, type Packet, PacketReader, packetText } from "./packet.js";
-import { answerTo, type RequestServices } from "./requests.js";
-import { Worker } from "./worker.js";
+import { answerRequest, type RequestServices } from "./requests.js";
+import { WebrocketWorker } from "./worker.js";
 
 /** In which a packet must have come, in milliseconds. A worker's come much more often. */
 const PATIENCE = 10_000;
@@ -17,7 +17,7 @@ const PATIENCE = 10_000;
 /** How long a peer may take to close its side when ours has ended, in milliseconds. */
 const LINGER = 2_000;
 
-export interface ConnectionContext extends RequestServices {
+export interface BackendConnectionContext extends RequestServices {
   readonly vhosts: VhostDirectory;
   readonly dispatch: Dispatch;
   readonly clock: Clock;
@@ -34,12 +34,12 @@ const BARE: ReadonlySet<string> = new Set(["HB", "QT"]);
 /** One connection of a backend: a request and its answer, or a worker. */
 export class BackendConnection {
   readonly #socket: Socket;
-  readonly #context: ConnectionContext;
+  readonly #context: BackendConnectionContext;
   readonly #reader: PacketReader;
   readonly #address: string;
   /** Counts what has come of an incomplete packet; undefined while nothing has. */
   #lease: ByteLease | undefined;
-  #worker: Worker | undefined;
+  #worker: WebrocketWorker | undefined;
   /** Given with `RD`: whose the bare packets of this connection are. */
   #identity: Identity | undefined;
   /** Path of the vhost that the connection was last admitted to. */
@@ -47,7 +47,7 @@ export class BackendConnection {
   #state: "reading" | "answering" | "ended" = "reading";
   #cancelPatience: () => void;
 
-  constructor(socket: Socket, context: ConnectionContext) {
+  constructor(socket: Socket, context: BackendConnectionContext) {
     this.#socket = socket;
     this.#context = context;
     this.#address = ipAddress(socket.remoteAddress ?? "") ?? "";
@@ -159,7 +159,7 @@ export class BackendConnection {
     this.#state = "answering";
     this.#cancelPatience();
     try {
-      const answer = await answerTo(packet, vhost, this.#context);
+      const answer = await answerRequest(packet, vhost, this.#context);
       if (typeof answer === "number") this.#refuse(answer);
       else this.#end(packetText(...answer));
     } catch (error) {
@@ -188,7 +188,7 @@ export class BackendConnection {
 
   #enter({ name: vhost }: Vhost, name: string): void {
     const { clock, dispatch } = this.#context;
-    const worker = new Worker({
+    const worker = new WebrocketWorker({
       vhost,
       name,
       dispatch,
@@ -209,7 +209,7 @@ export class BackendConnection {
   #codeOf(cause: unknown): WebrocketCode {
     const error = CarillonError.from(cause);
     if (error.code === "internal") this.#context.onFault(cause);
-    return codeOf("", error);
+    return toWebrocketCode("", error);
   }
 
   readonly #onSilence = (): void => {

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import { PortListener, type PortOptions } from "../../../net/port-listener.js";
 import type { Address } from "../../../util/address.js";
-import { BackendConnection, type ConnectionContext } from "./connection.js";
+import { BackendConnection, type BackendConnectionContext } from "./connection.js";
 import { packetText } from "./packet.js";
 
-export interface WebrocketBackendOptions extends ConnectionContext {
+export interface WebrocketBackendOptions extends BackendConnectionContext {
   readonly port: PortOptions;
   /** Most connections at a time; one more is told to come again later. */
   readonly connections: number;

@@ -3,11 +3,12 @@ import { readUser } from "../../../access/jwt/claims.js";
 import { EXPRESSION } from "../../../access/patterns/pattern.js";
 import type { Publisher } from "../../../core/publisher.js";
 import { CarillonError, type ErrorCode } from "../../../errors.js";
+import { isObject } from "../../../util/json.js";
 import { hasTooManyJsonNodes } from "../../../util/json-size.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
-import { isObject, parseJson } from "../../raw-json.js";
-import { isChannelName } from "../channel.js";
+import { parseJson } from "../../json.js";
+import { isWebrocketChannel } from "../channel.js";
 import type { WebrocketCode } from "../errors.js";
 import type { Packet } from "./packet.js";
 
@@ -20,11 +21,11 @@ export interface RequestServices {
 }
 
 /** The command and the frames of the answer, or the code of an error. */
-export type Answer = readonly [command: string, ...frames: readonly string[]] | WebrocketCode;
+export type RequestAnswer = readonly [command: string, ...frames: readonly string[]] | WebrocketCode;
 
-type Handle = (frames: readonly string[], vhost: Vhost, services: RequestServices) => Promise<Answer>;
+type Handle = (frames: readonly string[], vhost: Vhost, services: RequestServices) => Promise<RequestAnswer>;
 
-const OK: Answer = ["OK"];
+const OK: RequestAnswer = ["OK"];
 
 /** @param frames - fewest frames of the command: more are ignored */
 const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: Handle }> = new Map<
@@ -41,7 +42,11 @@ const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: 
  * Does what a client asks for.
  * @throws CarillonError as publishing, the store and the issuer of tokens do
  */
-export async function answerTo({ command, frames }: Packet, vhost: Vhost, services: RequestServices): Promise<Answer> {
+export async function answerRequest(
+  { command, frames }: Packet,
+  vhost: Vhost,
+  services: RequestServices,
+): Promise<RequestAnswer> {
   const request = REQUESTS.get(command);
   if (request === undefined || frames.length < request.frames) return 400;
   return request.handle(frames, vhost, services);
@@ -51,7 +56,7 @@ async function broadcast(
   [channel = "", event = "", data = ""]: readonly string[],
   vhost: Vhost,
   { onPublished, publisher }: RequestServices,
-): Promise<Answer> {
+): Promise<RequestAnswer> {
   // Events with a colon are Carillon's own.
   if (channel === "" || event === "" || event.startsWith(":") || hasTooManyJsonNodes(data)) return 400;
   if (!vhost.channels.has(channel)) return 454;
@@ -67,9 +72,9 @@ async function openChannel(
   [channel = ""]: readonly string[],
   { name }: Vhost,
   services: RequestServices,
-): Promise<Answer> {
+): Promise<RequestAnswer> {
   if (channel === "") return 400;
-  if (!isChannelName(channel)) return 451;
+  if (!isWebrocketChannel(channel)) return 451;
   await services.admin.openChannel(name, channel);
   return OK;
 }
@@ -78,7 +83,7 @@ async function closeChannel(
   [channel = ""]: readonly string[],
   { channels, name }: Vhost,
   services: RequestServices,
-): Promise<Answer> {
+): Promise<RequestAnswer> {
   if (channel === "") return 400;
   if (!channels.has(channel)) return 454;
   await services.admin.closeChannel(name, channel);
@@ -89,7 +94,7 @@ async function closeChannel(
  * Issues a token whose holder is the user, may use the channels that the expression matches as a whole, and may trigger any
  * worker. 597 for an expression that cannot be compiled, as in the original.
  */
-async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<Answer> {
+async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<RequestAnswer> {
   if (uid === "" || permission === "") return 400;
   const user = await unless("invalid_argument", () => readUser(uid, "uid"));
   if (user === undefined) return 400;

@@ -1,7 +1,7 @@
 import { toSessionUuid } from "../../../core/session-uuid.js";
 import { membersText } from "../../../util/raw-json.js";
 import type { GivenTask } from "../../../workers/dispatch.js";
-import { payloadValue } from "../../raw-json.js";
+import { payloadValue } from "../../json.js";
 
 /**
  * A task as a worker is told of it, on one line: `{"event":{…data,"sid":…}}`. A payload that is no JSON object is the member

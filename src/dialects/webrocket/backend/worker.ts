@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../../core/ports.js";
-import type { Dispatch, GivenTask, WorkerConnection, WorkerSeat } from "../../../workers/dispatch.js";
+import type { Dispatch, GivenTask, WorkerConnection, WorkerRegistration } from "../../../workers/dispatch.js";
 import { packetText } from "./packet.js";
 import { taskText } from "./task-text.js";
 
@@ -15,7 +15,7 @@ const NOTHING = new Uint8Array();
 
 const UNTAKEN = Number.POSITIVE_INFINITY;
 
-export interface WorkerOptions {
+export interface WebrocketWorkerOptions {
   readonly vhost: string;
   /** What it calls itself. */
   readonly name: string;
@@ -31,9 +31,9 @@ export interface WorkerOptions {
  * taken an interval before. One that comes earlier may have been sent before the task was there. What it is not told because
  * it does not read is bounded by what it may have at a time.
  */
-export class Worker implements WorkerConnection {
-  readonly #options: WorkerOptions;
-  #seat: WorkerSeat | undefined;
+export class WebrocketWorker implements WorkerConnection {
+  readonly #options: WebrocketWorkerOptions;
+  #seat: WorkerRegistration | undefined;
   /** What it has, by id, and when its connection has taken it: what has not been is of no time. */
   readonly #tasks = new Map<string, number>();
   /** Of these, what has not been told yet. */
@@ -43,7 +43,7 @@ export class Worker implements WorkerConnection {
   #cancelBeat: () => void;
   #cancelSilence: () => void;
 
-  constructor(options: WorkerOptions) {
+  constructor(options: WebrocketWorkerOptions) {
     this.#options = options;
     const { clock, socket } = options;
     this.#cancelBeat = clock.after(HEARTBEAT, this.#beat);

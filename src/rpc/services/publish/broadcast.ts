@@ -5,7 +5,7 @@ import type { Backend } from "../../../access/keys/backend.js";
 import type { Receipt, Stage as StageName } from "../../../core/message.js";
 import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
-import type { Call } from "../../service.js";
+import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
 import { toDrafts } from "./publish-drafts.js";
@@ -45,12 +45,12 @@ export class BroadcastImplementation {
     this.#onPublished = onPublished;
   }
 
-  async publish(request: PublishRequest, { backend }: Pick<Call, "backend">): Promise<PublishResponse> {
+  async publish(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
     const ahead = checkAhead(request, backend);
     return this.#begin(request, ahead === undefined ? this.#sourceOf(backend) : await ahead);
   }
 
-  async publishAsync(request: PublishRequest, { backend }: Pick<Call, "backend">): Promise<PublishResponse> {
+  async publishAsync(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
     const begin = performance.now();
     const ahead = checkAhead(request, backend);
     const source = ahead === undefined ? this.#sourceOf(backend) : await ahead;
@@ -59,7 +59,10 @@ export class BroadcastImplementation {
     return responseOf(receipts);
   }
 
-  publishStream(requests: AsyncIterable<PublishRequest>, { backend, signal }: Call): AsyncGenerator<PublishResponse> {
+  publishStream(
+    requests: AsyncIterable<PublishRequest>,
+    { backend, signal }: RpcCall,
+  ): AsyncGenerator<PublishResponse> {
     return pipelined(this.#checked(requests, backend), {
       window: STREAM_WINDOW,
       weigh: ({ request }) => bytesOf(request),

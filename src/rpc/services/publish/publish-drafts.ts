@@ -1,4 +1,4 @@
-import type { Draft } from "../../../core/publisher.js";
+import type { PublicationDraft } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 
@@ -13,7 +13,7 @@ const MAX_MESSAGES = 1_000;
  *
  * @throws CarillonError invalid_argument: too many of them, a command other than publish (rule R5), or text beside a payload (rule R11)
  */
-export function toDrafts(messages: readonly PublishMessage[]): readonly Draft[] {
+export function toDrafts(messages: readonly PublishMessage[]): readonly PublicationDraft[] {
   if (messages.length > MAX_MESSAGES) {
     const text = `messages: ${messages.length} of them, the limit is ${MAX_MESSAGES}`;
     throw new CarillonError("invalid_argument", text);
@@ -30,7 +30,7 @@ export function toDrafts(messages: readonly PublishMessage[]): readonly Draft[] 
   return someText ? messages.map(withTextAsPayload) : messages;
 }
 
-function withTextAsPayload(message: PublishMessage): Draft {
+function withTextAsPayload(message: PublishMessage): PublicationDraft {
   const { broker, event, id, text, topics } = message;
   return text === "" ? message : { broker, event, id, topics, payload: Buffer.from(text) };
 }

@@ -1,5 +1,5 @@
 import type { Backend } from "../../../access/keys/backend.js";
-import { checkSteps, inTurns, TURN_STEPS } from "../../../access/patterns/match-ahead.js";
+import { checkSteps, runInTurns, TURN_STEPS } from "../../../access/patterns/match-ahead.js";
 import { matchSteps } from "../../../access/patterns/match-steps.js";
 import type { Source } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
@@ -33,7 +33,7 @@ export function checkAhead({ messages }: PublishRequest, backend: Backend): Prom
   for (const { topics } of messages) for (const topic of topics) steps += matchSteps(matchers.weight, topic);
   if (steps <= TURN_STEPS) return undefined;
   checkSteps(steps);
-  return unchecked.hold(vhost, sizeOf(messages), () => inTurns(vhost, checkInParts(messages, backend)));
+  return unchecked.hold(vhost, sizeOf(messages), () => runInTurns(vhost, checkInParts(messages, backend)));
 }
 
 /** Bytes in memory. Text counts one byte a UTF-16 unit. */

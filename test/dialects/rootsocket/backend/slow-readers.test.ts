@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import type { ConnectionFacts } from "../../../../src/control/connection-info.js";
+import type { ConnectionInfo } from "../../../../src/control/connection-info.js";
 import type { WatchEvent } from "../../../../src/control/watches.js";
-import type { Call } from "../../../../src/dialects/rootsocket/backend/call.js";
+import type { RestCall } from "../../../../src/dialects/rootsocket/backend/call.js";
 import { feedConnections } from "../../../../src/dialects/rootsocket/backend/feed.js";
 import { listConnections } from "../../../../src/dialects/rootsocket/backend/list.js";
 import { CarillonError } from "../../../../src/errors.js";
@@ -19,7 +19,7 @@ const gate = new Gatekeeper(everybody(), systemClock);
 const credentials = { authorization: undefined, certificate: undefined, vhost: undefined };
 const backend = gate.admit(credentials, "connections");
 
-type Handle = (call: Call) => Promise<void>;
+type Handle = (call: RestCall) => Promise<void>;
 
 /** A server that answers with this alone, and how each of its answers has ended. */
 async function serve(handle: Handle): Promise<{ readonly port: number; readonly outcomes: Queue<unknown> }> {
@@ -68,7 +68,7 @@ async function readUntil(socket: Socket, end: string): Promise<string> {
   throw new Error(`it has ended with ${JSON.stringify(text)}`);
 }
 
-function facts(id: string, userAgent = ""): ConnectionFacts {
+function facts(id: string, userAgent = ""): ConnectionInfo {
   return {
     id,
     node: "n1",

@@ -1,7 +1,7 @@
-import { type IdleLine, IdleLines } from "../../../../src/dialects/socketio/engine/idle-connections.js";
+import { type IdleConnection, IdleConnections } from "../../../../src/dialects/socketio/engine/idle-connections.js";
 
-function lineOf(address: string, lines: IdleLines, cut: IdleLine[] = []): IdleLine {
-  const line: IdleLine = {
+function lineOf(address: string, lines: IdleConnections, cut: IdleConnection[] = []): IdleConnection {
+  const line: IdleConnection = {
     address,
     cut() {
       cut.push(line);
@@ -12,7 +12,7 @@ function lineOf(address: string, lines: IdleLines, cut: IdleLine[] = []): IdleLi
 }
 
 test("I17: an address has no more than its own, and an IPv6 network is one address", () => {
-  const lines = new IdleLines({ perAddress: 2 });
+  const lines = new IdleConnections({ perAddress: 2 });
   const first = lineOf("2001:db8::1", lines);
   expect(lines.add(first)).toBe(true);
   expect(lines.add(lineOf("2001:db8::2", lines))).toBe(true);
@@ -27,8 +27,8 @@ test("I17: an address has no more than its own, and an IPv6 network is one addre
 });
 
 test("I17: when there are too many in all, the oldest has to go", () => {
-  const lines = new IdleLines({ inAll: 2 });
-  const cut: IdleLine[] = [];
+  const lines = new IdleConnections({ inAll: 2 });
+  const cut: IdleConnection[] = [];
   const all = Array.from({ length: 4 }, (_, at) => lineOf(`192.0.2.${at}`, lines, cut));
   for (const line of all) expect(lines.add(line)).toBe(true);
   expect(cut).toEqual(all.slice(0, 2));

@@ -1,11 +1,11 @@
-import { placesAt, placeText } from "../../../../src/dialects/webrocket/backend/admin-path.js";
+import { describeAdminResource, findAdminResources } from "../../../../src/dialects/webrocket/backend/admin-path.js";
 
 function all(path: string, ...known: readonly string[]) {
-  return placesAt(path, (vhost) => known.includes(vhost));
+  return findAdminResources(path, (vhost) => known.includes(vhost));
 }
 
 function texts(path: string, ...known: readonly string[]): readonly string[] {
-  return all(path, ...known).map(placeText);
+  return all(path, ...known).map(describeAdminResource);
 }
 
 function read(path: string, ...known: readonly string[]) {

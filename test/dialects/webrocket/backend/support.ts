@@ -13,7 +13,7 @@ import { WebrocketBackend } from "../../../../src/dialects/webrocket/backend/lis
 import type { ByteBudget } from "../../../../src/net/byte-budget.js";
 import type { PortOptions } from "../../../../src/net/port-listener.js";
 import { AnswerBudget } from "../../../../src/rpc/answer-budget.js";
-import type { VhostWorld } from "../../../../src/server/create/create-vhosts.js";
+import type { VhostRuntime } from "../../../../src/server/create/create-vhosts.js";
 import { createWebrocket } from "../../../../src/server/create/create-webrocket.js";
 import { MemoryStore } from "../../../../src/store/memory.js";
 import type { Store } from "../../../../src/store/store.js";
@@ -30,7 +30,7 @@ import { startLocalDispatch, type TestDispatch } from "../../../workers/support.
 export const TOKEN = "0123456789_abcdefghijABCDEFGHIJ_XYZ01234";
 export const UUID = "9b2f1c3e-0000-4000-8000-0123456789ab";
 
-export interface World extends VhostWorld {
+export interface World extends VhostRuntime {
   readonly dispatch: Dispatch;
   readonly control: { readonly topics: Topics };
   readonly publisher: Publisher;

@@ -5,10 +5,6 @@ import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../util/json-size.js";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-export function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Whether a string is no valid Unicode: UTF-8 has no bytes for half of a surrogate pair. */
@@ -55,7 +51,7 @@ export function payloadValue(payload: Uint8Array): PayloadValue {
  * that would be read as another value or cannot be UTF-8; anything else as the JSON text that was sent.
  * @param written - makes the value's JSON text
  */
-export function payloadOf(value: unknown, written: () => string): Uint8Array {
+export function payloadOfValue(value: unknown, written: () => string): Uint8Array {
   const plain = typeof value === "string" && !hasLoneSurrogate(value) && parseJson(value) === undefined;
   return Buffer.from(plain ? value : written());
 }
