@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
 import { matchSteps } from "../../src/access/patterns/match-steps.js";
-import { weightOf } from "../../src/access/patterns/pattern.js";
+import { patternWeight } from "../../src/access/patterns/pattern.js";
 import { ask, enter, enterEcho, startLocalDispatch, type TestAsked } from "./support.js";
 
 const EVENT = "ab".repeat(125);
@@ -13,7 +13,7 @@ function costlyPatterns(set: string): readonly string[] {
 
 /** Turns of the event loop that finding out about these patterns takes at least. */
 function turnsFor(patterns: readonly string[]): number {
-  return Math.floor(matchSteps(weightOf(patterns), EVENT) / TURN_STEPS);
+  return Math.floor(matchSteps(patternWeight(patterns), EVENT) / TURN_STEPS);
 }
 
 /** Turns of the event loop until the task has ended. */
