@@ -134,7 +134,7 @@ export class ByteLease {
 
   /** The same. @throws CarillonError resource_exhausted, with the time after which to try again */
   take(bytes: number): void {
-    if (!this.tryTake(bytes)) throw receivingTooMuch();
+    if (!this.tryTake(bytes)) throw createBudgetRefusal();
   }
 
   #take(bytes: number): ByteRefusal | undefined {
@@ -159,8 +159,8 @@ export class ByteLease {
   }
 }
 
-/** Error for a request that the budget has no room for. */
-function receivingTooMuch(): CarillonError {
+/** Creates the error for a request or connection that the budget has no room for. */
+export function createBudgetRefusal(): CarillonError {
   const message = "this node is receiving as much as it can from you, or from all: try again later (limits.receiving)";
   return new CarillonError("resource_exhausted", message, { retryDelay: RETRY_DELAY });
 }

@@ -1,8 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { HttpRefusal } from "../../access/hooks/http-refusal.js";
-import { RateLimited } from "../../clients/limits/rate-limited.js";
-import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
+import { CarillonError, type ErrorCode, HTTP_STATUS, retryAfterSeconds } from "../../errors.js";
 
 type Header = readonly [name: string, value: string];
 
@@ -30,7 +29,8 @@ export function refuseUpgradeWith(socket: Duplex, error: CarillonError): void {
   }
   const headers: Header[] = [["content-type", "application/json"]];
   if (error.code === "unauthenticated") headers.push(["www-authenticate", "Bearer"]);
-  if (error instanceof RateLimited) headers.push(["retry-after", String(error.retryAfter)]);
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) headers.push(["retry-after", String(retryAfter)]);
   end(socket, HTTP_STATUS[error.code], headers, Buffer.from(bodyOf(error.code, error.message)));
 }
 

@@ -4,6 +4,7 @@ import type { HookForward } from "../../access/hooks/hook-caller.js";
 import type { AdmittedClient, Arrival } from "../../clients/admission.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
+import { createBudgetRefusal, type OpenRequestLease } from "../../net/byte-budget.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { type CredentialPlaces, readCredential } from "./credential.js";
 import { HeldSocket } from "./held-socket.js";
@@ -38,6 +39,8 @@ export interface UpgradeAdmissionOptions {
   readonly forwardOf: (vhost: string) => readonly HookForward[];
   readonly clientAddress: ClientAddress;
   readonly nextId: () => string;
+  /** Opens a lease for the bytes that a client sends while it waits. */
+  readonly openLease: OpenRequestLease;
   /** How many clients are inside. */
   readonly inside: () => number;
   /** How many may be inside and at the door. */
@@ -135,18 +138,27 @@ export class UpgradeAdmission {
     path: string,
     head: Buffer,
   ): void {
-    const { clock } = this.#options;
+    const { clock, openLease } = this.#options;
     const { socket } = visit;
     const waiting: Waiting = {
       socket,
-      held: new HeldSocket(socket, head, () => {
-        this.#leave(waiting);
+      held: new HeldSocket({
+        socket,
+        head,
+        lease: openLease(visit.request, undefined),
+        onGone: () => {
+          this.#leave(waiting);
+        },
+        onOverloaded: () => {
+          this.#turnAway(waiting, createBudgetRefusal());
+        },
       }),
       cancelTimeout: clock.after(DECISION_TIMEOUT, () => {
         this.#turnAway(waiting, new CarillonError("unavailable", "it took too long to decide on this connection"));
       }),
     };
     this.#waiting.add(waiting);
+    waiting.held.start();
     const refuse = (cause: unknown): void => {
       this.#turnAway(waiting, cause);
     };

@@ -12,6 +12,7 @@ import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { cleanUp } from "../clean-up.js";
 import { ManualClock } from "../manual-clock.js";
 import { Queue } from "../queue.js";
+import { ampleLeases } from "./byte-budget.js";
 
 /** An admission that the test decides on. */
 export interface Decision {
@@ -43,6 +44,7 @@ export class TestDoor {
       forwardOf: () => [],
       credentialsOf: () => ({ header: true, protocol: true, cookie: "session", query: true }),
       clientAddress: clientAddress(undefined),
+      openLease: ampleLeases(),
       nextId: () => `id-${(this.#ids += 1)}`,
       inside: () => this.inside.size,
       limit: 100,

@@ -1,11 +1,19 @@
 import { PassThrough } from "node:stream";
-import { HeldSocket } from "../../../src/transport/admission/held-socket.js";
+import { ByteBudget } from "../../../src/net/byte-budget.js";
+import { HeldSocket, type HeldSocketOptions } from "../../../src/transport/admission/held-socket.js";
+import { ampleBudget } from "../../support/nodes/byte-budget.js";
 
-const nothing = (): void => {};
+/** Holds a socket, and begins to read it. */
+function hold(socket: PassThrough, head: Buffer, options: Partial<HeldSocketOptions> = {}): HeldSocket {
+  const lease = ampleBudget().open({ address: "192.0.2.1" });
+  const held = new HeldSocket({ socket, head, lease, onGone: () => {}, onOverloaded: () => {}, ...options });
+  held.start();
+  return held;
+}
 
 test("O6: from 64 KiB on a held socket is not read; what has come is given whole, and the rest comes after it", async () => {
   const socket = new PassThrough();
-  const held = new HeldSocket(socket, Buffer.from("head "), nothing);
+  const held = hold(socket, Buffer.from("head "));
   const chunk = Buffer.alloc(10_000, "x");
   let written = 0;
   while (!socket.isPaused()) {
@@ -27,17 +35,45 @@ test("O6: from 64 KiB on a held socket is not read; what has come is given whole
 
 test("what is taken at once is what came with the request", () => {
   const head = Buffer.from("head");
-  expect(new HeldSocket(new PassThrough(), head, nothing).take()).toBe(head);
+  expect(hold(new PassThrough(), head).take()).toBe(head);
 });
 
 test("who has taken a socket is told nothing of its end", async () => {
   const socket = new PassThrough();
   let gone = 0;
-  const held = new HeldSocket(socket, Buffer.alloc(0), () => {
-    gone += 1;
+  const held = hold(socket, Buffer.alloc(0), {
+    onGone: () => {
+      gone += 1;
+    },
   });
   held.take();
   socket.destroy();
   await new Promise(setImmediate);
   expect([gone, socket.listenerCount("data"), socket.listenerCount("error")]).toEqual([0, 0, 0]);
+});
+
+test("L18: gives back all that it counts when the socket is taken, or its peer has gone", async () => {
+  const budget = new ByteBudget(400_000);
+  const holder = { address: "192.0.2.1" };
+  for (const end of ["take", "destroy"] as const) {
+    const socket = new PassThrough();
+    const held = hold(socket, Buffer.alloc(10_000), { lease: budget.open(holder) });
+    socket.write(Buffer.alloc(10_000));
+    await new Promise(setImmediate);
+    expect(budget.used).toBeGreaterThan(15_000);
+    if (end === "take") held.take();
+    else socket.destroy();
+    await new Promise(setImmediate);
+    expect(budget.used).toBe(0);
+  }
+});
+
+test("L18: tells at once when the budget has no room for the bytes behind the request", () => {
+  let overloaded = 0;
+  const lease = new ByteBudget(40_000).open({ address: "192.0.2.1" });
+  const onOverloaded = (): void => {
+    overloaded += 1;
+  };
+  hold(new PassThrough(), Buffer.alloc(20_000), { lease, onOverloaded });
+  expect(overloaded).toBe(1);
 });
