@@ -1,15 +1,18 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cellsOf, PROTOCOL, readChapters, readRules, readWireExamples } from "./support/docs/chapters.js";
 
-/** Every rule of a dialect is named in the title of a test that shows it, and no title names one that there is not. */
+/** Checks the form of docs/protocol/, and that test titles name its rules. */
 
-const RULE = /\b[BSXIDG]\d+\b/g;
+const chapters = readChapters();
+const contents = readFileSync(join(PROTOCOL, "README.md"), "utf8");
+const rules = chapters.flatMap((chapter) => readRules(chapter));
+const ids = rules.map(({ id }) => id);
 
-const rules = [...readFileSync(join(__dirname, "../PROTOCOL.md"), "utf8").matchAll(/^\| ([BSXIDG]\d+) \|/gm)].map(
-  ([, rule = ""]) => rule,
-);
+/** Rules whose tests do not name them yet. */
+const UNNAMED: readonly string[] = ["A6", "A15", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "L11", "T4", "W16"];
 
-/** Of tests, and of transcripts, whose titles begin with `# `. */
+/** Titles of tests, and of transcripts, whose titles begin with `# `. */
 const titles = readdirSync(__dirname, { recursive: true, encoding: "utf8" })
   .filter((file) => /\.(?:ts|txt)$/.test(file))
   .flatMap((file) => {
@@ -18,13 +21,93 @@ const titles = readdirSync(__dirname, { recursive: true, encoding: "utf8" })
     return [...text.matchAll(pattern)].map(([, title = ""]) => title);
   });
 
-const named = new Set(titles.flatMap((title) => title.split(":")[0]?.match(RULE) ?? []));
+/** Keys of the cases of error-table.test.ts, which are the titles of its tests. */
+const errorCases = readdirSync(join(__dirname, "rpc/errors")).flatMap((file) =>
+  [...readFileSync(join(__dirname, "rpc/errors", file), "utf8").matchAll(/^ {2}(?:async )?(E\d+)\b/gm)].map(
+    ([, id = ""]) => id,
+  ),
+);
 
-test("every rule of a dialect has a test", () => {
-  expect(rules.length).toBeGreaterThan(90);
-  expect(rules.filter((rule) => !named.has(rule))).toEqual([]);
+const named = new Set([...errorCases, ...titles.flatMap((title) => title.split(":")[0]?.match(/\b[A-Z]\d+\b/g) ?? [])]);
+
+test("names every rule in the title of a test", () => {
+  expect(rules.length).toBeGreaterThan(250);
+  expect(ids.filter((id) => !named.has(id) && !UNNAMED.includes(id))).toEqual([]);
 });
 
-test("titles name rules that there are", () => {
-  expect([...named].filter((rule) => !rules.includes(rule))).toEqual([]);
+test("has every rule that a test title names", () => {
+  expect([...named].filter((id) => !ids.includes(id))).toEqual([]);
 });
+
+test("numbers every rule once", () => {
+  expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+});
+
+test("lists each letter with the chapters of its rules", () => {
+  const listed = [...contents.matchAll(/^\| ([A-Z]) \| (.*?) \|/gm)].flatMap(([, letter = "", cell = ""]) =>
+    [...cell.matchAll(/\]\(([a-z-]+)\.md\)/g)].map(([, chapter]) => `${letter} ${chapter}`),
+  );
+  const used = new Set(rules.map(({ chapter, id }) => `${id.charAt(0)} ${chapter}`));
+  expect(listed.toSorted()).toEqual([...used].toSorted());
+});
+
+test("lists every chapter", () => {
+  const listed = [...contents.matchAll(/^- \[.*?\]\(([a-z]+)\.md\)/gm)].map(([, name]) => name);
+  expect(listed.toSorted()).toEqual(chapters.map(({ name }) => name).toSorted());
+});
+
+describe.each(chapters)("chapter $name", ({ name, text }) => {
+  const headings = [...text.matchAll(/^#{2,} (.*)$/gm)].map(([, heading = ""]) => heading);
+
+  test("begins with a list of its sections", () => {
+    const sections = [...text.matchAll(/^## (.*)$/gm)].map(([, heading = ""]) => heading);
+    const [, list = ""] = /^## Contents\n\n((?:- .*\n)+)/m.exec(text) ?? [];
+    const links = sections.slice(1).map((heading) => `- [${heading}](#${anchorOf(heading)})`);
+    expect(list.trimEnd().split("\n")).toEqual(links);
+  });
+
+  test("has an example of frames", () => {
+    expect(readWireExamples({ name, text })).not.toEqual([]);
+  });
+
+  test("has table cells of at most 250 characters", () => {
+    const rows = text.split("\n").filter((line) => line.startsWith("|"));
+    expect(rows.flatMap((row) => cellsOf(row)).filter((cell) => cell.length > 250)).toEqual([]);
+  });
+
+  test("has details of the rules that link to them, and of no other", () => {
+    const linked = readRules({ name, text }).filter(({ hasDetails }) => hasDetails);
+    expect(new Set(headings.filter((heading) => /^[A-Z]\d+$/.test(heading)))).toEqual(
+      new Set(linked.map(({ id }) => id)),
+    );
+  });
+
+  test("speaks of rules that exist", () => {
+    const prose = text.replaceAll(/```[\s\S]*?```|`[^`\n]*`/g, "");
+    const mentioned = [...prose.matchAll(/\b[A-Z]\d+\b/g)].map(([id]) => id);
+    expect(mentioned.filter((id) => !ids.includes(id))).toEqual([]);
+  });
+});
+
+test.each([...chapters, { name: "README", text: contents }])("links of $name lead somewhere", ({ text }) => {
+  const broken = [...text.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)].filter(([, file = "", anchor]) => {
+    if (/^https?:/.test(file)) return false;
+    const path = join(PROTOCOL, file);
+    if (!existsSync(path)) return true;
+    const target = file === "" ? text : readFileSync(path, "utf8");
+    return anchor !== undefined && !anchorsIn(target).includes(anchor);
+  });
+  expect(broken.map(([link]) => link)).toEqual([]);
+});
+
+function anchorsIn(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => anchorOf(heading));
+}
+
+/** GitHub's anchor of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\- _]/gu, "")
+    .replaceAll(" ", "-");
+}

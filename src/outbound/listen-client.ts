@@ -9,7 +9,7 @@ const LONGEST_WAIT = 10_000;
 const MAX_REFUSAL = 4_096;
 const REFUSAL_SILENCE = 2_000;
 
-/** What the native dialect sends; see PROTOCOL.md. */
+/** A frame from the server in the native dialect; see docs/protocol/native.md. */
 export interface ListenFrame {
   readonly topic: string;
   readonly payload: unknown;

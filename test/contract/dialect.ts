@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { Message } from "../../src/core/message.js";
 import type { Conversation, Dialect } from "../../src/dialects/dialect.js";
 import { playTranscript, readTranscripts, type Speech } from "../support/clients/transcript.js";
+import { readChapter, readWireExamples } from "../support/docs/chapters.js";
 
 export interface DialectUnderTest {
   readonly dialect: Dialect;
@@ -49,6 +50,14 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
           await playTranscript(transcript, options.speech);
         },
       );
+
+      test.each(
+        readWireExamples(readChapter(name))
+          .filter(({ kind }) => kind === "transcript")
+          .map(({ code }) => code.split("\n")),
+      )(`the transcript in the chapter ${name} of docs/protocol shows real frames (%#)`, async (...lines) => {
+        await playTranscript({ title: name, lines }, options.speech);
+      });
     });
 
     test("O8: no text makes it throw, and every frame gets a decision", () => {

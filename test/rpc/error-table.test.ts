@@ -19,7 +19,7 @@ const cases: Readonly<Record<string, ErrorCase>> = {
 const table = errorTable();
 
 test.each(table.map((row) => [row.rule, row] as const))(
-  "%s: both mounts fail as PROTOCOL.md's table says",
+  "%s: both ports fail as docs/protocol/errors.md says",
   async (rule, row) => {
     const run = cases[rule];
     if (run === undefined) throw new Error(`no case provokes ${rule}`);
@@ -28,6 +28,6 @@ test.each(table.map((row) => [row.rule, row] as const))(
   },
 );
 
-test("E1: every case stands in the table", () => {
+test("E1: every tested error is in the table", () => {
   expect(table.map(({ rule }) => rule)).toEqual(expect.arrayContaining(Object.keys(cases)));
 });

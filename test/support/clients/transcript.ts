@@ -46,7 +46,7 @@ export function readTranscripts(folder: string): Transcript[] {
     });
 }
 
-export async function playTranscript({ lines: written }: Transcript, speech: Speech = NATIVE): Promise<void> {
+export async function playTranscript({ lines: written }: Transcript, speech: Speech = NATIVE_SPEECH): Promise<void> {
   const given = written.find((line) => line.startsWith("config "))?.slice("config ".length);
   const node = await startNode((given === undefined ? (speech.config ?? {}) : JSON.parse(given)) as ConfigInput);
   const words = (await speech.words?.(node)) ?? {};
@@ -82,7 +82,8 @@ export interface Speech {
   readonly mask?: (text: string, like: string) => string;
 }
 
-const NATIVE: Speech = {
+/** How the native dialect's transcripts are played. */
+export const NATIVE_SPEECH: Speech = {
   path: () => "/ws",
   sentinel: { send: '{"command":"join","topics":["sentinel"],"id":"sentinel"}', answer: /@join.*sentinel/ },
 };
@@ -123,7 +124,7 @@ async function play(verb: string, rest: string, stage: Stage): Promise<void> {
     }
     case "closed": {
       const { code, reason } = await client.closed;
-      expect(`${code} ${reason}`).toBe(rest);
+      expect(`${code} ${reason}`.trimEnd()).toBe(rest.trimEnd());
       return;
     }
     case "worker":

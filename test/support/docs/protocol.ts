@@ -1,17 +1,16 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
+import { cellsOf, readChapter } from "./chapters.js";
 
-/** A row of the table of errors in PROTOCOL.md. */
+/** A row of the table in docs/protocol/errors.md. */
 export interface ErrorRow {
   readonly rule: string;
-  /** gRPC's number. */
+  /** Number of the gRPC status. */
   readonly status: number;
-  /** As Connect calls it. */
+  /** Name of the status in Connect. */
   readonly connectCode: string;
-  /** Every text that the row allows; empty where it is the mount's own. */
+  /** Every text that the row allows; empty where the port has its own. */
   readonly wordings: readonly Wording[];
-  /** Matches each of the wordings; anything, where the wording is the mount's own. */
+  /** Matches each of the wordings; matches anything where the port has its own. */
   readonly pattern: RegExp;
 }
 
@@ -21,13 +20,17 @@ export interface Wording {
   readonly pattern: RegExp;
 }
 
-/** The table as it stands in PROTOCOL.md. */
+/**
+ * Reads the table of errors.
+ * @throws Error for a row that does not have five cells
+ */
 export function errorTable(): ErrorRow[] {
-  const text = readFileSync(join(__dirname, "../../../PROTOCOL.md"), "utf8");
-  const rows = text.split("\n").filter((line) => /^\| E\d+ \|/.test(line));
+  const rows = readChapter("errors")
+    .text.split("\n")
+    .filter((line) => /^\| E\d+ \|/.test(line));
   return rows.map((row) => {
-    const cells = row.slice(2, -2).split(" | ");
-    if (cells.length !== 5) throw new Error(`PROTOCOL.md: not five cells: ${row}`);
+    const cells = cellsOf(row);
+    if (cells.length !== 5) throw new Error(`errors.md: not five cells: ${row}`);
     return rowOf(cells);
   });
 }
@@ -43,7 +46,7 @@ function rowOf([rule = "", , grpc = "", connectCode = "", wording = ""]: readonl
   };
 }
 
-/** `a` or `b`; `a` or `b` and one of: `x`, `y`. */
+/** Reads `a` or `b`, and `a` or `b` and one of: `x`, `y`. */
 function wordingsOf(wording: string): string[] {
   const [heads = "", tails] = wording.split(" and one of: ");
   if (tails === undefined) return quoted(heads);
@@ -54,7 +57,7 @@ function quoted(part: string): string[] {
   return [...part.matchAll(/`([^`]+)`/g)].map(([, text]) => text ?? "");
 }
 
-/** 255 is a rule's own number; all others, positions and what stands in quotes are examples. */
+/** Treats positions, quoted names and all numbers but 255, the limit of names, as examples. */
 function patternOf(text: string): RegExp {
   const escaped = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const general = escaped
