@@ -44,13 +44,14 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
 
 const TOY = "\n\nToy size: it works, and the figures mean nothing.";
 
-const USAGE = `usage: npm run bench -- NAME [--toy] [--write] [--profile] [--rounds N]
+const USAGE = `usage: npm run bench -- NAME [--toy] [--write] [--profile] [--rounds N] [--only TEXT]
 
 NAME is all, micro, or one of: ${[...BENCHMARKS.keys()].join(", ")}
 --toy      a size that takes seconds and shows only that it works
 --write    put the tables into bench/RESULTS.md
 --profile  tell where the CPU time of the Carillon servers goes (figures are then too high)
 --rounds   how often each server is measured, 5 where it is not said
+--only     measure the inputs that have this text in their names (stall)
 `;
 
 interface Flags {
@@ -58,6 +59,7 @@ interface Flags {
   readonly write?: boolean;
   readonly profile?: boolean;
   readonly rounds?: string;
+  readonly only?: string;
 }
 
 /** Loaded when it is wanted: its library is none of the other benchmarks' business. */
@@ -66,10 +68,14 @@ async function runMicro(toy: boolean): Promise<void> {
   await micro(toy);
 }
 
-async function run(name: string, benchmark: Benchmark, { profile, rounds, toy = false, write }: Flags): Promise<void> {
+async function run(
+  name: string,
+  benchmark: Benchmark,
+  { only, profile, rounds, toy = false, write }: Flags,
+): Promise<void> {
   const profiles = profile === true ? newProfiles() : undefined;
   const begin = performance.now();
-  const report = await benchmark({ toy, profiles, rounds: Number(rounds ?? (toy ? 1 : 5)) });
+  const report = await benchmark({ toy, only, profiles, rounds: Number(rounds ?? (toy ? 1 : 5)) });
   const text = `${reportText(report)}${toy ? TOY : ""}`;
   progress(`${name}: took ${((performance.now() - begin) / 1_000).toFixed(0)} s`);
   process.stdout.write(`\n## ${name}\n\n${text}\n`);
@@ -86,6 +92,7 @@ function readArguments(): { readonly name: string; readonly flags: Flags } | und
         write: { type: "boolean" },
         profile: { type: "boolean" },
         rounds: { type: "string" },
+        only: { type: "string" },
       },
     });
     const [name = "", ...more] = positionals;

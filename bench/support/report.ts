@@ -30,6 +30,8 @@ export interface Options {
   readonly toy: boolean;
   /** Rounds that count: five where figures are to be shown to anybody. */
   readonly rounds: number;
+  /** Text in the names of what is to be measured; undefined: everything. Only where a benchmark has many inputs. */
+  readonly only: string | undefined;
   /** A folder for CPU profiles of the Carillon servers. */
   readonly profiles: string | undefined;
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CarillonError, HTTP_STATUS, retryAfterSeconds } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
-import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../util/json-size.js";
+import { findJsonExcess } from "../util/json-size.js";
+import { nextTurn } from "../util/next-turn.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
 /** What the HTTP interfaces of the older systems have in common. */
@@ -38,23 +39,27 @@ export interface BodyReading {
 }
 
 /**
- * Parses the JSON of a request's body.
+ * Parses the JSON of a request's body, in several turns of the event loop where it is large.
  * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large, or the node is receiving too
  * much. cancelled: it was cut off
  */
 export async function readRequestText(request: IncomingMessage, reading: BodyReading): Promise<RequestText> {
   try {
-    return parse(await readBody(request, reading));
+    const text = decodeUtf8(await readBody(request, reading));
+    const excess = findJsonExcess(text);
+    if (excess !== undefined) throw invalid(`the body cannot be read: ${excess}`);
+    await nextTurn(text);
+    const value = parse(text);
+    await nextTurn(text);
+    return { text, value };
   } finally {
     reading.lease.release();
   }
 }
 
-function parse(body: Buffer): RequestText {
-  const text = decodeUtf8(body);
-  if (hasTooManyJsonNodes(text)) throw invalid(`the body cannot be read: ${TOO_MANY_JSON_NODES}`);
+function parse(text: string): unknown {
   try {
-    return { text, value: JSON.parse(text) };
+    return JSON.parse(text);
   } catch (cause) {
     throw invalid(NOT_JSON, cause);
   }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../util/json-size.js";
+import { findJsonExcess } from "../util/json-size.js";
 
 /** JSON helpers of every dialect. JSON.parse takes any depth; JSON.stringify does not. */
 
@@ -12,9 +12,9 @@ export function hasLoneSurrogate(text: string): boolean {
   return LONE_SURROGATE.test(text);
 }
 
-/** The value of JSON text; undefined for text that is not JSON, or has too many objects and lists to be parsed in one turn. */
+/** The value of JSON text; undefined for text that is not JSON, or too much of it to be parsed in one turn (rule D10). */
 export function parseJson(text: string): unknown {
-  if (hasTooManyJsonNodes(text)) return undefined;
+  if (findJsonExcess(text) !== undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch {
@@ -27,7 +27,7 @@ export function parseJson(text: string): unknown {
  * @param otherwise - the dialect's words for text that is not JSON
  */
 export function explainNoJson(text: string, otherwise: string): string {
-  return hasTooManyJsonNodes(text) ? TOO_MANY_JSON_NODES : otherwise;
+  return findJsonExcess(text) ?? otherwise;
 }
 
 /** A payload in a dialect whose messages carry JSON values. */

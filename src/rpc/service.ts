@@ -52,8 +52,8 @@ export interface ServiceImplementation {
 
 /** Members that a JSON request may have beyond the fields of its messages. */
 export interface JsonExtension {
-  /** @returns undefined where there is nothing beyond the fields, or the text is not JSON */
-  extract(body: string): ExtendedJson | undefined;
+  /** Takes several turns of the event loop for a large body. @returns undefined where there is nothing beyond the fields, or the text is not JSON */
+  extract(body: string): Promise<ExtendedJson | undefined>;
   /** Adds advice to the reason why a request could not be decoded, where there is any. */
   explain(reason: string): string;
 }

@@ -1,42 +1,115 @@
+import { SeenHashes } from "./seen-hashes.js";
+
+/** Most objects and lists of one frame, body or payload in JSON. Parsing that many takes at most some 25 ms. */
+const MAX_JSON_NODES = 131_072;
+
 /**
- * Most objects and lists of one frame, body or payload in JSON. Parsing so many takes at most some 20 ms; without a bound, a frame
- * of 1 MiB of nothing but brackets takes three times as long.
+ * Most that the values and names of JSON weigh together. A value weighs 1, an object or list 2 more. A string of up to 10
+ * characters that has not occurred before weighs 4 more, because JSON.parse looks it up in a table of all such strings. A
+ * member name weighs 16 where no object before had the same names up to it: the object then needs a shape of its own, which
+ * takes up to 1 µs. Parsing JSON of this weight takes at most some 30 ms; 1 MiB of objects with one name each, all different,
+ * takes 100 ms.
  */
-export const MAX_JSON_NODES = 131_072;
+const MAX_JSON_WEIGHT = 400_000;
 
 /** Reason for refusing JSON with too many objects and lists. */
-export const TOO_MANY_JSON_NODES = `it has more than ${MAX_JSON_NODES} objects and lists`;
+const TOO_MANY_JSON_NODES = `it has more than ${MAX_JSON_NODES} objects and lists`;
+
+/** Reason for refusing JSON that weighs too much. */
+const TOO_MUCH_JSON = `it has too many values or different names: it weighs more than ${MAX_JSON_WEIGHT}`;
+
+const NODE_WEIGHT = 2;
+const STRING_WEIGHT = 4;
+const NAME_WEIGHT = 16;
+
+/** Longest string value that V8 looks up, in UTF-16 units. */
+const MAX_SHARED_STRING = 10;
+
+/** Characters of a string that its hash is made of, beside its length. */
+const MAX_HASHED = 64;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPENING_BRACKET = 0x5b;
 const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
+/** Seed of all hashes, so that nobody can prepare names with the same ones. */
+const SEED = (Math.random() * 2 ** 32) | 0;
+
+const seen = new SeenHashes();
 
 /**
- * Counts the objects and lists of JSON text without parsing it, in linear time and constant memory. Brackets within strings do
- * not count. Text that is too short to exceed the bound is not read.
+ * Checks that JSON text can be parsed in one turn of the event loop, without parsing it: in linear time, and in memory for the
+ * objects that are open. Brackets within strings do not count. Short texts are not read.
  * @param text - any text, JSON or not
+ * @returns why it is refused; undefined where it is not
  */
-export function hasTooManyJsonNodes(text: string): boolean {
-  if (text.length <= MAX_JSON_NODES) return false;
+export function findJsonExcess(text: string): string | undefined {
+  if (text.length <= MAX_JSON_NODES) return undefined;
+  seen.clear();
+  const open: number[] = [];
+  let shape = SEED;
   let nodes = 0;
+  let weight = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === OPENING_BRACKET || code === OPENING_BRACE) {
+    if (code === COMMA) {
+      weight += 1;
+    } else if (code === OPENING_BRACKET || code === OPENING_BRACE) {
       nodes += 1;
-      if (nodes > MAX_JSON_NODES) return true;
+      if (nodes > MAX_JSON_NODES) return TOO_MANY_JSON_NODES;
+      weight += NODE_WEIGHT;
+      if (code === OPENING_BRACE) {
+        open.push(shape);
+        shape = SEED;
+      }
+    } else if (code === CLOSING_BRACE) {
+      shape = open.pop() ?? SEED;
     } else if (code === QUOTE) {
-      at = findClosingQuote(text, at);
+      const end = findClosingQuote(text, at);
+      if (text.charCodeAt(skipSpace(text, end + 1)) === COLON) {
+        shape = mix(shape, hash(text, at, end));
+        if (seen.add(shape)) weight += NAME_WEIGHT;
+      } else if (end - at - 1 <= MAX_SHARED_STRING && seen.add(hash(text, at, end))) {
+        weight += STRING_WEIGHT;
+      }
+      at = end;
     }
+    if (weight > MAX_JSON_WEIGHT) return TOO_MUCH_JSON;
   }
-  return false;
+  return undefined;
 }
 
-/** @returns the length of the text for a string that does not end */
+/** @returns the length of the text, or one more, for a string that does not end */
 function findClosingQuote(text: string, opening: number): number {
   let at = opening + 1;
   for (let code = text.charCodeAt(at); at < text.length && code !== QUOTE; code = text.charCodeAt(at)) {
     at += code === BACKSLASH ? 2 : 1;
   }
   return at;
+}
+
+function skipSpace(text: string, begin: number): number {
+  let at = begin;
+  for (let code = text.charCodeAt(at); code <= 0x20; code = text.charCodeAt(at)) at += 1;
+  return at;
+}
+
+function hash(text: string, begin: number, end: number): number {
+  let result = SEED ^ (end - begin);
+  for (let at = begin + 1; at < end && at <= begin + MAX_HASHED; at += 1) {
+    result = Math.imul(result ^ text.charCodeAt(at), 0x01_00_01_93);
+  }
+  return mix(SEED, result);
+}
+
+/** Source: the finalizer of MurmurHash3. */
+function mix(a: number, b: number): number {
+  let result = Math.imul(a, 31) ^ b;
+  result = Math.imul(result ^ (result >>> 16), 0x85_eb_ca_6b);
+  result = Math.imul(result ^ (result >>> 13), 0xc2_b2_ae_35);
+  return result ^ (result >>> 16);
 }

@@ -5,7 +5,8 @@ import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** The most that is read. */
 const MOST = 131_072;
-const REASON = "it has more than 131072 objects and lists";
+const TOO_MANY = "it has more than 131072 objects and lists";
+const TOO_HEAVY = "it has too many values or different names: it weighs more than 400000";
 
 const FLAT = `[${"[],".repeat(MOST)}{}]`;
 const OPEN = "[".repeat(MOST + 1);
@@ -17,30 +18,49 @@ async function answerTo(node: TestNode, path: string, ...frames: string[]): Prom
   return client.nextText();
 }
 
+/** More than a name for each that is read. */
+const NAMED = JSON.stringify(Array.from({ length: 25_000 }, (_, number) => ({ [`name-${number}`]: 1 })));
+/** Objects with the same names in another order have shapes of their own, too. */
+const ORDERS = JSON.stringify(
+  Array.from({ length: 6_000 }, (_, number) =>
+    Object.fromEntries(Array.from({ length: 8 }, (_each, position) => [`m${(number * (position + 1)) % 7919}`, 1])),
+  ),
+);
+const MEMBERS = JSON.stringify(
+  Object.fromEntries(Array.from({ length: 25_000 }, (_, number) => [`name-${number}`, 1])),
+);
+const TEXTS = JSON.stringify(Array.from({ length: 90_000 }, (_, number) => number.toString(36)));
+const NUMBERS = `[${"1,".repeat(400_001)}1]`;
+
 describe.each([
-  ["side by side", FLAT],
-  ["nested and never closed", `{"payload":${OPEN}`],
-])("D10: too many objects and lists, %s", (_how, text) => {
+  ["too many objects and lists, side by side", FLAT, TOO_MANY],
+  ["too many objects and lists, nested and never closed", `{"payload":${OPEN}`, TOO_MANY],
+  ["objects with other names each", NAMED, TOO_HEAVY],
+  ["objects with other orders of names each", ORDERS, TOO_HEAVY],
+  ["an object of too many names", MEMBERS, TOO_HEAVY],
+  ["too many short texts", TEXTS, TOO_HEAVY],
+  ["too many numbers", NUMBERS, TOO_HEAVY],
+])("D10: %s", (_how, text, reason) => {
   test("D10, W7: the native dialect answers #error", async () => {
-    expect(await answerTo(await startNode(), "/ws", text)).toBe(JSON.stringify({ topic: "#error", payload: [REASON] }));
+    expect(await answerTo(await startNode(), "/ws", text)).toBe(JSON.stringify({ topic: "#error", payload: [reason] }));
   });
 
   test("D10, B5: Broadcaster answers InvalidArgument", async () => {
     const node = await startNode();
-    expect(await answerTo(node, "/broadcaster/websocket", text)).toContain(`invalid request: ${REASON}`);
+    expect(await answerTo(node, "/broadcaster/websocket", text)).toContain(`invalid request: ${reason}`);
   });
 
   test("D10, S19: RootSocket answers an error", async () => {
     const node = await startApplication();
     const token = await connectionToken(node);
-    expect(await answerTo(node, `/api/v1/ws/${token}/`, text)).toContain(`invalid event: ${REASON}`);
+    expect(await answerTo(node, `/api/v1/ws/${token}/`, text)).toContain(`invalid event: ${reason}`);
   });
 
   test("D10: a REST body is 400", async () => {
     const node = await startApplication();
     expect(await ask(node, "messages/", { body: text })).toMatchObject({
       status: 400,
-      body: { detail: `the body cannot be read: ${REASON}` },
+      body: { detail: `the body cannot be read: ${reason}` },
     });
   });
 });
@@ -52,7 +72,7 @@ test("D10, X1: WebRocket answers 400 to an event that is good but for its size",
 test("D10, I14: Socket.IO answers 400 to too many objects and lists, in JSON text within an event, too", async () => {
   const client = await connectStock((await startNode()).http);
   const nested = Array.from({ length: MOST }, () => []);
-  expect(await client.ask("join", nested)).toMatchObject({ error: { code: 400, message: REASON } });
+  expect(await client.ask("join", nested)).toMatchObject({ error: { code: 400, message: TOO_MANY } });
   const text = JSON.stringify({ topics: ["foo"], more: nested });
   expect(await client.ask("join", text)).toMatchObject({ error: { code: 400 } });
 });
@@ -66,4 +86,28 @@ test("D10: as many as are allowed are read, and brackets in strings do not count
   client.send({ command: "publish", topics: ["foo"], payload });
   const { payload: received, topic } = await client.next();
   expect({ topic, isWhole: received === JSON.stringify(payload) }).toEqual({ topic: "foo", isWhole: true });
+});
+
+test("D10: objects with the same names, and texts that occur again, weigh little", async () => {
+  const node = await startNode({ vhosts: { "/": { client_publish: true } } });
+  const client = await connect(`${node.ws}/ws`);
+  await client.join("foo");
+  const payload = Array.from({ length: 12_000 }, () => ({
+    id: 1,
+    at: { x: 0, y: 0 },
+    state: "on",
+    note: '{"a":1},{"b":2}',
+  }));
+  client.send({ command: "publish", topics: ["foo"], payload });
+  const { payload: received, topic } = await client.next();
+  expect({ topic, isWhole: received === JSON.stringify(payload) }).toEqual({ topic: "foo", isWhole: true });
+});
+
+test("D10, D3: a payload of too many names is a string in dialects of JSON values", async () => {
+  const node = await startNode({ vhosts: { "/": { client_publish: true } } });
+  const listener = await connectStock(node.http);
+  expect(await listener.ask("join", { topics: ["foo"] })).toEqual({ ok: true });
+  const client = await connect(`${node.ws}/ws`);
+  client.send({ command: "publish", topics: ["foo"], payload: NAMED });
+  expect((await listener.heard.next()).value === NAMED).toBe(true);
 });

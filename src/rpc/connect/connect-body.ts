@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
-import { hasTooManyJsonNodes, TOO_MANY_JSON_NODES } from "../../util/json-size.js";
+import { findJsonExcess } from "../../util/json-size.js";
+import { nextTurn } from "../../util/next-turn.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { decodeJson, decodeMessage } from "../decode.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
@@ -58,7 +59,7 @@ export async function readConnectBody(
   const sent = compressed && isKnown(encoding) ? await inflated(encoding, data, { lease, limit }) : data;
   header.delete("content-length");
   header.delete(encodingHeader);
-  const { bytes, complete } = json ? openJson(sent, type, jsonExtension) : openBinary(sent, type);
+  const { bytes, complete } = json ? await openJson(sent, type, jsonExtension) : openBinary(sent, type);
   return { chunks: enveloped ? [envelopeOf(bytes), bytes] : [bytes], complete };
 }
 
@@ -70,12 +71,21 @@ interface OpenedMessage extends Pick<ConnectBody, "complete"> {
   readonly bytes: Uint8Array;
 }
 
-function openJson(sent: Uint8Array, type: DescMessage, extension: JsonExtension | undefined): OpenedMessage {
+async function openJson(
+  sent: Uint8Array,
+  type: DescMessage,
+  extension: JsonExtension | undefined,
+): Promise<OpenedMessage> {
   if (!isUtf8(sent)) throw malformed("it is not UTF-8");
   const text = Buffer.from(sent).toString();
-  if (hasTooManyJsonNodes(text)) throw malformed(TOO_MANY_JSON_NODES);
-  const extended = extension?.extract(text);
+  const excess = findJsonExcess(text);
+  if (excess !== undefined) throw malformed(excess);
+  await nextTurn(text);
+  const extended = await extension?.extract(text);
+  await nextTurn(text);
   const message = decodeJson(type, extended?.body ?? text, (reason) => extension?.explain(reason) ?? reason);
+  // The method begins in a turn of its own.
+  await nextTurn(text);
   return { bytes: NO_MEMBERS, complete: () => extended?.complete(message) ?? message };
 }
 

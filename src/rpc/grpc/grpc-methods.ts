@@ -11,10 +11,11 @@ import type {
 } from "@grpc/grpc-js";
 import { CarillonError } from "../../errors.js";
 import type { AnswerLease } from "../answer-budget.js";
-import { READ_OPTIONS, undecodable } from "../decode.js";
+import { checkWeight, READ_OPTIONS, undecodable } from "../decode.js";
 import { answerable, type OnFault } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
+import { findMessageExcess } from "../request-weight.js";
 import { type Codec, listMethods, type RpcMethod, type ServiceImplementation } from "../service.js";
 import { GrpcCall, readDeadline } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
@@ -72,7 +73,10 @@ function takesStream({ methodKind }: DescMethod): boolean {
 
 function generatedCodec({ input, output }: DescMethod): Codec {
   return {
-    decode: (bytes) => fromBinary(input, bytes, READ_OPTIONS),
+    decode: (bytes) => {
+      checkWeight(findMessageExcess(input, bytes));
+      return fromBinary(input, bytes, READ_OPTIONS);
+    },
     encode: (message) => toBinary(output, create(output, message as Record<string, unknown>)),
   };
 }

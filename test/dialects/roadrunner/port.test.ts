@@ -143,6 +143,19 @@ test("G6: a request that is too large is refused by its header, and the connecti
   expect(pinged.body.toString()).toBe("a stream is no request");
 });
 
+test("E10: a request with too many fields or channels is refused before it is decoded", async () => {
+  const node = await startNode(LISTEN);
+  const client = await rpcClient(node);
+  const topics = Array.from({ length: 140_000 }, () => "");
+  const published = toBinary(RequestSchema, create(RequestSchema, { messages: [{ topics }] }));
+  expect((await client.call(METHOD, published)).body.toString()).toContain("it has too many fields");
+  const channels = Buffer.from("0a0161".repeat(65_537), "hex");
+  expect((await client.call("centrifuge.Broadcast", channels)).body.toString()).toBe(
+    "the request cannot be decoded: it has more than 65536 channels",
+  );
+  expect((await client.call(METHOD, publish("x", "foo"))).body.toString("hex")).toBe("0801");
+});
+
 test("G6: what is being received counts in the node's budget, and is given back", async () => {
   const { budget, open } = await startListener();
   const clients = await Promise.all(Array.from({ length: 20 }, open));

@@ -4,7 +4,7 @@ import { EXPRESSION } from "../../../access/patterns/pattern.js";
 import type { Publisher } from "../../../core/publisher.js";
 import { CarillonError, type ErrorCode } from "../../../errors.js";
 import { isObject } from "../../../util/json.js";
-import { hasTooManyJsonNodes } from "../../../util/json-size.js";
+import { findJsonExcess } from "../../../util/json-size.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
 import { parseJson } from "../../json.js";
@@ -58,7 +58,7 @@ async function broadcast(
   { onPublished, publisher }: RequestServices,
 ): Promise<RequestAnswer> {
   // Events with a colon are Carillon's own.
-  if (channel === "" || event === "" || event.startsWith(":") || hasTooManyJsonNodes(data)) return 400;
+  if (channel === "" || event === "" || event.startsWith(":") || findJsonExcess(data) !== undefined) return 400;
   if (!vhost.channels.has(channel)) return 454;
   const payload = Buffer.from(isObject(parseJson(data)) ? data : "{}");
   const begin = performance.now();

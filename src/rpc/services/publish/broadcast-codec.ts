@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { Stage } from "../../../../gen/websockets/v1/websockets_pb.js";
+import { RequestSchema, Stage } from "../../../../gen/websockets/v1/websockets_pb.js";
+import { checkWeight } from "../../decode.js";
+import { findMessageExcess } from "../../request-weight.js";
 import type { Codec } from "../../service.js";
 
 /** A Request as the implementation reads it; the generated type fits. */
@@ -31,7 +33,10 @@ export interface PublishResponse {
  * one wins, unknown ones are skipped. A test holds it against the generated code.
  */
 export const broadcastCodec: Codec = {
-  decode: (bytes) => readRequest(new BinaryReader(bytes, strictUtf8)),
+  decode: (bytes) => {
+    checkWeight(findMessageExcess(RequestSchema, bytes));
+    return readRequest(new BinaryReader(bytes, strictUtf8));
+  },
   encode: (message) => writeResponse(message as PublishResponse),
 };
 

@@ -13,7 +13,10 @@ export interface CentrifugeRequest {
   readonly idempotencyKey: string;
 }
 
-/** @throws Error for bytes that are no such request */
+/** Most channels of a request: those of one request are decoded and published in one turn of the event loop (rule O12). */
+const MAX_CHANNELS = 65_536;
+
+/** @throws Error for bytes that are no such request, or too many channels */
 export function decodeCentrifugeRequest(bytes: Uint8Array): CentrifugeRequest {
   const reader = new BinaryReader(bytes, strictUtf8);
   const channels: string[] = [];
@@ -21,8 +24,10 @@ export function decodeCentrifugeRequest(bytes: Uint8Array): CentrifugeRequest {
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
-    else if (field === 1) channels.push(reader.string());
-    else if (field === 2) request.data = reader.bytes() as Uint8Array<ArrayBuffer>;
+    else if (field === 1) {
+      if (channels.length === MAX_CHANNELS) throw new Error(`it has more than ${MAX_CHANNELS} channels`);
+      channels.push(reader.string());
+    } else if (field === 2) request.data = reader.bytes() as Uint8Array<ArrayBuffer>;
     else if (field === 3) request.b64data = reader.string();
     else if (field === 6) request.idempotencyKey = reader.string();
     else reader.skip(wireType, field);

@@ -1,4 +1,5 @@
 import { CarillonError } from "../../../errors.js";
+import { nextTurn } from "../../../util/next-turn.js";
 import { elementTexts, replaceValues } from "../../../util/raw-json.js";
 import type { ExtendedJson, JsonExtension } from "../../service.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
@@ -21,8 +22,9 @@ function explainBase64(reason: string): string {
  * @param body - any text
  * @returns undefined where no message has such a member, or the text is not JSON
  */
-function extractFromMessages(body: string): ExtendedJson | undefined {
+async function extractFromMessages(body: string): Promise<ExtendedJson | undefined> {
   if (!mayHaveJson(body)) return undefined;
+  await nextTurn(body);
   const payloads = new Map<number, string>();
   const rest = replaceValues(body, "messages", (list) => {
     if (!list.startsWith("[")) return list;
@@ -40,8 +42,9 @@ function extractFromMessages(body: string): ExtendedJson | undefined {
 }
 
 /** The same for a request that has the member itself. */
-function extractFromRequest(body: string): ExtendedJson | undefined {
+async function extractFromRequest(body: string): Promise<ExtendedJson | undefined> {
   if (!mayHaveJson(body)) return undefined;
+  await nextTurn(body);
   let payload: string | undefined;
   const rest = replaceValues(body, "json", (value) => {
     payload = value;

@@ -1,0 +1,87 @@
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import type { Node } from "../support/carillon.js";
+
+/** Input that might hold the event loop. */
+export interface Attack {
+  readonly name: string;
+  /** Resolves when the node has dealt with it. @param size - from 0 to 1, of its full size */
+  readonly run: (node: Node, size: number, tokens: Tokens) => Promise<void>;
+}
+
+/** Tokens for the attacks that need one. */
+export interface Tokens {
+  /** Permissions with regular expressions that weigh 150. */
+  readonly heavy: string;
+  /** Permissions that weigh more than a token may. */
+  readonly tooHeavy: string;
+  /** Well-formed tokens with invalid signatures, by path. */
+  readonly forged: Readonly<Record<"/rsa" | "/ed", string>>;
+}
+
+export const SLOW = "re:[ab]*a[ab]{60}c";
+
+/** Leaves out of the measurement everything before. */
+export function watchFromHere({ child }: Node): Promise<void> {
+  return child.ask("watchLoop");
+}
+
+export async function open({ port }: Node, token?: string): Promise<WebSocket> {
+  const query = token === undefined ? "" : `?token=${token}`;
+  const client = new WebSocket(`ws://127.0.0.1:${port}/ws${query}`, { perMessageDeflate: false });
+  await once(client, "open");
+  return client;
+}
+
+/** Sends frames in one write, and takes an answer for each. */
+export async function exchange(node: Node, frames: readonly (object | string)[], token?: string): Promise<void> {
+  const client = await open(node, token);
+  let answers = 0;
+  const done = new Promise<void>((resolve, reject) => {
+    client.on("message", () => {
+      answers += 1;
+      if (answers === frames.length) resolve();
+    });
+    client.on("close", (code) => reject(new Error(`closed with ${code}`)));
+  });
+  for (const frame of frames) client.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+  if (frames.length > 0) await done;
+  client.terminate();
+}
+
+export async function joined(node: Node, ...topics: readonly string[]): Promise<WebSocket> {
+  const client = await open(node);
+  client.send(JSON.stringify({ command: "join", topics }));
+  await once(client, "message");
+  return client;
+}
+
+export async function post(
+  { port }: Node,
+  body: string,
+  method = "websockets.v1.BroadcastService/Publish",
+): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`http://127.0.0.1:${port}/${method}`, { method: "POST", headers, body });
+  await response.text();
+}
+
+export function names(count: number, prefix = "topic-"): string[] {
+  return Array.from({ length: Math.ceil(count) }, (_, number) => `${prefix}${number}`);
+}
+
+/** Different names of the letters a and b; up to 65,536. */
+export function hostileNames(count: number, length: number): string[] {
+  return Array.from({ length: Math.ceil(count) }, (_, number) =>
+    number.toString(2).padStart(16, "0").replaceAll("0", "a").replaceAll("1", "b").padStart(length, "ba"),
+  );
+}
+
+/** Objects of one member each, whose names all differ. */
+export function namedObjects(count: number): object[] {
+  return Array.from({ length: Math.ceil(count) }, (_, number) => ({ [`n${number.toString(36)}`]: 1 }));
+}
+
+export function shortTexts(count: number): string[] {
+  return Array.from({ length: Math.ceil(count) }, (_, number) => number.toString(36));
+}

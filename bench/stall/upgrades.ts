@@ -1,0 +1,42 @@
+import { WebSocket } from "ws";
+import type { Node } from "../support/carillon.js";
+import { type Attack, names } from "./attack.js";
+
+/** Requests for a connection. */
+export const UPGRADES: readonly Attack[] = [
+  {
+    name: "500 upgrades at once with tokens of invalid RS256 signatures",
+    run: (node, size, { forged }) => refuseAll(node, "/ws/rsa", forged["/rsa"], 500 * size),
+  },
+  {
+    name: "500 upgrades at once with tokens of invalid EdDSA signatures",
+    run: (node, size, { forged }) => refuseAll(node, "/ws/ed", forged["/ed"], 500 * size),
+  },
+  {
+    name: "500 commands authenticate at once with tokens of invalid RS256 signatures",
+    run: async ({ port }, size, { forged }) => {
+      const ask = async (): Promise<void> => {
+        const client = new WebSocket(`ws://127.0.0.1:${port}/ws/rsa`, { perMessageDeflate: false });
+        await new Promise<void>((resolve, reject) => {
+          client.on("open", () => client.send(JSON.stringify({ command: "authenticate", token: forged["/rsa"] })));
+          client.on("message", () => resolve());
+          client.on("error", reject);
+        });
+        client.terminate();
+      };
+      await Promise.all(names(500 * size).map(ask));
+    },
+  },
+];
+
+async function refuseAll({ port }: Node, path: string, token: string, count: number): Promise<void> {
+  const refused = names(count).map(
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const client = new WebSocket(`ws://127.0.0.1:${port}${path}?token=${token}`, { perMessageDeflate: false });
+        client.on("error", () => resolve());
+        client.on("open", () => reject(new Error("the token was not refused")));
+      }),
+  );
+  await Promise.all(refused);
+}
