@@ -20,7 +20,7 @@ test.each([
   ["re:^a.b$", ["a.b", "axb"], ["a.bc"]],
   ["re:[é😀]", ["é", "😀"], ["e"]],
   ["a(b", ["a(b"], ["ab"]],
-])("%s matches what it says", (pattern, names, others) => {
+])("A6: %s matches the names that it describes", (pattern, names, others) => {
   const matches = compilePattern(pattern);
   expect(names.filter((name) => !matches(name))).toEqual([]);
   expect(others.filter((name) => matches(name))).toEqual([]);
@@ -46,12 +46,12 @@ test.each([
   ["re:(", "cannot be read"],
   ["re:(?=a)", "cannot be read"],
   [`re:${"a".repeat(1_025)}`, "longer than 1024 bytes"],
-])("%j is no pattern", (pattern, fault) => {
+])("A6: refuses the invalid pattern %j", (pattern, fault) => {
   expect(patternFault(pattern)).toContain(fault);
   expect(() => compilePattern(pattern)).toThrow(expect.objectContaining({ code: "invalid_argument" }));
 });
 
-test("patterns that are names match themselves only", () => {
+test("A6: a whole name matches itself only", () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[a-z.]{1,20}$/), fc.stringMatching(/^[a-z.]{1,20}$/), (pattern, name) => {
       expect(compilePattern(pattern)(name)).toBe(pattern === name);
@@ -59,7 +59,7 @@ test("patterns that are names match themselves only", () => {
   );
 });
 
-test("segments match as a regular expression says", () => {
+test("A6: segments match as the equivalent regular expression does", () => {
   const segment = fc.constantFrom("a", "b", "*");
   const name = fc.array(fc.constantFrom("a", "b", ""), { minLength: 1, maxLength: 4 });
   fc.assert(
@@ -88,7 +88,7 @@ test.each([
   "(?:a?){250}a{250}",
   "(x+x+)+y",
   "([a-z]+)*\\.([a-z]+)*=",
-])("the expression %s answers in milliseconds, whatever the name", (expression) => {
+])("A6: matches the expression %s in milliseconds, whatever the name", (expression) => {
   const matches = compilePattern(`re:${expression}`);
   const names = ["a".repeat(255), `${"a".repeat(254)}!`, "x".repeat(255), "ax".repeat(127)];
   for (const name of names) expect(cost(() => matches(name))).toBeLessThan(200);
@@ -109,7 +109,7 @@ test.each([
   `(${"a".repeat(900)}\\)){1000}`,
   `(${"a".repeat(900)})+`.concat("{2}"),
   "[a-z]{300}".repeat(4),
-])("the expression %.40s is refused before it costs anything", (expression) => {
+])("A15: refuses the expression %.40s before compiling it", (expression) => {
   let fault: string | undefined;
   expect(
     cost(() => {
@@ -122,16 +122,16 @@ test.each([
 test.each([
   "[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
   "(?:user|team)-\\d{1,10}(?:\\.[\\w-]{1,64})*",
-])("the expression %s, as people write them, is fine", (expression) => {
+])("A6: accepts the common expression %s", (expression) => {
   expect(patternFault(`re:${expression}`)).toBeUndefined();
 });
 
-test("compiled patterns are shared", () => {
+test("shares compiled patterns", () => {
   expect(compilePattern("shared.*")).toBe(compilePattern("shared.*"));
   expect(compilePattern("re:shared-\\d")).toBe(compilePattern("re:shared-\\d"));
 });
 
-test("a set finds the first pattern, names first, also when there are many and names are asked for again", () => {
+test("A6: a set finds the first matching pattern, whole names first, on every look-up", () => {
   const many = new PatternSet(["exact", ...Array.from({ length: 20 }, (_, number) => `p${number}.*`), "p*", "p1.x"]);
   for (let round = 0; round < 2; round += 1) {
     expect(many.find("exact")).toBe("exact");

@@ -141,7 +141,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     }
   });
 
-  test("clients can neither join, leave nor publish on them, nor be joined to them, nor see who is there", async () => {
+  test("T4: refuses clients that join, leave, publish or ask for presence, and joins on their behalf", async () => {
     const permissions = { join: ["*"], publish: ["*"], presence: ["*"] };
     const { one } = await startWorld(kind, { vhosts });
     const client = await enter(one, { sub: "eve", permissions });
@@ -174,7 +174,7 @@ test("W22: a key's scope decides who may publish for which users", async () => {
   expect(await statusOf("other", "$user.eve")).toBe(STATUS.permissionDenied);
 });
 
-test("W22: names that are none are refused, and changes nothing is published", async () => {
+test("T4: refuses invalid ids and other names that begin with $, and publishes nothing of the request", async () => {
   const node = await startNode({ vhosts });
   for (const topic of ["$user.", "$user", "$connection.", "$users.eve", `$user.${"x".repeat(256)}`, "$user.a\u0000"]) {
     const answer = await publish(node, [{ topics: ["foo", topic], payload: "x" }]);

@@ -10,7 +10,7 @@ test("changes come in order, those that are waited for too", async () => {
   expect(await next).toBe(3);
 });
 
-test("O6: a watcher that does not keep up is told so, and gets nothing more", async () => {
+test("C6, O6: ends a watch that is read too slowly with resource_exhausted", async () => {
   const queue = new ChangeQueue<number>(3);
   for (const value of [1, 2, 3]) queue.push(value);
   expect(await queue.next()).toBe(1);

@@ -69,7 +69,7 @@ test("A2: a scoped key is shown no names of topics beyond its own, in pages, tok
   expect(topics.map(({ topic }) => topic).toSorted()).toEqual(["orders.1", "orders.2"]);
 });
 
-test("A2: a key takes away what it could have given, and no more", async () => {
+test("C4: revokes with a scoped key only keys that it could have created", async () => {
   const node = await start();
   const all = new TestBackend(node, bearer("all"));
   const scoped = new TestBackend(node, bearer("scoped"));
@@ -110,7 +110,7 @@ test("A8: lifetimes may have parts of a millisecond", async () => {
   }
 });
 
-test("A13: a key that another vhost has is refused, and nothing has changed", async () => {
+test("C3: refuses settings with a key of another vhost, and changes nothing", async () => {
   const node = await start();
   const admin = new TestBackend(node, bearer("all"));
   const path = "/shop";

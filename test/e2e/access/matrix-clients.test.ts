@@ -218,8 +218,8 @@ test("A8: a single access token that has expired, or was used, is refused", asyn
 
 const joinWith = (topics: readonly string[], auth: string) => ({ command: "join", topics, auth, id: 1 });
 
-describe("A8: channel token", () => {
-  test("opens its channel to whoever shows it, and no other", async () => {
+describe("A8, W16: a channel token in a join", () => {
+  test("grants its channel to any client that presents it, and no other channel", async () => {
     const node = await startVhosts();
     const client = await connect(`${node.ws}/ws/issued`, withToken(await connectionToken(node)));
     const auth = await channelToken(node, "secret");
@@ -234,7 +234,7 @@ describe("A8: channel token", () => {
     });
   });
 
-  test("a bad one opens nothing, and harms nothing that permissions open", async () => {
+  test("grants nothing when it is invalid, and takes nothing away that permissions grant", async () => {
     const node = await startVhosts();
     const client = await connect(`${node.ws}/ws/issued`, withToken(await connectionToken(node)));
     const channel = { category: "channel", channel: "secret" };
@@ -261,7 +261,7 @@ describe("A8: channel token", () => {
     });
   });
 
-  test("a backend whose key is for some topics makes tokens for those only", async () => {
+  test("is issued only for topics within the scope of the backend's key", async () => {
     const keys = [configuredKey("narrow", { actions: ["tokens"], topics: ["orders.*"] })];
     const backend = new TestBackend(await startNode({ vhosts: { "/": { keys } } }), bearer("narrow"));
     const { createAccessToken, createChannelToken, createConnectionToken } = TokenService.method;

@@ -244,7 +244,7 @@ test.each<[Name, object, string]>([
   ["createKey", { name: "a", actions: ["fly"] }, 'actions[0]: "fly" is none of'],
   ["createKey", { name: "a", actions: ["publish"], topics: ["a*b"] }, "topics[0]: "],
   ["revokeKey", {}, "id is needed"],
-])("%s of %j is an invalid argument", async (name, request, text) => {
+])("C1: %s refuses %j and names the field", async (name, request, text) => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     const { message, status } = await ask(caller, name, request);
@@ -253,7 +253,7 @@ test.each<[Name, object, string]>([
   }
 });
 
-test("an unknown broker is not found, and says which there are", async () => {
+test("C2: refuses an unknown broker", async () => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     const target = { target: { case: "user", value: "a" } };
@@ -262,7 +262,7 @@ test("an unknown broker is not found, and says which there are", async () => {
   }
 });
 
-test("a key without the action is refused by every method", async () => {
+test("E22: every method refuses a key without the action", async () => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     for (const name of Object.keys(method)) {
@@ -277,7 +277,7 @@ test("a key without the action is refused by every method", async () => {
   }
 });
 
-test("a scoped key gives no more than it has, in keys, tokens and channels", async () => {
+test("C4: refuses a scoped key that would grant more than it has, in keys, tokens and channels", async () => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     const key = (request: object): Promise<Answer<"createKey">> =>

@@ -23,7 +23,7 @@ test.each([
   "app.example.com",
   "App.Example.com",
   "eu.shop.example",
-])("L1: on loopback, a request to %s is answered", (host) => {
+])("L11: allows Host %s on a loopback address", (host) => {
   expect(hostAllowed(host)).toBe(true);
 });
 
@@ -40,11 +40,11 @@ test.each([
   "localhost:80@evil.example",
   "evil.example/.localhost",
   "user@localhost",
-])("L1: on loopback, a request to %s is not", (host) => {
+])("L11: refuses Host %s on a loopback address", (host) => {
   expect(hostAllowed(host)).toBe(false);
 });
 
-test("L1: where every origin is allowed, so is every host", () => {
+test("L1, L11: allows every Host when every origin is allowed", () => {
   expect(loopbackHosts(originCheck({ allowed: ["*"], sameOrigin: false }))("evil.example")).toBe(true);
 });
 

@@ -7,7 +7,7 @@ import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 
 const GET = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 
-test("L1: a page that a site has made to lead here is answered with 421", async () => {
+test("L11: answers 421 when Host is the name of another site, and checks upgrades by their origin only", async () => {
   const origins = originCheck({ allowed: ["https://app.example.com"], sameOrigin: false });
   const door = await new TestDoor({ hostAllowed: loopbackHosts(origins) }).start();
   const client = await connectRaw(door.url);

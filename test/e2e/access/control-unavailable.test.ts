@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import { bearer, configuredKey, mountsOf, STATUS, TestBackend, until } from "../../support/backends/backend.js";
+import { connect } from "../../support/clients/native.js";
+import { startJetStream } from "../../support/nats/store.js";
+import { AccessCluster } from "../../support/nodes/access-cluster.js";
+
+const { method } = ControlService;
+
+/** Status of gRPC and of Connect. */
+const UNAVAILABLE = 14;
+
+const CONFIG = { vhosts: { "/": { keys: [configuredKey("admin", { actions: ["*"] })] } } };
+
+test("C7: answers UNAVAILABLE when the node that might have the connection does not answer", async () => {
+  const server = await startJetStream();
+  const cluster = new AccessCluster(server.url, CONFIG);
+  const [node, frozen] = [await cluster.startNode(), await cluster.startProcess()];
+  const client = await connect(`${frozen.ws}/ws`);
+  const backend = new TestBackend(node, bearer("admin"));
+  const { connections } = await until(
+    () => backend.call(method.listConnections, {}),
+    (listed) => listed.connections.length === 1,
+  );
+  const id = connections[0]?.id ?? "";
+  expect((await backend.call(method.getConnection, { id })).connection?.id).toBe(id);
+
+  frozen.child.kill("SIGSTOP");
+  while (!/\) T /.test(readFileSync(`/proc/${frozen.child.pid}/stat`, "utf8")));
+  for (const caller of mountsOf(node)) {
+    const { message, status } = await caller.call(method.getConnection, { id }, bearer("admin"));
+    expect([caller.name, status]).toEqual([caller.name, UNAVAILABLE]);
+    expect(message).toContain("on the nodes that answered; missing:");
+  }
+  client.webSocket.terminate();
+});
+
+test("C7: answers UNAVAILABLE when the store cannot be reached, and changes nothing", async () => {
+  const server = await startJetStream();
+  const node = await new AccessCluster(server.url, CONFIG).startNode();
+  await server.kill();
+  const changes: readonly (readonly [DescMethodUnary, object])[] = [
+    [method.createVhost, { path: "/made", settings: {} }],
+    [method.createKey, { name: "made", actions: ["publish"] }],
+    [method.openChannel, { channel: "made" }],
+  ];
+  for (const caller of mountsOf(node)) {
+    for (const [called, request] of changes) {
+      const { status } = await caller.call(called, request, bearer("admin"));
+      expect([caller.name, called.name, status]).toEqual([caller.name, called.name, UNAVAILABLE]);
+    }
+  }
+  const backend = new TestBackend(node, bearer("admin"));
+  expect((await backend.call(method.listVhosts, {})).vhosts.map(({ path }) => path)).toEqual(["/"]);
+  expect((await backend.call(method.listChannels, {})).channels).toEqual([]);
+
+  await server.start();
+  const listed = await until(
+    () => backend.ask(method.listKeys),
+    ({ status }) => status === STATUS.ok,
+  );
+  expect(listed.answer.keys.map(({ name }) => name)).toEqual(["admin"]);
+});
