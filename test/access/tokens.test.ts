@@ -51,6 +51,13 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Two nodes, of which the first can be cut off from the store, as a killed node is. */
+function withCuttableNode() {
+  const cluster = new Cluster();
+  const store = new FlakyStore(cluster.store);
+  return { cluster, store, one: cluster.node("/", TokenSecret.kept(store, "/"), store), two: cluster.node() };
+}
+
 test("a connection token has the claims of rootsocket's sheet, and says whom it is for", async () => {
   const { issuer, verifier } = new Cluster().node("/shop");
   const bearer = {
@@ -321,11 +328,7 @@ test("a token stays held for as long as the node lives, however long that is wit
 });
 
 test("a killed node's tokens are free after the lease, not before", async () => {
-  const cluster = new Cluster();
-  // A store of its own, so that it can be cut off as a killed node is.
-  const store = new FlakyStore(cluster.store);
-  const one = cluster.node("/", TokenSecret.kept(store, "/"), store);
-  const two = cluster.node();
+  const { cluster, one, store, two } = withCuttableNode();
   const { token } = await one.issuer.connection({});
   await one.verifier.takeConnection(token);
   store.away = true;
@@ -361,10 +364,7 @@ test("an access token expires also where the store keeps it for longer", async (
 });
 
 test("what could not be given back is, when the store is there again", async () => {
-  const cluster = new Cluster();
-  const store = new FlakyStore(cluster.store);
-  const one = cluster.node("/", TokenSecret.kept(store, "/"), store);
-  const two = cluster.node();
+  const { cluster, one, store, two } = withCuttableNode();
   const { token } = await one.issuer.connection({});
   const { release } = await one.verifier.takeConnection(token);
   store.away = true;
@@ -378,10 +378,7 @@ test("what could not be given back is, when the store is there again", async () 
 });
 
 test("a node that was cut off for long goes on when the store is there again", async () => {
-  const cluster = new Cluster();
-  const store = new FlakyStore(cluster.store);
-  const one = cluster.node("/", TokenSecret.kept(store, "/"), store);
-  const two = cluster.node();
+  const { cluster, one, store, two } = withCuttableNode();
   const [first, second] = [await one.issuer.connection({}), await one.issuer.connection({})];
   await one.verifier.takeConnection(first.token);
   store.away = true;

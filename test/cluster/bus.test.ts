@@ -3,7 +3,7 @@ import { busContract } from "../contract/bus.js";
 import { startNatsBus } from "../support/nats/bus.js";
 import { connectNats, listenTo } from "../support/nats/client.js";
 import { startNats } from "../support/nats/server.js";
-import { startGate } from "../support/net/gate.js";
+import { startTcpProxy } from "../support/net/tcp-proxy.js";
 import { Queue } from "../support/queue.js";
 
 busContract("local", async () => {
@@ -34,8 +34,8 @@ test("subjects are below the prefix, where no topic is", async () => {
 
 test("NATS away: nothing can be flushed, what is published is lost, and it returns with all subscriptions", async () => {
   const server = await startNats();
-  const gate = await startGate(server.port);
-  const { bus, downs, ups } = await startNatsBus(gate.url);
+  const proxy = await startTcpProxy(server.port);
+  const { bus, downs, ups } = await startNatsBus(proxy.natsUrl);
   const { bus: other } = await startNatsBus(server.url);
   await ups.next();
   const heard = new Queue<string>();
@@ -45,14 +45,14 @@ test("NATS away: nothing can be flushed, what is published is lost, and it retur
   bus.subscribe("before", listen);
   other.subscribe("lost", listen);
   await other.flush();
-  gate.shut();
+  proxy.shut();
   await downs.next();
   expect(bus.up).toBe(false);
   await expect(bus.flush()).rejects.toMatchObject({ code: "unavailable" });
   bus.publish("lost", Buffer.from("lost"));
   bus.subscribe("meanwhile", listen);
 
-  gate.open();
+  proxy.open();
   await ups.next();
   expect(bus.up).toBe(true);
   bus.publish("lost", Buffer.from("not lost"));

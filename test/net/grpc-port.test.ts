@@ -15,8 +15,8 @@ import { Networks } from "../../src/net/networks.js";
 import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
 import { cleanUp } from "../support/clean-up.js";
 import { type Certificate, TestAuthority } from "../support/net/certificates.js";
-import { PrefixingProxy } from "../support/net/prefixing-proxy.js";
 import { proxyHeader } from "../support/net/proxy-header.js";
+import { startPrefixingProxy } from "../support/net/tcp-proxy.js";
 import { MountedSecret, WatchedCertificates } from "../support/net/tls.js";
 
 const same = (bytes: Buffer): Buffer => bytes;
@@ -85,7 +85,7 @@ function own({ certFile, keyFile }: Certificate): [Buffer, Buffer] {
 
 test("calls come through, with the address of their proxy's client", async () => {
   const { port } = await startGrpc({ proxies: new Networks(["127.0.0.1"]) });
-  const proxy = await PrefixingProxy.start(port, proxyHeader());
+  const proxy = await startPrefixingProxy(port, proxyHeader());
   expect(await who(clientOf(proxy.port, credentials.createInsecure()))).toBe("203.0.113.7 undefined");
 });
 
@@ -98,7 +98,7 @@ test("by TLS, calls come with the subject of their certificate, and a proxy's ad
   await certificates.start();
   const tls = { certificates, clients: "required" } as const;
   const { certificates: seen, port } = await startGrpc({ tls, proxies: new Networks(["127.0.0.1"]) });
-  const proxy = await PrefixingProxy.start(port, proxyHeader());
+  const proxy = await startPrefixingProxy(port, proxyHeader());
   const ca = readFileSync(authority.caFile);
   const worker = own(await authority.issueTo("O=Acme, CN=worker"));
   const client = clientOf(proxy.port, credentials.createSsl(ca, ...worker));

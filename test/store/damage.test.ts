@@ -134,15 +134,25 @@ test("A14: random damage of several kinds at once never changes an entry in sile
   );
 }, 30_000);
 
-test("A14: a write that a crash cut off is dropped, wherever it ends, and logged", async () => {
+/** A file that a first store with entry `a`, and a second with entry `b`, have written; and what it held in between. */
+async function storeTwice(second: string): Promise<{ folder: string; before: Buffer }> {
   const folder = temporaryFolder();
-  const { store } = await openStore(folder);
-  await store.create("a", "1");
-  await store.stop();
-  const before = readFileSync(fileOf(folder));
-  const second = await openStore(folder);
-  await second.store.create("b", "ü".repeat(50));
-  await second.store.stop();
+  const contents: Buffer[] = [];
+  for (const [key, value] of [
+    ["a", "1"],
+    ["b", second],
+  ] as const) {
+    const { store } = await openStore(folder);
+    await store.create(key, value);
+    await store.stop();
+    contents.push(readFileSync(fileOf(folder)));
+  }
+  const [before = Buffer.alloc(0)] = contents;
+  return { folder, before };
+}
+
+test("A14: a write that a crash cut off is dropped, wherever it ends, and logged", async () => {
+  const { before, folder } = await storeTwice("ü".repeat(50));
   const whole = readFileSync(fileOf(folder));
 
   for (let size = before.length; size < whole.length; size += 1) {
@@ -162,14 +172,7 @@ test("A14: a write that a crash cut off is dropped, wherever it ends, and logged
 });
 
 test("A14: a complete last line that does not check refuses the start, also before it has a mark", async () => {
-  const folder = temporaryFolder();
-  const { store } = await openStore(folder);
-  await store.create("a", "1");
-  await store.stop();
-  const before = readFileSync(fileOf(folder));
-  const second = await openStore(folder);
-  await second.store.create("b", "1".repeat(100));
-  await second.store.stop();
+  const { before, folder } = await storeTwice("1".repeat(100));
   const line = Buffer.from(readFileSync(fileOf(folder)).subarray(before.length));
   const damaged = Buffer.concat([before, line.fill(0, 30, 60)]);
   writeFileSync(fileOf(folder), damaged);

@@ -33,6 +33,19 @@ async function call(node: Pick<TestNode, "grpc">, event: string, payload = "") {
   return { status, message, parts: parts.map((part) => Buffer.from(part).toString()) };
 }
 
+/** A node with a worker that holds each task until the test ends it. */
+async function startHeld() {
+  const node = await startNode();
+  const { worker } = make(node);
+  const running = new Queue<() => void>();
+  worker.on("a", async (_task, answer) => {
+    await new Promise<void>((resolve) => running.push(resolve));
+    answer("done");
+  });
+  await worker.start();
+  return { node, worker, running };
+}
+
 test("K6: answers, in one or several parts, from the most specific handler", async () => {
   const node = await startNode();
   const { worker } = make(node);
@@ -205,14 +218,7 @@ test("K6: it has no more tasks at a time than its capacity", async () => {
 });
 
 test("K6: stopped, it takes no new tasks, ends those that it has, and goes", async () => {
-  const node = await startNode();
-  const { worker } = make(node);
-  const running = new Queue<() => void>();
-  worker.on("a", async (_task, answer) => {
-    await new Promise<void>((resolve) => running.push(resolve));
-    answer("done");
-  });
-  await worker.start();
+  const { node, running, worker } = await startHeld();
   const first = call(node, "a");
   const end = await running.next();
   const stopped = worker.stop();
@@ -276,14 +282,7 @@ test("K6: a node that is not there yet is waited for", async () => {
 });
 
 test("K6, L7: a node that stops lets workers end what they have", async () => {
-  const node = await startNode();
-  const { worker } = make(node);
-  const running = new Queue<() => void>();
-  worker.on("a", async (_task, answer) => {
-    await new Promise<void>((resolve) => running.push(resolve));
-    answer("done");
-  });
-  await worker.start();
+  const { node, running } = await startHeld();
   const answered = call(node, "a");
   const end = await running.next();
   const stopped = node.carillon.stop();

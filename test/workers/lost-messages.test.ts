@@ -1,5 +1,5 @@
-import { LocalBus } from "../../src/cluster/local-bus.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { type SharedBus, startSharedBus } from "../support/nodes/shared-bus.js";
 import {
   ask as askAt,
   type DispatchOptions,
@@ -11,31 +11,13 @@ import {
   whoHas,
 } from "./support.js";
 
-/** A bus for several nodes in this process, which loses what it is told to. */
-class LossyBus extends LocalBus {
-  override readonly shared = true;
-  /** Whether a message is lost. */
-  loses: (subject: string, data: Uint8Array) => boolean = () => false;
-
-  override publish(subject: string, data: Uint8Array): void {
-    if (!this.loses(subject, data)) super.publish(subject, data);
-  }
-
-  override offer(subject: string, data: Uint8Array, id: string): void {
-    if (!this.loses(subject, data)) super.offer(subject, data, id);
-  }
-}
-
 const TICK = 250;
 let clock: ManualClock;
-let bus: LossyBus;
+let bus: SharedBus;
 
 beforeEach(async () => {
   clock = new ManualClock();
-  bus = new LossyBus((message) => {
-    throw new Error(message);
-  });
-  await bus.start();
+  bus = await startSharedBus();
 });
 
 /** Everything that is under way arrives. */
@@ -187,6 +169,20 @@ describe("words that are lost", () => {
     far = await start();
   });
 
+  /** A task whose answer's first part arrives, and whose second part is lost. */
+  async function loseSecondPart(more: boolean) {
+    const worker = await enter(far, ["a"]);
+    const { outcome, parts } = ask(near, "a");
+    const { id } = await worker.given.next();
+    worker.seat.answer(id, bytes("0"), true);
+    await parts.next();
+    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
+    worker.seat.answer(id, bytes("1"), more);
+    await arrive();
+    bus.loses = () => false;
+    return { id, outcome, worker };
+  }
+
   test("an offer: it is made again after a second", async () => {
     const worker = await enter(far, ["a"]);
     let lost = 0;
@@ -299,15 +295,7 @@ describe("words that are lost", () => {
   });
 
   test("a part of the answer: told when the next one comes, and the worker that nobody waits", async () => {
-    const worker = await enter(far, ["a"]);
-    const { outcome, parts } = ask(near, "a");
-    const { id } = await worker.given.next();
-    worker.seat.answer(id, bytes("0"), true);
-    await parts.next();
-    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    worker.seat.answer(id, bytes("1"), true);
-    await arrive();
-    bus.loses = () => false;
+    const { id, outcome, worker } = await loseSecondPart(true);
     worker.seat.answer(id, bytes("2"), true);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
     await arrive();
@@ -316,15 +304,7 @@ describe("words that are lost", () => {
   });
 
   test("a part, and no more comes: told when it is asked after", async () => {
-    const worker = await enter(far, ["a"]);
-    const { outcome, parts } = ask(near, "a");
-    const { id } = await worker.given.next();
-    worker.seat.answer(id, bytes("0"), true);
-    await parts.next();
-    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    worker.seat.answer(id, bytes("1"), true);
-    await arrive();
-    bus.loses = () => false;
+    const { id, outcome, worker } = await loseSecondPart(true);
     await pass(2_500);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
     await arrive();
@@ -332,15 +312,7 @@ describe("words that are lost", () => {
   });
 
   test("the end of an answer in parts: told when it is asked after", async () => {
-    const worker = await enter(far, ["a"]);
-    const { outcome, parts } = ask(near, "a");
-    const { id } = await worker.given.next();
-    worker.seat.answer(id, bytes("0"), true);
-    await parts.next();
-    bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    worker.seat.answer(id, bytes("1"), false);
-    await arrive();
-    bus.loses = () => false;
+    const { outcome } = await loseSecondPart(false);
     await pass(2_500);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
   });

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { startNatsBus } from "../support/nats/bus.js";
 import { startNatsCluster } from "../support/nats/cluster.js";
 import { type NatsServer, startNats } from "../support/nats/server.js";
-import { startGate } from "../support/net/gate.js";
+import { startTcpProxy } from "../support/net/tcp-proxy.js";
 import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 import {
   ask,
@@ -152,8 +152,8 @@ test("the asking node is frozen longer than others wait: its tasks are asked aga
 
 test("NATS away: own workers work, others are unavailable at once; what was under way goes on when it returns", async () => {
   const server = await startNats();
-  const gate = await startGate(server.port);
-  const { bus, downs, ups } = await startNatsBus(gate.url);
+  const proxy = await startTcpProxy(server.port);
+  const { bus, downs, ups } = await startNatsBus(proxy.natsUrl);
   await ups.next();
   const near = await startDispatch(bus);
   const [far] = await startNatsDispatches(server.url, 1);
@@ -165,7 +165,7 @@ test("NATS away: own workers work, others are unavailable at once; what was unde
   const ids = [(await worker.given.next()).id, (await worker.given.next()).id];
   await Promise.all([kept.taken, lost.taken]);
 
-  gate.shut();
+  proxy.shut();
   await downs.next();
   expect(await ask(near.dispatch, "near").outcome).toEqual({ parts: ["near"] });
   const began = Date.now();
@@ -178,7 +178,7 @@ test("NATS away: own workers work, others are unavailable at once; what was unde
   worker.seat.answer(ids[1] ?? "", Buffer.from("never heard"), false);
   await far.bus.flush();
 
-  gate.open();
+  proxy.open();
   await ups.next();
   worker.seat.answer(ids[0] ?? "", Buffer.from("kept"), false);
   expect(await kept.outcome).toEqual({ parts: ["kept"] });

@@ -7,7 +7,14 @@ import {
 } from "../../../gen/carillon/v1/hook_pb.js";
 import type { ConfigInput } from "../../../src/index.js";
 import { raw, SECRET, signed } from "../../access/jwts.js";
-import { type Asked, BACKENDS, type Backend, grpcBackend, jsonBackend } from "../../outbound/hooks/backend.js";
+import {
+  type Asked,
+  BACKENDS,
+  type Backend,
+  grpcBackend,
+  jsonBackend,
+  nextAsked,
+} from "../../outbound/hooks/backend.js";
 import { TestBackend } from "../../support/backends/backend.js";
 import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
@@ -21,12 +28,6 @@ const jwt = { secret: SECRET, leeway: "0" };
 
 function start(backend: Backend, events: Event[], vhost: VhostInput = {}): Promise<TestNode> {
   return startNode({ vhosts: { "/": { ...vhost, hooks: { url: backend.url, events } } } });
-}
-
-async function next(backend: Backend, method: string): Promise<Asked> {
-  const asked = await backend.asked.next();
-  expect(asked.method).toBe(method);
-  return asked;
 }
 
 /** A vhost that is made at run time, with these settings besides its hooks. */
@@ -65,7 +66,7 @@ async function topicsOf(operator: TestBackend): Promise<string[]> {
 /** Comes in as the backend says, with a token of this subject; with none for none. */
 async function enter(node: TestNode, backend: Backend, sub: string, allow: object): Promise<TestClient> {
   const opened = connect(`${node.ws}/ws`, sub === "" ? {} : headers(await token({ sub })));
-  (await next(backend, "OnConnect")).answer({ allow } as never);
+  (await nextAsked(backend, "OnConnect")).answer({ allow } as never);
   return opened;
 }
 
@@ -102,7 +103,7 @@ describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_p
     const clients = await Promise.all(Array.from({ length: 10 }, () => connect(url)));
     await operator.call(control.deleteVhost, { path: "/shop" });
     for (const _ of clients) {
-      const asked = await next(backend, "OnDisconnect");
+      const asked = await nextAsked(backend, "OnDisconnect");
       expect(asked.request).toMatchObject({ code: 4404, reason: "the vhost was deleted" });
       asked.answer({});
     }
@@ -112,7 +113,7 @@ describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_p
     const backend = await startBackend();
     const node = await start(backend, ["disconnect"], { jwt });
     const told = async (): Promise<[number, string]> => {
-      const asked = await next(backend, "OnDisconnect");
+      const asked = await nextAsked(backend, "OnDisconnect");
       asked.answer({});
       const { code, reason } = asked.request as OnDisconnectRequest;
       return [code, reason];
@@ -134,7 +135,7 @@ describe("A9: settings that change while the backend is asked", () => {
     const backend = await grpcBackend();
     const { node, operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const opened = connect(url);
-    const asked = await next(backend, "OnConnect");
+    const asked = await nextAsked(backend, "OnConnect");
     await operator.call(control.updateVhost, { path: "/shop", settings: { presence: true } });
     asked.answer({ allow: { user: "eve" } });
     await opened;
@@ -149,7 +150,7 @@ describe("A9: settings that change while the backend is asked", () => {
     const backend = await grpcBackend();
     const { operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const refused = refusedUpgrade(url);
-    const asked = await next(backend, "OnConnect");
+    const asked = await nextAsked(backend, "OnConnect");
     for (const on_failure of ["allow", "refuse"]) {
       const hooks = { url: backend.url, events: ["connect"], on_failure };
       await operator.call(control.updateVhost, { path: "/shop", settings: { hooks } });
@@ -162,7 +163,7 @@ describe("A9: settings that change while the backend is asked", () => {
     const backend = await grpcBackend();
     const { operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const refused = refusedUpgrade(url);
-    const asked = await next(backend, "OnConnect");
+    const asked = await nextAsked(backend, "OnConnect");
     const settings = { anonymous: { connect: false } };
     await operator.call(control.updateVhost, { path: "/shop", settings });
     asked[end]({ allow: { user: "eve" } });
@@ -175,13 +176,13 @@ describe("A9: settings that change while the backend is asked", () => {
     const { operator, url } = await startShop(backend, hooks);
     const clients = await Promise.all(Array.from({ length: 5 }, () => connect(url)));
     for (const client of clients) client.webSocket.close();
-    const first = await next(backend, "OnDisconnect");
+    const first = await nextAsked(backend, "OnDisconnect");
     await Promise.all(clients.map(({ closed }) => closed));
     await operator.call(control.updateVhost, { path: "/shop", settings: {} });
     first.answer({});
     const told = new Set([connectionOf(first)]);
     for (const _ of clients.slice(1)) {
-      const asked = await next(backend, "OnDisconnect");
+      const asked = await nextAsked(backend, "OnDisconnect");
       told.add(connectionOf(asked));
       asked.answer({});
     }
@@ -205,7 +206,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     await operator.call(control.openChannel, { channel: "closing" });
     const client = await connect(`${node.ws}/ws`);
     const answer = client.ask(join("open", "closing"));
-    const asked = await next(backend, "OnJoin");
+    const asked = await nextAsked(backend, "OnJoin");
     await operator.call(control.closeChannel, { channel: "closing" });
     asked.answer({});
     expect(await answer).toMatchObject({ topic: "#join", error: { code: "not_found" } });
@@ -216,7 +217,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     const { backend, node, operator } = await startOpened(["join"]);
     const client = await connect(`${node.ws}/ws`);
     const answer = client.ask(join("open"));
-    (await next(backend, "OnJoin")).answer({ allow: { topics: ["closed"] } });
+    (await nextAsked(backend, "OnJoin")).answer({ allow: { topics: ["closed"] } });
     expect(await answer).toMatchObject({ topic: "@join" });
     expect(await topicsOf(operator)).toEqual(["open"]);
   });
@@ -224,7 +225,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
   test("is not joined on a client's behalf: by the backend's answer to a connect", async () => {
     const { backend, node } = await startOpened(["connect"]);
     const opened = connect(`${node.ws}/ws`);
-    (await next(backend, "OnConnect")).answer({ allow: { topics: ["open", "closed"] } });
+    (await nextAsked(backend, "OnConnect")).answer({ allow: { topics: ["open", "closed"] } });
     expect((await (await opened).closed).code).toBe(1_013);
   });
 
@@ -279,7 +280,7 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     }
     // It counts as the one that the backend has named.
     const second = refusedUpgrade(`${node.ws}/ws`, headers(await token({ sub: "id-19" })));
-    (await next(backend, "OnConnect")).answer({ allow: { user: "alice" } });
+    (await nextAsked(backend, "OnConnect")).answer({ allow: { user: "alice" } });
     expect((await second).status).toBe(429);
     await enter(node, backend, "id-17", {});
   });
@@ -292,7 +293,7 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     expect(await show("bob")).toBe("#authenticate");
     const alice = show("alice");
     // It was asked about nobody until now.
-    (await next(backend, "OnConnect")).answer({});
+    (await nextAsked(backend, "OnConnect")).answer({});
     expect([await alice, await show("alice"), await show("bob")]).toEqual([
       "@authenticate",
       "@authenticate",
@@ -306,10 +307,10 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     const node = await start(backend, ["connect", "join"], { jwt });
     const client = await enter(node, backend, "", { info: { from: "connect" } });
     const answer = client.ask(join("foo"));
-    (await next(backend, "OnJoin")).answer({ allow: { info: { from: "join" } } });
+    (await nextAsked(backend, "OnJoin")).answer({ allow: { info: { from: "join" } } });
     await answer;
     const shown = client.ask(authenticate(await token({ sub: "bob", info: { from: "token" } })));
-    const asked = await next(backend, "OnConnect");
+    const asked = await nextAsked(backend, "OnConnect");
     expect(asked.request).toMatchObject({ client: { user: "bob", info: { from: "join" } } });
     asked.answer({});
     expect(await shown).toMatchObject({ topic: "@authenticate" });
@@ -328,7 +329,7 @@ test.each(BACKENDS)("O10: a backend by %s is told no token, wherever it was show
     { headers: { authorization: `Bearer ${shown}`, cookie: `theme=dark; session=${shown}` } },
     ["carillon", `bearer.${shown}`],
   );
-  const asked = await next(backend, "OnConnect");
+  const asked = await nextAsked(backend, "OnConnect");
   const { client, cookies, headers: told, query, uri } = asked.request as OnConnectRequest;
   asked.answer({});
   expect((await opened).webSocket.protocol).toBe("carillon");
@@ -358,7 +359,7 @@ describe("O8: a number that JSON cannot hold", () => {
       OnConnectResponseSchema,
       create(OnConnectResponseSchema, { decision: { case: "allow", value } }),
     );
-    (await next(backend, "OnConnect")).answerBytes(bytes);
+    (await nextAsked(backend, "OnConnect")).answerBytes(bytes);
     expect((await refused).status).toBe(503);
     expect((await new TestBackend(node).call(control.listConnections, {})).connections).toEqual([]);
   });

@@ -18,6 +18,17 @@ function startStoring({ url }: NatsServer): Promise<RunningNode> {
   return startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(config))]);
 }
 
+/** A node with a key, a vhost `/shop`, and a client there. */
+async function startShop() {
+  const server = await startJetStream();
+  const node = await startStoring(server);
+  const { secret } = await new TestBackend(node).call(ControlService.method.createKey, { name: "ops", actions: ["*"] });
+  const backend = new TestBackend(node, bearer(secret));
+  await backend.call(ControlService.method.createVhost, { path: "/shop" });
+  const client = await connect(`${node.ws}/ws/shop`);
+  return { server, node, secret, backend, client };
+}
+
 async function openBucket(server: NatsServer): Promise<KV> {
   return (await connectNats(server)).jetstream().views.kv("carillon");
 }
@@ -50,12 +61,7 @@ const BAD_PATTERN = {
 };
 
 test("SECURITY: damaged records in the bucket change nothing that a node knows, and are logged at a bounded rate", async () => {
-  const server = await startJetStream();
-  const node = await startStoring(server);
-  const made = await new TestBackend(node).call(ControlService.method.createKey, { name: "ops", actions: ["*"] });
-  const backend = new TestBackend(node, bearer(made.secret));
-  await backend.call(ControlService.method.createVhost, { path: "/shop" });
-  const client = await connect(`${node.ws}/ws/shop`);
+  const { backend, client, node, secret, server } = await startShop();
   await client.join("news");
   const bucket = await openBucket(server);
 
@@ -79,7 +85,7 @@ test("SECURITY: damaged records in the bucket change nothing that a node knows, 
   // One that starts now knows what can be read, and lets nobody in without a key.
   const late = await startStoring(server);
   expect((await new TestBackend(late).ask(ControlService.method.listVhosts)).status).toBe(STATUS.unauthenticated);
-  const known = await new TestBackend(late, bearer(made.secret)).call(ControlService.method.listVhosts, {});
+  const known = await new TestBackend(late, bearer(secret)).call(ControlService.method.listVhosts, {});
   expect(known.vhosts.map(({ path }) => path)).toEqual(["/", "/last"]);
 });
 
@@ -103,12 +109,7 @@ test.each(["", "AAAA"])("SECURITY: a token secret that was cut to %j signs and v
 });
 
 test("SECURITY: a bucket that is deleted under a running node takes no key and no vhost away", async () => {
-  const server = await startJetStream();
-  const node = await startStoring(server);
-  const made = await new TestBackend(node).call(ControlService.method.createKey, { name: "ops", actions: ["*"] });
-  const backend = new TestBackend(node, bearer(made.secret));
-  await backend.call(ControlService.method.createVhost, { path: "/shop" });
-  const client = await connect(`${node.ws}/ws/shop`);
+  const { backend, client, node, server } = await startShop();
 
   const manager = await (await connectNats(server)).jetstreamManager();
   await manager.streams.delete("KV_carillon");

@@ -1,7 +1,7 @@
 import { say } from "../../support/backends/publish.js";
 import { inBrowser, NO_SERVER, openPage } from "../../support/clients/browser.js";
 import { startNats } from "../../support/nats/server.js";
-import { MutableProxy } from "../../support/net/mutable-proxy.js";
+import { startTcpProxy } from "../../support/net/tcp-proxy.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 inBrowser("the page's connection", () => {
@@ -53,8 +53,8 @@ inBrowser("the page's connection", () => {
 
   test("W23: connects anew when the wire is dead and nobody says so", async () => {
     const node = await startNode();
-    const proxy = await MutableProxy.start(Number(new URL(node.http).port));
-    const shown = await openPage(proxy.http, { movableClock: true });
+    const proxy = await startTcpProxy(Number(new URL(node.http).port));
+    const shown = await openPage(`http://127.0.0.1:${proxy.port}`, { movableClock: true });
     await shown.joined("hello");
     await shown.page.getByTestId("tab-frames").click();
     const frames = shown.page.getByTestId("frames").locator("li");

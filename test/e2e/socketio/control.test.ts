@@ -2,10 +2,9 @@ import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import type { OnConnectRequest } from "../../../gen/carillon/v1/hook_pb.js";
 import { SECRET } from "../../access/jwts.js";
 import { tokenFor } from "../../dialects/socketio/support.js";
-import { type Backend, jsonBackend } from "../../outbound/hooks/backend.js";
+import { allowAll, allowAtEnd, type Backend, jsonBackend } from "../../outbound/hooks/backend.js";
 import { TestBackend, until } from "../../support/backends/backend.js";
 import { publish } from "../../support/backends/publish.js";
-import { cleanUp } from "../../support/clean-up.js";
 import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../../support/clients/socket-io.js";
 import { metric } from "../../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
@@ -18,12 +17,8 @@ async function startAsking(events: Event[], vhost: object = {}): Promise<{ node:
   const backend = await jsonBackend();
   const hooks = { url: backend.url, events, timeout: "8s" };
   const node = await startNode({ vhosts: { "/": { jwt: { secret: SECRET }, hooks, ...vhost } } });
-  cleanUp(() => void answerAll(backend));
+  allowAtEnd(backend);
   return { node, backend };
-}
-
-async function answerAll(backend: Backend): Promise<never> {
-  for (;;) (await backend.asked.next()).answer({});
 }
 
 const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
@@ -124,7 +119,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     client.socket.io.engine.close();
     while ((await metric(node, "carillon_connections")) > 0);
     asked.answer({ allow: {} });
-    void answerAll(backend);
+    void allowAll(backend);
     // Its place is free when the answer has come.
     const other = await until(
       () => connectStock(node.http, options).catch(() => undefined),

@@ -3,7 +3,7 @@ import { namesIn, startMember, type TestMember } from "../../cluster/support.js"
 import { startNatsBus } from "../../support/nats/bus.js";
 import { connectNats } from "../../support/nats/client.js";
 import { type NatsServer, startNats } from "../../support/nats/server.js";
-import { startGate } from "../../support/net/gate.js";
+import { startTcpProxy } from "../../support/net/tcp-proxy.js";
 import { runSource, type SourceProcess } from "../../support/nodes/source-process.js";
 
 const PROGRAM = join(__dirname, "../../cluster/programs/member.ts");
@@ -113,15 +113,15 @@ test("answers larger than a message of NATS arrive whole", async () => {
 
 test("NATS away: this node answers, the others are missing at once, and all are there when it returns", async () => {
   const server = await startNats();
-  const gate = await startGate(server.port);
-  const { bus, downs, ups } = await startNatsBus(gate.url);
+  const proxy = await startTcpProxy(server.port);
+  const { bus, downs, ups } = await startNatsBus(proxy.natsUrl);
   await ups.next();
   const cutOff = await startMember("cut-off", bus);
   const one = await startNode(server, "one");
   const two = await startNode(server, "two");
   await changeOf(cutOff, `+${two.member.node}`);
 
-  gate.shut();
+  proxy.shut();
   await downs.next();
   expect(bus.up).toBe(false);
   const began = Date.now();
@@ -135,7 +135,7 @@ test("NATS away: this node answers, the others are missing at once, and all are 
   cutOff.member.tell("note", "to itself");
   expect(await cutOff.told.next()).toEqual([cutOff.member.node, "to itself"]);
 
-  gate.open();
+  proxy.open();
   await changeOf(one, `+${cutOff.member.node}`);
   expect(namesIn((await cutOff.member.ask("name", null)).answers)).toEqual(["cut-off", "one", "two"]);
   expect(cutOff.changes.unread).toEqual([]);
@@ -143,13 +143,13 @@ test("NATS away: this node answers, the others are missing at once, and all are 
 
 test("a node that starts without NATS meets the others when it is there", async () => {
   const server = await startNats();
-  const gate = await startGate(server.port);
-  gate.shut();
+  const proxy = await startTcpProxy(server.port);
+  proxy.shut();
   const one = await startNode(server, "one");
-  const { bus } = await startNatsBus(gate.url);
+  const { bus } = await startNatsBus(proxy.natsUrl);
   const late = await startMember("late", bus);
   expect([...late.member.nodes]).toEqual([late.member.node]);
-  gate.open();
+  proxy.open();
   await changeOf(late, `+${one.member.node}`);
   expect(namesIn((await late.member.ask("name", null)).answers)).toEqual(["late", "one"]);
 });

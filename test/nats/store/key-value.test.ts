@@ -3,10 +3,11 @@ import { storeContract } from "../../contract/store.js";
 import { until } from "../../support/backends/backend.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { connectNats } from "../../support/nats/client.js";
+import { natsOptions } from "../../support/nats/events.js";
 import { startNatsProxy } from "../../support/nats/proxy.js";
 import { type NatsServer, startNats } from "../../support/nats/server.js";
-import { createNatsStore, natsOptions, startJetStream, startNatsStore } from "../../support/nats/store.js";
-import { startGate } from "../../support/net/gate.js";
+import { createNatsStore, startJetStream, startNatsStore } from "../../support/nats/store.js";
+import { startTcpProxy } from "../../support/net/tcp-proxy.js";
 import { Queue } from "../../support/queue.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
@@ -111,8 +112,8 @@ test("an outage: unavailable, and by itself back with all entries", async () => 
 
 test("after an outage a watch tells what has changed meanwhile, and that alone", async () => {
   const server = await startJetStream();
-  const gate = await startGate(server.port);
-  const { downs, store, ups } = await startNatsStore(gate.url);
+  const gate = await startTcpProxy(server.port);
+  const { downs, store, ups } = await startNatsStore(gate.natsUrl);
   const { store: other } = await startNatsStore(server.url);
   await ups.next();
   await other.create("w/same", "1");

@@ -118,5 +118,22 @@ export const BACKENDS: readonly (readonly ["grpc" | "connect-json", () => Promis
   ["connect-json", jsonBackend],
 ];
 
+/** The next question, which must be this one. */
+export async function nextAsked(backend: Backend, method: string): Promise<Asked> {
+  const asked = await backend.asked.next();
+  expect(asked.method).toBe(method);
+  return asked;
+}
+
+/** From the start of the clean-up, allows everything: a node that stops waits until its backend knows who has left. */
+export function allowAtEnd(backend: Backend): void {
+  cleanUp(() => void allowAll(backend));
+}
+
+/** Allows everything from now on. */
+export async function allowAll(backend: Backend): Promise<never> {
+  for (;;) (await backend.asked.next()).answer({});
+}
+
 /** The bytes of an empty message. */
 export const EMPTY = toBinary(HookService.method.onJoin.output, create(HookService.method.onJoin.output));

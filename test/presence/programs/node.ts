@@ -1,21 +1,10 @@
-import { ClusterNode } from "../../../src/cluster/cluster-node.js";
-import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { ClusterPresence } from "../../../src/presence/cluster-presence.js";
 import { systemClock } from "../../../src/util/system-clock.js";
+import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
 /** A node with so many members in a room until it is killed. Prints who comes and goes there. */
-const [url = "", node = "", members = ""] = process.argv.slice(2);
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-const bus = new NatsBus({
-  nats: { servers: [url], prefix: "carillon", clientName: node, pendingBytes: 8 << 20, confirmTimeout: 5_000 },
-  clock: systemClock,
-  events: { onUp: () => {}, onDown: say, onError: say },
-});
-const cluster = new ClusterNode({ node, bus, clock: systemClock, onError: say });
+const { args, bus, member: cluster, node } = createMemberProgram(8 << 20);
+const members = Number(args[0]);
 const presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError: say });
 const place = { vhost: "/", broker: "memory", topic: "room" };
 
@@ -28,7 +17,7 @@ async function main(): Promise<void> {
     for (const { connectionId } of left) say(`-${connectionId}`);
     for (const { connectionId } of joined) say(`+${connectionId}`);
   });
-  for (let number = 0; number < Number(members); number += 1) {
+  for (let number = 0; number < members; number += 1) {
     presence.enter(
       place,
       { connectionId: `${node}-${number}`, user: `u${number % 100}`, info: "{}", joined: 1 },
@@ -37,6 +26,4 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
-  say(`failed: ${String(error)}`);
-});
+runProgram(main);

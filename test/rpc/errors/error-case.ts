@@ -2,6 +2,8 @@ import { grpcClient, grpcPeer, type PeerAnswer } from "../../support/backends/pe
 import { connect, type TestClient } from "../../support/clients/native.js";
 import type { ErrorRow } from "../../support/docs/protocol.js";
 import type { TestNode } from "../../support/nodes/node.js";
+import { rawPeersOf } from "../../support/raw/peers.js";
+import { requestOf } from "../../support/raw/request-bytes.js";
 
 /** Brings about one row of the table of errors by every way there is, and sees that it is as the row says. */
 export type ErrorCase = (row: ErrorRow) => Promise<void>;
@@ -12,6 +14,17 @@ export function expectRow(row: ErrorRow, answer: Pick<PeerAnswer, "status" | "me
     status: row.status,
     message: expect.stringMatching(row.pattern),
   });
+}
+
+/** Sends requests of this many bytes by every protocol and compression, and compares each answer with the row. */
+export async function expectRowForRequestsOf(size: number, row: ErrorRow, node: TestNode): Promise<void> {
+  for (const peer of rawPeersOf(node)) {
+    const bytes = requestOf(size, peer.name === "connect-json");
+    expectRow(row, await peer.send({ bytes }), peer.name);
+    for (const encoding of peer.encodings) {
+      expectRow(row, await peer.send({ bytes, encoding }), `${peer.name}, ${encoding}`);
+    }
+  }
 }
 
 /** A client in the topic `heard`, on which a refused request must leave nothing. */

@@ -16,9 +16,8 @@ import { cleanUp } from "../../support/clean-up.js";
 import { ampleBudget, ampleLeases } from "../../support/nodes/byte-budget.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { asIs, type RawPeer, rawPeersOf } from "../../support/raw/peers.js";
-import { requestOf } from "../../support/raw/request-bytes.js";
 import { everybody } from "../support/keys.js";
-import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
+import { type ErrorCase, expectOnlySentinel, expectRow, expectRowForRequestsOf, listenerOf } from "./error-case.js";
 
 const LIMIT = 4 * 1_024 * 1_024;
 
@@ -71,13 +70,7 @@ const beyondLimit: ErrorCase = async (row) => {
   for (const peer of peersOf(node)) {
     expectRow(row, await peer.publish([message, message, message, message]), peer.name);
   }
-  for (const peer of rawPeersOf(node)) {
-    const bytes = requestOf(LIMIT + 1, peer.name === "connect-json");
-    expectRow(row, await peer.send({ bytes }), peer.name);
-    for (const encoding of peer.encodings) {
-      expectRow(row, await peer.send({ bytes, encoding }), `${peer.name}, ${encoding}`);
-    }
-  }
+  await expectRowForRequestsOf(LIMIT + 1, row, node);
   await expectOnlySentinel(node, listener);
 };
 

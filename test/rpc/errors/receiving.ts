@@ -2,9 +2,7 @@ import { request as httpRequest } from "node:http";
 import { cleanUp } from "../../support/clean-up.js";
 import { metric } from "../../support/nodes/metrics.js";
 import { startNode } from "../../support/nodes/node.js";
-import { rawPeersOf } from "../../support/raw/peers.js";
-import { requestOf } from "../../support/raw/request-bytes.js";
-import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./error-case.js";
+import { type ErrorCase, expectOnlySentinel, expectRowForRequestsOf, listenerOf } from "./error-case.js";
 
 /** Half of the least that a node may receive. */
 const SHARE = 12 * 1_024 * 1_024;
@@ -24,13 +22,7 @@ const beyondBudget: ErrorCase = async (row) => {
     request.write(Buffer.alloc(size, " "));
   }
   while ((await metric(node, "carillon_receiving_bytes")) < 12_300_000);
-  for (const peer of rawPeersOf(node)) {
-    const bytes = requestOf(REQUEST, peer.name === "connect-json");
-    expectRow(row, await peer.send({ bytes }), peer.name);
-    for (const encoding of peer.encodings) {
-      expectRow(row, await peer.send({ bytes, encoding }), `${peer.name}, ${encoding}`);
-    }
-  }
+  await expectRowForRequestsOf(REQUEST, row, node);
   await expectOnlySentinel(node, listener);
 };
 

@@ -2,14 +2,10 @@ import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
-import type { Queue } from "../queue.js";
-import { natsEvents, natsOptions } from "./store.js";
+import { natsEvents, natsOptions, type ToldOfNats } from "./events.js";
 
-export interface TestBus {
+export interface TestBus extends ToldOfNats {
   readonly bus: NatsBus;
-  readonly ups: Queue<string>;
-  readonly downs: Queue<string>;
-  readonly errors: Queue<string>;
 }
 
 /** A bus that has been started; it is stopped after the test. */

@@ -4,50 +4,27 @@ import { NatsDriver } from "../../../src/nats/broker/driver.js";
 import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
-import { Queue } from "../queue.js";
+import { natsEvents, natsOptions, type ToldOfNats } from "./events.js";
 
-export interface TestDriver {
+export interface TestDriver extends ToldOfNats {
   readonly driver: BrokerDriver;
-  /** Each time that it became up. */
-  readonly ups: Queue<string>;
-  /** Each time that it went away. */
-  readonly downs: Queue<string>;
-  readonly errors: Queue<string>;
 }
 
 let count = 0;
 
 /** A NATS driver that has not been started; it is stopped after the test. */
 export function createNatsDriver(options: Partial<NatsOptions> & { readonly servers: readonly string[] }): TestDriver {
-  const ups = new Queue<string>();
-  const downs = new Queue<string>();
-  const errors = new Queue<string>();
+  const { events, ...told } = natsEvents();
   count += 1;
   const driver = new NatsDriver({
     name: "nats",
-    nats: {
-      prefix: "carillon",
-      clientName: `test-${count}`,
-      pendingBytes: 64 << 20,
-      confirmTimeout: 5_000,
-      ...options,
-    },
+    nats: natsOptions({ clientName: `test-${count}`, ...options }),
     ids: new MessageIds(`test${count}`),
     clock: systemClock,
-    events: {
-      onUp: (server) => {
-        ups.push(server);
-      },
-      onDown: (reason) => {
-        downs.push(reason);
-      },
-      onError: (message) => {
-        errors.push(message);
-      },
-    },
+    events,
   });
   cleanUp(() => driver.stop(1_000));
-  return { driver, ups, downs, errors };
+  return { driver, ...told };
 }
 
 /** The same, started. */

@@ -1,5 +1,5 @@
 import { cleanUp } from "../clean-up.js";
-import { type Gate, startGate } from "../net/gate.js";
+import { startTcpProxy } from "../net/tcp-proxy.js";
 import { freePorts, routesTo } from "./cluster.js";
 import { NatsServer } from "./server.js";
 
@@ -15,10 +15,10 @@ export interface CuttableNats {
 /** Starts them; they are ended after the test. */
 export async function startCuttableNats(): Promise<CuttableNats> {
   const [first = 0, second = 0, third = 0] = await freePorts(3);
-  const toSecond = await startGate(second);
-  const toFirst = await startGate(first);
-  const one = cuttable("one", first, [portOf(toSecond), third]);
-  const two = cuttable("two", second, [portOf(toFirst), third]);
+  const toSecond = await startTcpProxy(second);
+  const toFirst = await startTcpProxy(first);
+  const one = cuttable("one", first, [toSecond.port, third]);
+  const two = cuttable("two", second, [toFirst.port, third]);
   const three = cuttable("three", third, [first, second]);
   const servers = [one, two, three] as const;
   await Promise.all(servers.map((server) => server.start()));
@@ -27,11 +27,11 @@ export async function startCuttableNats(): Promise<CuttableNats> {
   return {
     servers,
     async cut() {
-      for (const gate of [toSecond, toFirst]) gate.shut();
+      for (const proxy of [toSecond, toFirst]) proxy.shut();
       await Promise.all(pair.map((server) => routesTo(server, 1, 1)));
     },
     async heal() {
-      for (const gate of [toSecond, toFirst]) gate.open();
+      for (const proxy of [toSecond, toFirst]) proxy.open();
       await Promise.all(pair.map((server) => routesTo(server, 2)));
     },
   };
@@ -44,8 +44,4 @@ function cuttable(name: string, port: number, routes: readonly number[]): NatsSe
   const server = new NatsServer(`server_name: ${name}\nhttp: "127.0.0.1:-1"\ncluster: ${cluster}`);
   cleanUp(() => server.remove());
   return server;
-}
-
-function portOf(gate: Gate): number {
-  return Number(new URL(gate.url).port);
 }

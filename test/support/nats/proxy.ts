@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
-import { cleanUp } from "../clean-up.js";
+import { startTcpProxy, type TcpProxy } from "../net/tcp-proxy.js";
 
 type Side = "clients" | "server";
 
@@ -13,20 +12,20 @@ export class NatsProxy {
    * nodes say to each other is not counted.
    */
   readonly sent = new Map<string, number>();
-  readonly #target: number;
-  readonly #sockets = new Set<Socket>();
+  #proxy: TcpProxy | undefined;
   #onLine: (() => void) | undefined;
   #held: { readonly side: Side; readonly passes: (() => void)[] } | undefined;
-  readonly #server = createServer((client) => {
-    this.#join(client);
-  });
 
-  constructor(target: number) {
-    this.#target = target;
+  /** @param target - the server's port */
+  async start(target: number): Promise<void> {
+    this.#proxy = await startTcpProxy(target, (client, server) => {
+      this.#join(client, server);
+    });
   }
 
   get url(): string {
-    return `nats://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    if (this.#proxy === undefined) throw new Error("the proxy has not been started");
+    return this.#proxy.natsUrl;
   }
 
   count(word: string): number {
@@ -42,18 +41,6 @@ export class NatsProxy {
     }
   }
 
-  async listen(): Promise<void> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-  }
-
-  async close(): Promise<void> {
-    const closed = once(this.#server, "close");
-    this.#server.close();
-    this.cut();
-    await closed;
-  }
-
   /** From now on what one side says, the handshake excepted, is kept here until release(). */
   hold(side: Side): void {
     this.#held = { side, passes: [] };
@@ -66,13 +53,12 @@ export class NatsProxy {
     for (const pass of passes) pass();
   }
 
-  /** Ends the connections that there are. */
+  /** Ends the present connections. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#proxy?.cut();
   }
 
-  #join(client: Socket): void {
-    const server = connect(this.#target, "127.0.0.1");
+  #join(client: Socket, server: Socket): void {
     const seen = new PassThrough();
     let greeted = false;
     createInterface({ input: seen }).on("line", (line) => {
@@ -88,20 +74,6 @@ export class NatsProxy {
       this.#pass("server", greeted, () => client.write(bytes));
       greeted ||= bytes.includes("PONG");
     });
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(one);
-      one.setNoDelay(true);
-      one.on("error", () => {
-        // The close event tells.
-      });
-      one.on("close", () => {
-        this.#sockets.delete(one);
-        other.destroy();
-      });
-    }
   }
 
   #pass(side: Side, greeted: boolean, pass: () => void): void {
@@ -112,8 +84,7 @@ export class NatsProxy {
 
 /** Puts a proxy before a server that listens on a port of this machine; it is closed after the test. */
 export async function startNatsProxy(target: number): Promise<NatsProxy> {
-  const proxy = new NatsProxy(target);
-  cleanUp(() => proxy.close());
-  await proxy.listen();
+  const proxy = new NatsProxy();
+  await proxy.start(target);
   return proxy;
 }

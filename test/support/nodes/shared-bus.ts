@@ -11,6 +11,10 @@ export class SharedBus extends LocalBus {
   override publish(subject: string, data: Uint8Array): void {
     if (!this.muted && !this.loses(subject, data)) super.publish(subject, data);
   }
+
+  override offer(subject: string, data: Uint8Array, id: string): void {
+    if (!this.muted && !this.loses(subject, data)) super.offer(subject, data, id);
+  }
 }
 
 /** One that has been started. Faults of those who listen are thrown. */

@@ -1,27 +1,15 @@
 import { createInterface } from "node:readline";
-import { ClusterNode } from "../../../src/cluster/cluster-node.js";
-import { NatsBus } from "../../../src/nats/bus/nats-bus.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { ClusterDispatch } from "../../../src/workers/cluster-dispatch.js";
 import type { WorkerRegistration } from "../../../src/workers/dispatch.js";
 import { DEFAULT_LIMITS } from "../../../src/workers/limits.js";
+import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
 /**
  * A node with a worker of the events `work`, which prints what it gets and answers all of it when a line `answer` comes. On
  * a line `ask EVENT` or `trigger EVENT` the node asks; it prints what comes of it.
  */
-const [url = "", node = ""] = process.argv.slice(2);
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-const bus = new NatsBus({
-  nats: { servers: [url], prefix: "carillon", clientName: node, pendingBytes: 1 << 20, confirmTimeout: 5_000 },
-  clock: systemClock,
-  events: { onUp: () => {}, onDown: say, onError: say },
-});
-const cluster = new ClusterNode({ node, bus, clock: systemClock, onError: say });
+const { bus, member: cluster, node } = createMemberProgram();
 const dispatch = new ClusterDispatch({
   cluster,
   bus,
@@ -79,6 +67,4 @@ async function main(): Promise<void> {
   say("started");
 }
 
-main().catch((error: unknown) => {
-  say(`failed: ${String(error)}`);
-});
+runProgram(main);
