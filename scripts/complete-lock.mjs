@@ -11,7 +11,7 @@ import { main } from "./lib/main.mjs";
 import { inRoot } from "./lib/paths.mjs";
 import { say } from "./lib/say.mjs";
 
-const OS = /\b(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)\b/;
+const OS = /\b(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32|windows)\b/;
 const CPU = /\b(arm64|arm|ia32|loong64|mips64el|ppc64|riscv64|s390x|x64)/;
 const LIBC = /\b(musl|gnu|glibc)$/;
 
@@ -48,7 +48,8 @@ function add(packages, { name, version, dev }) {
     ...(dev ? { dev } : {}),
     ...(libc ? { libc: [libc === "musl" ? "musl" : "glibc"] } : {}),
     optional: true,
-    os: [os],
+    // Some packages name the system in words, where npm's "os" has the name of process.platform.
+    os: [os === "windows" ? "win32" : os],
   };
   return true;
 }
