@@ -38,7 +38,7 @@ export function exitLostOf(
   access: TopicAccess,
   services: Pick<Services, "attendance" | "clients" | "hub">,
 ): void {
-  for (const session of topic.audiences.flatMap(({ members }) => members)) {
+  for (const session of topic.groups.flatMap(({ members }) => members)) {
     const client = services.clients.get(session.id);
     if (client === undefined || !mayBeIn(topic, { access, principal: client.principal })) continue;
     if (mayBeIn(topic, { access: client.vhost, principal: client.principal })) services.attendance.review(client);
@@ -53,7 +53,7 @@ function exitOne({ connection, session }: Client, topic: Topic, { hub }: Pick<Se
 
 /** Takes everybody out of a topic that is no more, and tells them. */
 export function empty(topic: Topic, { clients, hub }: Pick<Services, "clients" | "hub">): void {
-  for (const session of topic.audiences.flatMap(({ members }) => members)) {
+  for (const session of topic.groups.flatMap(({ members }) => members)) {
     hub.leave(session, topic);
     clients.get(session.id)?.connection.notify({ kind: "left", topics: [topic.name] });
   }

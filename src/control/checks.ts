@@ -22,7 +22,7 @@ export function checkTopic(backend: Backend, field: string, topic: string): void
 /** @throws CarillonError invalid_argument, permission_denied, resource_exhausted: it would take too long to decide */
 export async function checkTopics(backend: Backend, topics: readonly string[]): Promise<void> {
   if (topics.length === 0) throw invalidArgument("topics: at least one is needed");
-  if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: ${topics.length} of them, the limit is ${MAX_TOPICS}`);
+  if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: got ${topics.length}, the limit is ${MAX_TOPICS}`);
   await scopeAhead(backend, topics);
   for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
 }

@@ -135,7 +135,7 @@ export class Connections {
     const told = new Set<Client>();
     for (const topic of this.#index.of(vhost)) {
       if (topic.name !== name) continue;
-      for (const { members } of topic.audiences) {
+      for (const { members } of topic.groups) {
         for (const { id } of members) {
           const client = this.#clients.get(id);
           // It may be in topics of this name with several brokers.

@@ -3,20 +3,19 @@ import type { Drops } from "./drops.js";
 import type { Encoding } from "./ports.js";
 import type { Topic } from "./topic.js";
 
-/** How full a backlog is left when its oldest messages are dropped. */
+/** Fraction of the room that stays in use after the oldest messages were dropped. */
 const SPARE = 0.75;
 
 /**
- * What waits for one session while its connection takes nothing. It exists only for as long as that lasts.
+ * Batches that wait for one session while its connection is full. A backlog exists only for that time.
  *
- * Where a topic has lost messages, the loss lies before the first of the topic's batches that still wait, and is told
- * there.
+ * Messages are dropped from the front of a topic: the client is told of a loss just before the topic's next batch.
  */
 export class Backlog {
   readonly #drops: Drops;
   #batches: Batch[] = [];
   #bytes = 0;
-  /** Of what may not be dropped. */
+  /** Bytes of the batches that must not be dropped. */
   #keptBytes = 0;
   readonly #missed = new Map<Topic, number>();
 
@@ -33,9 +32,9 @@ export class Backlog {
   }
 
   /**
-   * Adds a batch, and makes room as the policies of the topics allow.
+   * Adds a batch and drops others where their topics' policies allow it.
    * @param room - bytes that may wait
-   * @returns false when there is no room: what waits and may not be dropped is too much
+   * @returns false when the batches that must not be dropped exceed the room
    */
   add(batch: Batch, room: number): boolean {
     const { topic } = batch;
@@ -44,7 +43,7 @@ export class Backlog {
     return this.#bytes <= room || this.#makeRoom(room);
   }
 
-  /** Takes batches to be written, at least one and about `bytes` of them. */
+  /** Removes batches for writing: at least one, and about `bytes` in total. */
   take(bytes: number, encoding: Encoding): Uint8Array[] {
     const frames: Uint8Array[] = [];
     let taken = 0;
@@ -63,7 +62,7 @@ export class Backlog {
     return frames;
   }
 
-  /** The session is closed: counts what is lost with it. */
+  /** Discards everything because the session is closed, and counts the lost messages. */
   abandon(): void {
     for (const { messages } of this.#batches) this.#drops.disconnect += messages;
     this.#batches = [];
@@ -76,7 +75,7 @@ export class Backlog {
     if (!mayDrop(batch)) this.#keptBytes += batch.size;
   }
 
-  /** Keeps the newest message of a topic alone. */
+  /** Replaces the topic's waiting messages by its newest one. */
   #replace(topic: Topic, newest: Batch): void {
     this.#drop((batch) => batch.topic === topic);
     this.#lose(topic, newest.messages - 1);
@@ -84,8 +83,8 @@ export class Backlog {
   }
 
   /**
-   * Drops the oldest of what may be dropped, and somewhat more than is needed now, so that the next batches need not go
-   * through all that waits again. The newest batch stays, however large it is.
+   * Drops the oldest droppable batches. It drops more than needed, so that the next batches do not scan the whole backlog
+   * again. The newest batch stays whatever its size.
    */
   #makeRoom(room: number): boolean {
     const target = room * SPARE;
@@ -120,7 +119,7 @@ export class Backlog {
   }
 }
 
-/** Answers may not, nor messages of topics whose slow consumers are disconnected. */
+/** Whether the batch may be dropped: not an answer, and not of a topic that disconnects slow consumers. */
 function mayDrop({ topic }: Batch): boolean {
   return topic !== undefined && topic.rules.slowConsumer !== "disconnect";
 }

@@ -1,58 +1,58 @@
 import type { CountedFrames, Encoding } from "./ports.js";
 import type { Topic } from "./topic.js";
 
-/** Frames on their way to sessions: made once, shared by every session that gets them. */
+/** Frames on their way to sessions, made once and shared by all recipients. */
 export interface Batch {
-  /** Complete frames, one after the other. Nobody changes them. */
+  /** Complete frames in sequence. Immutable. */
   readonly bytes: Uint8Array;
-  /** Where only parts of the frames are shared: these in the place of `bytes`, one after the other. */
+  /** Replaces `bytes` where recipients share only parts of the frames: the parts in sequence. */
   readonly pieces: readonly Uint8Array[] | undefined;
-  /** Of all of it, in bytes. */
+  /** Total size in bytes. */
   readonly size: number;
-  /** The last of its messages alone; undefined where it is the only one, or need not be taken out. */
+  /** A batch of its last message only; undefined where there is one message, or where no policy needs it. */
   readonly last: Batch | undefined;
-  /** Whose messages they are; undefined for an answer, which is never dropped. */
+  /** Topic of the messages; undefined for an answer, which is never dropped. */
   readonly topic: Topic | undefined;
-  /** How many messages they carry. */
+  /** Number of messages. */
   readonly messages: number;
   /**
-   * Where each session counts what it is sent: the batch for a session whose next message is the so-manieth. What stands
-   * above are templates then. Undefined: it is the same for all.
+   * Returns the batch renumbered so that its first message is number `count` of the session. Undefined where messages carry
+   * no number of the session; where it is defined, `bytes` holds templates.
    */
   readonly countedFrom: ((count: number) => Batch) | undefined;
 }
 
-/** An answer of one session. */
+/** Wraps an answer to one session. */
 export function answerBatch(bytes: Uint8Array): Batch {
-  return batchOf(bytes, { topic: undefined, messages: 0 });
+  return createBatch(bytes, { topic: undefined, messages: 0 });
 }
 
-/** The messages of a topic that came in one turn, nearly always one. */
+/** Joins the messages that a topic received in one turn of the event loop, nearly always one. */
 export function messageBatch(
   topic: Topic,
   { countedFrames }: Encoding,
   first: Uint8Array,
   more: readonly Uint8Array[] | undefined,
 ): Batch {
-  const countedFrom = countedFrames && counting(topic, [first, ...(more ?? [])], countedFrames);
-  if (more === undefined) return batchOf(first, { topic, messages: 1, countedFrom });
-  const last = batchOf(more.at(-1) ?? first, { topic, messages: 1 });
-  return batchOf(Buffer.concat([first, ...more]), { topic, messages: 1 + more.length, last, countedFrom });
+  const countedFrom = countedFrames && renumber(topic, [first, ...(more ?? [])], countedFrames);
+  if (more === undefined) return createBatch(first, { topic, messages: 1, countedFrom });
+  const last = createBatch(more.at(-1) ?? first, { topic, messages: 1 });
+  return createBatch(Buffer.concat([first, ...more]), { topic, messages: 1 + more.length, last, countedFrom });
 }
 
-/** What is written to a session's peer. */
+/** Bytes to write, in sequence. */
 export function piecesOf({ bytes, pieces }: Batch): readonly Uint8Array[] {
   return pieces ?? [bytes];
 }
 
-type Facts = Pick<Batch, "topic" | "messages"> & Partial<Pick<Batch, "last" | "countedFrom">>;
+type BatchFields = Pick<Batch, "topic" | "messages"> & Partial<Pick<Batch, "last" | "countedFrom">>;
 
-function batchOf(bytes: Uint8Array, { countedFrom, last, messages, topic }: Facts): Batch {
+function createBatch(bytes: Uint8Array, { countedFrom, last, messages, topic }: BatchFields): Batch {
   return { bytes, pieces: undefined, size: bytes.length, last, topic, messages, countedFrom };
 }
 
-/** Sessions that have got as many messages so far share what is made for that. */
-function counting(
+/** Returns a renumbering function. Sessions at the same count share its result. */
+function renumber(
   topic: Topic,
   templates: readonly Uint8Array[],
   countedFrames: CountedFrames,
@@ -60,24 +60,25 @@ function counting(
   const made = new Map<number, Batch>();
   const framesFrom = countedFrames(templates);
   const messages = templates.length;
-  // Where that is all that may be left of it.
+  // The policy `latest` may keep the last message only.
   const lastFrame = messages > 1 && topic.rules.slowConsumer === "latest" && countedFrames(templates.slice(-1));
   return (count) => {
     let batch = made.get(count);
     if (batch === undefined) {
-      const last = lastFrame === false ? undefined : inPieces(lastFrame(count + messages - 1), { topic, messages: 1 });
-      batch = inPieces(framesFrom(count), { topic, messages, last });
+      const last =
+        lastFrame === false ? undefined : createBatchOfPieces(lastFrame(count + messages - 1), { topic, messages: 1 });
+      batch = createBatchOfPieces(framesFrom(count), { topic, messages, last });
       made.set(count, batch);
     }
     return batch;
   };
 }
 
-function inPieces(pieces: readonly Uint8Array[], facts: Facts): Batch {
+function createBatchOfPieces(pieces: readonly Uint8Array[], fields: BatchFields): Batch {
   const [only = NOTHING] = pieces;
-  if (pieces.length === 1) return batchOf(only, facts);
+  if (pieces.length === 1) return createBatch(only, fields);
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
-  const { last, messages, topic } = facts;
+  const { last, messages, topic } = fields;
   return { bytes: NOTHING, pieces, size, last, topic, messages, countedFrom: undefined };
 }
 

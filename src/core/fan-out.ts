@@ -3,12 +3,9 @@ import type { Message } from "./message.js";
 import type { OutboxContext } from "./outbox.js";
 import type { Clock, EndOfTurn } from "./ports.js";
 import type { Session } from "./session.js";
-import type { Topic, TopicListeners } from "./topic.js";
+import type { EncodingGroup, Topic } from "./topic.js";
 
-/**
- * Bytes of frames that may gather before they are written without waiting for the turn's end: a burst is then bounded
- * by this and not by what arrived.
- */
+/** Bytes of frames that may gather before they are written ahead of the end of the turn. Bounds the memory of a burst. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
 
 export interface FanOutOptions {
@@ -16,19 +13,20 @@ export interface FanOutOptions {
   readonly clock: Clock;
   /** Shared with the outboxes of all sessions. */
   readonly outbox: OutboxContext;
-  /** Called for a session for which more waits than may. */
+  /** Called for a session whose backlog exceeds its limit. */
   readonly onSlow: (session: Session) => void;
 }
 
 /**
- * One message to many sessions: one frame for each encoding, shared by all, and one write per session and turn.
+ * Delivers one message to many sessions: one shared frame for each encoding, and one write per session and turn of the
+ * event loop.
  *
- * Frames gather in the topic's audiences; at the end of the turn each audience's frames are joined once and the joined
- * bytes given to every member. Whatever changes who is in an audience must `settle` it first, so that frames reach
- * exactly those who were members when the message came (O2, O3).
+ * Frames gather by topic and encoding. At the end of the turn the frames of each group are joined once, and every member
+ * gets the same bytes. Callers `settle` a group before they change its members, so that frames reach exactly the sessions
+ * that were members when the message arrived (O2, O3).
  */
 export class FanOut {
-  /** Messages handed to sessions, and their bytes; plain counters, read when somebody asks for metrics. */
+  /** Messages handed to sessions, and their bytes. Plain counters that the metrics read. */
   readonly delivered = { messages: 0, bytes: 0 };
   readonly #options: FanOutOptions;
   readonly #onEndOfTurn = (): void => {
@@ -36,9 +34,9 @@ export class FanOut {
     this.flush();
     this.#options.outbox.turn += 1;
   };
-  /** Audiences that gather frames for the end of this turn. */
-  #audiences: TopicListeners[] = [];
-  /** Sessions whose outboxes hold what was settled in this turn. */
+  /** Groups that gather frames for the end of this turn. */
+  #groups: EncodingGroup[] = [];
+  /** Sessions whose outboxes hold batches settled in this turn. */
   #sessions: Session[] = [];
   #gathered = 0;
   #scheduled = false;
@@ -47,92 +45,92 @@ export class FanOut {
     this.#options = options;
   }
 
-  /** Delivers to every session that is in the topic now. */
+  /** Delivers to every current member of the topic. */
   deliver(topic: Topic, message: Message): void {
     const delay = topic.rules.writeDelay;
-    for (const audience of topic.audiences) {
-      const frame = audience.makeFrame(message);
-      if (audience.first === undefined) {
-        audience.first = frame;
-        if (delay === 0) this.#audiences.push(audience);
-        else this.#settleLater(audience, delay);
-      } else if (audience.more === undefined) audience.more = [frame];
-      else audience.more.push(frame);
-      audience.bytes += frame.length;
+    for (const group of topic.groups) {
+      const frame = group.makeFrame(message);
+      if (group.first === undefined) {
+        group.first = frame;
+        if (delay === 0) this.#groups.push(group);
+        else this.#settleLater(group, delay);
+      } else if (group.more === undefined) group.more = [frame];
+      else group.more.push(frame);
+      group.bytes += frame.length;
       if (delay === 0) this.#gathered += frame.length;
-      else if (audience.bytes > EARLY_FLUSH_BYTES) this.settle(audience);
+      else if (group.bytes > EARLY_FLUSH_BYTES) this.settle(group);
     }
-    if (this.#audiences.length > 0) this.#schedule();
+    if (this.#groups.length > 0) this.#schedule();
     if (this.#gathered > EARLY_FLUSH_BYTES) this.flush();
   }
 
-  /** Sends one session a frame of its own, after everything that was settled for it before. */
+  /** Sends a frame to one session, after the batches settled for it before. */
   send(session: Session, frame: Uint8Array): void {
     this.#push(session, answerBatch(frame));
   }
 
-  /** The same with a message that is for few sessions, and for whoever of them is there now. */
+  /** Sends a message to one session that is not a member of its topic, such as `$user.ID`, and counts it as delivered. */
   sendMessage(session: Session, frame: Uint8Array): void {
     this.delivered.messages += 1;
     this.delivered.bytes += frame.length;
     this.send(session, session.counted(frame));
   }
 
-  /** Gives what gathered for an audience to those who are its members now; it is written at the end of the turn. */
-  settle(audience: TopicListeners): void {
-    const batch = this.#close(audience);
+  /** Hands the gathered frames to the group's current members. They are written at the end of the turn. */
+  settle(group: EncodingGroup): void {
+    const batch = this.#close(group);
     if (batch === undefined) return;
-    for (const session of audience.members) this.#push(session, batch);
+    for (const session of group.members) this.#push(session, batch);
   }
 
-  /** Writes everything that waits for the end of the turn. */
+  /** Writes everything that was gathered in this turn. */
   flush(): void {
     this.#gathered = 0;
-    const audiences = this.#audiences;
-    this.#audiences = [];
-    const [only] = audiences;
-    if (audiences.length === 1 && only !== undefined && this.#sessions.length === 0) {
+    const groups = this.#groups;
+    this.#groups = [];
+    const [only] = groups;
+    if (groups.length === 1 && only !== undefined && this.#sessions.length === 0) {
       this.#writeAlone(only);
     } else {
-      for (const audience of audiences) this.settle(audience);
+      for (const group of groups) this.settle(group);
     }
     const sessions = this.#sessions;
     this.#sessions = [];
     for (const session of sessions) {
       if (session.open && !session.flush()) this.#options.onSlow(session);
     }
-    if (this.#audiences.length > 0 || this.#sessions.length > 0) this.#schedule();
+    if (this.#groups.length > 0 || this.#sessions.length > 0) this.#schedule();
   }
 
-  /** A turn that brought something to one audience only: its batch goes to the sockets without a stop in the outboxes. */
-  #writeAlone(audience: TopicListeners): void {
-    const batch = this.#close(audience);
+  /** Writes the batch of a turn's only group straight to the sinks, without a stop in the outboxes. */
+  #writeAlone(group: EncodingGroup): void {
+    const batch = this.#close(group);
     if (batch === undefined) return;
     let slow: Session[] | undefined;
-    for (const session of audience.members) {
+    for (const session of group.members) {
       if (!session.flushAlone(batch)) slow = [...(slow ?? []), session];
     }
-    // Closing a session moves the others about in the list just gone through.
+    // Closing a session reorders the list of members, so it waits until the loop has ended.
     for (const session of slow ?? []) this.#options.onSlow(session);
   }
 
-  #close(audience: TopicListeners): Batch | undefined {
-    const { encoding, first, members, more, topic } = audience;
+  #close(group: EncodingGroup): Batch | undefined {
+    const { encoding, first, members, more, topic } = group;
     if (first === undefined) return undefined;
-    audience.first = undefined;
-    audience.more = undefined;
-    audience.bytes = 0;
-    audience.cancelDelay?.();
-    audience.cancelDelay = undefined;
+    group.first = undefined;
+    group.more = undefined;
+    group.bytes = 0;
+    group.cancelDelay?.();
+    group.cancelDelay = undefined;
     const batch = messageBatch(topic, encoding, first, more);
     this.delivered.messages += batch.messages * members.length;
     this.delivered.bytes += batch.size * members.length;
     return batch;
   }
 
-  #settleLater(audience: TopicListeners, delay: number): void {
-    audience.cancelDelay = this.#options.clock.after(delay, () => {
-      this.settle(audience);
+  #settleLater(group: EncodingGroup, delay: number): void {
+    group.cancelDelay = this.#options.clock.after(delay, () => {
+      this.settle(group);
     });
   }
 

@@ -3,10 +3,10 @@ import type { FanOut } from "./fan-out.js";
 import type { Session } from "./session.js";
 import type { Topic } from "./topic.js";
 
-/** Told when a session is no longer in a topic, so that what came with it can be let go. */
+/** Called after a session has left a topic, so that the caller can release the subscription. */
 export type OnLeft = (topic: Topic, session: Session) => void;
 
-/** Who on this node is in which topic. */
+/** Sessions of this node and their memberships in topics. */
 export class Hub {
   readonly #sessions = new Set<Session>();
   readonly #fanOut: FanOut;
@@ -26,36 +26,37 @@ export class Hub {
   }
 
   /**
-   * From now on the session gets the topic's messages: those of this turn that came before not (O3).
-   * @returns false when it was in the topic already
+   * Adds the session to the topic. It receives the messages that arrive from now on, and none that arrived before (O3).
+   * @returns false when it was a member already
    */
   join(session: Session, topic: Topic): boolean {
     if (session.memberships.has(topic)) return false;
-    const audience = topic.audienceFor(session.encoding);
-    this.#fanOut.settle(audience);
-    session.memberships.set(topic, { audience, place: audience.members.push(session) - 1 });
+    const group = topic.groupFor(session.encoding);
+    this.#fanOut.settle(group);
+    session.memberships.set(topic, { group, place: group.members.push(session) - 1 });
     return true;
   }
 
-  /** The session has all messages that came before, and gets none from now on (O3). */
+  /** Removes the session from the topic. It still receives the messages that arrived before, and none after (O3). */
   leave(session: Session, topic: Topic): void {
     const membership = session.memberships.get(topic);
     if (membership === undefined) return;
-    const { audience, place } = membership;
-    this.#fanOut.settle(audience);
+    const { group, place } = membership;
+    this.#fanOut.settle(group);
     session.memberships.delete(topic);
-    const last = audience.members.pop();
+    const last = group.members.pop();
     if (last !== undefined && last !== session) {
-      audience.members[place] = last;
+      group.members[place] = last;
       const moved = last.memberships.get(topic);
       if (moved !== undefined) moved.place = place;
     }
-    if (audience.members.length === 0) topic.audiences.splice(topic.audiences.indexOf(audience), 1);
+    if (group.members.length === 0) topic.groups.splice(topic.groups.indexOf(group), 1);
     this.#onLeft(topic, session);
   }
 
   /**
-   * Takes a session out of everything. With a reason, its connection is ended too, after it got what came before.
+   * Removes the session and its memberships. With a reason, its connection is closed after the frames written so far; a slow
+   * consumer's waiting messages are discarded.
    */
   remove(session: Session, reason?: CloseReason | ChosenClose): void {
     if (!this.#sessions.delete(session)) return;

@@ -4,10 +4,10 @@ import type { Topic } from "./topic.js";
 import type { TopicIndex } from "./topic-index.js";
 
 /**
- * Which topics this node hears from its brokers: exactly those that somebody holds, and for a moment those that
- * somebody held, so that a client that comes and goes does not make the broker's interest come and go.
+ * Subscriptions of this node with its brokers: one for each topic in use. An unused topic lingers for a moment, so that a
+ * client that reconnects does not make the broker unsubscribe and subscribe again.
  *
- * One timer serves all topics: they leave in the order in which they were let go.
+ * One timer serves all topics, because they expire in the order in which they were released.
  */
 export class Interest {
   readonly #index: TopicIndex;
@@ -25,7 +25,7 @@ export class Interest {
     this.#linger = linger;
   }
 
-  /** Subscribes to the topic unless that has been done. The caller settles with the driver before relying on it. */
+  /** Subscribes to the topic if it is not subscribed. Callers await the driver's `settle` before they rely on it. */
   hold(topic: Topic, driver: BrokerDriver): void {
     topic.holders += 1;
     this.#lingering.delete(topic);
@@ -34,7 +34,7 @@ export class Interest {
     });
   }
 
-  /** Undoes one hold. The last one starts the topic's lingering; a topic that was refused goes at once. */
+  /** Undoes one `hold`. The last release starts the topic's linger; a topic that the broker refused is dropped at once. */
   release(topic: Topic): void {
     topic.holders -= 1;
     if (topic.holders > 0) return;
@@ -46,7 +46,7 @@ export class Interest {
     this.#cancelTimer ??= this.#clock.after(this.#linger, this.#sweep);
   }
 
-  /** Lets go of what lingers. The subscriptions of topics that are held end with their drivers. */
+  /** Drops the lingering topics. Subscriptions of topics in use end with their drivers. */
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;

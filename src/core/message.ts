@@ -1,14 +1,14 @@
-/** What is published: the same object for every topic and every recipient. */
+/** A published message: one object for all its topics and recipients. */
 export interface Message {
-  /** The publisher's id, or one made by the node that accepted the message. Never empty. */
+  /** Id chosen by the publisher, or made by the node that accepted the message. Never empty. */
   readonly id: string;
-  /** Name of what happened, as the publisher gave it; "" for none. */
+  /** Event name chosen by the publisher; "" for none. */
   readonly event: string;
   /** Id of the connection that published it; "" for a backend. */
   readonly sender: string;
-  /** When the message was accepted, in milliseconds since the epoch. */
+  /** Time of acceptance, in milliseconds since the epoch. */
   readonly time: number;
-  /** Any bytes. Nobody changes them once the message exists. */
+  /** Any bytes. Immutable. */
   readonly payload: Uint8Array;
 }
 
@@ -20,19 +20,19 @@ export interface Publication {
 }
 
 /**
- * How far a message is known to have got, each stage including those before it (O5): in this process, in the broker's
- * hands, in the broker's storage.
+ * Stage that a message has reached, each including the ones before it (O5): accepted by this process, flushed to the broker,
+ * stored by the broker.
  */
 export type Stage = "accepted" | "flushed" | "stored";
 
-/** What a publisher is told of one message. */
+/** Result of publishing one message. */
 export interface Receipt {
   readonly id: string;
-  /** Undefined: the message had empty topic names only, and nothing was published. */
+  /** Undefined where the message had only empty topic names, so that nothing was published. */
   readonly stage: Stage | undefined;
 }
 
-/** Makes ids that no other node makes: a prefix of this node, a dash or a dot, and a count in base 36. */
+/** Generates ids that are unique among all nodes: the node's prefix, a dash or a dot, and a count in base 36. */
 export class MessageIds {
   readonly #prefix: string;
   #count = 0;

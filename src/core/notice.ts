@@ -1,13 +1,10 @@
-/**
- * What a client is told that it did not ask for: it was made to join topics, or to leave them, or it is not told any more who
- * comes to and leaves them.
- */
+/** A change that the client did not request: it was joined to topics, removed from them, or no longer receives their presence events. */
 export interface Notice {
   readonly kind: "joined" | "left" | "unwatched";
   readonly topics: readonly string[];
 }
 
-/** Somebody who is or was in a topic, as clients are told. */
+/** A member of a topic as clients see it. */
 export interface Present {
   readonly connectionId: string;
   /** "" for an anonymous client. */
@@ -16,10 +13,10 @@ export interface Present {
   readonly info: string;
 }
 
-/** Who has come to a topic and left it, as clients are told. */
+/** A presence event: members that joined and left a topic. */
 export interface PresenceNews {
   readonly topic: string;
-  /** Of all that are there after it. */
+  /** Number of members after the change. */
   readonly count: number;
   readonly joined: readonly Present[];
   readonly left: readonly Present[];

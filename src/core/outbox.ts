@@ -3,19 +3,19 @@ import { type Batch, piecesOf } from "./batch.js";
 import type { Drops } from "./drops.js";
 import type { Encoding, Sink } from "./ports.js";
 
-/** Largest part of the limit that a connection is given beyond what it has taken. */
+/** Largest number of bytes written to a connection beyond those it has accepted. */
 const LARGEST_WINDOW = 64 * 1024;
 
-/** What all outboxes of a node share. */
+/** State shared by all outboxes of a node. */
 export class OutboxContext {
-  /** Bytes that a connection is given beyond what it has taken: those can no longer be dropped. */
+  /** Bytes written to a connection beyond those it has accepted. They can no longer be dropped. */
   readonly window: number;
-  /** Bytes that may wait in an outbox, where they still can. */
+  /** Bytes that may wait in an outbox, where they can still be dropped. */
   readonly room: number;
   /** Number of the turn of the event loop. */
   turn = 0;
 
-  /** @param limit - bytes that may wait for one peer, in its connection and in its outbox together */
+  /** @param limit - bytes that may wait for one peer, in its connection and its outbox together */
   constructor(
     limit: number,
     readonly drops: Drops,
@@ -26,23 +26,22 @@ export class OutboxContext {
 }
 
 /**
- * The frames of one session for this turn of the event loop, and the bound on what may wait for its peer (O6).
+ * Frames of one session for this turn of the event loop, and the bound on the bytes that may wait for its peer (O6).
  *
- * A peer that had taken everything when the turn began gets whatever the turn brings, however it is cut into writes:
- * one message or one burst larger than the limit does not end a session that keeps up. (The bytes are shared by all
- * who get them, so that costs no memory.)
+ * A peer that had accepted everything when the turn began gets all frames of the turn, in however many writes. So one message
+ * or burst larger than the limit does not close a session that keeps up. This costs no memory: recipients share the bytes.
  */
 export class Outbox {
   readonly encoding: Encoding;
   readonly #sink: Sink;
   readonly #context: OutboxContext;
-  // Nearly every turn brings a session one batch: no list is made for it.
+  // Most turns bring a session one batch; no list is allocated for it.
   #first: Batch | undefined;
   #more: Batch[] | undefined;
   #backlog: Backlog | undefined;
-  /** The last turn in which the peer was found to have taken everything. */
+  /** Last turn in which the peer had accepted everything. */
   #caughtUp = -1;
-  /** Messages so far, where they are counted. */
+  /** Number of the last message, where the encoding numbers them. */
   #count = 0;
 
   constructor(sink: Sink, encoding: Encoding, context: OutboxContext) {
@@ -51,7 +50,7 @@ export class Outbox {
     this.#context = context;
   }
 
-  /** Whether this turn has brought nothing yet. */
+  /** Whether no batch was pushed in this turn. */
   get empty(): boolean {
     return this.#first === undefined;
   }
@@ -64,8 +63,8 @@ export class Outbox {
   }
 
   /**
-   * Writes what the turn brought, in one write, or lets it wait.
-   * @returns false when more would wait than may: the session is to be closed
+   * Writes the batches of the turn in one write, or adds them to the backlog.
+   * @returns false when the backlog exceeds its limit: the caller closes the session
    */
   flush(): boolean {
     const first = this.#first;
@@ -76,12 +75,12 @@ export class Outbox {
     return more === undefined ? this.#flushOne(first) : this.#flushMany([first, ...more]);
   }
 
-  /** The same for a turn that brings this batch and nothing else. */
+  /** Does the same for a turn with this one batch. */
   flushAlone(shared: Batch): boolean {
     return this.#flushOne(this.#own(shared));
   }
 
-  /** A frame of a message that is for few sessions, as it is for this one. */
+  /** Gives a message's frame the session's next number, where the encoding numbers messages. */
   counted(frame: Uint8Array): Uint8Array {
     const { countedFrames } = this.encoding;
     if (countedFrames === undefined) return frame;
@@ -90,7 +89,7 @@ export class Outbox {
     return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
-  /** Gives the connection everything, whatever it has taken: nothing comes after. */
+  /** Writes everything, including the backlog, whatever the connection has accepted. Nothing may be pushed afterwards. */
   finish(): void {
     this.flush();
     if (this.#backlog !== undefined) {
@@ -99,7 +98,7 @@ export class Outbox {
     }
   }
 
-  /** The session is closed: what waits is lost, and counted. */
+  /** Discards everything because the session is closed, and counts the lost messages. */
   abandon(): void {
     const { drops } = this.#context;
     for (const batch of [this.#first, ...(this.#more ?? [])]) drops.disconnect += batch?.messages ?? 0;
@@ -116,6 +115,7 @@ export class Outbox {
     return true;
   }
 
+  /** Numbers the batch for this session, where the encoding numbers messages. */
   #own(batch: Batch): Batch {
     if (batch.countedFrom === undefined) return batch;
     const first = this.#count + 1;

@@ -1,7 +1,7 @@
 import { CarillonError, type ErrorCode } from "../errors.js";
 import type { Source } from "./publisher.js";
 
-/** Publishes that failed, as plain numbers that are read when somebody asks for metrics. */
+/** Counts failed publishes, for the metrics. */
 export class PublishFailures {
   readonly #counts: Readonly<Record<Source["kind"], Map<ErrorCode, number>>> = {
     backend: new Map(),

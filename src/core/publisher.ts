@@ -6,41 +6,41 @@ import { fromSessionUuid } from "./session-uuid.js";
 import { labelFault, topicFault } from "./topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
 
-/** What somebody asks to have published. */
+/** A message to publish, not checked yet. */
 export interface PublicationDraft {
   /** "" for the vhost's default broker. */
   readonly broker: string;
   readonly topics: readonly string[];
   readonly payload: Uint8Array;
   readonly event: string;
-  /** "" to have one made. */
+  /** "" to have one generated. */
   readonly id: string;
 }
 
-/** Who asks: a backend, or a client of the vhost. */
+/** Publisher of a message: a backend, or a client of the vhost. */
 export interface Source {
   readonly kind: "backend" | "client";
   readonly vhost: string;
-  /** Id of the connection that asks; "" for a backend. */
+  /** Id of the publishing connection; "" for a backend. */
   readonly sender: string;
-  /** Whether an empty topic name is skipped, and refused otherwise. */
+  /** Whether an empty topic name is skipped instead of refused. */
   readonly skipsEmptyTopics?: boolean;
-  /** Why it may not publish on the topic; undefined where it may. */
+  /** Returns the reason why it may not publish on the topic; undefined where it may. */
   refusal(topic: string): CarillonError | undefined;
 }
 
 /**
- * Cost of a message on each of its topics beside its payload. With 64 MiB for a request, it has at most 65,536 pairs of a
- * message and a topic: they are checked and handed to the brokers in one turn of the event loop (rule O12).
+ * Cost in bytes of a message on each of its topics, on top of its payload. A request of 64 MiB thus has at most 65,536 pairs
+ * of a message and a topic, which are checked and handed to the brokers in one turn of the event loop (rule O12).
  */
 export const PUBLICATION_BYTES = 1_024;
 
 export interface PublisherLimits {
   /** Largest payload, in bytes. */
   readonly payloadBytes: number;
-  /** Most topics of one message. */
+  /** Largest number of topics of one message. */
   readonly topicsPerMessage: number;
-  /** Most bytes that one request may become: the sum of (payload + PUBLICATION_BYTES) × topics. */
+  /** Largest size of an expanded request, in bytes: the sum of (payload + PUBLICATION_BYTES) × topics. */
   readonly expandedBytes: number;
 }
 
@@ -49,31 +49,31 @@ export interface PublisherOptions {
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly limits: PublisherLimits;
-  /** Told when messages answered as accepted were not confirmed by the broker afterwards. */
+  /** Called when the broker does not confirm messages that were answered as accepted. */
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
 }
 
 /** A checked message. */
 interface PreparedMessage {
   readonly id: string;
-  /** Undefined: there is no topic to publish it on. */
+  /** Undefined where the message has no topic. */
   readonly driver: BrokerDriver | undefined;
 }
 
-/** What one request has become: checked whole, nothing published yet. To be sent in the turn that made it. */
+/** A checked request of which nothing is published yet. It must be sent in the turn that prepared it. */
 export interface Prepared {
   readonly source: Source["kind"];
   readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
   readonly messages: readonly PreparedMessage[];
-  /** When they were accepted, in milliseconds since the epoch. */
+  /** Time of acceptance, in milliseconds since the epoch. */
   readonly time: number;
 }
 
-/** The one place where a publish is checked, whoever sent it. A request is published whole or not at all (O4). */
+/** Checks and publishes the messages of backends and clients. A request is published whole or not at all (O4). */
 export class Publisher {
-  /** Messages accepted, by who sent them, and their payload bytes, each counted once for all its topics. */
+  /** Accepted messages by kind of publisher, and their payload bytes. Each message counts once for all its topics. */
   readonly accepted = { backend: 0, client: 0, bytes: 0 };
-  /** Requests that were refused, and batches that a broker did not confirm. */
+  /** Refused requests, and batches that a broker did not confirm. */
   readonly failed = new PublishFailures();
   readonly #options: PublisherOptions;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -83,15 +83,15 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** From now on everything is refused: the node is stopping. Resolves when what was sent before is decided. */
+  /** Refuses every further request because the node is stopping. Resolves when all pending publishes are decided. */
   async close(): Promise<void> {
     this.#open = false;
     await Promise.allSettled(this.#underWay);
   }
 
   /**
-   * Publishes and waits for the brokers' word.
-   * @returns one receipt a draft, in order, at the stage that its broker has confirmed
+   * Publishes and waits for the brokers' confirmation.
+   * @returns one receipt per draft, in order, with the stage that its broker confirmed
    * @throws CarillonError invalid_argument, not_found, permission_denied, resource_exhausted: nothing was published
    * @throws CarillonError unavailable: nothing was published, or a broker was lost before it confirmed
    */
@@ -99,7 +99,7 @@ export class Publisher {
     return this.send(this.prepare(source, drafts));
   }
 
-  /** The second half of publish, for callers that must know of a refusal before they go on. */
+  /** Sends a prepared request: the second half of `publish`, for callers that act on a refusal first. */
   async send({ batches, messages, source }: Prepared): Promise<Receipt[]> {
     const [only] = batches;
     if (batches.size === 1 && only !== undefined) {
@@ -115,7 +115,7 @@ export class Publisher {
 
   /**
    * Publishes without waiting for the brokers.
-   * @throws as publish does, where it is known at once
+   * @throws CarillonError as `prepare` does
    */
   accept(source: Source, drafts: readonly PublicationDraft[]): Receipt[] {
     const { batches, messages } = this.prepare(source, drafts);
@@ -141,7 +141,7 @@ export class Publisher {
   }
 
   /**
-   * Says whether publish would take it, as far as that depends on the request itself.
+   * Checks a request without publishing it, apart from the state of the brokers.
    * @throws CarillonError invalid_argument, not_found, permission_denied
    */
   check(source: Source, drafts: readonly PublicationDraft[]): void {
@@ -149,9 +149,9 @@ export class Publisher {
   }
 
   #check(source: Source, drafts: readonly PublicationDraft[]): void {
-    for (const [position, given] of drafts.entries()) {
-      const draft = withSessionIds(given);
-      const where = placeOf(source, position);
+    for (const [position, original] of drafts.entries()) {
+      const draft = withSessionIds(original);
+      const where = describePosition(source, position);
       checkDraft(draft, this.#options.limits, where, source);
       checkRights(draft, source, where);
       resolve(this.#options.brokers, source.vhost, draft, where);
@@ -159,8 +159,8 @@ export class Publisher {
   }
 
   /**
-   * The first half of publish: everything that can refuse a request.
-   * @throws as publish does for a refusal
+   * Checks and expands a request: the first half of `publish`, and everything that can refuse it.
+   * @throws CarillonError invalid_argument, not_found, permission_denied, resource_exhausted, unavailable
    */
   prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
     return this.#counting(source, () => this.#prepare(source, drafts));
@@ -184,9 +184,9 @@ export class Publisher {
     const messages: PreparedMessage[] = [];
     let published = 0;
     let bytes = 0;
-    for (const [position, given] of drafts.entries()) {
-      const draft = withSessionIds(given);
-      const where = placeOf(source, position);
+    for (const [position, original] of drafts.entries()) {
+      const draft = withSessionIds(original);
+      const where = describePosition(source, position);
       checkDraft(draft, limits, where, source);
       checkRights(draft, source, where);
       const { driver } = resolve(brokers, source.vhost, draft, where);
@@ -217,31 +217,31 @@ export class Publisher {
   }
 }
 
-/** Comes first, because it is cheap: checking the topics of a request that is refused after all takes as long as publishing. */
+/** Checks the expanded size first, because it is cheap: checking all topics takes as long as publishing. */
 function checkExpanded(drafts: readonly PublicationDraft[], limit: number): void {
   let bytes = 0;
   for (const { payload, topics } of drafts) bytes += (payload.length + PUBLICATION_BYTES) * topics.length;
   if (bytes <= limit) return;
   throw new CarillonError(
     "resource_exhausted",
-    `the request becomes ${bytes} bytes (payloads and ${PUBLICATION_BYTES} each, times topics), the limit is ${limit}`,
+    `request too large: expands to ${bytes} bytes (payload + ${PUBLICATION_BYTES} for each topic), the limit is ${limit}`,
     { retryDelay: Number.POSITIVE_INFINITY },
   );
 }
 
-/** A connection may be named by its UUID, too (X1). */
+/** Replaces UUIDs in the names of connection topics by session ids (X1). */
 function withSessionIds(draft: PublicationDraft): PublicationDraft {
   const { topics } = draft;
   if (!topics.some(isConnectionTopic)) return draft;
   return { ...draft, topics: topics.map((topic) => mapConnectionTopic(topic, fromSessionUuid)) };
 }
 
-/** What faults of a draft are told to be in: a client sends one at a time. */
-function placeOf({ kind }: Source, position: number): string {
+/** Prefix of error texts that names a draft; "" for a client, which sends one at a time. */
+function describePosition({ kind }: Source, position: number): string {
   return kind === "backend" ? `messages[${position}].` : "";
 }
 
-/** Each topic once, without the empty names that checkDraft has let through; undefined where nothing is left. */
+/** Returns each topic once, without the empty names that checkDraft skips; undefined where none is left. */
 function distinct(topics: readonly string[]): Iterable<string> | undefined {
   if (topics.length === 1) return topics[0] === "" ? undefined : topics;
   const all = new Set(topics);
@@ -253,7 +253,7 @@ function checkDraft(draft: PublicationDraft, limits: PublisherLimits, where: str
   const { event, id, payload, topics } = draft;
   if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
   if (topics.length > limits.topicsPerMessage) {
-    throw invalid(`${where}topics: ${topics.length} of them, the limit is ${limits.topicsPerMessage}`);
+    throw invalid(`${where}topics: got ${topics.length}, the limit is ${limits.topicsPerMessage}`);
   }
   for (const [position, topic] of topics.entries()) {
     const fault = topicFault(topic);
@@ -291,17 +291,17 @@ function resolve(
     if (!(error instanceof CarillonError)) throw error;
     throw new CarillonError(error.code, `${where}broker: ${error.message}`);
   }
-  if (name !== "") checkHeard(topics, broker, brokers.resolve(vhost, ""), where);
+  if (name !== "") checkUserTopics(topics, broker, brokers.resolve(vhost, ""), where);
   return broker;
 }
 
-/** Topics that nobody joins are heard on one broker only. */
-function checkHeard(topics: readonly string[], broker: NamedBroker, standard: NamedBroker, where: string): void {
+/** Rejects user and connection topics on other brokers than the default, the only one on which nodes subscribe to them. */
+function checkUserTopics(topics: readonly string[], broker: NamedBroker, standard: NamedBroker, where: string): void {
   if (broker.name === standard.name) return;
   const position = topics.findIndex(isUserTopic);
   if (position === -1) return;
   throw invalid(
-    `${where}topics[${position}] is heard on the vhost's default broker only, ${JSON.stringify(standard.name)}`,
+    `${where}topics[${position}] can be published on the vhost's default broker ${JSON.stringify(standard.name)} only`,
   );
 }
 

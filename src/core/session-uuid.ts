@@ -1,6 +1,6 @@
 /**
- * Session ids as UUIDs, for WebRocket, whose clients and workers expect 36 characters. The mapping is a function of the id alone, so
- * that all nodes agree on it and it can be undone: `0123456789ab.1z` is `01234567-89ab-8000-8000-000000000047`.
+ * Session ids as UUIDs, for protocols whose clients and workers expect 36 characters. The mapping depends on the id alone, so
+ * that all nodes agree on it, and is reversible: `0123456789ab.1z` is `01234567-89ab-8000-8000-000000000047`.
  */
 
 /** NODE.NUMBER: 48 bits in hexadecimal, and a count in base 36. */
@@ -10,10 +10,10 @@ const SESSION_ID = /^([\da-f]{8})([\da-f]{4})\.([\da-z]{1,11})$/;
 const SESSION_UUID = /^([\da-f]{8})-([\da-f]{4})-8000-(8[\da-f]{3})-([\da-f]{12})$/;
 
 const VARIANT = 0x80_00;
-/** The count's bits from here on stand in the fourth group. */
+/** First multiple of the count that belongs in the fourth group. */
 const LAST_GROUP = 2 ** 48;
 
-/** @returns the id itself where no node has made it, such as the sender that a NATS client has chosen */
+/** @returns the id itself where it is not a session id, such as a sender chosen by a NATS client */
 export function toSessionUuid(id: string): string {
   const [, first = "", second = "", digits = ""] = SESSION_ID.exec(id) ?? [];
   const count = Number.parseInt(digits, 36);
@@ -22,7 +22,7 @@ export function toSessionUuid(id: string): string {
   return `${first}-${second}-8000-${fourth}-${(count % LAST_GROUP).toString(16).padStart(12, "0")}`;
 }
 
-/** The session id that a UUID stands for. @returns the text itself where it is no such UUID */
+/** Converts a UUID back to its session id. @returns the text itself where it is not a session's UUID */
 export function fromSessionUuid(text: string): string {
   const [, first = "", second = "", fourth = "", last = ""] = SESSION_UUID.exec(text.toLowerCase()) ?? [];
   if (last === "") return text;

@@ -13,13 +13,13 @@ export interface ClientSessionOptions {
 }
 
 /**
- * One client, for as long as its connection lives. It is its own outbox: a message finds the way to its socket through as
- * few objects as can be, most of which are not in the processor's cache.
+ * Connection of one client. It is its own outbox, so that a message passes as few objects as possible on its way to the
+ * socket: most of them are not in the processor's cache.
  */
 export class Session extends Outbox {
   readonly id: string;
   readonly vhost: string;
-  /** The topics it is in. Kept by the hub. */
+  /** Topics that it has joined. Maintained by the hub. */
   readonly memberships: Map<Topic, Membership> = new Map();
   readonly #sink: Sink;
   #open = true;
@@ -32,17 +32,17 @@ export class Session extends Outbox {
     this.#sink = options.sink;
   }
 
-  /** False once it has been closed from either side: nothing more reaches it. */
+  /** False once either side has closed the connection. */
   get open(): boolean {
     return this.#open;
   }
 
-  /** Why this side ended it; undefined while it lives and when the peer ended it. */
+  /** Reason why this side closed the connection; undefined while it is open and where the peer closed it. */
   get endedFor(): CloseReason | ChosenClose | undefined {
     return this.#endedFor;
   }
 
-  /** Ends the session. Kept by the hub, which takes it out of its topics first. */
+  /** Closes the session. Called by the hub, which removes it from its topics first. */
   end(reason?: CloseReason | ChosenClose): void {
     if (!this.#open) return;
     this.#open = false;

@@ -4,7 +4,7 @@ export const MAX_TOPIC_BYTES = 255;
 /** Longest event name and message id, in bytes of UTF-8. */
 export const MAX_LABEL_BYTES = 255;
 
-/** Printable ASCII without a reserved first character: nearly every name there is, decided by one expression. */
+/** Printable ASCII without a reserved first character: decides nearly every name with one expression. */
 const PLAIN = /^[!"%-?A-~][!-~]{0,254}$/;
 const RESERVED_FIRST = /^[@#$]/;
 const UNSEEN = /[\p{White_Space}\p{Cc}]/u;
@@ -12,9 +12,9 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 const CONTROL = /\p{Cc}/u;
 
 /**
- * What is wrong with a topic name, to be put after the name; undefined for a good one.
+ * Describes why a topic name is invalid, as a phrase that follows the name; undefined for a valid name.
  *
- * Rule T1: 1 to 255 bytes of UTF-8, no control characters or white space, not beginning with `@`, `#` or `$`.
+ * Rule T1: 1 to 255 bytes of UTF-8, without control characters or white space, not starting with `@`, `#` or `$`.
  */
 export function topicFault(name: string): string | undefined {
   if (PLAIN.test(name)) return undefined;
@@ -27,7 +27,7 @@ export function topicFault(name: string): string | undefined {
 }
 
 /**
- * What is wrong with an event name or a message id; undefined for a good one and for none ("").
+ * Describes why an event name or a message id is invalid; undefined for a valid one and for "".
  *
  * Rule T2: up to 255 bytes of UTF-8, no control characters, no white space at either end.
  */

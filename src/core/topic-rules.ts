@@ -1,23 +1,23 @@
 /**
- * What happens to messages for a session whose connection does not take them: it is closed; the oldest that wait are
- * dropped; or only the newest of each topic is kept.
+ * Policy for a session whose connection does not accept its messages: close it, drop the oldest waiting messages, or keep
+ * only the newest message of each topic.
  */
 export type SlowConsumerPolicy = "disconnect" | "drop_oldest" | "latest";
 
-/** Who may use a topic, and how its messages are delivered. */
+/** Access rules of a topic, and how its messages are delivered. */
 export interface TopicRules {
-  /** The pattern that these rules were found by, for explanations. */
+  /** Pattern that selected these rules, for explanations. */
   readonly match: string;
-  /** Whether every client of the vhost may join, or those with a permission only. */
+  /** Whether every client of the vhost may join, or only clients with a permission. */
   readonly access: "open" | "private";
-  /** Whether those who may join may publish too. */
+  /** Whether clients that may join may also publish. */
   readonly clientPublish: boolean;
-  /** Whether it is known who is in the topic. */
+  /** Whether the topic has presence. */
   readonly presence: boolean;
-  /** Most sessions of this node that may be in the topic. */
+  /** Largest number of sessions of this node in the topic. */
   readonly maxSessions: number;
   readonly slowConsumer: SlowConsumerPolicy;
-  /** Milliseconds that messages may wait for others to be written with; 0: they leave in the turn that brought them. */
+  /** Milliseconds for which messages may gather before they are written; 0: they are written in the turn they arrive. */
   readonly writeDelay: number;
 }
 

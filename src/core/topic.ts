@@ -2,16 +2,16 @@ import type { Encoding, FrameMaker, Subscription } from "./ports.js";
 import type { Session } from "./session.js";
 import type { TopicRules } from "./topic-rules.js";
 
-/** The sessions of one topic that share an encoding, and the frames of this turn that they have yet to get. */
-export class TopicListeners {
+/** Sessions of one topic that share an encoding, and their frames gathered in this turn. */
+export class EncodingGroup {
   readonly makeFrame: FrameMaker;
   readonly members: Session[] = [];
-  // Nearly every turn brings a topic one message: no list is made for it.
+  // Most turns bring a topic one message; no list is allocated for it.
   first: Uint8Array | undefined;
   more: Uint8Array[] | undefined;
-  /** Of the frames together. */
+  /** Total size of the gathered frames, in bytes. */
   bytes = 0;
-  /** Ends the wait for their write delay. */
+  /** Cancels the timer of the topic's write delay. */
   cancelDelay: (() => void) | undefined;
 
   constructor(
@@ -22,17 +22,17 @@ export class TopicListeners {
   }
 }
 
-/** A session's place in a topic. The place moves when another session leaves. */
+/** Index of a session in its group's list of members. It changes when another session leaves. */
 export interface Membership {
-  readonly audience: TopicListeners;
+  readonly group: EncodingGroup;
   place: number;
 }
 
-/** A topic that somebody on this node is in, joins, or left a moment ago. */
+/** A topic with members on this node, with joins in flight, or lingering after its last member left. */
 export class Topic {
-  /** One for each encoding in use: one or two, rarely more. */
-  readonly audiences: TopicListeners[] = [];
-  /** Members, and joins under way: what keeps the subscription. */
+  /** One group for each encoding in use: one or two, rarely more. */
+  readonly groups: EncodingGroup[] = [];
+  /** Number of members and joins in flight, which keep the subscription. */
   holders = 0;
   subscription: Subscription | undefined;
 
@@ -40,23 +40,23 @@ export class Topic {
     readonly vhost: string,
     readonly broker: string,
     readonly name: string,
-    /** Those of the vhost as it is now: they may change while the topic lives. */
+    /** Current rules of the vhost; they may change while the topic exists. */
     public rules: TopicRules,
   ) {}
 
-  /** Sessions of this node that are in it. */
+  /** Number of members on this node. */
   get sessions(): number {
     let sum = 0;
-    for (const { members } of this.audiences) sum += members.length;
+    for (const { members } of this.groups) sum += members.length;
     return sum;
   }
 
-  audienceFor(encoding: Encoding): TopicListeners {
-    let audience = this.audiences.find((candidate) => candidate.encoding === encoding);
-    if (audience === undefined) {
-      audience = new TopicListeners(this, encoding);
-      this.audiences.push(audience);
+  groupFor(encoding: Encoding): EncodingGroup {
+    let group = this.groups.find((candidate) => candidate.encoding === encoding);
+    if (group === undefined) {
+      group = new EncodingGroup(this, encoding);
+      this.groups.push(group);
     }
-    return audience;
+    return group;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Topics that nobody joins: `$user.ID` is heard by all connections of a user, `$connection.ID` by that connection. Backends
- * publish on them.
+ * Topics that clients receive without joining: `$user.ID` reaches all connections of a user, `$connection.ID` one
+ * connection. Only backends publish on them.
  */
 const USER = "$user.";
 const CONNECTION = "$connection.";
@@ -13,14 +13,14 @@ export function userTopic(user: string): string {
 }
 
 /**
- * The topic below which those of a node's connections are.
- * @param node - what the ids of its connections begin with
+ * Returns the common prefix of the topics of a node's connections.
+ * @param node - prefix of the ids of its connections
  */
 export function connectionTopics(node: string): string {
   return CONNECTION + node;
 }
 
-/** Of a connection's topic, its id. */
+/** Returns the connection id in the name of a connection's topic. */
 export function connectionOfTopic(topic: string): string {
   return topic.slice(CONNECTION.length);
 }
@@ -29,12 +29,12 @@ export function isConnectionTopic(name: string): boolean {
   return name.startsWith(CONNECTION);
 }
 
-/** The topic of a connection with its id written otherwise; any other name as it is. */
+/** Replaces the id in the name of a connection's topic; returns any other name unchanged. */
 export function mapConnectionTopic(name: string, toId: (id: string) => string): string {
   return isConnectionTopic(name) ? CONNECTION + toId(connectionOfTopic(name)) : name;
 }
 
-/** Whether the name is one of a topic that nobody joins: users have ids with white space in them, too. */
+/** Whether the name is a valid user or connection topic. Ids of users may contain white space. */
 export function isUserTopic(name: string): boolean {
   const id = name.startsWith(USER) ? name.slice(USER.length) : connectionIdOf(name);
   return id !== "" && Buffer.byteLength(id) <= MAX_ID_BYTES && !/[\p{Cc}\p{Surrogate}]/u.test(id);

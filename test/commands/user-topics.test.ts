@@ -194,7 +194,7 @@ test("W22: they are the vhost's default broker's, and follow it", async () => {
   });
   expect([refused.status, refused.message]).toEqual([
     STATUS.invalidArgument,
-    'messages[0].topics[1] is heard on the vhost\'s default broker only, "a"',
+    'messages[0].topics[1] can be published on the vhost\'s default broker "a" only',
   ]);
   await backend.say("$user.eve", "by a");
   expect(await client.next()).toEqual({ topic: "$user.eve", payload: "by a" });

@@ -3,7 +3,7 @@ import type { Message, Publication } from "../../src/core/message.js";
 import type { BrokerDriver } from "../../src/core/ports.js";
 import { Queue } from "../support/queue.js";
 
-/** Drivers that share one broker, so that what one publishes another hears. The first is used where one is enough. */
+/** Drivers that share one broker. Tests that need one driver use the first. */
 export type SetUp = () => Promise<{
   readonly drivers: readonly [BrokerDriver, ...BrokerDriver[]];
 }>;
@@ -35,7 +35,7 @@ class Ear {
   }
 }
 
-/** What core/ports.ts promises of a broker driver. Every driver passes this. */
+/** Tests of the promises that core/ports.ts makes for a broker driver. Every driver passes them. */
 export function brokerContract(ofDriver: string, setUp: SetUp): void {
   describe(`a broker driver: ${ofDriver}`, () => {
     let driver: BrokerDriver;
@@ -59,7 +59,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(driver.up).toBe(true);
     });
 
-    test("O2: what is published after subscribe and settle arrives, with id, event, sender, time and payload", async () => {
+    test("O2: delivers id, event, sender, time and payload of messages published after subscribe and settle", async () => {
       const ear = await hear("orders.42");
       const sent = message("hällo", {
         id: "an id, with: signs",
@@ -80,11 +80,11 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(Buffer.from(payload)).toEqual(Buffer.from(sent.payload));
     });
 
-    test("O5: publish answers flushed", async () => {
+    test("O5: resolves publish with flushed", async () => {
       await expect(driver.publish([to("a", "1")])).resolves.toBe("flushed");
     });
 
-    test("O1: messages arrive in the order published, whether waited for or not", async () => {
+    test("O1: delivers messages in the order published, awaited or not", async () => {
       const ear = await hear("a");
       const numbers = Array.from({ length: 500 }, (_, position) => String(position));
 
@@ -94,7 +94,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(await ear.texts(500)).toEqual(numbers);
     });
 
-    test("O1: a batch arrives in its order, over all its topics", async () => {
+    test("O1: delivers a batch in its order over all its topics", async () => {
       const heard = new Queue<string>();
       for (const topic of ["a", "b", "c"]) {
         driver.subscribe("/", topic, (arrived) => {
@@ -110,7 +110,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(arrived).toEqual(["a1", "b2", "a3", "c4", "b5"]);
     });
 
-    test("O1: one message for many topics, and many for one, keep their metadata apart", async () => {
+    test("O1: keeps the metadata of messages apart when a batch has many topics and many messages", async () => {
       const a = await hear("a");
       const b = await hear("b");
       const one = message("1", { id: "one", event: "first" });
@@ -135,7 +135,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       ]);
     });
 
-    test("O2: every listener of a topic gets every message once", async () => {
+    test("O2: delivers every message once to every subscription of a topic", async () => {
       const ears = [await hear("a"), await hear("a"), await hear("a")];
 
       await driver.publish([to("a", "1"), to("a", "2")]);
@@ -147,7 +147,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("O2: what one node publishes, every node of the broker hears", async () => {
+    test("O2: delivers to every node of the broker", async () => {
       const ears = await Promise.all(drivers.map((each) => hear("shared", "/", each)));
 
       for (const [position, each] of drivers.entries()) await each.publish([to("shared", `from ${position}`)]);
@@ -156,7 +156,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       for (const ear of ears) expect(await ear.texts(drivers.length)).toEqual(expected);
     });
 
-    test("O3: after close nothing arrives, and other listeners go on", async () => {
+    test("O3: delivers nothing after close, and still serves other subscriptions", async () => {
       const gone = new Ear();
       const subscription = driver.subscribe("/", "a", gone.listen);
       const stays = await hear("a");
@@ -171,7 +171,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(gone.heard.unread).toEqual([]);
     });
 
-    test("O3: closed before it was settled, a subscription hears nothing", async () => {
+    test("O3: delivers nothing to a subscription that was closed before it was settled", async () => {
       const gone = new Ear();
       driver.subscribe("/", "a", gone.listen).close();
       const stays = await hear("a");
@@ -182,7 +182,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(gone.heard.unread).toEqual([]);
     });
 
-    test("O3: what was published before the settle of a later subscription has arrived by its end", async () => {
+    test("O3: has delivered earlier messages when the settle of a later subscription resolves", async () => {
       const ear = await hear("a");
       for (let number = 0; number < 50; number += 1) {
         await driver.publish([to("a", String(number))]);
@@ -192,7 +192,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("N1: topics that differ in any byte are different topics", async () => {
+    test("N1: keeps topics apart when they differ in one byte", async () => {
       const names = [
         "a",
         "A",
@@ -221,7 +221,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("N1: a vhost never hears another's topic of the same name", async () => {
+    test("N1: keeps topics of the same name apart when their vhosts differ", async () => {
       const vhosts = ["/", "/_", "/a", "/a.b", "/a/b", "/A"];
       const ears = await Promise.all(vhosts.map((vhost) => hear("a", vhost)));
 
@@ -248,7 +248,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(Buffer.from((await ear.heard.next()).payload).equals(payload)).toBe(true);
     });
 
-    test("O2: messages stay as they are while later ones arrive", async () => {
+    test("O2: leaves a delivered message unchanged while later ones arrive", async () => {
       const ear = await hear("a");
       const payloads = Array.from({ length: 50 }, (_, position) => randomBytes(1 + position * 997));
 
@@ -261,7 +261,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("O5: publishing where nobody listens is flushed, and reaches nobody later", async () => {
+    test("O5: resolves with flushed when a topic has no subscriber, and delivers nothing later", async () => {
       await expect(driver.publish([to("nobody", "1")])).resolves.toBe("flushed");
 
       const ear = await hear("nobody");
@@ -270,17 +270,17 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(await ear.texts(1)).toEqual(["2"]);
     });
 
-    test("O4: publishing nothing is well", async () => {
+    test("O4: accepts an empty batch", async () => {
       driver.admit([]);
       await expect(driver.publish([])).resolves.toBe("flushed");
     });
 
-    test("O2: settle with nothing to settle resolves", async () => {
+    test("O2: resolves settle when nothing was subscribed", async () => {
       await driver.settle();
       await Promise.all([driver.settle(), driver.settle()]);
     });
 
-    test("O4: admit publishes nothing", async () => {
+    test("O4: publishes nothing in admit", async () => {
       const ear = await hear("a");
 
       driver.admit([to("a", "admitted")]);
@@ -289,7 +289,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(await ear.texts(1)).toEqual(["published"]);
     });
 
-    test("O2: a thousand topics, each with its own messages", async () => {
+    test("O2: delivers to each of a thousand topics its own messages", async () => {
       const topics = Array.from({ length: 1_000 }, (_, position) => `topic.${position}`);
       const ears = topics.map((topic) => {
         const ear = new Ear();
@@ -304,7 +304,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(ears.flatMap((ear) => ear.heard.unread.map(text))).toEqual(topics);
     });
 
-    test("O2: a listener may close its own and other subscriptions while it hears", async () => {
+    test("O2: allows closing any subscription from within a delivery", async () => {
       const ear = await hear("end");
       const heardByFirst: string[] = [];
       const heardBySecond: string[] = [];
@@ -324,7 +324,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(heardBySecond).toEqual(["1", "2"]);
     });
 
-    test("W22: what is below a topic by one segment is heard with its name, and nothing else", async () => {
+    test("W22: delivers topics one segment below with their names, and no others", async () => {
       const [, other = driver] = drivers;
       const heard = new Queue<string>();
       const names = ["above.1", "above.zß", "above.a%2Ab", "above.a*b>"];
@@ -346,7 +346,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(heard.unread).toEqual([]);
     });
 
-    test("O9: after stop it is not up, and everything but leaving is refused with unavailable", async () => {
+    test("O9: is down after stop, and refuses everything but closing with unavailable", async () => {
       const subscription = driver.subscribe("/", "a", () => {});
       await driver.settle();
 
@@ -365,7 +365,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       }).not.toThrow();
     });
 
-    test("L7: stop sends what has been published and answers it", async () => {
+    test("L7: sends and answers pending publishes before it stops", async () => {
       const [, other] = drivers;
       const ear = await hear("a", "/", other ?? driver);
       const published = driver.publish([to("a", "last")]);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { Topic } from "../../src/core/topic.js";
 import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
 
-/** Writes a message as `topic:payload;` with the session's count before it: `1=t:a;`. */
+/** Encodes a message as `topic:payload;` after its number in the session: `1=t:a;`. */
 class CountedEncoding extends CountingEncoding {
   counted = 0;
 
@@ -21,7 +21,7 @@ class CountedEncoding extends CountingEncoding {
     };
 }
 
-test("B14: each session counts what it is sent from 1, whatever the topic, without a gap", () => {
+test("B14: numbers the messages of each session from 1 without a gap when they are of several topics", () => {
   const bench = new Bench();
   const encoding = new CountedEncoding();
   const [first, second] = [new MemorySink(), new MemorySink()];
@@ -34,7 +34,7 @@ test("B14: each session counts what it is sent from 1, whatever the topic, witho
   bench.hub.join(bench.session(second, encoding), t);
   for (const text of ["b", "c"]) bench.fanOut.deliver(t, message(text));
   bench.fanOut.deliver(u, message("d"));
-  // For the session alone, and an answer, which is none of them.
+  // A message for this session only, and an answer, which is not numbered.
   bench.fanOut.sendMessage(one, encoding.frameMaker("own")(message("e")));
   bench.fanOut.send(one, Buffer.from("answer;"));
   bench.endTurn();
@@ -49,7 +49,7 @@ test("B14: each session counts what it is sent from 1, whatever the topic, witho
   expect(second.text).toBe("1=t:b;2=t:c;");
 });
 
-test("O7, B14: a message is encoded once, and sessions with the same count share the bytes", () => {
+test("O7, B14: encodes a message once and shares the bytes when sessions have the same count", () => {
   const bench = new Bench();
   const encoding = new CountedEncoding();
   const topic = topicNamed("t");
@@ -59,7 +59,7 @@ test("O7, B14: a message is encoded once, and sessions with the same count share
   expect([encoding.encoded, encoding.counted]).toEqual([1, 1]);
 });
 
-test("B14, L6: of a topic whose newest message alone counts, that one keeps its number", () => {
+test("B14, L6: keeps the number of the newest message when the policy is latest", () => {
   for (const inPieces of [false, true]) {
     const bench = new Bench(60);
     const sink = new MemorySink();
@@ -75,7 +75,7 @@ test("B14, L6: of a topic whose newest message alone counts, that one keeps its 
   }
 });
 
-test("B14: sessions with different counts in one turn each get their own", () => {
+test("B14: gives each session its own numbers when counts differ in one turn", () => {
   for (const inPieces of [false, true]) {
     const bench = new Bench();
     const encoding = new CountedEncoding(inPieces);
@@ -96,12 +96,12 @@ test("B14: sessions with different counts in one turn each get their own", () =>
       "1=t:b;2=t:c;",
       "1=u:a;2=t:b;3=t:c;",
     ]);
-    // Two counts, two messages each, and the one before.
+    // Two counts with two messages each, and the message before.
     expect(encoding.counted).toBeLessThanOrEqual(1 + 2 * 2 + 2);
   }
 });
 
-test("B14: what a slow session has lost is a gap in its count, and nothing else is", () => {
+test("B14: leaves a gap in the numbers only where a slow session lost messages", () => {
   const step = fc.constantFrom("publish", "publish", "publish", "stick", "drain", "turn");
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), fc.boolean(), (steps, inPieces) => {
@@ -122,7 +122,7 @@ test("B14: what a slow session has lost is a gap in its count, and nothing else 
       sink.drain();
       bench.endTurn();
       sink.drain();
-      // The number of each message is its count: what is missing is told there.
+      // The payload of each message is its number, so a lagged frame shows which ones are missing.
       for (const [, count, number] of sink.text.matchAll(/(\d+)=t:(\d+);/g)) expect(count).toBe(number);
       expect(sink.text.endsWith(published === 0 ? "" : `=t:${published};`)).toBe(true);
     }),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
 
-test("O7: a message is encoded once for each encoding in use, and the bytes are shared", () => {
+test("O7: encodes a message once for each encoding in use and shares the bytes", () => {
   const bench = new Bench();
   const topic = topicNamed("t");
   const [plain, other, unused] = [new CountingEncoding(), new CountingEncoding(), new CountingEncoding()];
@@ -15,7 +15,7 @@ test("O7: a message is encoded once for each encoding in use, and the bytes are 
   expect(sinks.map(({ text }) => text)).toEqual(Array.from({ length: 10 }, () => "t:a;"));
 });
 
-test("O7: what one turn brings leaves in one write per session, whatever the topics", () => {
+test("O7: writes once per session and turn when messages of several topics arrive", () => {
   const bench = new Bench();
   const encoding = new CountingEncoding();
   const topics = ["t", "u", "v"].map((name) => topicNamed(name));
@@ -30,7 +30,7 @@ test("O7: what one turn brings leaves in one write per session, whatever the top
   expect(sink.text.split(";").toSorted().join(";")).toBe(";answer;t:1;t:2;u:1;u:2;v:1;v:2");
 });
 
-test("O6: a burst is written early and does not gather until the turn ends", () => {
+test("O6: writes a burst before the turn ends", () => {
   const bench = new Bench(1e9);
   const topic = topicNamed("t");
   const sink = new MemorySink();
@@ -42,7 +42,7 @@ test("O6: a burst is written early and does not gather until the turn ends", () 
   expect(sink.text).toBe(`t:${large};`.repeat(10));
 });
 
-test("L6: a session that does not take what is written is closed, its messages counted, others untouched", () => {
+test("L6: closes a session that does not read, counts its lost messages, and leaves other sessions alone", () => {
   const bench = new Bench(100);
   const topic = topicNamed("t");
   const encoding = new CountingEncoding();
@@ -56,13 +56,13 @@ test("L6: a session that does not take what is written is closed, its messages c
   }
   expect(stuck.closedFor).toBe("slow_consumer");
   expect(stuck.backlog).toBeLessThanOrEqual(100);
-  // One frame is on its way, one waited, one was too many.
+  // One frame was written, one waited, one exceeded the limit.
   expect(bench.drops.disconnect).toBe(2);
   expect(fine.text).toBe(`t:${"x".repeat(37)};`.repeat(5));
   expect(bench.left).toEqual([topic]);
 });
 
-test("L6: one message beyond the limit reaches a session that keeps up", () => {
+test("L6: delivers a message larger than the limit when the session keeps up", () => {
   const bench = new Bench(10);
   const topic = topicNamed("t");
   const sink = new MemorySink();
@@ -73,7 +73,7 @@ test("L6: one message beyond the limit reaches a session that keeps up", () => {
   expect(sink.closedFor).toBeUndefined();
 });
 
-test("L6: a burst beyond the limit reaches a session that had taken everything, however it is cut into writes", () => {
+test("L6: delivers a burst larger than the limit when the session had accepted everything before the turn", () => {
   const bench = new Bench(1_000);
   const topic = topicNamed("t");
   const sink = new MemorySink();
@@ -85,13 +85,13 @@ test("L6: a burst beyond the limit reaches a session that had taken everything, 
   bench.endTurn();
   expect(sink.text).toBe(`t:${large};`.repeat(10));
   expect(session.open).toBe(true);
-  // It has taken nothing since: the next turn is too much.
+  // It has accepted nothing since, so the next turn exceeds the limit.
   bench.fanOut.deliver(topic, message(large));
   bench.endTurn();
   expect(sink.closedFor).toBe("slow_consumer");
 });
 
-test("O1, O2, O3: whatever the order of joins, leaves, messages and turns, each session gets exactly its messages", () => {
+test("O1, O2, O3: delivers exactly the messages of its memberships to each session in any order of joins, leaves, messages and turns", () => {
   const sessions = 4;
   const topics = 3;
   const step = fc.oneof(

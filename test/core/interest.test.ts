@@ -7,7 +7,7 @@ import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { CarillonError } from "../../src/errors.js";
 import { ManualClock } from "../support/manual-clock.js";
 
-/** Notes who subscribes to what, and refuses topics that begin with "forbidden". */
+/** Records subscriptions, and refuses topics that start with "forbidden". */
 class NotingDriver implements BrokerDriver {
   readonly up = true;
   readonly log: string[] = [];
@@ -41,7 +41,7 @@ function setUp(linger: number) {
   return { clock, driver, index, interest, topic: (name: string) => index.findOrAdd("/", "memory", name) };
 }
 
-test("N4: a topic is subscribed once, however many hold it, until the last has left and the linger is over", () => {
+test("N4: subscribes to a topic once until its last holder has left and the linger is over", () => {
   const { clock, driver, index, interest, topic } = setUp(2_000);
   interest.hold(topic("a"), driver);
   interest.hold(topic("a"), driver);
@@ -56,7 +56,7 @@ test("N4: a topic is subscribed once, however many hold it, until the last has l
   expect(index.size).toBe(0);
 });
 
-test("N4: a client that comes and goes does not make the interest come and go", () => {
+test("N4: keeps the subscription when a client leaves and joins again within the linger", () => {
   const { clock, driver, interest, topic } = setUp(2_000);
   for (let time = 0; time < 10; time += 1) {
     interest.hold(topic("a"), driver);
@@ -66,7 +66,7 @@ test("N4: a client that comes and goes does not make the interest come and go", 
   expect(driver.log).toEqual(["+a"]);
 });
 
-test("N4: a topic that is held again within the linger stays", () => {
+test("N4: keeps a topic that is held again within the linger", () => {
   const { clock, driver, index, interest, topic } = setUp(2_000);
   interest.hold(topic("a"), driver);
   interest.release(topic("a"));
@@ -77,7 +77,7 @@ test("N4: a topic that is held again within the linger stays", () => {
   expect(index.size).toBe(1);
 });
 
-test("N4: one timer serves all topics, each of which lingers its own time", () => {
+test("N4: gives each topic its own linger when one timer serves all", () => {
   const { clock, driver, index, interest, topic } = setUp(2_000);
   for (const name of ["a", "b", "c"]) {
     interest.hold(topic(name), driver);
@@ -94,7 +94,7 @@ test("N4: one timer serves all topics, each of which lingers its own time", () =
   expect(clock.timers).toBe(0);
 });
 
-test("a topic that the broker refuses does not linger", () => {
+test("drops a topic at once when the broker refused it", () => {
   const { driver, index, interest, topic } = setUp(2_000);
   interest.hold(topic("forbidden"), driver);
   interest.release(topic("forbidden"));
@@ -102,7 +102,7 @@ test("a topic that the broker refuses does not linger", () => {
   expect(index.size).toBe(0);
 });
 
-test("topics of two vhosts and two brokers never meet", () => {
+test("keeps topics apart when only their vhosts or brokers differ", () => {
   const { index } = setUp(0);
   const names = [
     ["/", "memory"],

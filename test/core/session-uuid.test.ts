@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { fromSessionUuid, toSessionUuid } from "../../src/core/session-uuid.js";
 
-test("X1: a session id and its UUID stand for each other", () => {
+test("X1: converts a session id to a UUID and back", () => {
   expect(toSessionUuid("0123456789ab.1z")).toBe("01234567-89ab-8000-8000-000000000047");
   expect(fromSessionUuid("01234567-89AB-8000-8000-000000000047")).toBe("0123456789ab.1z");
   fc.assert(
@@ -23,7 +23,7 @@ test.each(["", "n.1", "0123456789ab.", "0123456789ab-1", "0123456789ab.zzzzzzzzz
   },
 );
 
-test("X1: a UUID that stands for no session stays as it is", () => {
+test("X1: returns the text unchanged when it is not a session's UUID", () => {
   const random = "9b2f1c3e-0000-4000-8000-0123456789ab";
   expect(fromSessionUuid(random)).toBe(random);
   const beyond = "01234567-89ab-8000-8fff-ffffffffffff";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
 
-/** Frames are `t:NNNN;`, seven bytes. */
+/** Frames of seven bytes: `t:NNNN;`. */
 const FRAME = 7;
 
 function setUp(slowConsumer: "disconnect" | "drop_oldest" | "latest", frames: number) {
@@ -11,7 +11,7 @@ function setUp(slowConsumer: "disconnect" | "drop_oldest" | "latest", frames: nu
   const topic = topicNamed("t", { slowConsumer });
   bench.hub.join(session, topic);
   let number = 0;
-  /** Publishes so many messages, one a turn. */
+  /** Publishes messages, one in each turn. */
   const publish = (count: number): void => {
     for (let left = count; left > 0; left -= 1) {
       number += 1;
@@ -22,7 +22,7 @@ function setUp(slowConsumer: "disconnect" | "drop_oldest" | "latest", frames: nu
   return { bench, sink, session, topic, publish };
 }
 
-test("L6, latest: of what waits only the newest is kept, and the client is told how many it missed", () => {
+test("L6, latest: keeps only the newest waiting message and tells the client how many it missed", () => {
   const { bench, publish, sink } = setUp("latest", 8);
   sink.stuck = true;
   publish(20);
@@ -35,7 +35,7 @@ test("L6, latest: of what waits only the newest is kept, and the client is told 
   expect(sink.text.endsWith("t!15;t:0020;t:0021;")).toBe(true);
 });
 
-test("L6, latest: each topic keeps its own newest", () => {
+test("L6, latest: keeps the newest message of each topic", () => {
   const { bench, publish, session, sink } = setUp("latest", 8);
   const other = topicNamed("u", { slowConsumer: "latest" });
   bench.hub.join(session, other);
@@ -50,7 +50,7 @@ test("L6, latest: each topic keeps its own newest", () => {
   expect(sink.text.slice(4 * FRAME)).toBe("t!1;t:0006;u!1;u:000b;");
 });
 
-test("L6, drop_oldest: the oldest that wait are dropped, the session stays", () => {
+test("L6, drop_oldest: drops the oldest waiting messages and keeps the session", () => {
   const { bench, publish, session, sink } = setUp("drop_oldest", 20);
   sink.stuck = true;
   publish(43);
@@ -67,7 +67,7 @@ test("L6, drop_oldest: the oldest that wait are dropped, the session stays", () 
   expect(before / FRAME + Number(missed) + numbers.length).toBe(43);
 });
 
-test("L6: answers are never dropped, and stay where they belong", () => {
+test("L6: drops no answers and keeps their order", () => {
   const { bench, publish, session, sink } = setUp("latest", 8);
   sink.stuck = true;
   publish(6);
@@ -79,7 +79,7 @@ test("L6: answers are never dropped, and stay where they belong", () => {
   expect(sink.text.slice(4 * FRAME)).toBe("@;t!3;t:0008;");
 });
 
-test("L6, disconnect: a topic that may lose nothing closes the session, whatever the others allow", () => {
+test("L6, disconnect: closes the session for one topic of this policy, whatever the policies of its other topics", () => {
   const { bench, publish, session, sink } = setUp("latest", 8);
   const strict = topicNamed("s");
   bench.hub.join(session, strict);
@@ -93,7 +93,7 @@ test("L6, disconnect: a topic that may lose nothing closes the session, whatever
   expect(bench.drops.disconnect).toBeGreaterThan(0);
 });
 
-test("a graceful stop gives a slow session what waits before it closes", () => {
+test("writes the backlog of a slow session when the node stops gracefully", () => {
   const { bench, publish, session, sink } = setUp("drop_oldest", 10);
   sink.stuck = true;
   publish(8);
@@ -103,7 +103,7 @@ test("a graceful stop gives a slow session what waits before it closes", () => {
   expect(sink.closedFor).toBe("service_restart");
 });
 
-test("L9: messages of a topic with a write delay leave together, in order, and at a leave at the latest", () => {
+test("L9: writes the messages of a topic with a write delay together, in order, and at the latest when the session leaves", () => {
   const bench = new Bench();
   const sink = new MemorySink();
   const session = bench.session(sink, new CountingEncoding());
@@ -125,7 +125,7 @@ test("L9: messages of a topic with a write delay leave together, in order, and a
   expect(sink.text).toBe("t:1;t:2;t:3;t:4;#;");
 });
 
-test("L6: whatever happens, what is written plus what is told missed is what was published, in order, within the bound", () => {
+test("L6: writes every published message or reports it as missed, in order and within the bound, in any sequence of events", () => {
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ kind: fc.constant("publish"), topic: fc.nat(2) }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("stick", "drain"), topic: fc.constant(0) }) },
@@ -169,7 +169,7 @@ test("L6: whatever happens, what is written plus what is told missed is what was
   );
 });
 
-test("L6, latest: where the newest of many topics are too much together, the oldest of them are dropped, and told", () => {
+test("L6, latest: drops and reports the oldest when the newest messages of many topics exceed the room together", () => {
   const bench = new Bench(8 * FRAME);
   const sink = new MemorySink();
   const session = bench.session(sink, new CountingEncoding());
@@ -192,7 +192,7 @@ test("L6, latest: where the newest of many topics are too much together, the old
   expect(bench.drops.latest).toBe(missed);
 });
 
-test("L6: a message larger than the room does not close a session that may lose messages", () => {
+test("L6: keeps a session that may lose messages when a message is larger than the room", () => {
   const { bench, publish, session, sink, topic } = setUp("drop_oldest", 8);
   sink.stuck = true;
   publish(10);
@@ -204,7 +204,7 @@ test("L6: a message larger than the room does not close a session that may lose 
   expect(sink.text.endsWith(`t:${"x".repeat(1_000)};`)).toBe(true);
 });
 
-test("L6: a client that leaves no room by what may not be dropped is closed, and costs nothing until then", () => {
+test("L6: closes a client when the messages that must not be dropped fill the room", () => {
   const { bench, publish, session, sink } = setUp("drop_oldest", 200);
   sink.stuck = true;
   publish(100);
@@ -216,7 +216,7 @@ test("L6: a client that leaves no room by what may not be dropped is closed, and
   expect(sink.closedFor).toBe("slow_consumer");
 });
 
-test("L9: a delay that is cut short by a leave does not cut the next one", () => {
+test("L9: waits the whole write delay after an earlier one was cut short by a leave", () => {
   const bench = new Bench();
   const sink = new MemorySink();
   const topic = topicNamed("t", { writeDelay: 20 });

@@ -22,7 +22,7 @@ test.each([
   ["a\u007f", "holds white space or a control character"],
   ["a\u0085", "holds white space or a control character"],
   ["\ud83d", "is not valid Unicode"],
-])("T1: %j", (name, fault) => {
+])("T1: checks the topic name %j", (name, fault) => {
   expect(topicFault(name)).toBe(fault);
 });
 
@@ -35,6 +35,6 @@ test.each([
   [" a", "begins or ends with white space"],
   ["a\u00a0", "begins or ends with white space"],
   ["\udc00", "is not valid Unicode"],
-])("T2: %j", (label, fault) => {
+])("T2: checks the label %j", (label, fault) => {
   expect(labelFault(label)).toBe(fault);
 });

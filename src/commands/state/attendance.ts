@@ -94,7 +94,7 @@ export class Attendance {
   ruled(topic: Topic, before: TopicRules): void {
     const { clients, presence } = this.#options;
     if (topic.rules.presence === before.presence) return;
-    for (const session of topic.audiences.flatMap(({ members }) => members)) {
+    for (const session of topic.groups.flatMap(({ members }) => members)) {
       const client = clients.get(session.id);
       if (!topic.rules.presence) presence.leave(placeOf(topic), session.id);
       else if (client !== undefined) this.#present(client, [topic]);

@@ -28,7 +28,7 @@ export function readHello({ request }: WorkRequest, backend: Backend): WorkerHel
   }
   if (events.length === 0) throw invalidArgument("hello.events: at least one pattern is needed");
   if (events.length > MAX_EVENTS)
-    throw invalidArgument(`hello.events: ${events.length} of them, the limit is ${MAX_EVENTS}`);
+    throw invalidArgument(`hello.events: got ${events.length}, the limit is ${MAX_EVENTS}`);
   if (capacity > MAX_CAPACITY) throw invalidArgument(`hello.capacity is ${capacity}, the limit is ${MAX_CAPACITY}`);
   if (name.length > MAX_NAME_LENGTH) throw invalidArgument(`hello.name is longer than ${MAX_NAME_LENGTH} characters`);
   const beyond = findBeyond(backend, events);

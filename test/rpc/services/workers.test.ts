@@ -53,7 +53,7 @@ test.each([
     "too many events",
     { events: Array.from({ length: 101 }, (_, at) => `e${at}`) },
     STATUS.invalidArgument,
-    "hello.events: 101 of them, the limit is 100",
+    "hello.events: got 101, the limit is 100",
   ],
   [
     "a bad pattern",

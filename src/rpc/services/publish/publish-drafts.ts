@@ -15,7 +15,7 @@ const MAX_MESSAGES = 1_000;
  */
 export function toDrafts(messages: readonly PublishMessage[]): readonly PublicationDraft[] {
   if (messages.length > MAX_MESSAGES) {
-    const text = `messages: ${messages.length} of them, the limit is ${MAX_MESSAGES}`;
+    const text = `messages: got ${messages.length}, the limit is ${MAX_MESSAGES}`;
     throw new CarillonError("invalid_argument", text);
   }
   let someText = false;
