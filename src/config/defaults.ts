@@ -193,6 +193,10 @@ proxy_protocol: false
 limits:
   # WebSocket connections of this node. Each takes an open file.
   connections: 50000
+  # Connections of all ports that have not sent their first request (PROXY header, TLS handshake, head of an HTTP request,
+  # HTTP/2 preface, first frame); more are cut. One address gets half of it at most, trusted_proxies aside. It is never more
+  # than half of the files that the process may open.
+  pending_connections: 10000
   topics_per_connection: 1000
   # Calls to workers of one connection that may be under way at a time.
   calls_per_connection: 100

@@ -192,6 +192,11 @@ export const schema = z
         connections: count(1, 10_000_000)
           .default(50_000)
           .describe("WebSocket connections of the node. Each uses an open file."),
+        pending_connections: count(10, 10_000_000)
+          .default(10_000)
+          .describe(
+            "Connections of all ports that have not sent their first request. At most half for one address, but for trusted proxies. Never more than half of the open files that the process may have.",
+          ),
         topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
         calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
         topics_per_message: count(1, 1_000_000).default(1_000).describe("Topics of one message."),

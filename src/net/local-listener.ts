@@ -2,11 +2,20 @@ import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { formatListenUrl, type ListenUrl } from "../util/listen-url.js";
 import type { FileLimit } from "./file-limit.js";
+import type { PendingConnections } from "./pending-connections.js";
 
 /** Connections that the system keeps until they are accepted. */
 const BACKLOG = 4_096;
 /** The owner and the group may connect: a web server's user joins the group of the node's, or owns the folder. */
 const SOCKET_MODE = 0o660;
+
+/** Bounds of a {@link LocalListener}; an undefined one does not apply. */
+export interface LocalListenerLimits {
+  /** Cuts connections while too few file descriptors are left. */
+  readonly files?: FileLimit | undefined;
+  /** Bounds the connections that have not sent their first request. */
+  readonly pending?: PendingConnections | undefined;
+}
 
 /** Listens for programs of the same machine, on a TCP port or a Unix socket, without TLS and proxies. */
 export class LocalListener {
@@ -14,12 +23,12 @@ export class LocalListener {
   readonly #server: Server;
   readonly #files: FileLimit | undefined;
 
-  /** @param files - cuts connections while too few file descriptors are left */
-  constructor(url: ListenUrl, onConnection: (socket: Socket) => void, files?: FileLimit) {
+  constructor(url: ListenUrl, onConnection: (socket: Socket) => void, { files, pending }: LocalListenerLimits = {}) {
     this.#url = url;
     this.#files = files;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
-      if (files?.admits(socket) === false) socket.on("error", ignoreFailure).destroy();
+      const admitted = files?.admits(socket) !== false && pending?.add(socket, socket.remoteAddress) !== false;
+      if (!admitted) socket.on("error", ignoreFailure).destroy();
       else onConnection(socket);
     });
   }

@@ -1,10 +1,12 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Address } from "../util/address.js";
 import type { Certificates } from "./certificates.js";
 import type { FileLimit } from "./file-limit.js";
 import { peekFirstBytes } from "./first-bytes.js";
 import type { Networks } from "./networks.js";
 import { setPeerAddress } from "./peer-address.js";
+import type { PendingConnections } from "./pending-connections.js";
 import { type ProxiedPeer, readProxyHeader } from "./proxy-header.js";
 import { type ClientCertificates, TlsHandshakes } from "./tls-handshakes.js";
 
@@ -19,6 +21,8 @@ export interface PortOptions {
   readonly tls?: { readonly certificates: Certificates; readonly clients: ClientCertificates } | undefined;
   /** Cuts connections while too few file descriptors are left. */
   readonly files?: FileLimit | undefined;
+  /** Bounds the connections that have not sent their first request; undefined: they are not bounded. */
+  readonly pending?: PendingConnections | undefined;
   /** Networks whose connections begin with a PROXY header (version 2). No other's are looked at for one. */
   readonly proxies?: Networks | undefined;
   /**
@@ -61,7 +65,8 @@ export class PortListener {
         ...tls,
         alpn,
         timeout,
-        onSecure: (socket) => {
+        onSecure: (socket, handshake) => {
+          options.pending?.replace(handshake, socket);
           this.#handOver(socket);
         },
       });
@@ -103,9 +108,14 @@ export class PortListener {
     void this.close();
   }
 
+  /** Tells that a connection's first request has come: it is pending no more. */
+  settle(socket: Duplex): void {
+    this.#options.pending?.settle(socket);
+  }
+
   #accept(socket: Socket): void {
-    const { files, handshakeTimeout = HANDSHAKE_TIMEOUT, proxies } = this.#options;
-    if (files?.admits(socket) === false) {
+    const { files, handshakeTimeout = HANDSHAKE_TIMEOUT, pending, proxies } = this.#options;
+    if (files?.admits(socket) === false || pending?.add(socket, socket.remoteAddress) === false) {
       socket.on("error", ignoreFailure).destroy();
       return;
     }
@@ -116,7 +126,8 @@ export class PortListener {
     this.#unread.add(socket);
     readProxyHeader(socket, handshakeTimeout, (peer) => {
       this.#unread.delete(socket);
-      if (peer === undefined) {
+      const refused = typeof peer === "object" && pending?.readdress(socket, peer.address) === false;
+      if (peer === undefined || refused) {
         socket.on("error", ignoreFailure).destroy();
       } else {
         this.#inspect(socket, peer === "local" ? undefined : peer);

@@ -17,7 +17,8 @@ export interface TlsHandshakesOptions {
   readonly alpn: string;
   /** Milliseconds that a handshake may take. */
   readonly timeout: number;
-  readonly onSecure: (socket: TLSSocket) => void;
+  /** @param handshake - the connection that the TLS connection was made of */
+  readonly onSecure: (socket: TLSSocket, handshake: Socket) => void;
 }
 
 /** A connection that is not secure yet. */
@@ -87,7 +88,7 @@ export class TlsHandshakes {
       return;
     }
     if (handshake.peer !== undefined) setPeerAddress(socket, handshake.peer);
-    this.#options.onSecure(socket);
+    this.#options.onSecure(socket, handshake.socket);
   }
 
   /** Left to the library, a client whose certificate cannot be verified would be taken for one without. */

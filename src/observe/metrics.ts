@@ -44,7 +44,9 @@ export interface Readings {
 const OWN_CODES = new Set(Object.values(WEBSOCKET_CLOSE).map(([code]) => code));
 
 /** Errors of accept(2) that say that the process or the system has no room. */
-const ACCEPT_ERRORS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED"]);
+/** Code of connections that were cut because too many have not sent a request yet. */
+export const PENDING = "PENDING";
+const ACCEPT_ERRORS = new Set([PENDING, "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED"]);
 
 /** From 50 µs to 10 s. */
 const LATENCY_BUCKETS = [
@@ -85,7 +87,7 @@ export class Metrics {
     });
     this.#refusedConnections = new Counter({
       name: "carillon_accept_errors_total",
-      help: "Connections that the process had no room for, by the system's code.",
+      help: "Connections that were cut when they were accepted, by code: the system's, or PENDING.",
       labelNames: ["code"],
       registers,
     });
@@ -136,7 +138,7 @@ export class Metrics {
     this.#refusedUpgrades.inc({ reason });
   }
 
-  /** @param code - of the system, such as EMFILE */
+  /** @param code - of the system, such as EMFILE, or PENDING */
   countRefusedConnection(code: string): void {
     this.#refusedConnections.inc({ code: ACCEPT_ERRORS.has(code) ? code : "other" });
   }

@@ -26,11 +26,14 @@ export class RoadRunnerConnection {
   readonly #context: RoadRunnerContext;
   readonly #reader: FrameReader;
   readonly #lease: ByteLease;
+  readonly #onArrived: () => void;
   #unanswered = { requests: 0, bytes: 0 };
   #closing = false;
   #progress = 0;
 
-  constructor(socket: Socket, context: RoadRunnerContext) {
+  /** @param onRequest - called for each request */
+  constructor(socket: Socket, context: RoadRunnerContext, onRequest: () => void) {
+    this.#onArrived = onRequest;
     this.#socket = socket;
     this.#context = context;
     // Permission to connect stands for a key: clients without one must not keep these backends out.
@@ -102,6 +105,7 @@ export class RoadRunnerConnection {
   readonly #onRequest = (request: RequestFrame): void => {
     const bytes = request.body?.length ?? 0;
     this.#progress += 1;
+    this.#onArrived();
     this.#unanswered.requests += 1;
     this.#unanswered.bytes += bytes;
     // From here on, whatever waits is bounded where it waits.

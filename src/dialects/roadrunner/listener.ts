@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/ports.js";
-import type { FileLimit } from "../../net/file-limit.js";
-import { LocalListener } from "../../net/local-listener.js";
+import { LocalListener, type LocalListenerLimits } from "../../net/local-listener.js";
 import type { ListenUrl } from "../../util/listen-url.js";
 import { RoadRunnerConnection, type RoadRunnerContext } from "./connection.js";
 
@@ -18,8 +17,8 @@ export interface RoadRunnerListenerOptions extends RoadRunnerContext {
   readonly clock: Clock;
   /** Most connections at a time; one more is closed at once. */
   readonly connections: number;
-  /** Cuts connections while too few file descriptors are left. */
-  readonly files?: FileLimit;
+  /** Bounds of its connections beside their number. */
+  readonly bounds?: LocalListenerLimits;
 }
 
 /** Where PHP applications publish by RoadRunner's RPC (rules G1 to G9), for one vhost. */
@@ -34,7 +33,7 @@ export class RoadRunnerListener {
 
   constructor(options: RoadRunnerListenerOptions) {
     this.#options = options;
-    this.#listener = new LocalListener(options.url, (socket) => this.#accept(socket), options.files);
+    this.#listener = new LocalListener(options.url, (socket) => this.#accept(socket), options.bounds);
   }
 
   /**
@@ -65,7 +64,9 @@ export class RoadRunnerListener {
       return;
     }
     socket.setKeepAlive(true, KEEP_ALIVE);
-    const connection = new RoadRunnerConnection(socket, this.#options);
+    const connection = new RoadRunnerConnection(socket, this.#options, () =>
+      this.#options.bounds?.pending?.settle(socket),
+    );
     this.#connections.add(connection);
     this.#cancelSweep ??= this.#options.clock.after(SWEEP_INTERVAL, this.#sweep);
     socket.once("close", () => {

@@ -68,13 +68,15 @@ export class GrpcGate {
   /**
    * Puts itself before the library on all connections.
    * @param server - has its connection injector already
+   * @param onSession - called for each connection, in the turn in which it is injected
    * @throws Error where the library is made otherwise than this needs
    */
-  guard(server: Server): void {
+  guard(server: Server, onSession: (session: ServerHttp2Session) => void): void {
     const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
     const [http2Server] = http2Servers.keys();
     const [library] = http2Server?.listeners("stream") ?? [];
     if (http2Server === undefined || library === undefined) throw new Error("@grpc/grpc-js has no HTTP/2 server");
+    http2Server.on("session", onSession);
     http2Server.removeAllListeners("stream");
     http2Server.on("stream", (stream, headers) => this.#open(stream, headers, library as OnStream));
   }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { ByteBudget } from "../../net/byte-budget.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
@@ -89,14 +90,21 @@ export class GrpcMount {
     });
     // TLS has been done when a connection comes to grpc-js.
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    gate.guard(this.#server);
+    let injected: Socket | undefined;
+    gate.guard(this.#server, (session) => {
+      const socket = injected;
+      // The first settings follow the preface.
+      if (socket !== undefined) session.once("remoteSettings", () => this.#port.settle(socket));
+    });
     this.#port = new PortListener({
       ...port,
       alpn: "h2",
       speaksFirst: true,
       onFirstBytes: options.onFirstBytes,
       onConnection: (socket) => {
+        injected = socket;
         injector.injectConnection(socket);
+        injected = undefined;
       },
     });
     for (const service of services) {

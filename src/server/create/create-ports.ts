@@ -8,11 +8,12 @@ import { Certificates } from "../../net/certificates.js";
 import { clientAddress } from "../../net/client-address.js";
 import { FileLimit, readFileLimit } from "../../net/file-limit.js";
 import { Networks } from "../../net/networks.js";
+import { PendingConnections } from "../../net/pending-connections.js";
 import type { PortOptions } from "../../net/port-listener.js";
 import type { ClientCertificates } from "../../net/tls-handshakes.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
-import type { Metrics } from "../../observe/metrics.js";
+import { type Metrics, PENDING } from "../../observe/metrics.js";
 import type { AnswerBudget } from "../../rpc/answer-budget.js";
 import { connectMount } from "../../rpc/connect/connect-mount.js";
 import type { Gatekeeper } from "../../rpc/gatekeeper.js";
@@ -94,6 +95,17 @@ export function createPorts(config: Config, context: PortsContext): Ports {
       limitedLog.error({ code }, "no file descriptor is free for a connection: raise the limit of open files");
     },
   });
+  const pending = new PendingConnections({
+    limit: Math.min(config.limits.pending_connections, readFileLimit() / 2),
+    proxies: trusted,
+    onRefused: () => {
+      metrics.countRefusedConnection(PENDING);
+      limitedLog.error(
+        {},
+        "too many connections have not sent a request yet: new ones are cut (limits.pending_connections)",
+      );
+    },
+  });
   const onUpgradeRefused = (code: ErrorCode): void => {
     metrics.countRefusedUpgrade(code);
   };
@@ -101,6 +113,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
     address,
     tls: certificates && { certificates, clients },
     files,
+    pending,
     proxies,
   });
 
@@ -138,7 +151,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   });
   const admin = createAdmin(config, { operations, portOf, times });
   const webrocket = createWebrocket(config, { ...context, ...rest, onFault, portOf, times });
-  const roadrunner = new RoadRunnerPorts(config, { ...context, ...rest, files, onFault });
+  const roadrunner = new RoadRunnerPorts(config, { ...context, ...rest, bounds: { files, pending }, onFault });
   const grpc = new GrpcMount({
     port: portOf(config.grpc, clientCertificates(config)),
     ...rpc,

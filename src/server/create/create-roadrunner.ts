@@ -3,7 +3,7 @@ import type { Publisher } from "../../core/publisher.js";
 import { RoadRunnerListener } from "../../dialects/roadrunner/listener.js";
 import { CarillonError } from "../../errors.js";
 import type { ByteBudget } from "../../net/byte-budget.js";
-import type { FileLimit } from "../../net/file-limit.js";
+import type { LocalListenerLimits } from "../../net/local-listener.js";
 import type { OnPublished } from "../../rpc/services/publish/broadcast.js";
 import { formatListenUrl } from "../../util/listen-url.js";
 import { systemClock } from "../../util/system-clock.js";
@@ -13,7 +13,7 @@ interface RoadRunnerServices {
   readonly vhosts: Vhosts;
   readonly publisher: Publisher;
   readonly budget: ByteBudget;
-  readonly files: FileLimit;
+  readonly bounds: LocalListenerLimits;
   readonly onPublished: OnPublished;
   readonly onFault: (cause: unknown) => void;
 }

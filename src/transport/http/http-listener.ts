@@ -122,6 +122,7 @@ export class HttpListener {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#port.settle(request.socket);
     if (this.#stopping) response.setHeader("connection", "close");
     response.once("close", this.#onAnswered);
     this.#unread.add(response);
@@ -169,6 +170,7 @@ export class HttpListener {
   };
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#port.settle(socket);
     this.#silent.release(socket);
     if (!asksForWebSocket(request)) {
       ignoreUpgrade(this.#server, request, socket, head);

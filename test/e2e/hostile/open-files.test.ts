@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
+import { FLAGS, frameOf } from "../../dialects/roadrunner/support.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect } from "../../support/clients/native.js";
 import { type RunningNode, startCarillon } from "../../support/nodes/process.js";
@@ -15,15 +16,29 @@ function portsOf({ grpc, http, log }: RunningNode): Readonly<Record<"http" | "gr
   return { http: http1 ?? 0, grpc: grpc1 ?? 0, roadrunner: rpc ?? 0 };
 }
 
-async function openConnection(port: number): Promise<Socket> {
+/** First bytes of a peer that are answered and leave the connection open, by the protocol of the listener. */
+const GREETINGS = {
+  http: Buffer.from("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+  grpc: Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0"),
+  roadrunner: frameOf("rpc.Version", "true", { flags: FLAGS.json }),
+} as const;
+
+/** Opens a connection and sends the first request, so that it is not one of those that are pending. */
+async function openConnection(port: number, greeting: Uint8Array): Promise<Socket> {
   const socket = connectTcp(port, "127.0.0.1").on("error", () => {});
   cleanUp(() => socket.destroy());
   await once(socket, "connect");
+  socket.write(greeting);
+  const answered = new Promise((resolve) => {
+    socket.once("data", resolve);
+  });
+  await Promise.race([answered, closed(socket)]);
   return socket;
 }
 
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
+    if (socket.destroyed) resolve();
     socket.once("close", () => resolve());
     socket.resume();
   });
@@ -48,7 +63,7 @@ test.each(["http", "grpc", "roadrunner"] as const)(
     const port = portsOf(node)[listener];
     const client = await connect(`${node.ws}/ws`);
     const sockets: Socket[] = [];
-    for (let number = 0; number < MOST; number += 1) sockets.push(await openConnection(port));
+    for (let number = 0; number < MOST; number += 1) sockets.push(await openConnection(port, GREETINGS[listener]));
     await Promise.race(sockets.map(closed));
     // Connected clients are still served.
     await client.join("topic");

@@ -46,8 +46,11 @@ export class BackendConnection {
   #vhost: string | undefined;
   #state: "reading" | "answering" | "ended" = "reading";
   #cancelPatience: () => void;
+  readonly #onKnown: () => void;
 
-  constructor(socket: Socket, context: BackendConnectionContext) {
+  /** @param onKnown - called when a packet of a known backend has come, once for each */
+  constructor(socket: Socket, context: BackendConnectionContext, onKnown: () => void) {
+    this.#onKnown = onKnown;
     this.#socket = socket;
     this.#context = context;
     this.#address = ipAddress(socket.remoteAddress ?? "") ?? "";
@@ -147,6 +150,7 @@ export class BackendConnection {
   }
 
   #obeyKnown(packet: Packet, identity: Identity, vhost: Vhost): void {
+    this.#onKnown();
     this.#cancelPatience();
     this.#cancelPatience = this.#context.clock.after(PATIENCE, this.#onSilence);
     const known = this.#worker === undefined ? undefined : this.#identity;

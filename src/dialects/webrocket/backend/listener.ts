@@ -63,7 +63,7 @@ export class WebrocketBackend {
       socket.end(packetText("ER", "503"), () => socket.destroy());
       return;
     }
-    const connection = new BackendConnection(socket, this.#options);
+    const connection = new BackendConnection(socket, this.#options, () => this.#port.settle(socket));
     this.#connections.add(connection);
     socket.once("close", () => {
       this.#connections.delete(connection);

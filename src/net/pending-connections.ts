@@ -1,0 +1,86 @@
+import type { Duplex } from "node:stream";
+import { addressKey, ipAddress } from "./ip-address.js";
+import type { Networks } from "./networks.js";
+
+export interface PendingConnectionsOptions {
+  /** Most pending connections of all ports. */
+  readonly limit: number;
+  /** Proxies that are trusted: their addresses have no share of their own, as they stand for many clients. */
+  readonly proxies?: Networks | undefined;
+  /** Called for each connection that is refused. */
+  readonly onRefused?: () => void;
+}
+
+/**
+ * Bounds the connections of all ports that have not sent their first request: a PROXY header, a TLS handshake, the head of an
+ * HTTP request, an HTTP/2 preface or a frame is missing. An address (an IPv6 network of 64 bits) may have no more of them
+ * than are still free for all, as with {@link ByteBudget}: one alone gets half of the limit.
+ */
+export class PendingConnections {
+  readonly #options: PendingConnectionsOptions;
+  /** Addresses by connection; undefined for those without a share of their own. */
+  readonly #sockets = new Map<Duplex, string | undefined>();
+  readonly #counts = new Map<string, number>();
+  /** One function for all connections: it is called with the socket as `this`. */
+  readonly #onClose: (this: Duplex) => void;
+
+  constructor(options: PendingConnectionsOptions) {
+    this.#options = options;
+    const settle = this.settle.bind(this);
+    this.#onClose = function onClose() {
+      settle(this);
+    };
+  }
+
+  /** Connections that are pending now. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /**
+   * Counts a connection until it is settled or closed.
+   * @param address - of the peer; undefined for a Unix socket
+   * @returns false, and nothing is counted, where there are too many
+   */
+  add(socket: Duplex, address: string | undefined): boolean {
+    const { limit, onRefused, proxies } = this.#options;
+    const key = proxies?.includes(address) === true ? undefined : addressKey(ipAddress(address ?? "") ?? "");
+    const free = limit - this.#sockets.size - 1;
+    const count = key === undefined ? 0 : (this.#counts.get(key) ?? 0) + 1;
+    if (count > free || free < 0) {
+      onRefused?.();
+      return false;
+    }
+    this.#sockets.set(socket, key);
+    if (key !== undefined) this.#counts.set(key, count);
+    socket.once("close", this.#onClose);
+    return true;
+  }
+
+  /** Counts a connection for the address that its proxy has told. @returns as {@link add} */
+  readdress(socket: Duplex, address: string): boolean {
+    this.settle(socket);
+    return this.add(socket, address);
+  }
+
+  /** Counts a connection as the one that it has become by a TLS handshake. */
+  replace(socket: Duplex, by: Duplex): void {
+    if (!this.#sockets.has(socket)) return;
+    this.#sockets.set(by, this.#sockets.get(socket));
+    by.once("close", this.#onClose);
+    this.#sockets.delete(socket);
+    socket.off("close", this.#onClose);
+  }
+
+  /** Counts a connection no more: its first request has come. Calling it again does nothing. */
+  settle(socket: Duplex): void {
+    if (!this.#sockets.has(socket)) return;
+    const key = this.#sockets.get(socket);
+    this.#sockets.delete(socket);
+    socket.off("close", this.#onClose);
+    if (key === undefined) return;
+    const count = (this.#counts.get(key) ?? 0) - 1;
+    if (count > 0) this.#counts.set(key, count);
+    else this.#counts.delete(key);
+  }
+}
