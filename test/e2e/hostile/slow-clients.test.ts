@@ -45,7 +45,7 @@ async function dropsOf(node: TestNode, reason: string): Promise<number> {
 const ping = { interval: "1h" };
 
 test.each(["latest", "drop_oldest"] as const)(
-  "L6, %s: a client that stops reading stays, is told how many messages it missed, and others miss none",
+  "L6, W14: with %s, keeps a client that stops reading, tells it how many messages it missed, and others miss none",
   async (policy) => {
     const node = await startNode({ ping, vhosts: { "/": { topics: [{ match: "price*", slow_consumer: policy }] } } });
     const slow = await connect(`${node.ws}/ws?meta=1`);
