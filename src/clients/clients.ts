@@ -1,4 +1,5 @@
 import type { Principal } from "../access/decide/principal.js";
+import { runInTurns } from "../access/patterns/match-ahead.js";
 import type { Hub } from "../core/hub.js";
 import type { Clock } from "../core/ports.js";
 import type { ChosenClose, CloseReason } from "../errors.js";
@@ -30,9 +31,11 @@ export class Clients {
   constructor(hub: Hub, clock: Clock) {
     this.#hub = hub;
     this.#clock = clock;
-    this.#expiries = new ClientExpiries(clock, (client) => {
-      // The slot's time has come, the principal's may have been extended within it.
-      if (this.isOver(client)) this.disconnect(client, "token_expired");
+    this.#expiries = new ClientExpiries(clock, (clients) => {
+      void runInTurns(
+        EXPIRED,
+        this.#disconnect(clients, "token_expired", (client) => this.isOver(client)),
+      );
     });
   }
 
@@ -90,6 +93,14 @@ export class Clients {
     this.#hub.remove(client.session, reason);
   }
 
+  /** Ends connections in slices (rule A15). Resolves when all of them are being closed. Commands of the vhost do not delay it. */
+  disconnectEach(vhost: string, clients: readonly Client[], reason: CloseReason | ChosenClose): Promise<void> {
+    return runInTurns(
+      `${vhost}\ndisconnect`,
+      this.#disconnect(clients, reason, () => true),
+    );
+  }
+
   /** Ends the connections of a vhost's clients. Resolves when they have gone. */
   async disconnectAll(vhost: string, reason: CloseReason): Promise<void> {
     const left = new Set(this.all(vhost));
@@ -101,7 +112,7 @@ export class Clients {
         if (left.delete(client) && left.size === 0) resolve();
       },
     });
-    for (const client of left) this.disconnect(client, reason);
+    await this.disconnectEach(vhost, [...left], reason);
     await gone;
     unlisten();
   }
@@ -113,6 +124,19 @@ export class Clients {
 
   stop(): void {
     this.#expiries.stop();
+  }
+
+  /** @param isMeant - asked in the turn in which a client's turn has come: a token may have been renewed meanwhile */
+  *#disconnect(
+    clients: readonly Client[],
+    reason: CloseReason | ChosenClose,
+    isMeant: (client: Client) => boolean,
+  ): Generator<number, void> {
+    for (const client of clients) {
+      const topics = client.session.memberships.size;
+      if (isMeant(client)) this.disconnect(client, reason);
+      yield DISCONNECT_STEPS + LEAVE_STEPS * topics;
+    }
   }
 
   #enter(client: Client): void {
@@ -135,6 +159,13 @@ export class Clients {
     if (clients?.size === 0) this.#byUser.delete(key);
   }
 }
+
+/** Costs of ending a connection, and of each membership that ends with it, in steps (rule A15). */
+const DISCONNECT_STEPS = 2_000;
+const LEAVE_STEPS = 150;
+
+/** Queue of connections whose tokens have expired: no name of a vhost. */
+const EXPIRED = "expired";
 
 const NOBODY: ReadonlySet<Client> = new Set();
 

@@ -6,12 +6,12 @@ const GRAIN = 1_000;
 /** Ends things when their time has come, with one timer for all of them. */
 export class ClientExpiries<T> {
   readonly #clock: Clock;
-  readonly #onExpired: (thing: T) => void;
+  readonly #onExpired: (things: readonly T[]) => void;
   /** By the end of the grain that they expire in, in units of a grain. */
   readonly #due = new Map<number, Set<T>>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(clock: Clock, onExpired: (thing: T) => void) {
+  constructor(clock: Clock, onExpired: (things: readonly T[]) => void) {
     this.#clock = clock;
     this.#onExpired = onExpired;
   }
@@ -43,11 +43,9 @@ export class ClientExpiries<T> {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
     const slots = [...this.#due.keys()].filter((slot) => slot * GRAIN <= now);
-    for (const slot of slots) {
-      const due = this.#due.get(slot) ?? [];
-      this.#due.delete(slot);
-      for (const thing of due) this.#onExpired(thing);
-    }
+    const expired = slots.flatMap((slot) => [...(this.#due.get(slot) ?? [])]);
+    for (const slot of slots) this.#due.delete(slot);
+    if (expired.length > 0) this.#onExpired(expired);
     if (this.#due.size > 0) this.#cancelTimer ??= this.#clock.after(GRAIN, this.#sweep);
   };
 }

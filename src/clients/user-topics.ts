@@ -16,6 +16,9 @@ export interface UserTopicsOptions {
   readonly onRefused: (vhost: string, refusal: CarillonError) => void;
 }
 
+/** Cost of changing a subscription, in steps (rule A15). */
+const SUBSCRIBE_STEPS = 2_000;
+
 /** What this node hears of a vhost's default broker. */
 interface Interest {
   readonly driver: BrokerDriver;
@@ -63,16 +66,28 @@ export class UserTopics {
     await this.#driverOf(vhost.name)?.settle().catch(ignore);
   }
 
-  /** The vhost's default broker may be another one. */
-  refresh(vhost: string): void {
+  /** The vhost's default broker may be another one. Parts yield their steps (rule A15): users come and go between them. */
+  *refresh(vhost: string): Generator<number, void> {
     const known = this.#connections.get(vhost);
     if (known === undefined || known.interest?.driver === this.#driverOf(vhost)) return;
-    const users = [...(this.#users.get(vhost)?.keys() ?? [])];
     known.interest?.subscription.close();
     known.interest = this.#connectionsOf(vhost);
-    for (const { subscription } of this.#users.get(vhost)?.values() ?? []) subscription.close();
-    this.#users.delete(vhost);
-    for (const user of users) this.#hear(vhost, user);
+    const users = [...(this.#users.get(vhost)?.keys() ?? [])];
+    for (const user of users) {
+      this.#hearAnew(vhost, user);
+      yield SUBSCRIBE_STEPS;
+    }
+  }
+
+  /** From the broker that is the vhost's default now. */
+  #hearAnew(vhost: string, user: string): void {
+    const users = this.#users.get(vhost);
+    const interest = users?.get(user);
+    if (users === undefined || interest === undefined || interest.driver === this.#driverOf(vhost)) return;
+    interest.subscription.close();
+    users.delete(user);
+    if (users.size === 0) this.#users.delete(vhost);
+    this.#hear(vhost, user);
   }
 
   #open(vhost: string): void {

@@ -46,6 +46,7 @@ export async function enter(client: Client, entry: JoinEntry, services: Services
   const broker = brokers.resolve(session.vhost, name);
   if (!broker.driver.up)
     throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
+  await leaveLost(client, broker.name, topics, services);
   const missing = [...topics].filter((topic) => {
     const known = index.find(session.vhost, broker.name, topic);
     return known === undefined || !session.memberships.has(known);
@@ -61,6 +62,7 @@ export async function enter(client: Client, entry: JoinEntry, services: Services
     // Last: nothing comes between it and the moment when the memberships begin.
     const ahead = entry.ahead?.();
     if (ahead !== undefined) await ahead;
+    services.review.refresh(client, fresh);
     for (const topic of topics) checkRight(refusal(topic));
     for (const topic of fresh) checkPlace(topic);
   } catch (error) {
@@ -80,7 +82,7 @@ function begin(
   client: Client,
   { group, onEntered, wishes = NO_WISHES }: JoinEntry,
   { all, fresh, left }: Readonly<Record<"all" | "fresh" | "left", readonly Topic[]>>,
-  { attendance, groups, hub, interest }: Services,
+  { attendance, groups, hub, interest, review }: Services,
 ): void {
   const { session } = client;
   // First: what came for it before the answer is sent before it (O3).
@@ -89,11 +91,24 @@ function begin(
   // Somebody may have joined it to some of them on its behalf meanwhile.
   const joined = fresh.filter((topic) => {
     const isNew = hub.join(session, topic);
-    if (!isNew) interest.release(topic);
+    if (isNew) review.entered(client, topic);
+    else interest.release(topic);
     return isNew;
   });
   groups.joined(session, all, group, joined);
   for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, wishes);
+}
+
+/** Memberships that a change of the vhost has ended, and that have not been reviewed yet, are not what it joins. */
+async function leaveLost(
+  client: Client,
+  broker: string,
+  topics: ReadonlySet<string>,
+  { index, review }: Services,
+): Promise<void> {
+  const ahead = review.ahead(client, topics);
+  if (ahead !== undefined) await ahead;
+  review.settle(client, [...topics].map((topic) => index.find(client.vhost.name, broker, topic)).filter(isDefined));
 }
 
 function checkNumber(session: Session, more: number, { topicsPerConnection }: Services): void {

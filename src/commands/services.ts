@@ -7,6 +7,7 @@ import type { Publisher } from "../core/publisher.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import type { CarillonError } from "../errors.js";
 import type { Presence } from "../presence/presence.js";
+import type { AccessReview } from "./state/access-review.js";
 import type { Attendance } from "./state/attendance.js";
 import type { Calls } from "./state/calls.js";
 import type { Groups } from "./state/groups.js";
@@ -21,6 +22,7 @@ export interface Services {
   readonly publisher: Publisher;
   readonly presence: Presence;
   readonly attendance: Attendance;
+  readonly review: AccessReview;
   readonly groups: Groups;
   readonly userTopics: UserTopics;
   readonly calls: Calls;

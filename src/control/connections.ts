@@ -133,8 +133,7 @@ export class Connections {
 
   *#inTopic(vhost: string, user: string, name: string): Generator<Client> {
     const told = new Set<Client>();
-    for (const topic of this.#index.of(vhost)) {
-      if (topic.name !== name) continue;
+    for (const topic of this.#index.named(vhost, name)) {
       for (const { members } of topic.groups) {
         for (const { id } of members) {
           const client = this.#clients.get(id);
@@ -154,11 +153,11 @@ export class Connections {
     return { connection: toConnectionInfo(client, this.#cluster.node), topics };
   }
 
-  #disconnectHere({ code, target, text, vhost }: CloseBody): number {
+  async #disconnectHere({ code, target, text, vhost }: CloseBody): Promise<number> {
     const clients = clientsOf(this.#clients, vhost, target);
     const [usualCode, usualText] = WEBSOCKET_CLOSE.disconnected;
     const reason = code === 0 ? { code: usualCode, text: text || usualText } : { code, text };
-    for (const client of clients) this.#clients.disconnect(client, reason);
+    await this.#clients.disconnectEach(vhost, clients, reason);
     return clients.length;
   }
 }

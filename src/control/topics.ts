@@ -69,7 +69,7 @@ export class Topics {
 
   #sizeHere({ name, vhost }: SizeBody): number {
     let sessions = 0;
-    for (const topic of this.#index.of(vhost)) if (topic.name === name) sessions += topic.sessions;
+    for (const topic of this.#index.named(vhost, name)) sessions += topic.sessions;
     return sessions;
   }
 

@@ -1,5 +1,5 @@
 import { Topic } from "./topic.js";
-import type { RulesOf, TopicRules } from "./topic-rules.js";
+import type { RulesOf } from "./topic-rules.js";
 
 /** The topics of this node by vhost, broker and name. A topic of one vhost is never found by another (design: vhost). */
 export class TopicIndex {
@@ -20,12 +20,11 @@ export class TopicIndex {
     for (const [key, realm] of this.#realms) if (key.startsWith(`${vhost}\n`)) yield* realm.values();
   }
 
-  /** The vhost's rules have changed: its topics get the new ones. @param onChanged - told of each, when it has them */
-  refresh(vhost: string, onChanged?: (topic: Topic, before: TopicRules) => void): void {
-    for (const topic of this.of(vhost)) {
-      const before = topic.rules;
-      topic.rules = this.#rulesOf(vhost, topic.name);
-      onChanged?.(topic, before);
+  /** The topics of this name in a vhost, one for each broker. */
+  *named(vhost: string, name: string): Generator<Topic> {
+    for (const [key, realm] of this.#realms) {
+      const topic = key.startsWith(`${vhost}\n`) ? realm.get(name) : undefined;
+      if (topic !== undefined) yield topic;
     }
   }
 

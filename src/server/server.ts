@@ -317,11 +317,7 @@ export class Server {
       store: this.#store,
       events: {
         onLoaded,
-        ...vhostEvents(() => ({
-          messaging: this.#messaging,
-          services: this.#services,
-          brokers: this.#brokers,
-        })),
+        ...vhostEvents(() => this.#services),
       },
     });
   }

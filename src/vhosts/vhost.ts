@@ -38,6 +38,8 @@ export interface VhostDefinition {
 /** Which topics there are, and their rules. */
 export interface TopicAccess {
   rulesFor(topic: string): TopicRules;
+  /** The patterns that {@link rulesFor} asks. */
+  readonly ruleMatchers: MatcherList;
   exists(topic: string): boolean;
 }
 
@@ -153,6 +155,7 @@ export class Vhost {
     const { opened_only: openedOnly } = this.#settings;
     const access = {
       rulesFor: this.#rules.rulesFor,
+      ruleMatchers: this.#rules.matchers,
       exists: (topic: string) => !openedOnly || this.channels.has(topic),
     };
     this.#given = given;

@@ -35,13 +35,16 @@ export interface KeyDirectory {
 }
 
 export interface VhostEvents {
-  /** @param before - who could be in which topics until now */
-  onChanged(vhost: Vhost, before: TopicAccess): void;
+  /**
+   * Resolves, as those for channels do, when it has been applied to all clients of this node. None of them rejects.
+   * @param before - who could be in which topics until now
+   */
+  onChanged(vhost: Vhost, before: TopicAccess): Promise<void>;
   /** Its clients are to be sent away. Resolves when they have gone. */
   onDeleted(vhost: Vhost): Promise<void>;
   /** A channel has been opened whose kind gives it other rules. @param before - those that its topic had until now */
-  onChannelRuled(vhost: Vhost, channel: string, before: TopicRules): void;
-  onChannelClosed(vhost: Vhost, channel: string): void;
+  onChannelRuled(vhost: Vhost, channel: string, before: TopicRules): Promise<void>;
+  onChannelClosed(vhost: Vhost, channel: string): Promise<void>;
   onError(message: string): void;
   /** What is in the store is known now. */
   onLoaded(): void;
@@ -69,6 +72,8 @@ export class Vhosts {
   /** Of those made at run time, as they were heard. */
   readonly #records = new Map<string, VhostRecord>();
   readonly #feed: RecordFeed;
+  /** By vhost: resolves when its latest change has been applied to the clients of this node. */
+  readonly #applied = new Map<string, Promise<void>>();
   #loaded = false;
 
   /** @throws CarillonError invalid_argument, failed_precondition: configured settings that nothing can be made of */
@@ -133,9 +138,22 @@ export class Vhosts {
     for (const vhost of [...this.#vhosts.values(), ...this.#deleted]) vhost.stop();
   }
 
-  /** Makes a change in the store, and has it hold here when it has been made. @throws what write throws */
-  change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
-    return this.#feed.change(change, write);
+  /**
+   * Makes a change in the store, and has it hold here when it has been made. Resolves when it has been applied to the
+   * clients of this node.
+   * @throws what write throws
+   */
+  async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
+    const written = await this.#feed.change(change, write);
+    await this.#applied.get(readRecordKey(change.key).path);
+    return written;
+  }
+
+  #apply(path: string, applied: Promise<void>): void {
+    this.#applied.set(path, applied);
+    void applied.then(() => {
+      if (this.#applied.get(path) === applied) this.#applied.delete(path);
+    });
   }
 
   async #onRead(): Promise<void> {
@@ -175,7 +193,7 @@ export class Vhosts {
     const definition = { settings, given, parts: same ? known.parts : makeParts(path, settings) };
     this.#records.set(path, record);
     if (known === undefined) this.#add(path, false, definition);
-    else events.onChanged(known, known.change(definition));
+    else this.#apply(path, events.onChanged(known, known.change(definition)));
     this.#showKeys(path);
   };
 
@@ -222,11 +240,13 @@ export class Vhosts {
       channels.add(channel);
       // Its kind may have made something else of a topic that was there already.
       if (vhost !== undefined && before !== undefined && before !== vhost.rulesFor(channel)) {
-        this.#options.events.onChannelRuled(vhost, channel, before);
+        this.#apply(path, this.#options.events.onChannelRuled(vhost, channel, before));
       }
       return;
     }
-    if (channels.delete(channel) && vhost !== undefined) this.#options.events.onChannelClosed(vhost, channel);
+    if (channels.delete(channel) && vhost !== undefined) {
+      this.#apply(path, this.#options.events.onChannelClosed(vhost, channel));
+    }
   };
 
   /** Shared with the vhost, which may come to be known later. */

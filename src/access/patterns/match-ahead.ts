@@ -56,7 +56,7 @@ function endTurn(): void {
 
 async function matchInRounds(vhost: string, matches: () => Iterable<Match>): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    await runInTurns(vhost, find(matches()));
+    await runInTurns(vhost, matchInParts(matches()));
     if (pendingSteps(matches()) <= TURN_STEPS) return;
   }
   throw new CarillonError(
@@ -92,7 +92,8 @@ export function checkSteps(steps: number): void {
   throw new CarillonError("resource_exhausted", text);
 }
 
-function* find(matches: Iterable<Match>): Generator<number, void> {
+/** Finds answers, so that they are remembered. Parts yield their steps. */
+export function* matchInParts(matches: Iterable<Match>): Generator<number, void> {
   for (const { list, name } of matches) {
     const steps = list.stepsFor(name);
     if (steps > 0) list.find(name);

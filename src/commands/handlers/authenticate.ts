@@ -30,6 +30,10 @@ export async function authenticate(
     changes = await client.introduce(principal, authenticated.principal.user);
     if (changes !== undefined) principal = applyOverrides(changes, principal);
     await topicsAhead(client, principal);
+    await services.review.ahead(
+      client,
+      [...client.session.memberships.keys()].map(({ name }) => name),
+    );
     if (!client.session.open) throw new CarillonError("cancelled", "the session has ended");
     client.takeToken({ principal, release });
   } catch (error) {
@@ -37,6 +41,8 @@ export async function authenticate(
     throw error;
   }
   if (command.anew === true) leaveAll(client, services);
+  // By the rights that it had until now.
+  services.review.settle(client, client.session.memberships.keys());
   services.clients.change(client, principal);
   if (principal.user !== before.user) await services.userTopics.confirmed(client);
   reply({ ok: true, result: { kind: "identified", user: principal.user } });

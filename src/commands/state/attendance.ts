@@ -26,6 +26,9 @@ export interface JoinPreferences {
   readonly info?: string | undefined;
 }
 
+/** Cost of bringing one member into presence or out of it, in steps (rule A15). */
+const PRESENT_STEPS = 500;
+
 /** What is particular about a session in a topic. Most have nothing of it. */
 interface Stay {
   hidden: boolean;
@@ -40,6 +43,8 @@ interface Stay {
 export class Attendance {
   readonly #options: AttendanceOptions;
   readonly #frames = new PresenceFrames();
+  /** Topics whose members have not all followed a change of the rules. */
+  readonly #outdated = new WeakSet<Topic>();
   readonly #stays = new WeakMap<Session, Map<Topic, Stay>>();
 
   constructor(options: AttendanceOptions) {
@@ -76,7 +81,8 @@ export class Attendance {
   left(session: Session, topic: Topic): void {
     const stays = this.#stays.get(session);
     const stay = stays?.get(topic);
-    if (topic.rules.presence) this.#options.presence.leave(placeOf(topic), session.id, stay?.farewell);
+    if (topic.rules.presence || this.#outdated.has(topic))
+      this.#options.presence.leave(placeOf(topic), session.id, stay?.farewell);
     if (stays === undefined) return;
     stay?.endWatch?.();
     stays.delete(topic);
@@ -90,15 +96,34 @@ export class Attendance {
     }
   }
 
-  /** The topic has got other rules. */
+  /** The topic has other rules than before. Its members follow with {@link bringUpToDate}. */
   ruled(topic: Topic, before: TopicRules): void {
-    const { clients, presence } = this.#options;
-    if (topic.rules.presence === before.presence) return;
-    for (const session of topic.groups.flatMap(({ members }) => members)) {
-      const client = clients.get(session.id);
-      if (!topic.rules.presence) presence.leave(placeOf(topic), session.id);
-      else if (client !== undefined) this.#present(client, [topic]);
+    if (topic.rules.presence !== before.presence) this.#outdated.add(topic);
+  }
+
+  /**
+   * Brings a topic's members into its presence, or out of it, as its rules say now. Parts yield their steps (rule A15):
+   * members come and go between them, and the rules may change again.
+   */
+  *bringUpToDate(topic: Topic): Generator<number, void> {
+    while (this.#outdated.has(topic)) {
+      const { presence } = topic.rules;
+      const sessions = topic.groups.flatMap(({ members }) => members);
+      let isSame = true;
+      for (const session of sessions) {
+        this.#presentOrNot(session, topic);
+        yield PRESENT_STEPS;
+        isSame = topic.rules.presence === presence;
+        if (!isSame) break;
+      }
+      if (isSame) this.#outdated.delete(topic);
     }
+  }
+
+  #presentOrNot(session: Session, topic: Topic): void {
+    const client = this.#options.clients.get(session.id);
+    if (!topic.rules.presence) this.#options.presence.leave(placeOf(topic), session.id);
+    else if (client !== undefined && session.memberships.has(topic)) this.#present(client, [topic]);
   }
 
   /** What the client may do has changed: it is told no more of topics of whose members it may not know, and told so. */

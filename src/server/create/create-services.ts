@@ -2,6 +2,7 @@ import type { BrokerRegistry } from "../../brokers/registry.js";
 import type { Clients } from "../../clients/clients.js";
 import { UserTopics } from "../../clients/user-topics.js";
 import type { Services } from "../../commands/services.js";
+import { AccessReview } from "../../commands/state/access-review.js";
 import { Attendance } from "../../commands/state/attendance.js";
 import { Calls } from "../../commands/state/calls.js";
 import { Groups } from "../../commands/state/groups.js";
@@ -26,6 +27,16 @@ export interface ServicesContext extends ClusterServices {
 export function createServices({ limits }: Config, context: ServicesContext): Services {
   const { brokers, clients, dispatch, limitedLog, messaging, node, presence, vhosts } = context;
   const { fanOut, hub, index, interest, publisher } = messaging;
+  const attendance = new Attendance({ presence, clients, fanOut, clock: systemClock });
+  const userTopics = new UserTopics({
+    node,
+    clients,
+    brokers,
+    fanOut,
+    onRefused: (vhost, { message: reason }) => {
+      limitedLog.warn({ vhost, reason }, "some clients do not hear what is published for them alone");
+    },
+  });
   return {
     brokers,
     clients,
@@ -35,17 +46,20 @@ export function createServices({ limits }: Config, context: ServicesContext): Se
     publisher,
     presence,
     clock: systemClock,
-    attendance: new Attendance({ presence, clients, fanOut, clock: systemClock }),
-    groups: new Groups(),
-    userTopics: new UserTopics({
-      node,
+    attendance,
+    review: new AccessReview({
+      attendance,
       clients,
-      brokers,
-      fanOut,
-      onRefused: (vhost, { message: reason }) => {
-        limitedLog.warn({ vhost, reason }, "some clients do not hear what is published for them alone");
+      hub,
+      index,
+      userTopics,
+      onError: (vhost, cause) => {
+        const reason = CarillonError.from(cause).message;
+        limitedLog.error({ vhost, reason }, "a change of the vhost was not applied to all of its clients");
       },
     }),
+    groups: new Groups(),
+    userTopics,
     calls: new Calls(dispatch, limits.calls_per_connection, clients),
     topicsPerConnection: (vhost) =>
       vhosts.get(vhost)?.settings.limits.topics_per_connection ?? limits.topics_per_connection,

@@ -16,10 +16,10 @@ export function createVhostWorld(input: ConfigInput, store: Store): VhostRuntime
     limitedLog: new LimitedLog(log, systemClock),
     store,
     events: {
-      onChanged: () => {},
+      onChanged: () => Promise.resolve(),
       onDeleted: () => Promise.resolve(),
-      onChannelRuled: () => {},
-      onChannelClosed: () => {},
+      onChannelRuled: () => Promise.resolve(),
+      onChannelClosed: () => Promise.resolve(),
       onLoaded: () => {},
     },
   });

@@ -1,0 +1,222 @@
+import { type Match, matchAhead, matchInParts, runInTurns } from "../../access/patterns/match-ahead.js";
+import type { Client } from "../../clients/client.js";
+import type { Clients } from "../../clients/clients.js";
+import type { UserTopics } from "../../clients/user-topics.js";
+import type { Hub } from "../../core/hub.js";
+import type { Session } from "../../core/session.js";
+import type { Membership, Topic } from "../../core/topic.js";
+import type { TopicIndex } from "../../core/topic-index.js";
+import type { TopicAccess, Vhost } from "../../vhosts/vhost.js";
+import { mayBeIn } from "../exit.js";
+import type { Attendance } from "./attendance.js";
+
+/** Costs in steps (rule A15): looking at a topic or a client, deciding on a membership, ending one and telling the client. */
+const LOOK_STEPS = 50;
+const DECISION_STEPS = 150;
+const EXIT_STEPS = 1_000;
+
+/** Memberships of one client that are decided on together; a notice names as many topics at most. */
+const CHUNK = 1_000;
+
+/** A change of what clients of a vhost may do, which holds for everything new at once. */
+export interface AccessChange {
+  /** Name of the only channel that it concerns; undefined: all topics. */
+  readonly channel: string | undefined;
+  /** Access before the change; undefined for a channel that was closed, where nobody stays. */
+  readonly before: TopicAccess | undefined;
+}
+
+interface PendingChange extends AccessChange {
+  /** Memberships that began after the change, or that it has been applied to. */
+  readonly settled: WeakSet<Membership>;
+}
+
+interface Review {
+  /** In the order made. Those of the pass that is under way come first. */
+  readonly pending: PendingChange[];
+  /** Ends with the pass that is under way. */
+  current: Promise<void> | undefined;
+  /** Ends with the pass that has not begun: changes that come before it does share it. */
+  next: Promise<void> | undefined;
+}
+
+export interface AccessReviewOptions {
+  readonly attendance: Attendance;
+  readonly clients: Clients;
+  readonly hub: Hub;
+  readonly index: TopicIndex;
+  readonly userTopics: UserTopics;
+  readonly onError: (vhost: string, cause: unknown) => void;
+}
+
+/**
+ * Applies changes of vhosts to the clients that are there, in slices (rule A15): whoever could be in a topic before and may
+ * not be in it any more is taken out of it and told. Those that something else has let in, such as a channel token, stay.
+ *
+ * Between the slices joins, leaves and other commands go on. They are decided by the new settings; a join or a fresh
+ * token first has the client's own memberships reviewed, and a membership that began after a change is none of its
+ * business. Changes that come meanwhile wait for the pass that is under way, and share the next.
+ */
+export class AccessReview {
+  readonly #options: AccessReviewOptions;
+  readonly #reviews = new Map<Vhost, Review>();
+
+  constructor(options: AccessReviewOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it has been applied to all clients of this node. Never rejects. */
+  apply(vhost: Vhost, change: AccessChange): Promise<void> {
+    const review = this.#reviews.get(vhost) ?? { pending: [], current: undefined, next: undefined };
+    this.#reviews.set(vhost, review);
+    review.pending.push({ ...change, settled: new WeakSet() });
+    review.next ??= this.#passAfter(review.current, vhost, review);
+    return review.next;
+  }
+
+  /** Finds what {@link settle} needs; undefined where it can be called at once. @throws as matchAhead does */
+  ahead(client: Client, topics: Iterable<string>): Promise<void> | undefined {
+    const { vhost } = client;
+    if (!this.#reviews.has(vhost)) return undefined;
+    const names = [...topics];
+    return matchAhead(vhost.name, () => matchesOf(client, this.#pendingOf(vhost), names));
+  }
+
+  /** Applies pending changes to a client's memberships now, before its rights change or it joins the topics anew. */
+  settle(client: Client, topics: Iterable<Topic>): void {
+    const pending = this.#pendingOf(client.vhost);
+    if (pending.length === 0) return;
+    const all = [...topics];
+    this.#exitLost(client, all, pending);
+    for (const topic of all) this.entered(client, topic);
+  }
+
+  /** The topic's rules are those of its vhost now: somebody is about to join it. */
+  refresh({ vhost }: Client, topics: Iterable<Topic>): void {
+    if (this.#reviews.has(vhost)) for (const topic of topics) this.#refresh(vhost, topic);
+  }
+
+  /** The membership began after the changes that are pending. */
+  entered({ session, vhost }: Client, topic: Topic): void {
+    const membership = session.memberships.get(topic);
+    if (membership !== undefined) for (const { settled } of this.#pendingOf(vhost)) settled.add(membership);
+  }
+
+  #pendingOf(vhost: Vhost): readonly PendingChange[] {
+    return this.#reviews.get(vhost)?.pending ?? NONE;
+  }
+
+  async #passAfter(before: Promise<void> | undefined, vhost: Vhost, review: Review): Promise<void> {
+    await before;
+    review.current = review.next;
+    review.next = undefined;
+    const changes = [...review.pending];
+    try {
+      // A queue of its own: commands of the vhost's clients that take long do not delay it.
+      await runInTurns(`${vhost.name}\nreview`, this.#pass(vhost, changes));
+    } catch (cause) {
+      this.#options.onError(vhost.name, cause);
+    }
+    review.pending.splice(0, changes.length);
+    if (review.pending.length === 0) this.#reviews.delete(vhost);
+  }
+
+  *#pass(vhost: Vhost, changes: readonly PendingChange[]): Generator<number, void> {
+    const { clients, index, userTopics } = this.#options;
+    const channels = changes.map(({ channel }) => channel);
+    const named = new Set(channels.filter((channel) => channel !== undefined));
+    if (named.size === channels.length) {
+      for (const name of named) yield* this.#reviewChannel(vhost, name, changes);
+      return;
+    }
+    yield* userTopics.refresh(vhost.name);
+    for (const topic of index.of(vhost.name)) yield* this.#reviewTopic(vhost, topic);
+    for (const client of clients.all(vhost.name)) {
+      const topics = [...client.session.memberships.keys()];
+      yield LOOK_STEPS + topics.length;
+      if (client.vhost === vhost) yield* this.#reviewClient(client, topics, changes);
+    }
+  }
+
+  *#reviewChannel(vhost: Vhost, name: string, changes: readonly PendingChange[]): Generator<number, void> {
+    const { clients, index } = this.#options;
+    for (const topic of index.named(vhost.name, name)) {
+      yield* this.#reviewTopic(vhost, topic);
+      for (const { id } of membersOf(topic)) {
+        const client = clients.get(id);
+        if (client !== undefined) yield* this.#reviewClient(client, [topic], changes);
+      }
+    }
+  }
+
+  *#reviewTopic(vhost: Vhost, topic: Topic): Generator<number, void> {
+    yield* matchInParts([{ list: vhost.ruleMatchers, name: topic.name }]);
+    this.#refresh(vhost, topic);
+    yield LOOK_STEPS;
+    yield* this.#options.attendance.bringUpToDate(topic);
+  }
+
+  #refresh(vhost: Vhost, topic: Topic): void {
+    const before = topic.rules;
+    topic.rules = vhost.rulesFor(topic.name);
+    this.#options.attendance.ruled(topic, before);
+  }
+
+  *#reviewClient(client: Client, topics: readonly Topic[], changes: readonly PendingChange[]): Generator<number, void> {
+    for (let begin = 0; begin < topics.length; begin += CHUNK) {
+      const chunk = topics.slice(begin, begin + CHUNK);
+      const names = chunk.map(({ name }) => name);
+      yield* matchInParts(matchesOf(client, changes, names));
+      const lost = this.#exitLost(client, chunk, changes);
+      yield DECISION_STEPS * chunk.length + EXIT_STEPS * lost;
+    }
+    this.#options.attendance.review(client);
+  }
+
+  /** @returns how many topics the client has lost */
+  #exitLost(client: Client, topics: readonly Topic[], changes: readonly PendingChange[]): number {
+    const { connection, session } = client;
+    const lost = topics.filter((topic) => isLost(client, topic, changes));
+    for (const topic of lost) this.#options.hub.leave(session, topic);
+    if (lost.length > 0) connection.notify({ kind: "left", topics: lost.map(({ name }) => name) });
+    return lost.length;
+  }
+}
+
+const NONE: readonly PendingChange[] = [];
+
+/** A copy: the last member takes the place of one that leaves. */
+function membersOf({ groups }: Topic): readonly Session[] {
+  return groups.flatMap(({ members }) => members);
+}
+
+function isLost({ principal, session, vhost }: Client, topic: Topic, changes: readonly PendingChange[]): boolean {
+  const membership = session.memberships.get(topic);
+  if (membership === undefined) return false;
+  const concerning = changes.filter(
+    ({ channel, settled }) => (channel === undefined || channel === topic.name) && !settled.has(membership),
+  );
+  if (concerning.length === 0) return false;
+  if (concerning.some(({ before }) => before === undefined)) return true;
+  if (mayBeIn(topic, { principal, access: vhost })) return false;
+  return concerning.some(({ before }) => before !== undefined && mayBeIn(topic, { principal, access: before }));
+}
+
+/** Patterns that deciding about a client's topics asks. */
+function* matchesOf(
+  { principal, vhost }: Client,
+  changes: readonly PendingChange[],
+  names: readonly string[],
+): Generator<Match> {
+  const { permissions } = principal;
+  const lists = new Set([
+    vhost.ruleMatchers,
+    permissions.matchersOf("join"),
+    permissions.matchersOf("presence"),
+    ...changes.map(({ before }) => before?.ruleMatchers),
+  ]);
+  for (const list of lists) {
+    if (list === undefined || list.weight === 0) continue;
+    for (const name of names) yield { list, name };
+  }
+}
