@@ -70,7 +70,7 @@ export class Server {
       this.#tellWhoGetsIn();
       this.#showReadiness();
     };
-    this.#store = createStore(config, { log, limitedLog });
+    this.#store = createStore(config, { log, limitedLog, onChanged });
     this.#parts = createCluster(config, node, { log, limitedLog });
     this.#work = createClusterServices(this.#parts, limitedLog);
     this.#world = this.#createVhosts(onChanged);
@@ -287,10 +287,12 @@ export class Server {
   #readiness(): string[] {
     if (this.#stopping !== undefined) return ["stopping"];
     if (this.#addresses === undefined) return ["starting"];
-    return [
-      ...this.#brokers.down.map((name) => `broker ${name} is not connected`),
-      ...(this.#world.vhosts.loaded ? [] : ["the store has not been read"]),
-    ];
+    return [...this.#brokers.down.map((name) => `broker ${name} is not connected`), ...this.#storeReasons()];
+  }
+
+  #storeReasons(): string[] {
+    if (!this.#world.vhosts.loaded) return ["the store has not been read"];
+    return this.#store.up ? [] : ["the store cannot be used"];
   }
 
   /** Tells the health service, and the log the first time, when the node has become ready or no longer is. */

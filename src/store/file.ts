@@ -157,8 +157,9 @@ export class FileStore extends TableStore {
 
   #becomeDown(reason: string): void {
     if (this.#stopped !== undefined) return;
-    if (this.#up) this.#options.onDown(reason);
+    const wasUp = this.#up;
     this.#up = false;
+    if (wasUp) this.#options.onDown(reason);
     this.#cancelRetry?.();
     this.#cancelRetry = this.#options.clock.after(RETRY_WAIT, this.#retry);
   }

@@ -12,15 +12,19 @@ import { natsBroker, natsOptions } from "./nats-options.js";
 export interface StoreContext {
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
+  /** Called when the store can be used, and when it cannot be used any more. */
+  readonly onChanged: () => void;
 }
 
 /** Makes the store that the configuration names. It does not open or connect yet. */
-export function createStore({ brokers, store }: Config, { limitedLog, log }: StoreContext): Store {
+export function createStore({ brokers, store }: Config, { limitedLog, log, onChanged }: StoreContext): Store {
   const onUp = (): void => {
     log.info("store can be used");
+    onChanged();
   };
   const onDown = (reason: string): void => {
     log.warn({ reason }, "store cannot be used, trying again");
+    onChanged();
   };
   const onError = (message: string): void => {
     limitedLog.error({}, message, "store");

@@ -15,7 +15,7 @@ import type { TestNode } from "../nodes/node.js";
 export class HealthClient {
   readonly #client;
 
-  constructor(node: TestNode) {
+  constructor(node: Pick<TestNode, "grpc">) {
     const loaded = loadPackageDefinition(loadSync(protoPath, { enums: String, defaults: true })) as unknown as {
       grpc: { health: { v1: { Health: ServiceClientConstructor } } };
     };
