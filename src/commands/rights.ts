@@ -28,6 +28,8 @@ export function rightsAhead(
   principals?: readonly Principal[],
 ): Promise<void> | undefined {
   const { vhost } = client;
+  // Nearly every publish of a client: nothing is allocated for it.
+  if (principals === undefined && vhost.ruleMatchers.isCheap && areCheap(client.principal, actions)) return undefined;
   return matchAhead(vhost.name, function* () {
     const asked = (principals ?? [client.principal]).flatMap(({ permissions }) =>
       actions.map((action) => permissions.matchersOf(action)),
@@ -38,6 +40,11 @@ export function rightsAhead(
       for (const name of topics) yield { list, name };
     }
   });
+}
+
+function areCheap({ permissions }: Principal, actions: readonly Action[]): boolean {
+  for (const action of actions) if (permissions.matchersOf(action)?.isCheap === false) return false;
+  return true;
 }
 
 /** Why nobody of its kind may join the topic, whatever the permissions say; undefined where it exists. */

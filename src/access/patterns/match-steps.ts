@@ -4,7 +4,7 @@
  */
 
 /** Cost of looking at a name, beside its bytes. */
-const NAME_STEPS = 16;
+export const NAME_STEPS = 16;
 
 /**
  * Largest total weight of the patterns in one set of permissions, one key, one worker, or one vhost's topic rules. The

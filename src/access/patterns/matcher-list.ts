@@ -1,5 +1,5 @@
 import { LruMap } from "../../util/lru-map.js";
-import { CHEAP_STEPS, matchSteps } from "./match-steps.js";
+import { CHEAP_STEPS, matchSteps, NAME_STEPS } from "./match-steps.js";
 import type { Matcher } from "./pattern.js";
 
 /**
@@ -8,18 +8,24 @@ import type { Matcher } from "./pattern.js";
  */
 const answers = new LruMap<string, number>(65_536);
 
+/** Longest name of a topic or an event, in bytes. */
+const LONGEST_NAME = 255;
+
 let lists = 0;
 
 /** Patterns in order, of which the first that matches counts. Costly answers are remembered. */
 export class MatcherList {
   /** Steps that one byte of a name takes at most. */
   readonly weight: number;
+  /** Whether no topic's name takes enough steps to be counted. */
+  readonly isCheap: boolean;
   readonly #matchers: readonly Matcher[];
   readonly #id: number;
 
   constructor(matchers: readonly Matcher[]) {
     this.#matchers = matchers;
     this.weight = matchers.reduce((sum, matcher) => sum + matcher.weight, 0);
+    this.isCheap = this.weight * (LONGEST_NAME + NAME_STEPS) < CHEAP_STEPS;
     lists += 1;
     this.#id = lists;
   }
