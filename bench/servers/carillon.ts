@@ -14,6 +14,10 @@ answer({
     node = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", log: { level: "error" }, ...config });
     await node.start();
     const { addresses } = node;
-    return { port: Number(new URL(addresses?.http ?? "").port), grpc: addresses?.grpc };
+    return {
+      port: Number(new URL(addresses?.http ?? "").port),
+      grpc: addresses?.grpc,
+      webrocketAdmin: addresses?.webrocketAdmin,
+    };
   },
 });

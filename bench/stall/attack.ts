@@ -5,8 +5,19 @@ import type { Node } from "../support/carillon.js";
 /** Input that might hold the event loop. */
 export interface Attack {
   readonly name: string;
-  /** Resolves when the node has dealt with it. @param size - from 0 to 1, of its full size */
-  readonly run: (node: Node, size: number, tokens: Tokens) => Promise<void>;
+  /**
+   * Resolves when the node has dealt with it.
+   * @param size - from 0 to 1, of its full size
+   * @returns ends what it has opened, where that is not to be measured
+   */
+  readonly run: (node: StallNode, size: number, tokens: Tokens) => Promise<(() => void) | void>;
+}
+
+/** Node under attack. */
+export interface StallNode extends Node {
+  /** URL of WebRocket's admin interface, and what it asks for. */
+  readonly webrocketAdmin: string;
+  readonly webrocketCookie: string;
 }
 
 /** Tokens for the attacks that need one. */
@@ -22,11 +33,11 @@ export interface Tokens {
 export const SLOW = "re:[ab]*a[ab]{60}c";
 
 /** Leaves out of the measurement everything before. */
-export function watchFromHere({ child }: Node): Promise<void> {
+export function watchFromHere({ child }: StallNode): Promise<void> {
   return child.ask("watchLoop");
 }
 
-export async function open({ port }: Node, token?: string): Promise<WebSocket> {
+export async function open({ port }: StallNode, token?: string): Promise<WebSocket> {
   const query = token === undefined ? "" : `?token=${token}`;
   const client = new WebSocket(`ws://127.0.0.1:${port}/ws${query}`, { perMessageDeflate: false });
   await once(client, "open");
@@ -34,7 +45,7 @@ export async function open({ port }: Node, token?: string): Promise<WebSocket> {
 }
 
 /** Sends frames in one write, and takes an answer for each. */
-export async function exchange(node: Node, frames: readonly (object | string)[], token?: string): Promise<void> {
+export async function exchange(node: StallNode, frames: readonly (object | string)[], token?: string): Promise<void> {
   const client = await open(node, token);
   let answers = 0;
   const done = new Promise<void>((resolve, reject) => {
@@ -49,19 +60,23 @@ export async function exchange(node: Node, frames: readonly (object | string)[],
   client.terminate();
 }
 
-export async function joined(node: Node, ...topics: readonly string[]): Promise<WebSocket> {
-  const client = await open(node);
+/** @param vhost - `/`, or another path */
+export async function joined({ port }: StallNode, vhost: string, topics: readonly string[]): Promise<WebSocket> {
+  const path = vhost === "/" ? "" : vhost;
+  const client = new WebSocket(`ws://127.0.0.1:${port}/ws${path}`, { perMessageDeflate: false });
+  await once(client, "open");
   client.send(JSON.stringify({ command: "join", topics }));
   await once(client, "message");
   return client;
 }
 
 export async function post(
-  { port }: Node,
+  { port }: StallNode,
   body: string,
   method = "websockets.v1.BroadcastService/Publish",
+  vhost = "/",
 ): Promise<void> {
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", "carillon-vhost": vhost };
   const response = await fetch(`http://127.0.0.1:${port}/${method}`, { method: "POST", headers, body });
   await response.text();
 }

@@ -1,8 +1,17 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import type { Node } from "../support/carillon.js";
 import { startBusyWorker, withWorker } from "../support/idle-worker.js";
-import { type Attack, exchange, hostileNames, joined, names, post, SLOW, watchFromHere } from "./attack.js";
+import {
+  type Attack,
+  exchange,
+  hostileNames,
+  joined,
+  names,
+  post,
+  SLOW,
+  type StallNode,
+  watchFromHere,
+} from "./attack.js";
 
 /** Commands of clients, and what they cause. */
 export const COMMANDS: readonly Attack[] = [
@@ -58,7 +67,7 @@ export const COMMANDS: readonly Attack[] = [
   {
     name: "1,000 commands presence of a topic of 1,000 members in one write",
     run: async (node, size) => {
-      const members = await Promise.all(names(1_000 * size).map(() => joined(node, "crowd")));
+      const members = await Promise.all(names(1_000 * size).map(() => joined(node, "/", ["crowd"])));
       const questions = Array.from({ length: 1_000 * size }, () => ({ command: "presence", topics: ["crowd"] }));
       await watchFromHere(node);
       await exchange(node, questions);
@@ -68,7 +77,7 @@ export const COMMANDS: readonly Attack[] = [
   {
     name: "a message of 64 KiB for 1,000 members",
     run: async (node, size) => {
-      const members = await Promise.all(names(1_000 * size).map(() => joined(node, "crowd")));
+      const members = await Promise.all(names(1_000 * size).map(() => joined(node, "/", ["crowd"])));
       const heard = members.map((member) => once(member, "message"));
       await watchFromHere(node);
       await post(node, JSON.stringify({ messages: [{ topics: ["crowd"], text: "x".repeat(65_536) }] }));
@@ -78,7 +87,7 @@ export const COMMANDS: readonly Attack[] = [
   },
 ];
 
-async function refusedWith({ port }: Node, token: string): Promise<void> {
+async function refusedWith({ port }: StallNode, token: string): Promise<void> {
   const client = new WebSocket(`ws://127.0.0.1:${port}/ws?token=${token}`);
   await new Promise<void>((resolve) => {
     client.on("error", () => resolve());

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import { type Attack, exchange, joined, names, post, watchFromHere } from "./attack.js";
+import { type Attack, exchange, joined, names, post, type StallNode, watchFromHere } from "./attack.js";
+
+const ROCKET = "/rocket";
 
 /** Lists of large sets, and changes to them. */
 export const LISTS: readonly Attack[] = [
@@ -28,7 +30,7 @@ export const LISTS: readonly Attack[] = [
   {
     name: "ListTopics and ListConnections of 50,000 topics and 50 connections",
     run: async (node, size) => {
-      const clients = await Promise.all(names(50 * size).map((name) => joined(node, ...names(1_000, `${name}.`))));
+      const clients = await Promise.all(names(50 * size).map((name) => joined(node, "/", names(1_000, `${name}.`))));
       await watchFromHere(node);
       for (const method of ["ListTopics", "ListConnections"]) {
         await post(node, JSON.stringify({ pageSize: 1_000 }), `carillon.v1.ControlService/${method}`);
@@ -36,4 +38,81 @@ export const LISTS: readonly Attack[] = [
       for (const client of clients) client.terminate();
     },
   },
+  {
+    name: "WatchConnections of 8,000 connections",
+    run: async (node, size) => {
+      const clients = await Promise.all(names(8_000 * size).map(() => joined(node, "/", ["crowd"])));
+      await watchFromHere(node);
+      await watch(node, "carillon.v1.ControlService/WatchConnections", {}, "CONNECTION_CHANGE_CAUGHT_UP");
+      return () => terminateAll(clients);
+    },
+  },
+  {
+    name: "WatchPresence of 8,000 members",
+    run: async (node, size) => {
+      const clients = await Promise.all(names(8_000 * size).map(() => joined(node, "/", ["crowd"])));
+      await watchFromHere(node);
+      await watch(node, "carillon.v1.PresenceService/WatchPresence", { topic: "crowd" }, '"caughtUp":true');
+      return () => terminateAll(clients);
+    },
+  },
+  {
+    name: "8,000 members that leave at once",
+    run: async (node, size) => {
+      const clients = await Promise.all(names(8_000 * size).map(() => joined(node, "/", ["crowd"])));
+      await watchFromHere(node);
+      for (const client of clients) client.terminate();
+      await exchange(node, [{ command: "leave", topics: ["t"] }]);
+    },
+  },
+  {
+    name: "GetPresence of 1,000 of 8,000 members",
+    run: async (node, size) => {
+      const clients = await Promise.all(names(8_000 * size).map(() => joined(node, "/", ["crowd"])));
+      await watchFromHere(node);
+      await post(node, JSON.stringify({ topic: "crowd" }), "carillon.v1.PresenceService/GetPresence");
+      return () => terminateAll(clients);
+    },
+  },
+  {
+    name: "ListChannels, and WebRocket's list and subscribers, of 10,000 channels and 50,000 topics",
+    run: async (node, size) => {
+      const open = async (some: readonly string[]): Promise<void> => {
+        for (const channel of some) {
+          await post(node, JSON.stringify({ channel }), "carillon.v1.ControlService/OpenChannel", ROCKET);
+        }
+      };
+      await Promise.all(names(10).map((prefix) => open(names(1_000 * size, `${prefix}.`))));
+      const clients = await Promise.all(names(50 * size).map((name) => joined(node, ROCKET, names(1_000, `${name}.`))));
+      await watchFromHere(node);
+      await post(node, "{}", "carillon.v1.ControlService/ListChannels", ROCKET);
+      for (const list of ["", "/topic-0.0"]) {
+        const headers = { "x-webrocket-cookie": node.webrocketCookie };
+        const response = await fetch(`${node.webrocketAdmin}${ROCKET}/channels${list}`, { headers });
+        if (response.status !== 200) throw new Error(await response.text());
+        await response.text();
+      }
+      return () => terminateAll(clients);
+    },
+  },
 ];
+
+function terminateAll(clients: readonly WebSocket[]): void {
+  for (const client of clients) client.terminate();
+}
+
+/** Reads a stream of answers until this is in it, as Connect sends it in JSON. */
+async function watch({ port }: StallNode, method: string, request: object, last: string): Promise<void> {
+  const message = Buffer.from(JSON.stringify(request));
+  const body = new Uint8Array(5 + message.length);
+  new DataView(body.buffer).setUint32(1, message.length);
+  body.set(message, 5);
+  const headers = { "content-type": "application/connect+json" };
+  const response = await fetch(`http://127.0.0.1:${port}/${method}`, { method: "POST", headers, body });
+  let end = "";
+  for await (const chunk of response.body ?? []) {
+    end = (end + Buffer.from(chunk).toString("latin1")).slice(-1_000);
+    if (end.includes(last)) return;
+  }
+  throw new Error(`${method} ended: ${end}`);
+}

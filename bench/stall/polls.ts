@@ -1,5 +1,4 @@
-import type { Node } from "../support/carillon.js";
-import { type Attack, namedObjects } from "./attack.js";
+import { type Attack, namedObjects, type StallNode } from "./attack.js";
 
 /** Separator of the packets in one request of Engine.IO 4. */
 const SEPARATOR = "\u001e";
@@ -28,7 +27,7 @@ export const POLLS: readonly Attack[] = [
   },
 ];
 
-async function poll({ port }: Node, packets: readonly string[]): Promise<void> {
+async function poll({ port }: StallNode, packets: readonly string[]): Promise<void> {
   const path = `http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`;
   const opened = await (await fetch(path)).text();
   const { sid } = JSON.parse(opened.slice(1)) as { readonly sid: string };

@@ -1,8 +1,7 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
-import type { Node } from "../support/carillon.js";
 import { GrpcLoad, PUBLISH_PATH } from "../support/grpc.js";
-import { type Attack, names, post, shortTexts } from "./attack.js";
+import { type Attack, names, post, type StallNode, shortTexts } from "./attack.js";
 
 /** Requests of backends. */
 export const REQUESTS: readonly Attack[] = [
@@ -120,7 +119,7 @@ function encodeRequest(messages: Messages): Uint8Array<ArrayBuffer> {
 }
 
 /** Publishes over gRPC, which may be refused. */
-async function publish({ grpc }: Node, request: Uint8Array<ArrayBuffer>): Promise<void> {
+async function publish({ grpc }: StallNode, request: Uint8Array<ArrayBuffer>): Promise<void> {
   const requests = [Buffer.from(request)];
   const load = new GrpcLoad(grpc);
   await load
@@ -134,12 +133,12 @@ async function publish({ grpc }: Node, request: Uint8Array<ArrayBuffer>): Promis
   load.close();
 }
 
-async function postBinary({ port }: Node, body: Uint8Array<ArrayBuffer>): Promise<void> {
+async function postBinary({ port }: StallNode, body: Uint8Array<ArrayBuffer>): Promise<void> {
   const headers = { "content-type": "application/proto" };
   const response = await fetch(`http://127.0.0.1:${port}${PUBLISH_PATH}`, { method: "POST", headers, body });
   await response.arrayBuffer();
 }
 
-function createToken(node: Node, info: object): Promise<void> {
+function createToken(node: StallNode, info: object): Promise<void> {
   return post(node, JSON.stringify({ user: "u", info }), "carillon.v1.TokenService/CreateAccessToken");
 }

@@ -1,19 +1,18 @@
 import { WebSocket } from "ws";
-import type { Node } from "../support/carillon.js";
-import { type Attack, names } from "./attack.js";
+import { type Attack, names, type StallNode } from "./attack.js";
 
 /** Requests for a connection. */
 export const UPGRADES: readonly Attack[] = [
   {
-    name: "500 upgrades at once with tokens of invalid RS256 signatures",
-    run: (node, size, { forged }) => refuseAll(node, "/ws/rsa", forged["/rsa"], 500 * size),
+    name: "200 upgrades at once with tokens of invalid RS256 signatures",
+    run: (node, size, { forged }) => refuseAll(node, "/ws/rsa", forged["/rsa"], 200 * size),
   },
   {
-    name: "500 upgrades at once with tokens of invalid EdDSA signatures",
-    run: (node, size, { forged }) => refuseAll(node, "/ws/ed", forged["/ed"], 500 * size),
+    name: "200 upgrades at once with tokens of invalid EdDSA signatures",
+    run: (node, size, { forged }) => refuseAll(node, "/ws/ed", forged["/ed"], 200 * size),
   },
   {
-    name: "500 commands authenticate at once with tokens of invalid RS256 signatures",
+    name: "200 commands authenticate at once with tokens of invalid RS256 signatures",
     run: async ({ port }, size, { forged }) => {
       const ask = async (): Promise<void> => {
         const client = new WebSocket(`ws://127.0.0.1:${port}/ws/rsa`, { perMessageDeflate: false });
@@ -24,12 +23,12 @@ export const UPGRADES: readonly Attack[] = [
         });
         client.terminate();
       };
-      await Promise.all(names(500 * size).map(ask));
+      await Promise.all(names(200 * size).map(ask));
     },
   },
 ];
 
-async function refuseAll({ port }: Node, path: string, token: string, count: number): Promise<void> {
+async function refuseAll({ port }: StallNode, path: string, token: string, count: number): Promise<void> {
   const refused = names(count).map(
     () =>
       new Promise<void>((resolve, reject) => {

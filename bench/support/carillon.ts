@@ -9,6 +9,8 @@ export interface Node {
   readonly port: number;
   /** HOST:PORT of the gRPC port. */
   readonly grpc: string;
+  /** URL of WebRocket's admin interface, where the configuration has one. */
+  readonly webrocketAdmin?: string;
 }
 
 export interface NodeOptions {
@@ -28,7 +30,7 @@ export interface NodeOptions {
 
 export async function startNode({ config = {}, flags = [], script = "carillon" }: NodeOptions = {}): Promise<Node> {
   const child = new Child(`servers/${script}.js`, flags);
-  const addresses = await child.ask<{ readonly port: number; readonly grpc: string }>("start", config);
+  const addresses = await child.ask<Omit<Node, "child">>("start", config);
   return { child, ...addresses };
 }
 
