@@ -1,11 +1,12 @@
+import { runInTurns } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import { ChangeLog } from "../cluster/change-log.js";
 import type { Cluster } from "../cluster/cluster.js";
 import { PAGE_SIZE, type PageAnswer, type ReplicaChange } from "../cluster/replica-messages.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
-import { type ConnectionInfo, connectionInfoId, toConnectionInfo } from "./connection-info.js";
-import { nodePage } from "./pagination.js";
+import { type ConnectionInfo, toConnectionInfo } from "./connection-info.js";
+import { pageInParts } from "./pagination.js";
 import {
   LEASE,
   type VhostAsked,
@@ -91,13 +92,18 @@ export class WatchSender {
     return log;
   }
 
-  #page({ cursors, vhost }: WatchPageRequest, from: string): PageAnswer<ConnectionInfo> | null {
+  /** Takes several turns where there are many connections: those that come and go meanwhile are told as changes, too. */
+  async #page({ cursors, vhost }: WatchPageRequest, from: string): Promise<PageAnswer<ConnectionInfo> | null> {
     const { clients, cluster } = this.#options;
     const count = this.#count(vhost, from);
     const cursor = cursors[cluster.node] ?? "";
     if (cursors[cluster.node] === null) return null;
-    const all = factsOfAll(clients, vhost, cluster.node);
-    return { count, ...nodePage(all, connectionInfoId, { after: String(cursor), size: PAGE_SIZE }) };
+    const listed = {
+      keyOf: ({ session }: Client) => session.id,
+      itemOf: (client: Client) => toConnectionInfo(client, cluster.node),
+    };
+    const query = { after: String(cursor), size: PAGE_SIZE };
+    return { count, ...(await runInTurns(vhost, pageInParts(clients.all(vhost), listed, query))) };
   }
 
   /** The asking node goes on hearing changes; what it is told from now on comes after those that this count has. */
@@ -115,8 +121,4 @@ export class WatchSender {
     leases?.delete(node);
     if (leases?.size === 0) this.#leases.delete(vhost);
   }
-}
-
-function* factsOfAll(clients: Clients, vhost: string, node: string): Generator<ConnectionInfo> {
-  for (const client of clients.all(vhost)) yield toConnectionInfo(client, node);
 }
