@@ -44,6 +44,11 @@ export class CarillonError extends Error {
   }
 }
 
+/** Creates the error for a request that is wrong in itself. */
+export function invalidArgument(message: string, cause?: unknown): CarillonError {
+  return new CarillonError("invalid_argument", message, cause === undefined ? undefined : { cause });
+}
+
 /** Value of the `Retry-After` header for an error, in whole seconds; undefined for none. Source: RFC 9110 §10.2.3. */
 export function retryAfterSeconds({ retryDelay }: CarillonError): number | undefined {
   return retryDelay === undefined || !Number.isFinite(retryDelay)

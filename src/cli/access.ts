@@ -5,7 +5,7 @@ import { type ExplainedClient, explain } from "../access/decide/explain.js";
 import { Permissions } from "../access/decide/permissions.js";
 import { loadConfig } from "../config/load.js";
 import { labelFault, topicFault } from "../core/topic-name.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, invalidArgument } from "../errors.js";
 import { systemClock } from "../util/system-clock.js";
 import { createRuleTable } from "../vhosts/rules.js";
 import { configFile } from "./config-file.js";
@@ -32,14 +32,15 @@ export async function explainAccessCommand(action: string, topic: string, flags:
 }
 
 async function decideBy(action: string, topic: string, flags: ExplainFlags) {
-  if (!ACTIONS.includes(action as Action)) throw invalid(`expected one of ${ACTIONS.join(", ")}, not ${action}`);
+  if (!ACTIONS.includes(action as Action))
+    throw invalidArgument(`expected one of ${ACTIONS.join(", ")}, not ${action}`);
   const fault = action === "call" ? labelFault(topic) : topicFault(topic);
-  if (fault !== undefined) throw invalid(`the topic ${JSON.stringify(topic)} ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`the topic ${JSON.stringify(topic)} ${fault}`);
   const asker = await askerOf(flags);
   const { vhosts } = loadConfig({ file: configFile(flags.config), environment: process.env });
   const settings = new Map(Object.entries(vhosts)).get(flags.vhost);
   if (settings === undefined) {
-    throw invalid(`no vhost ${JSON.stringify(flags.vhost)}; configured: ${Object.keys(vhosts).join(", ")}`);
+    throw invalidArgument(`no vhost ${JSON.stringify(flags.vhost)}; configured: ${Object.keys(vhosts).join(", ")}`);
   }
   const granted = Permissions.of(settings.anonymous.permissions);
   const vhost = {
@@ -55,17 +56,13 @@ async function decideBy(action: string, topic: string, flags: ExplainFlags) {
 /** A token is read from stdin for `-`: what is on a command line, others on the machine see. */
 async function askerOf({ anonymous, permissions, token }: ExplainFlags): Promise<ExplainedClient> {
   if ([anonymous, permissions, token].filter((way) => way !== undefined).length !== 1) {
-    throw invalid("expected one of --token, --anonymous and --permissions");
+    throw invalidArgument("expected one of --token, --anonymous and --permissions");
   }
   if (token !== undefined) return { kind: "token", token: token === "-" ? (await text(process.stdin)).trim() : token };
   if (permissions === undefined) return { kind: "anonymous" };
   try {
     return { kind: "permissions", permissions: JSON.parse(permissions) as unknown };
   } catch {
-    throw invalid(`--permissions: expected JSON such as {"join":["orders.*"]}`);
+    throw invalidArgument(`--permissions: expected JSON such as {"join":["orders.*"]}`);
   }
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
 }

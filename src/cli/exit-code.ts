@@ -1,4 +1,5 @@
 import { CarillonError } from "../errors.js";
+import { errorText } from "../util/native-error.js";
 
 /** What the process ends with, so that scripts can tell. */
 export const EXIT = {
@@ -19,7 +20,7 @@ export function toExitCode(error: unknown): number {
 
 /** Tells on stderr what went wrong and sets the exit code. */
 export function fail(error: unknown, code = toExitCode(error)): void {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   process.stderr.write(`carillon: ${text.replaceAll("\n", "\ncarillon: ")}\n`);
   process.exitCode = code;
 }

@@ -3,6 +3,7 @@ import type { Message } from "../core/message.js";
 import type { BrokerDirectory, BrokerDriver, Encoding, Subscription } from "../core/ports.js";
 import { connectionOfTopic, connectionTopics, userTopic } from "../core/user-topic.js";
 import { CarillonError } from "../errors.js";
+import { ignore } from "../util/ignore.js";
 import type { Client } from "./client.js";
 import type { Clients } from "./clients.js";
 
@@ -172,6 +173,3 @@ export class UserTopics {
     this.#options.onRefused(vhost, refusal);
   }
 }
-
-/** The next join tells. */
-function ignore(): void {}

@@ -1,4 +1,3 @@
-import { types } from "node:util";
 import type { Json, JsonObject } from "../access/decide/principal.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
@@ -71,10 +70,6 @@ export function decodeClusterMessage(bytes: Uint8Array): ClusterMessage | undefi
 export function toRefusal(fault: unknown): { readonly code: ErrorCode; readonly message: string } {
   const { code, message } = CarillonError.from(fault);
   return { code, message };
-}
-
-export function describeClusterMessage(fault: unknown): string {
-  return types.isNativeError(fault) ? fault.message : String(fault);
 }
 
 const CHECKS: { readonly [Type in ClusterMessage["type"]]: (word: JsonObject) => boolean } = {

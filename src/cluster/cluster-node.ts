@@ -1,17 +1,13 @@
 import type { Json } from "../access/decide/principal.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { ignore } from "../util/ignore.js";
+import { errorText } from "../util/native-error.js";
 import { ReportLimiter } from "../util/report-limiter.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Bus } from "./bus.js";
 import type { Answers, Cluster } from "./cluster.js";
-import {
-  type ClusterMessage,
-  decodeClusterMessage,
-  describeClusterMessage,
-  encodeClusterMessage,
-  toRefusal,
-} from "./cluster-messages.js";
+import { type ClusterMessage, decodeClusterMessage, encodeClusterMessage, toRefusal } from "./cluster-messages.js";
 import { FragmentBudget } from "./fragment-budget.js";
 import { MAX_FRAGMENTED_BYTES, Reassembler, Splitter } from "./fragments.js";
 import { PeerClocks } from "./peer-clocks.js";
@@ -176,7 +172,7 @@ export class ClusterNode implements Cluster {
     try {
       if (bus.shared) this.#send(ALL, { type: "tell", from: this.node, kind, body });
     } catch (fault) {
-      this.#options.onError(`telling all nodes (${kind}) failed: ${describeClusterMessage(fault)}`);
+      this.#options.onError(`telling all nodes (${kind}) failed: ${errorText(fault)}`);
     }
     this.#take(kind, body, this.node);
   }
@@ -199,7 +195,7 @@ export class ClusterNode implements Cluster {
       try {
         listener(change);
       } catch (fault) {
-        this.#options.onError(`telling that node ${change.node} came or went failed: ${describeClusterMessage(fault)}`);
+        this.#options.onError(`telling that node ${change.node} came or went failed: ${errorText(fault)}`);
       }
     });
   }
@@ -282,15 +278,14 @@ export class ClusterNode implements Cluster {
       const answer = await this.#run(kind, body, from);
       this.#send(subject, { type: "answer", from: this.node, id, body: answer });
     } catch (fault) {
-      if (!(fault instanceof CarillonError))
-        this.#options.onError(`answering ${kind} failed: ${describeClusterMessage(fault)}`);
+      if (!(fault instanceof CarillonError)) this.#options.onError(`answering ${kind} failed: ${errorText(fault)}`);
       this.#send(subject, { type: "refusal", from: this.node, id, ...toRefusal(fault) });
     }
   }
 
   #take(kind: string, body: Json, from: string): void {
     this.#run(kind, body, from).catch((fault: unknown) => {
-      this.#options.onError(`taking ${kind} of node ${from} failed: ${describeClusterMessage(fault)}`);
+      this.#options.onError(`taking ${kind} of node ${from} failed: ${errorText(fault)}`);
     });
   }
 
@@ -329,5 +324,3 @@ function farOff(node: string, ahead: number): string {
 function subjectOf(node: string): string {
   return `node.${node}`;
 }
-
-function ignore(): void {}

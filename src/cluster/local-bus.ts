@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import { errorText } from "../util/native-error.js";
 import type { Bus } from "./bus.js";
 
 type OnMessage = (data: Uint8Array) => void;
@@ -84,8 +84,7 @@ export class LocalBus implements Bus {
     try {
       run();
     } catch (fault) {
-      const reason = types.isNativeError(fault) ? fault.message : String(fault);
-      this.#onError(`taking a message of ${subject} failed: ${reason}`);
+      this.#onError(`taking a message of ${subject} failed: ${errorText(fault)}`);
     }
   }
 }

@@ -1,14 +1,10 @@
 import type { Backend } from "../access/keys/backend.js";
 import { scopeAhead } from "../access/patterns/match-ahead.js";
 import { topicFault } from "../core/topic-name.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, invalidArgument } from "../errors.js";
 
 /** Most topics of one request. */
 const MAX_TOPICS = 1_000;
-
-export function invalidArgument(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
-}
 
 /** @throws CarillonError invalid_argument, permission_denied */
 export function checkTopic(backend: Backend, field: string, topic: string): void {

@@ -2,9 +2,10 @@ import { BACKEND_ACTIONS, type BackendAction } from "../access/decide/actions.js
 import type { Backend } from "../access/keys/backend.js";
 import { weightFault } from "../access/patterns/match-steps.js";
 import { patternFault, patternWeight } from "../access/patterns/pattern.js";
+import { invalidArgument } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin } from "../vhosts/vhost-admin.js";
-import { checkGiven, invalidArgument } from "./checks.js";
+import { checkGiven } from "./checks.js";
 import { checkDelegation, tooMuch } from "./delegation.js";
 import { checkManager, checkPath } from "./vhosts.js";
 

@@ -1,4 +1,4 @@
-import { invalidArgument } from "./checks.js";
+import { invalidArgument } from "../errors.js";
 
 const USUAL_SIZE = 100;
 const LARGEST_SIZE = 1_000;

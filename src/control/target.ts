@@ -1,7 +1,8 @@
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import { fromSessionUuid } from "../core/session-uuid.js";
-import { checkGiven, invalidArgument } from "./checks.js";
+import { invalidArgument } from "../errors.js";
+import { checkGiven } from "./checks.js";
 
 /** Which connections: one, or all of a user. */
 export type Target = { readonly connectionId: string } | { readonly user: string };

@@ -2,10 +2,10 @@ import type { JsonObject } from "../access/decide/principal.js";
 import type { Backend } from "../access/keys/backend.js";
 import { runInTurns } from "../access/patterns/match-ahead.js";
 import { matchSteps } from "../access/patterns/match-steps.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, invalidArgument } from "../errors.js";
 import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
 import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";
-import { checkGiven, checkTopic, invalidArgument } from "./checks.js";
+import { checkGiven, checkTopic } from "./checks.js";
 
 /** @throws CarillonError permission_denied */
 export function checkManager({ actions, name, vhost }: Backend): void {

@@ -3,6 +3,7 @@ import type { ReplicaEvents } from "../cluster/replica.js";
 import type { PageAnswer } from "../cluster/replica-messages.js";
 import { Replicas } from "../cluster/replicas.js";
 import type { Clock } from "../core/ports.js";
+import { ignore } from "../util/ignore.js";
 import type { ConnectionInfo } from "./connection-info.js";
 import { type ConnectionChanges, RENEWAL, WATCH_COUNT, WATCH_END, WATCH_PAGE } from "./watch-messages.js";
 
@@ -94,6 +95,3 @@ export class WatchMirror {
     }
   }
 }
-
-/** The next renewal tries again. */
-function ignore(): void {}

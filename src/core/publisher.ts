@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, invalidArgument } from "../errors.js";
 import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
 import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker } from "./ports.js";
 import { PublishFailures } from "./publish-failures.js";
@@ -251,23 +251,23 @@ function distinct(topics: readonly string[]): Iterable<string> | undefined {
 
 function checkDraft(draft: PublicationDraft, limits: PublisherLimits, where: string, source: Source): void {
   const { event, id, payload, topics } = draft;
-  if (topics.length === 0) throw invalid(`${where}topics: at least one is needed`);
+  if (topics.length === 0) throw invalidArgument(`${where}topics: at least one is needed`);
   if (topics.length > limits.topicsPerMessage) {
-    throw invalid(`${where}topics: got ${topics.length}, the limit is ${limits.topicsPerMessage}`);
+    throw invalidArgument(`${where}topics: got ${topics.length}, the limit is ${limits.topicsPerMessage}`);
   }
   for (const [position, topic] of topics.entries()) {
     const fault = topicFault(topic);
     if (fault === undefined || (source.kind === "backend" && isUserTopic(topic))) continue;
     if (topic === "" && source.skipsEmptyTopics === true) continue;
-    throw invalid(`${where}topics[${position}] ${fault}`);
+    throw invalidArgument(`${where}topics[${position}] ${fault}`);
   }
   if (payload.length > limits.payloadBytes) {
-    throw invalid(`${where}payload: ${payload.length} bytes, the limit is ${limits.payloadBytes}`);
+    throw invalidArgument(`${where}payload: ${payload.length} bytes, the limit is ${limits.payloadBytes}`);
   }
   const eventFault = labelFault(event);
-  if (eventFault !== undefined) throw invalid(`${where}event ${eventFault}`);
+  if (eventFault !== undefined) throw invalidArgument(`${where}event ${eventFault}`);
   const idFault = labelFault(id);
-  if (idFault !== undefined) throw invalid(`${where}id ${idFault}`);
+  if (idFault !== undefined) throw invalidArgument(`${where}id ${idFault}`);
 }
 
 function checkRights({ topics }: PublicationDraft, source: Source, where: string): void {
@@ -300,11 +300,7 @@ function checkUserTopics(topics: readonly string[], broker: NamedBroker, standar
   if (broker.name === standard.name) return;
   const position = topics.findIndex(isUserTopic);
   if (position === -1) return;
-  throw invalid(
+  throw invalidArgument(
     `${where}topics[${position}] can be published on the vhost's default broker ${JSON.stringify(standard.name)} only`,
   );
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CarillonError, HTTP_STATUS, retryAfterSeconds } from "../errors.js";
+import { CarillonError, HTTP_STATUS, invalidArgument, retryAfterSeconds } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
 import { findJsonExcess } from "../util/json-size.js";
 import { nextTurn } from "../util/next-turn.js";
@@ -47,7 +47,7 @@ export async function readRequestText(request: IncomingMessage, reading: BodyRea
   try {
     const text = decodeUtf8(await readBody(request, reading));
     const excess = findJsonExcess(text);
-    if (excess !== undefined) throw invalid(`the body cannot be read: ${excess}`);
+    if (excess !== undefined) throw invalidArgument(`the body cannot be read: ${excess}`);
     await nextTurn(text);
     const value = parse(text);
     await nextTurn(text);
@@ -61,7 +61,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw invalid(NOT_JSON, cause);
+    throw invalidArgument(NOT_JSON, cause);
   }
 }
 
@@ -71,12 +71,8 @@ function decodeUtf8(body: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(body);
   } catch (cause) {
-    throw invalid(NOT_JSON, cause);
+    throw invalidArgument(NOT_JSON, cause);
   }
-}
-
-function invalid(message: string, cause?: unknown): CarillonError {
-  return new CarillonError("invalid_argument", message, { cause });
 }
 
 /** By events: to leave a loop over the request would cut the connection that the refusal has to be sent on. */

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { errorText } from "../util/native-error.js";
 import { FileWatch } from "./file-watch.js";
 
 export interface CertificatesOptions {
@@ -123,8 +124,7 @@ async function read(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CarillonError("failed_precondition", `cannot read ${file}: ${reason}`, { cause });
+    throw new CarillonError("failed_precondition", `cannot read ${file}: ${errorText(cause)}`, { cause });
   }
 }
 
@@ -139,8 +139,7 @@ function checkAuthorities(file: string, pem: Buffer): void {
 
 /** The reasons are OpenSSL's and hold nothing of the key. */
 function unusable(what: string, cause: unknown): CarillonError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CarillonError("failed_precondition", `cannot use ${what} for TLS: ${reason}`, { cause });
+  return new CarillonError("failed_precondition", `cannot use ${what} for TLS: ${errorText(cause)}`, { cause });
 }
 
 function same(some: Contents, others: Contents): boolean {

@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { ignore } from "../util/ignore.js";
 import { formatListenUrl, type ListenUrl } from "../util/listen-url.js";
 import type { FileLimit } from "./file-limit.js";
 import type { PendingConnections } from "./pending-connections.js";
@@ -28,7 +29,7 @@ export class LocalListener {
     this.#files = files;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       const admitted = files?.admits(socket) !== false && pending?.add(socket, socket.remoteAddress) !== false;
-      if (!admitted) socket.on("error", ignoreFailure).destroy();
+      if (!admitted) socket.on("error", ignore).destroy();
       else onConnection(socket);
     });
   }
@@ -85,6 +86,3 @@ async function isAbandoned(path: string): Promise<boolean> {
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
 }
-
-/** It is closed anyway. */
-function ignoreFailure(): void {}

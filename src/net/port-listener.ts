@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address } from "../util/address.js";
+import { ignore } from "../util/ignore.js";
 import type { Certificates } from "./certificates.js";
 import type { FileLimit } from "./file-limit.js";
 import { peekFirstBytes } from "./first-bytes.js";
@@ -116,7 +117,7 @@ export class PortListener {
   #accept(socket: Socket): void {
     const { files, handshakeTimeout = HANDSHAKE_TIMEOUT, pending, proxies } = this.#options;
     if (files?.admits(socket) === false || pending?.add(socket, socket.remoteAddress) === false) {
-      socket.on("error", ignoreFailure).destroy();
+      socket.on("error", ignore).destroy();
       return;
     }
     if (proxies === undefined || !proxies.includes(socket.remoteAddress)) {
@@ -128,7 +129,7 @@ export class PortListener {
       this.#unread.delete(socket);
       const refused = typeof peer === "object" && pending?.readdress(socket, peer.address) === false;
       if (peer === undefined || refused) {
-        socket.on("error", ignoreFailure).destroy();
+        socket.on("error", ignore).destroy();
       } else {
         this.#inspect(socket, peer === "local" ? undefined : peer);
       }
@@ -145,7 +146,7 @@ export class PortListener {
     peekFirstBytes(socket, handshakeTimeout, (bytes) => {
       this.#unread.delete(socket);
       if (bytes === undefined) {
-        socket.on("error", ignoreFailure).destroy();
+        socket.on("error", ignore).destroy();
         return;
       }
       onFirstBytes(bytes);
@@ -179,6 +180,3 @@ function expectBytes(socket: Socket, timeout: number): void {
     clearTimeout(timer);
   });
 }
-
-/** It is closed anyway. */
-function ignoreFailure(): void {}

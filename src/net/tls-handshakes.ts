@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
+import { ignore } from "../util/ignore.js";
 import { rememberCertificate } from "./certificate-subject.js";
 import type { Certificates } from "./certificates.js";
 import { setPeerAddress } from "./peer-address.js";
@@ -82,7 +83,8 @@ export class TlsHandshakes {
     const ends = endsOf(socket);
     const handshake = this.#pending.get(ends);
     this.#pending.delete(ends);
-    socket.on("error", ignoreFailure);
+    // The close event follows.
+    socket.on("error", ignore);
     if (handshake === undefined || !this.#acceptable(socket)) {
       socket.destroy();
       return;
@@ -104,6 +106,3 @@ export class TlsHandshakes {
 function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
-
-/** The close event tells. */
-function ignoreFailure(): void {}

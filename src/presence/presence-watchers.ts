@@ -1,5 +1,5 @@
-import { types } from "node:util";
 import type { Clock, EndOfTurn } from "../core/ports.js";
+import { errorText } from "../util/native-error.js";
 import { type PresenceStep, toDifference } from "./difference.js";
 import type { PresenceChange } from "./presence.js";
 
@@ -106,8 +106,7 @@ export class PresenceWatchers {
     try {
       onChange(change);
     } catch (fault) {
-      const reason = types.isNativeError(fault) ? fault.message : String(fault);
-      this.#options.onError(`telling of a presence failed: ${reason}`);
+      this.#options.onError(`telling of a presence failed: ${errorText(fault)}`);
     }
   }
 }

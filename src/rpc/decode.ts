@@ -1,5 +1,6 @@
 import { type DescMessage, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
 import { CarillonError } from "../errors.js";
+import { errorText } from "../util/native-error.js";
 import { findJsonMessageExcess, findMessageExcess } from "./request-weight.js";
 
 /** Fields that this version does not know are skipped (rule R10), and nobody asks for them later. */
@@ -24,7 +25,7 @@ export function decodeJson(type: DescMessage, text: string, explain: (reason: st
     checkWeight(findJsonMessageExcess(type, text));
     return fromJsonString(type, text, { ignoreUnknownFields: true });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = errorText(cause);
     throw new CarillonError("invalid_argument", `the request cannot be decoded: ${explain(reason)}`, { cause });
   }
 }
@@ -36,6 +37,5 @@ export function checkWeight(excess: string | undefined): void {
 
 /** What a request is refused with whose bytes are none. */
 export function undecodable(cause: unknown): CarillonError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`, { cause });
+  return new CarillonError("invalid_argument", `the request cannot be decoded: ${errorText(cause)}`, { cause });
 }

@@ -1,6 +1,7 @@
 import type { Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
 import { type Address, formatAddress } from "../util/address.js";
+import { errorText } from "../util/native-error.js";
 import type { Addresses } from "./addresses.js";
 import type { Ports } from "./create/create-ports.js";
 
@@ -40,8 +41,7 @@ async function listenAt(
   try {
     return formatAddress(await listener.listen());
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const text = `cannot listen on ${name} address ${formatAddress(wanted)}: ${reason}`;
+    const text = `cannot listen on ${name} address ${formatAddress(wanted)}: ${errorText(cause)}`;
     throw new CarillonError("failed_precondition", text, { cause });
   }
 }

@@ -18,6 +18,7 @@ import type { Store } from "../store/store.js";
 import type { Handler } from "../transport/http/http-listener.js";
 import { readOnly } from "../transport/http/methods.js";
 import { pageRoutes } from "../transport/http/page.js";
+import { ignore } from "../util/ignore.js";
 import { systemClock } from "../util/system-clock.js";
 import type { Addresses } from "./addresses.js";
 import { createBrokers } from "./create/create-brokers.js";
@@ -224,6 +225,7 @@ export class Server {
 
   /** What half of a start has opened could not be closed. */
   async #stopOnceStarted(): Promise<void> {
+    // The caller of start() gets the error.
     await this.#starting?.catch(ignore);
     await this.#stop();
   }
@@ -343,6 +345,3 @@ export class Server {
     ]);
   }
 }
-
-/** Whoever started it is told. */
-function ignore(): void {}

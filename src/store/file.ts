@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
-import { types } from "node:util";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { errorText } from "../util/native-error.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Journal } from "./journal.js";
 import { FolderLock } from "./lock.js";
@@ -66,7 +66,7 @@ export class FileStore extends TableStore {
       await this.#lock?.release();
       this.#lock = undefined;
       if (cause instanceof CarillonError) throw cause;
-      throw new CarillonError("failed_precondition", `the store cannot use ${folder}: ${reasonOf(cause)}`, { cause });
+      throw new CarillonError("failed_precondition", `the store cannot use ${folder}: ${errorText(cause)}`, { cause });
     }
     this.#up = true;
     onUp();
@@ -118,7 +118,7 @@ export class FileStore extends TableStore {
       try {
         await this.#record(draft);
       } catch (cause) {
-        const text = `the store cannot write to ${this.#options.folder}: ${reasonOf(cause)}`;
+        const text = `the store cannot write to ${this.#options.folder}: ${errorText(cause)}`;
         this.#becomeDown(text);
         for (const { reject } of batch) reject(new CarillonError("unavailable", text, { cause }));
         continue;
@@ -145,7 +145,7 @@ export class FileStore extends TableStore {
 
   /** It is only longer than it need be, unless it is not sound any more: that shows at the next write. */
   readonly #onUpkeepFailed = (cause: unknown): void => {
-    this.#options.onError(`the store cannot tidy ${this.#options.folder}: ${reasonOf(cause)}`);
+    this.#options.onError(`the store cannot tidy ${this.#options.folder}: ${errorText(cause)}`);
   };
 
   #becomeUp(): void {
@@ -171,7 +171,7 @@ export class FileStore extends TableStore {
         await this.#rewrite();
         this.#becomeUp();
       } catch (cause) {
-        this.#becomeDown(reasonOf(cause));
+        this.#becomeDown(errorText(cause));
       }
     });
   };
@@ -189,8 +189,4 @@ function decided({ decide, reject, resolve }: Waiting, draft: WriteBatch): () =>
       reject(fault);
     };
   }
-}
-
-function reasonOf(cause: unknown): string {
-  return types.isNativeError(cause) ? cause.message : String(cause);
 }

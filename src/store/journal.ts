@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { types } from "node:util";
+import { ignore } from "../util/ignore.js";
+import { errorCode } from "../util/native-error.js";
 import { MARK_AREA, markLine, markPosition } from "./mark.js";
 import { batchLine, headerLine, readRecords } from "./records.js";
 import type { Edit } from "./table.js";
@@ -249,9 +250,7 @@ async function contentOf(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
-    if (types.isNativeError(error) && "code" in error && error.code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }
-
-function ignore(): void {}

@@ -4,8 +4,8 @@ import { readdir, rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { types } from "node:util";
 import { CarillonError } from "../errors.js";
+import { errorCode } from "../util/native-error.js";
 
 const NAME = /^lock-[\da-f]{8}$/;
 /** A Unix socket's path has at most 107 bytes (Linux), 103 (macOS); Node cuts off longer ones without a word. */
@@ -93,7 +93,7 @@ async function isDead(path: string): Promise<boolean> {
     await once(socket, "connect");
     return false;
   } catch (error) {
-    const code = types.isNativeError(error) && "code" in error ? error.code : undefined;
+    const code = errorCode(error);
     return code === "ECONNREFUSED" || code === "ENOENT";
   } finally {
     socket.destroy();

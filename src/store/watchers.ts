@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import { errorText } from "../util/native-error.js";
 import type { StoreChange } from "./store.js";
 
 type OnChange = (change: StoreChange) => void;
@@ -9,8 +9,7 @@ export function guarded(onChange: OnChange, onError: (message: string) => void):
     try {
       onChange(change);
     } catch (fault) {
-      const reason = types.isNativeError(fault) ? fault.message : String(fault);
-      onError(`telling of the change of store entry ${change.key} failed: ${reason}`);
+      onError(`telling of the change of store entry ${change.key} failed: ${errorText(fault)}`);
     }
   };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { CarillonError, type ErrorCode } from "../errors.js";
 import { WorkerStreamClient } from "../outbound/worker-stream.js";
+import { ignore } from "../util/ignore.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Handlers } from "./handlers.js";
 import { readCapacity, readConnectionOptions, type WorkerClientOptions } from "./options.js";
@@ -148,5 +149,3 @@ function stopped(): CarillonError {
 function warn(error: Error): void {
   process.emitWarning(error);
 }
-
-function ignore(): void {}

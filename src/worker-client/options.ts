@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 import type { WorkerStreamOptions, WorkerStreamTls } from "../outbound/worker-stream.js";
 
 /** What a worker is made with. */
@@ -27,17 +27,14 @@ const USUAL_CAPACITY = 10;
 /** @throws CarillonError invalid_argument: the URL */
 export function readConnectionOptions({ key, tls, url, vhost }: WorkerClientOptions): WorkerStreamOptions {
   const [, secure, address = ""] = /^grpc(s?):\/\/([^/?#]+)\/?$/.exec(url) ?? [];
-  if (address === "") throw invalid(`url: expected grpc://HOST:PORT or grpcs://HOST:PORT, not ${JSON.stringify(url)}`);
-  if (secure === "" && tls !== undefined) throw invalid("tls: the url has to begin with grpcs:// for it");
+  if (address === "")
+    throw invalidArgument(`url: expected grpc://HOST:PORT or grpcs://HOST:PORT, not ${JSON.stringify(url)}`);
+  if (secure === "" && tls !== undefined) throw invalidArgument("tls: the url has to begin with grpcs:// for it");
   return { address, key, vhost, tls: secure === "s" ? (tls ?? {}) : undefined };
 }
 
 /** @throws CarillonError invalid_argument */
 export function readCapacity({ capacity = USUAL_CAPACITY }: WorkerClientOptions): number {
   if (Number.isInteger(capacity) && capacity >= 1 && capacity <= 10_000) return capacity;
-  throw invalid(`capacity: expected 1 to 10,000, not ${capacity}`);
-}
-
-function invalid(text: string): CarillonError {
-  return new CarillonError("invalid_argument", text);
+  throw invalidArgument(`capacity: expected 1 to 10,000, not ${capacity}`);
 }

@@ -1,4 +1,4 @@
-import { CarillonError } from "../../errors.js";
+import { CarillonError, invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
 import { jsonFault } from "../../util/json-fault.js";
 import { memberNames, membersText } from "../../util/raw-json.js";
@@ -22,7 +22,7 @@ export const MAX_INFO_BYTES = 4_096;
 export function readInfo(value: unknown, called: string, written?: string): string {
   if (value === undefined || value === null) return NO_INFO;
   const fault = isObject(value) ? jsonFault(value) : "is not an object";
-  if (fault !== undefined) throw invalid(`${called} ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`${called} ${fault}`);
   const text = written ?? JSON.stringify(value);
   checkSize(text, called);
   return text;
@@ -41,15 +41,12 @@ export function readInfoText(text: string, called: string): string {
 }
 
 function checkSize(text: string, called: string): void {
-  if (Buffer.byteLength(text) > MAX_INFO_BYTES) throw invalid(`${called} is larger than ${MAX_INFO_BYTES} bytes`);
+  if (Buffer.byteLength(text) > MAX_INFO_BYTES)
+    throw invalidArgument(`${called} is larger than ${MAX_INFO_BYTES} bytes`);
 }
 
 /** The members of both; of those that both have, the second's. */
 export function mergeInfo(info: string, more: string): string {
   const members = [membersText(info, memberNames(more)), membersText(more, [])];
   return `{${members.filter((text) => text !== "").join(",")}}`;
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
 }

@@ -1,4 +1,6 @@
 import type { Clock } from "../../core/ports.js";
+import { ignore } from "../../util/ignore.js";
+import { errorText } from "../../util/native-error.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { CircuitBreaker, Ticket } from "./circuit-breaker.js";
 import type { ConcurrencyLimit, Urgency } from "./concurrency-limit.js";
@@ -134,7 +136,5 @@ export class HookCall<T> {
 
 function failureOf(cause: unknown): HookFailure {
   if (cause instanceof HookFailure) return cause;
-  return new HookFailure("failed", cause instanceof Error ? cause.message : String(cause), { cause });
+  return new HookFailure("failed", errorText(cause), { cause });
 }
-
-function ignore(): void {}

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, invalidArgument } from "../../errors.js";
 
 /** What signatures can be checked with. */
 export type VerificationKey = KeyObject | Uint8Array;
@@ -31,16 +31,16 @@ export function readSecret(
   const key = typeof secret === "string" ? Buffer.from(secret) : secret;
   // Whoever has the public key could sign with it as the secret.
   if (Buffer.from(key).includes("-----BEGIN") || isJwk(Buffer.from(key).toString())) {
-    throw invalid("secret: this is a public key or certificate; give it as public_key");
+    throw invalidArgument("secret: this is a public key or certificate; give it as public_key");
   }
   const algorithms = wanted ?? Object.keys(HMAC_BYTES).filter((name) => key.length >= (HMAC_BYTES[name] ?? 0));
   const chosen = algorithms.length === 0 ? ["HS256"] : algorithms;
   checkAlgorithms(chosen, Object.keys(HMAC_BYTES), "a secret");
   for (const name of chosen) {
     const least = HMAC_BYTES[name] ?? 0;
-    if (key.length === 0) throw invalid("secret: is empty");
+    if (key.length === 0) throw invalidArgument("secret: is empty");
     if (key.length < least && !allowShort) {
-      throw invalid(`secret: ${name} needs at least ${least} bytes; \`openssl rand -hex ${least}\` makes some`);
+      throw invalidArgument(`secret: ${name} needs at least ${least} bytes; \`openssl rand -hex ${least}\` makes some`);
     }
   }
   return { key, algorithms: chosen };
@@ -59,17 +59,21 @@ export function readPublicKey(text: string, wanted: readonly string[] | undefine
 
 /** @throws CarillonError invalid_argument */
 export function checkAlgorithms(wanted: readonly string[], fitting: readonly string[], what: string): void {
-  if (wanted.length === 0) throw invalid("algorithms: expected at least one");
+  if (wanted.length === 0) throw invalidArgument("algorithms: expected at least one");
   for (const name of wanted) {
     if (!fitting.includes(name)) {
-      throw invalid(`algorithms: ${JSON.stringify(name)} does not go with ${what}; what does: ${fitting.join(", ")}`);
+      throw invalidArgument(
+        `algorithms: ${JSON.stringify(name)} does not go with ${what}; what does: ${fitting.join(", ")}`,
+      );
     }
   }
 }
 
 function parsePublicKey(text: string): KeyObject {
   if (text.includes("PRIVATE KEY-----") || (isJwk(text) && "d" in (JSON.parse(text) as object))) {
-    throw invalid("public_key: this is a private key; Carillon wants the public one and should not have the other");
+    throw invalidArgument(
+      "public_key: this is a private key; Carillon wants the public one and should not have the other",
+    );
   }
   try {
     if (text.includes("-----BEGIN CERTIFICATE-----")) return new X509Certificate(text).publicKey;
@@ -88,13 +92,13 @@ function algorithmsOf(key: KeyObject): [fitting: readonly string[], what: string
   const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === "rsa") {
     // Source: RFC 7518 §3.3.
-    if (modulusLength < 2_048) throw invalid("public_key: RSA keys need at least 2048 bits");
+    if (modulusLength < 2_048) throw invalidArgument("public_key: RSA keys need at least 2048 bits");
     return [RSA, "an RSA key"];
   }
   if (key.asymmetricKeyType === "ed25519") return [EDDSA, "an Ed25519 key"];
   const algorithm = key.asymmetricKeyType === "ec" ? EC[namedCurve] : undefined;
   if (algorithm !== undefined) return [[algorithm], `an EC key on ${namedCurve}`];
-  throw invalid("public_key: expected RSA, EC on P-256, P-384 or P-521, or Ed25519");
+  throw invalidArgument("public_key: expected RSA, EC on P-256, P-384 or P-521, or Ed25519");
 }
 
 function isJwk(text: string): boolean {
@@ -104,8 +108,4 @@ function isJwk(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
 }

@@ -1,4 +1,5 @@
 import { RE2JS } from "re2js";
+import { errorText } from "../../util/native-error.js";
 
 /** Longest regular expression, in bytes of UTF-8. */
 export const MAX_EXPRESSION_BYTES = 1_024;
@@ -46,7 +47,7 @@ function compile(expression: string): RE2JS {
   try {
     return RE2JS.compile(expression);
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
+    const text = errorText(cause);
     throw new Error(text.replace("error parsing regexp: ", "the expression cannot be read: "), { cause });
   }
 }

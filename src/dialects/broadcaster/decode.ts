@@ -1,4 +1,4 @@
-import { CarillonError } from "../../errors.js";
+import { invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
 import { valueText } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, parseJson, payloadOfValue } from "../json.js";
@@ -76,21 +76,17 @@ export function publicationOf(params: unknown, written: string): BroadcasterPubl
 
 /** @throws CarillonError invalid_argument */
 export function checkChannel(channel: string): void {
-  if (!isBroadcasterChannel(channel)) throw invalid("invalid channel");
+  if (!isBroadcasterChannel(channel)) throw invalidArgument("invalid channel");
 }
 
 function fieldsOf(params: unknown): Fields {
-  if (params === undefined || params === null) throw invalid("missing params");
-  if (!isObject(params)) throw invalid("invalid params: not an object");
+  if (params === undefined || params === null) throw invalidArgument("missing params");
+  if (!isObject(params)) throw invalidArgument("invalid params: not an object");
   return params;
 }
 
 function textOf(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value === "string") return value;
-  throw invalid(`invalid params: ${name} ${value === undefined ? "is missing" : "is not a string"}`);
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
+  throw invalidArgument(`invalid params: ${name} ${value === undefined ? "is missing" : "is not a string"}`);
 }

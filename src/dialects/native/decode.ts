@@ -1,5 +1,5 @@
 import type { Command, Outcome } from "../../commands/command.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
 import { valueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
@@ -113,7 +113,7 @@ function frameOf(fields: Fields, text: string): Frame {
 /** A string; null and an absent one are "". */
 function textOf(fields: Fields, name: string): string {
   const value = fields[name] ?? "";
-  if (typeof value !== "string") throw invalid(`${name}: not a string`);
+  if (typeof value !== "string") throw invalidArgument(`${name}: not a string`);
   return value;
 }
 
@@ -124,13 +124,13 @@ function optionalText(fields: Fields, name: string): string | undefined {
 function flagOf(fields: Fields, name: string): boolean | undefined {
   const value = fields[name] ?? undefined;
   if (value === undefined || typeof value === "boolean") return value;
-  throw invalid(`${name}: neither true nor false`);
+  throw invalidArgument(`${name}: neither true nor false`);
 }
 
 function numberOf(fields: Fields, name: string): number | undefined {
   const value = fields[name] ?? undefined;
   if (value === undefined || typeof value === "number") return value;
-  throw invalid(`${name}: not a number`);
+  throw invalidArgument(`${name}: not a number`);
 }
 
 /** The topic of a call is the name of its event. */
@@ -138,13 +138,13 @@ function onlyTopicOf(fields: Fields): string {
   const topics = topicsOf(fields);
   const [topic] = topics;
   if (topic === undefined || topics.length > 1)
-    throw invalid(`topics: ${topics.length} of them, exactly one is needed`);
+    throw invalidArgument(`topics: ${topics.length} of them, exactly one is needed`);
   return topic;
 }
 
 function topicsOf(fields: Fields): readonly string[] {
   const value = fields["topics"] ?? [];
-  if (!isListOfStrings(value)) throw invalid("topics: not a list of strings");
+  if (!isListOfStrings(value)) throw invalidArgument("topics: not a list of strings");
   return value;
 }
 
@@ -152,7 +152,7 @@ function topicsOf(fields: Fields): readonly string[] {
 function payloadOf(fields: Fields, written: string | undefined): Uint8Array {
   if (written !== undefined) return Buffer.from(written);
   const value = textOf(fields, "payload");
-  if (hasLoneSurrogate(value)) throw invalid("payload: not valid Unicode");
+  if (hasLoneSurrogate(value)) throw invalidArgument("payload: not valid Unicode");
   return Buffer.from(value);
 }
 
@@ -171,8 +171,4 @@ function idle(answer: (outcome: Outcome) => string | undefined): Received {
 
 function malformed(why: string): Received {
   return { kind: "malformed", answer: malformedText(why) };
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
 }

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { ipAddress } from "../../net/ip-address.js";
+import { ignore } from "../../util/ignore.js";
 import { type CodecName, codecOf, encodeAnswer, encodeError, MalformedFrame } from "./frame.js";
 import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
@@ -46,7 +47,8 @@ export class RoadRunnerConnection {
     });
     socket.on("data", this.#onData);
     socket.on("drain", this.#onDrain);
-    socket.on("error", ignoreFailure);
+    // The close event follows.
+    socket.on("error", ignore);
     // It may still hear the answers to what it has asked.
     socket.once("end", () => this.close());
     socket.once("close", () => {
@@ -159,6 +161,3 @@ function checkCodec(method: string, flags: number, wanted: CodecName): void {
   const given = codec ?? `the flags 0x${flags.toString(16).padStart(2, "0")}`;
   throw new CarillonError("invalid_argument", `${method} takes ${wanted}, not ${given}`);
 }
-
-/** The close event tells. */
-function ignoreFailure(): void {}

@@ -1,7 +1,7 @@
+import { invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
 import { membersText, secondElement, valueText } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
-import { invalidEvent } from "./event-values.js";
 
 /** An event of a client. */
 export interface SocketIoRequestEvent {
@@ -46,7 +46,7 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Soc
 /** The members of an event's argument: an object, or JSON text of one. @throws CarillonError invalid_argument */
 export function fieldsOf(asked: SocketIoRequestEvent): Fields {
   const object = objectIn(asked);
-  if (object === undefined) throw invalidEvent("expected an object, or JSON text of one");
+  if (object === undefined) throw invalidArgument("expected an object, or JSON text of one");
   return object.fields;
 }
 
@@ -69,12 +69,12 @@ export function echoedId(asked: SocketIoRequestEvent): string | undefined {
 export function elevationTokenOf(asked: SocketIoRequestEvent): string {
   const object = objectIn(asked);
   if (object !== undefined) return tokenOf(object.fields["token"]);
-  if (typeof asked.argument === "number") throw invalidEvent(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
+  if (typeof asked.argument === "number") throw invalidArgument(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
   return tokenOf(asked.argument);
 }
 
 function tokenOf(token: unknown): string {
-  if (typeof token !== "string" || token === "") throw invalidEvent("token: a token is needed");
+  if (typeof token !== "string" || token === "") throw invalidArgument("token: a token is needed");
   return token;
 }
 
@@ -91,7 +91,7 @@ export function requestTokenOf(asked: SocketIoRequestEvent): string | undefined 
 export function topicsOf(fields: Fields): readonly string[] {
   const { topics } = fields;
   if (!Array.isArray(topics) || !topics.every((topic) => typeof topic === "string")) {
-    throw invalidEvent("topics: not a list of strings");
+    throw invalidArgument("topics: not a list of strings");
   }
   return topics;
 }
@@ -102,7 +102,7 @@ export function spectateOf(asked: SocketIoRequestEvent): { readonly id: string; 
   if (object === undefined) return { id: groupId(asked.argument, asked.text), logs: false };
   const { fields } = object;
   const logs = fields["include_logs"] ?? false;
-  if (typeof logs !== "boolean") throw invalidEvent("include_logs: neither true nor false");
+  if (typeof logs !== "boolean") throw invalidArgument("include_logs: neither true nor false");
   return { id: groupId(fields["guild_id"], writtenMember(object, "guild_id")), logs };
 }
 
@@ -110,7 +110,7 @@ export function spectateOf(asked: SocketIoRequestEvent): { readonly id: string; 
 function groupId(id: unknown, text = ""): string {
   if (typeof id === "string" && id !== "") return id;
   if (typeof id === "number" && INTEGER.test(text)) return text;
-  throw invalidEvent("guild_id: neither a string nor an integer");
+  throw invalidArgument("guild_id: neither a string nor an integer");
 }
 
 /** JSON text of a member; undefined for none, and for null. */
@@ -128,7 +128,7 @@ export function payloadOfEvent(asked: SocketIoRequestEvent): Uint8Array {
 
 /** The same without the request's own token, which is not the worker's to know. */
 export function payloadWithoutToken(asked: SocketIoRequestEvent): Uint8Array {
-  if (asked.attachments.length > 0) throw invalidEvent("bytes may be the whole payload, not a part of one");
+  if (asked.attachments.length > 0) throw invalidArgument("bytes may be the whole payload, not a part of one");
   return Buffer.from(`{${membersText(objectIn(asked)?.text ?? "{}", ["token"])}}`);
 }
 
@@ -137,6 +137,6 @@ function bytesOf(argument: unknown, attachments: readonly Uint8Array[]): Uint8Ar
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;
   if (bytes === undefined || more.length > 0 || !isAlone)
-    throw invalidEvent("bytes may be the whole payload, not a part of one");
+    throw invalidArgument("bytes may be the whole payload, not a part of one");
   return bytes;
 }

@@ -84,10 +84,6 @@ export function endText(code: number, message: string): string {
   });
 }
 
-export function invalidEvent(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
-}
-
 /** For people who know nothing of codes. */
 const HUMAN: Readonly<Record<ErrorCode, string>> = {
   cancelled: "This was cancelled.",

@@ -3,6 +3,7 @@ import type { Msg, NatsConnection, Subscription } from "nats";
 import type { Bus } from "../../cluster/bus.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 import { ReportLimiter } from "../../util/report-limiter.js";
 import { ConfirmationRounds } from "../link/confirmation-rounds.js";
 import { describeConnectFailure, shownServers } from "../link/connect.js";
@@ -195,6 +196,3 @@ export class NatsBus implements Bus {
     return `${this.#options.nats.prefix}.${TOKEN}.${subject}`;
   }
 }
-
-/** The connection is lost, and what was sent and subscribed with it. */
-function ignore(): void {}

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 
 /** One round trip to the server, shared by everybody who waited for it to begin. */
@@ -162,5 +163,3 @@ export class ConfirmationRounds<Subject extends RequestedSubject = RequestedSubj
     return new CarillonError("unavailable", text);
   }
 }
-
-function ignore(): void {}

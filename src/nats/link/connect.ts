@@ -1,10 +1,8 @@
-import { types } from "node:util";
 import { type ConnectionOptions, NatsError, ErrorCode as NatsErrorCode } from "nats";
 import { CarillonError } from "../../errors.js";
+import { errorCode, errorText } from "../../util/native-error.js";
 import { createNatsAuthenticator, readTlsOptions } from "./credentials.js";
 import type { NatsOptions } from "./options.js";
-
-const { isNativeError } = types;
 
 /** Time between two attempts to reach a server, and the random part added to it, in milliseconds. */
 export const RECONNECT_WAIT = 250;
@@ -35,15 +33,14 @@ export function connectionOptions(options: NatsOptions): ConnectionOptions {
 /** Whether an error at connecting is of a kind that trying again does not mend. */
 export function isHopeless(error: unknown): boolean {
   if (error instanceof CarillonError) return true;
-  const code = isNativeError(error) && "code" in error ? error.code : undefined;
+  const code = errorCode(error);
   return typeof code === "string" && (HOPELESS.has(code) || BAD_CERTIFICATE.test(code));
 }
 
 /** What an error says, and what the error below it says, for people. */
 export function describeConnectFailure(error: unknown): string {
-  if (!isNativeError(error)) return String(error);
   const below = error instanceof NatsError ? error.chainedError : undefined;
-  return below === undefined ? error.message : `${error.message}: ${below.message}`;
+  return below === undefined ? errorText(error) : `${errorText(error)}: ${below.message}`;
 }
 
 /** The servers as they may be shown: without user and password. */

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { types } from "node:util";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -9,6 +8,7 @@ import {
   usernamePasswordAuthenticator,
 } from "nats";
 import { CarillonError } from "../../errors.js";
+import { errorText } from "../../util/native-error.js";
 import type { NatsOptions } from "./options.js";
 
 /**
@@ -74,7 +74,6 @@ function read(key: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    const reason = types.isNativeError(cause) ? cause.message : String(cause);
-    throw new CarillonError("failed_precondition", `${key}: cannot read the file: ${reason}`, { cause });
+    throw new CarillonError("failed_precondition", `${key}: cannot read the file: ${errorText(cause)}`, { cause });
   }
 }

@@ -1,5 +1,6 @@
 import { connect, Events, type NatsConnection, type Status } from "nats";
 import type { Clock } from "../../core/ports.js";
+import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { connectionOptions, describeConnectFailure, isHopeless, RECONNECT_JITTER, RECONNECT_WAIT } from "./connect.js";
 import type { NatsOptions } from "./options.js";
@@ -186,5 +187,3 @@ export class Link {
 function textOf({ data }: Status): string {
   return typeof data === "string" ? data : JSON.stringify(data);
 }
-
-function ignore(): void {}

@@ -1,6 +1,7 @@
 import type { NatsConnection } from "nats";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { describeConnectFailure, shownServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
@@ -166,5 +167,3 @@ export class BucketLink {
     return `store bucket ${JSON.stringify(this.#options.bucket.name)}`;
   }
 }
-
-function ignore(): void {}

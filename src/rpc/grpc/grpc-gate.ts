@@ -3,6 +3,7 @@ import type { Server, ServiceDefinition } from "@grpc/grpc-js";
 import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { ipAddress } from "../../net/ip-address.js";
+import { ignore } from "../../util/ignore.js";
 import { answerable, type OnFault } from "../faults.js";
 import type { InflatedEncoding } from "../inflate.js";
 import { checkGrpcTimeout } from "../timeout-headers.js";
@@ -145,7 +146,8 @@ function textOf(headers: IncomingHttpHeaders, name: string): string | undefined 
 
 /** Answers with a status alone. What comes of the request is dropped. */
 function refuse(stream: ServerHttp2Stream, error: CarillonError): void {
-  stream.on("error", ignoreFailure);
+  // The caller is gone.
+  stream.on("error", ignore);
   if (stream.headersSent || stream.destroyed) return;
   stream.respond(
     { ":status": 200, "content-type": "application/grpc+proto", ...statusHeaders(error) },
@@ -153,6 +155,3 @@ function refuse(stream: ServerHttp2Stream, error: CarillonError): void {
   );
   stream.resume();
 }
-
-/** The caller is gone. */
-function ignoreFailure(): void {}

@@ -1,8 +1,7 @@
 import type { CallPartsRequest, CallRequest, TriggerRequest } from "../../../gen/carillon/v1/call_pb.js";
 import { NO_INFO } from "../../access/decide/info.js";
-import { invalidArgument } from "../../control/checks.js";
 import { topicFault } from "../../core/topic-name.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, invalidArgument } from "../../errors.js";
 import type { TaskRequest } from "../../workers/dispatch.js";
 import type { RpcCall } from "../service.js";
 import { durationToMilliseconds } from "../values.js";

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Fail, Hello, WorkRequest, WorkResponseSchema } from "../../../gen/carillon/v1/worker_pb.js";
 import type { Backend } from "../../access/keys/backend.js";
-import { checkGiven, checkLength, invalidArgument } from "../../control/checks.js";
+import { checkGiven, checkLength } from "../../control/checks.js";
 import { findBeyond } from "../../control/delegation.js";
-import { CarillonError, type ErrorCode, GRPC_STATUS } from "../../errors.js";
+import { CarillonError, type ErrorCode, GRPC_STATUS, invalidArgument } from "../../errors.js";
 import type { GivenTask, WorkerHello } from "../../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../../workers/limits.js";
 import { infoFields, toTimestamp } from "../values.js";

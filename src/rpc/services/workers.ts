@@ -1,9 +1,8 @@
 import type { WorkerService, WorkRequest } from "../../../gen/carillon/v1/worker_pb.js";
 import type { BackendAction } from "../../access/decide/actions.js";
 import type { Backend } from "../../access/keys/backend.js";
-import { invalidArgument } from "../../control/checks.js";
 import type { Clock } from "../../core/ports.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, invalidArgument } from "../../errors.js";
 import type { Dispatch, WorkerRegistration } from "../../workers/dispatch.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
 import { checkTaskId, readFailure, readHello, type WorkResponseInit } from "./worker-messages.js";

@@ -6,6 +6,7 @@ import type { ByteBudget } from "../../net/byte-budget.js";
 import type { LocalListenerLimits } from "../../net/local-listener.js";
 import type { OnPublished } from "../../rpc/services/publish/broadcast.js";
 import { formatListenUrl } from "../../util/listen-url.js";
+import { errorText } from "../../util/native-error.js";
 import { systemClock } from "../../util/system-clock.js";
 import type { Vhosts } from "../../vhosts/vhosts.js";
 
@@ -67,7 +68,8 @@ async function listenAtUrl(listener: RoadRunnerListener, url: string): Promise<s
   try {
     return await listener.listen();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CarillonError("failed_precondition", `cannot listen on roadrunner address ${url}: ${reason}`, { cause });
+    throw new CarillonError("failed_precondition", `cannot listen on roadrunner address ${url}: ${errorText(cause)}`, {
+      cause,
+    });
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { ByteLease } from "../../net/byte-budget.js";
 import { HeldBytes } from "../../net/held-bytes.js";
+import { ignore } from "../../util/ignore.js";
 import { PIECE_COST } from "../receiving/receiver-parts.js";
 
 /**
@@ -75,7 +76,7 @@ export class HeldSocket {
   /** A client that ends its side will not hear the answer either: the library for WebSockets sees it the same way. */
   readonly #gone = (): void => {
     this.#letGo();
-    this.#socket.on("error", ignoreFailure).destroy();
+    this.#socket.on("error", ignore).destroy();
     this.#onGone();
   };
 
@@ -85,6 +86,3 @@ export class HeldSocket {
     this.#socket.off("data", this.#keep).off("end", gone).off("error", gone).off("close", gone);
   }
 }
-
-/** It is closed anyway. */
-function ignoreFailure(): void {}

@@ -1,6 +1,6 @@
-import { types } from "node:util";
 import { constants, inflateRawSync } from "node:zlib";
 import type { ByteLease } from "../../net/byte-budget.js";
+import { errorCode } from "../../util/native-error.js";
 import { compact, PIECE_COST } from "./receiver-parts.js";
 
 /** Cost of a message besides its inflated size, in bytes: zlib is set up anew for each. */
@@ -140,7 +140,7 @@ function inflated(data: Buffer, most: number): Buffer {
   try {
     return inflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: most });
   } catch (cause) {
-    const isTooLarge = types.isNativeError(cause) && "code" in cause && cause.code === "ERR_BUFFER_TOO_LARGE";
+    const isTooLarge = errorCode(cause) === "ERR_BUFFER_TOO_LARGE";
     return isTooLarge ? Buffer.allocUnsafeSlow(most + 1) : BROKEN;
   }
 }

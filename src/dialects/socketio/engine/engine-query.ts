@@ -1,4 +1,4 @@
-import { CarillonError } from "../../../errors.js";
+import { invalidArgument } from "../../../errors.js";
 
 /** Query of an Engine.IO request. */
 export interface EngineQuery {
@@ -15,22 +15,19 @@ export interface EngineQuery {
  */
 export function readEngineQuery(query: URLSearchParams): EngineQuery {
   const version = only(query, "EIO");
-  if (version !== "3" && version !== "4") throw invalid("unsupported Engine.IO version: EIO=4 and EIO=3 are served");
+  if (version !== "3" && version !== "4")
+    throw invalidArgument("unsupported Engine.IO version: EIO=4 and EIO=3 are served");
   // Pages of any origin may load a script, and the origin is not told then.
-  if (query.has("j")) throw invalid("JSONP is not served");
+  if (query.has("j")) throw invalidArgument("JSONP is not served");
   const transport = only(query, "transport");
   if (transport !== "polling" && transport !== "websocket") {
-    throw invalid("unknown transport: polling and websocket are served");
+    throw invalidArgument("unknown transport: polling and websocket are served");
   }
   return { protocol: version === "3" ? 3 : 4, transport, sid: only(query, "sid") ?? "" };
 }
 
 function only(query: URLSearchParams, name: string): string | undefined {
   const [value, ...more] = query.getAll(name);
-  if (more.length > 0) throw invalid(`more than one ${name}`);
+  if (more.length > 0) throw invalidArgument(`more than one ${name}`);
   return value;
-}
-
-function invalid(message: string): CarillonError {
-  return new CarillonError("invalid_argument", message);
 }

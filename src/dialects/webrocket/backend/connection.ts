@@ -3,6 +3,7 @@ import type { Clock } from "../../../core/ports.js";
 import { CarillonError } from "../../../errors.js";
 import type { ByteBudget, ByteLease } from "../../../net/byte-budget.js";
 import { ipAddress } from "../../../net/ip-address.js";
+import { ignore } from "../../../util/ignore.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { Dispatch } from "../../../workers/dispatch.js";
 import { toWebrocketCode, type WebrocketCode } from "../errors.js";
@@ -59,7 +60,8 @@ export class BackendConnection {
     socket.on("data", (chunk: Uint8Array) => {
       this.#take(chunk);
     });
-    socket.on("error", ignoreFailure);
+    // The close event follows.
+    socket.on("error", ignore);
     socket.once("end", () => {
       // Whoever has asked something may still hear the answer.
       if (this.#state === "reading") this.#end("");
@@ -237,6 +239,3 @@ export class BackendConnection {
     this.#socket.once("close", cancel);
   }
 }
-
-/** Its end follows. */
-function ignoreFailure(): void {}

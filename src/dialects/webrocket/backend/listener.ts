@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { PortListener, type PortOptions } from "../../../net/port-listener.js";
 import type { Address } from "../../../util/address.js";
+import { ignore } from "../../../util/ignore.js";
 import { BackendConnection, type BackendConnectionContext } from "./connection.js";
 import { packetText } from "./packet.js";
 
@@ -59,7 +60,8 @@ export class WebrocketBackend {
 
   #accept(socket: Socket): void {
     if (this.#closing || this.#connections.size >= this.#options.connections) {
-      socket.on("error", ignoreFailure);
+      // The socket is closed anyway.
+      socket.on("error", ignore);
       socket.end(packetText("ER", "503"), () => socket.destroy());
       return;
     }
@@ -70,6 +72,3 @@ export class WebrocketBackend {
     });
   }
 }
-
-/** It is closed anyway. */
-function ignoreFailure(): void {}

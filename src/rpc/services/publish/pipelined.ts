@@ -1,3 +1,4 @@
+import { ignore } from "../../../util/ignore.js";
 export interface Pipeline<In, Out> {
   /** How many items, and how much of weight, may be under way or wait to be taken. One item always may. */
   readonly window: { readonly items: number; readonly weight: number };
@@ -90,5 +91,3 @@ class Signal {
     this.#changed = undefined;
   }
 }
-
-function ignore(): void {}

@@ -1,5 +1,5 @@
 import type { PublicationDraft } from "../../../core/publisher.js";
-import { CarillonError } from "../../../errors.js";
+import { invalidArgument } from "../../../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 
 /**
@@ -16,15 +16,18 @@ const MAX_MESSAGES = 1_000;
 export function toDrafts(messages: readonly PublishMessage[]): readonly PublicationDraft[] {
   if (messages.length > MAX_MESSAGES) {
     const text = `messages: got ${messages.length}, the limit is ${MAX_MESSAGES}`;
-    throw new CarillonError("invalid_argument", text);
+    throw invalidArgument(text);
   }
   let someText = false;
   for (const [position, { command, payload, text }] of messages.entries()) {
     if (command !== "" && command !== "publish") {
-      throw invalid(position, `command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`);
+      throw invalidArgument(
+        `messages[${position}].command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`,
+      );
     }
     if (text === "") continue;
-    if (payload.length > 0) throw invalid(position, "text: only one of payload, text and json may be given");
+    if (payload.length > 0)
+      throw invalidArgument(`messages[${position}].text: only one of payload, text and json may be given`);
     someText = true;
   }
   return someText ? messages.map(withTextAsPayload) : messages;
@@ -33,8 +36,4 @@ export function toDrafts(messages: readonly PublishMessage[]): readonly Publicat
 function withTextAsPayload(message: PublishMessage): PublicationDraft {
   const { broker, event, id, text, topics } = message;
   return text === "" ? message : { broker, event, id, topics, payload: Buffer.from(text) };
-}
-
-function invalid(position: number, fault: string): CarillonError {
-  return new CarillonError("invalid_argument", `messages[${position}].${fault}`);
 }
