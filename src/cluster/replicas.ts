@@ -1,7 +1,14 @@
 import type { Json } from "../access/decide/principal.js";
+import { ignore } from "../util/ignore.js";
 import type { Answers } from "./cluster.js";
-import { Replica, type ReplicaEvents } from "./replica.js";
+import { Replica } from "./replica.js";
 import type { Cursors, Identified, PageAnswer, ReplicaChanges } from "./replica-messages.js";
+
+/** Called for what changes in the copies, with the node whose item it is. */
+export interface ReplicasEvents<Item extends Identified, Why> {
+  onAdded(item: Item, node: string): void;
+  onRemoved(item: Item, why: Why, node: string): void;
+}
 
 export interface ReplicasOptions<Item extends Identified, Why> {
   /** Nodes that are there now. */
@@ -10,7 +17,7 @@ export interface ReplicasOptions<Item extends Identified, Why> {
   readonly ask: (cursors: Cursors) => Promise<Answers>;
   /** Makes items of an answer that is not null. */
   readonly pageOf: (answer: Json) => PageAnswer<Item>;
-  readonly events: ReplicaEvents<Item, Why>;
+  readonly events: ReplicasEvents<Item, Why>;
   /** Why items go whose node is lost, or of whose end no word has come. */
   readonly lost: Why;
 }
@@ -69,10 +76,18 @@ export class Replicas<Item extends Identified, Why> {
     return this.#reading;
   }
 
+  /** Resolves when the reading that is under way, if any, has ended. @throws CarillonError of Cluster.ask */
+  async settled(): Promise<void> {
+    await this.#reading;
+  }
+
   #of(node: string): Replica<Item, Why> {
     let replica = this.#replicas.get(node);
     if (replica === undefined) {
-      replica = new Replica(this.#options.events, this.#options.lost);
+      const { events, lost } = this.#options;
+      const onAdded = (item: Item): void => events.onAdded(item, node);
+      const onRemoved = (item: Item, why: Why): void => events.onRemoved(item, why, node);
+      replica = new Replica<Item, Why>({ onAdded, onRemoved }, lost);
       this.#replicas.set(node, replica);
     }
     return replica;
@@ -133,5 +148,3 @@ export class Replicas<Item extends Identified, Why> {
     replica.takePage(answer);
   }
 }
-
-function ignore(): void {}

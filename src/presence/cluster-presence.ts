@@ -1,7 +1,8 @@
 import type { Cluster } from "../cluster/cluster.js";
+import { OwnItems } from "../cluster/own-items.js";
 import type { PageAnswer } from "../cluster/replica-messages.js";
 import { Replicas } from "../cluster/replicas.js";
-import { OwnMembers } from "./own-members.js";
+import { ignore } from "../util/ignore.js";
 import type { Member, Presence, PresenceChange, TopicAddress } from "./presence.js";
 import { isSameUser, type PresenceEntry, presenceEntryKey } from "./presence-entry.js";
 import {
@@ -29,7 +30,7 @@ export interface ClusterPresenceOptions extends PresenceWatchersOptions {
 export class ClusterPresence implements Presence {
   readonly #options: ClusterPresenceOptions;
   readonly #rooms = new Map<string, TopicPresence>();
-  readonly #own: OwnMembers;
+  readonly #own: OwnItems<PresenceEntry, PresenceFarewell>;
   readonly #others: Replicas<PresenceEntry, PresenceFarewell>;
   #stopped = false;
   #cancelCount: (() => void) | undefined;
@@ -37,7 +38,8 @@ export class ClusterPresence implements Presence {
   constructor(options: ClusterPresenceOptions) {
     const { cluster, endOfTurn } = options;
     this.#options = options;
-    this.#own = new OwnMembers({
+    this.#own = new OwnItems({
+      weigh: ({ member }) => member.info.length,
       endOfTurn,
       wanted: () => !this.#stopped && cluster.nodes.size > 1,
       tell: (changes) => {
@@ -89,7 +91,7 @@ export class ClusterPresence implements Presence {
       if (isSameUser(known.member, member)) return;
       this.#own.remove(known, null);
     }
-    room.add(this.#own.add(room.key, member));
+    room.add(this.#own.add((id) => ({ id, key: room.key, member })));
   }
 
   leave(place: TopicAddress, connectionId: string, farewell?: string): void {
@@ -181,5 +183,3 @@ export class ClusterPresence implements Presence {
     if (room.idle && this.#rooms.get(room.key) === room) this.#rooms.delete(room.key);
   }
 }
-
-function ignore(): void {}

@@ -23,6 +23,17 @@ export const MAX_PAYLOAD_BYTES = 16 << 20;
 /** What a task takes besides its payload, in bytes: names, timers, the asker. */
 export const TASK_BYTES = 1_024;
 
+/** Unused bytes of its buffer that a kept payload may pin. */
+const MAX_UNUSED_BYTES = 16 << 10;
+
+/**
+ * Copies a small payload that is a slice of a large buffer. Kept as it is, the slice would pin the whole buffer, which no
+ * limit counts.
+ */
+export function detachBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength - bytes.length > MAX_UNUSED_BYTES ? Buffer.from(bytes) : bytes;
+}
+
 /** How often a task is given to a worker's node before the asker is told that it was in vain. */
 export const MAX_ATTEMPTS = 3;
 

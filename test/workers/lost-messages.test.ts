@@ -409,7 +409,7 @@ describe("words that are lost", () => {
     }
     bus.publish(`tasks.${node}`, Buffer.concat([head, Buffer.alloc(8, 255)]));
     await arrive();
-    expect(far.errors).toEqual(["ignored a message about tasks that no node sends"]);
+    expect(far.errors).toEqual(["ignored an invalid message about tasks"]);
     const { outcome } = ask(near, "a");
     worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });

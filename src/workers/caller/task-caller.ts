@@ -1,48 +1,29 @@
-import { types } from "node:util";
-import { matchAhead } from "../../access/patterns/match-ahead.js";
-import type { Clock } from "../../core/ports.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import type { DirectoryEntry, WorkerDirectory } from "../directory/directory.js";
 import type { Caller, CallHandle, TaskRequest } from "../dispatch.js";
-import type { TaskNeeds } from "../executor/worker-handle.js";
-import { type Amount, Budget, LONGEST_TIMER, MAX_ATTEMPTS } from "../limits.js";
+import { type Amount, Budget, MAX_ATTEMPTS } from "../limits.js";
 import { Ticker } from "../ticker.js";
-import {
-  type Failed,
-  type Have,
-  type Lost,
-  type Part,
-  type Refused,
-  readTaskError,
-  type Taken,
-} from "../wire/task-messages.js";
-import type { TaskTransport } from "../wire/task-transport.js";
-import { checkCallAdmission } from "./call-admission.js";
-import { OutgoingTask } from "./outgoing-task.js";
-import { chooseRoute } from "./route.js";
+import type { CallerMessage, Have, Part } from "../wire/task-messages.js";
+import { CallerReports } from "./caller-reports.js";
+import { checkRequest, OutgoingTask } from "./outgoing-task.js";
+import { TaskOffers, type TaskOffersOptions } from "./task-offers.js";
 import { TaskWatchdog } from "./task-watchdog.js";
 
-export interface TaskCallerOptions {
-  readonly node: string;
-  readonly post: TaskTransport;
-  readonly directory: WorkerDirectory;
-  readonly clock: Clock;
-  /** For each vhost. */
+export interface TaskCallerOptions extends TaskOffersOptions {
+  /** Bound on the tasks of each vhost. */
   readonly asked: Amount;
-  /** Whether a worker of this node could have a task at once. */
-  readonly isFree: (vhost: string, pattern: string, wanted: TaskNeeds) => boolean;
   readonly onError: (message: string) => void;
 }
 
 /**
- * The tasks that were asked at this node. Each is this node's to look after until it has ended: it finds somebody, hears
- * what comes of it, tries again when that was in vain, and tells the asker at last.
+ * The tasks that were requested at this node. This node owns each of them until it has ended: it finds a worker, follows
+ * the task, retries after a failure, and reports the outcome to the caller.
  */
 export class TaskCaller {
   readonly #options: TaskCallerOptions;
   readonly #tasks = new Map<number, OutgoingTask>();
   readonly #budget: Budget;
-  readonly #silence: TaskWatchdog;
+  readonly #offers: TaskOffers;
+  readonly #watchdog: TaskWatchdog;
   readonly #ticker: Ticker;
   #count = 0;
   #stopped = false;
@@ -51,34 +32,42 @@ export class TaskCaller {
   constructor(options: TaskCallerOptions) {
     this.#options = options;
     this.#budget = new Budget(options.asked);
-    const { clock, node, post } = options;
-    this.#silence = new TaskWatchdog({
+    this.#offers = new TaskOffers(options, (task, { code, message }) => {
+      this.#giveUp(task, code, message);
+    });
+    const { clock, node, transport } = options;
+    this.#watchdog = new TaskWatchdog({
       node,
-      post,
+      transport,
       onUntaken: (task) => {
-        if (task.node !== "") this.#shun(task);
+        if (task.node !== "") task.avoidNode();
         this.#retry(task, "nobody took it in time");
       },
       onUnanswered: (task) => {
-        this.#shun(task);
+        task.avoidNode();
         this.#retry(task, "the node whose worker had it does not answer");
       },
     });
     this.#ticker = new Ticker(clock, () => {
-      this.#silence.look(this.#tasks.values());
+      this.#watchdog.check(this.#tasks.values());
       return this.#tasks.size > 0;
     });
   }
 
-  /** Tasks that have not ended. */
+  /** Number of tasks that have not ended. */
   get asked(): number {
     return this.#tasks.size;
   }
 
-  ask(request: TaskRequest, asker: Caller): CallHandle {
+  ask(request: TaskRequest, caller: Caller): CallHandle {
     this.#count += 1;
-    const task = new OutgoingTask(this.#options.node, this.#count, request, asker);
-    // Later, so that the caller has its answer before the asker is told anything.
+    const task = new OutgoingTask(
+      this.#options.node,
+      this.#count,
+      request,
+      new CallerReports(caller, this.#options.onError),
+    );
+    // In a microtask, so that the handle is returned before the caller is told anything.
     queueMicrotask(() => {
       this.#begin(task);
     });
@@ -90,75 +79,51 @@ export class TaskCaller {
     };
   }
 
-  onTaken(from: string, { given, offer, task: number }: Taken): void {
-    const task = this.#current(from, number, offer);
-    if (task === undefined) return;
-    this.#take(task, from);
-    if (!given || task.given || task.request.wantsAnswer) return;
-    task.given = true;
-    this.#guard(() => {
-      task.asker.onGiven?.();
-    });
-  }
-
-  onPart(from: string, { more, offer, payload, position, task: number }: Part): void {
-    const task = this.#current(from, number, offer, !more);
-    if (task === undefined) return;
-    this.#take(task, from);
-    if (position !== task.parts) {
-      this.#giveUp(task, "unavailable", "a part of the answer was lost on its way");
+  /** Takes a message of a node that was offered a task. */
+  receive(from: string, message: CallerMessage): void {
+    if (message.type === "have") {
+      this.#noteHeld(from, message);
       return;
     }
-    task.parts += 1;
-    if (!more) this.#end(task);
-    this.#guard(() => {
-      task.asker.onPart(payload, more);
-    });
-  }
-
-  onFailed(from: string, word: Failed): void {
-    const task = this.#current(from, word.task, word.offer, true);
-    if (task !== undefined) this.#fail(task, readTaskError(word));
-  }
-
-  onRefused(from: string, { offer, task: number, why }: Refused): void {
-    const task = this.#current(from, number, offer, true);
+    const endsOffer = message.type !== "taken" && !(message.type === "part" && message.more);
+    const task = this.#findCurrent(from, message.task, message.offer, endsOffer);
     if (task === undefined) return;
-    task.said.set(from, why);
-    void this.#offer(task);
-  }
-
-  onLost(from: string, { offer, task: number, worker }: Lost): void {
-    const task = this.#current(from, number, offer, true);
-    if (task === undefined) return;
-    if (worker !== "") task.not.push(worker);
-    this.#retry(task, "the worker that had it is gone, or did not acknowledge it");
-  }
-
-  onHave(from: string, { tasks }: Have): void {
-    for (const [number, offer, parts] of tasks) {
-      const task = this.#current(from, number, offer);
-      if (task === undefined) continue;
-      this.#take(task, from);
-      // Parts come before this word, unless they were lost.
-      if (parts > task.parts) this.#giveUp(task, "unavailable", "a part of the answer was lost on its way");
+    switch (message.type) {
+      case "taken":
+        this.#take(task, from);
+        if (message.given && !task.request.wantsAnswer) task.reports.given();
+        break;
+      case "part":
+        this.#take(task, from);
+        this.#passOn(task, message);
+        break;
+      case "failed":
+        this.#fail(task, new CarillonError(message.code, message.message));
+        break;
+      case "refused":
+        task.refusals.set(from, message.why);
+        void this.#offers.offer(task);
+        break;
+      case "lost":
+        if (message.worker !== "") task.not.push(message.worker);
+        this.#retry(task, "the worker that had it is gone, or did not acknowledge it");
     }
   }
 
-  /** Nobody listens to the pattern's group. The nodes that should are asked one by one: the bus may not know them yet. */
+  /** Offers a task to single nodes after nobody heard the offer to its group: the bus may not know the nodes yet. */
   onUnheard(number: number, offer: number): void {
     const task = this.#tasks.get(number);
     if (task === undefined || task.offer !== offer || task.taken) return;
     task.grouped = false;
-    void this.#offer(task);
+    void this.#offers.offer(task);
   }
 
-  /** Nobody is there of that name. */
+  /** Offers the tasks of a node that is not on the bus to others. */
   onUnreachable(node: string): void {
     for (const task of this.#tasks.values()) {
       if (task.node !== node || task.taken) continue;
-      task.said.set(node, "gone");
-      void this.#offer(task);
+      task.refusals.set(node, "gone");
+      void this.#offers.offer(task);
     }
   }
 
@@ -168,7 +133,7 @@ export class TaskCaller {
     }
   }
 
-  /** No new tasks. Resolves when those that are under way have ended. */
+  /** Takes no new tasks. Resolves when those under way have ended. */
   async drain(): Promise<void> {
     this.#stopped = true;
     if (this.#tasks.size === 0) return;
@@ -177,7 +142,7 @@ export class TaskCaller {
     });
   }
 
-  /** All askers are told. What nobody waits for goes on at the other nodes that have it, as when this node is lost. */
+  /** Fails all calls. Triggers that another node has taken go on there, as when this node is lost. */
   stop(): void {
     this.#stopped = true;
     for (const task of this.#tasks.values()) {
@@ -189,185 +154,96 @@ export class TaskCaller {
 
   #begin(task: OutgoingTask): void {
     if (task.ended) return;
-    const { request } = task;
-    const stopped = this.#stopped ? new CarillonError("unavailable", "this node is stopping") : undefined;
     const { clock } = this.#options;
+    const { request } = task;
     const now = clock.now();
     task.ends = clock.monotonic() + (request.deadline - now);
-    const refusal = stopped ?? checkCallAdmission(request, now);
+    const refusal = this.#checkAdmission(task, now);
     if (refusal !== undefined) {
-      this.#refuse(task, refusal);
-      return;
-    }
-    if (!this.#budget.take(request.vhost, task.bytes)) {
-      const text = "too many tasks of this vhost are under way at this node: try again later";
-      this.#refuse(task, new CarillonError("resource_exhausted", text));
+      this.#fail(task, refusal);
       return;
     }
     this.#tasks.set(task.number, task);
-    task.cancelDeadline = clock.after(this.#leftOf(task), () => {
+    task.cancelDeadline = clock.after(this.#offers.timeLeft(task), () => {
       this.#giveUp(task, "deadline_exceeded", "no answer came in time");
     });
     this.#ticker.wake();
-    void this.#offer(task);
+    void this.#offers.offer(task);
   }
 
-  /**
-   * Offers the task to the workers of the most specific pattern that has any. Matching the patterns may take several turns
-   * (rule A15), in which no node has the task. Never rejects.
-   */
-  async #offer(task: OutgoingTask): Promise<void> {
-    const { event, vhost, wantsAnswer } = task.request;
-    try {
-      const ahead = matchAhead(vhost, () => this.#options.directory.matchesOf(vhost, event, wantsAnswer));
-      if (ahead !== undefined) {
-        task.search();
-        await ahead;
-        task.searching = false;
-      }
-    } catch (cause) {
-      const { code, message } = CarillonError.from(cause);
-      if (!task.ended) this.#giveUp(task, code, message);
-      return;
+  /** Takes the task into the vhost's budget. @returns the error where it is refused */
+  #checkAdmission({ bytes, request }: OutgoingTask, now: number): CarillonError | undefined {
+    if (this.#stopped) return new CarillonError("unavailable", "this node is stopping");
+    const fault = checkRequest(request, now);
+    if (fault !== undefined || this.#budget.take(request.vhost, bytes)) return fault;
+    const text = "too many tasks of this vhost are under way at this node: try again later";
+    return new CarillonError("resource_exhausted", text);
+  }
+
+  #noteHeld(from: string, { tasks }: Have): void {
+    for (const [number, offer, parts] of tasks) {
+      const task = this.#findCurrent(from, number, offer, false);
+      if (task === undefined) continue;
+      this.#take(task, from);
+      // Parts arrive before this message, unless they were lost.
+      if (parts > task.parts) this.#giveUp(task, "unavailable", "a part of the answer was lost on its way");
     }
-    if (!task.ended) this.#offerToFirst(task);
   }
 
-  #leftOf({ ends }: OutgoingTask): number {
-    return Math.min(Math.max(0, ends - this.#options.clock.monotonic()), LONGEST_TIMER);
-  }
-
-  /** Of something that was never begun. */
-  #refuse(task: OutgoingTask, refusal: CarillonError): void {
-    task.ended = true;
-    this.#guard(() => {
-      task.asker.onFailed(refusal);
-    });
-  }
-
-  #offerToFirst(task: OutgoingTask): void {
-    const { directory } = this.#options;
-    const { event, vhost, wantsAnswer } = task.request;
-    let full = false;
-    for (const entry of directory.find(vhost, event, wantsAnswer)) {
-      if (task.spent.has(entry.pattern)) continue;
-      const outcome = this.#offerTo(entry, task);
-      if (outcome === "offered") return;
-      full ||= outcome === "full";
-      if (full) break;
-      task.spent.add(entry.pattern);
-    }
-    const shown = JSON.stringify(event);
-    if (full) this.#giveUp(task, "resource_exhausted", `the workers of event ${shown} have too much to do`);
-    else this.#giveUp(task, "unavailable", `no ${this.#kindOfWorker(task)} takes event ${shown}`);
-  }
-
-  #kindOfWorker({ not }: OutgoingTask): string {
-    const reachable = this.#options.post.up ? "" : " that can be reached";
-    return `${not.length > 0 ? "other " : ""}worker${reachable}`;
-  }
-
-  #offerTo(entry: DirectoryEntry, task: OutgoingTask): "offered" | "full" | "gone" {
-    const { nodes, pattern } = entry;
-    const { isFree, node: self, post } = this.#options;
-    const { request, shunned } = task;
-    if (task.pattern !== pattern) {
-      task.pattern = pattern;
-      task.said.clear();
-      task.turn = undefined;
-    }
-    if (!request.wantsAnswer) task.turn ??= entry.turn();
-    const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, task);
-    const { said } = task;
-    const grouped = task.grouped && entry.grouped;
-    const route = chooseRoute({ nodes, self, up: post.up, selfIsFree, said, shunned, grouped, turn: task.turn });
-    if (route.to === "nobody") return route.why;
-    task.offer += 1;
-    task.taken = false;
-    task.ticks = 0;
-    task.checks = 0;
-    task.node = route.to === "node" ? route.node : "";
-    this.#endDoubt(task, task.node);
-    const offer = task.toOffer(this.#leftOf(task), route.to === "node" && route.mayWait);
-    if (route.to === "node") {
-      post.send(route.node, offer);
-      return "offered";
-    }
-    if (post.offer([request.vhost, pattern], offer)) return "offered";
-    task.grouped = false;
-    return this.#offerTo(entry, task);
-  }
-
-  /** What is said of an offer that has been given up, or of a task that has ended, is answered so that it ends there. */
-  #current(from: string, number: number, offer: number, isEnd = false): OutgoingTask | undefined {
+  /** Finds the task of the present offer. An outdated offer that its node still holds is cancelled there. */
+  #findCurrent(from: string, number: number, offer: number, endsOffer: boolean): OutgoingTask | undefined {
     const task = this.#tasks.get(number);
     if (task !== undefined && task.offer === offer && (task.node === "" || task.node === from)) {
       task.ticks = 0;
       task.checks = 0;
       return task;
     }
-    if (!isEnd) this.#options.post.send(from, { type: "cancel", task: number, offer });
+    if (!endsOffer) this.#options.transport.send(from, { type: "cancel", task: number, offer });
     return undefined;
   }
 
   #take(task: OutgoingTask, from: string): void {
     task.node = from;
     task.taken = true;
-    if (task.told) return;
-    task.told = true;
-    this.#guard(() => {
-      task.asker.onTaken?.();
-    });
+    task.reports.taken();
   }
 
-  /** The offer under way came to nothing. */
+  #passOn(task: OutgoingTask, { more, payload, position }: Part): void {
+    if (position !== task.parts) {
+      this.#giveUp(task, "unavailable", "a part of the answer was lost on its way");
+      return;
+    }
+    task.parts += 1;
+    if (!more) this.#end(task);
+    task.reports.part(payload, more);
+  }
+
+  /** Offers the task again after the present offer came to nothing. */
   #retry(task: OutgoingTask, why: string): void {
     if (task.parts > 0) {
       this.#giveUp(task, "unavailable", `${why}, after a part of the answer`);
-      return;
-    }
-    if (task.attempt >= MAX_ATTEMPTS) {
+    } else if (task.attempt >= MAX_ATTEMPTS) {
       this.#giveUp(task, "unavailable", `tried ${MAX_ATTEMPTS} times: ${why}`);
-      return;
+    } else {
+      task.beginAttempt();
+      void this.#offers.offer(task);
     }
-    task.attempt += 1;
-    task.grouped = false;
-    task.turn = undefined;
-    task.said.clear();
-    task.spent.clear();
-    void this.#offer(task);
   }
 
   #cancel(task: OutgoingTask): void {
     if (task.ended) return;
-    this.#withdraw(task);
+    this.#offers.withdraw(task);
     this.#end(task);
   }
 
   #giveUp(task: OutgoingTask, code: ErrorCode, text: string): void {
-    this.#withdraw(task);
+    this.#offers.withdraw(task);
     this.#fail(task, new CarillonError(code, text));
-  }
-
-  /** Who has it, or may be about to take it, is told; whoever is not known yet is when it takes it. */
-  #withdraw(task: OutgoingTask): void {
-    const { node, number, offer } = task;
-    this.#endDoubt(task, node);
-    if (node !== "") this.#options.post.send(node, { type: "cancel", task: number, offer });
-  }
-
-  #endDoubt(task: OutgoingTask, node: string): void {
-    const { doubtful, number } = task;
-    task.doubtful = undefined;
-    if (doubtful === undefined || doubtful.node === node) return;
-    this.#options.post.send(doubtful.node, { type: "cancel", task: number, offer: doubtful.offer });
   }
 
   #fail(task: OutgoingTask, error: CarillonError): void {
     this.#end(task);
-    this.#guard(() => {
-      task.asker.onFailed(error);
-    });
+    task.reports.failed(error);
   }
 
   #end(task: OutgoingTask): void {
@@ -376,21 +252,5 @@ export class TaskCaller {
     if (!this.#tasks.delete(task.number)) return;
     this.#budget.giveBack(task.request.vhost, task.bytes);
     if (this.#tasks.size === 0) this.#onEmpty?.();
-  }
-
-  /** Others are asked first from now on. */
-  #shun(task: OutgoingTask): void {
-    const { node, offer } = task;
-    task.shunned.add(node);
-    task.doubtful = { node, offer };
-  }
-
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (fault) {
-      const reason = types.isNativeError(fault) ? fault.message : String(fault);
-      this.#options.onError(`telling who asked for a task failed: ${reason}`);
-    }
   }
 }

@@ -3,26 +3,26 @@ import type { Check } from "../wire/task-messages.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import type { OutgoingTask } from "./outgoing-task.js";
 
-/** In which a node must have taken what it was offered, in milliseconds. */
+/** Time in which a node must take an offered task, in milliseconds. */
 const TAKEN_WITHIN = 1_000;
-/** After so long without a word of a task that another node has, that node is asked. */
+/** Time without a message about a task after which the node that has it is asked, in milliseconds. */
 const CHECK_AFTER = 2_000;
-/** So often in vain, and the node does not have it. */
+/** Unanswered checks after which the node counts as gone. */
 const MAX_CHECKS = 3;
-/** Tasks of one such question. */
+/** Largest number of tasks in one check. */
 const CHECK_SIZE = 1_000;
 
 export interface TaskWatchdogOptions {
   /** This node. */
   readonly node: string;
-  readonly post: TaskTransport;
-  /** Nobody has taken it. */
+  readonly transport: TaskTransport;
+  /** Called when no node has taken the task in time. */
   readonly onUntaken: (task: OutgoingTask) => void;
-  /** The node that has it does not answer. */
+  /** Called when the node that has the task does not answer. */
   readonly onUnanswered: (task: OutgoingTask) => void;
 }
 
-/** Looks for tasks of which nothing is heard, and asks after them. */
+/** Finds tasks that no message has arrived about for a while, and asks their nodes. */
 export class TaskWatchdog {
   readonly #options: TaskWatchdogOptions;
 
@@ -30,37 +30,38 @@ export class TaskWatchdog {
     this.#options = options;
   }
 
-  look(tasks: Iterable<OutgoingTask>): void {
-    const { node, onUntaken, post } = this.#options;
-    const questions = new Map<string, (readonly [number, number])[]>();
+  /** Called on each tick with all tasks. */
+  check(tasks: Iterable<OutgoingTask>): void {
+    const { node, onUntaken, transport } = this.#options;
+    const checks = new Map<string, (readonly [number, number])[]>();
     for (const task of tasks) {
-      // What this node has itself is not lost on the way; what others say cannot be heard while the bus is away.
-      if (task.searching || task.node === node || (task.taken && !post.up)) continue;
+      // Messages to this node itself are never lost, and other nodes cannot be heard while the bus is away.
+      if (task.searching || task.node === node || (task.taken && !transport.up)) continue;
       task.ticks += 1;
       if (!task.taken) {
         if (task.ticks >= toTicks(TAKEN_WITHIN)) onUntaken(task);
       } else if (task.ticks >= toTicks(CHECK_AFTER)) {
-        this.#ask(task, questions);
+        this.#addCheck(task, checks);
       }
     }
-    for (const [to, asked] of questions) this.#send(to, asked);
+    for (const [to, checked] of checks) this.#send(to, checked);
   }
 
-  #ask(task: OutgoingTask, questions: Map<string, (readonly [number, number])[]>): void {
+  #addCheck(task: OutgoingTask, checks: Map<string, (readonly [number, number])[]>): void {
     task.ticks = 0;
     task.checks += 1;
     if (task.checks > MAX_CHECKS) {
       this.#options.onUnanswered(task);
       return;
     }
-    const asked = questions.get(task.node) ?? [];
-    asked.push([task.number, task.offer]);
-    questions.set(task.node, asked);
+    const checked = checks.get(task.node) ?? [];
+    checked.push([task.number, task.offer]);
+    checks.set(task.node, checked);
   }
 
   #send(node: string, tasks: Check["tasks"]): void {
     for (let begin = 0; begin < tasks.length; begin += CHECK_SIZE) {
-      this.#options.post.send(node, { type: "check", tasks: tasks.slice(begin, begin + CHECK_SIZE) });
+      this.#options.transport.send(node, { type: "check", tasks: tasks.slice(begin, begin + CHECK_SIZE) });
     }
   }
 }

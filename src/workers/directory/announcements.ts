@@ -1,20 +1,25 @@
-import type { Json } from "../../access/decide/principal.js";
 import type { Cluster } from "../../cluster/cluster.js";
-import type { Clock } from "../../core/ports.js";
-import type { WorkerDirectory, WorkerPlace } from "./directory.js";
+import { type NumberedItem, OwnItems } from "../../cluster/own-items.js";
+import type { Cursors, PageAnswer, ReplicaChanges } from "../../cluster/replica-messages.js";
+import { Replicas } from "../../cluster/replicas.js";
+import type { Clock, EndOfTurn } from "../../core/ports.js";
+import { ignore } from "../../util/ignore.js";
+import { placeKey, type WorkerDirectory, type WorkerPlace } from "./directory.js";
 
-/** A node's workers have other patterns than before: `count` is the number of its changes so far. */
-const CHANGE = "work.change";
-/** Asked: all that a node's workers have. */
-const LIST = "work.list";
-/** Told from time to time: how many changes there were, so that a lost one is noticed. */
+/** Tells what changes in a node's patterns. */
+const CHANGES = "work.changes";
+/** Asks for a page of a node's patterns. */
+const PAGE = "work.page";
+/** Tells the number of a node's changes from time to time, so that a lost message is noticed. */
 const COUNT = "work.count";
 
-/** Time between two counts, in milliseconds: so long a node may not know of what it was not told. */
-const BEAT = 2_000;
+/** Interval of the counts, in milliseconds: the longest time for which a lost message goes unnoticed. */
+const COUNT_INTERVAL = 2_000;
 
-type Change = { readonly count: number; readonly add: readonly WorkerPlace[]; readonly remove: readonly WorkerPlace[] };
-type List = { readonly count: number; readonly places: readonly WorkerPlace[] };
+/** A pattern of a node's workers. */
+type Announcement = NumberedItem & { readonly place: WorkerPlace };
+
+type AnnouncementChanges = ReplicaChanges<Announcement, null>;
 
 export interface AnnouncementsOptions {
   readonly cluster: Cluster;
@@ -22,142 +27,130 @@ export interface AnnouncementsOptions {
   readonly shared: boolean;
   readonly directory: WorkerDirectory;
   readonly clock: Clock;
+  readonly endOfTurn: EndOfTurn;
 }
 
-/** Keeps the directories of all nodes alike: each node speaks for its own workers. */
+/** Replicates the directory of workers: each node announces the patterns of its own. */
 export class Announcements {
   readonly #options: AnnouncementsOptions;
-  /** Of this node's own. */
-  #count = 0;
-  /** By node: the count of the last change that is in the directory. */
-  readonly #counts = new Map<string, number>();
-  #reading: Promise<void> | undefined;
-  #readAgain = false;
-  #cancelBeat: (() => void) | undefined;
-  #stopped = false;
+  readonly #own: OwnItems<Announcement, null>;
+  /** This node's announcements by {@link placeKey}. */
+  readonly #announced = new Map<string, Announcement>();
+  readonly #others: Replicas<Announcement, null>;
+  /** Resolves when the nodes have answered all announcements so far. */
+  #confirmed: Promise<void> = Promise.resolve();
+  #cancelCount: (() => void) | undefined;
 
   constructor(options: AnnouncementsOptions) {
+    const { cluster, directory, endOfTurn, shared } = options;
     this.#options = options;
-    const { cluster, directory } = options;
-    cluster.handle(CHANGE, (body, from) => {
-      if (from !== cluster.node) this.#takeChange(from, body as unknown as Change);
-      return null;
+    this.#own = new OwnItems({
+      endOfTurn,
+      wanted: () => shared,
+      tell: (changes) => {
+        if (changes.changes.some((change) => "added" in change)) this.#announce(changes);
+        else cluster.tell(CHANGES, changes);
+      },
     });
-    cluster.handle(LIST, () => {
-      const list: List = { count: this.#count, places: directory.placesOf(cluster.node) };
-      return list;
+    this.#others = new Replicas({
+      nodes: () => [...cluster.nodes].filter((node) => node !== cluster.node),
+      ask: (cursors) => cluster.ask(PAGE, { cursors }),
+      pageOf: (answer) => answer as unknown as PageAnswer<Announcement>,
+      events: {
+        onAdded: ({ place }, node) => {
+          this.#addForeign(node, place);
+        },
+        onRemoved: ({ place }, _why, node) => {
+          directory.remove(node, place);
+        },
+      },
+      lost: null,
     });
-    cluster.handle(COUNT, (body, from) => {
-      if (from !== cluster.node && body !== (this.#counts.get(from) ?? 0)) void this.#read();
-      return null;
-    });
-    cluster.onNodes(({ here, node }) => {
-      if (here) {
-        void this.#read();
-        return;
-      }
-      this.#counts.delete(node);
-      directory.forget(node);
-    });
+    this.#listen(cluster);
   }
 
-  /** Resolves when this node knows what the others have that answer. */
+  /** Resolves when this node knows the patterns of the others that answer. */
   async start(): Promise<void> {
     if (!this.#options.shared) return;
-    this.#beatLater();
-    await this.#read();
+    this.#scheduleCount();
+    await this.#others.read().catch(ignore);
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#cancelBeat?.();
+    this.#cancelCount?.();
+    this.#own.flush();
+    this.#others.end();
   }
 
   /**
-   * Resolves when all nodes that answer know it; the others hear of it by the next count.
-   * @throws CarillonError invalid_argument for a pattern that cannot be read
+   * Announces patterns. Resolves when all nodes that answer know them; the others notice with the next count.
+   * @throws CarillonError invalid_argument for an invalid pattern
    */
   async add(places: readonly WorkerPlace[]): Promise<void> {
     const { cluster, directory } = this.#options;
     for (const place of places) directory.add(cluster.node, place);
-    // A node of another version may not know what is asked: that is no reason not to work for the others.
-    await cluster.ask(CHANGE, this.#change({ add: places })).catch(ignore);
+    for (const place of places)
+      this.#announced.set(
+        placeKey(place),
+        this.#own.add((id) => ({ id, place })),
+      );
+    this.#own.flush();
+    await this.#confirmed;
   }
 
   remove(places: readonly WorkerPlace[]): void {
-    if (places.length === 0) return;
     const { cluster, directory } = this.#options;
-    for (const place of places) directory.remove(cluster.node, place);
-    cluster.tell(CHANGE, this.#change({ remove: places }));
-  }
-
-  #change({ add = [], remove = [] }: Partial<Change>): Json {
-    this.#count += 1;
-    const change: Change = { count: this.#count, add, remove };
-    return change;
-  }
-
-  #takeChange(from: string, { add, count, remove }: Change): void {
-    const known = this.#counts.get(from) ?? 0;
-    if (count <= known) return;
-    if (count > known + 1) {
-      void this.#read();
-      return;
+    for (const place of places) {
+      directory.remove(cluster.node, place);
+      const announcement = this.#announced.get(placeKey(place));
+      if (announcement === undefined) continue;
+      this.#announced.delete(placeKey(place));
+      this.#own.remove(announcement, null);
     }
-    this.#counts.set(from, count);
-    for (const place of remove) this.#options.directory.remove(from, place);
-    for (const place of add) this.#add(from, place);
   }
 
-  /** Reads what all nodes have; whoever comes while that is done has it done once more. */
-  #read(): Promise<void> {
-    if (this.#reading === undefined) {
-      this.#reading = this.#readAll().finally(() => {
-        this.#reading = undefined;
-      });
-    } else {
-      this.#readAgain = true;
-    }
-    return this.#reading;
+  #announce(changes: AnnouncementChanges): void {
+    // A node of another version may not know the message, which must not stop the others.
+    const answered = this.#options.cluster.ask(CHANGES, changes).catch(ignore);
+    this.#confirmed = Promise.all([this.#confirmed, answered]).then(ignore);
   }
 
-  async #readAll(): Promise<void> {
-    do {
-      this.#readAgain = false;
-      try {
-        const { answers } = await this.#options.cluster.ask(LIST, null);
-        for (const [node, list] of answers) this.#takeList(node, list as unknown as List);
-      } catch {
-        // The next count tells what is missing.
-      }
-    } while (this.#readAgain && !this.#stopped);
+  #listen(cluster: Cluster): void {
+    cluster.handle(CHANGES, async (body, from) => {
+      if (from === cluster.node) return null;
+      this.#others.takeChanges(from, body as unknown as AnnouncementChanges);
+      // The answer confirms that this node knows the patterns, which it may have to read first.
+      await this.#others.settled().catch(ignore);
+      return null;
+    });
+    cluster.handle(PAGE, (body, from) => {
+      const { cursors } = body as unknown as { readonly cursors: Cursors };
+      const cursor = cursors[cluster.node];
+      return from === cluster.node || cursor === null ? null : this.#own.page(Number(cursor ?? 0));
+    });
+    cluster.handle(COUNT, (body, from) => {
+      if (from !== cluster.node) this.#others.checkCount(from, body as number);
+      return null;
+    });
+    cluster.onNodes(({ here, node }) => {
+      this.#others.onNode(node, here);
+    });
   }
 
-  #takeList(node: string, { count, places }: List): void {
-    const { cluster, directory } = this.#options;
-    // A change that came after the answer was made has more.
-    if (node === cluster.node || count < (this.#counts.get(node) ?? 0) || !cluster.nodes.has(node)) return;
-    this.#counts.set(node, count);
-    directory.forget(node);
-    for (const place of places) this.#add(node, place);
-  }
-
-  /** A pattern of a node of another version may be none here. */
-  #add(node: string, place: WorkerPlace): void {
+  /** Adds a pattern of another node. One of another version may have a pattern that is invalid here; others serve it. */
+  #addForeign(node: string, place: WorkerPlace): void {
     try {
       this.#options.directory.add(node, place);
     } catch {
-      // Its tasks go to others.
+      // Its tasks go to the other nodes.
     }
   }
 
-  #beatLater(): void {
+  #scheduleCount(): void {
     const { clock, cluster } = this.#options;
-    this.#cancelBeat = clock.after(BEAT, () => {
-      this.#beatLater();
-      if (this.#count > 0) cluster.tell(COUNT, this.#count);
+    this.#cancelCount = clock.after(COUNT_INTERVAL, () => {
+      this.#scheduleCount();
+      if (this.#own.count > 0) cluster.tell(COUNT, this.#own.count);
     });
   }
 }
-
-function ignore(): void {}

@@ -17,10 +17,10 @@ export interface DirectoryEntry {
   /** Whether the bus knows all of these nodes as one: only those with workers that answer listen together. */
   readonly grouped: boolean;
   /**
-   * The nodes with the one first whose turn it is, and from then on the next one's. One with workers of both kinds has two
-   * turns: how many there are of a kind is not known.
+   * Advances the rotation and returns the nodes, the next one first. A node with workers of both kinds is listed twice: the
+   * number of workers of each kind is not known.
    */
-  turn(): readonly string[];
+  rotate(): readonly string[];
 }
 
 interface OwnEntry {
@@ -53,13 +53,6 @@ const MAX_FOUND = 1_000;
 /** Which nodes have workers for which events. */
 export class WorkerDirectory {
   readonly #vhosts = new Map<string, VhostEntries>();
-  /** By node; places as {@link keyOf} writes them. */
-  readonly #nodes = new Map<string, Map<string, WorkerPlace>>();
-
-  /** What a node has: for whoever asks it. */
-  placesOf(node: string): readonly WorkerPlace[] {
-    return [...(this.#nodes.get(node)?.values() ?? [])];
-  }
 
   /** @throws CarillonError invalid_argument for a pattern that cannot be read */
   add(node: string, place: WorkerPlace): void {
@@ -81,15 +74,9 @@ export class WorkerDirectory {
     nodesOf(entry, place).add(node);
     forgetFound(entries);
     this.#vhosts.set(vhost, entries);
-    const places = this.#nodes.get(node) ?? new Map<string, WorkerPlace>();
-    places.set(keyOf(place), place);
-    this.#nodes.set(node, places);
   }
 
   remove(node: string, place: WorkerPlace): void {
-    const places = this.#nodes.get(node);
-    if (places?.delete(keyOf(place)) !== true) return;
-    if (places.size === 0) this.#nodes.delete(node);
     const [vhost, pattern] = place;
     const entries = this.#vhosts.get(vhost);
     const entry = entries?.all.get(pattern);
@@ -101,11 +88,6 @@ export class WorkerDirectory {
     const position = entries.patterns.indexOf(entry);
     if (position >= 0) entries.patterns.splice(position, 1);
     if (entries.all.size === 0) this.#vhosts.delete(vhost);
-  }
-
-  /** A node is gone, and its workers with it. */
-  forget(node: string): void {
-    for (const place of this.placesOf(node)) this.remove(node, place);
   }
 
   /** Patterns of a vhost that {@link find} would match with the event; none where the answer is remembered. */
@@ -136,12 +118,12 @@ function entryOf(entry: OwnEntry, wantsAnswer: boolean): DirectoryEntry {
   const { answering, pattern, triggered } = entry;
   const all = wantsAnswer ? [...answering] : [...answering, ...triggered];
   const grouped = wantsAnswer || triggered.size === 0;
-  const turn = (): readonly string[] => {
+  const rotate = (): readonly string[] => {
     entry.turns += 1;
     const first = entry.turns % all.length;
     return [...all.slice(first), ...all.slice(0, first)];
   };
-  return { pattern, nodes: grouped ? answering : new Set(all), grouped, turn };
+  return { pattern, nodes: grouped ? answering : new Set(all), grouped, rotate };
 }
 
 function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: WorkerPlace): Set<string> {
@@ -166,6 +148,6 @@ function insert(patterns: OwnEntry[], entry: OwnEntry): void {
   patterns.splice(position < 0 ? patterns.length : position, 0, entry);
 }
 
-function keyOf(place: WorkerPlace): string {
+export function placeKey(place: WorkerPlace): string {
   return place.join(" ");
 }

@@ -1,40 +1,39 @@
 import type { TaskRequest } from "../dispatch.js";
-import { TASK_BYTES } from "../limits.js";
-import { detachBytes } from "../wire/detach-bytes.js";
+import { detachBytes, TASK_BYTES } from "../limits.js";
 import type { Offer } from "../wire/task-messages.js";
 import type { WorkerGroup } from "./worker-group.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
 let count = 0;
 
-/** A task of any node that waits here for a worker of this node, or has one. */
+/** A task of any node that a worker of this node has, or that waits here for one. */
 export class AssignedTask {
-  /** What workers and askers know it by. */
+  /** Identifies it to workers and callers. */
   readonly id: string;
-  /** The asking node. */
+  /** The calling node. */
   readonly from: string;
-  /** The asking node's numbers for the task and for its present offer. */
+  /** The calling node's numbers for the task and for its present offer. */
   about: { readonly task: number; readonly offer: number };
   readonly request: Omit<TaskRequest, "deadline" | "payload">;
   readonly attempt: number;
-  /** Workers that have had it. */
+  /** Workers that had it earlier. */
   readonly not: readonly string[];
-  /** When nobody waits for it any more, by this node's monotonic clock. */
+  /** Deadline of its caller, by this node's monotonic clock. */
   readonly ends: number;
   readonly group: WorkerGroup;
-  /** Smaller than that of every task that came here later. */
+  /** Grows with each task of this node. */
   readonly order: number;
-  /** What it counts as while it waits. */
+  /** Bytes counted while it waits. */
   readonly bytes: number;
   payload: Uint8Array;
-  /** Who has it; undefined while it waits. */
-  seat: WorkerHandle | undefined;
+  /** Undefined while it waits. */
+  worker: WorkerHandle | undefined;
   acknowledged = false;
   /** Parts of the answer that were sent. */
   parts = 0;
-  /** The asking node knows that it is here. */
-  told = false;
-  /** Looks since it was given. */
+  /** The calling node knows that it is here. */
+  reported = false;
+  /** Ticks since a worker got it. */
   ticks = 0;
 
   constructor(from: string, offer: Offer, ends: number, group: WorkerGroup) {
@@ -53,7 +52,7 @@ export class AssignedTask {
   }
 }
 
-/** Unique in the cluster, and short. */
+/** Creates a short id that is unique in the cluster. */
 export function taskId(node: string, task: number): string {
   return `${node}-${task.toString(36)}`;
 }

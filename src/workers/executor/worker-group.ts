@@ -2,22 +2,22 @@ import { patternWeight } from "../../access/patterns/pattern.js";
 import type { AssignedTask } from "./assigned-task.js";
 import type { TaskNeeds, WorkerHandle } from "./worker-handle.js";
 
-/** What other nodes know of a group's workers of one kind: those that answer, or those that do not. */
+/** A group's workers of one kind, those that answer or those that do not, as announced to other nodes. */
 export interface Share {
-  /** Resolves when they know of it. */
+  /** Resolves when the other nodes know of them. */
   readonly announced: Promise<void>;
-  /** Ends what is heard from them. */
+  /** Stops listening to their offers. */
   end(): void;
 }
 
-/** The workers of this node that have one pattern, and the tasks that wait for them. */
+/** The workers of this node with one pattern, and the tasks that wait for them. */
 export class WorkerGroup {
   readonly pattern: string;
   readonly weight: number;
-  readonly seats: WorkerHandle[] = [];
+  readonly workers: WorkerHandle[] = [];
   /** First come, first served. */
   readonly waiting = new Set<AssignedTask>();
-  /** By whether they answer. */
+  /** By whether the workers answer. */
   readonly shares = new Map<boolean, Share>();
   #turn = 0;
 
@@ -27,35 +27,35 @@ export class WorkerGroup {
   }
 
   /**
-   * The worker with most room for it; of several, and for what wants no answer, the one whose turn it is. Undefined where
-   * nobody is free.
+   * Picks the worker with most room for a call, and the next free one for a trigger. Workers with equal room take turns.
+   * @returns undefined when no worker is free
    */
   pick(wanted: TaskNeeds): WorkerHandle | undefined {
-    const { seats } = this;
+    const { workers } = this;
     let best: WorkerHandle | undefined;
-    for (let step = 1; step <= seats.length; step += 1) {
-      const seat = seats[(this.#turn + step) % seats.length];
-      if (seat === undefined || seat.free <= (best?.free ?? 0) || !seat.suits(wanted)) continue;
-      best = seat;
+    for (let step = 1; step <= workers.length; step += 1) {
+      const worker = workers[(this.#turn + step) % workers.length];
+      if (worker === undefined || worker.free <= (best?.free ?? 0) || !worker.suits(wanted)) continue;
+      best = worker;
       if (!wanted.request.wantsAnswer) break;
     }
-    if (best !== undefined) this.#turn = seats.indexOf(best);
+    if (best !== undefined) this.#turn = workers.indexOf(best);
     return best;
   }
 
-  /** Whether a worker could have it now. */
+  /** Whether a worker could take the task now. */
   isFree(wanted: TaskNeeds): boolean {
-    return this.seats.some((seat) => seat.free > 0 && seat.suits(wanted));
+    return this.workers.some((worker) => worker.free > 0 && worker.suits(wanted));
   }
 
-  /** Whether there is a worker that may have a task, now or later. */
+  /** Whether a worker may take the task, now or later. */
   has(wanted: TaskNeeds): boolean {
-    return this.seats.some((seat) => !seat.leaving && seat.suits(wanted));
+    return this.workers.some((worker) => !worker.leaving && worker.suits(wanted));
   }
 
-  /** The task that has waited longest for this worker. */
-  nextFor(seat: WorkerHandle): AssignedTask | undefined {
-    for (const task of this.waiting) if (seat.suits(task)) return task;
+  /** The task that has waited longest among those that the worker may take. */
+  nextFor(worker: WorkerHandle): AssignedTask | undefined {
+    for (const task of this.waiting) if (worker.suits(task)) return task;
     return undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { patternWeight } from "../../access/patterns/pattern.js";
 import { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 import type { Announcements } from "../directory/announcements.js";
 import type { WorkerPlace } from "../directory/directory.js";
 import { MAX_PATTERNS_OF_VHOST, MAX_WEIGHT_OF_VHOST, MAX_WORKER_PATTERNS } from "../limits.js";
@@ -7,15 +8,15 @@ import type { TaskTransport } from "../wire/task-transport.js";
 import { WorkerGroup } from "./worker-group.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
-/** The groups of this node's workers by their patterns. Other nodes are told which there are. */
+/** This node's workers, grouped by pattern. Other nodes are told which groups exist. */
 export class WorkerGroups {
-  readonly #post: TaskTransport;
+  readonly #transport: TaskTransport;
   readonly #announcements: Announcements;
   readonly #groups = new Map<string, Map<string, WorkerGroup>>();
   #count = 0;
 
-  constructor(post: TaskTransport, announcements: Announcements) {
-    this.#post = post;
+  constructor(transport: TaskTransport, announcements: Announcements) {
+    this.#transport = transport;
     this.#announcements = announcements;
   }
 
@@ -23,7 +24,7 @@ export class WorkerGroups {
     return this.#groups.get(vhost)?.get(pattern);
   }
 
-  /** Those that a worker is in. */
+  /** The groups of a worker. */
   *of({ hello: { events, vhost } }: WorkerHandle): Generator<WorkerGroup> {
     const groups = this.#groups.get(vhost);
     if (groups === undefined) return;
@@ -34,73 +35,73 @@ export class WorkerGroups {
   }
 
   /**
-   * Takes a worker into its groups at once. Resolves when all nodes know of them, as far as they answer.
+   * Adds a worker to its groups at once. Resolves when all nodes that answer know of them.
    * @throws CarillonError resource_exhausted
    */
-  async add(seat: WorkerHandle): Promise<void> {
-    const { events, vhost } = seat.hello;
+  async add(worker: WorkerHandle): Promise<void> {
+    const { events, vhost } = worker.hello;
     const groups = this.#groups.get(vhost) ?? new Map<string, WorkerGroup>();
     const fresh = events.filter((pattern) => !groups.has(pattern));
-    if (this.#count + fresh.length > MAX_WORKER_PATTERNS) {
-      throw new CarillonError(
-        "resource_exhausted",
-        `the workers of this node have ${MAX_WORKER_PATTERNS} patterns already`,
-      );
-    }
-    if (groups.size + fresh.length > MAX_PATTERNS_OF_VHOST) {
-      const text = `the vhost's workers at this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`;
-      throw new CarillonError("resource_exhausted", text);
-    }
-    const weight = patternWeight(fresh) + Array.from(groups.values(), (group) => group.weight).reduce(add, 0);
-    if (weight > MAX_WEIGHT_OF_VHOST) {
-      const text = `the patterns of the vhost's workers at this node would weigh more than ${MAX_WEIGHT_OF_VHOST}`;
-      throw new CarillonError("resource_exhausted", text);
-    }
+    this.#checkRoom(groups, fresh);
     this.#count += fresh.length;
     this.#groups.set(vhost, groups);
     for (const pattern of fresh) groups.set(pattern, new WorkerGroup(pattern));
-    for (const group of this.of(seat)) group.seats.push(seat);
-    this.#share(seat);
-    // Others may have come just before it.
-    await Promise.all(Array.from(this.of(seat), async (group) => group.shares.get(seat.answers)?.announced));
+    for (const group of this.of(worker)) group.workers.push(worker);
+    this.#share(worker);
+    // Other workers may have created a group moments ago.
+    await Promise.all(Array.from(this.of(worker), async (group) => group.shares.get(worker.answers)?.announced));
   }
 
-  /** Tells of the groups in which this is the first of its kind. */
-  #share(seat: WorkerHandle): void {
-    const { answers } = seat;
-    const unshared = [...this.of(seat)].filter(({ shares }) => !shares.has(answers));
-    const ends = unshared.map((group) => {
-      // What is offered to whoever listens may want an answer.
-      return answers ? this.#post.takePart(placeOf(seat, group)) : ignore;
-    });
-    const announced = this.#announce(unshared.map((group) => placeOf(seat, group)));
+  /**
+   * Removes a worker from its groups, so that it gets no more tasks. A group without workers ends.
+   * @returns the worker's groups
+   */
+  remove(worker: WorkerHandle): readonly WorkerGroup[] {
+    const left = [...this.of(worker)].filter(({ workers }) => workers.includes(worker));
+    const unshared: WorkerPlace[] = [];
+    for (const group of left) {
+      const { shares, workers } = group;
+      workers.splice(workers.indexOf(worker), 1);
+      if (workers.some(({ answers }) => answers === worker.answers)) continue;
+      shares.get(worker.answers)?.end();
+      shares.delete(worker.answers);
+      unshared.push(toPlace(worker, group));
+      if (workers.length === 0) this.#end(worker.hello.vhost, group);
+    }
+    this.#announcements.remove(unshared);
+    return left;
+  }
+
+  /** @throws CarillonError resource_exhausted */
+  #checkRoom(groups: ReadonlyMap<string, WorkerGroup>, fresh: readonly string[]): void {
+    if (this.#count + fresh.length > MAX_WORKER_PATTERNS) {
+      throw exhausted(`the workers of this node have ${MAX_WORKER_PATTERNS} patterns already`);
+    }
+    if (groups.size + fresh.length > MAX_PATTERNS_OF_VHOST) {
+      throw exhausted(`the vhost's workers at this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`);
+    }
+    let weight = patternWeight(fresh);
+    for (const group of groups.values()) weight += group.weight;
+    if (weight > MAX_WEIGHT_OF_VHOST) {
+      throw exhausted(`the patterns of the vhost's workers at this node would weigh more than ${MAX_WEIGHT_OF_VHOST}`);
+    }
+  }
+
+  /** Announces the groups in which the worker is the first of its kind. */
+  #share(worker: WorkerHandle): void {
+    const { answers } = worker;
+    const unshared = [...this.of(worker)].filter(({ shares }) => !shares.has(answers));
+    const places = unshared.map((group) => toPlace(worker, group));
+    // Offers to a group may want an answer, so only workers that answer listen together.
+    const ends = places.map((place) => (answers ? this.#transport.join(place) : ignore));
+    const announced = this.#announce(places);
     for (const [position, { shares }] of unshared.entries()) {
       shares.set(answers, { announced, end: ends[position] ?? ignore });
     }
   }
 
   async #announce(places: readonly WorkerPlace[]): Promise<void> {
-    if (places.length > 0) await Promise.all([this.#post.confirm(), this.#announcements.add(places)]);
-  }
-
-  /**
-   * It gets no more tasks.
-   * @returns its groups: where nobody else is left in them, they have ended
-   */
-  remove(seat: WorkerHandle): readonly WorkerGroup[] {
-    const left = [...this.of(seat)].filter(({ seats }) => seats.includes(seat));
-    const unshared: WorkerPlace[] = [];
-    for (const group of left) {
-      const { seats, shares } = group;
-      seats.splice(seats.indexOf(seat), 1);
-      if (seats.some(({ answers }) => answers === seat.answers)) continue;
-      shares.get(seat.answers)?.end();
-      shares.delete(seat.answers);
-      unshared.push(placeOf(seat, group));
-      if (seats.length === 0) this.#end(seat.hello.vhost, group);
-    }
-    this.#announcements.remove(unshared);
-    return left;
+    if (places.length > 0) await Promise.all([this.#transport.confirm(), this.#announcements.add(places)]);
   }
 
   #end(vhost: string, { pattern }: WorkerGroup): void {
@@ -111,12 +112,10 @@ export class WorkerGroups {
   }
 }
 
-function placeOf({ answers, hello: { vhost } }: WorkerHandle, { pattern }: WorkerGroup): WorkerPlace {
+function toPlace({ answers, hello: { vhost } }: WorkerHandle, { pattern }: WorkerGroup): WorkerPlace {
   return answers ? [vhost, pattern] : [vhost, pattern, "triggers"];
 }
 
-function add(a: number, b: number): number {
-  return a + b;
+function exhausted(text: string): CarillonError {
+  return new CarillonError("resource_exhausted", text);
 }
-
-function ignore(): void {}

@@ -1,25 +1,25 @@
 import type { WorkerConnection, WorkerHello } from "../dispatch.js";
 import type { AssignedTask } from "./assigned-task.js";
 
-/** What a task asks of the worker that gets it. */
+/** Requirements of a task on its worker. */
 export interface TaskNeeds {
-  /** Workers that have had it: no one gets a task twice. */
+  /** Workers that had it earlier: no worker gets a task twice. */
   readonly not: readonly string[];
   readonly request: { readonly wantsAnswer: boolean };
 }
 
-/** A worker of this node. */
+/** A worker that is connected to this node. */
 export class WorkerHandle {
   readonly id: string;
   readonly hello: WorkerHello;
   readonly connection: WorkerConnection;
-  /** What it has, by id. */
+  /** Its tasks, by id. */
   readonly tasks = new Map<string, AssignedTask>();
-  /** Not before it knows that it is in: its first word is the welcome. */
+  /** Its registration was answered: no task is sent before. */
   welcome = false;
-  /** No new tasks. */
+  /** It gets no new tasks. */
   leaving = false;
-  /** Left a task unacknowledged, and has said nothing since: it gets no other, whatever its capacity. */
+  /** It left a task unacknowledged and has sent nothing since: it gets no tasks, whatever its capacity. */
   silent = false;
 
   constructor(id: string, hello: WorkerHello, connection: WorkerConnection) {
@@ -28,17 +28,17 @@ export class WorkerHandle {
     this.connection = connection;
   }
 
-  /** Whether it says what has come of a task; otherwise it gets triggers only. */
+  /** Whether it reports the outcome of tasks; otherwise it gets triggers only. */
   get answers(): boolean {
     return this.hello.answers !== false;
   }
 
-  /** Whether it may have the task. */
+  /** Whether it may get the task. */
   suits({ not, request }: TaskNeeds): boolean {
     return (this.answers || !request.wantsAnswer) && !not.includes(this.id);
   }
 
-  /** How many tasks it would take now. */
+  /** Number of tasks that it could take now. */
   get free(): number {
     if (!this.welcome || this.leaving || this.silent) return 0;
     return this.hello.capacity - this.tasks.size;

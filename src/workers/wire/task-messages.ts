@@ -1,104 +1,118 @@
-import { CarillonError, type ErrorCode, GRPC_STATUS } from "../../errors.js";
+import { type ErrorCode, GRPC_STATUS } from "../../errors.js";
 import type { TaskRequest } from "../dispatch.js";
 import { LONGEST_TIMER } from "../limits.js";
 
 /**
- * What nodes say to each other about tasks. The asking node counts its tasks, and the times that it has offered each: an
- * offer that it has given up is told from the present one by that number.
+ * A message between nodes about tasks. The calling node numbers its tasks, and the offers of each task: that number
+ * distinguishes the present offer from those that were given up.
  */
-export type TaskMessage = Offer | Taken | Refused | Part | Failed | Lost | Cancel | Check | Have;
+export type TaskMessage = ExecutorMessage | CallerMessage;
 
-interface About {
+/** Sent by the calling node. */
+export type ExecutorMessage = Offer | Cancel | Check;
+
+/** Sent to the calling node. */
+export type CallerMessage = Taken | Refused | Part | Failed | Lost | Have;
+
+/** Whether a message goes to the executor, and not to the caller. */
+export function isForExecutor(message: TaskMessage): message is ExecutorMessage {
+  return message.type === "offer" || message.type === "cancel" || message.type === "check";
+}
+
+interface OfferId {
   readonly task: number;
   readonly offer: number;
 }
 
-/** What is asked for, without what each word says in its own way. */
+/** A request without the parts that messages carry separately. */
 export type TaskRequestMessage = Omit<TaskRequest, "deadline" | "payload">;
 
-/** From the asking node: will you do it? */
-export interface Offer extends About {
+/** Offers a task to a node. */
+export interface Offer extends OfferId {
   readonly type: "offer";
   readonly request: TaskRequestMessage;
   readonly payload: Uint8Array;
-  /** In milliseconds: clocks of nodes differ. */
+  /** Milliseconds until the deadline: the clocks of nodes differ. */
   readonly left: number;
   readonly attempt: number;
   readonly pattern: string;
-  /** Otherwise another node may have a worker that is free. */
+  /** Whether it may wait for a worker; otherwise another node may have a free one. */
   readonly mayWait: boolean;
-  /** Workers that have had it: a worker does not get a task twice. */
+  /** Workers that had it earlier: no worker gets a task twice. */
   readonly not: readonly string[];
 }
 
-/** It waits for a worker, or has one. Of a trigger that has waited it is said again when it has one. */
-export interface Taken extends About {
+/** The task waits for a worker, or has one. A trigger that has waited is reported again when a worker gets it. */
+export interface Taken extends OfferId {
   readonly type: "taken";
-  /** A worker has it. A node of an earlier version does not say, and nobody waits for it to. */
+  /** Whether a worker has it. Nodes of earlier versions omit it. */
   readonly given: boolean;
 }
 
-/** busy: nobody is free, and it may not wait. full: too much waits. gone: there is no such worker. */
+/** busy: no worker is free, and the task may not wait. full: too many tasks wait. gone: no such worker exists. */
 export type Why = "busy" | "full" | "gone";
 
-export interface Refused extends About {
+export interface Refused extends OfferId {
   readonly type: "refused";
   readonly why: Why;
 }
 
-export interface Part extends About {
+export interface Part extends OfferId {
   readonly type: "part";
-  /** Parts before it. */
+  /** Number of parts before it. */
   readonly position: number;
   readonly more: boolean;
   readonly payload: Uint8Array;
 }
 
-/** The worker says so. */
-export interface Failed extends About {
+/** The worker reported a failure. */
+export interface Failed extends OfferId {
   readonly type: "failed";
   readonly code: ErrorCode;
   readonly message: string;
 }
 
-/** It is back at the asking node: its worker is gone or does not acknowledge. */
-export interface Lost extends About {
+/** The task returns to the calling node: its worker is gone or does not acknowledge. */
+export interface Lost extends OfferId {
   readonly type: "lost";
-  /** "" where this node does not know the task at all. */
+  /** "" where the node does not know the task. */
   readonly worker: string;
 }
 
-/** From the asking node: nobody waits for it any more. */
-export interface Cancel extends About {
+/** Nobody waits for the task any more. */
+export interface Cancel extends OfferId {
   readonly type: "cancel";
 }
 
-/** From the asking node, which has not heard of these for a while: do you have them? */
+/** Asks whether a node has tasks that the calling node got no message about for a while. */
 export interface Check {
   readonly type: "check";
   readonly tasks: readonly (readonly [task: number, offer: number])[];
 }
 
-/** Those are here, and so many parts of each were sent. */
+/** Lists the tasks of a check that the node has, with the number of parts that it sent of each. */
 export interface Have {
   readonly type: "have";
   readonly tasks: readonly (readonly [task: number, offer: number, parts: number])[];
 }
 
-/** In the header of a word the type is a number: its place here. */
+/** The header holds a type as its index in this list. */
 const TYPES = ["offer", "taken", "refused", "part", "failed", "lost", "cancel", "check", "have"] as const;
 type Type = (typeof TYPES)[number];
 const NUMBERS = Object.fromEntries(TYPES.map((type, number) => [type, number])) as Readonly<Record<Type, number>>;
 
 const NOTHING = new Uint8Array();
 
-/** Lengths of header and payload, before them. */
+/** Bytes of the two lengths that precede header and payload. */
 const LENGTHS = 8;
 
-/** Length of the header, length of the payload (4 bytes each, big-endian), the header as a JSON array, the payload. */
-export function encodeTaskMessage(word: TaskMessage): Uint8Array {
-  const header = JSON.stringify([NUMBERS[word.type], ...fieldsOf(word)]);
-  const payload = payloadOf(word);
+/**
+ * Encodes a message: length of the header, length of the payload (4 bytes each, big-endian), the header as a JSON array, the
+ * payload.
+ */
+export function encodeTaskMessage(message: TaskMessage): Uint8Array {
+  const header = JSON.stringify([NUMBERS[message.type], ...encodeFields(message)]);
+  const payload = payloadOf(message);
   const headerBytes = Buffer.byteLength(header);
   const bytes = Buffer.allocUnsafe(LENGTHS + headerBytes + payload.length);
   bytes.writeUInt32BE(headerBytes, 0);
@@ -108,154 +122,152 @@ export function encodeTaskMessage(word: TaskMessage): Uint8Array {
   return bytes;
 }
 
-function payloadOf(word: TaskMessage): Uint8Array {
-  return word.type === "part" || word.type === "offer" ? word.payload : NOTHING;
+function payloadOf(message: TaskMessage): Uint8Array {
+  return message.type === "part" || message.type === "offer" ? message.payload : NOTHING;
 }
 
-function fieldsOf(word: TaskMessage): readonly unknown[] {
-  if (word.type === "check" || word.type === "have") return [word.tasks];
-  return [word.task, word.offer, ...ownFieldsOf(word)];
+function encodeFields(message: TaskMessage): readonly unknown[] {
+  if (message.type === "check" || message.type === "have") return [message.tasks];
+  return [message.task, message.offer, ...encodeOfferFields(message)];
 }
 
-function ownFieldsOf(word: Exclude<TaskMessage, Check | Have>): readonly unknown[] {
+function encodeOfferFields(message: Exclude<TaskMessage, Check | Have>): readonly unknown[] {
   let fields: readonly unknown[] = [];
-  switch (word.type) {
+  switch (message.type) {
     case "offer": {
-      const { connectionId, event, info, topic, user, vhost, wantsAnswer } = word.request;
-      const { attempt, left, mayWait, not, pattern } = word;
+      const { connectionId, event, info, topic, user, vhost, wantsAnswer } = message.request;
+      const { attempt, left, mayWait, not, pattern } = message;
       fields = [left, attempt, pattern, mayWait, not, vhost, event, topic, connectionId, user, info, wantsAnswer];
       break;
     }
     case "taken":
-      fields = [word.given];
+      fields = [message.given];
       break;
     case "cancel":
       break;
     case "refused":
-      fields = [word.why];
+      fields = [message.why];
       break;
     case "part":
-      fields = [word.position, word.more];
+      fields = [message.position, message.more];
       break;
     case "failed":
-      fields = [word.code, word.message];
+      fields = [message.code, message.message];
       break;
     case "lost":
-      fields = [word.worker];
+      fields = [message.worker];
   }
   return fields;
 }
 
-/** The words of a message, one after the other. @throws Error for bytes that no node says: others can publish, too */
+/**
+ * Decodes the messages of one transmission.
+ * @throws Error for bytes that no node sends: others can publish on the bus, too
+ */
 export function decodeTaskMessages(bytes: Uint8Array): TaskMessage[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const words: TaskMessage[] = [];
+  const messages: TaskMessage[] = [];
   for (let at = 0; at < buffer.length; ) {
     const payloadAt = at + LENGTHS + buffer.readUInt32BE(at);
     const end = payloadAt + buffer.readUInt32BE(at + 4);
-    if (end > buffer.length) throw new RangeError("a word is longer than its message");
+    if (end > buffer.length) throw new RangeError("a message is longer than its transmission");
     const header = JSON.parse(buffer.toString("utf8", at + LENGTHS, payloadAt)) as unknown;
-    if (!Array.isArray(header)) throw new TypeError("a word's header is an array");
-    words.push(wordOf(header, bytes.subarray(payloadAt, end)));
+    if (!Array.isArray(header)) throw new TypeError("the header of a message is an array");
+    messages.push(decodeMessage(header, bytes.subarray(payloadAt, end)));
     at = end;
   }
-  return words;
+  return messages;
 }
 
-function wordOf(header: readonly unknown[], payload: Uint8Array): TaskMessage {
-  const type = TYPES[numberOf(header[0])];
-  if (type === undefined) throw new TypeError("a word has a type");
-  if (type === "check") return { type, tasks: tuples(header[1], 2) as unknown as Check["tasks"] };
-  if (type === "have") return { type, tasks: tuples(header[1], 3) as unknown as Have["tasks"] };
-  return ownWordOf(type, header, payload);
+function decodeMessage(header: readonly unknown[], payload: Uint8Array): TaskMessage {
+  const type = TYPES[readNumber(header[0])];
+  if (type === undefined) throw new TypeError("a message has a known type");
+  if (type === "check") return { type, tasks: readTuples(header[1], 2) as unknown as Check["tasks"] };
+  if (type === "have") return { type, tasks: readTuples(header[1], 3) as unknown as Have["tasks"] };
+  return decodeOwn(type, header, payload);
 }
 
-function ownWordOf(
+function decodeOwn(
   type: Exclude<Type, "check" | "have">,
   header: readonly unknown[],
   payload: Uint8Array,
 ): Exclude<TaskMessage, Check | Have> {
-  const about = { task: numberOf(header[1]), offer: numberOf(header[2]) };
-  let word: Exclude<TaskMessage, Check | Have>;
+  const about = { task: readNumber(header[1]), offer: readNumber(header[2]) };
+  let message: Exclude<TaskMessage, Check | Have>;
   switch (type) {
     case "offer":
-      word = { type, ...about, ...offerOf(header, payload) };
+      message = { type, ...about, ...decodeOffer(header, payload) };
       break;
     case "taken":
-      word = { type, ...about, given: header[3] !== false };
+      message = { type, ...about, given: header[3] !== false };
       break;
     case "cancel":
-      word = { type, ...about };
+      message = { type, ...about };
       break;
     case "refused":
-      word = { type, ...about, why: whyOf(header[3]) };
+      message = { type, ...about, why: readWhy(header[3]) };
       break;
     case "part":
-      word = { type, ...about, position: numberOf(header[3]), more: header[4] === true, payload };
+      message = { type, ...about, position: readNumber(header[3]), more: header[4] === true, payload };
       break;
     case "failed":
-      word = { type, ...about, code: codeOf(header[3]), message: stringOf(header[4]) };
+      message = { type, ...about, code: readCode(header[3]), message: readString(header[4]) };
       break;
     case "lost":
-      word = { type, ...about, worker: stringOf(header[3]) };
+      message = { type, ...about, worker: readString(header[3]) };
   }
-  return word;
+  return message;
 }
 
-function offerOf(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "type" | keyof About> {
+function decodeOffer(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "type" | keyof OfferId> {
   const not = header[7];
-  if (!Array.isArray(not)) throw new TypeError("an offer is complete");
+  if (!Array.isArray(not)) throw new TypeError("an offer lists the workers that had the task");
   return {
-    left: Math.min(numberOf(header[3]), LONGEST_TIMER),
-    attempt: Math.floor(numberOf(header[4])),
-    pattern: stringOf(header[5]),
+    left: Math.min(readNumber(header[3]), LONGEST_TIMER),
+    attempt: Math.floor(readNumber(header[4])),
+    pattern: readString(header[5]),
     mayWait: header[6] === true,
-    not: not.map(stringOf),
+    not: not.map(readString),
     request: {
-      vhost: stringOf(header[8]),
-      event: stringOf(header[9]),
-      topic: stringOf(header[10]),
-      connectionId: stringOf(header[11]),
-      user: stringOf(header[12]),
-      info: stringOf(header[13]),
+      vhost: readString(header[8]),
+      event: readString(header[9]),
+      topic: readString(header[10]),
+      connectionId: readString(header[11]),
+      user: readString(header[12]),
+      info: readString(header[13]),
       wantsAnswer: header[14] === true,
     },
     payload,
   };
 }
 
-function tuples(value: unknown, length: number): readonly (readonly number[])[] {
-  if (!Array.isArray(value)) throw new TypeError("a word about tasks has a list of them");
+function readTuples(value: unknown, length: number): readonly (readonly number[])[] {
+  if (!Array.isArray(value)) throw new TypeError("a message about tasks lists them");
   return value.map((tuple: unknown) => {
-    if (!Array.isArray(tuple) || tuple.length !== length) throw new TypeError("a task is meant by numbers");
-    return tuple.map(numberOf);
+    if (!Array.isArray(tuple) || tuple.length !== length) throw new TypeError("tasks are listed by numbers");
+    return tuple.map(readNumber);
   });
 }
 
-function numberOf(value: unknown): number {
+function readNumber(value: unknown): number {
   if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) {
     throw new TypeError("a number is missing");
   }
   return value;
 }
 
-function stringOf(value: unknown): string {
+function readString(value: unknown): string {
   if (typeof value !== "string") throw new TypeError("a text is missing");
   return value;
 }
 
-function whyOf(value: unknown): Why {
+function readWhy(value: unknown): Why {
   if (value === "busy" || value === "full" || value === "gone") return value;
-  throw new TypeError("a refusal has a reason");
+  throw new TypeError("a refusal has a known reason");
 }
 
-/** A node of another version may know others. */
-function codeOf(value: unknown): ErrorCode {
-  const code = stringOf(value);
+/** Maps codes that only nodes of other versions know to `internal`. */
+function readCode(value: unknown): ErrorCode {
+  const code = readString(value);
   return Object.hasOwn(GRPC_STATUS, code) ? (code as ErrorCode) : "internal";
-}
-
-/** What an asker is told of a worker's failure. */
-export function readTaskError({ code, message }: Failed): CarillonError {
-  return new CarillonError(code, message);
 }

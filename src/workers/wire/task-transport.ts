@@ -1,17 +1,26 @@
-import { types } from "node:util";
 import type { Bus } from "../../cluster/bus.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { type Reassembler, Splitter } from "../../cluster/fragments.js";
 import type { Clock, EndOfTurn } from "../../core/ports.js";
+import { ignore } from "../../util/ignore.js";
+import { errorText } from "../../util/native-error.js";
 import { ReportLimiter } from "../../util/report-limiter.js";
 import type { WorkerPlace } from "../directory/directory.js";
-import { decodeTaskMessages, encodeTaskMessage, type Offer, type TaskMessage } from "./task-messages.js";
+import {
+  type CallerMessage,
+  decodeTaskMessages,
+  type ExecutorMessage,
+  encodeTaskMessage,
+  isForExecutor,
+  type Offer,
+  type TaskMessage,
+} from "./task-messages.js";
 
-/** Words to one node that are gathered to one message, in bytes: parts that are cut are larger (cluster/fragments.ts). */
-const MESSAGE_BYTES = 48 << 10;
-/** What the nodes with workers of a pattern listen to as one. */
+/** Bytes of messages to one node that are sent together. Fragments of larger ones are larger (cluster/fragments.ts). */
+const TRANSMISSION_BYTES = 48 << 10;
+/** Queue group of the nodes that have workers of a pattern. */
 const GROUP = "workers";
-/** Begins a message, before the length of the sender's name, the name, and the words. No part begins so. */
+/** First byte of a transmission, before the length of the sender's name, the name, and the messages. No fragment begins so. */
 const MARK = 0x02;
 const HEAD = 2;
 
@@ -24,50 +33,56 @@ export interface TaskTransportOptions {
   readonly onError: (message: string) => void;
 }
 
-export interface TaskTransportEvents {
-  onWord(from: string, word: TaskMessage): void;
-  /** Nobody at all listens to an offer of this node to a group. */
+/** Receives the messages for the tasks that were requested at this node. */
+export interface CallerReceiver {
+  receive(from: string, message: CallerMessage): void;
+  /** Nobody listens to the group that an offer of this node went to. */
   onUnheard(task: number, offer: number): void;
-  /** The node that was offered something is not on the bus. */
+  /** A node that was offered a task is not on the bus. */
   onUnreachable(node: string): void;
 }
 
+/** Receives the messages for the tasks that this node's workers execute. */
+export interface ExecutorReceiver {
+  receive(from: string, message: ExecutorMessage): void;
+}
+
 interface Outgoing {
-  words: Uint8Array[];
+  messages: Uint8Array[];
   bytes: number;
   withOffer: boolean;
 }
 
 /**
- * Carries words between the nodes' tasks. What is said to one node in one turn goes in one message; what a node says to
- * itself needs no bus. Each node hears another's words in the order said, but for offers to a group.
+ * Carries messages between callers and executors, on this node without the bus. Messages to one node in one turn travel
+ * together. They arrive in the order sent, except for offers to a group.
  */
 export class TaskTransport {
   readonly #options: TaskTransportOptions;
-  readonly #events: TaskTransportEvents;
+  #caller: CallerReceiver | undefined;
+  #executor: ExecutorReceiver | undefined;
   readonly #node: string;
   readonly #head: Uint8Array;
-  readonly #cutter: Splitter;
-  readonly #joiner: Reassembler;
+  readonly #splitter: Splitter;
+  readonly #reassembler: Reassembler;
   readonly #outgoing = new Map<string, Outgoing>();
   #own: TaskMessage[] = [];
   #waitsForEnd = false;
   #unsubscribe: (() => void) | undefined;
-  readonly #nonsense: ReportLimiter;
+  readonly #invalid: ReportLimiter;
 
-  constructor(options: TaskTransportOptions, events: TaskTransportEvents) {
+  constructor(options: TaskTransportOptions) {
     this.#options = options;
-    this.#events = events;
     const { bus, clock, cluster } = options;
     this.#node = cluster.node;
     this.#head = Buffer.from([MARK, Buffer.byteLength(this.#node), ...Buffer.from(this.#node)]);
-    this.#cutter = new Splitter(this.#node);
-    this.#joiner = cluster.createJoiner();
-    this.#nonsense = new ReportLimiter({
+    this.#splitter = new Splitter(this.#node);
+    this.#reassembler = cluster.createJoiner();
+    this.#invalid = new ReportLimiter({
       clock,
       burst: 1,
       onOmitted: (_kind, count) => {
-        options.onError(`ignored ${count} further messages about tasks that no node sends`);
+        options.onError(`ignored ${count} further invalid messages about tasks`);
       },
     });
     if (bus.shared) bus.onUnheard(this.#onUnheard);
@@ -78,55 +93,61 @@ export class TaskTransport {
     return this.#options.bus.up;
   }
 
-  start(): void {
-    const { bus } = this.#options;
-    if (bus.shared) this.#unsubscribe = bus.subscribe(subjectOfNode(this.#node), this.#onMessage);
+  /** Connects the receivers, before anything is sent. */
+  connect(caller: CallerReceiver, executor: ExecutorReceiver): void {
+    this.#caller = caller;
+    this.#executor = executor;
   }
 
-  /** What has been said is sent at once; nothing is heard any more. */
+  start(): void {
+    const { bus } = this.#options;
+    if (bus.shared) this.#unsubscribe = bus.subscribe(subjectOfNode(this.#node), this.#onTransmission);
+  }
+
+  /** Sends at once what waits, and receives nothing more. */
   stop(): void {
     this.flush();
-    this.#nonsense.stop();
+    this.#invalid.stop();
     this.#unsubscribe?.();
   }
 
-  send(to: string, word: TaskMessage): void {
+  send(to: string, message: TaskMessage): void {
     if (to === this.#node) {
-      this.#sendToSelf(word);
+      this.#sendToSelf(message);
       return;
     }
-    const bytes = encodeTaskMessage(word);
+    const bytes = encodeTaskMessage(message);
     let outgoing = this.#outgoing.get(to);
-    if (outgoing !== undefined && outgoing.bytes + bytes.length > MESSAGE_BYTES) this.#publish(to, outgoing);
+    if (outgoing !== undefined && outgoing.bytes + bytes.length > TRANSMISSION_BYTES) this.#publish(to, outgoing);
     outgoing = this.#outgoing.get(to);
     if (outgoing === undefined) {
-      outgoing = { words: [this.#head], bytes: this.#head.length, withOffer: false };
+      outgoing = { messages: [this.#head], bytes: this.#head.length, withOffer: false };
       this.#outgoing.set(to, outgoing);
     }
-    outgoing.words.push(bytes);
+    outgoing.messages.push(bytes);
     outgoing.bytes += bytes.length;
-    outgoing.withOffer ||= word.type === "offer";
+    outgoing.withOffer ||= message.type === "offer";
     this.#flushLater();
   }
 
   /**
-   * To one of the nodes that have workers of a pattern.
-   * @returns false for one that is too large: its parts would go to different nodes
+   * Offers a task to one of the nodes that have workers of a pattern.
+   * @returns false for an offer that is too large: its fragments would go to different nodes
    */
-  offer(place: WorkerPlace, word: Offer): boolean {
-    const message = Buffer.concat([this.#head, encodeTaskMessage(word)]);
-    if (message.length > MESSAGE_BYTES) return false;
-    this.#options.bus.offer(subjectOfPlace(place), message, `t-${word.task}-${word.offer}`);
+  offer(place: WorkerPlace, offer: Offer): boolean {
+    const transmission = Buffer.concat([this.#head, encodeTaskMessage(offer)]);
+    if (transmission.length > TRANSMISSION_BYTES) return false;
+    this.#options.bus.offer(subjectOfPlace(place), transmission, `t-${offer.task}-${offer.offer}`);
     return true;
   }
 
-  /** This node has workers of a pattern. @returns ends it */
-  takePart(place: WorkerPlace): () => void {
+  /** Listens to the offers for workers of a pattern. @returns ends it */
+  join(place: WorkerPlace): () => void {
     const { bus } = this.#options;
-    return bus.shared ? bus.subscribe(subjectOfPlace(place), this.#onMessage, GROUP) : ignore;
+    return bus.shared ? bus.subscribe(subjectOfPlace(place), this.#onTransmission, GROUP) : ignore;
   }
 
-  /** Resolves when the bus knows of everything above, or cannot be reached. */
+  /** Resolves when the bus has processed all that was sent and subscribed to, or cannot be reached. */
   async confirm(): Promise<void> {
     await this.#options.bus.flush().catch(ignore);
   }
@@ -136,12 +157,12 @@ export class TaskTransport {
     for (const [to, outgoing] of this.#outgoing) this.#publish(to, outgoing);
   }
 
-  #publish(to: string, { withOffer, words }: Outgoing): void {
+  #publish(to: string, { messages, withOffer }: Outgoing): void {
     this.#outgoing.delete(to);
     const { bus } = this.#options;
-    for (const message of this.#cutter.cut(Buffer.concat(words))) {
-      if (withOffer) bus.offer(subjectOfNode(to), message, `n-${to}`);
-      else bus.publish(subjectOfNode(to), message);
+    for (const fragment of this.#splitter.cut(Buffer.concat(messages))) {
+      if (withOffer) bus.offer(subjectOfNode(to), fragment, `n-${to}`);
+      else bus.publish(subjectOfNode(to), fragment);
     }
   }
 
@@ -154,60 +175,60 @@ export class TaskTransport {
     });
   }
 
-  /** Later, as words of others: whoever says something has finished before it is answered. */
-  #sendToSelf(word: TaskMessage): void {
-    this.#own.push(word);
+  /** Delivers in a microtask, so that the sender's turn ends before it is answered. */
+  #sendToSelf(message: TaskMessage): void {
+    this.#own.push(message);
     if (this.#own.length > 1) return;
     queueMicrotask(() => {
-      const words = this.#own;
+      const messages = this.#own;
       this.#own = [];
-      for (const each of words) this.#tell(this.#node, each);
+      for (const each of messages) this.#deliver(this.#node, each);
     });
   }
 
-  readonly #onMessage = (message: Uint8Array): void => {
-    const joined = this.#joiner.take(message);
+  readonly #onTransmission = (bytes: Uint8Array): void => {
+    const joined = this.#reassembler.take(bytes);
     if (joined?.word === undefined) {
-      if (joined === undefined) this.#refuseNonsense();
+      if (joined === undefined) this.#reportInvalid();
       return;
     }
     const read = this.#read(joined.word);
-    if (read === undefined) this.#refuseNonsense();
-    else for (const word of read.words) this.#tell(read.from, word);
+    if (read === undefined) this.#reportInvalid();
+    else for (const message of read.messages) this.#deliver(read.from, message);
   };
 
-  #read(message: Uint8Array): { readonly from: string; readonly words: readonly TaskMessage[] } | undefined {
-    const end = HEAD + (message[1] ?? 0);
-    if (message[0] !== MARK || message.length < end) return undefined;
+  #read(bytes: Uint8Array): { readonly from: string; readonly messages: readonly TaskMessage[] } | undefined {
+    const end = HEAD + (bytes[1] ?? 0);
+    if (bytes[0] !== MARK || bytes.length < end) return undefined;
     try {
-      const from = Buffer.from(message.subarray(HEAD, end)).toString("latin1");
-      return { from, words: decodeTaskMessages(message.subarray(end)) };
+      const from = Buffer.from(bytes.subarray(HEAD, end)).toString("latin1");
+      return { from, messages: decodeTaskMessages(bytes.subarray(end)) };
     } catch {
       return undefined;
     }
   }
 
-  #tell(from: string, word: TaskMessage): void {
+  #deliver(from: string, message: TaskMessage): void {
     try {
-      this.#events.onWord(from, word);
+      if (isForExecutor(message)) this.#executor?.receive(from, message);
+      else this.#caller?.receive(from, message);
     } catch (fault) {
-      const reason = types.isNativeError(fault) ? fault.message : String(fault);
-      this.#options.onError(`taking ${word.type} of a task from node ${from} failed: ${reason}`);
+      this.#options.onError(`taking ${message.type} of a task from node ${from} failed: ${errorText(fault)}`);
     }
   }
 
   readonly #onUnheard = (id: string): void => {
     if (id.startsWith("n-")) {
-      this.#events.onUnreachable(id.slice(2));
+      this.#caller?.onUnreachable(id.slice(2));
       return;
     }
     const [, task, offer] = /^t-(\d+)-(\d+)$/.exec(id) ?? [];
-    if (task !== undefined) this.#events.onUnheard(Number(task), Number(offer));
+    if (task !== undefined) this.#caller?.onUnheard(Number(task), Number(offer));
   };
 
-  #refuseNonsense(): void {
-    this.#nonsense.report("nonsense", () => {
-      this.#options.onError("ignored a message about tasks that no node sends");
+  #reportInvalid(): void {
+    this.#invalid.report("invalid", () => {
+      this.#options.onError("ignored an invalid message about tasks");
     });
   }
 }
@@ -224,5 +245,3 @@ function subjectOfPlace([vhost, pattern]: WorkerPlace): string {
 function tokenOf(text: string): string {
   return Buffer.from(text).toString("base64url");
 }
-
-function ignore(): void {}

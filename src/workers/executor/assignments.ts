@@ -1,0 +1,186 @@
+import type { Clock } from "../../core/ports.js";
+import { errorText } from "../../util/native-error.js";
+import { type Amount, Budget } from "../limits.js";
+import type { TaskTransport } from "../wire/task-transport.js";
+import type { AssignedTask } from "./assigned-task.js";
+import type { WorkerGroups } from "./worker-groups.js";
+import type { WorkerHandle } from "./worker-handle.js";
+
+/**
+ * Delay before a calling node is told that its task was taken, in milliseconds. Most tasks are answered earlier, and the
+ * answer implies it.
+ */
+const REPORT_AFTER = 20;
+
+export interface AssignmentsOptions {
+  readonly transport: TaskTransport;
+  readonly groups: WorkerGroups;
+  readonly clock: Clock;
+  /** Bound on the waiting tasks of each vhost. */
+  readonly waiting: Amount;
+  readonly onError: (message: string) => void;
+}
+
+/** The tasks that this node's workers have, and the tasks that wait here for a worker. */
+export class Assignments {
+  readonly #options: AssignmentsOptions;
+  readonly #tasks = new Map<string, AssignedTask>();
+  readonly #waiting: Budget;
+  #unreported: AssignedTask[] = [];
+  #cancelReport: (() => void) | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: AssignmentsOptions) {
+    this.#options = options;
+    this.#waiting = new Budget(options.waiting);
+  }
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  /** Number of tasks that wait for a worker. */
+  get waiting(): number {
+    return this.#waiting.count;
+  }
+
+  get tasks(): Iterable<AssignedTask> {
+    return this.#tasks.values();
+  }
+
+  find(id: string): AssignedTask | undefined {
+    return this.#tasks.get(id);
+  }
+
+  /**
+   * Gives a task to a worker, or queues it where none is given.
+   * @returns false when too many tasks of the vhost wait already; nothing has changed then
+   */
+  add(task: AssignedTask, worker: WorkerHandle | undefined): boolean {
+    if (worker === undefined && !this.#waiting.take(task.request.vhost, task.bytes)) return false;
+    this.#tasks.set(task.id, task);
+    if (worker === undefined) task.group.waiting.add(task);
+    else this.#give(task, worker);
+    this.#reportLater(task);
+    return true;
+  }
+
+  /** Gives a worker the tasks that wait for it, oldest first, as far as it has room. */
+  feed(worker: WorkerHandle): void {
+    while (worker.free > 0 && this.#waiting.count > 0) {
+      const task = this.#findNext(worker);
+      if (task === undefined) return;
+      this.#dequeue(task);
+      // An expired task was given up by its caller already.
+      if (task.ends <= this.#options.clock.monotonic()) {
+        this.end(task);
+        continue;
+      }
+      this.#give(task, worker);
+      if (!task.request.wantsAnswer && this.#tasks.get(task.id) === task) this.reportTaken(task);
+    }
+  }
+
+  /** Removes a task that has ended, or that nobody waits for. */
+  end(task: AssignedTask): void {
+    if (!this.#tasks.delete(task.id)) return;
+    this.#dequeue(task);
+    const { worker } = task;
+    if (worker !== undefined) {
+      worker.tasks.delete(task.id);
+      this.feed(worker);
+    }
+    if (this.#tasks.size === 0) this.#onEmpty?.();
+  }
+
+  /** Ends a task whose caller no longer waits, and tells its worker. */
+  withdraw(task: AssignedTask): void {
+    if (task.worker !== undefined) this.cancelAt(task.worker, task);
+    this.end(task);
+  }
+
+  /** Returns a task to the calling node: its worker is gone or silent. */
+  return(task: AssignedTask): void {
+    // The worker may have left while it was told to cancel.
+    if (this.#tasks.get(task.id) !== task) return;
+    this.#options.transport.send(task.from, { type: "lost", ...task.about, worker: task.worker?.id ?? "" });
+    this.end(task);
+  }
+
+  cancelAt(worker: WorkerHandle, { id }: AssignedTask): void {
+    this.#guard(worker, () => {
+      worker.connection.cancel(id);
+    });
+  }
+
+  /** Tells the calling node that its task is here. */
+  reportTaken(task: AssignedTask): void {
+    task.reported = true;
+    this.#options.transport.send(task.from, { type: "taken", ...task.about, given: task.worker !== undefined });
+  }
+
+  /** Resolves when no task is left. */
+  async drained(): Promise<void> {
+    if (this.#tasks.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  stop(): void {
+    this.#cancelReport?.();
+  }
+
+  /** Triggers are reported at once, as their callers wait for this alone; for calls, the answer may come first. */
+  #reportLater(task: AssignedTask): void {
+    if (!task.request.wantsAnswer) {
+      this.reportTaken(task);
+      return;
+    }
+    this.#unreported.push(task);
+    this.#cancelReport ??= this.#options.clock.after(REPORT_AFTER, () => {
+      this.#cancelReport = undefined;
+      const unreported = this.#unreported;
+      this.#unreported = [];
+      for (const each of unreported) {
+        if (!each.reported && this.#tasks.get(each.id) === each) this.reportTaken(each);
+      }
+    });
+  }
+
+  #give(task: AssignedTask, worker: WorkerHandle): void {
+    const { clock } = this.#options;
+    const { attempt, id, payload, request } = task;
+    const deadline = clock.now() + (task.ends - clock.monotonic());
+    task.worker = worker;
+    // The calling node keeps the payload for further attempts, so this node's copy can go.
+    task.payload = EMPTY;
+    worker.tasks.set(id, task);
+    this.#guard(worker, () => {
+      worker.connection.give({ ...request, id, attempt, deadline, payload });
+    });
+  }
+
+  #findNext(worker: WorkerHandle): AssignedTask | undefined {
+    let next: AssignedTask | undefined;
+    for (const group of this.#options.groups.of(worker)) {
+      const task = group.nextFor(worker);
+      if (task !== undefined && (next === undefined || task.order < next.order)) next = task;
+    }
+    return next;
+  }
+
+  #dequeue(task: AssignedTask): void {
+    if (task.group.waiting.delete(task)) this.#waiting.giveBack(task.request.vhost, task.bytes);
+  }
+
+  #guard(worker: WorkerHandle, run: () => void): void {
+    try {
+      run();
+    } catch (fault) {
+      this.#options.onError(`telling worker ${worker.id} failed: ${errorText(fault)}`);
+    }
+  }
+}
+
+const EMPTY = new Uint8Array();
