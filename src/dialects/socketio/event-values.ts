@@ -1,4 +1,4 @@
-import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
+import { type CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
 import { membersText } from "../../util/raw-json.js";
 import { payloadValue } from "../json.js";
 
