@@ -110,3 +110,14 @@ test("the last use of a configured key is kept, whatever its name", async () => 
   await administration.keyUsed({ vhost: "/", id: "billing.v1", at: 5 });
   expect((await store.list("key-uses/")).map(({ value }) => value)).toEqual(["5"]);
 });
+
+test("C6: refuses the 100,001st channel of a vhost, and opens it when another one was closed", async () => {
+  const { administration, vhosts } = createNode(createStore());
+  await vhosts.start();
+  await administration.create("/made", {});
+  for (let number = 0; number < 100_000; number += 1) await administration.openChannel("/made", `c${number}`);
+  await expect(administration.openChannel("/made", "more")).rejects.toMatchObject({ code: "resource_exhausted" });
+  expect(await administration.openChannel("/made", "c0")).toBe(false);
+  await administration.closeChannel("/made", "c0");
+  expect(await administration.openChannel("/made", "more")).toBe(true);
+});
