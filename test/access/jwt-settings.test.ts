@@ -89,7 +89,7 @@ describe("A5: the claims of issue and duration", () => {
   });
 });
 
-describe("A7: permissions as an integer", () => {
+describe("A5: permissions as an integer", () => {
   const permissionBits = { 2: { join: ["news"] }, 16: { join: ["chat-*"], call: ["e"] }, 18: { publish: ["both"] } };
   const options = { permissionBits };
   const grants = async (permissions: string): Promise<object> =>
@@ -105,15 +105,15 @@ describe("A7: permissions as an integer", () => {
     ["18446744073709551618", { join: ["news"] }],
     ['{"join":["a"]}', { join: ["a"] }],
     ["null", {}],
-  ])("A7: %s", async (permissions, expected) => {
+  ])("A5: grants the permissions of the bits: %s", async (permissions, expected) => {
     expect(await grants(permissions)).toEqual(expected);
   });
 
-  test.each(["-2", "1.5", "1e3", '"x"', "true", "[2]"])("A7: %s is refused", async (permissions) => {
+  test.each(["-2", "1.5", "1e3", '"x"', "true", "[2]"])("A5: refuses %s as permissions", async (permissions) => {
     await expect(grants(permissions)).rejects.toThrow("permissions is not an object");
   });
 
-  test("A7: without the setting an integer is refused, and settings that cannot be are named", async () => {
+  test("A5: refuses an integer without the setting, and names invalid settings", async () => {
     await expect(verify({ sub: "eve", exp: SECOND + 60, permissions: 2 }, {})).rejects.toThrow(
       "permissions is not an object",
     );

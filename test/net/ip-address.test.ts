@@ -31,7 +31,7 @@ test.each([
   ["::", "0:0:0:0::/64"],
   ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
   ["1:2:3::4:5:6:7", "1:2:3:0::/64"],
-])("L2: limits count %s as %s", (address, key) => {
+])("A11: counts %s as the address %s", (address, key) => {
   expect(addressKey(address)).toBe(key);
 });
 

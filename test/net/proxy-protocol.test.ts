@@ -75,7 +75,7 @@ test.each<[string, ProxyHeader, string]>([
   ["no family, with fields", { family: 0, body: TLVS }, "127.0.0.1"],
   ["a local socket", { family: 0x31, body: Buffer.alloc(216) }, "127.0.0.1"],
   ["the longest header", { body: Buffer.concat([ipv4(), Buffer.alloc(4_084)]) }, "203.0.113.7"],
-])("L2: a PROXY header is read: %s", async (_, header, address) => {
+])("A12: reads a PROXY header: %s", async (_, header, address) => {
   expect(await answerTo(header)).toBe(`${address}|ping`);
 });
 
@@ -91,7 +91,7 @@ test.each<[string, ProxyHeader | Buffer]>([
   ["a length of 64 KiB", { claims: 65_535 }],
   ["no header", Buffer.from("GET / HTTP/1.1\r\nHost: test\r\n\r\n")],
   ["a TLS greeting", Buffer.from("16030100c8010000c40303000000000000000000", "hex")],
-])("L2: a connection of a proxy is closed without a word for %s", async (_, header) => {
+])("A12: closes a proxy's connection without an answer on %s", async (_, header) => {
   const { connections, port } = await startEcho();
   const socket = await open(port);
   socket.write(Buffer.isBuffer(header) ? header : proxyHeader(header));
@@ -101,7 +101,7 @@ test.each<[string, ProxyHeader | Buffer]>([
   expect([connections.length, socket.bytesRead]).toEqual([0, 0]);
 });
 
-test("L2: a header may come byte by byte, and nothing behind it is lost", async () => {
+test("A12: reads a header that arrives byte by byte, and keeps the bytes behind it", async () => {
   const { connections, port } = await startEcho();
   const socket = await open(port);
   const bytes = Buffer.concat([proxyHeader({ body: Buffer.concat([ipv4(), TLVS]) }), Buffer.from("ping")]);
@@ -115,7 +115,7 @@ test("L2: a header may come byte by byte, and nothing behind it is lost", async 
   expect([connections[0]?.remotePort, connections[0]?.remoteFamily]).toEqual([4_711, "IPv4"]);
 });
 
-test("L2: a connection that ends in the middle of its header harms nobody", async () => {
+test("A12: survives a connection that ends within its header", async () => {
   const { connections, port } = await startEcho();
   const bytes = proxyHeader();
   for (const length of [0, 1, 15, 16, 17, bytes.length - 1]) {
@@ -134,7 +134,7 @@ test("L2: a connection that ends in the middle of its header harms nobody", asyn
   expect(await textUntil(socket, "ping")).toBe("203.0.113.7|ping");
 });
 
-test("L2: a proxy has so long for its header", async () => {
+test("L12: closes a proxy's connection whose header takes too long", async () => {
   const { connections, port } = await startEcho({ handshakeTimeout: 20 });
   const socket = await open(port);
   socket.write(proxyHeader().subarray(0, 20));
@@ -144,7 +144,7 @@ test("L2: a proxy has so long for its header", async () => {
   expect(connections).toEqual([]);
 });
 
-test("L2: from others no header is read: theirs is what they say", async () => {
+test("A12: reads no header from peers that are not trusted proxies", async () => {
   const { port } = await startEcho({ proxies: new Networks(["192.0.2.0/24"]) });
   const socket = await open(port);
   socket.write(Buffer.concat([proxyHeader(), Buffer.from("ping")]));

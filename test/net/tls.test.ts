@@ -234,7 +234,7 @@ test.each([
   expect(await ask(witness, "ping")).toBe("ping");
 });
 
-test("O6: a handshake may take so long", async () => {
+test("L12: closes a connection whose TLS handshake takes too long", async () => {
   const { port } = await startEcho(new WatchedCertificates(await authority.issue("localhost")), "none", {
     handshakeTimeout: 20,
   });

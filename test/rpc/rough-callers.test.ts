@@ -82,7 +82,7 @@ test("E8: a caller that sends on without end gets the status, and is not cut off
   expect(await statuses(node)).toEqual(ALL_WELL);
 });
 
-test("O6: a text that quotes what was sent is cut: the status arrives however long that was", async () => {
+test("R17: cuts a text that quotes the request, so that the status arrives", async () => {
   const node = await startNode();
   for (const peer of peersOf(node)) {
     // Half a surrogate pair is left where a cut goes through the middle of one.

@@ -89,7 +89,7 @@ async function ping(session: ClientHttp2Session): Promise<"answered"> {
 }
 
 test.each(["plain", "TLS", "PROXY", "PROXY and TLS"])(
-  "O6: a caller that connects (%s) and says nothing is cut off, one that has spoken is not",
+  "L12: closes a connection (%s) that sends nothing, and keeps one that has sent something",
   async (name) => {
     const way = (await ways())[name];
     if (way === undefined) throw new Error(name);
@@ -104,7 +104,7 @@ test.each(["plain", "TLS", "PROXY", "PROXY and TLS"])(
   },
 );
 
-test("O6: a connection without a call is told to go", async () => {
+test("L12: sends GOAWAY on a connection without calls", async () => {
   const session = await greet(await plain(await startMount({}, { idleTimeout: 20 })));
   const closed = once(session, "close");
   await once(session, "goaway");

@@ -88,7 +88,7 @@ test("O8: plain HTTP on a port with TLS ends the connection, and harms nobody", 
   expect((await get(tls)).status).toBe(200);
 });
 
-test("L2: the client's address is what a proxy says in front of TLS", async () => {
+test("A12: takes the client's address from a PROXY header before TLS", async () => {
   const proxies = new Networks(["127.0.0.1"]);
   const tls = await startTls({ proxies, clientAddress: clientAddress(proxies) });
   const raw = connectTcp({ host: "127.0.0.1", port: tls.port });

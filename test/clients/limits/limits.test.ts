@@ -20,7 +20,7 @@ function tried(attempt: () => unknown): string {
 }
 
 describe("a bucket", () => {
-  test("L2: lets a second's worth through at once, then as much as time brings", () => {
+  test("A11: admits a second's worth at once, and then at the rate", () => {
     const clock = new ManualClock();
     const bucket = new TokenBucket(10, clock);
     expect(successes(20, () => bucket.take())).toBe(10);
@@ -33,7 +33,7 @@ describe("a bucket", () => {
     expect(successes(20, () => bucket.take())).toBe(10);
   });
 
-  test("L2: over a long time no more goes through than the rate, however it is asked", () => {
+  test("A11: admits no more than the rate over a long time, whatever the order of requests", () => {
     const clock = new ManualClock();
     const bucket = new TokenBucket(7, clock);
     let through = 0;
@@ -45,7 +45,7 @@ describe("a bucket", () => {
     expect(through).toBeGreaterThanOrEqual((clock.now() * 7) / 1_000 - 1);
   });
 
-  test("L2: what is larger than a second's worth goes through a full bucket, and is owed", () => {
+  test("A11: admits an amount above a second's worth when the bucket is full, and charges it to later ones", () => {
     const clock = new ManualClock();
     const bucket = new TokenBucket(100, clock);
     expect([bucket.take(50), bucket.take(350)]).toEqual([true, false]);
@@ -57,7 +57,7 @@ describe("a bucket", () => {
     expect(bucket.take(1)).toBe(true);
   });
 
-  test("L2: a wall clock that is set lets nothing more through", () => {
+  test("A11: admits nothing more when the wall clock is set", () => {
     const clock = new ManualClock();
     const bucket = new TokenBucket(1, clock);
     expect(bucket.take()).toBe(true);
@@ -70,7 +70,7 @@ describe("a bucket", () => {
   });
 });
 
-test("L2: counts know their limit, and forget who has none", () => {
+test("A11: keeps counts within their limit, and forgets keys without any", () => {
   const counts = new Counts();
   expect(successes(5, () => counts.take("a", 3))).toBe(3);
   expect(counts.take("b", 1)).toBe(true);
@@ -81,7 +81,7 @@ test("L2: counts know their limit, and forget who has none", () => {
   expect(counts.take("c", 0)).toBe(false);
 });
 
-test("L2: rates by key stay in their memory whoever comes, and go by key", () => {
+test("A11: limits rates by key within bounded memory", () => {
   const clock = new ManualClock();
   const rates = new KeyedRates(2, clock, 100);
   for (let key = 0; key < 1_000; key += 1) expect(rates.take(String(key))).toBe(0);
@@ -98,12 +98,12 @@ test("L2: rates by key stay in their memory whoever comes, and go by key", () =>
 });
 
 describe("a vhost's connections", () => {
-  test("L2: without limits all come in", () => {
+  test("A11: admits every connection without limits", () => {
     const limits = new ConnectionLimits({}, new ManualClock());
     expect(tried(() => Array.from({ length: 1_000 }, () => limits.arrive("192.0.2.1").takeUser("ann")))).toBe("ok");
   });
 
-  test("L2: a place is free again after its release, and only once", () => {
+  test("A11: frees a place once when it is released", () => {
     const limits = new ConnectionLimits({ connections: 2 }, new ManualClock());
     const first = limits.arrive("192.0.2.1");
     limits.arrive("192.0.2.2");
@@ -114,7 +114,7 @@ describe("a vhost's connections", () => {
     expect(tried(() => limits.arrive("192.0.2.4"))).toBe("resource_exhausted");
   });
 
-  test("L2: an IPv6 network counts as one address", () => {
+  test("A11: counts an IPv6 network as one address", () => {
     const limits = new ConnectionLimits({ connections_per_address: 1 }, new ManualClock());
     const place = limits.arrive("2001:db8::1");
     expect(tried(() => limits.arrive("2001:db8::ffff"))).toBe("resource_exhausted");
@@ -125,14 +125,14 @@ describe("a vhost's connections", () => {
     expect(tried(() => limits.arrive("2001:db8::ffff"))).toBe("ok");
   });
 
-  test("L2: one address that is refused takes no place of the others", () => {
+  test("A11: takes no place for a refused address", () => {
     const limits = new ConnectionLimits({ connections: 2, connections_per_address: 1 }, new ManualClock());
     limits.arrive("192.0.2.1");
     for (let round = 0; round < 5; round += 1) tried(() => limits.arrive("192.0.2.1"));
     expect(tried(() => limits.arrive("192.0.2.2"))).toBe("ok");
   });
 
-  test("L2: a user's connections are counted wherever they come from, and change with the user", () => {
+  test("A11: counts a user's connections from all addresses, and moves one when its user changes", () => {
     const limits = new ConnectionLimits({ connections_per_user: 1 }, new ManualClock());
     const first = limits.arrive("192.0.2.1");
     const second = limits.arrive("192.0.2.2");
@@ -150,7 +150,7 @@ describe("a vhost's connections", () => {
     expect(tried(() => limits.arrive("192.0.2.3").takeUser("ann"))).toBe("ok");
   });
 
-  test("L2: so many handshakes in a second, and when to come again", () => {
+  test("A11: limits handshakes per second, and says when to retry", () => {
     const clock = new ManualClock();
     const limits = new ConnectionLimits({ handshakes_per_second: 2 }, clock);
     limits.arrive("192.0.2.1").release();
@@ -160,7 +160,7 @@ describe("a vhost's connections", () => {
     expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
   });
 
-  test("L2: an address that comes too often uses up nothing of the others'", () => {
+  test("A11: does not charge other addresses for one that connects too often", () => {
     const limits = new ConnectionLimits(
       { handshakes_per_second: 3, handshakes_per_second_per_address: 1 },
       new ManualClock(),
@@ -172,7 +172,7 @@ describe("a vhost's connections", () => {
     expect(tried(() => limits.arrive("192.0.2.4"))).toBe("again in 1 s");
   });
 
-  test("L2: limits that change hold for those who come then, and what was taken before is given back", () => {
+  test("A11: applies changed limits to new connections, and releases the places taken before", () => {
     const clock = new ManualClock();
     const limits = new ConnectionLimits({ handshakes_per_second: 2 }, clock);
     const before = limits.arrive("192.0.2.1");

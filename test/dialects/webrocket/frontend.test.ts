@@ -171,7 +171,7 @@ async function startOne(): Promise<TestNode> {
   return node;
 }
 
-test("X1: an origin with a slash at its end, as Go's WebSocket client sends it, is the origin without it", async () => {
+test("L1: accepts an origin with a slash at its end, as Go's WebSocket client sends it", async () => {
   const node = await startOne();
   for (const origin of ["http://127.0.0.1", "http://127.0.0.1/", "http://127.0.0.1:3000/"]) {
     const client = await connect(`${node.ws}/webrocket/test`, { headers: { origin } });

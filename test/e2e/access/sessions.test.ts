@@ -211,7 +211,7 @@ describe("A11: limits of connections", () => {
     await enter(node, { sub: "adam" });
   });
 
-  test("A12: of an address, as a trusted proxy tells it; an IPv6 network of 64 bits is one", async () => {
+  test("A11, A12: of an address, as a trusted proxy reports it; an IPv6 network of 64 bits is one", async () => {
     const node = await startNode({
       trusted_proxies: ["127.0.0.1"],
       vhosts: { "/": { limits: { connections_per_address: 1 } } },
@@ -225,7 +225,7 @@ describe("A11: limits of connections", () => {
     }
   });
 
-  test("A12: nobody else's word is taken for it", async () => {
+  test("A12: ignores the address that an untrusted peer reports", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { connections_per_address: 1 } } } });
     await connect(`${node.ws}/ws`);
     expect((await refusalOf(node, { headers: { "x-forwarded-for": "192.0.2.1" } })).status).toBe(429);

@@ -44,7 +44,7 @@ async function expectHeard({ driver, heard }: Setup, topics: readonly string[], 
   for (const topic of topics) expect(await heard.next()).toBe(`${topic}=${payload}`);
 }
 
-test("O2: a subject that the server has no place for is refused; those that were confirmed go on", async () => {
+test("N6: refuses a subscription beyond the server's limit, and keeps the confirmed ones", async () => {
   const made = await setUpFull();
 
   const late = [made.listen("d"), made.listen("e")];
@@ -60,7 +60,7 @@ test("O2: a subject that the server has no place for is refused; those that were
   await expectHeard(made, TOPICS, "1");
 });
 
-test("O2: of two that race for the last place none is answered, and either has it when asked for again", async () => {
+test("N6: refuses both subscriptions that race for the last place, and accepts either on a retry", async () => {
   const made = await setUp("max_subscriptions: 1");
 
   const racing = [made.listen("a"), made.listen("b")];

@@ -83,7 +83,7 @@ test("E10: a stream that is cut off ends with INVALID_ARGUMENT, after what came 
   expect(await rawCall(session, PUBLISH_STREAM, Buffer.alloc(0))).toMatchObject({ status: OK });
 });
 
-test("E8: takes compressed messages one by one, in order", async () => {
+test("R8: reads compressed messages one by one, in order", async () => {
   const node = await startNode();
   const session = await connectGrpc(node.grpc);
   for (const encoding of ["gzip", "deflate"]) {

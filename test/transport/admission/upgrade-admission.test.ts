@@ -161,7 +161,7 @@ describe("what is known of a client that asks", () => {
     });
   });
 
-  test("L2: its address is what a trusted proxy says in a header, and no other", async () => {
+  test("A12: takes the client's address from the header of a trusted proxy only", async () => {
     const forwarded = { "X-Forwarded-For": "203.0.113.7" };
     const trusting = await new TestDoor({ clientAddress: clientAddress(LOOPBACK) }).start();
     await ask(trusting, "/ws", forwarded);
@@ -172,7 +172,7 @@ describe("what is known of a client that asks", () => {
     expect((await wary.arrivals.next()).origin.address).toBe("127.0.0.1");
   });
 
-  test("L2: its address is what a proxy says before the connection begins", async () => {
+  test("A12: takes the client's address from a PROXY header", async () => {
     const door = await new TestDoor({ proxies: LOOPBACK, clientAddress: clientAddress(LOOPBACK) }).start();
     const client = await connectRaw(door.url);
     client.send(proxyHeader(), upgradeRequest("/ws", { "X-Forwarded-For": "198.51.100.1" }), says("ping"));
@@ -185,7 +185,7 @@ describe("what is known of a client that asks", () => {
     await without.ended();
   });
 
-  test("L2: a door behind a proxy asks for a header on each connection, and serves its health checks", async () => {
+  test("A12: requires a PROXY header on each connection of a proxy, and serves its health checks", async () => {
     const door = await new TestDoor({ proxies: LOOPBACK }).start();
     const client = await connectRaw(door.url);
     client.send(proxyHeader({ command: 0x20, family: 0, body: Buffer.alloc(0) }), "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -205,7 +205,7 @@ describe("a refusal", () => {
       ["not_found", 404, {}],
       ["resource_exhausted", 429, {}],
       ["unavailable", 503, {}],
-    ] as const)("L1: %s is answered with %i and the reason", async (code, status, headers) => {
+    ] as const)("O8: answers %s with %i and the reason", async (code, status, headers) => {
       const response = await refusal(new CarillonError(code, "because"), later);
       expect(response.statusCode).toBe(status);
       expect(JSON.parse(response.body)).toEqual({ code, message: "because" });
@@ -213,12 +213,12 @@ describe("a refusal", () => {
       expect(Object.keys(response.headers)).toHaveLength(3 + Object.keys(headers).length);
     });
 
-    test("L2: for coming too often says when to come again", async () => {
+    test("A11: says when to retry after too many handshakes", async () => {
       const response = await refusal(new RateLimited("too often", 1_200), later);
       expect([response.statusCode, response.headers["retry-after"]]).toEqual([429, "2"]);
     });
 
-    test("L1: of the backend is answered with as it stands", async () => {
+    test("A9: passes on the backend's refusal, without headers that only the server may set", async () => {
       const headers: [string, string][] = [
         ["Content-Type", "text/plain"],
         ["Set-Cookie", "a=1"],
@@ -241,7 +241,7 @@ describe("a refusal", () => {
       });
     });
 
-    test("L1: by a fault of ours tells nothing of it", async () => {
+    test("O10: discloses nothing about a fault of the server", async () => {
       const response = await refusal(new TypeError("secret"), later);
       expect(response.statusCode).toBe(500);
       expect(JSON.parse(response.body)).toEqual({ code: "internal", message: "internal error" });
@@ -293,7 +293,7 @@ describe("a malformed handshake gives back what it was admitted for", () => {
   });
 });
 
-test("L2: a connection that ends gives back what it counts against, once", async () => {
+test("A11: releases a connection's places once when it ends", async () => {
   const door = await new TestDoor().start();
   const client = await ask(door);
   await client.response();
@@ -312,7 +312,7 @@ test("an error while a client is let in ends its connection and gives back what 
 });
 
 describe("while the decision is waited for", () => {
-  test("O2: nothing that a client sends is lost, and it is let in", async () => {
+  test("W13: keeps what a client sends before it is admitted", async () => {
     const door = await waitingDoor();
     const client = await connectRaw(door.url);
     client.send(upgradeRequest(), says("1"));
@@ -373,7 +373,7 @@ describe("while the decision is waited for", () => {
     expect(door.faults).toEqual([]);
   });
 
-  test("O6: it is waited 10 s, and an admission that comes later is given back", async () => {
+  test("L12: refuses a client after 10 s without a decision, and releases a late admission", async () => {
     const door = await waitingDoor();
     const client = await ask(door);
     const { admit } = await door.decisions.next();

@@ -37,7 +37,7 @@ test("L7: a stop does not wait for a proxy's connections on which nothing was as
   await silent.gone;
 });
 
-test("O6: the head of a request may take so long", async () => {
+test("L12: limits the time of a request's head", async () => {
   const door = await new TestDoor({ times: { head: 100 } }).start();
   const client = await connectRaw(door.url);
   client.send("GET / HTTP/1.1\r\nHost: te");
