@@ -210,7 +210,7 @@ export const schema = z
         receiving: bytes("4MiB", "64GiB")
           .prefault("64MiB")
           .describe(
-            "Bytes of unfinished requests and frames on all ports, received and decompressed. At most half for one key or address, and half for all clients and callers without a key. At least 6 times `request` and 8 times `frame`, and 16 MiB for RootSocket with a `frame` of 1 MiB or more.",
+            "Bytes of unfinished requests and frames on all ports, received and decompressed. One key or address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB, 6 times `request` and 8 times `frame`; 16MiB if RootSocket is served and `frame` is 1MiB or more.",
           ),
         backend_answer_bytes_per_second: z
           .literal("off")

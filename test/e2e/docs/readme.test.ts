@@ -11,14 +11,12 @@ import { type Example, patternOf, readExamples } from "../../support/docs/exampl
  * are read stands in examples.ts, how they are run and where ports are substituted in example-runner.ts.
  */
 
-/** What cannot be run as it stands: what is run in its place, if anything, and why. */
-const INSTEAD: Readonly<Record<string, { readonly command?: string; readonly why: string }>> = {
+/** Commands that cannot run as they stand, with the command that runs in their place and the reason. */
+const INSTEAD: Readonly<Record<string, { readonly command: string; readonly why: string }>> = {
   "npm start": {
     command: "node dist/src/bin.js serve --try",
     why: "its last step only: it installs and builds first, which is done and must not happen under running tests",
   },
-  "nats-server": { command: "nats-server", why: "on a free port, because 4222 may be taken" },
-  "npm test": { why: "this is part of it" },
 };
 
 const { examples, heard } = readExamples(readFileSync(join(packageRoot, "README.md"), "utf8"));
@@ -52,14 +50,10 @@ describe("README.md", () => {
   for (const example of examples) {
     const [firstLine = ""] = example.code.split("\n");
     const { command, why } = INSTEAD[example.code] ?? { command: example.code };
-    if (command === undefined) continue;
     const missing = firstLine.startsWith("curl ") && !isInstalled("curl") ? " (skipped: no curl on the PATH)" : "";
     const group = missing === "" ? describe : describe.skip;
     group(`line ${example.line}, ${firstLine}${why === undefined ? "" : ` (${why})`}${missing}`, () => {
       if (command.includes("bin.js serve")) startTests(example, command);
-      else if (command === "nats-server") natsTests();
-      else if (example.keepsRunning && command.includes("createServer")) backendTests(example);
-      else if (example.keepsRunning && command.includes("createWorker")) workerTests(example);
       else if (example.keepsRunning) listenTests(example);
       else runTests(example);
       const line = heard.find((candidate) => publishes(example, candidate));
@@ -90,8 +84,9 @@ function startTests({ prints = "" }: Example, command: string): void {
     if (page !== undefined) await page.inState("reconnecting");
   });
 
-  test("starts, prints what it is said to print, and listeners come back", async () => {
+  test("starts, prints what the page says, and listeners come back", async () => {
     const node = await runner.startNode(command);
+    await runner.joinHello();
     await expect(node.says(new RegExp(patternOf(runner.real(prints))))).resolves.toBeDefined();
   });
 
@@ -104,26 +99,6 @@ function startTests({ prints = "" }: Example, command: string): void {
       await snippet?.hasLogged("joined hello", starts);
       expect(await page.topicNames()).toEqual(["hello"]);
     });
-  });
-}
-
-function backendTests(example: Example): void {
-  test("starts", async () => {
-    await expect(runner.startBackend(example)).resolves.toBeUndefined();
-  });
-}
-
-/** It is at work with the node that is running, and with every later one that lets it in. */
-function workerTests(example: Example): void {
-  test("starts", async () => {
-    await expect(runner.startWorker(example)).resolves.toBeUndefined();
-  });
-}
-
-function natsTests(): void {
-  test("starts", async () => {
-    await runner.nats.start();
-    expect(runner.nats.port).toBeGreaterThan(0);
   });
 }
 

@@ -13,16 +13,17 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { WebSocket } from "ws";
+import type { Addresses } from "../../../src/index.js";
 import { packageRoot } from "../../../src/util/package-root.js";
 import { TestClient } from "../clients/native.js";
 import { NatsServer } from "../nats/server.js";
 import { Program } from "../nodes/program.js";
-import type { Example } from "./examples.js";
+import { type Example, patternOf } from "./examples.js";
 
-/** For the listener for browsers: Node 20 has no WebSocket of its own. */
+/** Node 20 has no WebSocket of its own, which code for browsers needs. */
 const WEB_SOCKET = `
 import { WebSocket } from "ws";
-// A browser's own never throws what nobody listens for: the close event follows, and tells.
+// A browser's own never throws an unhandled error event: the close event follows.
 globalThis.WebSocket ??= class extends WebSocket {
   constructor(...url) {
     super(...url);
@@ -33,63 +34,94 @@ globalThis.WebSocket ??= class extends WebSocket {
 
 const JOINED = /^(?:joined hello|carillon: listening to hello)$/;
 
+/** Addresses in examples, by what listens there. Each stands for a free port, or for the port that was taken. */
+const ADDRESSES = {
+  http: "127.0.0.1:8080",
+  grpc: "127.0.0.1:6001",
+  secondHttp: "127.0.0.1:8090",
+  secondGrpc: "127.0.0.1:6091",
+  admin: "127.0.0.1:9090",
+  webrocketBackend: "127.0.0.1:8081",
+  webrocketAdmin: "127.0.0.1:8082",
+  roadrunner: "127.0.0.1:6002",
+  backend: "127.0.0.1:7001",
+  nats: "127.0.0.1:4222",
+} as const;
+
+type Listener = keyof typeof ADDRESSES;
+
 /**
  * Runs examples in a temporary folder that looks like a checkout: the built executable, the generated code, the proto
  * files and every package, `carillon` itself among them.
  *
- * Ports are substituted. The node takes free ones (CARILLON_HTTP and CARILLON_GRPC), and keeps them when it is started
- * again; in code and in expected output 127.0.0.1:8080, :6001, :7001 and :4222 become those of the node, the backend that
- * it asks, and the nats-server.
+ * Ports are substituted, in code and in expected output. A node takes free ones at its first start and keeps them when
+ * it is started again.
  */
 export class ExampleRunner {
   readonly nats = new NatsServer();
-  /** What is running in the background, by its first line. */
+  /** Background programs, by their first line. */
   readonly listeners = new Map<string, Program>();
   readonly #folder = createCheckout();
   #node: Program | undefined;
   #client: TestClient | undefined;
   readonly #background: Program[] = [];
-  #http = "127.0.0.1:0";
-  #grpc = "127.0.0.1:0";
-  #backend = "127.0.0.1:0";
+  readonly #addresses = new Map<Listener, string>();
 
   /** URL of the node's HTTP port. */
   get http(): string {
-    return `http://${this.#http}`;
+    return `http://${this.#address("http")}`;
   }
 
   /** A plain WebSocket client that has joined hello. */
   get client(): TestClient {
-    if (this.#client === undefined) throw new Error("there is no client before there is a node");
+    if (this.#client === undefined) throw new Error("no client before joinHello()");
     return this.#client;
   }
 
-  /** Ends the node gracefully, as Ctrl+C does. @returns its exit code; 0 where there was none */
+  /** Stops the node gracefully, as Ctrl+C does. @returns its exit code; 0 if none was running */
   async stopNode(): Promise<number | null> {
     return this.#node === undefined ? 0 : this.#node.stop("SIGINT");
   }
 
-  /** Starts a node; resolves when it is ready and every listener of the one before has joined again. */
+  /** Starts a node; resolves when it is ready and every listener of the node before has joined again. */
   async startNode(command: string): Promise<Program> {
     const before = [...this.listeners.values()].map((listener) => ({ listener, joined: listener.count(JOINED) }));
     this.#node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);
-    const ready = await this.#node.says(/"http":"http:\/\/([^"]+)","grpc":"([^"]+)",.*"msg":"ready"/);
-    this.#http = ready[1] ?? "";
-    this.#grpc = ready[2] ?? "";
-    this.#client = new TestClient(new WebSocket(`ws://${this.#http}/ws`));
-    await new Promise((resolve) => this.#client?.webSocket.once("open", resolve));
-    await this.#client.join("hello");
-    for (const { joined, listener } of before) await listener.says(JOINED, joined + 1);
+    const addresses = await readyRecord(this.#node);
+    this.#addresses.set("http", hostOf(addresses.http)).set("grpc", addresses.grpc);
+    const { admin, roadrunner, webrocketAdmin, webrocketBackend } = addresses;
+    if (admin !== undefined) this.#addresses.set("admin", hostOf(admin));
+    if (webrocketAdmin !== undefined) this.#addresses.set("webrocketAdmin", hostOf(webrocketAdmin));
+    if (webrocketBackend !== undefined) this.#addresses.set("webrocketBackend", webrocketBackend);
+    if (roadrunner[0] !== undefined) this.#addresses.set("roadrunner", hostOf(roadrunner[0]));
+    for (const { joined, listener } of before) if (joined > 0) await listener.says(JOINED, joined + 1);
     return this.#node;
   }
 
-  /** Starts a listener; resolves when it has joined. */
-  async startListener({ code, file, language }: Example): Promise<void> {
-    const [firstLine = ""] = code.split("\n");
-    const listener =
-      language === "js" ? this.#startForBrowser(file, code) : this.#start("sh", ["-c", `exec ${this.real(code)}`]);
-    this.listeners.set(firstLine, listener);
-    await listener.says(JOINED);
+  /** Starts another node beside the first. */
+  async startSecondNode(command: string): Promise<void> {
+    const node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);
+    this.#background.push(node);
+    const { grpc, http } = await readyRecord(node);
+    this.#addresses.set("secondHttp", hostOf(http)).set("secondGrpc", grpc);
+  }
+
+  /** Connects `client` to the node and joins hello. */
+  async joinHello(): Promise<void> {
+    const client = new TestClient(new WebSocket(`ws://${this.#address("http")}/ws`));
+    this.#client = client;
+    await new Promise((resolve) => client.webSocket.once("open", resolve));
+    await client.join("hello");
+  }
+
+  /** Starts a listener; resolves when it has joined hello. */
+  async startListener(example: Example): Promise<void> {
+    await this.#startBackground(example).says(JOINED);
+  }
+
+  /** Starts a program that goes on in the background; resolves when it has printed what its example says. */
+  async startBackground(example: Example): Promise<void> {
+    await this.#startBackground(example).says(new RegExp(`^${patternOf(this.real(example.prints ?? ""))}$`));
   }
 
   /** Starts a backend that nodes ask; resolves when it can be asked. */
@@ -97,14 +129,7 @@ export class ExampleRunner {
     const backend = this.#startModule(file, code.replace("listen(7001", "listen(0"));
     this.#background.push(backend);
     const [, port] = await backend.says(/^asked on port (\d+)$/);
-    this.#backend = `127.0.0.1:${port}`;
-  }
-
-  /** Starts a worker; resolves when the node that is running has let it in. */
-  async startWorker({ code, file }: Example): Promise<void> {
-    const worker = this.#startModule(file, code);
-    this.#background.push(worker);
-    await worker.says(/^at work$/);
+    this.#addresses.set("backend", `127.0.0.1:${port}`);
   }
 
   /** Runs an example to its end. */
@@ -114,7 +139,9 @@ export class ExampleRunner {
       return "";
     }
     const program =
-      language === "js" ? this.#startModule(file, code) : this.#start("sh", ["-ec", `exec 2>&1\n${this.real(code)}`]);
+      language === "js"
+        ? this.#startForBrowser(file, code)
+        : this.#start("sh", ["-ec", `exec 2>&1\n${this.real(code)}`]);
     const exitCode = await program.gone;
     if (exitCode !== 0) throw new Error(`it ended with ${exitCode}:\n${program.printed}`);
     return program.printed;
@@ -122,11 +149,10 @@ export class ExampleRunner {
 
   /** Code or output of the page, with the ports of this run. */
   real(text: string): string {
-    return text
-      .replaceAll("127.0.0.1:8080", this.#http)
-      .replaceAll("127.0.0.1:6001", this.#grpc)
-      .replaceAll("127.0.0.1:7001", this.#backend)
-      .replaceAll("127.0.0.1:4222", `127.0.0.1:${this.nats.port}`);
+    return text.replaceAll(/127\.0\.0\.1:\d+/g, (address) => {
+      const found = Object.entries(ADDRESSES).find(([, standing]) => standing === address);
+      return found === undefined ? address : this.#address(found[0] as Listener);
+    });
   }
 
   async close(): Promise<void> {
@@ -135,6 +161,19 @@ export class ExampleRunner {
     await this.#node?.stop("SIGKILL");
     await this.nats.remove();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #address(name: Listener): string {
+    if (name === "nats" && this.nats.port > 0) return `127.0.0.1:${this.nats.port}`;
+    return this.#addresses.get(name) ?? "127.0.0.1:0";
+  }
+
+  #startBackground({ code, file, language }: Example): Program {
+    const [firstLine = ""] = code.split("\n");
+    const program =
+      language === "js" ? this.#startForBrowser(file, code) : this.#start("sh", ["-c", `exec ${this.real(code)}`]);
+    this.listeners.set(firstLine, program);
+    return program;
   }
 
   #write(file: string | undefined, text: string): string {
@@ -153,9 +192,23 @@ export class ExampleRunner {
   }
 
   #start(command: string, args: readonly string[]): Program {
-    const environment = { PATH: process.env["PATH"], CARILLON_HTTP: this.#http, CARILLON_GRPC: this.#grpc };
+    const environment = {
+      PATH: process.env["PATH"],
+      CARILLON_HTTP: this.#address("http"),
+      CARILLON_GRPC: this.#address("grpc"),
+    };
     return new Program(command, args, { folder: this.#folder, environment });
   }
+}
+
+async function readyRecord(node: Program): Promise<Addresses> {
+  const [record] = await node.says(/^\{.*"msg":"ready".*\}$/);
+  return JSON.parse(record) as Addresses;
+}
+
+/** HOST:PORT of a URL. */
+function hostOf(url: string): string {
+  return new URL(url.replace(/^tcp:/, "http:")).host;
 }
 
 /** Whether a program is on the PATH. */
