@@ -39,7 +39,9 @@ for (const path of docsPages()) {
     if (heard.length === 0) return;
     test("a program in the background prints what the page says", async () => {
       const lines = new RegExp(`^${patternOf(heard.join("\n"))}$`);
-      await expect(Promise.any([...runner.listeners.values()].map((program) => program.says(lines)))).resolves.toBeDefined();
+      await expect(
+        Promise.any([...runner.listeners.values()].map((program) => program.says(lines))),
+      ).resolves.toBeDefined();
     });
   });
 }

@@ -1,16 +1,14 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageRoot } from "../../../src/util/package-root.js";
 import { say } from "../../support/backends/publish.js";
 import { connect } from "../../support/clients/native.js";
+import { readPage, sectionOf } from "../../support/docs/pages.js";
 import { becomes, startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
 import type { TestNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
-/** The rights in NATS that README.md asks for: subjects to publish on and to subscribe to. */
+/** The rights in NATS that docs/nats.md lists: subjects to publish on and to subscribe to. */
 function rights(): Record<"publish" | "subscribe", string[]> {
-  const page = readFileSync(join(packageRoot, "README.md"), "utf8");
+  const page = sectionOf(readPage("docs/nats.md"), "Rights in NATS");
   const of = (verb: string): string[] => {
     const [, cell = ""] = new RegExp(`^\\| ${verb} \\| (.*) \\|$`, "m").exec(page) ?? [];
     return [...cell.matchAll(/`([^`]+)`/g)].map(([, subject = ""]) => subject);
@@ -27,7 +25,7 @@ async function control(node: TestNode, method: string, body: object): Promise<Re
   return (await response.json()) as Record<string, unknown>;
 }
 
-test("A13: two nodes with the rights that README.md names have all they need of NATS", async () => {
+test("A13: two nodes with the rights that docs/nats.md lists have all they need of NATS", async () => {
   const { publish, subscribe } = rights();
   expect(publish).not.toHaveLength(0);
   const nats = await startNats(`

@@ -1,0 +1,129 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { DEFAULTS_YAML } from "../../../src/config/defaults.js";
+import { packageRoot } from "../../../src/util/package-root.js";
+import { readExamples } from "../../support/docs/examples.js";
+import { docsPages, readPage, sectionOf } from "../../support/docs/pages.js";
+import { startNode } from "../../support/nodes/node.js";
+import { runCarillon } from "../../support/nodes/process.js";
+
+/** Compares facts of README and docs with the program. */
+
+const OPERATING = readPage("docs/operating.md");
+const COMMAND_LINE = readPage("docs/command-line.md");
+const PAGES = ["README.md", ...docsPages()];
+const DEFAULTS = parse(DEFAULTS_YAML) as { http: string; grpc: string; limits: Record<string, unknown> };
+
+/** Bytes. */
+const README_LIMIT = 12 * 1024;
+
+test("README has at most 12 KB", () => {
+  expect(Buffer.byteLength(readPage("README.md"))).toBeLessThanOrEqual(README_LIMIT);
+});
+
+test("defaults in running text are the defaults", () => {
+  const told = PAGES.flatMap((page) =>
+    [...readPage(page).matchAll(/`([a-z_.]+)` \((\d+) (s|min|KiB|MiB)\)/g)].map(([, path = "", number, unit = ""]) => [
+      path,
+      `${number}${unit === "min" ? "m" : unit}`,
+    ]),
+  );
+  expect(told.length).toBeGreaterThan(3);
+  expect(told).toEqual(told.map(([path = ""]) => [path, String(defaultOf(path))]));
+});
+
+test("the default limits of a vhost are as docs/operating.md says", () => {
+  const limits = { commands: defaultOf("vhosts./.limits.commands_per_second"), answers: "4MiB" };
+  expect(limits).toEqual({ commands: 2_000, answers: defaultOf("vhosts./.limits.answer_bytes_per_second") });
+  expect(OPERATING).toContain("2,000 commands and 4 MiB of answers per second and client");
+});
+
+test("the table of metrics has what /metrics has", async () => {
+  const node = await startNode();
+  const metrics = await (await fetch(`${node.http}/metrics`)).text();
+  const there = [...metrics.matchAll(/^# TYPE (carillon_\w+)/gm)].map(([, name]) => name);
+  const told = [...tableOf("Metrics").matchAll(/`(carillon_\w+)`/g)].map(([, name]) => name);
+  expect(told.toSorted()).toEqual(there.toSorted());
+});
+
+test("the table of limits has every limit with its default", () => {
+  const told = [...tableOf("Limits").matchAll(/^\| `(\w+)` \| (\w+) \| /gm)].map(([, key, value]) => [key, value]);
+  expect(told).toEqual(Object.entries(DEFAULTS.limits).map(([key, value]) => [key, String(value)]));
+});
+
+test("the table of ports has the defaults", () => {
+  const told = [...tableOf("Ports").matchAll(/^\| `(http|grpc)` \| ([\d.:]+) \|/gm)].map(([, key, value]) => [
+    key,
+    value,
+  ]);
+  expect(told).toEqual([
+    ["http", DEFAULTS.http],
+    ["grpc", DEFAULTS.grpc],
+  ]);
+});
+
+test("the table of commands has every command with its options", async () => {
+  const rows = [...COMMAND_LINE.matchAll(/^\| `carillon ([a-z]+(?: [a-z]+)*)[^|]*\|(.*)\|$/gm)];
+  const told = rows.map(([, command, text = ""]) => [command, optionsIn(text)]);
+  expect(told).toEqual(await commandsOf([]));
+});
+
+/** Pages whose examples run in a folder of their own. */
+const ELSEWHERE = /^docs\/(?:languages\.md|protocol\/)/;
+
+/** Groups tests that need a checkout of git. */
+const inCheckout = existsSync(join(packageRoot, ".git")) ? describe : describe.skip;
+
+inCheckout("in a checkout", () => {
+  test("git and the linters ignore the files that examples leave in a checkout", () => {
+    const files = PAGES.filter((page) => !ELSEWHERE.test(page)).flatMap((page) => filesOf(readPage(page)));
+    expect(files).toEqual(expect.arrayContaining(["ann.mjs", "shop.key", "shop.yaml", "tls.crt"]));
+    const { stdout } = spawnSync("git", ["check-ignore", "--no-index", ...files, "generated/", "state/"], {
+      cwd: packageRoot,
+      encoding: "utf8",
+    });
+    expect(stdout.trimEnd().split("\n")).toEqual([...files, "generated/", "state/"]);
+  });
+});
+
+/** Files that a page's examples write, by their own name or as output of a command. */
+function filesOf(page: string): string[] {
+  const { examples } = readExamples(page);
+  const named = examples.flatMap(({ file }) => file ?? []);
+  const commands = examples.filter(({ language }) => language === "sh").map(({ code }) => code);
+  const written = commands.flatMap((code) => [...code.matchAll(/(?:cat >|[^<]>|-out) ([\w.]+)(?= <<EOF|\s|$)/g)]);
+  return [...named, ...written.map(([, name = ""]) => name)];
+}
+
+/** Every command with its options, groups of commands by what is in them. */
+async function commandsOf(command: readonly string[]): Promise<unknown[]> {
+  const { stdout } = await runCarillon([...command, "--help"]);
+  const [, listed] = stdout.split("Commands:\n");
+  if (listed === undefined) return [[command.join(" "), optionsIn(stdout.replaceAll(/^ {6,}.*$/gm, ""))]];
+  const names = [...listed.matchAll(/^ {2}(\w+) /gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
+  const all = await Promise.all(names.map((name) => commandsOf([...command, name])));
+  return all.flat();
+}
+
+test("the exit codes are those of --help", async () => {
+  const { stdout } = await runCarillon(["--help"]);
+  const told = /^Exit codes: .*$/m.exec(COMMAND_LINE)?.[0];
+  expect(told).toBeDefined();
+  expect(stdout).toContain(told);
+});
+
+/** The first table of a section of docs/operating.md. */
+function tableOf(title: string): string {
+  return /(?:^\|.*\n)+/m.exec(sectionOf(OPERATING, title))?.[0] ?? "";
+}
+
+function defaultOf(path: string): unknown {
+  return path.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], DEFAULTS);
+}
+
+function optionsIn(text: string): string[] {
+  const options = [...text.matchAll(/--[a-z-]+/g)].map(([option]) => option);
+  return [...new Set(options)].filter((option) => option !== "--help").toSorted();
+}
