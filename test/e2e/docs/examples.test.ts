@@ -17,7 +17,7 @@ for (const path of docsPages()) {
   const { examples, heard } = readExamples(ELSEWHERE.test(path) ? "" : readPage(path));
   if (examples.length === 0) continue;
 
-  describe(path, () => {
+  describe(`examples of ${path}`, () => {
     let runner: ExampleRunner;
 
     beforeAll(async () => {
@@ -30,9 +30,12 @@ for (const path of docsPages()) {
     for (const example of examples) {
       const [firstLine = ""] = example.code.split("\n");
       const skipped = firstLine.startsWith("curl ") && !isInstalled("curl");
-      const run = skipped ? test.skip : test;
-      run(`line ${example.line}: ${firstLine}${skipped ? " (skipped: no curl on the PATH)" : ""}`, async () => {
-        await expect(runExample(runner, example)).resolves.toBeUndefined();
+      const group = skipped ? describe.skip : describe;
+      group(`line ${example.line}: ${firstLine}${skipped ? " (skipped: no curl on the PATH)" : ""}`, () => {
+        test("runs, and prints what the page says", async () => {
+          const printed = await runExample(runner, example);
+          expect(printed).toMatch(new RegExp(`^${patternOf(runner.real(example.prints ?? ""))}$`));
+        });
       });
     }
 
@@ -52,24 +55,20 @@ function startsNode(examples: readonly Example[]): boolean {
   return first?.keepsRunning === true && /^nats-server|bin\.js serve/.test(first.code);
 }
 
-async function runExample(runner: ExampleRunner, example: Example): Promise<void> {
-  const { code, keepsRunning } = example;
-  if (!keepsRunning) {
-    const printed = await runner.run(example);
-    expect(printed.trimEnd()).toMatch(new RegExp(`^${patternOf(runner.real(example.prints ?? ""))}$`));
-  } else if (code === "nats-server") {
-    await runner.nats.start();
-  } else if (code.includes("bin.js serve")) {
-    await startNode(runner, example);
-  } else if (code.includes("createServer")) {
-    await runner.startBackend(example);
-  } else {
-    await runner.startBackground(example);
-  }
+/** @returns what the example has printed, for a program in the background once that is what the page says */
+async function runExample(runner: ExampleRunner, example: Example): Promise<string> {
+  const { code, keepsRunning, prints = "" } = example;
+  if (!keepsRunning) return (await runner.run(example)).trimEnd();
+  if (code === "nats-server") await runner.nats.start();
+  else if (code.includes("bin.js serve")) await startNode(runner, code);
+  else if (code.includes("createServer")) await runner.startBackend(example);
+  else await runner.startBackground(example);
+  return runner.real(prints);
 }
 
-async function startNode(runner: ExampleRunner, { code }: Example): Promise<void> {
-  if (code.includes("--http")) return runner.startSecondNode(code);
-  expect(await runner.stopNode()).toBe(0);
-  await runner.startNode(code);
+async function startNode(runner: ExampleRunner, command: string): Promise<void> {
+  if (command.includes("--http")) return runner.startSecondNode(command);
+  const exitCode = await runner.stopNode();
+  if (exitCode !== 0) throw new Error(`the node before ended with ${exitCode}`);
+  await runner.startNode(command);
 }
