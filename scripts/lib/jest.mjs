@@ -1,8 +1,20 @@
-import { inRoot } from "./paths.mjs";
+import { copyFileSync, existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { inRoot, root } from "./paths.mjs";
 import { run } from "./run.mjs";
 
-/** Runs jest with these arguments, and writes its results as JSON to the file `results`. @param options - those of `run` */
-export function jest(args, results, options) {
+const OUTPUT_FILE = "--outputFile=";
+
+/**
+ * Runs jest with these arguments, and writes its results as JSON to the file `results`. An `--outputFile` among the arguments
+ * gets a copy: jest takes only one.
+ * @param options - those of `run`
+ */
+export async function jest(args, results, options) {
   const bin = inRoot("node_modules", "jest", "bin", "jest.js");
-  return run(process.execPath, [bin, "--json", `--outputFile=${results}`, ...args], options);
+  const rest = args.filter((arg) => !arg.startsWith(OUTPUT_FILE));
+  const outcome = await run(process.execPath, [bin, "--json", `${OUTPUT_FILE}${results}`, ...rest], options);
+  const copy = args.find((arg) => arg.startsWith(OUTPUT_FILE))?.slice(OUTPUT_FILE.length);
+  if (copy !== undefined && existsSync(results)) copyFileSync(results, resolve(root, copy));
+  return outcome;
 }

@@ -13,6 +13,7 @@ import { TestAuthority } from "../support/net/certificates.js";
 import { proxyHeader } from "../support/net/proxy-header.js";
 import { connectTls, MountedSecret, WatchedCertificates } from "../support/net/tls.js";
 import { TestDoor } from "../support/nodes/door.js";
+import { passUntilCut, takeSome } from "../support/nodes/slow-reader.js";
 import { upgradeRequest } from "../support/raw/client.js";
 
 interface TlsDoor {
@@ -147,13 +148,12 @@ const LARGE = Buffer.alloc(24 * 1_024 * 1_024, "x");
 const GET = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /** A listener whose page is large, and a client that has asked for it and counts what comes of it. */
-async function askForLarge(answer: number) {
-  const cut = withResolvers<void>();
+async function askForLarge() {
+  const answered = withResolvers<ServerResponse>();
   const page = (_request: IncomingMessage, response: ServerResponse): void => {
-    response.once("close", () => cut.resolve());
-    response.end(LARGE);
+    answered.resolve(response.end(LARGE));
   };
-  const { ca, port } = await startTls({ times: { answer }, routes: new Map([["/", page]]) });
+  const { ca, door, port } = await startTls({ times: { answer: 1_000 }, routes: new Map([["/", page]]) });
   const socket = await connectTls(port, { ca });
   const heard = { bytes: 0, ended: once(socket, "close") };
   socket.on("data", (chunk: Buffer) => {
@@ -161,32 +161,20 @@ async function askForLarge(answer: number) {
   });
   socket.pause();
   socket.write(GET);
-  return { cut: cut.promise, heard, socket };
+  return { door, heard, response: await answered.promise, socket };
 }
 
 test("L12: cuts a peer that takes nothing of its answer", async () => {
-  const { cut, heard, socket } = await askForLarge(200);
-  await cut;
+  const { door, heard, response, socket } = await askForLarge();
+  await passUntilCut(door, response);
   socket.resume();
   await heard.ended;
   expect(heard.bytes).toBeLessThan(LARGE.length);
 });
 
 test("L12: sends all of an answer to a peer that takes it slowly", async () => {
-  const { heard, socket } = await askForLarge(1_000);
-  // Through more than three checks: a tenth of a second of nothing, and then more than the system hands on at once.
-  for (let round = 1; round <= 16; round += 1) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-    socket.resume();
-    while (heard.bytes < (LARGE.length / 20) * round && socket.readable) {
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
-    }
-    socket.pause();
-  }
+  const { door, heard, response, socket } = await askForLarge();
+  while (!response.writableFinished) await takeSome(door, response, socket);
   socket.resume();
   await heard.ended;
   expect(heard.bytes).toBeGreaterThan(LARGE.length);

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../../core/ports.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { Address } from "../../util/address.js";
+import { systemClock } from "../../util/system-clock.js";
 import { asksForWebSocket, ignoreUpgrade } from "../admission/ignore-upgrade.js";
 import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
@@ -41,6 +43,8 @@ export interface HttpListenerOptions extends PortOptions {
   readonly originAllowed: OriginCheck;
   /** By default {@link HTTP_TIMES}. */
   readonly times?: Partial<HttpTimes>;
+  /** Measures the time of answers; those of requests are node's own. By default the system's. */
+  readonly clock?: Clock;
   /** Undefined: whatever the request says that it asks. Not asked for upgrades: their origin tells more. */
   readonly hostAllowed?: HostCheck | undefined;
   /** Handlers by exact path. */
@@ -76,7 +80,7 @@ export class HttpListener {
   constructor(options: HttpListenerOptions) {
     this.#options = options;
     const times = { ...HTTP_TIMES, ...options.times };
-    this.#unread = new UnreadAnswers(times.answer);
+    this.#unread = new UnreadAnswers(times.answer, options.clock ?? systemClock);
     this.#server = createServer(serverTimes(times), (request, response) => {
       this.#handle(request, response);
     });

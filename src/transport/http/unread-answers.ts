@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Clock } from "../../core/ports.js";
 import { LinkedList } from "../../util/linked-list.js";
 
 /** Checks within the time that a peer has. */
@@ -25,21 +26,25 @@ export class UnreadAnswers {
   /** The answers under way. */
   readonly #answers = new LinkedList<Progress>();
   readonly #interval: number;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #cancel: (() => void) | undefined;
 
   /** @param time - milliseconds that a peer may take nothing; it is cut half of that later at the latest */
-  constructor(time: number) {
+  constructor(time: number, clock: Clock) {
     this.#interval = time / CHECKS;
+    this.#clock = clock;
   }
 
+  /** Checks from now on, once in each interval. */
   start(): void {
-    this.#timer = setInterval(() => {
+    this.#cancel = this.#clock.after(this.#interval, () => {
       for (const progress of this.#answers.values()) check(progress);
-    }, this.#interval).unref();
+      this.start();
+    });
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#cancel?.();
   }
 
   /** Watches an answer until it has ended. */
@@ -65,8 +70,11 @@ interface SystemHandle {
   readonly _parent?: SystemHandle;
 }
 
-/** One write may be large, and be taken little by little: node's own time-outs of sockets look at the same queue. */
-function takenBytes(socket: Socket): number {
+/**
+ * Bytes written to a socket that the system has taken. One write may be large, and be taken little by little: node's own
+ * time-outs of sockets look at the same queue.
+ */
+export function takenBytes(socket: Socket): number {
   const { _handle: handle } = socket as Socket & { readonly _handle?: SystemHandle | null };
   const { _parent: below = handle } = handle ?? {};
   return socket.bytesWritten - socket.writableLength - (below?.writeQueueSize ?? 0);

@@ -72,6 +72,7 @@ export class TestDoor {
       routes: new Map([["/", (_request, response) => response.end("page")]]),
       rpc: { prefixes: [], handler: () => {} },
       upgrade: (request, url, socket, head) => this.door.knock(request, url, socket, head),
+      clock: this.clock,
       ...options,
     });
   }

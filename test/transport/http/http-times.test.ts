@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { TestDoor } from "../../support/nodes/door.js";
 import { startNode } from "../../support/nodes/node.js";
+import { passUntilCut, takeSome } from "../../support/nodes/slow-reader.js";
 import { connectRaw } from "../../support/raw/client.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -84,15 +84,14 @@ test("L12: answers a slow body with 408 on every port, whichever handler reads i
 });
 
 test("L12: cuts a peer that takes nothing of its answer, and not one that waits for an answer", async () => {
-  const cut = withResolvers<void>();
+  const answered = withResolvers<ServerResponse>();
   const waiting = withResolvers<ServerResponse>();
-  const door = await listenerOf({ answer: 200 }, (request, response) => {
+  const door = await listenerOf({ answer: 1_000 }, (request, response) => {
     if (request.headers["x-large"] === undefined) {
       waiting.resolve(response);
       return;
     }
-    response.once("close", () => cut.resolve());
-    response.end(LARGE);
+    answered.resolve(response.end(LARGE));
   });
   const poll = await connectRaw(door.url);
   poll.send(GET);
@@ -100,25 +99,18 @@ test("L12: cuts a peer that takes nothing of its answer, and not one that waits 
   const deaf = await connectRaw(door.url);
   deaf.socket.pause();
   deaf.send("GET / HTTP/1.1\r\nHost: test\r\nX-Large: 1\r\n\r\n");
-  await cut.promise;
+  await passUntilCut(door, await answered.promise);
   response.end("at last");
   expect((await poll.response()).status).toBe(200);
 });
 
 test("L12: sends all of an answer to a peer that takes it slowly", async () => {
-  const door = await listenerOf({ answer: 1_000 }, (_request, response) => response.end(LARGE));
+  const answered = withResolvers<ServerResponse>();
+  const door = await listenerOf({ answer: 1_000 }, (_request, response) => answered.resolve(response.end(LARGE)));
   const client = await connectRaw(door.url);
   client.send(GET);
-  // Through more than three checks: a tenth of a second of nothing, and then some more than the system hands on at once.
-  for (let round = 0; round < 16; round += 1) {
-    client.socket.pause();
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-    client.socket.resume();
-    const enough = Math.min(client.socket.bytesRead + LARGE.length / 20, LARGE.length);
-    while (client.socket.bytesRead < enough) await once(client.socket, "data");
-  }
+  const response = await answered.promise;
+  while (!response.writableFinished) await takeSome(door, response, client.socket);
   client.socket.resume();
   const { body } = await client.response();
   expect(body.length).toBe(LARGE.length);

@@ -1,0 +1,26 @@
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { takenBytes } from "../../../src/transport/http/unread-answers.js";
+import type { TestDoor } from "./door.js";
+
+/** A bit less than the interval of two checks of an answer that may stand still for a second. */
+const REST = 999;
+
+/** A peer takes some of an answer, which the system notices, and then nothing for nearly the second that it has. */
+export async function takeSome({ clock }: TestDoor, response: ServerResponse, peer: Socket): Promise<void> {
+  const taken = (): number | undefined => (response.socket === null ? undefined : takenBytes(response.socket));
+  const before = taken();
+  peer.resume();
+  while (!response.writableFinished && taken() === before) await nextTurn();
+  peer.pause();
+  clock.advance(REST);
+}
+
+/** Lets time pass in steps, each with a turn of the event loop, until the answer's connection is cut. */
+export async function passUntilCut({ clock }: TestDoor, response: ServerResponse): Promise<void> {
+  while (!response.closed) {
+    clock.advance(100);
+    await nextTurn();
+  }
+}
