@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import { type Attack, exchange, joined, names, post, type StallNode, watchFromHere } from "./attack.js";
 
 const ROCKET = "/rocket";
@@ -8,24 +7,11 @@ const ROCKET = "/rocket";
 export const LISTS: readonly Attack[] = [
   {
     name: "a change of a vhost's settings with 20,000 memberships",
-    run: async (node, size) => {
-      const path = `/changed${Math.round(size * 100)}`;
-      await post(node, JSON.stringify({ path }), "carillon.v1.ControlService/CreateVhost");
-      const members = await Promise.all(
-        names(20).map(async () => {
-          const client = new WebSocket(`ws://127.0.0.1:${node.port}/ws${path}`, { perMessageDeflate: false });
-          await once(client, "open");
-          client.send(JSON.stringify({ command: "join", topics: names(1_000 * size) }));
-          await once(client, "message");
-          return client;
-        }),
-      );
-      await watchFromHere(node);
-      const settings = { topics: [{ match: "topic-1*", presence: true }] };
-      await post(node, JSON.stringify({ path, settings }), "carillon.v1.ControlService/UpdateVhost");
-      await exchange(node, [{ command: "leave", topics: ["t"] }]);
-      for (const member of members) member.terminate();
-    },
+    run: (node, size) => changeVhost(node, size, { topics: [{ match: "topic-1*", presence: true }] }),
+  },
+  {
+    name: "a change of a vhost's settings that ends 20,000 memberships",
+    run: (node, size) => changeVhost(node, size, { access: "private" }),
   },
   {
     name: "ListTopics and ListConnections of 50,000 topics and 50 connections",
@@ -115,4 +101,15 @@ async function watch({ port }: StallNode, method: string, request: object, last:
     if (end.includes(last)) return;
   }
   throw new Error(`${method} ended: ${end}`);
+}
+
+/** Changes the settings of a vhost with 20 clients in 1,000 topics each. */
+async function changeVhost(node: StallNode, size: number, settings: object): Promise<void> {
+  const path = `/changed${Math.round(size * 100)}`;
+  await post(node, JSON.stringify({ path }), "carillon.v1.ControlService/CreateVhost");
+  const members = await Promise.all(names(20).map(() => joined(node, path, names(1_000 * size))));
+  await watchFromHere(node);
+  await post(node, JSON.stringify({ path, settings }), "carillon.v1.ControlService/UpdateVhost");
+  await exchange(node, [{ command: "leave", topics: ["t"] }]);
+  terminateAll(members);
 }
