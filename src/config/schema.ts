@@ -200,7 +200,9 @@ export const schema = z
         topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
         calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
         topics_per_message: count(1, 1_000_000).default(1_000).describe("Topics of one message."),
-        frame: bytes("1KiB", "64MiB").prefault("1MiB").describe("Largest WebSocket frame from a client."),
+        frame: bytes("1KiB", "64MiB")
+          .prefault("1MiB")
+          .describe("Largest WebSocket message from a client, after decompression."),
         payload: bytes("1B", "64MiB").prefault("1MiB").describe("Largest payload of a message."),
         request: bytes("1KiB", "256MiB").prefault("4MiB").describe("Largest RPC request."),
         expanded_request: bytes("1KiB", "4GiB")

@@ -1,0 +1,53 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { BACKEND_ACTIONS } from "../../../src/access/decide/actions.js";
+import { MAX_TOPIC_BYTES } from "../../../src/core/topic-name.js";
+import { WEBSOCKET_CLOSE } from "../../../src/errors.js";
+import { packageRoot } from "../../../src/util/package-root.js";
+import { ACKNOWLEDGE_WITHIN } from "../../../src/workers/cluster-dispatch.js";
+import { MAX_ATTEMPTS } from "../../../src/workers/limits.js";
+import { docsPages, readPage, sectionOf } from "../../support/docs/pages.js";
+
+/** Compares constants and names in the docs with the source. */
+
+const NUMBERS: readonly string[] = ["no", "one", "two", "three", "four", "five"];
+
+test("docs/listening.md has every close code that a node chooses", () => {
+  const table = sectionOf(readPage("docs/listening.md"), "When the connection ends");
+  const listed = [...table.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = ""]) => codes.split(", ").map(Number));
+  expect(listed).toEqual(expect.arrayContaining(Object.values(WEBSOCKET_CLOSE).map(([code]) => code)));
+});
+
+test("docs/access.md has every action of backends", () => {
+  const table = sectionOf(readPage("docs/access.md"), "Keys for backends");
+  const listed = [...table.matchAll(/^\| `([\w*]+)` \|/gm)].map(([, action]) => action);
+  expect(listed).toEqual([...BACKEND_ACTIONS, "*"]);
+});
+
+test.each([
+  ["docs/workers.md", `does not acknowledge it within ${ACKNOWLEDGE_WITHIN / 1_000} s`],
+  ["docs/workers.md", `at\nmost ${NUMBERS[MAX_ATTEMPTS]} times in all`],
+  ["docs/publishing.md", `up to ${MAX_TOPIC_BYTES} bytes each`],
+])("%s says %j", (page, fact) => {
+  expect(oneLine(readPage(page))).toContain(oneLine(fact));
+});
+
+test("methods of services that the docs name are in the proto files", () => {
+  const folder = join("proto", "carillon", "v1");
+  const protos = readdirSync(join(packageRoot, folder)).map((file) => readPage(join(folder, file)));
+  const methods = [...protos, readPage("proto/websockets/v1/websockets.proto")].flatMap((proto) => {
+    const service = /^service (\w+)/m.exec(proto)?.[1] ?? "";
+    return [...proto.matchAll(/^ {2}rpc (\w+)/gm)].map(([, method]) => `${service}/${method}`);
+  });
+  const named = ["README.md", ...docsPages()].flatMap((page) =>
+    [...readPage(page).matchAll(/\b([A-Z]\w+Service)[/.]([A-Z]\w+)/g)].map(
+      ([, service, method]) => `${service}/${method}`,
+    ),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((method) => !methods.includes(method))).toEqual([]);
+});
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
+}
