@@ -258,7 +258,7 @@ test("X8, X9: on two nodes each coming and going is told once", async () => {
   for (const watcher of watchers) expect(await watcher.heard()).toEqual([]);
 });
 
-test("X10: what backends publish has no sid; what is not a JSON object, and no name of an event, is said otherwise", async () => {
+test("X10, D4: sends backends' messages without sid, other payloads as data, and other events as message", async () => {
   const node = await startOne();
   const eve = await Frontend.open(node);
   await eve.ask(subscribe({}, "open"));

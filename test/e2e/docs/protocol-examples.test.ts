@@ -9,7 +9,7 @@ import { connectionToken } from "../../support/clients/rootsocket.js";
 import { broadcasterToken, openChannels, SPEAKERS, SPEAKING } from "../../support/clients/speakers.js";
 import { NATIVE_SPEECH, playTranscript } from "../../support/clients/transcript.js";
 import { readChapters, readWireExamples, type WireExample } from "../../support/docs/chapters.js";
-import { parseBytes, playConversation, playHttp, type WirePeer } from "../../support/docs/wire-players.js";
+import { parseBytes, playConversation, playHttp, playPackets, type WirePeer } from "../../support/docs/wire-players.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { type NatsServer, startNats } from "../../support/nats/server.js";
 import { NO_PINGS, startNode, type TestNode } from "../../support/nodes/node.js";
@@ -41,6 +41,11 @@ const PLAYERS: Readonly<Record<string, Player>> = {
     const node = await startNatsNode(server.url, {}, { ping: NO_PINGS });
     const open = (name: string): Promise<WirePeer> => (name === "nats" ? openNats(server) : openDialect(node, name));
     for (const { code } of examples) await playConversation(node, code, open);
+  },
+  packets: async (examples) => {
+    const node = await startNode({ webrocket: { backend: "127.0.0.1:0" }, vhosts: { "/": SPEAKING } });
+    await openChannels(node);
+    for (const { code } of examples) await playPackets(`tcp://${node.carillon.addresses?.webrocketBackend}`, code);
   },
   goridge: async (examples) => {
     const node = await startNode({ roadrunner: { listen: "tcp://127.0.0.1:0" } });

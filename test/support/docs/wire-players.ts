@@ -1,5 +1,6 @@
 import { publish } from "../backends/publish.js";
 import type { TestNode } from "../nodes/node.js";
+import { connectRaw } from "../raw/client.js";
 import { patternOf } from "./examples.js";
 
 /** One side of a conversation: it sends and receives lines. */
@@ -84,6 +85,16 @@ export function parseBytes(line: string): Buffer {
       return Buffer.from(part, "hex");
     }),
   );
+}
+
+/** Plays a block of lines `> packet` and `< packet` over one connection, with `\\n` and `\\r` for line ends. */
+export async function playPackets(url: string, code: string): Promise<void> {
+  const client = await connectRaw(url);
+  for (const line of code.split("\n")) {
+    const packet = line.slice(2).replaceAll("\\n", "\n").replaceAll("\\r", "\r");
+    if (line.startsWith("> ")) client.send(packet);
+    else expect((await client.bytes(packet.length)).toString()).toBe(packet);
+  }
 }
 
 function wholly(text: string): RegExp {

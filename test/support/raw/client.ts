@@ -137,7 +137,7 @@ export class RawClient {
     const body =
       headers.get("transfer-encoding") === "chunked"
         ? await this.#chunkedBody()
-        : await this.#bytes(Number(headers.get("content-length") ?? 0));
+        : await this.bytes(Number(headers.get("content-length") ?? 0));
     return { status, headers, body: body.toString("utf8") };
   }
 
@@ -184,7 +184,8 @@ export class RawClient {
     await this.#until(() => (this.#over ? true : undefined));
   }
 
-  #bytes(length: number): Promise<Buffer> {
+  /** The next `length` bytes. Rejects when the connection ends first. */
+  bytes(length: number): Promise<Buffer> {
     return this.#until(() => (this.#buffer.length < length ? undefined : this.#take(length)));
   }
 
@@ -197,7 +198,7 @@ export class RawClient {
         return end === -1 ? undefined : this.#take(end + 2).toString("latin1");
       });
       const length = Number.parseInt(line, 16);
-      const chunk = await this.#bytes(length + 2);
+      const chunk = await this.bytes(length + 2);
       if (length === 0) return Buffer.concat(chunks);
       chunks.push(chunk.subarray(0, length));
     }
