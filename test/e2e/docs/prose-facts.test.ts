@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { BACKEND_ACTIONS } from "../../../src/access/decide/actions.js";
 import { MAX_TOPIC_BYTES } from "../../../src/core/topic-name.js";
 import { WEBSOCKET_CLOSE } from "../../../src/errors.js";
+import { toSubject } from "../../../src/nats/broker/subject.js";
 import { packageRoot } from "../../../src/util/package-root.js";
 import { ACKNOWLEDGE_WITHIN } from "../../../src/workers/cluster-dispatch.js";
 import { MAX_ATTEMPTS } from "../../../src/workers/limits.js";
@@ -22,6 +23,14 @@ test("docs/access.md has every action of backends", () => {
   const table = sectionOf(readPage("docs/access.md"), "Keys for backends");
   const listed = [...table.matchAll(/^\| `([\w*]+)` \|/gm)].map(([, action]) => action);
   expect(listed).toEqual([...BACKEND_ACTIONS, "*"]);
+});
+
+test("docs/nats.md has the subjects of its topics", () => {
+  const rows = [...readPage("docs/nats.md").matchAll(/^\| `(\S+)`(?: in vhost `(\S+)`)? \| `([^`]+)`/gm)];
+  const subjects = rows.filter(([, , , subject = ""]) => subject.startsWith("carillon."));
+  expect(subjects.length).toBe(3);
+  for (const [, topic = "", vhost = "/", subject] of subjects)
+    expect(toSubject("carillon", vhost, topic)).toBe(subject);
 });
 
 test.each([
