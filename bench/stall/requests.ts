@@ -35,6 +35,24 @@ export const REQUESTS: readonly Attack[] = [
     run: (node, size) => publish(node, encodeRequest(Array.from({ length: 1_000 * size }, () => ({ topics: ["t"] })))),
   },
   {
+    name: "a request of 4 MiB: 100,000 messages",
+    run: (node, size) => {
+      const messages = Array.from({ length: 100_000 * size }, () => ({ topics: ["t"] }));
+      return post(node, JSON.stringify({ messages }));
+    },
+  },
+  {
+    name: "a request of 3 payloads of 1 MiB in base64",
+    run: (node, size) => {
+      const payload = Buffer.alloc(1_048_576 * size, 7).toString("base64");
+      return post(node, JSON.stringify({ messages: Array.from({ length: 3 }, () => ({ topics: ["t"], payload })) }));
+    },
+  },
+  {
+    name: "a request of 4 MiB: 250,000 topics in JSON",
+    run: (node, size) => post(node, JSON.stringify({ messages: [{ topics: names(250_000 * size) }] })),
+  },
+  {
     name: "a request of 250,000 topics in protobuf over gRPC",
     run: (node, size) => publish(node, encodeRequest([{ topics: names(250_000 * size) }])),
   },
