@@ -116,6 +116,20 @@ test.each(VERSIONS)(
   },
 );
 
+test.each(VERSIONS)("I2: tells a client that connects too often when to retry (%s)", async (version) => {
+  const node = await startNode({ vhosts: { "/": { limits: { handshakes_per_second: 1 } } } });
+  const code = version === "2.3.0" ? { code: 429, details: "resource_exhausted" } : { code: "resource_exhausted" };
+  const options = { version, transports: ["websocket"] };
+  // However slow the machine is, a second client is refused at some time: it comes within a second.
+  let refusal: unknown;
+  while (refusal === undefined) {
+    const attempts = Array.from({ length: 5 }, () => connectStock(node.http, options));
+    const outcomes = await Promise.allSettled(attempts);
+    refusal = outcomes.find((outcome) => outcome.status === "rejected")?.reason;
+  }
+  expect(refusal).toMatchObject({ data: { ...code, retry_after: 1 } });
+});
+
 /** Not all versions have `emitWithAck`. */
 function askOn(socket: Socket, event: string, value: object): Promise<unknown> {
   return new Promise((resolve) => {

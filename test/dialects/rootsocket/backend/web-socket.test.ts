@@ -118,6 +118,13 @@ test("S18: a frame larger than 4 MiB closes", async () => {
   expect((await client.closed).code).toBe(1_009);
 });
 
+test("S18: closes with 1009 on an event beyond limits.frame, when that is smaller than an event may be", async () => {
+  const node = await startApplication({ limits: { frame: "64KiB", payload: "64KiB" } });
+  const client = await enter(node);
+  client.send(eventOf(65_537));
+  expect((await client.closed).code).toBe(1_009);
+});
+
 test("S11: the server pings in the protocol's words too", async () => {
   const node = await startApplication({ ping: { interval: "1s", timeout: "500ms" } });
   const client = await enter(node);
