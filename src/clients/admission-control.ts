@@ -2,13 +2,16 @@ import type { Authenticated } from "../access/authenticators/authenticator.js";
 import { applyOverrides } from "../access/authenticators/backend-overrides.js";
 import type { Principal } from "../access/decide/principal.js";
 import type { HookChanges } from "../access/hooks/hook-answer.js";
-import type { ForwardedUpgrade } from "../access/hooks/hook-caller.js";
+import type { ForwardedUpgrade, HookForward } from "../access/hooks/hook-caller.js";
+import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Vhost } from "../vhosts/vhost.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
 import type { AdmittedClient, Arrival } from "./admission.js";
+import type { ClientFacts, Rates } from "./client.js";
 import { ConnectionLimits, type Places } from "./limits/connection-limits.js";
+import { TokenBucket } from "./limits/token-bucket.js";
 
 /** How long a guest may take to say who it is where nobody comes in otherwise, in milliseconds. */
 const STRANGER_TIME = 60_000;
@@ -43,6 +46,22 @@ export class AdmissionControl {
       throw noToken();
     }
     return this.#ask(vhost, places, arrival);
+  }
+
+  /** Where upgrades of a vhost may carry a token. @throws CarillonError not_found */
+  credentialPlaces(vhost: string): VhostSettings["credentials"] {
+    return this.#vhosts.require(vhost).settings.credentials;
+  }
+
+  /** Parts of an upgrade that the vhost's backend is told in addition. @throws CarillonError not_found */
+  forwardedParts(vhost: string): readonly HookForward[] {
+    return this.#vhosts.require(vhost).settings.hooks?.forward ?? [];
+  }
+
+  /** Describes an admitted client that gets a session now. @throws CarillonError not_found: the vhost was deleted meanwhile */
+  describeClient({ origin, vhost: path }: Arrival, admitted: AdmittedClient): Omit<ClientFacts, "session"> {
+    const vhost = this.#vhosts.require(path);
+    return { vhost, origin, admitted, connected: this.#clock.now(), rates: createRates(vhost.settings, this.#clock) };
   }
 
   async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<AdmittedClient> {
@@ -193,6 +212,18 @@ async function askBackend(
   const { address, dialect } = origin;
   const client = { vhost: name, connectionId, user: principal.user, info: principal.info, dialect, address };
   return hooks.onConnect({ client, method, uri, headers, query });
+}
+
+/** Creates the rate limits of a new session; undefined where nothing is limited. */
+function createRates({ limits }: VhostSettings, clock: Clock): Rates | undefined {
+  const bucket = (limit: number | "off" | undefined): TokenBucket | undefined =>
+    limit === undefined || limit === "off" ? undefined : new TokenBucket(limit, clock);
+  const rates = {
+    commands: bucket(limits.commands_per_second),
+    publishedBytes: bucket(limits.publish_bytes_per_second),
+    answeredBytes: bucket(limits.answer_bytes_per_second),
+  };
+  return Object.values(rates).every((one) => one === undefined) ? undefined : rates;
 }
 
 function noToken(): CarillonError {

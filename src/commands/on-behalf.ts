@@ -1,3 +1,4 @@
+import type { AdmittedClient } from "../clients/admission.js";
 import type { Client } from "../clients/client.js";
 import { enter } from "./enter.js";
 import { leaveTopic } from "./handlers/leave.js";
@@ -17,6 +18,16 @@ export async function joinOnBehalf(client: Client, broker: string, topics: reado
   const ahead = rightsAhead(client, [], names);
   if (ahead !== undefined) await ahead;
   await enter(client, { broker, topics: names, refusal, onEntered }, services);
+}
+
+/** Opens an admitted client's session, and joins it to the topics that its token or backend names. */
+export function openClient(client: Client, { topics }: AdmittedClient, services: Services): void {
+  services.clients.add(client);
+  if (topics.length === 0) return;
+  joinOnBehalf(client, "", topics, services).catch((error: unknown) => {
+    services.onFailedJoin(client.session.id, error);
+    services.clients.disconnect(client, "not_joined");
+  });
 }
 
 /** Leaves topics for a client, and tells it which of them it was in. */

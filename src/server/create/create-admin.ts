@@ -1,6 +1,6 @@
 import type { Config } from "../../config/schema.js";
 import type { PortOptions } from "../../net/port-listener.js";
-import { refuseUpgrade } from "../../transport/admission/refuse.js";
+import { NO_UPGRADES } from "../../transport/admission/refuse.js";
 import { loopbackHosts } from "../../transport/http/host.js";
 import { type Handler, HttpListener, type HttpTimes } from "../../transport/http/http-listener.js";
 import type { OriginCheck } from "../../transport/http/origin.js";
@@ -27,8 +27,6 @@ export function createAdmin({ admin }: Config, context: AdminContext): HttpListe
     hostAllowed: isLoopback(admin.listen.host) ? loopbackHosts(originAllowed) : undefined,
     routes: operations,
     rpc: { prefixes: [], handler: () => {} },
-    upgrade: (_request, url, socket) => {
-      refuseUpgrade(socket, "not_found", `no WebSocket is offered at ${url.pathname}`);
-    },
+    upgrades: NO_UPGRADES,
   });
 }

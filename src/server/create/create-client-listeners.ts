@@ -1,9 +1,5 @@
-import type { AdmittedClient, Arrival } from "../../clients/admission.js";
 import { AdmissionControl } from "../../clients/admission-control.js";
-import type { Client } from "../../clients/client.js";
 import type { Clients } from "../../clients/clients.js";
-import { createRates } from "../../clients/rates.js";
-import { joinOnBehalf } from "../../commands/on-behalf.js";
 import type { Services } from "../../commands/services.js";
 import type { Config } from "../../config/schema.js";
 import { MessageIds } from "../../core/message.js";
@@ -60,7 +56,7 @@ export function createClientListeners(
   const { vhosts } = context;
   const exists = (path: string): boolean => vhosts.get(path) !== undefined;
   const inside = (): number => webSockets.connections + (socketIo?.connections ?? 0);
-  const common = { ...commonOf(context, rules), inside };
+  const common = { ...createCommonOptions(context, rules), inside };
   const routeAt = createRoutes(config, exists);
   const inflations = new Inflations({ clock: systemClock, endOfTurn: setImmediate });
   const deadlines = new MessageDeadlines({ clock: systemClock, timeout: config.timeouts.request });
@@ -71,17 +67,12 @@ export function createClientListeners(
     limits: { connections: limits.connections, frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
     compression: config.compression,
     inflations,
-    openLease: rules.openLease,
     deadlines,
-    onOpened: ({ client }, admitted) => {
-      common.onOpened(client, admitted);
-    },
   });
   const socketIo = config.dialects.includes("socketio")
     ? new SocketIoListener({
         ...common,
         path: config.socketio.path,
-        openLease: rules.openLease,
         deadlines,
         exists,
         settingsOf: (path) => vhosts.require(path).settings.socketio,
@@ -94,10 +85,10 @@ export function createClientListeners(
   return { routeAt, webSockets, socketIo, inflations };
 }
 
-/** What holds for clients whatever they come by. */
-function commonOf(context: ClientListenersContext, { onFault, onUpgradeRefused, trusted }: ClientListenersRules) {
-  const { clients, messaging, metrics, node, services, vhosts } = context;
-  const reception = new AdmissionControl(vhosts, systemClock);
+/** Creates the options that both listeners share. */
+function createCommonOptions(context: ClientListenersContext, rules: ClientListenersRules) {
+  const { messaging, metrics, node, services, vhosts } = context;
+  const { onFault, onUpgradeRefused, openLease, trusted } = rules;
   return {
     services,
     fanOut: messaging.fanOut,
@@ -105,23 +96,10 @@ function commonOf(context: ClientListenersContext, { onFault, onUpgradeRefused, 
     clock: systemClock,
     onFault,
     onUpgradeRefused,
+    openLease,
     clientAddress: clientAddress(trusted),
     sessionIds: new MessageIds(node, "."),
-    admit: (arrival: Arrival) => reception.admit(arrival),
-    credentialsOf: (path: string) => vhosts.require(path).settings.credentials,
-    forwardOf: (path: string) => vhosts.require(path).settings.hooks?.forward ?? [],
-    factsOf: ({ origin, vhost: path }: Arrival, admitted: AdmittedClient) => {
-      const vhost = vhosts.require(path);
-      return { vhost, origin, admitted, connected: systemClock.now(), rates: createRates(vhost.settings, systemClock) };
-    },
-    onOpened: (client: Client, { topics }: AdmittedClient) => {
-      clients.add(client);
-      if (topics.length === 0) return;
-      joinOnBehalf(client, "", topics, services).catch((error: unknown) => {
-        services.onFailedJoin(client.session.id, error);
-        clients.disconnect(client, "not_joined");
-      });
-    },
+    admission: new AdmissionControl(vhosts, systemClock),
     onClosed: (code: number) => {
       metrics.countClose(code);
     },

@@ -142,9 +142,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
       ...createRest(config, { ...rest, gatekeeper, openLease }, { originAllowed, onFault }),
     ]),
     rpc: connectMount({ ...rpc, openLease }),
-    upgrade: (request, url, socket, head) => {
-      webSockets.upgrade(request, url, socket, head);
-    },
+    upgrades: webSockets,
     onUpgradeRefused,
     isWebSocketPath: (path) => isWebSocketPath(routeAt, path),
     socketIo,

@@ -9,7 +9,7 @@ import type { ByteBudget } from "../../net/byte-budget.js";
 import type { PortOptions } from "../../net/port-listener.js";
 import type { AnswerBudget } from "../../rpc/answer-budget.js";
 import type { OnPublished } from "../../rpc/services/publish/broadcast.js";
-import { refuseUpgrade } from "../../transport/admission/refuse.js";
+import { NO_UPGRADES } from "../../transport/admission/refuse.js";
 import { loopbackHosts } from "../../transport/http/host.js";
 import { HttpListener, type HttpTimes } from "../../transport/http/http-listener.js";
 import type { OriginCheck } from "../../transport/http/origin.js";
@@ -76,9 +76,7 @@ function adminListener(address: Address, cookie: string, context: WebrocketConte
     hostAllowed: isLoopback(address.host) ? loopbackHosts(originAllowed) : undefined,
     routes: new Map(),
     rpc: { prefixes: ["/"], handler },
-    upgrade: (_request, url, socket) => {
-      refuseUpgrade(socket, "not_found", `no WebSocket is offered at ${url.pathname}`);
-    },
+    upgrades: NO_UPGRADES,
   });
 }
 

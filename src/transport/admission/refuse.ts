@@ -2,6 +2,7 @@ import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { HttpRefusal } from "../../access/hooks/http-refusal.js";
 import { CarillonError, type ErrorCode, HTTP_STATUS, retryAfterSeconds } from "../../errors.js";
+import type { UpgradeHandler } from "../http/http-listener.js";
 
 type Header = readonly [name: string, value: string];
 
@@ -20,6 +21,13 @@ export function refuseRequest(
 export function refuseUpgrade(socket: Duplex, code: ErrorCode, message: string): void {
   refuseUpgradeWith(socket, new CarillonError(code, message));
 }
+
+/** Refuses all upgrades, on a port without WebSockets. */
+export const NO_UPGRADES: UpgradeHandler = {
+  upgrade: (_request, url, socket) => {
+    refuseUpgrade(socket, "not_found", `no WebSocket is offered at ${url.pathname}`);
+  },
+};
 
 /** The same with an error, and with the answer of the backend where that has chosen one. */
 export function refuseUpgradeWith(socket: Duplex, error: CarillonError): void {

@@ -8,21 +8,29 @@ import { createBudgetRefusal, type OpenRequestLease } from "../../net/byte-budge
 import type { ClientAddress } from "../../net/client-address.js";
 import { type CredentialPlaces, readCredential } from "./credential.js";
 import { HeldSocket } from "./held-socket.js";
+import { PendingDecision } from "./pending-decision.js";
 import { refuseUpgradeWith } from "./refuse.js";
 import { forwardUpgrade } from "./told-upgrade.js";
 import type { RouteFinder, WebSocketRoute } from "./vhost-paths.js";
 
-/** How long a decision may take, in milliseconds. Whoever decides has shorter times for each thing that it asks. */
-const DECISION_TIMEOUT = 10_000;
+/** Decides on clients; clients/admission-control.ts implements it. */
+export interface UpgradePolicy {
+  /**
+   * Admits a client, at once where no backend has to be asked.
+   * @throws CarillonError the refusal; an HttpRefusal is answered as it is
+   */
+  admit(arrival: Arrival): AdmittedClient | Promise<AdmittedClient>;
+  /** Where upgrades of a vhost may carry a token. */
+  credentialPlaces(vhost: string): CredentialPlaces;
+  /** Parts of an upgrade that the vhost's backend is told in addition. */
+  forwardedParts(vhost: string): readonly HookForward[];
+}
 
-/** Decides whether a client may come in; at once where nobody else has to be asked. */
-export type Admit = (arrival: Arrival) => AdmittedClient | Promise<AdmittedClient>;
-
-/** A client that may come in. */
+/** An upgrade whose client has been admitted, before the handshake. */
 export interface PendingUpgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
-  /** What has come behind the request. */
+  /** Bytes that arrived after the request. */
   readonly head: Buffer;
   readonly route: WebSocketRoute;
   readonly arrival: Arrival;
@@ -31,37 +39,32 @@ export interface PendingUpgrade {
 
 export interface UpgradeAdmissionOptions {
   readonly routeAt: RouteFinder;
-  /** @throws CarillonError the refusal; an HttpRefusal is answered with as it stands */
-  readonly admit: Admit;
-  /** Where upgrades of a vhost may carry a token. */
-  readonly credentialsOf: (vhost: string) => CredentialPlaces;
-  /** Parts of an upgrade that the vhost's backend is told in addition. */
-  readonly forwardOf: (vhost: string) => readonly HookForward[];
+  readonly admission: UpgradePolicy;
   readonly clientAddress: ClientAddress;
   readonly nextId: () => string;
   /** Opens a lease for the bytes that a client sends while it waits. */
   readonly openLease: OpenRequestLease;
-  /** How many clients are inside. */
+  /** Number of connected clients. */
   readonly inside: () => number;
-  /** How many may be inside and at the door. */
+  /** Largest number of connected and waiting clients. */
   readonly limit: number;
   readonly clock: Clock;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Called for errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
-  /** Told the error's code of each refusal. */
+  /** Called with the error's code for each refusal. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
-  /** Lets one in. @returns false where it does not come in: its handshake is malformed, say */
-  readonly enter: (visit: PendingUpgrade) => boolean;
+  /** Makes the handshake and opens the session. @returns false where the handshake fails, such as a malformed one */
+  readonly enter: (upgrade: PendingUpgrade) => boolean;
 }
 
-/** A client whose admission is waited for. */
+/** A client that waits for its admission. */
 interface Waiting {
   readonly socket: Duplex;
   readonly held: HeldSocket;
-  readonly cancelTimeout: () => void;
+  readonly pending: PendingDecision;
 }
 
-/** Where upgrades are decided: which vhost, whose token, and whether that may come in. */
+/** Decides on upgrades: finds the vhost and the token, and admits or refuses the client. */
 export class UpgradeAdmission {
   readonly #options: UpgradeAdmissionOptions;
   readonly #waiting = new Set<Waiting>();
@@ -71,19 +74,18 @@ export class UpgradeAdmission {
     this.#options = options;
   }
 
-  /** How many wait for their admission. */
+  /** Number of clients that wait for their admission. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Takes an upgrade whose origin has been checked: it is let in or refused, now or later. */
-  knock(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
+  /** Admits or refuses an upgrade whose origin has been checked, now or later. */
+  handle(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     try {
-      const { admit } = this.#options;
-      const route = this.#routeAt(url.pathname);
+      const route = this.#findRoute(url.pathname);
       this.#checkRoom();
-      const arrival = this.#arrival(request, url, route);
-      const admitted = admit(arrival);
+      const arrival = this.#describeArrival(request, url, route);
+      const admitted = this.#options.admission.admit(arrival);
       if (admitted instanceof Promise) this.#wait(admitted, { request, socket, route, arrival }, url.pathname, head);
       else this.#enter({ request, socket, head, route, arrival, admitted });
     } catch (cause) {
@@ -91,33 +93,33 @@ export class UpgradeAdmission {
     }
   }
 
-  /** Lets nobody in any more: those who wait are refused. */
+  /** Refuses all further clients, and those that wait. */
   close(): void {
     this.#closed = true;
-    for (const waiting of this.#waiting) this.#turnAway(waiting, stopping());
+    for (const waiting of this.#waiting) this.#refuseWaiting(waiting, createStoppingError());
   }
 
-  #routeAt(path: string): WebSocketRoute {
+  #findRoute(path: string): WebSocketRoute {
     const route = this.#options.routeAt(path);
     if (route === undefined) throw new CarillonError("not_found", `no WebSocket is offered at ${path}`);
     return route;
   }
 
   #checkRoom(): void {
-    if (this.#closed) throw stopping();
+    if (this.#closed) throw createStoppingError();
     if (this.#options.inside() + this.#waiting.size >= this.#options.limit) {
       throw new CarillonError("unavailable", "this node has as many connections as it may have");
     }
   }
 
-  #arrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: WebSocketRoute): Arrival {
-    const { clientAddress, credentialsOf, forwardOf, nextId } = this.#options;
+  #describeArrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: WebSocketRoute): Arrival {
+    const { admission, clientAddress, nextId } = this.#options;
     const { headers } = request;
-    const places = credentialsOf(vhost);
+    const places = admission.credentialPlaces(vhost);
     const guest = dialect.entry === "guest";
-    // A dialect with tokens of its own takes them in its own place, and no others.
+    // A dialect with tokens of its own takes them in its own place only.
     const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));
-    const forward = forwardOf(vhost);
+    const forward = admission.forwardedParts(vhost);
     return {
       vhost,
       origin: {
@@ -134,68 +136,71 @@ export class UpgradeAdmission {
 
   #wait(
     decision: Promise<AdmittedClient>,
-    visit: Omit<PendingUpgrade, "admitted" | "head">,
+    upgrade: Omit<PendingUpgrade, "admitted" | "head">,
     path: string,
     head: Buffer,
   ): void {
     const { clock, openLease } = this.#options;
-    const { socket } = visit;
-    const waiting: Waiting = {
+    const { request, socket } = upgrade;
+    const held = new HeldSocket({
       socket,
-      held: new HeldSocket({
-        socket,
-        head,
-        lease: openLease(visit.request, undefined),
-        onGone: () => {
-          this.#leave(waiting);
-        },
-        onOverloaded: () => {
-          this.#turnAway(waiting, createBudgetRefusal());
-        },
-      }),
-      cancelTimeout: clock.after(DECISION_TIMEOUT, () => {
-        this.#turnAway(waiting, new CarillonError("unavailable", "it took too long to decide on this connection"));
-      }),
-    };
+      head,
+      lease: openLease(request, undefined),
+      onGone: () => {
+        this.#abandon(waiting);
+      },
+      onOverloaded: () => {
+        this.#refuseWaiting(waiting, createBudgetRefusal());
+      },
+    });
+    const pending = new PendingDecision(decision, clock, {
+      onAdmitted: (admitted) => {
+        this.#waiting.delete(waiting);
+        this.#enterLate({ ...upgrade, head: held.take(), admitted }, path);
+      },
+      onRefused: (cause) => {
+        this.#waiting.delete(waiting);
+        held.take();
+        this.#refuse(socket, cause);
+      },
+    });
+    const waiting: Waiting = { socket, held, pending };
     this.#waiting.add(waiting);
-    waiting.held.start();
-    const refuse = (cause: unknown): void => {
-      this.#turnAway(waiting, cause);
-    };
-    const enter = (admitted: AdmittedClient): void => {
-      try {
-        // The vhost may have been deleted meanwhile.
-        this.#routeAt(path);
-      } catch (cause) {
-        refuse(cause);
-      }
-      if (this.#leave(waiting)) this.#enter({ ...visit, head: waiting.held.take(), admitted });
-      // Too late: it has gone, or has been refused.
-      else admitted.release();
-    };
-    void decision.then(enter, refuse);
+    held.start();
   }
 
-  #turnAway(waiting: Waiting, cause: unknown): void {
-    if (!this.#leave(waiting)) return;
+  /** Lets in a client that waited: the vhost may have been deleted meanwhile. */
+  #enterLate(upgrade: PendingUpgrade, path: string): void {
+    try {
+      this.#findRoute(path);
+    } catch (cause) {
+      this.#refuse(upgrade.socket, cause);
+      upgrade.admitted.release();
+      return;
+    }
+    this.#enter(upgrade);
+  }
+
+  #refuseWaiting(waiting: Waiting, cause: unknown): void {
+    if (!this.#abandon(waiting)) return;
     waiting.held.take();
     this.#refuse(waiting.socket, cause);
   }
 
-  /** @returns false when it is no longer waiting */
-  #leave(waiting: Waiting): boolean {
-    waiting.cancelTimeout();
-    return this.#waiting.delete(waiting);
+  /** @returns false when the client no longer waits */
+  #abandon(waiting: Waiting): boolean {
+    this.#waiting.delete(waiting);
+    return waiting.pending.abandon();
   }
 
-  #enter(visit: PendingUpgrade): void {
+  #enter(upgrade: PendingUpgrade): void {
     try {
-      if (this.#options.enter(visit)) return;
+      if (this.#options.enter(upgrade)) return;
     } catch (cause) {
-      visit.socket.destroy();
+      upgrade.socket.destroy();
       this.#options.onFault(cause);
     }
-    visit.admitted.release();
+    upgrade.admitted.release();
   }
 
   #refuse(socket: Duplex, cause: unknown): void {
@@ -206,6 +211,6 @@ export class UpgradeAdmission {
   }
 }
 
-function stopping(): CarillonError {
+function createStoppingError(): CarillonError {
   return new CarillonError("unavailable", "this node is stopping");
 }

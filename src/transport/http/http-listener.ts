@@ -51,13 +51,18 @@ export interface HttpListenerOptions extends PortOptions {
   readonly routes: ReadonlyMap<string, Handler>;
   /** Takes what is under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
-  readonly upgrade: (request: IncomingMessage, url: URL, socket: Duplex, head: Buffer) => void;
+  readonly upgrades: UpgradeHandler;
   /** Told the error's code of each upgrade that is refused here. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
   /** Whether a path is one of WebSockets; undefined: none is. */
   readonly isWebSocketPath?: (path: string) => boolean;
   /** Takes what is under its path, requests and upgrades, with origins that have been checked; undefined: nobody does. */
   readonly socketIo?: SocketIoMount | undefined;
+}
+
+/** Handles the WebSocket upgrades whose origins have been checked. */
+export interface UpgradeHandler {
+  upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void;
 }
 
 /** Whoever speaks Socket.IO. It answers CORS itself. */
@@ -192,12 +197,12 @@ export class HttpListener {
 
   /** @throws CarillonError the refusal of an upgrade that nobody gets */
   #routeUpgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
-    const { originAllowed, socketIo, upgrade } = this.#options;
+    const { originAllowed, socketIo, upgrades } = this.#options;
     const { host, origin } = request.headers;
     checkHost(host);
     if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
     if (socketIo?.takes(url.pathname) === true) socketIo.upgrade(request, socket, head);
-    else upgrade(request, url, socket, head);
+    else upgrades.upgrade(request, url, socket, head);
   }
 }
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
-import type { AdmittedClient, Arrival } from "../../clients/admission.js";
-import type { ClientFacts } from "../../clients/client.js";
+import type { AdmissionControl } from "../../clients/admission-control.js";
+import { openClient } from "../../commands/on-behalf.js";
 import type { MessageIds } from "../../core/message.js";
 import type { OutboxContext } from "../../core/outbox.js";
 import { Session } from "../../core/session.js";
@@ -11,7 +11,12 @@ import type { OpenRequestLease } from "../../net/byte-budget.js";
 import { addressKey } from "../../net/ip-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { chooseProtocol } from "../admission/credential.js";
-import { type PendingUpgrade, UpgradeAdmission, type UpgradeAdmissionOptions } from "../admission/upgrade-admission.js";
+import {
+  type PendingUpgrade,
+  UpgradeAdmission,
+  type UpgradeAdmissionOptions,
+  type UpgradePolicy,
+} from "../admission/upgrade-admission.js";
 import type { Inflations } from "../receiving/inflations.js";
 import type { MessageDeadlines } from "../receiving/message-deadlines.js";
 import { MessageMeter } from "../receiving/message-meter.js";
@@ -30,54 +35,48 @@ const READ_CHUNK_BYTES = 65_536;
 
 export interface WebSocketListenerOptions
   extends Pick<WebSocketConnectionContext, "services" | "fanOut">,
-    Pick<
-      UpgradeAdmissionOptions,
-      "routeAt" | "admit" | "credentialsOf" | "forwardOf" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"
-    > {
+    Pick<UpgradeAdmissionOptions, "routeAt" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"> {
+  readonly admission: UpgradePolicy & Pick<AdmissionControl, "describeClient">;
   readonly sessionIds: MessageIds;
   readonly heartbeat: Heartbeat;
   readonly limits: {
-    /** Those who wait to be let in count too. */
+    /** Largest number of connected and waiting clients. */
     readonly connections: number;
     /** Largest frame of a client, in bytes, where its dialect says nothing else. */
     readonly frameBytes: number;
-    /** So many frames in a row that are no command end a connection. */
+    /** Number of malformed frames in a row that ends a connection. */
     readonly malformedFrames: number;
   };
   readonly outbox: OutboxContext;
-  /** How many clients are inside of the node; undefined: those of this listener. */
+  /** Number of clients connected to the node; undefined: those of this listener. */
   readonly inside?: () => number;
   /** Whether compression is offered. */
   readonly compression: boolean;
   readonly inflations: Inflations;
-  /** For what messages of a connection become. */
+  /** Opens a lease for the bytes that a connection's messages hold. */
   readonly openLease: OpenRequestLease;
   readonly deadlines: MessageDeadlines;
-  /** What else there is to know of a client that is let in. */
-  readonly factsOf: (arrival: Arrival, admitted: AdmittedClient) => Omit<ClientFacts, "session">;
-  /** Told of a client when it is connected. */
-  readonly onOpened: (connection: WebSocketConnection, admitted: AdmittedClient) => void;
-  /** Told the code with which a connection was closed: this side's where this side closed it. */
+  /** Called with the code that a connection was closed with: this node's where this node closed it. */
   readonly onClosed: (code: number) => void;
 }
 
-/** Makes sessions of the WebSocket clients that the HTTP listener lets through. */
+/** Opens sessions for the WebSocket clients that the HTTP listener passes on. */
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
-  readonly #door: UpgradeAdmission;
-  /** By their dialects' names. */
+  readonly #admission: UpgradeAdmission;
+  /** By dialect name. */
   readonly #speakers = new Map<string, Speaker>();
   readonly #open = new Set<WebSocketConnection>();
   #onDrained: (() => void) | undefined;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
-    this.#door = new UpgradeAdmission({
+    this.#admission = new UpgradeAdmission({
       ...options,
       nextId: () => options.sessionIds.next(),
       inside: options.inside ?? (() => this.#open.size),
       limit: options.limits.connections,
-      enter: (visit) => this.#enter(visit),
+      enter: (upgrade) => this.#enter(upgrade),
     });
   }
 
@@ -87,12 +86,12 @@ export class WebSocketListener {
 
   /** Takes an upgrade whose origin has been checked. */
   upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
-    this.#door.knock(request, url, socket, head);
+    this.#admission.handle(request, url, socket, head);
   }
 
-  /** Lets nobody in any more; those who wait for it are refused. */
+  /** Refuses all further clients, and those that wait. */
   close(): void {
-    this.#door.close();
+    this.#admission.close();
   }
 
   /** Resolves when every connection is gone. */
@@ -103,19 +102,19 @@ export class WebSocketListener {
     return promise;
   }
 
-  /** Cuts the connections that are left. */
+  /** Cuts the remaining connections. */
   terminate(): void {
     for (const { webSocket } of this.#open) webSocket.terminate();
   }
 
-  #enter(visit: PendingUpgrade): boolean {
-    const { head, request, socket } = visit;
+  #enter(upgrade: PendingUpgrade): boolean {
+    const { head, request, socket } = upgrade;
     let entered = false;
     withdrawSmallWindows(request);
     // The library calls back at once, or not at all: it has refused the handshake then.
-    const speaker = this.#speakerOf(visit.route.dialect);
+    const speaker = this.#speakerOf(upgrade.route.dialect);
     speaker.server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket as ClientWebSocket, visit, speaker);
+      this.#accept(webSocket as ClientWebSocket, upgrade, speaker);
       entered = true;
     });
     return entered;
@@ -149,9 +148,9 @@ export class WebSocketListener {
     };
   }
 
-  #accept(webSocket: ClientWebSocket, visit: PendingUpgrade, { context, frameBytes }: Speaker): void {
-    const { admitted, arrival, request, route, socket } = visit;
-    const { deadlines, factsOf, heartbeat, inflations, onOpened, openLease, outbox } = this.#options;
+  #accept(webSocket: ClientWebSocket, upgrade: PendingUpgrade, { context, frameBytes }: Speaker): void {
+    const { admitted, arrival, request, route, socket } = upgrade;
+    const { admission, deadlines, heartbeat, inflations, openLease, outbox, services } = this.#options;
     const { dialect } = route;
     const conversation = dialect.open({ query: arrival.upgrade.query, connectionId: arrival.connectionId });
     webSocket.useSocket(socket);
@@ -175,16 +174,16 @@ export class WebSocketListener {
       sink: webSocket,
       outbox,
     });
-    const facts = { session, openedOnly: dialect.openedOnly === true, ...factsOf(arrival, admitted) };
+    const facts = { session, openedOnly: dialect.openedOnly === true, ...admission.describeClient(arrival, admitted) };
     const connection = new WebSocketConnection(webSocket, facts, conversation, context);
     this.#open.add(connection);
     connection.watch = heartbeat.add(connection);
     connection.greet();
-    onOpened(connection, admitted);
+    openClient(connection.client, admitted, services);
   }
 }
 
-/** What the connections of a dialect have in common: its own frames may be larger than others'. */
+/** Shared by the connections of a dialect, whose frames may be larger than those of others. */
 interface Speaker {
   readonly server: WebSocketServer;
   readonly context: WebSocketConnectionContext;

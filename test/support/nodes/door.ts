@@ -5,7 +5,11 @@ import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { clientAddress } from "../../../src/net/client-address.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
 import { chooseProtocol } from "../../../src/transport/admission/credential.js";
-import { UpgradeAdmission, type UpgradeAdmissionOptions } from "../../../src/transport/admission/upgrade-admission.js";
+import {
+  UpgradeAdmission,
+  type UpgradeAdmissionOptions,
+  type UpgradePolicy,
+} from "../../../src/transport/admission/upgrade-admission.js";
 import { vhostPaths } from "../../../src/transport/admission/vhost-paths.js";
 import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http/http-listener.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
@@ -22,6 +26,10 @@ export interface Decision {
 }
 
 /** A port with a door, behind which everybody hears what they say. */
+export interface TestDoorOptions extends Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> {
+  readonly policy?: Partial<UpgradePolicy>;
+}
+
 export class TestDoor {
   readonly door: UpgradeAdmission;
   readonly http: HttpListener;
@@ -36,13 +44,16 @@ export class TestDoor {
   #ids = 0;
   #url = "";
 
-  constructor(options: Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> = {}) {
+  constructor({ policy, ...options }: TestDoorOptions = {}) {
     const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols: chooseProtocol });
     this.door = new UpgradeAdmission({
       routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
-      admit: (arrival) => this.admitted(arrival),
-      forwardOf: () => [],
-      credentialsOf: () => ({ header: true, protocol: true, cookie: "session", query: true }),
+      admission: {
+        admit: (arrival) => this.admitted(arrival),
+        forwardedParts: () => [],
+        credentialPlaces: () => ({ header: true, protocol: true, cookie: "session", query: true }),
+        ...policy,
+      },
       clientAddress: clientAddress(undefined),
       openLease: ampleLeases(),
       nextId: () => `id-${(this.#ids += 1)}`,
@@ -71,7 +82,7 @@ export class TestDoor {
       originAllowed: () => true,
       routes: new Map([["/", (_request, response) => response.end("page")]]),
       rpc: { prefixes: [], handler: () => {} },
-      upgrade: (request, url, socket, head) => this.door.knock(request, url, socket, head),
+      upgrades: { upgrade: (request, url, socket, head) => this.door.handle(request, url, socket, head) },
       clock: this.clock,
       ...options,
     });
@@ -114,10 +125,12 @@ export class TestDoor {
 /** A door at which everybody waits until the test decides. */
 export function waitingDoor(options: Partial<UpgradeAdmissionOptions & PortOptions> = {}): Promise<TestDoor> {
   const door: TestDoor = new TestDoor({
-    admit: (arrival) => {
-      const { promise, reject, resolve } = withResolvers<AdmittedClient>();
-      door.decisions.push({ arrival, admit: (topics) => resolve(door.admitted(arrival, topics)), refuse: reject });
-      return promise;
+    policy: {
+      admit: (arrival) => {
+        const { promise, reject, resolve } = withResolvers<AdmittedClient>();
+        door.decisions.push({ arrival, admit: (topics) => resolve(door.admitted(arrival, topics)), refuse: reject });
+        return promise;
+      },
     },
     ...options,
   });

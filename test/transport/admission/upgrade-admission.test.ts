@@ -33,7 +33,7 @@ async function refusal(cause: unknown, later: boolean): Promise<IncomingMessage 
     if (!later) throw cause;
     return Promise.reject(cause);
   };
-  const door = await new TestDoor({ admit }).start();
+  const door = await new TestDoor({ policy: { admit } }).start();
   const webSocket = new WebSocket(`${door.url.replace("http", "ws")}/ws`);
   webSocket.on("error", () => {});
   const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
@@ -75,7 +75,7 @@ describe("what is known of a client that asks", () => {
   });
 
   test("O10: a token in the query is told to nobody, even where none is taken from there", async () => {
-    const door = await new TestDoor({ credentialsOf: () => WITHOUT_QUERY }).start();
+    const door = await new TestDoor({ policy: { credentialPlaces: () => WITHOUT_QUERY } }).start();
     await ask(door, "/ws?x=%20&token=x%20y");
     expect(await door.arrivals.next()).toMatchObject({ credential: undefined, upgrade: { uri: "/ws?x=+" } });
     await ask(door, "/ws?x=%20");
@@ -131,14 +131,14 @@ describe("what is known of a client that asks", () => {
       cookie: "session=secret",
       "sec-websocket-protocol": "carillon, bearer.secret",
     };
-    const door = await new TestDoor({ forwardOf: () => ["authorization"] }).start();
+    const door = await new TestDoor({ policy: { forwardedParts: () => ["authorization"] } }).start();
     await ask(door, "/ws?x=%20&token=secret", headers);
     expect((await door.arrivals.next()).upgrade).toMatchObject({
       uri: "/ws?x=+",
       headers: kept,
       forwarded: ["authorization"],
     });
-    const other = await new TestDoor({ forwardOf: () => ["query"] }).start();
+    const other = await new TestDoor({ policy: { forwardedParts: () => ["query"] } }).start();
     await ask(other, "/ws?x=%20&token=secret", headers);
     const { headers: told, query, uri } = (await other.arrivals.next()).upgrade;
     expect([uri, [...query]]).toEqual([
@@ -152,7 +152,7 @@ describe("what is known of a client that asks", () => {
   });
 
   test("O10: what is in no place of the vhost's is no token of ours, and stays", async () => {
-    const door = await new TestDoor({ credentialsOf: () => NOWHERE }).start();
+    const door = await new TestDoor({ policy: { credentialPlaces: () => NOWHERE } }).start();
     await ask(door, "/ws", { Authorization: "Bearer x", Cookie: "session=x", "Sec-WebSocket-Protocol": "bearer.x, a" });
     expect((await door.arrivals.next()).upgrade.headers).toMatchObject({
       authorization: "Bearer x",

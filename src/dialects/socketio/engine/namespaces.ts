@@ -1,10 +1,11 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Server, Socket } from "socket.io";
 import type { AdmittedClient, Arrival } from "../../../clients/admission.js";
-import type { Client } from "../../../clients/client.js";
+import { openClient } from "../../../commands/on-behalf.js";
 import type { OutboxContext } from "../../../core/outbox.js";
 import { Session } from "../../../core/session.js";
 import { CarillonError, type ChosenClose, type CloseReason, WEBSOCKET_CLOSE } from "../../../errors.js";
+import { PendingDecision } from "../../../transport/admission/pending-decision.js";
 import type { WebSocketListenerOptions } from "../../../transport/websocket/websocket-listener.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 import { SocketIoDialect, type SocketIoSettings } from "../dialect.js";
@@ -16,8 +17,6 @@ import { NamespaceSession } from "./namespace-session.js";
 import { CLIENT_EVENT, type ClientEvent } from "./parser.js";
 import { SocketIoSink } from "./sink.js";
 
-/** How long a decision may take, in milliseconds. */
-const DECISION_TIMEOUT = 10_000;
 /** What node reads at once, and so what may come after a connection has been paused. */
 const READ_CHUNK_BYTES = 65_536;
 
@@ -40,16 +39,7 @@ const LOST = [1006, ""] as const;
 export interface NamespacesOptions
   extends Pick<
     WebSocketListenerOptions,
-    | "services"
-    | "fanOut"
-    | "admit"
-    | "credentialsOf"
-    | "forwardOf"
-    | "clock"
-    | "onFault"
-    | "sessionIds"
-    | "factsOf"
-    | "onClosed"
+    "services" | "fanOut" | "admission" | "clock" | "onFault" | "sessionIds" | "onClosed"
   > {
   readonly outbox: OutboxContext;
   readonly exists: (vhost: string) => boolean;
@@ -62,8 +52,6 @@ export interface NamespacesOptions
   readonly checkRoom: () => void;
   /** Nobody is on the line any more. */
   readonly onEmpty: (line: EngineConnection) => void;
-  /** Told of a client when it is connected. */
-  readonly onOpened: (client: Client, admitted: AdmittedClient) => void;
 }
 
 type Next = (error?: Error) => void;
@@ -96,7 +84,7 @@ export class Namespaces {
     let place: NamespaceSession | undefined;
     try {
       place = this.#placeFor(socket, line);
-      place.admit(await this.#decision(place.arrival));
+      place.admit(await this.#decide(place.arrival));
       this.#checkThere(place);
       next();
     } catch (cause) {
@@ -110,7 +98,7 @@ export class Namespaces {
 
   /** @throws CarillonError */
   #placeFor(socket: Socket, line: EngineConnection | undefined): NamespaceSession {
-    const { checkRoom, credentialsOf, forwardOf, sessionIds } = this.#options;
+    const { admission, checkRoom, sessionIds } = this.#options;
     if (line === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
     checkRoom();
@@ -121,8 +109,8 @@ export class Namespaces {
       address: line.address,
       request: socket.request,
       auth: socket.handshake.auth,
-      places: credentialsOf(vhost),
-      forward: forwardOf(vhost),
+      places: admission.credentialPlaces(vhost),
+      forward: admission.forwardedParts(vhost),
     });
     const place = new NamespaceSession(line, arrival);
     rename(socket, arrival.connectionId);
@@ -130,21 +118,12 @@ export class Namespaces {
   }
 
   /** @throws CarillonError the refusal, or unavailable where it takes too long */
-  #decision(arrival: Arrival): Promise<AdmittedClient> {
-    const { admit, clock } = this.#options;
+  #decide(arrival: Arrival): Promise<AdmittedClient> {
+    const { admission, clock } = this.#options;
     const { promise, reject, resolve } = withResolvers<AdmittedClient>();
-    let waits = true;
-    const decide = async (): Promise<void> => {
-      const admitted = await admit(arrival);
-      if (waits) resolve(admitted);
-      else admitted.release();
-    };
-    const cancelTimeout = clock.after(DECISION_TIMEOUT, () => {
-      waits = false;
-      reject(new CarillonError("unavailable", "it took too long to decide on this connection"));
-    });
-    decide().catch(reject);
-    return promise.finally(cancelTimeout);
+    const decide = async (): Promise<AdmittedClient> => admission.admit(arrival);
+    new PendingDecision(decide(), clock, { onAdmitted: resolve, onRefused: reject });
+    return promise;
   }
 
   /** The vhost may have been deleted while somebody was asked. */
@@ -162,7 +141,7 @@ export class Namespaces {
     }
     try {
       const connection = this.#connect(socket, place, admitted);
-      this.#options.onOpened(connection.client, admitted);
+      openClient(connection.client, admitted, this.#options.services);
     } catch (cause) {
       // The vhost may have been deleted in this very moment.
       if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
@@ -173,7 +152,7 @@ export class Namespaces {
   }
 
   #connect(socket: Socket, place: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
-    const { factsOf, outbox, settingsOf } = this.#options;
+    const { admission, outbox, settingsOf } = this.#options;
     const { arrival } = place;
     const { connectionId: id, vhost } = arrival;
     const elevated = arrival.credential !== undefined || admitted.principal.user !== undefined;
@@ -193,7 +172,7 @@ export class Namespaces {
     const encoding = socketIoEncoding(conversation.encoding);
     const session = new Session({ id, vhost, encoding, sink, outbox });
     const connection = new SocketIoConnection(
-      { session, ...factsOf(arrival, admitted) },
+      { session, ...admission.describeClient(arrival, admitted) },
       place,
       conversation,
       this.#context,
