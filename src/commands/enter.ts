@@ -2,7 +2,8 @@ import type { Client } from "../clients/client.js";
 import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { CarillonError } from "../errors.js";
-import type { Services } from "./services.js";
+import { throwIfRefused } from "./checks.js";
+import type { CommandContext } from "./command-context.js";
 import type { JoinPreferences } from "./state/attendance.js";
 
 /** Topics to be in, whoever wishes it. */
@@ -39,21 +40,21 @@ const NO_WISHES: JoinPreferences = { hidden: undefined, watching: undefined };
  * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or why the
  *   client may not be in a topic
  */
-export async function enter(client: Client, entry: JoinEntry, services: Services) {
+export async function enter(client: Client, entry: JoinEntry, context: CommandContext) {
   const { broker: name, group, refusal, topics } = entry;
-  const { brokers, index, interest } = services;
+  const { brokers, index, interest } = context;
   const { session } = client;
   const broker = brokers.resolve(session.vhost, name);
   if (!broker.driver.up)
     throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
-  await leaveLost(client, broker.name, topics, services);
+  await leaveLost(client, broker.name, topics, context);
   const missing = [...topics].filter((topic) => {
     const known = index.find(session.vhost, broker.name, topic);
     return known === undefined || !session.memberships.has(known);
   });
   const isJoined = (topic: Topic): boolean => topic.broker === broker.name && topics.has(topic.name);
-  const leaving = (): Topic[] => (group === undefined ? [] : services.groups.leaving(session, group, isJoined));
-  checkNumber(session, missing.length - leaving().length, services);
+  const leaving = (): Topic[] => (group === undefined ? [] : context.groups.leaving(session, group, isJoined));
+  checkNumber(session, missing.length - leaving().length, context);
 
   const fresh = missing.map((topic) => index.findOrAdd(session.vhost, broker.name, topic));
   for (const topic of fresh) interest.hold(topic, broker.driver);
@@ -62,8 +63,8 @@ export async function enter(client: Client, entry: JoinEntry, services: Services
     // Last: nothing comes between it and the moment when the memberships begin.
     const ahead = entry.ahead?.();
     if (ahead !== undefined) await ahead;
-    services.review.refresh(client, fresh);
-    for (const topic of topics) checkRight(refusal(topic));
+    context.review.refresh(client, fresh);
+    for (const topic of topics) throwIfRefused(refusal(topic));
     for (const topic of fresh) checkPlace(topic);
   } catch (error) {
     for (const topic of fresh) interest.release(topic);
@@ -74,7 +75,7 @@ export async function enter(client: Client, entry: JoinEntry, services: Services
     return;
   }
   const all = [...topics].map((topic) => index.find(session.vhost, broker.name, topic)).filter(isDefined);
-  begin(client, entry, { all, fresh, left: leaving() }, services);
+  begin(client, entry, { all, fresh, left: leaving() }, context);
 }
 
 /** In one turn: nothing can be delivered between the answer, the ends of the memberships before, and the new ones. */
@@ -82,7 +83,7 @@ function begin(
   client: Client,
   { group, onEntered, wishes = NO_WISHES }: JoinEntry,
   { all, fresh, left }: Readonly<Record<"all" | "fresh" | "left", readonly Topic[]>>,
-  { attendance, groups, hub, interest, review }: Services,
+  { attendance, groups, hub, interest, review }: CommandContext,
 ): void {
   const { session } = client;
   // First: what came for it before the answer is sent before it (O3).
@@ -104,23 +105,19 @@ async function leaveLost(
   client: Client,
   broker: string,
   topics: ReadonlySet<string>,
-  { index, review }: Services,
+  { index, review }: CommandContext,
 ): Promise<void> {
   const ahead = review.ahead(client, topics);
   if (ahead !== undefined) await ahead;
   review.settle(client, [...topics].map((topic) => index.find(client.vhost.name, broker, topic)).filter(isDefined));
 }
 
-function checkNumber(session: Session, more: number, { topicsPerConnection }: Services): void {
+function checkNumber(session: Session, more: number, { topicsPerConnection }: CommandContext): void {
   const limit = topicsPerConnection(session.vhost);
   const total = session.memberships.size + more;
   if (total <= limit) return;
   const text = `the connection would be in ${total} topics, the limit is ${limit}`;
   throw new CarillonError("resource_exhausted", text);
-}
-
-function checkRight(refusal: CarillonError | undefined): void {
-  if (refusal !== undefined) throw refusal;
 }
 
 function checkPlace(topic: Topic): void {

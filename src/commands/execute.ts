@@ -1,6 +1,7 @@
 import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import type { Command, Reply } from "./command.js";
+import type { CommandContext } from "./command-context.js";
 import { authenticate } from "./handlers/authenticate.js";
 import { call } from "./handlers/call.js";
 import { close } from "./handlers/close.js";
@@ -9,16 +10,15 @@ import { leave } from "./handlers/leave.js";
 import { presence } from "./handlers/presence.js";
 import { publish } from "./handlers/publish.js";
 import { trigger } from "./handlers/trigger.js";
-import type { Services } from "./services.js";
 
 /**
  * Carries out a client's command. Resolves when the client may send the next: commands of one session take effect in
  * the order sent. Every refusal goes to `reply`; nothing is thrown.
  */
-export async function execute(command: Command, client: Client, services: Services, reply: Reply): Promise<void> {
+export async function execute(command: Command, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   try {
-    checkAllowed(command, client, services);
-    await dispatch(command, client, services, reply);
+    checkAllowed(command, client, context);
+    await dispatch(command, client, context, reply);
   } catch (cause) {
     reply({ ok: false, error: CarillonError.from(cause) });
   }
@@ -27,7 +27,7 @@ export async function execute(command: Command, client: Client, services: Servic
 /** What whose time is up may still do until it is disconnected: say who it is, live, and go. */
 const ALWAYS: ReadonlySet<Command["kind"]> = new Set(["authenticate", "idle", "close"]);
 
-function checkAllowed(command: Command, client: Client, { clients }: Services): void {
+function checkAllowed(command: Command, client: Client, { clients }: CommandContext): void {
   if (!ALWAYS.has(command.kind) && clients.isOver(client)) {
     throw new CarillonError("unauthenticated", "the token has expired");
   }
@@ -37,24 +37,24 @@ function checkAllowed(command: Command, client: Client, { clients }: Services): 
   }
 }
 
-function dispatch(command: Command, client: Client, services: Services, reply: Reply): Promise<void> | void {
+function dispatch(command: Command, client: Client, context: CommandContext, reply: Reply): Promise<void> | void {
   switch (command.kind) {
     case "join":
-      return join(command, client, services, reply);
+      return join(command, client, context, reply);
     case "leave":
-      return leave(command, client, services, reply);
+      return leave(command, client, context, reply);
     case "publish":
-      return publish(command, client, services, reply);
+      return publish(command, client, context, reply);
     case "authenticate":
-      return authenticate(command, client, services, reply);
+      return authenticate(command, client, context, reply);
     case "call":
-      return call(command, client, services, reply);
+      return call(command, client, context, reply);
     case "presence":
-      return presence(command, client, services, reply);
+      return presence(command, client, context, reply);
     case "trigger":
-      return trigger(command, client, services, reply);
+      return trigger(command, client, context, reply);
     case "close":
-      return close(command, client, services, reply);
+      return close(command, client, context, reply);
     case "idle":
       return reply({ ok: true });
   }

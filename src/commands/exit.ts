@@ -3,22 +3,22 @@ import type { Principal } from "../access/decide/principal.js";
 import type { Client } from "../clients/client.js";
 import type { Topic } from "../core/topic.js";
 import type { TopicAccess } from "../vhosts/vhost.js";
-import type { Services } from "./services.js";
+import type { CommandContext } from "./command-context.js";
 
-/** Who may be in which topics: as it was, or as it is. */
+/** A principal and the access settings of its vhost, before or after a change. */
 interface Standing {
   readonly principal: Principal;
   readonly access: TopicAccess;
 }
 
 /**
- * Takes a client out of the topics that it could be in before, and may not be in any more, and tells it which. Those that
- * something else has opened to it, such as a channel token, it stays in.
+ * Takes a client out of the topics that a change has closed to it, and tells it which. The client stays in topics that were
+ * opened to it in another way, such as by a channel token.
  */
 export function exitLost(
   client: Client,
   before: Standing,
-  { attendance, hub }: Pick<Services, "attendance" | "hub">,
+  { attendance, hub }: Pick<CommandContext, "attendance" | "hub">,
 ): void {
   const now: Standing = { principal: client.principal, access: client.vhost };
   const lost = [...client.session.memberships.keys()].filter((topic) => mayBeIn(topic, before) && !mayBeIn(topic, now));
@@ -27,7 +27,27 @@ export function exitLost(
   attendance.review(client);
 }
 
+/** Whether a principal may be in a topic. */
 export function mayBeIn({ name }: Topic, { access, principal }: Standing): boolean {
   if (!access.exists(name)) return false;
   return decide({ action: "join", topic: name, principal, rules: access.rulesFor(name) }).allowed;
+}
+
+/**
+ * Takes a client out of topics.
+ * @returns the topics that it was in
+ * @throws CarillonError not_found: unknown broker
+ */
+export function exit(client: Client, broker: string, topics: Iterable<string>, context: CommandContext): string[] {
+  const { brokers, hub, index } = context;
+  const { session } = client;
+  const { name } = brokers.resolve(session.vhost, broker);
+  const left: string[] = [];
+  for (const topicName of topics) {
+    const topic = index.find(session.vhost, name, topicName);
+    if (topic === undefined || !session.memberships.has(topic)) continue;
+    hub.leave(session, topic);
+    left.push(topicName);
+  }
+  return left;
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { BrokerRegistry } from "../brokers/registry.js";
 import { Clients } from "../clients/clients.js";
-import { hookClient } from "../commands/hooks.js";
+import type { CommandContext } from "../commands/command-context.js";
+import { toHookSubject } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
-import type { Services } from "../commands/services.js";
 import type { Config } from "../config/schema.js";
 import { Control } from "../control/control.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
@@ -24,11 +24,11 @@ import type { Addresses } from "./addresses.js";
 import { createBrokers } from "./create/create-brokers.js";
 import { type ClusterRuntime, createCluster } from "./create/create-cluster.js";
 import { type ClusterServices, createClusterServices } from "./create/create-cluster-services.js";
+import { createCommandContext } from "./create/create-command-context.js";
 import { createMessaging, type Messaging } from "./create/create-messaging.js";
 import { createMetrics } from "./create/create-metrics.js";
 import { createPorts, type Ports } from "./create/create-ports.js";
 import { createRpc, type RpcServices } from "./create/create-rpc.js";
-import { createServices } from "./create/create-services.js";
 import { createStore } from "./create/create-store.js";
 import { createVhosts, type VhostRuntime } from "./create/create-vhosts.js";
 import { vhostEvents } from "./create/vhost-events.js";
@@ -50,7 +50,7 @@ export class Server {
   readonly #brokers: BrokerRegistry;
   readonly #messaging: Messaging;
   readonly #clients: Clients;
-  readonly #services: Services;
+  readonly #services: CommandContext;
   readonly #rpc: RpcServices;
   readonly #ports: Ports;
   #addresses: Addresses | undefined;
@@ -97,7 +97,7 @@ export class Server {
       },
     });
     this.#clients = this.#createClients();
-    this.#services = createServices(config, {
+    this.#services = createCommandContext(config, {
       ...this.#work,
       node,
       limitedLog,
@@ -331,7 +331,7 @@ export class Server {
     clients.listen({
       onOpened: () => {},
       onClosed: (client, code, reason) => {
-        if (client.introduced) client.vhost.hooks?.onDisconnect({ client: hookClient(client), code, reason });
+        if (client.introduced) client.vhost.hooks?.onDisconnect({ client: toHookSubject(client), code, reason });
       },
     });
     return clients;

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { Client } from "../clients/client.js";
 import type { Outcome } from "../commands/command.js";
+import type { CommandContext } from "../commands/command-context.js";
 import { execute } from "../commands/execute.js";
-import type { Services } from "../commands/services.js";
 import type { Received, Texts } from "../dialects/dialect.js";
 
 /** Commands of one client, and bytes of their answers, after which other clients have their turn. */
@@ -21,7 +21,7 @@ export interface CommandSource<Item> {
 }
 
 export interface CommandQueueContext {
-  readonly services: Services;
+  readonly services: CommandContext;
   /** Bytes of items that may wait for the command before them; a client that sends more is disconnected. */
   readonly waitingBytes: number;
   /** Number of malformed items in a row that ends a connection. */

@@ -3,11 +3,11 @@ import type { Principal } from "../../access/decide/principal.js";
 import type { HookChanges } from "../../access/hooks/hook-answer.js";
 import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
+import { prepareRights } from "../checks.js";
 import type { AuthenticateCommand, Reply } from "../command.js";
+import type { CommandContext } from "../command-context.js";
 import { exitLost } from "../exit.js";
 import { applyChanges } from "../hooks.js";
-import { rightsAhead } from "../rights.js";
-import type { Services } from "../services.js";
 
 /**
  * A fresh token on a live connection: it extends the session, gives an anonymous one a user, and changes what it may do.
@@ -16,7 +16,7 @@ import type { Services } from "../services.js";
 export async function authenticate(
   command: AuthenticateCommand,
   client: Client,
-  services: Services,
+  context: CommandContext,
   reply: Reply,
 ): Promise<void> {
   if (command.token === "") throw new CarillonError("invalid_argument", "payload: a token is needed");
@@ -30,7 +30,7 @@ export async function authenticate(
     changes = await client.introduce(principal, authenticated.principal.user);
     if (changes !== undefined) principal = applyOverrides(changes, principal);
     await topicsAhead(client, principal);
-    await services.review.ahead(
+    await context.review.ahead(
       client,
       [...client.session.memberships.keys()].map(({ name }) => name),
     );
@@ -40,23 +40,23 @@ export async function authenticate(
     release?.();
     throw error;
   }
-  if (command.anew === true) leaveAll(client, services);
+  if (command.anew === true) leaveAll(client, context);
   // By the rights that it had until now.
-  services.review.settle(client, client.session.memberships.keys());
-  services.clients.change(client, principal);
-  if (principal.user !== before.user) await services.userTopics.confirmed(client);
+  context.review.settle(client, client.session.memberships.keys());
+  context.clients.change(client, principal);
+  if (principal.user !== before.user) await context.userTopics.confirmed(client);
   reply({ ok: true, result: { kind: "identified", user: principal.user } });
-  exitLost(client, { principal: before, access: client.vhost }, services);
-  if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, services);
+  exitLost(client, { principal: before, access: client.vhost }, context);
+  if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, context);
 }
 
 /** Before it is decided which topics the client may still be in. */
 function topicsAhead(client: Client, principal: Principal): Promise<void> | undefined {
   const names = [...client.session.memberships.keys()].map(({ name }) => name);
-  return rightsAhead(client, ["join", "presence"], names, [client.principal, principal]);
+  return prepareRights(client, ["join", "presence"], names, [client.principal, principal]);
 }
 
 /** What it was in as somebody else. */
-function leaveAll({ session }: Client, { hub }: Services): void {
+function leaveAll({ session }: Client, { hub }: CommandContext): void {
   for (const topic of session.memberships.keys()) hub.leave(session, topic);
 }

@@ -4,9 +4,9 @@ import type { Client } from "../../clients/client.js";
 import { topicFault } from "../../core/topic-name.js";
 import { CarillonError } from "../../errors.js";
 import type { TaskRequest } from "../../workers/dispatch.js";
+import { prepareRights } from "../checks.js";
 import type { CallCommand, Reply } from "../command.js";
-import { rightsAhead } from "../rights.js";
-import type { Services } from "../services.js";
+import type { CommandContext } from "../command-context.js";
 
 /** What a call may take, in milliseconds. */
 const MAX_TIMEOUT = 600_000;
@@ -16,11 +16,11 @@ const DEFAULT_TIMEOUT = 30_000;
  * Asks a worker. The answer comes when it comes: the client may send its next commands meanwhile, and whether it goes on
  * waiting is its connection's affair.
  */
-export async function call(command: CallCommand, client: Client, services: Services, reply: Reply): Promise<void> {
+export async function call(command: CallCommand, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   const { event, token } = command;
   const bearer = token === undefined ? undefined : await bearerOf(token, client);
-  await rightsAhead(client, ["call"], [event], bearer && [bearer]);
-  ask(command, client, bearer ?? client.principal, services, reply);
+  await prepareRights(client, ["call"], [event], bearer && [bearer]);
+  ask(command, client, bearer ?? client.principal, context, reply);
 }
 
 /**
@@ -45,7 +45,7 @@ function ask(
   { event, payload, timeout }: CallCommand,
   client: Client,
   principal: Principal,
-  services: Services,
+  context: CommandContext,
   reply: Reply,
 ): void {
   checkCall({ principal, vhost: client.vhost }, event, "topics[0]");
@@ -53,7 +53,7 @@ function ask(
     throw new CarillonError("invalid_argument", `timeout: ${timeout} is not from 1 to ${MAX_TIMEOUT} milliseconds`);
   }
   const task = { event, payload, timeout, principal, topic: "", wantsAnswer: true };
-  services.calls.ask(client.session, toTaskRequest(client, services, task), {
+  context.calls.ask(client.session, toTaskRequest(client, context, task), {
     onTaken: () => {},
     onPart: (part, more) => {
       reply({ ok: true, result: { kind: "part", payload: part, more } });
@@ -89,7 +89,7 @@ interface ClientTask extends Pick<TaskRequest, "event" | "payload" | "topic" | "
 /** The task that a client's command becomes. */
 export function toTaskRequest(
   client: Client,
-  { clock }: Services,
+  { clock }: CommandContext,
   { principal = client.principal, timeout = DEFAULT_TIMEOUT, ...task }: ClientTask,
 ): TaskRequest {
   const { session, vhost } = client;

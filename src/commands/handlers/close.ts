@@ -1,13 +1,13 @@
 import type { Client } from "../../clients/client.js";
 import type { CloseCommand, Reply } from "../command.js";
-import type { Services } from "../services.js";
+import type { CommandContext } from "../command-context.js";
 
 /** Normal closure. Source: RFC 6455 §7.4.1. */
 const NORMAL = { code: 1_000, text: "" };
 
 /** Ends the connection on its client's own wish, after the answer. */
-export function close({ farewell }: CloseCommand, client: Client, services: Services, reply: Reply): void {
-  const { attendance, clients } = services;
+export function close({ farewell }: CloseCommand, client: Client, context: CommandContext, reply: Reply): void {
+  const { attendance, clients } = context;
   const { session } = client;
   if (farewell !== undefined) attendance.farewell(session, undefined, farewell);
   reply({ ok: true });

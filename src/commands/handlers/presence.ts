@@ -1,10 +1,9 @@
 import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
 import type { Member } from "../../presence/presence.js";
+import { checkRight, parseTopics, prepareRights } from "../checks.js";
 import type { PresenceCommand, Reply } from "../command.js";
-import { checkRight, rightsAhead } from "../rights.js";
-import type { Services } from "../services.js";
-import { distinctTopics } from "../topics.js";
+import type { CommandContext } from "../command-context.js";
 
 /** Most members that one answer lists. */
 const MOST_MEMBERS = 1_000;
@@ -13,33 +12,33 @@ const MOST_MEMBERS = 1_000;
 export async function presence(
   command: PresenceCommand,
   client: Client,
-  services: Services,
+  context: CommandContext,
   reply: Reply,
 ): Promise<void> {
-  const topics = distinctTopics(command.topics);
+  const topics = parseTopics(command.topics);
   const [topic] = topics;
   if (topic === undefined || topics.size > 1) {
     throw new CarillonError("invalid_argument", `topics: ${topics.size} of them, exactly one is needed`);
   }
-  const { name: broker } = services.brokers.resolve(client.vhost.name, command.broker);
-  await rightsAhead(client, ["presence", "join"], topics);
+  const { name: broker } = context.brokers.resolve(client.vhost.name, command.broker);
+  await prepareRights(client, ["presence", "join"], topics);
   const refusal = checkRight(client, "presence", topic);
   if (refusal !== undefined) throw refusal;
   const place = { vhost: client.vhost.name, broker, topic };
-  const members = services.presence.members(place);
+  const members = context.presence.members(place);
   reply({
     ok: true,
     result: {
       kind: "present",
       topic,
-      count: services.presence.count(place),
-      users: services.presence.users(place),
+      count: context.presence.count(place),
+      users: context.presence.users(place),
       members: firstOf(members),
       more: members.length > MOST_MEMBERS,
     },
   });
   // What waits to be told is in the answer.
-  services.attendance.watchAnew(client, place);
+  context.attendance.watchAnew(client, place);
 }
 
 /** The same list for as long as nobody comes or goes: dialects write it once. */

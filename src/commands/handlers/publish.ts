@@ -1,12 +1,11 @@
 import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
+import { checkInside, checkRight, prepareRights } from "../checks.js";
 import type { PublishCommand, Reply } from "../command.js";
-import { applyChanges, asked } from "../hooks.js";
-import { checkRight, rightsAhead } from "../rights.js";
-import type { Services } from "../services.js";
+import type { CommandContext } from "../command-context.js";
+import { applyChanges, callHook } from "../hooks.js";
 import { checkCall } from "./call.js";
-import { checkIn } from "./leave.js";
-import { started } from "./trigger.js";
+import { startTask } from "./trigger.js";
 
 /**
  * Publishes as a client of the session's vhost, and answers when the broker has the message. Where a task is triggered by it,
@@ -15,18 +14,18 @@ import { started } from "./trigger.js";
 export async function publish(
   command: PublishCommand,
   client: Client,
-  services: Services,
+  context: CommandContext,
   reply: Reply,
 ): Promise<void> {
   const { broker, event, payload, topics, trigger: triggered } = command;
-  const { publisher } = services;
+  const { publisher } = context;
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
   }
   const inside = command.inside === true || client.principal.terms?.sends === true;
-  if (inside) for (const topic of topics) checkIn(client, broker, topic, services);
-  if (triggered !== "") await checkTrigger(command, client, services);
-  const ahead = rightsAhead(client, ["publish", "join"], topics);
+  if (inside) for (const topic of topics) checkInside(client, broker, topic, context);
+  if (triggered !== "") await checkTrigger(command, client, context);
+  const ahead = prepareRights(client, ["publish", "join"], topics);
   if (ahead !== undefined) await ahead;
   const source = {
     kind: "client",
@@ -38,22 +37,22 @@ export async function publish(
   if (client.vhost.hooks?.asks("publish") === true) {
     // The rules first: the backend is not asked about what is refused anyhow.
     publisher.check(source, drafts);
-    const changes = await asked(client, "publish", (hooks, who) =>
+    const changes = await callHook(client, "publish", (hooks, who) =>
       hooks.onPublish({ client: who, broker, topics: [...topics], payload, event }),
     );
-    if (changes !== undefined) await applyChanges(client, changes, services);
+    if (changes !== undefined) await applyChanges(client, changes, context);
   }
   const prepared = publisher.prepare(source, drafts);
   await publisher.send(prepared);
   client.published += 1;
-  if (triggered !== "") await trigger(command, client, services);
+  if (triggered !== "") await trigger(command, client, context);
   const [message] = prepared.messages;
   reply({ ok: true, result: message && { kind: "published", id: message.id, time: prepared.time } });
 }
 
 /** Everything that can refuse the task and is known before anything is published. */
-async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: Services) {
-  await rightsAhead(client, ["call"], [event]);
+async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: CommandContext) {
+  await prepareRights(client, ["call"], [event]);
   checkCall(client, event, "trigger");
   calls.checkRoom(client.session);
   if (topics.length !== 1) {
@@ -61,10 +60,10 @@ async function checkTrigger({ topics, trigger: event }: PublishCommand, client: 
   }
 }
 
-async function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, services: Services) {
+async function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, context: CommandContext) {
   const [topic = ""] = topics;
   try {
-    await started(client, { event, payload, topic }, services);
+    await startTask(client, { event, payload, topic }, context);
   } catch (error) {
     const { code, message } = CarillonError.from(error);
     throw new CarillonError(code, `published, but ${message}`);

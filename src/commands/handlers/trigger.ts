@@ -2,17 +2,17 @@ import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { TaskRequest } from "../../workers/dispatch.js";
+import { prepareRights } from "../checks.js";
 import type { Reply, TriggerCommand } from "../command.js";
-import { rightsAhead } from "../rights.js";
-import type { Services } from "../services.js";
+import type { CommandContext } from "../command-context.js";
 import { checkCall, toTaskRequest } from "./call.js";
 
 /** Gives a worker something to do. Answered when it waits for a worker, or has one. */
-export async function trigger(command: TriggerCommand, client: Client, services: Services, reply: Reply) {
+export async function trigger(command: TriggerCommand, client: Client, context: CommandContext, reply: Reply) {
   const { event, payload } = command;
-  await rightsAhead(client, ["call"], [event]);
+  await prepareRights(client, ["call"], [event]);
   checkCall(client, event, "event");
-  await started(client, { event, payload, topic: "" }, services);
+  await startTask(client, { event, payload, topic: "" }, context);
   reply({ ok: true });
 }
 
@@ -20,10 +20,10 @@ export async function trigger(command: TriggerCommand, client: Client, services:
  * Resolves when the task waits for a worker, or has one. What becomes of it nobody waits for: the log is told.
  * @throws CarillonError unavailable, resource_exhausted
  */
-export function started(
+export function startTask(
   client: Client,
   task: Pick<TaskRequest, "event" | "payload" | "topic">,
-  services: Services,
+  context: CommandContext,
 ): Promise<void> {
   const { promise, reject, resolve } = withResolvers<void>();
   let taken = false;
@@ -36,12 +36,12 @@ export function started(
       resolve();
     },
     onFailed: (error: CarillonError) => {
-      if (taken) services.onUndone(client.vhost.name, task.event, error);
+      if (taken) context.onUndone(client.vhost.name, task.event, error);
       else reject(error);
     },
   };
   try {
-    services.calls.ask(client.session, toTaskRequest(client, services, { ...task, wantsAnswer: false }), asker);
+    context.calls.ask(client.session, toTaskRequest(client, context, { ...task, wantsAnswer: false }), asker);
   } catch (error) {
     // As many are under way as may be.
     reject(CarillonError.from(error));

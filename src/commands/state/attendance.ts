@@ -6,7 +6,7 @@ import type { Session } from "../../core/session.js";
 import type { Topic } from "../../core/topic.js";
 import type { TopicRules } from "../../core/topic-rules.js";
 import type { Presence, PresenceChange, TopicAddress } from "../../presence/presence.js";
-import { checkRight } from "../rights.js";
+import { checkRight } from "../checks.js";
 import { PresenceFrames } from "./presence-frames.js";
 
 export interface AttendanceOptions {

@@ -1,6 +1,6 @@
 import { AdmissionControl } from "../../clients/admission-control.js";
 import type { Clients } from "../../clients/clients.js";
-import type { Services } from "../../commands/services.js";
+import type { CommandContext } from "../../commands/command-context.js";
 import type { Config } from "../../config/schema.js";
 import { MessageIds } from "../../core/message.js";
 import { SocketIoListener } from "../../dialects/socketio/engine/listener.js";
@@ -25,7 +25,7 @@ export interface ClientListenersContext {
   readonly messaging: Messaging;
   readonly vhosts: Vhosts;
   readonly clients: Clients;
-  readonly services: Services;
+  readonly services: CommandContext;
 }
 
 export interface ClientListenersRules {

@@ -1,5 +1,5 @@
 import type { Clients } from "../../clients/clients.js";
-import type { Services } from "../../commands/services.js";
+import type { CommandContext } from "../../commands/command-context.js";
 import type { Config } from "../../config/schema.js";
 import { looksLikeFrame } from "../../dialects/roadrunner/frame.js";
 import type { ErrorCode } from "../../errors.js";
@@ -45,7 +45,7 @@ export interface PortsContext {
   readonly messaging: Messaging;
   readonly vhosts: Vhosts;
   readonly clients: Clients;
-  readonly services: Services;
+  readonly services: CommandContext;
   readonly administration: VhostAdmin;
   readonly dispatch: Dispatch;
   readonly rpc: ServiceImplementations;

@@ -1,4 +1,4 @@
-import type { Services } from "../../commands/services.js";
+import type { CommandContext } from "../../commands/command-context.js";
 import type { VhostEvents } from "../../vhosts/vhosts.js";
 
 /**
@@ -6,7 +6,7 @@ import type { VhostEvents } from "../../vhosts/vhosts.js";
  * @param servicesOf - called when something has changed: the services are made after the vhosts
  */
 export function vhostEvents(
-  servicesOf: () => Pick<Services, "clients" | "review">,
+  servicesOf: () => Pick<CommandContext, "clients" | "review">,
 ): Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed"> {
   return {
     onChanged: (vhost, before) => servicesOf().review.apply(vhost, { channel: undefined, before }),

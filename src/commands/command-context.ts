@@ -12,8 +12,8 @@ import type { Attendance } from "./state/attendance.js";
 import type { Calls } from "./state/calls.js";
 import type { Groups } from "./state/groups.js";
 
-/** What commands work on. */
-export interface Services {
+/** Dependencies of the command handlers. */
+export interface CommandContext {
   readonly brokers: BrokerDirectory;
   readonly clients: Clients;
   readonly hub: Hub;
@@ -27,10 +27,10 @@ export interface Services {
   readonly userTopics: UserTopics;
   readonly calls: Calls;
   readonly clock: Clock;
-  /** Most topics that one session of the vhost may be in. */
+  /** Largest number of topics of one session of the vhost. */
   readonly topicsPerConnection: (vhost: string) => number;
-  /** A task that a client had triggered was not done. */
+  /** Called when a task that a client triggered has failed. */
   readonly onUndone: (vhost: string, event: string, error: CarillonError) => void;
-  /** A client could not be joined to topics on its behalf, where nobody waits for the answer. */
+  /** Called when a client could not be joined to topics on its behalf. */
   readonly onFailedJoin: (connectionId: string, cause: unknown) => void;
 }

@@ -1,7 +1,7 @@
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import type { Clients } from "../../clients/clients.js";
 import { UserTopics } from "../../clients/user-topics.js";
-import type { Services } from "../../commands/services.js";
+import type { CommandContext } from "../../commands/command-context.js";
 import { AccessReview } from "../../commands/state/access-review.js";
 import { Attendance } from "../../commands/state/attendance.js";
 import { Calls } from "../../commands/state/calls.js";
@@ -23,8 +23,8 @@ export interface ServicesContext extends ClusterServices {
   readonly brokers: BrokerRegistry;
 }
 
-/** Makes what commands work on. */
-export function createServices({ limits }: Config, context: ServicesContext): Services {
+/** Creates the dependencies of the command handlers. */
+export function createCommandContext({ limits }: Config, context: ServicesContext): CommandContext {
   const { brokers, clients, dispatch, limitedLog, messaging, node, presence, vhosts } = context;
   const { fanOut, hub, index, interest, publisher } = messaging;
   const attendance = new Attendance({ presence, clients, fanOut, clock: systemClock });

@@ -1,0 +1,108 @@
+import type { Action } from "../access/decide/actions.js";
+import { decide } from "../access/decide/decide.js";
+import type { Principal } from "../access/decide/principal.js";
+import { matchAhead } from "../access/patterns/match-ahead.js";
+import type { Client } from "../clients/client.js";
+import { topicFault } from "../core/topic-name.js";
+import { CarillonError, invalidArgument } from "../errors.js";
+import type { CommandContext } from "./command-context.js";
+
+/**
+ * Parses the topics that a command names. Duplicates are dropped; the order stays.
+ * @throws CarillonError invalid_argument for an empty list or an invalid name
+ */
+export function parseTopics(topics: readonly string[]): ReadonlySet<string> {
+  if (topics.length === 0) throw invalidArgument("topics: at least one is needed");
+  for (const [position, topic] of topics.entries()) {
+    const fault = topicFault(topic);
+    if (fault !== undefined) throw invalidArgument(`topics[${position}] ${fault}`);
+  }
+  return new Set(topics);
+}
+
+/**
+ * Finds a topic that the client is in.
+ * @param broker - "" for the vhost's default
+ * @throws CarillonError not_found: unknown broker
+ */
+export function findMembership({ session }: Client, broker: string, topic: string, { brokers, index }: CommandContext) {
+  const known = index.find(session.vhost, brokers.resolve(session.vhost, broker).name, topic);
+  return known !== undefined && session.memberships.has(known) ? known : undefined;
+}
+
+/**
+ * Checks that the client is in a topic.
+ * @throws CarillonError not_found: the topic does not exist. failed_precondition: the client is not in it
+ */
+export function checkInside(client: Client, broker: string, topic: string, context: CommandContext): void {
+  const absence = checkExists(client, topic);
+  if (absence !== undefined) throw absence;
+  if (findMembership(client, broker, topic, context) !== undefined) return;
+  throw new CarillonError("failed_precondition", `the connection is not in topic ${JSON.stringify(topic)}`);
+}
+
+/** Throws a refusal, if there is one. */
+export function throwIfRefused(refusal: CarillonError | undefined): void {
+  if (refusal !== undefined) throw refusal;
+}
+
+/**
+ * Checks what a client may do with a topic. The error reveals nothing of the vhost's rules.
+ * @returns the error where it is refused
+ */
+export function checkRight(client: Client, action: Action, topic: string): CarillonError | undefined {
+  const { principal, vhost } = client;
+  const absence = checkExists(client, topic);
+  if (absence !== undefined) return absence;
+  const { allowed } = decide({ action, topic, principal, rules: vhost.rulesFor(topic) });
+  if (allowed) return undefined;
+  return new CarillonError("permission_denied", `${REFUSED[action]} ${JSON.stringify(topic)}`);
+}
+
+/**
+ * Matches the patterns that {@link checkRight} needs for these topics, in slices where that takes long.
+ * @param principals - whose rights will be checked; by default the client's at the time of the check
+ * @returns undefined where the rights can be checked at once
+ * @throws CarillonError resource_exhausted: matching would take too long
+ */
+export function prepareRights(
+  client: Client,
+  actions: readonly Action[],
+  topics: Iterable<string>,
+  principals?: readonly Principal[],
+): Promise<void> | undefined {
+  const { vhost } = client;
+  // The path of nearly every publish, which allocates nothing.
+  if (principals === undefined && vhost.ruleMatchers.isCheap && areCheap(client.principal, actions)) return undefined;
+  return matchAhead(vhost.name, function* () {
+    const asked = (principals ?? [client.principal]).flatMap(({ permissions }) =>
+      actions.map((action) => permissions.matchersOf(action)),
+    );
+    const lists = new Set([vhost.ruleMatchers, ...asked]);
+    for (const list of lists) {
+      if (list === undefined || list.weight === 0) continue;
+      for (const name of topics) yield { list, name };
+    }
+  });
+}
+
+function areCheap({ permissions }: Principal, actions: readonly Action[]): boolean {
+  for (const action of actions) if (permissions.matchersOf(action)?.isCheap === false) return false;
+  return true;
+}
+
+/**
+ * Checks that a topic exists for clients of this kind, whatever their permissions.
+ * @returns the error where it does not
+ */
+export function checkExists({ openedOnly, vhost }: Pick<Client, "openedOnly" | "vhost">, topic: string) {
+  if (vhost.exists(topic) && (!openedOnly || vhost.channels.has(topic))) return undefined;
+  return new CarillonError("not_found", `no channel ${JSON.stringify(topic)} is open`);
+}
+
+const REFUSED: Readonly<Record<Action, string>> = {
+  join: "this client may not join",
+  publish: "this client may not publish on",
+  call: "this client may not call",
+  presence: "this client may not see who is in",
+};
