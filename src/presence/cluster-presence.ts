@@ -7,29 +7,29 @@ import type { Member, Presence, PresenceChange, TopicAddress } from "./presence.
 import { isSameUser, type PresenceEntry, presenceEntryKey } from "./presence-entry.js";
 import {
   COUNT_INTERVAL,
+  createShrinker,
   type MemberChanges,
   PRESENCE_CHANGES,
   PRESENCE_COUNT,
   PRESENCE_PAGE,
   type PresenceFarewell,
   type PresencePageRequest,
-  shrinker,
 } from "./presence-messages.js";
 import type { PresenceWatchersOptions } from "./presence-watchers.js";
 import { TopicPresence } from "./topic-presence.js";
 
 export interface ClusterPresenceOptions extends PresenceWatchersOptions {
-  /** Not started yet, or nodes are missed. */
+  /** Passed before it starts, so that no node is missed. */
   readonly cluster: Cluster;
 }
 
 /**
- * Presence on all nodes: each speaks for its own members, and every node holds them all. A node that is lost takes its
- * members with it, and brings them back when it is heard again.
+ * Presence on all nodes. Each node speaks for its own members, and every node holds all of them. The members of a lost node
+ * leave, and come back when the node is heard again.
  */
 export class ClusterPresence implements Presence {
   readonly #options: ClusterPresenceOptions;
-  readonly #rooms = new Map<string, TopicPresence>();
+  readonly #topics = new Map<string, TopicPresence>();
   readonly #own: OwnItems<PresenceEntry, PresenceFarewell>;
   readonly #others: Replicas<PresenceEntry, PresenceFarewell>;
   #stopped = false;
@@ -49,10 +49,10 @@ export class ClusterPresence implements Presence {
     this.#others = new Replicas<PresenceEntry, PresenceFarewell>({
       nodes: () => [...cluster.nodes].filter((node) => node !== cluster.node),
       ask: (cursors) => cluster.ask(PRESENCE_PAGE, { cursors }),
-      pageOf: (answer) => this.#pageOf(answer as unknown as PageAnswer<PresenceEntry>),
+      pageOf: (answer) => this.#shrinkPage(answer as unknown as PageAnswer<PresenceEntry>),
       events: {
         onAdded: (entry) => {
-          this.#roomOf(entry.key).add(entry);
+          this.#findOrAdd(entry.key).add(entry);
         },
         onRemoved: (entry, farewell) => {
           this.#remove(entry, farewell);
@@ -63,69 +63,69 @@ export class ClusterPresence implements Presence {
     this.#listen(cluster);
   }
 
-  /** Resolves when the nodes that answered have been read. The cluster is started before. */
+  /** Resolves when the nodes that answer have been read. The cluster is started before. */
   async start(): Promise<void> {
-    this.#tellCountLater();
-    // Nodes that could not be read are read when they are heard the next time.
+    this.#scheduleCount();
+    // Nodes that cannot be read now are read with their next message.
     await this.#others.read().catch(ignore);
   }
 
-  /** Others are told what has changed, and nothing after that. Before the cluster stops. */
+  /** Tells the others the last changes, and nothing more. Called before the cluster stops. */
   stop(): void {
     this.#own.flush();
     this.#stopped = true;
     this.#cancelCount?.();
     this.#others.end();
-    for (const room of this.#rooms.values()) room.end();
+    for (const topic of this.#topics.values()) topic.end();
   }
 
-  enter(place: TopicAddress, { connectionId, info, joined, user }: Member, hidden: boolean): void {
+  enter(address: TopicAddress, { connectionId, info, joined, user }: Member, hidden: boolean): void {
     if (hidden) {
-      this.leave(place, connectionId);
+      this.leave(address, connectionId);
       return;
     }
-    const room = this.#roomOf(presenceEntryKey(place));
+    const topic = this.#findOrAdd(presenceEntryKey(address));
     const member = { connectionId, user, info, joined };
-    const known = room.get(connectionId);
+    const known = topic.get(connectionId);
     if (known !== undefined && this.#own.has(known)) {
       if (isSameUser(known.member, member)) return;
       this.#own.remove(known, null);
     }
-    room.add(this.#own.add((id) => ({ id, key: room.key, member })));
+    topic.add(this.#own.add((id) => ({ id, key: topic.key, member })));
   }
 
-  leave(place: TopicAddress, connectionId: string, farewell?: string): void {
-    const entry = this.#rooms.get(presenceEntryKey(place))?.get(connectionId);
+  leave(address: TopicAddress, connectionId: string, farewell?: string): void {
+    const entry = this.#topics.get(presenceEntryKey(address))?.get(connectionId);
     if (entry === undefined || !this.#own.has(entry)) return;
     this.#own.remove(entry, farewell ?? null);
     this.#remove(entry, farewell ?? null);
   }
 
-  members(place: TopicAddress): readonly Member[] {
-    return this.#rooms.get(presenceEntryKey(place))?.members ?? [];
+  members(address: TopicAddress): readonly Member[] {
+    return this.#topics.get(presenceEntryKey(address))?.members ?? [];
   }
 
-  count(place: TopicAddress): number {
-    return this.#rooms.get(presenceEntryKey(place))?.count ?? 0;
+  count(address: TopicAddress): number {
+    return this.#topics.get(presenceEntryKey(address))?.count ?? 0;
   }
 
-  users(place: TopicAddress): number {
-    return this.#rooms.get(presenceEntryKey(place))?.users ?? 0;
+  users(address: TopicAddress): number {
+    return this.#topics.get(presenceEntryKey(address))?.users ?? 0;
   }
 
-  watch(place: TopicAddress, onChange: (change: PresenceChange) => void): () => void {
-    const room = this.#roomOf(presenceEntryKey(place));
-    const end = room.watch(onChange, this.#options);
+  watch(address: TopicAddress, onChange: (change: PresenceChange) => void): () => void {
+    const topic = this.#findOrAdd(presenceEntryKey(address));
+    const end = topic.watch(onChange, this.#options);
     return () => {
       end();
-      this.#forgetIdle(room);
+      this.#forgetIdle(topic);
     };
   }
 
   #listen(cluster: Cluster): void {
     const { node } = cluster;
     cluster.handle(PRESENCE_CHANGES, (body, from) => {
-      if (from !== node) this.#others.takeChanges(from, this.#changesOf(body as unknown as MemberChanges));
+      if (from !== node) this.#others.takeChanges(from, this.#shrinkChanges(body as unknown as MemberChanges));
       return null;
     });
     cluster.handle(PRESENCE_COUNT, (body, from) => {
@@ -141,45 +141,45 @@ export class ClusterPresence implements Presence {
     });
   }
 
-  #tellCountLater(): void {
+  #scheduleCount(): void {
     const { clock, cluster } = this.#options;
     this.#cancelCount = clock.after(COUNT_INTERVAL, () => {
-      this.#tellCountLater();
+      this.#scheduleCount();
       if (cluster.nodes.size > 1) cluster.tell(PRESENCE_COUNT, this.#own.count);
     });
   }
 
-  #changesOf({ changes, first }: MemberChanges): MemberChanges {
-    const shrink = shrinker(this.#keyOfRoom);
+  #shrinkChanges({ changes, first }: MemberChanges): MemberChanges {
+    const shrink = createShrinker(this.#knownKey);
     return {
       first,
       changes: changes.map((change) => ("added" in change ? { added: shrink(change.added) } : change)),
     };
   }
 
-  #pageOf({ count, items, more }: PageAnswer<PresenceEntry>): PageAnswer<PresenceEntry> {
-    return { count, items: items.map(shrinker(this.#keyOfRoom)), more };
+  #shrinkPage({ count, items, more }: PageAnswer<PresenceEntry>): PageAnswer<PresenceEntry> {
+    return { count, items: items.map(createShrinker(this.#knownKey)), more };
   }
 
-  readonly #keyOfRoom = (key: string): string | undefined => this.#rooms.get(key)?.key;
+  readonly #knownKey = (key: string): string | undefined => this.#topics.get(key)?.key;
 
-  #roomOf(key: string): TopicPresence {
-    let room = this.#rooms.get(key);
-    if (room === undefined) {
-      room = new TopicPresence(key);
-      this.#rooms.set(key, room);
+  #findOrAdd(key: string): TopicPresence {
+    let topic = this.#topics.get(key);
+    if (topic === undefined) {
+      topic = new TopicPresence(key);
+      this.#topics.set(key, topic);
     }
-    return room;
+    return topic;
   }
 
   #remove(entry: PresenceEntry, farewell: PresenceFarewell): void {
-    const room = this.#rooms.get(entry.key);
-    if (room === undefined) return;
-    room.remove(entry, farewell ?? undefined);
-    this.#forgetIdle(room);
+    const topic = this.#topics.get(entry.key);
+    if (topic === undefined) return;
+    topic.remove(entry, farewell ?? undefined);
+    this.#forgetIdle(topic);
   }
 
-  #forgetIdle(room: TopicPresence): void {
-    if (room.idle && this.#rooms.get(room.key) === room) this.#rooms.delete(room.key);
+  #forgetIdle(topic: TopicPresence): void {
+    if (topic.idle && this.#topics.get(topic.key) === topic) this.#topics.delete(topic.key);
   }
 }

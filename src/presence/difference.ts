@@ -2,24 +2,24 @@ import { mergeInfo } from "../access/decide/info.js";
 import type { Member, PresenceChange } from "./presence.js";
 import { isSameUser } from "./presence-entry.js";
 
-/** One member has come or gone. */
+/** A member that came or went. */
 export interface PresenceStep {
   readonly member: Member;
   readonly here: boolean;
-  /** Data that it gave when it left: JSON text of an object. */
+  /** Data that it gave when it left, as JSON text of an object. */
   readonly farewell?: string | undefined;
 }
 
 interface Ends {
   readonly before: Member | undefined;
   after: Member | undefined;
-  /** Said when it went last. */
+  /** Given when it left last. */
   farewell: string | undefined;
 }
 
 /**
- * What steps come to: who came and went between is in neither list; who went and came back as somebody else, in both.
- * Undefined where they come to nothing.
+ * Sums up steps. A member that came and went is in neither list, and one that came back as another user is in both.
+ * @returns undefined where nothing has changed
  */
 export function toDifference(steps: Iterable<PresenceStep>, count: number): PresenceChange | undefined {
   const changed = new Map<string, Ends>();

@@ -2,12 +2,12 @@ import type { PresenceStep } from "./difference.js";
 import type { Member } from "./presence.js";
 import type { PresenceEntry } from "./presence-entry.js";
 
-/** With more steps than these to make up for, a list is better made anew. */
+/** Pending steps above which sorting a new list costs less. */
 const MOST_STEPS = 100;
 
 /**
- * The members of a place by connection, in order. Who comes and goes is put in its place when somebody reads: so a join
- * costs the same however many are there, and reading after few have come and gone costs a copy, and no sorting of all.
+ * The members of a topic, ordered by connection. Changes are applied when the list is read: a join costs the same for any
+ * number of members, and reading after few changes costs a copy and no sort.
  */
 export class PresenceListing {
   #members: readonly Member[];
@@ -26,12 +26,12 @@ export class PresenceListing {
     this.#steps.push(step);
   }
 
-  /** What was given before stays as it was. */
+  /** Lists the members. Lists returned earlier do not change. */
   read(): readonly Member[] {
     if (this.#steps.length === 0) return this.#members;
     const members = [...this.#members];
     for (const { here, member } of this.#steps) {
-      const position = placeOf(members, member.connectionId);
+      const position = findPosition(members, member.connectionId);
       if (here) members.splice(position, 0, member);
       else members.splice(position, 1);
     }
@@ -41,8 +41,8 @@ export class PresenceListing {
   }
 }
 
-/** Where it is, or belongs. */
-function placeOf(members: readonly Member[], connectionId: string): number {
+/** Finds the index of a connection, or the one where it belongs. */
+function findPosition(members: readonly Member[], connectionId: string): number {
   let from = 0;
   let to = members.length;
   while (from < to) {

@@ -1,20 +1,20 @@
 import type { Member, TopicAddress } from "./presence.js";
 
-/** A member of a place that is not hidden, as nodes tell each other of it. */
+/** A visible member of a topic, as nodes announce it to each other. */
 export type PresenceEntry = {
-  /** The count of the change that brought it: grows with each that the node adds. */
+  /** Count of the change that added it. Grows with each member that the node adds. */
   readonly id: number;
-  /** Of the place. */
+  /** Key of the topic. */
   readonly key: string;
   readonly member: Member;
 };
 
-/** Names of vhosts, brokers and topics have no line ends. */
+/** Joins the names of a topic's address, which contain no line ends. */
 export function presenceEntryKey({ broker, topic, vhost }: TopicAddress): string {
   return `${vhost}\n${broker}\n${topic}`;
 }
 
-/** Whether it is the same user, of whom the same is known. */
+/** Whether two members are the same user with the same information. */
 export function isSameUser(a: Member, b: Member): boolean {
   return a.user === b.user && a.info === b.info;
 }

@@ -3,15 +3,15 @@ import type { Cursors, ReplicaChanges } from "../cluster/replica-messages.js";
 import type { PresenceEntry } from "./presence-entry.js";
 
 /**
- * What nodes say to each other about members. Each tells all others what changes; who comes new, or has missed something,
- * reads a node's members in pages.
+ * Messages between nodes about members. Each node tells all others what changes. A node that is new, or has missed a message,
+ * reads the members of another in pages.
  */
 export const PRESENCE_CHANGES = "presence.changes";
 export const PRESENCE_PAGE = "presence.page";
-/** How far a node is, so that the loss of its last words is noticed. */
+/** Tells the number of a node's changes, so that the loss of its last messages is noticed. */
 export const PRESENCE_COUNT = "presence.count";
 
-/** How often that is told, in milliseconds. */
+/** Interval of the counts, in milliseconds. */
 export const COUNT_INTERVAL = 1_000;
 
 /** Data that a member gave when it left: JSON text of an object; null for none. */
@@ -22,11 +22,11 @@ export type MemberChanges = ReplicaChanges<PresenceEntry, PresenceFarewell>;
 export type PresencePageRequest = { readonly cursors: Cursors };
 
 /**
- * Makes small what comes in one word of another node: members of one place share its key, and those of whom nothing is
- * known, that.
- * @param known - the key of a place that is there already
+ * Creates a function that shrinks the entries of one message: those of one topic share the string of its key, and those
+ * without information share one string.
+ * @param known - finds the key of a topic that exists on this node
  */
-export function shrinker(known: (key: string) => string | undefined): (entry: PresenceEntry) => PresenceEntry {
+export function createShrinker(known: (key: string) => string | undefined): (entry: PresenceEntry) => PresenceEntry {
   let key = "";
   return ({ id, key: theirs, member: { connectionId, info, joined, user } }) => {
     if (theirs !== key) key = known(theirs) ?? theirs;

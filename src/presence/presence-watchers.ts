@@ -6,25 +6,24 @@ import type { PresenceChange } from "./presence.js";
 export interface PresenceWatchersOptions {
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
-  /** Told of faults of those who watch. */
+  /** Called for faults of watchers. */
   readonly onError: (message: string) => void;
 }
 
-/** A place with more members than these is large. */
+/** Members above which a topic is large. */
 const LARGE = 100;
-/** Time between two changes that watchers of a large place are told, in milliseconds. */
+/** Shortest interval between two reports on a large topic, in milliseconds. */
 const INTERVAL = 100;
 
 interface Watcher {
   readonly onChange: (change: PresenceChange) => void;
-  /** Steps before it are no news. */
+  /** Index of the first step that it is told. */
   from: number;
 }
 
 /**
- * Those who watch a place. They are told what has changed at the end of the turn in which something did; while the place
- * is large, not before 100 ms have passed since they were told the last time. What waits is what the node has taken in
- * within that time, and refers to members that it holds or held.
+ * The watchers of a topic. They are told at the end of the turn in which something changed; for a large topic, at most every
+ * 100 ms. The waiting steps are those of that interval, and refer to members that the node holds or held.
  */
 export class PresenceWatchers {
   readonly #options: PresenceWatchersOptions;
@@ -59,7 +58,7 @@ export class PresenceWatchers {
     if (this.#cancel === undefined) this.#schedule();
   }
 
-  /** Nobody is told any more. */
+  /** Reports nothing more. */
   end(): void {
     this.#watchers.clear();
     this.#steps = [];
@@ -89,9 +88,9 @@ export class PresenceWatchers {
     const steps = this.#steps;
     this.#steps = [];
     const count = this.#countOf();
-    // Shared by those who began to watch at the same time: nearly always all.
+    // Shared by the watchers that began at the same time, which are nearly always all.
     const changes = new Map<number, PresenceChange | undefined>();
-    // Not those that come while they are told.
+    // A copy: watchers may be added while others are told.
     const watchers = [...this.#watchers];
     for (const watcher of watchers) {
       const { from, onChange } = watcher;
@@ -106,7 +105,7 @@ export class PresenceWatchers {
     try {
       onChange(change);
     } catch (fault) {
-      this.#options.onError(`telling of a presence failed: ${errorText(fault)}`);
+      this.#options.onError(`telling a watcher of presence failed: ${errorText(fault)}`);
     }
   }
 }

@@ -16,38 +16,37 @@ export type Member = {
   readonly joined: number;
 };
 
-/** What has changed in a topic since the last time it was told. Who came and went between is in neither. */
+/** Changes in a topic since the last report. A member that came and went in between is in neither list. */
 export interface PresenceChange {
   readonly joined: readonly Member[];
-  /** As they were, with what they said when they left. */
+  /** As they were, with the data that they gave when they left. */
   readonly left: readonly Member[];
-  /** Of all that are not hidden, after it. */
+  /** Number of visible members after the change. */
   readonly count: number;
 }
 
-/** Who is in the topics that have presence, on all nodes. Drivers pass test/contract/presence.ts. */
+/** The members of topics with presence, on all nodes. Drivers pass test/contract/presence.ts. */
 export interface Presence {
   /**
-   * A session of this node is a member from now on. A hidden one is in no list, no count and no change. For one that is a
-   * member: as somebody else (another user, other info) or hidden from now on; else nothing changes.
+   * Makes a session of this node a member, or updates its user, information and visibility. A hidden member is in no list, no
+   * count and no change.
    */
-  enter(place: TopicAddress, member: Member, hidden: boolean): void;
+  enter(address: TopicAddress, member: Member, hidden: boolean): void;
   /**
-   * Does nothing for one that is none.
-   * @param farewell - JSON text of an object: those who watch are told of the member with its info and this, which wins where both say something.
-   *   Told once, and kept nowhere: a node that has missed the word of it tells without
+   * Ends a membership. Does nothing for a session that is not a member.
+   * @param farewell - JSON text of an object, which watchers get merged into the member's information; its fields win. It is
+   *   sent once and not stored, so a node that missed the message reports without it
    */
-  leave(place: TopicAddress, connectionId: string, farewell?: string): void;
-  /** Ordered by connection; those of nodes that answer. */
-  members(place: TopicAddress): readonly Member[];
-  count(place: TopicAddress): number;
-  /** Different users; each anonymous client counts as one. */
-  users(place: TopicAddress): number;
+  leave(address: TopicAddress, connectionId: string, farewell?: string): void;
+  /** Lists the members on the nodes that answer, ordered by connection. */
+  members(address: TopicAddress): readonly Member[];
+  count(address: TopicAddress): number;
+  /** Counts distinct users; each anonymous client counts as one. */
+  users(address: TopicAddress): number;
   /**
-   * Told of what changes from now on: at the end of the turn, and where there are more than 100 members not more often than
-   * every 100 ms. What is there already can be read in the same turn. Sessions of a node best share one: those that begin
-   * to watch while something waits to be told are told another difference each.
+   * Reports changes from now on, at the end of the turn; with more than 100 members, at most every 100 ms. The members so far
+   * can be read in the same turn. Watchers that begin while changes wait get a difference of their own.
    * @returns ends it
    */
-  watch(place: TopicAddress, onChange: (change: PresenceChange) => void): () => void;
+  watch(address: TopicAddress, onChange: (change: PresenceChange) => void): () => void;
 }

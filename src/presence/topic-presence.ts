@@ -3,16 +3,15 @@ import { PresenceListing } from "./listing.js";
 import type { Member, PresenceChange } from "./presence.js";
 import type { PresenceEntry } from "./presence-entry.js";
 import { PresenceWatchers, type PresenceWatchersOptions } from "./presence-watchers.js";
-import { Users } from "./users.js";
 
-/** A place with somebody in it, or watching it. What only those need who ask is there once somebody has asked. */
+/** A topic with members or watchers. Its list and its number of users are kept once they have been read. */
 export class TopicPresence {
   readonly key: string;
   /** By connection. */
   readonly #entries = new Map<string, PresenceEntry>();
   #listing: PresenceListing | undefined;
   #users: Users | undefined;
-  #audience: PresenceWatchers | undefined;
+  #watchers: PresenceWatchers | undefined;
 
   constructor(key: string) {
     this.key = key;
@@ -27,9 +26,9 @@ export class TopicPresence {
     return this.#users.count;
   }
 
-  /** Nobody is here, nobody watches. */
+  /** Whether it has neither members nor watchers. */
   get idle(): boolean {
-    return this.#entries.size === 0 && this.#audience === undefined;
+    return this.#entries.size === 0 && this.#watchers === undefined;
   }
 
   /** By connection. */
@@ -45,14 +44,14 @@ export class TopicPresence {
   add(entry: PresenceEntry): void {
     const { member } = entry;
     const known = this.#entries.get(member.connectionId);
-    // A connection is somewhere once, whoever says so last.
+    // A connection is a member once: the last report counts.
     if (known !== undefined) this.remove(known);
     this.#entries.set(member.connectionId, entry);
     this.#users?.add(member);
     this.#note({ member, here: true });
   }
 
-  /** Does nothing where another one has taken its place. */
+  /** Does nothing where a newer entry of the connection exists. */
   remove(entry: PresenceEntry, farewell?: string): void {
     const { member } = entry;
     if (this.#entries.get(member.connectionId) !== entry) return;
@@ -63,22 +62,48 @@ export class TopicPresence {
 
   /** @returns ends it */
   watch(onChange: (change: PresenceChange) => void, options: PresenceWatchersOptions): () => void {
-    this.#audience ??= new PresenceWatchers(() => this.count, options);
-    const end = this.#audience.add(onChange);
+    this.#watchers ??= new PresenceWatchers(() => this.count, options);
+    const end = this.#watchers.add(onChange);
     return () => {
       end();
-      if (this.#audience?.size === 0) this.#audience = undefined;
+      if (this.#watchers?.size === 0) this.#watchers = undefined;
     };
   }
 
-  /** Nobody is told any more. */
+  /** Reports nothing more. */
   end(): void {
-    this.#audience?.end();
+    this.#watchers?.end();
   }
 
   #note(step: PresenceStep): void {
-    this.#audience?.note(step);
+    this.#watchers?.note(step);
     this.#listing?.note(step);
     if (this.#listing?.outdated === true) this.#listing = undefined;
+  }
+}
+
+/** Counts the distinct users of a topic; each anonymous client counts as one. */
+class Users {
+  readonly #connections = new Map<string, number>();
+  #anonymous = 0;
+
+  constructor(entries: Iterable<PresenceEntry>) {
+    for (const { member } of entries) this.add(member);
+  }
+
+  get count(): number {
+    return this.#connections.size + this.#anonymous;
+  }
+
+  add({ user }: Member): void {
+    if (user === "") this.#anonymous += 1;
+    else this.#connections.set(user, (this.#connections.get(user) ?? 0) + 1);
+  }
+
+  remove({ user }: Member): void {
+    const left = (this.#connections.get(user) ?? 0) - 1;
+    if (user === "") this.#anonymous -= 1;
+    else if (left > 0) this.#connections.set(user, left);
+    else this.#connections.delete(user);
   }
 }

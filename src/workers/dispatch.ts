@@ -1,35 +1,36 @@
 import type { CarillonError } from "../errors.js";
 
-/** What somebody asks workers to do. */
+/** A request to the workers of a vhost. */
 export interface TaskRequest {
   readonly vhost: string;
-  /** The name that workers' patterns match: 1 to 255 bytes, as a topic's. */
+  /** Name that is matched with the workers' patterns: 1 to 255 bytes, with the syntax of a topic. */
   readonly event: string;
   readonly payload: Uint8Array;
-  /** Where a client triggered it by publishing; "" otherwise. */
+  /** Topic of the publish that triggered it; "" otherwise. */
   readonly topic: string;
-  /** Of the client that asks; "" for a backend. */
+  /** Connection of the calling client; "" for a backend. */
   readonly connectionId: string;
   /** "" for an anonymous client, and for a backend. */
   readonly user: string;
   /** JSON text of an object. */
   readonly info: string;
-  /** When the asker gives up, in milliseconds since the epoch. */
+  /** Deadline of the caller, in milliseconds since the epoch. */
   readonly deadline: number;
-  /** False for a trigger: that it is done is all that counts. */
+  /** False for a trigger, whose caller does not wait for the outcome. */
   readonly wantsAnswer: boolean;
 }
 
-/** Who waits for it. Exactly one of `onPart` with `more` false and `onFailed` ends it, unless it is cancelled before. */
+/** The caller of a task. Exactly one of `onPart` with `more` false and `onFailed` ends the task, unless it is cancelled before. */
 export interface Caller {
-  /** Once, before the first part: the task waits for a worker, or has one. */
+  /** Called once, before the first part, when the task waits for a worker or has one. */
   onTaken?(): void;
-  /** Of a task that wants no answer, once, after onTaken: a worker has it. Not where it has ended as soon as that. */
+  /** Called once for a trigger, after onTaken, when a worker has it; not if it has ended by then. */
   onGiven?(): void;
   onPart(payload: Uint8Array, more: boolean): void;
   /**
-   * unavailable: no worker, or three in turn were lost, or one after a part of its answer. resource_exhausted: too much
-   * waits. deadline_exceeded. Or what the worker says.
+   * Called when the task has failed.
+   * @param error - unavailable: no worker, three lost in turn, or one lost after a part of its answer. resource_exhausted: too
+   *   many tasks wait. deadline_exceeded. Or the failure that the worker reported
    */
   onFailed(error: CarillonError): void;
 }
@@ -37,44 +38,44 @@ export interface Caller {
 /** A task under way. */
 export interface CallHandle {
   readonly taskId: string;
-  /** Nobody waits any more: the worker is told. Does nothing once the task has ended. */
+  /** Ends the wait and tells the worker. Does nothing once the task has ended. */
   cancel(): void;
 }
 
-/** Gives tasks to workers, on whichever node they are. Every driver passes test/contract/dispatch.ts. */
+/** Gives tasks to workers on any node. Every driver passes test/contract/dispatch.ts. */
 export interface Dispatch {
-  /** Never throws: what is wrong with the request goes to the asker, in a later turn. */
-  ask(request: TaskRequest, asker: Caller): CallHandle;
+  /** Starts a task. Never throws: the caller is told of an invalid request in a later turn. */
+  ask(request: TaskRequest, caller: Caller): CallHandle;
   /**
-   * Takes a worker in. Resolves when tasks of any node reach it.
-   * @throws CarillonError invalid_argument (patterns, capacity), unavailable: this node is stopping
+   * Registers a worker. Resolves when tasks of any node reach it.
+   * @throws CarillonError invalid_argument: patterns, capacity. unavailable: this node is stopping
    */
   enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration>;
-  /** The workers of a vhost, of all nodes. */
+  /** Lists the workers of a vhost on all nodes. */
   list(vhost: string): Promise<WorkerList>;
 }
 
 export interface WorkerHello {
   readonly vhost: string;
-  /** Patterns of events, as src/access/patterns/pattern.ts reads them. */
+  /** Patterns of events, in the syntax of src/access/patterns/pattern.ts. */
   readonly events: readonly string[];
-  /** Most tasks at a time. */
+  /** Largest number of tasks at a time. */
   readonly capacity: number;
   readonly name: string;
-  /** False: it cannot say anything of what it was given, so that it gets triggers only. Default: true. */
+  /** False for a worker that cannot report outcomes, and gets triggers only. Default: true. */
   readonly answers?: boolean;
 }
 
-/** A worker as operators see it. */
+/** A worker in a listing. */
 export interface WorkerDescription {
   readonly id: string;
   readonly node: string;
   readonly name: string;
   readonly events: readonly string[];
   readonly capacity: number;
-  /** False: it gets triggers only. */
+  /** False for a worker that gets triggers only. */
   readonly answers: boolean;
-  /** Tasks that it has. */
+  /** Number of tasks that it has. */
   readonly tasks: number;
 }
 
@@ -82,7 +83,7 @@ export interface WorkerDescription {
 export interface WorkerList {
   /** Ordered by node and id. */
   readonly workers: readonly WorkerDescription[];
-  /** There are more: of each node no more than 1,000 are listed. */
+  /** Whether a node has more: at most 1,000 of each node are listed. */
   readonly more: boolean;
   /** Nodes that did not answer in time. */
   readonly missing: readonly string[];
@@ -90,24 +91,24 @@ export interface WorkerList {
 
 export interface GivenTask extends TaskRequest {
   readonly id: string;
-  /** 1 the first time. */
+  /** Counts from 1. */
   readonly attempt: number;
 }
 
-/** What a worker's connection is told. */
+/** The connection to a worker. */
 export interface WorkerConnection {
   give(task: GivenTask): void;
   cancel(taskId: string): void;
 }
 
-/** What a worker's connection tells. A task that it does not have (any more) is not heeded. */
+/** Reports of a worker's connection. Those about a task that the worker does not have are ignored. */
 export interface WorkerRegistration {
   readonly workerId: string;
   acknowledge(taskId: string): void;
   answer(taskId: string, payload: Uint8Array, more: boolean): void;
   fail(taskId: string, error: CarillonError): void;
-  /** No new tasks from now on. */
+  /** Stops new tasks. */
   drain(): void;
-  /** The connection has ended: what it had goes to others. */
+  /** Removes the worker, whose connection has ended. Its tasks go to others. */
   leave(): void;
 }

@@ -1,14 +1,14 @@
-/** So much at a time. Each task counts as its payload and {@link TASK_BYTES}. */
+/** Bounds on tasks at a time. Each counts as its payload and {@link TASK_BYTES}. */
 export interface Amount {
   readonly count: number;
   readonly bytes: number;
 }
 
-/** What one vhost may have on one node. Beyond them tasks are refused with resource_exhausted. */
+/** Limits of one vhost on one node. Tasks beyond them are refused with resource_exhausted. */
 export interface DispatchLimits {
-  /** Asked at this node and not ended. They are kept here until then, so that they can be given to another worker. */
+  /** Tasks requested at this node that have not ended. They are kept so that another worker can get them. */
   readonly asked: Amount;
-  /** Waiting at this node for one of its workers. */
+  /** Tasks that wait at this node for one of its workers. */
   readonly waiting: Amount;
 }
 
@@ -17,10 +17,10 @@ export const DEFAULT_LIMITS: DispatchLimits = {
   waiting: { count: 1_000, bytes: 16 << 20 },
 };
 
-/** Largest payload of a task, and of one part of an answer: a word between nodes is 32 MiB at most, with all else in it. */
+/** Largest payload of a task, or of one part of an answer. A message between nodes has at most 32 MiB in all. */
 export const MAX_PAYLOAD_BYTES = 16 << 20;
 
-/** What a task takes besides its payload, in bytes: names, timers, the asker. */
+/** Memory of a task besides its payload, in bytes: names, timers, the caller. */
 export const TASK_BYTES = 1_024;
 
 /** Unused bytes of its buffer that a kept payload may pin. */
@@ -34,21 +34,21 @@ export function detachBytes(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength - bytes.length > MAX_UNUSED_BYTES ? Buffer.from(bytes) : bytes;
 }
 
-/** How often a task is given to a worker's node before the asker is told that it was in vain. */
+/** Number of attempts after which a task fails. */
 export const MAX_ATTEMPTS = 3;
 
-/** A worker's `events`, `capacity` and `name`. */
+/** Limits of a worker's `events`, `capacity` and `name`. */
 export const MAX_EVENTS = 100;
 export const MAX_CAPACITY = 10_000;
 export const MAX_NAME_LENGTH = 64;
 
-/** Different patterns of a node's workers: every node knows those of all. */
+/** Distinct patterns of a node's workers. Every node holds those of all nodes. */
 export const MAX_WORKER_PATTERNS = 20_000;
 
-/** And of one vhost: its workers do not take the room of others'. */
+/** Distinct patterns of one vhost's workers at a node, so that no vhost takes all of the above. */
 export const MAX_PATTERNS_OF_VHOST = 2_000;
 
-/** Greatest weight of these patterns: matching the longest event with all of them takes 1.6 million steps, some 20 ms. */
+/** Largest weight of these patterns. Matching the longest event with all of them takes 1.6 million steps, some 20 ms. */
 export const MAX_WEIGHT_OF_VHOST = 6_000;
 
 interface Used {
@@ -56,7 +56,7 @@ interface Used {
   bytes: number;
 }
 
-/** Counts what each vhost has. */
+/** Counts the tasks and bytes of each vhost. */
 export class Budget {
   readonly #most: Amount;
   readonly #used = new Map<string, Used>();
@@ -66,12 +66,12 @@ export class Budget {
     this.#most = most;
   }
 
-  /** Of all vhosts. */
+  /** Number of tasks of all vhosts. */
   get count(): number {
     return this.#count;
   }
 
-  /** @returns false when it would be too much */
+  /** Counts a task. @returns false when a limit would be exceeded */
   take(vhost: string, bytes: number): boolean {
     const used = this.#used.get(vhost) ?? { count: 0, bytes: 0 };
     if (used.count >= this.#most.count || used.bytes + bytes > this.#most.bytes) return false;
@@ -82,7 +82,7 @@ export class Budget {
     return true;
   }
 
-  /** What take has granted. */
+  /** Undoes one `take`. */
   giveBack(vhost: string, bytes: number): void {
     const used = this.#used.get(vhost);
     if (used === undefined) return;
@@ -93,5 +93,5 @@ export class Budget {
   }
 }
 
-/** The longest time that a timer of Node's can wait, in milliseconds. */
+/** Longest delay of a timer of Node.js, in milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1;

@@ -1,24 +1,24 @@
 import type { Clock } from "../core/ports.js";
 
-/** Time between two looks at what is under way, in milliseconds. */
+/** Interval of the ticks, in milliseconds. */
 export const DISPATCH_TICK = 250;
 
 /**
- * Looks at what is under way while there is any: one timer for all tasks, however many. What is too old is told by the
- * number of looks and not by the clock, so that a process which was frozen does not take everybody else for dead.
+ * Checks the tasks under way while there are any, with one timer for all of them. Age is counted in ticks and not by the
+ * clock, so that a process that was frozen does not take its peers for dead.
  */
 export class Ticker {
   readonly #clock: Clock;
-  readonly #look: () => boolean;
+  readonly #check: () => boolean;
   #cancel: (() => void) | undefined;
 
-  /** @param look - returns whether there is anything to look at later */
-  constructor(clock: Clock, look: () => boolean) {
+  /** @param check - returns whether there is anything to check on the next tick */
+  constructor(clock: Clock, check: () => boolean) {
     this.#clock = clock;
-    this.#look = look;
+    this.#check = check;
   }
 
-  /** There is something under way. */
+  /** Starts the timer: a task is under way. */
   wake(): void {
     this.#cancel ??= this.#clock.after(DISPATCH_TICK, this.#tick);
   }
@@ -30,11 +30,11 @@ export class Ticker {
 
   readonly #tick = (): void => {
     this.#cancel = undefined;
-    if (this.#look()) this.wake();
+    if (this.#check()) this.wake();
   };
 }
 
-/** Looks after which so much time has passed at least. */
+/** Converts a time to the number of ticks after which at least that time has passed. */
 export function toTicks(milliseconds: number): number {
   return Math.ceil(milliseconds / DISPATCH_TICK) + 1;
 }

@@ -155,5 +155,5 @@ test("a watch that ends or begins while others are told, and one that throws, ha
   stage.join("a");
   stage.endTurn();
   expect(order).toEqual(["first", "third"]);
-  expect(stage.errors).toEqual(["telling of a presence failed: a fault of the watcher"]);
+  expect(stage.errors).toEqual(["telling a watcher of presence failed: a fault of the watcher"]);
 });

@@ -1,16 +1,16 @@
 import type { Cluster } from "../../cluster/cluster.js";
 import type { WorkerDescription, WorkerList } from "../dispatch.js";
 
-/** Asked: a node's workers of a vhost. */
+/** Asks for a node's workers of a vhost. */
 const WORKERS = "work.workers";
 
-/** Most workers of a node that are listed: 26 MB if each had the longest patterns, of the 32 that an answer may have. */
-const MOST = 1_000;
+/** Most workers of a node that are listed. With the longest patterns they take 26 MB of the 32 that an answer may have. */
+const MAX_LISTED = 1_000;
 
 /** The workers of a node. */
 export interface OwnWorkers {
-  /** Those of a vhost; no more than so many. */
-  list(vhost: string, most: number): WorkerDescription[];
+  /** Lists the workers of a vhost, at most `limit` of them. */
+  list(vhost: string, limit: number): WorkerDescription[];
 }
 
 interface NodeList {
@@ -25,12 +25,12 @@ export class WorkerListing {
   constructor(cluster: Cluster, own: OwnWorkers) {
     this.#cluster = cluster;
     cluster.handle(WORKERS, (vhost) => {
-      const found = typeof vhost === "string" ? own.list(vhost, MOST + 1) : [];
-      return { workers: found.slice(0, MOST).map((worker) => ({ ...worker })), more: found.length > MOST };
+      const found = typeof vhost === "string" ? own.list(vhost, MAX_LISTED + 1) : [];
+      return { workers: found.slice(0, MAX_LISTED).map((worker) => ({ ...worker })), more: found.length > MAX_LISTED };
     });
   }
 
-  /** @throws CarillonError unimplemented: a node of another version does not know what is asked */
+  /** @throws CarillonError unimplemented: a node of another version does not know the request */
   async list(vhost: string): Promise<WorkerList> {
     const { answers, missing } = await this.#cluster.ask(WORKERS, vhost);
     const lists = [...answers].map(([, list]) => list as unknown as NodeList);
