@@ -7,7 +7,7 @@ import { toSubject } from "../../../src/nats/broker/subject.js";
 import { packageRoot } from "../../../src/util/package-root.js";
 import { ACKNOWLEDGE_WITHIN } from "../../../src/workers/cluster-dispatch.js";
 import { MAX_ATTEMPTS } from "../../../src/workers/limits.js";
-import { docsPages, readPage, sectionOf } from "../../support/docs/pages.js";
+import { docsPages, joinLines, readPage, sectionOf } from "../../support/docs/pages.js";
 
 /** Compares constants and names in the docs with the source. */
 
@@ -35,10 +35,10 @@ test("docs/nats.md has the subjects of its topics", () => {
 
 test.each([
   ["docs/workers.md", `does not acknowledge it within ${ACKNOWLEDGE_WITHIN / 1_000} s`],
-  ["docs/workers.md", `at\nmost ${NUMBERS[MAX_ATTEMPTS]} times in all`],
+  ["docs/workers.md", `at most ${NUMBERS[MAX_ATTEMPTS]} times in all`],
   ["docs/publishing.md", `up to ${MAX_TOPIC_BYTES} bytes each`],
 ])("%s says %j", (page, fact) => {
-  expect(oneLine(readPage(page))).toContain(oneLine(fact));
+  expect(joinLines(readPage(page))).toContain(fact);
 });
 
 test("methods of services that the docs name are in the proto files", () => {
@@ -56,7 +56,3 @@ test("methods of services that the docs name are in the proto files", () => {
   expect(named.length).toBeGreaterThan(10);
   expect(named.filter((method) => !methods.includes(method))).toEqual([]);
 });
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ");
-}

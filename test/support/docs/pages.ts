@@ -21,3 +21,8 @@ export function sectionOf(page: string, title: string): string {
   if (section === undefined) throw new Error(`no section "${title}"`);
   return section;
 }
+
+/** Text with every run of white space as one space, to find sentences that a line end cuts. */
+export function joinLines(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
+}
