@@ -144,8 +144,12 @@ export class Vhosts {
    * @throws what write throws
    */
   async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
+    const { path } = readRecordKey(change.key);
+    const before = this.#applied.get(path);
     const written = await this.#feed.change(change, write);
-    await this.#applied.get(readRecordKey(change.key).path);
+    const applied = this.#applied.get(path);
+    // The same where this one concerns no client: it waits for no other.
+    if (applied !== before) await applied;
     return written;
   }
 
