@@ -1,15 +1,15 @@
 import type { BrokerDirectory, BrokerDriver, NamedBroker } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 
-/** Most characters of an unknown name that are said back: the known ones matter more. */
-const LONGEST_SHOWN = 64;
+/** Maximum number of characters of an unknown name in an error text. */
+const MAX_SHOWN_LENGTH = 64;
 
-/** The brokers of this node by name, and which of them each vhost's clients may name. */
+/** The brokers of this node by name, and the brokers that each vhost's clients may use. */
 export class BrokerRegistry implements BrokerDirectory {
   readonly #brokers: ReadonlyMap<string, NamedBroker>;
   readonly #namesFor: (vhost: string) => readonly string[];
 
-  /** @param namesFor - the brokers that a vhost may use; the first is its default */
+  /** @param namesFor - returns the names of the brokers that a vhost may use; the first is its default */
   constructor(drivers: ReadonlyMap<string, BrokerDriver>, namesFor: (vhost: string) => readonly string[]) {
     this.#brokers = new Map([...drivers].map(([name, driver]) => [name, { name, driver }]));
     this.#namesFor = namesFor;
@@ -19,7 +19,7 @@ export class BrokerRegistry implements BrokerDirectory {
     return this.#brokers.values();
   }
 
-  /** Names of the brokers that are away. */
+  /** Names of the disconnected brokers. */
   get down(): string[] {
     return [...this.#brokers.values()].filter(({ driver }) => !driver.up).map(({ name }) => name);
   }
@@ -29,8 +29,8 @@ export class BrokerRegistry implements BrokerDirectory {
     const wanted = name === "" ? known[0] : known.find((candidate) => candidate === name);
     const broker = wanted === undefined ? undefined : this.#brokers.get(wanted);
     if (broker === undefined) {
-      const shown = name.length > LONGEST_SHOWN ? `${name.slice(0, LONGEST_SHOWN)}…` : name;
-      throw new CarillonError("not_found", `no broker named ${JSON.stringify(shown)}; known: ${known.join(", ")}`);
+      const shown = name.length > MAX_SHOWN_LENGTH ? `${name.slice(0, MAX_SHOWN_LENGTH)}…` : name;
+      throw new CarillonError("not_found", `unknown broker ${JSON.stringify(shown)}; known: ${known.join(", ")}`);
     }
     return broker;
   }

@@ -93,7 +93,7 @@ export class ClusterNode implements Cluster {
   }
 
   /** Words of other nodes that were lost because too many were unfinished. */
-  get lostWords(): number {
+  get lostMessages(): number {
     return this.#fragments.lost;
   }
 

@@ -368,7 +368,7 @@ function subjectKey(subject: string): string {
 function brokerFault(brokers: References["brokers"], name: string, drivers: readonly string[]): string | undefined {
   const known = Object.entries(brokers).filter(([, { driver }]) => drivers.includes(driver));
   if (known.some(([candidate]) => candidate === name)) return undefined;
-  return `no broker named ${JSON.stringify(name)}; known: ${known.map(([candidate]) => candidate).join(", ")}`;
+  return `unknown broker ${JSON.stringify(name)}; known: ${known.map(([candidate]) => candidate).join(", ")}`;
 }
 
 /** The configuration as a file holds it: every key may be left out. */

@@ -2,36 +2,36 @@ import type { IncomingMessage } from "node:http";
 import { CarillonError } from "../errors.js";
 import { addressKey } from "./ip-address.js";
 
-/** Milliseconds after which a refused caller is told to try again. */
+/** Retry delay of a refusal, in milliseconds. */
 const RETRY_DELAY = 1_000;
 
 /** Holder of bytes: an address and a key. */
 export interface ByteHolder {
-  /** As `ipAddress` writes it; "" where it is unknown. An IPv6 network of 64 bits counts as one address. */
+  /** In the form of `ipAddress`; "" when unknown. An IPv6 network of 64 bits counts as one address. */
   readonly address: string;
-  /** Names the caller's key or certificate on this node; undefined for callers without one. */
+  /** Identifies the caller's key or certificate on this node; undefined for callers without one. */
   readonly key?: string | undefined;
 }
 
 /**
- * Opens a lease for what an HTTP request holds.
- * @param key - names the caller's key; undefined while the caller is unknown
+ * Opens a lease for the bytes that an HTTP request holds.
+ * @param key - identifies the caller's key; undefined while the caller is unknown
  */
 export type OpenRequestLease = (request: IncomingMessage, key: string | undefined) => ByteLease;
 
-/** Why bytes were refused: the node, all callers without a key, the caller's address or its key hold too much. */
+/** Holder of too many bytes: the node, all callers without a key together, the caller's address, or its key. */
 export type ByteRefusal = "node" | "keyless" | "address" | "key";
 
-/** Part of the limit that callers without a key may hold together: however many they are, backends keep the rest. */
-const KEYLESS_PART = 1 / 2;
+/** Fraction of the limit that callers without a key may hold together, so that backends always have the rest. */
+const KEYLESS_FRACTION = 1 / 2;
 
 /**
- * Bounds the bytes that all ports of a node have received, or inflated, and not yet handed to whoever works on them.
+ * Bounds the bytes that all ports of a node have received or inflated and not yet processed.
  *
- * No address and no key may hold more than what is still free for all: one alone gets half of the limit, two get a third
- * each, and there is always something left for the next. Callers without a key share half of the limit by the same rule, so
- * that they cannot keep out backends. (Source of the rule: Choudhury and Hahne, "Dynamic queue length
- * thresholds for shared-memory packet switches", 1998.) All operations take constant time.
+ * No address and no key may hold more than the bytes that are still free. A single one gets half of the limit, two get a
+ * third each, and some bytes are always free for the next. Callers without a key share half of the limit by the same rule,
+ * so that they cannot starve backends. Source of the rule: Choudhury and Hahne, "Dynamic queue length thresholds for
+ * shared-memory packet switches", 1998. All operations take constant time.
  */
 export class ByteBudget {
   readonly #limit: number;
@@ -41,33 +41,36 @@ export class ByteBudget {
   /** Bytes held by callers without a key. */
   #keyless = 0;
 
-  /** @param limit - bytes */
+  /** @param limit - in bytes */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes that are held now. */
+  /** Number of bytes currently held. */
   get used(): number {
     return this.#used;
   }
 
-  /** How often bytes were refused since the node started. */
+  /** Number of refusals since the node started. */
   get refusals(): Readonly<Record<ByteRefusal, number>> {
     return this.#refusals;
   }
 
-  /** Begins to count what one request, message or connection holds. It holds nothing yet. */
+  /** Opens an empty lease for one request, message or connection. */
   open({ address, key }: ByteHolder): ByteLease {
     return new ByteLease(this, addressKey(address), key);
   }
 
-  /** For leases. @returns why the bytes are refused, and nothing has changed; undefined where they are granted */
+  /**
+   * Grants bytes to a lease.
+   * @returns undefined when the bytes are granted; otherwise the reason for the refusal, and nothing has changed
+   */
   take(bytes: number, address: string, key: string | undefined): ByteRefusal | undefined {
-    // Others may have come since, and shares have become smaller: that refuses nothing where nothing is asked for.
+    // Shares shrink when other holders arrive, so a holder may be above its share. Zero bytes are granted even then.
     if (bytes === 0) return undefined;
     const left = this.#limit - this.#used - bytes;
     const keyless = key === undefined ? this.#keyless + bytes : 0;
-    const free = key === undefined ? Math.min(left, this.#limit * KEYLESS_PART - keyless) : left;
+    const free = key === undefined ? Math.min(left, this.#limit * KEYLESS_FRACTION - keyless) : left;
     const byAddress = this.#shares.address.held(address) + bytes;
     const byKey = key === undefined ? 0 : this.#shares.key.held(key) + bytes;
     if (left < 0) return "node";
@@ -81,7 +84,7 @@ export class ByteBudget {
     return undefined;
   }
 
-  /** For leases: gives back bytes that take has granted. */
+  /** Returns bytes of a lease to the budget. */
   give(bytes: number, address: string, key: string | undefined): void {
     this.#used -= bytes;
     this.#shares.address.set(address, this.#shares.address.held(address) - bytes);
@@ -89,13 +92,13 @@ export class ByteBudget {
     else this.#shares.key.set(key, this.#shares.key.held(key) - bytes);
   }
 
-  /** For leases: counts a refusal. */
+  /** Counts a refusal of a lease. */
   countRefusal(refusal: ByteRefusal): void {
     this.#refusals[refusal] += 1;
   }
 }
 
-/** Bytes of a budget that one holder has. Every way out of its use must end with `release`. */
+/** Bytes of a budget that one holder has. Every code path of the holder must end with `release`. */
 export class ByteLease {
   readonly #budget: ByteBudget;
   readonly #address: string;
@@ -109,17 +112,20 @@ export class ByteLease {
     this.#key = key;
   }
 
-  /** Bytes that it holds now. */
+  /** Number of bytes currently held. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether nothing more can be held, as its use has ended. */
+  /** True after `release`: the lease takes no further bytes. */
   get released(): boolean {
     return this.#released;
   }
 
-  /** Holds more bytes. @returns false, and nothing has changed, where that is too much, or it was released */
+  /**
+   * Takes more bytes.
+   * @returns false, and nothing has changed, when the budget refuses them or the lease was released
+   */
   tryTake(bytes: number): boolean {
     const refusal = this.#take(bytes);
     if (refusal === undefined) return !this.#released;
@@ -127,12 +133,15 @@ export class ByteLease {
     return false;
   }
 
-  /** The same for bytes that were refused before: they are not counted as refused again. */
+  /** Takes bytes like `tryTake`, after an earlier refusal: a further refusal is not counted. */
   retryTake(bytes: number): boolean {
     return this.#take(bytes) === undefined && !this.#released;
   }
 
-  /** The same. @throws CarillonError resource_exhausted, with the time after which to try again */
+  /**
+   * Takes more bytes.
+   * @throws CarillonError resource_exhausted, with a retry delay
+   */
   take(bytes: number): void {
     if (!this.tryTake(bytes)) throw createBudgetRefusal();
   }
@@ -144,31 +153,31 @@ export class ByteLease {
     return refusal;
   }
 
-  /** Gives back some of the bytes that it holds. */
+  /** Returns at most the held bytes to the budget. */
   give(bytes: number): void {
-    const given = Math.min(bytes, this.#bytes);
-    if (given === 0) return;
-    this.#bytes -= given;
-    this.#budget.give(given, this.#address, this.#key);
+    const returned = Math.min(bytes, this.#bytes);
+    if (returned === 0) return;
+    this.#bytes -= returned;
+    this.#budget.give(returned, this.#address, this.#key);
   }
 
-  /** Gives everything back and takes nothing more. Calling it again does nothing. */
+  /** Returns all bytes and closes the lease. Further calls do nothing. */
   release(): void {
     this.#released = true;
     this.give(this.#bytes);
   }
 }
 
-/** Creates the error for a request or connection that the budget has no room for. */
+/** Creates the error for a request or connection that exceeds the budget. */
 export function createBudgetRefusal(): CarillonError {
   const message = "this node is receiving as much as it can from you, or from all: try again later (limits.receiving)";
   return new CarillonError("resource_exhausted", message, { retryDelay: RETRY_DELAY });
 }
 
-/** Holders of nothing that are remembered: a caller that comes again is the rule. */
-const MOST_IDLE_HOLDERS = 1_000;
+/** Maximum number of holders without bytes whose map entries are kept, because most callers return. */
+const MAX_IDLE_HOLDERS = 1_000;
 
-/** Bytes by holder. */
+/** Number of bytes by holder. */
 class ByteShares {
   readonly #held = new Map<string, number>();
 
@@ -177,7 +186,7 @@ class ByteShares {
   }
 
   set(holder: string, bytes: number): void {
-    if (bytes > 0 || this.#held.size <= MOST_IDLE_HOLDERS) this.#held.set(holder, bytes);
+    if (bytes > 0 || this.#held.size <= MAX_IDLE_HOLDERS) this.#held.set(holder, bytes);
     else this.#held.delete(holder);
   }
 }

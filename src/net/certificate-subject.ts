@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { TLSSocket } from "node:tls";
 
-/** A peer's certificate as node:tls and @grpc/grpc-js tell it. */
+/** A peer's certificate in the form of node:tls and @grpc/grpc-js. */
 interface PeerCertificate {
   readonly raw: Buffer;
 }
@@ -9,28 +9,28 @@ interface PeerCertificate {
 const subjects = new WeakMap<PeerCertificate, string>();
 
 /**
- * The subject of a verified certificate as `CN=worker,O=Acme`: most specific first, special characters escaped as RFC
- * 2253 says, so that a comma in a name cannot be taken for the next part.
- * @param certificate - the same object gets its answer without work: see {@link rememberCertificate}
- * @returns undefined for no certificate
+ * Returns the subject of a verified certificate, such as `CN=worker,O=Acme`: most specific part first, special characters
+ * escaped according to RFC 2253, so that a comma in a name does not begin another part. Subjects are cached by
+ * certificate object; see {@link rememberCertificate}.
+ * @returns undefined without a certificate
  */
 export function certificateSubject(certificate: PeerCertificate | undefined): string | undefined {
   if (certificate === undefined) return undefined;
   let subject = subjects.get(certificate);
   if (subject === undefined) {
-    subject = subjectOf(certificate.raw);
+    subject = formatSubject(certificate.raw);
     subjects.set(certificate, subject);
   }
   return subject;
 }
 
-/** Makes a socket give the same object each time that it is asked for its peer's certificate, and take it apart once. */
+/** Makes `getPeerCertificate` of a socket return the same object each time, so that it is parsed only once. */
 export function rememberCertificate(socket: TLSSocket): void {
   const certificate = TLSSocket.prototype.getPeerCertificate.call(socket, false);
   Object.defineProperty(socket, "getPeerCertificate", { value: () => certificate });
 }
 
-/** Node writes one part a line, from the most general on; a line break in a name is escaped too. */
-function subjectOf(raw: Buffer): string {
+/** Formats a subject. Node writes one part per line, most general first, and escapes line breaks in names. */
+function formatSubject(raw: Buffer): string {
   return new X509Certificate(raw).subject.split("\n").toReversed().join(",");
 }

@@ -7,33 +7,33 @@ import { errorText } from "../util/native-error.js";
 import { FileWatch } from "./file-watch.js";
 
 export interface CertificatesOptions {
-  /** PEM: the certificate, and those between it and its authority. */
+  /** PEM file with the certificate and its intermediate certificates. */
   readonly certFile: string;
-  /** PEM: the private key, not encrypted. */
+  /** PEM file with the unencrypted private key. */
   readonly keyFile: string;
-  /** PEM: the authorities whose client certificates are taken; undefined: none are asked for. */
+  /** PEM file with the authorities of client certificates; undefined: clients are not asked for certificates. */
   readonly clientCaFile?: string | undefined;
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
   readonly clock: Clock;
-  /** Told that files have changed and are in use. */
+  /** Called when changed files have come into use. */
   readonly onReloaded: (loaded: LoadedCertificate) => void;
-  /** Told once that files have changed to what cannot be used: the ones before stay in use. */
+  /** Called once when changed files are unusable. The previous certificate stays in use. */
   readonly onFailed: (error: CarillonError) => void;
 }
 
 /** The certificate in use, for logs. */
 export interface LoadedCertificate {
   readonly subject: string;
-  /** Its end, as the certificate writes it. */
+  /** Expiry time, in the certificate's notation. */
   readonly expires: string;
 }
 
-/** What is made of the files. */
+/** Contents of the files. */
 type Contents = readonly [cert: Buffer, key: Buffer, clientCa: Buffer | undefined];
 
 /**
- * A certificate and its key, read from files and again whenever they change. Ports that use them are told: new
- * connections get the new certificate, and those that live keep theirs.
+ * A certificate and its key, read from files and reloaded when the files change. Ports are notified: new connections get
+ * the new certificate, existing connections keep the old one.
  */
 export class Certificates {
   readonly #options: CertificatesOptions;
@@ -41,8 +41,8 @@ export class Certificates {
   readonly #watch: FileWatch;
   #contents: Contents | undefined;
   #context: SecureContextOptions = {};
-  /** What was last complained about, so that it is not said again at each look. */
-  #complaint: string | undefined;
+  /** Text of the last reported error, so that it is not reported again at each reload. */
+  #reported: string | undefined;
 
   constructor(options: CertificatesOptions) {
     this.#options = options;
@@ -50,7 +50,7 @@ export class Certificates {
   }
 
   /**
-   * Reads the files, and watches them from then on.
+   * Reads the files, then watches them.
    * @throws CarillonError failed_precondition, naming the file
    */
   async start(): Promise<void> {
@@ -63,8 +63,8 @@ export class Certificates {
   }
 
   /**
-   * Calls at once with what is to be used, and again after each change.
-   * @returns ends that
+   * Calls `user` immediately with the TLS options, and again after each change.
+   * @returns a function that ends the calls
    */
   use(user: (context: SecureContextOptions) => void): () => void {
     user(this.#context);
@@ -79,8 +79,8 @@ export class Certificates {
       if (!(await this.#load())) return;
     } catch (cause) {
       const error = CarillonError.from(cause);
-      if (error.message !== this.#complaint) this.#options.onFailed(error);
-      this.#complaint = error.message;
+      if (error.message !== this.#reported) this.#options.onFailed(error);
+      this.#reported = error.message;
       return;
     }
     for (const user of this.#users) user(this.#context);
@@ -88,17 +88,17 @@ export class Certificates {
     this.#options.onReloaded({ subject: subject.replaceAll("\n", ", "), expires: validTo });
   }
 
-  /** @returns whether there is anything new */
+  /** Loads the files. Returns true when they have changed. */
   async #load(): Promise<boolean> {
     const { certFile, clientCaFile, keyFile, minVersion } = this.#options;
     const contents: Contents = [
-      await read(certFile),
-      await read(keyFile),
-      clientCaFile === undefined ? undefined : await read(clientCaFile),
+      await readPem(certFile),
+      await readPem(keyFile),
+      clientCaFile === undefined ? undefined : await readPem(clientCaFile),
     ];
     const [cert, key, ca] = contents;
-    if (this.#contents !== undefined && same(contents, this.#contents)) {
-      this.#complaint = undefined;
+    if (this.#contents !== undefined && isSame(contents, this.#contents)) {
+      this.#reported = undefined;
       return false;
     }
     if (ca !== undefined) checkAuthorities(clientCaFile ?? "", ca);
@@ -106,11 +106,11 @@ export class Certificates {
     try {
       createSecureContext(context);
     } catch (cause) {
-      throw unusable(`${certFile} with ${keyFile}`, cause);
+      throw createTlsError(`${certFile} with ${keyFile}`, cause);
     }
     this.#contents = contents;
     this.#context = context;
-    this.#complaint = undefined;
+    this.#reported = undefined;
     return true;
   }
 
@@ -120,7 +120,7 @@ export class Certificates {
   }
 }
 
-async function read(file: string): Promise<Buffer> {
+async function readPem(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
@@ -128,21 +128,21 @@ async function read(file: string): Promise<Buffer> {
   }
 }
 
-/** A list without a certificate would be taken for an empty one, and every client refused. */
+/** Rejects a file without a certificate, because node:tls would treat it as an empty list and reject every client. */
 function checkAuthorities(file: string, pem: Buffer): void {
   try {
     new X509Certificate(pem);
   } catch (cause) {
-    throw unusable(file, cause);
+    throw createTlsError(file, cause);
   }
 }
 
-/** The reasons are OpenSSL's and hold nothing of the key. */
-function unusable(what: string, cause: unknown): CarillonError {
+/** The reason comes from OpenSSL and never contains key material. */
+function createTlsError(what: string, cause: unknown): CarillonError {
   return new CarillonError("failed_precondition", `cannot use ${what} for TLS: ${errorText(cause)}`, { cause });
 }
 
-function same(some: Contents, others: Contents): boolean {
+function isSame(some: Contents, others: Contents): boolean {
   return some.every((bytes, position) => {
     const other = others[position];
     return bytes === undefined || other === undefined ? bytes === other : bytes.equals(other);

@@ -1,20 +1,20 @@
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 
-/** Descriptors kept free for files, brokers and backends: connections beyond are cut. */
+/** Number of descriptors kept free for files, brokers and backends. */
 const RESERVE = 16;
 
 export interface FileLimitOptions {
-  /** Most open files of the process. */
-  readonly most: number;
-  /** Told the code of the error that a connection was cut for, as in errno(3). */
+  /** Maximum number of open files of the process. */
+  readonly max: number;
+  /** Called for each closed connection with the error code, as in errno(3). */
   readonly onRefused: (code: string) => void;
 }
 
 /**
- * Keeps connections from using up the process's file descriptors. Left alone, libuv closes what it cannot accept without a
- * word, and nothing else can be opened either. The system gives each connection the lowest free descriptor, so that a high one
- * tells that few are left.
+ * Keeps connections from exhausting the process's file descriptors. Without it, libuv silently closes connections that it
+ * cannot accept, and files cannot be opened either. The system assigns the lowest free descriptor, so a high descriptor
+ * means that few are left.
  */
 export class FileLimit {
   readonly #options: FileLimitOptions;
@@ -23,20 +23,20 @@ export class FileLimit {
     this.#options = options;
   }
 
-  /** @returns false for a connection to be cut */
+  /** @returns false when the connection must be closed */
   admits(socket: Socket): boolean {
-    if (descriptorOf(socket) < this.#options.most - RESERVE) return true;
+    if (getDescriptor(socket) < this.#options.max - RESERVE) return true;
     this.#options.onRefused("EMFILE");
     return false;
   }
 
-  /** The system itself has refused to accept a connection. */
+  /** Reports that the system failed to accept a connection. */
   failed({ code = "" }: NodeJS.ErrnoException): void {
     this.#options.onRefused(code);
   }
 }
 
-/** @returns the soft limit of open files; Infinity where the system does not tell, or has none */
+/** Returns the soft limit of open files; Infinity when it is unknown or unlimited. */
 export function readFileLimit(): number {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");
@@ -46,8 +46,8 @@ export function readFileLimit(): number {
   }
 }
 
-/** File descriptor of the socket's handle, which Node does not document; -1 where it has none, as on Windows. */
-function descriptorOf(socket: Socket): number {
+/** Returns the file descriptor of the socket's undocumented handle; -1 without one, as on Windows. */
+function getDescriptor(socket: Socket): number {
   const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: unknown } | null };
   return typeof handle?.fd === "number" ? handle.fd : -1;
 }

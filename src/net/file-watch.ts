@@ -3,37 +3,37 @@ import { dirname } from "node:path";
 import type { Clock } from "../core/ports.js";
 
 /**
- * Files that belong together are replaced one after the other, and a file may be seen half written: a look waits until
- * nothing has changed for so long. Milliseconds.
+ * Time without changes before the files are read, in milliseconds, because related files are replaced one after the other
+ * and may be incomplete while they are written.
  */
 const SETTLE_TIME = 100;
-/** Network file systems, and links to other folders, tell nothing: they are looked at so often. Milliseconds. */
-const LOOK_INTERVAL = 10_000;
+/** Polling interval in milliseconds, because network file systems and links to other folders report no changes. */
+const POLL_INTERVAL = 10_000;
 
 /**
- * Says when files may have changed. Their folders are watched, not the files: an editor, and Kubernetes by changing a
- * link, puts another file in the place of the old one.
+ * Reports when files may have changed. Watches their folders instead of the files, because editors replace files and
+ * Kubernetes changes a link.
  */
 export class FileWatch {
   readonly #folders: ReadonlySet<string>;
   readonly #clock: Clock;
-  readonly #look: () => Promise<void>;
+  readonly #onChange: () => Promise<void>;
   readonly #watchers = new Set<FSWatcher>();
   #cancelSettle: (() => void) | undefined;
   #cancelInterval: (() => void) | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #running: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  /** @param look - called one at a time; must not reject */
-  constructor(files: readonly string[], clock: Clock, look: () => Promise<void>) {
+  /** @param onChange - called when files may have changed, never concurrently; must not reject */
+  constructor(files: readonly string[], clock: Clock, onChange: () => Promise<void>) {
     this.#folders = new Set(files.map((file) => dirname(file)));
     this.#clock = clock;
-    this.#look = look;
+    this.#onChange = onChange;
   }
 
   start(): void {
     for (const folder of this.#folders) this.#watchFolder(folder);
-    this.#lookAgain();
+    this.#poll();
   }
 
   stop(): void {
@@ -53,7 +53,7 @@ export class FileWatch {
       });
       this.#watchers.add(watcher);
     } catch {
-      // The system has no more watches to give, say. The interval is left.
+      // Polling remains, for example when the system has reached its limit of watches.
     }
   }
 
@@ -63,14 +63,14 @@ export class FileWatch {
     this.#cancelSettle = this.#clock.after(SETTLE_TIME, () => this.#run());
   };
 
-  #lookAgain(): void {
-    this.#cancelInterval = this.#clock.after(LOOK_INTERVAL, () => {
+  #poll(): void {
+    this.#cancelInterval = this.#clock.after(POLL_INTERVAL, () => {
       this.#run();
-      this.#lookAgain();
+      this.#poll();
     });
   }
 
   #run(): void {
-    this.#looking = this.#looking.then(() => (this.#stopped ? undefined : this.#look()));
+    this.#running = this.#running.then(() => (this.#stopped ? undefined : this.#onChange()));
   }
 }

@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
 
 /**
- * Looks at the first bytes of a connection, which stay in the socket.
- * @param timeout - milliseconds until something must have come
- * @param done - called once: with what has come, or undefined when the connection is to be closed
+ * Peeks at the first bytes of a connection, which stay in the socket.
+ * @param timeout - maximum wait for the first bytes, in milliseconds
+ * @param done - called once: with the bytes, or with undefined when the connection must be closed
  */
 export function peekFirstBytes(socket: Socket, timeout: number, done: (bytes: Buffer | undefined) => void): void {
-  const look = (): void => {
+  const onReadable = (): void => {
     const bytes = socket.read() as Buffer | null;
     if (bytes === null) return;
     socket.unshift(bytes);
@@ -15,9 +15,9 @@ export function peekFirstBytes(socket: Socket, timeout: number, done: (bytes: Bu
   const fail = (): void => end(undefined);
   const end = (bytes: Buffer | undefined): void => {
     clearTimeout(timer);
-    socket.off("readable", look).off("end", fail).off("error", fail).off("close", fail);
+    socket.off("readable", onReadable).off("end", fail).off("error", fail).off("close", fail);
     done(bytes);
   };
   const timer = setTimeout(fail, timeout).unref();
-  socket.on("readable", look).on("end", fail).on("error", fail).on("close", fail);
+  socket.on("readable", onReadable).on("end", fail).on("error", fail).on("close", fail);
 }

@@ -1,20 +1,20 @@
 import type { ByteLease } from "./byte-budget.js";
 
-/** Bytes that a connection may hold without taking them from the budget, so that small messages cost it nothing. */
+/** Number of bytes that a connection may hold outside the budget, so that small messages cost nothing. */
 export const FREE_BYTES = 4 << 10;
 
-/** Counts what one connection holds, and takes what goes beyond the free allowance from the budget. */
+/** Counts the bytes that one connection holds, and takes those beyond the free allowance from the budget. */
 export class HeldBytes {
   readonly #lease: ByteLease;
 
-  /** @param lease - for this purpose alone */
+  /** @param lease - used by this object only */
   constructor(lease: ByteLease) {
     this.#lease = lease;
   }
 
   /**
-   * Sets how many bytes are held in all; 0 gives everything back.
-   * @returns false, and nothing has changed, where the budget has no room
+   * Sets the total number of held bytes; 0 returns all of them.
+   * @returns false, and nothing has changed, when the budget refuses
    */
   set(bytes: number): boolean {
     const more = Math.max(0, bytes - FREE_BYTES) - this.#lease.bytes;

@@ -3,10 +3,9 @@ import { isIP, SocketAddress } from "node:net";
 const MAPPED = "::ffff:";
 
 /**
- * An IP address in the one way that it is written here, so that texts can be compared: lower case, zeros left out,
- * without a zone, and as IPv4 where it is an IPv4 address in an IPv6 one (`::ffff:10.0.0.1`), as sockets that listen on
- * both tell it.
- * @returns undefined for what is no IP address
+ * Returns an IP address in canonical form, so that texts can be compared: lower case, zeros compressed, without a zone.
+ * An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`), which dual-stack sockets report, becomes IPv4.
+ * @returns undefined when the text is not an IP address
  */
 export function ipAddress(text: string): string | undefined {
   const version = isIP(text);
@@ -17,9 +16,9 @@ export function ipAddress(text: string): string | undefined {
 }
 
 /**
- * What limits by address count by: an IPv4 address, or the network of 64 bits that an IPv6 address is in. Whoever has
- * one IPv6 address has as many as they like in that network.
- * @param address - as {@link ipAddress} gives it
+ * Returns the key by which limits count an address: an IPv4 address, or the 64-bit network of an IPv6 address, because the
+ * owner of one IPv6 address usually has the whole network.
+ * @param address - in the form of {@link ipAddress}
  */
 export function addressKey(address: string): string {
   if (!address.includes(":")) return address;
@@ -27,9 +26,9 @@ export function addressKey(address: string): string {
   const groups = before === "" ? [] : before.split(":");
   if (after !== undefined) {
     const last = after === "" ? [] : after.split(":");
-    // An IPv4 address at the end stands for two groups.
-    const written = groups.length + last.length + (after.includes(".") ? 1 : 0);
-    groups.push(...Array.from({ length: 8 - written }, () => "0"), ...last);
+    // A trailing IPv4 address counts as two groups.
+    const count = groups.length + last.length + (after.includes(".") ? 1 : 0);
+    groups.push(...Array.from({ length: 8 - count }, () => "0"), ...last);
   }
   return `${groups.slice(0, 4).join(":")}::/64`;
 }

@@ -5,20 +5,20 @@ import { formatListenUrl, type ListenUrl } from "../util/listen-url.js";
 import type { FileLimit } from "./file-limit.js";
 import type { PendingConnections } from "./pending-connections.js";
 
-/** Connections that the system keeps until they are accepted. */
+/** Size of the system's queue of connections that wait to be accepted. */
 const BACKLOG = 4_096;
-/** The owner and the group may connect: a web server's user joins the group of the node's, or owns the folder. */
+/** Allows the owner and the group, which a web server's user can join, to connect. */
 const SOCKET_MODE = 0o660;
 
-/** Bounds of a {@link LocalListener}; an undefined one does not apply. */
+/** Limits of a {@link LocalListener}; an undefined one does not apply. */
 export interface LocalListenerLimits {
-  /** Cuts connections while too few file descriptors are left. */
+  /** Closes new connections while too few file descriptors are left. */
   readonly files?: FileLimit | undefined;
   /** Bounds the connections that have not sent their first request. */
   readonly pending?: PendingConnections | undefined;
 }
 
-/** Listens for programs of the same machine, on a TCP port or a Unix socket, without TLS and proxies. */
+/** Listens for programs on the same machine, on a TCP port or a Unix socket, without TLS or proxies. */
 export class LocalListener {
   readonly #url: ListenUrl;
   readonly #server: Server;
@@ -35,8 +35,8 @@ export class LocalListener {
   }
 
   /**
-   * The file of a Unix socket that a killed process has left is removed; one that somebody listens on is not.
-   * @returns where it listens: the real port where 0 was asked for
+   * Starts to listen. Removes the file of a Unix socket that a killed process has left behind.
+   * @returns the URL, with the actual port when port 0 was requested
    * @throws Error of node:net, such as EADDRINUSE
    */
   async listen(): Promise<string> {
@@ -51,7 +51,7 @@ export class LocalListener {
     return formatListenUrl(url);
   }
 
-  /** Accepts nothing more. Resolves when the connections are gone. The file of a Unix socket is removed. */
+  /** Stops accepting, and removes the file of a Unix socket. Resolves when all connections have ended. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -63,7 +63,7 @@ export class LocalListener {
       this.#server.once("error", reject);
       this.#server.listen({ ...where, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
-        // One connection is refused; the others go on.
+        // The error affects one connection only.
         this.#server.on("error", (error) => {
           this.#files?.failed(error);
         });
@@ -73,7 +73,7 @@ export class LocalListener {
   }
 }
 
-/** Whether there is the file of a socket that nobody listens on. */
+/** Returns true when the path is a socket without a listening process. */
 async function isAbandoned(path: string): Promise<boolean> {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined || !file.isSocket()) return false;

@@ -1,4 +1,4 @@
-/** A media type as `Content-Type` names it. Source: RFC 9110 §8.3.1. */
+/** A media type, as in `Content-Type`. Source: RFC 9110 §8.3.1. */
 export interface MediaType {
   /** Type and subtype in lower case, such as `application/json`. */
   readonly type: string;
@@ -7,11 +7,11 @@ export interface MediaType {
 }
 
 const TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+/;
-/** `; name=value`, or nothing behind a semicolon, from where the one before has ended. */
+/** Matches `; name=value`, or an empty parameter, from the end of the preceding one. */
 const PARAMETER =
   /[ \t]*;[ \t]*(?:(?<name>[\w!#$%&'*+.^`|~-]+)=(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<token>[\w!#$%&'*+.^`|~-]+)))?/y;
 
-/** @returns undefined for what is no media type */
+/** @returns undefined when the text is not a media type */
 export function parseMediaType(text: string): MediaType | undefined {
   const trimmed = text.trim();
   const [type = ""] = TYPE.exec(trimmed) ?? [];

@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import type { ProxiedPeer } from "./proxy-header.js";
 
 /**
- * Makes a connection tell the peer that its proxy has named, to whoever asks: access checks, logs, and gRPC, which asks
- * the socket and nobody else.
+ * Sets the remote address of a connection to the peer that its proxy reported, for access checks, logs, and gRPC, which
+ * reads the address from the socket.
  */
 export function setPeerAddress(socket: Socket, { address, port }: ProxiedPeer): void {
   Object.defineProperties(socket, {

@@ -3,25 +3,25 @@ import { addressKey, ipAddress } from "./ip-address.js";
 import type { Networks } from "./networks.js";
 
 export interface PendingConnectionsOptions {
-  /** Most pending connections of all ports. */
+  /** Maximum number of pending connections of all ports. */
   readonly limit: number;
-  /** Proxies that are trusted: their addresses have no share of their own, as they stand for many clients. */
+  /** Trusted proxies. Their addresses have no share, because each represents many clients. */
   readonly proxies?: Networks | undefined;
-  /** Called for each connection that is refused. */
+  /** Called for each refused connection. */
   readonly onRefused?: () => void;
 }
 
 /**
- * Bounds the connections of all ports that have not sent their first request: a PROXY header, a TLS handshake, the head of an
- * HTTP request, an HTTP/2 preface or a frame is missing. An address (an IPv6 network of 64 bits) may have no more of them
- * than are still free for all, as with {@link ByteBudget}: one alone gets half of the limit.
+ * Bounds the connections of all ports that have not sent their first request: a PROXY header, a TLS handshake, the head of
+ * an HTTP request, an HTTP/2 preface or a frame is missing. An address (an IPv6 network of 64 bits) may have no more of
+ * them than are still free, as in {@link ByteBudget}. A single address gets half of the limit.
  */
 export class PendingConnections {
   readonly #options: PendingConnectionsOptions;
-  /** Addresses by connection; undefined for those without a share of their own. */
+  /** Address keys by connection; undefined for connections of trusted proxies. */
   readonly #sockets = new Map<Duplex, string | undefined>();
   readonly #counts = new Map<string, number>();
-  /** One function for all connections: it is called with the socket as `this`. */
+  /** Close handler shared by all connections; it is called with the socket as `this`. */
   readonly #onClose: (this: Duplex) => void;
 
   constructor(options: PendingConnectionsOptions) {
@@ -32,15 +32,15 @@ export class PendingConnections {
     };
   }
 
-  /** Connections that are pending now. */
+  /** Number of pending connections. */
   get size(): number {
     return this.#sockets.size;
   }
 
   /**
-   * Counts a connection until it is settled or closed.
+   * Counts a connection as pending until it is settled or closed.
    * @param address - of the peer; undefined for a Unix socket
-   * @returns false, and nothing is counted, where there are too many
+   * @returns false, and nothing is counted, when there are too many
    */
   add(socket: Duplex, address: string | undefined): boolean {
     const { limit, onRefused, proxies } = this.#options;
@@ -57,13 +57,16 @@ export class PendingConnections {
     return true;
   }
 
-  /** Counts a connection for the address that its proxy has told. @returns as {@link add} */
+  /**
+   * Moves a connection to the address that its proxy reported.
+   * @returns false when that address has too many, like {@link add}
+   */
   readdress(socket: Duplex, address: string): boolean {
     this.settle(socket);
     return this.add(socket, address);
   }
 
-  /** Counts a connection as the one that it has become by a TLS handshake. */
+  /** Replaces a TCP connection with the TLS connection made from it. */
   replace(socket: Duplex, by: Duplex): void {
     if (!this.#sockets.has(socket)) return;
     this.#sockets.set(by, this.#sockets.get(socket));
@@ -72,7 +75,7 @@ export class PendingConnections {
     socket.off("close", this.#onClose);
   }
 
-  /** Counts a connection no more: its first request has come. Calling it again does nothing. */
+  /** Stops counting a connection because its first request has arrived. Further calls do nothing. */
   settle(socket: Duplex): void {
     if (!this.#sockets.has(socket)) return;
     const key = this.#sockets.get(socket);

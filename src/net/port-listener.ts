@@ -11,47 +11,44 @@ import type { PendingConnections } from "./pending-connections.js";
 import { type ProxiedPeer, readProxyHeader } from "./proxy-header.js";
 import { type ClientCertificates, TlsHandshakes } from "./tls-handshakes.js";
 
-/** Connections that the system keeps until they are accepted. After a restart all clients come at once. */
+/** Size of the system's queue of connections that wait to be accepted. After a restart all clients reconnect at once. */
 const BACKLOG = 4_096;
-/** How long a PROXY header, after it a TLS handshake, and after that the first bytes may take, in milliseconds. */
+/** Timeout of the PROXY header, of the TLS handshake and of the first bytes, each in milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
-/** How a port is reached. */
+/** Settings of a port. */
 export interface PortOptions {
   readonly address: Address;
   readonly tls?: { readonly certificates: Certificates; readonly clients: ClientCertificates } | undefined;
-  /** Cuts connections while too few file descriptors are left. */
+  /** Closes new connections while too few file descriptors are left. */
   readonly files?: FileLimit | undefined;
-  /** Bounds the connections that have not sent their first request; undefined: they are not bounded. */
+  /** Bounds the connections that have not sent their first request; undefined: unbounded. */
   readonly pending?: PendingConnections | undefined;
-  /** Networks whose connections begin with a PROXY header (version 2). No other's are looked at for one. */
+  /** Networks whose connections begin with a PROXY header (version 2). Headers from other networks are not read. */
   readonly proxies?: Networks | undefined;
-  /**
-   * Milliseconds that a PROXY header, after it a TLS handshake, and after that the first bytes may take; 10 s unless said
-   * otherwise.
-   */
+  /** Timeout of the PROXY header, of the TLS handshake and of the first bytes, each in milliseconds. Default: 10 s. */
   readonly handshakeTimeout?: number;
 }
 
 export interface PortListenerOptions extends PortOptions {
-  /** What is spoken within TLS. */
+  /** Protocol negotiated within TLS. */
   readonly alpn: "http/1.1" | "h2";
-  /** Whether a peer may end its side and still be answered. Not with TLS. */
+  /** Whether a peer that has ended its side still gets answers. Not supported with TLS. */
   readonly allowHalfOpen?: boolean;
-  /** Whether a peer that says nothing for so long is cut off. HTTP/1.1 has times of its own for that. */
+  /** Whether a silent peer is disconnected after `handshakeTimeout`. HTTP/1.1 has its own timeouts. */
   readonly speaksFirst?: boolean;
-  /** Told the first bytes of each connection, before TLS reads them. Where it is set, a silent peer is cut off before TLS. */
+  /** Called with the first bytes of each connection, before TLS reads them. Also disconnects silent peers before TLS. */
   readonly onFirstBytes?: ((bytes: Buffer) => void) | undefined;
-  /** Takes connections that are ready to be spoken on, TLS or not; nothing has been read that is not in the socket. */
+  /** Called with each connection, after TLS if any. All bytes for the protocol are still in the socket. */
   readonly onConnection: (socket: Socket) => void;
 }
 
-/** What is below HTTP on a port: it accepts connections, reads what a proxy tells of them, and does TLS. */
+/** Transport layer of a port: accepts connections, reads PROXY headers and does TLS. */
 export class PortListener {
   readonly #options: PortListenerOptions;
   readonly #server: Server;
   readonly #handshakes: TlsHandshakes | undefined;
-  /** Connections whose PROXY header or first bytes have not come yet. */
+  /** Connections that wait for their PROXY header or first bytes. */
   readonly #unread = new Set<Socket>();
 
   constructor(options: PortListenerOptions) {
@@ -74,8 +71,8 @@ export class PortListener {
   }
 
   /**
-   * Certificates must have been started.
-   * @returns where it listens: the real port where 0 was asked for
+   * Starts to listen. Certificates must have been started.
+   * @returns the address, with the actual port when port 0 was requested
    * @throws Error of node:net, such as EADDRINUSE
    */
   async listen(): Promise<Address> {
@@ -85,7 +82,7 @@ export class PortListener {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
-        // One connection is refused; the others go on.
+        // The error affects one connection only.
         this.#server.on("error", (error) => {
           this.#options.files?.failed(error);
         });
@@ -95,7 +92,7 @@ export class PortListener {
     return { host, port: (this.#server.address() as AddressInfo).port };
   }
 
-  /** Accepts nothing more and ends half-made handshakes. Resolves when the connections are gone. */
+  /** Stops accepting and ends handshakes in progress. Resolves when all connections have ended. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -104,12 +101,12 @@ export class PortListener {
     });
   }
 
-  /** The same at once: whoever took the connections cuts them. */
+  /** Stops accepting without a wait. The owners of the connections close them. */
   terminate(): void {
     void this.close();
   }
 
-  /** Tells that a connection's first request has come: it is pending no more. */
+  /** Marks a connection as no longer pending, because its first request has arrived. */
   settle(socket: Duplex): void {
     this.#options.pending?.settle(socket);
   }
@@ -170,7 +167,10 @@ export class PortListener {
   }
 }
 
-/** Cuts a connection on which nothing has come in so many milliseconds. Counted, as whoever has it reads from below it. */
+/**
+ * Closes a connection that receives nothing within the timeout, in milliseconds. Compares byte counts instead of
+ * listening for data, because HTTP/2 reads from the socket's handle.
+ */
 function expectBytes(socket: Socket, timeout: number): void {
   const before = socket.bytesRead - socket.readableLength;
   const timer = setTimeout(() => {

@@ -7,8 +7,7 @@ import { setPeerAddress } from "./peer-address.js";
 import type { ProxiedPeer } from "./proxy-header.js";
 
 /**
- * Whether clients are asked for certificates. `optional`: one without may come, one with a certificate that cannot be
- * verified may not.
+ * Whether clients must have certificates. `optional` allows clients without one, and rejects clients with an invalid one.
  */
 export type ClientCertificates = "none" | "optional" | "required";
 
@@ -16,30 +15,30 @@ export interface TlsHandshakesOptions {
   readonly certificates: Certificates;
   readonly clients: ClientCertificates;
   readonly alpn: string;
-  /** Milliseconds that a handshake may take. */
+  /** Maximum duration of a handshake, in milliseconds. */
   readonly timeout: number;
-  /** @param handshake - the connection that the TLS connection was made of */
+  /** @param handshake - the TCP connection below the TLS connection */
   readonly onSecure: (socket: TLSSocket, handshake: Socket) => void;
 }
 
-/** A connection that is not secure yet. */
+/** A connection whose TLS handshake is in progress. */
 interface Handshake {
   readonly socket: Socket;
-  /** Where its proxy says that it comes from. */
+  /** Peer that the connection's proxy reported. */
   readonly peer: ProxiedPeer | undefined;
 }
 
-/** Makes TLS connections of TCP ones. */
+/** Upgrades TCP connections to TLS. */
 export class TlsHandshakes {
   readonly #options: TlsHandshakesOptions;
   readonly #server: Server;
-  /** By the two ends of the connection: the library gives a new socket, and does not say what it was made of. */
+  /** Handshakes by the addresses of both ends, because the library's TLS socket has no reference to the TCP socket. */
   readonly #pending = new Map<string, Handshake>();
   #release: (() => void) | undefined;
 
   constructor(options: TlsHandshakesOptions) {
     this.#options = options;
-    // It never listens: its connections are brought to it.
+    // The server does not listen; connections are passed to it.
     this.#server = createServer({
       ALPNProtocols: [options.alpn],
       handshakeTimeout: options.timeout,
@@ -47,15 +46,15 @@ export class TlsHandshakes {
       rejectUnauthorized: options.clients === "required",
     });
     this.#server.on("secureConnection", (socket) => {
-      this.#secured(socket);
+      this.#onSecureConnection(socket);
     });
-    // Where the time is up, the library leaves the socket to us.
+    // The library does not close the socket after a timeout.
     this.#server.on("tlsClientError", (_error, socket) => {
       socket.destroy();
     });
   }
 
-  /** Uses the certificates, and the ones that come after them. */
+  /** Applies the certificates now and after each reload. */
   start(): void {
     const { certificates, clients } = this.#options;
     this.#release ??= certificates.use(({ ca, ...context }) => {
@@ -63,15 +62,15 @@ export class TlsHandshakes {
     });
   }
 
-  /** Ends those that are under way. */
+  /** Ends the handshakes in progress. */
   stop(): void {
     this.#release?.();
     for (const { socket } of this.#pending.values()) socket.destroy();
   }
 
-  /** @param peer - the peer to be told, where a proxy has named one */
+  /** @param peer - the peer that a proxy reported, if any */
   begin(socket: Socket, peer: ProxiedPeer | undefined): void {
-    const ends = endsOf(socket);
+    const ends = formatEnds(socket);
     this.#pending.set(ends, { socket, peer });
     socket.once("close", () => {
       this.#pending.delete(ends);
@@ -79,13 +78,13 @@ export class TlsHandshakes {
     this.#server.emit("connection", socket);
   }
 
-  #secured(socket: TLSSocket): void {
-    const ends = endsOf(socket);
+  #onSecureConnection(socket: TLSSocket): void {
+    const ends = formatEnds(socket);
     const handshake = this.#pending.get(ends);
     this.#pending.delete(ends);
-    // The close event follows.
+    // The close event follows an error.
     socket.on("error", ignore);
-    if (handshake === undefined || !this.#acceptable(socket)) {
+    if (handshake === undefined || !this.#isAcceptable(socket)) {
       socket.destroy();
       return;
     }
@@ -93,8 +92,8 @@ export class TlsHandshakes {
     this.#options.onSecure(socket, handshake.socket);
   }
 
-  /** Left to the library, a client whose certificate cannot be verified would be taken for one without. */
-  #acceptable(socket: TLSSocket): boolean {
+  /** Rejects a client with an invalid certificate, which the library would treat as a client without one. */
+  #isAcceptable(socket: TLSSocket): boolean {
     if (this.#options.clients === "none") return true;
     if (!socket.authorized) return socket.getPeerX509Certificate() === undefined;
     rememberCertificate(socket);
@@ -102,7 +101,7 @@ export class TlsHandshakes {
   }
 }
 
-/** No two connections have the same at one time. */
-function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+/** Formats both ends of a connection, which identify it uniquely. */
+function formatEnds({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

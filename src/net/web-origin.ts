@@ -1,10 +1,10 @@
 import { ipAddress } from "./ip-address.js";
 
-/** A host and a port, as `Host` and the end of an origin hold them. */
+/** A host and a port, as in `Host` and at the end of an origin. */
 export interface Authority {
-  /** In lower case; an IPv6 address as {@link ipAddress} writes it, in brackets. */
+  /** In lower case; an IPv6 address in brackets, in the form of {@link ipAddress}. */
   readonly host: string;
-  /** Digits without leading zeros; "" where none is given. */
+  /** Digits without leading zeros; "" without a port. */
   readonly port: string;
 }
 
@@ -18,26 +18,26 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "44
 
 const SCHEME = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>.*)$/;
 const AUTHORITY = /^(?<host>\[[0-9a-f:.]+\]|[^:[\]]*)(?::(?<port>\d{1,5}))?$/;
-/** Labels of a name, or an IPv4 address; a dot at the end says that the name is complete. */
+/** Matches the labels of a name, or an IPv4 address. A trailing dot marks a fully qualified name. */
 const NAME = /^[\w~!$&'()*+,;=-]+(?:\.[\w~!$&'()*+,;=-]+)*\.?$/;
-const HIGHEST_PORT = 65_535;
+const MAX_PORT = 65_535;
 
 /**
- * Reads HOST or HOST:PORT.
- * @returns undefined for anything else: with user names, paths, empty labels, zones of IPv6 addresses
+ * Parses HOST or HOST:PORT.
+ * @returns undefined when invalid, for example with a user name, a path, an empty label, or an IPv6 zone
  */
 export function parseAuthority(text: string): Authority | undefined {
   const { host = "", port } = AUTHORITY.exec(text.toLowerCase())?.groups ?? {};
-  if (port !== undefined && Number(port) > HIGHEST_PORT) return undefined;
-  const canonical = host.startsWith("[") ? bracketed(host.slice(1, -1)) : host;
+  if (port !== undefined && Number(port) > MAX_PORT) return undefined;
+  const canonical = host.startsWith("[") ? formatBracketed(host.slice(1, -1)) : host;
   if (canonical === undefined || !(canonical.startsWith("[") || NAME.test(canonical))) return undefined;
   return { host: canonical, port: port === undefined ? "" : String(Number(port)) };
 }
 
 /**
- * Reads an Origin header, also with the slash at its end that some clients send. The default port of a scheme is left out, as
+ * Parses an Origin header, also with the trailing slash that some clients send. Omits the scheme's default port, as
  * browsers do.
- * @returns undefined for `null`, and for what is no origin
+ * @returns undefined for `null`, and for an invalid origin
  */
 export function parseOrigin(text: string): WebOrigin | undefined {
   const { authority = "", scheme = "" } = SCHEME.exec(text.toLowerCase())?.groups ?? {};
@@ -47,13 +47,13 @@ export function parseOrigin(text: string): WebOrigin | undefined {
   return parsed && withoutDefaultPort({ scheme, ...parsed });
 }
 
-/** The same origin as browsers write it. */
+/** Returns the origin as browsers write it. */
 export function withoutDefaultPort(origin: WebOrigin): WebOrigin {
   return origin.port !== "" && DEFAULT_PORTS[origin.scheme] === origin.port ? { ...origin, port: "" } : origin;
 }
 
-/** IPv4 addresses within IPv6 ones stay what they are: to a browser they are other origins. */
-function bracketed(address: string): string | undefined {
+/** Formats an IPv6 address. IPv4-mapped addresses stay IPv6, because for browsers they are different origins. */
+function formatBracketed(address: string): string | undefined {
   const canonical = ipAddress(address);
   if (canonical === undefined) return undefined;
   return canonical.includes(":") ? `[${canonical}]` : `[${address}]`;

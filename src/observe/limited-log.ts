@@ -4,8 +4,8 @@ import type { Logger } from "./log.js";
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The log for what input from outside can cause: 10 records of a kind a minute, and one that counts the others. A kind is
- * the record's text where that is constant.
+ * Log for events that external input can cause. Writes at most 10 records of a kind per minute, and one that counts the
+ * omitted ones. The kind is the record's text unless given.
  */
 export class LimitedLog {
   readonly #log: Logger;
@@ -16,7 +16,7 @@ export class LimitedLog {
     this.#limiter = new ReportLimiter({
       clock,
       onOmitted: (kind, count) => {
-        log.warn({ kind, count }, "further records of this kind were left out");
+        log.warn({ kind, count }, "further records of this kind omitted");
       },
     });
   }
@@ -34,7 +34,7 @@ export class LimitedLog {
     });
   }
 
-  /** Writes what was left out. */
+  /** Logs the counts of omitted records. */
   stop(): void {
     this.#limiter.stop();
   }

@@ -5,17 +5,17 @@ export type { Logger } from "pino";
 
 export interface LogOptions {
   readonly level: string;
-  /** pretty, json, or auto: pretty on a terminal. */
+  /** Format of records; auto: pretty on a terminal, else json. */
   readonly format: "auto" | "pretty" | "json";
-  /** Takes JSON records, one line each; stdout when left out. */
+  /** Receives JSON records, one line each. Default: standard output. */
   readonly write?: (line: string) => void;
 }
 
-/** Log records: lines for people on a terminal, JSON with levels as words for programs. */
+/** Creates the log: readable lines on a terminal, JSON with level names otherwise. */
 export function createLog({ format, level, write }: LogOptions): Logger {
-  const forPeople = format === "pretty" || (format === "auto" && process.stdout.isTTY);
+  const isPretty = format === "pretty" || (format === "auto" && process.stdout.isTTY);
   const options = { level, base: { name: "carillon" }, timestamp: pino.stdTimeFunctions.isoTime };
-  if (forPeople)
+  if (isPretty)
     return pino(options, pretty({ sync: true, ignore: "name,pid,hostname", translateTime: "SYS:HH:MM:ss" }));
   const formatters = { level: (label: string) => ({ level: label }) };
   return pino({ ...options, formatters }, write === undefined ? pino.destination({ fd: 1, sync: true }) : { write });

@@ -1,16 +1,16 @@
 import type { Clock } from "../core/ports.js";
 
-/** Least time between two looks for what is due, in milliseconds: with many entries each look costs something. */
-const SHORTEST_WAIT = 100;
-/** The longest timer, in milliseconds: Node's own end at 24 days, and the machine's time may be set meanwhile. */
-const LONGEST_WAIT = 3_600_000;
+/** Minimum time between two scans for expired keys, in milliseconds, because each scan visits all keys. */
+const MIN_WAIT = 100;
+/** Maximum timer duration, in milliseconds. Node's timers overflow at 24 days, and the system clock may be changed. */
+const MAX_WAIT = 3_600_000;
 
-/** Tells when keys are due, with one timer for all of them. */
+/** Reports keys when they expire, with a single timer for all of them. */
 export class StoreExpiries {
   readonly #clock: Clock;
   readonly #onDue: (key: string) => void;
   readonly #due = new Map<string, number>();
-  /** When the timer runs out. */
+  /** Time at which the timer fires, in milliseconds since the epoch. */
   #wake = Number.POSITIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
@@ -19,7 +19,10 @@ export class StoreExpiries {
     this.#onDue = onDue;
   }
 
-  /** @param at - in milliseconds since the epoch; undefined: never */
+  /**
+   * Sets or clears the expiry of a key.
+   * @param at - in milliseconds since the epoch; undefined: never
+   */
   set(key: string, at: number | undefined): void {
     if (at === undefined) {
       this.#due.delete(key);
@@ -35,15 +38,15 @@ export class StoreExpiries {
     this.#wake = Number.POSITIVE_INFINITY;
   }
 
-  #arm(at: number, shortest: number): void {
+  #arm(at: number, minWait: number): void {
     const now = this.#clock.now();
-    const wait = Math.min(Math.max(at - now, shortest), LONGEST_WAIT);
+    const wait = Math.min(Math.max(at - now, minWait), MAX_WAIT);
     this.#cancel?.();
     this.#wake = now + wait;
-    this.#cancel = this.#clock.after(wait, this.#look);
+    this.#cancel = this.#clock.after(wait, this.#expireDue);
   }
 
-  readonly #look = (): void => {
+  readonly #expireDue = (): void => {
     const now = this.#clock.now();
     this.#wake = Number.POSITIVE_INFINITY;
     let next = Number.POSITIVE_INFINITY;
@@ -55,6 +58,6 @@ export class StoreExpiries {
         this.#onDue(key);
       }
     }
-    if (next < this.#wake) this.#arm(next, SHORTEST_WAIT);
+    if (next < this.#wake) this.#arm(next, MIN_WAIT);
   };
 }

@@ -9,34 +9,37 @@ import { Table } from "./table.js";
 import { TableStore } from "./table-store.js";
 import { WriteBatch } from "./write-batch.js";
 
-/** Time between two attempts to write to a disk that takes nothing, in milliseconds. */
+/** Time between two attempts to write to a failing disk, in milliseconds. */
 const RETRY_WAIT = 1_000;
 
 export interface FileStoreOptions {
-  /** Made where it is missing. No other process may use it meanwhile; a network's file system does not do. */
+  /**
+   * Created when it is missing. Used by one process at a time. Must not be on a network file system, because locks
+   * do not work there.
+   */
   readonly folder: string;
   readonly clock: Clock;
-  /** The disk takes writes, at the start or again. */
+  /** Called when writes become possible: at the start and after each failure. */
   readonly onUp: () => void;
-  /** It does not. What there is can be read. Told once for each time. */
+  /** Called once for each period in which writes fail. Entries can still be read. */
   readonly onDown: (reason: string) => void;
-  /** Told of faults that end nothing. */
+  /** Called for errors that the store survives. */
   readonly onError: (message: string) => void;
 }
 
-interface Waiting {
-  readonly decide: (draft: WriteBatch) => unknown;
+interface PendingWrite {
+  readonly decide: (batch: WriteBatch) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (cause: unknown) => void;
 }
 
 /**
- * Entries in a file of this node. What has been answered is on the disk, whatever ends the process and whenever. Writes
- * that come while the disk is busy share its next turn. Nothing shows before it is on the disk.
+ * Store in a file of this node. An acknowledged write is on the disk, so it survives any crash. Writes that arrive while
+ * the disk is busy share the next sync. Readers and watchers see a write only after it is on the disk.
  */
 export class FileStore extends TableStore {
   readonly #options: FileStoreOptions;
-  #waiting: Waiting[] = [];
+  #pending: PendingWrite[] = [];
   #lock: FolderLock | undefined;
   #journal: Journal | undefined;
   #committing: Promise<void> | undefined;
@@ -58,9 +61,9 @@ export class FileStore extends TableStore {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       this.#lock = await FolderLock.take(folder);
-      const { edits, journal, mended, revision } = await Journal.open(folder);
+      const { edits, journal, repairs, revision } = await Journal.open(folder);
       this.#journal = journal;
-      for (const what of mended) onError(`the store in ${folder} ${what}`);
+      for (const repair of repairs) onError(`the store in ${folder} ${repair}`);
       this.table.load(edits, revision);
     } catch (cause) {
       await this.#lock?.release();
@@ -91,51 +94,51 @@ export class FileStore extends TableStore {
     return this.#journal === undefined ? "the store has not started" : undefined;
   }
 
-  protected override write<T>(decide: (draft: WriteBatch) => T): Promise<T> {
+  protected override write<T>(decide: (batch: WriteBatch) => T): Promise<T> {
     const { promise, reject, resolve } = withResolvers<T>();
-    this.#waiting.push({ decide, resolve: resolve as (result: unknown) => void, reject });
-    this.#occupy(() => this.#commitAll());
+    this.#pending.push({ decide, resolve: resolve as (result: unknown) => void, reject });
+    this.#runExclusively(() => this.#commitAll());
     return promise;
   }
 
-  /** One at a time has the journal. */
-  #occupy(work: () => Promise<void>): void {
+  /** Starts work on the journal unless other work is in progress. */
+  #runExclusively(work: () => Promise<void>): void {
     this.#committing ??= work().finally(() => {
       this.#committing = undefined;
-      if (this.#waiting.length > 0) this.#occupy(() => this.#commitAll());
+      if (this.#pending.length > 0) this.#runExclusively(() => this.#commitAll());
     });
   }
 
   async #commitAll(): Promise<void> {
-    // Whoever writes in this turn of the event loop comes along.
+    // Lets further writes of this turn of the event loop join the batch.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      const draft = new WriteBatch(this.table);
-      // Each is told when the disk has the batch, also what failed: it may have failed because of another one in it.
-      const tells = batch.map((waiting) => decided(waiting, draft));
+    while (this.#pending.length > 0) {
+      const writes = this.#pending;
+      this.#pending = [];
+      const batch = new WriteBatch(this.table);
+      // Failures are reported after the sync too, because a write may fail because of an earlier one of its batch.
+      const settlers = writes.map((write) => decideWrite(write, batch));
       try {
-        await this.#record(draft);
+        await this.#record(batch);
       } catch (cause) {
         const text = `the store cannot write to ${this.#options.folder}: ${errorText(cause)}`;
         this.#becomeDown(text);
-        for (const { reject } of batch) reject(new CarillonError("unavailable", text, { cause }));
+        for (const { reject } of writes) reject(new CarillonError("unavailable", text, { cause }));
         continue;
       }
-      this.table.apply(draft.edits);
-      for (const tell of tells) tell();
+      this.table.apply(batch.edits);
+      for (const settle of settlers) settle();
       if (this.#journal?.overgrown === true) await this.#rewrite().catch(this.#onUpkeepFailed);
     }
-    // The answers are out, and need not wait for it; under load the next batch carries the mark.
+    // Callers have their answers and do not wait for the mark. Under load the next batch carries it.
     await this.#journal?.mark().catch(this.#onUpkeepFailed);
   }
 
-  async #record(draft: WriteBatch): Promise<void> {
+  async #record(batch: WriteBatch): Promise<void> {
     const journal = this.#journal;
-    if (journal === undefined || draft.edits.length === 0) return;
+    if (journal === undefined || batch.edits.length === 0) return;
     if (!journal.sound) await this.#rewrite();
-    await journal.append(draft.edits);
+    await journal.append(batch.edits);
     this.#becomeUp();
   }
 
@@ -143,9 +146,9 @@ export class FileStore extends TableStore {
     await this.#journal?.rewrite(this.table.edits(), this.table.revision);
   }
 
-  /** It is only longer than it need be, unless it is not sound any more: that shows at the next write. */
+  /** A failed rewrite leaves the file longer than necessary. If the journal is no longer sound, the next write fails. */
   readonly #onUpkeepFailed = (cause: unknown): void => {
-    this.#options.onError(`the store cannot tidy ${this.#options.folder}: ${errorText(cause)}`);
+    this.#options.onError(`the store cannot compact ${this.#options.folder}: ${errorText(cause)}`);
   };
 
   #becomeUp(): void {
@@ -164,9 +167,9 @@ export class FileStore extends TableStore {
     this.#cancelRetry = this.#options.clock.after(RETRY_WAIT, this.#retry);
   }
 
-  /** Writes the file anew where nobody else tries to write: that shows whether there is space, and mends what may be bad. */
+  /** Rewrites the file: this finds out whether there is space, and replaces a file in an unknown state. */
   readonly #retry = (): void => {
-    this.#occupy(async () => {
+    this.#runExclusively(async () => {
       try {
         await this.#rewrite();
         this.#becomeUp();
@@ -177,10 +180,10 @@ export class FileStore extends TableStore {
   };
 }
 
-/** Decides one write, and returns what tells its outcome. */
-function decided({ decide, reject, resolve }: Waiting, draft: WriteBatch): () => void {
+/** Decides one write, and returns a function that settles its promise with the outcome. */
+function decideWrite({ decide, reject, resolve }: PendingWrite, batch: WriteBatch): () => void {
   try {
-    const result = decide(draft);
+    const result = decide(batch);
     return () => {
       resolve(result);
     };

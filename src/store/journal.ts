@@ -2,54 +2,54 @@ import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ignore } from "../util/ignore.js";
 import { errorCode } from "../util/native-error.js";
-import { MARK_AREA, markLine, markPosition } from "./mark.js";
-import { batchLine, headerLine, readRecords } from "./records.js";
+import { createMarkLine, MARK_AREA, markPosition } from "./mark.js";
+import { createBatchLine, createHeaderLine, readRecords } from "./records.js";
 import type { Edit } from "./table.js";
 
 const FILE = "entries.log";
 const FRESH_FILE = "entries.log.new";
-/** Only who runs the node: there are secrets in it. */
+/** Readable by the node's user only, because the file holds secrets. */
 const MODE = 0o600;
 
-/** Entries of one line when the file is written anew: lines of some hundred kilobytes at most. */
-const LINE_OF_REWRITE = 100;
+/** Number of entries in one line of a rewritten file; keeps lines to some hundred kilobytes. */
+const ENTRIES_PER_LINE = 100;
 
-/** A file that only grows is written anew when it is twice as long as it was then, and this many bytes. */
-const LEAST_GROWTH = 1 << 20;
+/** Number of bytes by which a file must exceed twice the length of its last rewrite before it is rewritten. */
+const MIN_GROWTH = 1 << 20;
 
-/** An open file, and where it ends. */
+/** An open file and the position of its end. */
 interface JournalFile {
   readonly handle: FileHandle;
-  /** Bytes of the first line, behind which the marks are. */
+  /** Number of bytes in the first line; the marks follow it. */
   readonly marksAt: number;
   /** Check of the first line. */
   readonly headerCheck: string;
-  /** Bytes up to the end of the last line. */
+  /** Number of bytes up to the end of the last line. */
   readonly length: number;
   /** Check of the last line. */
   readonly check: string;
 }
 
-interface Opened {
+interface OpenedJournal {
   readonly journal: Journal;
   readonly edits: readonly Edit[];
   readonly revision: number;
-  /** Predicates about the file, for the log. */
-  readonly mended: readonly string[];
+  /** Descriptions of the repairs, for the log, as predicates of "the store in <folder>". */
+  readonly repairs: readonly string[];
 }
 
 /**
- * A file to which every batch of edits is appended. What append and rewrite have resolved for is on the disk. When
- * either fails, the entries on the disk are those before it, or, where the disk does not even take that back, the
- * journal is no longer sound and takes nothing until it has been rewritten.
+ * A file to which every batch of edits is appended. Edits are on the disk when `append` or `rewrite` resolves. When
+ * either fails, the disk holds the entries from before the call. When the disk does not even allow the file to be
+ * truncated, the journal is no longer sound, and must be rewritten before the next append.
  */
 export class Journal {
   readonly #folder: string;
   #file: JournalFile;
-  /** Bytes of the file that its newest mark covers, and that mark's place. */
+  /** Number of bytes that the newest mark covers, and the slot of that mark. */
   #marked: number;
   #slot: number;
-  #lengthWhenNew = 0;
+  #rewrittenLength = 0;
   #sound = true;
 
   private constructor(folder: string, file: JournalFile, marked: number, slot: number) {
@@ -60,64 +60,64 @@ export class Journal {
   }
 
   /**
-   * Opens the folder's journal, or begins one.
-   * @returns it, its entries, and what had to be mended
-   * @throws CarillonError failed_precondition when it is damaged, or what the file system throws
+   * Opens the folder's journal, or creates one.
+   * @returns the journal, its entries, and the repairs made to it
+   * @throws CarillonError failed_precondition when the file is damaged; errors of the file system
    */
-  static async open(folder: string): Promise<Opened> {
+  static async open(folder: string): Promise<OpenedJournal> {
     const path = join(folder, FILE);
     await rm(join(folder, FRESH_FILE), { force: true });
-    const content = await contentOf(path);
+    const content = await readIfPresent(path);
     if (content === undefined) {
       const file = await writeFresh(folder, [], 0);
       const journal = new Journal(folder, file, file.length, 0);
       await journal.#install();
-      return { journal, edits: [], revision: 0, mended: [] };
+      return { journal, edits: [], revision: 0, repairs: [] };
     }
     const { edits, mark, revision, ...rest } = readRecords(content, path);
     const handle = await open(path, "r+");
     try {
       await handle.chmod(MODE);
-      const mended: string[] = [];
+      const repairs: string[] = [];
       if (rest.length < content.length) {
         await handle.truncate(rest.length);
-        mended.push("ended with an incomplete line, as after a crash: nothing answered is lost");
+        repairs.push("ended with an incomplete line, as after a crash: no acknowledged write is lost");
       }
-      // What was read may have been written by a process that was killed before it had synced, and counts from now on.
+      // The content may come from a process that was killed before its sync, and is acknowledged from now on.
       await handle.sync();
       const journal = new Journal(folder, { ...rest, handle }, mark.otherIsBad ? 0 : mark.length, mark.slot);
-      if (mark.otherIsBad) mended.push("had a mark that did not check: nothing answered is lost, but look at the disk");
+      if (mark.otherIsBad) repairs.push("had an invalid mark: no acknowledged write is lost, but check the disk");
       await journal.mark();
-      return { journal, edits, revision, mended };
+      return { journal, edits, revision, repairs };
     } catch (error) {
       await handle.close();
       throw error;
     }
   }
 
-  /** False: it must be rewritten before anything can be appended. */
+  /** False when the journal must be rewritten before the next append. */
   get sound(): boolean {
     return this.#sound;
   }
 
-  /** Most of it is of no use any more. */
+  /** True when most of the file consists of outdated entries. */
   get overgrown(): boolean {
-    return this.#file.length > 2 * this.#lengthWhenNew + LEAST_GROWTH;
+    return this.#file.length > 2 * this.#rewrittenLength + MIN_GROWTH;
   }
 
-  /** @throws what the file system throws */
+  /** @throws errors of the file system */
   async append(edits: readonly Edit[]): Promise<void> {
     const { check, handle, length } = this.#file;
-    const line = batchLine(edits, check);
-    // Until it is known to be otherwise. After a failed sync nobody knows what is on the disk, and a second one may
-    // succeed without having written anything.
+    const line = createBatchLine(edits, check);
+    // Not sound until the sync succeeds. After a failed sync the content of the disk is unknown, and a second sync may
+    // succeed without writing anything.
     this.#sound = false;
     try {
-      // Covers the lines before this one, which are on the disk already, so the order within the sync does not matter.
+      // The mark covers earlier lines, which are on the disk already, so the order of writes within the sync is irrelevant.
       await this.#writeMark();
       await writeAt(handle, line.bytes, length);
     } catch (error) {
-      await this.#takeBack();
+      await this.#undoAppend();
       throw error;
     }
     try {
@@ -131,8 +131,8 @@ export class Journal {
   }
 
   /**
-   * Notes in the file how far it goes, if the newest mark does not say it: from then on the loss of its end shows.
-   * @throws what the file system throws
+   * Writes a mark for the file's current length, unless the newest mark covers it. Truncation is detected from then on.
+   * @throws errors of the file system
    */
   async mark(): Promise<void> {
     if (this.#marked === this.#file.length || !this.#sound) return;
@@ -146,14 +146,14 @@ export class Journal {
     const { check, handle, headerCheck, length, marksAt } = this.#file;
     if (this.#marked === length) return;
     const slot = 1 - this.#slot;
-    await writeAt(handle, markLine(length, check, headerCheck), markPosition(marksAt, slot));
+    await writeAt(handle, createMarkLine(length, check, headerCheck), markPosition(marksAt, slot));
     this.#slot = slot;
     this.#marked = length;
   }
 
   /**
-   * Replaces the file by one that has just these.
-   * @throws what the file system throws
+   * Replaces the file with one that holds only these entries.
+   * @throws errors of the file system
    */
   async rewrite(edits: Iterable<Edit>, revision: number): Promise<void> {
     const file = await writeFresh(this.#folder, edits, revision);
@@ -163,50 +163,50 @@ export class Journal {
     await this.#install();
   }
 
-  /** Puts the fresh file in the place of the real one: a reader finds the old one or the new one. */
+  /** Renames the fresh file over the real one, atomically. */
   async #install(): Promise<void> {
-    // When this fails, the one or the other is there.
+    // When the rename fails, either file may be in place.
     this.#sound = false;
     await rename(join(this.#folder, FRESH_FILE), join(this.#folder, FILE));
     await syncFolder(this.#folder);
-    this.#lengthWhenNew = this.#file.length;
+    this.#rewrittenLength = this.#file.length;
     this.#sound = true;
   }
 
-  /** Marks what has no mark yet, where the disk lets it, and closes. */
+  /** Writes a mark if one is missing and the disk allows it, then closes the file. */
   async close(): Promise<void> {
     await this.mark().catch(ignore);
     await this.#file.handle.close();
   }
 
-  /** What a write that failed has left must not be there at the next start. */
-  async #takeBack(): Promise<void> {
+  /** Truncates the file to remove the remains of a failed write. */
+  async #undoAppend(): Promise<void> {
     try {
       await this.#file.handle.truncate(this.#file.length);
       this.#sound = true;
     } catch {
-      // Not sound.
+      // The journal stays unsound.
     }
   }
 }
 
-/** Writes a whole file beside the real one; nothing of it is left when that fails. */
+/** Writes a complete file beside the real one, and removes it on failure. */
 async function writeFresh(folder: string, edits: Iterable<Edit>, revision: number): Promise<JournalFile> {
   const fresh = join(folder, FRESH_FILE);
   const handle = await open(fresh, "w", MODE);
   try {
-    const header = headerLine(revision);
+    const header = createHeaderLine(revision);
     await writeAt(handle, header.bytes, 0);
     const marksAt = header.bytes.length;
     let length = marksAt + MARK_AREA;
     let { check } = header;
-    for (const batch of batchesOf(edits)) {
-      const line = batchLine(batch, check);
+    for (const batch of splitIntoBatches(edits)) {
+      const line = createBatchLine(batch, check);
       await writeAt(handle, line.bytes, length);
       length += line.bytes.length;
       check = line.check;
     }
-    const mark = markLine(length, check, header.check);
+    const mark = createMarkLine(length, check, header.check);
     for (const slot of [0, 1]) await writeAt(handle, mark, markPosition(marksAt, slot));
     await handle.sync();
     return { handle, marksAt, headerCheck: header.check, length, check };
@@ -217,18 +217,18 @@ async function writeFresh(folder: string, edits: Iterable<Edit>, revision: numbe
   }
 }
 
-function* batchesOf(edits: Iterable<Edit>): Iterable<readonly Edit[]> {
+function* splitIntoBatches(edits: Iterable<Edit>): Iterable<readonly Edit[]> {
   let batch: Edit[] = [];
   for (const edit of edits) {
     batch.push(edit);
-    if (batch.length < LINE_OF_REWRITE) continue;
+    if (batch.length < ENTRIES_PER_LINE) continue;
     yield batch;
     batch = [];
   }
   if (batch.length > 0) yield batch;
 }
 
-/** The system may take a part only, as before a disk is full. */
+/** Writes all bytes. A single system call may write only some of them, for example on a nearly full disk. */
 async function writeAt(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
@@ -236,7 +236,7 @@ async function writeAt(handle: FileHandle, bytes: Buffer, position: number): Pro
   }
 }
 
-/** Without this a new name may be gone after a power failure. */
+/** Syncs a folder, because otherwise a rename may be lost in a power failure. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   try {
@@ -246,7 +246,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function contentOf(path: string): Promise<Buffer | undefined> {
+async function readIfPresent(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {

@@ -8,20 +8,21 @@ import { CarillonError } from "../errors.js";
 import { errorCode } from "../util/native-error.js";
 
 const NAME = /^lock-[\da-f]{8}$/;
-/** A Unix socket's path has at most 107 bytes (Linux), 103 (macOS); Node cuts off longer ones without a word. */
-const LONGEST_PATH = 103;
+/** Maximum number of bytes in a Unix socket's path: 107 on Linux, 103 on macOS. Node silently truncates longer ones. */
+const MAX_PATH_BYTES = 103;
 
-/** Two that start at the same moment may both give way; milliseconds. */
+/** Number of attempts, because two processes that start at the same moment may both give way. */
 const ATTEMPTS = 5;
+/** Base of the random pause between attempts, in milliseconds. */
 const PAUSE = 50;
 
 /**
- * Keeps a folder to one process. A lock is a Unix socket that somebody listens on: the kernel ends that with the process
- * whichever way it ends, and tells it apart from one that is frozen, also for processes in other containers. Numbers of
- * processes in files do neither.
+ * Reserves a folder for one process. A lock is a listening Unix socket. The kernel closes it however the process ends,
+ * and distinguishes a dead process from a frozen one, also across containers. A file with a process id does neither.
  *
- * Each process listens on a name of its own first and looks at the others' then. Of two, the one that looks last sees
- * the other. Locks of dead processes are removed; who finds his own removed looked dead for a moment, and begins again.
+ * Each process first listens on a name of its own, then checks the names of the others. If two processes start together,
+ * the one that checks last sees the other. Locks of dead processes are removed. A process whose own lock was removed
+ * looked dead for a moment, and tries again.
  */
 export class FolderLock {
   readonly #server: Server;
@@ -30,7 +31,7 @@ export class FolderLock {
     this.#server = server;
   }
 
-  /** @throws CarillonError failed_precondition when another process has it, or what the file system throws */
+  /** @throws CarillonError failed_precondition when another process has the lock; errors of the file system */
   static async take(folder: string): Promise<FolderLock> {
     for (let attempt = 1; ; attempt += 1) {
       const server = await tryToTake(folder);
@@ -42,7 +43,7 @@ export class FolderLock {
     }
   }
 
-  /** The socket is removed with it. */
+  /** Closes the socket, which also removes its file. */
   async release(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -54,39 +55,39 @@ async function tryToTake(folder: string): Promise<Server | undefined> {
   const own = `lock-${randomBytes(4).toString("hex")}`;
   const server = await listen(join(folder, own));
   try {
-    const others = (await locksIn(folder)).filter((name) => name !== own);
+    const others = (await findLocks(folder)).filter((name) => name !== own);
     for (const name of others) {
-      if (!(await isDead(join(folder, name)))) throw new Taken();
+      if (!(await isDead(join(folder, name)))) throw new LockTaken();
     }
-    if (!(await locksIn(folder)).includes(own)) throw new Taken();
+    if (!(await findLocks(folder)).includes(own)) throw new LockTaken();
     for (const name of others) await rm(join(folder, name), { force: true });
     return server;
   } catch (error) {
     server.close();
-    if (error instanceof Taken) return undefined;
+    if (error instanceof LockTaken) return undefined;
     throw error;
   }
 }
 
-class Taken extends Error {}
+class LockTaken extends Error {}
 
-async function locksIn(folder: string): Promise<string[]> {
+async function findLocks(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => NAME.test(name));
 }
 
 async function listen(path: string): Promise<Server> {
-  if (Buffer.byteLength(path) > LONGEST_PATH) {
-    const text = `the path ${path} is ${Buffer.byteLength(path) - LONGEST_PATH} bytes too long for a lock`;
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    const text = `path ${path} is ${Buffer.byteLength(path) - MAX_PATH_BYTES} bytes too long for a lock`;
     throw new CarillonError("failed_precondition", text);
   }
   const server = createServer((socket) => socket.destroy());
   server.listen(path);
   await once(server, "listening");
-  // It must not keep the process alive.
+  // The lock must not keep the process alive.
   return server.unref();
 }
 
-/** Nobody listens. Anything else that goes wrong says nothing of that. */
+/** Returns true when no process listens on the socket. Other errors count as alive. */
 async function isDead(path: string): Promise<boolean> {
   const socket = connect(path);
   try {

@@ -5,11 +5,11 @@ import { WriteBatch } from "./write-batch.js";
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
-  /** Told of faults of those who watch. */
+  /** Called when a watcher throws. */
   readonly onError: (message: string) => void;
 }
 
-/** Entries that end with the process. */
+/** Store whose entries are lost when the process ends. */
 export class MemoryStore extends TableStore {
   #up = true;
 
@@ -35,10 +35,10 @@ export class MemoryStore extends TableStore {
     return this.#up ? undefined : "the store has stopped";
   }
 
-  protected override async write<T>(decide: (draft: WriteBatch) => T): Promise<T> {
-    const draft = new WriteBatch(this.table);
-    const result = decide(draft);
-    this.table.apply(draft.edits);
+  protected override async write<T>(decide: (batch: WriteBatch) => T): Promise<T> {
+    const batch = new WriteBatch(this.table);
+    const result = decide(batch);
+    this.table.apply(batch.edits);
     return result;
   }
 }

@@ -4,7 +4,7 @@ import type { Store, StoreChange, StoreEntry, WriteOptions } from "./store.js";
 import type { Table } from "./table.js";
 import type { WriteBatch } from "./write-batch.js";
 
-/** What the stores that hold their entries in this process have in common. They differ in when a write counts. */
+/** Base of the stores that keep their entries in this process. They differ in when a write takes effect. */
 export abstract class TableStore implements Store {
   readonly shared = false;
   protected readonly table: Table;
@@ -17,10 +17,10 @@ export abstract class TableStore implements Store {
   abstract start(): Promise<void>;
   abstract stop(): Promise<void>;
 
-  /** Why nothing can be read; undefined while it can be. */
+  /** Reason for which the store cannot be read; undefined while it can be. */
   protected abstract get closed(): string | undefined;
-  /** Decides a write, makes it last, and lets it show. */
-  protected abstract write<T>(decide: (draft: WriteBatch) => T): Promise<T>;
+  /** Decides a write, persists it, and makes it visible. */
+  protected abstract write<T>(decide: (batch: WriteBatch) => T): Promise<T>;
 
   async get(key: string): Promise<StoreEntry | undefined> {
     checkKey(key);
@@ -38,21 +38,21 @@ export abstract class TableStore implements Store {
     checkKey(key);
     checkValue(key, value);
     this.#checkOpen();
-    return this.write((draft) => draft.create(key, value, options));
+    return this.write((batch) => batch.create(key, value, options));
   }
 
   async update(key: string, value: string, revision: number, options?: WriteOptions): Promise<number> {
     checkKey(key);
     checkValue(key, value);
     this.#checkOpen();
-    return this.write((draft) => draft.update(key, value, revision, options));
+    return this.write((batch) => batch.update(key, value, revision, options));
   }
 
   async delete(key: string, revision?: number): Promise<void> {
     checkKey(key);
     this.#checkOpen();
-    await this.write((draft) => {
-      draft.delete(key, revision);
+    await this.write((batch) => {
+      batch.delete(key, revision);
     });
   }
 

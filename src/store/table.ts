@@ -1,26 +1,27 @@
 import type { Clock } from "../core/ports.js";
 import { StoreExpiries } from "./expiries.js";
 import type { StoreChange, StoreEntry } from "./store.js";
-import { guarded, Watchers } from "./watchers.js";
+import { guardWatcher, Watchers } from "./watchers.js";
 
-/** What becomes of one entry; no value: it is gone. */
+/** A change of one entry. */
 export interface Edit {
   readonly key: string;
+  /** The new value; undefined when the entry is removed. */
   readonly value: string | undefined;
   readonly revision: number;
   /** In milliseconds since the epoch; undefined: never. */
   readonly expires: number | undefined;
 }
 
-interface Held extends StoreEntry {
+interface TableEntry extends StoreEntry {
   readonly expires: number | undefined;
 }
 
-/** The entries of a store that one process holds, and who watches them. What is changed is decided in a {@link Draft}. */
+/** The entries that one process holds, and their watchers. Changes are decided in a `WriteBatch`. */
 export class Table {
   readonly #clock: Clock;
   readonly #onError: (message: string) => void;
-  readonly #entries = new Map<string, Held>();
+  readonly #entries = new Map<string, TableEntry>();
   readonly #watchers = new Watchers();
   readonly #expiries: StoreExpiries;
   #revision = 0;
@@ -29,11 +30,11 @@ export class Table {
     this.#clock = clock;
     this.#onError = onError;
     this.#expiries = new StoreExpiries(clock, (key) => {
-      if (this.#entries.delete(key)) this.#watchers.tell({ key, value: undefined });
+      if (this.#entries.delete(key)) this.#watchers.notify({ key, value: undefined });
     });
   }
 
-  /** That of the latest change. One count for all entries: an entry that is made anew goes on from what it was. */
+  /** Revision of the latest change. All entries share one count, so a recreated entry gets a greater revision. */
   get revision(): number {
     return this.#revision;
   }
@@ -43,40 +44,43 @@ export class Table {
   }
 
   get(key: string): StoreEntry | undefined {
-    const held = this.#entries.get(key);
-    return held === undefined || this.#hasExpired(held) ? undefined : entryOf(held);
+    const entry = this.#entries.get(key);
+    return entry === undefined || this.#hasExpired(entry) ? undefined : toStoreEntry(entry);
   }
 
   list(prefix: string): StoreEntry[] {
     return [...this.#entries.values()]
-      .filter((held) => held.key.startsWith(prefix) && !this.#hasExpired(held))
-      .map(entryOf)
+      .filter((entry) => entry.key.startsWith(prefix) && !this.#hasExpired(entry))
+      .map(toStoreEntry)
       .toSorted(byKey);
   }
 
-  /** Everything that there is, as edits that make it. */
+  /** Returns all entries as the edits that create them. */
   *edits(): Iterable<Edit> {
-    for (const held of this.#entries.values()) if (!this.#hasExpired(held)) yield held;
+    for (const entry of this.#entries.values()) if (!this.#hasExpired(entry)) yield entry;
   }
 
-  /** @param revision - at least so much has been counted, also where the entries do not show it any more */
+  /**
+   * Loads entries into an empty table.
+   * @param revision - lower bound of the latest revision, which a removed entry may have had
+   */
   load(edits: Iterable<Edit>, revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
     for (const edit of edits) this.#apply(edit);
-    for (const held of this.#entries.values()) if (this.#hasExpired(held)) this.#forget(held.key);
+    for (const entry of this.#entries.values()) if (this.#hasExpired(entry)) this.#remove(entry.key);
   }
 
   apply(edits: Iterable<Edit>): void {
     for (const edit of edits) {
       this.#apply(edit);
-      this.#watchers.tell({ key: edit.key, value: edit.value });
+      this.#watchers.notify({ key: edit.key, value: edit.value });
     }
   }
 
   watch(prefix: string, onChange: (change: StoreChange) => void): () => void {
-    const tell = guarded(onChange, this.#onError);
-    for (const { key, value } of this.list(prefix)) tell({ key, value });
-    return this.#watchers.add(prefix, tell);
+    const notify = guardWatcher(onChange, this.#onError);
+    for (const { key, value } of this.list(prefix)) notify({ key, value });
+    return this.#watchers.add(prefix, notify);
   }
 
   stop(): void {
@@ -89,28 +93,28 @@ export class Table {
     const { expires, key, revision, value } = edit;
     this.#revision = Math.max(this.#revision, revision);
     if (value === undefined) {
-      this.#forget(key);
+      this.#remove(key);
     } else {
       this.#entries.set(key, { key, value, revision, expires });
       this.#expiries.set(key, expires);
     }
   }
 
-  #forget(key: string): void {
+  #remove(key: string): void {
     this.#entries.delete(key);
     this.#expiries.set(key, undefined);
   }
 
-  #hasExpired({ expires }: Held): boolean {
+  #hasExpired({ expires }: TableEntry): boolean {
     return expires !== undefined && expires <= this.#clock.now();
   }
 }
 
-function entryOf({ key, revision, value }: StoreEntry): StoreEntry {
+function toStoreEntry({ key, revision, value }: StoreEntry): StoreEntry {
   return { key, value, revision };
 }
 
-/** By UTF-16 code units; keys are ASCII. */
+/** Compares entries by key, in UTF-16 code units; keys are ASCII. */
 export function byKey(one: StoreEntry, other: StoreEntry): number {
   return one.key < other.key ? -1 : Number(one.key > other.key);
 }

@@ -3,22 +3,22 @@ import type { StoreChange } from "./store.js";
 
 type OnChange = (change: StoreChange) => void;
 
-/** Calls a listener so that its faults are its own: they are told, and harm neither the store nor other listeners. */
-export function guarded(onChange: OnChange, onError: (message: string) => void): OnChange {
+/** Wraps a watcher so that its exceptions go to `onError` and affect neither the store nor other watchers. */
+export function guardWatcher(onChange: OnChange, onError: (message: string) => void): OnChange {
   return (change) => {
     try {
       onChange(change);
     } catch (fault) {
-      onError(`telling of the change of store entry ${change.key} failed: ${errorText(fault)}`);
+      onError(`watcher failed on a change of store entry ${change.key}: ${errorText(fault)}`);
     }
   };
 }
 
-/** Who wants to know of changes in this process. */
+/** The watchers of this process. */
 export class Watchers {
   readonly #all = new Set<{ readonly prefix: string; readonly onChange: OnChange }>();
 
-  /** @returns ends it */
+  /** @returns a function that removes the watcher */
   add(prefix: string, onChange: OnChange): () => void {
     const watcher = { prefix, onChange };
     this.#all.add(watcher);
@@ -27,8 +27,8 @@ export class Watchers {
     };
   }
 
-  tell(change: StoreChange): void {
-    // One that is ended by another's word is not called any more: a Set's iterator sees deletions.
+  notify(change: StoreChange): void {
+    // A watcher that another one removes is not called any more, because a Set's iterator sees deletions.
     for (const { onChange, prefix } of this.#all) if (change.key.startsWith(prefix)) onChange(change);
   }
 

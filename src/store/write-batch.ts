@@ -1,8 +1,8 @@
-import { alreadyExists, hasChanged } from "./faults.js";
 import type { WriteOptions } from "./store.js";
+import { alreadyExists, hasChanged } from "./store-errors.js";
 import type { Edit, Table } from "./table.js";
 
-/** Writes that have been decided, one after the other, and do not show in the table yet. */
+/** Writes that have been decided in order but are not yet visible in the table. */
 export class WriteBatch {
   readonly #table: Table;
   readonly #edits: Edit[] = [];
@@ -37,7 +37,7 @@ export class WriteBatch {
     if (found !== undefined) this.#add(key, undefined, {});
   }
 
-  /** Undefined where there is no entry. */
+  /** Returns the entry's current revision within the batch; undefined when there is no entry. */
   #revisionOf(key: string): number | undefined {
     const edit = this.#latest.get(key);
     if (edit === undefined) return this.#table.get(key)?.revision;

@@ -52,7 +52,7 @@ test("N8: unfinished words of all nodes together keep 64 MiB, and whole ones sti
   const two = await startMember("two", (await startNatsBus(server.url)).bus);
   two.member.tell("note", "y".repeat(1 << 20));
   expect(await one.told.next()).toEqual([two.member.node, "y".repeat(1 << 20)]);
-  expect(one.member.lostWords).toBe(2);
+  expect(one.member.lostMessages).toBe(2);
   expect(one.errors).toEqual([expect.stringMatching(/^lost a message of node fake-a: too many unfinished ones/)]);
   // The words of the two that have grown last are still there: their last parts make them whole, which is nonsense here.
   for (const from of fakes) connection.publish(ALL, Buffer.from(`\u0001${from} 1 511 512\nz`));
@@ -84,6 +84,6 @@ test("N8: logs a bounded number of records a minute about input from NATS, and c
   const faults = node.log.filter(({ level }) => level === "warn" || level === "error");
   expect(faults.length).toBeLessThan(40);
   expect(faults).toContainEqual(
-    expect.objectContaining({ msg: "further records of this kind were left out", kind: "cluster" }),
+    expect.objectContaining({ msg: "further records of this kind omitted", kind: "cluster" }),
   );
 }, 180_000);

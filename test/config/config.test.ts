@@ -113,11 +113,11 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   ],
   ["a size", { limits: { outbox: "1 potato" } }, "limits.outbox: expected a size such as"],
   ["pings", { ping: { interval: "1s", timeout: "1s" } }, "ping: timeout: expected less than interval"],
-  ["a vhost's broker", { vhosts: { "/": { brokers: ["nats"] } } }, 'no broker named "nats"; known: memory'],
+  ["a vhost's broker", { vhosts: { "/": { brokers: ["nats"] } } }, 'unknown broker "nats"; known: memory'],
   [
     "a broker by a name that every object has",
     { vhosts: { "/": { brokers: ["constructor"] } } },
-    'no broker named "constructor"',
+    'unknown broker "constructor"',
   ],
   [
     "a frame that a client has no room for",

@@ -2,7 +2,7 @@ import type { Store, StoreChange, StoreEntry } from "../../src/store/store.js";
 import type { ManualClock } from "../support/manual-clock.js";
 import { Queue } from "../support/queue.js";
 
-/** Stores that share one set of entries, where the driver can do that; else the same one twice. All go by the clock. */
+/** Creates two started stores that share their entries, or one store twice where the driver is not shared. */
 export type SetUp = () => Promise<{
   readonly stores: readonly [Store, Store];
   readonly clock: ManualClock;
@@ -21,9 +21,9 @@ function outcomesOf(settled: readonly PromiseSettledResult<unknown>[]): string[]
   );
 }
 
-/** What store/store.ts promises. Every driver passes this. */
-export function storeContract(ofDriver: string, setUp: SetUp): void {
-  describe(`a store: ${ofDriver}`, () => {
+/** Tests the contract of store/store.ts, which every driver fulfils. */
+export function storeContract(driver: string, setUp: SetUp): void {
+  describe(`store contract: ${driver}`, () => {
     let one: Store;
     let other: Store;
     let clock: ManualClock;
@@ -35,19 +35,19 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       } = await setUp());
     });
 
-    async function watch(prefix: string, of = one): Promise<{ told: Queue<StoreChange>; end: () => void }> {
-      const told = new Queue<StoreChange>();
-      const end = await of.watch(prefix, (change) => {
-        told.push(change);
+    async function watch(prefix: string, store = one): Promise<{ changes: Queue<StoreChange>; end: () => void }> {
+      const changes = new Queue<StoreChange>();
+      const end = await store.watch(prefix, (change) => {
+        changes.push(change);
       });
-      return { told, end };
+      return { changes, end };
     }
 
-    test("is up once started", () => {
+    test("is up after start", () => {
       expect([one.up, other.up]).toEqual([true, true]);
     });
 
-    test("what is created can be read, on every node", async () => {
+    test("reads a created entry on every node", async () => {
       const revision = await one.create("keys/_/3fa9", "välue\n with lines");
 
       const expected = { key: "keys/_/3fa9", value: "välue\n with lines", revision };
@@ -56,18 +56,18 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       expect(await one.get("keys/_/3fa")).toBeUndefined();
     });
 
-    test("an empty value is a value", async () => {
+    test("keeps an empty value", async () => {
       const revision = await one.create("empty", "");
       expect(await other.get("empty")).toEqual({ key: "empty", value: "", revision });
     });
 
-    test("create of what exists fails and changes nothing", async () => {
+    test("rejects a create, and changes nothing, when the key exists", async () => {
       await one.create("a", "first");
       await expect(other.create("a", "second")).rejects.toMatchObject({ code: "already_exists" });
       expect(await one.get("a")).toMatchObject({ value: "first" });
     });
 
-    test("of many that create a key at once one succeeds, and its value is there", async () => {
+    test("lets exactly one of many concurrent creates of a key succeed, with its value", async () => {
       for (let round = 0; round < 20; round += 1) {
         const key = `tokens/${round}`;
         const attempts = Array.from({ length: 10 }, (_, position) => String(position));
@@ -81,7 +81,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("update goes from one revision to a greater one", async () => {
+    test("increases the revision with an update", async () => {
       const first = await one.create("a", "1");
       const second = await other.update("a", "2", first);
 
@@ -89,7 +89,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       expect(await one.get("a")).toEqual({ key: "a", value: "2", revision: second });
     });
 
-    test("update of another revision, or of nothing, fails and changes nothing", async () => {
+    test("rejects an update, and changes nothing, when the revision is outdated or the entry is missing", async () => {
       const first = await one.create("a", "1");
       await one.update("a", "2", first);
 
@@ -100,7 +100,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       expect(await one.get("b")).toBeUndefined();
     });
 
-    test("of many that update a revision at once one succeeds", async () => {
+    test("lets exactly one of many concurrent updates of a revision succeed", async () => {
       const first = await one.create("a", "1");
       const settled = await Promise.allSettled(
         Array.from({ length: 10 }, (_, position) =>
@@ -112,7 +112,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       expect(await one.get("a")).toMatchObject({ value: String(outcomes.indexOf("done")) });
     });
 
-    test("of a delete and an update of one revision at once one succeeds", async () => {
+    test("lets exactly one of a concurrent delete and update of a revision succeed", async () => {
       for (let round = 0; round < 10; round += 1) {
         const revision = await one.create(`a/${round}`, "1");
         const settled = await Promise.allSettled([
@@ -126,7 +126,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("delete removes, whatever the revision, and again without fault", async () => {
+    test("deletes an entry of any revision, and accepts a repeated delete", async () => {
       await one.create("a", "1");
       await other.delete("a");
       expect(await one.get("a")).toBeUndefined();
@@ -135,7 +135,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       await one.delete("never");
     });
 
-    test("delete of another revision, or of nothing, fails and changes nothing", async () => {
+    test("rejects a delete, and changes nothing, when the revision is outdated or the entry is missing", async () => {
       const first = await one.create("a", "1");
       const second = await one.update("a", "2", first);
 
@@ -146,7 +146,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       await expect(other.delete("never", second)).rejects.toMatchObject({ code: "failed_precondition" });
     });
 
-    test("what was deleted can be created again, once, with a greater revision", async () => {
+    test("creates a deleted key again, once, with a greater revision", async () => {
       const first = await one.create("a", "1");
       await one.delete("a");
 
@@ -158,7 +158,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       await expect(one.update("a", "3", first)).rejects.toMatchObject({ code: "failed_precondition" });
     });
 
-    test("list gives what begins so, ordered by key", async () => {
+    test("lists the entries with a prefix, ordered by key", async () => {
       for (const key of ["keys/b", "keys/a/z", "keys/a", "keysx", "other/a", "keys/a=1", "Keys/a", "keys/a-1"]) {
         await one.create(key, `of ${key}`);
       }
@@ -179,7 +179,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       expect(await other.list("other")).toEqual([await one.get("other/a")]);
     });
 
-    test("values of up to 64 KiB are taken, larger ones refused", async () => {
+    test("accepts values of up to 64 KiB and rejects larger ones", async () => {
       const largest = "ü".repeat(LARGEST / 2);
       const revision = await one.create("large", largest);
       expect(await other.get("large")).toMatchObject({ value: largest });
@@ -187,13 +187,13 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       const error = await one.update("large", `${largest}x`, revision).catch((cause: unknown) => cause);
       expect(error).toMatchObject({
         code: "invalid_argument",
-        message: expect.stringMatching(/large has 65537 bytes/),
+        message: expect.stringMatching(/value too large for store entry large: 65537 bytes/),
       });
       expect(await other.get("large")).toMatchObject({ revision });
     });
 
     test.each(["", "/", "a/", "/a", "a//b", "a.b", "a b", "a*", ">", "a/../b", "ä", "a\n"])(
-      "a malformed key is refused: %j",
+      "rejects a malformed key: %j",
       async (key) => {
         const refused = { code: "invalid_argument" };
         await expect(one.get(key)).rejects.toMatchObject(refused);
@@ -204,32 +204,32 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       },
     );
 
-    test.each(["/", "a//", "a.b", "*", "a/>", "ä"])("a malformed prefix is refused: %j", async (prefix) => {
+    test.each(["/", "a//", "a.b", "*", "a/>", "ä"])("rejects a malformed prefix: %j", async (prefix) => {
       await expect(one.list(prefix)).rejects.toMatchObject({ code: "invalid_argument" });
       await expect(one.watch(prefix, () => {})).rejects.toMatchObject({ code: "invalid_argument" });
     });
 
-    test("a key has at most 1,024 characters", async () => {
+    test("rejects a key of more than 1,024 characters", async () => {
       const key = `a/${"x".repeat(1_022)}`;
       await one.create(key, "1");
       await expect(one.create(`${key}x`, "1")).rejects.toMatchObject({ code: "invalid_argument" });
       expect(keysOf(await other.list("a/"))).toEqual([key]);
     });
 
-    test("watch tells what is there before it resolves, and then changes and removals in their order", async () => {
+    test("reports existing entries before a watch resolves, then changes and removals in order", async () => {
       await one.create("w/a", "1");
       await one.create("w/b", "1");
       await one.create("w/gone", "1");
       await one.delete("w/gone");
       await one.create("x", "1");
 
-      const { told } = await watch("w/");
-      expect([...told.unread].toSorted((a, b) => (a.key < b.key ? -1 : 1))).toEqual([
+      const { changes } = await watch("w/");
+      expect([...changes.unread].toSorted((a, b) => (a.key < b.key ? -1 : 1))).toEqual([
         { key: "w/a", value: "1" },
         { key: "w/b", value: "1" },
       ]);
-      await told.next();
-      await told.next();
+      await changes.next();
+      await changes.next();
 
       const { revision = 0 } = (await one.get("w/a")) ?? {};
       await one.update("w/a", "2", revision);
@@ -239,55 +239,59 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
       await one.delete("w/c");
       await one.create("w/b", "2");
 
-      const changes = [await told.next(), await told.next(), await told.next(), await told.next(), await told.next()];
-      expect(changes).toEqual([
+      const received = [
+        await changes.next(),
+        await changes.next(),
+        await changes.next(),
+        await changes.next(),
+        await changes.next(),
+      ];
+      expect(received).toEqual([
         { key: "w/a", value: "2" },
         { key: "w/b", value: undefined },
         { key: "w/c", value: "1" },
         { key: "w/c", value: undefined },
         { key: "w/b", value: "2" },
       ]);
-      expect(told.unread).toEqual([]);
+      expect(changes.unread).toEqual([]);
     });
 
-    test("watch of a part of a segment, and of everything", async () => {
+    test("watches a part of a segment, and all entries", async () => {
       const part = await watch("w/ab");
       const all = await watch("", other);
       await one.create("w/aa", "1");
       await one.create("w/abc", "1");
       await one.create("z", "1");
 
-      expect(await part.told.next()).toEqual({ key: "w/abc", value: "1" });
-      expect([await all.told.next(), await all.told.next(), await all.told.next()].map(({ key }) => key)).toEqual([
-        "w/aa",
-        "w/abc",
-        "z",
-      ]);
-      expect(part.told.unread).toEqual([]);
+      expect(await part.changes.next()).toEqual({ key: "w/abc", value: "1" });
+      expect(
+        [await all.changes.next(), await all.changes.next(), await all.changes.next()].map(({ key }) => key),
+      ).toEqual(["w/aa", "w/abc", "z"]);
+      expect(part.changes.unread).toEqual([]);
     });
 
-    test("a watch that was ended hears nothing, and others go on", async () => {
-      const { told, end } = await watch("w/");
-      const goesOn = await watch("w/");
+    test("reports nothing to an ended watch, and continues for others", async () => {
+      const { changes, end } = await watch("w/");
+      const remaining = await watch("w/");
       end();
       end();
       await other.create("w/a", "1");
-      expect(await goesOn.told.next()).toEqual({ key: "w/a", value: "1" });
-      expect(told.unread).toEqual([]);
+      expect(await remaining.changes.next()).toEqual({ key: "w/a", value: "1" });
+      expect(changes.unread).toEqual([]);
     });
 
-    test("a watcher that throws harms nobody", async () => {
+    test("continues for other watchers when a watcher throws", async () => {
       await one.watch("", () => {
         throw new Error("a fault of the watcher");
       });
-      const { told } = await watch("");
+      const { changes } = await watch("");
       await one.create("a", "1");
       await other.create("b", "1");
-      expect([await told.next(), await told.next()].map(({ key }) => key)).toEqual(["a", "b"]);
+      expect([await changes.next(), await changes.next()].map(({ key }) => key)).toEqual(["a", "b"]);
     });
 
     describe("expiry", () => {
-      test("an expired entry is absent everywhere", async () => {
+      test("hides an expired entry from every operation", async () => {
         const revision = await one.create("t/a", "1", { expires: clock.now() + 10 * SECOND });
         await one.create("t/b", "1");
         clock.advance(9_999);
@@ -300,11 +304,11 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
         await expect(one.update("t/a", "2", revision)).rejects.toMatchObject({ code: "failed_precondition" });
         await expect(one.delete("t/a", revision)).rejects.toMatchObject({ code: "failed_precondition" });
         await one.delete("t/a");
-        const { told } = await watch("t/", other);
-        expect(told.unread).toEqual([{ key: "t/b", value: "1" }]);
+        const { changes } = await watch("t/", other);
+        expect(changes.unread).toEqual([{ key: "t/b", value: "1" }]);
       });
 
-      test("of many that create over an expired entry at once one succeeds", async () => {
+      test("lets exactly one of many concurrent creates of an expired key succeed", async () => {
         for (let round = 0; round < 10; round += 1) {
           const first = await one.create(`t/${round}`, "old", { expires: clock.now() + SECOND });
           clock.advance(SECOND);
@@ -322,7 +326,7 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
         }
       });
 
-      test("an update sets the expiry anew, or ends it", async () => {
+      test("replaces or removes the expiry with an update", async () => {
         const expires = clock.now() + SECOND;
         const a = await one.create("t/a", "1", { expires });
         const b = await one.create("t/b", "1", { expires });
@@ -337,28 +341,28 @@ export function storeContract(ofDriver: string, setUp: SetUp): void {
         expect(keysOf(await other.list("t/"))).toEqual(["t/b"]);
       });
 
-      test("a watch tells of it", async () => {
-        const { told } = await watch("t/", other);
+      test("reports an expiry to watches", async () => {
+        const { changes } = await watch("t/", other);
         await one.create("t/long", "1", { expires: clock.now() + 40 * 24 * 3_600 * SECOND });
         await one.create("t/a", "1", { expires: clock.now() + 10 * SECOND });
         await one.create("t/b", "1", { expires: clock.now() + 5 * SECOND });
-        expect([await told.next(), await told.next(), await told.next()].map(({ key }) => key)).toEqual([
+        expect([await changes.next(), await changes.next(), await changes.next()].map(({ key }) => key)).toEqual([
           "t/long",
           "t/a",
           "t/b",
         ]);
 
         clock.advance(6 * SECOND);
-        expect(await told.next()).toEqual({ key: "t/b", value: undefined });
+        expect(await changes.next()).toEqual({ key: "t/b", value: undefined });
         clock.advance(5 * SECOND);
-        expect(await told.next()).toEqual({ key: "t/a", value: undefined });
-        expect(told.unread).toEqual([]);
+        expect(await changes.next()).toEqual({ key: "t/a", value: undefined });
+        expect(changes.unread).toEqual([]);
         clock.advance(40 * 24 * 3_600 * SECOND);
-        expect(await told.next()).toEqual({ key: "t/long", value: undefined });
+        expect(await changes.next()).toEqual({ key: "t/long", value: undefined });
       });
     });
 
-    test("after stop everything is unavailable, and stopping again is no fault", async () => {
+    test("rejects every operation as unavailable after stop, and accepts a second stop", async () => {
       await one.create("a", "1");
       await one.stop();
       await one.stop();

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { CarillonError } from "../../src/errors.js";
 import { ByteBudget } from "../../src/net/byte-budget.js";
 
-test("L15: gives one key half of the limit, and counts why it refused the rest", () => {
+test("L15: gives one key half of the limit, and counts the refusal of the rest by reason", () => {
   const budget = new ByteBudget(1_000);
   const lease = budget.open({ address: "192.0.2.1", key: "/ shop" });
   expect(lease.tryTake(500)).toBe(true);
@@ -12,7 +12,7 @@ test("L15: gives one key half of the limit, and counts why it refused the rest",
   expect(budget.refusals).toEqual({ node: 0, keyless: 0, address: 1, key: 0 });
 });
 
-test("leaves something for the next caller, however much others hold", () => {
+test("always leaves bytes for the next caller", () => {
   const budget = new ByteBudget(1_000);
   for (let caller = 1; caller <= 20; caller += 1) {
     const lease = budget.open({ address: `192.0.2.${caller}` });
@@ -23,7 +23,7 @@ test("leaves something for the next caller, however much others hold", () => {
   expect(budget.used).toBeLessThan(1_000);
 });
 
-test("L15: callers without a key share half of the limit, and leave the rest to keys", () => {
+test("L15: limits callers without a key to half of the limit together", () => {
   const budget = new ByteBudget(1_000);
   const alone = budget.open({ address: "192.0.2.1" });
   expect(alone.tryTake(250)).toBe(true);
@@ -38,13 +38,13 @@ test("L15: callers without a key share half of the limit, and leave the rest to 
   expect(budget.open({ address: "192.0.2.201", key: "a" }).tryTake(250)).toBe(true);
 });
 
-test("L15: counts a refusal once, however often the bytes are tried again, and never one of nothing", () => {
+test("L15: counts a refusal once when the bytes are retried, and grants zero bytes", () => {
   const budget = new ByteBudget(1_000);
   const first = budget.open({ address: "192.0.2.1", key: "a" });
   first.take(400);
   const second = budget.open({ address: "192.0.2.2", key: "b" });
   second.take(300);
-  // The first has more than its share by now, and takes no more.
+  // The first holder is above its share by now.
   expect(first.tryTake(0)).toBe(true);
   expect(budget.refusals).toEqual({ node: 0, keyless: 0, address: 0, key: 0 });
   expect(second.tryTake(200)).toBe(false);
@@ -68,20 +68,20 @@ test("counts all addresses of one key together, and all keys of one address", ()
   expect(byAddress.open({ address: "2001:db8:0:1::2", key: "b" }).tryTake(300)).toBe(true);
 });
 
-test("refuses more than the whole limit as the node's own", () => {
+test("refuses bytes beyond the limit, counted as node", () => {
   const budget = new ByteBudget(1_000);
   expect(budget.open({ address: "192.0.2.1" }).tryTake(1_001)).toBe(false);
   expect(budget.refusals.node).toBe(1);
 });
 
-test("says when to try again", () => {
+test("gives refusals a retry delay", () => {
   const lease = new ByteBudget(10).open({ address: "192.0.2.1" });
   const refusal = (): void => lease.take(10);
   expect(refusal).toThrow(CarillonError);
   expect(refusal).toThrow(expect.objectContaining({ code: "resource_exhausted", retryDelay: 1_000 }));
 });
 
-test("gives back once, whoever asks again, and takes nothing after it", () => {
+test("returns its bytes once when it is released twice, and takes none afterwards", () => {
   const budget = new ByteBudget(1_000);
   const [one, other] = [budget.open({ address: "192.0.2.1" }), budget.open({ address: "192.0.2.1" })];
   one.take(100);
@@ -97,7 +97,7 @@ test("gives back once, whoever asks again, and takes nothing after it", () => {
   expect(budget.used).toBe(0);
 });
 
-test("counts right for any order of taking, giving and releasing", () => {
+test("counts correctly for any order of takes, returns and releases", () => {
   const holder = fc.record({
     address: fc.constantFrom("192.0.2.1", "192.0.2.2"),
     key: fc.constantFrom(undefined, "a", "b"),
@@ -121,7 +121,7 @@ test("counts right for any order of taking, giving and releasing", () => {
       }
       for (const lease of leases) lease.release();
       expect(budget.used).toBe(0);
-      // Nothing is left of anybody's share.
+      // No holder's share remains in use.
       expect(budget.open({ address: "192.0.2.1", key: "a" }).tryTake(500)).toBe(true);
     }),
   );

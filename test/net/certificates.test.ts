@@ -13,7 +13,7 @@ beforeEach(async () => {
   authority = await TestAuthority.create();
 });
 
-/** A copy of a certificate's files, which may be overwritten. */
+/** Copies a certificate's files, so that a test may overwrite them. */
 function copyOf({ certFile, keyFile }: Certificate): Certificate {
   const folder = temporaryFolder();
   const copy = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
@@ -26,7 +26,7 @@ function overwrite(target: Certificate, { certFile, keyFile }: Certificate): voi
   copyFileSync(keyFile, target.keyFile);
 }
 
-async function started(
+async function startWatched(
   options: Certificate & { clientCaFile?: string; clock?: Clock },
 ): Promise<{ watched: WatchedCertificates; used: SecureContextOptions[] }> {
   const watched = new WatchedCertificates(options);
@@ -37,19 +37,23 @@ async function started(
 }
 
 test.each<[string, (certificate: Certificate) => Partial<Certificate & { clientCaFile: string }>, RegExp]>([
-  ["a certificate that is not there", () => ({ certFile: "/nowhere/cert.pem" }), /^cannot read \/nowhere\/cert\.pem: /],
-  ["a key that is not there", () => ({ keyFile: "/nowhere/key.pem" }), /^cannot read \/nowhere\/key\.pem: /],
-  ["authorities that are not there", () => ({ clientCaFile: "/nowhere/ca.pem" }), /^cannot read \/nowhere\/ca\.pem: /],
+  ["a missing certificate file", () => ({ certFile: "/nowhere/cert.pem" }), /^cannot read \/nowhere\/cert\.pem: /],
+  ["a missing key file", () => ({ keyFile: "/nowhere/key.pem" }), /^cannot read \/nowhere\/key\.pem: /],
+  ["a missing file of authorities", () => ({ clientCaFile: "/nowhere/ca.pem" }), /^cannot read \/nowhere\/ca\.pem: /],
   ["a folder", () => ({ certFile: "/" }), /^cannot read \/: /],
   [
-    "no certificate",
+    "a file without a certificate",
     () => ({ certFile: temporaryFile("cert.pem", "none") }),
     /^cannot use .*cert\.pem with .* for TLS/,
   ],
   ["an empty file", () => ({ certFile: temporaryFile("cert.pem", "") }), /^cannot use .*cert\.pem with .* for TLS/],
-  ["no key", ({ certFile }) => ({ keyFile: certFile }), /^cannot use .* for TLS/],
-  ["authorities that are none", () => ({ clientCaFile: temporaryFile("ca.pem", "none") }), /^cannot use .*ca\.pem for/],
-])("a start with %s fails and names the file", async (_, broken, message) => {
+  ["a file without a key", ({ certFile }) => ({ keyFile: certFile }), /^cannot use .* for TLS/],
+  [
+    "a file without authorities",
+    () => ({ clientCaFile: temporaryFile("ca.pem", "none") }),
+    /^cannot use .*ca\.pem for/,
+  ],
+])("rejects start, with the file's name, for %s", async (_, broken, message) => {
   const certificate = await authority.issue("localhost");
   const watched = new WatchedCertificates({ ...certificate, ...broken(certificate) });
   await expect(watched.certificates.start()).rejects.toMatchObject({
@@ -58,24 +62,24 @@ test.each<[string, (certificate: Certificate) => Partial<Certificate & { clientC
   });
 });
 
-test("a start with the key of another certificate fails", async () => {
+test("rejects start with the key of another certificate", async () => {
   const { certFile } = await authority.issue("localhost");
   const { keyFile } = await authority.issue("localhost");
   const watched = new WatchedCertificates({ certFile, keyFile });
   await expect(watched.certificates.start()).rejects.toMatchObject({ code: "failed_precondition" });
 });
 
-test("files that are overwritten are used when they fit together", async () => {
+test("uses overwritten files when certificate and key match", async () => {
   const copy = copyOf(await authority.issueTo("CN=first"));
-  const { used, watched } = await started(copy);
+  const { used, watched } = await startWatched(copy);
   overwrite(copy, await authority.issueTo("CN=second"));
   expect(await watched.events.next()).toEqual({ subject: "CN=second", expires: expect.any(String) as string });
   expect(used).toHaveLength(2);
 });
 
-test("what cannot be used is said once, and the certificate before stays in use until there is a good one", async () => {
+test("reports unusable files once, and keeps the old certificate until a valid one arrives", async () => {
   const copy = copyOf(await authority.issueTo("CN=first"));
-  const { used, watched } = await started(copy);
+  const { used, watched } = await startWatched(copy);
   const second = await authority.issueTo("CN=second");
   copyFileSync(second.certFile, copy.certFile);
   expect(await watched.events.next()).toMatch(/^cannot use .* for TLS: /);
@@ -89,25 +93,25 @@ test("what cannot be used is said once, and the certificate before stays in use 
   expect(watched.events.unread).toEqual([]);
 });
 
-test("authorities for clients are read again too", async () => {
+test("reloads the authorities of client certificates", async () => {
   const clientCaFile = temporaryFile("ca.pem", "");
   copyFileSync(authority.caFile, clientCaFile);
-  const { used, watched } = await started({ ...(await authority.issueTo("CN=first")), clientCaFile });
+  const { used, watched } = await startWatched({ ...(await authority.issueTo("CN=first")), clientCaFile });
   copyFileSync((await TestAuthority.create()).caFile, clientCaFile);
   expect(await watched.events.next()).toMatchObject({ subject: "CN=first" });
   expect(used[1]?.ca).not.toEqual(used[0]?.ca);
 });
 
-test("the files are looked at from time to time, whatever the system tells of changes", async () => {
+test("polls the files when the system reports no changes", async () => {
   const clock = new ManualClock();
   const copy = copyOf(await authority.issueTo("CN=first"));
-  // The time never comes at which a change that was told of is looked at.
-  const deaf: Clock = {
+  // Never fires the timer that follows a reported change.
+  const pollingClock: Clock = {
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
     after: (milliseconds, run) => (milliseconds < 1_000 ? () => {} : clock.after(milliseconds, run)),
   };
-  const { watched } = await started({ ...copy, clock: deaf });
+  const { watched } = await startWatched({ ...copy, clock: pollingClock });
   for (const name of ["second", "third"]) {
     overwrite(copy, await authority.issueTo(`CN=${name}`));
     clock.advance(10_000);
@@ -115,10 +119,10 @@ test("the files are looked at from time to time, whatever the system tells of ch
   }
 });
 
-test("what cannot be used is not said at each look", async () => {
+test("reports unusable files once when it polls them repeatedly", async () => {
   const clock = new ManualClock();
   const copy = copyOf(await authority.issueTo("CN=first"));
-  const { watched } = await started({ ...copy, clock });
+  const { watched } = await startWatched({ ...copy, clock });
   const first = await authority.issueTo("CN=first");
   for (const name of ["second", "third"]) {
     copyFileSync(first.certFile, copy.certFile);
@@ -130,17 +134,17 @@ test("what cannot be used is not said at each look", async () => {
   }
 });
 
-test("what has stopped reads no more, and has no timer", async () => {
+test("has no timer after stop", async () => {
   const clock = new ManualClock();
-  const { watched } = await started({ ...(await authority.issue("localhost")), clock });
+  const { watched } = await startWatched({ ...(await authority.issue("localhost")), clock });
   expect(clock.timers).toBe(1);
   watched.certificates.stop();
   expect(clock.timers).toBe(0);
 });
 
-test("O10: nothing of a key is told", async () => {
+test("O10: keeps key material out of errors", async () => {
   const copy = copyOf(await authority.issueTo("CN=first"));
-  const { watched } = await started(copy);
+  const { watched } = await startWatched(copy);
   const secret = "c2VjcmV0LWtleS1tYXRlcmlhbA";
   writeFileSync(copy.keyFile, `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----\n`);
   chmodSync(copy.keyFile, 0o600);

@@ -28,11 +28,11 @@ interface GrpcPort {
   readonly port: number;
   readonly listener: PortListener;
   readonly server: Server;
-  /** The certificates that calls came with, as objects. */
+  /** The certificate objects of the received calls. */
   readonly certificates: Set<object | undefined>;
 }
 
-/** A gRPC server behind a port: Who says where a call comes from and whose certificate it has. */
+/** Starts a gRPC server behind a port; its method Who returns a call's address and certificate subject. */
 async function startGrpc(options: Partial<PortOptions> = {}): Promise<GrpcPort> {
   const certificates = new Set<object | undefined>();
   const server = new Server();
@@ -83,13 +83,13 @@ function own({ certFile, keyFile }: Certificate): [Buffer, Buffer] {
   return [readFileSync(keyFile), readFileSync(certFile)];
 }
 
-test("calls come through, with the address of their proxy's client", async () => {
+test("serves calls with the address that their proxy reported", async () => {
   const { port } = await startGrpc({ proxies: new Networks(["127.0.0.1"]) });
   const proxy = await startPrefixingProxy(port, proxyHeader());
   expect(await who(clientOf(proxy.port, credentials.createInsecure()))).toBe("203.0.113.7 undefined");
 });
 
-test("by TLS, calls come with the subject of their certificate, and a proxy's address", async () => {
+test("serves TLS calls with their certificate's subject and the address that their proxy reported", async () => {
   const authority = await TestAuthority.create();
   const { certificates } = new WatchedCertificates({
     ...(await authority.issue("localhost")),
@@ -103,12 +103,12 @@ test("by TLS, calls come with the subject of their certificate, and a proxy's ad
   const worker = own(await authority.issueTo("O=Acme, CN=worker"));
   const client = clientOf(proxy.port, credentials.createSsl(ca, ...worker));
   for (let round = 0; round < 3; round += 1) expect(await who(client)).toBe("203.0.113.7 CN=worker,O=Acme");
-  // Taken apart once for all calls of a connection.
+  // The certificate is parsed once for all calls of a connection.
   expect(seen.size).toBe(1);
   await expect(who(clientOf(proxy.port, credentials.createSsl(ca)))).rejects.toMatchObject({ code: 14 });
 });
 
-test("streams live on when the certificate changes, and calls on new connections get the new one", async () => {
+test("keeps streams when the certificate changes, and uses the new one for new connections", async () => {
   const authority = await TestAuthority.create();
   const secret = new MountedSecret(await authority.issue("localhost"));
   const watched = new WatchedCertificates({ certFile: secret.certFile, keyFile: secret.keyFile });
@@ -132,7 +132,7 @@ test("streams live on when the certificate changes, and calls on new connections
   await once(stream.resume(), "end");
 });
 
-test("L7: a graceful stop waits for streams under way, then the port is closed", async () => {
+test("L7: waits for open streams in a graceful stop, then closes the port", async () => {
   const { listener, port, server } = await startGrpc();
   const client = clientOf(port, credentials.createInsecure());
   const stream = client.makeBidiStreamRequest(ECHO.path, same, same);

@@ -10,12 +10,12 @@ test.each([
   ["fe80::1%eth0", "fe80::1"],
   ["::1", "::1"],
   ["::", "::"],
-])("an address is written in one way: %s is %s", (text, expected) => {
+])("normalizes %s to %s", (text, expected) => {
   expect(ipAddress(text)).toBe(expected);
 });
 
 test.each(["", "unknown", "192.0.2", "192.0.2.256", "192.0.2.01", "[::1]", "::1::", "1.2.3.4:80", " 1.2.3.4", "ffff"])(
-  "%j is no address",
+  "rejects %j as an address",
   (text) => {
     expect(ipAddress(text)).toBeUndefined();
   },
@@ -50,12 +50,12 @@ test.each([
   ["::ffff:10.1.2.3", "10.1.2.3", true],
   ["::/0", "2001:db8::1", true],
   ["10.0.0.0/8", "nonsense", false],
-])("the network %s with %s: %s", (network, address, included) => {
+])("matches the network %s with %s: %s", (network, address, included) => {
   expect(new Networks([network]).includes(address)).toBe(included);
   expect(new Networks(["198.51.100.0/24", network]).includes(address)).toBe(included);
 });
 
-test("nobody is in no network, and an unknown address in none", () => {
+test("matches no address without networks, and no unknown address", () => {
   expect(new Networks([]).includes("10.0.0.1")).toBe(false);
   expect(new Networks(["0.0.0.0/0"]).includes(undefined)).toBe(false);
 });
@@ -70,7 +70,7 @@ test.each([
   "/8",
   "host/8",
   "::ffff:10.0.0.0/104",
-])("%j is no network", (text) => {
+])("rejects %j as a network", (text) => {
   expect(parseNetwork(text)).toBeUndefined();
   expect(() => new Networks([text])).toThrow(TypeError);
 });

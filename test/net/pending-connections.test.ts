@@ -6,14 +6,14 @@ function socket(): PassThrough {
   return new PassThrough();
 }
 
-/** Adds connections of one address until one is refused. @returns how many were taken */
+/** Adds connections of one address until one is refused. Returns the number of accepted ones. */
 function fill(pending: PendingConnections, address: string | undefined): number {
   let count = 0;
   while (pending.add(socket(), address)) count += 1;
   return count;
 }
 
-test("L19: one address gets half of the limit, two get a third each, and there is room for the next", () => {
+test("L19: gives one address half of the limit and two a third each, and accepts the next", () => {
   let refused = 0;
   const onRefused = (): void => {
     refused += 1;
@@ -25,7 +25,7 @@ test("L19: one address gets half of the limit, two get a third each, and there i
   expect([pending.size, refused]).toEqual([52, 3]);
 });
 
-test("L19: an IPv6 network of 64 bits is one address, however IPv4 addresses are written", () => {
+test("L19: counts an IPv6 network of 64 bits as one address, and an IPv4 address once in any notation", () => {
   const pending = new PendingConnections({ limit: 60 });
   expect(fill(pending, "2001:db8::1")).toBe(30);
   expect(pending.add(socket(), "2001:db8::2")).toBe(false);
@@ -35,7 +35,7 @@ test("L19: an IPv6 network of 64 bits is one address, however IPv4 addresses are
   expect(mapped.add(socket(), "192.0.2.1")).toBe(false);
 });
 
-test("L19: a trusted proxy may use the whole limit, and its clients count by the addresses that it tells", () => {
+test("L19: lets a trusted proxy use the whole limit, and counts its clients by their reported addresses", () => {
   const pending = new PendingConnections({ limit: 60, proxies: new Networks(["192.0.2.0/24"]) });
   const proxied = Array.from({ length: 60 }, socket);
   for (const each of proxied) expect(pending.add(each, "192.0.2.1")).toBe(true);
@@ -46,7 +46,7 @@ test("L19: a trusted proxy may use the whole limit, and its clients count by the
   expect(pending.readdress(proxied[29] ?? socket(), "198.51.100.1")).toBe(false);
 });
 
-test("L19: a connection counts until its first request or its end, also as the TLS connection that it becomes", async () => {
+test("L19: counts a connection until its first request or its end, also after its TLS handshake", async () => {
   const pending = new PendingConnections({ limit: 10 });
   const [settled, closed, plain, secure] = [socket(), socket(), socket(), socket()];
   for (const each of [settled, closed, plain]) pending.add(each, "192.0.2.1");

@@ -6,16 +6,16 @@ import { cleanUp } from "../support/clean-up.js";
 import { ipv4, ipv6, type ProxyHeader, proxyHeader } from "../support/net/proxy-header.js";
 
 const LOOPBACK = new Networks(["127.0.0.0/8"]);
-/** So long that a test runs out of time if it is waited for. */
-const AGES = 600_000;
+/** Longer than any test's timeout, in milliseconds. */
+const NEVER = 600_000;
 
-/** A port that says to each connection where it comes from, and then what it says. */
+/** Starts a port that sends each connection its remote address, then echoes. */
 async function startEcho(options: Partial<PortOptions> = {}): Promise<{ port: number; connections: Socket[] }> {
   const connections: Socket[] = [];
   const listener = new PortListener({
     address: { host: "127.0.0.1", port: 0 },
     proxies: LOOPBACK,
-    handshakeTimeout: AGES,
+    handshakeTimeout: NEVER,
     ...options,
     alpn: "http/1.1",
     onConnection: (socket) => {
@@ -33,18 +33,18 @@ async function open(port: number): Promise<Socket> {
   const socket = connect({ host: "127.0.0.1", port, noDelay: true });
   cleanUp(() => socket.destroy());
   await once(socket, "connect");
-  // The close event tells.
+  // The close event follows an error.
   socket.on("error", () => {});
   return socket;
 }
 
-function closeOf(socket: Socket): Promise<void> {
+function waitForClose(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.once("close", () => resolve());
   });
 }
 
-async function textUntil(socket: Socket, end: string): Promise<string> {
+async function readUntil(socket: Socket, end: string): Promise<string> {
   let text = "";
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
     text += String(chunk);
@@ -53,12 +53,12 @@ async function textUntil(socket: Socket, end: string): Promise<string> {
   return text;
 }
 
-/** What the port says to a header and four bytes after it, sent in one piece. */
-async function answerTo(header: ProxyHeader): Promise<string> {
+/** Sends a header and four bytes after it in one piece. Returns the port's answer. */
+async function requestEcho(header: ProxyHeader): Promise<string> {
   const { port } = await startEcho();
   const socket = await open(port);
   socket.write(Buffer.concat([proxyHeader(header), Buffer.from("ping")]));
-  return textUntil(socket, "ping");
+  return readUntil(socket, "ping");
 }
 
 const TLVS = Buffer.from([0x01, 0, 2, 0x68, 0x32, 0x04, 0, 4, 1, 2, 3, 4]);
@@ -70,13 +70,13 @@ test.each<[string, ProxyHeader, string]>([
   ["IPv4 in IPv6", { family: 0x21, body: ipv6("00000000000000000000ffffcb007107") }, "203.0.113.7"],
   ["datagrams", { family: 0x12 }, "203.0.113.7"],
   ["LOCAL", { command: 0x20, family: 0, body: Buffer.alloc(0) }, "127.0.0.1"],
-  ["LOCAL with addresses, which are to be ignored", { command: 0x20 }, "127.0.0.1"],
+  ["LOCAL with addresses, which are ignored", { command: 0x20 }, "127.0.0.1"],
   ["no family", { family: 0, body: Buffer.alloc(0) }, "127.0.0.1"],
   ["no family, with fields", { family: 0, body: TLVS }, "127.0.0.1"],
   ["a local socket", { family: 0x31, body: Buffer.alloc(216) }, "127.0.0.1"],
   ["the longest header", { body: Buffer.concat([ipv4(), Buffer.alloc(4_084)]) }, "203.0.113.7"],
 ])("A12: reads a PROXY header: %s", async (_, header, address) => {
-  expect(await answerTo(header)).toBe(`${address}|ping`);
+  expect(await requestEcho(header)).toBe(`${address}|ping`);
 });
 
 test.each<[string, ProxyHeader | Buffer]>([
@@ -95,7 +95,7 @@ test.each<[string, ProxyHeader | Buffer]>([
   const { connections, port } = await startEcho();
   const socket = await open(port);
   socket.write(Buffer.isBuffer(header) ? header : proxyHeader(header));
-  const closed = closeOf(socket);
+  const closed = waitForClose(socket);
   socket.resume();
   await closed;
   expect([connections.length, socket.bytesRead]).toEqual([0, 0]);
@@ -111,7 +111,7 @@ test("A12: reads a header that arrives byte by byte, and keeps the bytes behind 
     });
     await new Promise(setImmediate);
   }
-  expect(await textUntil(socket, "ping")).toBe("203.0.113.7|ping");
+  expect(await readUntil(socket, "ping")).toBe("203.0.113.7|ping");
   expect([connections[0]?.remotePort, connections[0]?.remoteFamily]).toEqual([4_711, "IPv4"]);
 });
 
@@ -121,7 +121,7 @@ test("A12: survives a connection that ends within its header", async () => {
   for (const length of [0, 1, 15, 16, 17, bytes.length - 1]) {
     const socket = await open(port);
     socket.end(bytes.subarray(0, length));
-    const closed = closeOf(socket);
+    const closed = waitForClose(socket);
     socket.resume();
     await closed;
     const reset = await open(port);
@@ -131,14 +131,14 @@ test("A12: survives a connection that ends within its header", async () => {
   expect(connections).toEqual([]);
   const socket = await open(port);
   socket.write(Buffer.concat([bytes, Buffer.from("ping")]));
-  expect(await textUntil(socket, "ping")).toBe("203.0.113.7|ping");
+  expect(await readUntil(socket, "ping")).toBe("203.0.113.7|ping");
 });
 
 test("L12: closes a proxy's connection whose header takes too long", async () => {
   const { connections, port } = await startEcho({ handshakeTimeout: 20 });
   const socket = await open(port);
   socket.write(proxyHeader().subarray(0, 20));
-  const closed = closeOf(socket);
+  const closed = waitForClose(socket);
   socket.resume();
   await closed;
   expect(connections).toEqual([]);
@@ -148,21 +148,21 @@ test("A12: reads no header from peers that are not trusted proxies", async () =>
   const { port } = await startEcho({ proxies: new Networks(["192.0.2.0/24"]) });
   const socket = await open(port);
   socket.write(Buffer.concat([proxyHeader(), Buffer.from("ping")]));
-  expect(await textUntil(socket, "ping")).toMatch(/^127\.0\.0\.1\|[^]*QUIT/);
+  expect(await readUntil(socket, "ping")).toMatch(/^127\.0\.0\.1\|[^]*QUIT/);
 });
 
-test("L7: a port that closes does not wait for headers", async () => {
+test("L7: closes a port without waiting for headers", async () => {
   const listener = new PortListener({
     address: { host: "127.0.0.1", port: 0 },
     proxies: LOOPBACK,
-    handshakeTimeout: AGES,
+    handshakeTimeout: NEVER,
     alpn: "http/1.1",
     onConnection: () => {},
   });
   const { port } = await listener.listen();
   const socket = await open(port);
   socket.write(proxyHeader().subarray(0, 20));
-  const closed = closeOf(socket);
+  const closed = waitForClose(socket);
   socket.resume();
   await listener.close();
   await closed;

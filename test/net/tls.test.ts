@@ -11,8 +11,8 @@ import { type Certificate, TestAuthority } from "../support/net/certificates.js"
 import { proxyHeader } from "../support/net/proxy-header.js";
 import { connectTls, MountedSecret, WatchedCertificates } from "../support/net/tls.js";
 
-/** So long that a test runs out of time if it is waited for. */
-const AGES = 600_000;
+/** Longer than any test's timeout, in milliseconds. */
+const NEVER = 600_000;
 
 let authority: TestAuthority;
 
@@ -25,7 +25,7 @@ interface Port {
   readonly listener: PortListener;
 }
 
-/** A port that says to each connection where it comes from and whose certificate it has, and then what it says. */
+/** Starts a port that sends each connection its remote address and certificate subject, then echoes. */
 async function startEcho(
   { certificates }: WatchedCertificates,
   clients: ClientCertificates = "none",
@@ -35,7 +35,7 @@ async function startEcho(
   const listener = new PortListener({
     address: { host: "127.0.0.1", port: 0 },
     tls: { certificates, clients },
-    handshakeTimeout: AGES,
+    handshakeTimeout: NEVER,
     ...options,
     alpn: "h2",
     onConnection: (socket) => {
@@ -59,7 +59,7 @@ function own({ certFile, keyFile }: Certificate): ConnectionOptions {
   return { cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
-/** The next line; undefined when the connection ends first. */
+/** Reads the next line; undefined when the connection ends first. */
 async function line(socket: Socket): Promise<string | undefined> {
   let text = "";
   try {
@@ -68,12 +68,12 @@ async function line(socket: Socket): Promise<string | undefined> {
       if (text.endsWith("\n")) return text.trim();
     }
   } catch {
-    // As good as ended.
+    // A reset counts as the end.
   }
   return undefined;
 }
 
-function closeOf(socket: Socket): Promise<void> {
+function waitForClose(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.once("close", () => resolve());
   });
@@ -84,7 +84,7 @@ async function ask(socket: Socket, text: string): Promise<string | undefined> {
   return line(socket);
 }
 
-test("TLS connections are made, and speak what was agreed on", async () => {
+test("negotiates TLS connections and their protocol", async () => {
   const { port } = await startEcho(new WatchedCertificates(await authority.issue("localhost")));
   const socket = await connectTls(port, trust());
   expect(socket.alpnProtocol).toBe("h2");
@@ -97,10 +97,10 @@ test.each([
   ["TLSv1.2", "TLSv1.2", "TLSv1.2"],
   ["TLSv1.3", "TLSv1.2", "no connection"],
   ["TLSv1.3", "TLSv1.3", "TLSv1.3"],
-] as const)("at least %s: a client with %s gets %s", async (minVersion, version, expected) => {
+] as const)("with a minimum of %s, gives a client with %s: %s", async (minVersion, version, expected) => {
   const watched = new WatchedCertificates({ ...(await authority.issue("localhost")), minVersion });
   const { port } = await startEcho(watched);
-  // OpenSSL's own level of security would keep the client from asking.
+  // OpenSSL's default security level would keep the client from offering old versions.
   const client = trust({ minVersion: version, maxVersion: version, ciphers: "DEFAULT@SECLEVEL=0" });
   const agreed = await connectTls(port, client).then(
     (socket) => socket.getProtocol(),
@@ -109,7 +109,7 @@ test.each([
   expect(agreed).toBe(expected);
 });
 
-test("a new certificate is used by new connections, and the old ones live on", async () => {
+test("uses a new certificate for new connections, and keeps existing ones", async () => {
   const secret = new MountedSecret(await authority.issueTo("CN=first", "localhost"));
   const watched = new WatchedCertificates(secret);
   const { port } = await startEcho(watched);
@@ -124,13 +124,13 @@ test("a new certificate is used by new connections, and the old ones live on", a
     expect(after.getPeerCertificate().subject.CN).toBe(name);
     expect(await ask(before, "ping")).toBe("ping");
   }
-  // Who resumes what was agreed on with the old one makes a whole handshake.
+  // A session of the old certificate is not resumed: the client makes a full handshake.
   const resumed = await connectTls(port, trust(session === undefined ? {} : { session }));
   expect([resumed.isSessionReused(), resumed.getPeerCertificate().subject.CN]).toEqual([false, "third"]);
   expect(watched.events.unread).toEqual([]);
 });
 
-test("the lowest version is kept when the certificate changes", async () => {
+test("keeps the minimum version when the certificate changes", async () => {
   const secret = new MountedSecret(await authority.issue("localhost"));
   const watched = new WatchedCertificates({
     certFile: secret.certFile,
@@ -143,7 +143,7 @@ test("the lowest version is kept when the certificate changes", async () => {
   await expect(connectTls(port, trust({ maxVersion: "TLSv1.2" }))).rejects.toThrow(/alert/);
 });
 
-test("a client is not asked for a certificate where there are no authorities for it", async () => {
+test("requests no client certificate without authorities", async () => {
   const { port } = await startEcho(new WatchedCertificates(await authority.issue("localhost")));
   const client = await authority.issueTo("CN=worker");
   expect(await line(await connectTls(port, trust(own(client))))).toBe("127.0.0.1 undefined");
@@ -164,13 +164,13 @@ describe("client certificates", () => {
     ["C=DE, O=Acme, OU=Ops, CN=worker", "CN=worker,OU=Ops,O=Acme,C=DE"],
     ['O="Acme, Inc", CN=worker', "CN=worker,O=Acme\\, Inc"],
     ['CN="worker,O=Acme"', "CN=worker\\,O=Acme"],
-  ])("the subject %s is told as %s", async (subject, told) => {
+  ])("formats the subject %s as %s", async (subject, formatted) => {
     const { port } = await startEcho(watched, "required");
     const client = await clientAuthority.issueTo(subject);
-    expect(await line(await connectTls(port, trust(own(client))))).toBe(`127.0.0.1 ${told}`);
+    expect(await line(await connectTls(port, trust(own(client))))).toBe(`127.0.0.1 ${formatted}`);
   });
 
-  test("of a client that resumes its session the subject is told too", async () => {
+  test("knows the subject of a client that resumes its session", async () => {
     const { port } = await startEcho(watched, "required");
     const client = trust(own(await clientAuthority.issueTo("CN=worker")));
     const first = await connectTls(port, client);
@@ -190,7 +190,7 @@ describe("client certificates", () => {
     ["optional", "none", "127.0.0.1 undefined"],
     ["optional", "of another authority", undefined],
     ["optional", "of the right authority", "127.0.0.1 CN=worker"],
-  ] as const)("%s: a client with a certificate %s gets %s", async (clients, which, expected) => {
+  ] as const)("when %s, gives a client with the certificate (%s): %s", async (clients, which, expected) => {
     const { port } = await startEcho(watched, clients);
     const issuer = which === "of another authority" ? authority : clientAuthority;
     const certificate = which === "none" ? {} : own(await issuer.issueTo("CN=worker"));
@@ -198,14 +198,14 @@ describe("client certificates", () => {
     expect(socket && (await line(socket))).toBe(expected);
   });
 
-  test("are not asked for on a port without them, with the same files", async () => {
+  test("are not requested on a port without them, with the same files", async () => {
     const { port } = await startEcho(watched, "none");
     const client = await clientAuthority.issueTo("CN=worker");
     expect(await line(await connectTls(port, trust(own(client))))).toBe("127.0.0.1 undefined");
   });
 });
 
-test("behind a proxy the client's address is told, and TLS begins right behind the header", async () => {
+test("reports the proxied client's address when TLS follows the PROXY header", async () => {
   const watched = new WatchedCertificates(await authority.issue("localhost"));
   const { port } = await startEcho(watched, "none", { proxies: new Networks(["127.0.0.1"]) });
   const raw = connect({ host: "127.0.0.1", port });
@@ -220,7 +220,7 @@ test("behind a proxy the client's address is told, and TLS begins right behind t
 test.each([
   ["plain text", "GET / HTTP/1.1\r\nHost: test\r\n\r\n"],
   ["garbage", "\u0016\u0003\u0001\u00ff\u00ff garbage"],
-])("O8: %s in place of a handshake ends the connection and harms nobody", async (_, text) => {
+])("O8: closes a connection that sends %s instead of a handshake, and serves others", async (_, text) => {
   const { port } = await startEcho(new WatchedCertificates(await authority.issue("localhost")), "none", {
     handshakeTimeout: 200,
   });
@@ -230,7 +230,7 @@ test.each([
   cleanUp(() => raw.destroy());
   raw.on("error", () => {}).resume();
   raw.write(text, "latin1");
-  await closeOf(raw);
+  await waitForClose(raw);
   expect(await ask(witness, "ping")).toBe("ping");
 });
 
@@ -241,11 +241,11 @@ test("L12: closes a connection whose TLS handshake takes too long", async () => 
   const raw = connect({ host: "127.0.0.1", port });
   cleanUp(() => raw.destroy());
   raw.on("error", () => {}).resume();
-  await closeOf(raw);
+  await waitForClose(raw);
   expect(raw.bytesRead).toBe(0);
 });
 
-test("L7: a port that closes does not wait for handshakes, and waits for connections", async () => {
+test("L7: closes a port without waiting for handshakes, but waits for connections", async () => {
   const { listener, port } = await startEcho(new WatchedCertificates(await authority.issue("localhost")));
   const silent = connect({ host: "127.0.0.1", port });
   cleanUp(() => silent.destroy());
@@ -257,7 +257,7 @@ test("L7: a port that closes does not wait for handshakes, and waits for connect
     closed = true;
   });
   silent.on("error", () => {}).resume();
-  await closeOf(silent);
+  await waitForClose(silent);
   expect(await ask(socket, "ping")).toBe("ping");
   expect(closed).toBe(false);
   socket.destroy();

@@ -6,7 +6,7 @@ import { recordLog } from "../support/nodes/log-records.js";
 import { metric, untilMetric } from "../support/nodes/metrics.js";
 import { startNode } from "../support/nodes/node.js";
 
-test("tells the version and the node", async () => {
+test("reports the version and the node", async () => {
   const node = await startNode();
   const text = await (await fetch(`${node.http}/metrics`)).text();
   const { version, id } =

@@ -8,11 +8,11 @@ import { runSource } from "../support/nodes/source-process.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
 const FILLER = join(__dirname, "programs/fill.ts");
-/** Lines before the first batch: the header and two marks. */
+/** Number of lines before the first batch: the header and two marks. */
 const HEAD_LINES = 3;
 
-/** A store that ends with the revocation of a key, stopped; its file, and what it held. */
-async function writtenStore() {
+/** Creates a stopped store whose last write revokes a key. Returns its folder, entries and file content. */
+async function createStoppedStore() {
   const folder = temporaryFolder();
   const { store } = await openStore(folder);
   for (const key of ["a", "b", "c", "keys/_/1"]) await store.create(key, `${key} ü`);
@@ -23,7 +23,7 @@ async function writtenStore() {
   return { folder, entries, content: readFileSync(fileOf(folder)) };
 }
 
-function linesOf(content: Buffer): Buffer[] {
+function splitLines(content: Buffer): Buffer[] {
   const lines: Buffer[] = [];
   for (let start = 0; start < content.length; ) {
     const end = content.indexOf("\n", start);
@@ -34,11 +34,11 @@ function linesOf(content: Buffer): Buffer[] {
   return lines;
 }
 
-type Outcome = "noticed" | "harmless" | { readonly fault: string };
+type Outcome = "detected" | "harmless" | { readonly fault: string };
 
-/** Opens a changed file. Noticed: refused with a word about the file, which stays as it is. Harmless: all entries are there. */
-async function outcomeOf(
-  { entries, folder }: Awaited<ReturnType<typeof writtenStore>>,
+/** Opens a changed file. Detected: rejected with the file's name, and the file is unchanged. Harmless: all entries are present. */
+async function openDamaged(
+  { entries, folder }: Awaited<ReturnType<typeof createStoppedStore>>,
   changed: Buffer,
 ): Promise<Outcome> {
   writeFileSync(fileOf(folder), changed);
@@ -57,84 +57,84 @@ async function outcomeOf(
     refusal.code === "failed_precondition" &&
     refusal.message.startsWith(fileOf(folder));
   if (!isClear) return { fault: `unclear: ${inspect(refusal)}` };
-  return readFileSync(fileOf(folder)).equals(changed) ? "noticed" : { fault: "the file was changed" };
+  return readFileSync(fileOf(folder)).equals(changed) ? "detected" : { fault: "the file was changed" };
 }
 
-test("A14: every changed byte is noticed or harms nothing", async () => {
-  const written = await writtenStore();
+test("A14: detects every changed byte, or loses nothing", async () => {
+  const written = await createStoppedStore();
   const { content } = written;
-  const [header, mark] = linesOf(content);
+  const [header, mark] = splitLines(content);
   const marksAt = header?.length ?? 0;
   for (let position = 0; position < content.length; position += 1) {
     const changed = Buffer.from(content);
     changed[position] = (changed[position] ?? 0) ^ (1 << (position % 8));
-    // One of the two marks is enough.
+    // One valid mark is enough.
     const isInMarks = position >= marksAt && position < marksAt + 2 * (mark?.length ?? 0);
-    expect(await outcomeOf(written, changed)).toBe(isInMarks ? "harmless" : "noticed");
+    expect(await openDamaged(written, changed)).toBe(isInMarks ? "harmless" : "detected");
   }
 });
 
-test("A14: every cut of an answered write is noticed", async () => {
-  const written = await writtenStore();
+test("A14: detects every truncation of an acknowledged write", async () => {
+  const written = await createStoppedStore();
   for (let size = 0; size < written.content.length; size += 1) {
-    expect(await outcomeOf(written, written.content.subarray(0, size))).toBe("noticed");
+    expect(await openDamaged(written, written.content.subarray(0, size))).toBe("detected");
   }
 });
 
-test("A14: a line that was removed, repeated or moved is noticed, also one of an older file", async () => {
-  const written = await writtenStore();
-  const lines = linesOf(written.content);
-  const older = linesOf((await writtenStore()).content);
+test("A14: detects a removed, repeated or moved line, and a line of an older file", async () => {
+  const written = await createStoppedStore();
+  const lines = splitLines(written.content);
+  const older = splitLines((await createStoppedStore()).content);
   const numbers = lines.map((_, number) => number).slice(HEAD_LINES);
   const marks = Buffer.concat(lines.toSpliced(1, 0, lines[1] ?? Buffer.of()));
-  expect(await outcomeOf(written, marks)).toBe("noticed");
+  expect(await openDamaged(written, marks)).toBe("detected");
   for (const one of numbers) {
     const removed = lines.toSpliced(one, 1);
-    expect(await outcomeOf(written, Buffer.concat(removed))).toBe("noticed");
+    expect(await openDamaged(written, Buffer.concat(removed))).toBe("detected");
     const foreign = lines.with(one, older[one] ?? Buffer.of());
-    expect(await outcomeOf(written, Buffer.concat(foreign))).toBe("noticed");
+    expect(await openDamaged(written, Buffer.concat(foreign))).toBe("detected");
     for (const other of numbers) {
       const line = lines[one] ?? Buffer.of();
       const repeated = lines.toSpliced(other + 1, 0, line);
-      expect(await outcomeOf(written, Buffer.concat(repeated))).toBe("noticed");
+      expect(await openDamaged(written, Buffer.concat(repeated))).toBe("detected");
       if (other === one) continue;
       const moved = removed.toSpliced(other, 0, line);
-      expect(await outcomeOf(written, Buffer.concat(moved))).toBe("noticed");
+      expect(await openDamaged(written, Buffer.concat(moved))).toBe("detected");
     }
   }
 });
 
-test("A14: random damage of several kinds at once never changes an entry in silence", async () => {
-  const written = await writtenStore();
+test("A14: never changes an entry silently when several kinds of random damage are combined", async () => {
+  const written = await createStoppedStore();
   const kind = fc.constantFrom("flip", "cut", "remove", "repeat", "zero", "insert");
   const damage = fc.record({ kind, at: fc.nat(), size: fc.integer({ min: 1, max: 200 }), byte: fc.nat(255) });
   await fc.assert(
     fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (damages) => {
       let changed = Buffer.from(written.content);
-      for (const { at, byte, kind: what, size } of damages) {
+      for (const { at, byte, kind: kindOfDamage, size } of damages) {
         const from = at % (changed.length + 1);
         const [head, part, tail] = [
           changed.subarray(0, from),
           changed.subarray(from, from + size),
           changed.subarray(from + size),
         ];
-        const lines = linesOf(changed);
+        const lines = splitLines(changed);
         const number = at % Math.max(1, lines.length);
         const line = lines[number] ?? Buffer.of();
-        if (what === "flip") changed = Buffer.concat([head, part.map((old) => old ^ byte), tail]);
-        else if (what === "cut") changed = Buffer.from(head);
-        else if (what === "remove") changed = Buffer.concat(lines.toSpliced(number, 1));
-        else if (what === "repeat") changed = Buffer.concat(lines.toSpliced(number, 0, line));
-        else if (what === "zero") changed = Buffer.concat([head, Buffer.alloc(part.length), tail]);
+        if (kindOfDamage === "flip") changed = Buffer.concat([head, part.map((old) => old ^ byte), tail]);
+        else if (kindOfDamage === "cut") changed = Buffer.from(head);
+        else if (kindOfDamage === "remove") changed = Buffer.concat(lines.toSpliced(number, 1));
+        else if (kindOfDamage === "repeat") changed = Buffer.concat(lines.toSpliced(number, 0, line));
+        else if (kindOfDamage === "zero") changed = Buffer.concat([head, Buffer.alloc(part.length), tail]);
         else changed = Buffer.concat([head, Buffer.alloc(size, byte), part, tail]);
       }
-      expect(await outcomeOf(written, changed)).toMatch(/^(noticed|harmless)$/);
+      expect(await openDamaged(written, changed)).toMatch(/^(detected|harmless)$/);
     }),
     { numRuns: 150 },
   );
 }, 30_000);
 
-/** A file that a first store with entry `a`, and a second with entry `b`, have written; and what it held in between. */
+/** Creates a file with the writes of two store runs, `a` then `b`. Returns its content after the first run as `before`. */
 async function storeTwice(second: string): Promise<{ folder: string; before: Buffer }> {
   const folder = temporaryFolder();
   const contents: Buffer[] = [];
@@ -151,13 +151,13 @@ async function storeTwice(second: string): Promise<{ folder: string; before: Buf
   return { folder, before };
 }
 
-test("A14: a write that a crash cut off is dropped, wherever it ends, and logged", async () => {
+test("A14: drops and logs a write that a crash cut off at any byte", async () => {
   const { before, folder } = await storeTwice("ü".repeat(50));
-  const whole = readFileSync(fileOf(folder));
+  const complete = readFileSync(fileOf(folder));
 
-  for (let size = before.length; size < whole.length; size += 1) {
-    // The mark is written after the line, so a crash during the line leaves the older one.
-    writeFileSync(fileOf(folder), Buffer.concat([before, whole.subarray(before.length, size)]));
+  for (let size = before.length; size < complete.length; size += 1) {
+    // The mark is written after the line, so a crash during the line leaves the older mark.
+    writeFileSync(fileOf(folder), Buffer.concat([before, complete.subarray(before.length, size)]));
     const { errors, store: reopened } = await openStore(folder);
     expect(await reopened.list("")).toMatchObject([{ key: "a", value: "1" }]);
     expect(errors).toHaveLength(size === before.length ? 0 : 1);
@@ -171,37 +171,37 @@ test("A14: a write that a crash cut off is dropped, wherever it ends, and logged
   }
 });
 
-test("A14: a complete last line that does not check refuses the start, also before it has a mark", async () => {
+test("A14: refuses to start when the last complete line is damaged, also before it has a mark", async () => {
   const { before, folder } = await storeTwice("1".repeat(100));
   const line = Buffer.from(readFileSync(fileOf(folder)).subarray(before.length));
   const damaged = Buffer.concat([before, line.fill(0, 30, 60)]);
   writeFileSync(fileOf(folder), damaged);
   await expect(openStore(folder)).rejects.toMatchObject({
     code: "failed_precondition",
-    message: `${fileOf(folder)} is damaged at byte ${before.length}, and keys or tokens that were revoked after it could be valid again: restore it from a backup, or move it away to start with an empty store`,
+    message: `${fileOf(folder)} is damaged at byte ${before.length}, so keys or tokens revoked later could become valid again: restore the file from a backup, or move it away to start with an empty store`,
   });
   expect(readFileSync(fileOf(folder))).toEqual(damaged);
 });
 
-test("A14: one damaged mark is mended and logged", async () => {
-  const { content, entries, folder } = await writtenStore();
+test("A14: repairs and logs one damaged mark", async () => {
+  const { content, entries, folder } = await createStoppedStore();
   const position = content.indexOf("mark ");
   writeFileSync(fileOf(folder), Buffer.from(content).fill(0, position, position + 8));
   const { errors, store } = await openStore(folder);
   expect(await store.list("")).toEqual(entries);
-  expect(errors).toEqual([expect.stringMatching(/had a mark that did not check/)]);
+  expect(errors).toEqual([expect.stringMatching(/had an invalid mark/)]);
   await store.stop();
   const again = await openStore(folder);
   expect(again.errors).toEqual([]);
 });
 
-test("refuses the format of earlier development versions, and says so", async () => {
+test("refuses the format of earlier development versions, with the reason", async () => {
   const folder = temporaryFolder();
   writeFileSync(fileOf(folder), '0123456789abcdef {"format":"carillon store 1","revision":0}\n');
   await expect(openStore(folder)).rejects.toThrow(/earlier development version of Carillon.*move it away/);
 });
 
-test("A14: what was answered before SIGKILL on a full disk is whole, and what was refused is not there", async () => {
+test("A14: keeps acknowledged writes and no rejected ones when it is killed on a full disk", async () => {
   const folder = temporaryFolder();
   const { child, ended, printed } = runSource(FILLER, [folder], "ulimit -S -f 200");
   await printed(/^up$/);

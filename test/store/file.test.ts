@@ -16,7 +16,7 @@ storeContract("file", async () => {
   return { stores: [store, store], clock };
 });
 
-test("what was written is there after a restart, with its revisions", async () => {
+test("keeps entries and their revisions over a restart", async () => {
   const folder = join(temporaryFolder(), "made/for it");
   const clock = new ManualClock();
   const first = await openStore(folder, clock);
@@ -39,7 +39,7 @@ test("what was written is there after a restart, with its revisions", async () =
   expect(errors).toEqual([]);
 });
 
-test("only its owner can read it", async () => {
+test("makes the folder and the file readable by their owner only", async () => {
   const folder = join(temporaryFolder(), "store");
   const { store } = await openStore(folder);
   await store.create("a", "1");
@@ -47,19 +47,19 @@ test("only its owner can read it", async () => {
   expect(statSync(fileOf(folder)).mode & 0o777).toBe(0o600);
 });
 
-test("writes that come at once share the disk's turns", async () => {
+test("syncs concurrent writes together", async () => {
   const folder = temporaryFolder();
   const { store } = await openStore(folder);
   await Promise.all(Array.from({ length: 500 }, (_, number) => store.create(`a/${number}`, "")));
-  // The head, the first turn, and who came during it.
+  // The header with its marks, the first batch, and the writes that arrived during its sync.
   expect(readFileSync(fileOf(folder), "utf8").trim().split("\n").length).toBeLessThan(10);
   expect(await store.list("a/")).toHaveLength(500);
 });
 
-/** Of the writer: see programs/write-without-end.ts. */
+/** Number of lanes of programs/write-without-end.ts. */
 const LANES = 8;
 
-test("every answered write is there after SIGKILL at any moment", async () => {
+test("keeps every acknowledged write when it is killed at any moment", async () => {
   const folder = temporaryFolder();
   const answered = new Map<string, number>();
   for (let round = 0; round < 15; round += 1) {
@@ -79,7 +79,7 @@ test("every answered write is there after SIGKILL at any moment", async () => {
       const entry = await store.get(`lane/${lane}`);
       expect(Number(entry?.value.split(" ")[0])).toBeGreaterThanOrEqual(number);
     }
-    // What was deleted is: of each lane, answered before or not, there is the one that it was about to delete, or had made.
+    // A lane leaves at most the entry that it was about to delete and the one that it had just created.
     const made = await store.list("made/");
     expect(made.length).toBeLessThanOrEqual(2 * LANES);
     for (const { key } of made) await store.delete(key);
@@ -90,7 +90,7 @@ test("every answered write is there after SIGKILL at any moment", async () => {
 }, 60_000);
 
 test.each(["", "something else\n", "0123456789abcdef {}\n"])(
-  "a file that is no store is refused: %j",
+  "refuses to start on a file of another format: %j",
   async (content) => {
     const folder = temporaryFolder();
     writeFileSync(fileOf(folder), content);
@@ -99,7 +99,7 @@ test.each(["", "something else\n", "0123456789abcdef {}\n"])(
   },
 );
 
-test("a folder that cannot be used is refused, and says why", async () => {
+test("refuses an unusable folder, with the reason", async () => {
   const file = join(temporaryFolder(), "file");
   writeFileSync(file, "");
   await expect(openStore(file)).rejects.toMatchObject({
@@ -114,7 +114,7 @@ test("a folder that cannot be used is refused, and says why", async () => {
   });
 });
 
-test("the file stays small, however often entries change", async () => {
+test("keeps the file small when entries change often", async () => {
   const folder = temporaryFolder();
   const { store } = await openStore(folder);
   let revision = await store.create("a", "");
@@ -125,7 +125,7 @@ test("the file stays small, however often entries change", async () => {
   expect(await again.store.get("a")).toMatchObject({ revision });
 });
 
-test("what a rewrite that was cut off has left is no fault", async () => {
+test("ignores the remains of an interrupted rewrite", async () => {
   const folder = temporaryFolder();
   const first = await openStore(folder);
   await first.store.create("a", "1");
@@ -136,7 +136,7 @@ test("what a rewrite that was cut off has left is no fault", async () => {
   expect(readdirSync(folder)).toHaveLength(2);
 });
 
-test("a folder belongs to one store", async () => {
+test("refuses a folder that another store uses", async () => {
   const folder = temporaryFolder();
   const first = await openStore(folder);
   await expect(openStore(folder)).rejects.toMatchObject({
@@ -148,7 +148,7 @@ test("a folder belongs to one store", async () => {
   await openStore(folder);
 });
 
-test("of many that open a folder at once never two have it", async () => {
+test("never lets two of many concurrent starts use a folder", async () => {
   const folder = temporaryFolder();
   for (let round = 0; round < 5; round += 1) {
     const stores = Array.from({ length: 6 }, () => createStore(folder).store);
@@ -158,7 +158,7 @@ test("of many that open a folder at once never two have it", async () => {
   }
 });
 
-test("a folder belongs to one process, also while that is frozen, and to nobody when it is dead", async () => {
+test("refuses a folder while its process is alive or frozen, and takes it when the process is dead", async () => {
   const folder = temporaryFolder();
   const { child, ended, printed } = runSource(WRITER, [folder]);
   await printed(/^0 /);
@@ -171,9 +171,9 @@ test("a folder belongs to one process, also while that is frozen, and to nobody 
   expect(await store.get("lane/0")).toBeDefined();
 });
 
-test("a full disk: writes are unavailable, what there is can be read, and it goes on when there is space", async () => {
+test("rejects writes and serves reads while the disk is full, and recovers when there is space", async () => {
   const folder = temporaryFolder();
-  // 100 KiB for any file; the limit can be raised later.
+  // A soft limit of 100 KiB for any file, which the test raises later.
   const { child, lines, printed } = runSource(FILLER, [folder], "ulimit -S -f 200");
   await printed(/^up$/);
   child.stdin?.write("create a 40000\n");
@@ -188,7 +188,7 @@ test("a full disk: writes are unavailable, what there is can be read, and it goe
   child.stdin?.write("create c 30000\ncreate a 1\n");
   await printed(/^created c$/, goneOn);
   await printed(/^a already_exists$/, goneOn);
-  // With others at once: none of them.
+  // A failure rejects all writes of its batch.
   child.stdin?.write("create d 10\ncreate e 60000\n");
   await printed(/^e unavailable$/);
   const failed = lines.length;
@@ -205,7 +205,7 @@ test("a full disk: writes are unavailable, what there is can be read, and it goe
   expect(errors).toEqual([]);
 });
 
-test("a write that failed has left nothing in the file", async () => {
+test("leaves nothing of a failed write in the file", async () => {
   const folder = temporaryFolder();
   const { child, ended, printed } = runSource(FILLER, [folder], "ulimit -S -f 200");
   await printed(/^up$/);

@@ -9,11 +9,11 @@ storeContract("memory", async () => {
   return { stores: [store, store], clock };
 });
 
-test("a node does not share it", () => {
+test("is not shared between nodes", () => {
   expect(new MemoryStore({ clock: new ManualClock(), onError: () => {} }).shared).toBe(false);
 });
 
-test("what expires is removed though nobody looks, and leaves no timer", async () => {
+test("removes expired entries without a read, and leaves no timer", async () => {
   const clock = new ManualClock();
   const store = new MemoryStore({ clock, onError: () => {} });
   for (let number = 0; number < 1_000; number += 1) {
@@ -24,7 +24,7 @@ test("what expires is removed though nobody looks, and leaves no timer", async (
   expect(clock.timers).toBe(0);
 });
 
-test("an entry is absent when it expires, also where the timer runs out a little later", async () => {
+test("hides an expired entry before its timer has fired", async () => {
   const clock = new ManualClock();
   const store = new MemoryStore({ clock, onError: () => {} });
   await store.create("a", "", { expires: 1_000 });
@@ -34,12 +34,12 @@ test("an entry is absent when it expires, also where the timer runs out a little
   expect(clock.timers).toBe(1);
 });
 
-test("a fault of a watcher is told", async () => {
+test("reports the exception of a watcher", async () => {
   const errors: string[] = [];
   const store = new MemoryStore({ clock: new ManualClock(), onError: (message) => errors.push(message) });
   await store.watch("", () => {
     throw new Error("no");
   });
   await store.create("a", "secret");
-  expect(errors).toEqual(["telling of the change of store entry a failed: no"]);
+  expect(errors).toEqual(["watcher failed on a change of store entry a: no"]);
 });

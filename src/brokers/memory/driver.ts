@@ -4,18 +4,18 @@ import { CarillonError } from "../../errors.js";
 
 type Deliver = (message: Message) => void;
 
-interface Below {
-  /** What the names begin with: its last character is a dot. */
-  readonly above: string;
+interface ChildSubscription {
+  /** Prefix of the topics' names, which ends with a dot. */
+  readonly prefix: string;
   readonly deliver: (name: string, message: Message) => void;
 }
 
-/** Within this process only: nothing to install, nothing to lose. What is published is delivered before it is answered. */
+/** Broker within this process. Delivers messages before the publish resolves. */
 export class MemoryDriver implements BrokerDriver {
-  /** By vhost and topic. Nearly every topic has one listener, and lists are gone through for less than sets. */
+  /** Subscribers by vhost and topic. Arrays, because most topics have one subscriber and arrays iterate faster than sets. */
   readonly #vhosts = new Map<string, Map<string, Deliver[]>>();
-  /** By vhost. There is hardly more than one of each. */
-  readonly #below = new Map<string, Below[]>();
+  /** Subscriptions to the children of a topic, by vhost. A vhost rarely has more than one. */
+  readonly #childSubscriptions = new Map<string, ChildSubscription[]>();
   #up = true;
 
   get up(): boolean {
@@ -29,7 +29,7 @@ export class MemoryDriver implements BrokerDriver {
   stop(): Promise<void> {
     this.#up = false;
     this.#vhosts.clear();
-    this.#below.clear();
+    this.#childSubscriptions.clear();
     return Promise.resolve();
   }
 
@@ -45,13 +45,13 @@ export class MemoryDriver implements BrokerDriver {
     return { refusal: undefined, close };
   }
 
-  subscribeBelow(vhost: string, topic: string, deliver: Below["deliver"]): Subscription {
-    const below: Below = { above: `${topic}.`, deliver };
-    this.#below.set(vhost, [...(this.#below.get(vhost) ?? []), below]);
+  subscribeBelow(vhost: string, topic: string, deliver: ChildSubscription["deliver"]): Subscription {
+    const added: ChildSubscription = { prefix: `${topic}.`, deliver };
+    this.#childSubscriptions.set(vhost, [...(this.#childSubscriptions.get(vhost) ?? []), added]);
     const close = (): void => {
-      const others = this.#below.get(vhost)?.filter((one) => one !== below) ?? [];
-      if (others.length === 0) this.#below.delete(vhost);
-      else this.#below.set(vhost, others);
+      const others = this.#childSubscriptions.get(vhost)?.filter((one) => one !== added) ?? [];
+      if (others.length === 0) this.#childSubscriptions.delete(vhost);
+      else this.#childSubscriptions.set(vhost, others);
     };
     return { refusal: undefined, close };
   }
@@ -60,7 +60,7 @@ export class MemoryDriver implements BrokerDriver {
     this.admit();
   }
 
-  /** Nothing waits here, as what is published is handed on at once: only a driver that has stopped takes nothing. */
+  /** Rejects publishes only after stop. Publishes are delivered at once, so none are ever pending. */
   admit(): void {
     if (!this.#up) throw new CarillonError("unavailable", "the memory broker has stopped");
   }
@@ -70,14 +70,14 @@ export class MemoryDriver implements BrokerDriver {
     for (const { vhost, topic, message } of publications) {
       const listeners = this.#vhosts.get(vhost)?.get(topic);
       if (listeners !== undefined) for (const deliver of listeners) deliver(message);
-      const below = this.#below.get(vhost);
-      if (below === undefined) continue;
-      for (const { above, deliver } of below) if (isBelow(topic, above)) deliver(topic, message);
+      const subscriptions = this.#childSubscriptions.get(vhost);
+      if (subscriptions === undefined) continue;
+      for (const { prefix, deliver } of subscriptions) if (isChild(topic, prefix)) deliver(topic, message);
     }
     return "flushed";
   }
 }
 
-function isBelow(topic: string, above: string): boolean {
-  return topic.startsWith(above) && topic.length > above.length && !topic.includes(".", above.length);
+function isChild(topic: string, prefix: string): boolean {
+  return topic.startsWith(prefix) && topic.length > prefix.length && !topic.includes(".", prefix.length);
 }

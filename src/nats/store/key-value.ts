@@ -1,10 +1,10 @@
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import { alreadyExists, hasChanged } from "../../store/faults.js";
 import { checkKey, checkPrefix, checkValue } from "../../store/limits.js";
 import type { Store, StoreChange, StoreEntry, WriteOptions } from "../../store/store.js";
+import { alreadyExists, hasChanged } from "../../store/store-errors.js";
 import { byKey } from "../../store/table.js";
-import { guarded } from "../../store/watchers.js";
+import { guardWatcher } from "../../store/watchers.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { describeConnectFailure } from "../link/connect.js";
 import type { NatsEvents } from "../link/link.js";
@@ -153,7 +153,7 @@ export class NatsStore implements Store {
     const watch = new BucketWatch({
       prefix,
       clock,
-      onChange: guarded(onChange, events.onError),
+      onChange: guardWatcher(onChange, events.onError),
       onError: events.onError,
       onEnd: () => {
         this.#attachLater(watch);
@@ -248,5 +248,5 @@ async function unlessConflict<T>(write: Promise<T>): Promise<T | typeof CONFLICT
 }
 
 function tooManyAtOnce(key: string): CarillonError {
-  return new CarillonError("unavailable", `store entry ${key} is being written by too many at once`);
+  return new CarillonError("unavailable", `store entry ${key}: too many concurrent writes`);
 }

@@ -43,7 +43,7 @@ export function createMetrics(context: MetricsContext): Metrics {
     receivingRefused: () => budget.refusals,
     clockDifference: () => cluster.clockDifference / 1_000,
     inflatedBytes,
-    lostWords: () => cluster.lostWords,
+    lostMessages: () => cluster.lostMessages,
     storeUp: () => (store.up ? 1 : 0),
     workers: () => dispatch.workers,
     tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),

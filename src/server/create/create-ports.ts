@@ -89,7 +89,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   const trusted = config.trusted_proxies.length === 0 ? undefined : new Networks(config.trusted_proxies);
   const proxies = config.proxy_protocol ? trusted : undefined;
   const files = new FileLimit({
-    most: readFileLimit(),
+    max: readFileLimit(),
     onRefused: (code) => {
       metrics.countRefusedConnection(code);
       limitedLog.error({ code }, "no file descriptor is free for a connection: raise the limit of open files");

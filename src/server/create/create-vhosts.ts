@@ -110,7 +110,7 @@ function checkReferences(config: Config, { brokers: named = [], certificates }: 
   const unknown = named.find((name) => !Object.hasOwn(brokers, name));
   if (unknown === undefined) return;
   const known = Object.keys(brokers).join(", ");
-  throw new CarillonError("invalid_argument", `brokers: no broker named ${JSON.stringify(unknown)}; known: ${known}`);
+  throw new CarillonError("invalid_argument", `brokers: unknown broker ${JSON.stringify(unknown)}; known: ${known}`);
 }
 
 /** How many hooks' breakers are open, by vhost. */

@@ -75,7 +75,7 @@ test("G4: empty topic names are skipped, and whatever command a message has, it 
 test.each([
   [requestOf({ topics: [] }), "messages[0].topics: at least one is needed"],
   [requestOf({ topics: ["@bad"] }), "messages[0].topics[0] begins with a reserved character (@, # or $)"],
-  [requestOf({ topics: ["foo"], broker: "nope" }), 'messages[0].broker: no broker named "nope"; known: memory'],
+  [requestOf({ topics: ["foo"], broker: "nope" }), 'messages[0].broker: unknown broker "nope"; known: memory'],
   [
     requestOf({ topics: ["foo"], payload: Buffer.alloc(1_048_577) }),
     "messages[0].payload: 1048577 bytes, the limit is 1048576",

@@ -29,9 +29,9 @@ test("W5, E4: a broker that the vhost does not list is unknown to clients and ba
   const node = await startNode({ brokers, vhosts: { "/": { brokers: ["b", "a"] } } });
   const client = await connect(`${node.ws}/ws`);
   const refusal = await client.ask({ command: "join", broker: "hidden", topics: ["t"], id: 1 });
-  expect(refusal.error).toEqual({ code: "not_found", message: 'no broker named "hidden"; known: b, a' });
+  expect(refusal.error).toEqual({ code: "not_found", message: 'unknown broker "hidden"; known: b, a' });
   expect(await publish(node, [{ topics: ["t"], broker: "hidden" }])).toMatchObject({
     code: "not_found",
-    message: 'messages[0].broker: no broker named "hidden"; known: b, a',
+    message: 'messages[0].broker: unknown broker "hidden"; known: b, a',
   });
 });

@@ -143,7 +143,7 @@ test("R12: v1beta has its own field numbers, and the answers of v1, on both port
     }
     expect(await caller.call(V1Beta.method.publish, { messages: [{ ...message, broker: "nope" }] })).toMatchObject({
       status: 5,
-      message: 'messages[0].broker: no broker named "nope"; known: memory, other',
+      message: 'messages[0].broker: unknown broker "nope"; known: memory, other',
     });
   }
 });

@@ -37,7 +37,7 @@ async function start(directory = everybody()) {
     brokers: {
       resolve: (_vhost, name) => {
         if (name === "" || name === "memory") return { name: "memory", driver: undefined as never };
-        throw new CarillonError("not_found", `no broker named ${JSON.stringify(name)}; known: memory`);
+        throw new CarillonError("not_found", `unknown broker ${JSON.stringify(name)}; known: memory`);
       },
     },
     hasPresence: (_vhost, topic) => topic !== "quiet",
@@ -150,7 +150,7 @@ test("K7, O8: what is wrong is refused, alike by every protocol", async () => {
   const ends = [
     [{}, STATUS.invalidArgument, "topic is empty"],
     [{ topic: "$user.ann" }, STATUS.invalidArgument, "topic begins with a reserved character (@, # or $)"],
-    [{ topic: "room", broker: "x" }, STATUS.notFound, 'no broker named "x"; known: memory'],
+    [{ topic: "room", broker: "x" }, STATUS.notFound, 'unknown broker "x"; known: memory'],
     [{ topic: "quiet" }, STATUS.failedPrecondition, noPresence],
   ] as const;
   for (const caller of callersOf(node)) {

@@ -2,11 +2,11 @@ import { FileStore } from "../../../src/store/file.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
 /**
- * Writes until it is killed: each lane counts in an entry of its own and makes and deletes others. Prints what has been
- * answered, so that the test knows what must be there.
+ * Writes until it is killed: each lane counts in its own entry, and creates and deletes others. Prints each acknowledged
+ * count, so that the test knows which entries must exist.
  */
 const LANES = 8;
-/** Makes the file grow so fast that it is rewritten all the time. */
+/** Value that makes the file grow fast, so that it is rewritten often. */
 const FILL = "x".repeat(8_000);
 
 const [folder = ""] = process.argv.slice(2);
@@ -14,11 +14,11 @@ const store = new FileStore({
   folder,
   clock: systemClock,
   onUp: () => {},
-  onDown: say,
+  onDown: print,
   onError: () => {},
 });
 
-function say(text: string): void {
+function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
@@ -31,7 +31,7 @@ async function run(lane: number): Promise<never> {
     count += 1;
     await store.create(`made/${lane}/${count}`, "");
     revision = await store.update(key, `${count} ${FILL}`, revision);
-    say(`${lane} ${count}`);
+    print(`${lane} ${count}`);
     await store.delete(`made/${lane}/${count}`);
   }
 }
@@ -42,5 +42,5 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  say(`failed: ${String(error)}`);
+  print(`failed: ${String(error)}`);
 });

@@ -15,7 +15,7 @@ export interface Certificate {
   readonly keyFile: string;
 }
 
-/** An authority of its own, and what it signs: PEM files that are removed after the test. */
+/** A certificate authority that issues certificates as PEM files, which are removed after the test. */
 export class TestAuthority {
   readonly #folder = temporaryFolder();
   readonly #certificate: x509.X509Certificate;
@@ -45,12 +45,12 @@ export class TestAuthority {
     return join(this.#folder, "ca.pem");
   }
 
-  /** @param names - host names and IP addresses that the certificate is good for */
+  /** @param names - host names and IP addresses of the certificate */
   issue(...names: readonly string[]): Promise<Certificate> {
     return this.issueTo("CN=test", ...names);
   }
 
-  /** @param subject - in the words of RFC 2253, the other way round: `O=Acme, CN=worker` */
+  /** @param subject - in the syntax of RFC 2253, in reverse order: `O=Acme, CN=worker` */
   async issueTo(subject: string, ...names: readonly string[]): Promise<Certificate> {
     this.#count += 1;
     const keys = await webcrypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);

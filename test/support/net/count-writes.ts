@@ -4,9 +4,8 @@ import { cleanUp } from "../clean-up.js";
 type Write = (this: Socket, ...rest: never[]) => void;
 
 /**
- * Counts what this process hands to the system to write, by the port of the peer: `_write` and `_writev` are what
- * node's streams call once for each write, however many chunks were corked into it. What arrives cannot tell: the
- * system joins writes.
+ * Counts the writes of this process to the system, by the port of the peer. Node's streams call `_write` or `_writev`
+ * once for each write, even of many corked chunks. Receivers cannot count writes, because the system joins them.
  */
 export function countWrites(): (peerPort: number) => number {
   const counts = new Map<number, number>();

@@ -1,17 +1,17 @@
 const SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 
 export interface ProxyHeader {
-  /** Version and command; 0x21 is version 2, PROXY. */
+  /** Version and command. Default: 0x21, version 2, PROXY. */
   readonly command?: number;
-  /** Family and protocol; 0x11 is TCP over IPv4, 0x21 over IPv6. */
+  /** Family and protocol. Default: 0x11, TCP over IPv4; 0x21 is TCP over IPv6. */
   readonly family?: number;
-  /** Addresses, ports, and what follows them. */
+  /** Addresses, ports, and extensions. */
   readonly body?: Uint8Array;
-  /** The length that is claimed, whatever the body's is. */
+  /** Length field of the header. Default: the body's length. */
   readonly claims?: number;
 }
 
-/** A hand-made PROXY protocol header, version 2. */
+/** Encodes a PROXY protocol header, version 2. */
 export function proxyHeader({ body = ipv4(), claims, command = 0x21, family = 0x11 }: ProxyHeader = {}): Buffer {
   const rest = Buffer.alloc(4);
   rest.writeUInt8(command, 0);
@@ -20,14 +20,14 @@ export function proxyHeader({ body = ipv4(), claims, command = 0x21, family = 0x
   return Buffer.concat([SIGNATURE, rest, body]);
 }
 
-/** The addresses of a connection from 203.0.113.7:4711. */
+/** Encodes the addresses of a connection from 203.0.113.7:4711. */
 export function ipv4(source: readonly number[] = [203, 0, 113, 7], port = 4_711): Buffer {
   const body = Buffer.from([...source, 127, 0, 0, 1, 0, 0, 0, 0]);
   body.writeUInt16BE(port, 8);
   return body;
 }
 
-/** The addresses of a connection from an IPv6 address, in hexadecimal, and port 4711. */
+/** Encodes the addresses of a connection from an IPv6 address, given in hexadecimal, and port 4711. */
 export function ipv6(source: string): Buffer {
   const body = Buffer.alloc(36);
   Buffer.from(source, "hex").copy(body);

@@ -4,7 +4,7 @@ import { cleanUp } from "../clean-up.js";
 
 type Join = (client: Socket, server: Socket) => void;
 
-/** Stands before a server and passes on what both sides send. */
+/** A TCP proxy in front of a server that forwards bytes in both directions. */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((client) => {
@@ -40,23 +40,23 @@ export class TcpProxy {
     await closed;
   }
 
-  /** Accepts connections again after shut(). */
+  /** Accepts connections again after `shut`. */
   open(): void {
     this.#open = true;
   }
 
-  /** Ends all connections, and accepts none until open(). */
+  /** Ends all connections, and accepts none until `open`. */
   shut(): void {
     this.#open = false;
     this.cut();
   }
 
-  /** Ends the present connections. */
+  /** Ends the current connections. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Passes nothing more on the present connections, and tells neither side, as on a wire that was cut. New ones work. */
+  /** Stops forwarding on the current connections without closing them, like a cut wire. New connections work. */
   mute(): void {
     for (const socket of this.#sockets) {
       socket.unpipe();
@@ -74,7 +74,7 @@ export class TcpProxy {
       this.#sockets.add(one);
       one.setNoDelay(true);
       one.on("error", () => {
-        // The close event tells.
+        // The close event follows an error.
       });
       one.on("close", () => {
         this.#sockets.delete(one);
@@ -84,14 +84,14 @@ export class TcpProxy {
   }
 }
 
-/** Passes bytes on in both directions. */
+/** Forwards bytes in both directions. */
 function pipeBoth(client: Socket, server: Socket): void {
   client.pipe(server).pipe(client);
 }
 
 /**
- * Starts a proxy before a server that listens on a port of this machine; it is closed after the test.
- * @param join - how bytes pass between the two sockets of a connection
+ * Starts a proxy in front of a server on a port of this machine, and closes it after the test.
+ * @param join - connects the two sockets of a connection
  */
 export async function startTcpProxy(target: number, join: Join = pipeBoth): Promise<TcpProxy> {
   const proxy = new TcpProxy(target, join);
@@ -100,7 +100,7 @@ export async function startTcpProxy(target: number, join: Join = pipeBoth): Prom
   return proxy;
 }
 
-/** Starts a proxy that sends the same bytes to the server before those of each client. */
+/** Starts a proxy that sends a fixed prefix to the server before each client's bytes. */
 export function startPrefixingProxy(target: number, prefix: Uint8Array): Promise<TcpProxy> {
   return startTcpProxy(target, (client, server) => {
     server.write(prefix);

@@ -9,10 +9,10 @@ import { Queue } from "../queue.js";
 import { temporaryFolder } from "../temporary-files.js";
 import type { Certificate } from "./certificates.js";
 
-/** Certificates that keep what they tell; stopped after the test. */
+/** Certificates that record their events, and are stopped after the test. */
 export class WatchedCertificates {
   readonly certificates: Certificates;
-  /** What was loaded again, and why something could not be. */
+  /** Reloaded certificates, and error texts of failed reloads. */
   readonly events = new Queue<LoadedCertificate | string>();
 
   constructor({ certFile, keyFile, ...options }: Certificate & Partial<CertificatesOptions>) {
@@ -29,7 +29,7 @@ export class WatchedCertificates {
   }
 }
 
-/** A folder as Kubernetes mounts a secret: what its files link to is changed by changing one link. */
+/** A folder like a mounted Kubernetes secret: changing one link replaces all files. */
 export class MountedSecret {
   readonly folder = temporaryFolder();
   #version = 0;
@@ -59,12 +59,12 @@ export class MountedSecret {
   }
 }
 
-/** Connects to a port of this machine; the connection is destroyed after the test. Rejects when there is none. */
+/** Connects to a port of this machine, and destroys the connection after the test. Rejects when the handshake fails. */
 export async function connectTls(port: number, options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connect({ host: "127.0.0.1", port, servername: "localhost", ...options });
   cleanUp(() => socket.destroy());
   await once(socket, "secureConnect");
-  // The close event tells.
+  // The close event follows an error.
   socket.on("error", () => {});
   return socket;
 }

@@ -8,7 +8,7 @@ interface TestStore {
   readonly errors: string[];
 }
 
-/** A store in this folder that has not started; stopped after the test. */
+/** Creates a store in this folder without starting it. Stops it after the test. */
 export function createStore(folder: string, clock = new ManualClock()): TestStore {
   const errors: string[] = [];
   const store = new FileStore({
@@ -22,7 +22,7 @@ export function createStore(folder: string, clock = new ManualClock()): TestStor
   return { store, errors };
 }
 
-/** The same, started. */
+/** Creates and starts a store in this folder. Stops it after the test. */
 export async function openStore(folder: string, clock = new ManualClock()): Promise<TestStore> {
   const made = createStore(folder, clock);
   await made.store.start();

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { cleanUp } from "../clean-up.js";
 
-/** Opcodes of RFC 6455 §5.2. */
+/** Opcodes. Source: RFC 6455 §5.2. */
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 export interface RawFrame {
@@ -12,19 +12,19 @@ export interface RawFrame {
 }
 
 export interface FrameOptions {
-  /** FIN; true unless said otherwise. */
+  /** FIN bit. Default: true. */
   readonly final?: boolean;
-  /** Clients mask; true unless said otherwise. */
+  /** MASK bit, which clients must set. Default: true. */
   readonly masked?: boolean;
-  /** The three reserved bits, 0 to 7. */
+  /** Reserved bits, 0 to 7. Default: 0. */
   readonly reserved?: number;
-  /** The length that the header claims, whatever the payload's is; as 64 bits. */
+  /** Length field of the header, written in 64 bits. Default: the payload's length. */
   readonly claims?: bigint;
 }
 
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 
-/** A hand-made client frame. */
+/** Encodes a client frame. */
 export function frame(opcode: number, payload: string | Uint8Array = "", options: FrameOptions = {}): Buffer {
   const { claims, final = true, masked = true, reserved = 0 } = options;
   const bytes = Buffer.from(payload);
@@ -48,12 +48,12 @@ export function frame(opcode: number, payload: string | Uint8Array = "", options
   return Buffer.concat([header, MASK, bytes.map((byte, position) => byte ^ (MASK[position % 4] ?? 0))]);
 }
 
-/** A text frame that holds an object as JSON. */
+/** Encodes a text frame that holds an object as JSON. */
 export function command(fields: object): Buffer {
   return frame(OPCODE.text, JSON.stringify(fields));
 }
 
-/** A close frame; without a code, one without a body. */
+/** Encodes a close frame; without a code, its body is empty. */
 export function closeFrame(code?: number, reason = ""): Buffer {
   if (code === undefined) return frame(OPCODE.close);
   const body = Buffer.alloc(2 + Buffer.byteLength(reason));
@@ -62,7 +62,7 @@ export function closeFrame(code?: number, reason = ""): Buffer {
   return frame(OPCODE.close, body);
 }
 
-/** An upgrade request as text; headers given replace those of the same name, undefined leaves one out. */
+/** Formats an upgrade request. Given headers replace the defaults; undefined omits one. */
 export function upgradeRequest(path = "/ws", headers: Record<string, string | undefined> = {}, method = "GET"): string {
   const all = {
     Host: "test",
@@ -78,18 +78,18 @@ export function upgradeRequest(path = "/ws", headers: Record<string, string | un
 
 export interface RawResponse {
   readonly status: number;
-  /** By lower-case name. */
+  /** Values by lower-case name. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-/** A bare TCP connection to a node: it sends what it is told to, byte for byte, and takes apart what comes back. */
+/** A TCP connection to a node that sends given bytes unchanged, and parses the answers. */
 export class RawClient {
   readonly socket: Socket;
-  /** Resolves when the connection is gone, from whichever side; gives the error that ended it, if there was one. */
+  /** Resolves when the connection has ended, with the error that ended it, if any. */
   readonly gone: Promise<Error | undefined>;
   #buffer: Buffer = Buffer.alloc(0);
-  /** What came since the buffer was last looked at; joined then, so that it is copied once. */
+  /** Chunks received since the buffer was last read. They are joined then, so that bytes are copied once. */
   #chunks: Buffer[] = [];
   #over = false;
   #wake: (() => void) | undefined;
@@ -117,12 +117,12 @@ export class RawClient {
     });
   }
 
-  /** Sends all of it in one write. */
+  /** Sends all bytes in one write. */
   send(...parts: readonly (string | Uint8Array)[]): void {
     this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
   }
 
-  /** The next HTTP response. After a 101, what follows is frames. */
+  /** Reads the next HTTP response. Frames follow a 101. */
   async response(): Promise<RawResponse> {
     const head = await this.#until(() => {
       const end = this.#buffer.indexOf("\r\n\r\n");
@@ -141,45 +141,45 @@ export class RawClient {
     return { status, headers, body: body.toString("utf8") };
   }
 
-  /** Sends an upgrade request, with more right behind it, and takes the 101. */
+  /** Sends an upgrade request and further bytes in one write, and reads the 101. */
   async upgrade(path = "/ws", ...behind: readonly Uint8Array[]): Promise<void> {
     this.send(upgradeRequest(path), ...behind);
     const { body, status } = await this.response();
     if (status !== 101) throw new Error(`not upgraded: ${status} ${body}`);
   }
 
-  /** The next frame. Rejects when the connection ends first. */
+  /** Reads the next frame. Rejects when the connection ends first. */
   next(): Promise<RawFrame> {
     return this.#until(() => this.#takeFrame());
   }
 
-  /** The next frame, which must be text. */
+  /** Reads the next frame, which must be text. */
   async nextText(): Promise<string> {
     const { opcode, payload } = await this.next();
     if (opcode !== OPCODE.text) throw new Error(`expected text, got opcode ${opcode}: ${payload.toString("latin1")}`);
     return payload.toString("utf8");
   }
 
-  /** The next frame's text as an object. */
+  /** Reads the next frame's text as an object. */
   async nextJson(): Promise<Record<string, unknown>> {
     return JSON.parse(await this.nextText()) as Record<string, unknown>;
   }
 
-  /** The next frame, which must be a close; `1013 slow consumer`, or the empty string for one without a code. */
+  /** Reads the next frame, which must be a close. Returns `1013 slow consumer`, or the empty string without a code. */
   async nextClose(): Promise<string> {
     const { opcode, payload } = await this.next();
     if (opcode !== OPCODE.close) throw new Error(`expected a close, got opcode ${opcode}: ${payload.toString()}`);
     return closeText(payload);
   }
 
-  /** Joins topics and takes the answer. */
+  /** Joins topics and reads the answer. */
   async join(...topics: string[]): Promise<void> {
     this.send(command({ command: "join", topics }));
     const answer = await this.nextJson();
     if (answer["topic"] !== "@join") throw new Error(`not joined: ${JSON.stringify(answer)}`);
   }
 
-  /** Resolves when the server has ended its side. */
+  /** Resolves when the server has ended its side of the connection. */
   async ended(): Promise<void> {
     await this.#until(() => (this.#over ? true : undefined));
   }
@@ -189,7 +189,7 @@ export class RawClient {
     return this.#until(() => (this.#buffer.length < length ? undefined : this.#take(length)));
   }
 
-  /** A body in chunks (RFC 9112 §7.1). */
+  /** Reads a chunked body. Source: RFC 9112 §7.1. */
   async #chunkedBody(): Promise<Buffer> {
     const chunks: Buffer[] = [];
     for (;;) {
@@ -237,12 +237,12 @@ export class RawClient {
   }
 }
 
-/** `1013 slow consumer`; the empty string for a close frame without a code. */
+/** Formats a close frame as `1013 slow consumer`; as the empty string without a code. */
 export function closeText(payload: Buffer): string {
   return payload.length === 0 ? "" : `${payload.readUInt16BE()} ${payload.subarray(2).toString()}`.trimEnd();
 }
 
-/** Connects to the host and port of a URL; the connection is destroyed after the test. */
+/** Connects to the host and port of a URL, and destroys the connection after the test. */
 export async function connectRaw(url: string, options: { allowHalfOpen?: boolean } = {}): Promise<RawClient> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true, ...options });
@@ -253,7 +253,7 @@ export async function connectRaw(url: string, options: { allowHalfOpen?: boolean
   return new RawClient(socket);
 }
 
-/** Connects, upgrades on `/ws`, and gives the WebSocket's raw client. */
+/** Connects and upgrades on `/ws`. Returns the raw client of the WebSocket. */
 export async function openRaw(url: string, path = "/ws"): Promise<RawClient> {
   const client = await connectRaw(url);
   await client.upgrade(path);

@@ -5,30 +5,30 @@ import { cleanUp } from "../clean-up.js";
 export interface RawStatus {
   readonly status: number;
   readonly message: string;
-  /** Trailers of the answer, or its headers where it has nothing else. */
+  /** Trailers of the answer, or its headers when it has no trailers. */
   readonly headers: IncomingHttpHeaders;
 }
 
-/** A call whose request is sent piece by piece. */
+/** A call whose request is sent in pieces. */
 export interface RawCall {
   readonly stream: ClientHttp2Stream;
-  /** How it has ended. */
+  /** Resolves with the outcome of the call. */
   readonly ended: Promise<RawStatus>;
 }
 
-/** A connection to the gRPC port by nothing but HTTP/2; it is closed after the test. */
+/** Opens an HTTP/2 connection to the gRPC port, and closes it after the test. */
 export async function connectGrpc(address: string): Promise<ClientHttp2Session> {
-  // In MiB: what waits to be sent counts, and headers that come are refused beyond it.
+  // In MiB. Pending output counts, and incoming headers are refused beyond the limit.
   const session = connect(`http://${address}`, { maxSessionMemory: 1_000 });
   session.on("error", () => {
-    // The calls tell.
+    // The calls report errors.
   });
   cleanUp(() => session.destroy());
   await once(session, "connect");
   return session;
 }
 
-/** Opens a call and sends nothing of its request yet. */
+/** Opens a call without sending any of its request. */
 export function openCall(
   session: ClientHttp2Session,
   path: string,
@@ -50,20 +50,20 @@ export function openCall(
       last = { ...last, ...trailers };
     });
     stream.on("error", () => {
-      // It closes.
+      // The close event follows an error.
     });
     const settle = (): void => {
       const { "grpc-message": message = "", "grpc-status": status = "-1" } = last;
       resolve({ status: Number(status), message: decodeURIComponent(String(message)), headers: last });
     };
-    // The answer ends, whether the request has or not.
+    // The answer may end before the request.
     stream.once("end", settle).once("close", settle);
   });
   stream.resume();
   return { stream, ended };
 }
 
-/** A whole call with these bytes as its request. */
+/** Makes a call with these bytes as its complete request. */
 export function rawCall(
   session: ClientHttp2Session,
   path: string,
@@ -75,7 +75,7 @@ export function rawCall(
   return ended;
 }
 
-/** A message as it is sent: flags, length, bytes. */
+/** Encodes a length-prefixed message: flags, length, bytes. */
 export function framed(message: Uint8Array, flags = 0): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt8(flags, 0);

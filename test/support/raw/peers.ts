@@ -6,32 +6,32 @@ import type { TestNode } from "../nodes/node.js";
 
 export interface RawRequest {
   readonly method?: string;
-  /** The message's bytes, whatever they are. */
+  /** Bytes of the message, valid or not. */
   readonly bytes: Uint8Array;
-  /** Compresses the bytes in this way. */
+  /** Compression of the bytes. */
   readonly encoding?: Encoding;
-  /** Sends them as they are, and says that they are compressed in this way. Not by gRPC, whose client compresses itself. */
+  /** Declares this compression without compressing. Not supported by the gRPC peer, whose client compresses itself. */
   readonly claimed?: string;
-  /** Besides those of the protocol. Not by gRPC. */
+  /** Headers besides those of the protocol. Not supported by the gRPC peer. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 export type Encoding = "gzip" | "br";
 
 export interface RawAnswer extends Pick<PeerAnswer, "status" | "message"> {
-  /** Of the HTTP answer; undefined on the gRPC port. */
+  /** Status of the HTTP answer; undefined on the gRPC port. */
   readonly httpStatus?: number;
 }
 
-/** Sends bytes as the message of a request, and says no more of them than the protocol needs. */
+/** A client that sends given bytes as the message of a request. */
 export interface RawPeer {
   readonly name: "grpc" | "connect" | "connect-json" | "grpc-web";
-  /** How it can compress. */
+  /** Supported compressions. */
   readonly encodings: readonly Encoding[];
   send(request: RawRequest): Promise<RawAnswer>;
 }
 
-/** For clients of @grpc/grpc-js that are given bytes. */
+/** Returns the bytes unchanged, as serializer and deserializer of @grpc/grpc-js. */
 export const asIs = (bytes: Buffer): Buffer => bytes;
 
 const COMPRESS: Readonly<Record<Encoding, (bytes: Uint8Array) => Uint8Array>> = {
@@ -103,7 +103,7 @@ async function sendGrpcWeb(node: TestNode, request: RawRequest): Promise<RawAnsw
   return { httpStatus: response.status, ...grpcWebStatus(response.headers, answer) };
 }
 
-/** From the trailers, the last envelope, or from the header where there is no body. */
+/** Reads the status from the trailers, the last envelope, or, without a body, the headers. */
 function grpcWebStatus(headers: Headers, body: Buffer): Pick<RawAnswer, "status" | "message"> {
   const trailers = new Map(headers);
   for (let offset = 0; offset < body.length; ) {

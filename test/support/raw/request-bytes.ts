@@ -1,12 +1,12 @@
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
 
-/** A good Request of exactly so many bytes, in protobuf or JSON, whose payloads are each within their own limit. */
+/** Encodes a valid Request of exactly this number of bytes, in protobuf or JSON, with each payload within its limit. */
 export function requestOf(bytes: number, json = false): Uint8Array {
   const topics = ["heard"];
   const payload = new Uint8Array(json ? 600_000 : 800_000);
   const request = create(RequestSchema, { messages: [1, 2, 3, 4, 5].map(() => ({ topics, payload })) });
-  // White space and fields that nobody knows are worth nothing, and are counted.
+  // White space and unknown fields have no meaning but count.
   if (json) return Buffer.from(toJsonString(RequestSchema, request).padEnd(bytes));
   const [first] = request.messages;
   if (first !== undefined)

@@ -172,7 +172,10 @@ describe("origins are parsed", () => {
   });
 
   test.each([
-    ["https://app*", "a * at the end of a host allows everybody's domains, such as app.example; write :* for any port"],
+    [
+      "https://app*",
+      "a * at the end of a host would allow foreign domains, such as app.example; write :* for any port",
+    ],
     ["http://localhost*", "write :* for any port"],
     ["https://app.example.com/path", "expected *, null, or an origin"],
     ["https://user@app.example.com", "expected *, null, or an origin"],
