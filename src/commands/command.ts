@@ -1,7 +1,7 @@
 import type { Present } from "../core/notice.js";
 import type { CarillonError } from "../errors.js";
 
-/** What a client can ask for, the same for every dialect. A dialect makes these out of wire text. */
+/** A request of a client, the same for every dialect. Dialects decode their frames to commands. */
 export type Command =
   | JoinCommand
   | LeaveCommand
@@ -20,17 +20,17 @@ export interface JoinCommand {
   readonly topics: readonly string[];
   /** A channel token that opens the topics where permissions do not; undefined for none. */
   readonly auth: string | undefined;
-  /** What else is joined through this exclusive group is left; undefined for none. */
+  /** Exclusive group: other topics joined through it are left; undefined for none. */
   readonly group: string | undefined;
-  /** Whether the client is neither listed nor counted; undefined: as it is, and at first it is. */
+  /** Whether the client is invisible in presence; undefined: unchanged, and visible at first. */
   readonly hidden: boolean | undefined;
-  /** Whether it is told who comes and goes; undefined: as it is, and at first it is not. */
+  /** Whether the client watches presence; undefined: unchanged, and off at first. */
   readonly presence: boolean | undefined;
-  /** Information about the client that others in these topics get: JSON text of an object; undefined: that of its token. */
+  /** Information about the client for other members, as JSON text of an object; undefined: that of its token. */
   readonly info?: string | undefined;
-  /** True: refused (already_exists) where the client is in one of the topics. */
+  /** Whether to refuse (already_exists) where the client is in one of the topics. */
   readonly once?: boolean | undefined;
-  /** True: who is in the topic already is in the result. Of exactly one topic. */
+  /** Whether the result lists the members before the join. Needs exactly one topic. */
   readonly listed?: boolean | undefined;
 }
 
@@ -38,9 +38,9 @@ export interface LeaveCommand {
   readonly kind: "leave";
   readonly broker: string;
   readonly topics: readonly string[];
-  /** True: refused (failed_precondition) where the client is not in one of the topics, and not_found where it is none. */
+  /** Whether to refuse topics that the client is not in (failed_precondition), or that do not exist (not_found). */
   readonly strict?: boolean | undefined;
-  /** JSON text of an object. Told to those who are told that it has left, with what they were told of it before. */
+  /** Data that watchers get when the client has left, merged into its information: JSON text of an object. */
   readonly farewell?: string | undefined;
 }
 
@@ -51,31 +51,31 @@ export interface PublishCommand {
   readonly payload: Uint8Array;
   /** "" for none. */
   readonly event: string;
-  /** The event of a worker that gets the payload as a task when it has been published; "" for none. */
+  /** Event of a task that gets the payload once it has been published; "" for none. */
   readonly trigger: string;
-  /** True: refused (failed_precondition) where the client is not in all of the topics. */
+  /** Whether to refuse (failed_precondition) where the client is not in all of the topics. */
   readonly inside?: boolean | undefined;
 }
 
-/** A request to a worker. */
+/** A call of a worker. */
 export interface CallCommand {
   readonly kind: "call";
   readonly event: string;
   readonly payload: Uint8Array;
-  /** In milliseconds; undefined for the usual. */
+  /** In milliseconds; undefined for the default. */
   readonly timeout: number | undefined;
-  /** Its bearer makes this one call in the place of the client; undefined: the client does. */
+  /** Token whose bearer makes this call in place of the client; undefined for none. */
   readonly token?: string | undefined;
 }
 
-/** Something that a worker is to do, and nobody waits for. */
+/** A task for a worker, whose outcome nobody waits for. */
 export interface TriggerCommand {
   readonly kind: "trigger";
   readonly event: string;
   readonly payload: Uint8Array;
 }
 
-/** Who is there. */
+/** Asks for the members of a topic. */
 export interface PresenceCommand {
   readonly kind: "presence";
   readonly broker: string;
@@ -86,54 +86,54 @@ export interface PresenceCommand {
 export interface AuthenticateCommand {
   readonly kind: "authenticate";
   readonly token: string;
-  /** True: with a good token, whoever was authenticated before leaves all topics, and may be another user from now on. */
+  /** Whether a valid token may be of another user, who leaves all topics of the one before. */
   readonly anew?: boolean | undefined;
 }
 
-/** The client wants to be disconnected. Answered, and then closed with 1000. */
+/** Asks for the end of the connection, which is answered and then closed with 1000. */
 export interface CloseCommand {
   readonly kind: "close";
-  /** As a leave's. */
+  /** As in {@link LeaveCommand}. */
   readonly farewell?: string | undefined;
 }
 
-/** A sign of life, which asks for nothing but perhaps an answer. Whoever may do nothing else may do this. */
+/** A sign of life. Every client may send it. */
 export interface IdleCommand {
   readonly kind: "idle";
 }
 
 /**
- * How a command ended. Each command is answered once, unless the session ends before; only a call may be answered in several
- * parts.
+ * The outcome of a command. Each command is answered once, unless the session ends before; only a call may be answered in
+ * several parts.
  */
 export type Outcome =
   | { readonly ok: true; readonly result?: Result | undefined }
   | { readonly ok: false; readonly error: CarillonError };
 
-/** What there is to be told beside that it was done. */
+/** The result of a command that has more to report than success. */
 export type Result =
-  /** Of a join through a group: what was left for it. */
+  /** A join through a group: the topics that were left. */
   | { readonly kind: "left"; readonly topics: readonly string[] }
-  /** Of a call. */
+  /** A call: a part of the answer. */
   | { readonly kind: "part"; readonly payload: Uint8Array; readonly more: boolean }
-  /** Of a publish. */
+  /** A publish. */
   | { readonly kind: "published"; readonly id: string; readonly time: number }
-  /** Of a join that asked who is there: those who were before it, but for the hidden; not all where there are more. */
+  /** A join with `listed`: the visible members before it; `more` where some are left out. */
   | { readonly kind: "among"; readonly members: readonly Present[]; readonly more: boolean }
-  /** Of an authenticate. */
+  /** An authenticate. */
   | { readonly kind: "identified"; readonly user: string | undefined }
   | PresentResult;
 
-/** Who is in a topic. */
+/** The members of a topic. */
 export interface PresentResult {
   readonly kind: "present";
   readonly topic: string;
   readonly count: number;
   readonly users: number;
-  /** Not all of them, where there are more. */
+  /** Visible members; `more` where some are left out. */
   readonly members: readonly Present[];
   readonly more: boolean;
 }
 
-/** Sends the answer. It reaches the client before anything that happens after the call. */
+/** Sends an answer, which reaches the client before anything that happens later. */
 export type Reply = (outcome: Outcome) => void;

@@ -6,19 +6,19 @@ import { throwIfRefused } from "./checks.js";
 import type { CommandContext } from "./command-context.js";
 import type { JoinPreferences } from "./state/attendance.js";
 
-/** Topics to be in, whoever wishes it. */
+/** Topics that a client enters, by its own join or on its behalf. */
 export interface JoinEntry {
   /** "" for the vhost's default. */
   readonly broker: string;
   readonly topics: ReadonlySet<string>;
   /**
-   * Why the client may not be in the topic; asked when the broker has confirmed. Rules may have changed and channels have
-   * been closed meanwhile: whoever was in them has left, and nobody may come after.
+   * Returns the error where the client may not be in a topic. Called after the broker has confirmed, as rules may have changed
+   * and channels may have been closed meanwhile.
    */
   readonly refusal: (topic: string) => CarillonError | undefined;
-  /** Finds what `refusal` needs; undefined where that can be asked at once. */
+  /** Prepares `refusal`, which can be called at once where this is undefined or returns undefined. */
   readonly ahead?: () => Promise<void> | undefined;
-  /** The exclusive group through which they are joined. */
+  /** Exclusive group of the join. */
   readonly group?: string | undefined;
   readonly wishes?: JoinPreferences;
   /**
@@ -31,12 +31,12 @@ export interface JoinEntry {
 const NO_WISHES: JoinPreferences = { hidden: undefined, watching: undefined };
 
 /**
- * Puts a client's session into all of the topics or none (O4), when the broker has confirmed the interest (O2).
+ * Adds a client's session to all of the topics or none (O4), when the broker has confirmed the interest (O2).
  *
- * The round trip to the broker is made even where this node hears the topic already: it also brings in what was
- * published before the join was asked for, so that none of it is taken for something new (O3).
+ * The round trip to the broker is made even where this node has subscribed to the topic already: messages published before the
+ * join arrive first, so that none of them is delivered because of it (O3).
  *
- * A session that ends meanwhile is in none of them, and `onEntered` not called.
+ * A session that ends meanwhile enters no topic, and `onEntered` is not called.
  * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or why the
  *   client may not be in a topic
  */
@@ -60,7 +60,7 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   for (const topic of fresh) interest.hold(topic, broker.driver);
   try {
     await broker.driver.settle();
-    // Last: nothing comes between it and the moment when the memberships begin.
+    // Last, so that nothing happens between the checks and the memberships.
     const ahead = entry.ahead?.();
     if (ahead !== undefined) await ahead;
     context.review.refresh(client, fresh);
@@ -78,7 +78,7 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   begin(client, entry, { all, fresh, left: leaving() }, context);
 }
 
-/** In one turn: nothing can be delivered between the answer, the ends of the memberships before, and the new ones. */
+/** Ends the old memberships, answers, and begins the new ones in one turn, so that nothing is delivered in between. */
 function begin(
   client: Client,
   { group, onEntered, wishes = NO_WISHES }: JoinEntry,
@@ -86,10 +86,10 @@ function begin(
   { attendance, groups, hub, interest, review }: CommandContext,
 ): void {
   const { session } = client;
-  // First: what came for it before the answer is sent before it (O3).
+  // First, so that messages that arrived before the answer are sent before it (O3).
   for (const topic of left) hub.leave(session, topic);
   onEntered(left.map(({ name }) => name));
-  // Somebody may have joined it to some of them on its behalf meanwhile.
+  // A backend may have joined it to some of them meanwhile.
   const joined = fresh.filter((topic) => {
     const isNew = hub.join(session, topic);
     if (isNew) review.entered(client, topic);
@@ -100,7 +100,7 @@ function begin(
   for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, wishes);
 }
 
-/** Memberships that a change of the vhost has ended, and that have not been reviewed yet, are not what it joins. */
+/** Ends memberships that a change of the vhost has closed but no review has ended yet, so that the join begins them anew. */
 async function leaveLost(
   client: Client,
   broker: string,

@@ -12,8 +12,8 @@ import { publish } from "./handlers/publish.js";
 import { trigger } from "./handlers/trigger.js";
 
 /**
- * Carries out a client's command. Resolves when the client may send the next: commands of one session take effect in
- * the order sent. Every refusal goes to `reply`; nothing is thrown.
+ * Executes a client's command. Resolves when the next command of the session may be executed, so that they take effect in the
+ * order sent. Errors go to `reply`; nothing is thrown.
  */
 export async function execute(command: Command, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   try {
@@ -24,14 +24,14 @@ export async function execute(command: Command, client: Client, context: Command
   }
 }
 
-/** What whose time is up may still do until it is disconnected: say who it is, live, and go. */
-const ALWAYS: ReadonlySet<Command["kind"]> = new Set(["authenticate", "idle", "close"]);
+/** Commands still allowed after the token has expired. */
+const ALLOWED_AFTER_EXPIRY: ReadonlySet<Command["kind"]> = new Set(["authenticate", "idle", "close"]);
 
 function checkAllowed(command: Command, client: Client, { clients }: CommandContext): void {
-  if (!ALWAYS.has(command.kind) && clients.isOver(client)) {
+  if (!ALLOWED_AFTER_EXPIRY.has(command.kind) && clients.isOver(client)) {
     throw new CarillonError("unauthenticated", "the token has expired");
   }
-  // Who wants to go may.
+  // A close is always allowed.
   if (command.kind !== "close" && client.rates?.commands?.take(1) === false) {
     throw new CarillonError("resource_exhausted", "this client sends more commands a second than it may");
   }

@@ -7,9 +7,9 @@ import type { CommandContext } from "./command-context.js";
 import { joinOnBehalf } from "./on-behalf.js";
 
 /**
- * Asks the backend about what a client wants to do, where it wants to be asked.
- * @returns what it changes of the client; undefined for nothing
- * @throws CarillonError the backend's refusal, or that it could not be asked
+ * Calls the backend's hook for an event, where the vhost has one.
+ * @returns the changes to the client; undefined for none
+ * @throws CarillonError the backend's refusal, or unavailable
  */
 export async function callHook(
   client: Client,
@@ -20,7 +20,7 @@ export async function callHook(
   return hooks?.asks(event) === true ? ask(hooks, toHookSubject(client)) : undefined;
 }
 
-/** The client as its backend is told of it. */
+/** Describes a client to its backend. */
 export function toHookSubject({ origin, principal, session, vhost }: Client): HookSubject {
   return {
     vhost: vhost.name,
@@ -32,10 +32,7 @@ export function toHookSubject({ origin, principal, session, vhost }: Client): Ho
   };
 }
 
-/**
- * What the backend changes of a client that it has allowed something: the client is told of the topics, and where they
- * cannot be joined, that is logged and nothing else.
- */
+/** Applies the changes of a hook's answer. The client is told of joined topics; a failure to join them is logged. */
 export async function applyChanges(client: Client, changes: HookChanges, context: CommandContext) {
   const { expires, info, topics } = changes;
   if (expires !== undefined || info !== undefined) {

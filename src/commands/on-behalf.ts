@@ -6,14 +6,14 @@ import { enter } from "./enter.js";
 import { exit } from "./exit.js";
 
 /**
- * Joins topics for a client, whatever its permissions say, and tells it.
- * @throws CarillonError as a join does, but for its rights: a channel must exist. Nothing was joined
+ * Joins topics for a client, whatever its permissions, and tells it.
+ * @throws CarillonError as a join does, except permission_denied; nothing was joined
  */
 export async function joinOnBehalf(client: Client, broker: string, topics: readonly string[], context: CommandContext) {
   const names = parseTopics(topics);
   const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
   const refusal = (topic: string) => checkExists(client, topic);
-  // The topics' rules are looked up.
+  // Looks up the rules of the topics.
   const ahead = prepareRights(client, [], names);
   if (ahead !== undefined) await ahead;
   await enter(client, { broker, topics: names, refusal, onEntered }, context);
@@ -29,7 +29,7 @@ export function openClient(client: Client, { topics }: AdmittedClient, context: 
   });
 }
 
-/** Leaves topics for a client, and tells it which of them it was in. */
+/** Takes a client out of topics, and tells it which of them it was in. */
 export function leaveOnBehalf(
   client: Client,
   broker: string,

@@ -10,8 +10,8 @@ import { exitLost } from "../exit.js";
 import { applyChanges } from "../hooks.js";
 
 /**
- * A fresh token on a live connection: it extends the session, gives an anonymous one a user, and changes what it may do.
- * Topics that the old permissions opened and the new ones do not are left, and the client is told which.
+ * Applies a fresh token to a live connection: it extends the session, gives an anonymous session a user, and replaces its
+ * permissions. Topics that the new permissions no longer open are left, and the client is told which.
  */
 export async function authenticate(
   command: AuthenticateCommand,
@@ -41,7 +41,7 @@ export async function authenticate(
     throw error;
   }
   if (command.anew === true) leaveAll(client, context);
-  // By the rights that it had until now.
+  // Pending changes are decided by the rights so far.
   context.review.settle(client, client.session.memberships.keys());
   context.clients.change(client, principal);
   if (principal.user !== before.user) await context.userTopics.confirmed(client);
@@ -50,13 +50,13 @@ export async function authenticate(
   if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, context);
 }
 
-/** Before it is decided which topics the client may still be in. */
+/** Prepares the decision on which topics the client may stay in. */
 function topicsAhead(client: Client, principal: Principal): Promise<void> | undefined {
   const names = [...client.session.memberships.keys()].map(({ name }) => name);
   return prepareRights(client, ["join", "presence"], names, [client.principal, principal]);
 }
 
-/** What it was in as somebody else. */
+/** Leaves the topics of the user before. */
 function leaveAll({ session }: Client, { hub }: CommandContext): void {
   for (const topic of session.memberships.keys()) hub.leave(session, topic);
 }

@@ -8,27 +8,24 @@ import { prepareRights } from "../checks.js";
 import type { CallCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 
-/** What a call may take, in milliseconds. */
+/** Largest and default timeout of a call, in milliseconds. */
 const MAX_TIMEOUT = 600_000;
 const DEFAULT_TIMEOUT = 30_000;
 
-/**
- * Asks a worker. The answer comes when it comes: the client may send its next commands meanwhile, and whether it goes on
- * waiting is its connection's affair.
- */
+/** Calls a worker. The answer comes later, and the client's next commands do not wait for it. */
 export async function call(command: CallCommand, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   const { event, token } = command;
-  const bearer = token === undefined ? undefined : await bearerOf(token, client);
+  const bearer = token === undefined ? undefined : await authenticateBearer(token, client);
   await prepareRights(client, ["call"], [event], bearer && [bearer]);
   ask(command, client, bearer ?? client.principal, context, reply);
 }
 
 /**
- * The bearer of a token that counts for one command. The client stays who it is, and the token is given back at once.
+ * Authenticates a token that counts for one command. The client's principal stays, and the token is released at once.
  * @throws CarillonError unauthenticated: the token is refused, or the backend decides about every user that connects
  */
-async function bearerOf(token: string, client: Client): Promise<Principal> {
-  // Asked about connections, it would never hear of this bearer, and could not keep it out.
+async function authenticateBearer(token: string, client: Client): Promise<Principal> {
+  // A backend that decides on connections would not hear of this bearer.
   if (client.vhost.hooks?.asks("connect") === true) {
     throw new CarillonError(
       "unauthenticated",
@@ -65,16 +62,17 @@ function ask(
 }
 
 /**
- * @param called - what the client has called the event
- * @throws CarillonError invalid_argument: no name of an event. permission_denied
+ * Checks that a client may call an event.
+ * @param field - name of the event's field in errors
+ * @throws CarillonError invalid_argument: invalid name. permission_denied
  */
 export function checkCall(
   { principal, vhost }: Pick<Client, "principal" | "vhost">,
   event: string,
-  called: string,
+  field: string,
 ): void {
   const fault = topicFault(event);
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `${called} ${fault}`);
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `${field} ${fault}`);
   const { allowed } = decide({ action: "call", topic: event, principal, rules: vhost.rulesFor(event) });
   if (!allowed) throw new CarillonError("permission_denied", `this client may not call ${JSON.stringify(event)}`);
 }
@@ -82,11 +80,11 @@ export function checkCall(
 interface ClientTask extends Pick<TaskRequest, "event" | "payload" | "topic" | "wantsAnswer"> {
   /** Principal that the worker sees as the caller. Default: the client's. */
   readonly principal?: Principal;
-  /** In milliseconds. */
+  /** Milliseconds until the deadline. */
   readonly timeout?: number | undefined;
 }
 
-/** The task that a client's command becomes. */
+/** Creates the task of a client's command. */
 export function toTaskRequest(
   client: Client,
   { clock }: CommandContext,

@@ -5,7 +5,7 @@ import type { CommandContext } from "../command-context.js";
 /** Normal closure. Source: RFC 6455 §7.4.1. */
 const NORMAL = { code: 1_000, text: "" };
 
-/** Ends the connection on its client's own wish, after the answer. */
+/** Ends the connection at the client's request, after the answer. */
 export function close({ farewell }: CloseCommand, client: Client, context: CommandContext, reply: Reply): void {
   const { attendance, clients } = context;
   const { session } = client;

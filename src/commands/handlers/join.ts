@@ -7,14 +7,14 @@ import type { CommandContext } from "../command-context.js";
 import { enter } from "../enter.js";
 import { applyChanges, callHook } from "../hooks.js";
 
-/** Most members that one answer lists, as that to a question of who is there. */
+/** Most members that an answer lists, as in a presence answer. */
 const MOST_MEMBERS = 1_000;
 
-/** Joins all of the topics or none (O4): what the rules, the permissions and the backend say comes first. */
+/** Joins all of the topics or none (O4), after the rules, the permissions and the backend have been asked. */
 export async function join(command: JoinCommand, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   const { brokers, topicsPerConnection } = context;
   const limit = topicsPerConnection(client.vhost.name);
-  // Each of them is decided on, and the backend asked: not for more than could be joined.
+  // Bounds the decisions, and the request to the backend, by what could be joined.
   if (command.topics.length > limit) {
     throw new CarillonError("resource_exhausted", `${command.topics.length} topics, the limit is ${limit}`);
   }
@@ -32,7 +32,7 @@ export async function join(command: JoinCommand, client: Client, context: Comman
   for (const topic of topics) {
     const refusal = checkRight(client, "join", topic);
     if (refusal === undefined) continue;
-    // A channel token opens what permissions do not, and nothing that does not exist, or to whom may not join at all.
+    // A channel token replaces a missing permission, and nothing else: the channel must exist, and joins must be allowed.
     const mayOpen = refusal.code === "permission_denied" && client.principal.terms?.joins !== false;
     if (command.auth === undefined || !mayOpen) throw refusal;
     await client.vhost.authenticatorFor(client.origin.dialect).checkChannelToken(command.auth, topic);
@@ -52,14 +52,14 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     return toBeIn ?? watchRefusal(topic);
   };
   const onEntered = (left: readonly string[]): void => {
-    reply({ ok: true, result: resultOf(command, client, left, context) });
+    reply({ ok: true, result: createResult(command, client, left, context) });
   };
   const wishes = { hidden: command.hidden, watching: command.presence, info: command.info };
   await enter(client, { broker: command.broker, topics, group, wishes, ahead, refusal, onEntered }, context);
   if (changes !== undefined) await applyChanges(client, changes, context);
 }
 
-function resultOf(
+function createResult(
   { broker, group, listed, topics }: JoinCommand,
   client: Client,
   left: readonly string[],
@@ -68,7 +68,7 @@ function resultOf(
   const [topic = ""] = topics;
   if (listed === true) {
     const place = { vhost: client.vhost.name, broker: context.brokers.resolve(client.vhost.name, broker).name, topic };
-    // One more than are told, to know whether there are more, and one for the client itself.
+    // One more than the answer lists, to know whether there are more, and one for the client itself.
     const first = context.presence.members(place).slice(0, MOST_MEMBERS + 2);
     const others = first.filter(({ connectionId }) => connectionId !== client.session.id);
     return { kind: "among", members: others.slice(0, MOST_MEMBERS), more: others.length > MOST_MEMBERS } as const;

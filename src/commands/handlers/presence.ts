@@ -5,10 +5,10 @@ import { checkRight, parseTopics, prepareRights } from "../checks.js";
 import type { PresenceCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 
-/** Most members that one answer lists. */
+/** Most members that an answer lists. */
 const MOST_MEMBERS = 1_000;
 
-/** Who is in a topic. */
+/** Answers with the members of a topic. */
 export async function presence(
   command: PresenceCommand,
   client: Client,
@@ -33,18 +33,18 @@ export async function presence(
       topic,
       count: context.presence.count(place),
       users: context.presence.users(place),
-      members: firstOf(members),
+      members: takeFirst(members),
       more: members.length > MOST_MEMBERS,
     },
   });
-  // What waits to be told is in the answer.
+  // Changes that wait to be reported are in the answer.
   context.attendance.watchAnew(client, place);
 }
 
-/** The same list for as long as nobody comes or goes: dialects write it once. */
+/** Shared first parts of long lists, so that dialects encode each list once until it changes. */
 const firsts = new WeakMap<readonly Member[], readonly Member[]>();
 
-function firstOf(members: readonly Member[]): readonly Member[] {
+function takeFirst(members: readonly Member[]): readonly Member[] {
   if (members.length <= MOST_MEMBERS) return members;
   let first = firsts.get(members);
   if (first === undefined) {

@@ -8,8 +8,8 @@ import { checkCall } from "./call.js";
 import { startTask } from "./trigger.js";
 
 /**
- * Publishes as a client of the session's vhost, and answers when the broker has the message. Where a task is triggered by it,
- * when that waits for a worker, or has one, too: if it comes to that not, the message was published all the same.
+ * Publishes a message, and answers when the broker has it. A triggered task must also wait for a worker, or have one; if that
+ * fails, the error says that the message was published.
  */
 export async function publish(
   command: PublishCommand,
@@ -35,7 +35,7 @@ export async function publish(
   } as const;
   const drafts = [{ broker, topics, payload, event, id: "" }];
   if (client.vhost.hooks?.asks("publish") === true) {
-    // The rules first: the backend is not asked about what is refused anyhow.
+    // Rules come first, so that the backend is not asked about a publish that is refused anyway.
     publisher.check(source, drafts);
     const changes = await callHook(client, "publish", (hooks, who) =>
       hooks.onPublish({ client: who, broker, topics: [...topics], payload, event }),
@@ -50,7 +50,7 @@ export async function publish(
   reply({ ok: true, result: message && { kind: "published", id: message.id, time: prepared.time } });
 }
 
-/** Everything that can refuse the task and is known before anything is published. */
+/** Checks the task as far as possible before anything is published. */
 async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: CommandContext) {
   await prepareRights(client, ["call"], [event]);
   checkCall(client, event, "trigger");

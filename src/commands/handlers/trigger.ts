@@ -7,7 +7,7 @@ import type { Reply, TriggerCommand } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 import { checkCall, toTaskRequest } from "./call.js";
 
-/** Gives a worker something to do. Answered when it waits for a worker, or has one. */
+/** Starts a task. Answered when it waits for a worker, or has one. */
 export async function trigger(command: TriggerCommand, client: Client, context: CommandContext, reply: Reply) {
   const { event, payload } = command;
   await prepareRights(client, ["call"], [event]);
@@ -17,7 +17,7 @@ export async function trigger(command: TriggerCommand, client: Client, context: 
 }
 
 /**
- * Resolves when the task waits for a worker, or has one. What becomes of it nobody waits for: the log is told.
+ * Starts a task. Resolves when it waits for a worker, or has one. A later failure is logged.
  * @throws CarillonError unavailable, resource_exhausted
  */
 export function startTask(
@@ -27,7 +27,7 @@ export function startTask(
 ): Promise<void> {
   const { promise, reject, resolve } = withResolvers<void>();
   let taken = false;
-  const asker = {
+  const caller = {
     onTaken: () => {
       taken = true;
       resolve();
@@ -41,9 +41,9 @@ export function startTask(
     },
   };
   try {
-    context.calls.ask(client.session, toTaskRequest(client, context, { ...task, wantsAnswer: false }), asker);
+    context.calls.ask(client.session, toTaskRequest(client, context, { ...task, wantsAnswer: false }), caller);
   } catch (error) {
-    // As many are under way as may be.
+    // The connection has reached its limit.
     reject(CarillonError.from(error));
   }
   return promise;

@@ -18,25 +18,25 @@ const EXIT_STEPS = 1_000;
 /** Memberships of one client that are decided on together; a notice names as many topics at most. */
 const CHUNK = 1_000;
 
-/** A change of what clients of a vhost may do, which holds for everything new at once. */
+/** A change of the access of a vhost's clients. New commands follow it at once. */
 export interface AccessChange {
-  /** Name of the only channel that it concerns; undefined: all topics. */
+  /** The only channel that it concerns; undefined for all topics. */
   readonly channel: string | undefined;
   /** Access before the change; undefined for a channel that was closed, where nobody stays. */
   readonly before: TopicAccess | undefined;
 }
 
 interface PendingChange extends AccessChange {
-  /** Memberships that began after the change, or that it has been applied to. */
+  /** Memberships that began after the change, or that it was applied to. */
   readonly settled: WeakSet<Membership>;
 }
 
 interface Review {
-  /** In the order made. Those of the pass that is under way come first. */
+  /** In the order made; those of the present pass come first. */
   readonly pending: PendingChange[];
-  /** Ends with the pass that is under way. */
+  /** Resolves with the present pass. */
   current: Promise<void> | undefined;
-  /** Ends with the pass that has not begun: changes that come before it does share it. */
+  /** Resolves with the next pass, which further changes share until it begins. */
   next: Promise<void> | undefined;
 }
 
@@ -50,12 +50,12 @@ export interface AccessReviewOptions {
 }
 
 /**
- * Applies changes of vhosts to the clients that are there, in slices (rule A15): whoever could be in a topic before and may
- * not be in it any more is taken out of it and told. Those that something else has let in, such as a channel token, stay.
+ * Applies changes of vhosts to connected clients, in slices (rule A15). A client that could be in a topic before a change, and
+ * may not be in it any more, is taken out and told. Clients that were let in by other means, such as a channel token, stay.
  *
- * Between the slices joins, leaves and other commands go on. They are decided by the new settings; a join or a fresh
- * token first has the client's own memberships reviewed, and a membership that began after a change is none of its
- * business. Changes that come meanwhile wait for the pass that is under way, and share the next.
+ * Commands go on between the slices and follow the new settings. A join or a fresh token first has the client's own
+ * memberships reviewed; a change does not concern memberships that began after it. Changes that come during a pass share the
+ * next one.
  */
 export class AccessReview {
   readonly #options: AccessReviewOptions;
@@ -65,7 +65,7 @@ export class AccessReview {
     this.#options = options;
   }
 
-  /** Resolves when it has been applied to all clients of this node. Never rejects. */
+  /** Applies a change. Resolves when it has been applied to all clients of this node. Never rejects. */
   apply(vhost: Vhost, change: AccessChange): Promise<void> {
     const review = this.#reviews.get(vhost) ?? { pending: [], current: undefined, next: undefined };
     this.#reviews.set(vhost, review);
@@ -74,12 +74,12 @@ export class AccessReview {
     return review.next;
   }
 
-  /** Finds what {@link settle} needs; undefined where it can be called at once. @throws as matchAhead does */
+  /** Prepares {@link settle}, which can be called at once where this returns undefined. @throws as matchAhead does */
   ahead(client: Client, topics: Iterable<string>): Promise<void> | undefined {
     const { vhost } = client;
     if (!this.#reviews.has(vhost)) return undefined;
     const names = [...topics];
-    return matchAhead(vhost.name, () => matchesOf(client, this.#pendingOf(vhost), names));
+    return matchAhead(vhost.name, () => listMatches(client, this.#pendingOf(vhost), names));
   }
 
   /** Applies pending changes to a client's memberships now, before its rights change or it joins the topics anew. */
@@ -91,12 +91,12 @@ export class AccessReview {
     for (const topic of all) this.entered(client, topic);
   }
 
-  /** The topic's rules are those of its vhost now: somebody is about to join it. */
+  /** Updates the rules of topics that a client is about to join. */
   refresh({ vhost }: Client, topics: Iterable<Topic>): void {
     if (this.#reviews.has(vhost)) for (const topic of topics) this.#refresh(vhost, topic);
   }
 
-  /** The membership began after the changes that are pending. */
+  /** Notes a membership that began after the pending changes. */
   entered({ session, vhost }: Client, topic: Topic): void {
     const membership = session.memberships.get(topic);
     if (membership !== undefined) for (const { settled } of this.#pendingOf(vhost)) settled.add(membership);
@@ -112,7 +112,7 @@ export class AccessReview {
     review.next = undefined;
     const changes = [...review.pending];
     try {
-      // A queue of its own: commands of the vhost's clients that take long do not delay it.
+      // Its own queue, so that long commands of the vhost's clients do not delay it.
       await runInTurns(`${vhost.name}\nreview`, this.#pass(vhost, changes));
     } catch (cause) {
       this.#options.onError(vhost.name, cause);
@@ -142,7 +142,7 @@ export class AccessReview {
     const { clients, index } = this.#options;
     for (const topic of index.named(vhost.name, name)) {
       yield* this.#reviewTopic(vhost, topic);
-      for (const { id } of membersOf(topic)) {
+      for (const { id } of copyMembers(topic)) {
         const client = clients.get(id);
         if (client !== undefined) yield* this.#reviewClient(client, [topic], changes);
       }
@@ -166,14 +166,14 @@ export class AccessReview {
     for (let begin = 0; begin < topics.length; begin += CHUNK) {
       const chunk = topics.slice(begin, begin + CHUNK);
       const names = chunk.map(({ name }) => name);
-      yield* matchInParts(matchesOf(client, changes, names));
+      yield* matchInParts(listMatches(client, changes, names));
       const lost = this.#exitLost(client, chunk, changes);
       yield DECISION_STEPS * chunk.length + EXIT_STEPS * lost;
     }
     this.#options.attendance.review(client);
   }
 
-  /** @returns how many topics the client has lost */
+  /** @returns the number of topics that the client has lost */
   #exitLost(client: Client, topics: readonly Topic[], changes: readonly PendingChange[]): number {
     const { connection, session } = client;
     const lost = topics.filter((topic) => isLost(client, topic, changes));
@@ -185,8 +185,8 @@ export class AccessReview {
 
 const NONE: readonly PendingChange[] = [];
 
-/** A copy: the last member takes the place of one that leaves. */
-function membersOf({ groups }: Topic): readonly Session[] {
+/** Copies the members, as a leave reorders them. */
+function copyMembers({ groups }: Topic): readonly Session[] {
   return groups.flatMap(({ members }) => members);
 }
 
@@ -202,8 +202,8 @@ function isLost({ principal, session, vhost }: Client, topic: Topic, changes: re
   return concerning.some(({ before }) => before !== undefined && mayBeIn(topic, { principal, access: before }));
 }
 
-/** Patterns that deciding about a client's topics asks. */
-function* matchesOf(
+/** Lists the matches that a decision about a client's topics needs. */
+function* listMatches(
   { principal, vhost }: Client,
   changes: readonly PendingChange[],
   names: readonly string[],

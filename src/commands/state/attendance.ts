@@ -16,11 +16,11 @@ export interface AttendanceOptions {
   readonly clock: Clock;
 }
 
-/** How a client wants to be in topics; undefined: as it is, and at first seen and not told. */
+/** Presence options of a join; undefined: unchanged, and at first visible and not watching. */
 export interface JoinPreferences {
-  /** Neither listed nor counted. */
+  /** Whether the client is neither listed nor counted. */
   readonly hidden: boolean | undefined;
-  /** Told who comes and goes. */
+  /** Whether the client is told who comes and goes. */
   readonly watching: boolean | undefined;
   /** Information about the client for the others, as JSON text; at first that of its token. */
   readonly info?: string | undefined;
@@ -29,23 +29,23 @@ export interface JoinPreferences {
 /** Cost of bringing one member into presence or out of it, in steps (rule A15). */
 const PRESENT_STEPS = 500;
 
-/** What is particular about a session in a topic. Most have nothing of it. */
-interface Stay {
+/** Presence state of a membership. Most memberships have none. */
+interface MembershipState {
   hidden: boolean;
-  /** Information for the others, as JSON text; undefined: what is known of the client. */
+  /** Information for other members, as JSON text; undefined: that of the client. */
   info: string | undefined;
-  /** What they are told with it when the session has left. */
+  /** Data that watchers get when the session has left. */
   farewell: string | undefined;
   endWatch: (() => void) | undefined;
 }
 
-/** Brings sessions into the presence of the topics that they are in, and tells those that want to know. */
+/** Keeps presence in step with the memberships of this node's sessions, and reports changes to watching sessions. */
 export class Attendance {
   readonly #options: AttendanceOptions;
   readonly #frames = new PresenceFrames();
-  /** Topics whose members have not all followed a change of the rules. */
+  /** Topics whose members have not all been updated after a change of the rules. */
   readonly #outdated = new WeakSet<Topic>();
-  readonly #stays = new WeakMap<Session, Map<Topic, Stay>>();
+  readonly #states = new WeakMap<Session, Map<Topic, MembershipState>>();
 
   constructor(options: AttendanceOptions) {
     this.#options = options;
@@ -58,52 +58,53 @@ export class Attendance {
     });
   }
 
-  /** The client is in the topic now, or was and joins it again. What it is told comes after what it was sent before. */
+  /** Notes a join, also of a client that was in the topic. Reports come after the frames sent before. */
   entered(client: Client, topic: Topic, { hidden, info, watching }: JoinPreferences): void {
     const { session } = client;
-    if (info !== undefined) this.#stayOf(session, topic).info = info;
-    if (hidden !== undefined && hidden !== this.#isHidden(session, topic)) this.#stayOf(session, topic).hidden = hidden;
+    if (info !== undefined) this.#stateOf(session, topic).info = info;
+    if (hidden !== undefined && hidden !== this.#isHidden(session, topic))
+      this.#stateOf(session, topic).hidden = hidden;
     this.#present(client, [topic]);
     if (watching === true) this.#watch(session, topic);
     else if (watching === false) this.#unwatch(session, topic);
   }
 
   /**
-   * The session is about to leave the topic, or all that it is in where none is given: who is told that it has left, on any
-   * node, is told this too. Does nothing where it is not in it. A connection that just ends says nothing.
+   * Sets the data that watchers on all nodes get when the session leaves the topic, or all of its topics where none is given.
+   * Does nothing where the session is not in the topic.
    */
   farewell(session: Session, topic: Topic | undefined, farewell: string): void {
     for (const each of topic === undefined ? session.memberships.keys() : [topic]) {
-      if (each.rules.presence && session.memberships.has(each)) this.#stayOf(session, each).farewell = farewell;
+      if (each.rules.presence && session.memberships.has(each)) this.#stateOf(session, each).farewell = farewell;
     }
   }
 
   left(session: Session, topic: Topic): void {
-    const stays = this.#stays.get(session);
-    const stay = stays?.get(topic);
+    const states = this.#states.get(session);
+    const state = states?.get(topic);
     if (topic.rules.presence || this.#outdated.has(topic))
-      this.#options.presence.leave(placeOf(topic), session.id, stay?.farewell);
-    if (stays === undefined) return;
-    stay?.endWatch?.();
-    stays.delete(topic);
-    if (stays.size === 0) this.#stays.delete(session);
+      this.#options.presence.leave(toAddress(topic), session.id, state?.farewell);
+    if (states === undefined) return;
+    state?.endWatch?.();
+    states.delete(topic);
+    if (states.size === 0) this.#states.delete(session);
   }
 
-  /** The client has been told who is there. From now on it is told what has changed since. */
+  /** Restarts the watch of a client that has been told the members: it gets the changes since then. */
   watchAnew({ session }: Client, { broker, topic: name }: Omit<TopicAddress, "vhost">): void {
-    for (const [topic, { endWatch }] of this.#stays.get(session) ?? []) {
+    for (const [topic, { endWatch }] of this.#states.get(session) ?? []) {
       if (topic.name === name && topic.broker === broker && endWatch !== undefined) this.#watch(session, topic);
     }
   }
 
-  /** The topic has other rules than before. Its members follow with {@link bringUpToDate}. */
+  /** Notes a change of the topic's rules. Its members are updated by {@link bringUpToDate}. */
   ruled(topic: Topic, before: TopicRules): void {
     if (topic.rules.presence !== before.presence) this.#outdated.add(topic);
   }
 
   /**
-   * Brings a topic's members into its presence, or out of it, as its rules say now. Parts yield their steps (rule A15):
-   * members come and go between them, and the rules may change again.
+   * Adds a topic's members to its presence, or removes them, by its present rules. Parts yield their steps (rule A15): between
+   * them members come and go, and the rules may change again.
    */
   *bringUpToDate(topic: Topic): Generator<number, void> {
     while (this.#outdated.has(topic)) {
@@ -122,15 +123,15 @@ export class Attendance {
 
   #presentOrNot(session: Session, topic: Topic): void {
     const client = this.#options.clients.get(session.id);
-    if (!topic.rules.presence) this.#options.presence.leave(placeOf(topic), session.id);
+    if (!topic.rules.presence) this.#options.presence.leave(toAddress(topic), session.id);
     else if (client !== undefined && session.memberships.has(topic)) this.#present(client, [topic]);
   }
 
-  /** What the client may do has changed: it is told no more of topics of whose members it may not know, and told so. */
+  /** Ends the watches that a client no longer has the right to, and tells it. */
   review(client: Client): void {
     const { session } = client;
     const lost: string[] = [];
-    for (const [topic, { endWatch }] of this.#stays.get(session) ?? []) {
+    for (const [topic, { endWatch }] of this.#states.get(session) ?? []) {
       if (endWatch === undefined || checkRight(client, "presence", topic.name) === undefined) continue;
       this.#unwatch(session, topic);
       lost.push(topic.name);
@@ -142,41 +143,41 @@ export class Attendance {
     const { clock, presence } = this.#options;
     for (const topic of topics) {
       if (!topic.rules.presence) continue;
-      const own = this.#stays.get(session)?.get(topic)?.info;
+      const own = this.#states.get(session)?.get(topic)?.info;
       const member = { connectionId: session.id, user, info: own ?? info, joined: clock.now() };
-      presence.enter(placeOf(topic), member, this.#isHidden(session, topic));
+      presence.enter(toAddress(topic), member, this.#isHidden(session, topic));
     }
   }
 
   #watch(session: Session, topic: Topic): void {
     const { fanOut, presence } = this.#options;
-    const stay = this.#stayOf(session, topic);
-    stay.endWatch?.();
-    // One for each session: they are told from different moments on. Those told alike get the same frames.
-    stay.endWatch = presence.watch(placeOf(topic), (change: PresenceChange) => {
+    const state = this.#stateOf(session, topic);
+    state.endWatch?.();
+    // One watch for each session, as they begin at different moments. Equal changes share their frames.
+    state.endWatch = presence.watch(toAddress(topic), (change: PresenceChange) => {
       for (const frame of this.#frames.of(change, topic.name, session.encoding)) fanOut.send(session, frame);
     });
   }
 
   #unwatch(session: Session, topic: Topic): void {
-    const stay = this.#stays.get(session)?.get(topic);
-    stay?.endWatch?.();
-    if (stay !== undefined) stay.endWatch = undefined;
+    const state = this.#states.get(session)?.get(topic);
+    state?.endWatch?.();
+    if (state !== undefined) state.endWatch = undefined;
   }
 
   #isHidden(session: Session, topic: Topic): boolean {
-    return this.#stays.get(session)?.get(topic)?.hidden === true;
+    return this.#states.get(session)?.get(topic)?.hidden === true;
   }
 
-  #stayOf(session: Session, topic: Topic): Stay {
-    const stays = this.#stays.get(session) ?? new Map<Topic, Stay>();
-    this.#stays.set(session, stays);
-    const stay = stays.get(topic) ?? { hidden: false, info: undefined, farewell: undefined, endWatch: undefined };
-    stays.set(topic, stay);
-    return stay;
+  #stateOf(session: Session, topic: Topic): MembershipState {
+    const states = this.#states.get(session) ?? new Map<Topic, MembershipState>();
+    this.#states.set(session, states);
+    const state = states.get(topic) ?? { hidden: false, info: undefined, farewell: undefined, endWatch: undefined };
+    states.set(topic, state);
+    return state;
   }
 }
 
-function placeOf({ broker, name, vhost }: Topic): TopicAddress {
+function toAddress({ broker, name, vhost }: Topic): TopicAddress {
   return { vhost, broker, topic: name };
 }

@@ -4,16 +4,16 @@ import { CarillonError } from "../../errors.js";
 import type { Caller, CallHandle, Dispatch, TaskRequest } from "../../workers/dispatch.js";
 
 /**
- * What sessions have asked workers for. What they wait for ends with them. A session may have so much under way at a time:
- * calls until they have ended, and triggers until a worker has them, from when on the worker's capacity bounds them.
+ * The tasks of client sessions. Calls end with their session. The number of a session's tasks is bounded: calls count until
+ * they have ended, and triggers until a worker has them, from when on the worker's capacity bounds them.
  */
 export class Calls {
   readonly #dispatch: Dispatch;
   readonly #limit: number;
-  /** What counts, and whether the session waits for it. */
+  /** Counted tasks, and whether the session waits for the outcome. */
   readonly #underWay = new Map<Session, Map<CallHandle, boolean>>();
 
-  /** @param limit - most tasks of one session at a time */
+  /** @param limit - largest number of tasks of one session at a time */
   constructor(dispatch: Dispatch, limit: number, clients: Clients) {
     this.#dispatch = dispatch;
     this.#limit = limit;
@@ -25,7 +25,7 @@ export class Calls {
     });
   }
 
-  /** @throws CarillonError resource_exhausted: as many are under way as may be */
+  /** @throws CarillonError resource_exhausted: the session has reached its limit */
   checkRoom(session: Session): void {
     if ((this.#underWay.get(session)?.size ?? 0) < this.#limit) return;
     const text = `${this.#limit} tasks of this connection are under way, which is its limit`;
@@ -33,43 +33,43 @@ export class Calls {
   }
 
   /**
-   * An asker that waits for the answer is told nothing once the session has ended.
-   * @throws CarillonError resource_exhausted: as many are under way as may be
+   * Starts a task. The caller of a call is told nothing once the session has ended.
+   * @throws CarillonError resource_exhausted: the session has reached its limit
    */
-  ask(session: Session, request: TaskRequest, asker: Required<Omit<Caller, "onGiven">>): void {
+  ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onGiven">>): void {
     this.checkRoom(session);
     const underWay = this.#underWay.get(session) ?? new Map<CallHandle, boolean>();
     this.#underWay.set(session, underWay);
     const isHeard = (): boolean => session.open || !request.wantsAnswer;
-    const asked = this.#dispatch.ask(request, {
+    const handle = this.#dispatch.ask(request, {
       onTaken: () => {
-        if (isHeard()) asker.onTaken();
+        if (isHeard()) caller.onTaken();
       },
       onGiven: () => {
-        this.#end(session, asked);
+        this.#end(session, handle);
       },
       onPart: (payload, more) => {
-        if (!more) this.#end(session, asked);
-        if (isHeard()) asker.onPart(payload, more);
+        if (!more) this.#end(session, handle);
+        if (isHeard()) caller.onPart(payload, more);
       },
       onFailed: (error) => {
-        this.#end(session, asked);
-        if (isHeard()) asker.onFailed(error);
+        this.#end(session, handle);
+        if (isHeard()) caller.onFailed(error);
       },
     });
-    underWay.set(asked, request.wantsAnswer);
+    underWay.set(handle, request.wantsAnswer);
   }
 
-  /** What was only triggered is done all the same. */
+  /** Cancels the calls of a session that has ended. Its triggers go on. */
   #cancel(session: Session): void {
     const underWay = this.#underWay.get(session);
     this.#underWay.delete(session);
-    for (const [asked, isWaitedFor] of underWay ?? []) if (isWaitedFor) asked.cancel();
+    for (const [handle, isWaitedFor] of underWay ?? []) if (isWaitedFor) handle.cancel();
   }
 
-  #end(session: Session, asked: CallHandle): void {
+  #end(session: Session, handle: CallHandle): void {
     const underWay = this.#underWay.get(session);
-    underWay?.delete(asked);
+    underWay?.delete(handle);
     if (underWay?.size === 0) this.#underWay.delete(session);
   }
 }

@@ -2,13 +2,13 @@ import type { Session } from "../../core/session.js";
 import type { Topic } from "../../core/topic.js";
 
 /**
- * Which topics sessions are in through exclusive groups, and not through a join without one. Of these a session leaves
- * those of a group that it joins others through.
+ * The topics that sessions have joined through exclusive groups alone. When a session joins topics through a group, it leaves
+ * the others of that group.
  */
 export class Groups {
   readonly #sessions = new WeakMap<Session, Map<Topic, Set<string>>>();
 
-  /** What the session leaves when it joins others through the group: it is in them through this one alone. */
+  /** Lists the topics that a session leaves by a join through a group: those that it joined through this group alone. */
   leaving(session: Session, group: string, isJoined: (topic: Topic) => boolean): Topic[] {
     const left: Topic[] = [];
     for (const [topic, groups] of this.#sessions.get(session) ?? []) {
@@ -18,9 +18,9 @@ export class Groups {
   }
 
   /**
-   * The session has joined topics.
-   * @param group - undefined: through none, so that no group ends it any more
-   * @param fresh - those that it was not in before
+   * Notes a join.
+   * @param group - undefined for a join without a group, after which no group ends these memberships
+   * @param fresh - the topics that the session was not in before
    */
   joined(session: Session, topics: readonly Topic[], group: string | undefined, fresh: readonly Topic[]): void {
     const known = this.#sessions.get(session);
@@ -31,14 +31,14 @@ export class Groups {
     const all = known ?? new Map<Topic, Set<string>>();
     this.#sessions.set(session, all);
     const joined = new Set(topics);
-    // Through other groups it stays in what it leaves of this one.
+    // Memberships through other groups, too, stay.
     for (const [topic, groups] of all) if (!joined.has(topic)) groups.delete(group);
     for (const topic of fresh) all.set(topic, new Set([group]));
-    // What it is in through no group is in no group's power.
+    // Memberships through no group are not added.
     for (const topic of topics) all.get(topic)?.add(group);
   }
 
-  /** The session is not in the topic any more, or in it for good. */
+  /** Forgets the groups of a membership, which has ended or no longer depends on a group. */
   left(session: Session, topic: Topic): void {
     const all = this.#sessions.get(session);
     if (all === undefined) return;
