@@ -9,6 +9,8 @@ export default {
   // Sources import each other as ".js" (ESM); under jest the TypeScript file is meant.
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   testTimeout: 30_000,
+  // Most tests wait for sockets, processes and timers, so that the parent process can share a core with a worker.
+  maxWorkers: "100%",
   // Modules of finished test files stay in memory. A worker that has grown to this is replaced; without the limit, one process
   // would run all files on a machine with two cores, and die of memory.
   workerIdleMemoryLimit: "1GB",

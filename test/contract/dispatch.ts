@@ -249,6 +249,8 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         workers.push(await enter(node, ["*"], { capacity: 1 }));
         workers.push(await enter(node, ["*"], { capacity: 1, answers: false }));
       }
+      // Until each has been welcomed it gets nothing.
+      await new Promise(setImmediate);
       const asked = workers.map(() => ask(near.dispatch, "a", { wantsAnswer: false }));
       for (const worker of workers) end(worker, (await worker.given.next()).id, "");
       for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });

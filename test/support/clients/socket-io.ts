@@ -50,9 +50,16 @@ export class StockClient implements SocketIoClient {
       this.heard.push({ event, value: values.length === 1 ? values[0] : values });
     });
     this.socket.on("disconnect", (reason) => this.ended.push(reason));
-    cleanUp(() => {
+    cleanUp(async () => {
+      const { engine } = this.socket.io;
+      const closed = new Promise<unknown>((resolve) => {
+        engine.once("close", resolve);
+      });
       this.socket.disconnect();
-      this.socket.io.engine.close();
+      engine.close();
+      if (engine.readyState !== "closed") await closed;
+      // A client that polls says in a request that it goes. A node that stops before that has arrived waits for its next poll.
+      await fetch(new URL("/healthz", url)).catch(() => undefined);
     });
   }
 
