@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { ConfigInput } from "../../src/index.js";
 import { connect, type TestClient } from "../support/clients/native.js";
 import { broadcasterToken, openChannels, SPEAKING } from "../support/clients/speakers.js";
-import { NO_PINGS, startNode, type TestNode } from "../support/nodes/node.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** Publishes the value of this JSON text, and resolves when it has been sent. */
 type Publish = (text: string) => Promise<void> | void;
@@ -15,7 +15,7 @@ interface Listener {
   readonly read: ReadValue;
 }
 
-const CONFIG: ConfigInput = { ping: NO_PINGS, vhosts: { "/": SPEAKING } };
+const CONFIG: ConfigInput = { vhosts: { "/": SPEAKING } };
 
 const spaces = fc.constantFrom("", "", " ", "\n\t ");
 const strings = fc.oneof(

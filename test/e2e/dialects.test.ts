@@ -13,7 +13,7 @@ import {
 } from "../support/clients/speakers.js";
 import { connectNats, listenTo } from "../support/nats/client.js";
 import { startNats } from "../support/nats/server.js";
-import { NO_PINGS, startNode, type TestNode } from "../support/nodes/node.js";
+import { startNode, type TestNode } from "../support/nodes/node.js";
 
 const VALUE = { a: 1, b: ["x", null] };
 const TEXT = JSON.stringify(VALUE);
@@ -85,7 +85,7 @@ function expected(name: string, event: string): Heard {
 }
 
 function config(brokers: object = {}) {
-  return { ping: NO_PINGS, webrocket: { backend: "127.0.0.1:0" }, vhosts: { "/": SPEAKING }, ...brokers };
+  return { webrocket: { backend: "127.0.0.1:0" }, vhosts: { "/": SPEAKING }, ...brokers };
 }
 
 async function startSpeakingNode(brokers: object = {}): Promise<TestNode & { readonly backend: string }> {

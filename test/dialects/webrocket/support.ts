@@ -3,7 +3,7 @@ import type { ConfigInput } from "../../../src/index.js";
 import { jwt, type VhostInput } from "../../commands/support.js";
 import { bearer, configuredKey, TestBackend } from "../../support/backends/backend.js";
 import { connect, type TestClient } from "../../support/clients/native.js";
-import { NO_PINGS, type TestNode } from "../../support/nodes/node.js";
+import { type TestNode } from "../../support/nodes/node.js";
 
 /** Where clients connect. */
 export const PATH = "/webrocket/test";
@@ -14,7 +14,7 @@ export const SECRET = "webrocket-backend";
 export function configOf(vhost: VhostInput = {}): ConfigInput {
   const webrocket = { access_token: "0123456789".repeat(4) };
   const keys = [configuredKey(SECRET, { actions: ["*"] })];
-  return { ping: NO_PINGS, vhosts: { "/test": { jwt, keys, webrocket, ...vhost } } };
+  return { vhosts: { "/test": { jwt, keys, webrocket, ...vhost } } };
 }
 
 const CHANNELS = ["open", "other", "private-club", "presence-room", "presence-hall"];

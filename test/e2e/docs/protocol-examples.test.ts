@@ -12,7 +12,7 @@ import { readChapters, readWireExamples, type WireExample } from "../../support/
 import { parseBytes, playConversation, playHttp, playPackets, type WirePeer } from "../../support/docs/wire-players.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { type NatsServer, startNats } from "../../support/nats/server.js";
-import { NO_PINGS, startNode, type TestNode } from "../../support/nodes/node.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { Queue } from "../../support/queue.js";
 
 /** Plays the examples of docs/protocol/. The dialects' contract plays the transcripts in the chapters of the dialects. */
@@ -29,7 +29,7 @@ const PLAYERS: Readonly<Record<string, Player>> = {
     for (const { code } of examples) await playTranscript({ title: "", lines: code.split("\n") }, speech);
   },
   dialects: async (examples) => {
-    const node = await startNode({ ping: NO_PINGS, vhosts: { "/": SPEAKING } });
+    const node = await startNode({ vhosts: { "/": SPEAKING } });
     await openChannels(node);
     for (const { code } of examples) {
       const text = code.replace("{{token}}", broadcasterToken());
@@ -38,7 +38,7 @@ const PLAYERS: Readonly<Record<string, Player>> = {
   },
   nats: async (examples) => {
     const server = await startNats();
-    const node = await startNatsNode(server.url, {}, { ping: NO_PINGS });
+    const node = await startNatsNode(server.url, {});
     const open = (name: string): Promise<WirePeer> => (name === "nats" ? openNats(server) : openDialect(node, name));
     for (const { code } of examples) await playConversation(node, code, open);
   },

@@ -1,6 +1,6 @@
 import type { ConfigInput } from "../../../src/index.js";
 import { configuredKey } from "../backends/backend.js";
-import { NO_PINGS, startNode, type TestNode } from "../nodes/node.js";
+import { startNode, type TestNode } from "../nodes/node.js";
 import { connect, type TestClient } from "./native.js";
 
 /** The secret of a key that may do everything. */
@@ -15,7 +15,6 @@ export function applicationConfig({ vhosts = {}, ...config }: ConfigInput): Conf
   const { "/": vhost = {}, ...others } = vhosts;
   const { keys = [] } = vhost;
   return {
-    ping: NO_PINGS,
     ...config,
     vhosts: {
       "/": { ...vhost, keys: [configuredKey(KEY, { name: "everything", actions: ["*"] }), ...keys] },

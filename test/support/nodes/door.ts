@@ -33,7 +33,10 @@ export interface TestDoorOptions extends Partial<UpgradeAdmissionOptions & PortO
 export class TestDoor {
   readonly door: UpgradeAdmission;
   readonly http: HttpListener;
+  /** The time of admissions. */
   readonly clock = new ManualClock();
+  /** The time that peers have to take answers. */
+  readonly answerClock = new ManualClock();
   /** Those who have asked, in order. */
   readonly arrivals = new Queue<Arrival>();
   readonly decisions = new Queue<Decision>();
@@ -83,7 +86,7 @@ export class TestDoor {
       routes: new Map([["/", (_request, response) => response.end("page")]]),
       rpc: { prefixes: [], handler: () => {} },
       upgrades: { upgrade: (request, url, socket, head) => this.door.handle(request, url, socket, head) },
-      clock: this.clock,
+      clock: this.answerClock,
       ...options,
     });
   }

@@ -15,14 +15,19 @@ export interface TestNode {
 const SILENT = createLog({ level: "silent", format: "json" });
 
 /**
- * Setting `ping` for tests of protocols that show pings as frames. A connection's first ping comes at any time within the
- * interval: with the default of 25 s it would be the next frame of a test now and then.
+ * Settings of nodes in tests, unless a test has its own. A connection's first ping comes at any time within the interval: with
+ * the default of 25 s it would be the next frame of a test now and then.
  */
-export const NO_PINGS = { interval: "1h" };
+const DEFAULTS = {
+  http: "127.0.0.1:0",
+  grpc: "127.0.0.1:0",
+  stop_timeout: "5s",
+  ping: { interval: "1h" },
+} satisfies ConfigInput;
 
 /** Starts a node in this process on free ports; it is stopped after the test. */
 export async function startNode(config: ConfigInput = {}, log: Logger = SILENT): Promise<TestNode> {
-  const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...config }, log);
+  const carillon = createCarillon({ ...DEFAULTS, ...config }, log);
   cleanUp(() => carillon.stop());
   await carillon.start();
   const { addresses } = carillon;

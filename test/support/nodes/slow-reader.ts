@@ -8,7 +8,11 @@ import type { TestDoor } from "./door.js";
 const REST = 999;
 
 /** A peer takes some of an answer, which the system notices, and then nothing for nearly the second that it has. */
-export async function takeSome({ clock }: TestDoor, response: ServerResponse, peer: Socket): Promise<void> {
+export async function takeSome(
+  { answerClock: clock }: TestDoor,
+  response: ServerResponse,
+  peer: Socket,
+): Promise<void> {
   const taken = (): number | undefined => (response.socket === null ? undefined : takenBytes(response.socket));
   const before = taken();
   peer.resume();
@@ -18,7 +22,7 @@ export async function takeSome({ clock }: TestDoor, response: ServerResponse, pe
 }
 
 /** Lets time pass in steps, each with a turn of the event loop, until the answer's connection is cut. */
-export async function passUntilCut({ clock }: TestDoor, response: ServerResponse): Promise<void> {
+export async function passUntilCut({ answerClock: clock }: TestDoor, response: ServerResponse): Promise<void> {
   while (!response.closed) {
     clock.advance(100);
     await nextTurn();

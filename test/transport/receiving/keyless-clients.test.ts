@@ -7,7 +7,7 @@ import { bearer, configuredKey } from "../../support/backends/backend.js";
 import { publish } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { metric, untilNone } from "../../support/nodes/metrics.js";
-import { NO_PINGS, startNode, type TestNode } from "../../support/nodes/node.js";
+import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { closeText, frame, OPCODE, RawClient } from "../../support/raw/client.js";
 import { connectGrpc, framed, rawCall } from "../../support/raw/grpc.js";
 
@@ -20,7 +20,6 @@ const UNFINISHED = frame(OPCODE.text, Buffer.alloc(MIB - 1, "x"), { claims: BigI
 
 function startGuarded(): Promise<TestNode> {
   return startNode({
-    ping: NO_PINGS,
     // The least for the default of requests, 4 MiB.
     limits: { receiving: "24MiB" },
     vhosts: { "/": { keys: [configuredKey(KEY, { actions: ["*"] })] } },

@@ -178,7 +178,7 @@ test("L18: the time in which this side does not read is not counted", async () =
 });
 
 test("L18: messages are held until their commands are carried out", async () => {
-  const { budget, cuts, meter } = await openMetered(new ManualClock(), 100_000);
+  const { budget, cuts, meter } = await openMetered(new ManualClock(), 200_000);
   expect(meter.hold(FREE_BYTES)).toBe(true);
   expect(budget.used).toBe(0);
   expect(meter.hold(40_000)).toBe(true);

@@ -5,7 +5,7 @@ import { publish } from "../../support/backends/publish.js";
 import { connect } from "../../support/clients/native.js";
 import { startNode } from "../../support/nodes/node.js";
 
-const CONFIG = { compression: true, limits: { payload: "8MiB", request: "16MiB" } } as const;
+const CONFIG = { compression: true, limits: { payload: "8MiB", request: "16MiB", receiving: "128MiB" } } as const;
 
 test("L10: compression is not offered unless it is switched on", async () => {
   const node = await startNode();
