@@ -1,33 +1,37 @@
 /**
- * Carries words between the nodes of a cluster: at most once, in order from each node. What a node publishes comes to its
- * own listeners too. Drivers: local (one node), and brokers/nats.
+ * Carries messages between the nodes of a cluster: at most once, in order from each node. A node's own subscribers receive
+ * its messages too. Drivers: `LocalBus` for a single node, and `nats/bus`.
  */
 export interface Bus {
-  /** Whether there can be other nodes. */
+  /** Whether other nodes can use the bus. */
   readonly shared: boolean;
-  /** False while other nodes cannot be reached. */
+  /** False while the bus is disconnected. */
   readonly up: boolean;
   start(): Promise<void>;
-  /** Sends what waits. Resolves within the time given, in milliseconds. */
+  /** Sends pending messages and stops. Resolves within the deadline, in milliseconds. */
   stop(deadline: number): Promise<void>;
   /**
-   * Never throws; what cannot be sent is lost.
+   * Publishes a message. Never throws; a message that cannot be sent is lost.
    * @param subject - tokens of letters, digits, `_` and `-` between dots
    */
   publish(subject: string, data: Uint8Array): void;
   /**
-   * Publishes what somebody must hear: when nobody listens to the subject on any node, `onUnheard` listeners are told. A
-   * word that is lost on the way is not told of, so whoever offers sets a time.
-   * @param id - a token as those of subjects
+   * Publishes a message that needs a subscriber: when the subject has none on any node, calls the `onNoSubscriber` listeners.
+   * A message that is lost in transit is not reported, so the caller needs a timeout.
+   * @param id - a token like those of subjects, passed to the listeners
    */
   offer(subject: string, data: Uint8Array, id: string): void;
-  /** Told of what this bus has offered and nobody listens to. */
-  onUnheard(listener: (id: string) => void): void;
-  /** Resolves when the nodes' bus has taken in what was published and subscribed before. @throws CarillonError unavailable */
+  /** Adds a listener for messages that this bus offered and that had no subscriber. */
+  onNoSubscriber(listener: (id: string) => void): void;
+  /**
+   * Resolves when the bus has processed all earlier messages and subscriptions.
+   * @throws CarillonError unavailable
+   */
   flush(): Promise<void>;
   /**
-   * @param group - of all who listen to a subject with the same group, on all nodes, one gets each message
-   * @returns ends it. Who was in a group still hears what it has been chosen for before
+   * Subscribes to a subject.
+   * @param group - each message is delivered to one subscriber of the group, among all nodes
+   * @returns a function that ends the subscription; a member of a group still receives messages already assigned to it
    */
   subscribe(subject: string, onMessage: (data: Uint8Array) => void, group?: string): () => void;
 }

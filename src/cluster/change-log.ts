@@ -3,48 +3,48 @@ import type { Identified, ReplicaChange, ReplicaChanges } from "./replica-messag
 
 export interface ChangeLogOptions<Item extends Identified, Why> {
   readonly endOfTurn: EndOfTurn;
-  /** Whether anybody wants to be told. */
+  /** Returns whether changes have receivers. */
   readonly wanted: () => boolean;
-  /** Takes a batch to whoever wants it. */
+  /** Sends a batch to the receivers. */
   readonly tell: (changes: ReplicaChanges<Item, Why>) => void;
 }
 
-/** Most changes that are told at once. */
-const BATCH = 200;
+/** Maximum number of changes in a batch. */
+const MAX_BATCH = 200;
 
-/** Counts what changes at this node, and tells it in batches at the end of the turn while somebody wants to know. */
+/** Counts the changes of this node, and sends them in batches at the end of the turn while they have receivers. */
 export class ChangeLog<Item extends Identified, Why> {
   readonly #options: ChangeLogOptions<Item, Why>;
   #count = 0;
-  #waiting: ReplicaChange<Item, Why>[] = [];
+  #pending: ReplicaChange<Item, Why>[] = [];
 
   constructor(options: ChangeLogOptions<Item, Why>) {
     this.#options = options;
   }
 
-  /** Of the last change. */
+  /** Count of the last change. */
   get count(): number {
     return this.#count;
   }
 
-  /** @param changeOf - what has changed, given its count; worked out only where somebody wants to know */
-  note(changeOf: (count: number) => ReplicaChange<Item, Why>): void {
+  /** @param createChange - creates the change, given its count; called only when changes have receivers */
+  note(createChange: (count: number) => ReplicaChange<Item, Why>): void {
     this.#count += 1;
     if (!this.#options.wanted()) {
-      // What waits must have no gap, and there is nobody left to hear it.
-      this.#waiting = [];
+      // Pending changes must have no gap, and no longer have receivers.
+      this.#pending = [];
       return;
     }
-    this.#waiting.push(changeOf(this.#count));
-    if (this.#waiting.length === 1) this.#options.endOfTurn(this.#onEndOfTurn);
-    // Less than a batch waits, so it takes no more than that.
-    else if (this.#waiting.length >= BATCH) this.flush();
+    this.#pending.push(createChange(this.#count));
+    if (this.#pending.length === 1) this.#options.endOfTurn(this.#onEndOfTurn);
+    // Fewer than a batch are pending, so a batch is never exceeded.
+    else if (this.#pending.length >= MAX_BATCH) this.flush();
   }
 
-  /** Tells at once what waits. */
+  /** Sends the pending changes immediately. */
   flush(): void {
-    const changes = this.#waiting;
-    this.#waiting = [];
+    const changes = this.#pending;
+    this.#pending = [];
     if (changes.length === 0 || !this.#options.wanted()) return;
     this.#options.tell({ first: this.#count - changes.length + 1, changes });
   }

@@ -1,23 +1,23 @@
 import type { Json, JsonObject } from "../access/decide/principal.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
-/** What nodes say to each other, as JSON. `from` is the node that says it. */
-export type ClusterMessage = Here | Bye | Ask | Tell | Answer | Refusal;
+/** Messages between nodes, in JSON. `from` is the sending node. */
+export type ClusterMessage = Heartbeat | Goodbye | Ask | Tell | Answer | Refusal;
 
-/** I am there: every second to all, and to one that does not know it yet. */
-interface Here {
+/** Sent every second to all nodes, and to each newly discovered node. */
+interface Heartbeat {
   readonly type: "here";
   readonly from: string;
-  /** Who hears this is asked to say the same. */
+  /** Requests a heartbeat from each receiver. */
   readonly greet: boolean;
-  /** Whom it knows, where it says so to one that has just come. Empty while it has just come itself. */
+  /** Nodes known to the sender, in the answer to a new node; empty while the sender is new itself. */
   readonly nodes: readonly string[];
   /** Time by the sender's clock, in milliseconds since the epoch. */
   readonly time: number;
 }
 
-/** I shall not be there any more. */
-interface Bye {
+/** Sent by a node that stops. */
+interface Goodbye {
   readonly type: "bye";
   readonly from: string;
 }
@@ -25,7 +25,7 @@ interface Bye {
 interface Ask {
   readonly type: "ask";
   readonly from: string;
-  /** Unique among what this node asks. */
+  /** Unique among the sender's requests. */
   readonly id: number;
   readonly kind: string;
   readonly body: Json;
@@ -53,15 +53,15 @@ interface Refusal {
   readonly message: string;
 }
 
-export function encodeClusterMessage(word: ClusterMessage): Buffer {
-  return Buffer.from(JSON.stringify(word));
+export function encodeClusterMessage(message: ClusterMessage): Buffer {
+  return Buffer.from(JSON.stringify(message));
 }
 
-/** Undefined for what no node says: others can publish on the bus, too. */
+/** Decodes a message; undefined when it is invalid, because other programs can publish on the bus. */
 export function decodeClusterMessage(bytes: Uint8Array): ClusterMessage | undefined {
   try {
     const value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as unknown;
-    return isWord(value) ? value : undefined;
+    return isClusterMessage(value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -72,7 +72,7 @@ export function toRefusal(fault: unknown): { readonly code: ErrorCode; readonly 
   return { code, message };
 }
 
-const CHECKS: { readonly [Type in ClusterMessage["type"]]: (word: JsonObject) => boolean } = {
+const CHECKS: { readonly [Type in ClusterMessage["type"]]: (message: JsonObject) => boolean } = {
   here: ({ greet, nodes, time }) =>
     typeof greet === "boolean" &&
     typeof time === "number" &&
@@ -89,13 +89,13 @@ const CHECKS: { readonly [Type in ClusterMessage["type"]]: (word: JsonObject) =>
     Object.hasOwn(GRPC_STATUS, code),
 };
 
-/** A node's id is a token of its subject. */
+/** Matches a node's id, which is a token of its subject. */
 const NODE = /^[\w-]{1,64}$/;
 
-function isWord(value: unknown): value is ClusterMessage {
+function isClusterMessage(value: unknown): value is ClusterMessage {
   if (typeof value !== "object" || value === null) return false;
-  const word = value as JsonObject;
-  const { from, type } = word;
+  const message = value as JsonObject;
+  const { from, type } = message;
   if (typeof from !== "string" || !NODE.test(from) || typeof type !== "string") return false;
-  return Object.hasOwn(CHECKS, type) && CHECKS[type as ClusterMessage["type"]](word);
+  return Object.hasOwn(CHECKS, type) && CHECKS[type as ClusterMessage["type"]](message);
 }

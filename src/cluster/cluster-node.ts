@@ -14,47 +14,48 @@ import { PeerClocks } from "./peer-clocks.js";
 import { PEER_TICK, Peers } from "./peers.js";
 import { PendingRequest } from "./pending-request.js";
 
-/** Heard by all nodes; what is for one goes to `node.<id>`. */
+/** Subject that all nodes subscribe to. Messages to a single node have the subject `node.<id>`. */
 const ALL = "all";
 
-/** Every so many ticks a node says that it is there: every second. */
-const TICKS_OF_BEAT = 4;
-/** How long a newcomer waits for others to say who they are, in milliseconds: round trips, and a busy node's turn. */
+/** Number of ticks between heartbeats: one second. */
+const TICKS_PER_HEARTBEAT = 4;
+/** Maximum wait of a new node for heartbeats of the others, in milliseconds. */
 const GREETING_WAIT = 300;
+/** Timeout of a request to all nodes, in milliseconds. */
 const ASK_TIMEOUT = 2_000;
 
 type Handler = (body: Json, from: string) => Json | Promise<Json>;
 
 export interface ClusterNodeOptions {
-  /** This node's id: letters, digits, `_` and `-`, unique among all nodes and all their lives. */
+  /** This node's id: letters, digits, `_` and `-`; unique among all nodes, and different after each restart. */
   readonly node: string;
-  /** Started before and stopped after this by whoever made it. */
+  /** Started before this node and stopped after it, by the caller. */
   readonly bus: Bus;
   readonly clock: Clock;
-  /** Told of what is lost because it makes no sense, and of listeners' and handlers' faults. */
+  /** Called for invalid messages, and for exceptions of listeners and handlers. */
   readonly onError: (message: string) => void;
 }
 
-/** One node's part in the cluster. It hears itself without the bus, so what concerns this node works while the bus is away. */
+/** This node in the cluster. Calls its own handlers without the bus, so they work while the bus is disconnected. */
 export class ClusterNode implements Cluster {
   readonly node: string;
   readonly #options: ClusterNodeOptions;
   readonly #peers: Peers;
-  readonly #cutter: Splitter;
+  readonly #splitter: Splitter;
   readonly #fragments: FragmentBudget;
-  readonly #joiner: Reassembler;
+  readonly #reassembler: Reassembler;
   readonly #clocks: PeerClocks;
   readonly #handlers = new Map<string, Handler>();
-  readonly #questions = new Map<number, PendingRequest>();
-  #asked = 0;
+  readonly #requests = new Map<number, PendingRequest>();
+  #requestCount = 0;
   #ticks = 0;
   #busWasUp = false;
-  /** Has had the time to hear of everybody. */
+  /** Set when all other nodes have had time to answer the greeting. */
   #settled = false;
-  /** Has said goodbye: any word more, and others would take it for there. */
-  #gone = false;
+  /** Set after the goodbye: a further message would make the others add this node again. */
+  #hasLeft = false;
   #introduced = withResolvers<void>();
-  #ends: (() => void)[] = [];
+  #endSubscriptions: (() => void)[] = [];
   #cancelTick: (() => void) | undefined;
   readonly #faults: ReportLimiter;
 
@@ -69,22 +70,22 @@ export class ClusterNode implements Cluster {
         options.onError(`further ${kind} on the cluster's bus: ${count}`);
       },
     });
-    this.#cutter = new Splitter(this.node);
+    this.#splitter = new Splitter(this.node);
     this.#fragments = new FragmentBudget((node) => {
-      this.#faults.report("lost words", () => {
-        options.onError(`lost a message of node ${node}: too many unfinished ones of all nodes together`);
+      this.#faults.report("lost messages", () => {
+        options.onError(`lost a message of node ${node}: too many incomplete messages of all nodes together`);
       });
     });
-    this.#joiner = this.createJoiner();
+    this.#reassembler = this.createReassembler();
     this.#clocks = new PeerClocks(options.clock, (peer, ahead) => {
-      this.#faults.report("clocks that are far off", () => {
-        options.onError(farOff(peer, ahead));
+      this.#faults.report("clock differences", () => {
+        options.onError(describeClockDifference(peer, ahead));
       });
     });
     this.#peers.onChange(({ here, node }) => {
       if (here) return;
       this.#clocks.forget(node);
-      for (const question of this.#questions.values()) question.miss(node);
+      for (const request of this.#requests.values()) request.miss(node);
     });
   }
 
@@ -92,7 +93,7 @@ export class ClusterNode implements Cluster {
     return this.#peers.nodes;
   }
 
-  /** Words of other nodes that were lost because too many were unfinished. */
+  /** Number of messages of other nodes that were dropped because too many were incomplete. */
   get lostMessages(): number {
     return this.#fragments.lost;
   }
@@ -102,22 +103,25 @@ export class ClusterNode implements Cluster {
     return this.#clocks.largestDifference;
   }
 
-  /** Resolves when those that answer promptly are known. */
+  /** Resolves when the nodes that answer promptly are known. */
   async start(): Promise<void> {
     const { bus, clock } = this.#options;
     if (!bus.shared) return;
-    this.#ends = [bus.subscribe(ALL, this.#onMessage), bus.subscribe(subjectOf(this.node), this.#onMessage)];
+    this.#endSubscriptions = [
+      bus.subscribe(ALL, this.#onMessage),
+      bus.subscribe(toNodeSubject(this.node), this.#onMessage),
+    ];
     this.#tickLater();
     try {
       await bus.flush();
     } catch {
-      // Others are met when the bus is there.
+      // The other nodes are found when the bus connects.
       this.#settled = true;
       return;
     }
     this.#busWasUp = true;
     const cancel = clock.after(GREETING_WAIT, this.#introduced.resolve);
-    this.#beHere(true);
+    this.#sendHeartbeat(true);
     await this.#introduced.promise;
     cancel();
     this.#settled = true;
@@ -127,11 +131,11 @@ export class ClusterNode implements Cluster {
     const { bus, clock } = this.#options;
     this.#cancelTick?.();
     this.#faults.stop();
-    for (const end of this.#ends) end();
-    for (const question of this.#questions.values()) question.end();
+    for (const end of this.#endSubscriptions) end();
+    for (const request of this.#requests.values()) request.end();
     if (!bus.shared || !bus.up) return;
     this.#send(ALL, { type: "bye", from: this.node });
-    this.#gone = true;
+    this.#hasLeft = true;
     const { promise: late, resolve } = withResolvers<void>();
     const cancel = clock.after(deadline, resolve);
     await Promise.race([bus.flush().catch(ignore), late]);
@@ -141,29 +145,29 @@ export class ClusterNode implements Cluster {
   async ask(kind: string, body: Json): Promise<Answers> {
     const { bus, clock } = this.#options;
     const { others } = this.#peers;
-    this.#asked += 1;
-    const id = this.#asked;
-    const question = new PendingRequest([this.node, ...others]);
-    this.#questions.set(id, question);
+    this.#requestCount += 1;
+    const id = this.#requestCount;
+    const request = new PendingRequest([this.node, ...others]);
+    this.#requests.set(id, request);
     const cancel = clock.after(ASK_TIMEOUT, () => {
-      question.end();
+      request.end();
     });
     try {
       if (bus.shared) this.#send(ALL, { type: "ask", from: this.node, id, kind, body });
-      // What the bus does not take now never arrives.
-      if (!bus.up) for (const node of others) question.miss(node);
+      // A message that the bus does not accept now never arrives.
+      if (!bus.up) for (const node of others) request.miss(node);
       this.#run(kind, body, this.node).then(
         (answer) => {
-          question.answer(this.node, answer);
+          request.answer(this.node, answer);
         },
         (fault: unknown) => {
-          question.refuse(CarillonError.from(fault));
+          request.refuse(CarillonError.from(fault));
         },
       );
-      return await question.outcome;
+      return await request.outcome;
     } finally {
       cancel();
-      this.#questions.delete(id);
+      this.#requests.delete(id);
     }
   }
 
@@ -172,22 +176,22 @@ export class ClusterNode implements Cluster {
     try {
       if (bus.shared) this.#send(ALL, { type: "tell", from: this.node, kind, body });
     } catch (fault) {
-      this.#options.onError(`telling all nodes (${kind}) failed: ${errorText(fault)}`);
+      this.#options.onError(`sending ${kind} to all nodes failed: ${errorText(fault)}`);
     }
-    this.#take(kind, body, this.node);
+    this.#handleMessage(kind, body, this.node);
   }
 
   handle(kind: string, handler: Handler): void {
-    if (this.#handlers.has(kind)) throw new Error(`there is a handler of ${kind} already`);
+    if (this.#handlers.has(kind)) throw new Error(`duplicate handler for ${kind}`);
     this.#handlers.set(kind, handler);
   }
 
-  createJoiner(): Reassembler {
-    const joiner = new Reassembler((node) => this.nodes.has(node), this.#fragments);
+  createReassembler(): Reassembler {
+    const reassembler = new Reassembler((node) => this.nodes.has(node), this.#fragments);
     this.#peers.onChange(({ here, node }) => {
-      if (!here) joiner.forget(node);
+      if (!here) reassembler.forget(node);
     });
-    return joiner;
+    return reassembler;
   }
 
   onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void {
@@ -195,7 +199,7 @@ export class ClusterNode implements Cluster {
       try {
         listener(change);
       } catch (fault) {
-        this.#options.onError(`telling that node ${change.node} came or went failed: ${errorText(fault)}`);
+        this.#options.onError(`listener failed on a change of node ${change.node}: ${errorText(fault)}`);
       }
     });
   }
@@ -203,13 +207,13 @@ export class ClusterNode implements Cluster {
   readonly #tick = (): void => {
     this.#tickLater();
     const { up } = this.#options.bus;
-    const isBack = up && !this.#busWasUp;
+    const hasReturned = up && !this.#busWasUp;
     this.#busWasUp = up;
-    // While the bus is away nobody can be heard, which says nothing of them.
+    // While the bus is disconnected, silence does not mean that a node is dead.
     if (!up) return;
-    if (isBack) this.#peers.forgive();
+    if (hasReturned) this.#peers.resetSilence();
     this.#ticks += 1;
-    if (isBack || this.#ticks % TICKS_OF_BEAT === 0) this.#beHere(isBack);
+    if (hasReturned || this.#ticks % TICKS_PER_HEARTBEAT === 0) this.#sendHeartbeat(hasReturned);
     this.#peers.tick();
   };
 
@@ -217,63 +221,63 @@ export class ClusterNode implements Cluster {
     this.#cancelTick = this.#options.clock.after(PEER_TICK, this.#tick);
   }
 
-  readonly #onMessage = (message: Uint8Array): void => {
-    const joined = this.#joiner.take(message);
-    if (joined?.word === undefined) {
-      if (joined === undefined) this.#refuseNonsense();
-      else this.#peers.hear(joined.partFrom);
+  readonly #onMessage = (data: Uint8Array): void => {
+    const reassembled = this.#reassembler.take(data);
+    if (reassembled?.message === undefined) {
+      if (reassembled === undefined) this.#reportInvalid();
+      else this.#peers.recordActivity(reassembled.fragmentFrom);
       return;
     }
-    const word = decodeClusterMessage(joined.word);
-    if (word === undefined) this.#refuseNonsense();
-    else if (word.from !== this.node) this.#onWord(word);
+    const message = decodeClusterMessage(reassembled.message);
+    if (message === undefined) this.#reportInvalid();
+    else if (message.from !== this.node) this.#onClusterMessage(message);
   };
 
-  #onWord(word: ClusterMessage): void {
-    const { from } = word;
-    if (word.type === "bye") {
-      this.#peers.lose(from);
+  #onClusterMessage(message: ClusterMessage): void {
+    const { from } = message;
+    if (message.type === "bye") {
+      this.#peers.remove(from);
       return;
     }
-    const isNew = this.#peers.hear(from);
-    // Whoever is new here may not know this node either, as after a freeze.
-    if (isNew || (word.type === "here" && word.greet)) this.#introduce(from);
-    switch (word.type) {
+    const isNew = this.#peers.recordActivity(from);
+    // A node that is new here may not know this node either, as after a freeze.
+    if (isNew || (message.type === "here" && message.greet)) this.#introduce(from);
+    switch (message.type) {
       case "here":
-        this.#clocks.hear(from, word.time);
-        this.#meet(word.nodes);
+        this.#clocks.record(from, message.time);
+        this.#checkIntroduced(message.nodes);
         break;
       case "ask":
-        void this.#answer(word.kind, word.body, from, word.id);
+        void this.#answer(message.kind, message.body, from, message.id);
         break;
       case "tell":
-        this.#take(word.kind, word.body, from);
+        this.#handleMessage(message.kind, message.body, from);
         break;
       case "answer":
-        this.#questions.get(word.id)?.answer(from, word.body);
+        this.#requests.get(message.id)?.answer(from, message.body);
         break;
       case "refusal":
-        this.#questions.get(word.id)?.refuse(new CarillonError(word.code, word.message));
+        this.#requests.get(message.id)?.refuse(new CarillonError(message.code, message.message));
     }
   }
 
-  #beHere(greet: boolean): void {
+  #sendHeartbeat(greet: boolean): void {
     this.#send(ALL, { type: "here", from: this.node, greet, nodes: [], time: this.#options.clock.now() });
   }
 
   #introduce(node: string): void {
     const nodes = this.#settled ? [...this.nodes] : [];
     const time = this.#options.clock.now();
-    this.#send(subjectOf(node), { type: "here", from: this.node, greet: false, nodes, time });
+    this.#send(toNodeSubject(node), { type: "here", from: this.node, greet: false, nodes, time });
   }
 
-  /** Somebody has said who is there: when all of them are known, there is nobody left to wait for. */
-  #meet(nodes: readonly string[]): void {
+  /** Ends the wait for other nodes when all nodes that an answer names are known. */
+  #checkIntroduced(nodes: readonly string[]): void {
     if (nodes.length > 0 && nodes.every((node) => this.nodes.has(node))) this.#introduced.resolve();
   }
 
   async #answer(kind: string, body: Json, from: string, id: number): Promise<void> {
-    const subject = subjectOf(from);
+    const subject = toNodeSubject(from);
     try {
       const answer = await this.#run(kind, body, from);
       this.#send(subject, { type: "answer", from: this.node, id, body: answer });
@@ -283,44 +287,44 @@ export class ClusterNode implements Cluster {
     }
   }
 
-  #take(kind: string, body: Json, from: string): void {
+  #handleMessage(kind: string, body: Json, from: string): void {
     this.#run(kind, body, from).catch((fault: unknown) => {
-      this.#options.onError(`taking ${kind} of node ${from} failed: ${errorText(fault)}`);
+      this.#options.onError(`handling ${kind} of node ${from} failed: ${errorText(fault)}`);
     });
   }
 
   async #run(kind: string, body: Json, from: string): Promise<Json> {
     const handler = this.#handlers.get(kind);
     if (handler === undefined) {
-      throw new CarillonError("unimplemented", `node ${this.node} does not know ${JSON.stringify(kind)}`);
+      throw new CarillonError("unimplemented", `node ${this.node} has no handler for ${JSON.stringify(kind)}`);
     }
     return handler(body, from);
   }
 
   /** @throws CarillonError resource_exhausted */
-  #send(subject: string, word: ClusterMessage): void {
-    if (this.#gone) return;
-    const bytes = encodeClusterMessage(word);
+  #send(subject: string, message: ClusterMessage): void {
+    if (this.#hasLeft) return;
+    const bytes = encodeClusterMessage(message);
     if (bytes.length > MAX_FRAGMENTED_BYTES) {
-      const text = `${bytes.length} bytes are more than the ${MAX_FRAGMENTED_BYTES} that a node says to others at once`;
+      const text = `cluster message too large: ${bytes.length} bytes, the limit is ${MAX_FRAGMENTED_BYTES}`;
       throw new CarillonError("resource_exhausted", text);
     }
-    for (const message of this.#cutter.cut(bytes)) this.#options.bus.publish(subject, message);
+    for (const fragment of this.#splitter.split(bytes)) this.#options.bus.publish(subject, fragment);
   }
 
-  #refuseNonsense(): void {
-    this.#faults.report("messages that no node sends", () => {
-      this.#options.onError("ignored a message on the cluster's bus that no node sends");
+  #reportInvalid(): void {
+    this.#faults.report("invalid messages", () => {
+      this.#options.onError("ignored an invalid message on the cluster's bus");
     });
   }
 }
 
-function farOff(node: string, ahead: number): string {
+function describeClockDifference(node: string, ahead: number): string {
   const seconds = Math.round(Math.abs(ahead) / 1_000);
   const direction = ahead > 0 ? "ahead of" : "behind";
   return `the clock of node ${node} is ${seconds} s ${direction} this node's: tokens expire at different times, set the clocks by NTP`;
 }
 
-function subjectOf(node: string): string {
+function toNodeSubject(node: string): string {
   return `node.${node}`;
 }

@@ -1,36 +1,36 @@
 import type { Json } from "../access/decide/principal.js";
 import type { Reassembler } from "./fragments.js";
 
-/** What the nodes that were asked have answered. */
+/** Answers of the nodes to a request. */
 export interface Answers {
-  /** By node. */
+  /** Answers by node. */
   readonly answers: ReadonlyMap<string, Json>;
-  /** Nodes known to be there that did not answer in time. */
+  /** Known nodes that did not answer in time. */
   readonly missing: readonly string[];
 }
 
-/** The nodes that work together, this one included. */
+/** The nodes of a cluster, including this one. */
 export interface Cluster {
   /** This node's id, unique among all nodes. */
   readonly node: string;
-  /** Nodes that are there, this one included. */
+  /** Live nodes, including this one. */
   readonly nodes: ReadonlySet<string>;
-  /** Resolves when the nodes that answer promptly are known. The bus is started before. */
+  /** Resolves when the nodes that answer promptly are known. The bus must have been started. */
   start(): Promise<void>;
-  /** Says goodbye, so that nobody waits for this node. */
+  /** Leaves the cluster, so that no node waits for this one. Resolves within the deadline, in milliseconds. */
   stop(deadline: number): Promise<void>;
   /**
-   * Asks every node, this one included. A node whose handler throws answers with its error, which is thrown here. A node
-   * that has not answered after two seconds, or is lost meanwhile, is missing; while the bus is away, all others are.
-   * @throws CarillonError resource_exhausted for more than 32 MiB, unimplemented where a node has no handler of the kind
+   * Sends a request to every node, including this one. An error that a node's handler throws is thrown here. A node that
+   * does not answer within two seconds, or is lost meanwhile, is missing. While the bus is disconnected, all others are.
+   * @throws CarillonError resource_exhausted beyond 32 MiB, unimplemented when a node has no handler of the kind
    */
   ask(kind: string, body: Json): Promise<Answers>;
-  /** Tells every node, this one included and at once. Never throws; what cannot be sent is lost. */
+  /** Sends a message to every node, and calls this node's handler at once. Never throws; a failed message is lost. */
   tell(kind: string, body: Json): void;
-  /** Answers what is asked, takes what is told. One handler a kind. */
+  /** Registers the handler for requests and messages of a kind. Each kind has one handler. */
   handle(kind: string, handler: (body: Json, from: string) => Json | Promise<Json>): void;
-  /** Joins the parts of what other nodes say; all joiners of this node share one bound. */
-  createJoiner(): Reassembler;
-  /** Told when nodes come and go. */
+  /** Creates a reassembler for other nodes' fragments. All reassemblers of this node share one limit. */
+  createReassembler(): Reassembler;
+  /** Adds a listener for nodes that join or leave the cluster. */
   onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void;
 }

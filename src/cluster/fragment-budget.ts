@@ -1,60 +1,60 @@
-/** Most bytes of unfinished words of all nodes together: two of the largest. */
-const MOST_BYTES = 64 << 20;
+/** Maximum number of bytes of incomplete messages of all nodes together: two of the largest messages. */
+const MAX_BYTES = 64 << 20;
 
-/** A word of which some parts have come. */
+/** A message of which some fragments have arrived. */
 export interface UnfinishedMessageFragments {
-  /** The node that sends it. */
+  /** The sending node. */
   readonly from: string;
-  /** Bytes that it takes. */
+  /** Number of bytes in memory. */
   bytes: number;
-  /** Forgets it. */
-  readonly lose: () => void;
+  /** Called when the message is dropped. */
+  readonly onDropped: () => void;
 }
 
 /**
- * Bounds what is kept of unfinished words, of all nodes and joiners together. Beyond 64 MiB the word that has not grown
- * for the longest time is lost: its sender may have stopped in the middle of it. Whoever waits for it is answered as if
- * its node had said nothing.
+ * Bounds the memory of incomplete messages of all nodes and reassemblers together. Beyond 64 MiB, the message that has
+ * not grown for the longest time is dropped, because its sender may have stopped. To a waiting caller, its node appears
+ * silent.
  */
 export class FragmentBudget {
   readonly #onLost: (node: string) => void;
-  /** The one that has grown last is the last. */
-  readonly #words = new Set<UnfinishedMessageFragments>();
+  /** Incomplete messages, in the order of their last growth. */
+  readonly #messages = new Set<UnfinishedMessageFragments>();
   #bytes = 0;
   #lost = 0;
 
-  /** @param onLost - told of the sender of a word that was lost */
+  /** @param onLost - called with the sender of each dropped message */
   constructor(onLost: (node: string) => void) {
     this.#onLost = onLost;
   }
 
-  /** Bytes of all unfinished words together. */
+  /** Number of bytes of all incomplete messages. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Words that were lost. */
+  /** Number of dropped messages. */
   get lost(): number {
     return this.#lost;
   }
 
-  grow(word: UnfinishedMessageFragments, bytes: number): void {
-    this.#words.delete(word);
-    this.#words.add(word);
-    word.bytes += bytes;
+  grow(message: UnfinishedMessageFragments, bytes: number): void {
+    this.#messages.delete(message);
+    this.#messages.add(message);
+    message.bytes += bytes;
     this.#bytes += bytes;
-    // A single word is smaller than the bound, so the one that has just grown stays.
-    for (const oldest of this.#words) {
-      if (this.#bytes <= MOST_BYTES) return;
+    // A single message is smaller than the limit, so the one that has just grown stays.
+    for (const oldest of this.#messages) {
+      if (this.#bytes <= MAX_BYTES) return;
       this.release(oldest);
-      oldest.lose();
+      oldest.onDropped();
       this.#lost += 1;
       this.#onLost(oldest.from);
     }
   }
 
-  /** The word is whole, or forgotten. */
-  release(word: UnfinishedMessageFragments): void {
-    if (this.#words.delete(word)) this.#bytes -= word.bytes;
+  /** Releases the bytes of a message that is complete or dropped. */
+  release(message: UnfinishedMessageFragments): void {
+    if (this.#messages.delete(message)) this.#bytes -= message.bytes;
   }
 }

@@ -1,75 +1,75 @@
 import type { FragmentBudget, UnfinishedMessageFragments } from "./fragment-budget.js";
 
 /**
- * Words that are larger than a message of the bus may be go in parts. A part begins with a byte that does not begin JSON,
- * and a line of text: `\x01<node> <number of the word> <number of the part> <number of parts>\n`.
+ * Messages beyond the size limit of the bus are sent in fragments. A fragment begins with a byte that cannot begin JSON,
+ * and a line of text: `\x01<node> <message number> <fragment number> <number of fragments>\n`.
  */
 
-/** Most bytes of one message. NATS takes 1 MiB where it is not told otherwise; some are told less. */
-const LARGEST_PART = 60 << 10;
-/** Most bytes of a word: what a node keeps for another one that sends parts. */
+/** Maximum number of payload bytes in a fragment. The default limit of NATS is 1 MiB, but it may be configured lower. */
+const MAX_FRAGMENT_BYTES = 60 << 10;
+/** Maximum number of bytes in a message, which bounds the memory that a node uses for another one. */
 export const MAX_FRAGMENTED_BYTES = 32 << 20;
 
-const MOST_PARTS = Math.ceil(MAX_FRAGMENTED_BYTES / LARGEST_PART);
+const MAX_FRAGMENTS = Math.ceil(MAX_FRAGMENTED_BYTES / MAX_FRAGMENT_BYTES);
 
-/** Bytes that a part takes besides its own. */
-const PIECE_COST = 256;
+/** Memory overhead of a fragment, in bytes. */
+const FRAGMENT_OVERHEAD = 256;
 
 const MARK = 0x01;
 const LINE_END = 0x0a;
-/** Bytes that a part's first line has at most. */
-const LONGEST_HEAD = 128;
-const HEAD = /^(?<from>[\w-]{1,64}) (?<word>\d{1,15}) (?<part>\d{1,6}) (?<parts>\d{1,6})$/;
+/** Maximum number of bytes in a fragment's first line. */
+const MAX_HEAD_BYTES = 128;
+const HEAD = /^(?<from>[\w-]{1,64}) (?<number>\d{1,15}) (?<index>\d{1,6}) (?<total>\d{1,6})$/;
 
-/** Cuts words. */
+/** Splits messages into fragments. */
 export class Splitter {
   readonly #node: string;
-  #words = 0;
+  #count = 0;
 
   constructor(node: string) {
     this.#node = node;
   }
 
-  /** @returns the word as it is, or its parts */
-  *cut(word: Uint8Array): Iterable<Uint8Array> {
-    if (word.length <= LARGEST_PART) {
-      yield word;
+  /** Returns the unchanged message when it is small, otherwise its fragments. */
+  *split(message: Uint8Array): Iterable<Uint8Array> {
+    if (message.length <= MAX_FRAGMENT_BYTES) {
+      yield message;
       return;
     }
-    this.#words += 1;
-    const parts = Math.ceil(word.length / LARGEST_PART);
-    for (let part = 0; part < parts; part += 1) {
-      const head = Buffer.from(`\u0001${this.#node} ${this.#words} ${part} ${parts}\n`);
-      yield Buffer.concat([head, word.subarray(part * LARGEST_PART, (part + 1) * LARGEST_PART)]);
+    this.#count += 1;
+    const total = Math.ceil(message.length / MAX_FRAGMENT_BYTES);
+    for (let index = 0; index < total; index += 1) {
+      const head = Buffer.from(`\u0001${this.#node} ${this.#count} ${index} ${total}\n`);
+      yield Buffer.concat([head, message.subarray(index * MAX_FRAGMENT_BYTES, (index + 1) * MAX_FRAGMENT_BYTES)]);
     }
   }
 }
 
-interface Begun extends UnfinishedMessageFragments {
-  /** The sender's number of the word. */
-  readonly word: string;
-  readonly parts: number;
-  readonly pieces: Uint8Array[];
+interface IncompleteMessage extends UnfinishedMessageFragments {
+  /** The sender's number of the message. */
+  readonly number: string;
+  readonly total: number;
+  readonly fragments: Uint8Array[];
 }
 
-/** What has come of a message: a whole word, a part of a node's word, or nothing that makes sense. */
+/** A complete message, or the sender of a fragment whose message is incomplete; undefined for an invalid fragment. */
 export type Reassembled =
-  | { readonly word: Uint8Array }
-  | { readonly partFrom: string; readonly word?: never }
+  | { readonly message: Uint8Array }
+  | { readonly fragmentFrom: string; readonly message?: never }
   | undefined;
 
 /**
- * Joins parts. A node sends the parts of one word in a row and in order, so there is one unfinished word of each node; what
- * does not fit to it has lost a part, and is lost.
+ * Reassembles messages. A node sends the fragments of a message consecutively and in order, so each node has at most one
+ * incomplete message. A message with a missing fragment is dropped.
  */
 export class Reassembler {
   readonly #isKnown: (node: string) => boolean;
   readonly #budget: FragmentBudget;
-  readonly #begun = new Map<string, Begun>();
+  readonly #incomplete = new Map<string, IncompleteMessage>();
 
   /**
-   * @param isKnown - nothing is kept for others
-   * @param budget - shared by the joiners of a process
+   * @param isKnown - fragments of unknown nodes are ignored
+   * @param budget - shared by the reassemblers of a process
    */
   constructor(isKnown: (node: string) => boolean, budget: FragmentBudget) {
     this.#isKnown = isKnown;
@@ -77,55 +77,55 @@ export class Reassembler {
   }
 
   take(message: Uint8Array): Reassembled {
-    if (message[0] !== MARK) return { word: message };
-    const headEnd = message.subarray(0, LONGEST_HEAD).indexOf(LINE_END);
+    if (message[0] !== MARK) return { message };
+    const headEnd = message.subarray(0, MAX_HEAD_BYTES).indexOf(LINE_END);
     const head = HEAD.exec(Buffer.from(message.subarray(1, Math.max(headEnd, 1))).toString("latin1"))?.groups;
-    const { from = "", word = "" } = head ?? {};
-    const part = Number(head?.["part"]);
-    const parts = Number(head?.["parts"]);
-    const piece = message.subarray(headEnd + 1);
-    if (head === undefined || !this.#isKnown(from) || !isPart(part, parts, piece)) return undefined;
-    return this.#add(from, word, part, parts, piece);
+    const { from = "", number = "" } = head ?? {};
+    const index = Number(head?.["index"]);
+    const total = Number(head?.["total"]);
+    const fragment = message.subarray(headEnd + 1);
+    if (head === undefined || !this.#isKnown(from) || !isFragment(index, total, fragment)) return undefined;
+    return this.#add(from, number, index, total, fragment);
   }
 
-  /** A node is gone. */
+  /** Drops the incomplete message of a node. */
   forget(node: string): void {
-    const begun = this.#begun.get(node);
-    if (begun === undefined) return;
-    this.#begun.delete(node);
-    this.#budget.release(begun);
+    const incomplete = this.#incomplete.get(node);
+    if (incomplete === undefined) return;
+    this.#incomplete.delete(node);
+    this.#budget.release(incomplete);
   }
 
-  #add(from: string, word: string, part: number, parts: number, piece: Uint8Array): Reassembled {
-    if (part === 0) this.#begin(from, word, parts);
-    const begun = this.#begun.get(from);
-    if (begun?.word !== word || begun.parts !== parts || begun.pieces.length !== part) {
+  #add(from: string, number: string, index: number, total: number, fragment: Uint8Array): Reassembled {
+    if (index === 0) this.#begin(from, number, total);
+    const incomplete = this.#incomplete.get(from);
+    if (incomplete?.number !== number || incomplete.total !== total || incomplete.fragments.length !== index) {
       this.forget(from);
-      return { partFrom: from };
+      return { fragmentFrom: from };
     }
-    begun.pieces.push(kept(piece));
-    if (begun.pieces.length < parts) {
-      this.#budget.grow(begun, piece.length + PIECE_COST);
-      return { partFrom: from };
+    incomplete.fragments.push(detachFragment(fragment));
+    if (incomplete.fragments.length < total) {
+      this.#budget.grow(incomplete, fragment.length + FRAGMENT_OVERHEAD);
+      return { fragmentFrom: from };
     }
     this.forget(from);
-    return { word: Buffer.concat(begun.pieces) };
+    return { message: Buffer.concat(incomplete.fragments) };
   }
 
-  #begin(from: string, word: string, parts: number): void {
+  #begin(from: string, number: string, total: number): void {
     this.forget(from);
-    const lose = (): void => {
-      this.#begun.delete(from);
+    const onDropped = (): void => {
+      this.#incomplete.delete(from);
     };
-    this.#begun.set(from, { from, word, parts, pieces: [], bytes: 0, lose });
+    this.#incomplete.set(from, { from, number, total, fragments: [], bytes: 0, onDropped });
   }
 }
 
-function isPart(part: number, parts: number, piece: Uint8Array): boolean {
-  return part < parts && parts <= MOST_PARTS && piece.length <= LARGEST_PART;
+function isFragment(index: number, total: number, fragment: Uint8Array): boolean {
+  return index < total && total <= MAX_FRAGMENTS && fragment.length <= MAX_FRAGMENT_BYTES;
 }
 
-/** The piece, or a copy where it would keep much more memory than it has bytes: messages are views on what was read. */
-function kept(piece: Uint8Array): Uint8Array {
-  return piece.buffer.byteLength > 2 * piece.length + PIECE_COST ? new Uint8Array(piece) : piece;
+/** Copies a fragment that is a small view of a large buffer, because the view would keep the buffer in memory. */
+function detachFragment(fragment: Uint8Array): Uint8Array {
+  return fragment.buffer.byteLength > 2 * fragment.length + FRAGMENT_OVERHEAD ? new Uint8Array(fragment) : fragment;
 }

@@ -3,20 +3,20 @@ import type { Bus } from "./bus.js";
 
 type OnMessage = (data: Uint8Array) => void;
 
-interface Listener {
+interface LocalSubscriber {
   readonly onMessage: OnMessage;
   readonly group: string | undefined;
 }
 
-/** Words of one node to itself. They arrive after the code that is running has ended, as they would from elsewhere. */
+/** Bus of a single node. Delivers messages after the current code has finished, as a network would. */
 export class LocalBus implements Bus {
   readonly shared: boolean = false;
   readonly #onError: (message: string) => void;
-  readonly #listeners = new Map<string, Set<Listener>>();
-  readonly #onUnheard: ((id: string) => void)[] = [];
+  readonly #subscribers = new Map<string, Set<LocalSubscriber>>();
+  readonly #noSubscriberListeners: ((id: string) => void)[] = [];
   #up = false;
 
-  /** @param onError - told of faults of those who listen */
+  /** @param onError - called when a subscriber throws */
   constructor(onError: (message: string) => void) {
     this.#onError = onError;
   }
@@ -33,7 +33,7 @@ export class LocalBus implements Bus {
   async stop(): Promise<void> {
     await this.flush();
     this.#up = false;
-    this.#listeners.clear();
+    this.#subscribers.clear();
   }
 
   publish(subject: string, data: Uint8Array): void {
@@ -47,36 +47,36 @@ export class LocalBus implements Bus {
     if (!this.#up) return;
     queueMicrotask(() => {
       if (this.#deliver(subject, data)) return;
-      for (const onUnheard of this.#onUnheard) this.#guard(subject, () => onUnheard(id));
+      for (const listener of this.#noSubscriberListeners) this.#guard(subject, () => listener(id));
     });
   }
 
-  onUnheard(listener: (id: string) => void): void {
-    this.#onUnheard.push(listener);
+  onNoSubscriber(listener: (id: string) => void): void {
+    this.#noSubscriberListeners.push(listener);
   }
 
-  /** Microtasks run in their order: what was published before has been delivered. */
+  /** Resolves after earlier messages have been delivered, because microtasks run in order. */
   flush(): Promise<void> {
     return Promise.resolve();
   }
 
   subscribe(subject: string, onMessage: OnMessage, group?: string): () => void {
-    const listeners = this.#listeners.get(subject) ?? new Set();
-    this.#listeners.set(subject, listeners);
-    // An object of its own: one function may listen twice.
-    const listener: Listener = { onMessage, group };
-    listeners.add(listener);
+    const subscribers = this.#subscribers.get(subject) ?? new Set();
+    this.#subscribers.set(subject, subscribers);
+    // A new object, because a function may be subscribed twice.
+    const subscriber: LocalSubscriber = { onMessage, group };
+    subscribers.add(subscriber);
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(subject) === listeners) this.#listeners.delete(subject);
+      subscribers.delete(subscriber);
+      if (subscribers.size === 0 && this.#subscribers.get(subject) === subscribers) this.#subscribers.delete(subject);
     };
   }
 
-  /** @returns whether anybody listens */
+  /** @returns whether the subject has a subscriber */
   #deliver(subject: string, data: Uint8Array): boolean {
-    const listeners = this.#listeners.get(subject);
-    if (listeners === undefined) return false;
-    for (const { onMessage } of chosen(listeners)) this.#guard(subject, () => onMessage(data));
+    const subscribers = this.#subscribers.get(subject);
+    if (subscribers === undefined) return false;
+    for (const { onMessage } of selectSubscribers(subscribers)) this.#guard(subject, () => onMessage(data));
     return true;
   }
 
@@ -84,22 +84,22 @@ export class LocalBus implements Bus {
     try {
       run();
     } catch (fault) {
-      this.#onError(`taking a message of ${subject} failed: ${errorText(fault)}`);
+      this.#onError(`handling a message of ${subject} failed: ${errorText(fault)}`);
     }
   }
 }
 
-/** All that are in no group, and one of each group: its members take turns. */
-function chosen(listeners: Set<Listener>): Listener[] {
+/** Selects the subscribers without a group, and one of each group, in turns. */
+function selectSubscribers(subscribers: Set<LocalSubscriber>): LocalSubscriber[] {
   const groups = new Set<string>();
-  const all = Array.from(listeners).filter(({ group }) => {
+  const all = Array.from(subscribers).filter(({ group }) => {
     const first = group === undefined || !groups.has(group);
     if (group !== undefined) groups.add(group);
     return first;
   });
-  for (const listener of all) {
-    // The last of its group from now on.
-    if (listener.group !== undefined && listeners.delete(listener)) listeners.add(listener);
+  for (const subscriber of all) {
+    // Moves the selected subscriber to the end of its group.
+    if (subscriber.group !== undefined && subscribers.delete(subscriber)) subscribers.add(subscriber);
   }
   return all;
 }

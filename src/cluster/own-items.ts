@@ -1,20 +1,20 @@
 import { ChangeLog, type ChangeLogOptions } from "./change-log.js";
 import { PAGE_SIZE, type PageAnswer } from "./replica-messages.js";
 
-/** Most characters that the items of one page hold, as `weigh` counts them. */
-const LARGEST_PAGE = 512 << 10;
+/** Maximum number of characters in the items of one page, as counted by `weigh`. */
+const MAX_PAGE_CHARACTERS = 512 << 10;
 
 export interface OwnItemsOptions<Item extends NumberedItem, Why> extends ChangeLogOptions<Item, Why> {
-  /** Counts the characters of an item that is large; 0 for all by default. */
+  /** Counts the characters of a large item. Default: 0 for every item. */
   readonly weigh?: (item: Item) => number;
 }
 
-/** An item of this node. Ids grow with each item that the node adds. */
+/** An item of this node. Ids increase with each added item. */
 export type NumberedItem = { readonly id: number };
 
-/** The items that this node speaks for: it tells the others what changes, and lets them read all items in pages. */
+/** The items that this node owns. Sends changes to other nodes, which read all items in pages. */
 export class OwnItems<Item extends NumberedItem, Why> {
-  /** By their ids, in ascending order. */
+  /** Items by id, in ascending order. */
   readonly #items = new Map<number, Item>();
   readonly #log: ChangeLog<Item, Why>;
   readonly #weigh: (item: Item) => number;
@@ -24,7 +24,7 @@ export class OwnItems<Item extends NumberedItem, Why> {
     this.#weigh = weigh;
   }
 
-  /** Count of the last change. The others have been told of it when this returns. */
+  /** Count of the last change. All changes have been sent when this returns. */
   get count(): number {
     this.#log.flush();
     return this.#log.count;
@@ -34,7 +34,7 @@ export class OwnItems<Item extends NumberedItem, Why> {
     return this.#items.get(item.id) === item;
   }
 
-  /** @param create - makes the item, given its id */
+  /** @param create - creates the item, given its id */
   add(create: (id: number) => Item): Item {
     const item = create(this.#log.count + 1);
     this.#items.set(item.id, item);
@@ -51,15 +51,18 @@ export class OwnItems<Item extends NumberedItem, Why> {
     this.#log.flush();
   }
 
-  /** Reads a page. @param after - the last id that was read before; 0 at first */
+  /**
+   * Reads a page.
+   * @param after - last id of the preceding page; 0 for the first page
+   */
   page(after: number): PageAnswer<Item> {
     const { count } = this;
     const items: Item[] = [];
     let characters = 0;
-    // Passing over the items of earlier pages costs nanoseconds each, so no further index is needed.
+    // Skipping an item of an earlier page takes nanoseconds, so no further index is needed.
     for (const [id, item] of this.#items) {
       if (id <= after) continue;
-      if (items.length === PAGE_SIZE || characters > LARGEST_PAGE) return { count, items, more: true };
+      if (items.length === PAGE_SIZE || characters > MAX_PAGE_CHARACTERS) return { count, items, more: true };
       characters += this.#weigh(item);
       items.push(item);
     }

@@ -1,16 +1,16 @@
 import type { Clock } from "../core/ports.js";
 
-/** Difference of a peer's wall clock that is warned of, in milliseconds. */
-const FAR_OFF = 5_000;
-/** How long it has to be so far off, in milliseconds: what a frozen node reads later is old, and not the peer's fault. */
+/** Difference of a peer's wall clock that causes a warning, in milliseconds. */
+const MAX_DIFFERENCE = 5_000;
+/** Duration of the difference before the warning, in milliseconds, because a frozen node later reads old messages. */
 const PERSISTENCE = 10_000;
 
 interface PeerClock {
-  /** How far it is ahead of this node's, in milliseconds; messages take time, so it may be a little more. */
+  /** Lead over this node's clock, in milliseconds, minus the message's time in transit. */
   ahead: number;
-  /** Since when it has been far off, by the monotonic clock. */
-  farSince: number | undefined;
-  told: boolean;
+  /** Time since which the difference is too large, by the monotonic clock. */
+  differsSince: number | undefined;
+  reported: boolean;
 }
 
 /** Compares the wall clocks of other nodes with this node's. */
@@ -19,7 +19,7 @@ export class PeerClocks {
   readonly #onFarOff: (node: string, ahead: number) => void;
   readonly #peers = new Map<string, PeerClock>();
 
-  /** @param onFarOff - told once when a peer's clock has been more than 5 s off for 10 s; `ahead` is in milliseconds */
+  /** @param onFarOff - called once when a peer's clock has differed by more than 5 s for 10 s; `ahead` is in milliseconds */
   constructor(clock: Clock, onFarOff: (node: string, ahead: number) => void) {
     this.#clock = clock;
     this.#onFarOff = onFarOff;
@@ -30,20 +30,20 @@ export class PeerClocks {
     return Math.max(0, ...[...this.#peers.values()].map(({ ahead }) => Math.abs(ahead)));
   }
 
-  /** @param time - what the peer's clock showed when it sent a message that has just come, in milliseconds since the epoch */
-  hear(node: string, time: number): void {
+  /** @param time - the peer's time when it sent a message that has just arrived, in milliseconds since the epoch */
+  record(node: string, time: number): void {
     const now = this.#clock.monotonic();
-    const peer = this.#peers.get(node) ?? { ahead: 0, farSince: undefined, told: false };
+    const peer = this.#peers.get(node) ?? { ahead: 0, differsSince: undefined, reported: false };
     this.#peers.set(node, peer);
     peer.ahead = time - this.#clock.now();
-    if (Math.abs(peer.ahead) <= FAR_OFF) {
-      peer.farSince = undefined;
-      peer.told = false;
+    if (Math.abs(peer.ahead) <= MAX_DIFFERENCE) {
+      peer.differsSince = undefined;
+      peer.reported = false;
       return;
     }
-    peer.farSince ??= now;
-    if (peer.told || now - peer.farSince < PERSISTENCE) return;
-    peer.told = true;
+    peer.differsSince ??= now;
+    if (peer.reported || now - peer.differsSince < PERSISTENCE) return;
+    peer.reported = true;
     this.#onFarOff(node, peer.ahead);
   }
 

@@ -1,18 +1,18 @@
 type Change = { readonly node: string; readonly here: boolean };
 
-/** How often the silence of others is measured, in milliseconds. */
+/** Interval of ticks, which measure the silence of peers, in milliseconds. */
 export const PEER_TICK = 250;
 
 /**
- * A node that has not been heard for more ticks than these is gone: 3.5 s, three heartbeats and some of the network's
- * delay. With the tick that measures it, a dead node is found within 3.75 s.
+ * Number of silent ticks after which a node counts as dead: 3.5 s, which is three heartbeats and some network delay.
+ * Including the measuring tick, a dead node is found within 3.75 s.
  *
- * Silence is counted in ticks of this process and not by the clock: a process that was frozen, or a machine whose time
- * is set, does not take everybody else for dead.
+ * Silence is counted in ticks of this process instead of time, so a process that was frozen, or a machine whose clock is
+ * set, does not consider all others dead.
  */
-const LONGEST_SILENCE = 14;
+const MAX_SILENT_TICKS = 14;
 
-/** Who is there, and since when nothing has been heard of each. */
+/** The live nodes, and the duration of each one's silence. */
 export class Peers {
   readonly #self: string;
   readonly #nodes: Set<string>;
@@ -24,7 +24,7 @@ export class Peers {
     this.#nodes = new Set([self]);
   }
 
-  /** This node included. */
+  /** Live nodes, including this one. */
   get nodes(): ReadonlySet<string> {
     return this.#nodes;
   }
@@ -37,37 +37,37 @@ export class Peers {
     this.#listeners.push(listener);
   }
 
-  /** @returns whether it was not known to be there */
-  hear(node: string): boolean {
+  /** Records a message of a node. Returns true when the node is new. */
+  recordActivity(node: string): boolean {
     if (node === this.#self) return false;
     const isNew = !this.#silence.has(node);
     this.#silence.set(node, 0);
     if (isNew) {
       this.#nodes.add(node);
-      this.#tell({ node, here: true });
+      this.#notify({ node, here: true });
     }
     return isNew;
   }
 
-  lose(node: string): void {
+  remove(node: string): void {
     if (!this.#silence.delete(node)) return;
     this.#nodes.delete(node);
-    this.#tell({ node, here: false });
+    this.#notify({ node, here: false });
   }
 
   tick(): void {
     for (const [node, silence] of this.#silence) {
-      if (silence >= LONGEST_SILENCE) this.lose(node);
+      if (silence >= MAX_SILENT_TICKS) this.remove(node);
       else this.#silence.set(node, silence + 1);
     }
   }
 
-  /** Nobody could be heard until now. */
-  forgive(): void {
+  /** Resets the silence of all nodes, because none could be reached until now. */
+  resetSilence(): void {
     for (const node of this.#silence.keys()) this.#silence.set(node, 0);
   }
 
-  #tell(change: Change): void {
+  #notify(change: Change): void {
     for (const listener of this.#listeners) listener(change);
   }
 }

@@ -3,26 +3,26 @@ import type { CarillonError } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { Answers } from "./cluster.js";
 
-/** What has been asked, and who has not answered yet. */
+/** A request to several nodes, and the nodes that have not answered yet. */
 export class PendingRequest {
-  readonly #waiting: Set<string>;
+  readonly #pending: Set<string>;
   readonly #missing: string[] = [];
   readonly #answers = new Map<string, Json>();
   readonly #outcome = withResolvers<Answers>();
 
   constructor(nodes: Iterable<string>) {
-    this.#waiting = new Set(nodes);
+    this.#pending = new Set(nodes);
   }
 
-  /** Resolves when nobody is waited for any more. */
+  /** Resolves when no node is pending. */
   get outcome(): Promise<Answers> {
     return this.#outcome.promise;
   }
 
-  /** Also of a node that was not known to be there. */
+  /** Adds an answer, also of a node that was unknown when the request was sent. */
   answer(node: string, body: Json): void {
     this.#answers.set(node, body);
-    this.#waiting.delete(node);
+    this.#pending.delete(node);
     this.#check();
   }
 
@@ -30,20 +30,20 @@ export class PendingRequest {
     this.#outcome.reject(cause);
   }
 
-  /** A node will not answer. */
+  /** Marks a node as missing. */
   miss(node: string): void {
-    if (this.#waiting.delete(node)) this.#missing.push(node);
+    if (this.#pending.delete(node)) this.#missing.push(node);
     this.#check();
   }
 
-  /** Nobody is waited for any longer. */
+  /** Marks all pending nodes as missing. */
   end(): void {
-    for (const node of this.#waiting) this.miss(node);
+    for (const node of this.#pending) this.miss(node);
   }
 
   #check(): void {
-    if (this.#waiting.size > 0) return;
-    // A copy: a late answer must not change what somebody reads.
+    if (this.#pending.size > 0) return;
+    // Copies, because a late answer must not change the result.
     this.#outcome.resolve({ answers: new Map(this.#answers), missing: [...this.#missing] });
   }
 }

@@ -1,11 +1,11 @@
 /**
- * How a node lets others keep a copy of what it has: they read it in pages, and are told what changes.
+ * Messages by which nodes replicate a node's items: they read the items in pages, and receive changes.
  *
- * The node counts its changes, told or not: the count is that of the last one. So whoever keeps a copy knows what a page
- * already holds, and notices when something was lost on the way.
+ * The node counts all its changes, sent or not. A replica uses the count to recognize changes that a page already
+ * contains, and to detect lost messages.
  */
 
-/** Orders what a node has; it is read in this order. Never used again for something else. */
+/** Id of an item, which defines the order of pages. Never reused. */
 export type Id = number | string;
 
 export interface Identified {
@@ -17,22 +17,22 @@ export type ReplicaChange<Item extends Identified, Why> =
   | { readonly removed: Item["id"]; readonly why: Why };
 
 export type ReplicaChanges<Item extends Identified, Why> = {
-  /** The count of the first of them. */
+  /** Count of the first change. */
   readonly first: number;
   readonly changes: readonly ReplicaChange<Item, Why>[];
 };
 
-/** By node: the id after which to go on; null: nothing more. A node that is not named begins. */
+/** Last read id by node; null when its pages are complete. A node without an entry sends its first page. */
 export type Cursors = Readonly<Record<string, Id | null>>;
 
 export type PageAnswer<Item> = {
-  /** Of the last change that it holds. */
+  /** Count of the last change that the page contains. */
   readonly count: number;
-  /** In the order of their ids. */
+  /** Items in the order of their ids. */
   readonly items: readonly Item[];
-  /** There is something after the last of them. */
+  /** Whether another page follows. */
   readonly more: boolean;
 };
 
-/** Items of one answer. */
+/** Maximum number of items in a page. */
 export const PAGE_SIZE = 500;

@@ -1,37 +1,37 @@
 import type { Id, Identified, PageAnswer, ReplicaChange, ReplicaChanges } from "./replica-messages.js";
 
-/** Changes that are kept while pages are on their way; beyond that the reading begins anew. */
-const MAX_KEPT = 100_000;
+/** Maximum number of changes buffered during a read; beyond it the read restarts. */
+const MAX_BUFFERED = 100_000;
 
-/** Told of what changes in the copy. */
+/** Receives the changes of a replica. */
 export interface ReplicaEvents<Item extends Identified, Why> {
   onAdded(item: Item): void;
   onRemoved(item: Item, why: Why): void;
 }
 
-interface Reading<Item extends Identified, Why> {
-  /** Where it goes on: after this id; undefined: at the beginning. */
+interface PendingRead<Item extends Identified, Why> {
+  /** Last read id; undefined before the first page. */
   cursor: Id | undefined;
-  /** Of the first page; undefined until that has come. */
+  /** Count of the first page; undefined until it has arrived. */
   count: number | undefined;
   readonly items: Map<Id, Item>;
-  /** With the count of each. */
-  readonly kept: { readonly count: number; readonly change: ReplicaChange<Item, Why> }[];
+  /** Changes received during the read, with their counts. */
+  readonly buffered: { readonly count: number; readonly change: ReplicaChange<Item, Why> }[];
 }
 
 /**
- * A copy of what one node has, as it has told. It is read in pages while it changes: what came after the first page's
- * count is kept and made up for. Later pages hold some of that already, which does no harm: an id stands for one item, and
- * never comes again once it has gone. When something was lost on the way it is read anew, and the difference told.
+ * A copy of another node's items. It is read in pages while the items change: changes after the first page's count are
+ * buffered and applied at the end. Later pages may contain some of them already, which is harmless because ids are never
+ * reused. After a lost message the items are read again, and the differences are reported.
  */
 export class Replica<Item extends Identified, Why> {
   readonly #events: ReplicaEvents<Item, Why>;
-  /** Why items go that nobody has told the end of. */
+  /** Reason reported for items that are removed without a received change. */
   readonly #lost: Why;
   #items = new Map<Id, Item>();
-  /** Of the last change that is in here; undefined while it is not known what is. */
+  /** Count of the last applied change; undefined while the copy is invalid. */
   #count: number | undefined;
-  #reading: Reading<Item, Why> | undefined;
+  #reading: PendingRead<Item, Why> | undefined;
 
   constructor(events: ReplicaEvents<Item, Why>, lost: Why) {
     this.#events = events;
@@ -42,26 +42,26 @@ export class Replica<Item extends Identified, Why> {
     return this.#items.values();
   }
 
-  /** Whether it must be read, and nobody does. */
+  /** True when the copy is invalid and no read is in progress. */
   get stale(): boolean {
     return this.#count === undefined && this.#reading === undefined;
   }
 
-  /** Where reading goes on: after this id; undefined: at the beginning; null where it is not being read. */
+  /** Last read id; undefined before the first page; null when no read is in progress. */
   get cursor(): Id | null | undefined {
     return this.#reading === undefined ? null : this.#reading.cursor;
   }
 
-  /** What is here may be wrong. */
-  distrust(): void {
+  /** Marks the copy as invalid, and cancels a read. */
+  invalidate(): void {
     this.#count = undefined;
     this.#reading = undefined;
   }
 
-  /** Begins to read it. */
+  /** Starts a read. */
   read(): void {
     this.#count = undefined;
-    this.#reading = { cursor: undefined, count: undefined, items: new Map(), kept: [] };
+    this.#reading = { cursor: undefined, count: undefined, items: new Map(), buffered: [] };
   }
 
   takePage({ count, items, more }: PageAnswer<Item>): void {
@@ -77,20 +77,20 @@ export class Replica<Item extends Identified, Why> {
     for (const [position, change] of changes.entries()) this.#take(first + position, change);
   }
 
-  /** The node says how far it is: behind that something was lost. */
+  /** Compares the node's count with the copy's, which is lower after a lost message. */
   checkCount(count: number): void {
-    if (this.#count !== undefined && this.#count < count) this.distrust();
+    if (this.#count !== undefined && this.#count < count) this.invalidate();
   }
 
-  /** The node is gone, and what it had with it. */
+  /** Removes all items, because the node is gone. */
   end(): void {
     const items = this.#items;
     this.#items = new Map();
-    this.distrust();
+    this.invalidate();
     for (const item of items.values()) this.#events.onRemoved(item, this.#lost);
   }
 
-  #finish({ count, items, kept }: Reading<Item, Why>): void {
+  #finish({ count, items, buffered }: PendingRead<Item, Why>): void {
     const before = this.#items;
     this.#items = items;
     this.#reading = undefined;
@@ -98,22 +98,22 @@ export class Replica<Item extends Identified, Why> {
     for (const [id, item] of before) if (!items.has(id)) this.#events.onRemoved(item, this.#lost);
     for (const [id, item] of items) {
       const known = before.get(id);
-      // Whoever was told of an item holds on to that one.
+      // The known object is kept, because receivers hold references to it.
       if (known === undefined) this.#events.onAdded(item);
       else items.set(id, known);
     }
-    for (const each of kept) this.#take(each.count, each.change);
+    for (const { change, count: changeCount } of buffered) this.#take(changeCount, change);
   }
 
   #take(count: number, change: ReplicaChange<Item, Why>): void {
     if (this.#reading !== undefined) {
-      this.#reading.kept.push({ count, change });
-      if (this.#reading.kept.length > MAX_KEPT) this.distrust();
+      this.#reading.buffered.push({ count, change });
+      if (this.#reading.buffered.length > MAX_BUFFERED) this.invalidate();
       return;
     }
     if (this.#count === undefined || count <= this.#count) return;
     if (count > this.#count + 1) {
-      this.distrust();
+      this.invalidate();
       return;
     }
     this.#count = count;

@@ -4,25 +4,28 @@ import type { Answers } from "./cluster.js";
 import { Replica } from "./replica.js";
 import type { Cursors, Identified, PageAnswer, ReplicaChanges } from "./replica-messages.js";
 
-/** Called for what changes in the copies, with the node whose item it is. */
+/** Receives the changes of all replicas, with the node that owns the item. */
 export interface ReplicasEvents<Item extends Identified, Why> {
   onAdded(item: Item, node: string): void;
   onRemoved(item: Item, why: Why, node: string): void;
 }
 
 export interface ReplicasOptions<Item extends Identified, Why> {
-  /** Nodes that are there now. */
+  /** Returns the live nodes. */
   readonly nodes: () => Iterable<string>;
-  /** Asks them for pages. A node that has nothing to say answers null. @throws CarillonError of Cluster.ask */
+  /**
+   * Requests pages from all nodes. A node without a page answers null.
+   * @throws CarillonError of Cluster.ask
+   */
   readonly ask: (cursors: Cursors) => Promise<Answers>;
-  /** Makes items of an answer that is not null. */
+  /** Decodes an answer other than null. */
   readonly pageOf: (answer: Json) => PageAnswer<Item>;
   readonly events: ReplicasEvents<Item, Why>;
-  /** Why items go whose node is lost, or of whose end no word has come. */
+  /** Reason reported for items of a lost node, and for items that are removed without a received change. */
   readonly lost: Why;
 }
 
-/** Copies of what other nodes have: one for each node, read when it comes and whenever a word of it was lost. */
+/** Replicas of all nodes' items. Each is read when its node joins and after every lost message. */
 export class Replicas<Item extends Identified, Why> {
   readonly #options: ReplicasOptions<Item, Why>;
   readonly #replicas = new Map<string, Replica<Item, Why>>();
@@ -38,19 +41,19 @@ export class Replicas<Item extends Identified, Why> {
   }
 
   takeChanges(node: string, changes: ReplicaChanges<Item, Why>): void {
-    this.#of(node).takeChanges(changes);
+    this.#getReplica(node).takeChanges(changes);
     this.#readIfStale(node);
   }
 
-  /** A node says how far it is. */
+  /** Compares a node's count with its replica's. */
   checkCount(node: string, count: number): void {
-    this.#of(node).checkCount(count);
+    this.#getReplica(node).checkCount(count);
     this.#readIfStale(node);
   }
 
   onNode(node: string, here: boolean): void {
     if (here) {
-      this.#of(node);
+      this.#getReplica(node);
       this.#readIfStale(node);
       return;
     }
@@ -65,8 +68,8 @@ export class Replicas<Item extends Identified, Why> {
   }
 
   /**
-   * Reads what must be read; whoever comes while that is done waits, and what came up meanwhile is done too. Resolves also
-   * when a node did not answer: that one is read when the next word of it comes.
+   * Reads all invalid replicas. Concurrent callers share one read, which includes replicas that become invalid meanwhile.
+   * Resolves also when a node does not answer; that node is read after its next message.
    * @throws CarillonError of Cluster.ask
    */
   read(): Promise<void> {
@@ -76,12 +79,15 @@ export class Replicas<Item extends Identified, Why> {
     return this.#reading;
   }
 
-  /** Resolves when the reading that is under way, if any, has ended. @throws CarillonError of Cluster.ask */
+  /**
+   * Resolves when a read in progress, if any, has ended.
+   * @throws CarillonError of Cluster.ask
+   */
   async settled(): Promise<void> {
     await this.#reading;
   }
 
-  #of(node: string): Replica<Item, Why> {
+  #getReplica(node: string): Replica<Item, Why> {
     let replica = this.#replicas.get(node);
     if (replica === undefined) {
       const { events, lost } = this.#options;
@@ -95,56 +101,56 @@ export class Replicas<Item extends Identified, Why> {
 
   #readIfStale(node: string): void {
     if (this.#ended || this.#replicas.get(node)?.stale !== true) return;
-    // What cannot be read now is read when the next word comes.
+    // A failed read is repeated after the next message.
     this.read().catch(ignore);
   }
 
   async #readStale(): Promise<void> {
-    for (const node of this.#options.nodes()) this.#of(node);
+    for (const node of this.#options.nodes()) this.#getReplica(node);
     try {
-      for (let first = true; !this.#ended && (first || this.#anyStale()); first = false) {
+      for (let first = true; !this.#ended && (first || this.#hasStale()); first = false) {
         for (const replica of this.#replicas.values()) if (replica.stale) replica.read();
         if (!(await this.#readPages())) return;
       }
     } finally {
-      // What is still being read has failed.
-      for (const replica of this.#replicas.values()) if (replica.cursor !== null) replica.distrust();
+      // Unfinished reads have failed.
+      for (const replica of this.#replicas.values()) if (replica.cursor !== null) replica.invalidate();
     }
   }
 
-  #anyStale(): boolean {
+  #hasStale(): boolean {
     return [...this.#replicas.values()].some(({ stale }) => stale);
   }
 
-  /** @returns false when a node did not answer: there is no use in asking again at once */
+  /** @returns false when a node did not answer, so that an immediate retry is useless */
   async #readPages(): Promise<boolean> {
     let complete = true;
     for (;;) {
-      const asked = new Map(this.#replicas);
-      const cursors = [...asked].map(([node, { cursor }]) => [node, cursor] as const);
+      const requested = new Map(this.#replicas);
+      const cursors = [...requested].map(([node, { cursor }]) => [node, cursor] as const);
       if (cursors.every(([, cursor]) => cursor === null)) return complete;
-      // Undefined is left out: the node begins.
+      // A node without a cursor sends its first page.
       const named = cursors.flatMap(([node, cursor]) => (cursor === undefined ? [] : [[node, cursor] as const]));
       const { answers, missing } = await this.#options.ask(Object.fromEntries(named));
       if (this.#ended) return false;
       for (const [node, answer] of answers) {
-        if (answer !== null) this.#takePage(node, asked.get(node), this.#options.pageOf(answer));
+        if (answer !== null) this.#takePage(node, requested.get(node), this.#options.pageOf(answer));
       }
-      for (const [node, replica] of asked) {
+      for (const [node, replica] of requested) {
         if (replica.cursor === null || answers.has(node)) continue;
-        replica.distrust();
+        replica.invalidate();
         complete = false;
       }
       complete &&= missing.length === 0;
     }
   }
 
-  /** @param asked - the copy that was meant; undefined where the node has come since, and answers with its beginning */
-  #takePage(node: string, asked: Replica<Item, Why> | undefined, answer: PageAnswer<Item>): void {
+  /** @param requested - the replica for which the page was requested; undefined for a node that has joined since */
+  #takePage(node: string, requested: Replica<Item, Why> | undefined, answer: PageAnswer<Item>): void {
     const replica = this.#replicas.get(node);
-    // It may have gone; and where it has come again, the new copy is not being read yet, and takes nothing.
+    // The node may have left. If it has rejoined, the new replica is not being read and ignores the page.
     if (replica === undefined) return;
-    if (asked === undefined) replica.read();
+    if (requested === undefined) replica.read();
     replica.takePage(answer);
   }
 }

@@ -1,2 +1,2 @@
-/** Handles an event or a rejection whose outcome another path reports. Each use says which. */
+/** Ignores an event or a rejection that another code path reports. */
 export function ignore(): void {}

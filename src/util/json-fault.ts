@@ -1,13 +1,15 @@
-/** Deepest nesting. Protobuf's readers take messages nested 100 deep, and each level of a `Struct` is three. */
+/** Maximum nesting depth. Protobuf parsers accept messages nested 100 deep, and each level of a `Struct` takes three. */
 const MAX_DEPTH = 30;
 
 /**
- * Reason why a value cannot be passed on in JSON and as a `google.protobuf.Struct`, to be put after its name;
- * undefined for a value that can be.
+ * Finds the reason for which a value cannot be represented in JSON and as a `google.protobuf.Struct`, as a predicate that
+ * follows the value's name; undefined when it can.
  */
 export function jsonFault(value: unknown, depth = 0): string | undefined {
-  if (typeof value === "number") return Number.isFinite(value) ? undefined : "holds a number that JSON cannot hold";
-  if (typeof value === "string") return LONE_SURROGATE.test(value) ? "holds text that is not valid Unicode" : undefined;
+  if (typeof value === "number")
+    return Number.isFinite(value) ? undefined : "contains a number that JSON cannot represent";
+  if (typeof value === "string")
+    return LONE_SURROGATE.test(value) ? "contains text that is not valid Unicode" : undefined;
   if (typeof value !== "object" || value === null) return undefined;
   if (depth === MAX_DEPTH) return "is nested too deeply";
   for (const [name, member] of Object.entries(value)) {

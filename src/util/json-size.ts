@@ -1,14 +1,11 @@
-import { SeenHashes } from "./seen-hashes.js";
-
-/** Most objects and lists of one frame, body or payload in JSON. Parsing that many takes at most some 25 ms. */
+/** Maximum number of objects and lists in a frame, body or payload in JSON. Parsing that many takes at most about 25 ms. */
 const MAX_JSON_NODES = 131_072;
 
 /**
- * Most that the values and names of JSON weigh together. A value weighs 1, an object or list 2 more. A string of up to 10
- * characters that has not occurred before weighs 4 more, because JSON.parse looks it up in a table of all such strings. A
- * member name weighs 16 where no object before had the same names up to it: the object then needs a shape of its own, which
- * takes up to 1 µs. Parsing JSON of this weight takes at most some 30 ms; 1 MiB of objects with one name each, all different,
- * takes 100 ms.
+ * Maximum total weight of the values and names of JSON. A value weighs 1, an object or list 2 more. A new string of up to
+ * 10 characters weighs 4 more, because JSON.parse looks it up in a table of all such strings. A member name weighs 16 when
+ * no earlier object had the same sequence of names up to it, because V8 then creates a new object shape, which takes up to
+ * 1 µs. Parsing JSON of this weight takes at most about 30 ms; 1 MiB of objects with one different name each takes 100 ms.
  */
 const MAX_JSON_WEIGHT = 400_000;
 
@@ -22,10 +19,10 @@ const NODE_WEIGHT = 2;
 const STRING_WEIGHT = 4;
 const NAME_WEIGHT = 16;
 
-/** Longest string value that V8 looks up, in UTF-16 units. */
+/** Maximum length of a string value that V8 looks up, in UTF-16 units. */
 const MAX_SHARED_STRING = 10;
 
-/** Characters of a string that its hash is made of, beside its length. */
+/** Number of characters that a string's hash includes, besides the length. */
 const MAX_HASHED = 64;
 
 const QUOTE = 0x22;
@@ -36,16 +33,38 @@ const OPENING_BRACKET = 0x5b;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
-/** Seed of all hashes, so that nobody can prepare names with the same ones. */
+/** Number of bits of a hash that are compared. The set takes 128 KiB. */
+const BITS = 20;
+
+/** An approximate set of 32-bit hashes, which may confuse two of them. */
+class SeenHashes {
+  readonly #words = new Uint32Array(2 ** BITS / 32);
+
+  clear(): void {
+    this.#words.fill(0);
+  }
+
+  /** @returns true when the hash is new */
+  add(hash: number): boolean {
+    const bit = hash >>> (32 - BITS);
+    const word = this.#words[bit >>> 5] ?? 0;
+    const mask = 1 << (bit & 31);
+    if ((word & mask) !== 0) return false;
+    this.#words[bit >>> 5] = word | mask;
+    return true;
+  }
+}
+
+/** Random seed of all hashes, so that clients cannot prepare collisions. */
 const SEED = (Math.random() * 2 ** 32) | 0;
 
 const seen = new SeenHashes();
 
 /**
- * Checks that JSON text can be parsed in one turn of the event loop, without parsing it: in linear time, and in memory for the
- * objects that are open. Brackets within strings do not count. Short texts are not read.
+ * Checks that JSON text can be parsed in one turn of the event loop, without parsing it. Takes linear time, and memory
+ * proportional to the depth. Ignores brackets within strings. Short texts are not scanned.
  * @param text - any text, JSON or not
- * @returns why it is refused; undefined where it is not
+ * @returns the reason for a refusal; undefined when the text is acceptable
  */
 export function findJsonExcess(text: string): string | undefined {
   if (text.length <= MAX_JSON_NODES) return undefined;
@@ -83,7 +102,7 @@ export function findJsonExcess(text: string): string | undefined {
   return undefined;
 }
 
-/** @returns the length of the text, or one more, for a string that does not end */
+/** @returns the length of the text, or one more, when the string does not end */
 function findClosingQuote(text: string, opening: number): number {
   let at = opening + 1;
   for (let code = text.charCodeAt(at); at < text.length && code !== QUOTE; code = text.charCodeAt(at)) {
@@ -106,7 +125,7 @@ function hash(text: string, begin: number, end: number): number {
   return mix(SEED, result);
 }
 
-/** Source: the finalizer of MurmurHash3. */
+/** Mixes two hashes. Source: the finalizer of MurmurHash3. */
 function mix(a: number, b: number): number {
   let result = Math.imul(a, 31) ^ b;
   result = Math.imul(result ^ (result >>> 16), 0x85_eb_ca_6b);

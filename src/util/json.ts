@@ -1,18 +1,18 @@
-/** Deepest nesting of objects and lists in a token. */
+/** Maximum nesting depth of objects and lists in a token. */
 const MAX_DEPTH = 16;
 
-/** A string, a bracket or a comma; numbers and words matter to nobody here. */
+/** Matches a string, a bracket, a comma or a colon; other values are irrelevant here. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/gs;
 
 /**
- * Reads JSON in which everything means one thing only: parsers differ in which of two claims with the same name they
- * take, and what `__proto__` does.
+ * Parses JSON, and rejects ambiguous text: parsers differ in which of two members with the same name they use, and in
+ * their treatment of `__proto__`.
  *
- * @throws Error with what is wrong with it
+ * @throws Error with the reason
  */
 export function readJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
-  // Names seen in each object that is open; undefined for a list.
+  // Names of each open object; undefined for a list.
   const open: (Set<string> | undefined)[] = [];
   let nameComes = false;
   for (const [token] of text.matchAll(TOKEN)) {

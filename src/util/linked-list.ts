@@ -1,4 +1,4 @@
-/** One value of a list. Only its list changes it. */
+/** Entry of a list. Only its list modifies it. */
 export interface LinkedEntry<Value> {
   readonly value: Value;
   previous: LinkedEntry<Value> | undefined;
@@ -6,11 +6,11 @@ export interface LinkedEntry<Value> {
 }
 
 /**
- * Values that come and go with every request, for a sweep that looks at all of them now and then.
+ * List for values that are added and removed with every request, and are visited by a periodic sweep.
  *
- * A Set would do but for V8's garbage collector. A hash table that has outgrown itself keeps its entries and points to the
- * table that follows it. Once one table is old, all later ones, and every request that was in them, survive until the next
- * full collection: gRPC calls took twice the CPU time. Removed entries of this list point to nothing.
+ * A Set would burden V8's garbage collector. An outgrown hash table keeps its entries and points to its successor. Once
+ * one table is in the old generation, all later tables and all requests in them survive until the next full collection,
+ * which doubled the CPU time of gRPC calls. Removed entries of this list reference nothing.
  */
 export class LinkedList<Value> {
   #first: LinkedEntry<Value> | undefined;
@@ -29,7 +29,7 @@ export class LinkedList<Value> {
     return entry;
   }
 
-  /** @param entry - of this list; one that was removed before is left alone */
+  /** @param entry - of this list; an entry that was removed before is ignored */
   remove(entry: LinkedEntry<Value>): void {
     const { next, previous } = entry;
     if (previous === undefined && this.#first !== entry) return;
@@ -41,7 +41,7 @@ export class LinkedList<Value> {
     entry.next = undefined;
   }
 
-  /** The values, oldest first. Entries may be removed while they are looked at. */
+  /** Returns a copy of the values, oldest first, so that entries may be removed during iteration. */
   values(): Value[] {
     const values: Value[] = [];
     for (let entry = this.#first; entry !== undefined; entry = entry.next) values.push(entry.value);

@@ -3,10 +3,10 @@ import { type Address, formatAddress, parseAddress } from "./address.js";
 /** A TCP port or a Unix socket. */
 export type ListenUrl = ({ readonly kind: "tcp" } & Address) | { readonly kind: "unix"; readonly path: string };
 
-/** Longest path of a Unix socket that every system takes, in bytes. */
+/** Maximum length of a Unix socket's path that every system accepts, in bytes. */
 const MAX_PATH = 103;
 
-/** Reads `tcp://HOST:PORT` or `unix:///PATH`; undefined for anything else. */
+/** Parses `tcp://HOST:PORT` or `unix:///PATH`; undefined when invalid. */
 export function parseListenUrl(text: string): ListenUrl | undefined {
   if (text.startsWith("tcp://")) {
     const address = parseAddress(text.slice("tcp://".length));

@@ -1,4 +1,4 @@
-/** A map of so many entries at most: the one used longest ago goes first. */
+/** A map with a limited number of entries that removes the least recently used one. */
 export class LruMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #limit: number;
@@ -14,7 +14,7 @@ export class LruMap<Key, Value> {
   get(key: Key): Value | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
-    // A Map keeps the order of insertion: what is put in again is the newest.
+    // A Map keeps the order of insertion, so the reinserted entry becomes the newest.
     this.#entries.delete(key);
     this.#entries.set(key, value);
     return value;

@@ -1,10 +1,10 @@
-/** Names that several rooms have to agree on. */
+/** Names that several rooms share. */
 
-/** The vhost that is always there, and whose backends manage the others. */
+/** The vhost that always exists, and whose backends manage the others. */
 export const DEFAULT_VHOST = "/";
 
-/** Source: webrocket's vhost paths. */
+/** Matches a vhost's name. Source: vhost paths of WebRocket. */
 export const VHOST_PATH = /^\/(?:[\w-]+(?:\/[\w-]+)*)?$/;
 
-/** A backend's key, or its certificate, as logs and refusals call it. */
+/** Matches the name of a backend's key or certificate, which logs and refusals show. */
 export const KEY_NAME = /^[\w.-]{1,64}$/;

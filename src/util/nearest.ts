@@ -1,4 +1,4 @@
-/** The candidate that a mistyped word most likely means; undefined when none is close. */
+/** Finds the candidate that a mistyped word most likely means; undefined when none is close. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
@@ -12,7 +12,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Levenshtein distance: the fewest insertions, deletions and substitutions that turn one word into the other. */
+/** Computes the Levenshtein distance: the minimum number of insertions, deletions and substitutions. */
 function editDistance(from: string, to: string): number {
   let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row += 1) {

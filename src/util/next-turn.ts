@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 
-/** Length of text that is dealt with in one turn of the event loop, in UTF-16 units. */
-const SHORT = 131_072;
+/** Maximum length of text that is processed twice in one turn of the event loop, in UTF-16 units. */
+const MAX_SHORT_LENGTH = 131_072;
 
-/** Gives way to everything else between two passes over a long text. */
+/** Yields to the event loop between two passes over a long text. */
 export async function nextTurn(text: string): Promise<void> {
-  if (text.length > SHORT) await setImmediate();
+  if (text.length > MAX_SHORT_LENGTH) await setImmediate();
 }

@@ -2,17 +2,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The folder of this package: where package.json, page/ and proto/ are, in a checkout and when installed. */
-export const packageRoot: string = find(dirname(fileURLToPath(import.meta.url)));
+/** Folder of this package, which contains package.json, page/ and proto/, in a checkout and when installed. */
+export const packageRoot: string = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
 
-/** The version in package.json. */
+/** Version in package.json. */
 export const packageVersion: string = readVersion();
 
-function find(folder: string): string {
+function findPackageRoot(folder: string): string {
   if (existsSync(join(folder, "package.json"))) return folder;
   const parent = dirname(folder);
   if (parent === folder) throw new Error("carillon: package.json not found");
-  return find(parent);
+  return findPackageRoot(parent);
 }
 
 function readVersion(): string {

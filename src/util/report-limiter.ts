@@ -1,15 +1,15 @@
 import type { systemClock } from "./system-clock.js";
 
-/** Reports of one kind that are written in a period. */
+/** Default maximum number of reports of one kind in a period. */
 const BURST = 10;
-/** Length of a period, in milliseconds. It begins with the first report of a kind. */
+/** Length of a period, in milliseconds. A period begins with the first report of a kind. */
 const PERIOD = 60_000;
 
 export interface ReportLimiterOptions {
   readonly clock: Pick<typeof systemClock, "after">;
-  /** Reports of one kind that are written in a period of 60 s; 10 by default. */
+  /** Maximum number of reports of one kind in a period of 60 s. Default: 10. */
   readonly burst?: number;
-  /** Told at the end of a period how many reports of a kind were left out, if any. */
+  /** Called at the end of a period with the number of omitted reports of a kind, if any. */
   readonly onOmitted: (kind: string, count: number) => void;
 }
 
@@ -20,8 +20,8 @@ interface Period {
 }
 
 /**
- * Bounds how often the same kind of thing is reported, so that input from outside cannot fill a log. Kinds are a fixed
- * set: each one in use takes a timer.
+ * Bounds the rate of reports of each kind, so that external input cannot fill a log. Kinds are a fixed set, because each
+ * active kind has a timer.
  */
 export class ReportLimiter {
   readonly #options: ReportLimiterOptions;
@@ -31,7 +31,7 @@ export class ReportLimiter {
     this.#options = options;
   }
 
-  /** Calls `write`, or counts where as many of the kind have been written as may be. */
+  /** Calls `write`, or counts the report as omitted when the period's maximum is reached. */
   report(kind: string, write: () => void): void {
     const period = this.#periods.get(kind) ?? this.#begin(kind);
     if (period.written >= (this.#options.burst ?? BURST)) {
@@ -42,7 +42,7 @@ export class ReportLimiter {
     write();
   }
 
-  /** Ends all periods, and tells what was left out. */
+  /** Ends all periods, and reports the omitted counts. */
   stop(): void {
     for (const kind of this.#periods.keys()) this.#end(kind);
   }

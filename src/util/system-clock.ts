@@ -1,4 +1,4 @@
-/** The time of the machine. Timers keep the process alive only while something else does. */
+/** Clock of the machine. Its timers do not keep the process alive. */
 export const systemClock = {
   now: (): number => Date.now(),
   monotonic: (): number => performance.now(),

@@ -1,36 +1,38 @@
-/** Work that takes long, in parts: each part that is done yields what it has cost. */
+/** Long work in parts: yields the cost of each finished part. */
 export type PartedWork<Result> = Iterator<number, Result>;
 
 interface Job {
-  /** Does parts until so much has been spent. @returns what is left: more than 0 only when the job has ended */
+  /** Does parts until the budget is spent. Returns the rest of the budget, which is positive only when the job has ended. */
   proceed(budget: number): number;
 }
 
-/** Jobs of one turn, however little they cost. */
-const MOST_JOBS = 256;
+/** Maximum number of jobs in one turn. */
+const MAX_JOBS = 256;
 
 /**
- * Long work of many callers, done a slice at a time so that everything else goes on between: one slice in each turn of the
- * event loop. Callers of one key wait for each other in the order in which they came, and keys take turns: who asks for much
- * delays its own kind.
+ * Queue for long work of many callers. Does one slice of work in each turn of the event loop, so that other work continues
+ * in between. Jobs of one key run in order, and keys take turns, so a caller with much work delays only its own key.
  */
 export class TurnQueue {
   readonly #budget: number;
   readonly #nextTurn: (run: () => void) => void;
-  /** By key, the one whose turn it is first; the first job of each is under way. */
+  /** Jobs by key, in the order of turns. The first job of each key is in progress. */
   readonly #jobs = new Map<string, Job[]>();
   #scheduled = false;
 
   /**
-   * @param budget - cost of a slice, after which the turn ends; one part may exceed it
-   * @param nextTurn - runs something after the I/O of this turn
+   * @param budget - maximum cost of a slice; a single part may exceed it
+   * @param nextTurn - schedules a function after the I/O of this turn
    */
   constructor(budget: number, nextTurn: (run: () => void) => void) {
     this.#budget = budget;
     this.#nextTurn = nextTurn;
   }
 
-  /** Nothing of it is done in the turn that asks for it. @throws what the work throws */
+  /**
+   * Runs work, beginning with the next turn.
+   * @throws errors of the work
+   */
   run<Result>(key: string, work: PartedWork<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const proceed = (budget: number): number => {
@@ -69,14 +71,14 @@ export class TurnQueue {
   #takeTurn(): void {
     let left = this.#budget;
     let count = 0;
-    // A key that is put back comes again in the same turn, after the others.
+    // A reinserted key is visited again in the same turn, after the others.
     for (const [key, jobs] of this.#jobs) {
       left = jobs[0]?.proceed(left) ?? left;
       if (left > 0) jobs.shift();
       this.#jobs.delete(key);
       if (jobs.length > 0) this.#jobs.set(key, jobs);
       count += 1;
-      if (left <= 0 || count === MOST_JOBS) return;
+      if (left <= 0 || count === MAX_JOBS) return;
     }
   }
 }

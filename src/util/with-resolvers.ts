@@ -1,4 +1,4 @@
-/** A promise and the functions that settle it, as Promise.withResolvers gives from Node 22 on. */
+/** Creates a promise and the functions that settle it, like Promise.withResolvers of Node 22. */
 export function withResolvers<T>(): {
   promise: Promise<T>;
   resolve: (value: T) => void;

@@ -18,13 +18,13 @@ busContract("nats", async () => {
   return [one.bus, other.bus];
 });
 
-test("the local bus is one node's, that of NATS is shared", async () => {
+test("is shared with NATS, and not shared without", async () => {
   const server = await startNats();
   expect(new LocalBus(() => {}).shared).toBe(false);
   expect((await startNatsBus(server.url)).bus.shared).toBe(true);
 });
 
-test("subjects are below the prefix, where no topic is", async () => {
+test("uses subjects below the prefix that no topic can have", async () => {
   const server = await startNats();
   const { bus } = await startNatsBus(server.url, { prefix: "my.prefix" });
   const inbox = await listenTo(await connectNats(server), ">");
@@ -32,15 +32,15 @@ test("subjects are below the prefix, where no topic is", async () => {
   expect((await inbox.next()).subject).toBe("my.prefix.$cluster.node.a");
 });
 
-test("NATS away: nothing can be flushed, what is published is lost, and it returns with all subscriptions", async () => {
+test("rejects flushes and drops messages while NATS is disconnected, and recovers with all subscriptions", async () => {
   const server = await startNats();
   const proxy = await startTcpProxy(server.port);
   const { bus, downs, ups } = await startNatsBus(proxy.natsUrl);
   const { bus: other } = await startNatsBus(server.url);
   await ups.next();
-  const heard = new Queue<string>();
+  const received = new Queue<string>();
   const listen = (data: Uint8Array): void => {
-    heard.push(Buffer.from(data).toString());
+    received.push(Buffer.from(data).toString());
   };
   bus.subscribe("before", listen);
   other.subscribe("lost", listen);
@@ -56,33 +56,33 @@ test("NATS away: nothing can be flushed, what is published is lost, and it retur
   await ups.next();
   expect(bus.up).toBe(true);
   bus.publish("lost", Buffer.from("not lost"));
-  expect(await heard.next()).toBe("not lost");
+  expect(await received.next()).toBe("not lost");
   other.publish("before", Buffer.from("1"));
   other.publish("meanwhile", Buffer.from("2"));
-  expect([await heard.next(), await heard.next()]).toEqual(["1", "2"]);
+  expect([await received.next(), await received.next()]).toEqual(["1", "2"]);
 });
 
-test("NATS that cannot be reached yet is waited for", async () => {
+test("connects when NATS becomes available after the start", async () => {
   const server = await startNats();
   await server.kill();
   const { bus, ups } = await startNatsBus(server.url);
   expect(bus.up).toBe(false);
-  const heard = new Queue<string>();
+  const received = new Queue<string>();
   bus.subscribe("a", (data) => {
-    heard.push(Buffer.from(data).toString());
+    received.push(Buffer.from(data).toString());
   });
   await server.start();
   await ups.next();
   bus.publish("a", Buffer.from("1"));
-  expect(await heard.next()).toBe("1");
+  expect(await received.next()).toBe("1");
 });
 
-test("a wrong password ends the start", async () => {
+test("rejects start for a wrong password", async () => {
   const server = await startNats("authorization { user: a, password: b }");
   await expect(startNatsBus(server.url)).rejects.toMatchObject({ code: "failed_precondition" });
 });
 
-test("what is too large for the server is lost and told", async () => {
+test("drops and reports a message that is too large for the server", async () => {
   const server = await startNats("max_payload: 1000");
   const { bus, errors } = await startNatsBus(server.url);
   bus.publish("a", new Uint8Array(1_001));
@@ -90,27 +90,27 @@ test("what is too large for the server is lost and told", async () => {
   await bus.flush();
 });
 
-test("O6: for a server that does not read, so many bytes are kept and no more; it goes on when it reads", async () => {
+test("O6: bounds the bytes pending for a server that does not read, and continues when it reads", async () => {
   const server = await startNats();
   const { bus, errors } = await startNatsBus(server.url);
   const { bus: other } = await startNatsBus(server.url);
-  const heard = new Queue<number>();
+  const received = new Queue<number>();
   other.subscribe("a", (data) => {
-    heard.push(data.length);
+    received.push(data.length);
   });
   await other.flush();
   server.signal("SIGSTOP");
   const size = 1 << 19;
-  // 128 are 64 MiB.
+  // 128 messages are 64 MiB.
   for (let number = 0; number < 140; number += 1) {
     bus.publish("a", new Uint8Array(size));
     if (number % 10 === 0) await new Promise(setImmediate);
   }
-  expect(await errors.next()).toMatch(/^a message of a was not sent: more than 67108864 bytes wait/);
+  expect(await errors.next()).toMatch(/^a message of a was not sent: more than 67108864 bytes are pending/);
   server.signal("SIGCONT");
-  for (let number = 0; number < 128; number += 1) expect(await heard.next()).toBe(size);
+  for (let number = 0; number < 128; number += 1) expect(await received.next()).toBe(size);
   await bus.flush();
   bus.publish("a", new Uint8Array(1));
-  expect(await heard.next()).toBe(1);
-  expect([errors.unread, heard.unread]).toEqual([[], []]);
+  expect(await received.next()).toBe(1);
+  expect([errors.unread, received.unread]).toEqual([[], []]);
 });

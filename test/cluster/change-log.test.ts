@@ -1,9 +1,9 @@
 import { ChangeLog } from "../../src/cluster/change-log.js";
 import type { Identified, ReplicaChanges } from "../../src/cluster/replica-messages.js";
 
-/** A log whose turns end when the test says so. */
+/** Creates a log whose turns end when the test says so. */
 class Stage {
-  readonly told: ReplicaChanges<Identified, null>[] = [];
+  readonly sent: ReplicaChanges<Identified, null>[] = [];
   wanted = true;
   #ends: (() => void)[] = [];
   readonly log = new ChangeLog<Identified, null>({
@@ -12,7 +12,7 @@ class Stage {
     },
     wanted: () => this.wanted,
     tell: (changes) => {
-      this.told.push(changes);
+      this.sent.push(changes);
     },
   });
 
@@ -24,9 +24,9 @@ class Stage {
     for (const run of this.#ends.splice(0)) run();
   }
 
-  /** Counts of the first and last of each word; every change must tell its own. */
+  /** Counts of the first and last change of each batch. Each change must hold its own count. */
   get heard(): unknown[] {
-    return this.told.map(({ changes, first }) => {
+    return this.sent.map(({ changes, first }) => {
       const ids = changes.map((change) => ("added" in change ? change.added.id : undefined));
       const fits = ids.every((id, position) => id === first + position);
       return fits ? [first, first + changes.length - 1] : ids;
@@ -34,10 +34,10 @@ class Stage {
   }
 }
 
-test("changes of a turn are told at its end, in batches of up to 200", () => {
+test("sends the changes of a turn at its end, in batches of up to 200", () => {
   const stage = new Stage();
   stage.note(3);
-  expect(stage.told).toEqual([]);
+  expect(stage.sent).toEqual([]);
   stage.endTurn();
   expect(stage.heard).toEqual([[1, 3]]);
   stage.note(450);
@@ -50,7 +50,7 @@ test("changes of a turn are told at its end, in batches of up to 200", () => {
   expect(stage.log.count).toBe(453);
 });
 
-test("what waits can be told at once, and is not told again", () => {
+test("sends pending changes immediately when it is flushed, and only once", () => {
   const stage = new Stage();
   stage.note(2);
   stage.log.flush();
@@ -58,7 +58,7 @@ test("what waits can be told at once, and is not told again", () => {
   expect(stage.heard).toEqual([[1, 2]]);
 });
 
-test("while nobody wants to know, changes are counted only", () => {
+test("only counts changes without receivers", () => {
   const stage = new Stage();
   stage.wanted = false;
   stage.log.note(() => {
@@ -70,7 +70,7 @@ test("while nobody wants to know, changes are counted only", () => {
   expect(stage.heard).toEqual([[2, 2]]);
 });
 
-test("what nobody wanted in between leaves no gap within a word", () => {
+test("leaves no gap within a batch after changes without receivers", () => {
   const stage = new Stage();
   stage.note(2);
   stage.wanted = false;
@@ -81,10 +81,10 @@ test("what nobody wanted in between leaves no gap within a word", () => {
   expect(stage.heard).toEqual([[4, 5]]);
 });
 
-test("what nobody wants any more at the end of the turn is not told", () => {
+test("sends nothing when the receivers are gone at the end of the turn", () => {
   const stage = new Stage();
   stage.note();
   stage.wanted = false;
   stage.endTurn();
-  expect(stage.told).toEqual([]);
+  expect(stage.sent).toEqual([]);
 });

@@ -6,11 +6,11 @@ import { createMember, namesIn, startMember, type TestMember } from "./support.j
 
 const clock = new ManualClock();
 
-/** Starts it beside others that answer at once. */
+/** Starts a node beside others that answer at once. */
 async function startBeside(name: string, bus: SharedBus, own = clock): Promise<TestMember> {
   const made = createMember(name, bus, own);
   const started = made.member.start();
-  // For the first one, who is answered by nobody.
+  // The first node gets no answers, so its wait must time out.
   if (made.member.nodes.size === 1) await new Promise(setImmediate);
   if (made.member.nodes.size === 1) own.advance(300);
   await started;
@@ -21,24 +21,24 @@ function say(bus: SharedBus, text: string): void {
   bus.publish("all", Buffer.from(text));
 }
 
-describe("a node alone", () => {
-  test("starts and answers itself without any time passing", async () => {
+describe("a single node", () => {
+  test("starts and answers itself without waiting", async () => {
     const own = new ManualClock();
     const bus = new LocalBus(() => {});
     await bus.start();
-    const { member, told } = await startMember("one", bus, own);
+    const { member, notes } = await startMember("one", bus, own);
 
     const { answers, missing } = await member.ask("name", null);
     expect([...answers]).toEqual([[member.node, "one"]]);
     expect(missing).toEqual([]);
     member.tell("note", { a: 1 });
-    expect(await told.next()).toEqual([member.node, { a: 1 }]);
+    expect(await notes.next()).toEqual([member.node, { a: 1 }]);
     expect([...member.nodes]).toEqual([member.node]);
     await member.stop(1_000);
     expect(own.timers).toBe(0);
   });
 
-  test("a fault of its handler is thrown", async () => {
+  test("throws the error of its handler", async () => {
     const bus = new LocalBus(() => {});
     await bus.start();
     const { member } = await startMember("one", bus);
@@ -53,14 +53,14 @@ describe("a node alone", () => {
     await expect(member.ask("unknown", null)).rejects.toMatchObject({ code: "unimplemented" });
   });
 
-  test("one handler a kind", async () => {
+  test("rejects a second handler of a kind", async () => {
     const { member } = createMember("one", new LocalBus(() => {}));
     expect(() => {
       member.handle("name", () => null);
-    }).toThrow("there is a handler of name already");
+    }).toThrow("duplicate handler for name");
   });
 
-  test("its own handler that does not answer is missing after 2 s", async () => {
+  test("reports itself as missing when its handler does not answer within 2 s", async () => {
     const own = new ManualClock();
     const bus = new LocalBus(() => {});
     await bus.start();
@@ -86,14 +86,14 @@ describe("several nodes", () => {
     three = await startBeside("three", bus);
   });
 
-  test("know each other when the last has started, and were told once", () => {
+  test("know each other when the last one has started, and report each once", () => {
     const all = [one, two, three].map(({ member }) => member.node).toSorted();
     for (const { member } of [one, two, three]) expect([...member.nodes].toSorted()).toEqual(all);
     expect(one.changes.unread).toEqual([`+${two.member.node}`, `+${three.member.node}`]);
     expect(three.changes.unread.toSorted()).toEqual([`+${one.member.node}`, `+${two.member.node}`]);
   });
 
-  test("all are asked, with what is asked, and told from whom", async () => {
+  test("all receive a request with its body and sender", async () => {
     for (const { member } of [one, two, three]) member.handle("asked", (body, from) => [body, from]);
     const { answers, missing } = await two.member.ask("asked", { text: "häl\u0001lo" });
     expect(missing).toEqual([]);
@@ -101,14 +101,14 @@ describe("several nodes", () => {
     for (const answer of answers.values()) expect(answer).toEqual([{ text: "häl\u0001lo" }, two.member.node]);
   });
 
-  test("all are told, in order", async () => {
+  test("all receive messages, in order", async () => {
     for (let number = 0; number < 50; number += 1) two.member.tell("note", number);
-    for (const { told } of [one, two, three]) {
-      for (let number = 0; number < 50; number += 1) expect(await told.next()).toEqual([two.member.node, number]);
+    for (const { notes } of [one, two, three]) {
+      for (let number = 0; number < 50; number += 1) expect(await notes.next()).toEqual([two.member.node, number]);
     }
   });
 
-  test("a refusal of any node is thrown, with its code and message", async () => {
+  test("throw the refusal of any node, with its code and message", async () => {
     one.member.handle("open", () => null);
     two.member.handle("open", () => null);
     three.member.handle("open", async () => {
@@ -120,7 +120,7 @@ describe("several nodes", () => {
     });
   });
 
-  test("a node that stops is gone at once, and nobody waits for it", async () => {
+  test("remove a stopped node at once, and do not wait for it", async () => {
     three.member.handle("wait", () => new Promise(() => {}));
     one.member.handle("wait", () => 1);
     two.member.handle("wait", () => 2);
@@ -134,17 +134,17 @@ describe("several nodes", () => {
     expect([...two.member.nodes]).toHaveLength(2);
   });
 
-  test("a node that has stopped says nothing any more, so that it stays gone", async () => {
+  test("do not add a stopped node again, because it sends nothing", async () => {
     await three.member.stop(1_000);
     three.member.tell("note", "too late");
     void three.member.ask("name", null);
     await new Promise(setImmediate);
     expect(one.member.nodes.has(three.member.node)).toBe(false);
-    expect(one.told.unread).toEqual([]);
+    expect(one.notes.unread).toEqual([]);
     clock.advance(2_000);
   });
 
-  test("a node that does not answer is missing after 2 s", async () => {
+  test("report a node as missing when it does not answer within 2 s", async () => {
     one.member.handle("wait", () => 1);
     two.member.handle("wait", () => 2);
     three.member.handle("wait", () => new Promise(() => {}));
@@ -161,7 +161,7 @@ describe("several nodes", () => {
     expect(await asked).toMatchObject({ missing: [three.member.node] });
   });
 
-  test("answers of any size up to 32 MiB arrive whole; larger ones are refused", async () => {
+  test("receive complete answers of up to 32 MiB, and a refusal of larger ones", async () => {
     const large = "ü".repeat(3_000_000);
     const { answers } = await one.member.ask("echo", large);
     expect([...answers.values()]).toEqual([large, large, large]);
@@ -172,10 +172,10 @@ describe("several nodes", () => {
     await expect(one.member.ask("much", null)).rejects.toMatchObject({ code: "resource_exhausted" });
     await expect(one.member.ask("echo", "x".repeat(33 << 20))).rejects.toMatchObject({ code: "resource_exhausted" });
     one.member.tell("note", "x".repeat(33 << 20));
-    expect(one.errors.at(-1)).toMatch(/telling all nodes/);
+    expect(one.errors.at(-1)).toMatch(/sending \w+ to all nodes failed/);
   });
 
-  test("a silent node is gone after 3.5 s and within 4 s, and one that beats stays", async () => {
+  test("remove a silent node after 3.5 s to 4 s, and keep one that sends heartbeats", async () => {
     const own = new ManualClock();
     const silent = await startBeside("silent", bus, own);
     await new Promise(setImmediate);
@@ -194,7 +194,7 @@ describe("several nodes", () => {
       `-${silent.member.node}`,
     ]);
 
-    // Its own time goes on: one beat, and all know each other again.
+    // The silent node's clock advances: after one heartbeat all know each other again.
     own.advance(1_000);
     await new Promise(setImmediate);
     expect(one.member.nodes.has(silent.member.node)).toBe(true);
@@ -224,7 +224,7 @@ describe("several nodes", () => {
     "\u0001x 1 1 2\n{",
     "\u0001a b c d\n",
     "\u00011 1 1 1",
-  ])("what makes no sense on the bus is not heeded: %j", async (text) => {
+  ])("ignore an invalid message on the bus: %j", async (text) => {
     const before = [...one.member.nodes];
     for (const subject of ["all", `node.${one.member.node}`]) bus.publish(subject, Buffer.from(text));
     const { answers } = await one.member.ask("name", null);
@@ -232,7 +232,7 @@ describe("several nodes", () => {
     expect([...one.member.nodes]).toEqual(before);
   });
 
-  test("nodes that have lost each other are introduced by the first word of either", async () => {
+  test("find each other again with the first message of either", async () => {
     const own = new ManualClock();
     const four = await startBeside("four", bus, own);
     await new Promise(setImmediate);
@@ -247,7 +247,7 @@ describe("several nodes", () => {
     expect(one.member.nodes.has(four.member.node)).toBe(true);
   });
 
-  test("parts that do not fit together are lost, and later words are not", async () => {
+  test("drop a message with mismatched fragments, and receive later ones", async () => {
     const { node } = two.member;
     const ask = JSON.stringify({ type: "tell", from: node, kind: "note", body: "in parts" });
     const [first, second] = [ask.slice(0, 20), ask.slice(20)];
@@ -259,13 +259,13 @@ describe("several nodes", () => {
     say(bus, `\u0001${node} 4 1 2\n${second}`);
     say(bus, `\u0001${node} 5 0 2\n${first}`);
     say(bus, `\u0001${node} 5 1 2\n${second}`);
-    expect(await one.told.next()).toEqual([node, "in parts"]);
+    expect(await one.notes.next()).toEqual([node, "in parts"]);
     two.member.tell("note", "after");
-    expect(await one.told.next()).toEqual([node, "after"]);
-    expect(one.told.unread).toEqual([]);
+    expect(await one.notes.next()).toEqual([node, "after"]);
+    expect(one.notes.unread).toEqual([]);
   });
 
-  test("a listener that throws harms nobody, and is told of", async () => {
+  test("continue for other listeners when one throws, and report the error", async () => {
     one.member.onNodes(() => {
       throw new Error("a fault of the listener");
     });

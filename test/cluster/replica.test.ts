@@ -8,7 +8,7 @@ interface Item {
 
 type Change = ChangeOf<Item, string>;
 
-/** What a watcher has been told, as it would add it up. */
+/** Items according to the reported changes. */
 class Told {
   readonly there = new Set<Id>();
   readonly faults: string[] = [];
@@ -25,7 +25,7 @@ class Told {
     "lost",
   );
 
-  /** Reads all pages. */
+  /** Reads all pages of the source. */
   read(node: Node): void {
     if (this.replica.stale) this.replica.read();
     for (let { cursor } = this.replica; cursor !== null; { cursor } = this.replica) {
@@ -34,7 +34,7 @@ class Told {
   }
 }
 
-/** The node that is copied. */
+/** The replicated node. */
 class Node {
   readonly there = new Set<Id>();
   count = 0;
@@ -65,9 +65,9 @@ function inOrder(ids: Iterable<Id>): Id[] {
   return [...ids].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
-/** `lost` and `late`: what becomes of the change that the step makes. */
+/** A step of the test. `lost` and `late` say what happens to the message of its change. */
 const steps = fc.array(
-  fc.record({ choice: fc.nat(1_000), fate: fc.constantFrom("told", "told", "told", "late", "lost") }),
+  fc.record({ choice: fc.nat(1_000), fate: fc.constantFrom("notes", "notes", "notes", "late", "lost") }),
   { maxLength: 80 },
 );
 
@@ -76,39 +76,42 @@ const KINDS: readonly [string, (count: number, choice: number) => Id][] = [
   ["that grow", (count) => count],
 ];
 
-test.each(KINDS)("pages read while things with ids %s come and go, with words lost and late, add up", (_, newId) => {
-  fc.assert(
-    fc.property(steps, steps, (before, during) => {
-      const node = new Node(newId);
-      for (const { choice } of before) node.change(choice);
-      const told = new Told();
-      const { faults, replica, there } = told;
-      const late: ReplicaChanges<Item, string>[] = [];
-      replica.read();
-      for (const { choice, fate } of during) {
-        const { cursor } = replica;
-        if (choice % 4 === 0 && cursor !== null) replica.takePage(node.page(cursor));
-        const changes = node.change(choice);
-        // What was late comes before what is told next: words of a node keep their order.
-        if (fate === "told") for (const word of [...late.splice(0), changes]) replica.takeChanges(word);
-        else if (fate === "late") late.push(changes);
-        if (replica.stale) replica.read();
-      }
-      // The node says its count: what was told before comes first.
-      for (const word of late) replica.takeChanges(word);
-      for (let round = 0; round < 3; round += 1) {
-        told.read(node);
-        replica.checkCount(node.count);
-      }
-      expect(faults).toEqual([]);
-      expect(inOrder(there)).toEqual(inOrder(node.there));
-      expect(inOrder([...replica.items].map(({ id }) => id))).toEqual(inOrder(there));
-    }),
-    { numRuns: 2_000 },
-  );
-});
+test.each(KINDS)(
+  "matches its source with ids %s when items change during reads, and messages are lost or late",
+  (_, newId) => {
+    fc.assert(
+      fc.property(steps, steps, (before, during) => {
+        const node = new Node(newId);
+        for (const { choice } of before) node.change(choice);
+        const notes = new Told();
+        const { faults, replica, there } = notes;
+        const late: ReplicaChanges<Item, string>[] = [];
+        replica.read();
+        for (const { choice, fate } of during) {
+          const { cursor } = replica;
+          if (choice % 4 === 0 && cursor !== null) replica.takePage(node.page(cursor));
+          const changes = node.change(choice);
+          // Late messages arrive before the next one, because messages of a node keep their order.
+          if (fate === "notes") for (const message of [...late.splice(0), changes]) replica.takeChanges(message);
+          else if (fate === "late") late.push(changes);
+          if (replica.stale) replica.read();
+        }
+        // Earlier messages arrive before the node's count.
+        for (const message of late) replica.takeChanges(message);
+        for (let round = 0; round < 3; round += 1) {
+          notes.read(node);
+          replica.checkCount(node.count);
+        }
+        expect(faults).toEqual([]);
+        expect(inOrder(there)).toEqual(inOrder(node.there));
+        expect(inOrder([...replica.items].map(({ id }) => id))).toEqual(inOrder(there));
+      }),
+      { numRuns: 2_000 },
+    );
+  },
+);
 
-test("what a node had that is gone is removed, and said to be lost", () => {
+test("removes the items of a lost node with the reason lost", () => {
   const node = new Node((count) => count);
   for (const choice of [1, 2, 4]) node.change(choice);
   const removed: unknown[] = [];
@@ -129,12 +132,12 @@ test("what a node had that is gone is removed, and said to be lost", () => {
   expect(replica.stale).toBe(true);
 });
 
-test("an item that is read anew is the one that was there", () => {
+test("keeps the object of an item that is read again", () => {
   const node = new Node((count) => count);
   node.change(1);
   const { read, replica } = boundTo(node);
   const [first] = replica.items;
-  replica.distrust();
+  replica.invalidate();
   node.change(1);
   read();
   expect([...replica.items][0]).toBe(first);
@@ -142,10 +145,10 @@ test("an item that is read anew is the one that was there", () => {
 });
 
 function boundTo(node: Node): { readonly replica: Told["replica"]; readonly read: () => void } {
-  const told = new Told();
+  const notes = new Told();
   const read = (): void => {
-    told.read(node);
+    notes.read(node);
   };
   read();
-  return { replica: told.replica, read };
+  return { replica: notes.replica, read };
 }

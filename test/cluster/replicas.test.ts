@@ -17,7 +17,7 @@ function page(ids: readonly number[], more = false): Json {
   return { count: 10, items: ids.map((id) => ({ id })), more };
 }
 
-/** Copies of what nodes have, which answer as the test says. */
+/** Creates replicas of nodes that answer as the test says. */
 class Stage {
   readonly asked = new Queue<Asked>();
   readonly here: number[] = [];
@@ -48,7 +48,7 @@ class Stage {
   });
 }
 
-test("all nodes are read together, each as far as it goes", async () => {
+test("reads all nodes together, each to its last page", async () => {
   const { asked, here, replicas } = new Stage();
   const read = replicas.read();
   const first = await asked.next();
@@ -61,7 +61,7 @@ test("all nodes are read together, each as far as it goes", async () => {
   expect(here.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 11]);
 });
 
-test("a late page of a node that has gone and come again is not taken for its beginning", async () => {
+test("ignores a late page of a node that has left and rejoined", async () => {
   const { asked, here, replicas } = new Stage();
   const read = replicas.read();
   (await asked.next()).answer({ a: page([1, 2], true), b: page([]) });
@@ -76,7 +76,7 @@ test("a late page of a node that has gone and come again is not taken for its be
   expect(here).toEqual([1, 2, 3]);
 });
 
-test("a late page of a node that has gone is nothing", async () => {
+test("ignores a late page of a node that has left", async () => {
   const { asked, here, replicas } = new Stage();
   const read = replicas.read();
   const { answer } = await asked.next();
@@ -86,7 +86,7 @@ test("a late page of a node that has gone is nothing", async () => {
   expect(here).toEqual([11]);
 });
 
-test("a node that comes while others are asked answers with its beginning", async () => {
+test("accepts the first page of a node that joins during a request", async () => {
   const { asked, here, replicas } = new Stage();
   const read = replicas.read();
   const { answer } = await asked.next();
@@ -96,7 +96,7 @@ test("a node that comes while others are asked answers with its beginning", asyn
   expect(here).toEqual([1, 11, 21]);
 });
 
-test("what could not be read is read when the next word comes", async () => {
+test("repeats a failed read after the next message", async () => {
   const { asked, here, replicas } = new Stage();
   const read = replicas.read();
   (await asked.next()).answer({ a: "rubbish", b: page([11]) });

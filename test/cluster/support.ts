@@ -8,33 +8,33 @@ import { Queue } from "../support/queue.js";
 
 export interface TestMember {
   readonly member: ClusterNode;
-  /** `+node` and `-node`, in order. */
+  /** Joined (`+node`) and lost (`-node`) nodes, in order. */
   readonly changes: Queue<string>;
-  readonly told: Queue<Json>;
+  readonly notes: Queue<Json>;
   readonly errors: string[];
 }
 
 let count = 0;
 
-/** A member that answers `name` with its name, `echo` with what it is asked, and takes `note`. Stopped after the test. */
+/** Starts a node that answers `name` with its name and `echo` with the request, and accepts `note`. Stops it after the test. */
 export function createMember(name: string, bus: Bus, clock: Clock = systemClock): TestMember {
   count += 1;
   const changes = new Queue<string>();
-  const told = new Queue<Json>();
+  const notes = new Queue<Json>();
   const errors: string[] = [];
   const node = `${name}-${count}`;
   const member = new ClusterNode({ node, bus, clock, onError: (message) => errors.push(message) });
   member.handle("name", () => name);
   member.handle("echo", (body) => body);
   member.handle("note", (body, from) => {
-    told.push([from, body]);
+    notes.push([from, body]);
     return null;
   });
   member.onNodes(({ here, node: changed }) => {
     changes.push(`${here ? "+" : "-"}${changed}`);
   });
   cleanUp(() => member.stop(100));
-  return { member, changes, told, errors };
+  return { member, changes, notes, errors };
 }
 
 export async function startMember(name: string, bus: Bus, clock: Clock = systemClock): Promise<TestMember> {
@@ -43,7 +43,7 @@ export async function startMember(name: string, bus: Bus, clock: Clock = systemC
   return made;
 }
 
-/** Answers by name. */
+/** Returns the answers by the nodes' names. */
 export function namesIn(answers: ReadonlyMap<string, Json>): Json[] {
   return [...answers.values()].toSorted((a, b) => (String(a) < String(b) ? -1 : 1));
 }

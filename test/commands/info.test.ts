@@ -79,7 +79,7 @@ describe.each(WORLDS)("A16, O13: the info of a user has the digits of its token,
       const both = await backend.ask(method, { infoJson: "{}", info: {} });
       expect(both).toMatchObject({ status: 3, message: "info and info_json: expected one of the two" });
       const bad = await backend.ask(method, { infoJson: '{"a":1e999}' });
-      expect(bad).toMatchObject({ status: 3, message: "info holds a number that JSON cannot hold" });
+      expect(bad).toMatchObject({ status: 3, message: "info contains a number that JSON cannot represent" });
     }
   });
 });

@@ -1,40 +1,44 @@
 import type { Bus } from "../../src/cluster/bus.js";
 import { Queue } from "../support/queue.js";
 
-/** Two nodes' ends of one bus, where the driver has that; else the same one twice. */
+/** Creates the ends of one bus on two nodes, or one bus twice where the driver is local. */
 export type SetUp = () => Promise<readonly [Bus, Bus]>;
 
 function bytes(text: string): Uint8Array {
   return Buffer.from(text);
 }
 
-async function hear(subject: string, of: Bus, group?: string): Promise<{ heard: Queue<string>; end: () => void }> {
-  const heard = new Queue<string>();
+async function subscribe(
+  subject: string,
+  bus: Bus,
+  group?: string,
+): Promise<{ received: Queue<string>; end: () => void }> {
+  const received = new Queue<string>();
   const listen = (data: Uint8Array): void => {
-    heard.push(Buffer.from(data).toString());
+    received.push(Buffer.from(data).toString());
   };
-  const end = of.subscribe(subject, listen, group);
-  await of.flush();
-  return { heard, end };
+  const end = bus.subscribe(subject, listen, group);
+  await bus.flush();
+  return { received, end };
 }
 
-/** What was published before has been heard, and what was subscribed and ended is known. */
+/** Resolves when earlier messages have been delivered, and earlier subscriptions and their ends are active. */
 async function settled(buses: readonly Bus[]): Promise<void> {
   for (const bus of buses) {
     await bus.flush();
-    const { end, heard } = await hear("settled", bus);
+    const { end, received } = await subscribe("settled", bus);
     for (const from of buses) {
       from.publish("settled", bytes(""));
-      await heard.next();
+      await received.next();
     }
     end();
     await bus.flush();
   }
 }
 
-/** What cluster/bus.ts promises. Every driver passes this. */
-export function busContract(ofDriver: string, setUp: SetUp): void {
-  describe(`a bus: ${ofDriver}`, () => {
+/** Tests the contract of cluster/bus.ts, which every driver fulfils. */
+export function busContract(driver: string, setUp: SetUp): void {
+  describe(`bus contract: ${driver}`, () => {
     let one: Bus;
     let other: Bus;
 
@@ -42,33 +46,33 @@ export function busContract(ofDriver: string, setUp: SetUp): void {
       [one, other] = await setUp();
     });
 
-    test("is up once started", () => {
+    test("is up after start", () => {
       expect([one.up, other.up]).toEqual([true, true]);
     });
 
-    test("what is published is heard by all, its publisher included, in order", async () => {
-      const { heard: byOne } = await hear("a", one);
-      const { heard: byOther } = await hear("a", other);
-      const words = Array.from({ length: 100 }, (_, number) => String(number));
-      for (const word of words) one.publish("a", bytes(word));
+    test("delivers messages to all nodes, including the publisher's, in order", async () => {
+      const { received: byOne } = await subscribe("a", one);
+      const { received: byOther } = await subscribe("a", other);
+      const numbers = Array.from({ length: 100 }, (_, number) => String(number));
+      for (const number of numbers) one.publish("a", bytes(number));
 
-      for (const heard of [byOne, byOther]) {
+      for (const received of [byOne, byOther]) {
         const arrived: string[] = [];
-        while (arrived.length < words.length) arrived.push(await heard.next());
-        expect(arrived).toEqual(words);
+        while (arrived.length < numbers.length) arrived.push(await received.next());
+        expect(arrived).toEqual(numbers);
       }
     });
 
-    test("what is published is not heard before the code that publishes has ended", async () => {
-      const { heard } = await hear("a", one);
+    test("delivers messages after the publishing code has finished", async () => {
+      const { received } = await subscribe("a", one);
       one.publish("a", bytes("1"));
-      expect(heard.unread).toEqual([]);
-      expect(await heard.next()).toBe("1");
+      expect(received.unread).toEqual([]);
+      expect(await received.next()).toBe("1");
     });
 
-    test("each subject is heard alone", async () => {
-      const { heard: a } = await hear("node.a", other);
-      const { heard: b } = await hear("node.b", other);
+    test("delivers only messages of the subscribed subject", async () => {
+      const { received: a } = await subscribe("node.a", other);
+      const { received: b } = await subscribe("node.b", other);
       one.publish("node.b", bytes("1"));
       one.publish("node.a-b_C9", bytes("2"));
       one.publish("node", bytes("3"));
@@ -78,66 +82,70 @@ export function busContract(ofDriver: string, setUp: SetUp): void {
       expect([...a.unread, ...b.unread]).toEqual([]);
     });
 
-    test("bytes arrive as they are", async () => {
+    test("delivers bytes unchanged", async () => {
       const all = Uint8Array.from({ length: 256 }, (_, value) => value);
-      const heard = new Queue<Uint8Array>();
+      const received = new Queue<Uint8Array>();
       other.subscribe("a", (data) => {
-        heard.push(data);
+        received.push(data);
       });
       await other.flush();
       one.publish("a", all);
       one.publish("a", new Uint8Array());
-      expect(Buffer.from(await heard.next())).toEqual(Buffer.from(all));
-      expect((await heard.next()).length).toBe(0);
+      expect(Buffer.from(await received.next())).toEqual(Buffer.from(all));
+      expect((await received.next()).length).toBe(0);
     });
 
-    test("after its end a subscription hears nothing, and others go on", async () => {
-      const { end, heard } = await hear("a", other);
-      const { heard: goesOn } = await hear("a", other);
+    test("delivers nothing to an ended subscription, and continues for others", async () => {
+      const { end, received } = await subscribe("a", other);
+      const { received: remaining } = await subscribe("a", other);
       end();
       end();
       await other.flush();
       one.publish("a", bytes("1"));
-      expect(await goesOn.next()).toBe("1");
-      expect(heard.unread).toEqual([]);
+      expect(await remaining.next()).toBe("1");
+      expect(received.unread).toEqual([]);
     });
 
-    test("of a group one hears each message, and others hear all", async () => {
-      const all = await hear("a", other);
-      const members = [await hear("a", one, "g"), await hear("a", other, "g"), await hear("a", other, "g")];
-      const alone = await hear("a", one, "h");
-      const elsewhere = await hear("b", other, "g");
-      const words = Array.from({ length: 200 }, (_, number) => String(number));
-      for (const word of words) one.publish("a", bytes(word));
+    test("delivers each message to one member of a group, and to all other subscribers", async () => {
+      const all = await subscribe("a", other);
+      const members = [
+        await subscribe("a", one, "g"),
+        await subscribe("a", other, "g"),
+        await subscribe("a", other, "g"),
+      ];
+      const alone = await subscribe("a", one, "h");
+      const elsewhere = await subscribe("b", other, "g");
+      const numbers = Array.from({ length: 200 }, (_, number) => String(number));
+      for (const number of numbers) one.publish("a", bytes(number));
       one.publish("b", bytes("end"));
 
-      expect(await elsewhere.heard.next()).toBe("end");
-      for (const { heard } of [all, alone]) {
-        for (const word of words) expect(await heard.next()).toBe(word);
+      expect(await elsewhere.received.next()).toBe("end");
+      for (const { received } of [all, alone]) {
+        for (const number of numbers) expect(await received.next()).toBe(number);
       }
       await settled([one, other]);
-      const shares = members.map(({ heard }) => heard.unread);
-      expect(shares.flat().toSorted((a, b) => Number(a) - Number(b))).toEqual(words);
-      // Each gets something: with three that are chosen by chance, one in 10^35 runs says otherwise.
+      const shares = members.map(({ received }) => received.unread);
+      expect(shares.flat().toSorted((a, b) => Number(a) - Number(b))).toEqual(numbers);
+      // Each member receives a message, except in one of 10^35 runs with three randomly chosen members.
       expect(shares.every((share) => share.length > 0)).toBe(true);
     });
 
-    test("a member of a group that ends leaves the messages to the others", async () => {
-      const ends = await hear("a", one, "g");
-      const stays = await hear("a", other, "g");
+    test("delivers messages to the remaining members when a member of a group ends", async () => {
+      const ends = await subscribe("a", one, "g");
+      const stays = await subscribe("a", other, "g");
       ends.end();
       ends.end();
       await settled([one, other]);
       for (let number = 0; number < 20; number += 1) one.publish("a", bytes(String(number)));
-      for (let number = 0; number < 20; number += 1) expect(await stays.heard.next()).toBe(String(number));
-      expect(ends.heard.unread).toEqual([]);
+      for (let number = 0; number < 20; number += 1) expect(await stays.received.next()).toBe(String(number));
+      expect(ends.received.unread).toEqual([]);
     });
 
-    test("what is offered and nobody listens to is told to the bus that has offered it, and only that", async () => {
-      const unheard = [new Queue<string>(), new Queue<string>()] as const;
-      for (const [position, bus] of [one, other].entries()) bus.onUnheard((id) => unheard[position]?.push(id));
-      const { end, heard } = await hear("a", other, "g");
-      const { heard: plain } = await hear("b", other);
+    test("reports an offered message without subscribers to the offering bus only", async () => {
+      const unreceived = [new Queue<string>(), new Queue<string>()] as const;
+      for (const [position, bus] of [one, other].entries()) bus.onNoSubscriber((id) => unreceived[position]?.push(id));
+      const { end, received } = await subscribe("a", other, "g");
+      const { received: plain } = await subscribe("b", other);
       await settled([one, other]);
 
       one.offer("nobody", bytes("1"), "one-1");
@@ -145,37 +153,37 @@ export function busContract(ofDriver: string, setUp: SetUp): void {
       one.offer("b", bytes("3"), "one-3");
       one.publish("nobody", bytes("4"));
       one.offer("no.body", bytes("5"), "one_5");
-      expect([await heard.next(), await plain.next()]).toEqual(["2", "3"]);
-      expect([await unheard[0].next(), await unheard[0].next()]).toEqual(["one-1", "one_5"]);
+      expect([await received.next(), await plain.next()]).toEqual(["2", "3"]);
+      expect([await unreceived[0].next(), await unreceived[0].next()]).toEqual(["one-1", "one_5"]);
       await settled([one, other]);
-      expect(unheard[0].unread).toEqual([]);
-      expect(unheard[1].unread).toEqual(one === other ? ["one-1", "one_5"] : []);
+      expect(unreceived[0].unread).toEqual([]);
+      expect(unreceived[1].unread).toEqual(one === other ? ["one-1", "one_5"] : []);
 
       end();
       await settled([one, other]);
       one.offer("a", bytes("6"), "one-6");
-      expect(await unheard[0].next()).toBe("one-6");
+      expect(await unreceived[0].next()).toBe("one-6");
     });
 
-    test("a listener that throws harms nobody", async () => {
+    test("continues for other subscribers when one throws", async () => {
       other.subscribe("a", () => {
         throw new Error("a fault of the listener");
       });
-      const { heard } = await hear("a", other);
+      const { received } = await subscribe("a", other);
       one.publish("a", bytes("1"));
       one.publish("a", bytes("2"));
-      expect([await heard.next(), await heard.next()]).toEqual(["1", "2"]);
+      expect([await received.next(), await received.next()]).toEqual(["1", "2"]);
     });
 
-    test("what was published before stop arrives; after it nothing is sent, and nothing thrown", async () => {
-      const { heard } = await hear("a", other);
+    test("delivers messages published before stop, and sends nothing afterwards without throwing", async () => {
+      const { received } = await subscribe("a", other);
       one.publish("a", bytes("1"));
       await one.stop(1_000);
       await one.stop(1_000);
-      expect(await heard.next()).toBe("1");
+      expect(await received.next()).toBe("1");
       expect(one.up).toBe(false);
       one.publish("a", bytes("2"));
-      expect(heard.unread).toEqual([]);
+      expect(received.unread).toEqual([]);
     });
   });
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { type LinkedEntry, LinkedList } from "../../src/util/linked-list.js";
 
-test("holds the values that a Set would hold, whatever is added and removed", () => {
+test("holds the same values as a Set for any additions and removals", () => {
   fc.assert(
     fc.property(fc.array(fc.option(fc.nat(20), { nil: undefined }), { maxLength: 60 }), (steps) => {
       const list = new LinkedList<number>();

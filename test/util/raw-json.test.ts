@@ -12,7 +12,7 @@ import {
   valueTexts,
 } from "../../src/util/raw-json.js";
 
-/** Names as JSON may write them: plain, or with every character escaped. */
+/** Generates names as JSON text: plain, or with every character escaped. */
 const names = fc.oneof(fc.constantFrom("sid", "channel", "data", "1", "__proto__", "", '"', "\\"), fc.string());
 const writtenNames = names.chain((name) =>
   fc.constantFrom(JSON.stringify(name), `"${escaped(name)}"`).map((text) => ({ name, text })),
@@ -21,7 +21,7 @@ const spaces = fc.constantFrom("", " ", "\n\t ");
 const values = fc.oneof(fc.json(), fc.constantFrom('"}"', '{"sid":1}', '["\\"","]"]', "1e400", "12345678901234567890"));
 const written = fc.array(fc.tuple(writtenNames, values, spaces, spaces));
 
-/** By its UTF-16. */
+/** Escapes every UTF-16 unit. */
 function escaped(name: string): string {
   const units = Array.from({ length: name.length }, (_, at) => name.charCodeAt(at));
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
@@ -34,12 +34,12 @@ function textOf(members: Members): string {
   return ` {${inner.join(",")} }\n`;
 }
 
-/** By the platform's reader, which takes the last of several too. */
+/** Reads the value with JSON.parse, which uses the last duplicate too. */
 function read(text: string): [string, unknown][] {
   return Object.entries(JSON.parse(text) as object);
 }
 
-test("X1: the first member is the first that is written", () => {
+test("X1: reads the first member in the order of the text", () => {
   fc.assert(
     fc.property(written, (members) => {
       expect(firstName(textOf(members))).toBe(members[0]?.[0].name);
@@ -48,7 +48,7 @@ test("X1: the first member is the first that is written", () => {
   expect(firstName('{"b":1,"1":2}')).toBe("b");
 });
 
-test("X5: a member's value is its text, and of several the last one's", () => {
+test("X5: finds the raw value of a member, and of duplicates the last one", () => {
   fc.assert(
     fc.property(written, names, (members, name) => {
       const expected = members.findLast(([member]) => member.name === name)?.[1].trim();
@@ -57,7 +57,7 @@ test("X5: a member's value is its text, and of several the last one's", () => {
   );
 });
 
-test("X5: without some members the others stay as they are", () => {
+test("X5: removes some members and leaves the others unchanged", () => {
   fc.assert(
     fc.property(written, fc.constantFrom<readonly string[]>(["sid", "channel"], ["uid"], []), (members, without) => {
       const text = textOf(members);
@@ -70,7 +70,7 @@ test("X5: without some members the others stay as they are", () => {
   expect(membersText('{ "a" : 1e400 }', ["sid"])).toBe('"a" : 1e400');
 });
 
-test("I7: an array's second element is its text", () => {
+test("I7: finds the raw second element of an array", () => {
   const rest = fc.array(values, { maxLength: 3 });
   fc.assert(
     fc.property(writtenNames, rest, spaces, ({ text }, elements, space) => {
@@ -80,7 +80,7 @@ test("I7: an array's second element is its text", () => {
   );
 });
 
-test("gives an array's elements as they are written", () => {
+test("splits an array into its raw elements", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(values, spaces, spaces)), spaces, (elements, space) => {
       const text = `${space}[${elements.map(([value, before, after]) => before + value + after).join(",") || space}]${space}`;
@@ -89,25 +89,25 @@ test("gives an array's elements as they are written", () => {
   );
 });
 
-test("replaces the values of a member and leaves all other text", () => {
+test("replaces the values of a member and leaves all other text unchanged", () => {
   const text = ' {"a" : 1.0 ,"b":{"a":2},"\\u0061":"}" }';
   expect(replaceValues(text, "a", (value) => `<${value}>`)).toBe(' {"a" :<1.0>,"b":{"a":2},"\\u0061":<"}">}');
   expect(replaceValues(text, "c", () => "")).toBe(text);
 });
 
-test("X5, O13: members that are kept stay as they are written, white space and escapes too", () => {
+test("X5, O13: leaves white space and escapes of other members unchanged", () => {
   expect(membersText('{ "\\u0061" : [ 1 ] , "b":2 }', ["sid"])).toBe('"\\u0061" : [ 1 ] , "b":2');
   expect(membersText('{ "\\u0061" : [ 1 ] , "s\\u0069d":0, "b" :2 }', ["sid"])).toBe('"\\u0061" : [ 1 ],"b" :2');
 });
 
-test("O13: several values are found at once, each the last one's of its name", () => {
+test("O13: finds several values at once, each of the last duplicate", () => {
   const text = '{"id":1,"b":{"id":2},"id" : 3.0 ,"\\u0062":"\\""}';
   expect(valueTexts(text, ["b", "none", "id"])).toEqual(['"\\""', undefined, "3.0"]);
   expect(valueTexts(" { } ", ["id"])).toEqual([undefined]);
   expect(memberNames(text)).toEqual(["id", "b", "id", "b"]);
 });
 
-/** Objects of some 1 MiB that are as hard to look through as can be, with an id at their end. */
+/** Objects of about 1 MiB with an id at their end that are expensive to scan. */
 const LARGE = 1 << 20;
 const hard: readonly (readonly [string, string])[] = [
   ["many members", '"a":1,'.repeat(LARGE / 6)],
@@ -120,11 +120,11 @@ const hard: readonly (readonly [string, string])[] = [
 ];
 
 test.each(hard)("O12: reads a text with %s in one pass", (_what, members) => {
-  // Quadratic time would be minutes, and end the test by its limit.
+  // Quadratic time would exceed the test's timeout.
   expect(valueTexts(`{${members}"id":1.50}`, ["id", "payload"])).toEqual(["1.50", undefined]);
 });
 
-test("O6: a value that is kept does not keep the text around it in memory", () => {
+test("O6: does not keep the surrounding text of a value in memory", () => {
   setFlagsFromString("--expose-gc");
   const collectGarbage = runInNewContext("gc") as () => void;
   collectGarbage();

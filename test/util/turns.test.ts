@@ -1,12 +1,12 @@
 import { TurnQueue } from "../../src/util/turns.js";
 
-/** A queue with turns that the test takes. */
+/** Creates a queue whose turns the test runs. */
 function manualQueue(budget: number) {
   const turns: (() => void)[] = [];
   const queue = new TurnQueue(budget, (run) => turns.push(run));
   return {
     queue,
-    /** @returns false when there was nothing to do */
+    /** Runs a turn. Returns false when none was scheduled. */
     takeTurn: (): boolean => {
       const run = turns.shift();
       run?.();
@@ -23,7 +23,7 @@ function* work(name: string, parts: number, done: string[]): Generator<number, s
   return name;
 }
 
-test("does nothing in the turn that asks, then one slice a turn", async () => {
+test("does nothing in the caller's turn, then one slice per turn", async () => {
   const { queue, takeTurn } = manualQueue(2);
   const done: string[] = [];
   const result = queue.run("a", work("a", 3, done));
@@ -35,7 +35,7 @@ test("does nothing in the turn that asks, then one slice a turn", async () => {
   expect(takeTurn()).toBe(false);
 });
 
-test("lets keys take turns, and those of one key wait for each other", async () => {
+test("lets keys take turns, and runs jobs of one key in order", async () => {
   const { queue, takeTurn } = manualQueue(1);
   const done: string[] = [];
   const results = [
@@ -44,7 +44,7 @@ test("lets keys take turns, and those of one key wait for each other", async () 
     queue.run("few", work("c", 2, done)),
   ];
   while (takeTurn()) {
-    // Until all is done.
+    // Runs turns until all jobs are done.
   }
   expect(await Promise.all(results)).toEqual(["a", "b", "c"]);
   expect(done).toEqual(["a1", "c1", "a2", "c2", "b1"]);
@@ -62,7 +62,7 @@ test("ends small jobs in one turn, together with a slice of the next", async () 
   expect(await large).toBe("c");
 });
 
-test("goes on with others when work throws", async () => {
+test("continues with other jobs when one throws", async () => {
   const { queue, takeTurn } = manualQueue(1);
   const failing = queue.run("a", {
     next: () => {

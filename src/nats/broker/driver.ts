@@ -3,11 +3,11 @@ import type { Message, MessageIds, Publication, Stage } from "../../core/message
 import type { BrokerDriver, Clock, Subscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { ConfirmationRounds } from "../link/confirmation-rounds.js";
-import { describeConnectFailure, shownServers } from "../link/connect.js";
+import { describeConnectFailure, formatServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import type { NatsRefusal } from "../link/refusal.js";
-import { NatsMessage, publishedSize, toHeaders } from "./metadata.js";
+import { computePublishedSize, NatsMessage, toHeaders } from "./metadata.js";
 import { toSegment, toSubject } from "./subject.js";
 import { TopicSubscription } from "./subscription.js";
 import { TopicSubscriptions } from "./subscriptions.js";
@@ -22,15 +22,15 @@ export interface NatsDriverOptions {
 }
 
 /**
- * Messages by way of a NATS server or cluster. Core NATS only: what a node misses while it is cut off is gone.
+ * Broker over a NATS server or cluster. Uses core NATS only, so a disconnected node misses messages.
  *
- * Here is what goes out and comes in; the connection is the link's affair, and what the server has confirmed the rounds'.
+ * This class publishes and delivers; `Link` keeps the connection, and `ConfirmationRounds` tracks confirmations.
  */
 export class NatsDriver implements BrokerDriver {
   readonly #options: NatsDriverOptions;
   readonly #link: Link;
   readonly #rounds: ConfirmationRounds<TopicSubscription>;
-  readonly #listeners: TopicSubscriptions;
+  readonly #subscriptions: TopicSubscriptions;
 
   constructor(options: NatsDriverOptions) {
     const { clock, events, name, nats } = options;
@@ -40,7 +40,7 @@ export class NatsDriver implements BrokerDriver {
       clock,
       events,
       onConnected: (connection) => {
-        this.#listeners.askForAll(connection);
+        this.#subscriptions.subscribeAll(connection);
       },
       onLost: () => {
         this.#rounds.fail();
@@ -55,7 +55,7 @@ export class NatsDriver implements BrokerDriver {
       timeout: nats.confirmTimeout,
       broker: name,
     });
-    this.#listeners = new TopicSubscriptions(this.#broker, this.#rounds);
+    this.#subscriptions = new TopicSubscriptions(this.#broker, this.#rounds);
   }
 
   get up(): boolean {
@@ -66,7 +66,7 @@ export class NatsDriver implements BrokerDriver {
     try {
       await this.#link.start();
     } catch (cause) {
-      const text = `${this.#broker} at ${shownServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
+      const text = `${this.#broker} at ${formatServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
@@ -77,59 +77,59 @@ export class NatsDriver implements BrokerDriver {
   }
 
   subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription {
-    return this.#listen(topic, toSubject(this.#options.nats.prefix, vhost, topic), deliver);
+    return this.#subscribeTo(topic, toSubject(this.#options.nats.prefix, vhost, topic), deliver);
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription {
-    const above = toSubject(this.#options.nats.prefix, vhost, topic);
-    return this.#listen(topic, `${above}.*`, (message, { subject }) => {
-      deliver(`${topic}.${toSegment(subject.slice(above.length + 1))}`, message);
+    const parent = toSubject(this.#options.nats.prefix, vhost, topic);
+    return this.#subscribeTo(topic, `${parent}.*`, (message, { subject }) => {
+      deliver(`${topic}.${toSegment(subject.slice(parent.length + 1))}`, message);
     });
   }
 
-  #listen(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): Subscription {
+  #subscribeTo(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): Subscription {
     const { clock, events, ids } = this.#options;
-    const listener = new TopicSubscription(
+    const subscription = new TopicSubscription(
       topic,
       subject,
       (msg) => {
         try {
           deliver(new NatsMessage(msg, ids, clock.now()), msg);
         } catch (fault) {
-          // Thrown on, it would end the client library's reader without a trace.
+          // If rethrown, the exception would silently end the client library's reader.
           events.onError(`delivering a message of ${subject} failed: ${describeConnectFailure(fault)}`);
         }
       },
       (closed) => {
-        this.#listeners.delete(closed);
+        this.#subscriptions.delete(closed);
       },
     );
-    this.#listeners.add(listener, this.#link.connection);
-    return listener;
+    this.#subscriptions.add(subscription, this.#link.connection);
+    return subscription;
   }
 
   async settle(): Promise<void> {
-    if (!this.up) throw this.#away();
+    if (!this.up) throw this.#notConnected();
     await this.#rounds.confirm(0);
   }
 
   admit(publications: readonly Publication[]): void {
-    if (!this.up) throw this.#away();
-    const largest = this.#link.connection?.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    if (!this.up) throw this.#notConnected();
+    const maxPayload = this.#link.connection?.info?.max_payload ?? Number.POSITIVE_INFINITY;
     let bytes = this.#rounds.unconfirmedBytes;
     for (const { message, topic } of publications) {
-      const size = publishedSize(message);
+      const size = computePublishedSize(message);
       bytes += size;
-      if (size > largest) {
+      if (size > maxPayload) {
         throw new CarillonError(
           "invalid_argument",
-          `payload for topic ${JSON.stringify(topic)}: ${message.payload.length} bytes and their metadata are more than the ${largest} that ${this.#broker} takes (max_payload)`,
+          `payload for topic ${JSON.stringify(topic)}: ${message.payload.length} bytes plus metadata exceed the ${maxPayload} that ${this.#broker} accepts (max_payload)`,
         );
       }
     }
     const { pendingBytes } = this.#options.nats;
     if (bytes > pendingBytes) {
-      const text = `${this.#broker} is behind: ${bytes} bytes would wait for it, the limit is ${pendingBytes}`;
+      const text = `${this.#broker} is behind: ${bytes} bytes would be pending, the limit is ${pendingBytes}`;
       throw new CarillonError("resource_exhausted", text);
     }
   }
@@ -141,10 +141,10 @@ export class NatsDriver implements BrokerDriver {
     return "flushed";
   }
 
-  /** @returns how many bytes were handed to the connection */
+  /** Publishes, and returns the number of bytes written to the connection. */
   #send(publications: readonly Publication[]): number {
     const { connection, up } = this.#link;
-    if (!up || connection === undefined) throw this.#away();
+    if (!up || connection === undefined) throw this.#notConnected();
     const { prefix } = this.#options.nats;
     let bytes = 0;
     let last: Message | undefined;
@@ -152,17 +152,17 @@ export class NatsDriver implements BrokerDriver {
     let options: { readonly headers?: MsgHdrs } = {};
     try {
       for (const { message, topic, vhost } of publications) {
-        // One message for many topics comes in a row: its headers are made once.
+        // Publications of the same message are adjacent, so its headers are created once.
         if (message !== last) {
           last = message;
-          size = publishedSize(message);
+          size = computePublishedSize(message);
           options = { headers: toHeaders(message) };
         }
         connection.publish(toSubject(prefix, vhost, topic), message.payload, options);
         bytes += size;
       }
     } catch (cause) {
-      const text = `${this.#broker} took only part of the request: ${describeConnectFailure(cause)}`;
+      const text = `${this.#broker} accepted only part of the request: ${describeConnectFailure(cause)}`;
       throw new CarillonError("unavailable", text, { cause });
     }
     return bytes;
@@ -172,22 +172,22 @@ export class NatsDriver implements BrokerDriver {
     const { prefix } = this.#options.nats;
     for (const { topic, vhost } of publications) {
       if (!refused.has(toSubject(prefix, vhost, topic))) continue;
-      const text = `${this.#broker} does not let this node publish on topic ${JSON.stringify(topic)}`;
+      const text = `${this.#broker} does not permit this node to publish on topic ${JSON.stringify(topic)}`;
       throw new CarillonError("permission_denied", text);
     }
   }
 
   #onRefused(refusal: NatsRefusal): void {
     if (refusal.operation === "publish") this.#rounds.refuse(refusal.subject);
-    else if (refusal.operation === "subscribe") this.#listeners.refuse(refusal.subject);
-    else this.#listeners.refuseUnconfirmed(refusal.words);
+    else if (refusal.operation === "subscribe") this.#subscriptions.refuse(refusal.subject);
+    else this.#subscriptions.refuseUnconfirmed(refusal.text);
   }
 
   get #broker(): string {
     return `broker ${JSON.stringify(this.#options.name)}`;
   }
 
-  #away(): CarillonError {
+  #notConnected(): CarillonError {
     return new CarillonError("unavailable", `${this.#broker} is not connected`);
   }
 }

@@ -2,29 +2,30 @@ import { type Msg, type MsgHdrs, MsgHdrsImpl } from "nats";
 import type { Message, MessageIds } from "../../core/message.js";
 
 /**
- * A message's metadata travels in NATS headers, so that every NATS subscriber reads the payload as it was published
- * (rule N2). The other way, an envelope around the payload, costs less CPU (bench/NOTES.md) and would make every
- * plain subscriber unpack it.
+ * Metadata of a message is sent in NATS headers, so that every NATS subscriber reads the payload as it was published
+ * (rule N2). An envelope around the payload would cost less CPU (bench/NOTES.md), but every plain subscriber would have to
+ * unpack it.
  */
 const ID = "Nats-Msg-Id";
 const EVENT = "Carillon-Event";
 const SENDER = "Carillon-Sender";
 const TIME = "Carillon-Time";
 
-/** Header lines add at most this many bytes to the id and the event: names, separators, version, time. */
+/** Maximum number of header bytes besides the id and the event: names, separators, version, time. */
 const OVERHEAD_BYTES = 100;
-/** And where a client has published, the line of its own. */
+/** Number of bytes that the header of a client's id adds to the id. */
 const SENDER_BYTES = SENDER.length + 4;
 
-/** No fewer bytes than NATS will count for the message against its `max_payload`. */
-export function publishedSize({ event, id, payload, sender }: Message): number {
+/** Returns an upper bound for the size of the message that NATS compares with `max_payload`, in bytes. */
+export function computePublishedSize({ event, id, payload, sender }: Message): number {
   const labels = Buffer.byteLength(id) + Buffer.byteLength(event) + (sender === "" ? 0 : sender.length + SENDER_BYTES);
   return payload.length + labels + OVERHEAD_BYTES;
 }
 
 /**
- * From a record, because append() checks and looks up each name at each call: about half of what headers cost
- * (bench/NOTES.md). The values need no check here: ids and event names hold no control characters (rule T2).
+ * Creates the headers of a message. Uses a record, because `append` validates and looks up each name, which is about half
+ * of the cost of headers (bench/NOTES.md). Values need no validation: ids and event names contain no control characters
+ * (rule T2).
  */
 export function toHeaders({ event, id, sender, time }: Message): MsgHdrs {
   const lines: Record<string, string[]> = { [ID]: [id], [TIME]: [String(time)] };
@@ -34,8 +35,8 @@ export function toHeaders({ event, id, sender, time }: Message): MsgHdrs {
 }
 
 /**
- * A message from NATS. Its headers are read when somebody asks for what is in them: clients that have not asked for
- * metadata never do. A publisher that is not Carillon may send none; then the id is made here, and the time is now.
+ * A message from NATS. Headers are parsed on first access, and never for clients without metadata. For messages of other
+ * publishers without headers, the id is generated here, and the time is the time of receipt.
  */
 export class NatsMessage implements Message {
   readonly payload: Uint8Array;
@@ -70,13 +71,13 @@ export class NatsMessage implements Message {
     return time <= END_OF_9999 ? time : this.#received;
   }
 
-  /** @returns "" where there is none */
+  /** @returns "" when the header is missing */
   #header(name: string): string {
     try {
       return this.#msg.headers?.get(name) ?? "";
     } catch {
-      // The server passes on any bytes as headers, and the library throws at a name with a space in it. Whoever
-      // publishes such a thing must not keep the message from those who ask for metadata.
+      // The server forwards any bytes as headers, and the library throws for a name with a space. Such a header must not
+      // keep the message from clients with metadata.
       return "";
     }
   }

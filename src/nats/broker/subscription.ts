@@ -2,11 +2,11 @@ import type { Msg, NatsConnection, Subscription as NatsSubscription } from "nats
 import type { Subscription } from "../../core/ports.js";
 import type { CarillonError } from "../../errors.js";
 
-/** One topic's subject, and the library's subscription for it on the connection of the moment. */
+/** A topic's subject, and the library's subscription to it on the current connection. */
 export class TopicSubscription implements Subscription {
   refusal: CarillonError | undefined;
   readonly #onMessage: (msg: Msg) => void;
-  readonly #onClose: (listener: TopicSubscription) => void;
+  readonly #onClose: (subscription: TopicSubscription) => void;
   #subscription: NatsSubscription | undefined;
   #confirmed = false;
 
@@ -14,15 +14,15 @@ export class TopicSubscription implements Subscription {
     readonly topic: string,
     readonly subject: string,
     onMessage: (msg: Msg) => void,
-    onClose: (listener: TopicSubscription) => void,
+    onClose: (subscription: TopicSubscription) => void,
   ) {
     this.#onMessage = onMessage;
     this.#onClose = onClose;
   }
 
   /**
-   * Asks for the subject unless that has been done on this connection: the library asks again by itself when it has
-   * reconnected, except for what was refused before.
+   * Subscribes to the subject, unless the connection has the subscription. After a reconnect the library renews
+   * subscriptions, except refused ones.
    */
   attach(connection: NatsConnection): void {
     this.refusal = undefined;
@@ -34,7 +34,7 @@ export class TopicSubscription implements Subscription {
     });
   }
 
-  /** The server has answered for all that was asked of it before, and said nothing against this subject. */
+  /** Called when the server has answered a later ping. Confirms the subscription unless it was refused. */
   confirm(): void {
     if (this.refusal === undefined) this.#confirmed = true;
   }
@@ -45,11 +45,10 @@ export class TopicSubscription implements Subscription {
   }
 
   /**
-   * The server may have refused the subject, this one or another. Nobody who comes now is promised anything; but where
-   * the subject was confirmed once, and this is the library asking again after a reconnect, there may be sessions that
-   * do hear by it, and it is left to them.
+   * Called when the server may have refused this subject or another one. Pending joins fail. A subject that was confirmed
+   * before, and was only renewed after a reconnect, stays subscribed, because its sessions may still receive messages.
    */
-  doubt(refusal: CarillonError): void {
+  refuseIfUnconfirmed(refusal: CarillonError): void {
     this.refusal ??= refusal;
     if (!this.#confirmed) this.#detach();
   }

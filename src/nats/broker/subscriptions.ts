@@ -3,61 +3,62 @@ import { CarillonError } from "../../errors.js";
 import type { ConfirmationRounds } from "../link/confirmation-rounds.js";
 import type { TopicSubscription } from "./subscription.js";
 
-/** All that this node listens to: asks the server for it, and tells each listener what the server does not let it hear. */
+/** All topic subscriptions of this node. Sends them to the server, and reports refusals to them. */
 export class TopicSubscriptions {
   readonly #broker: string;
   readonly #rounds: ConfirmationRounds<TopicSubscription>;
   readonly #all = new Set<TopicSubscription>();
 
-  /** @param broker - for errors */
+  /** @param broker - name for errors */
   constructor(broker: string, rounds: ConfirmationRounds<TopicSubscription>) {
     this.#broker = broker;
     this.#rounds = rounds;
   }
 
-  add(listener: TopicSubscription, connection: NatsConnection | undefined): void {
-    this.#all.add(listener);
-    if (connection !== undefined) this.#ask(listener, connection);
+  add(subscription: TopicSubscription, connection: NatsConnection | undefined): void {
+    this.#all.add(subscription);
+    if (connection !== undefined) this.#subscribe(subscription, connection);
   }
 
-  delete(listener: TopicSubscription): void {
-    this.#all.delete(listener);
+  delete(subscription: TopicSubscription): void {
+    this.#all.delete(subscription);
   }
 
-  /** There is a connection, new or regained. */
-  askForAll(connection: NatsConnection): void {
+  /** Subscribes to all topics on a new or restored connection. */
+  subscribeAll(connection: NatsConnection): void {
     if (this.#all.size === 0) return;
-    for (const listener of this.#all) this.#ask(listener, connection);
-    // Else they would be unconfirmed until somebody's next round, and a refusal meant for that one would hit them.
+    for (const subscription of this.#all) this.#subscribe(subscription, connection);
+    // Otherwise they would be unconfirmed until the next caller's round, and a refusal in that round would affect them.
     void this.#rounds.confirm(0);
   }
 
-  /** The server does not permit the subject. */
+  /** Reports that the server does not permit the subject. */
   refuse(subject: string): void {
-    for (const listener of this.#all) {
-      if (listener.subject === subject)
-        listener.refuse(new CarillonError("permission_denied", this.#unheard(listener)));
+    for (const subscription of this.#all) {
+      if (subscription.subject === subject)
+        subscription.refuse(new CarillonError("permission_denied", this.#refusalText(subscription)));
     }
   }
 
   /**
-   * The server does not do something, most likely listen to one more subject, and does not say which one. It cannot be
-   * known: all that it had been asked for and had not confirmed are refused, also one that it took, where two joins
-   * raced for the last place. A refusal too many can be asked for again; a join that was answered and hears nothing
-   * could not be noticed.
+   * Reports a refusal without a subject, usually of a subscription beyond the server's limit. All unconfirmed subscriptions
+   * are refused, also one that the server accepted when two joins raced for the last place. A refused join can be retried;
+   * a successful join that receives nothing could not be detected.
    */
-  refuseUnconfirmed(words: string): void {
-    for (const listener of this.#rounds.unconfirmedAsked) {
-      listener.doubt(new CarillonError("resource_exhausted", `${this.#unheard(listener)}: ${words}`));
+  refuseUnconfirmed(text: string): void {
+    for (const subscription of this.#rounds.unconfirmedSubjects) {
+      subscription.refuseIfUnconfirmed(
+        new CarillonError("resource_exhausted", `${this.#refusalText(subscription)}: ${text}`),
+      );
     }
   }
 
-  #ask(listener: TopicSubscription, connection: NatsConnection): void {
-    listener.attach(connection);
-    this.#rounds.ask(listener);
+  #subscribe(subscription: TopicSubscription, connection: NatsConnection): void {
+    subscription.attach(connection);
+    this.#rounds.addSubject(subscription);
   }
 
-  #unheard({ topic }: TopicSubscription): string {
-    return `${this.#broker} does not let this node hear topic ${JSON.stringify(topic)}`;
+  #refusalText({ topic }: TopicSubscription): string {
+    return `${this.#broker} does not permit this node to subscribe to topic ${JSON.stringify(topic)}`;
   }
 }

@@ -6,21 +6,21 @@ import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import { ReportLimiter } from "../../util/report-limiter.js";
 import { ConfirmationRounds } from "../link/confirmation-rounds.js";
-import { describeConnectFailure, shownServers } from "../link/connect.js";
+import { describeConnectFailure, formatServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 
-/** Bytes after which the server is asked whether it has them. */
+/** Number of bytes sent after which a confirmation is requested. */
 const ROUND_BYTES = 256 << 10;
-/** Most bytes that the server has not said it has: two of the largest words. What comes beyond that is lost. */
+/** Maximum number of unconfirmed bytes: two of the largest messages. Messages beyond it are dropped. */
 const MAX_PENDING_BYTES = 64 << 20;
 
-/** Follows the prefix, where topics have their vhost: no vhost's token begins so. */
-const TOKEN = "$cluster";
+/** Token after the prefix, in the place of a topic's vhost. No vhost's token begins with a dollar sign. */
+const CLUSTER_TOKEN = "$cluster";
 
-/** Below it, and a token of its own for each bus, the server says what nobody listens to. */
-const UNHEARD = "unheard";
-/** What the server says then. Source: NATS client protocol, no responders. */
+/** First token of the subjects on which the server reports messages without subscribers; a token for each bus follows. */
+const NO_RESPONDERS_TOKEN = "unheard";
+/** Status of the server's report. Source: NATS client protocol, no responders. */
 const NO_RESPONDERS = 503;
 
 export interface NatsBusOptions {
@@ -29,26 +29,26 @@ export interface NatsBusOptions {
   readonly events: NatsEvents;
 }
 
-/** One subject that somebody listens to, and the library's subscription for it. */
-interface Listener {
+/** A subscribed subject, and the library's subscription to it. */
+interface BusSubscription {
   readonly subject: string;
   readonly onMessage: (data: Uint8Array, msg: Msg) => void;
   readonly group: string | undefined;
   subscription: Subscription | undefined;
 }
 
-/** Words between nodes as plain NATS messages, over a connection of its own: topics' traffic does not hold them up. */
+/** Bus over plain NATS messages. Has its own connection, so that traffic on topics does not delay it. */
 export class NatsBus implements Bus {
   readonly shared = true;
   readonly #options: NatsBusOptions;
   readonly #link: Link;
   readonly #rounds: ConfirmationRounds;
-  readonly #listeners = new Set<Listener>();
-  readonly #unheard = `${UNHEARD}.${randomBytes(8).toString("hex")}`;
-  readonly #onUnheard: ((id: string) => void)[] = [];
-  /** Sent since the server was asked last. */
+  readonly #subscriptions = new Set<BusSubscription>();
+  readonly #noSubscriberSubject = `${NO_RESPONDERS_TOKEN}.${randomBytes(8).toString("hex")}`;
+  readonly #noSubscriberListeners: ((id: string) => void)[] = [];
+  /** Number of bytes sent since the last requested confirmation. */
   #sentBytes = 0;
-  readonly #lost: ReportLimiter;
+  readonly #dropReports: ReportLimiter;
 
   constructor(options: NatsBusOptions) {
     this.#options = options;
@@ -58,16 +58,16 @@ export class NatsBus implements Bus {
       clock,
       events,
       onConnected: (connection) => {
-        for (const listener of this.#listeners) this.#attach(listener, connection);
+        for (const entry of this.#subscriptions) this.#attach(entry, connection);
       },
       onLost: () => {
         this.#sentBytes = 0;
         this.#rounds.fail();
       },
-      // The link tells of it as an error.
+      // The link reports refusals as errors.
       onRefused: () => {},
     });
-    this.#lost = new ReportLimiter({
+    this.#dropReports = new ReportLimiter({
       clock,
       burst: 1,
       onOmitted: (_kind, count) => {
@@ -90,13 +90,13 @@ export class NatsBus implements Bus {
     try {
       await this.#link.start();
     } catch (cause) {
-      const text = `the cluster's NATS at ${shownServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
+      const text = `the cluster's NATS at ${formatServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
 
   async stop(deadline: number): Promise<void> {
-    this.#lost.stop();
+    this.#dropReports.stop();
     await this.#link.stop(deadline, () => this.#rounds.confirm(0));
     this.#rounds.fail();
   }
@@ -105,37 +105,37 @@ export class NatsBus implements Bus {
     this.#send(subject, data);
   }
 
-  /** A message that can be replied to, and that nobody can hear, the server itself replies to. */
+  /** Publishes with a reply subject, on which the server itself replies when there are no subscribers. */
   offer(subject: string, data: Uint8Array, id: string): void {
-    this.#send(subject, data, { reply: this.#subjectOf(`${this.#unheard}.${id}`) });
+    this.#send(subject, data, { reply: this.#toSubject(`${this.#noSubscriberSubject}.${id}`) });
   }
 
-  onUnheard(listener: (id: string) => void): void {
-    if (this.#onUnheard.push(listener) > 1) return;
-    this.#listen(`${this.#unheard}.*`, undefined, (_data, msg) => {
+  onNoSubscriber(listener: (id: string) => void): void {
+    if (this.#noSubscriberListeners.push(listener) > 1) return;
+    this.#subscribeTo(`${this.#noSubscriberSubject}.*`, undefined, (_data, msg) => {
       if (msg.headers?.code !== NO_RESPONDERS) return;
       const id = msg.subject.slice(msg.subject.lastIndexOf(".") + 1);
-      for (const tell of this.#onUnheard) tell(id);
+      for (const listener of this.#noSubscriberListeners) listener(id);
     });
   }
 
   #send(subject: string, data: Uint8Array, options?: { readonly reply: string }): void {
     const { connection, up } = this.#link;
-    // Until the server has taken in all subscriptions, others' answers would not be heard.
+    // Answers could be missed until the server has processed all subscriptions.
     if (!up || connection === undefined) return;
     if (this.#rounds.unconfirmedBytes + this.#sentBytes + data.length > MAX_PENDING_BYTES) {
-      this.#complain(subject);
+      this.#reportDrop(subject);
       return;
     }
     this.#count(data.length);
     try {
-      connection.publish(this.#subjectOf(subject), data, options);
+      connection.publish(this.#toSubject(subject), data, options);
     } catch (error) {
       this.#options.events.onError(`a message of ${subject} was not sent: ${describeConnectFailure(error)}`);
     }
   }
 
-  /** What the client library keeps for a server that does not read must not fill this node's memory (O6). */
+  /** Counts sent bytes, to bound the library's buffer for a server that does not read (O6). */
   #count(bytes: number): void {
     this.#sentBytes += bytes;
     if (this.#sentBytes < ROUND_BYTES) return;
@@ -143,9 +143,9 @@ export class NatsBus implements Bus {
     this.#sentBytes = 0;
   }
 
-  #complain(subject: string): void {
-    this.#lost.report("lost", () => {
-      const text = `more than ${MAX_PENDING_BYTES} bytes wait for the cluster's NATS`;
+  #reportDrop(subject: string): void {
+    this.#dropReports.report("lost", () => {
+      const text = `more than ${MAX_PENDING_BYTES} bytes are pending for the cluster's NATS`;
       this.#options.events.onError(`a message of ${subject} was not sent: ${text}`);
     });
   }
@@ -156,43 +156,43 @@ export class NatsBus implements Bus {
   }
 
   subscribe(subject: string, onMessage: (data: Uint8Array) => void, group?: string): () => void {
-    return this.#listen(subject, group, onMessage);
+    return this.#subscribeTo(subject, group, onMessage);
   }
 
-  #listen(subject: string, group: string | undefined, onMessage: Listener["onMessage"]): () => void {
-    const listener: Listener = { subject, group, onMessage, subscription: undefined };
-    this.#listeners.add(listener);
+  #subscribeTo(subject: string, group: string | undefined, onMessage: BusSubscription["onMessage"]): () => void {
+    const entry: BusSubscription = { subject, group, onMessage, subscription: undefined };
+    this.#subscriptions.add(entry);
     const { connection } = this.#link;
-    if (connection !== undefined) this.#attach(listener, connection);
+    if (connection !== undefined) this.#attach(entry, connection);
     return () => {
-      this.#listeners.delete(listener);
-      const { subscription } = listener;
+      this.#subscriptions.delete(entry);
+      const { subscription } = entry;
       if (subscription === undefined || subscription.isClosed()) return;
       if (group === undefined) subscription.unsubscribe();
-      // What the server has chosen this one for is nobody else's: it is taken until the server knows of the end.
+      // The server may have chosen this member for further messages, which are handled until it has processed the end.
       else subscription.drain().catch(ignore);
     };
   }
 
-  /** The library asks again by itself when it has reconnected; a new connection knows nothing. */
-  #attach(listener: Listener, connection: NatsConnection): void {
-    if (listener.subscription?.isClosed() === false) return;
-    const { group, onMessage, subject } = listener;
-    listener.subscription = connection.subscribe(this.#subjectOf(subject), {
+  /** Subscribes on a new connection. After a reconnect the library renews subscriptions itself. */
+  #attach(entry: BusSubscription, connection: NatsConnection): void {
+    if (entry.subscription?.isClosed() === false) return;
+    const { group, onMessage, subject } = entry;
+    entry.subscription = connection.subscribe(this.#toSubject(subject), {
       ...(group === undefined ? {} : { queue: group }),
       callback: (error, msg) => {
         if (error !== null) return;
         try {
           onMessage(msg.data, msg);
         } catch (fault) {
-          // Thrown on, it would end the client library's reader without a trace.
-          this.#options.events.onError(`taking a message of ${subject} failed: ${describeConnectFailure(fault)}`);
+          // If rethrown, the exception would silently end the client library's reader.
+          this.#options.events.onError(`handling a message of ${subject} failed: ${describeConnectFailure(fault)}`);
         }
       },
     });
   }
 
-  #subjectOf(subject: string): string {
-    return `${this.#options.nats.prefix}.${TOKEN}.${subject}`;
+  #toSubject(subject: string): string {
+    return `${this.#options.nats.prefix}.${CLUSTER_TOKEN}.${subject}`;
   }
 }

@@ -3,7 +3,7 @@ import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 
-/** One round trip to the server, shared by everybody who waited for it to begin. */
+/** One round trip to the server, shared by all callers that were waiting when it began. */
 export interface ConfirmationRound {
   /** Subjects on which the server refused a publish during this round. */
   readonly refusedSubjects: ReadonlySet<string>;
@@ -16,60 +16,60 @@ interface OpenRound extends ConfirmationRound {
   readonly reject: (cause: CarillonError) => void;
 }
 
-/** A subject that the server has been asked for. */
+/** A subject whose subscription was sent to the server. */
 export interface RequestedSubject {
-  /** The server has answered a ping that was sent after it. */
+  /** Called when the server has answered a ping that was sent after the subscription. */
   confirm(): void;
 }
 
-/** A ping that the server has not answered: who waits for it, if anybody still does, and what was sent before it. */
-interface Flight<Subject> {
+/** A ping in flight: the round that waits for it, if any, and the bytes and subscriptions sent before it. */
+interface PingInFlight<Subject> {
   readonly round: OpenRound | undefined;
   readonly bytes: number;
-  readonly asked: ReadonlySet<Subject>;
+  readonly subjects: ReadonlySet<Subject>;
 }
 
 export interface ConfirmationRoundsOptions {
-  /** Sends a ping after everything sent so far; resolves when the server has answered it. */
+  /** Sends a ping after all earlier output. Resolves when the server has answered it. */
   readonly ping: () => Promise<void>;
   readonly clock: Clock;
-  /** Milliseconds that anybody waits for the server. */
+  /** Maximum wait of a caller, in milliseconds. */
   readonly timeout: number;
   /** Name of the broker, for errors. */
   readonly broker: string;
 }
 
 /**
- * Round trips by which publishes and subscriptions are confirmed: one is under way at a time, and all who come
- * meanwhile share the next (a group commit, rule N5).
+ * Round trips that confirm publishes and subscriptions. One is in flight at a time; all callers that arrive meanwhile
+ * share the next (a group commit, rule N5).
  *
- * It also counts the bytes that the server has not confirmed. Those who wait give up after a while (E12); the bytes are
- * counted on until the server answers or the connection is lost, for as long as that they fill this node's memory (O6).
+ * Also counts the bytes that the server has not confirmed. Callers time out (E12), but the bytes count until the server
+ * answers or the connection is lost, because they occupy this node's memory until then (O6).
  */
 export class ConfirmationRounds<Subject extends RequestedSubject = RequestedSubject> {
   readonly #options: ConfirmationRoundsOptions;
-  #flight: Flight<Subject> | undefined;
+  #inFlight: PingInFlight<Subject> | undefined;
   #next: OpenRound | undefined;
   #nextBytes = 0;
-  #nextAsked = new Set<Subject>();
+  #nextSubjects = new Set<Subject>();
 
   constructor(options: ConfirmationRoundsOptions) {
     this.#options = options;
   }
 
-  /** Bytes sent that no answer of the server has covered. */
+  /** Number of bytes sent and not confirmed by the server. */
   get unconfirmedBytes(): number {
-    return (this.#flight?.bytes ?? 0) + this.#nextBytes;
+    return (this.#inFlight?.bytes ?? 0) + this.#nextBytes;
   }
 
-  /** Subjects asked for that no answer of the server has covered. */
-  get unconfirmedAsked(): readonly Subject[] {
-    return [...(this.#flight?.asked ?? []), ...this.#nextAsked];
+  /** Subjects whose subscriptions were sent and not confirmed by the server. */
+  get unconfirmedSubjects(): readonly Subject[] {
+    return [...(this.#inFlight?.subjects ?? []), ...this.#nextSubjects];
   }
 
-  /** A subject was asked for just before the call. */
-  ask(subject: Subject): void {
-    this.#nextAsked.add(subject);
+  /** Adds a subject whose subscription was sent just before the call. */
+  addSubject(subject: Subject): void {
+    this.#nextSubjects.add(subject);
   }
 
   /**
@@ -81,67 +81,68 @@ export class ConfirmationRounds<Subject extends RequestedSubject = RequestedSubj
     this.#nextBytes += bytes;
     if (this.#next === undefined) {
       this.#next = this.#open();
-      if (this.#flight === undefined) queueMicrotask(this.#begin);
+      if (this.#inFlight === undefined) queueMicrotask(this.#begin);
     }
     return this.#next.done;
   }
 
   /**
-   * The server refused a publish. It may have been sent for the round under way or for the next one: a subject that is
-   * refused in the one is refused in the other.
+   * Records that the server refused a publish. The publish may belong to the round in flight or to the next one, so the
+   * subject counts as refused in both.
    */
   refuse(subject: string): void {
-    this.#flight?.round?.refusedSubjects.add(subject);
+    this.#inFlight?.round?.refusedSubjects.add(subject);
     this.#next?.refusedSubjects.add(subject);
   }
 
-  /** The connection is lost, and with it what was sent and every answer. */
+  /** Rejects all rounds, because the connection was lost together with sent data and answers. */
   fail(): void {
-    const lost = [this.#flight?.round, this.#next];
-    this.#flight = undefined;
+    const lost = [this.#inFlight?.round, this.#next];
+    this.#inFlight = undefined;
     this.#next = undefined;
     this.#nextBytes = 0;
-    this.#nextAsked = new Set();
-    for (const round of lost) round?.reject(this.#unconfirmed("was lost before it confirmed"));
+    this.#nextSubjects = new Set();
+    const error = this.#unconfirmed(`the connection to ${this.#broker} was lost before it confirmed`);
+    for (const round of lost) round?.reject(error);
   }
 
   readonly #begin = (): void => {
-    if (this.#flight !== undefined || (this.#next === undefined && this.#nextBytes === 0)) return;
-    const flight: Flight<Subject> = { round: this.#next, bytes: this.#nextBytes, asked: this.#nextAsked };
-    this.#flight = flight;
+    if (this.#inFlight !== undefined || (this.#next === undefined && this.#nextBytes === 0)) return;
+    const ping: PingInFlight<Subject> = { round: this.#next, bytes: this.#nextBytes, subjects: this.#nextSubjects };
+    this.#inFlight = ping;
     this.#next = undefined;
     this.#nextBytes = 0;
-    this.#nextAsked = new Set();
+    this.#nextSubjects = new Set();
     this.#options.ping().then(
       () => {
-        // The library tells of a refusal that the server sent before its answer some microtasks after the answer.
+        // The library reports a refusal some microtasks after the answer, although the server sent it first.
         setImmediate(() => {
-          this.#land(flight);
+          this.#complete(ping);
         });
       },
       () => {
-        if (this.#flight === flight) this.fail();
+        if (this.#inFlight === ping) this.fail();
       },
     );
   };
 
-  #land(flight: Flight<Subject>): void {
-    if (this.#flight !== flight) return;
-    this.#flight = undefined;
-    for (const subject of flight.asked) subject.confirm();
-    flight.round?.resolve();
+  #complete(ping: PingInFlight<Subject>): void {
+    if (this.#inFlight !== ping) return;
+    this.#inFlight = undefined;
+    for (const subject of ping.subjects) subject.confirm();
+    ping.round?.resolve();
     this.#begin();
   }
 
   #open(): OpenRound {
     const { clock, timeout } = this.#options;
     const { promise: done, resolve, reject } = withResolvers<ConfirmationRound>();
-    // A rejection is for those who wait; where they have all gone, it is no fault.
+    // A rejection without waiting callers is not an error.
     done.catch(ignore);
     const cancelTimer = clock.after(timeout, () => {
-      // Whoever comes from now on has a round, and a time, of their own.
+      // Later callers get a new round with its own timeout.
       if (this.#next === round) this.#next = undefined;
-      reject(this.#unconfirmed(`did not confirm within ${timeout} ms`));
+      reject(this.#unconfirmed(`${this.#broker} did not confirm within ${timeout} ms`));
     });
     const round: OpenRound = {
       refusedSubjects: new Set(),
@@ -158,8 +159,11 @@ export class ConfirmationRounds<Subject extends RequestedSubject = RequestedSubj
     return round;
   }
 
-  #unconfirmed(what: string): CarillonError {
-    const text = `broker ${JSON.stringify(this.#options.broker)} ${what}: it may or may not have taken effect`;
-    return new CarillonError("unavailable", text);
+  get #broker(): string {
+    return `broker ${JSON.stringify(this.#options.broker)}`;
+  }
+
+  #unconfirmed(text: string): CarillonError {
+    return new CarillonError("unavailable", `${text}: the outcome is unknown`);
   }
 }

@@ -12,27 +12,27 @@ import { errorText } from "../../util/native-error.js";
 import type { NatsOptions } from "./options.js";
 
 /**
- * How this node enters, checked as far as it can be without a server.
- * @throws CarillonError failed_precondition for a file that cannot be read or does not hold what it should
+ * Creates the authenticator, and checks its files as far as possible without a server.
+ * @throws CarillonError failed_precondition for a file that is unreadable or has invalid content
  */
 export function createNatsAuthenticator(options: NatsOptions): Authenticator {
   const { credsFile, nkeyFile, password, token, user } = options;
-  // The library would find a bad file at connecting only, and then try again for ever: read and sign once, here. It
-  // is read again for every connection, because credentials are renewed while a node runs.
+  // The library would detect an invalid file only when it connects, and would then retry forever, so the file is read
+  // and used once here. It is read again for every connection, because credentials are renewed while a node runs.
   if (credsFile !== undefined) {
-    const creds = (): Uint8Array => read("creds_file", credsFile);
-    return checked("creds_file", credsAuthenticator(creds));
+    const creds = (): Uint8Array => readSecret("creds_file", credsFile);
+    return checkAuthenticator("creds_file", credsAuthenticator(creds));
   }
   if (nkeyFile !== undefined) {
-    const seed = (): Uint8Array => Buffer.from(read("nkey_file", nkeyFile).toString("latin1").trim());
-    return checked("nkey_file", nkeyAuthenticator(seed));
+    const seed = (): Uint8Array => Buffer.from(readSecret("nkey_file", nkeyFile).toString("latin1").trim());
+    return checkAuthenticator("nkey_file", nkeyAuthenticator(seed));
   }
   if (token !== undefined) return tokenAuthenticator(token);
   if (user !== undefined) return usernamePasswordAuthenticator(user, password);
-  return authenticatorInUrl(options.servers);
+  return findAuthenticatorInUrl(options.servers);
 }
 
-function authenticatorInUrl(servers: readonly string[]): Authenticator {
+function findAuthenticatorInUrl(servers: readonly string[]): Authenticator {
   try {
     const url = servers.map((server) => new URL(server)).find(({ username }) => username !== "");
     if (url === undefined) return () => {};
@@ -40,37 +40,37 @@ function authenticatorInUrl(servers: readonly string[]): Authenticator {
     if (url.password === "") return tokenAuthenticator(user);
     return usernamePasswordAuthenticator(user, decodeURIComponent(url.password));
   } catch {
-    // Not shown: there may be a password in it.
-    throw new CarillonError("failed_precondition", "servers: one of them is not a well-formed URL");
+    // The URL is not shown, because it may contain a password.
+    throw new CarillonError("failed_precondition", "servers: malformed URL");
   }
 }
 
-function checked(key: string, authenticator: Authenticator): Authenticator {
+function checkAuthenticator(key: string, authenticator: Authenticator): Authenticator {
   try {
     authenticator("a nonce");
   } catch (cause) {
     if (cause instanceof CarillonError) throw cause;
-    // The library's words may quote what it could not read.
-    throw new CarillonError("failed_precondition", `${key}: the file does not hold what NATS writes into such files`);
+    // The library's text is not shown, because it may quote the file's content.
+    throw new CarillonError("failed_precondition", `${key}: not a NATS credentials file`);
   }
   return authenticator;
 }
 
 /**
- * How the connection is encrypted; undefined where the server may decide that.
- * @throws CarillonError failed_precondition for a file that cannot be read
+ * Reads the TLS options; undefined leaves the choice to the server.
+ * @throws CarillonError failed_precondition for an unreadable file
  */
 export function readTlsOptions({ servers, tls }: NatsOptions): TlsOptions | undefined {
-  // The library ignores the scheme: without options it would follow a server that offers no TLS into the clear.
+  // The library ignores the scheme: without options it would connect unencrypted to a server that offers no TLS.
   if (tls === undefined) return servers.some((server) => server.startsWith("tls:")) ? {} : undefined;
   return {
-    ...(tls.caFile === undefined ? {} : { ca: read("tls.ca_file", tls.caFile).toString() }),
-    ...(tls.certFile === undefined ? {} : { cert: read("tls.cert_file", tls.certFile).toString() }),
-    ...(tls.keyFile === undefined ? {} : { key: read("tls.key_file", tls.keyFile).toString() }),
+    ...(tls.caFile === undefined ? {} : { ca: readSecret("tls.ca_file", tls.caFile).toString() }),
+    ...(tls.certFile === undefined ? {} : { cert: readSecret("tls.cert_file", tls.certFile).toString() }),
+    ...(tls.keyFile === undefined ? {} : { key: readSecret("tls.key_file", tls.keyFile).toString() }),
   };
 }
 
-function read(key: string, path: string): Buffer {
+function readSecret(key: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {

@@ -2,14 +2,20 @@ import { connect, Events, type NatsConnection, type Status } from "nats";
 import type { Clock } from "../../core/ports.js";
 import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { connectionOptions, describeConnectFailure, isHopeless, RECONNECT_JITTER, RECONNECT_WAIT } from "./connect.js";
+import {
+  createConnectionOptions,
+  describeConnectFailure,
+  isPermanentFailure,
+  RECONNECT_JITTER,
+  RECONNECT_WAIT,
+} from "./connect.js";
 import type { NatsOptions } from "./options.js";
 import { type NatsRefusal, readNatsRefusal } from "./refusal.js";
 
-/** What a driver reports to whoever runs the node. */
+/** Events of a driver for the operator. */
 export interface NatsEvents {
   readonly onUp: (server: string) => void;
-  /** Told once for each time that the broker goes away. */
+  /** Called once for each disconnection. */
   readonly onDown: (reason: string) => void;
   readonly onError: (message: string) => void;
 }
@@ -18,24 +24,23 @@ export interface LinkOptions {
   readonly nats: NatsOptions;
   readonly clock: Clock;
   readonly events: NatsEvents;
-  /** There is a connection, new or regained: ask for every subject that it does not have. */
+  /** Called after each connect or reconnect. Must subscribe to every subject that the connection lacks. */
   readonly onConnected: (connection: NatsConnection) => void;
-  /** What was sent may not have arrived, and nothing of it will be answered. */
+  /** Called when the connection is lost: sent data may not have arrived, and will not be answered. */
   readonly onLost: () => void;
   readonly onRefused: (refusal: NatsRefusal) => void;
 }
 
 /**
- * Keeps a connection to NATS. The library reconnects by itself and asks again for every subscription; this adds what it
- * leaves open: a first connection that cannot be had yet, one that the library gives up, and the word that all interest
- * is in place again (O9).
+ * Keeps a connection to NATS. The library reconnects and renews subscriptions. This class also retries the first
+ * connection, replaces a connection that the library gave up, and reports when all subscriptions are active again (O9).
  */
 export class Link {
   readonly #options: LinkOptions;
   #connection: NatsConnection | undefined;
   #up = false;
-  #toldDown = false;
-  #lastComplaint = "";
+  #downReported = false;
+  #lastError = "";
   #cancelRetry: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -43,36 +48,36 @@ export class Link {
     this.#options = options;
   }
 
-  /** The server has answered since the last (re)connect, so it knows all interest. */
+  /** True when the server has answered since the last connect or reconnect, so that all subscriptions are active. */
   get up(): boolean {
     return this.#up;
   }
 
-  /** The connection of the moment; while NATS is away, the one that the library tries to regain. */
+  /** The current connection, which the library may be trying to restore. */
   get connection(): NatsConnection | undefined {
     return this.#stopped === undefined && this.#connection?.isClosed() === false ? this.#connection : undefined;
   }
 
-  /** Resolves when the server has taken in everything sent before. */
+  /** Resolves when the server has processed all earlier output. */
   ping(): Promise<void> {
-    return this.#connection?.flush() ?? Promise.reject(new Error("there is no connection"));
+    return this.#connection?.flush() ?? Promise.reject(new Error("not connected"));
   }
 
-  /** @throws what isHopeless finds hopeless */
+  /** @throws errors that `isPermanentFailure` recognizes; other failures are retried */
   async start(): Promise<void> {
     try {
       await this.#connect();
     } catch (error) {
-      if (isHopeless(error)) throw error;
+      if (isPermanentFailure(error)) throw error;
       this.#becomeDown(describeConnectFailure(error));
       this.#retryLater();
     }
   }
 
   /**
-   * Ends the connection, after what the server still has to say about what was sent.
-   * @param deadline - in milliseconds
-   * @param lastWord - begins to wait for that; not called when NATS is away
+   * Closes the connection, after the last confirmation.
+   * @param deadline - maximum wait for the confirmation, in milliseconds
+   * @param lastWord - requests the confirmation; not called while disconnected
    */
   stop(deadline: number, lastWord: () => Promise<unknown>): Promise<void> {
     this.#stopped ??= this.#stop(deadline, lastWord);
@@ -81,19 +86,19 @@ export class Link {
 
   async #stop(deadline: number, lastWord: () => Promise<unknown>): Promise<void> {
     this.#cancelRetry?.();
-    const said = this.#up ? lastWord() : undefined;
+    const confirmed = this.#up ? lastWord() : undefined;
     this.#up = false;
     const { promise: late, resolve } = withResolvers<void>();
     const cancel = this.#options.clock.after(deadline, resolve);
-    await Promise.race([said?.catch(ignore), late]);
+    await Promise.race([confirmed?.catch(ignore), late]);
     cancel();
     await this.#connection?.close();
     this.#connection = undefined;
   }
 
   async #connect(): Promise<void> {
-    const connection = await connect(connectionOptions(this.#options.nats));
-    // Never two: each would bring every message.
+    const connection = await connect(createConnectionOptions(this.#options.nats));
+    // A second connection would deliver every message twice.
     if (this.#stopped !== undefined || this.connection !== undefined) {
       await connection.close();
       return;
@@ -104,7 +109,7 @@ export class Link {
     };
     connection.closed().then(onEnd, onEnd);
     this.#watch(connection).catch((error: unknown) => {
-      this.#complain(`watching the connection failed: ${describeConnectFailure(error)}`);
+      this.#reportError(`watching the connection failed: ${describeConnectFailure(error)}`);
     });
     await this.#settle(connection);
   }
@@ -117,35 +122,35 @@ export class Link {
 
   #onStatus(connection: NatsConnection, status: Status): void {
     if (status.type === Events.Disconnect) {
-      this.#becomeDown(`disconnected from ${textOf(status)}`);
+      this.#becomeDown(`disconnected from ${formatStatus(status)}`);
     } else if (status.type === Events.Reconnect) {
       void this.#settle(connection);
     } else if (status.type === Events.Error) {
-      // Where the server ends the connection after it, a Disconnect follows, and the library connects anew.
+      // If the server closes the connection after the error, a Disconnect follows and the library reconnects.
       const refusal = readNatsRefusal(status, connection);
       if (refusal !== undefined) this.#options.onRefused(refusal);
-      this.#complain(refusal?.words ?? textOf(status));
+      this.#reportError(refusal?.text ?? formatStatus(status));
     }
   }
 
-  /** Up again when the server has answered: it has then taken in everything that this node listens to. */
+  /** Becomes up when the server has answered, because it has then processed all subscriptions. */
   async #settle(connection: NatsConnection): Promise<void> {
     try {
       this.#options.onConnected(connection);
       await connection.flush();
     } catch (error) {
-      // Lost again. The library goes on by itself, and its next Reconnect or its end comes here.
+      // The connection was lost again. The library continues, and its next Reconnect or its end is handled here.
       this.#becomeDown(describeConnectFailure(error));
       return;
     }
     if (this.#up || this.#stopped !== undefined || this.#connection !== connection) return;
     if (connection.info?.headers !== true) {
-      this.#complain("the server does not support headers: NATS 2.2 or newer is needed");
+      this.#reportError("the server does not support headers: NATS 2.2 or newer is required");
       return;
     }
     this.#up = true;
-    this.#toldDown = false;
-    this.#lastComplaint = "";
+    this.#downReported = false;
+    this.#lastError = "";
     this.#options.events.onUp(connection.getServer());
   }
 
@@ -161,7 +166,7 @@ export class Link {
     const wait = RECONNECT_WAIT + Math.random() * RECONNECT_JITTER;
     this.#cancelRetry = this.#options.clock.after(wait, () => {
       this.#connect().catch((error: unknown) => {
-        if (isHopeless(error)) this.#complain(describeConnectFailure(error));
+        if (isPermanentFailure(error)) this.#reportError(describeConnectFailure(error));
         this.#retryLater();
       });
     });
@@ -171,19 +176,19 @@ export class Link {
     if (this.#stopped !== undefined) return;
     this.#up = false;
     this.#options.onLost();
-    if (this.#toldDown) return;
-    this.#toldDown = true;
+    if (this.#downReported) return;
+    this.#downReported = true;
     this.#options.events.onDown(reason);
   }
 
-  /** A wrong password is refused several times a second; once is enough to tell. */
-  #complain(text: string): void {
-    if (text === this.#lastComplaint) return;
-    this.#lastComplaint = text;
+  /** Reports an error unless it repeats the last one, because a wrong password is refused several times a second. */
+  #reportError(text: string): void {
+    if (text === this.#lastError) return;
+    this.#lastError = text;
     this.#options.events.onError(text);
   }
 }
 
-function textOf({ data }: Status): string {
+function formatStatus({ data }: Status): string {
   return typeof data === "string" ? data : JSON.stringify(data);
 }

@@ -1,20 +1,20 @@
-/** How to reach and enter a NATS server or cluster. Paths are files in PEM, or of the NATS kind that their name says. */
+/** Addresses and credentials of a NATS server or cluster. Certificates and keys of `tls` are files in PEM. */
 export interface NatsOptions {
   /**
-   * `nats://host:port` or `tls://host:port`, any servers of the cluster. One `tls://` among them, and no server is
-   * spoken to in the clear. `user:password@` or `token@` before a host is used where no other way to enter is given.
+   * Servers of the cluster, as `nats://host:port` or `tls://host:port`. A single `tls://` requires TLS for all of them.
+   * `user:password@` or `token@` before a host is used when no other credentials are given.
    */
   readonly servers: readonly string[];
   /** First token or tokens of every subject. */
   readonly prefix: string;
-  /** The name that NATS shows for this node's connection. */
+  /** Name of this node's connection in NATS monitoring. */
   readonly clientName: string;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   readonly token?: string | undefined;
-  /** File that holds an nkey seed (`SU…`). */
+  /** File with an nkey seed (`SU…`). */
   readonly nkeyFile?: string | undefined;
-  /** File with a JWT and a seed, as `nsc` writes it. */
+  /** File with a JWT and a seed, in the format of `nsc`. */
   readonly credsFile?: string | undefined;
   readonly tls?:
     | {
@@ -23,8 +23,8 @@ export interface NatsOptions {
         readonly keyFile?: string | undefined;
       }
     | undefined;
-  /** Bytes that may be sent and not confirmed. */
+  /** Maximum number of bytes sent and not confirmed. */
   readonly pendingBytes: number;
-  /** Milliseconds that NATS may take to confirm. */
+  /** Maximum wait for a confirmation, in milliseconds. */
   readonly confirmTimeout: number;
 }

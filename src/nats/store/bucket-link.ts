@@ -3,14 +3,14 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { describeConnectFailure, shownServers } from "../link/connect.js";
+import { describeConnectFailure, formatServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import { Bucket, type BucketOptions } from "./bucket.js";
 
-/** Time between two attempts to open the bucket while there is a connection, in milliseconds. */
+/** Pause between two attempts to open the bucket while connected, in milliseconds. */
 const RETRY_WAIT = 1_000;
-/** Time between two looks whether the bucket is still there, in milliseconds. */
+/** Interval of checks that the bucket still exists, in milliseconds. */
 const CHECK_INTERVAL = 5_000;
 
 export interface BucketLinkOptions {
@@ -18,21 +18,21 @@ export interface BucketLinkOptions {
   readonly nats: NatsOptions;
   readonly clock: Clock;
   readonly events: NatsEvents;
-  /** It can be used, for the first time or again. */
+  /** Called each time the bucket has been opened. */
   readonly onOpened: (bucket: Bucket) => void;
 }
 
-/** Keeps a bucket open: on every new connection anew, and until that succeeds again and again. */
+/** Keeps a bucket open: reopens it on every new connection, and retries until that succeeds. */
 export class BucketLink {
   readonly #options: BucketLinkOptions;
   readonly #link: Link;
   #bucket: Bucket | undefined;
-  /** The first attempt on the connection of the moment. */
+  /** First attempt on the current connection. */
   #opening: Promise<void> = Promise.resolve();
   #lost = withResolvers<never>();
-  /** Whether it may be made: never again once it was there, as everything would be taken for deleted. */
-  #mayMake = true;
-  #lastComplaint = "";
+  /** Whether a missing bucket may be created. False after the first open, because an empty bucket would delete all entries. */
+  #mayCreate = true;
+  #lastError = "";
   #cancelCheck: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
 
@@ -42,22 +42,22 @@ export class BucketLink {
     this.#link = new Link({
       nats,
       clock,
-      // Up is when the bucket is open.
+      // The store is up when the bucket is open, not when the link is up.
       events: { onUp: ignore, onDown: events.onDown, onError: events.onError },
       onConnected: (connection) => {
         this.#opening = this.#open(connection);
-        // Whoever starts waits for it; later on there is nobody.
+        // Only start waits for the attempt.
         this.#opening.catch(ignore);
       },
       onLost: () => {
-        this.#lose(`${this.#name}: NATS is away: it may or may not have taken effect`);
+        this.#lose(`${this.#name}: the connection to NATS was lost: the outcome is unknown`);
       },
       onRefused: ignore,
     });
     this.#lost.promise.catch(ignore);
   }
 
-  /** Undefined while it cannot be reached. */
+  /** The open bucket; undefined while it cannot be reached. */
   get bucket(): Bucket | undefined {
     return this.#link.up ? this.#bucket : undefined;
   }
@@ -69,7 +69,7 @@ export class BucketLink {
       await this.#opening;
     } catch (cause) {
       await this.stop();
-      const text = `${this.#name} at ${shownServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
+      const text = `${this.#name} at ${formatServers(this.#options.nats)}: ${describeConnectFailure(cause)}`;
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
@@ -82,8 +82,8 @@ export class BucketLink {
   }
 
   /**
-   * Does something that asks the server.
-   * @throws CarillonError unavailable, and what `run` throws of its own
+   * Runs an operation on the bucket.
+   * @throws CarillonError unavailable; errors that `run` throws as CarillonError
    */
   async use<T>(run: (bucket: Bucket) => Promise<T>): Promise<T> {
     const { bucket } = this;
@@ -97,7 +97,7 @@ export class BucketLink {
       return await Promise.race([run(bucket), this.#lost.promise, late.promise]);
     } catch (cause) {
       if (cause instanceof CarillonError) throw cause;
-      // The reason may be that it is not there any more.
+      // The bucket may have been deleted.
       void this.#check(bucket);
       throw new CarillonError("unavailable", `${this.#name}: ${describeConnectFailure(cause)}`, { cause });
     } finally {
@@ -105,10 +105,10 @@ export class BucketLink {
     }
   }
 
-  /** Looks whether the bucket is still there, and gives it up if it is not, until it is back. Never rejects. */
+  /** Checks that the bucket still exists; otherwise closes it and tries to reopen it. Never rejects. */
   async #check(bucket: Bucket): Promise<void> {
-    // Where the server does not answer, the connection tells.
-    const fault = await bucket.fault().catch(ignore);
+    // A server that does not answer is reported by the connection.
+    const fault = await bucket.findFault().catch(ignore);
     const { connection } = this.#link;
     if (fault === undefined || connection === undefined || this.#bucket !== bucket) return;
     this.#lose(`${this.#name}: ${fault}`);
@@ -125,27 +125,27 @@ export class BucketLink {
     });
   }
 
-  /** @throws CarillonError failed_precondition: it will never succeed */
+  /** @throws CarillonError failed_precondition when a retry cannot help */
   async #open(connection: NatsConnection): Promise<void> {
     this.#cancelRetry?.();
     const lost = this.#lost;
     try {
-      const bucket = await Promise.race([Bucket.open(connection, this.#options.bucket, this.#mayMake), lost.promise]);
+      const bucket = await Promise.race([Bucket.open(connection, this.#options.bucket, this.#mayCreate), lost.promise]);
       if (lost !== this.#lost) return;
       this.#bucket = bucket;
     } catch (cause) {
       if (lost !== this.#lost) return;
-      this.#complain(describeConnectFailure(cause));
+      this.#reportError(describeConnectFailure(cause));
       this.#cancelRetry = this.#options.clock.after(RETRY_WAIT, () => {
         if (lost === this.#lost) this.#open(connection).catch(ignore);
       });
       if (cause instanceof CarillonError) throw cause;
       return;
     }
-    this.#mayMake = false;
-    this.#lastComplaint = "";
+    this.#mayCreate = false;
+    this.#lastError = "";
     this.#checkLater(this.#bucket);
-    // The link is up by now: its ping went out with the first of several requests.
+    // The link is up by now, because its ping was sent with the first of several requests.
     this.#options.onOpened(this.#bucket);
     this.#options.events.onUp(connection.getServer());
   }
@@ -157,10 +157,10 @@ export class BucketLink {
     this.#lost.promise.catch(ignore);
   }
 
-  #complain(reason: string): void {
+  #reportError(reason: string): void {
     const text = `${this.#name} cannot be opened: ${reason}`;
-    if (text !== this.#lastComplaint) this.#options.events.onError(text);
-    this.#lastComplaint = text;
+    if (text !== this.#lastError) this.#options.events.onError(text);
+    this.#lastError = text;
   }
 
   get #name(): string {

@@ -8,10 +8,10 @@ import {
 } from "nats";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
-import { bucketKey, type Found, storedEntry, storeKeyOf, unlessExpired } from "./key-value-entry.js";
-import { follow } from "./key-value-follow.js";
+import { decodeEntry, dropExpired, type FoundEntry, toBucketKey, toStoreKey } from "./key-value-entry.js";
+import { followEntries } from "./key-value-follow.js";
 
-/** JetStream's own codes. Source: nats-server, server/errors.json. */
+/** Error codes of JetStream. Source: nats-server, server/errors.json. */
 const WRONG_LAST_SEQUENCE = 10_071;
 const TEMPORARILY_UNAVAILABLE = 10_008;
 const STREAM_NOT_FOUND = 10_059;
@@ -20,13 +20,13 @@ const NO_JETSTREAM: ReadonlySet<string> = new Set([NatsErrorCode.JetStreamNotEna
 
 export interface BucketOptions {
   readonly name: string;
-  /** Copies of the data in a NATS cluster, where the bucket has to be made. */
+  /** Number of copies in a NATS cluster when the bucket is created. */
   readonly replicas: number;
-  /** Milliseconds that the server may take to answer. */
+  /** Maximum wait for an answer, in milliseconds. */
   readonly timeout: number;
 }
 
-/** A key-value bucket by way of one connection. Errors are the library's. */
+/** A key-value bucket on one connection. Throws errors of the library. */
 export class Bucket {
   readonly #manager: JetStreamManager;
   readonly #name: string;
@@ -35,7 +35,7 @@ export class Bucket {
     readonly kv: KV,
     manager: JetStreamManager,
     name: string,
-    /** When its stream was made. Revisions of another one mean other writes. */
+    /** Creation time of the bucket's stream. Revisions of different streams are not comparable. */
     readonly created: string,
   ) {
     this.#manager = manager;
@@ -43,67 +43,67 @@ export class Bucket {
   }
 
   /**
-   * @param make - whether a missing bucket is made
-   * @throws CarillonError failed_precondition: there is no JetStream, or a stream of another kind has the name
+   * @param mayCreate - whether a missing bucket is created
+   * @throws CarillonError failed_precondition without JetStream, or when a stream of another kind has the name
    */
   static async open(
     connection: NatsConnection,
     { name, replicas, timeout }: BucketOptions,
-    make: boolean,
+    mayCreate: boolean,
   ): Promise<Bucket> {
     try {
       const jetStream = connection.jetstream({ timeout });
       const manager = await connection.jetstreamManager({ timeout });
-      if (!make) await manager.streams.info(streamOf(name));
-      // Not allow_direct: another replica may answer such a read, one that has not got the latest write.
+      if (!mayCreate) await manager.streams.info(toStreamName(name));
+      // allow_direct would let a replica answer that lacks the latest write.
       const kv = await jetStream.views.kv(name, { history: 1, replicas, allow_direct: false });
-      const { config, created } = await manager.streams.info(streamOf(name));
-      const fault = configFault(name, config);
+      const { config, created } = await manager.streams.info(toStreamName(name));
+      const fault = findConfigFault(name, config);
       if (fault !== undefined) throw new CarillonError("failed_precondition", fault);
       return new Bucket(kv, manager, name, created);
     } catch (cause) {
       if (isMissing(cause)) throw new Error(DELETED, { cause });
       if (!hasNoJetStream(cause)) throw cause;
       const text =
-        "NATS has JetStream, which the store needs, not enabled: start nats-server with --jetstream, give the account JetStream, or choose another store driver";
+        "the store requires JetStream, which is not enabled: start nats-server with --jetstream, enable JetStream for the account, or choose another store driver";
       throw new CarillonError("failed_precondition", text, { cause });
     }
   }
 
   /**
-   * Whether this is still the bucket that was opened.
-   * @returns the reason why it is not
-   * @throws what the library throws: it is not known
+   * Checks that this is still the bucket that was opened.
+   * @returns the reason for which it is not; undefined when it is
+   * @throws errors of the library when the state is unknown
    */
-  async fault(): Promise<string | undefined> {
+  async findFault(): Promise<string | undefined> {
     try {
-      const { config, created } = await this.#manager.streams.info(streamOf(this.#name));
-      return created === this.created ? configFault(this.#name, config) : "it was made anew";
+      const { config, created } = await this.#manager.streams.info(toStreamName(this.#name));
+      return created === this.created ? findConfigFault(this.#name, config) : "it was recreated";
     } catch (cause) {
       if (isMissing(cause)) return DELETED;
       throw cause;
     }
   }
 
-  /** The latest revision of a key, where there has been one that NATS still knows, and its entry if it is not gone. */
-  async find(key: string, now: number): Promise<{ readonly revision: number; readonly entry: Found }> {
-    const found = await this.kv.get(bucketKey(key));
+  /** Finds the latest revision of a key, 0 for none, and its entry; undefined when deleted or expired. */
+  async find(key: string, now: number): Promise<{ readonly revision: number; readonly entry: FoundEntry }> {
+    const found = await this.kv.get(toBucketKey(key));
     if (found === null) return { revision: 0, entry: undefined };
-    return { revision: found.revision, entry: unlessExpired(storedEntry(found), now) };
+    return { revision: found.revision, entry: dropExpired(decodeEntry(found), now) };
   }
 
-  /** Everything below a filter once, marks of deletions as keys without an entry. */
-  async read(filter: string): Promise<Map<string, Found>> {
-    const found = new Map<string, Found>();
+  /** Reads all entries that match a filter. Deletion markers become keys without an entry. */
+  async read(filter: string): Promise<Map<string, FoundEntry>> {
+    const found = new Map<string, FoundEntry>();
     const complete = withResolvers<void>();
-    // It may end before it is waited for.
+    // The read may fail before the promise is awaited.
     complete.promise.catch(() => {});
-    const end = await follow({
+    const end = await followEntries({
       kv: this.kv,
       filter,
-      onEntry: (entry) => found.set(storeKeyOf(entry), storedEntry(entry)),
+      onEntry: (entry) => found.set(toStoreKey(entry), decodeEntry(entry)),
       onComplete: complete.resolve,
-      onEnd: (error) => complete.reject(error ?? new Error("NATS ended the reading")),
+      onEnd: (error) => complete.reject(error ?? new Error("NATS ended the read")),
     });
     try {
       await complete.promise;
@@ -113,35 +113,35 @@ export class Bucket {
     return found;
   }
 
-  /** Removes a key for good, unless it has a later revision: nobody who watches is told. */
+  /** Removes all traces of a key, unless it has a later revision. Watchers are not notified. */
   async purge(key: string, revision: number): Promise<void> {
-    const filter = `$KV.${this.#name}.${bucketKey(key)}`;
-    await this.#manager.streams.purge(streamOf(this.#name), { filter, seq: revision + 1 });
+    const filter = `$KV.${this.#name}.${toBucketKey(key)}`;
+    await this.#manager.streams.purge(toStreamName(this.#name), { filter, seq: revision + 1 });
   }
 }
 
-const DELETED = "it was deleted: restore it, or restart the nodes to begin with an empty one";
+const DELETED = "it was deleted: restore it, or restart the nodes to start with an empty one";
 
-function streamOf(bucket: string): string {
+function toStreamName(bucket: string): string {
   return `KV_${bucket}`;
 }
 
-/** Why a stream cannot be a bucket. */
-function configFault(name: string, { mirror, subjects }: Partial<StreamConfig>): string | undefined {
+/** Returns the reason for which a stream cannot be a bucket; undefined when it can. */
+function findConfigFault(name: string, { mirror, subjects }: Partial<StreamConfig>): string | undefined {
   if (mirror !== undefined || subjects?.includes(`$KV.${name}.>`) === true) return undefined;
-  return `stream ${streamOf(name)} is no key-value bucket: it does not have the subject $KV.${name}.>`;
+  return `stream ${toStreamName(name)} is not a key-value bucket: it lacks the subject $KV.${name}.>`;
 }
 
 function isMissing(error: unknown): boolean {
   return error instanceof NatsError && error.api_error?.err_code === STREAM_NOT_FOUND;
 }
 
-/** Somebody else has written meanwhile. */
+/** Returns true when a write failed because of a concurrent write. */
 export function isConflict(error: unknown): boolean {
   return error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_SEQUENCE;
 }
 
-/** Told by the server, or by nobody answering at all. A cluster that has no leader yet is another matter. */
+/** Returns true when the server has no JetStream; false for a cluster that has no leader yet. */
 function hasNoJetStream(error: unknown): boolean {
   if (!(error instanceof NatsError) || error.api_error?.err_code === TEMPORARILY_UNAVAILABLE) return false;
   return NO_JETSTREAM.has(error.code);

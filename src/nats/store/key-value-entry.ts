@@ -2,39 +2,40 @@ import type { KvEntry } from "nats";
 import type { StoreEntry } from "../../store/store.js";
 
 /**
- * Entries of a store as they are in a bucket. Slashes of keys are dots, so that NATS can tell what begins alike; the
- * other characters of keys are what NATS allows. The first line of a value is `expires=<milliseconds since the epoch>`,
- * or empty; the value follows. NATS servers before 2.11 cannot expire single entries, and no server tells of it.
+ * Format of a store's entries in a bucket. Slashes in keys become dots, so that NATS can filter by prefix; NATS allows all
+ * other characters of keys. The first line of a value is `expires=<milliseconds since the epoch>`, or empty; the value
+ * follows. The expiry of NATS is not used, because servers before 2.11 cannot expire single entries, and no server reports
+ * an expiry to watchers.
  */
 
 export interface StoredEntry extends StoreEntry {
   readonly expires: number | undefined;
 }
 
-export function bucketKey(key: string): string {
+export function toBucketKey(key: string): string {
   return key.replaceAll("/", ".");
 }
 
-/** A filter that finds at least all keys that begin so. */
-export function bucketFilter(prefix: string): string {
-  return bucketKey(prefix.slice(0, prefix.lastIndexOf("/") + 1)).concat(">");
+/** Returns a filter that matches all keys with the prefix, and possibly others. */
+export function toBucketFilter(prefix: string): string {
+  return toBucketKey(prefix.slice(0, prefix.lastIndexOf("/") + 1)).concat(">");
 }
 
-export function storeKeyOf({ key }: KvEntry): string {
+export function toStoreKey({ key }: KvEntry): string {
   return key.replaceAll(".", "/");
 }
 
-export function bucketValue(value: string, expires: number | undefined): string {
+export function encodeValue(value: string, expires: number | undefined): string {
   return `${expires === undefined ? "" : `expires=${expires}`}\n${value}`;
 }
 
-/** A value without a first line as above: damage, or put there by another program. */
+/** Result for a value without a valid first line, because of damage or another program. */
 export const UNREADABLE = Symbol("unreadable");
 
-/** Value of a key in a bucket; undefined for the mark of a deletion. */
-export type Found = StoredEntry | typeof UNREADABLE | undefined;
+/** Entry of a key in a bucket; undefined for a deletion marker. */
+export type FoundEntry = StoredEntry | typeof UNREADABLE | undefined;
 
-export function storedEntry(entry: KvEntry): Found {
+export function decodeEntry(entry: KvEntry): FoundEntry {
   if (entry.operation !== "PUT") return undefined;
   const text = entry.string();
   const firstLineEnd = text.indexOf("\n");
@@ -42,20 +43,20 @@ export function storedEntry(entry: KvEntry): Found {
   if (firstLineEnd === -1 || head === null) return UNREADABLE;
   const expires = head.groups?.["expires"];
   return {
-    key: storeKeyOf(entry),
+    key: toStoreKey(entry),
     value: text.slice(firstLineEnd + 1),
     revision: entry.revision,
     expires: expires === undefined ? undefined : Number(expires),
   };
 }
 
-/** Undefined where it has expired, too. */
-export function unlessExpired(found: Found, now: number): Found {
+/** Returns the entry, or undefined when it has expired. */
+export function dropExpired(found: FoundEntry, now: number): FoundEntry {
   if (found === undefined || found === UNREADABLE) return found;
   return found.expires !== undefined && found.expires <= now ? undefined : found;
 }
 
-/** Says that an entry is damaged. Keys are no secrets; values may be. */
-export function unreadableText(key: string): string {
+/** Error text for a damaged entry. Shows the key, which is never a secret; a value may be. */
+export function describeUnreadable(key: string): string {
   return `store entry ${key} is damaged: it cannot be read`;
 }

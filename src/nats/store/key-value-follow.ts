@@ -2,45 +2,45 @@ import type { KV, KvEntry } from "nats";
 
 export interface FollowOptions {
   readonly kv: KV;
-  /** As of NATS: `a.b.>` */
+  /** Filter in NATS syntax, such as `a.b.>`. */
   readonly filter: string;
   readonly onEntry: (entry: KvEntry) => void;
-  /** The entries that were there have all been told. */
+  /** Called after the last existing entry. */
   readonly onComplete: () => void;
-  /** It does not go on, and not because it was ended. */
+  /** Called when NATS ends the watch. */
   readonly onEnd: (error: unknown) => void;
 }
 
 /**
- * Tells the latest entry of every key, marks of deletions included, and then every new one.
- * @returns ends it
- * @throws what the library throws
+ * Calls `onEntry` for the latest entry of every key, including deletion markers, then for every new entry.
+ * @returns a function that ends the watch
+ * @throws errors of the library
  */
-export async function follow({ filter, kv, onComplete, onEnd, onEntry }: FollowOptions): Promise<() => void> {
+export async function followEntries({ filter, kv, onComplete, onEnd, onEntry }: FollowOptions): Promise<() => void> {
   let reading = false;
   let initialized = false;
   let complete = false;
-  const beComplete = (): void => {
+  const markComplete = (): void => {
     if (!complete) onComplete();
     complete = true;
   };
   const watcher = await kv.watch({
     key: filter,
-    // Comes in its place among the entries, or, where all had arrived by then, before the first has been read.
+    // Called between existing and new entries, or, when all existing ones have arrived, before the first is read.
     initializedFn: () => {
       initialized = true;
-      if (reading) beComplete();
+      if (reading) markComplete();
     },
   });
   const read = async (): Promise<unknown> => {
     reading = true;
     let left = initialized ? watcher.getReceived() : Number.POSITIVE_INFINITY;
-    if (left === 0) beComplete();
+    if (left === 0) markComplete();
     for await (const entry of watcher) {
       onEntry(entry);
       left -= 1;
-      // Delta is how many there were after this one when the server sent it.
-      if (left === 0 || entry.delta === 0) beComplete();
+      // Delta is the number of later entries at the time the server sent this one.
+      if (left === 0 || entry.delta === 0) markComplete();
     }
     return undefined;
   };

@@ -2,36 +2,36 @@ import type { Clock } from "../../core/ports.js";
 import type { Bucket } from "./bucket.js";
 import { UNREADABLE } from "./key-value-entry.js";
 
-/** Time between two looks at what is due, in milliseconds. */
-const LOOK_INTERVAL = 30_000;
-/** Time between two readings of the whole bucket, for what nodes that are gone have left; milliseconds. */
+/** Interval of sweeps, in milliseconds. */
+const SWEEP_INTERVAL = 30_000;
+/** Interval of reads of the complete bucket, which find entries of stopped nodes; in milliseconds. */
 const READ_INTERVAL = 3_600_000;
 /**
- * How long a mark of a deletion, or an expired entry, stays. Whoever watches over a bad connection hears of the deletion
- * by its mark; and nodes' times differ a little. Milliseconds.
+ * Retention of deletion markers and expired entries, in milliseconds. Watchers on a bad connection learn of a deletion
+ * from its marker, and the clocks of nodes differ slightly.
  */
-const KEPT = 300_000;
+const RETENTION = 300_000;
 
 /**
- * The same for what another node has written, which goes by a clock of its own: removing an entry that is not expired for
- * all would let a used thing be used again. Milliseconds.
+ * Retention of expired entries that other nodes wrote, in milliseconds. Removing an entry that has not expired by every
+ * node's clock would make a used token valid again.
  */
-const FOREIGN_KEPT = 7_200_000;
+const FOREIGN_RETENTION = 7_200_000;
 
 /**
- * Removes what nobody can see any more: expired entries and marks of deletions. Each node does it for what it has
- * written, and reads everything at its start and every hour.
+ * Removes expired entries and deletion markers. Each node removes those that it wrote. It also reads the complete bucket
+ * at its first sweep and then every hour.
  */
 export class Sweep {
   readonly #clock: Clock;
   readonly #bucket: () => Bucket | undefined;
   readonly #onError: (error: unknown) => void;
-  /** When each key has to be looked at. */
+  /** Time by key at which the key must be checked, in milliseconds since the epoch. */
   readonly #due = new Map<string, number>();
-  #nextReading = 0;
+  #nextRead = 0;
   #cancel: (() => void) | undefined;
 
-  /** @param bucket - undefined while NATS is away */
+  /** @param bucket - returns undefined while disconnected */
   constructor(clock: Clock, bucket: () => Bucket | undefined, onError: (error: unknown) => void) {
     this.#clock = clock;
     this.#bucket = bucket;
@@ -39,9 +39,9 @@ export class Sweep {
   }
 
   start(): void {
-    this.#cancel = this.#clock.after(LOOK_INTERVAL, () => {
+    this.#cancel = this.#clock.after(SWEEP_INTERVAL, () => {
       this.start();
-      this.#look().catch(this.#onError);
+      this.#sweep().catch(this.#onError);
     });
   }
 
@@ -49,33 +49,33 @@ export class Sweep {
     this.#cancel?.();
   }
 
-  /** @param expires - undefined: it does not */
+  /** @param expires - undefined: never */
   noteWritten(key: string, expires: number | undefined): void {
     if (expires === undefined) this.#due.delete(key);
-    else this.#due.set(key, expires + KEPT);
+    else this.#due.set(key, expires + RETENTION);
   }
 
   noteDeleted(key: string): void {
-    this.#due.set(key, this.#clock.now() + KEPT);
+    this.#due.set(key, this.#clock.now() + RETENTION);
   }
 
-  async #look(): Promise<void> {
+  async #sweep(): Promise<void> {
     const bucket = this.#bucket();
     if (bucket === undefined) return;
     const now = this.#clock.now();
-    if (now >= this.#nextReading) {
-      this.#nextReading = now + READ_INTERVAL;
+    if (now >= this.#nextRead) {
+      this.#nextRead = now + READ_INTERVAL;
       for (const [key, entry] of await bucket.read(">")) {
-        // A damaged entry is left for whoever has to mend it.
+        // Damaged entries are kept for the operator.
         if (this.#due.has(key) || entry === UNREADABLE) continue;
         if (entry === undefined) this.noteDeleted(key);
-        else if (entry.expires !== undefined) this.#due.set(key, entry.expires + FOREIGN_KEPT);
+        else if (entry.expires !== undefined) this.#due.set(key, entry.expires + FOREIGN_RETENTION);
       }
     }
     for (const [key, at] of this.#due) {
       if (at > now) continue;
       this.#due.delete(key);
-      // Again, because another node may have written it meanwhile; that one looks after what it wrote.
+      // Another node may have written the key since; that node then removes it.
       const { entry, revision } = await bucket.find(key, now);
       if (entry === undefined && revision > 0) await bucket.purge(key, revision);
     }

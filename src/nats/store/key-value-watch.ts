@@ -4,49 +4,56 @@ import { StoreExpiries } from "../../store/expiries.js";
 import type { StoreChange } from "../../store/store.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { Bucket } from "./bucket.js";
-import { bucketFilter, storedEntry, storeKeyOf, UNREADABLE, unlessExpired, unreadableText } from "./key-value-entry.js";
-import { follow } from "./key-value-follow.js";
+import {
+  decodeEntry,
+  describeUnreadable,
+  dropExpired,
+  toBucketFilter,
+  toStoreKey,
+  UNREADABLE,
+} from "./key-value-entry.js";
+import { followEntries } from "./key-value-follow.js";
 
 export interface BucketWatchOptions {
   readonly prefix: string;
   readonly clock: Clock;
   readonly onChange: (change: StoreChange) => void;
-  /** Told of entries that cannot be read; what was told of them before still holds. */
+  /** Called for damaged entries. Their last reported value stays valid. */
   readonly onError: (message: string) => void;
-  /** NATS does not tell any more: attach again. */
+  /** Called when NATS has ended the watch; it must be attached again. */
   readonly onEnd: () => void;
 }
 
 /**
- * One watch over all the connections that it outlives. On each it hears everything that there is; what it knows already
- * is not told again, and what it does not hear of again is gone.
+ * A watch that outlives connections. Each connection delivers all entries again: known ones are not reported again, and
+ * missing ones are reported as removed.
  */
 export class BucketWatch {
   readonly #options: BucketWatchOptions;
-  /** Revisions of what has been told. */
+  /** Revisions of the reported entries by key. */
   readonly #known = new Map<string, number>();
   readonly #expiries: StoreExpiries;
   readonly #ready = withResolvers<void>();
   #end: (() => void) | undefined;
-  #heard = 0;
-  /** When the bucket was made that is watched. */
+  #received = 0;
+  /** Creation time of the watched bucket. */
   #created = "";
-  /** Counts attachments, so that a late word of an earlier one is not heard. */
+  /** Number of attachments so far; late entries of an earlier one are ignored. */
   #attachment = 0;
 
   constructor(options: BucketWatchOptions) {
     this.#options = options;
     this.#expiries = new StoreExpiries(options.clock, (key) => {
-      this.#forget(key);
+      this.#remove(key);
     });
   }
 
-  /** Entries that have come so far. */
-  get heard(): number {
-    return this.#heard;
+  /** Number of entries received. */
+  get received(): number {
+    return this.#received;
   }
 
-  /** Resolves when everything that there is has been told. */
+  /** Resolves when all existing entries have been reported. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -58,28 +65,28 @@ export class BucketWatch {
     this.#expiries.clear();
   }
 
-  /** @throws what the library throws */
+  /** @throws errors of the library */
   async attach({ created, kv }: Bucket): Promise<void> {
     this.#end?.();
     this.#end = undefined;
     this.#attachment += 1;
     const attachment = this.#attachment;
-    // No entry has revision 0: all are told again.
+    // Entries of a recreated bucket are all reported again, because no entry has revision 0.
     if (created !== this.#created) for (const key of this.#known.keys()) this.#known.set(key, 0);
     this.#created = created;
     const { onEnd, prefix } = this.#options;
-    const heard = new Set<string>();
-    const end = await follow({
+    const seenKeys = new Set<string>();
+    const end = await followEntries({
       kv,
-      filter: bucketFilter(prefix),
+      filter: toBucketFilter(prefix),
       onEntry: (entry) => {
         if (attachment !== this.#attachment) return;
-        this.#heard += 1;
-        heard.add(storeKeyOf(entry));
+        this.#received += 1;
+        seenKeys.add(toStoreKey(entry));
         this.#onEntry(entry);
       },
       onComplete: () => {
-        if (attachment === this.#attachment) this.#onComplete(heard);
+        if (attachment === this.#attachment) this.#onComplete(seenKeys);
       },
       onEnd: () => {
         if (attachment === this.#attachment) onEnd();
@@ -91,13 +98,13 @@ export class BucketWatch {
 
   #onEntry(entry: KvEntry): void {
     const { clock, onChange, onError, prefix } = this.#options;
-    const key = storeKeyOf(entry);
+    const key = toStoreKey(entry);
     if (!key.startsWith(prefix)) return;
-    const stored = unlessExpired(storedEntry(entry), clock.now());
+    const stored = dropExpired(decodeEntry(entry), clock.now());
     if (stored === UNREADABLE) {
-      onError(unreadableText(key));
+      onError(describeUnreadable(key));
     } else if (stored === undefined) {
-      this.#forget(key);
+      this.#remove(key);
     } else if (this.#known.get(key) !== stored.revision) {
       this.#known.set(key, stored.revision);
       this.#expiries.set(key, stored.expires);
@@ -105,12 +112,12 @@ export class BucketWatch {
     }
   }
 
-  #onComplete(heard: ReadonlySet<string>): void {
-    for (const key of this.#known.keys()) if (!heard.has(key)) this.#forget(key);
+  #onComplete(seenKeys: ReadonlySet<string>): void {
+    for (const key of this.#known.keys()) if (!seenKeys.has(key)) this.#remove(key);
     this.#ready.resolve();
   }
 
-  #forget(key: string): void {
+  #remove(key: string): void {
     this.#expiries.set(key, undefined);
     if (this.#known.delete(key)) this.#options.onChange({ key, value: undefined });
   }

@@ -11,29 +11,36 @@ import type { NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import { type Bucket, isConflict } from "./bucket.js";
 import { BucketLink } from "./bucket-link.js";
-import { bucketFilter, bucketKey, bucketValue, UNREADABLE, unlessExpired, unreadableText } from "./key-value-entry.js";
+import {
+  describeUnreadable,
+  dropExpired,
+  encodeValue,
+  toBucketFilter,
+  toBucketKey,
+  UNREADABLE,
+} from "./key-value-entry.js";
 import { Sweep } from "./key-value-sweep.js";
 import { BucketWatch } from "./key-value-watch.js";
 
-/** Time between two attempts to watch while there is a connection, in milliseconds. */
+/** Pause between two attempts to watch while connected, in milliseconds. */
 const RETRY_WAIT = 1_000;
-/** How often a write is tried that others' writes of the same key get in the way of. */
+/** Maximum number of attempts of a write that conflicts with concurrent writes. */
 const ATTEMPTS = 10;
 
 export interface NatsStoreOptions {
   /** Letters, digits, `_` and `-`. */
   readonly bucket: string;
-  /** Copies of the data in a NATS cluster, 1 to 5, where the bucket has to be made. */
+  /** Number of copies in a NATS cluster when the bucket is created, 1 to 5. */
   readonly replicas: number;
   readonly nats: NatsOptions;
   readonly clock: Clock;
-  /** Up is when the bucket can be used. */
+  /** Events of the store; up means that the bucket is open. */
   readonly events: NatsEvents;
 }
 
 /**
- * Entries in a JetStream key-value bucket, shared by all nodes. Reads ask the server that leads the bucket, so they show
- * every write that any node has had an answer to. When an entry expires, each node goes by its own clock.
+ * Store in a JetStream key-value bucket, shared by all nodes. Reads go to the bucket's leader, so they see every
+ * acknowledged write of any node. Each node expires entries by its own clock.
  */
 export class NatsStore implements Store {
   readonly shared = true;
@@ -59,7 +66,7 @@ export class NatsStore implements Store {
       clock,
       () => this.#link.bucket,
       (error) => {
-        events.onError(`tidying store bucket ${JSON.stringify(bucket)} failed: ${describeConnectFailure(error)}`);
+        events.onError(`sweeping store bucket ${JSON.stringify(bucket)} failed: ${describeConnectFailure(error)}`);
       },
     );
   }
@@ -82,18 +89,18 @@ export class NatsStore implements Store {
   async get(key: string): Promise<StoreEntry | undefined> {
     checkKey(key);
     const { entry } = await this.#link.use((bucket) => bucket.find(key, this.#now));
-    // Taken for absent, a used token could be used again.
-    if (entry === UNREADABLE) throw new CarillonError("internal", unreadableText(key));
+    // Treating a damaged entry as missing could make a used token valid again.
+    if (entry === UNREADABLE) throw new CarillonError("internal", describeUnreadable(key));
     return entry && { key, value: entry.value, revision: entry.revision };
   }
 
   async list(prefix: string): Promise<readonly StoreEntry[]> {
     checkPrefix(prefix);
-    const found = await this.#link.use((bucket) => bucket.read(bucketFilter(prefix)));
+    const found = await this.#link.use((bucket) => bucket.read(toBucketFilter(prefix)));
     const now = this.#now;
     const entries: StoreEntry[] = [];
     for (const [key, stored] of found) {
-      const entry = unlessExpired(stored, now);
+      const entry = dropExpired(stored, now);
       if (!key.startsWith(prefix) || entry === undefined || entry === UNREADABLE) continue;
       entries.push({ key, value: entry.value, revision: entry.revision });
     }
@@ -104,7 +111,7 @@ export class NatsStore implements Store {
     checkKey(key);
     checkValue(key, value);
     return this.#link.use(async (bucket) => {
-      // At first as if there had never been one: mostly so, and one round trip.
+      // The first attempt assumes a new key, which is the usual case and takes one round trip.
       let latest = 0;
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         const revision = await this.#put(bucket, key, value, latest, expires);
@@ -113,7 +120,7 @@ export class NatsStore implements Store {
         if (found.entry !== undefined) throw alreadyExists(key);
         latest = found.revision;
       }
-      throw tooManyAtOnce(key);
+      throw createConflictError(key);
     });
   }
 
@@ -121,7 +128,7 @@ export class NatsStore implements Store {
     checkKey(key);
     checkValue(key, value);
     return this.#link.use(async (bucket) => {
-      // NATS does not know that an entry has expired.
+      // NATS does not know about expiry.
       const { entry } = await bucket.find(key, this.#now);
       if (entry === UNREADABLE || entry?.revision !== revision) throw hasChanged(key);
       const written = await this.#put(bucket, key, value, revision, expires);
@@ -137,13 +144,13 @@ export class NatsStore implements Store {
         const { entry, revision: latest } = await bucket.find(key, this.#now);
         if (revision !== undefined && (entry === undefined || latest !== revision)) throw hasChanged(key);
         if (entry === undefined) return;
-        const deleted = await unlessConflict(bucket.kv.delete(bucketKey(key), { previousSeq: latest }));
+        const deleted = await catchConflict(bucket.kv.delete(toBucketKey(key), { previousSeq: latest }));
         if (deleted !== CONFLICT) {
           this.#sweep.noteDeleted(key);
           return;
         }
       }
-      throw tooManyAtOnce(key);
+      throw createConflictError(key);
     });
   }
 
@@ -174,21 +181,24 @@ export class NatsStore implements Store {
     };
   }
 
-  /** Waits for all that there is, however much, for as long as something comes. @throws CarillonError unavailable */
+  /**
+   * Waits until all existing entries have been reported, for as long as entries keep arriving.
+   * @throws CarillonError unavailable
+   */
   async #read(watch: BucketWatch): Promise<void> {
     const { clock, nats } = this.#options;
-    for (let heard = -1; heard !== watch.heard; ) {
-      heard = watch.heard;
+    for (let received = -1; received !== watch.received; ) {
+      received = watch.received;
       const late = withResolvers<boolean>();
       const cancel = clock.after(nats.confirmTimeout, () => late.resolve(false));
       const isRead = await Promise.race([watch.ready.then(() => true), late.promise]);
       cancel();
       if (isRead) return;
     }
-    throw new CarillonError("unavailable", `nothing was heard of the store for ${nats.confirmTimeout} ms`);
+    throw new CarillonError("unavailable", `no answer from the store for ${nats.confirmTimeout} ms`);
   }
 
-  /** @returns the new revision; undefined when the latest revision is another */
+  /** Writes a value. Returns the new revision; undefined when `latest` is not the latest revision. */
   async #put(
     bucket: Bucket,
     key: string,
@@ -196,8 +206,8 @@ export class NatsStore implements Store {
     latest: number,
     expires: number | undefined,
   ): Promise<number | undefined> {
-    const put = bucket.kv.put(bucketKey(key), bucketValue(value, expires), { previousSeq: latest });
-    const revision = await unlessConflict(put);
+    const put = bucket.kv.put(toBucketKey(key), encodeValue(value, expires), { previousSeq: latest });
+    const revision = await catchConflict(put);
     if (revision === CONFLICT) return undefined;
     this.#sweep.noteWritten(key, expires);
     return revision;
@@ -213,7 +223,7 @@ export class NatsStore implements Store {
     });
   }
 
-  /** Where the connection is lost, opening the bucket again comes first. */
+  /** Retries to attach a watch. After a lost connection, the bucket is opened first. */
   #attachLater(watch: BucketWatch): void {
     if (!this.#watches.has(watch)) return;
     this.#retries.get(watch)?.();
@@ -236,9 +246,9 @@ export class NatsStore implements Store {
   }
 }
 
-const CONFLICT = Symbol("somebody else has written meanwhile");
+const CONFLICT = Symbol("concurrent write");
 
-async function unlessConflict<T>(write: Promise<T>): Promise<T | typeof CONFLICT> {
+async function catchConflict<T>(write: Promise<T>): Promise<T | typeof CONFLICT> {
   try {
     return await write;
   } catch (error) {
@@ -247,6 +257,6 @@ async function unlessConflict<T>(write: Promise<T>): Promise<T | typeof CONFLICT
   }
 }
 
-function tooManyAtOnce(key: string): CarillonError {
+function createConflictError(key: string): CarillonError {
   return new CarillonError("unavailable", `store entry ${key}: too many concurrent writes`);
 }

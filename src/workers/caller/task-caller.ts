@@ -111,7 +111,7 @@ export class TaskCaller {
   }
 
   /** Offers a task to single nodes after nobody heard the offer to its group: the bus may not know the nodes yet. */
-  onUnheard(number: number, offer: number): void {
+  onNoSubscriber(number: number, offer: number): void {
     const task = this.#tasks.get(number);
     if (task === undefined || task.offer !== offer || task.taken) return;
     task.grouped = false;

@@ -37,7 +37,7 @@ export interface TaskTransportOptions {
 export interface CallerReceiver {
   receive(from: string, message: CallerMessage): void;
   /** Nobody listens to the group that an offer of this node went to. */
-  onUnheard(task: number, offer: number): void;
+  onNoSubscriber(task: number, offer: number): void;
   /** A node that was offered a task is not on the bus. */
   onUnreachable(node: string): void;
 }
@@ -77,7 +77,7 @@ export class TaskTransport {
     this.#node = cluster.node;
     this.#head = Buffer.from([MARK, Buffer.byteLength(this.#node), ...Buffer.from(this.#node)]);
     this.#splitter = new Splitter(this.#node);
-    this.#reassembler = cluster.createJoiner();
+    this.#reassembler = cluster.createReassembler();
     this.#invalid = new ReportLimiter({
       clock,
       burst: 1,
@@ -85,7 +85,7 @@ export class TaskTransport {
         options.onError(`ignored ${count} further invalid messages about tasks`);
       },
     });
-    if (bus.shared) bus.onUnheard(this.#onUnheard);
+    if (bus.shared) bus.onNoSubscriber(this.#onNoSubscriber);
   }
 
   /** Whether other nodes can be reached. */
@@ -160,7 +160,7 @@ export class TaskTransport {
   #publish(to: string, { messages, withOffer }: Outgoing): void {
     this.#outgoing.delete(to);
     const { bus } = this.#options;
-    for (const fragment of this.#splitter.cut(Buffer.concat(messages))) {
+    for (const fragment of this.#splitter.split(Buffer.concat(messages))) {
       if (withOffer) bus.offer(subjectOfNode(to), fragment, `n-${to}`);
       else bus.publish(subjectOfNode(to), fragment);
     }
@@ -187,12 +187,12 @@ export class TaskTransport {
   }
 
   readonly #onTransmission = (bytes: Uint8Array): void => {
-    const joined = this.#reassembler.take(bytes);
-    if (joined?.word === undefined) {
-      if (joined === undefined) this.#reportInvalid();
+    const reassembled = this.#reassembler.take(bytes);
+    if (reassembled?.message === undefined) {
+      if (reassembled === undefined) this.#reportInvalid();
       return;
     }
-    const read = this.#read(joined.word);
+    const read = this.#read(reassembled.message);
     if (read === undefined) this.#reportInvalid();
     else for (const message of read.messages) this.#deliver(read.from, message);
   };
@@ -217,13 +217,13 @@ export class TaskTransport {
     }
   }
 
-  readonly #onUnheard = (id: string): void => {
+  readonly #onNoSubscriber = (id: string): void => {
     if (id.startsWith("n-")) {
       this.#caller?.onUnreachable(id.slice(2));
       return;
     }
     const [, task, offer] = /^t-(\d+)-(\d+)$/.exec(id) ?? [];
-    if (task !== undefined) this.#caller?.onUnheard(Number(task), Number(offer));
+    if (task !== undefined) this.#caller?.onNoSubscriber(Number(task), Number(offer));
   };
 
   #reportInvalid(): void {

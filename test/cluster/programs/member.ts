@@ -1,10 +1,10 @@
 import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
-/** A node that answers `name` until it is killed. Prints who comes and goes. */
+/** A node that answers `name` until it is killed. Prints the nodes that join and leave. */
 const { bus, member, node } = createMemberProgram();
 member.handle("name", () => node);
 member.handle("note", () => null);
-// Never answers.
+// This handler never answers.
 member.handle("wait", () => new Promise(() => {}));
 member.onNodes(({ here, node: changed }) => {
   say(`${here ? "+" : "-"}${changed}`);

@@ -8,7 +8,7 @@ const brokers = {
   hidden: { driver: "memory" },
 } as const;
 
-test("a topic of one broker never meets the same topic of another; the vhost's first is the default", async () => {
+test("separates the same topic of two brokers, and uses the vhost's first broker by default", async () => {
   const node = await startNode({ brokers, vhosts: { "/": { brokers: ["b", "a"] } } });
   const [inA, inB] = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws`)];
   expect(await inA.ask({ command: "join", broker: "a", topics: ["t"] })).toMatchObject({ topic: "@join" });
@@ -19,13 +19,13 @@ test("a topic of one broker never meets the same topic of another; the vhost's f
   ]);
   expect(await inA.next()).toEqual({ topic: "t", payload: "for a" });
   expect(await inB.next()).toEqual({ topic: "t", payload: "for b" });
-  // Leaving a topic of one broker leaves that of the other alone.
+  // Leaving the topic of one broker does not affect that of the other.
   await inA.ask({ command: "leave", broker: "b", topics: ["t"] });
   await publish(node, [{ topics: ["t"], broker: "a", payload: "still" }]);
   expect(await inA.next()).toEqual({ topic: "t", payload: "still" });
 });
 
-test("W5, E4: a broker that the vhost does not list is unknown to clients and backends", async () => {
+test("W5, E4: rejects a broker that the vhost does not list, for clients and backends", async () => {
   const node = await startNode({ brokers, vhosts: { "/": { brokers: ["b", "a"] } } });
   const client = await connect(`${node.ws}/ws`);
   const refusal = await client.ask({ command: "join", broker: "hidden", topics: ["t"], id: 1 });

@@ -9,7 +9,7 @@ async function startNodes(servers: readonly NatsServer[]): Promise<TestNode[]> {
   return Promise.all(servers.map((server) => startNatsNode(server.url)));
 }
 
-/** Publishes numbers until every client has heard one. Resolves with the next number. */
+/** Publishes numbers until every client has received one. Resolves with the next number. */
 async function publishUntilHeard(
   node: TestNode,
   topic: string,
@@ -34,7 +34,7 @@ function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, position) => first + position);
 }
 
-test("O2: in a cluster: from the first message that arrives on, all arrive, in order, once, alike on one node", async () => {
+test("O2: delivers all messages after the first in order, once, and alike on one node, in a NATS cluster", async () => {
   const servers = await startNatsCluster(3);
   const nodes = await startNodes(servers);
   const [publisher] = nodes;
@@ -42,7 +42,7 @@ test("O2: in a cluster: from the first message that arrives on, all arrive, in o
 
   for (let round = 0; round < 5; round += 1) {
     const topic = `foo.${round}`;
-    // Two on each node: they never differ. The first node's server is the publisher's: there it is exact.
+    // The two clients of a node never differ. The first node uses the publisher's server, where delivery is exact.
     const clients = await Promise.all(
       nodes.map(async (node) => {
         const pair = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws`)] as const;
@@ -59,13 +59,13 @@ test("O2: in a cluster: from the first message that arrives on, all arrive, in o
       expect(one).toEqual(range(first, last - 1));
       expect(other).toEqual(one);
       expect(first).toBeGreaterThanOrEqual(0);
-      // The publisher's own server has the interest when the join is answered.
+      // The publisher's server has the subscription when the join is answered.
       expect(position === 0 ? first : 0).toBe(0);
     }
   }
 });
 
-test("O9: in a cluster: a node whose server dies moves to another by itself, though it was told of one only", async () => {
+test("O9: moves to another server of a NATS cluster when its server dies, although it was configured with one only", async () => {
   const servers = await startNatsCluster(3);
   const [lost, left, ...rest] = servers;
   const [node, other] = await startNodes(servers);
@@ -79,7 +79,7 @@ test("O9: in a cluster: a node whose server dies moves to another by itself, tho
   await becomes(node, 200);
   for (const server of [left, ...rest]) await routesTo(server, 1);
 
-  // The same connection, the same topic, and both ways.
+  // The connection and the topic work in both directions.
   await say(node, "foo", "1000");
   await numbersUntil(client, 1_000);
   let last = await publishUntilHeard(other, "foo", 1_001, [client]);

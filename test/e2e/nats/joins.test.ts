@@ -9,16 +9,16 @@ import { startNode, type TestNode } from "../../support/nodes/node.js";
 const CONNECTIONS = 20;
 const TOPICS = Array.from({ length: 50 }, (_, position) => `topic.${position}`);
 
-/** One membership: what was known when it was asked for and when it was answered, and the numbers that came. */
+/** A membership: the publisher's state at the join and at its answer, and the received numbers. */
 interface Membership {
-  /** The last number whose answer had come when the join was sent. */
+  /** Last number that was acknowledged when the join was sent. */
   readonly answeredBefore: number;
-  /** The last number that had been sent when the join's answer came. */
+  /** Last number that was sent when the join was answered. */
   sentBefore: number;
   readonly numbers: number[];
 }
 
-/** Publishes 1, 2, 3 … on all topics, each when the one before has been answered. */
+/** Publishes 1, 2, 3 … on all topics, each after the acknowledgement of the preceding one. */
 class Publisher {
   sent = 0;
   answered = 0;
@@ -43,7 +43,7 @@ class Publisher {
   }
 }
 
-/** A client that joins one topic after the other, and notes what it gets from each from the answer on. */
+/** A client that joins topics one after the other, and records the messages of each after its answer. */
 async function joinAll(node: TestNode, publisher: Publisher): Promise<Membership[]> {
   const { webSocket } = await connect(`${node.ws}/ws`);
   const memberships = new Map<string, Membership>();
@@ -56,7 +56,7 @@ async function joinAll(node: TestNode, publisher: Publisher): Promise<Membership
       return;
     }
     const membership = memberships.get(topic);
-    // A message before the join's answer would be one that the client cannot place.
+    // The client could not assign a message that precedes the join's answer.
     if (membership === undefined || membership.sentBefore < 0)
       throw new Error(`a message of ${topic} before its answer`);
     membership.numbers.push(Number(payload));
@@ -78,11 +78,11 @@ async function joinAll(node: TestNode, publisher: Publisher): Promise<Membership
 
 interface Outcome {
   readonly memberships: readonly Membership[];
-  /** The last number published. */
+  /** Last published number. */
   readonly last: number;
 }
 
-/** Resolves when every membership has got the last number. */
+/** Resolves when every membership has received the last number. */
 async function joinWhilePublishing(publishOn: TestNode, joinOn: readonly TestNode[]): Promise<Outcome> {
   const publisher = new Publisher(publishOn);
   const running = publisher.run();
@@ -94,7 +94,7 @@ async function joinWhilePublishing(publishOn: TestNode, joinOn: readonly TestNod
   const memberships = (await Promise.all(clients)).flat();
   publisher.stop();
   await running;
-  // The last answer came from the same broker after the last message: what follows on each connection is after it.
+  // The last answer came from the same broker after the last message, so later frames on each connection are later.
   const last = publisher.sent;
   while (memberships.some(({ numbers }) => numbers.at(-1) !== last)) {
     await publish(publishOn, [{ topics: ["nobody"], payload: "a round trip, so that frames are read" }]);
@@ -102,10 +102,10 @@ async function joinWhilePublishing(publishOn: TestNode, joinOn: readonly TestNod
   return { memberships, last };
 }
 
-/** What was got, if it is not all from a first number on that is neither too early nor too late; to be undefined. */
+/** Returns a description of received numbers that violate the rules; undefined when they are valid. */
 function faultOf({ answeredBefore, numbers, sentBefore }: Membership, last: number): string | undefined {
   const first = numbers[0] ?? Number.NaN;
-  // None from before the join was asked for (O3), all that were sent after its answer (O2), none twice.
+  // No number from before the join (O3), all numbers sent after its answer (O2), none twice.
   const inTime = first > answeredBefore && first <= sentBefore + 1;
   const complete = numbers.length === last - first + 1 && numbers.every((number, place) => number === first + place);
   return inTime && complete ? undefined : `${answeredBefore} < … <= ${sentBefore + 1}: ${numbers.join(" ")}`;
@@ -123,29 +123,29 @@ test.each([
 
   expect(memberships).toHaveLength(CONNECTIONS * TOPICS.length);
   expect(memberships.map((membership) => faultOf(membership, last)).filter((fault) => fault !== undefined)).toEqual([]);
-  // Joins really came while messages were published.
+  // Checks that joins overlapped with publishes.
   expect(new Set(memberships.map(({ numbers }) => numbers[0])).size).toBeGreaterThan(10);
 });
 
-/** A node behind a proxy that can keep what is said, and one beside it. */
+/** Starts a node behind a proxy that can hold back traffic, and a second node without a proxy. */
 async function startWithProxy() {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   return { proxy, node: await startNatsNode(proxy.url), other: await startNatsNode(server.url) };
 }
 
-/** Some round trips with the node, in which it could have answered anything. */
+/** Makes several round trips with the node, during which it could answer other frames. */
 async function roundTrips(node: TestNode): Promise<void> {
   for (let count = 0; count < 20; count += 1) await readiness(node);
 }
 
-test("O2: a join is answered when NATS has taken in the interest, not when it was sent", async () => {
+test("O2: answers a join when NATS has processed the subscription, not when it was sent", async () => {
   const { node, other, proxy } = await startWithProxy();
   const client = await connect(`${node.ws}/ws`);
 
   proxy.hold("clients");
   client.send({ command: "join", topics: ["foo"] });
-  // foo, and what is published for its connections.
+  // Subscriptions to foo and to messages for single connections.
   await proxy.passed("SUB", 2);
   await say(other, "foo", "before");
   await roundTrips(node);
@@ -157,7 +157,7 @@ test("O2: a join is answered when NATS has taken in the interest, not when it wa
   expect(await client.next()).toEqual({ topic: "foo", payload: "after" });
 });
 
-test("O3: what was published before a join was asked for, and is still on its way, is not delivered to it", async () => {
+test("O3: does not deliver messages in flight that were published before the join", async () => {
   const { node, other, proxy } = await startWithProxy();
   const early = await connect(`${node.ws}/ws`);
   const late = await connect(`${node.ws}/ws`);
@@ -175,7 +175,7 @@ test("O3: what was published before a join was asked for, and is still on its wa
   expect(await late.next()).toEqual({ topic: "foo", payload: "after" });
 });
 
-test("O3: what is on its way to a session when it leaves does not come after the answer", async () => {
+test("O3: does not deliver messages in flight after the answer to a leave", async () => {
   const { node, other, proxy } = await startWithProxy();
   const leaves = await connect(`${node.ws}/ws`);
   const stays = await connect(`${node.ws}/ws`);

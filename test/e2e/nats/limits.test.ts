@@ -6,10 +6,10 @@ import { startNats } from "../../support/nats/server.js";
 
 const KIB = 1_024;
 
-describe("E13: NATS that does not keep up", () => {
+describe("E13: a slow NATS server", () => {
   const big = "x".repeat(30 * KIB);
 
-  test("E13: publishes beyond the limit are refused, for as long as what was sent is not confirmed", async () => {
+  test("E13: refuses publishes beyond the limit until sent bytes are confirmed", async () => {
     const server = await startNats();
     const proxy = await startNatsProxy(server.port);
     const node = await startNatsNode(proxy.url, { pending: "64KiB", confirm_timeout: "100ms" });
@@ -19,19 +19,19 @@ describe("E13: NATS that does not keep up", () => {
     server.signal("SIGSTOP");
     const sent = [{ topics: ["foo"], payload: big }];
     expect(await publish(node, sent, "PublishAsync")).toMatchObject({ ok: true });
-    // This one waits until it has been too long; its bytes wait on in this process.
+    // This publish times out, but its bytes stay in this process.
     expect(await publish(node, sent)).toMatchObject({ status: 503, code: "unavailable" });
     const behind = {
       status: 429,
       code: "resource_exhausted",
-      message: expect.stringMatching(/^broker "nats" is behind: 9\d{4} bytes would wait for it, the limit is 65536$/),
+      message: expect.stringMatching(/^broker "nats" is behind: 9\d{4} bytes would be pending, the limit is 65536$/),
     };
     for (let count = 0; count < 50; count += 1) {
       expect(await publish(node, sent)).toMatchObject(behind);
       expect(await publish(node, sent, "PublishAsync")).toMatchObject(behind);
     }
     expect(proxy.count("HPUB")).toBe(2);
-    // What is small still fits: the limit is in bytes.
+    // A small publish still fits, because the limit is in bytes.
     expect(await publish(node, [{ topics: ["foo"], payload: "small" }], "PublishAsync")).toMatchObject({ ok: true });
 
     server.signal("SIGCONT");
@@ -44,7 +44,7 @@ describe("E13: NATS that does not keep up", () => {
     expect(lengths.slice(0, 3)).toEqual([big.length, big.length, 5]);
   });
 
-  test("O4: a request that does not fit is published not at all", async () => {
+  test("O4: publishes nothing of a request that exceeds the limit", async () => {
     const server = await startNats();
     const node = await startNatsNode(server.url, { pending: "64KiB" });
     const client = await connect(`${node.ws}/ws`);
@@ -58,7 +58,7 @@ describe("E13: NATS that does not keep up", () => {
   });
 });
 
-test("E15: a payload that NATS does not take is refused, with all of its request, and the connection stays", async () => {
+test("E15: refuses a request with a payload beyond the limit of NATS, and keeps the connection", async () => {
   const server = await startNats("max_payload: 64KB");
   const node = await startNatsNode(server.url);
   const client = await connect(`${node.ws}/ws`);
@@ -72,9 +72,9 @@ test("E15: a payload that NATS does not take is refused, with all of its request
     status: 400,
     code: "invalid_argument",
     message:
-      'payload for topic "foo": 65536 bytes and their metadata are more than the 65536 that broker "nats" takes (max_payload)',
+      'payload for topic "foo": 65536 bytes plus metadata exceed the 65536 that broker "nats" accepts (max_payload)',
   });
-  // The longest metadata there can be, and what is left for the payload.
+  // The longest possible metadata, and the remaining bytes for the payload.
   const id = "i".repeat(255);
   const event = "e".repeat(255);
   const fits = Buffer.alloc(64 * KIB - 255 - 255 - 100);

@@ -24,7 +24,7 @@ function hdrs(lines: Record<string, string>): MsgHdrs {
   return result;
 }
 
-test("N2: a plain NATS subscriber reads the payload as it is, with id, event and time in headers", async () => {
+test("N2: sends the unchanged payload, with id, event and time in headers, to a plain NATS subscriber", async () => {
   const { nats, node } = await setUp();
   const inbox = await listenTo(nats, "carillon._.foo");
   const before = Date.now();
@@ -41,7 +41,7 @@ test("N2: a plain NATS subscriber reads the payload as it is, with id, event and
   expect(Number(msg.headers?.get("Carillon-Time"))).toBeLessThanOrEqual(Date.now());
 });
 
-test("N2: without an event there is no header for it, and the id is the one of the receipt", async () => {
+test("N2: sends no header without an event, and the id of the receipt", async () => {
   const { nats, node } = await setUp();
   const inbox = await listenTo(nats, "carillon._.>");
 
@@ -59,7 +59,7 @@ test.each([
   ["empty", Buffer.alloc(0)],
   ["all 256 values", BYTES],
   ["512 KiB", randomBytes(512 * 1_024)],
-])("N2: binary payloads are the same bytes for plain subscribers: %s", async (_name, payload) => {
+])("N2: sends binary payloads unchanged to plain subscribers: %s", async (_name, payload) => {
   const { nats, node } = await setUp();
   const inbox = await listenTo(nats, "carillon._.foo");
 
@@ -68,7 +68,7 @@ test.each([
   expect(Buffer.from((await inbox.next()).data).equals(payload)).toBe(true);
 });
 
-test("N3: what a plain client publishes reaches WebSocket clients, without headers", async () => {
+test("N3: delivers a plain client's message without headers to WebSocket clients", async () => {
   const { nats, node } = await setUp();
   const client = await connect(`${node.ws}/ws`);
   const meta = [await connect(`${node.ws}/ws?meta=1`), await connect(`${node.ws}/ws?meta=1`)];
@@ -95,7 +95,7 @@ test("N3: what a plain client publishes reaches WebSocket clients, without heade
   expect(ids.size).toBe(3);
 });
 
-test("N3: headers of a plain client are id, event and time", async () => {
+test("N3: reads id, event and time from a plain client's headers", async () => {
   const { nats, node } = await setUp();
   const client = await connect(`${node.ws}/ws`);
   const meta = await connect(`${node.ws}/ws?meta=1`);
@@ -122,7 +122,7 @@ test.each([
   "253402300800000",
   "99999999999999999999",
   "2023-11-14T22:13:20Z",
-])("N3: a Carillon-Time that is no time (%j) counts as none", async (text) => {
+])("N3: ignores an invalid Carillon-Time: %j", async (text) => {
   const { nats, node } = await setUp();
   const meta = await connect(`${node.ws}/ws?meta=1`);
   await meta.join("foo");
@@ -137,7 +137,7 @@ test.each([
   expect(Date.parse(time ?? "")).toBeLessThanOrEqual(Date.now());
 });
 
-test("N3: headers that are none harm nobody: the message arrives, also for those with metadata", async () => {
+test("N3: delivers a message with invalid headers, also to clients with metadata", async () => {
   const { node, server } = await setUp();
   const meta = await connect(`${node.ws}/ws?meta=1`);
   const client = await connect(`${node.ws}/ws`);
@@ -170,7 +170,7 @@ test("N3: headers that are none harm nobody: the message arrives, also for those
   }
 });
 
-test("N1: a plain client reaches topics whose names NATS does not hold, and no neighbours", async () => {
+test("N1: lets a plain client reach exactly the topics whose names NATS cannot contain", async () => {
   const { nats, node } = await setUp();
   const client = await connect(`${node.ws}/ws`);
   await client.join("a*", "a.", "ä>b");

@@ -8,7 +8,7 @@ import { startNatsProxy } from "../../support/nats/proxy.js";
 import { NatsServer, startNats } from "../../support/nats/server.js";
 import type { TestNode } from "../../support/nodes/node.js";
 
-/** Publishes one numbered message after the other, whatever is answered, until told to stop. */
+/** Publishes numbered messages one after the other, regardless of the answers, until stopped. */
 class Load {
   readonly answers = new Map<string, JsonAnswer>();
   readonly #done: Promise<void>;
@@ -26,7 +26,7 @@ class Load {
     return [...this.answers].filter(([, { ok }]) => ok === true).map(([payload]) => payload);
   }
 
-  /** Resolves after the answers to so many more. */
+  /** Resolves after this number of further answers. */
   async more(count: number): Promise<void> {
     const end = this.answers.size + count;
     while (this.answers.size < end) await readiness(this.node);
@@ -55,7 +55,7 @@ function numbersOf(payloads: readonly string[], name: string): number[] {
   return payloads.filter((payload) => payload.startsWith(name)).map((payload) => Number(payload.slice(name.length)));
 }
 
-test("O9: NATS killed and started again under load: connections stay, nothing hangs or lies, all comes back", async () => {
+test("O9: keeps connections, answers every request correctly and recovers when NATS is killed and restarted under load", async () => {
   const server = await startNats('http: "127.0.0.1:-1"');
   const one = await startNatsNode(server.url, { client_name: "one" }, { interest_linger: "0" });
   const other = await startNatsNode(server.url, { client_name: "other" }, { interest_linger: "0" });
@@ -85,7 +85,7 @@ test("O9: NATS killed and started again under load: connections stay, nothing ha
 
   await server.start();
   await becomes(one, 200);
-  // All interest is in place as soon as the node says that it is ready.
+  // All subscriptions are active when the node reports that it is ready.
   expect(await subjectsOf(server, "one")).toEqual(["carillon._.foo", "carillon._.stays"]);
   await becomes(other, 200);
   expect(await subjectsOf(server, "other")).toEqual(["carillon._.foo"]);
@@ -106,12 +106,12 @@ test("O9: NATS killed and started again under load: connections stay, nothing ha
     expect([...codes].toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual(["ok", "unavailable"]);
     for (const payloads of heard) {
       const numbers = numbersOf(payloads, name);
-      // In order, and none twice.
+      // Numbers are in order, without duplicates.
       expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
     }
-    // On the publisher's own node even the last messages before the kill came back before they were answered.
+    // On the publisher's node, acknowledged messages before the kill had been delivered before their acknowledgement.
     expect(heard[position]).toEqual(expect.arrayContaining(delivered));
-    // Elsewhere, what was answered after the return.
+    // On the other node, messages acknowledged after the restart are delivered.
     const since = [...answers.keys()].slice(-20);
     expect(heard[1 - position]).toEqual(expect.arrayContaining(since));
   }
@@ -119,7 +119,7 @@ test("O9: NATS killed and started again under load: connections stay, nothing ha
   for (const client of [...clients, passenger]) expect(client.webSocket.readyState).toBe(client.webSocket.OPEN);
 });
 
-test("O9: a node that is started before NATS serves, refuses, and takes part once NATS is there", async () => {
+test("O9: starts before NATS, refuses publishes, and works when NATS becomes available", async () => {
   const server = await startNats();
   await server.kill();
   const node = await startNatsNode(server.url);
@@ -138,7 +138,7 @@ test("O9: a node that is started before NATS serves, refuses, and takes part onc
   expect(await client.next()).toMatchObject({ payload: "hello" });
 });
 
-test("O9: again and again: interest is in place after every return, once", async () => {
+test("O9: has each subscription exactly once after every one of several reconnects", async () => {
   const server = await startNats();
   const node = await startNatsNode(server.url);
   const client = await connect(`${node.ws}/ws`);
@@ -159,7 +159,7 @@ test("O9: again and again: interest is in place after every return, once", async
   expect(client.unread).toEqual([]);
 });
 
-test("O9: a node is ready again when NATS has taken in its interest, and not when it has sent it", async () => {
+test("O9: is ready again when NATS has processed its subscriptions, not when they were sent", async () => {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   const node = await startNatsNode(proxy.url);
@@ -181,12 +181,12 @@ test("O9: a node is ready again when NATS has taken in its interest, and not whe
   expect(await client.next()).toMatchObject({ payload: "hello" });
 });
 
-test("E12: NATS that says nothing: publishes and joins answer UNAVAILABLE in time, and work when it speaks again", async () => {
+test("E12: answers publishes and joins with UNAVAILABLE in time while NATS is silent, and recovers", async () => {
   const server = await startNats();
   const node = await startNatsNode(server.url, { confirm_timeout: "150ms" });
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");
-  const text = 'broker "nats" did not confirm within 150 ms: it may or may not have taken effect';
+  const text = 'broker "nats" did not confirm within 150 ms: the outcome is unknown';
 
   server.signal("SIGSTOP");
   const begin = performance.now();
@@ -209,7 +209,7 @@ test("E12: NATS that says nothing: publishes and joins answer UNAVAILABLE in tim
   do answer = await publish(node, [{ topics: ["bar"], payload: "not joined" }]);
   while (answer.ok !== true);
   await say(node, "foo", "end");
-  // What was on its way is delivered, once, and nothing was joined.
+  // Messages in flight are delivered once, and the joins have had no effect.
   const frames = [await client.next(), await client.next(), await client.next(), await client.next()];
   expect(frames.map(({ payload, topic }) => `${topic} ${String(payload)}`).toSorted()).toEqual([
     "foo 1",
@@ -220,7 +220,7 @@ test("E12: NATS that says nothing: publishes and joins answer UNAVAILABLE in tim
   expect(client.unread).toEqual([]);
 });
 
-test("E12: NATS is lost while publishes and joins wait for it: they say so, and are not sent again", async () => {
+test("E12: fails pending publishes and joins when NATS is lost, and does not resend them", async () => {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   const node = await startNatsNode(proxy.url);
@@ -231,14 +231,14 @@ test("E12: NATS is lost while publishes and joins wait for it: they say so, and 
   await elsewhere.join("foo");
   const lost = {
     code: "unavailable",
-    message: 'broker "nats" was lost before it confirmed: it may or may not have taken effect',
+    message: 'the connection to broker "nats" was lost before it confirmed: the outcome is unknown',
   };
 
   proxy.hold("server");
   const answer = publish(node, [{ topics: ["foo"], payload: "arrived, not confirmed" }]);
   client.send({ command: "join", topics: ["bar"], id: 1 });
   await proxy.passed("HPUB", 1);
-  // foo, bar, and what is published for its connections.
+  // Subscriptions to foo, bar and to messages for single connections.
   await proxy.passed("SUB", 3);
   expect(await elsewhere.next()).toMatchObject({ payload: "arrived, not confirmed" });
   proxy.cut();
@@ -253,12 +253,12 @@ test("E12: NATS is lost while publishes and joins wait for it: they say so, and 
   expect(await elsewhere.next()).toEqual({ topic: "foo", payload: "end" });
 });
 
-describe("L7: stopping", () => {
+describe("L7: stop", () => {
   const STOP_TIMEOUT = 1_000;
-  /** For what a busy machine adds. */
+  /** Allowance for a busy machine, in milliseconds. */
   const SLACK = 1_500;
 
-  test.each(["away", "frozen"])("L7: while NATS is %s, a node stops in time", async (how) => {
+  test.each(["away", "frozen"])("L7: stops in time while NATS is %s", async (how) => {
     const server = new NatsServer();
     cleanUp(() => server.remove());
     await server.start();
@@ -279,7 +279,7 @@ describe("L7: stopping", () => {
     expect(await client.closed).toEqual({ code: 1012, reason: "service restart" });
   });
 
-  test("L7: a publish under way is answered, and delivered elsewhere", async () => {
+  test("L7: answers a publish in progress and delivers it on the other node", async () => {
     const server = await startNats();
     const proxy = await startNatsProxy(server.port);
     const node = await startNatsNode(proxy.url);

@@ -6,7 +6,7 @@ import { startNats } from "../../support/nats/server.js";
 import type { TestNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
-/** The rights in NATS that docs/nats.md lists: subjects to publish on and to subscribe to. */
+/** Permissions that docs/nats.md lists: subjects to publish on and to subscribe to. */
 function rights(): Record<"publish" | "subscribe", string[]> {
   const page = sectionOf(readPage("docs/nats.md"), "Rights in NATS");
   const of = (verb: string): string[] => {
@@ -25,7 +25,7 @@ async function control(node: TestNode, method: string, body: object): Promise<Re
   return (await response.json()) as Record<string, unknown>;
 }
 
-test("A13: two nodes with the rights that docs/nats.md lists have all they need of NATS", async () => {
+test("A13: runs two nodes with exactly the NATS permissions that docs/nats.md lists", async () => {
   const { publish, subscribe } = rights();
   expect(publish).not.toHaveLength(0);
   const nats = await startNats(`

@@ -15,13 +15,13 @@ async function payloads(client: TestClient, count: number): Promise<string[]> {
   return result;
 }
 
-/** Resolves when the subjects are these. Each look is a round trip. */
+/** Resolves when the server has exactly these subjects. Polls with round trips. */
 async function subjectsBecome(server: NatsServer, clientName: string, expected: readonly string[]): Promise<void> {
   const wanted = JSON.stringify(expected);
   while (JSON.stringify(await subjectsOf(server, clientName)) !== wanted);
 }
 
-/** In requests of three messages. */
+/** Publishes in requests of three messages. */
 async function publishNumbers(node: TestNode, name: string): Promise<void> {
   for (let number = 0; number < 300; number += 3) {
     const messages = [0, 1, 2].map((more) => ({ topics: ["foo"], payload: `${name}${number + more}` }));
@@ -34,7 +34,7 @@ function numbered(name: string): string[] {
   return Array.from({ length: 300 }, (_, number) => `${name}${number}`);
 }
 
-test("O1: two publishers on two nodes: each one's order holds, and all sessions of a node see one order", async () => {
+test("O1: keeps each publisher's order, and one order for all sessions of a node, with publishers on two nodes", async () => {
   const server = await startNats();
   const nodes = [await startNatsNode(server.url), await startNatsNode(server.url)] as const;
   const clients = await Promise.all(
@@ -55,8 +55,8 @@ test("O1: two publishers on two nodes: each one's order holds, and all sessions 
   }
 });
 
-describe("N4: a node's interest in NATS", () => {
-  test("N4: is exactly the topics that its sessions are in", async () => {
+describe("N4: a node's subscriptions in NATS", () => {
+  test("N4: cover exactly the topics of its sessions", async () => {
     const server = await startNats(MONITORED);
     const linger = { interest_linger: "0" };
     const one = await startNatsNode(server.url, { client_name: "one" }, linger);
@@ -79,7 +79,7 @@ describe("N4: a node's interest in NATS", () => {
     expect(await subjectsOf(server, "other")).toEqual(["carillon._.baz"]);
   });
 
-  test("N4: a refused join leaves none behind", async () => {
+  test("N4: are unchanged after a refused join", async () => {
     const server = await startNats(MONITORED);
     const node = await startNatsNode(server.url, { client_name: "one" }, { limits: { topics_per_connection: 2 } });
     const client = await connect(`${node.ws}/ws`);
@@ -88,7 +88,7 @@ describe("N4: a node's interest in NATS", () => {
     expect(await subjectsOf(server, "one")).toEqual(["carillon._.d"]);
   });
 
-  test("N4: a client that comes and goes does not make it come and go", async () => {
+  test("N4: are kept when a client leaves and rejoins quickly", async () => {
     const server = await startNats(MONITORED);
     const proxy = await startNatsProxy(server.port);
     const node = await startNatsNode(proxy.url, { client_name: "one" }, { interest_linger: "1h" });
@@ -101,13 +101,13 @@ describe("N4: a node's interest in NATS", () => {
       await client.ask({ command: "leave", topics: ["foo"] });
     }
 
-    // And what is published for its connections.
+    // The last subscription is for messages to single connections.
     expect(proxy.count("SUB")).toBe(2);
     expect(proxy.count("UNSUB")).toBe(0);
     expect(await subjectsOf(server, "one")).toEqual(["carillon._.foo"]);
   });
 
-  test("N4: what nobody on a node is in does not reach the node", async () => {
+  test("N4: do not cover topics without sessions on the node", async () => {
     const server = await startNats(MONITORED);
     const one = await startNatsNode(server.url, { client_name: "one" });
     const other = await startNatsNode(server.url, { client_name: "other" });
@@ -127,7 +127,7 @@ describe("N4: a node's interest in NATS", () => {
   });
 });
 
-test("N5: publishes and joins that wait share one round trip", async () => {
+test("N5: shares one round trip among pending publishes and joins", async () => {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   const { driver } = await startNatsDriver({ servers: [proxy.url] });
@@ -144,7 +144,7 @@ test("N5: publishes and joins that wait share one round trip", async () => {
   expect(proxy.count("PING") - before).toBe(11);
 });
 
-test("N5: publishes that come while a round trip is under way share the next", async () => {
+test("N5: shares the next round trip among publishes that arrive while one is in flight", async () => {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   const node = await startNatsNode(proxy.url);

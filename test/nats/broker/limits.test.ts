@@ -7,7 +7,7 @@ const TOPICS = ["a", "b", "c"];
 
 interface Setup extends TestDriver {
   readonly server: NatsServer;
-  /** `topic=payload` of all that was heard. */
+  /** Received messages as `topic=payload`. */
   readonly heard: Queue<string>;
   readonly listen: (topic: string) => Subscription;
 }
@@ -24,7 +24,7 @@ async function setUp(config: string): Promise<Setup> {
   return { ...made, server, heard, listen };
 }
 
-/** The same, and the server takes no more subjects than these three. */
+/** Starts the same driver on a server that accepts only these three subjects. */
 async function setUpFull(): Promise<Setup & { readonly subscriptions: readonly Subscription[] }> {
   const made = await setUp("max_subscriptions: 3");
   const subscriptions = TOPICS.map(made.listen);
@@ -35,7 +35,7 @@ async function setUpFull(): Promise<Setup & { readonly subscriptions: readonly S
 function refused(topic: string): object {
   return {
     code: "resource_exhausted",
-    message: `broker "nats" does not let this node hear topic "${topic}": maximum subscriptions exceeded`,
+    message: `broker "nats" does not permit this node to subscribe to topic "${topic}": maximum subscriptions exceeded`,
   };
 }
 
@@ -74,7 +74,7 @@ test("N6: refuses both subscriptions that race for the last place, and accepts e
   await expectHeard(made, ["b"], "1");
 });
 
-test("O2: a round of a publish confirms a subject too, and a refusal in the next is not for it", async () => {
+test("O2: confirms a subject in the round of a publish, and keeps it when the next round has a refusal", async () => {
   const made = await setUp("max_subscriptions: 1");
   const first = made.listen("a");
   await made.driver.publish([publication("b", "1")]);
@@ -86,7 +86,7 @@ test("O2: a round of a publish confirms a subject too, and a refusal in the next
   expect(second.refusal).toMatchObject(refused("b"));
 });
 
-test("O5: a publish in the round of a refused subject is not failed by it", async () => {
+test("O5: confirms a publish in the round of a refused subject", async () => {
   const { driver, heard, listen } = await setUpFull();
 
   const late = listen("d");
@@ -97,7 +97,7 @@ test("O5: a publish in the round of a refused subject is not failed by it", asyn
   expect(await heard.next()).toBe("a=1");
 });
 
-test("O9: refused for want of a place, it is asked for again after a reconnect, and heard if there is one", async () => {
+test("O9: subscribes again after a reconnect to a subject that was refused because of the server's limit", async () => {
   const made = await setUpFull();
   const late = made.listen("d");
   await made.driver.settle();
@@ -119,7 +119,7 @@ test("O9: refused for want of a place, it is asked for again after a reconnect, 
   await expectHeard(made, [...TOPICS, "d"], "2");
 });
 
-test("O5: where a server takes fewer after a reconnect, no new join is promised any; what it took is heard", async () => {
+test("O5: refuses new joins when the server accepts fewer subjects after a reconnect, and delivers the accepted ones", async () => {
   const made = await setUpFull();
 
   await made.server.kill();

@@ -7,7 +7,7 @@ import { startNatsDriver } from "../../support/nats/driver.js";
 import { startNats } from "../../support/nats/server.js";
 import { Queue } from "../../support/queue.js";
 
-/** What rule N1 says, read backwards, and written without a look at the sources. */
+/** Inverse of rule N1, implemented independently of the source. */
 function topicOf(prefix: string, subject: string): { vhost: string; topic: string } {
   expect(subject.startsWith(`${prefix}.`)).toBe(true);
   const [vhostToken = "", ...tokens] = subject.slice(prefix.length + 1).split(".");
@@ -15,7 +15,7 @@ function topicOf(prefix: string, subject: string): { vhost: string; topic: strin
   return { vhost, topic: decodeURIComponent(tokens.join(".")) };
 }
 
-/** Dense in what is special for NATS or for percent-encoding, with any other character of Unicode between. */
+/** Generates names with many characters that are special in NATS or percent-encoding, and any others of Unicode. */
 const character = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(".", "*", ">", "%", "_", "/", "$", "@", '"', "\\", "'") },
   { weight: 2, arbitrary: fc.constantFrom("%2E", "%2e", "%5F", "%", "2", "E", "a", "A") },
@@ -48,7 +48,7 @@ const EXAMPLES: [string, string][] = [
   ["//", "a"],
 ];
 
-test("N1: a subject gives back its vhost and topic", () => {
+test("N1: restores vhost and topic from a subject", () => {
   fc.assert(
     fc.property(vhostName, topicName, (vhost, topic) => {
       expect(topicOf("carillon", toSubject("carillon", vhost, topic))).toEqual({ vhost, topic });
@@ -57,7 +57,7 @@ test("N1: a subject gives back its vhost and topic", () => {
   );
 });
 
-test("N1: no two topics share a subject", () => {
+test("N1: maps different topics to different subjects", () => {
   const place = fc.tuple(vhostName, topicName);
   fc.assert(
     fc.property(place, place, (one, other) => {
@@ -68,7 +68,7 @@ test("N1: no two topics share a subject", () => {
   );
 });
 
-test("N1: a subject is one that NATS takes: tokens that are not empty, no wildcard, no white space", () => {
+test("N1: creates valid subjects: no empty tokens, wildcards or white space", () => {
   fc.assert(
     fc.property(
       vhostName.filter((vhost) => vhost.length > 1),
@@ -95,11 +95,11 @@ test.each([
   ["/shop", "a", "carillon.shop.a"],
   ["/shop.eu/v1", "a", "carillon.shop%2Eeu%2Fv1.a"],
   ["/_", "a", "carillon.%5F.a"],
-])("N1: topic of vhost %s: %s is subject %s", (vhost, topic, subject) => {
+])("N1: in vhost %s, maps topic %s to subject %s", (vhost, topic, subject) => {
   expect(toSubject("carillon", vhost, topic)).toBe(subject);
 });
 
-test("N1: a real server takes every subject, and a plain client on it reaches the topic, and no other", async () => {
+test("N1: publishes on every subject of a real server, where a plain client reaches exactly its topic", async () => {
   const sample = fc.sample(
     fc.tuple(
       vhostName.filter((vhost) => vhost !== "/"),

@@ -13,19 +13,19 @@ async function startNode(server: NatsServer, name: string): Promise<TestMember> 
   return startMember(name, bus);
 }
 
-/** A node in a process of its own. */
+/** Starts a node in its own process. */
 async function startProcess(server: NatsServer, node: string): Promise<SourceProcess> {
   const started = runSource(PROGRAM, [server.url, node]);
   await started.printed(/^started$/);
   return started;
 }
 
-/** Skips changes until this one. */
+/** Skips changes until the given one. */
 async function changeOf({ changes }: TestMember, wanted: string): Promise<void> {
   while ((await changes.next()) !== wanted);
 }
 
-test("nodes that have started know each other, and all answer", async () => {
+test("connects started nodes, which all answer", async () => {
   const server = await startNats();
   const one = await startNode(server, "one");
   const two = await startNode(server, "two");
@@ -40,13 +40,13 @@ test("nodes that have started know each other, and all answer", async () => {
   }
 });
 
-test("nodes that start at once know each other", async () => {
+test("connects nodes that start at once", async () => {
   const server = await startNats();
   const started = await Promise.all(["a", "b", "c", "d", "e"].map((name) => startNode(server, name)));
   for (const { member } of started) expect(member.nodes.size).toBe(5);
 });
 
-test("a node that stops is gone at once; one that is killed within 4 s", async () => {
+test("removes a stopped node at once, and a killed one within 4 s", async () => {
   const server = await startNats();
   const one = await startNode(server, "one");
   const stops = await startNode(server, "stops");
@@ -59,7 +59,7 @@ test("a node that stops is gone at once; one that is killed within 4 s", async (
 
   const began = Date.now();
   child.kill("SIGKILL");
-  // Not known to be gone: it is waited for, and named.
+  // The node is not yet known to be dead, so its answer is awaited and reported missing.
   const { answers, missing } = await one.member.ask("name", null);
   expect(namesIn(answers)).toEqual(["one"]);
   expect(missing).toEqual(["killed"]);
@@ -69,7 +69,7 @@ test("a node that stops is gone at once; one that is killed within 4 s", async (
   expect(await one.member.ask("name", null)).toMatchObject({ missing: [] });
 });
 
-test("a node that is lost while it is asked is missing at once", async () => {
+test("reports a node as missing at once when it is lost during a request", async () => {
   const server = await startNats();
   const one = await startNode(server, "one");
   const two = await startNode(server, "two");
@@ -80,7 +80,7 @@ test("a node that is lost while it is asked is missing at once", async () => {
   expect(await asked).toMatchObject({ missing: [two.member.node] });
 });
 
-test("a frozen node is gone, and when it goes on all know each other again; it takes nobody for dead", async () => {
+test("removes a frozen node and adds it again when it resumes, without it losing the others", async () => {
   const server = await startNats();
   const one = await startNode(server, "one");
   const two = await startNode(server, "two");
@@ -99,7 +99,7 @@ test("a frozen node is gone, and when it goes on all know each other again; it t
   expect(frozen.lines.filter((line) => line.startsWith("-"))).toEqual([]);
 });
 
-test("answers larger than a message of NATS arrive whole", async () => {
+test("delivers answers that are larger than a NATS message", async () => {
   const server = await startNats("max_payload: 100KB");
   const one = await startNode(server, "one");
   const two = await startNode(server, "two");
@@ -111,7 +111,7 @@ test("answers larger than a message of NATS arrive whole", async () => {
   expect(answers.size).toBe(2);
 });
 
-test("NATS away: this node answers, the others are missing at once, and all are there when it returns", async () => {
+test("answers itself and reports the others as missing while NATS is disconnected, and finds all when it returns", async () => {
   const server = await startNats();
   const proxy = await startTcpProxy(server.port);
   const { bus, downs, ups } = await startNatsBus(proxy.natsUrl);
@@ -130,10 +130,10 @@ test("NATS away: this node answers, the others are missing at once, and all are 
   expect(namesIn(answers)).toEqual(["cut-off"]);
   expect(missing.toSorted()).toEqual([one.member.node, two.member.node].toSorted());
   await changeOf(one, `-${cutOff.member.node}`);
-  // It cannot know whether they are there: it says neither that they are gone nor that they have answered.
+  // The state of the other nodes is unknown: they are neither removed nor reported as having answered.
   expect(cutOff.changes.unread).toEqual([]);
   cutOff.member.tell("note", "to itself");
-  expect(await cutOff.told.next()).toEqual([cutOff.member.node, "to itself"]);
+  expect(await cutOff.notes.next()).toEqual([cutOff.member.node, "to itself"]);
 
   proxy.open();
   await changeOf(one, `+${cutOff.member.node}`);
@@ -141,7 +141,7 @@ test("NATS away: this node answers, the others are missing at once, and all are 
   expect(cutOff.changes.unread).toEqual([]);
 });
 
-test("a node that starts without NATS meets the others when it is there", async () => {
+test("finds the other nodes when NATS becomes available after the start", async () => {
   const server = await startNats();
   const proxy = await startTcpProxy(server.port);
   proxy.shut();
@@ -154,7 +154,7 @@ test("a node that starts without NATS meets the others when it is there", async 
   expect(namesIn((await late.member.ask("name", null)).answers)).toEqual(["late", "one"]);
 });
 
-test("clusters of other prefixes are others, and rubbish on the bus is told once", async () => {
+test("separates clusters by prefix, and reports invalid messages on the bus once", async () => {
   const server = await startNats();
   const one = await startNode(server, "one");
   const { bus } = await startNatsBus(server.url, { prefix: "other" });

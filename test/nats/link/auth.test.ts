@@ -10,7 +10,7 @@ import { temporaryFile } from "../../support/temporary-files.js";
 
 type Ways = Partial<NatsOptions>;
 
-/** Enters, and hears what it publishes: "hello". */
+/** Connects, and receives its own publish "hello". */
 async function greeting(server: NatsServer, ways: Ways): Promise<string> {
   const { driver } = await startNatsDriver({ servers: [server.url], ...ways });
   const heard = new Queue<string>();
@@ -35,7 +35,7 @@ async function refusalOf(server: NatsServer, ways: Ways): Promise<CarillonError>
   return error;
 }
 
-/** Everything that a log of the error could show. */
+/** All texts of an error that a log could show. */
 function shown(error: Error): string {
   const below = error.cause instanceof Error ? shown(error.cause) : "";
   return `${error.message} ${error.stack ?? ""} ${JSON.stringify(error)} ${below}`;
@@ -55,7 +55,7 @@ describe("user and password", () => {
     expect(await greeting(server, { servers: [server.url.replace("//", `//${userInfo}`)] })).toBe("hello");
   });
 
-  test("O10: a wrong password ends start() with an error that does not show it", async () => {
+  test("O10: rejects start for a wrong password without showing it", async () => {
     const server = await startNats(config);
 
     const error = await refusalOf(server, { user: "ann", password: "wrong-horse" });
@@ -67,12 +67,12 @@ describe("user and password", () => {
     expect(shown(inUrl)).not.toContain("horse");
   });
 
-  test("O10: none where one is needed is refused too", async () => {
+  test("O10: rejects start without a required password", async () => {
     const error = await refusalOf(await startNats(config), {});
     expect(error.message).toContain("Authorization Violation");
   });
 
-  test("O9: refused while reconnecting, it goes on trying, tells once, and comes back when it is let in", async () => {
+  test("O9: retries while its password is refused at a reconnect, reports it once, and recovers when it is accepted", async () => {
     const server = await startNats(config);
     const { driver, downs, errors, ups } = await startNatsDriver({
       servers: [server.url],
@@ -98,7 +98,7 @@ describe("user and password", () => {
   });
 });
 
-test("O10: a token lets in, a wrong one does not and is not shown", async () => {
+test("O10: accepts a token, and rejects a wrong one without showing it", async () => {
   const server = await startNats(`authorization: { token: "s3cret-token" }`);
   expect(await greeting(server, { token: "s3cret-token" })).toBe("hello");
   expect(await greeting(server, { servers: [server.url.replace("//", "//s3cret-token@")] })).toBe("hello");
@@ -106,7 +106,7 @@ test("O10: a token lets in, a wrong one does not and is not shown", async () => 
   expect(shown(error)).not.toContain("bad-token");
 });
 
-test("O10: an nkey lets in, another does not, and no seed is shown", async () => {
+test("O10: accepts an nkey, and rejects another without showing its seed", async () => {
   const user = nkeys.createUser();
   const seed = Buffer.from(user.getSeed()).toString();
   const server = await startNats(`authorization: { users: [ { nkey: ${user.getPublicKey()} } ] }`);
@@ -118,11 +118,11 @@ test("O10: an nkey lets in, another does not, and no seed is shown", async () =>
 
   const damaged = `${seed.slice(0, -4)}AAAA`;
   const noSeed = await refusalOf(server, { nkeyFile: temporaryFile("seed", damaged) });
-  expect(noSeed.message).toContain("nkey_file: the file does not hold what NATS writes into such files");
+  expect(noSeed.message).toContain("nkey_file: not a NATS credentials file");
   expect(shown(noSeed)).not.toContain(seed.slice(0, -4));
 });
 
-test("O10: a creds file lets in, a stranger's and an empty one do not", async () => {
+test("O10: accepts a credentials file, and rejects a foreign one and an empty one", async () => {
   const { creds, serverConfig } = makeOperator();
   const server = await startNats(serverConfig);
   expect(await greeting(server, { credsFile: temporaryFile("user.creds", creds) })).toBe("hello");
@@ -130,10 +130,10 @@ test("O10: a creds file lets in, a stranger's and an empty one do not", async ()
   const stranger = await refusalOf(server, { credsFile: temporaryFile("user.creds", makeOperator().creds) });
   expect(stranger.message).toContain("Authorization Violation");
   const empty = await refusalOf(server, { credsFile: temporaryFile("user.creds", "no creds") });
-  expect(empty.message).toContain("creds_file: the file does not hold what NATS writes into such files");
+  expect(empty.message).toContain("creds_file: not a NATS credentials file");
 });
 
-test("O8: a file that is not there is named", async () => {
+test("O8: names a missing file", async () => {
   const server = await startNats();
   for (const [key, ways] of [
     ["creds_file", { credsFile: "/nowhere/a" }],
@@ -147,7 +147,7 @@ test("O8: a file that is not there is named", async () => {
 });
 
 describe("TLS", () => {
-  test("O10: the configured authority's certificate is trusted, others are not", async () => {
+  test("O10: trusts only certificates of the configured authority", async () => {
     const authority = await TestAuthority.create();
     const server = await startNats(tlsConfig(await authority.issue("localhost", "127.0.0.1")));
 
@@ -159,7 +159,7 @@ describe("TLS", () => {
     }
   });
 
-  test("O10: a certificate for another name is not trusted", async () => {
+  test("O10: rejects a certificate for another name", async () => {
     const authority = await TestAuthority.create();
     const server = await startNats(tlsConfig(await authority.issue("elsewhere.example")));
 
@@ -168,7 +168,7 @@ describe("TLS", () => {
     expect(error.message).toContain("elsewhere.example");
   });
 
-  test("O10: a server that asks for a certificate gets this node's", async () => {
+  test("O10: presents the node's certificate when the server requests one", async () => {
     const authority = await TestAuthority.create();
     const config = tlsConfig(await authority.issue("localhost"), `ca_file: "${authority.caFile}", verify: true`);
     const server = await startNats(config);
@@ -178,7 +178,7 @@ describe("TLS", () => {
     );
   });
 
-  test("O10: with tls:// nothing is said to a server that offers no TLS", async () => {
+  test("O10: sends nothing to a server without TLS when the URL is tls://", async () => {
     const server = await startNats(`authorization: { token: "s3cret" }`);
 
     const error = await refusalOf(server, { servers: [server.url.replace("nats:", "tls:")], token: "s3cret" });
@@ -188,7 +188,7 @@ describe("TLS", () => {
 });
 
 describe("permissions", () => {
-  /** Named as NATS would quote them: its errors tell of them in Go's escapes. */
+  /** Topics that NATS errors show with Go escapes. */
   const ODD = ['quo"te', "back\\slash", "zero\u200bwidth", "private\u{f0000}use", "soft\u00adhyphen", "💥"];
   const config = `authorization: { users: [ { user: "ann", password: "x", permissions: {
     publish: { deny: ["carillon._.secret", "carillon._.denied.>"] },
@@ -201,7 +201,7 @@ describe("permissions", () => {
 
     await expect(driver.publish([publication("open", "1"), publication(topic, "2")])).rejects.toMatchObject({
       code: "permission_denied",
-      message: `broker "nats" does not let this node publish on topic ${JSON.stringify(topic)}`,
+      message: `broker "nats" does not permit this node to publish on topic ${JSON.stringify(topic)}`,
     });
     await expect(driver.publish([publication("open", "1")])).resolves.toBe("flushed");
   });
@@ -221,7 +221,7 @@ describe("permissions", () => {
       for (const { refusal } of [closed, again]) {
         expect(refusal).toMatchObject({
           code: "permission_denied",
-          message: `broker "nats" does not let this node hear topic ${JSON.stringify(topic)}`,
+          message: `broker "nats" does not permit this node to subscribe to topic ${JSON.stringify(topic)}`,
         });
       }
     },
@@ -243,7 +243,7 @@ describe("permissions", () => {
   });
 
   test.each(["secret", 'denied.quo"te'])(
-    "O9: %j was refused, and is asked for again after a reconnect",
+    "O9: subscribes to the refused topic %j again after a reconnect",
     async (topic) => {
       const server = await startNats(config);
       const { driver, ups } = await startNatsDriver({ servers: [server.url], ...ann });

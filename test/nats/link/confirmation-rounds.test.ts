@@ -3,7 +3,7 @@ import type { Clock } from "../../../src/core/ports.js";
 import { ConfirmationRounds } from "../../../src/nats/link/confirmation-rounds.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 
-/** A clock that stands still until it is told that the time of a timer has come. */
+/** A clock whose timers fire only when the test says so. */
 class Timers implements Clock {
   readonly waiting = new Map<number, () => void>();
   #count = 0;
@@ -43,7 +43,7 @@ function setUp() {
     timeout: 100,
     broker: "nats",
   });
-  /** The server answers its oldest ping. */
+  /** Answers the oldest ping, as the server would. */
   const answer = async (): Promise<void> => {
     pings.shift()?.resolve(undefined);
     await nextTurn();
@@ -52,7 +52,7 @@ function setUp() {
   return { rounds, pings, clock, answer };
 }
 
-test("N5: all who come while a round is under way share the next", async () => {
+test("N5: shares the next round among all callers that arrive while one is in flight", async () => {
   const { answer, pings, rounds } = setUp();
   const first = rounds.confirm(1);
   await nextTurn();
@@ -71,7 +71,7 @@ test("N5: all who come while a round is under way share the next", async () => {
   expect(rounds.unconfirmedBytes).toBe(0);
 });
 
-test("O2: nobody is confirmed by a round that began before them", async () => {
+test("O2: does not confirm a caller with a round that began earlier", async () => {
   const { answer, rounds } = setUp();
   const done: string[] = [];
   const first = rounds.confirm(0).then(() => done.push("first"));
@@ -86,7 +86,7 @@ test("O2: nobody is confirmed by a round that began before them", async () => {
   await second;
 });
 
-test("O6: bytes count until the server has answered, also when those who waited have given up", async () => {
+test("O6: counts bytes until the server has answered, also after their callers have timed out", async () => {
   const { answer, clock, pings, rounds } = setUp();
   const flying = rounds.confirm(10);
   await nextTurn();
@@ -110,7 +110,7 @@ test("O6: bytes count until the server has answered, also when those who waited 
   expect(clock.waiting.size).toBe(0);
 });
 
-test("O6: bytes that nobody waits for any more are confirmed all the same", async () => {
+test("O6: confirms bytes whose callers have timed out", async () => {
   const { answer, clock, rounds } = setUp();
   const all = [rounds.confirm(10)];
   await nextTurn();
@@ -124,7 +124,7 @@ test("O6: bytes that nobody waits for any more are confirmed all the same", asyn
   expect(rounds.unconfirmedBytes).toBe(0);
 });
 
-test("E12: a lost connection fails all who wait, at once, and leaves nothing behind", async () => {
+test("E12: rejects all callers at once when the connection is lost, and resets the counts", async () => {
   const { clock, pings, rounds } = setUp();
   const flying = rounds.confirm(10);
   await nextTurn();
@@ -134,13 +134,13 @@ test("E12: a lost connection fails all who wait, at once, and leaves nothing beh
 
   const lost = {
     code: "unavailable",
-    message: 'broker "nats" was lost before it confirmed: it may or may not have taken effect',
+    message: 'the connection to broker "nats" was lost before it confirmed: the outcome is unknown',
   };
   await expect(flying).rejects.toMatchObject(lost);
   await expect(next).rejects.toMatchObject(lost);
   expect(rounds.unconfirmedBytes).toBe(0);
   expect(clock.waiting.size).toBe(0);
-  // The answer of a connection that is gone confirms nothing.
+  // An answer of the lost connection confirms nothing.
   const after = rounds.confirm(1);
   await nextTurn();
   expect(pings).toHaveLength(2);
@@ -152,7 +152,7 @@ test("E12: a lost connection fails all who wait, at once, and leaves nothing beh
   await after;
 });
 
-test("E12: a ping that fails fails its round and the next", async () => {
+test("E12: rejects its round and the next when a ping fails", async () => {
   const { pings, rounds } = setUp();
   const flying = rounds.confirm(10);
   await nextTurn();
@@ -164,7 +164,7 @@ test("E12: a ping that fails fails its round and the next", async () => {
   await expect(next).rejects.toMatchObject({ code: "unavailable" });
 });
 
-test("E14: a refusal is told to the round under way and to the next, and to no later one", async () => {
+test("E14: records a refusal in the round in flight and the next, but not in later ones", async () => {
   const { answer, rounds } = setUp();
   const flying = rounds.confirm(1);
   await nextTurn();

@@ -20,14 +20,14 @@ storeContract("nats", async () => {
 });
 
 async function watch(store: Store, prefix: string): Promise<Queue<StoreChange>> {
-  const told = new Queue<StoreChange>();
+  const queue = new Queue<StoreChange>();
   await store.watch(prefix, (change) => {
-    told.push(change);
+    queue.push(change);
   });
-  return told;
+  return queue;
 }
 
-/** How many messages the bucket's stream has. */
+/** Returns the number of messages in the bucket's stream. */
 async function messagesOf(server: NatsServer): Promise<number> {
   const connection = await connectNats(server);
   const manager = await connection.jetstreamManager();
@@ -36,11 +36,11 @@ async function messagesOf(server: NatsServer): Promise<number> {
   return state.messages;
 }
 
-test("nodes share it", async () => {
+test("is shared between nodes", async () => {
   expect(createNatsStore("nats://127.0.0.1:1").store.shared).toBe(true);
 });
 
-test("without JetStream start says what to do", async () => {
+test("explains at start how to enable JetStream", async () => {
   const server = await startNats();
   const { store } = createNatsStore(server.url);
   const error = await store.start().catch((cause: unknown) => cause);
@@ -48,7 +48,7 @@ test("without JetStream start says what to do", async () => {
   expect(store.up).toBe(false);
 });
 
-test("an account without JetStream is the same", async () => {
+test("explains at start how to enable JetStream for an account", async () => {
   const server = await startNats(`
     jetstream { store_dir: "${temporaryFolder()}" }
     accounts { A { users: [{ user: a, password: secret }] } }
@@ -61,13 +61,13 @@ test("an account without JetStream is the same", async () => {
   expect(String(error)).not.toContain("secret");
 });
 
-test("a wrong password ends the start", async () => {
+test("rejects start for a wrong password", async () => {
   const server = await startNats("authorization { user: a, password: b }");
   const { store } = createNatsStore(server.url);
   await expect(store.start()).rejects.toMatchObject({ code: "failed_precondition" });
 });
 
-test("a server that cannot be reached yet is waited for, and everything is unavailable until then", async () => {
+test("is unavailable until the server can be reached", async () => {
   const server = await startJetStream();
   await server.kill();
   const { store, ups } = await startNatsStore(server.url);
@@ -85,13 +85,13 @@ test("a server that cannot be reached yet is waited for, and everything is unava
   expect(await store.get("a")).toMatchObject({ value: "1" });
 });
 
-test("an outage: unavailable, and by itself back with all entries", async () => {
+test("is unavailable during an outage, and recovers with all entries", async () => {
   const server = await startJetStream();
   const { downs, store, ups } = await startNatsStore(server.url);
   await ups.next();
   await store.create("w/a", "1");
   const revision = await store.create("w/b", "1");
-  const told = await watch(store, "w/");
+  const queue = await watch(store, "w/");
 
   await server.kill();
   await downs.next();
@@ -106,11 +106,15 @@ test("an outage: unavailable, and by itself back with all entries", async () => 
   expect(store.up).toBe(true);
   expect((await store.list("")).map(({ key }) => key)).toEqual(["w/a", "w/b"]);
   await store.update("w/b", "2", revision);
-  expect([await told.next(), await told.next(), await told.next()].map(({ value }) => value)).toEqual(["1", "1", "2"]);
-  expect(told.unread).toEqual([]);
+  expect([await queue.next(), await queue.next(), await queue.next()].map(({ value }) => value)).toEqual([
+    "1",
+    "1",
+    "2",
+  ]);
+  expect(queue.unread).toEqual([]);
 });
 
-test("after an outage a watch tells what has changed meanwhile, and that alone", async () => {
+test("reports to a watch only the changes that were made during an outage", async () => {
   const server = await startJetStream();
   const gate = await startTcpProxy(server.port);
   const { downs, store, ups } = await startNatsStore(gate.natsUrl);
@@ -120,8 +124,8 @@ test("after an outage a watch tells what has changed meanwhile, and that alone",
   const revision = await other.create("w/changed", "1");
   await other.create("w/deleted", "1");
   await other.create("w/deleted-for-good", "1");
-  const told = await watch(store, "w/");
-  for (let count = 0; count < 4; count += 1) await told.next();
+  const queue = await watch(store, "w/");
+  for (let count = 0; count < 4; count += 1) await queue.next();
 
   gate.shut();
   await downs.next();
@@ -137,8 +141,8 @@ test("after an outage a watch tells what has changed meanwhile, and that alone",
   await ups.next();
   await other.create("w/end", "1");
   const changes: StoreChange[] = [];
-  while (changes.at(-1)?.key !== "w/end") changes.push(await told.next());
-  changes.push(...told.unread);
+  while (changes.at(-1)?.key !== "w/end") changes.push(await queue.next());
+  changes.push(...queue.unread);
   expect(changes.toSorted((a, b) => (a.key < b.key ? -1 : 1))).toEqual([
     { key: "w/changed", value: "2" },
     { key: "w/deleted", value: undefined },
@@ -148,7 +152,7 @@ test("after an outage a watch tells what has changed meanwhile, and that alone",
   ]);
 });
 
-test("what waits for an answer when the connection is lost is unavailable at once", async () => {
+test("rejects pending calls as unavailable at once when the connection is lost", async () => {
   const server = await startJetStream();
   const proxy = await startNatsProxy(server.port);
   const { store } = await startNatsStore(proxy.url);
@@ -161,7 +165,7 @@ test("what waits for an answer when the connection is lost is unavailable at onc
   expect(Date.now() - began).toBeLessThan(2_500);
 });
 
-test("a server that does not answer is unavailable after the time for it", async () => {
+test("rejects calls as unavailable after the timeout when the server does not answer", async () => {
   const server = await startJetStream();
   const proxy = await startNatsProxy(server.port);
   const nats = natsOptions({ servers: [proxy.url], confirmTimeout: 1_000 });
@@ -173,7 +177,7 @@ test("a server that does not answer is unavailable after the time for it", async
   await store.create("b", "1");
 });
 
-test("JetStream that goes and comes while the node runs is told, and waited for", async () => {
+test("reports that JetStream was disabled, and recovers when it is enabled", async () => {
   const server = await startNats();
   await server.kill();
   const { downs, errors, store, ups } = await startNatsStore(server.url);
@@ -190,20 +194,20 @@ test("JetStream that goes and comes while the node runs is told, and waited for"
   await store.create("a", "1");
 });
 
-test("two nodes see each other's changes", async () => {
+test("reports changes of one node to another", async () => {
   const server = await startJetStream();
   const { store: one } = await startNatsStore(server.url);
   const { store: other } = await startNatsStore(server.url);
-  const toldOne = await watch(one, "w/");
-  const toldOther = await watch(other, "w/");
+  const queueOne = await watch(one, "w/");
+  const queueOther = await watch(other, "w/");
   await one.create("w/a", "1");
   await other.create("w/b", "1");
-  for (const told of [toldOne, toldOther]) {
-    expect([await told.next(), await told.next()].map(({ key }) => key)).toEqual(["w/a", "w/b"]);
+  for (const queue of [queueOne, queueOther]) {
+    expect([await queue.next(), await queue.next()].map(({ key }) => key)).toEqual(["w/a", "w/b"]);
   }
 });
 
-test("expired entries and marks of deletions leave the bucket after a while, also those of a node that is gone", async () => {
+test("removes expired entries and deletion markers from the bucket, also those of stopped nodes", async () => {
   const server = await startJetStream();
   const clock = new ManualClock();
   const { store: gone } = await startNatsStore(server.url, { clock });
@@ -232,16 +236,16 @@ test("expired entries and marks of deletions leave the bucket after a while, als
   await store.create("t/left", "3");
 });
 
-test("what others put into the bucket by hand is no entry", async () => {
+test("ignores values that other programs put into the bucket", async () => {
   const server = await startJetStream();
   const { errors, store } = await startNatsStore(server.url);
-  const told = await watch(store, "");
+  const queue = await watch(store, "");
   const connection = await connectNats(server);
   const bucket = await connection.jetstream().views.kv("carillon");
   await bucket.put("by-hand", "no first line");
   await bucket.put("by.hand", "expires=never\nvalue");
   await bucket.put("good.one", "\nvalue");
-  expect(await told.next()).toEqual({ key: "good/one", value: "value" });
+  expect(await queue.next()).toEqual({ key: "good/one", value: "value" });
   await expect(store.get("by-hand")).rejects.toMatchObject({ code: "internal" });
   expect([await errors.next(), await errors.next()]).toEqual([
     "store entry by-hand is damaged: it cannot be read",
@@ -249,17 +253,17 @@ test("what others put into the bucket by hand is no entry", async () => {
   ]);
   expect((await store.list("")).map(({ key }) => key)).toEqual(["good/one"]);
   await bucket.delete("good.one");
-  expect(await told.next()).toEqual({ key: "good/one", value: undefined });
+  expect(await queue.next()).toEqual({ key: "good/one", value: undefined });
   await store.create("good/one", "2");
 });
 
-test("lists of nothing leave nothing behind in JetStream", async () => {
+test("leaves no consumers in JetStream after lists without entries", async () => {
   const server = await startJetStream();
   const { store } = await startNatsStore(server.url);
   for (let count = 0; count < 20; count += 1) expect(await store.list("none/")).toEqual([]);
   const connection = await connectNats(server);
   const manager = await connection.jetstreamManager();
-  // The server gives up consumers that nobody hears some seconds later.
+  // The server removes inactive consumers after some seconds.
   const consumers = async () => (await manager.streams.info("KV_carillon")).state.consumer_count;
   await until(consumers, (count) => count < 5);
   await connection.close();

@@ -8,7 +8,7 @@ export interface TestBus extends ToldOfNats {
   readonly bus: NatsBus;
 }
 
-/** A bus that has been started; it is stopped after the test. */
+/** Creates and starts a bus, and stops it after the test. */
 export async function startNatsBus(url: string, options: Partial<NatsOptions> = {}): Promise<TestBus> {
   const { events, ...told } = natsEvents();
   const bus = new NatsBus({ nats: natsOptions({ servers: [url], ...options }), clock: systemClock, events });

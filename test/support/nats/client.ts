@@ -2,14 +2,14 @@ import { type ConnectionOptions, connect, type Msg, type NatsConnection, type Su
 import { cleanUp } from "../clean-up.js";
 import type { NatsServer } from "./server.js";
 
-/** A plain NATS client, which knows nothing of Carillon; it is closed after the test. */
+/** Connects a plain NATS client, and closes it after the test. */
 export async function connectNats(server: NatsServer, options: ConnectionOptions = {}): Promise<NatsConnection> {
   const connection = await connect({ servers: server.url, ...options });
   cleanUp(() => connection.close());
   return connection;
 }
 
-/** Messages of one subject, kept in order until somebody asks for the next. */
+/** Queue of a subject's messages. */
 export class NatsInbox {
   readonly #iterator: AsyncIterator<Msg>;
 
@@ -24,7 +24,7 @@ export class NatsInbox {
   }
 }
 
-/** Subscribes, and resolves when the server has taken it in. */
+/** Subscribes, and resolves when the server has processed the subscription. */
 export async function listenTo(connection: NatsConnection, subject: string): Promise<NatsInbox> {
   const inbox = new NatsInbox(connection.subscribe(subject));
   await connection.flush();

@@ -6,8 +6,8 @@ import { monitor } from "./monitor.js";
 import { NatsServer } from "./server.js";
 
 /**
- * Servers that know each other by routes on the loopback address; they are ended after the test.
- * @param config - further lines of each one's configuration
+ * Starts servers with routes to each other on the loopback address, and stops them after the test.
+ * @param config - further lines of each server's configuration
  */
 export async function startNatsCluster(size: number, config: () => string = () => ""): Promise<NatsServer[]> {
   const ports = await freePorts(size);
@@ -24,8 +24,8 @@ export async function startNatsCluster(size: number, config: () => string = () =
 }
 
 /**
- * Resolves when the server has routes to so many others. Each look is a round trip to its monitoring port.
- * @param most - not to more than these
+ * Resolves when the server has routes to this number of others. Polls its monitoring port.
+ * @param most - maximum number of routes
  */
 export async function routesTo(server: NatsServer, others: number, most = Number.POSITIVE_INFINITY): Promise<void> {
   for (;;) {
@@ -35,7 +35,7 @@ export async function routesTo(server: NatsServer, others: number, most = Number
   }
 }
 
-/** Routes need their ports before any server listens; they are let go together, right before they are taken. */
+/** Reserves ports for routes, which are needed before any server listens, and releases all of them together. */
 export async function freePorts(count: number): Promise<number[]> {
   const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(holders.map((holder) => once(holder, "listening")));

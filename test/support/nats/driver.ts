@@ -12,7 +12,7 @@ export interface TestDriver extends ToldOfNats {
 
 let count = 0;
 
-/** A NATS driver that has not been started; it is stopped after the test. */
+/** Creates a NATS driver without starting it. Stops it after the test. */
 export function createNatsDriver(options: Partial<NatsOptions> & { readonly servers: readonly string[] }): TestDriver {
   const { events, ...told } = natsEvents();
   count += 1;
@@ -27,7 +27,7 @@ export function createNatsDriver(options: Partial<NatsOptions> & { readonly serv
   return { driver, ...told };
 }
 
-/** The same, started. */
+/** Creates and starts a NATS driver. Stops it after the test. */
 export async function startNatsDriver(
   options: Partial<NatsOptions> & { readonly servers: readonly string[] },
 ): Promise<TestDriver> {

@@ -2,11 +2,11 @@ import type { NatsEvents } from "../../../src/nats/link/link.js";
 import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { Queue } from "../queue.js";
 
-/** Events of a connection to NATS, in order. */
+/** Events of a NATS connection, in order. */
 export interface ToldOfNats {
-  /** The server, each time that the connection is made. */
+  /** The server of each connect. */
   readonly ups: Queue<string>;
-  /** The reason, each time that it is lost. */
+  /** The reason of each disconnect. */
   readonly downs: Queue<string>;
   readonly errors: Queue<string>;
 }

@@ -1,6 +1,6 @@
 import type { NatsServer } from "./server.js";
 
-/** What a server's monitoring port says; the server's configuration needs `http: "127.0.0.1:-1"`. */
+/** Reads a server's monitoring port. The server's configuration needs `http: "127.0.0.1:-1"`. */
 export async function monitor<T>(server: NatsServer, path: string): Promise<T> {
   const response = await fetch(`${server.monitorUrl}/${path}`);
   return (await response.json()) as T;
@@ -11,14 +11,14 @@ interface Connections {
 }
 
 /**
- * The subjects of topics that the clients of this name are subscribed to, sorted; not those of words between nodes, nor
- * those of topics that nobody joins, which {@link userSubjectsOf} gives.
+ * Returns the topics' subjects that clients of this name are subscribed to, sorted. Excludes messages between nodes, and
+ * the topics that {@link userSubjectsOf} returns.
  */
 export async function subjectsOf(server: NatsServer, clientName: string): Promise<string[]> {
   return (await allSubjectsOf(server, clientName)).filter((subject) => !subject.includes(".$"));
 }
 
-/** Of `$user.…` and `$connection.…`. */
+/** Returns the subjects of `$user.…` and `$connection.…`. */
 export async function userSubjectsOf(server: NatsServer, clientName: string): Promise<string[]> {
   const subjects = await allSubjectsOf(server, clientName);
   return subjects.filter((subject) => /\.\$(?:user|connection)\./.test(subject));

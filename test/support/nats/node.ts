@@ -3,7 +3,7 @@ import { startNode, type TestNode } from "../nodes/node.js";
 
 type NatsBroker = Extract<NonNullable<ConfigInput["brokers"]>[string], { driver: "nats" }>;
 
-/** A node whose only broker is NATS. */
+/** Starts a node whose only broker is NATS. */
 export function startNatsNode(
   url: string,
   broker: Partial<NatsBroker> = {},
@@ -12,13 +12,13 @@ export function startNatsNode(
   return startNode({ brokers: { nats: { driver: "nats", servers: [url], ...broker } }, ...config });
 }
 
-/** Status and text of a node's /readyz. */
+/** Returns the status and text of a node's /readyz. */
 export async function readiness(node: TestNode): Promise<{ status: number; text: string }> {
   const response = await fetch(`${node.http}/readyz`);
   return { status: response.status, text: await response.text() };
 }
 
-/** Resolves when /readyz answers so. Each look is a round trip. */
+/** Resolves when /readyz answers with this status and text. Polls with round trips. */
 export async function becomes(node: TestNode, status: 200 | 503): Promise<void> {
   while ((await readiness(node)).status !== status);
 }

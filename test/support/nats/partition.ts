@@ -3,16 +3,16 @@ import { startTcpProxy } from "../net/tcp-proxy.js";
 import { freePorts, routesTo } from "./cluster.js";
 import { NatsServer } from "./server.js";
 
-/** Three servers of which the first two can be cut from each other; both go on hearing the third. */
+/** Three servers. The first two can be disconnected from each other, and stay connected to the third. */
 export interface CuttableNats {
   readonly servers: readonly [NatsServer, NatsServer, NatsServer];
-  /** Resolves when the two have noticed. */
+  /** Disconnects the first two. Resolves when both have detected it. */
   readonly cut: () => Promise<void>;
-  /** Resolves when they hear each other again. */
+  /** Reconnects them. Resolves when both routes are up. */
   readonly heal: () => Promise<void>;
 }
 
-/** Starts them; they are ended after the test. */
+/** Starts the servers. Stops them after the test. */
 export async function startCuttableNats(): Promise<CuttableNats> {
   const [first = 0, second = 0, third = 0] = await freePorts(3);
   const toSecond = await startTcpProxy(second);
@@ -37,7 +37,7 @@ export async function startCuttableNats(): Promise<CuttableNats> {
   };
 }
 
-/** What it tells others of its address is where nobody listens, so that they keep to the routes that they are given. */
+/** Advertises an address without a listener, so that servers use only their configured routes. */
 function cuttable(name: string, port: number, routes: readonly number[]): NatsServer {
   const urls = routes.map((route) => `nats-route://127.0.0.1:${route}`).join(", ");
   const cluster = `{ name: test, listen: "127.0.0.1:${port}", advertise: "127.0.0.1:1", routes: [${urls}] }`;

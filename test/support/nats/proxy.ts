@@ -5,18 +5,18 @@ import { startTcpProxy, type TcpProxy } from "../net/tcp-proxy.js";
 
 type Side = "clients" | "server";
 
-/** Stands between clients and a server, passes everything on, and counts what the clients ask for. */
+/** A proxy between clients and a server that counts the clients' commands. */
 export class NatsProxy {
   /**
-   * How often clients sent each word that begins a line: PING, PUB, HPUB, SUB, UNSUB, … Payloads must not look so. What
-   * nodes say to each other is not counted.
+   * Number of commands by name: PING, PUB, HPUB, SUB, UNSUB, … Payloads must not look like commands. Messages between
+   * nodes are not counted.
    */
   readonly sent = new Map<string, number>();
   #proxy: TcpProxy | undefined;
   #onLine: (() => void) | undefined;
   #held: { readonly side: Side; readonly passes: (() => void)[] } | undefined;
 
-  /** @param target - the server's port */
+  /** @param target - port of the server */
   async start(target: number): Promise<void> {
     this.#proxy = await startTcpProxy(target, (client, server) => {
       this.#join(client, server);
@@ -32,7 +32,7 @@ export class NatsProxy {
     return this.sent.get(word) ?? 0;
   }
 
-  /** Resolves when clients have sent a word so often. */
+  /** Resolves when clients have sent a command this many times. */
   async passed(word: string, count: number): Promise<void> {
     while (this.count(word) < count) {
       await new Promise<void>((resolve) => {
@@ -41,19 +41,19 @@ export class NatsProxy {
     }
   }
 
-  /** From now on what one side says, the handshake excepted, is kept here until release(). */
+  /** Holds back one side's bytes, except the handshake, until `release`. */
   hold(side: Side): void {
     this.#held = { side, passes: [] };
   }
 
-  /** Passes on what was kept. */
+  /** Forwards the held bytes. */
   release(): void {
     const passes = this.#held?.passes ?? [];
     this.#held = undefined;
     for (const pass of passes) pass();
   }
 
-  /** Ends the present connections. */
+  /** Ends the current connections. */
   cut(): void {
     this.#proxy?.cut();
   }
@@ -82,7 +82,7 @@ export class NatsProxy {
   }
 }
 
-/** Puts a proxy before a server that listens on a port of this machine; it is closed after the test. */
+/** Starts a proxy in front of a server on a port of this machine, and closes it after the test. */
 export async function startNatsProxy(target: number): Promise<NatsProxy> {
   const proxy = new NatsProxy();
   await proxy.start(target);

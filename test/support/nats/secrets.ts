@@ -3,7 +3,7 @@ import { nkeys } from "nats";
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;
 
-/** What an operator, an account and a user of NATS are made of, as `nsc` would make them. */
+/** Creates an operator, an account and a user of NATS, as `nsc` does. */
 export function makeOperator(): { readonly serverConfig: string; readonly creds: string } {
   const operator = nkeys.createOperator();
   const account = nkeys.createAccount();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { cleanUp } from "../clean-up.js";
 
-/** A real nats-server in a process of its own. */
+/** A nats-server process. */
 export class NatsServer {
   #config: string;
   readonly #folder: string;
@@ -30,12 +30,12 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.#port}`;
   }
 
-  /** URL of the monitoring port, where the configuration has `http: "127.0.0.1:-1"`. */
+  /** URL of the monitoring port; requires `http: "127.0.0.1:-1"` in the configuration. */
   get monitorUrl(): string {
     return `http://127.0.0.1:${this.#monitorPort}`;
   }
 
-  /** Starts, on a free port the first time and on the same one again after that. Resolves when it takes clients. */
+  /** Starts on a free port, and on the same port after a restart. Resolves when it accepts clients. */
   async start(): Promise<void> {
     const file = join(this.#folder, "nats.conf");
     writeFileSync(file, `listen: "127.0.0.1:${this.#port}"\n${this.#config}\n`);
@@ -57,7 +57,7 @@ export class NatsServer {
     this.#monitorPort = this.#loggedPort(/Starting http monitor on 127\.0\.0\.1:(\d+)/) ?? 0;
   }
 
-  /** Resolves when so many lines of the log, since the last start, match. */
+  /** Resolves when this number of log lines since the last start match. */
   async logged(pattern: RegExp, count = 1): Promise<void> {
     while (this.#log.filter((line) => pattern.test(line)).length < count) {
       await new Promise<void>((resolve) => {
@@ -66,7 +66,7 @@ export class NatsServer {
     }
   }
 
-  /** Lines of the log, since the last start, that match. */
+  /** Returns the matching log lines since the last start. */
   linesOf(pattern: RegExp): string[] {
     return this.#log.filter((line) => pattern.test(line));
   }
@@ -76,12 +76,12 @@ export class NatsServer {
     return port === undefined ? undefined : Number(port);
   }
 
-  /** What it is started with from the next start on. */
+  /** Sets the configuration for the next start. */
   reconfigure(config: string): void {
     this.#config = config;
   }
 
-  /** Ends the process at once and waits until it is gone. */
+  /** Kills the process, and waits for its end. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
@@ -91,7 +91,7 @@ export class NatsServer {
     await gone;
   }
 
-  /** SIGSTOP: from now on it is there and says nothing. SIGCONT ends that. */
+  /** Freezes the process (SIGSTOP), which stays connected but silent, until SIGCONT. */
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal);
     if (signal === "SIGSTOP" && this.#process?.pid !== undefined) awaitStopped(this.#process.pid);
@@ -104,18 +104,18 @@ export class NatsServer {
   }
 }
 
-/** A signal is delivered some time after kill: until all threads have stopped the server may still answer. */
+/** Waits until all threads have stopped, because the server may answer until then. */
 function awaitStopped(pid: number): void {
   const tasks = `/proc/${pid}/task`;
   if (!existsSync(tasks)) return;
   const isStopped = (task: string): boolean => {
-    // What the state follows is the name in parentheses, which may hold anything.
+    // The state follows the name in parentheses, which may contain any characters.
     return /\) [Tt] /.test(readFileSync(join(tasks, task, "stat"), "utf8"));
   };
   while (!readdirSync(tasks).every(isStopped));
 }
 
-/** Starts a nats-server on a free port; it is ended after the test. */
+/** Starts a nats-server on a free port, and stops it after the test. */
 export async function startNats(config = ""): Promise<NatsServer> {
   const server = new NatsServer(config);
   cleanUp(() => server.remove());

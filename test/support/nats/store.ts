@@ -9,12 +9,12 @@ export interface TestStore extends ToldOfNats {
   readonly store: NatsStore;
 }
 
-/** A server that keeps what it is given, also when it is killed and started again. */
+/** Starts a server with JetStream whose data survives a kill and restart. */
 export function startJetStream(): Promise<NatsServer> {
   return startNats(`jetstream { store_dir: "${temporaryFolder()}" }`);
 }
 
-/** A store that has not been started; it is stopped after the test. */
+/** Creates a store without starting it. Stops it after the test. */
 export function createNatsStore(url: string, options: Partial<NatsStoreOptions> = {}): TestStore {
   const { events, ...told } = natsEvents();
   const store = new NatsStore({
@@ -29,7 +29,7 @@ export function createNatsStore(url: string, options: Partial<NatsStoreOptions> 
   return { store, ...told };
 }
 
-/** The same, started. */
+/** Creates and starts a store. Stops it after the test. */
 export async function startNatsStore(url: string, options: Partial<NatsStoreOptions> = {}): Promise<TestStore> {
   const made = createNatsStore(url, options);
   await made.store.start();
