@@ -1,9 +1,9 @@
 /**
- * Everything that Carillon refuses or fails at is a {@link CarillonError} with one code of a closed set. Each boundary
- * has one table here that says what a code is called there.
+ * Errors of Carillon. Every refusal and failure is a {@link CarillonError} with one of a fixed set of codes. Each boundary
+ * has one table here that maps the codes.
  */
 
-/** The gRPC status names in lower snake case. Their meaning is gRPC's. */
+/** Error codes: the names of gRPC's status codes in lower snake case, with the same meaning. */
 export type ErrorCode =
   | "cancelled"
   | "invalid_argument"
@@ -19,14 +19,14 @@ export type ErrorCode =
   | "unauthenticated";
 
 export interface CarillonErrorOptions extends ErrorOptions {
-  /** Milliseconds after which the same request may succeed; infinity: it never will. */
+  /** Milliseconds after which a retry may succeed; infinity: never. */
   readonly retryDelay?: number | undefined;
 }
 
-/** A refusal or failure with a text meant for whoever sent the request: never a secret, never a stack. */
+/** A refusal or failure with a text for the caller, which never contains a secret or a stack. */
 export class CarillonError extends Error {
   override readonly name = "CarillonError";
-  /** Milliseconds after which the same request may succeed; infinity: it never will; undefined where nobody knows. */
+  /** Milliseconds after which a retry may succeed; infinity: never; undefined: unknown. */
   readonly retryDelay: number | undefined;
 
   constructor(
@@ -38,18 +38,18 @@ export class CarillonError extends Error {
     this.retryDelay = options?.retryDelay;
   }
 
-  /** The error to answer with. What is not a CarillonError is a fault of ours: its text stays here. */
+  /** Converts a thrown value to the error for the caller. Another error than a CarillonError is a bug; its text stays hidden. */
   static from(cause: unknown): CarillonError {
     return cause instanceof CarillonError ? cause : new CarillonError("internal", "internal error", { cause });
   }
 }
 
-/** Creates the error for a request that is wrong in itself. */
+/** Creates the error for an invalid request. */
 export function invalidArgument(message: string, cause?: unknown): CarillonError {
   return new CarillonError("invalid_argument", message, cause === undefined ? undefined : { cause });
 }
 
-/** Value of the `Retry-After` header for an error, in whole seconds; undefined for none. Source: RFC 9110 §10.2.3. */
+/** Returns the value of the `Retry-After` header, in whole seconds; undefined for none. Source: RFC 9110 §10.2.3. */
 export function retryAfterSeconds({ retryDelay }: CarillonError): number | undefined {
   return retryDelay === undefined || !Number.isFinite(retryDelay)
     ? undefined
@@ -72,7 +72,7 @@ export const GRPC_STATUS: Readonly<Record<ErrorCode, number>> = {
   unauthenticated: 16,
 };
 
-/** HTTP status of refusals outside of RPC: upgrades, pages, health. */
+/** HTTP status codes of refusals outside RPC: upgrades, pages, health. */
 export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   cancelled: 499,
   invalid_argument: 400,
@@ -88,7 +88,7 @@ export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   unauthenticated: 401,
 };
 
-/** Why the server ends a session. */
+/** Reason for which the server ends a session. */
 export type CloseReason =
   | "slow_consumer"
   | "service_restart"
@@ -103,7 +103,7 @@ export type CloseReason =
   | "vhost_deleted"
   | "not_joined";
 
-/** A close code and text that a backend has chosen. */
+/** A close code and text chosen by a backend. */
 export interface ChosenClose {
   readonly code: number;
   readonly text: string;
@@ -115,18 +115,18 @@ export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: numbe
   service_restart: [1012, "service restart"],
   malformed_frames: [1008, "too many malformed frames"],
   flooding: [1008, "too many frames at once"],
-  overloaded: [1013, "this node is receiving as much as it can: try again later"],
-  message_timeout: [1008, "a message took too long to arrive"],
-  not_utf8: [1007, "binary frames must hold UTF-8"],
+  overloaded: [1013, "too much data in transit on this node: try again later"],
+  message_timeout: [1008, "message not received in time"],
+  not_utf8: [1007, "binary frames must contain UTF-8"],
   ping_timeout: [1011, "ping timeout"],
-  // From 4000 up codes are an application's own; these call the HTTP status to mind.
+  // Codes from 4000 are private; the last three digits of these are the matching HTTP status.
   token_expired: [4401, "token expired: connect with a new one"],
   disconnected: [4403, "disconnected by the backend"],
   vhost_deleted: [4404, "the vhost was deleted"],
-  not_joined: [1013, "could not be joined to its topics: try again later"],
+  not_joined: [1013, "initial topics could not be joined: try again later"],
 };
 
-/** What the close frame says. */
+/** Returns the code and text of the close frame. */
 export function closeFrameOf(reason: CloseReason | ChosenClose): readonly [code: number, text: string] {
   return typeof reason === "string" ? WEBSOCKET_CLOSE[reason] : [reason.code, reason.text];
 }

@@ -170,7 +170,7 @@ export class ByteLease {
 
 /** Creates the error for a request or connection that exceeds the budget. */
 export function createBudgetRefusal(): CarillonError {
-  const message = "this node is receiving as much as it can from you, or from all: try again later (limits.receiving)";
+  const message = "too much data in transit, from you or in total: try again later (limits.receiving)";
   return new CarillonError("resource_exhausted", message, { retryDelay: RETRY_DELAY });
 }
 

@@ -90,9 +90,9 @@ export function findJsonExcess(text: string): string | undefined {
     } else if (code === QUOTE) {
       const end = findClosingQuote(text, at);
       if (text.charCodeAt(skipSpace(text, end + 1)) === COLON) {
-        shape = mix(shape, hash(text, at, end));
+        shape = mix(shape, hashText(text, at, end));
         if (seen.add(shape)) weight += NAME_WEIGHT;
-      } else if (end - at - 1 <= MAX_SHARED_STRING && seen.add(hash(text, at, end))) {
+      } else if (end - at - 1 <= MAX_SHARED_STRING && seen.add(hashText(text, at, end))) {
         weight += STRING_WEIGHT;
       }
       at = end;
@@ -117,7 +117,7 @@ function skipSpace(text: string, begin: number): number {
   return at;
 }
 
-function hash(text: string, begin: number, end: number): number {
+function hashText(text: string, begin: number, end: number): number {
   let result = SEED ^ (end - begin);
   for (let at = begin + 1; at < end && at <= begin + MAX_HASHED; at += 1) {
     result = Math.imul(result ^ text.charCodeAt(at), 0x01_00_01_93);

@@ -4,14 +4,14 @@ type CleanUp = () => unknown;
 
 const pending: CleanUp[] = [];
 
-/** Runs after the test, last registered first, whatever its outcome and that of the others. */
+/** Registers a function that runs after the test in any case. The last registered runs first. */
 export function cleanUp(run: CleanUp): void {
   pending.push(run);
 }
 
-/** What a test may not leave behind: connections, listening ports, child processes. */
+/** Resources that a test must not leave behind: connections, listening ports, child processes. */
 const LEAKS = ["TCPSocketWrap", "TCPServerWrap", "ProcessWrap"];
-/** Ends of connections take some turns of the event loop to be seen by both sides; milliseconds. */
+/** Maximum wait for both sides to notice the ends of connections, in milliseconds. */
 const PATIENCE = 3_000;
 
 afterEach(async () => {

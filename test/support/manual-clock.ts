@@ -5,14 +5,14 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Time that passes when the test says so. */
+/** Clock that the test advances. */
 export class ManualClock implements Clock {
   readonly #timers = new Set<Timer>();
   #now = 0;
-  /** How far the wall clock is ahead of the time that has passed. */
+  /** Difference between the wall clock and the elapsed time, in milliseconds. */
   #offset = 0;
 
-  /** How many timers are set. */
+  /** Number of active timers. */
   get timers(): number {
     return this.#timers.size;
   }
@@ -25,7 +25,7 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
-  /** Sets the wall clock ahead or back, as an operator or NTP does: no time passes. */
+  /** Moves the wall clock by this number of milliseconds, as an operator or NTP does, without elapsed time. */
   set(milliseconds: number): void {
     this.#offset += milliseconds;
   }
@@ -38,7 +38,7 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Lets time pass: what falls due runs in its order, each at its own time. */
+  /** Advances time, and runs due timers in order, each at its own time. */
   advance(milliseconds: number): void {
     const end = this.#now + milliseconds;
     for (;;) {

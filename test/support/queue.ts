@@ -1,4 +1,4 @@
-/** What happened, in order; whoever asks for the next waits until there is one. */
+/** Queue of values whose reader waits for the next one. */
 export class Queue<T> {
   readonly #values: T[] = [];
   readonly #waiters: ((value: T) => void)[] = [];
@@ -17,7 +17,7 @@ export class Queue<T> {
     });
   }
 
-  /** What has come and nobody has asked for. */
+  /** Values that have not been read. */
   get unread(): readonly T[] {
     return this.#values;
   }

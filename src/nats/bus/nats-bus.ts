@@ -110,8 +110,8 @@ export class NatsBus implements Bus {
     this.#send(subject, data, { reply: this.#toSubject(`${this.#noSubscriberSubject}.${id}`) });
   }
 
-  onNoSubscriber(listener: (id: string) => void): void {
-    if (this.#noSubscriberListeners.push(listener) > 1) return;
+  onNoSubscriber(onId: (id: string) => void): void {
+    if (this.#noSubscriberListeners.push(onId) > 1) return;
     this.#subscribeTo(`${this.#noSubscriberSubject}.*`, undefined, (_data, msg) => {
       if (msg.headers?.code !== NO_RESPONDERS) return;
       const id = msg.subject.slice(msg.subject.lastIndexOf(".") + 1);

@@ -9,7 +9,7 @@ import { startJetStream } from "../../support/nats/store.js";
 import { type RunningNode, startCarillon } from "../../support/nodes/process.js";
 import { temporaryFile } from "../../support/temporary-files.js";
 
-/** A node of the built program that keeps its records in NATS. */
+/** Starts the built program with its records in NATS. */
 function startStoring({ url }: NatsServer): Promise<RunningNode> {
   const config = {
     brokers: { nats: { driver: "nats", servers: [url] } },
@@ -18,7 +18,7 @@ function startStoring({ url }: NatsServer): Promise<RunningNode> {
   return startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(config))]);
 }
 
-/** A node with a key, a vhost `/shop`, and a client there. */
+/** Starts a node with a key, a vhost `/shop`, and a client in it. */
 async function startShop() {
   const server = await startJetStream();
   const node = await startStoring(server);
@@ -40,7 +40,7 @@ function encoded(text: string): string {
 const SHOP = `vhosts.${encoded("/shop")}`;
 const KEYS = `keys.${encoded("/")}`;
 
-/** Records of no use, by what is wrong with them. */
+/** Invalid records by their defect. */
 const BAD_VHOSTS = ["garbage", "\n{", "\nnull", "\n[]", '\n{"id":"x","path":"/shop","settings":null}'].concat(
   '\n{"id":"x","path":"/other","settings":{}}',
   '\n{"id":"x","path":"/shop","settings":{"access":7}}',
@@ -60,7 +60,7 @@ const BAD_PATTERN = {
   created: 0,
 };
 
-test("SECURITY: damaged records in the bucket change nothing that a node knows, and are logged at a bounded rate", async () => {
+test("SECURITY: keeps its state when records in the bucket are damaged, and logs them at a bounded rate", async () => {
   const { backend, client, node, secret, server } = await startShop();
   await client.join("news");
   const bucket = await openBucket(server);
@@ -69,7 +69,7 @@ test("SECURITY: damaged records in the bucket change nothing that a node knows, 
   for (const record of [...BAD_KEYS, `\n${JSON.stringify(BAD_PATTERN)}`]) await bucket.put(`${KEYS}.k`, record);
   for (let count = 0; count < 200; count += 1) await bucket.put(`vhosts.g${count}`, "garbage");
   await bucket.put(`vhosts.${encoded("no-slash")}`, '\n{"id":"x","path":"no-slash","settings":{}}');
-  // A vhost that is told last shows that all the others have been.
+  // The last vhost shows that all earlier records have been processed.
   await bucket.put(`vhosts.${encoded("/last")}`, '\n{"id":"l","path":"/last","settings":{}}');
   const paths = async (): Promise<string[]> =>
     (await backend.call(ControlService.method.listVhosts, {})).vhosts.map(({ path }) => path);
@@ -82,14 +82,14 @@ test("SECURITY: damaged records in the bucket change nothing that a node knows, 
   expect(errors.length).toBeGreaterThan(0);
   expect(errors.length).toBeLessThanOrEqual(30);
 
-  // One that starts now knows what can be read, and lets nobody in without a key.
+  // A node that starts now reads the valid records, and requires a key.
   const late = await startStoring(server);
   expect((await new TestBackend(late).ask(ControlService.method.listVhosts)).status).toBe(STATUS.unauthenticated);
   const known = await new TestBackend(late, bearer(secret)).call(ControlService.method.listVhosts, {});
   expect(known.vhosts.map(({ path }) => path)).toEqual(["/", "/last"]);
 });
 
-test("SECURITY: with every key in the bucket damaged, a node that starts is not open", async () => {
+test("SECURITY: requires a key at start when every key in the bucket is damaged", async () => {
   const server = await startJetStream();
   const node = await startStoring(server);
   await new TestBackend(node).call(ControlService.method.createKey, { name: "ops", actions: ["*"] });
@@ -99,7 +99,7 @@ test("SECURITY: with every key in the bucket damaged, a node that starts is not 
   expect((await new TestBackend(late).ask(ControlService.method.listVhosts)).status).toBe(STATUS.unauthenticated);
 });
 
-test.each(["", "AAAA"])("SECURITY: a token secret that was cut to %j signs and verifies nothing", async (secret) => {
+test.each(["", "AAAA"])("SECURITY: signs and verifies no tokens with a secret truncated to %j", async (secret) => {
   const server = await startJetStream();
   const node = await startStoring(server);
   const bucket = await openBucket(server);
@@ -108,7 +108,7 @@ test.each(["", "AAAA"])("SECURITY: a token secret that was cut to %j signs and v
   expect(answer.status).toBe(13);
 });
 
-test("SECURITY: a bucket that is deleted under a running node takes no key and no vhost away", async () => {
+test("SECURITY: keeps keys and vhosts when the bucket of a running node is deleted", async () => {
   const { backend, client, node, server } = await startShop();
 
   const manager = await (await connectNats(server)).jetstreamManager();

@@ -10,13 +10,13 @@ function startNode(url: string): Promise<RunningNode> {
   return startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(config))]);
 }
 
-/** A signal is delivered some time after kill. */
+/** Waits until the signal has been delivered, some time after kill. */
 function freeze({ child }: RunningNode): void {
   child.kill("SIGSTOP");
   while (!/\) T /.test(readFileSync(`/proc/${child.pid}/stat`, "utf8")));
 }
 
-test("SECURITY: a frozen node, which NATS drops as a slow consumer, delays nobody and knows when it wakes that it was away", async () => {
+test("SECURITY: delays no other node while it is frozen and dropped by NATS, and detects the disconnect when it resumes", async () => {
   const server = await startNats('max_pending: 2MB\nwrite_deadline: "1s"');
   const frozen = await startNode(server.url);
   const other = await startNode(server.url);
@@ -36,12 +36,12 @@ test("SECURITY: a frozen node, which NATS drops as a slow consumer, delays nobod
 
   frozen.child.kill("SIGCONT");
   expect(await frozen.logged("broker away, trying again")).toBeDefined();
-  // Its own publishes are refused, or have taken effect; after the first that is taken, all interest is in place.
+  // Its publishes are refused or take effect. After the first accepted one, all subscriptions are active.
   while ((await publish(frozen, [{ topics: ["news"], payload: "back" }])).ok !== true);
   await say(other, "news", "after");
   const payloads: unknown[] = [];
   while (payloads.at(-1) !== "after") payloads.push((await passenger.next()).payload);
-  // Nothing comes twice or out of order: what it had received before is first, and then what came after its return.
+  // No duplicates and no reordering: messages from before the freeze come first, then those after the reconnect.
   const missed = payloads.findIndex((text) => text === "back");
   expect(payloads.slice(0, missed).every((text) => text === payload)).toBe(true);
   expect(missed).toBeLessThan(sent);

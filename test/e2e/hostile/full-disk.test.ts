@@ -4,7 +4,7 @@ import { connect } from "../../support/clients/native.js";
 import { type RunningNode, startCarillon } from "../../support/nodes/process.js";
 import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
 
-/** Lets the node's files grow to so many bytes; the limit can be raised again. */
+/** Sets the maximum size of the node's files, in bytes. The limit can be raised again. */
 function limitFiles(node: RunningNode, bytes: number | "unlimited"): void {
   execFileSync("prlimit", ["--pid", String(node.child.pid), `--fsize=${bytes}:unlimited`]);
 }
@@ -14,7 +14,7 @@ async function readiness(node: RunningNode): Promise<string> {
   return `${response.status} ${(await response.text()).trim()}`;
 }
 
-/** @returns the HTTP status */
+/** Creates a vhost. Returns the HTTP status. */
 async function createVhost(node: RunningNode, name: string): Promise<number> {
   const response = await fetch(`${node.http}/carillon.v1.ControlService/CreateVhost`, {
     method: "POST",
@@ -25,7 +25,7 @@ async function createVhost(node: RunningNode, name: string): Promise<number> {
   return response.status;
 }
 
-test("L8: is not ready while its disk is full, goes on for clients, and is ready again when there is space", async () => {
+test("L8: is not ready while its disk is full, serves clients meanwhile, and is ready again when there is space", async () => {
   const config = { store: { driver: "file", path: temporaryFolder() } };
   const node = await startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(config))]);
   const health = new HealthClient(node);

@@ -13,11 +13,11 @@ const MANY = 300;
 interface Raw {
   readonly socket: Socket;
   readonly closed: Promise<void>;
-  /** Bytes and events received so far. */
+  /** Number of bytes and events received. */
   text(): string;
 }
 
-/** @param from - an address of this machine to come from */
+/** @param from - local address of the connection */
 async function open(port: number, from = "127.0.0.1"): Promise<Raw> {
   const socket = connect({ host: "127.0.0.1", port, localAddress: from });
   let text = "";
@@ -25,7 +25,7 @@ async function open(port: number, from = "127.0.0.1"): Promise<Raw> {
     text += chunk.toString("latin1");
   });
   socket.on("error", () => {
-    // The close event tells.
+    // The close event follows an error.
   });
   const closed = new Promise<void>((resolve) => {
     socket.once("close", () => resolve());
@@ -50,7 +50,7 @@ async function portsOf(node: RunningNode): Promise<number[]> {
   return [http, grpc, webrocketBackend].map(portOf);
 }
 
-/** First words of a client of the library. */
+/** Records the ClientHello of a client of the library. */
 async function clientHello(): Promise<Buffer> {
   const server = createServer();
   cleanUp(() => server.close());
@@ -59,7 +59,7 @@ async function clientHello(): Promise<Buffer> {
   const { port } = server.address() as { port: number };
   const client = connectTls({ host: "127.0.0.1", port });
   client.on("error", () => {
-    // It is cut below.
+    // The connection is closed below.
   });
   const [accepted] = (await once(server, "connection")) as [Socket];
   const [hello] = (await once(accepted, "data")) as [Buffer];
@@ -67,7 +67,7 @@ async function clientHello(): Promise<Buffer> {
   return hello;
 }
 
-/** The first line of what comes back, until the connection is closed. */
+/** Reads the first line of the answer, up to the end of the connection. */
 async function answerTo(port: number, from: string, ...parts: readonly Buffer[]): Promise<string> {
   const raw = await open(port, from);
   raw.socket.write(Buffer.concat(parts));
@@ -87,7 +87,7 @@ describe("TLS", () => {
     ports = await portsOf(node);
   });
 
-  /** Status line of /healthz, by a handshake of its own. */
+  /** Returns the status line of /healthz over a new TLS connection. */
   async function health(): Promise<string> {
     const socket = connectTls({ host: "127.0.0.1", port: ports[0], rejectUnauthorized: false });
     cleanUp(() => socket.destroy());
@@ -98,7 +98,7 @@ describe("TLS", () => {
     return text.slice(0, text.indexOf("\r\n"));
   }
 
-  test("SECURITY: handshakes that are never finished, and thousands that are begun, keep nobody out", async () => {
+  test("SECURITY: accepts clients despite unfinished handshakes and thousands of new ones", async () => {
     const hello = await clientHello();
     const halves = [Buffer.alloc(0), hello.subarray(0, 3), hello.subarray(0, -1)];
     const opened: Raw[] = [];
@@ -117,13 +117,13 @@ describe("TLS", () => {
       raw.socket.destroy();
     }
     expect(await health()).toBe("HTTP/1.1 200 OK");
-    // Their time is 10 s; the library ends what is no handshake at all before that.
+    // The timeout is 10 s; the library closes connections without a handshake earlier.
     await Promise.all(opened.map(({ closed }) => closed));
     expect(await health()).toBe("HTTP/1.1 200 OK");
     expect(node.log.length).toBeLessThan(20);
   }, 60_000);
 
-  test("SECURITY: a ClientHello that claims to be huge ends its connection", async () => {
+  test("SECURITY: closes a connection whose ClientHello claims to be huge", async () => {
     const record = Buffer.alloc(5 + 16_384);
     record.set([0x16, 0x03, 0x01, 0x40, 0x00, 0x01, 0xff, 0xff, 0xff]);
     for (const port of ports) {
@@ -134,7 +134,7 @@ describe("TLS", () => {
     expect(await health()).toBe("HTTP/1.1 200 OK");
   });
 
-  test("SECURITY: a client that renegotiates again and again is cut", async () => {
+  test("SECURITY: disconnects a client that renegotiates repeatedly", async () => {
     const socket = connectTls({
       host: "127.0.0.1",
       port: ports[0],
@@ -142,7 +142,7 @@ describe("TLS", () => {
       maxVersion: "TLSv1.2",
     });
     socket.on("error", () => {
-      // It is cut.
+      // The server closes the connection.
     });
     cleanUp(() => socket.destroy());
     const closed = once(socket, "close").then(() => false);
@@ -154,7 +154,7 @@ describe("TLS", () => {
         socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null));
       });
     while (await Promise.race([again(), closed])) renegotiated += 1;
-    // Node.js allows three in ten minutes.
+    // Node.js allows three renegotiations in ten minutes.
     expect(renegotiated).toBeLessThanOrEqual(3);
     expect(await health()).toBe("HTTP/1.1 200 OK");
   });
@@ -171,7 +171,7 @@ describe("PROXY protocol", () => {
     return startNode({ proxy_protocol: true, trusted_proxies: [`${PROXY}/32`], ...LISTENERS });
   }
 
-  test("SECURITY: headers that are malformed, doubled, of another version, or a stranger's, are no way in", async () => {
+  test("SECURITY: refuses headers that are malformed, duplicate, of another version, or from an untrusted peer", async () => {
     const node = await startBehindProxy();
     const [port = 0, ...others] = await portsOf(node);
     const ok = "HTTP/1.1 200 OK";
@@ -192,7 +192,7 @@ describe("PROXY protocol", () => {
     expect(await answerTo(port, STRANGER, V1, REQUEST)).toBe(bad);
   });
 
-  test("SECURITY: headers that never end are cut, and hold little and nobody meanwhile", async () => {
+  test("SECURITY: closes connections with endless headers, which use little memory and delay no client", async () => {
     const node = await startBehindProxy();
     const ports = await portsOf(node);
     const memory = async (): Promise<number> => {

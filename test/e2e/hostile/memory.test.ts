@@ -10,7 +10,7 @@ import { temporaryFile } from "../../support/temporary-files.js";
 
 const MIB = 1_024 * 1_024;
 
-/** Far less than the attacks would need. */
+/** Heap limit, far below the memory that the attacks would need. */
 const HEAP = { NODE_OPTIONS: "--max-old-space-size=96" };
 
 async function memoryOf(node: RunningNode): Promise<number> {
@@ -25,13 +25,13 @@ async function heldBy(node: RunningNode): Promise<number> {
   return Number(/^carillon_receiving_bytes (\S+)$/m.exec(text)?.[1]);
 }
 
-/** A node that asks for keys. */
+/** Starts a node that requires keys. */
 function startGuarded(limits: object = {}): Promise<RunningNode> {
   const config = { limits, vhosts: { "/": { keys: [configuredKey(KEY, { actions: ["*"] })] } } };
   return startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(config))], { environment: HEAP });
 }
 
-test("SECURITY: health checks that inflate to 4 MiB each do not move the memory of a node", async () => {
+test("SECURITY: rejects health checks that inflate to 4 MiB each without using their memory", async () => {
   const node = await startGuarded();
   const service = Buffer.alloc(4 * MIB - 16, "x");
   const bomb = framed(gzipSync(Buffer.concat([Buffer.from([0x0a, 0xf0, 0xff, 0xff, 0x01]), service])), 1);
@@ -52,7 +52,7 @@ test("SECURITY: health checks that inflate to 4 MiB each do not move the memory 
 
 const JSON_REQUEST = JSON.stringify({ messages: [{ topics: ["a"] }] }).padEnd(3_900_000);
 
-/** With a small budget few requests are enough: those of brotli wait for each other, and count for little until then. */
+/** Small budget, so that few requests exceed it. Brotli requests are inflated one at a time and count little before. */
 const SMALL_BUDGET = { receiving: 24 * MIB };
 const COMPRESSED: readonly (readonly [string, string, number, Uint8Array])[] = [
   ["br", "application/json", 80, brotliCompressSync(JSON_REQUEST)],
@@ -88,7 +88,7 @@ test.each(COMPRESSED)(
   },
 );
 
-test("SECURITY: gRPC requests that do not end are refused beyond the budget", async () => {
+test("SECURITY: refuses incomplete gRPC requests beyond the budget", async () => {
   const node = await startGuarded({ receiving: 24 * MIB });
   const before = await memoryOf(node);
   const part = framed(Buffer.alloc(900_000)).subarray(0, 800_000);
@@ -97,7 +97,7 @@ test("SECURITY: gRPC requests that do not end are refused beyond the budget", as
     Array.from({ length: 60 }, () => openCall(session, "/websockets.v1.BroadcastService/Publish", bearer(KEY))),
   );
   for (const { stream } of calls) stream.write(part);
-  // Half of the budget has room for so many.
+  // Number of requests that fit in half of the budget.
   const fits = 15;
   await new Promise<void>((resolve) => {
     let refused = 0;

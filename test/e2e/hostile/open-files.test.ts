@@ -6,24 +6,24 @@ import { connect } from "../../support/clients/native.js";
 import { type RunningNode, startCarillon } from "../../support/nodes/process.js";
 import { temporaryFile } from "../../support/temporary-files.js";
 
-/** The loader of modules needs some hundreds at the start. */
+/** Maximum number of open files; the module loader needs some hundreds at the start. */
 const MOST = 512;
 
-/** Port of each listener, by the protocol that it speaks. */
+/** Returns the ports of the listeners by protocol. */
 function portsOf({ grpc, http, log }: RunningNode): Readonly<Record<"http" | "grpc" | "roadrunner", number>> {
   const { roadrunner } = log.find(({ msg }) => msg === "ready") as { readonly roadrunner?: readonly string[] };
   const [http1, grpc1, rpc] = [http, `tcp://${grpc}`, roadrunner?.[0] ?? ""].map((url) => Number(new URL(url).port));
   return { http: http1 ?? 0, grpc: grpc1 ?? 0, roadrunner: rpc ?? 0 };
 }
 
-/** First bytes of a peer that are answered and leave the connection open, by the protocol of the listener. */
+/** First bytes of a client by protocol; they are answered and leave the connection open. */
 const GREETINGS = {
   http: Buffer.from("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
   grpc: Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0"),
   roadrunner: frameOf("rpc.Version", "true", { flags: FLAGS.json }),
 } as const;
 
-/** Opens a connection and sends the first request, so that it is not one of those that are pending. */
+/** Opens a connection and sends the first request, so that the connection is not pending. */
 async function openConnection(port: number, greeting: Uint8Array): Promise<Socket> {
   const socket = connectTcp(port, "127.0.0.1").on("error", () => {});
   cleanUp(() => socket.destroy());
@@ -44,13 +44,13 @@ function closed(socket: Socket): Promise<void> {
   });
 }
 
-/** Text of /metrics, once there is a descriptor for the answer. */
+/** Reads /metrics, when a descriptor is free for the answer. */
 async function metrics(node: RunningNode): Promise<string> {
   for (;;) {
     try {
       return await (await fetch(`${node.http}/metrics`)).text();
     } catch {
-      // Ends of connections that were given back may not be seen yet.
+      // The node may not have noticed the ends of closed connections yet.
     }
   }
 }

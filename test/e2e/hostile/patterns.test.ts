@@ -7,20 +7,20 @@ import { TestWorker } from "../../support/backends/worker.js";
 import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
 import { startNode } from "../../support/nodes/node.js";
 
-/** Weighs 67, and walks through every name of the letters a and b. */
+/** Pattern with weight 67 that scans every name of the letters a and b to its end. */
 const SLOW = "re:[ab]*a[ab]{60}c";
-/** Weighs 408. */
+/** Pattern with weight 408. */
 const SLOWER = "re:[ab]*a[ab]{401}c";
 const TOO_HEAVY = /patterns weigh \d+ together, the limit is 3000/;
 
-/** Different names of the letters a and b. */
+/** Creates different names of the letters a and b. */
 function hostileNames(count: number, length = 250): string[] {
   return Array.from({ length: count }, (_, number) =>
     number.toString(2).replaceAll("0", "a").replaceAll("1", "b").padStart(length, "ba"),
   );
 }
 
-/** Commands of another client that are answered, one after the other, before something else has ended. */
+/** Counts another client's consecutive commands that are answered before the given work has ended. */
 async function answeredBefore(other: TestClient, ended: Promise<unknown>): Promise<number> {
   const state = { isOver: false };
   const over = ended.finally(() => {
@@ -39,7 +39,7 @@ async function answeredBefore(other: TestClient, ended: Promise<unknown>): Promi
 describe("O12, A15: a token's patterns", () => {
   const permissions = { join: Array.from({ length: 30 }, (_, number) => `${SLOWER}${number}`) };
 
-  test("are refused on every way in when they weigh more than 3,000 together", async () => {
+  test("are refused by every way of connecting when their total weight exceeds 3,000", async () => {
     const node = await startNode({ vhosts: { "/": { jwt, access: "private" } } });
     const headers = { authorization: `Bearer ${await token({ permissions })}` };
     expect(await refusedUpgrade(`${node.ws}/ws`, { headers })).toMatchObject({
@@ -55,13 +55,13 @@ describe("O12, A15: a token's patterns", () => {
     }
   });
 
-  test("are matched in slices, so that other clients are answered meanwhile", async () => {
+  test("are matched in slices, so that other clients get answers meanwhile", async () => {
     const node = await startNode({ vhosts: { "/": { jwt, access: "private" } } });
     const client = await enter(node, { permissions: { join: [`${SLOW}1`, `${SLOW}2`, "re:[ab]+"] } });
     const other = await connect(`${node.ws}/ws`);
     const topics = hostileNames(1_000);
     client.send({ command: "join", topics, id: 1 });
-    // Sent before the answer comes: it takes effect after the join (W13).
+    // Sent before the answer to the join, and takes effect after the join (W13).
     client.send({ command: "leave", topics: topics.slice(0, 1), id: 2 });
     const joined = client.next();
     expect(await answeredBefore(other, joined)).toBeGreaterThan(10);
@@ -69,7 +69,7 @@ describe("O12, A15: a token's patterns", () => {
     expect(await client.next()).toMatchObject({ topic: "@leave", id: 2 });
   });
 
-  test("refuse a join of more than 50,000,000 steps, and none of it is joined", async () => {
+  test("refuse a join of more than 50,000,000 steps as a whole", async () => {
     const node = await startNode({ vhosts: { "/": { jwt, access: "private", client_publish: true } } });
     const client = await enter(node, { permissions: { join: Array.from({ length: 6 }, (_, n) => `${SLOWER}${n}`) } });
     const topics = hostileNames(1_000);
@@ -83,7 +83,7 @@ describe("O12, A15: a token's patterns", () => {
 });
 
 describe("O12, A15: patterns of vhosts, keys and workers", () => {
-  test("are refused when they weigh more than 3,000 together", async () => {
+  test("are refused when their total weight exceeds 3,000", async () => {
     const heavy = Array.from({ length: 10 }, (_, number) => `${SLOWER}${number}`);
     const rules = heavy.map((match) => ({ match }));
     await expect(startNode({ vhosts: { "/": { topics: rules } } })).rejects.toThrow(TOO_HEAVY);
@@ -106,7 +106,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     }
   });
 
-  test("of workers are refused beyond 3,000 for one worker and 6,000 for all workers of a vhost", async () => {
+  test("are refused beyond a weight of 3,000 for one worker and 6,000 for all workers of a vhost", async () => {
     const node = await startNode({ vhosts: { "/": { anonymous: { permissions: { call: ["*"] } } } } });
     const expressions = Array.from({ length: 100 }, (_, number) => `${SLOW}${number}`);
     await expect(new TestWorker(node.grpc, {}).welcomed(expressions, 1)).rejects.toMatchObject({
@@ -120,7 +120,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
       code: STATUS.resourceExhausted,
       details: expect.stringMatching(/patterns of the vhost's workers at this node would weigh more than 6000/),
     });
-    // Known when it has been held against all of them.
+    // The result is known when the event has been matched against all patterns.
     const client = await connect(`${node.ws}/ws`);
     const [event = ""] = hostileNames(1);
     expect(await client.ask({ command: "call", topics: [event], payload: "", id: 1 })).toMatchObject({
@@ -129,7 +129,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     });
   });
 
-  test("of a key are matched in slices, so that clients are answered meanwhile", async () => {
+  test("are matched in slices for a key, so that clients get answers meanwhile", async () => {
     const keys = [configuredKey("shop", { actions: ["publish", "topics"], topics: [SLOW, "re:[ab]+", "x.*"] })];
     const node = await startNode({ vhosts: { "/": { keys } } });
     const other = await connect(`${node.ws}/ws`);

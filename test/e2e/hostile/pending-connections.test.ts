@@ -10,7 +10,7 @@ import { temporaryFile } from "../../support/temporary-files.js";
 const ATTACKER = "127.0.0.9";
 const PROXY = "127.0.0.2";
 const LIMIT = 40;
-/** One address gets half of the limit. */
+/** Share of one address: half of the limit. */
 const SHARE = LIMIT / 2;
 const CUT = "too many connections have not sent a request yet: new ones are cut (limits.pending_connections)";
 
@@ -41,7 +41,7 @@ async function portsOf(node: RunningNode): Promise<Readonly<Record<string, numbe
 async function open(port: number, localAddress: string, bytes: string | Uint8Array): Promise<Socket> {
   const socket = connect({ host: "127.0.0.1", port, localAddress });
   socket.on("error", () => {
-    // The close event tells.
+    // The close event follows an error.
   });
   cleanUp(() => socket.destroy());
   await once(socket, "connect");
@@ -50,7 +50,7 @@ async function open(port: number, localAddress: string, bytes: string | Uint8Arr
   return socket;
 }
 
-/** Opens connections up to the limit, and resolves when those beyond the address's share have been closed. */
+/** Opens connections up to the limit. Resolves when those beyond the address's share have been closed. */
 async function fill(port: number, from: string, bytes: string | Uint8Array): Promise<Socket[]> {
   const sockets: Socket[] = [];
   let closed = 0;
@@ -74,7 +74,7 @@ async function fill(port: number, from: string, bytes: string | Uint8Array): Pro
 
 const REQUEST = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/** Status line of /healthz for a client that sends these bytes first. */
+/** Returns the status line of /healthz for a client that sends these bytes first. */
 async function statusFor(port: number, from: string, first: Uint8Array = Buffer.alloc(0)): Promise<string> {
   const socket = connect({ host: "127.0.0.1", port, localAddress: from });
   cleanUp(() => socket.destroy());
@@ -99,7 +99,7 @@ test.each([
     expect(await statusFor(ports["http"] ?? 0, "127.0.0.1")).toBe("HTTP/1.1 200 OK");
     const metrics = await (await fetch(`${node.http}/metrics`)).text();
     expect(metrics).toMatch(/^carillon_accept_errors_total\{code="PENDING"\} [1-9]/m);
-    // Connections that are gone count no more.
+    // Closed connections do not count.
     for (const socket of sockets) socket.destroy();
     for (;;) {
       const status = await statusFor(ports["http"] ?? 0, ATTACKER).catch(() => "");
@@ -122,7 +122,7 @@ test("SECURITY, L19: cuts TLS handshakes beyond the share of an address", async 
   }
 });
 
-test("SECURITY, L19: counts by the addresses that a PROXY header tells", async () => {
+test("SECURITY, L19: counts by the addresses in PROXY headers", async () => {
   const node = await startNode({ proxy_protocol: true, trusted_proxies: [`${PROXY}/32`] });
   const { http = 0 } = await portsOf(node);
   const attacker = proxyHeader({ body: ipv4([203, 0, 113, 66]) });
@@ -130,7 +130,7 @@ test("SECURITY, L19: counts by the addresses that a PROXY header tells", async (
   expect(await statusFor(http, PROXY, proxyHeader({ body: ipv4() }))).toBe("HTTP/1.1 200 OK");
 });
 
-test("L19: connections that have sent a request do not count", async () => {
+test("L19: does not count connections that have sent a request", async () => {
   const node = await startNode();
   const { grpc = 0, http = 0 } = await portsOf(node);
   const preface = Buffer.concat([
@@ -143,7 +143,7 @@ test("L19: connections that have sent a request do not count", async () => {
     const socket = connect({ host: "127.0.0.1", port });
     cleanUp(() => socket.destroy());
     socket.write(bytes);
-    // The gRPC port acknowledges the settings after its own.
+    // The gRPC port acknowledges the client's settings after sending its own.
     let received = 0;
     while (received < (port === http ? 1 : 18)) {
       const [chunk] = (await once(socket, "data")) as [Buffer];

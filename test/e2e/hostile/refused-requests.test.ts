@@ -4,7 +4,7 @@ import { startNats } from "../../support/nats/server.js";
 import { metric } from "../../support/nodes/metrics.js";
 import { startNode } from "../../support/nodes/node.js";
 
-test("O4: a join that NATS does not confirm leaves no interest behind", async () => {
+test("O4: leaves no subscription behind when NATS does not confirm a join", async () => {
   const nats = await startNats();
   const node = await startNode({
     brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "200ms" } },
@@ -16,14 +16,14 @@ test("O4: a join that NATS does not confirm leaves no interest behind", async ()
   expect(refusal).toMatchObject({ topic: "#join", error: { code: "unavailable" } });
   nats.signal("SIGCONT");
   let answer = await client.ask({ command: "join", topics: ["c"] });
-  // NATS may take a moment to say that it is back.
+  // The reconnect to NATS may take a moment.
   while (answer.topic !== "@join") answer = await client.ask({ command: "join", topics: ["c"] });
   await client.ask({ command: "leave", topics: ["c"] });
   while ((await metric(node, "carillon_topics")) > 0);
   expect(await metric(node, "carillon_topics")).toBe(0);
 });
 
-test("E10: JSON of very many objects and lists is refused before it is parsed, what is in texts not counted", async () => {
+test("E10: refuses JSON with too many objects and lists before parsing it, and ignores brackets in strings", async () => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");
@@ -47,7 +47,7 @@ test("E10: JSON of very many objects and lists is refused before it is parsed, w
   expect(await client.next()).toEqual({ topic: "foo", payload: text });
 });
 
-test("E7: more than 1,000 messages of a request are refused, and nothing is published", async () => {
+test("E7: refuses more than 1,000 messages in a request, and publishes nothing", async () => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");
@@ -59,7 +59,7 @@ test("E7: more than 1,000 messages of a request are refused, and nothing is publ
   expect(await client.ask({ command: "leave", topics: ["foo"] })).toMatchObject({ topic: "@leave" });
 });
 
-test("E9: many empty messages for many topics are too much, too", async () => {
+test("E9: refuses many empty messages for many topics", async () => {
   const node = await startNode();
   const topics = Array.from({ length: 1_000 }, (_, position) => `t${position}`);
   const client = await connect(`${node.ws}/ws`);

@@ -2,9 +2,9 @@ import { publish } from "../../support/backends/publish.js";
 import { connect, type NativeFrame, type TestClient } from "../../support/clients/native.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
-/** Large enough that no buffer of the system takes many of them. */
+/** Size of a payload in bytes; system buffers hold only a few of them. */
 const SIZE = 200_000;
-/** So many are more than the system, the window and the outbox hold together. */
+/** Number of messages, more than the system, the window and the outbox hold together. */
 const MANY = 120;
 
 function payload(number: number): string {
@@ -26,7 +26,7 @@ async function publishMany(node: TestNode, topic: string): Promise<void> {
   }
 }
 
-/** Reads until the newest message, which no policy drops, has come. */
+/** Reads frames up to the newest message, which no policy drops. */
 async function readToTheEnd(client: TestClient): Promise<NativeFrame[]> {
   const frames: NativeFrame[] = [];
   for (;;) {
@@ -41,7 +41,7 @@ async function dropsOf(node: TestNode, reason: string): Promise<number> {
   return Number(new RegExp(`^carillon_drops_total\\{reason="${reason}"\\} (\\d+)`, "m").exec(text)?.[1]);
 }
 
-/** A client that reads nothing answers no ping either: on a busy machine that alone would end it. */
+/** Long ping interval, because a client that does not read does not answer pings and could be disconnected for that. */
 const ping = { interval: "1h" };
 
 test.each(["latest", "drop_oldest"] as const)(
@@ -60,7 +60,7 @@ test.each(["latest", "drop_oldest"] as const)(
 
     slow.webSocket.resume();
     const frames = await readToTheEnd(slow);
-    // What came, with the numbers that it was told to have missed in their places, is everything.
+    // The received messages and the reported counts of missed messages add up to all messages.
     const numbers: number[] = [];
     for (const frame of frames) {
       if (frame.topic !== "#lagged") numbers.push(numberOf(frame));
@@ -80,7 +80,7 @@ test.each(["latest", "drop_oldest"] as const)(
   },
 );
 
-test("L6: where a topic has no rule of its own, its vhost's decides", async () => {
+test("L6: applies the vhost's policy to a topic without a rule", async () => {
   const node = await startNode({ ping, vhosts: { "/": { slow_consumer: "latest" } } });
   const slow = await connect(`${node.ws}/ws`);
   await slow.join("any");
@@ -91,7 +91,7 @@ test("L6: where a topic has no rule of its own, its vhost's decides", async () =
   expect(slow.webSocket.readyState).toBe(slow.webSocket.OPEN);
 });
 
-test("L9: a write delay changes nothing but when messages come", async () => {
+test("L9: delivers the same messages with a write delay", async () => {
   const node = await startNode({ vhosts: { "/": { write_delay: "20ms" } } });
   const client = await connect(`${node.ws}/ws`);
   await client.join("a", "b");

@@ -6,7 +6,7 @@ import { connectGrpc, framed, openCall } from "../../support/raw/grpc.js";
 import { temporaryFile } from "../../support/temporary-files.js";
 
 const MIB = 1_024 * 1_024;
-/** Far less than the attack would need. */
+/** Heap limit, far below the memory that the attack would need. */
 const HEAP = { NODE_OPTIONS: "--max-old-space-size=96" };
 const READERS = 60;
 const ROUNDS = 4;
@@ -26,7 +26,7 @@ const CONNECT = Buffer.concat([
   framed(Buffer.from("{}")),
 ]);
 
-test("SECURITY: readers of event streams that read nothing hold little, and one that reads misses nothing", async () => {
+test("SECURITY: bounds the memory of event streams that are not read, and delivers everything to one that is", async () => {
   const config = { vhosts: { "/": { presence: true } } };
   const node = await startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(config))], {
     environment: HEAP,

@@ -58,7 +58,7 @@ describe("refuses what it has no room for, says when to try again, and takes it 
     const held = await hold(node, SHARE - 20_000);
     const refused = await post(node, sent);
     expect(refused.status).toBe(429);
-    expect(await refused.text()).toContain("this node is receiving as much as it can");
+    expect(await refused.text()).toContain("too much data in transit");
     expect(await metric(node, REFUSED)).toBe(1);
 
     // A caller that goes away gives back what it held.

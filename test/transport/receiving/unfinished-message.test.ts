@@ -51,7 +51,7 @@ test.each(BEGINNINGS)(
       begin(client);
       if (count < 2) await untilMetric(node, HELD, (count + 1) * 300 * KIB);
     }
-    expect(await closeOf(clients[2])).toBe("1013 this node is receiving as much as it can: try again later");
+    expect(await closeOf(clients[2])).toBe("1013 too much data in transit on this node: try again later");
     expect(await metric(node, HELD)).toBeLessThanOrEqual(1_024 * KIB);
     await honest.join("news");
     for (const { socket } of clients) socket.destroy();

@@ -28,8 +28,8 @@ const SMALL = {
 const BYTES = 1 << 20;
 /** All but the last byte of the largest frame. */
 const UNFINISHED = frame(OPCODE.text, Buffer.alloc(BYTES - 1, "x"), { claims: BigInt(BYTES) });
-const RECEIVING = "1013 this node is receiving as much as it can: try again later";
-const TOO_LONG = "1008 a message took too long to arrive";
+const RECEIVING = "1013 too much data in transit on this node: try again later";
+const TOO_LONG = "1008 message not received in time";
 
 async function closeOf(client: RawClient): Promise<string> {
   let read = await client.next();

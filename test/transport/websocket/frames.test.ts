@@ -157,7 +157,7 @@ describe("binary frames", () => {
     client.send(frame(OPCODE.text, JOIN));
     expect(await client.nextText()).toBe(JOINED);
     client.send(frame(OPCODE.binary, Buffer.from([0xc3, 0x28])), frame(OPCODE.text, JOIN));
-    expect(await client.nextClose()).toBe("1007 binary frames must hold UTF-8");
+    expect(await client.nextClose()).toBe("1007 binary frames must contain UTF-8");
   });
 });
 

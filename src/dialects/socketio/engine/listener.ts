@@ -224,7 +224,7 @@ export class SocketIoListener {
       take: (bytes) => {
         if (line.takeBytes(bytes)) return;
         line.cut("overloaded");
-        throw new Error("the node is receiving as much as it can");
+        throw new Error("too much data in transit on this node");
       },
       give: (bytes) => {
         line.giveBytes(bytes);
