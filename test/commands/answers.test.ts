@@ -32,7 +32,7 @@ describe("A11: answers", () => {
     expect(Date.now() - begin).toBeGreaterThanOrEqual(1_000);
   });
 
-  test("others have their turns while many commands of one client are answered", async () => {
+  test("serves other clients while many commands of one client are answered", async () => {
     const node = await startNode({
       vhosts: {
         "/": { ...PRESENCE.vhosts["/"], limits: { answer_bytes_per_second: "off", commands_per_second: "off" } },
@@ -55,7 +55,7 @@ describe("A11: answers", () => {
     await all;
   });
 
-  test("the list of members is the same until somebody comes or goes", async () => {
+  test("shares the list of members until it changes", async () => {
     const node = await startNode(PRESENCE);
     const [client, other] = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws`)];
     await client.join("foo");
@@ -71,7 +71,7 @@ describe("A11: answers", () => {
 });
 
 describe("A11: commands", () => {
-  test("more than 2000 at once are refused unless the vhost says otherwise", async () => {
+  test("refuses more than 2,000 at once unless the vhost sets another limit", async () => {
     const node = await startNode({ vhosts: { "/free": { limits: { commands_per_second: "off" } } } });
     const command = { command: "leave", topics: ["foo"] };
     // As fast as a machine may be, a second brings no more than it says; far more than two seconds' worth.

@@ -13,7 +13,7 @@ const vhosts = { "/": { jwt, client_publish: true, anonymous: anyone } } satisfi
 const call = (event: string, id: number, fields: object = {}) => ({ command: "call", topics: [event], id, ...fields });
 
 describe.each(WORLDS)("W18: calls: %s", (kind) => {
-  test("a worker at another node is told who asks, and can reach that connection", async () => {
+  test("tells a worker at another node who calls, and lets it reach that connection", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const worker = await startWorker(other, ["chat/*"]);
     const client = await enter(one, { sub: "eve", info: { name: "Eve" } });
@@ -27,7 +27,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     expect(await client.next()).toEqual({ topic: "@call", payload: "x".repeat(300_000), id: 1 });
   });
 
-  test("many at a time are each answered once, with what belongs to them", async () => {
+  test("answers each of many concurrent calls once, with its own answer", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const workers = [await startWorker(one, ["sum"]), await startWorker(other, ["sum"])];
     const client = await connect(`${one.ws}/ws`);
@@ -51,7 +51,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     await client.join("foo");
   });
 
-  test("the end of the connection cancels calls, and not what was triggered", async () => {
+  test("cancels calls when the connection ends, and lets triggers go on", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const worker = await startWorker(other, ["*"]);
     const client = await connect(`${one.ws}/ws`);
@@ -71,7 +71,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     expect(worker.cancelled.unread).toEqual([]);
   });
 
-  test("no answer in time is told, and the worker too", async () => {
+  test("tells client and worker when no answer arrives in time", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const worker = await startWorker(other, ["sum"]);
     const client = await connect(`${one.ws}/ws`);
@@ -86,7 +86,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     expect((await worker.cancelled.next()).taskId).toBe(task.id);
   });
 
-  test("what a lost worker had goes to another; after a part of the answer it is refused", async () => {
+  test("gives the call of a lost worker to another, and fails it after a part of the answer", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const lost = await startWorker(other, ["sum"]);
     const client = await connect(`${one.ws}/ws`);
@@ -104,7 +104,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
   });
 });
 
-test("W18, L7: a stopping node refuses the calls that are under way before it closes", async () => {
+test("W18, L7: fails the calls under way before a stopping node closes connections", async () => {
   const node = await startNode({ vhosts });
   const worker = await startWorker(node, ["sum"]);
   const client = await connect(`${node.ws}/ws`);
@@ -119,14 +119,14 @@ test("W18, L7: a stopping node refuses the calls that are under way before it cl
   await stopped;
 });
 
-test("W18: a call does not reach workers of another vhost", async () => {
+test("W18: never reaches workers of another vhost", async () => {
   const node = await startNode({ vhosts: { ...vhosts, "/shop": {} } });
   await startWorker(node, ["sum"], { headers: { "carillon-vhost": "/shop" } });
   const client = await connect(`${node.ws}/ws`);
   expect(await client.ask(call("sum", 1))).toMatchObject({ topic: "#call", error: { code: "unavailable" } });
 });
 
-test("W18: an event is no channel: calls are allowed where only open channels exist", async () => {
+test("W18: allows calls of any event where only open channels exist, as an event is not a channel", async () => {
   const node = await startNode({ vhosts: { "/": { opened_only: true, anonymous: anyone } } });
   const worker = await startWorker(node, ["sum"]);
   const client = await connect(`${node.ws}/ws`);
@@ -135,7 +135,7 @@ test("W18: an event is no channel: calls are allowed where only open channels ex
   expect(await client.next()).toEqual({ topic: "@call", payload: "2", id: 1 });
 });
 
-test("A7: the permission for calls decides, and a fresh token changes it", async () => {
+test("A7: decides on calls by their permission, which a fresh token changes", async () => {
   const node = await startNode({ vhosts: { "/": { jwt } } });
   const worker = await startWorker(node, ["*"]);
   const client = await enter(node, { sub: "eve", permissions: { call: ["sum"] } });
@@ -145,7 +145,7 @@ test("A7: the permission for calls decides, and a fresh token changes it", async
   expect(await client.next()).toMatchObject({ topic: "@call" });
 });
 
-test("W19: that a triggered task was not done is logged, also when its client has gone", async () => {
+test("W19: logs a failed trigger, also when its client has gone", async () => {
   const log: { msg: string; reason?: string }[] = [];
   const logger = pino({}, { write: (line: string) => log.push(JSON.parse(line) as { msg: string }) });
   const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", vhosts }, logger);
@@ -167,7 +167,7 @@ test("W19: that a triggered task was not done is logged, also when its client ha
   expect(undone).toMatchObject({ reason: "broken" });
 });
 
-test("W19: a trigger beyond the limit is refused before anything is published", async () => {
+test("W19: refuses a trigger beyond the limit before anything is published", async () => {
   const node = await startNode({ vhosts, limits: { calls_per_connection: 1 } });
   const worker = await startWorker(node, ["*"]);
   const listener = await connect(`${node.ws}/ws`);
@@ -187,7 +187,7 @@ test("W19: a trigger beyond the limit is refused before anything is published", 
   expect(await listener.next()).toEqual({ topic: "foo", payload: "first" });
 });
 
-test.each(WORLDS)("W19: triggers count until a worker has them, and then no more: %s", async (kind) => {
+test.each(WORLDS)("W19: counts triggers until a worker has them: %s", async (kind) => {
   const { one, other } = await startWorld(kind, { vhosts, limits: { calls_per_connection: 2 } });
   const worker = await startWorker(other, ["mail"], { capacity: 5 });
   const client = await connect(`${one.ws}/ws`);
@@ -206,7 +206,7 @@ test.each(WORLDS)("W19: triggers count until a worker has them, and then no more
   expect(await trigger(10)).toMatchObject(refused);
 });
 
-test("K5: a triggered task has its own time, and goes on when the asking node stops", async () => {
+test("K5: gives a trigger its own deadline, and goes on with it when the calling node stops", async () => {
   const { one, other } = await startWorld("two nodes on NATS", { vhosts, stop_timeout: "1s" });
   const worker = await startWorker(other, ["mail", "sum"]);
   const end = Date.now() + 500;

@@ -32,7 +32,7 @@ function faultsOf(frames: readonly NativeFrame[]): NativeFrame[] {
 }
 
 describe.each(WORLDS)("W21: exclusive groups: %s", (kind) => {
-  test("O2, O3: whoever changes from one topic to another while both are published on misses nothing, and gets nothing of the other", async () => {
+  test("O2, O3: loses nothing and delivers nothing of the other topic when a client switches topics under load", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const client = await connect(`${one.ws}/ws`);
     const stop = new AbortController();
@@ -54,7 +54,7 @@ describe.each(WORLDS)("W21: exclusive groups: %s", (kind) => {
     expect(faultsOf(frames)).toEqual([]);
   });
 
-  test("who watches sees a member leave one topic and come to the other", async () => {
+  test("tells watchers that a member leaves one topic and joins the other", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const watcher = await connect(`${other.ws}/ws`);
     for (const topic of ["a", "b"])

@@ -39,7 +39,7 @@ async function watch(node: TestNode, token: string): Promise<TestClient> {
 }
 
 describe.each(WORLDS)("A16, O13: the info of a user has the digits of its token, with %s", (kind) => {
-  test("for members, workers and operators, on every node", async () => {
+  test("reaches members, workers and operators on every node", async () => {
     const { one, other } = await startWorld(kind, { vhosts: { "/": VHOST } });
     // Duplicates are refused in tokens.
     const info = INFO.replace('"b":[', '"c":[');
@@ -66,7 +66,7 @@ describe.each(WORLDS)("A16, O13: the info of a user has the digits of its token,
     expect(connections.map(({ infoJson }) => infoJson)).toEqual([info, info]);
   });
 
-  test("also where a backend has it put into a token of Carillon's", async () => {
+  test("arrives when a backend puts it into an issued token", async () => {
     const { one, other } = await startWorld(kind, { vhosts: { "/": VHOST } });
     const backend = new TestBackend(one);
     const permissions = { presence: ["*"] };
@@ -84,7 +84,7 @@ describe.each(WORLDS)("A16, O13: the info of a user has the digits of its token,
   });
 });
 
-test("A16, O13: a token whose info holds half a surrogate pair is refused", async () => {
+test("A16, O13: refuses a token whose info holds half a surrogate pair", async () => {
   const { one } = await startWorld("memory", { vhosts: { "/": VHOST } });
   const refused = enter(one, tokenOf(claimsOf('{"name":"\\ud800"}')));
   await expect(refused).rejects.toThrow("401");

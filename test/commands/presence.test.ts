@@ -56,7 +56,7 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
     expect(new Set(members.map(({ connection }) => connection)).size).toBe(5);
   });
 
-  test("W20: who watches is told of joins, leaves, ends of connections, and what backends do, after its answer", async () => {
+  test("W20: tells watchers of joins, leaves, closed connections and backends' changes, after their answer", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const watcher = await connect(`${one.ws}/ws`);
     expect(await watcher.ask(watching("foo", { id: 1 }))).toEqual({ topic: "@join", payload: ["foo"], id: 1 });
@@ -87,7 +87,7 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
     expect(watcher.unread).toEqual([]);
   });
 
-  test("W20: a client that gets a user leaves as nobody and comes as that user", async () => {
+  test("W20: reports a client that gets a user as leaving without one and joining with it", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const watcher = await connect(`${one.ws}/ws`);
     await watcher.ask(watching("foo"));
@@ -104,7 +104,7 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
     });
   });
 
-  test("W20: what a client makes of answers and events is what is there, however they come", async () => {
+  test("W20: lets a client reconstruct the members from answers and events in any order", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     // Enough for a large topic, whose changes are told together.
     const crowd = await Promise.all(
@@ -176,7 +176,7 @@ describe("A13: rules that change at run time", () => {
     return { node, update, ws: `${node.ws}/ws${path}` };
   };
 
-  test("W12: presence that is switched on has whoever is there; switched off, nobody, and watchers are told", async () => {
+  test("W12: lists the members when presence is switched on, and none when it is switched off, and tells watchers", async () => {
     const { update, ws } = await start({});
     const clients = [await connect(ws), await connect(ws)];
     const hidden = await connect(ws);
@@ -195,7 +195,7 @@ describe("A13: rules that change at run time", () => {
     expect(asker.unread).toEqual([]);
   });
 
-  test("W20: who may not join any more leaves, and is told no more", async () => {
+  test("W20: removes a client that may not join any more, and reports nothing more to it", async () => {
     const { node, update, ws } = await start({ presence: true });
     const watcher = await enter(node, { sub: "eve", permissions: { join: ["foo"] } }, `/ws${path}`);
     await watcher.ask(watching("foo"));
@@ -212,7 +212,7 @@ describe("A13: rules that change at run time", () => {
   });
 });
 
-test("W12: at most 1,000 members are listed, and that there are more is said", async () => {
+test("W12: lists at most 1,000 members and says that there are more", async () => {
   const node = await startNode({ vhosts });
   const watcher = await connect(`${node.ws}/ws`);
   await watcher.ask(watching("foo"));
@@ -231,7 +231,7 @@ test("W12: at most 1,000 members are listed, and that there are more is said", a
   expect([fewer.count, fewer.members.length, fewer.more]).toEqual([1_000, 1_000, undefined]);
 });
 
-test("O7: what many watch is written once", async () => {
+test("O7: encodes a change once for many watchers", async () => {
   const node = await startNode({ vhosts });
   const watchers = await Promise.all(Array.from({ length: 50 }, () => connect(`${node.ws}/ws`)));
   for (const watcher of watchers) await watcher.ask(watching("foo"));

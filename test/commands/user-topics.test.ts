@@ -26,7 +26,7 @@ async function idOf(client: TestClient, topic: string): Promise<string> {
 }
 
 describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
-  test("$user.ID reaches every connection of the user, whatever its encoding, and nobody else", async () => {
+  test("delivers $user.ID to every connection of the user, in any encoding, and to nobody else", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const eves = [await enter(one, { sub: "eve" }), await enter(other, { sub: "eve" })];
     const withTime = await enter(other, { sub: "eve" }, "/ws?meta=1");
@@ -42,7 +42,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     for (const client of [...eves, ...others]) expect(await client.next()).toEqual(SENTINEL);
   });
 
-  test("$connection.ID reaches that connection, from whichever node", async () => {
+  test("delivers $connection.ID to that connection, from any node", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const clients = [
       await enter(one, { sub: "eve" }),
@@ -65,7 +65,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     }
   });
 
-  test("O1: messages of one publisher come in order, and one request reaches users and topics", async () => {
+  test("O1: keeps the order of one publisher, and reaches users and topics in one request", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const client = await enter(other, { sub: "eve" });
     await client.join("foo");
@@ -80,7 +80,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     expect(heard.toSorted()).toEqual(["$user.eve", "foo"]);
   });
 
-  test("users of another vhost hear nothing", async () => {
+  test("delivers nothing to users of another vhost", async () => {
     const { one, other } = await startWorld(kind, { vhosts: { ...vhosts, "/shop": { jwt } } });
     const here = await enter(other, { sub: "eve" });
     const there = await enter(other, { sub: "eve" }, "/ws/shop");
@@ -97,7 +97,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     expect(await there.next()).toEqual(SENTINEL);
   });
 
-  test("a client that gets a user hears that user's from the answer on; whoever is gone hears nothing", async () => {
+  test("delivers a user's messages from the answer on that gives a client the user, and none to closed connections", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const backend = new TestBackend(one);
     const client = await connect(`${other.ws}/ws`);
@@ -116,7 +116,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     expect(await second.next()).toEqual({ topic: "$user.eve", payload: "the other one" });
   });
 
-  test("ids may be anything that users are called", async () => {
+  test("accepts any valid user id", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const users = [
       "Eve Adams",
@@ -161,7 +161,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
   });
 });
 
-test("W22: a key's scope decides who may publish for which users", async () => {
+test("W22: decides by a key's scope for which users it may publish", async () => {
   const scoped = configuredKey("scoped", { actions: ["publish"], topics: ["$user.>", "news"] });
   const other = configuredKey("other", { actions: ["publish"], topics: ["news"] });
   const node = await startNode({ vhosts: { "/": { jwt, keys: [scoped, other] } } });
@@ -182,7 +182,7 @@ test("T4: refuses invalid ids and other names that begin with $, and publishes n
   }
 });
 
-test("W22: they are the vhost's default broker's, and follow it", async () => {
+test("W22: uses the vhost's default broker, and follows its change", async () => {
   const brokers = { a: { driver: "memory" }, b: { driver: "memory" } } as const;
   const node = await startNode({ brokers, vhosts: { "/": { jwt } } });
   const root = new TestBackend(node);
@@ -206,7 +206,7 @@ test("W22: they are the vhost's default broker's, and follow it", async () => {
   expect(await client.next()).toEqual({ topic: "$user.eve", payload: "by b" });
 });
 
-test("N4, N7: one subscription for the connections of a vhost, one for each user that is there", async () => {
+test("N4, N7: subscribes once for the connections of a vhost, and once for each connected user", async () => {
   const { nats, one } = await startWorld("two nodes on NATS", { vhosts: { ...vhosts, "/shop": {} } });
   if (nats === undefined) throw new Error("no NATS");
   const become = (expected: readonly RegExp[]) =>
@@ -233,7 +233,7 @@ test("N4, N7: one subscription for the connections of a vhost, one for each user
   expect(await userSubjectsOf(nats, "other")).toEqual([]);
 });
 
-test("W15, W22: a client that gets a user is answered when NATS has taken in that it hears that user's", async () => {
+test("W15, W22: answers a client that gets a user when NATS has confirmed the user's subscription", async () => {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   const node = await startNatsNode(proxy.url, {}, { vhosts });
@@ -255,7 +255,7 @@ test("W15, W22: a client that gets a user is answered when NATS has taken in tha
   expect(await client.next()).toEqual({ topic: "$user.eve", payload: "after" });
 });
 
-test("O9: users hear again when NATS is there again", async () => {
+test("O9: delivers to users again when NATS returns", async () => {
   const server = await startNats();
   const proxy = await startNatsProxy(server.port);
   const node = await startNatsNode(proxy.url, {}, { vhosts });
@@ -274,7 +274,7 @@ test("O9: users hear again when NATS is there again", async () => {
   expect(await late.next()).toEqual({ topic: "$user.adam", payload: "again" });
 });
 
-test("N6, W22: where NATS does not let a node hear them, joins go on, and the log is told once", async () => {
+test("N6, W22: lets joins go on and logs once when NATS refuses the subscriptions", async () => {
   const server = await startNats(`authorization: { users: [ { user: ann, password: x, permissions: {
     publish: { allow: ">" }, subscribe: { deny: ["carillon._.$user.>", "carillon._.$connection.>"] } } } ] }`);
   const records: string[] = [];
@@ -298,7 +298,7 @@ test("N6, W22: where NATS does not let a node hear them, joins go on, and the lo
   expect(records.filter((record) => record.includes("published for them alone"))).toHaveLength(1);
 });
 
-test("N3: any NATS client can publish for a user", async () => {
+test("N3: delivers what any NATS client publishes for a user", async () => {
   const { nats, one } = await startWorld("two nodes on NATS", { vhosts });
   if (nats === undefined) throw new Error("no NATS");
   const client = await enter(one, { sub: "eve" });

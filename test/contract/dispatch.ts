@@ -43,7 +43,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(nodes.flatMap(({ errors }) => errors)).toEqual([]);
     }
 
-    test("a task reaches a worker with all that it has, and the answer comes back", async () => {
+    test("delivers a task to a worker with all its fields, and the answer to the caller", async () => {
       await start();
       const worker = await enter(far, ["chat"]);
       const deadline = Date.now() + 60_000;
@@ -75,7 +75,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("the asker is told nothing before it has the task", async () => {
+    test("reports nothing before the caller has the handle", async () => {
       await start();
       await enterEcho(near, ["a"]);
       const { ends, outcome } = ask(near.dispatch, "a");
@@ -84,7 +84,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await Promise.all([outcome, refused.outcome]);
     });
 
-    test("an answer in parts comes in its order", async () => {
+    test("delivers the parts of an answer in order", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome, parts, takes } = ask(near.dispatch, "a");
@@ -100,7 +100,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("payloads and answers of any size arrive whole", async () => {
+    test("delivers payloads and answers of any size whole", async () => {
       await start();
       await enterEcho(far, ["a"]);
       for (const size of [0, 40_000, 60_000, 100_000, 3_000_000]) {
@@ -115,7 +115,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("an answer that is too large is a failure of the worker's", async () => {
+    test("reports an answer that is too large as a failure of the worker", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
@@ -126,7 +126,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("what a worker says when it fails is what the asker gets", async () => {
+    test("passes the failure that a worker reports to the caller", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
@@ -136,7 +136,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("no worker: told at once; and again when the last has left", async () => {
+    test("fails at once when there is no worker, and when the last has left", async () => {
       await start();
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({
         code: "unavailable",
@@ -149,7 +149,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("what cannot be asked is refused", async () => {
+    test("refuses invalid requests", async () => {
       await start();
       await enterEcho(far, ["*"]);
       for (const event of ["", "a b", "@a", "x".repeat(256)]) {
@@ -162,7 +162,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("what a worker cannot be is refused", async () => {
+    test("refuses invalid workers", async () => {
       await start();
       const wrong: Parameters<typeof enter>[2][] = [
         { events: [] },
@@ -181,7 +181,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
     });
 
-    test("a worker has so many tasks at a time as it has said; others wait, the first first", async () => {
+    test("gives a worker as many tasks as its capacity, and lets others wait in order", async () => {
       await start();
       const worker = await enter(far, ["a", "b"], { capacity: 2 });
       const asked = [];
@@ -203,7 +203,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X21: a worker that cannot answer gets triggers, and no call, and counts for none", async () => {
+    test("X21: gives a worker that cannot answer triggers and no calls", async () => {
       await start();
       const mute = await enter(far, ["*"], { answers: false, capacity: 100 });
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
@@ -227,7 +227,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X21: calls that wait for the last worker that answers do not wait for others", async () => {
+    test("X21: fails waiting calls when the last worker that answers leaves", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const mute = await enter(far, ["a"], { answers: false });
@@ -242,7 +242,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X21: triggers go round workers of both kinds", async () => {
+    test("X21: rotates triggers among workers of both kinds", async () => {
       await start();
       const workers = [];
       for (const node of nodes) {
@@ -257,7 +257,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X20: triggers go round the nodes, and round the workers of each, whatever room these have", async () => {
+    test("X20: rotates triggers among the nodes and the workers of each, whatever room they have", async () => {
       await start();
       const workers: TestWorker[] = [];
       for (const node of nodes) {
@@ -276,7 +276,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("K5: who triggers something is told when a worker has it, once, and not while it waits", async () => {
+    test("K5: reports once that a worker has a trigger, and not while it waits", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const first = ask(near.dispatch, "a", { wantsAnswer: false });
@@ -298,7 +298,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X22: the workers of a vhost are listed, of all nodes", async () => {
+    test("X22: lists the workers of a vhost on all nodes", async () => {
       await start();
       expect(await near.dispatch.list("/")).toEqual({ workers: [], more: false, missing: [] });
       const answering = await enter(far, ["a", "b"], { name: "one", capacity: 5 });
@@ -336,7 +336,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await outcome;
     });
 
-    test("tasks go where a worker is free, on whichever node", async () => {
+    test("gives tasks to a free worker on any node", async () => {
       await start();
       const workers: TestWorker[] = [];
       for (const node of nodes) workers.push(await enter(node, ["a"]), await enter(node, ["a"]));
@@ -348,7 +348,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("of a node's workers the one with most room gets the next", async () => {
+    test("gives the next task to the worker of a node with most room", async () => {
       await start();
       const large = await enter(far, ["a"], { capacity: 4 });
       const small = await enter(far, ["a"], { capacity: 2 });
@@ -356,7 +356,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect([large.given.unread.length, small.given.unread.length]).toEqual([3, 1]);
     });
 
-    test("of workers with the same room each gets its turn", async () => {
+    test("rotates among workers with equal room", async () => {
       await start();
       const workers = [await enter(far, ["a"]), await enter(far, ["a"])];
       // Until each has been welcomed it gets nothing.
@@ -373,7 +373,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(turns).toEqual([first, 1 - first, first, 1 - first, first, 1 - first]);
     });
 
-    test("too many that wait: told at once, and who waits is not harmed", async () => {
+    test("refuses a task at once when too many wait, without harm to those", async () => {
       await start({ limits: { waiting: { count: 2, bytes: 1_000_000 } } });
       const worker = await enter(far, ["a"]);
       const asked = [];
@@ -390,7 +390,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("too many bytes that wait: the same, and vhosts have limits of their own", async () => {
+    test("refuses a task when too many bytes wait, by limits of each vhost", async () => {
       await start({ limits: { waiting: { count: 10, bytes: 3_000 } } });
       await enter(far, ["a"]);
       await enter(far, ["a"], { vhost: "/other" });
@@ -402,7 +402,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await ask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
     });
 
-    test("too many under way at the asking node: told at once", async () => {
+    test("refuses a task at once when too many are under way at the calling node", async () => {
       await start({ limits: { asked: { count: 2, bytes: 1_000_000 } } });
       await enter(far, ["a"], { capacity: 10 });
       const asked = [ask(near.dispatch, "a"), ask(near.dispatch, "a")];
@@ -411,7 +411,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await ask(near.dispatch, "a").taken;
     });
 
-    test("cancelled: the worker is told, its answer goes nowhere, and it is free for others", async () => {
+    test("tells the worker of a cancelled task, ignores its answer, and frees it for others", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const first = ask(near.dispatch, "a");
@@ -429,7 +429,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("cancelled before it is sent, while it waits, or between parts: nothing is left of it", async () => {
+    test("leaves nothing of a task that is cancelled before it is sent, while it waits, or between parts", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const never = ask(near.dispatch, "a");
@@ -450,7 +450,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect([never.ends(), runs.ends(), waits.ends()]).toEqual([0, 0, 0]);
     });
 
-    test("at its deadline the asker is told, and the worker that nobody waits", async () => {
+    test("fails a task at its deadline, and cancels it at its worker", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a", { deadline: Date.now() + 200 });
@@ -460,7 +460,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("a trigger is told of when it is taken, and ends without an answer's payload", async () => {
+    test("reports that a trigger was taken, and ends it without a payload", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome, taken } = ask(near.dispatch, "a", { wantsAnswer: false, topic: "room" });
@@ -473,7 +473,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("a worker that leaves: its tasks go to others, with the next attempt", async () => {
+    test("gives the tasks of a leaving worker to others, as the next attempt", async () => {
       await start();
       const first = await enter(far, ["a"], { capacity: 10 });
       const asked = [];
@@ -499,7 +499,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("three workers in turn are lost: the asker is told, and no fourth is tried", async () => {
+    test("fails a task after three lost workers, and tries no fourth", async () => {
       await start();
       const workers = [];
       for (let number = 0; number < 4; number += 1) workers.push(await enter(far, ["a"]));
@@ -515,7 +515,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(workers.flatMap(({ given }) => given.unread)).toEqual([]);
     });
 
-    test("no other worker after the first is lost: the asker is told", async () => {
+    test("fails a task when no other worker is left after the first is lost", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
@@ -525,7 +525,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("a worker that is lost after a part of the answer: the asker is told, and nobody tries again", async () => {
+    test("fails a call when its worker is lost after a part of the answer, and does not retry", async () => {
       await start();
       const [first, second] = [await enter(far, ["a"]), await enter(near, ["b"])];
       const { outcome, parts } = ask(near.dispatch, "a");
@@ -539,7 +539,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect([...other.given.unread, ...second.given.unread]).toEqual([]);
     });
 
-    test("what waits for a worker that leaves, or takes no more, goes to another or back", async () => {
+    test("moves or returns the tasks that wait for a worker that leaves or drains", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const runs = ask(near.dispatch, "a");
@@ -554,7 +554,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("a worker that does not acknowledge: another gets the task, and the first none until it says something", async () => {
+    test("gives a task that is not acknowledged to another worker, and the silent one none until it reports something", async () => {
       await start({ acknowledgeWithin: 300 });
       const silent = await enter(far, ["a"], { capacity: 10 });
       const { outcome } = ask(near.dispatch, "a");
@@ -578,7 +578,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("the most specific pattern decides, wherever its workers are", async () => {
+    test("chooses the most specific pattern, wherever its workers are", async () => {
       await start();
       const patterns = ["re:chat/.*", "*", "chat/*", "chat/room-*", "chat/room-1", "orders.*.paid", "orders.>"];
       for (const [position, pattern] of patterns.entries()) {
@@ -600,7 +600,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("when the workers of the most specific pattern have left, those of the next get the task", async () => {
+    test("falls back to the next pattern when the workers of the most specific one have left", async () => {
       await start();
       const seat = await enterEcho(far, ["a", "b"], {}, () => "specific");
       await enterEcho(near, ["*"], {}, () => "all");
@@ -609,7 +609,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["all"] });
     });
 
-    test("vhosts never meet", async () => {
+    test("keeps vhosts apart", async () => {
       await start();
       await enterEcho(far, ["*"], { vhost: "/one" }, () => "one");
       await enterEcho(near, ["*"], { vhost: "/one/two" }, () => "two");
@@ -618,7 +618,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await ask(far.dispatch, "a", { vhost: "/one/two" }).outcome).toEqual({ parts: ["two"] });
     });
 
-    test("a connection or an asker that throws harms nobody", async () => {
+    test("survives a worker's connection or a caller that throws", async () => {
       await start();
       const seat = await far.dispatch.enter(
         { vhost: "/", events: ["a"], capacity: 10, name: "" },
@@ -646,7 +646,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(nodes.flatMap(({ errors }) => errors).length).toBe(2);
     });
 
-    test("a node that stops refuses what it had asked, and hands back what its workers had", async () => {
+    test("fails the calls of a stopping node, and returns the tasks of its workers", async () => {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
       const asked = Array.from({ length: 5 }, () => ask(near.dispatch, "a"));
@@ -661,7 +661,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("a node that drains lets its workers end what they have", async () => {
+    test("lets the workers of a draining node end their tasks", async () => {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
       const { outcome } = ask(near.dispatch, "a");
@@ -677,7 +677,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await draining;
     });
 
-    test("every task asked is answered or refused, once, while workers come and go", async () => {
+    test("ends every task exactly once while workers come and go", async () => {
       await start();
       const workers = new Set<TestWorker>();
       const addWorker = async (node: TestDispatch): Promise<void> => {

@@ -39,11 +39,11 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       await watcher.counts(0);
     }
 
-    test("nobody is anywhere", () => {
+    test("has no members at first", () => {
       expect([one.members(PLACE), one.count(PLACE), one.users(PLACE)]).toEqual([[], 0, 0]);
     });
 
-    test("who enters is there at once, and soon on every node, with all that is known", async () => {
+    test("adds a member at once, and soon on every node, with all its fields", async () => {
       const watcher = watch();
       const member = someone(
         "c1",
@@ -58,7 +58,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect([other.members(PLACE), other.count(PLACE), other.users(PLACE)]).toEqual([[member], 1, 1]);
     });
 
-    test("who leaves is gone at once, and soon on every node", async () => {
+    test("removes a member at once, and soon on every node", async () => {
       const watcher = watch();
       for (const id of ["c1", "c2"]) one.enter(PLACE, someone(id), false);
       await watcher.counts(2);
@@ -69,7 +69,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(watcher.toldOf("c1")).toEqual(["+c1", "-c1"]);
     });
 
-    test("who leaves with a farewell is told of with it, and with what was known, on every node", async () => {
+    test("reports a leave with its farewell and the member's information on every node", async () => {
       const both = [watch(one), watch()];
       const kept = '{"name":"Ann","7":[1.10,null],"deep":{"a":1}}';
       const said = '{"n\\u0061me":"Nan","why":1724442618569203714,"__proto__":{"a":2},"deep":null}';
@@ -89,7 +89,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("a farewell is of the last time that somebody left, and of nobody who is there", async () => {
+    test("reports the farewell of the last leave, and none of a present member", async () => {
       const watcher = watch();
       one.enter(PLACE, someone("c1", "", { name: "Ann" }), false);
       await watcher.counts(1);
@@ -111,7 +111,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(watcher.left.slice(1).map(({ info }) => info)).toEqual(['{"name":"Ann","why":"left"}', '{"name":"Nan"}']);
     });
 
-    test("leaving where one is not does nothing", async () => {
+    test("ignores a leave of a session that is not a member", async () => {
       one.enter(PLACE, someone("c1"), false);
       one.leave(PLACE, "c2");
       one.leave({ ...PLACE, topic: "elsewhere" }, "c1");
@@ -123,7 +123,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect([one.count(PLACE), other.count(PLACE)]).toEqual([0, 0]);
     });
 
-    test("members of both nodes are together, ordered by connection", async () => {
+    test("lists the members of both nodes, ordered by connection", async () => {
       const both = [watch(one), watch(other)];
       for (const [position, id] of ["d", "a", "c", "b", "e"].entries()) {
         (position % 2 === 0 ? one : other).enter(PLACE, someone(id), false);
@@ -143,7 +143,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("users are counted once each, anonymous clients as one each", async () => {
+    test("counts each user once, and each anonymous client as one", async () => {
       const watcher = watch();
       one.enter(PLACE, someone("c1", "ann"), false);
       expect(one.users(PLACE)).toBe(1);
@@ -161,7 +161,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect([other.count(PLACE), other.users(PLACE)]).toEqual([3, 2]);
     });
 
-    test("hidden members are in no list, no count and no change", async () => {
+    test("leaves hidden members out of lists, counts and changes", async () => {
       const watcher = watch();
       one.enter(PLACE, someone("hidden", "ann"), true);
       expect([one.members(PLACE), one.count(PLACE), one.users(PLACE)]).toEqual([[], 0, 0]);
@@ -173,7 +173,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(watcher.told).toEqual([["+shown"]]);
     });
 
-    test("who hides leaves, who no longer hides joins", async () => {
+    test("reports a member that hides as leaving, and one that shows itself as joining", async () => {
       const watcher = watch();
       one.enter(PLACE, someone("c1"), true);
       one.enter(PLACE, someone("c1"), false);
@@ -184,7 +184,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(watcher.toldOf("c1")).toEqual(["+c1", "-c1"]);
     });
 
-    test("who enters again is told of only as somebody else", async () => {
+    test("reports a member that enters again only with another user or other information", async () => {
       const watcher = watch();
       one.enter(PLACE, someone("c1", "ann", { name: "Ann" }), false);
       await watcher.counts(1);
@@ -201,7 +201,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(other.members(PLACE)).toEqual([someone("c1", "bob", { name: "Bob" })]);
     });
 
-    test("vhosts, brokers and topics are apart", async () => {
+    test("keeps vhosts, brokers and topics apart", async () => {
       const places = [PLACE, { ...PLACE, vhost: "/b" }, { ...PLACE, broker: "nats" }, { ...PLACE, topic: "rooms" }];
       const watching = places.map((place) => watch(other, place));
       for (const [position, place] of places.entries()) one.enter(place, someone(`c${position}`), false);
@@ -214,7 +214,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(places.map((place) => other.count(place))).toEqual([0, 1, 1, 1]);
     });
 
-    test("watchers of both nodes are told of what happens after they began, in one change a turn", async () => {
+    test("tells watchers of both nodes what happens after they began, in one change a turn", async () => {
       one.enter(PLACE, someone("before"), false);
       const own = watch(one);
       await arrived();
@@ -227,7 +227,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       for (const { told } of [own, watcher]) expect(told).toEqual([["-before", "+c1", "+c3"]]);
     });
 
-    test("who begins to watch while something waits is told the rest", async () => {
+    test("tells a watcher that begins while changes wait the rest of them", async () => {
       one.enter(PLACE, someone("before"), false);
       const first = watch(one);
       one.enter(PLACE, someone("c1"), false);
@@ -241,7 +241,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(second.told).toEqual([["-before", "-c1", "+c2"]]);
     });
 
-    test("what comes to nothing is not told, and a watch that has ended hears nothing", async () => {
+    test("reports neither changes that cancel out nor anything to an ended watch", async () => {
       const ended = watch(one);
       const watcher = watch(one);
       one.enter(PLACE, someone("c1"), false);
@@ -257,7 +257,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(ended.told).toEqual([]);
     });
 
-    test("a watcher that throws harms nobody", async () => {
+    test("survives a watcher that throws", async () => {
       const end = other.watch(PLACE, () => {
         throw new Error("a fault of the watcher");
       });
@@ -269,7 +269,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       end();
     });
 
-    test("2,000 that enter in one turn, and leave, are told once each, in few changes", async () => {
+    test("reports 2,000 members that enter in one turn and leave once each, in few changes", async () => {
       const ids = Array.from({ length: 2_000 }, (_, number) => `c${String(number).padStart(4, "0")}`);
       const watcher = watch();
       for (const id of ids) one.enter(PLACE, someone(id, `user ${id.at(-1)}`), false);

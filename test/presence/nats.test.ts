@@ -43,7 +43,7 @@ function checkEach(watcher: Watcher, told: (id: string) => string[]): void {
   }
 }
 
-test("a node that is killed takes its 1,000 members with it, once each, on all nodes within 4 s", async () => {
+test("removes the 1,000 members of a killed node once each, on all nodes within 4 s", async () => {
   const { third, watchers } = await startThree();
   const began = Date.now();
   third.child.kill("SIGKILL");
@@ -52,7 +52,7 @@ test("a node that is killed takes its 1,000 members with it, once each, on all n
   for (const watcher of watchers) checkEach(watcher, (id) => [`+${id}`, `-${id}`]);
 });
 
-test("members of a frozen node leave within 4 s and come back when it goes on, once each; it loses nobody", async () => {
+test("removes the members of a frozen node within 4 s and adds them once each when it goes on, and loses none there", async () => {
   const { third, watchers } = await startThree();
   const began = Date.now();
   third.child.kill("SIGSTOP");
@@ -64,7 +64,7 @@ test("members of a frozen node leave within 4 s and come back when it goes on, o
   expect(third.lines.filter((line) => line.startsWith("-"))).toEqual([]);
 });
 
-test("two nodes cut from each other lose each other's members; a third keeps all; healed, all agree", async () => {
+test("removes the members of each other on two separated nodes, keeps all on a third, and agrees when the link heals", async () => {
   const { cut, heal, servers } = await startCuttableNats();
   const nodes = await Promise.all(servers.map((server, position) => startNode(server, `n${position}`)));
   const watchers = nodes.map(({ presence }) => new Watcher(presence));
@@ -92,7 +92,7 @@ test("two nodes cut from each other lose each other's members; a third keeps all
   for (const { presence } of nodes) expect(presence.count(PLACE)).toBe(5);
 });
 
-test("a cut too short to lose anybody is made up for: what was missed is told, and nothing else", async () => {
+test("reports exactly what was missed during a cut too short to lose a node", async () => {
   const { cut, heal, servers } = await startCuttableNats();
   const nodes = await Promise.all(servers.map((server, position) => startNode(server, `n${position}`)));
   const [one, two] = nodes as [PresenceNode, PresenceNode];

@@ -46,7 +46,7 @@ beforeEach(async () => {
   two = await startBeside("two", bus);
 });
 
-test("a newcomer has read all that are there when it has started", async () => {
+test("has read all members when a new node has started", async () => {
   for (const id of names(1_200)) one.presence.enter(PLACE, someone(id, "ann"), false);
   for (const id of names(700, "d")) two.presence.enter(PLACE, someone(id, "bob"), false);
   const three = await startBeside("three", bus);
@@ -54,7 +54,7 @@ test("a newcomer has read all that are there when it has started", async () => {
   expect(idsIn(three)).toEqual([...names(1_200), ...names(700, "d")]);
 });
 
-test("who comes and goes while a newcomer reads is told once, and the sum is right", async () => {
+test("reports members that come and go while a new node reads once, with the right sum", async () => {
   for (const id of names(2_000)) one.presence.enter(PLACE, someone(id), false);
   const three = createPresence("three", bus, clock);
   const watcher = new Watcher(three.presence);
@@ -71,14 +71,14 @@ test("who comes and goes while a newcomer reads is told once, and the sum is rig
   expect(watcher.faults).toEqual([]);
 });
 
-test("what is known of members bounds a page; all of them arrive", async () => {
+test("bounds a page by the members' information, and delivers all of them", async () => {
   const info = { text: "x".repeat(100_000) };
   for (const id of names(350)) one.presence.enter(PLACE, someone(id, "", info), false);
   const three = await startBeside("three", bus);
   expect(three.presence.members(PLACE)).toEqual(one.presence.members(PLACE));
 });
 
-test("of who was somebody else before, a newcomer reads what is", async () => {
+test("reads the present user of a member that had another one before", async () => {
   for (const id of ["c1", "c2"]) one.presence.enter(PLACE, someone(id, "ann"), false);
   for (const id of ["c1", "c2"]) one.presence.enter(PLACE, someone(id, "bob"), false);
   one.presence.leave(PLACE, "c1");
@@ -89,7 +89,7 @@ test("of who was somebody else before, a newcomer reads what is", async () => {
   expect([two, three].map(({ presence }) => presence.count(PLACE))).toEqual([0, 0]);
 });
 
-test("words that were lost are noticed within 1 s, and the difference is told, once each", async () => {
+test("notices lost messages within 1 s, and reports the difference once each", async () => {
   for (const id of names(300)) one.presence.enter(PLACE, someone(id), false);
   await turns();
   const watcher = new Watcher(two.presence);
@@ -108,7 +108,7 @@ test("words that were lost are noticed within 1 s, and the difference is told, o
   expect(watcher.faults).toEqual([]);
 });
 
-test("a farewell whose word was lost is not told; that somebody left, is", async () => {
+test("reports a leave whose farewell was lost, without the farewell", async () => {
   for (const id of names(2)) one.presence.enter(PLACE, someone(id, "", { of: id }), false);
   await turns();
   const watcher = new Watcher(two.presence);
@@ -123,7 +123,7 @@ test("a farewell whose word was lost is not told; that somebody left, is", async
   expect(watcher.faults).toEqual([]);
 });
 
-test("a gap before the next change is noticed at once", async () => {
+test("notices a gap before the next change at once", async () => {
   one.presence.enter(PLACE, someone("c1"), false);
   await turns();
   bus.muted = true;
@@ -135,7 +135,7 @@ test("a gap before the next change is noticed at once", async () => {
   expect(idsIn(two)).toEqual(["c1", "c2", "c3"]);
 });
 
-test("a node whose pages are lost is read when it is heard again", async () => {
+test("reads a node whose pages were lost when it is heard again", async () => {
   const watcher = new Watcher(two.presence);
   bus.muted = true;
   one.presence.enter(PLACE, someone("c1"), false);
@@ -151,7 +151,7 @@ test("a node whose pages are lost is read when it is heard again", async () => {
   expect(watcher.told).toEqual([["+c1", "+c2"]]);
 });
 
-test("a newcomer does not wait for ever for pages that do not come, and reads them later", async () => {
+test("ends the wait of a new node for missing pages, and reads them later", async () => {
   one.presence.enter(PLACE, someone("c1"), false);
   const three = createPresence("three", bus, clock);
   bus.loses = (_, data) => Buffer.from(data).includes('"items"');
@@ -170,7 +170,7 @@ test("a newcomer does not wait for ever for pages that do not come, and reads th
   expect(idsIn(three)).toEqual(["c1"]);
 });
 
-test("a node that stops takes its members with it at once, and later changes of it are none", async () => {
+test("removes the members of a stopping node at once, and ignores its later changes", async () => {
   for (const id of names(3)) two.presence.enter(PLACE, someone(id), false);
   one.presence.enter(PLACE, someone("stays"), false);
   await turns();
@@ -186,7 +186,7 @@ test("a node that stops takes its members with it at once, and later changes of 
   expect([...one.member.nodes]).toEqual([one.member.node]);
 });
 
-test("a silent node takes its members with it within 4 s, and brings them back when it is heard, once each", async () => {
+test("removes the members of a silent node within 4 s, and adds them once each when it is heard", async () => {
   const own = new ManualClock();
   const silent = await startBeside("silent", bus, own);
   for (const id of names(600)) silent.presence.enter(PLACE, someone(id), false);
@@ -211,7 +211,7 @@ test("a silent node takes its members with it within 4 s, and brings them back w
   expect(silent.presence.count(PLACE)).toBe(601);
 });
 
-test("two that lose each other keep their own, and agree again when they hear each other", async () => {
+test("keeps own members on nodes that lose each other, and agrees when they meet again", async () => {
   for (const id of names(200, "a")) one.presence.enter(PLACE, someone(id), false);
   for (const id of names(200, "b")) two.presence.enter(PLACE, someone(id), false);
   await turns();
@@ -246,7 +246,7 @@ const steps = fc.array(
   { minLength: 1, maxLength: 60 },
 );
 
-test("whatever is lost, all nodes agree in the end, and watchers have been told what adds up to it", async () => {
+test("agrees on all nodes in the end whatever is lost, and reports changes that add up to it", async () => {
   const three = await startBeside("three", bus);
   const nodes = [one, two, three];
   const places = ["room", "hall"].map((topic) => ({ ...PLACE, topic }));

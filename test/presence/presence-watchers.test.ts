@@ -41,7 +41,7 @@ class Stage {
   }
 }
 
-test("up to 100 members: told at the end of each turn", () => {
+test("reports at the end of each turn for up to 100 members", () => {
   const stage = new Stage();
   stage.count = 97;
   stage.watch();
@@ -58,7 +58,7 @@ test("up to 100 members: told at the end of each turn", () => {
   expect(stage.clock.timers).toBe(0);
 });
 
-test("more: the first at the end of the turn, then at most every 100 ms", () => {
+test("reports at most every 100 ms for more members, the first at the end of the turn", () => {
   const stage = new Stage();
   stage.count = 100;
   stage.watch();
@@ -83,7 +83,7 @@ test("more: the first at the end of the turn, then at most every 100 ms", () => 
   expect(stage.clock.timers).toBe(0);
 });
 
-test("a storm of 10,000 in a second is told in at most 11 changes", () => {
+test("reports 10,000 changes of a second in at most 11 reports", () => {
   const stage = new Stage();
   stage.count = 100;
   stage.watch();
@@ -98,7 +98,7 @@ test("a storm of 10,000 in a second is told in at most 11 changes", () => {
   expect(stage.told.length).toBeLessThanOrEqual(11);
 });
 
-test("a clock that is set back delays nothing by more than 100 ms", () => {
+test("delays a report by at most 100 ms when the clock is set back", () => {
   const stage = new Stage();
   stage.count = 100;
   stage.watch();
@@ -114,7 +114,7 @@ test("a clock that is set back delays nothing by more than 100 ms", () => {
   ]);
 });
 
-test("when nobody watches any more nothing waits", () => {
+test("keeps nothing waiting when the last watch ends", () => {
   const stage = new Stage();
   const end = stage.watch();
   stage.count = 100;
@@ -134,7 +134,7 @@ test("when nobody watches any more nothing waits", () => {
   ]);
 });
 
-test("a watch that ends or begins while others are told, and one that throws, harm nobody", () => {
+test("tells the other watchers when one ends, begins or throws meanwhile", () => {
   const stage = new Stage();
   const order: string[] = [];
   let endSecond: (() => void) | undefined;

@@ -10,7 +10,7 @@ function idsIn(room: TopicPresence): string[] {
   return room.members.map(({ connectionId }) => connectionId);
 }
 
-test("a connection is there once: as it was said last", () => {
+test("lists a connection once, as last reported", () => {
   const room = new TopicPresence("room");
   const [first, second] = [entry(1, "c1", "ann"), entry(2, "c1", "bob")];
   room.add(first);
@@ -23,7 +23,7 @@ test("a connection is there once: as it was said last", () => {
   expect([room.count, room.users, room.members, room.idle]).toEqual([0, 0, [], true]);
 });
 
-test("lists stay in order through any coming and going, and one that was given stays as it was", () => {
+test("keeps lists in order through all changes, and never changes a list that it returned", () => {
   const room = new TopicPresence("room");
   const entries = Array.from({ length: 1_000 }, (_, id) => entry(id, `c${(id * 7_919) % 1_000}`));
   const ids = (from: number, to: number): string[] =>

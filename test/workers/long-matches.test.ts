@@ -44,7 +44,7 @@ test("A15: matches a task's event with new patterns in slices when its worker is
   expect(await task.outcome).toEqual({ parts: ["attempt 2"] });
 });
 
-test("A15: gives a task to nobody that is cancelled while patterns are matched", async () => {
+test("A15: gives a task that is cancelled while patterns are matched to no worker", async () => {
   const { leave, node, task } = await startTask();
   leave();
   task.asked.cancel();
@@ -61,7 +61,7 @@ test("A15: refuses a task when the node stops while patterns are matched", async
   expect(await task.outcome).toMatchObject({ code: "unavailable", message: "this node is stopping" });
 });
 
-test("A15: many events that take a short time each are matched in slices together", async () => {
+test("A15: matches many events that take a short time each in shared slices", async () => {
   const node = await startLocalDispatch();
   const pattern = "re:[ab]*a[ab]{600}c";
   await enterEcho(node, [pattern, "re:[ab]+"], { capacity: 100 });

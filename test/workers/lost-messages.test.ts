@@ -59,7 +59,7 @@ function isWord(subject: string): boolean {
 }
 
 describe("a node alone", () => {
-  test("not acknowledged in 10 s: the task goes to another worker; acknowledged, it may take its time", async () => {
+  test("gives a task that is not acknowledged in 10 s to another worker, and leaves an acknowledged one alone", async () => {
     const node = await startLocalDispatch({ clock });
     const silent = await enter(node, ["a"]);
     const { outcome } = ask(node, "a");
@@ -79,7 +79,7 @@ describe("a node alone", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("a wall clock that is set neither ends a task nor prolongs it", async () => {
+  test("neither ends nor prolongs a task when the wall clock is set", async () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"]);
     const [first, second] = [ask(node, "a", 30_000), ask(node, "a", 30_000)];
@@ -96,7 +96,7 @@ describe("a node alone", () => {
     expect(await second.outcome).toMatchObject({ code: "deadline_exceeded" });
   });
 
-  test("three workers in turn do not acknowledge: the asker is told", async () => {
+  test("fails a task that three workers in turn do not acknowledge", async () => {
     const node = await startLocalDispatch({ clock });
     const workers = [await enter(node, ["a"]), await enter(node, ["a"]), await enter(node, ["a"])];
     const { outcome } = ask(node, "a");
@@ -113,7 +113,7 @@ describe("a node alone", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("a worker never gets a task twice, however free it is", async () => {
+  test("never gives a worker a task twice, however free it is", async () => {
     const node = await startLocalDispatch({ clock });
     const given: string[] = [];
     const late = await node.dispatch.enter(
@@ -143,7 +143,7 @@ describe("a node alone", () => {
     expect((await other.given.next()).id).toBe(shared.asked.taskId);
   });
 
-  test("no timer is left of tasks that have ended in any way", async () => {
+  test("leaves no timer behind when a task ends, in whichever way", async () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"], { capacity: 10 });
     const answered = ask(node, "a");
@@ -160,7 +160,7 @@ describe("a node alone", () => {
   });
 });
 
-describe("words that are lost", () => {
+describe("lost messages", () => {
   let near: TestDispatch;
   let far: TestDispatch;
 
@@ -183,7 +183,7 @@ describe("words that are lost", () => {
     return { id, outcome, worker };
   }
 
-  test("an offer: it is made again after a second", async () => {
+  test("repeats a lost offer after a second", async () => {
     const worker = await enter(far, ["a"]);
     let lost = 0;
     bus.loses = (subject) => isWord(subject) && lost++ === 0;
@@ -194,7 +194,7 @@ describe("words that are lost", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("every offer: the asker is told after three", async () => {
+  test("fails a task after three lost offers", async () => {
     const worker = await enter(far, ["a"]);
     bus.loses = isWord;
     const { outcome } = ask(near, "a");
@@ -204,7 +204,7 @@ describe("words that are lost", () => {
     expect(near.dispatch.asked).toBe(0);
   });
 
-  test("an offer to a group: the next goes to each node in turn", async () => {
+  test("offers a task to single nodes after an offer to a group was lost", async () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     bus.loses = (subject) => subject.startsWith("work.");
@@ -215,7 +215,7 @@ describe("words that are lost", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("that it was taken: offered again, it stays with the worker that has it", async () => {
+  test("leaves a task with its worker when the report that it was taken is lost and it is offered again", async () => {
     const first = await enter(far, ["a"]);
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { ends, outcome } = ask(near, "a");
@@ -230,7 +230,7 @@ describe("words that are lost", () => {
     expect([...first.cancelled.unread, ...first.given.unread, ...second.given.unread]).toEqual([]);
   });
 
-  test("that it was taken, and another node is tried: the first is told that nobody waits", async () => {
+  test("cancels a task at the first node when its report is lost and another node takes the task", async () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     await arrive();
@@ -253,7 +253,7 @@ describe("words that are lost", () => {
     expect([far.dispatch.working, third.dispatch.working]).toEqual([0, 0]);
   });
 
-  test("that it was taken, and that nobody waits: its worker's answer is not heeded, and the worker is told then", async () => {
+  test("ignores the answer of a worker whose cancellation was lost, and cancels its task then", async () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     await arrive();
@@ -277,7 +277,7 @@ describe("words that are lost", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("the whole answer: the task is asked after and given to another worker", async () => {
+  test("checks a task whose answer was lost, and gives it to another worker", async () => {
     const first = await enter(far, ["a"]);
     const { outcome, taken } = ask(near, "a");
     const { id } = await first.given.next();
@@ -294,7 +294,7 @@ describe("words that are lost", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("a part of the answer: told when the next one comes, and the worker that nobody waits", async () => {
+  test("fails a call when the part after a lost one arrives, and cancels it at its worker", async () => {
     const { id, outcome, worker } = await loseSecondPart(true);
     worker.seat.answer(id, bytes("2"), true);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
@@ -303,7 +303,7 @@ describe("words that are lost", () => {
     expect(far.dispatch.working).toBe(0);
   });
 
-  test("a part, and no more comes: told when it is asked after", async () => {
+  test("fails a call with a lost part when it is checked", async () => {
     const { id, outcome, worker } = await loseSecondPart(true);
     await pass(2_500);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
@@ -311,13 +311,13 @@ describe("words that are lost", () => {
     expect(worker.cancelled.unread).toEqual([id]);
   });
 
-  test("the end of an answer in parts: told when it is asked after", async () => {
+  test("fails a call whose last part was lost when it is checked", async () => {
     const { outcome } = await loseSecondPart(false);
     await pass(2_500);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
   });
 
-  test("a cancellation: the worker is told at the task's deadline", async () => {
+  test("cancels a task at its deadline when the cancellation was lost", async () => {
     const worker = await enter(far, ["a"]);
     const { asked, taken } = ask(near, "a", 5_000);
     const { id } = await worker.given.next();
@@ -335,7 +335,7 @@ describe("words that are lost", () => {
     expect(far.dispatch.working).toBe(0);
   });
 
-  test("a worker that takes its time is left alone, however often its task is asked after", async () => {
+  test("leaves a slow worker alone, however often its task is checked", async () => {
     const worker = await enter(far, ["a"]);
     const { outcome } = ask(near, "a");
     const { id } = await worker.given.next();
@@ -345,7 +345,7 @@ describe("words that are lost", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("that a node has other workers now: noticed by the next count", async () => {
+  test("notices a lost change of a node's workers by the next count", async () => {
     bus.loses = (subject) => subject === "all";
     const entering = enter(far, ["a"]);
     await pass(2_000);
@@ -365,7 +365,7 @@ describe("words that are lost", () => {
     expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
-  test("that a node has other workers now: noticed by the next change", async () => {
+  test("notices a lost change of a node's workers by the next change", async () => {
     bus.loses = (subject) => subject === "all";
     const entering = enter(far, ["a"]);
     await pass(2_000);
@@ -378,7 +378,7 @@ describe("words that are lost", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("that workers have left: the bus says that nobody listens, and each node that it has none, at once", async () => {
+  test("fails a task at once when all workers have left without notice, as the bus and each node report it", async () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     bus.loses = (subject) => subject === "all";
@@ -386,7 +386,7 @@ describe("words that are lost", () => {
     expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
-  test("that a node has left: the bus says that nobody is there, at once", async () => {
+  test("fails a task at once when a node has left without notice, as the bus reports it", async () => {
     await enter(far, ["a"]);
     bus.loses = (subject) => subject === "all";
     await far.stop();
@@ -394,7 +394,7 @@ describe("words that are lost", () => {
     expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
-  test("rubbish on the bus is told once, and harms nothing", async () => {
+  test("reports invalid bytes on the bus once, and goes on", async () => {
     const worker = await enter(far, ["a"]);
     const { node } = far.member;
     const head = Buffer.from([2, 1, 65]);

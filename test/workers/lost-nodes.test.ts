@@ -44,7 +44,7 @@ async function expectAllAnswered(asked: readonly TestAsked[], answer: string): P
   }
 }
 
-test("a node is killed with 100 tasks in flight: all go to others, within 4 s, as second attempts", async () => {
+test("gives the 100 tasks of a killed node to others within 4 s, as second attempts", async () => {
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
@@ -64,7 +64,7 @@ test("a node is killed with 100 tasks in flight: all go to others, within 4 s, a
   expect([near.dispatch.asked, near.dispatch.working, near.dispatch.waiting]).toEqual([0, 0, 0]);
 });
 
-test("a node is killed and there is no other: all are refused", async () => {
+test("fails all tasks when the only node with workers is killed", async () => {
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
@@ -75,7 +75,7 @@ test("a node is killed and there is no other: all are refused", async () => {
   expect(near.dispatch.asked).toBe(0);
 });
 
-test("a node is frozen with 100 tasks in flight: others do them, and what it says when it goes on changes nothing", async () => {
+test("gives the 100 tasks of a frozen node to others, and ignores its answers when it goes on", async () => {
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
@@ -95,7 +95,7 @@ test("a node is frozen with 100 tasks in flight: others do them, and what it say
   expect(near.errors).toEqual([]);
 });
 
-test("a frozen node among others: what it does not take in time goes to them", async () => {
+test("offers the tasks that a frozen node does not take in time to other nodes", async () => {
   const server = await startNats();
   const [near, far] = await startNatsDispatches(server.url, 2);
   if (near === undefined || far === undefined) throw new Error("no nodes");
@@ -106,7 +106,7 @@ test("a frozen node among others: what it does not take in time goes to them", a
   await expectAllAnswered(asked, "far");
 });
 
-test("the asking node is killed: workers are told that nobody waits, and triggers are done", async () => {
+test("cancels the calls of a killed node at their workers, and executes its triggers", async () => {
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
@@ -130,7 +130,7 @@ test("the asking node is killed: workers are told that nobody waits, and trigger
   expect(far.dispatch.working).toBe(0);
 });
 
-test("the asking node is frozen longer than others wait: its tasks are asked again when it goes on", async () => {
+test("offers the tasks of a frozen calling node again when it goes on", async () => {
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
@@ -150,7 +150,7 @@ test("the asking node is frozen longer than others wait: its tasks are asked aga
   await asker.printed(/^answered done$/);
 });
 
-test("NATS away: own workers work, others are unavailable at once; what was under way goes on when it returns", async () => {
+test("uses this node's workers while NATS is down, reports others as unavailable at once, and continues tasks when it returns", async () => {
   const server = await startNats();
   const proxy = await startTcpProxy(server.port);
   const { bus, downs, ups } = await startNatsBus(proxy.natsUrl);
@@ -189,7 +189,7 @@ test("NATS away: own workers work, others are unavailable at once; what was unde
   expect([near.dispatch.asked, far.dispatch.working]).toEqual([0, 0]);
 });
 
-test("three nodes on a three-server cluster: a worker gets tasks from everywhere once it is in", async () => {
+test("gives a worker tasks from all nodes of a three-server cluster once it is registered", async () => {
   const servers = await startNatsCluster(3);
   const nodes: TestDispatch[] = [];
   for (const { url } of servers) nodes.push(await startDispatch((await startNatsBus(url)).bus));

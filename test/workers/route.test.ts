@@ -26,19 +26,19 @@ function route(situation: {
 
 const node = (name: string, mayWait: boolean): TaskRoute => ({ to: "node", node: name, mayWait });
 
-test("a free worker of this node comes first, and then the bus chooses", () => {
+test("chooses a free worker of this node first, and then lets the bus choose", () => {
   expect(route({ nodes: ["self"], selfIsFree: true })).toEqual(node("self", true));
   expect(route({ nodes: ["a", "b", "self"], selfIsFree: true })).toEqual(node("self", false));
   expect(route({ nodes: ["a", "b", "self"] })).toEqual({ to: "group" });
   expect(route({ nodes: ["a", "b"] })).toEqual({ to: "group" });
 });
 
-test("where there is one node only, the task may wait there", () => {
+test("lets the task wait where there is only one node", () => {
   expect(route({ nodes: ["self"] })).toEqual(node("self", true));
   expect(route({ nodes: ["a"] })).toEqual(node("a", true));
 });
 
-test("nodes that have answered are not asked again while there are others, and the last may let it wait", () => {
+test("asks each node once while there are others, and lets the task wait at the last", () => {
   expect(route({ nodes: ["a", "b"], refusals: { a: "busy" } })).toEqual(node("b", true));
   expect(["b", "c"]).toContainEqual(Object(route({ nodes: ["a", "b", "c"], refusals: { a: "busy" } })).node);
   expect(route({ nodes: ["a", "b", "c"], refusals: { a: "busy", b: "gone" } })).toEqual(node("c", true));
@@ -46,7 +46,7 @@ test("nodes that have answered are not asked again while there are others, and t
   expect(route({ nodes: ["a", "self"] })).toEqual(node("a", false));
 });
 
-test("when all are busy, or three are, it waits at one of them: at this node if it can", () => {
+test("lets the task wait when three nodes are busy, or all: at this node if possible", () => {
   expect(route({ nodes: ["a", "self"], refusals: { a: "busy" } })).toEqual(node("self", true));
   expect(route({ nodes: ["a", "b"], refusals: { a: "busy", b: "gone" } })).toEqual(node("a", true));
   const refusals = { a: "busy", b: "busy", c: "busy" } as const;
@@ -55,7 +55,7 @@ test("when all are busy, or three are, it waits at one of them: at this node if 
   expect(["a", "b", "c"]).toContain(found.to === "node" && found.node);
 });
 
-test("full nodes: the others that were busy, and after three nobody", () => {
+test("prefers busy nodes to full ones, and gives up after three full ones", () => {
   expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "busy" } })).toEqual(node("b", true));
   expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "gone" } })).toEqual({ to: "nobody", why: "full" });
   const refusals = { a: "full", b: "full", c: "full", d: "busy" } as const;
@@ -64,7 +64,7 @@ test("full nodes: the others that were busy, and after three nobody", () => {
   expect(route({ nodes: [] })).toEqual({ to: "nobody", why: "gone" });
 });
 
-test("nodes that have let it down come last, and are asked where there is nobody else", () => {
+test("asks nodes that did not answer last", () => {
   expect(route({ nodes: ["a", "b"], avoided: ["a"], grouped: false })).toEqual(node("b", false));
   expect(route({ nodes: ["a"], avoided: ["a"], grouped: false })).toEqual(node("a", true));
   expect(route({ nodes: ["a", "b"], avoided: ["a"], refusals: { b: "gone" }, grouped: false })).toEqual(
@@ -72,13 +72,13 @@ test("nodes that have let it down come last, and are asked where there is nobody
   );
 });
 
-test("while other nodes cannot be reached there is this one", () => {
+test("chooses this node only while others cannot be reached", () => {
   expect(route({ nodes: ["a", "b", "self"], up: false })).toEqual(node("self", true));
   expect(route({ nodes: ["a", "b"], up: false })).toEqual({ to: "nobody", why: "gone" });
   expect(route({ nodes: ["a", "b"], refusals: { a: "busy" }, up: false })).toEqual({ to: "nobody", why: "gone" });
 });
 
-test("X20: what goes to all in rotation goes to the node whose rotation it is, or the next that may have somebody free", () => {
+test("X20: offers a trigger to the next node in the rotation that may have a free worker", () => {
   const nodes = ["a", "self", "b"];
   const rotation = ["a", "self", "b"];
   expect(route({ nodes, rotation, selfIsFree: true })).toEqual(node("a", false));
@@ -95,7 +95,7 @@ test("X20: what goes to all in rotation goes to the node whose rotation it is, o
   expect(route({ nodes: ["c", "d"], rotation, refusals: { d: "gone" } })).toEqual(node("c", true));
 });
 
-test("whatever nodes say, a task is offered to few of them before it is settled", () => {
+test("offers a task to few nodes, whatever they answer", () => {
   const answers: readonly Why[] = ["busy", "full", "gone"];
   for (let seed = 0; seed < 2_000; seed += 1) {
     const nodes = Array.from({ length: (seed % 6) + 1 }, (_, number) => `n${number}`);

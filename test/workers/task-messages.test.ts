@@ -50,7 +50,7 @@ function shown(word: TaskMessage): unknown {
   return JSON.parse(JSON.stringify(word, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
 }
 
-test("words arrive as they were said, any number of them in a message", () => {
+test("decodes any number of messages as they were encoded", () => {
   fc.assert(
     fc.property(fc.array(words, { maxLength: 5 }), (said) => {
       const heard = decodeTaskMessages(Uint8Array.from(Buffer.concat(said.map(encodeTaskMessage))));
@@ -69,7 +69,7 @@ function faultOf(run: () => unknown): unknown {
   }
 }
 
-test("bytes that are no words are refused, and nothing worse", () => {
+test("refuses invalid bytes with an error", () => {
   fc.assert(
     fc.property(words, fc.nat(), fc.integer({ min: 0, max: 255 }), (word, position, value) => {
       const bytes = Uint8Array.from(encodeTaskMessage(word));
@@ -83,7 +83,7 @@ test("bytes that are no words are refused, and nothing worse", () => {
   );
 });
 
-test("a failure with a code that this node does not know is internal", () => {
+test("reads a failure with an unknown code as internal", () => {
   const header = JSON.stringify([4, 1, 1, "toString", "text"]);
   const lengths = Buffer.alloc(8);
   lengths.writeUInt32BE(header.length);
