@@ -64,11 +64,11 @@ answer({
 
   async work(url: string) {
     const node = dispatch ?? (await started(url));
-    const seat = await node.enter(
+    const registration = await node.enter(
       { vhost: "/", events: [EVENT], capacity: 1_000, name: "" },
       {
         give: ({ id, payload }) => {
-          seat.answer(id, payload, false);
+          registration.answer(id, payload, false);
         },
         cancel: () => {},
       },

@@ -14,8 +14,8 @@ function bytes(text: string): Uint8Array {
   return Buffer.from(text);
 }
 
-function end({ seat }: TestWorker, id: string, text: string): void {
-  seat.answer(id, bytes(text), false);
+function end({ registration }: TestWorker, id: string, text: string): void {
+  registration.answer(id, bytes(text), false);
 }
 
 /** What workers/dispatch.ts promises. Every driver passes this. */
@@ -89,12 +89,12 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const worker = await enter(far, ["a"]);
       const { outcome, parts, takes } = ask(near.dispatch, "a");
       const { id } = await worker.given.next();
-      worker.seat.answer(id, bytes("0"), true);
+      worker.registration.answer(id, bytes("0"), true);
       expect(await parts.next()).toBe("0");
       expect(takes()).toBe(1);
-      for (let number = 1; number < 50; number += 1) worker.seat.answer(id, bytes(String(number)), true);
+      for (let number = 1; number < 50; number += 1) worker.registration.answer(id, bytes(String(number)), true);
       end(worker, id, "end");
-      worker.seat.answer(id, bytes("too much"), false);
+      worker.registration.answer(id, bytes("too much"), false);
       expect(await outcome).toEqual({ parts: [...Array.from({ length: 50 }, (_, number) => String(number)), "end"] });
       expect(takes()).toBe(1);
       await expectNothingLeft();
@@ -120,7 +120,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
       const { id } = await worker.given.next();
-      worker.seat.answer(id, new Uint8Array((16 << 20) + 1), false);
+      worker.registration.answer(id, new Uint8Array((16 << 20) + 1), false);
       expect(await outcome).toMatchObject({ code: "resource_exhausted" });
       expect(await worker.cancelled.next()).toBe(id);
       await expectNothingLeft();
@@ -131,7 +131,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
       const { id } = await worker.given.next();
-      worker.seat.fail(id, new CarillonError("not_found", "no such röom"));
+      worker.registration.fail(id, new CarillonError("not_found", "no such röom"));
       expect(await outcome).toEqual({ parts: [], code: "not_found", message: "no such röom" });
       await expectNothingLeft();
     });
@@ -142,9 +142,9 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         code: "unavailable",
         message: 'no worker takes event "a"',
       });
-      const seat = await enterEcho(far, ["a"]);
+      const registration = await enterEcho(far, ["a"]);
       expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
-      seat.leave();
+      registration.leave();
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       await expectNothingLeft();
     });
@@ -215,13 +215,13 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await triggered.outcome).toEqual({ parts: [""] });
 
       // The more specific pattern is nobody's as far as calls go.
-      const seat = await enterEcho(near, ["*"]);
+      const registration = await enterEcho(near, ["*"]);
       const specific = await enter(far, ["a"], { answers: false });
       expect(await ask(far.dispatch, "a").outcome).toEqual({ parts: ["a"] });
       const another = ask(near.dispatch, "a", { wantsAnswer: false });
       end(specific, (await specific.given.next()).id, "");
       expect(await another.outcome).toEqual({ parts: [""] });
-      seat.leave();
+      registration.leave();
       expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       expect(mute.given.unread).toEqual([]);
       await expectNothingLeft();
@@ -235,7 +235,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await first.taken;
       const waiting = ask(near.dispatch, "a");
       await waiting.taken;
-      worker.seat.leave();
+      worker.registration.leave();
       expect(await first.outcome).toMatchObject({ code: "unavailable" });
       expect(await waiting.outcome).toMatchObject({ code: "unavailable" });
       expect(mute.given.unread).toEqual([]);
@@ -291,7 +291,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect([first.gives(), waiting.gives(), waiting.takes()]).toEqual([1, 1, 1]);
       // One that is given to another again is not told of again.
       const other = await enter(far, ["a"], { capacity: 2 });
-      worker.seat.leave();
+      worker.registration.leave();
       for (const _ of [waiting, call]) end(other, (await other.given.next()).id, "");
       for (const { outcome } of [waiting, call]) expect(await outcome).toEqual({ parts: [""] });
       expect([waiting.gives(), call.gives()]).toEqual([1, 0]);
@@ -310,7 +310,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(rest).toEqual({ more: false, missing: [] });
       const expected = [
         {
-          id: answering.seat.workerId,
+          id: answering.registration.workerId,
           node: far.member.node,
           name: "one",
           events: ["a", "b"],
@@ -319,7 +319,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
           tasks: 1,
         },
         {
-          id: mute.seat.workerId,
+          id: mute.registration.workerId,
           node: near.member.node,
           name: "two",
           events: ["*"],
@@ -330,7 +330,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       ];
       expect(workers.toSorted((a, b) => (a.name < b.name ? -1 : 1))).toEqual(expected);
       expect((await far.dispatch.list("/")).workers).toEqual(workers);
-      mute.seat.leave();
+      mute.registration.leave();
       expect((await near.dispatch.list("/")).workers).toHaveLength(1);
       end(answering, id, "done");
       await outcome;
@@ -441,7 +441,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await waits.taken;
       expect(far.dispatch.waiting).toBe(1);
       waits.asked.cancel();
-      worker.seat.answer(id, bytes("1"), true);
+      worker.registration.answer(id, bytes("1"), true);
       await runs.parts.next();
       runs.asked.cancel();
       expect(await worker.cancelled.next()).toBe(id);
@@ -467,7 +467,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await taken;
       const { id, topic, wantsAnswer } = await worker.given.next();
       expect({ topic, wantsAnswer }).toEqual({ topic: "room", wantsAnswer: false });
-      worker.seat.answer(id, bytes("part"), true);
+      worker.registration.answer(id, bytes("part"), true);
       end(worker, id, "done");
       expect(await outcome).toEqual({ parts: [""] });
       await expectNothingLeft();
@@ -482,9 +482,9 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       }
       const tasks = [];
       for (const _ of asked) tasks.push(await first.given.next());
-      first.seat.acknowledge(tasks[0]?.id ?? "");
+      first.registration.acknowledge(tasks[0]?.id ?? "");
       const second = await enter(near, ["a"], { capacity: 10 });
-      first.seat.leave();
+      first.registration.leave();
       for (const _ of asked) {
         const { attempt, id, payload } = await second.given.next();
         expect(attempt).toBe(2);
@@ -507,7 +507,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       for (let attempt = 1; attempt <= 3; attempt += 1) {
         const had = await whoHas(workers);
         expect(had.given.unread).toMatchObject([{ attempt }]);
-        had.seat.leave();
+        had.registration.leave();
         workers.splice(workers.indexOf(had), 1);
       }
       expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
@@ -520,7 +520,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
       await worker.given.next();
-      worker.seat.leave();
+      worker.registration.leave();
       expect(await outcome).toMatchObject({ code: "unavailable" });
       await expectNothingLeft();
     });
@@ -530,10 +530,10 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const [first, second] = [await enter(far, ["a"]), await enter(near, ["b"])];
       const { outcome, parts } = ask(near.dispatch, "a");
       const { id } = await first.given.next();
-      first.seat.answer(id, bytes("1"), true);
+      first.registration.answer(id, bytes("1"), true);
       await parts.next();
       const other = await enter(far, ["a"]);
-      first.seat.leave();
+      first.registration.leave();
       expect(await outcome).toMatchObject({ parts: ["1"], code: "unavailable" });
       await expectNothingLeft();
       expect([...other.given.unread, ...second.given.unread]).toEqual([]);
@@ -546,7 +546,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const { id } = await worker.given.next();
       const waits = ask(near.dispatch, "a");
       await waits.taken;
-      worker.seat.drain();
+      worker.registration.drain();
       expect(await waits.outcome).toMatchObject({ code: "unavailable" });
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       end(worker, id, "done");
@@ -571,7 +571,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await next.outcome).toEqual({ parts: ["done"] });
       expect(silent.given.unread).toEqual([]);
 
-      silent.seat.acknowledge(id);
+      silent.registration.acknowledge(id);
       const third = ask(near.dispatch, "a");
       end(silent, (await silent.given.next()).id, "here again");
       expect(await third.outcome).toEqual({ parts: ["here again"] });
@@ -602,10 +602,10 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
 
     test("falls back to the next pattern when the workers of the most specific one have left", async () => {
       await start();
-      const seat = await enterEcho(far, ["a", "b"], {}, () => "specific");
+      const registration = await enterEcho(far, ["a", "b"], {}, () => "specific");
       await enterEcho(near, ["*"], {}, () => "all");
       expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["specific"] });
-      seat.drain();
+      registration.drain();
       expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["all"] });
     });
 
@@ -620,7 +620,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
 
     test("survives a worker's connection or a caller that throws", async () => {
       await start();
-      const seat = await far.dispatch.enter(
+      const registration = await far.dispatch.enter(
         { vhost: "/", events: ["a"], capacity: 10, name: "" },
         {
           give: () => {
@@ -634,12 +634,12 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       near.dispatch.ask(requestOf("nobody"), {
         onPart: () => {},
         onFailed: () => {
-          throw new Error("a fault of the asker");
+          throw new Error("a fault of the caller");
         },
       });
       const lost = ask(near.dispatch, "a");
       await lost.taken;
-      seat.leave();
+      registration.leave();
       expect(await lost.outcome).toMatchObject({ code: "unavailable" });
       await enterEcho(far, ["a"]);
       expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
@@ -706,12 +706,12 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         const [oldest] = workers;
         const node = nodes[round % nodes.length] ?? near;
         await addWorker(node);
-        oldest?.seat.leave();
+        oldest?.registration.leave();
         if (oldest !== undefined) workers.delete(oldest);
       }
       // Those that a worker still has end with it.
       const last = await enterEcho(far, ["a"], { capacity: 1_000 });
-      for (const { seat } of workers) seat.leave();
+      for (const { registration } of workers) registration.leave();
       const outcomes = await Promise.all(asked.map(({ outcome }) => outcome));
       last.leave();
       const answered = outcomes.filter((outcome, position) => outcome.parts[0] === String(position)).length;

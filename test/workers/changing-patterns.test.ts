@@ -9,11 +9,11 @@ function costlyPatterns(set: string): readonly string[] {
 
 /** Replaces the workers' patterns in every turn; there is always a worker. */
 async function changePatterns(node: TestDispatch, isOver: () => boolean): Promise<void> {
-  let seat = await enterEcho(node, costlyPatterns("c"));
+  let registration = await enterEcho(node, costlyPatterns("c"));
   for (let turn = 0; !isOver(); turn += 1) {
     const next = await enterEcho(node, costlyPatterns(turn % 2 === 0 ? "d" : "c"));
-    seat.leave();
-    seat = next;
+    registration.leave();
+    registration = next;
     await setImmediate();
   }
 }

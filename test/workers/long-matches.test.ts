@@ -33,7 +33,7 @@ async function startTask() {
   const patterns = [...costlyPatterns("c"), ...costlyPatterns("d")];
   await enterEcho(node, [...patterns.slice(0, 3), "re:[ab]+"], {}, ({ attempt }) => `attempt ${attempt}`);
   await enterEcho(node, patterns.slice(3));
-  return { node, task, turns: turnsFor(patterns), leave: () => first.seat.leave() };
+  return { node, task, turns: turnsFor(patterns), leave: () => first.registration.leave() };
 }
 
 test("A15: matches a task's event with new patterns in slices when its worker is lost", async () => {

@@ -70,10 +70,10 @@ describe("a node alone", () => {
     await pass(500);
     expect(silent.cancelled.unread).toEqual([id]);
     expect(other.given.unread).toMatchObject([{ id, attempt: 2 }]);
-    other.seat.acknowledge(id);
+    other.registration.acknowledge(id);
     await pass(60_000);
     expect(other.cancelled.unread).toEqual([]);
-    other.seat.answer(id, bytes("done"), false);
+    other.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
     await pass(TICK);
     expect(clock.timers).toBe(0);
@@ -85,12 +85,12 @@ describe("a node alone", () => {
     const [first, second] = [ask(node, "a", 30_000), ask(node, "a", 30_000)];
     const { deadline, id } = await worker.given.next();
     expect(deadline).toBe(clock.now() + 30_000);
-    worker.seat.acknowledge(id);
+    worker.registration.acknowledge(id);
     clock.set(3_600_000);
     await pass(1_000);
-    worker.seat.answer(id, bytes("done"), false);
+    worker.registration.answer(id, bytes("done"), false);
     expect(await first.outcome).toEqual({ parts: ["done"] });
-    worker.seat.acknowledge((await worker.given.next()).id);
+    worker.registration.acknowledge((await worker.given.next()).id);
     clock.set(-7_200_000);
     await pass(30_000);
     expect(await second.outcome).toMatchObject({ code: "deadline_exceeded" });
@@ -133,13 +133,13 @@ describe("a node alone", () => {
     await arrive();
     const other = await enter(node, ["a"]);
     const runs = ask(node, "a");
-    other.seat.acknowledge((await other.given.next()).id);
+    other.registration.acknowledge((await other.given.next()).id);
     await pass(10_500);
     expect(await alone.outcome).toMatchObject({ code: "unavailable", message: 'no other worker takes event "b"' });
     expect(node.dispatch.waiting).toBe(1);
     late.acknowledge("");
     expect(given).toEqual([alone.asked.taskId, shared.asked.taskId]);
-    other.seat.answer(runs.asked.taskId, bytes("done"), false);
+    other.registration.answer(runs.asked.taskId, bytes("done"), false);
     expect((await other.given.next()).id).toBe(shared.asked.taskId);
   });
 
@@ -151,7 +151,7 @@ describe("a node alone", () => {
     ask(node, "nobody");
     ask(node, "a").asked.cancel();
     const { id } = await worker.given.next();
-    worker.seat.answer(id, bytes("done"), false);
+    worker.registration.answer(id, bytes("done"), false);
     await answered.outcome;
     cancelled.asked.cancel();
     await pass(TICK);
@@ -174,10 +174,10 @@ describe("lost messages", () => {
     const worker = await enter(far, ["a"]);
     const { outcome, parts } = ask(near, "a");
     const { id } = await worker.given.next();
-    worker.seat.answer(id, bytes("0"), true);
+    worker.registration.answer(id, bytes("0"), true);
     await parts.next();
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    worker.seat.answer(id, bytes("1"), more);
+    worker.registration.answer(id, bytes("1"), more);
     await arrive();
     bus.loses = () => false;
     return { id, outcome, worker };
@@ -190,7 +190,7 @@ describe("lost messages", () => {
     const { outcome } = ask(near, "a");
     await pass(1_250);
     expect(worker.given.unread).toMatchObject([{ attempt: 2 }]);
-    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -211,7 +211,7 @@ describe("lost messages", () => {
     const { outcome } = ask(near, "a");
     await pass(1_250);
     const has = workers.find(({ given }) => given.unread.length > 0);
-    has?.seat.answer((await has.given.next()).id, bytes("done"), false);
+    has?.registration.answer((await has.given.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -223,7 +223,7 @@ describe("lost messages", () => {
     const second = await enter(far, ["a"]);
     await pass(1_250);
     bus.loses = () => false;
-    first.seat.answer(id, bytes("done"), false);
+    first.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
     await pass(3_000);
     expect(ends()).toBe(1);
@@ -246,8 +246,8 @@ describe("lost messages", () => {
     expect(second?.given.unread).toMatchObject([{ attempt: 2, id }]);
     expect(first?.cancelled.unread).toEqual([id]);
     bus.loses = () => false;
-    first?.seat.answer(id, bytes("stale"), false);
-    second?.seat.answer(id, bytes("done"), false);
+    first?.registration.answer(id, bytes("stale"), false);
+    second?.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
     await arrive();
     expect([far.dispatch.working, third.dispatch.working]).toEqual([0, 0]);
@@ -269,11 +269,11 @@ describe("lost messages", () => {
     const second = await whoHas(workers);
     expect(second).not.toBe(first);
     bus.loses = () => false;
-    first.seat.answer(id, bytes("stale"), true);
+    first.registration.answer(id, bytes("stale"), true);
     await arrive();
     expect(ends()).toBe(0);
     expect(first.cancelled.unread).toEqual([id]);
-    second.seat.answer(id, bytes("done"), false);
+    second.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -284,19 +284,19 @@ describe("lost messages", () => {
     await pass(TICK);
     await taken;
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    first.seat.answer(id, bytes("never heard"), false);
+    first.registration.answer(id, bytes("never heard"), false);
     await arrive();
     bus.loses = () => false;
     await pass(2_500);
     const again = await first.given.next();
     expect(again).toMatchObject({ id, attempt: 2 });
-    first.seat.answer(id, bytes("done"), false);
+    first.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
   test("fails a call when the part after a lost one arrives, and cancels it at its worker", async () => {
     const { id, outcome, worker } = await loseSecondPart(true);
-    worker.seat.answer(id, bytes("2"), true);
+    worker.registration.answer(id, bytes("2"), true);
     expect(await outcome).toMatchObject({ parts: ["0"], code: "unavailable" });
     await arrive();
     expect(worker.cancelled.unread).toEqual([id]);
@@ -321,7 +321,7 @@ describe("lost messages", () => {
     const worker = await enter(far, ["a"]);
     const { asked, taken } = ask(near, "a", 5_000);
     const { id } = await worker.given.next();
-    worker.seat.acknowledge(id);
+    worker.registration.acknowledge(id);
     await pass(TICK);
     await taken;
     bus.loses = isWord;
@@ -339,9 +339,9 @@ describe("lost messages", () => {
     const worker = await enter(far, ["a"]);
     const { outcome } = ask(near, "a");
     const { id } = await worker.given.next();
-    worker.seat.acknowledge(id);
+    worker.registration.acknowledge(id);
     await pass(60_000);
-    worker.seat.answer(id, bytes("done"), false);
+    worker.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -354,11 +354,11 @@ describe("lost messages", () => {
     bus.loses = () => false;
     await pass(2_500);
     const { outcome } = ask(near, "a");
-    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
 
     bus.loses = (subject) => subject === "all";
-    worker.seat.drain();
+    worker.registration.drain();
     await arrive();
     bus.loses = () => false;
     // It says itself that it has none.
@@ -374,7 +374,7 @@ describe("lost messages", () => {
     await enter(far, ["b"]);
     await arrive();
     const { outcome } = ask(near, "a");
-    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -382,7 +382,7 @@ describe("lost messages", () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     bus.loses = (subject) => subject === "all";
-    for (const { seat } of workers) seat.drain();
+    for (const { registration } of workers) registration.drain();
     expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
@@ -411,7 +411,7 @@ describe("lost messages", () => {
     await arrive();
     expect(far.errors).toEqual(["ignored an invalid message about tasks"]);
     const { outcome } = ask(near, "a");
-    worker.seat.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 });

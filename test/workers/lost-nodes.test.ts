@@ -110,23 +110,23 @@ test("cancels the calls of a killed node at their workers, and executes its trig
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
-  const asker = await startProcess(server, "asker");
+  const caller = await startProcess(server, "caller");
   const worker = await enter(far, ["other"], { capacity: 10 });
   const waits = await enter(far, ["waits"]);
-  asker.child.stdin?.write("ask other\ntrigger other\nask waits\nask waits\ntrigger waits\n");
+  caller.child.stdin?.write("ask other\ntrigger other\nask waits\nask waits\ntrigger waits\n");
   const tasks = [await worker.given.next(), await worker.given.next()];
   const first = await waits.given.next();
   while (far.dispatch.waiting < 2) await new Promise(setImmediate);
 
-  asker.child.kill("SIGKILL");
+  caller.child.kill("SIGKILL");
   expect(await worker.cancelled.next()).toBe(tasks.find(({ wantsAnswer }) => wantsAnswer)?.id);
   expect(await waits.cancelled.next()).toBe(first.id);
   const last = await waits.given.next();
   expect(last.wantsAnswer).toBe(false);
   expect(far.dispatch.waiting).toBe(0);
   expect(worker.cancelled.unread).toEqual([]);
-  waits.seat.answer(last.id, Buffer.from(""), false);
-  worker.seat.answer(tasks.find(({ wantsAnswer }) => !wantsAnswer)?.id ?? "", Buffer.from(""), false);
+  waits.registration.answer(last.id, Buffer.from(""), false);
+  worker.registration.answer(tasks.find(({ wantsAnswer }) => !wantsAnswer)?.id ?? "", Buffer.from(""), false);
   expect(far.dispatch.working).toBe(0);
 });
 
@@ -134,20 +134,20 @@ test("offers the tasks of a frozen calling node again when it goes on", async ()
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
-  const asker = await startProcess(server, "asker");
+  const caller = await startProcess(server, "caller");
   const first = await enter(far, ["other"]);
   const second = await enter(far, ["other"]);
-  asker.child.stdin?.write("ask other\n");
+  caller.child.stdin?.write("ask other\n");
   const workers = [first, second];
   const had = await whoHas(workers);
   const { id } = await had.given.next();
-  asker.child.kill("SIGSTOP");
+  caller.child.kill("SIGSTOP");
   expect(await had.cancelled.next()).toBe(id);
-  asker.child.kill("SIGCONT");
+  caller.child.kill("SIGCONT");
   const again = await whoHas(workers);
   expect(again.given.unread).toMatchObject([{ attempt: 2, id }]);
-  again.seat.answer(id, Buffer.from("done"), false);
-  await asker.printed(/^answered done$/);
+  again.registration.answer(id, Buffer.from("done"), false);
+  await caller.printed(/^answered done$/);
 });
 
 test("uses this node's workers while NATS is down, reports others as unavailable at once, and continues tasks when it returns", async () => {
@@ -175,16 +175,16 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   });
   expect(Date.now() - began).toBeLessThan(500);
   // This answer cannot arrive: it is asked after, and asked again.
-  worker.seat.answer(ids[1] ?? "", Buffer.from("never heard"), false);
+  worker.registration.answer(ids[1] ?? "", Buffer.from("never heard"), false);
   await far.bus.flush();
 
   proxy.open();
   await ups.next();
-  worker.seat.answer(ids[0] ?? "", Buffer.from("kept"), false);
+  worker.registration.answer(ids[0] ?? "", Buffer.from("kept"), false);
   expect(await kept.outcome).toEqual({ parts: ["kept"] });
   const again = await worker.given.next();
   expect(again).toMatchObject({ id: lost.asked.taskId, attempt: 2 });
-  worker.seat.answer(again.id, Buffer.from("again"), false);
+  worker.registration.answer(again.id, Buffer.from("again"), false);
   expect(await lost.outcome).toEqual({ parts: ["again"] });
   expect([near.dispatch.asked, far.dispatch.working]).toEqual([0, 0]);
 });
@@ -195,9 +195,9 @@ test("gives a worker tasks from all nodes of a three-server cluster once it is r
   for (const { url } of servers) nodes.push(await startDispatch((await startNatsBus(url)).bus));
   for (const node of nodes) {
     for (const { dispatch } of nodes) {
-      const seat = await enterEcho(node, ["a"], {}, () => node.member.node);
+      const registration = await enterEcho(node, ["a"], {}, () => node.member.node);
       expect(await ask(dispatch, "a").outcome).toEqual({ parts: [node.member.node] });
-      seat.leave();
+      registration.leave();
     }
   }
   for (const node of nodes) await enterEcho(node, ["a"]);

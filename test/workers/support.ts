@@ -100,7 +100,7 @@ export interface TestAsked {
   readonly parts: Queue<string>;
   /** Resolves when a node has taken it. */
   readonly taken: Promise<void>;
-  /** How often the asker was told that it has ended, and that it was taken. */
+  /** How often the caller was told that it has ended, and that it was taken. */
   readonly ends: () => number;
   readonly takes: () => number;
   /** Resolves when a worker has it: of triggers only. */
@@ -158,7 +158,7 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
 }
 
 export interface TestWorker {
-  readonly seat: WorkerRegistration;
+  readonly registration: WorkerRegistration;
   readonly given: Queue<GivenTask>;
   readonly cancelled: Queue<string>;
 }
@@ -170,7 +170,7 @@ export async function enter(
 ): Promise<TestWorker> {
   const given = new Queue<GivenTask>();
   const cancelled = new Queue<string>();
-  const seat = await dispatch.enter(
+  const registration = await dispatch.enter(
     { vhost: "/", events, capacity: 1, name: "", ...hello },
     {
       give: (task) => {
@@ -181,7 +181,7 @@ export async function enter(
       },
     },
   );
-  return { seat, given, cancelled };
+  return { registration, given, cancelled };
 }
 
 /** A worker that answers what it gets at once: with the payload, or as it is told. */
@@ -191,17 +191,17 @@ export async function enterEcho(
   hello: Partial<WorkerHello> = {},
   answerOf: (task: GivenTask) => string = ({ payload }) => Buffer.from(payload).toString(),
 ): Promise<WorkerRegistration> {
-  let seat: WorkerRegistration | undefined;
-  seat = await node.dispatch.enter(
+  let registration: WorkerRegistration | undefined;
+  registration = await node.dispatch.enter(
     { vhost: "/", events, capacity: 10, name: "", ...hello },
     {
       give: (task) => {
-        seat?.answer(task.id, Buffer.from(answerOf(task)), false);
+        registration?.answer(task.id, Buffer.from(answerOf(task)), false);
       },
       cancel: () => {},
     },
   );
-  return seat;
+  return registration;
 }
 
 /** The first of them that has been given something. */

@@ -11,7 +11,7 @@ const info = fc.dictionary(fc.string(), fc.json()).map((members) => {
   return `{${written.join(" , ")}}`;
 });
 
-const words: fc.Arbitrary<TaskMessage> = fc.oneof(
+const messages: fc.Arbitrary<TaskMessage> = fc.oneof(
   fc.record({
     type: fc.constant("offer" as const),
     ...about,
@@ -46,13 +46,13 @@ const words: fc.Arbitrary<TaskMessage> = fc.oneof(
 );
 
 /** As JSON, where bytes of any kind are alike. */
-function shown(word: TaskMessage): unknown {
-  return JSON.parse(JSON.stringify(word, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
+function shown(message: TaskMessage): unknown {
+  return JSON.parse(JSON.stringify(message, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
 }
 
 test("decodes any number of messages as they were encoded", () => {
   fc.assert(
-    fc.property(fc.array(words, { maxLength: 5 }), (said) => {
+    fc.property(fc.array(messages, { maxLength: 5 }), (said) => {
       const heard = decodeTaskMessages(Uint8Array.from(Buffer.concat(said.map(encodeTaskMessage))));
       expect(heard.map(shown)).toEqual(said.map(shown));
     }),
@@ -71,8 +71,8 @@ function faultOf(run: () => unknown): unknown {
 
 test("refuses invalid bytes with an error", () => {
   fc.assert(
-    fc.property(words, fc.nat(), fc.integer({ min: 0, max: 255 }), (word, position, value) => {
-      const bytes = Uint8Array.from(encodeTaskMessage(word));
+    fc.property(messages, fc.nat(), fc.integer({ min: 0, max: 255 }), (message, position, value) => {
+      const bytes = Uint8Array.from(encodeTaskMessage(message));
       bytes[position % bytes.length] = value;
       // Buffer's own errors are of another realm than the test's.
       expect(types.isNativeError(faultOf(() => decodeTaskMessages(bytes)))).toBe(true);

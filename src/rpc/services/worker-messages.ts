@@ -45,7 +45,7 @@ export function checkTaskId(field: string, id: string): string {
   return id;
 }
 
-/** As the asker is told of it. @throws CarillonError invalid_argument */
+/** Reads the failure that the caller gets. @throws CarillonError invalid_argument */
 export function readFailure({ code, message }: Fail): CarillonError {
   checkLength("fail.code", code);
   const known = Object.hasOwn(GRPC_STATUS, code) ? (code as ErrorCode) : "internal";

@@ -8,7 +8,7 @@ import { toCancelMessage, toTaskMessage, toWelcomeMessage, type WorkResponseInit
  * (O6). A task that is cancelled before it was told is never told.
  */
 export class WorkerStream implements WorkerConnection {
-  #seat: WorkerRegistration | undefined;
+  #registration: WorkerRegistration | undefined;
   #welcome: WorkResponseInit | undefined;
   /** Given and not ended. */
   readonly #tasks = new Set<string>();
@@ -26,18 +26,18 @@ export class WorkerStream implements WorkerConnection {
   }
 
   /** Undefined until it is in. */
-  get seat(): WorkerRegistration | undefined {
-    return this.#seat;
+  get registration(): WorkerRegistration | undefined {
+    return this.#registration;
   }
 
   /** It is in. */
-  sit(seat: WorkerRegistration, acknowledgeWithin: number): void {
+  register(registration: WorkerRegistration, acknowledgeWithin: number): void {
     if (this.#ended) {
-      seat.leave();
+      registration.leave();
       return;
     }
-    this.#seat = seat;
-    this.#welcome = toWelcomeMessage(seat.workerId, acknowledgeWithin);
+    this.#registration = registration;
+    this.#welcome = toWelcomeMessage(registration.workerId, acknowledgeWithin);
     this.#wake?.();
   }
 
@@ -67,7 +67,7 @@ export class WorkerStream implements WorkerConnection {
    */
   drain(failure?: CarillonError): void {
     this.#draining ??= { failure };
-    this.#seat?.drain();
+    this.#registration?.drain();
     this.#endIfDrained();
   }
 
@@ -77,7 +77,7 @@ export class WorkerStream implements WorkerConnection {
     this.#ended = true;
     this.#failure = failure;
     this.#untold.clear();
-    this.#seat?.leave();
+    this.#registration?.leave();
     this.#wake?.();
   }
 

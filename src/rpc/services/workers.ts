@@ -72,12 +72,12 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
     try {
       for await (const request of requests) {
         if (stream.ended) return;
-        if (stream.seat !== undefined) {
-          take(request, stream, stream.seat);
+        if (stream.registration !== undefined) {
+          take(request, stream, stream.registration);
           continue;
         }
         cancelPatience();
-        stream.sit(await dispatch.enter(readHello(request, backend), stream), acknowledgeWithin);
+        stream.register(await dispatch.enter(readHello(request, backend), stream), acknowledgeWithin);
       }
       // Nothing that it has can be answered any more.
       stream.end();
@@ -88,21 +88,21 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
 }
 
 /** @throws CarillonError invalid_argument: nothing that a worker can say */
-function take({ request }: WorkRequest, stream: WorkerStream, seat: WorkerRegistration): void {
+function take({ request }: WorkRequest, stream: WorkerStream, registration: WorkerRegistration): void {
   switch (request.case) {
     case "acknowledge":
-      seat.acknowledge(checkTaskId("acknowledge.task_id", request.value.taskId));
+      registration.acknowledge(checkTaskId("acknowledge.task_id", request.value.taskId));
       break;
     case "answer": {
       const { more, payload } = request.value;
       const id = checkTaskId("answer.task_id", request.value.taskId);
-      seat.answer(id, payload, more);
+      registration.answer(id, payload, more);
       if (!more) stream.done(id);
       break;
     }
     case "fail": {
       const id = checkTaskId("fail.task_id", request.value.taskId);
-      seat.fail(id, readFailure(request.value));
+      registration.fail(id, readFailure(request.value));
       stream.done(id);
       break;
     }

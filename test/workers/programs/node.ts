@@ -20,7 +20,7 @@ const dispatch = new ClusterDispatch({
   onError: say,
 });
 const has = new Set<string>();
-let seat: WorkerRegistration | undefined;
+let registration: WorkerRegistration | undefined;
 
 function ask(event: string, wantsAnswer: boolean): void {
   const deadline = Date.now() + 60_000;
@@ -42,7 +42,7 @@ function obey(line: string): void {
   const [command, event = ""] = line.split(" ");
   if (command === "ask" || command === "trigger") ask(event, command === "ask");
   if (command !== "answer") return;
-  for (const id of has) seat?.answer(id, Buffer.from(`from ${node}`), false);
+  for (const id of has) registration?.answer(id, Buffer.from(`from ${node}`), false);
   has.clear();
 }
 
@@ -50,12 +50,12 @@ async function main(): Promise<void> {
   await bus.start();
   await cluster.start();
   await dispatch.start();
-  seat = await dispatch.enter(
+  registration = await dispatch.enter(
     { vhost: "/", events: ["work"], capacity: 1_000, name: node },
     {
       give: ({ attempt, id }) => {
         has.add(id);
-        seat?.acknowledge(id);
+        registration?.acknowledge(id);
         say(`given ${id} ${attempt}`);
       },
       cancel: (id) => {

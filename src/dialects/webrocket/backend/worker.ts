@@ -33,7 +33,7 @@ export interface WebrocketWorkerOptions {
  */
 export class WebrocketWorker implements WorkerConnection {
   readonly #options: WebrocketWorkerOptions;
-  #seat: WorkerRegistration | undefined;
+  #registration: WorkerRegistration | undefined;
   /** What it has, by id, and when its connection has taken it: what has not been is of no time. */
   readonly #tasks = new Map<string, number>();
   /** Of these, what has not been told yet. */
@@ -55,13 +55,13 @@ export class WebrocketWorker implements WorkerConnection {
   async enter(): Promise<void> {
     const { dispatch, name, vhost } = this.#options;
     const hello = { vhost, events: ["*"], capacity: CAPACITY, name, answers: false };
-    const seat = await dispatch.enter(hello, this);
+    const registration = await dispatch.enter(hello, this);
     if (this.#over) {
-      seat.leave();
+      registration.leave();
       return;
     }
-    this.#seat = seat;
-    if (this.#draining) seat.drain();
+    this.#registration = registration;
+    if (this.#draining) registration.drain();
   }
 
   /** It has said that it is alive: it has done what its connection had taken an interval before. */
@@ -74,7 +74,7 @@ export class WebrocketWorker implements WorkerConnection {
     for (const [id, taken] of this.#tasks) {
       if (taken > before) continue;
       this.#tasks.delete(id);
-      this.#seat?.answer(id, NOTHING, false);
+      this.#registration?.answer(id, NOTHING, false);
     }
     this.#endIfDrained();
   }
@@ -94,7 +94,7 @@ export class WebrocketWorker implements WorkerConnection {
   /** It gets no more; when it is done with what it has, it is over. */
   drain(): void {
     this.#draining = true;
-    this.#seat?.drain();
+    this.#registration?.drain();
     this.#endIfDrained();
   }
 
@@ -107,7 +107,7 @@ export class WebrocketWorker implements WorkerConnection {
     this.#options.socket.off("drain", this.#tell);
     this.#untold.clear();
     this.#tasks.clear();
-    this.#seat?.leave();
+    this.#registration?.leave();
   }
 
   /** As much as the connection takes now. */
@@ -125,7 +125,7 @@ export class WebrocketWorker implements WorkerConnection {
   #told(id: string): void {
     if (!this.#tasks.has(id)) return;
     this.#tasks.set(id, this.#options.clock.monotonic());
-    this.#seat?.acknowledge(id);
+    this.#registration?.acknowledge(id);
   }
 
   readonly #beat = (): void => {

@@ -219,7 +219,7 @@ test("X22: workers of both kinds are listed, WebRocket's by the id that they gav
     location: null,
     body: {
       workers: [
-        { ...shared, id: one.seat.workerId, name: "one", events: ["a.*"], capacity: 5, answers: true },
+        { ...shared, id: one.registration.workerId, name: "one", events: ["a.*"], capacity: 5, answers: true },
         { ...shared, id: UUID, name: UUID, events: ["*"], capacity: 9, answers: false },
       ],
       more: false,

@@ -88,7 +88,7 @@ test("X28: workers", async () => {
   const name = node.member.node;
   expect(await webrocket("workers", "/test")).toEqual([
     0,
-    `${one.seat.workerId} ${name} one a.*,b\n${UUID} ${name} ${UUID} * triggers\n`,
+    `${one.registration.workerId} ${name} one a.*,b\n${UUID} ${name} ${UUID} * triggers\n`,
   ]);
 });
 

@@ -116,7 +116,7 @@ test("X20: triggers go round all workers of the vhost, those of gRPC too", async
   const asked = Array.from({ length: 9 }, () => trigger(node));
   for (let round = 0; round < 3; round += 1) {
     for (const peer of peers) expect((await peer.next())[0]).toBe("TR");
-    other.seat.answer((await other.given.next()).id, Buffer.from("ok"), false);
+    other.registration.answer((await other.given.next()).id, Buffer.from("ok"), false);
   }
   node.clock.advance(500);
   for (const peer of peers) peer.say(HEARTBEAT);
