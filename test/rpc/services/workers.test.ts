@@ -341,7 +341,7 @@ test("K1: a worker that is gone before it was let in is not let in", async () =>
   const stream = new WorkerStream();
   const entering = node.dispatch.enter({ vhost: "/", events: ["a"], capacity: 1, name: "" }, stream);
   stream.end();
-  stream.sit(await entering, 10_000);
+  stream.register(await entering, 10_000);
   expect(node.dispatch.workers).toBe(0);
 });
 
