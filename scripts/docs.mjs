@@ -8,6 +8,6 @@ import { inRoot } from "./lib/paths.mjs";
 await main(async () => {
   await install();
   await build();
-  const { writeConfigurationPage } = await import("../dist/src/config/reference.js");
-  writeFileSync(inRoot("docs", "configuration.md"), writeConfigurationPage());
+  const { configReader } = await import("../dist/src/server/config.js");
+  writeFileSync(inRoot("docs", "configuration.md"), configReader.writePage());
 });

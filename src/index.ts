@@ -1,13 +1,12 @@
-import { parseConfig } from "./config/load.js";
-import type { ConfigInput } from "./config/schema.js";
 import { createLog, type Logger } from "./observe/log.js";
 import type { Addresses } from "./server/addresses.js";
+import { type ConfigInput, parseConfig } from "./server/config.js";
 import { Server } from "./server/server.js";
 
-export type { ConfigInput } from "./config/schema.js";
 export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
 export type { Addresses } from "./server/addresses.js";
+export type { ConfigInput } from "./server/config.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";
 export type { WorkerClientOptions as WorkerOptions } from "./worker-client/options.js";
 export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";

@@ -35,6 +35,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   cli: ["commander"],
 };
 
+/** Lists the dialects. */
+const REGISTRY = "server/dialects.ts";
+
 /** The core is pure: no input or output, not even Node's. */
 const WITHOUT_BUILTINS = ["core"];
 
@@ -117,6 +120,27 @@ test("keeps at most 20 files in each folder", () => {
   for (const file of files) folders.set(dirname(file), (folders.get(dirname(file)) ?? 0) + 1);
   expect([...folders].filter(([, count]) => count > 20)).toEqual([]);
 });
+
+test("names each dialect in its own folder and in the registry only", () => {
+  const folders = readdirSync(join(root, "src", "dialects"), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(folders.length).toBeGreaterThan(5);
+  const wrong = folders.flatMap(({ name }) =>
+    files
+      .filter((file) => file !== REGISTRY && !file.startsWith(`dialects/${name}/`))
+      .filter((file) => nameOf(name).test(readFileSync(join(root, "src", file), "utf8")))
+      .map((file) => `${file} names ${name}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+/** A dialect's name in any spelling, such as SocketIo and Socket.IO; "native" has another meaning in `isNativeError`. */
+function nameOf(dialect: string): RegExp {
+  return dialect === "native"
+    ? /\bnative\b(?!-error)|Native(?!Error)/
+    : new RegExp(dialect.split("").join("[-_. ]?"), "i");
+}
 
 /** Names that files of src/ declare and export; an overload is listed again. */
 function exportedNames(): readonly { readonly file: string; readonly name: string }[] {

@@ -1,7 +1,6 @@
-import { DEFAULTS_YAML } from "../config/defaults.js";
-import { loadConfig } from "../config/load.js";
 import { createLog } from "../observe/log.js";
 import { checkConfig } from "../server/check-config.js";
+import { configReader } from "../server/config.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ConfigFlags {
@@ -12,13 +11,13 @@ export interface ConfigFlags {
 /** Shows every setting with its default, or says whether a node could start with a file and the files that it names. */
 export async function configCommand({ check, printDefaults }: ConfigFlags, help: () => void): Promise<void> {
   if (printDefaults === true) {
-    process.stdout.write(DEFAULTS_YAML);
+    process.stdout.write(configReader.writeDefaults());
   } else if (check === undefined) {
     help();
     process.exitCode = EXIT.usage;
   } else {
     try {
-      await checkConfig(loadConfig({ file: check }), createLog({ level: "silent", format: "json" }));
+      await checkConfig(configReader.load({ file: check }), createLog({ level: "silent", format: "json" }));
       process.stdout.write(`${check}: good\n`);
     } catch (error) {
       fail(error, EXIT.usage);

@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { DialectModule } from "../dialects/module.js";
 import { packageVersion } from "../util/package-root.js";
 import { EXIT } from "./exit-code.js";
-import { addWebrocketCommands } from "./webrocket-commands.js";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 server or broker not reachable.`;
@@ -13,12 +13,25 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 serve
  */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync([...argv]);
+    const program = createProgram();
+    const [, , name = ""] = argv;
+    if (!program.commands.some((command) => command.name() === name)) await addDialectCommands(program);
+    await program.parseAsync([...argv]);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version end this way too, with 0.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
+}
+
+/** Loads all of the server: for names that none of its own commands has, and for help. */
+async function addDialectCommands(program: Command): Promise<void> {
+  const [{ DIALECTS }, { addDialectCommand }] = await Promise.all([
+    import("../server/dialects.js"),
+    import("./dialect-commands.js"),
+  ]);
+  const dialects: readonly DialectModule[] = DIALECTS;
+  for (const { command } of dialects) if (command !== undefined) addDialectCommand(program, command);
 }
 
 function createProgram(): Command {
@@ -99,8 +112,6 @@ function createProgram(): Command {
     .command("hash")
     .description("print the hash of a key that is read from stdin")
     .action(async () => (await import("./key.js")).hashKeyCommand());
-
-  addWebrocketCommands(program);
 
   const configCommand = program
     .command("config")

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
-import { loadConfig } from "../config/load.js";
-import type { Config, ConfigInput } from "../config/schema.js";
+import type { Config } from "../config/schema.js";
 import { createLog } from "../observe/log.js";
+import { type ConfigInput, loadConfig } from "../server/config.js";
 import { Server } from "../server/server.js";
 import { servesPage } from "../server/serves-page.js";
 import { configFile } from "./config-file.js";

@@ -1,6 +1,14 @@
-/** Every setting with its default and meaning, as a file that can be started from. A test holds it against the schema. */
-export const DEFAULTS_YAML = `# Carillon's configuration: every key with its default. All of them may be left out.
-# Those outside of brokers, vhosts, store and roadrunner can also be set by the environment: limits.outbox is
+import type { DialectSettings } from "./dialect-settings.js";
+import { enumerate } from "./reference.js";
+
+/**
+ * Every setting with its default and meaning, as a file that can be started from. A test holds it against the schema.
+ * @param filesOnly - further keys of the top level that no environment variable can hold
+ */
+export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: readonly string[]): string {
+  const clients = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
+  return `# Carillon's configuration: every key with its default. All of them may be left out.
+# Those outside of ${enumerate(["brokers", "vhosts", "store", ...filesOnly])} can also be set by the environment: limits.outbox is
 # CARILLON_LIMITS_OUTBOX; lists are separated by commas.
 
 # Where to listen, HOST:PORT. Port 0: any free one, told in the log's "ready" record.
@@ -118,31 +126,7 @@ vhosts:
     #     concurrency: 64
     #     breaker: { failures: 5, pause: 10s }
     #     key: …                         # sent as authorization: Bearer
-    # The secret of Broadcaster's tokens (HS256); none: no Broadcaster client gets further than a heartbeat.
-    #   broadcaster: { secret_file: … }   # or secret
-    broadcaster: {}
-    # What RootSocket connections may do, where their token says nothing else: publish, subscribe, and subscribe without a
-    # channel token.
-    rootsocket:
-      allow_client_send: false
-      allow_channel_subscription: true
-      allow_channel_authorization: true
-    # The token of WebRocket backends, 40 letters, digits and _; none: they do not get in.
-    #   webrocket: { access_token_file: … }   # or access_token
-    webrocket: {}
-    # Socket.IO: which topics a group that is watched stands for, and which events are calls to workers. Of a call:
-    #   event     its name
-    #   elevated  true (the default): for clients with a token only, of their own or of the request; false: for all
-    #   answer    the event that answers; default: the call's own name
-    #   timeout   default: 30s
-    # Either way the client needs the permission \`call\` for the event.
-    #   calls: [{ event: pool_request, elevated: true, answer: pool_response, timeout: 30s }]
-    socketio:
-      spectate:
-        topics: ["{id}"]
-        logs: ["{id}_logs"]
-      calls: []
-    # Where a number is given: connections, connections_per_user, connections_per_address, handshakes_per_second,
+${joinFragments(dialects, "vhost", 4)}    # Where a number is given: connections, connections_per_user, connections_per_address, handshakes_per_second,
     # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. All are counted on
     # each node.
     limits:
@@ -151,24 +135,9 @@ vhosts:
       # Bytes of answers to one client; one that has had more is not read until its second is over. off: not limited.
       answer_bytes_per_second: 4MiB
 
-# The client protocols that are spoken, and where. WebRocket's backends: off unless they have an address to listen on;
-# without TLS nothing of theirs is encrypted.
-#   webrocket: { backend: 127.0.0.1:8081, admin: { listen: 127.0.0.1:8082, cookie_file: … } }   # or cookie
-dialects: [native, broadcaster, rootsocket, webrocket, socketio]
-broadcaster:
-  base: /broadcaster
-rootsocket:
-  base: /api/v1
-webrocket:
-  mount: /webrocket
-socketio:
-  path: /socket.io/
-
-# Where PHP applications publish by RoadRunner's RPC (goridge): a TCP port of this machine or a Unix socket, each for one
-# vhost. There are no keys, so other addresses need insecure: true. RoadRunner's own port, 6001, is the default of grpc.
-#   roadrunner: { listen: tcp://127.0.0.1:6002, vhost: / }       # or a list: [{ listen: unix:///run/carillon.sock }]
-roadrunner: []
-
+# The client protocols that are spoken, and then where each of them is.
+dialects: [${clients.join(", ")}]
+${joinFragments(dialects, "node", 0)}
 # What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; file, in a
 # folder of this node's own; or nats, for all nodes (needs JetStream; replicas: servers of a NATS cluster that keep it).
 #   store: { driver: file, path: /var/lib/carillon }
@@ -211,8 +180,8 @@ limits:
   expanded_request: 64MiB
   # What all ports together may have received, and inflated, of requests and frames that are not complete yet; beyond it
   # they are refused. One key, or one address, gets half of it at most; all callers without a key together get half, and
-  # one of them a quarter. At least 4MiB, 6 times request and 8 times frame; 16MiB where rootsocket is spoken and frame is
-  # 1MiB or more.
+  # one of them a quarter. At least 4MiB, 6 times request and 8 times frame; more where a
+  # dialect has larger frames of its own.
   receiving: 64MiB
   # What one backend may be answered of lists (connections, topics, presence, channels, keys, vhosts) in a second, and after a
   # pause 8 times that at once; beyond it calls are refused. off lifts it.
@@ -251,3 +220,10 @@ log:
   # pretty, json, or auto (pretty on a terminal)
   format: auto
 `;
+}
+
+/** The dialects' parts of the file, each indented by some spaces. */
+function joinFragments(dialects: readonly DialectSettings[], where: "node" | "vhost", indent: number): string {
+  const fragments = dialects.map(({ settings }) => settings.defaults[where] ?? "");
+  return fragments.join("").replaceAll(/^(?=.)/gm, " ".repeat(indent));
+}

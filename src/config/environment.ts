@@ -1,47 +1,47 @@
 import { nearest } from "../util/nearest.js";
-import { settings } from "./keys.js";
+import type { Setting } from "./settings-tree.js";
 
 const PREFIX = "CARILLON_";
 
 /** Read elsewhere: the file's path, the short form of `brokers`, and what the command line shows to a node. */
-const SHORT_FORMS = [
-  "CARILLON_CONFIG",
-  "CARILLON_BROKER",
-  "CARILLON_KEY",
-  "CARILLON_TOKEN",
-  "CARILLON_WEBROCKET_COOKIE",
-];
+const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_KEY", "CARILLON_TOKEN"];
 
 /** What Kubernetes sets in every container for a service that is named carillon. */
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 
-/** Maps of things: no variable could hold one. */
-const IN_FILES_ONLY = ["vhosts", "store", "roadrunner"];
-
-/** Settings by the name of their variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
-const VARIABLES = new Map(
-  settings()
-    .filter(({ path: [first = ""] }) => !IN_FILES_ONLY.includes(first))
-    .map((setting) => [PREFIX + setting.path.join("_").toUpperCase(), setting]),
-);
+/** The variables that are known. */
+export interface KnownVariables {
+  readonly settings: readonly Setting[];
+  /** Keys of the top level that no variable can hold, such as maps. */
+  readonly filesOnly: readonly string[];
+  /** Variables that commands of dialects read. */
+  readonly elsewhere: readonly string[];
+}
 
 export interface FromEnvironment {
   /** Settings as a configuration file would hold them. */
   readonly input: Readonly<Record<string, unknown>>;
-  /** One line for each variable that means nothing. */
+  /** One line for each unknown variable. */
   readonly faults: readonly string[];
 }
 
-export function readEnvironment(environment: NodeJS.ProcessEnv): FromEnvironment {
+/** Reads settings by the name of their variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
+export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): FromEnvironment {
+  const readElsewhere = [...SHORT_FORMS, ...known.elsewhere];
+  const variables = new Map(
+    known.settings
+      .filter(({ path: [first = ""] }) => !known.filesOnly.includes(first))
+      .map((setting) => [PREFIX + setting.path.join("_").toUpperCase(), setting]),
+  );
   const input: Record<string, unknown> = {};
   const faults: string[] = [];
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || text === undefined || SHORT_FORMS.includes(name)) continue;
-    const setting = VARIABLES.get(name);
+    if (!name.startsWith(PREFIX) || text === undefined || readElsewhere.includes(name)) continue;
+    const setting = variables.get(name);
     if (setting !== undefined) {
       put(input, setting.path, setting.list ? text.split(",").map((entry) => entry.trim()) : scalar(text));
     } else if (!SERVICE_LINK.test(name)) {
-      const guess = nearest(name, [...VARIABLES.keys(), ...SHORT_FORMS]);
+      const guess = nearest(name, [...variables.keys(), ...readElsewhere]);
       faults.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
     }
   }

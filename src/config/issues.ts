@@ -1,16 +1,20 @@
-import type { z } from "zod";
 import { nearest } from "../util/nearest.js";
-import { knownKeys } from "./keys.js";
+import type { z } from "./schema-builder.js";
 
-/**
- * Faults of a configuration, one a line: where, and what is expected there.
- * @param within - where what was checked stands in the whole configuration, for the names of known keys
- */
-export function describeIssues(error: z.ZodError, within: readonly string[] = []): string {
-  return error.issues.flatMap((issue) => lines(issue, within)).join("\n");
+/** Where faults are found. */
+export interface IssueContext {
+  /** Keys that may stand at a place in the configuration. */
+  readonly knownKeys: (path: readonly PropertyKey[]) => readonly string[];
+  /** Place of what was checked in the whole configuration. */
+  readonly within?: readonly PropertyKey[];
 }
 
-function lines(issue: z.core.$ZodIssue, within: readonly PropertyKey[]): string[] {
+/** Describes the faults of a configuration, one a line: where, and what is expected there. */
+export function describeIssues(error: z.ZodError, context: IssueContext): string {
+  return error.issues.flatMap((issue) => describeIssue(issue, context)).join("\n");
+}
+
+function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: IssueContext): string[] {
   const path = [...within, ...issue.path];
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(path);
@@ -22,12 +26,12 @@ function lines(issue: z.core.$ZodIssue, within: readonly PropertyKey[]): string[
   }
   if (issue.code === "invalid_union") {
     const [closest = []] = issue.errors.toSorted((a, b) => depth(b) - depth(a));
-    if (depth(closest) > 0) return closest.flatMap((inner) => lines(inner, path));
+    if (depth(closest) > 0) return closest.flatMap((inner) => describeIssue(inner, { knownKeys, within: path }));
   }
   return [`${path.join(".") || "configuration"}: ${issue.message}`];
 }
 
-/** How far into a value an alternative was found to fit. */
+/** How far into a value one of several alternatives fits. */
 function depth(issues: readonly z.core.$ZodIssue[]): number {
   return Math.max(0, ...issues.map(({ code, path }) => path.length + (code === "unrecognized_keys" ? 1 : 0)));
 }

@@ -1,8 +1,7 @@
-import { z } from "zod";
-import { schema } from "./schema.js";
+import { z } from "./schema-builder.js";
 import { QUANTITY } from "./units.js";
 
-/** The configuration reference, docs/configuration.md, as `npm run docs` writes it from the schema. */
+/** Writes the configuration reference, docs/configuration.md, from the schema. */
 
 interface Node {
   readonly type?: string | readonly string[];
@@ -29,7 +28,8 @@ const MAX_SHOWN_ITEMS = 5;
 /** What users call the entries of a map, by the map's key. */
 const ENTRY_NAMES: Readonly<Record<string, string>> = { brokers: "NAME", vhosts: "PATH" };
 
-const INTRODUCTION = `# Configuration
+function writeIntroduction(filesOnly: readonly string[]): string {
+  return `# Configuration
 
 Generated from the schema by \`npm run docs\`; do not edit.
 
@@ -46,17 +46,26 @@ carillon.yaml: good
 \`\`\`
 
 - **Precedence**: flags win over environment variables, variables over the file.
-- **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. \`brokers\`, \`vhosts\`, \`store\`
-  and \`roadrunner\` can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`.
+- **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. ${enumerate(["brokers", "vhosts", "store", ...filesOnly].map(toCode))}
+  can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`.
 - **Durations** are written \`500ms\`, \`25s\`, \`2m\` or \`1h\`, **sizes** \`64KiB\`, \`1MiB\` or a number of bytes.
 - **Placeholders**: \`NAME\` and \`PATH\` are keys that you choose; \`[]\` marks the entries of a list.
 
 ## Node`;
+}
 
-/** The page, as Markdown with a final newline. */
-export function writeConfigurationPage(): string {
+/** "a, b and c". */
+export function enumerate(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/**
+ * The page, as Markdown with a final newline.
+ * @param filesOnly - further keys of the top level that no environment variable can hold
+ */
+export function writeConfigurationPage(schema: z.ZodType, filesOnly: readonly string[]): string {
   const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
-  return `${[INTRODUCTION, ...writeObject("", root)].join("\n")}\n`;
+  return `${[writeIntroduction(filesOnly), ...writeObject("", root)].join("\n")}\n`;
 }
 
 /**
@@ -105,7 +114,7 @@ function writeRow(path: string, key: string, node: Node, required: boolean): str
 function objectsWithin(path: string, key: string, node: Node): (readonly [path: string, object: Node])[] {
   const { additionalProperties: entry, description, items, oneOf } = node;
   if (oneOf !== undefined) {
-    return oneOf.map((variant) => [`${path} (${driverOf(variant)})`, { description, ...variant }] as const);
+    return oneOf.map((variant) => [`${path} (${readDriver(variant)})`, { description, ...variant }] as const);
   }
   if (items?.properties !== undefined) return [[`${path}[]`, { description, ...items }]];
   // One listener, or a list of them.
@@ -120,7 +129,7 @@ function isDescribed(node: Node): boolean {
   return node.description !== undefined || node.properties !== undefined || node.items?.properties !== undefined;
 }
 
-function driverOf(variant: Node): string {
+function readDriver(variant: Node): string {
   return `driver: ${variant.properties?.["driver"]?.const}`;
 }
 

@@ -1,14 +1,11 @@
-import { z } from "zod";
-import { normalSubject } from "../access/keys/subject-dn.js";
 import { parseNetwork } from "../net/networks.js";
 import { compileOriginPattern } from "../net/origin-pattern.js";
 import { DEFAULT_VHOST } from "../util/names.js";
-import { address } from "./address.js";
-import { dialects } from "./dialects.js";
-import { count } from "./numbers.js";
-import { roadrunner, roadrunnerFaults } from "./roadrunner.js";
+import { collectSchemas, type DialectSettings, readSettings } from "./dialect-settings.js";
+import { findReferenceFaults } from "./references.js";
+import { address, count, vhostPath, z } from "./schema-builder.js";
 import { bytes, duration } from "./units.js";
-import { brokerName, vhost, vhostPath } from "./vhost.js";
+import { brokerName, createVhostSchema } from "./vhost.js";
 
 export type { VhostSettings } from "./vhost.js";
 
@@ -93,288 +90,223 @@ const natsBroker = z
 
 const broker = z.discriminatedUnion("driver", [memoryBroker, natsBroker]);
 
-export const schema = z
-  .strictObject({
-    http: address
-      .prefault("127.0.0.1:8080")
-      .describe(
-        "Address of the HTTP port: WebSocket, Connect, gRPC-Web, health, metrics and the try-it page. Port 0 takes any free port.",
-      ),
-    grpc: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
-    insecure: z
-      .boolean()
-      .default(false)
-      .describe("Allow addresses other than loopback although no caller is asked for a key."),
-    admin: z
-      .strictObject({
-        listen: address
-          .optional()
-          .describe("Separate address for `/healthz`, `/readyz` and `/metrics`, which then leave the HTTP port."),
-      })
-      .prefault({}),
-    origins: z
-      .array(originPattern)
-      .default(LOOPBACK_ORIGINS)
-      .describe(
-        "Origins of pages that may connect: `*`, `null`, `file://`, an exact origin, or one with a single `*` in the host or as the port. The default is every loopback origin. Clients that are not browsers send no origin.",
-      ),
-    page: z
-      .enum(["auto", "on", "off"])
-      .default("auto")
-      .describe("The try-it page at `/`. `auto` serves it when `http` is a loopback address."),
-    brokers: z
-      .record(brokerName, broker)
-      .refine((brokers) => Object.keys(brokers).length > 0, "expected at least one broker")
-      .prefault({ memory: { driver: "memory" } })
-      .describe(
-        "Brokers by name. A broker carries messages between nodes; the first one is the default of every vhost.",
-      ),
-    // The default vhost is always there.
-    vhosts: z
-      .record(vhostPath, vhost)
-      .prefault({})
-      .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts }))
-      .describe(
-        "Vhosts by path. `/` always exists. More can be created at run time with `carillon.v1.ControlService`.",
-      ),
-    store: z
-      .discriminatedUnion("driver", [
-        z.strictObject({ driver: z.literal("memory") }),
-        z.strictObject({ driver: z.literal("file"), path: z.string().min(1).describe("Folder of this node alone.") }),
-        z.strictObject({
-          driver: z.literal("nats"),
-          broker: brokerName.optional().describe("NATS broker that holds the bucket. Default: the first NATS broker."),
-          bucket: z
+/** Schema of the whole configuration, on a node that has these dialects. */
+export function createSchema(dialects: readonly DialectSettings[]) {
+  const vhost = createVhostSchema(dialects);
+  const clientDialects = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
+  return z
+    .strictObject({
+      http: address
+        .prefault("127.0.0.1:8080")
+        .describe(
+          "Address of the HTTP port: WebSocket, Connect, gRPC-Web, health, metrics and the try-it page. Port 0 takes any free port.",
+        ),
+      grpc: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
+      insecure: z
+        .boolean()
+        .default(false)
+        .describe("Allow addresses other than loopback although no caller is asked for a key."),
+      admin: z
+        .strictObject({
+          listen: address
+            .optional()
+            .describe("Separate address for `/healthz`, `/readyz` and `/metrics`, which then leave the HTTP port."),
+        })
+        .prefault({}),
+      origins: z
+        .array(originPattern)
+        .default(LOOPBACK_ORIGINS)
+        .describe(
+          "Origins of pages that may connect: `*`, `null`, `file://`, an exact origin, or one with a single `*` in the host or as the port. The default is every loopback origin. Clients that are not browsers send no origin.",
+        ),
+      page: z
+        .enum(["auto", "on", "off"])
+        .default("auto")
+        .describe("The try-it page at `/`. `auto` serves it when `http` is a loopback address."),
+      brokers: z
+        .record(brokerName, broker)
+        .refine((brokers) => Object.keys(brokers).length > 0, "expected at least one broker")
+        .prefault({ memory: { driver: "memory" } })
+        .describe(
+          "Brokers by name. A broker carries messages between nodes; the first one is the default of every vhost.",
+        ),
+      // The default vhost is always there.
+      vhosts: z
+        .record(vhostPath, vhost)
+        .prefault({})
+        .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts }))
+        .describe(
+          "Vhosts by path. `/` always exists. More can be created at run time with `carillon.v1.ControlService`.",
+        ),
+      store: z
+        .discriminatedUnion("driver", [
+          z.strictObject({ driver: z.literal("memory") }),
+          z.strictObject({ driver: z.literal("file"), path: z.string().min(1).describe("Folder of this node alone.") }),
+          z.strictObject({
+            driver: z.literal("nats"),
+            broker: brokerName
+              .optional()
+              .describe("NATS broker that holds the bucket. Default: the first NATS broker."),
+            bucket: z
+              .string()
+              .regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -")
+              .default("carillon")
+              .describe("Name of the JetStream bucket."),
+            replicas: count(1, 5).default(1).describe("Number of servers of the NATS cluster that keep the bucket."),
+          }),
+        ])
+        .prefault({ driver: "memory" })
+        .describe("Where run-time state is kept: vhosts, channels, keys and used tokens."),
+      cluster: z
+        .strictObject({
+          broker: brokerName
+            .optional()
+            .describe("NATS broker through which the nodes find each other. Default: the first NATS broker."),
+        })
+        .prefault({}),
+      tls: z
+        .strictObject({
+          cert_file: z.string().min(1).describe("PEM file with the certificate chain. Read again when it changes."),
+          key_file: z.string().min(1).describe("PEM file with the private key. Read again when it changes."),
+          min_version: z
+            .enum(["TLSv1.2", "TLSv1.3"])
+            .default("TLSv1.2")
+            .describe("Oldest TLS version that is accepted."),
+        })
+        .optional(),
+      client_certificates: z
+        .strictObject({
+          ca_file: z
             .string()
-            .regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -")
-            .default("carillon")
-            .describe("Name of the JetStream bucket."),
-          replicas: count(1, 5).default(1).describe("Number of servers of the NATS cluster that keep the bucket."),
-        }),
-      ])
-      .prefault({ driver: "memory" })
-      .describe("Where run-time state is kept: vhosts, channels, keys and used tokens."),
-    cluster: z
-      .strictObject({
-        broker: brokerName
-          .optional()
-          .describe("NATS broker through which the nodes find each other. Default: the first NATS broker."),
-      })
-      .prefault({}),
-    tls: z
-      .strictObject({
-        cert_file: z.string().min(1).describe("PEM file with the certificate chain. Read again when it changes."),
-        key_file: z.string().min(1).describe("PEM file with the private key. Read again when it changes."),
-        min_version: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2").describe("Oldest TLS version that is accepted."),
-      })
-      .optional(),
-    client_certificates: z
-      .strictObject({
-        ca_file: z
-          .string()
-          .min(1)
-          .describe("PEM file with the authorities that issue certificates of backends, for the gRPC port."),
-        required: z.boolean().default(false).describe("Refuse gRPC connections without a client certificate."),
-      })
-      .optional(),
-    trusted_proxies: z
-      .array(network)
-      .default([])
-      .describe(
-        "Addresses or networks (CIDR) of proxies that report the client's address, in `X-Forwarded-For` or by the PROXY protocol.",
-      ),
-    proxy_protocol: z
-      .boolean()
-      .default(false)
-      .describe("Require the PROXY protocol, version 2, from trusted proxies on every port."),
-    limits: z
-      .strictObject({
-        connections: count(1, 10_000_000)
-          .default(50_000)
-          .describe("WebSocket connections of the node. Each uses an open file."),
-        pending_connections: count(10, 10_000_000)
-          .default(10_000)
-          .describe(
-            "Connections of all ports that have not sent their first request. At most half for one address, but for trusted proxies. Never more than half of the open files that the process may have.",
-          ),
-        topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
-        calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
-        topics_per_message: count(1, 1_000_000).default(1_000).describe("Topics of one message."),
-        frame: bytes("1KiB", "64MiB")
-          .prefault("1MiB")
-          .describe("Largest WebSocket message from a client, after decompression."),
-        payload: bytes("1B", "64MiB").prefault("1MiB").describe("Largest payload of a message."),
-        request: bytes("1KiB", "256MiB").prefault("4MiB").describe("Largest RPC request."),
-        expanded_request: bytes("1KiB", "4GiB")
-          .prefault("64MiB")
-          .describe("Payloads of a request, plus 1 KiB each, times their topics."),
-        // An event of RootSocket's REST interface has 1 MiB, and an unknown caller a quarter of this.
-        receiving: bytes("4MiB", "64GiB")
-          .prefault("64MiB")
-          .describe(
-            "Bytes of unfinished requests and frames on all ports, received and decompressed. One key or address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB, 6 times `request` and 8 times `frame`; 16MiB if RootSocket is served and `frame` is 1MiB or more.",
-          ),
-        backend_answer_bytes_per_second: z
-          .literal("off")
-          .or(bytes("64KiB", "10GiB"))
-          .prefault("4MiB")
-          .describe(
-            "Bytes per second of list answers to one key, with a burst of 8 times as much. `off` removes the limit.",
-          ),
-        outbox: bytes("4KiB", "1GiB")
-          .prefault("1MiB")
-          .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` decides."),
-        malformed_frames: count(1, 1_000_000)
-          .default(10)
-          .describe("Consecutive malformed frames that close a connection."),
-      })
-      .refine(({ payload, request }) => payload <= request, { message: "payload: expected no more than request" })
-      .refine(({ expanded_request, payload }) => payload < expanded_request, {
-        message: "payload: expected less than expanded_request",
-      })
-      .refine(({ frame, receiving }) => receiving >= LEAST_RECEIVING.frame * frame, {
-        message: `receiving: expected at least ${LEAST_RECEIVING.frame} times frame`,
-      })
-      .refine(({ receiving, request }) => receiving >= LEAST_RECEIVING.request * request, {
-        message: `receiving: expected at least ${LEAST_RECEIVING.request} times request`,
-      })
-      .prefault({}),
-    ping: z
-      .strictObject({
-        interval: duration("50ms", "1h").prefault("25s").describe("Time between WebSocket pings."),
-        timeout: duration("20ms", "10m").prefault("8s").describe("Time a client has to answer a ping."),
-      })
-      .refine(({ interval, timeout }) => timeout < interval, { message: "timeout: expected less than interval" })
-      .prefault({}),
-    timeouts: z
-      .strictObject({
-        keep_alive: duration("1s", "1h")
-          .prefault("75s")
-          .describe("Idle time of an HTTP connection between two requests. Set it longer than your load balancer's."),
-        request: duration("1s", "1h")
-          .prefault("2m")
-          .describe(
-            "Time in which a request or a WebSocket message must arrive completely. The head of a request has a minute of it.",
-          ),
-        answer: duration("1s", "1h")
-          .prefault("1m")
-          .describe("A client that takes nothing of its answer for this time is disconnected."),
-      })
-      .prefault({}),
-    compression: z.boolean().default(false).describe("Offer permessage-deflate to clients."),
-    interest_linger: duration("0", "1h")
-      .prefault("2s")
-      .describe("How long a topic stays subscribed after its last session has left."),
-    stop_timeout: duration("0", "10m").prefault("10s").describe("Time that a graceful stop may take."),
-    ...dialects,
-    roadrunner,
-    log: z
-      .strictObject({
-        level: z
-          .enum(["debug", "info", "warn", "error", "silent"])
-          .default("info")
-          .describe("Least severe level that is logged."),
-        format: z
-          .enum(["auto", "pretty", "json"])
-          .default("auto")
-          .describe("`auto` is pretty on a terminal and JSON elsewhere."),
-      })
-      .prefault({}),
-  })
-  .superRefine((config, context) => {
-    for (const fault of referenceFaults(config)) context.addIssue({ code: "custom", ...fault });
-    for (const fault of roadrunnerFaults(config.roadrunner, config.insecure)) {
-      context.addIssue({ code: "custom", ...fault });
-    }
-  });
-
-interface VhostReferences {
-  readonly brokers?: readonly string[] | undefined;
-  readonly keys: readonly { readonly hash: string }[];
-  readonly certificates: readonly { readonly subject: string }[];
+            .min(1)
+            .describe("PEM file with the authorities that issue certificates of backends, for the gRPC port."),
+          required: z.boolean().default(false).describe("Refuse gRPC connections without a client certificate."),
+        })
+        .optional(),
+      trusted_proxies: z
+        .array(network)
+        .default([])
+        .describe(
+          "Addresses or networks (CIDR) of proxies that report the client's address, in `X-Forwarded-For` or by the PROXY protocol.",
+        ),
+      proxy_protocol: z
+        .boolean()
+        .default(false)
+        .describe("Require the PROXY protocol, version 2, from trusted proxies on every port."),
+      limits: z
+        .strictObject({
+          connections: count(1, 10_000_000)
+            .default(50_000)
+            .describe("WebSocket connections of the node. Each uses an open file."),
+          pending_connections: count(10, 10_000_000)
+            .default(10_000)
+            .describe(
+              "Connections of all ports that have not sent their first request. At most half for one address, but for trusted proxies. Never more than half of the open files that the process may have.",
+            ),
+          topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
+          calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
+          topics_per_message: count(1, 1_000_000).default(1_000).describe("Topics of one message."),
+          frame: bytes("1KiB", "64MiB")
+            .prefault("1MiB")
+            .describe("Largest WebSocket message from a client, after decompression."),
+          payload: bytes("1B", "64MiB").prefault("1MiB").describe("Largest payload of a message."),
+          request: bytes("1KiB", "256MiB").prefault("4MiB").describe("Largest RPC request."),
+          expanded_request: bytes("1KiB", "4GiB")
+            .prefault("64MiB")
+            .describe("Payloads of a request, plus 1 KiB each, times their topics."),
+          // A dialect's requests may have 1 MiB, and an unknown caller a quarter of this.
+          receiving: bytes("4MiB", "64GiB")
+            .prefault("64MiB")
+            .describe(
+              "Bytes of unfinished requests and frames on all ports, received and decompressed. One key or address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB, 6 times `request` and 8 times `frame`; a dialect with larger frames of its own may need more.",
+            ),
+          backend_answer_bytes_per_second: z
+            .literal("off")
+            .or(bytes("64KiB", "10GiB"))
+            .prefault("4MiB")
+            .describe(
+              "Bytes per second of list answers to one key, with a burst of 8 times as much. `off` removes the limit.",
+            ),
+          outbox: bytes("4KiB", "1GiB")
+            .prefault("1MiB")
+            .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` decides."),
+          malformed_frames: count(1, 1_000_000)
+            .default(10)
+            .describe("Consecutive malformed frames that close a connection."),
+        })
+        .refine(({ payload, request }) => payload <= request, { message: "payload: expected no more than request" })
+        .refine(({ expanded_request, payload }) => payload < expanded_request, {
+          message: "payload: expected less than expanded_request",
+        })
+        .refine(({ frame, receiving }) => receiving >= LEAST_RECEIVING.frame * frame, {
+          message: `receiving: expected at least ${LEAST_RECEIVING.frame} times frame`,
+        })
+        .refine(({ receiving, request }) => receiving >= LEAST_RECEIVING.request * request, {
+          message: `receiving: expected at least ${LEAST_RECEIVING.request} times request`,
+        })
+        .prefault({}),
+      ping: z
+        .strictObject({
+          interval: duration("50ms", "1h").prefault("25s").describe("Time between WebSocket pings."),
+          timeout: duration("20ms", "10m").prefault("8s").describe("Time a client has to answer a ping."),
+        })
+        .refine(({ interval, timeout }) => timeout < interval, { message: "timeout: expected less than interval" })
+        .prefault({}),
+      timeouts: z
+        .strictObject({
+          keep_alive: duration("1s", "1h")
+            .prefault("75s")
+            .describe("Idle time of an HTTP connection between two requests. Set it longer than your load balancer's."),
+          request: duration("1s", "1h")
+            .prefault("2m")
+            .describe(
+              "Time in which a request or a WebSocket message must arrive completely. The head of a request has a minute of it.",
+            ),
+          answer: duration("1s", "1h")
+            .prefault("1m")
+            .describe("A client that takes nothing of its answer for this time is disconnected."),
+        })
+        .prefault({}),
+      compression: z.boolean().default(false).describe("Offer permessage-deflate to clients."),
+      interest_linger: duration("0", "1h")
+        .prefault("2s")
+        .describe("How long a topic stays subscribed after its last session has left."),
+      stop_timeout: duration("0", "10m").prefault("10s").describe("Time that a graceful stop may take."),
+      dialects: z
+        .array(z.enum(clientDialects))
+        .min(1)
+        .default(clientDialects)
+        .describe("Client protocols that the node serves."),
+      ...collectSchemas(dialects, "node"),
+      log: z
+        .strictObject({
+          level: z
+            .enum(["debug", "info", "warn", "error", "silent"])
+            .default("info")
+            .describe("Least severe level that is logged."),
+          format: z
+            .enum(["auto", "pretty", "json"])
+            .default("auto")
+            .describe("`auto` is pretty on a terminal and JSON elsewhere."),
+        })
+        .prefault({}),
+    })
+    .superRefine((config, context) => {
+      for (const { message, path } of findReferenceFaults(config)) {
+        context.addIssue({ code: "custom", path: [...path], message });
+      }
+      for (const dialect of dialects) {
+        for (const { message, path } of dialect.faults?.(readSettings(config, dialect.name), config) ?? []) {
+          context.addIssue({ code: "custom", path: [dialect.name, ...path], message });
+        }
+      }
+    });
 }
 
-interface References {
-  readonly brokers: Readonly<Record<string, { readonly driver: string }>>;
-  readonly vhosts: Readonly<Record<string, VhostReferences>>;
-  readonly store: { readonly driver: string; readonly broker?: string | undefined };
-  readonly cluster: { readonly broker?: string | undefined };
-  readonly tls?: object | undefined;
-  readonly client_certificates?: object | undefined;
-  readonly proxy_protocol: boolean;
-  readonly trusted_proxies: readonly string[];
-}
-
-/** Settings that speak of others that are not there. */
-function* referenceFaults(config: References): Generator<{ path: PropertyKey[]; message: string }> {
-  const { brokers, cluster, store, vhosts } = config;
-  for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
-    for (const [position, name] of (named ?? []).entries()) {
-      const message = brokerFault(brokers, name, ["memory", "nats"]);
-      if (message !== undefined) yield { path: ["vhosts", path, "brokers", position], message };
-    }
-    if (certificates.length > 0 && config.client_certificates === undefined) {
-      yield { path: ["vhosts", path, "certificates"], message: "client_certificates is needed too" };
-    }
-  }
-  yield* sharedFaults(vhosts);
-  for (const [key, name] of [
-    ["store", store.broker],
-    ["cluster", cluster.broker],
-  ] as const) {
-    const message = name === undefined ? undefined : brokerFault(brokers, name, ["nats"]);
-    if (message !== undefined) yield { path: [key, "broker"], message };
-  }
-  if (store.driver === "nats" && !Object.values(brokers).some(({ driver }) => driver === "nats")) {
-    yield { path: ["store", "driver"], message: "nats: no broker is a NATS one" };
-  }
-  if (config.client_certificates !== undefined && config.tls === undefined) {
-    yield { path: ["client_certificates"], message: "tls is needed too" };
-  }
-  if (config.proxy_protocol && config.trusted_proxies.length === 0) {
-    yield { path: ["proxy_protocol"], message: "trusted_proxies: whose word is to be taken?" };
-  }
-}
-
-/** A key or a certificate that is in the configuration twice: it could not be told whose it is. */
-function* sharedFaults(vhosts: References["vhosts"]): Generator<{ path: PropertyKey[]; message: string }> {
-  const known = new Map<string, readonly PropertyKey[]>();
-  for (const [path, { certificates, keys }] of Object.entries(vhosts)) {
-    const entries = [
-      ...keys.map(({ hash }, position) => [hash, ["keys", position, "hash"]] as const),
-      ...certificates.map(
-        ({ subject }, position) => [subjectKey(subject), ["certificates", position, "subject"]] as const,
-      ),
-    ];
-    for (const [text, within] of entries) {
-      const place = ["vhosts", path, ...within];
-      const first = known.get(text);
-      if (first === undefined) known.set(text, place);
-      else yield { path: place, message: `the same as ${first.join(".")}` };
-    }
-  }
-}
-
-/** However it is written. */
-function subjectKey(subject: string): string {
-  try {
-    return normalSubject(subject);
-  } catch {
-    // Told of where it stands.
-    return subject;
-  }
-}
-
-function brokerFault(brokers: References["brokers"], name: string, drivers: readonly string[]): string | undefined {
-  const known = Object.entries(brokers).filter(([, { driver }]) => drivers.includes(driver));
-  if (known.some(([candidate]) => candidate === name)) return undefined;
-  return `unknown broker ${JSON.stringify(name)}; known: ${known.map(([candidate]) => candidate).join(", ")}`;
-}
-
-/** The configuration as a file holds it: every key may be left out. */
-export type ConfigInput = z.input<typeof schema>;
+/** The configuration as a file holds it, without the settings of dialects: every key may be left out. */
+export type NodeInput = z.input<ReturnType<typeof createSchema>>;
 
 /** The same, complete, in milliseconds and bytes. */
-export type Config = z.output<typeof schema>;
+export type Config = z.output<ReturnType<typeof createSchema>>;
 
 export type BrokerConfig = Config["brokers"][string];

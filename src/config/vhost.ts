@@ -1,17 +1,14 @@
-import { z } from "zod";
 import { ACTIONS, BACKEND_ACTIONS } from "../access/decide/actions.js";
 import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks/hook-caller.js";
 import { normalSubject } from "../access/keys/subject-dn.js";
 import { weightFault } from "../access/patterns/match-steps.js";
 import { patternFault, patternWeight } from "../access/patterns/pattern.js";
-import { KEY_NAME, VHOST_PATH } from "../util/names.js";
-import { vhostDialects } from "./dialects.js";
-import { count } from "./numbers.js";
+import { KEY_NAME } from "../util/names.js";
+import { collectSchemas, type DialectSettings } from "./dialect-settings.js";
+import { atMostOne, count, z } from "./schema-builder.js";
 import { bytes, duration } from "./units.js";
 
 /** The settings of a vhost: in the configuration file, and at run time by the control service. */
-
-export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a path such as /shop or /shop/eu");
 
 export const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -");
 
@@ -72,14 +69,6 @@ const topicRules = z.array(topicRule).superRefine((rules, context) => {
     context,
   );
 });
-
-/** One of several ways to give the same thing. */
-function atMostOne(...keys: readonly string[]) {
-  return {
-    check: (value: object) => keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length <= 1,
-    message: `only one of ${keys.join(", ")}`,
-  };
-}
 
 function hasNoUser(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -278,46 +267,49 @@ const limits = z.strictObject({
   topics_per_connection: count(1, 1_000_000).optional().describe("Topics of one connection."),
 });
 
-export const vhost = z.strictObject({
-  brokers: z
-    .array(brokerName)
-    .min(1)
-    .optional()
-    .describe("Brokers that clients may name; the first is the default. Default: all brokers."),
-  access: access.default("open").describe("`open`: every client may join. `private`: joining needs a permission."),
-  client_publish: z
-    .boolean()
-    .default(false)
-    .describe("Let clients that may join publish too. Otherwise publishing needs a permission."),
-  presence: z.boolean().default(false).describe("Track who is in a topic."),
-  opened_only: z.boolean().default(false).describe("Allow only channels that were opened at run time."),
-  slow_consumer: slowConsumer
-    .default("disconnect")
-    .describe(
-      "What happens to messages that a client does not take: close the connection, drop the oldest, or keep the latest of each topic.",
-    ),
-  write_delay: duration("0", "10s")
-    .prefault("0")
-    .describe("How long messages may wait in order to be written together."),
-  topics: topicRules.default([]).describe("The settings above for some topics only."),
-  anonymous: z
-    .strictObject({
-      connect: z.boolean().default(true).describe("Let clients without a token connect."),
-      permissions: permissions.prefault({}).describe("Permissions of every client, with a token or without."),
-    })
-    .prefault({}),
-  jwt: jwt.optional().describe("Tokens of your own issuer."),
-  tokens: tokens.prefault({}),
-  credentials: credentials.prefault({}),
-  keys: keys.default([]).describe("Keys of backends."),
-  certificates: z
-    .array(certificate)
-    .default([])
-    .describe("Client certificates of backends. Needs `client_certificates`."),
-  hooks: hooks.optional().describe("Backend that decides about clients (`carillon.v1.HookService`)."),
-  limits: limits.prefault({}),
-  ...vhostDialects,
-});
+/** Schema of a vhost's settings, with those of dialects last. */
+export function createVhostSchema(dialects: readonly DialectSettings[]) {
+  return z.strictObject({
+    brokers: z
+      .array(brokerName)
+      .min(1)
+      .optional()
+      .describe("Brokers that clients may name; the first is the default. Default: all brokers."),
+    access: access.default("open").describe("`open`: every client may join. `private`: joining needs a permission."),
+    client_publish: z
+      .boolean()
+      .default(false)
+      .describe("Let clients that may join publish too. Otherwise publishing needs a permission."),
+    presence: z.boolean().default(false).describe("Track who is in a topic."),
+    opened_only: z.boolean().default(false).describe("Allow only channels that were opened at run time."),
+    slow_consumer: slowConsumer
+      .default("disconnect")
+      .describe(
+        "What happens to messages that a client does not take: close the connection, drop the oldest, or keep the latest of each topic.",
+      ),
+    write_delay: duration("0", "10s")
+      .prefault("0")
+      .describe("How long messages may wait in order to be written together."),
+    topics: topicRules.default([]).describe("The settings above for some topics only."),
+    anonymous: z
+      .strictObject({
+        connect: z.boolean().default(true).describe("Let clients without a token connect."),
+        permissions: permissions.prefault({}).describe("Permissions of every client, with a token or without."),
+      })
+      .prefault({}),
+    jwt: jwt.optional().describe("Tokens of your own issuer."),
+    tokens: tokens.prefault({}),
+    credentials: credentials.prefault({}),
+    keys: keys.default([]).describe("Keys of backends."),
+    certificates: z
+      .array(certificate)
+      .default([])
+      .describe("Client certificates of backends. Needs `client_certificates`."),
+    hooks: hooks.optional().describe("Backend that decides about clients (`carillon.v1.HookService`)."),
+    limits: limits.prefault({}),
+    ...collectSchemas(dialects, "vhost"),
+  });
+}
 
-/** Complete, in milliseconds and bytes. */
-export type VhostSettings = z.output<typeof vhost>;
+/** Complete, in milliseconds and bytes. Those of dialects are read by `settingsOf`. */
+export type VhostSettings = z.output<ReturnType<typeof createVhostSchema>>;

@@ -1,13 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BackendAction } from "../access/decide/actions.js";
+import type { Backend, BackendCredentials } from "../access/keys/backend.js";
 import { CarillonError, HTTP_STATUS, invalidArgument, retryAfterSeconds } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
 import { findJsonExcess } from "../util/json-size.js";
 import { nextTurn } from "../util/next-turn.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
-/** What the HTTP interfaces of the older systems have in common. */
+/** Parts of the HTTP interfaces for backends that dialects share. */
 
-/** JSON, and how it is written. */
+/** Decides which backend may call what, by any protocol. */
+export interface RequestGate {
+  /** @throws CarillonError unauthenticated, permission_denied, not_found (the vhost), unavailable */
+  admit(credentials: BackendCredentials, action: BackendAction): Backend;
+}
+
+/** JSON as a value, and as it is written. */
 export interface RequestText {
   readonly text: string;
   readonly value: unknown;
@@ -24,15 +32,15 @@ export function toHttpStatus(error: CarillonError): number {
   return error instanceof BodyTooLarge ? CONTENT_TOO_LARGE : HTTP_STATUS[error.code];
 }
 
-/** Says when to try again, where that is known. */
+/** Sets Retry-After where the time to try again is known. */
 export function setRetryAfter(response: ServerResponse, error: CarillonError): void {
   const seconds = retryAfterSeconds(error);
   if (seconds !== undefined) response.setHeader("retry-after", seconds);
 }
 
-/** How a body is read. */
+/** Bounds for reading a body. */
 export interface BodyReading {
-  /** Most bytes. */
+  /** Largest body, in bytes. */
   readonly limit: number;
   /** Counts the body until it has been parsed, and is released then. */
   readonly lease: ByteLease;
@@ -75,7 +83,7 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-/** By events: to leave a loop over the request would cut the connection that the refusal has to be sent on. */
+/** Reads by events: leaving an async loop over the request would cut the connection, and the refusal with it. */
 function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Promise<Buffer> {
   const { promise, reject, resolve } = withResolvers<Buffer>();
   let parts: Buffer[] = [];
@@ -86,7 +94,7 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
     parts = [];
     reject(cause);
   };
-  // Everything after a refusal is read and dropped.
+  // The rest of a refused body is read and dropped.
   request.on("data", (part: Buffer) => {
     if (refused) return;
     bytes += part.length;
@@ -112,17 +120,28 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
 }
 
 /**
- * Answers with JSON; says that the connection ends where the request has not been read to its end.
+ * Answers with JSON.
  * @returns bytes of the body
  */
 export function answerJson(request: IncomingMessage, response: ServerResponse, status: number, body: unknown): number {
-  const text = `${JSON.stringify(body)}\n`;
-  const bytes = Buffer.byteLength(text);
+  return answerWithText(request, response, { status, type: "application/json", body: `${JSON.stringify(body)}\n` });
+}
+
+/**
+ * Answers with a text, "" for no body. Says that the connection ends where the request has not been read to its end.
+ * @returns bytes of the body
+ */
+export function answerWithText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { body, status, type }: { readonly status: number; readonly type: string; readonly body: string },
+): number {
+  const bytes = Buffer.byteLength(body);
   response.writeHead(status, {
-    "content-type": "application/json",
+    ...(bytes === 0 ? {} : { "content-type": type }),
     "content-length": bytes,
     ...(request.complete ? {} : { connection: "close" }),
   });
-  response.end(text);
+  response.end(request.method === "HEAD" ? undefined : body);
   return bytes;
 }

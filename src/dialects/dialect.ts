@@ -1,5 +1,4 @@
 import type { Command, Outcome } from "../commands/command.js";
-import type { Config } from "../config/schema.js";
 import type { Message } from "../core/message.js";
 import type { Notice, PresenceNews } from "../core/notice.js";
 
@@ -8,63 +7,62 @@ import type { Notice, PresenceNews } from "../core/notice.js";
  * nothing of sockets, brokers or other dialects. Every dialect passes test/contract/dialect.ts.
  */
 export interface Dialect {
-  readonly name: DialectName;
-  /** How its clients say who they are. */
+  /** As configuration, logs and metrics call it. */
+  readonly name: string;
+  /** How its clients authenticate. */
   readonly entry: DialectEntry;
-  /** Largest frame of a client, in bytes, where the node's limit is so many; undefined: that. Beyond it the connection is closed. */
+  /** Largest frame of a client in bytes, given the node's limit. Default: that limit. A larger frame closes the connection. */
   readonly frameBytes?: (limit: number) => number;
-  /** Whether the channels that its clients use have to be opened before, whatever the vhost says of others. */
+  /** Whether its clients can use only channels that were opened, even where the vhost does not demand it. */
   readonly openedOnly?: boolean;
   /** Begins a conversation with a client that has connected. */
   open(request: OpenRequest): Conversation;
 }
 
-export type DialectName = Config["dialects"][number];
-
 /**
- * `credential`: by a token of the request that brings it, where the vhost lets it (C1: nobody is asked for one, or a place
- * of the vhost's), or where the path holds one. `guest`: it comes in as nobody, and shows a token inside.
+ * `credential`: by a token of the upgrade, in one of the places that the vhost allows (C1) or in the path. `guest`: the client
+ * connects without a token and presents it later.
  */
 export type DialectEntry = "credential" | "guest";
 
-/** How the client came. */
+/** The request that a client has connected with. */
 export interface OpenRequest {
   readonly query: URLSearchParams;
   /** The session's id, unique in the cluster. */
   readonly connectionId: string;
 }
 
-/** What one connection's protocol needs to remember between frames. */
+/** State of one connection's protocol between frames. */
 export interface Conversation {
   readonly encoding: MessageEncoding;
-  /** What the client is told first; undefined for nothing. */
+  /** First frame to the client; undefined for none. */
   readonly greeting?: string | undefined;
-  /** What asks the client for a sign of life beside the WebSocket's own ping; undefined for nothing. */
+  /** Frame that is sent with each WebSocket ping; undefined for none. */
   readonly pingText?: string | undefined;
-  /** Takes one frame of the client. Never throws, whatever it holds. */
+  /** Takes one frame of the client. Never throws. */
   receive(text: string): Received;
   /** Tells the client what was done on its behalf; undefined where the protocol has no words for it. */
   noticeText(notice: Notice): Texts;
 }
 
-/** Frames to be sent, in order; undefined for none. */
+/** Frames to send, in order; undefined for none. */
 export type Texts = string | readonly string[] | undefined;
 
-/** A message as wire text. Conversations that write messages alike share one object: their recipients share bytes. */
+/** Writes messages. Conversations with the same format share one object, so that their recipients share bytes. */
 export interface MessageEncoding {
-  /** What all messages of a topic have in common is worked out here, once. */
+  /** Prepares the text that all messages of a topic share. */
   textMaker(topic: string): (message: Message) => string;
-  /** Whether its texts hold {@link COUNT}, once: each connection counts what it is sent, from 1. */
+  /** Whether its texts hold {@link COUNT} once, in the place of the connection's number of messages, from 1. */
   readonly counted?: boolean;
-  /** Tells a client that it has missed so many messages of a topic; undefined where clients are not told. */
+  /** Tells a client how many messages of a topic it has missed; undefined where the protocol has no words for it. */
   laggedText(topic: string, missed: number): string | undefined;
-  /** Tells a client that has asked to be told who comes and goes; undefined where the protocol has no words for it. */
+  /** Tells a client that follows presence who has come and gone; undefined where the protocol has no words for it. */
   presenceText(news: PresenceNews): Texts;
 }
 
 /**
- * Stands in a message's text in the place of the connection's count. All share what is before and behind it. A character that
- * JSON has to escape, so no text of a client's can bring it in.
+ * Placeholder for the connection's count in a message's text; all connections share the text before and after it. JSON has to
+ * escape this character, so no client's text can contain it.
  */
 export const COUNT = "\0";
 
@@ -81,7 +79,7 @@ export type Received =
       readonly answer: Texts;
     }
   | {
-      /** A frame that is no command. Too many of them in a row end the connection. */
+      /** A frame that is not a command. Too many of them in a row end the connection. */
       readonly kind: "malformed";
       readonly answer: Texts;
     };

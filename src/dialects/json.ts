@@ -7,7 +7,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Whether a string is no valid Unicode: UTF-8 has no bytes for half of a surrogate pair. */
+/** Whether a string holds half of a surrogate pair, which UTF-8 cannot encode. */
 export function hasLoneSurrogate(text: string): boolean {
   return LONE_SURROGATE.test(text);
 }
@@ -32,13 +32,13 @@ export function explainNoJson(text: string, otherwise: string): string {
 
 /** A payload in a dialect whose messages carry JSON values. */
 export interface PayloadValue {
-  /** JSON text, to be put where a value stands. */
+  /** JSON text of a value. */
   readonly text: string;
   /** Whether it is a string that holds bytes which are not UTF-8, as base64. */
   readonly base64: boolean;
 }
 
-/** JSON text within the bound stands for its value, any other text for a string, and bytes that are not text are base64 (rule D3). */
+/** A payload as a JSON value: JSON text within the bound stands for its value, other text for a string, other bytes for base64 (rule D3). */
 export function payloadValue(payload: Uint8Array): PayloadValue {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (!isUtf8(bytes)) return { text: JSON.stringify(bytes.toString("base64")), base64: true };
@@ -47,8 +47,8 @@ export function payloadValue(payload: Uint8Array): PayloadValue {
 }
 
 /**
- * The payload that {@link payloadValue} makes this value of again (rule D3): a string as it is, so that all dialects read it, unless
- * that would be read as another value or cannot be UTF-8; anything else as the JSON text that was sent.
+ * The payload that {@link payloadValue} turns back into a value (rule D3): the characters of a string, so that all dialects read
+ * it, unless they are JSON themselves or not valid Unicode; anything else as the JSON text that was sent.
  * @param written - makes the value's JSON text
  */
 export function payloadOfValue(value: unknown, written: () => string): Uint8Array {

@@ -1,7 +1,9 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Address } from "../util/address.js";
+import { CarillonError } from "../errors.js";
+import { type Address, formatAddress } from "../util/address.js";
 import { ignore } from "../util/ignore.js";
+import { errorText } from "../util/native-error.js";
 import type { Certificates } from "./certificates.js";
 import type { FileLimit } from "./file-limit.js";
 import type { Networks } from "./networks.js";
@@ -200,4 +202,30 @@ function peekFirstBytes(socket: Socket, timeout: number, done: (bytes: Buffer | 
   };
   const timer = setTimeout(fail, timeout).unref();
   socket.on("readable", onReadable).on("end", fail).on("error", fail).on("close", fail);
+}
+
+/**
+ * Begins to listen on a configured address.
+ * @param setting - its name, for the error
+ * @param wanted - undefined: nothing is to listen
+ * @returns where it listens, as HOST:PORT; undefined where nothing does
+ * @throws CarillonError failed_precondition: the address cannot be had
+ */
+export async function listenAt(
+  setting: string,
+  wanted: Address | undefined,
+  listener: { listen(): Promise<Address> } | undefined,
+): Promise<string | undefined> {
+  if (wanted === undefined || listener === undefined) return undefined;
+  try {
+    return formatAddress(await listener.listen());
+  } catch (cause) {
+    throw listenFailure(setting, formatAddress(wanted), cause);
+  }
+}
+
+/** Error of an address that cannot be had. */
+export function listenFailure(setting: string, wanted: string, cause: unknown): CarillonError {
+  const text = `cannot listen on ${setting} address ${wanted}: ${errorText(cause)}`;
+  return new CarillonError("failed_precondition", text, { cause });
 }

@@ -9,7 +9,7 @@ const LONGEST_WAIT = 10_000;
 const MAX_REFUSAL = 4_096;
 const REFUSAL_SILENCE = 2_000;
 
-/** A frame from the server in the native dialect; see docs/protocol/native.md. */
+/** A frame that a node sends on `/ws`. */
 export interface ListenFrame {
   readonly topic: string;
   readonly payload: unknown;
@@ -44,7 +44,7 @@ export interface ListenEvents {
 const REFUSED = { least: 4_400, most: 4_499 } as const;
 
 /**
- * A listening client of the native dialect, for the command line: it joins its topics on every new connection, and
+ * A listening client for `/ws`, for the command line: it joins its topics on every new connection, and
  * again where the broker was away.
  */
 export class ListenClient {

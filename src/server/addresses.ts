@@ -1,15 +1,21 @@
+import type { DialectModule } from "../dialects/module.js";
+import type { DIALECTS } from "./dialects.js";
+
 /** Where a node can be reached. */
-export interface Addresses {
+export interface NodeAddresses {
   /** URL of the HTTP port, such as `http://127.0.0.1:8080`. */
   readonly http: string;
   /** HOST:PORT of the gRPC port. */
   readonly grpc: string;
   /** URL of the listener for health and metrics; undefined where they are on the HTTP port. */
   readonly admin: string | undefined;
-  /** HOST:PORT of WebRocket's backends; undefined where they have no port. */
-  readonly webrocketBackend: string | undefined;
-  /** URL of WebRocket's admin interface; undefined where it has no port. */
-  readonly webrocketAdmin: string | undefined;
-  /** URLs of the listeners for RoadRunner's RPC, such as `tcp://127.0.0.1:6002`, in the order configured. */
-  readonly roadrunner: readonly string[];
 }
+
+type AddressesOf<Dialect> = Dialect extends DialectModule<string, infer _Node, infer _Vhost, infer Own> ? Own : never;
+
+type Intersection<Union> = (Union extends unknown ? (member: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** The same with the ports of the dialects. */
+export type Addresses = NodeAddresses & Intersection<AddressesOf<(typeof DIALECTS)[number]>>;

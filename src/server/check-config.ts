@@ -1,17 +1,16 @@
 import type { Config } from "../config/schema.js";
-import { checkCookie } from "../dialects/webrocket/backend/admin.js";
 import { CarillonError } from "../errors.js";
 import { createNatsAuthenticator, readTlsOptions } from "../nats/link/credentials.js";
 import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
-import { createVhostParts } from "../vhosts/parts.js";
-import { checkFrameSizes } from "./check-frame-sizes.js";
+import { tryVhostSettings } from "../vhosts/parts.js";
+import { checkDialects } from "./create/create-dialects.js";
 import { createCertificates } from "./create/create-ports.js";
 import { partsContext } from "./create/create-vhosts.js";
-import { readConfiguredCookie } from "./create/create-webrocket.js";
 import { natsOptions } from "./create/nats-options.js";
+import { DIALECTS } from "./dialects.js";
 
 /**
  * Tries what a start does with settings and the files that they name. Nothing listens, is connected to or is fetched.
@@ -20,7 +19,7 @@ import { natsOptions } from "./create/nats-options.js";
  */
 export async function checkConfig(config: Config, log: Logger): Promise<void> {
   const store = new MemoryStore({ clock: systemClock, onError: (message) => log.error(message) });
-  const context = partsContext({ log, limitedLog: new LimitedLog(log, systemClock), store });
+  const context = partsContext({ log, limitedLog: new LimitedLog(log, systemClock), store, dialects: DIALECTS });
   const faults: string[] = [];
   const note = (error: unknown): void => {
     faults.push(CarillonError.from(error).message);
@@ -33,14 +32,10 @@ export async function checkConfig(config: Config, log: Logger): Promise<void> {
     }
   };
   for (const [path, settings] of Object.entries(config.vhosts)) {
-    attempt(() => createVhostParts(path, settings, context).stop());
+    attempt(() => tryVhostSettings(path, settings, context));
   }
   for (const [name, broker] of Object.entries(config.brokers)) attempt(() => tryBroker(name, broker));
-  attempt(() => checkFrameSizes(config));
-  attempt(() => {
-    const { admin } = config.webrocket;
-    if (admin !== undefined) checkCookie(readConfiguredCookie(admin));
-  });
+  attempt(() => checkDialects(config, DIALECTS));
   await tryCertificates(config, log).catch(note);
   if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
 }

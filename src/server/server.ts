@@ -4,10 +4,13 @@ import { Clients } from "../clients/clients.js";
 import type { CommandContext } from "../commands/command-context.js";
 import { toHookSubject } from "../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../commands/on-behalf.js";
+import { ConfigReader } from "../config/config-reader.js";
 import type { Config } from "../config/schema.js";
 import { Control } from "../control/control.js";
 import { DEFAULT_RULES } from "../core/topic-rules.js";
+import type { DialectModule } from "../dialects/module.js";
 import { ByteBudget } from "../net/byte-budget.js";
+import type { Handler } from "../net/http-handler.js";
 import { healthz, readyz } from "../observe/health.js";
 import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
@@ -15,7 +18,6 @@ import type { Metrics } from "../observe/metrics.js";
 import { AnswerBudget } from "../rpc/answer-budget.js";
 import { Gatekeeper } from "../rpc/gatekeeper.js";
 import type { Store } from "../store/store.js";
-import type { Handler } from "../transport/http/http-listener.js";
 import { readOnly } from "../transport/http/methods.js";
 import { pageRoutes } from "../transport/http/page.js";
 import { ignore } from "../util/ignore.js";
@@ -32,6 +34,7 @@ import { createRpc, type RpcServices } from "./create/create-rpc.js";
 import { createStore } from "./create/create-store.js";
 import { createVhosts, type VhostRuntime } from "./create/create-vhosts.js";
 import { vhostEvents } from "./create/vhost-events.js";
+import { DIALECTS } from "./dialects.js";
 import { listenAll } from "./listen.js";
 import { servesPage } from "./serves-page.js";
 import { warnOpenAccess } from "./warn-open-access.js";
@@ -40,6 +43,7 @@ import { withDeadline } from "./with-deadline.js";
 /** A node: everything built and joined together, the order in which it starts, and the order in which it stops. */
 export class Server {
   readonly #config: Config;
+  readonly #dialects: readonly DialectModule[];
   readonly #log: Logger;
   readonly #limitedLog: LimitedLog;
   readonly #metrics: Metrics;
@@ -59,9 +63,13 @@ export class Server {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
-  constructor(config: Config, log: Logger) {
+  /**
+   * @param config - read by a ConfigReader with the same dialects
+   * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
+   */
+  constructor(config: Config, log: Logger, dialects: readonly DialectModule[] = DIALECTS) {
     this.#config = config;
+    this.#dialects = dialects;
     this.#log = log;
     const limitedLog = new LimitedLog(log, systemClock);
     this.#limitedLog = limitedLog;
@@ -133,7 +141,7 @@ export class Server {
       brokers: this.#brokers,
       cluster: this.#parts.cluster,
       store: this.#store,
-      connections: () => this.#ports.webSockets.connections + (this.#ports.socketIo?.connections ?? 0),
+      connections: () => this.#ports.connections(),
       inflatedBytes: () => this.#ports.inflations.bytes,
     });
     const { publisher } = this.#messaging;
@@ -150,13 +158,13 @@ export class Server {
       onPublished,
     });
     this.#ports = createPorts(config, {
+      dialects,
       node,
       log,
       limitedLog,
       metrics: this.#metrics,
       messaging: this.#messaging,
       vhosts,
-      clients: this.#clients,
       services,
       administration: this.#world.administration,
       dispatch: this.#work.dispatch,
@@ -164,9 +172,12 @@ export class Server {
       gatekeeper: new Gatekeeper(this.#world.keyring, systemClock, answers),
       answers,
       budget,
-      pages: servesPage(config) ? pageRoutes() : new Map<string, Handler>(),
+      keyring: this.#world.keyring,
+      publisher,
+      control,
+      onPublished,
+      pages: servesPage(config) ? pageRoutes(dialects) : new Map<string, Handler>(),
       operations: this.#createOperations(),
-      rest: { keyring: this.#world.keyring, publisher, control, vhosts, onPublished },
     });
   }
 
@@ -233,21 +244,14 @@ export class Server {
   async #stop(): Promise<void> {
     const end = systemClock.monotonic() + this.#config.stop_timeout;
     const left = (): number => Math.max(100, end - systemClock.monotonic());
-    const { admin, certificates, grpc, heartbeat, http, roadrunner, socketIo, webrocket, webSockets } = this.#ports;
+    const { admin, certificates, dialects, grpc, heartbeat, http, webSockets } = this.#ports;
     const { fanOut, hub, interest, publisher } = this.#messaging;
     const { bus, cluster } = this.#parts;
     const { dispatch, presence } = this.#work;
     grpc.setServing(false);
-    const closed = [
-      http.close(),
-      admin?.close(),
-      grpc.close(),
-      webrocket.admin?.close(),
-      webrocket.backend?.close(),
-      roadrunner.close(),
-    ];
-    webSockets.close();
-    socketIo?.close();
+    const closed = [http.close(), admin?.close(), grpc.close(), ...dialects.map(({ ports }) => ports?.close())];
+    const listeners = [webSockets, ...dialects.flatMap(({ clients }) => clients ?? [])];
+    for (const listener of listeners) listener.close();
     // What is asked and worked on may take half of the time; the rest of it is for all others.
     await withDeadline(systemClock.monotonic() + this.#config.stop_timeout / 2, this.#rpc.drainWork());
     dispatch.stop();
@@ -258,15 +262,15 @@ export class Server {
     for (const session of hub.sessions) hub.remove(session, "service_restart");
     heartbeat.stop();
     interest.stop();
-    const drained = await withDeadline(end, Promise.all([webSockets.drained(), socketIo?.drained(), ...closed]));
+    const drained = await withDeadline(
+      end,
+      Promise.all([...listeners.map((listener) => listener.drained()), ...closed]),
+    );
     if (!drained) this.#log.warn("cutting connections that did not end in time");
-    webSockets.terminate();
-    socketIo?.terminate();
+    for (const listener of listeners) listener.terminate();
     http.terminate();
     admin?.terminate();
-    webrocket.admin?.terminate();
-    webrocket.backend?.terminate();
-    roadrunner.terminate();
+    for (const { ports } of dialects) ports?.terminate();
     grpc.terminate();
 
     this.#clients.stop();
@@ -315,10 +319,13 @@ export class Server {
   }
 
   #createVhosts(onLoaded: () => void): VhostRuntime {
+    const reader = new ConfigReader(this.#dialects);
     return createVhosts(this.#config, {
       log: this.#log,
       limitedLog: this.#limitedLog,
       store: this.#store,
+      dialects: this.#dialects,
+      parse: (path, given) => reader.parseVhost(path, given),
       events: {
         onLoaded,
         ...vhostEvents(() => this.#services),

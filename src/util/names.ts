@@ -3,7 +3,7 @@
 /** The vhost that always exists, and whose backends manage the others. */
 export const DEFAULT_VHOST = "/";
 
-/** Matches a vhost's name. Source: vhost paths of WebRocket. */
+/** Matches a vhost's name: `/`, or segments of letters, digits, _ and -. */
 export const VHOST_PATH = /^\/(?:[\w-]+(?:\/[\w-]+)*)?$/;
 
 /** Matches the name of a backend's key or certificate, which logs and refusals show. */

@@ -2,13 +2,12 @@ import { randomUUID } from "node:crypto";
 import type { JsonObject } from "../access/decide/principal.js";
 import { createKey } from "../access/keys/key-secret.js";
 import { forgetTokens } from "../access/tokens/token-records.js";
-import { describeIssues } from "../config/issues.js";
-import { type VhostSettings, vhostPath, vhost as vhostSchema } from "../config/vhost.js";
+import { vhostPath } from "../config/schema-builder.js";
+import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
-import { createAccessToken } from "./access-token.js";
 import {
   CHANNELS,
   channelKey,
@@ -41,6 +40,8 @@ export interface AdministrationOptions {
   readonly clock: Clock;
   /** When a key was last used on this node; undefined: not since it started. */
   readonly lastUsed: (vhost: string, id: string) => number | undefined;
+  /** @throws CarillonError invalid_argument that names every fault */
+  readonly parse: (path: string, given: JsonObject) => VhostSettings;
   /** @throws CarillonError invalid_argument: settings that cannot be used, such as a broker that is not there */
   readonly check: (path: string, settings: VhostSettings) => void;
 }
@@ -88,16 +89,16 @@ export class Administration implements VhostAdmin {
     return { path, settings: redactSecrets(settings), configured: false };
   }
 
-  async renewAccessToken(path: string): Promise<string> {
-    const { store, vhosts } = this.#options;
+  async replaceDialectSettings(path: string, dialect: string, settings: JsonObject): Promise<void> {
+    const { parse, store, vhosts } = this.#options;
     this.#requireChangeable(path);
     const entry = await store.get(vhostKey(path));
     if (entry === undefined) throw absent(path);
     const record = parseVhostRecord(entry.key, entry.value);
-    const token = createAccessToken();
-    const value = valueOf({ ...record, settings: { ...record.settings, webrocket: { access_token: token } } });
+    const changed = { ...record.settings, [dialect]: settings };
+    parse(path, changed);
+    const value = valueOf({ ...record, settings: changed });
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
-    return token;
   }
 
   async get(path: string): Promise<VhostDescription> {
@@ -215,13 +216,12 @@ export class Administration implements VhostAdmin {
   }
 
   #check(path: string, settings: JsonObject): void {
-    const parsed = vhostSchema.safeParse(settings);
-    if (!parsed.success) throw new CarillonError("invalid_argument", describeIssues(parsed.error, ["vhosts", path]));
+    const parsed = this.#options.parse(path, settings);
     const file = namedFile(settings);
     if (file !== undefined) {
       throw new CarillonError("invalid_argument", `${file}: files can be named in the configuration only`);
     }
-    this.#options.check(path, parsed.data);
+    this.#options.check(path, parsed);
   }
 
   #requireChangeable(path: string): void {

@@ -1,16 +1,19 @@
+import type { DialectWithAccess } from "../access/authenticators/dialect-access.js";
 import { createVhostAccess, type VhostAccess } from "../access/authenticators/vhost-access.js";
 import type { HookCaller, HookEvent } from "../access/hooks/hook-caller.js";
 import type { HookCounts } from "../access/hooks/hook-counts.js";
 import { Hooks } from "../access/hooks/hooks.js";
 import type { Leases } from "../access/tokens/leases.js";
+import { readSettings } from "../config/dialect-settings.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
-import { readAccessToken } from "./access-token.js";
-import type { VhostParts } from "./vhost.js";
+import type { VhostDialects, VhostParts } from "./vhost.js";
 
 export interface VhostPartsContext {
+  /** All that the node has, whether they are served or not. */
+  readonly dialects: readonly DialectWithAccess[];
   readonly store: Store;
   readonly leases: Leases;
   readonly clock: Clock;
@@ -29,13 +32,11 @@ export interface VhostPartsContext {
  * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
  */
 export function createVhostParts(path: string, settings: VhostSettings, context: VhostPartsContext): VhostParts {
-  checkAccessToken(path, settings);
   const access = accessOf(path, settings, context);
   const hooks = hooksOf(path, settings, context);
   return {
     authenticator: access.authenticator,
-    otherAuthenticators: access.others,
-    issuer: access.issuer,
+    forDialects: (current) => naming(path, () => createVhostDialects(access, current, context.dialects)),
     hooks,
     retire: async (onFailure) => {
       access.stop();
@@ -48,9 +49,32 @@ export function createVhostParts(path: string, settings: VhostSettings, context:
   };
 }
 
-/** The vhost reads it itself: nothing else is to be made anew for another one. */
-function checkAccessToken(path: string, settings: VhostSettings): void {
-  naming(path, () => readAccessToken(settings));
+/**
+ * Makes the parts of a vhost and ends them: settings that it throws for cannot be used.
+ * @throws as {@link createVhostParts}
+ */
+export function tryVhostSettings(path: string, settings: VhostSettings, context: VhostPartsContext): void {
+  const parts = createVhostParts(path, settings, context);
+  try {
+    parts.forDialects(settings);
+  } finally {
+    parts.stop();
+  }
+}
+
+function createVhostDialects(
+  access: VhostAccess,
+  settings: VhostSettings,
+  dialects: readonly DialectWithAccess[],
+): VhostDialects {
+  const byName = new Map(
+    dialects.flatMap((dialect) => {
+      const made = dialect.createAccess?.(readSettings(settings, dialect.name), access);
+      return made === undefined ? [] : [[dialect.name, made] as const];
+    }),
+  );
+  const tokenSettings = [...byName.values()].map((made) => made.tokenSettings).find((found) => found !== undefined);
+  return { access: byName, issuer: access.createIssuer(tokenSettings) };
 }
 
 function accessOf(path: string, settings: VhostSettings, context: VhostPartsContext): VhostAccess {

@@ -1,7 +1,7 @@
 import type { BackendAction } from "../access/decide/actions.js";
 import type { JsonObject } from "../access/decide/principal.js";
 import { checkPatterns } from "../access/keys/keyring.js";
-import { vhostPath } from "../config/vhost.js";
+import { vhostPath } from "../config/schema-builder.js";
 import { CarillonError } from "../errors.js";
 import { isObject } from "../util/json.js";
 

@@ -40,7 +40,7 @@ interface KindRules {
 
 type Rule = VhostSettings["topics"][number];
 
-/** What WebRocket's names of channels say. */
+/** Kinds of channels, by the beginnings of their names. Source: X7 of PROTOCOL.md. */
 const KIND = /^(?:private|presence)-/;
 const KINDS = {
   private: { access: "private" },

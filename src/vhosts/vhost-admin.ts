@@ -40,11 +40,10 @@ export interface VhostAdmin {
   /** @throws CarillonError invalid_argument, failed_precondition (a configured one) */
   update(path: string, settings: JsonObject): Promise<VhostDescription>;
   /**
-   * Gives the vhost another access token; the one before is worthless from now on.
-   * @returns the token, which is shown here only
-   * @throws CarillonError failed_precondition (a configured one)
+   * Replaces the vhost's settings of one dialect; nothing else of the vhost changes.
+   * @throws CarillonError invalid_argument, failed_precondition (a configured one)
    */
-  renewAccessToken(path: string): Promise<string>;
+  replaceDialectSettings(path: string, dialect: string, settings: JsonObject): Promise<void>;
   get(path: string): Promise<VhostDescription>;
   /** Ordered by path. */
   list(): Promise<readonly VhostDescription[]>;

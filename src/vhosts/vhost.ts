@@ -1,4 +1,5 @@
 import type { Authenticator } from "../access/authenticators/authenticator.js";
+import type { DialectAccess } from "../access/authenticators/dialect-access.js";
 import { NO_INFO } from "../access/decide/info.js";
 import { Permissions } from "../access/decide/permissions.js";
 import { type JsonObject, type Principal, STRANGER } from "../access/decide/principal.js";
@@ -7,17 +8,18 @@ import type { MatcherList } from "../access/patterns/matcher-list.js";
 import type { TokenIssuer } from "../access/tokens/token-issuer.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
-import { readAccessToken } from "./access-token.js";
 import { createRuleTable, type RuleTable } from "./rules.js";
 
 /** What a vhost's settings have been made into. */
 export interface VhostParts {
   readonly authenticator: Authenticator;
-  /** By the names of the dialects that have tokens of their own. */
-  readonly otherAuthenticators: ReadonlyMap<string, Authenticator>;
   /** Undefined where the backend is not asked. */
   readonly hooks: Hooks | undefined;
-  readonly issuer: TokenIssuer;
+  /**
+   * Makes what dialects' settings ask for. Cheap: it is made anew at every change, while these parts stay.
+   * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
+   */
+  forDialects(settings: VhostSettings): VhostDialects;
   /**
    * Others have come in their place: ends what they keep going, such as the fetching of keys, but lets hooks finish what
    * they have begun.
@@ -28,11 +30,19 @@ export interface VhostParts {
   stop(): void;
 }
 
+/** Parts of a vhost that depend on the settings of dialects. */
+export interface VhostDialects {
+  /** By the names of the dialects that have ways of their own into a vhost. */
+  readonly access: ReadonlyMap<string, DialectAccess>;
+  readonly issuer: TokenIssuer;
+}
+
 /** What may change of a vhost. */
 export interface VhostDefinition {
   readonly settings: VhostSettings;
   readonly given: JsonObject;
   readonly parts: VhostParts;
+  readonly dialects: VhostDialects;
 }
 
 /** Which topics there are, and their rules. */
@@ -64,23 +74,23 @@ export class Vhost {
   #settings: VhostSettings;
   #given: JsonObject;
   #parts: VhostParts;
+  #dialects: VhostDialects;
   /** Of settings before, whose hooks have not finished yet. */
   readonly #retiring = new Set<VhostParts>();
   #rules: RuleTable;
   #anonymous: Principal | undefined;
-  #accessToken: string | undefined;
 
   constructor({ channels, configured, name }: VhostFacts, definition: VhostDefinition) {
     this.name = name;
     this.configured = configured;
     this.channels = channels;
-    const { given, parts, settings } = definition;
+    const { dialects, given, parts, settings } = definition;
     this.#given = given;
     this.#settings = settings;
     this.#parts = parts;
+    this.#dialects = dialects;
     this.#rules = createRuleTable(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
-    this.#accessToken = readAccessToken(settings);
   }
 
   /** The settings as they were given, secrets and all; those of the configuration file complete. */
@@ -96,9 +106,9 @@ export class Vhost {
     return this.#parts.authenticator;
   }
 
-  /** Finds out whom its clients of a dialect act for. */
+  /** Authenticates its clients of a dialect. */
   authenticatorFor(dialect: string): Authenticator {
-    return this.#parts.otherAuthenticators.get(dialect) ?? this.#parts.authenticator;
+    return this.#dialects.access.get(dialect)?.authenticator ?? this.#parts.authenticator;
   }
 
   get hooks(): Hooks | undefined {
@@ -107,7 +117,7 @@ export class Vhost {
 
   /** Makes tokens for its clients. */
   get issuer(): TokenIssuer {
-    return this.#parts.issuer;
+    return this.#dialects.issuer;
   }
 
   /** Whom clients without a token act for; undefined where nobody comes in without one. */
@@ -115,9 +125,9 @@ export class Vhost {
     return this.#anonymous;
   }
 
-  /** What WebRocket's backends have to show: a secret. Undefined where none of them gets in. */
-  get accessToken(): string | undefined {
-    return this.#accessToken;
+  /** Secret that a dialect's backends show in the place of a key; undefined: they do not get in. */
+  backendTokenFor(dialect: string): string | undefined {
+    return this.#dialects.access.get(dialect)?.backendToken;
   }
 
   /** Whom clients of a dialect act for that say inside who they are, until they do. */
@@ -150,7 +160,7 @@ export class Vhost {
    * Kept by the registry of vhosts, which then gives the topics their new rules.
    * @returns who could be in which topics until now
    */
-  change({ given, parts, settings }: VhostDefinition): TopicAccess {
+  change({ dialects, given, parts, settings }: VhostDefinition): TopicAccess {
     const before = this.#parts;
     const { opened_only: openedOnly } = this.#settings;
     const access = {
@@ -160,10 +170,10 @@ export class Vhost {
     };
     this.#given = given;
     this.#parts = parts;
+    this.#dialects = dialects;
     this.#settings = settings;
     this.#rules = createRuleTable(settings, this.channels);
     this.#anonymous = anonymousOf(settings);
-    this.#accessToken = readAccessToken(settings);
     if (before !== parts) void this.#retire(before);
     return access;
   }

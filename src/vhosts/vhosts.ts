@@ -2,8 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AccessSettings } from "../access/authenticators/vhost-access.js";
 import type { JsonObject } from "../access/decide/principal.js";
 import type { Scopes } from "../access/keys/keyring.js";
-import { describeIssues } from "../config/issues.js";
-import { type VhostSettings, vhost as vhostSchema } from "../config/vhost.js";
+import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
@@ -56,6 +55,8 @@ export interface VhostsOptions {
   readonly keys: KeyDirectory;
   readonly clock: Clock;
   readonly events: VhostEvents;
+  /** @throws CarillonError invalid_argument that names every fault */
+  readonly parse: (path: string, given: JsonObject) => VhostSettings;
   /** @throws CarillonError invalid_argument: settings that nothing can be made of */
   readonly makeParts: (path: string, settings: VhostSettings) => VhostParts;
 }
@@ -93,7 +94,8 @@ export class Vhosts {
       },
     });
     for (const [path, settings] of Object.entries(options.configured)) {
-      this.#add(path, true, { settings, given: toJson(settings), parts: options.makeParts(path, settings) });
+      const parts = options.makeParts(path, settings);
+      this.#add(path, true, { settings, given: toJson(settings), parts, dialects: parts.forDialects(settings) });
       this.#showKeys(path);
     }
   }
@@ -184,22 +186,30 @@ export class Vhosts {
     }
     const record = parseVhostRecord(key, value);
     const { settings: given } = record;
-    const parsed = vhostSchema.safeParse(given);
-    if (!parsed.success) throw unreadable(key, describeIssues(parsed.error, ["vhosts", path]));
+    const settings = this.#parse(record, key);
     // Deleted and made again while nothing was heard: another vhost of the same path.
     if (before !== undefined && before.id !== record.id) this.#delete(path);
     const known = this.#vhosts.get(path);
     if (known !== undefined && isDeepStrictEqual(before, record)) return;
     const { events, makeParts } = this.#options;
-    const settings = parsed.data;
     // What is known of an issuer's keys, and asked of a backend, is not lost for a change that does not concern it.
     const same = known !== undefined && isDeepStrictEqual(partsOf(known.settings), partsOf(settings));
-    const definition = { settings, given, parts: same ? known.parts : makeParts(path, settings) };
+    const parts = same ? known.parts : makeParts(path, settings);
+    const definition = { settings, given, parts, dialects: parts.forDialects(settings) };
     this.#records.set(path, record);
     if (known === undefined) this.#add(path, false, definition);
     else this.#apply(path, events.onChanged(known, known.change(definition)));
     this.#showKeys(path);
   };
+
+  /** @throws CarillonError internal: this version cannot read the settings */
+  #parse({ path, settings }: VhostRecord, key: string): VhostSettings {
+    try {
+      return this.#options.parse(path, settings);
+    } catch (error) {
+      throw unreadable(key, CarillonError.from(error).message);
+    }
+  }
 
   #add(name: string, configured: boolean, definition: VhostDefinition): void {
     this.#vhosts.set(name, new Vhost({ name, configured, channels: this.#channelsOf(name) }, definition));
@@ -273,13 +283,9 @@ export class Vhosts {
   }
 }
 
-/** The settings that parts are made of: hooks, and all that access is. The type tells when there are more. */
-function partsOf(settings: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
-  const { anonymous, broadcaster, hooks, jwt, rootsocket, tokens, webrocket } = settings;
-  const { access_token: token, access_token_file: file } = webrocket;
-  // Whether there is one is all that counts of it: another one makes nothing else of the rest.
-  const hasToken = { access_token: token === undefined && file === undefined ? undefined : "one" };
-  const known: Complete<AccessSettings> = { anonymous, broadcaster, jwt, rootsocket, tokens, webrocket: hasToken };
+/** Settings that parts are made of: hooks, and all that access is. The type tells when there are more. */
+function partsOf({ anonymous, hooks, jwt, tokens }: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
+  const known: Complete<AccessSettings> = { anonymous, jwt, tokens };
   return { ...known, hooks };
 }
 

@@ -8,7 +8,8 @@ import {
 } from "../../src/access/authenticators/vhost-access.js";
 import { Permissions } from "../../src/access/decide/permissions.js";
 import { Leases } from "../../src/access/tokens/leases.js";
-import { vhost as vhostSchema } from "../../src/config/vhost.js";
+import type { TokenIssuer } from "../../src/access/tokens/token-issuer.js";
+import { createVhostSchema } from "../../src/config/vhost.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { cleanUp } from "../support/clean-up.js";
 import { temporaryFolder } from "../support/temporary-files.js";
@@ -20,14 +21,17 @@ function jwtSettings(more: Partial<JwtSettings> = { secret: SECRET }): JwtSettin
   return { leeway: 0, claims: CLAIMS, ...more };
 }
 
-function access(settings: Partial<AccessSettings> = { jwt: jwtSettings() }, vhost = "/"): VhostAccess {
+function access(
+  settings: Partial<AccessSettings> = { jwt: jwtSettings() },
+  vhost = "/",
+): VhostAccess & { readonly issuer: TokenIssuer } {
   const clock = clockAt();
   const store = new MemoryStore({ clock, onError: String });
   const leases = new Leases({ clock, store });
-  const made = createVhostAccess(vhost, { ...vhostSchema.parse({}), ...settings }, { clock, leases, store });
+  const made = createVhostAccess(vhost, { ...createVhostSchema([]).parse({}), ...settings }, { clock, leases, store });
   cleanUp(() => leases.stop());
   cleanUp(() => made.stop());
-  return made;
+  return { ...made, issuer: made.createIssuer() };
 }
 
 function outcome(result: Promise<unknown>): Promise<string> {

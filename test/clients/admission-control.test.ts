@@ -1,6 +1,6 @@
 import type { Arrival } from "../../src/clients/admission.js";
 import { AdmissionControl } from "../../src/clients/admission-control.js";
-import type { ConfigInput } from "../../src/config/schema.js";
+import type { ConfigInput } from "../../src/server/config.js";
 import { MemoryStore } from "../../src/store/memory.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { ManualClock } from "../support/manual-clock.js";

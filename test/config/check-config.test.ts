@@ -1,10 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { parseConfig } from "../../src/config/load.js";
-import type { ConfigInput } from "../../src/config/schema.js";
 import { createLog } from "../../src/observe/log.js";
 import { checkConfig } from "../../src/server/check-config.js";
+import { type ConfigInput, parseConfig } from "../../src/server/config.js";
 import { Server } from "../../src/server/server.js";
 import { cleanUp } from "../support/clean-up.js";
 import { TestAuthority } from "../support/net/certificates.js";

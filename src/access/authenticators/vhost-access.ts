@@ -11,11 +11,8 @@ import type { ConnectionSettings } from "../tokens/token-claims.js";
 import { TokenIssuer } from "../tokens/token-issuer.js";
 import { TokenSecret } from "../tokens/token-secret.js";
 import { TokenVerifier } from "../tokens/token-verifier.js";
-import type { Authenticator } from "./authenticator.js";
-import { BroadcasterAuthenticator } from "./broadcaster-authenticator.js";
-import { RootsocketAuthenticator } from "./rootsocket-authenticator.js";
+import type { AccessTools } from "./dialect-access.js";
 import { VhostAuthenticator } from "./vhost-authenticator.js";
-import { WebrocketAuthenticator } from "./webrocket-authenticator.js";
 
 /** What the configuration says of tokens of a vhost's own issuer. */
 export interface JwtSettings {
@@ -40,17 +37,10 @@ export interface AccessSettings {
   readonly anonymous: { readonly permissions: Grants };
   readonly jwt?: JwtSettings | undefined;
   readonly tokens: SecretSettings;
-  readonly broadcaster: SecretSettings;
-  readonly rootsocket: {
-    readonly allow_client_send: boolean;
-    readonly allow_channel_subscription: boolean;
-    readonly allow_channel_authorization: boolean;
-  };
-  readonly webrocket: { readonly access_token?: string | undefined; readonly access_token_file?: string | undefined };
 }
 
 /** One of both, or neither. */
-interface SecretSettings {
+export interface SecretSettings {
   readonly secret?: string | undefined;
   readonly secret_file?: string | undefined;
 }
@@ -64,12 +54,10 @@ export interface AccessResources {
   readonly onFailure?: (message: string) => void;
 }
 
-/** A vhost's clients: how they are known, and how they get tokens. */
-export interface VhostAccess {
-  readonly authenticator: Authenticator;
-  /** Of those protocols that have tokens of their own. */
-  readonly others: ReadonlyMap<string, Authenticator>;
-  readonly issuer: TokenIssuer;
+/** A vhost's clients: how they are authenticated, and how they get tokens. */
+export interface VhostAccess extends AccessTools {
+  /** @param settings - of connection tokens that are asked for without */
+  createIssuer(settings?: ConnectionSettings): TokenIssuer;
   /** Undefined where the vhost has no issuer of its own. */
   readonly jwt: JwtVerifier | undefined;
   /** Ends what goes on in the background. */
@@ -89,19 +77,12 @@ export function createVhostAccess(vhost: string, settings: AccessSettings, resou
   const granted = Permissions.of(settings.anonymous.permissions);
   const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
   jwt?.start();
-  const broadcasterSecret = secretOf("broadcaster", settings.broadcaster);
-  const authenticator = new VhostAuthenticator({ issued, jwt, granted });
-  const { access_token, access_token_file } = settings.webrocket;
   return {
-    authenticator,
-    others: new Map<string, Authenticator>([
-      ["broadcaster", new BroadcasterAuthenticator(broadcasterSecret, clock)],
-      ["rootsocket", new RootsocketAuthenticator(issued, granted)],
-      ...(access_token === undefined && access_token_file === undefined
-        ? []
-        : [["webrocket", new WebrocketAuthenticator(authenticator)] as const]),
-    ]),
-    issuer: new TokenIssuer({ vhost, secret, store, clock, settings: connectionSettingsOf(settings) }),
+    clock,
+    issued,
+    granted,
+    authenticator: new VhostAuthenticator({ issued, jwt, granted }),
+    createIssuer: (tokenSettings) => new TokenIssuer({ vhost, secret, store, clock, settings: tokenSettings }),
     jwt,
     stop: () => jwt?.stop(),
   };
@@ -136,19 +117,16 @@ function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResou
 }
 
 function tokenSecretOf(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
-  const secret = secretOf("tokens", settings);
+  const secret = readSecretSetting("tokens", settings);
   return secret === undefined ? TokenSecret.kept(store, vhost) : TokenSecret.configured(secret);
 }
 
-function connectionSettingsOf({ rootsocket }: AccessSettings): ConnectionSettings {
-  return {
-    allowClientSend: rootsocket.allow_client_send,
-    allowChannelSubscription: rootsocket.allow_channel_subscription,
-    allowChannelAuthorization: rootsocket.allow_channel_authorization,
-  };
-}
-
-function secretOf(name: string, { secret, secret_file: file }: SecretSettings): string | undefined {
+/**
+ * A secret that is given in place or in a file; undefined for neither.
+ * @param name - of the object that holds the settings, for refusals
+ * @throws CarillonError failed_precondition: the file cannot be read
+ */
+export function readSecretSetting(name: string, { secret, secret_file: file }: SecretSettings): string | undefined {
   return secret ?? readSecretFile(`${name}.secret_file`, file);
 }
 

@@ -1,5 +1,6 @@
-import { errors } from "jose";
+import { errors, type JWTVerifyOptions, jwtVerify } from "jose";
 import { CarillonError } from "../../errors.js";
+import type { VerificationKey } from "./jwt-key.js";
 import { tokenRefusal } from "./jwt-text.js";
 
 const CLAIMS: Readonly<Record<string, string>> = {
@@ -25,4 +26,34 @@ export function describeJwtRefusal(error: unknown): CarillonError {
   if (error instanceof errors.JWKSMultipleMatchingKeys)
     return tokenRefusal("it does not say which of the keys (kid)", error);
   return tokenRefusal("it cannot be verified", error);
+}
+
+/** Demands on a JWT beside its signature. */
+export interface SignatureDemands {
+  readonly algorithms: readonly string[];
+  readonly audience?: string;
+  /** Tolerance for times, in milliseconds. */
+  readonly leeway?: number;
+  /** In milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * Verifies a JWT with a fixed key; it must have an expiry.
+ * @throws CarillonError unauthenticated
+ */
+export async function verifySignature(token: string, key: VerificationKey, demands: SignatureDemands): Promise<void> {
+  const { algorithms, audience, leeway = 0, now } = demands;
+  const options: JWTVerifyOptions = {
+    algorithms: [...algorithms],
+    requiredClaims: ["exp"],
+    clockTolerance: leeway / 1_000,
+    currentDate: new Date(now),
+    ...(audience === undefined ? {} : { audience }),
+  };
+  try {
+    await jwtVerify(token, key, options);
+  } catch (error) {
+    throw describeJwtRefusal(error);
+  }
 }

@@ -16,14 +16,13 @@ export interface Bearer {
   readonly sessionExpires?: number | undefined;
 }
 
-/** What a rootsocket connection may do; clients read it from their token. */
+/** Rights in a connection token, for dialects that heed them; clients read them from their token. */
 export interface ConnectionSettings {
   readonly allowClientSend: boolean;
   readonly allowChannelSubscription: boolean;
   readonly allowChannelAuthorization: boolean;
 }
 
-/** Source: rootsocket's defaults. */
 export const DEFAULT_SETTINGS: ConnectionSettings = {
   allowClientSend: false,
   allowChannelSubscription: true,

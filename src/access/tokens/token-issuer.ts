@@ -8,7 +8,7 @@ import { type Bearer, bearerToJson, type ConnectionSettings, checkBearer, DEFAUL
 import { accessTokenKey } from "./token-records.js";
 import type { TokenSecret } from "./token-secret.js";
 
-/** Milliseconds. Source: rootsocket's sheet for the longest. */
+/** Bounds of a connection or channel token's lifetime, in milliseconds. */
 export const TOKEN_LIFETIME = { least: 1_000, most: 300_000 } as const;
 export const ACCESS_TOKEN_LIFETIME = { least: 1_000, most: 24 * 3_600_000, usual: 3_600_000 } as const;
 
@@ -23,8 +23,8 @@ export interface IssuerOptions {
   readonly secret: TokenSecret;
   readonly store: Store;
   readonly clock: Clock;
-  /** Where a connection token is asked for that says nothing of them. Default: RootSocket's own. */
-  readonly settings?: ConnectionSettings;
+  /** Settings of connection tokens that are asked for without. Default: {@link DEFAULT_SETTINGS}. */
+  readonly settings?: Partial<ConnectionSettings> | undefined;
 }
 
 /** Makes tokens for the clients of one vhost. */
@@ -37,7 +37,7 @@ export class TokenIssuer {
 
   /**
    * A token for one connection at a time.
-   * @param only - the dialect that it is for; undefined: all that take such tokens
+   * @param only - name of the one dialect that takes it; undefined: all that take such tokens
    * @param lifetime - in milliseconds, 1 s to 5 min
    * @throws CarillonError invalid_argument, unavailable
    */
@@ -45,11 +45,12 @@ export class TokenIssuer {
     bearer: Bearer,
     settings: Partial<ConnectionSettings> = {},
     lifetime: number = TOKEN_LIFETIME.most,
-    only?: "rootsocket",
+    only?: string,
   ): Promise<Issued> {
     checkBearer(bearer);
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend } = {
-      ...(this.#options.settings ?? DEFAULT_SETTINGS),
+      ...DEFAULT_SETTINGS,
+      ...this.#options.settings,
       ...settings,
     };
     return this.#sign(lifetime, {

@@ -1,9 +1,8 @@
-import { jwtVerify } from "jose";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
 import type { Principal } from "../decide/principal.js";
-import { describeJwtRefusal } from "../jwt/jwt-refusal.js";
+import { verifySignature } from "../jwt/jwt-refusal.js";
 import { readJwt, tokenRefusal } from "../jwt/jwt-text.js";
 import type { Leases } from "./leases.js";
 import { bearerFromJson, type ConnectionSettings } from "./token-claims.js";
@@ -104,13 +103,7 @@ export class TokenVerifier {
   async #verify(token: string, category: Category): Promise<Readonly<Record<string, unknown>>> {
     const { clock, secret, vhost } = this.#options;
     const { claims } = readJwt(token);
-    const key = await secret.get();
-    const currentDate = new Date(clock.now());
-    try {
-      await jwtVerify(token, key, { algorithms: ["HS512"], requiredClaims: ["exp"], currentDate });
-    } catch (error) {
-      throw describeJwtRefusal(error);
-    }
+    await verifySignature(token, await secret.get(), { algorithms: ["HS512"], now: clock.now() });
     // Vhosts may have been given the same secret.
     if (claims["applicationIdentifier"] !== vhost) throw tokenRefusal("it is for another vhost");
     if (claims["category"] !== category) throw tokenRefusal(`it is no ${category} token`);

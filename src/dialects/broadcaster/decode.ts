@@ -2,14 +2,13 @@ import { invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
 import { valueText } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, parseJson, payloadOfValue } from "../json.js";
-import { isBroadcasterChannel } from "./channel.js";
 
 export interface Request {
-  /** JSON text, as the client wrote it; undefined for a notification, which wants no answer but an error. */
+  /** JSON text, as the client wrote it; undefined for a notification, which is answered by errors only. */
   readonly id: string | undefined;
   readonly method: string;
   readonly params: unknown;
-  /** All of it, as it is written. */
+  /** JSON text of the whole request, as the client wrote it. */
   readonly text: string;
 }
 
@@ -17,14 +16,28 @@ type Decoded =
   | { readonly ok: true; readonly request: Request }
   | { readonly ok: false; readonly id: string | undefined; readonly why: string };
 
-/** What is to be published. */
+/** A message to be published. */
 export interface BroadcasterPublication {
   readonly channel: string;
   readonly event: string;
   readonly payload: Uint8Array;
 }
 
-/** Reads one frame of a client. An object without a member of a wrong kind is a request. */
+/**
+ * Names that broadcaster allows by `^([\w-]+:?)*\w$`, written so that there is only one way to match: the original takes twice as
+ * long for each further character of an invalid name.
+ */
+const CHANNEL = /^[\w-]+(?::[\w-]+)*(?<!-)$/;
+
+/** Longest name as a topic, in bytes; names are ASCII. */
+const MAX_CHANNEL_BYTES = 255;
+
+/** Whether broadcaster's clients can name a topic. */
+export function isBroadcasterChannel(name: string): boolean {
+  return name.length <= MAX_CHANNEL_BYTES && CHANNEL.test(name);
+}
+
+/** Reads one frame of a client. Any object whose members have the right types is a request. */
 export function decodeBroadcasterFrame(text: string): Decoded {
   const frame = parseJson(text);
   if (!isObject(frame)) return { ok: false, id: undefined, why: explainNoJson(text, "not a JSON object") };
@@ -37,39 +50,39 @@ export function decodeBroadcasterFrame(text: string): Decoded {
   return { ok: true, request: { id: written, method, params, text } };
 }
 
-/** Integers of any size: those of more than 308 digits are read as infinite. */
+/** Accepts integers of any size; JSON.parse reads those of more than 308 digits as infinite. */
 function isInteger(id: unknown): boolean {
   return typeof id === "number" && (Number.isInteger(id) || !Number.isFinite(id));
 }
 
 /** @throws CarillonError invalid_argument */
-export function tokenOf(params: unknown): string {
-  return textOf(fieldsOf(params), "token");
+export function readToken(params: unknown): string {
+  return readText(toFields(params), "token");
 }
 
 /**
- * The channel that is named, whether it is a name or not.
+ * Reads the channel, whose name may be invalid.
  * @throws CarillonError invalid_argument
  */
-export function channelOf(params: unknown): string {
-  return textOf(fieldsOf(params), "channel");
+export function readBroadcasterChannel(params: unknown): string {
+  return readText(toFields(params), "channel");
 }
 
 /** @throws CarillonError invalid_argument */
-export function publicationIn({ params, text }: Request): BroadcasterPublication {
-  return publicationOf(params, valueText(text, "params") ?? "{}");
+export function readRequestedPublication({ params, text }: Request): BroadcasterPublication {
+  return readPublication(params, valueText(text, "params") ?? "{}");
 }
 
 /**
- * What a client or a backend wants to have published; its channel is checked by `checkChannel`. A payload that is no string is
- * passed on as it is written: of any depth, with all digits of its numbers.
- * @param written - the params as they are written
+ * Reads a message to be published. {@link checkChannel} checks its channel. A payload other than a string is passed on as the
+ * sender wrote it, of any depth and with all digits of its numbers.
+ * @param written - JSON text of the params
  * @throws CarillonError invalid_argument
  */
-export function publicationOf(params: unknown, written: string): BroadcasterPublication {
-  const fields = fieldsOf(params);
-  const channel = textOf(fields, "channel");
-  const event = (fields["event"] ?? undefined) === undefined ? "" : textOf(fields, "event");
+export function readPublication(params: unknown, written: string): BroadcasterPublication {
+  const fields = toFields(params);
+  const channel = readText(fields, "channel");
+  const event = (fields["event"] ?? undefined) === undefined ? "" : readText(fields, "event");
   const payload = payloadOfValue(fields["payload"], () => valueText(written, "payload") ?? "null");
   return { channel, event, payload };
 }
@@ -79,13 +92,32 @@ export function checkChannel(channel: string): void {
   if (!isBroadcasterChannel(channel)) throw invalidArgument("invalid channel");
 }
 
-function fieldsOf(params: unknown): Fields {
+/** Rights in a token, in broadcaster's terms. */
+export interface Rights {
+  readonly scope: ReadonlySet<string>;
+  readonly channels: ReadonlySet<string>;
+}
+
+/**
+ * Reads the rights in a verified token. They only choose the words of a refusal: broadcaster tells a missing scope from a missing
+ * channel, which permissions do not.
+ */
+export function readRights(token: string): Rights {
+  const claims = parseJson(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
+  const listAt = (name: string): ReadonlySet<string> => {
+    const list = isObject(claims) ? claims[name] : undefined;
+    return new Set(Array.isArray(list) ? list.filter((entry) => typeof entry === "string") : []);
+  };
+  return { scope: listAt("scope"), channels: listAt("authorizedChannels") };
+}
+
+function toFields(params: unknown): Fields {
   if (params === undefined || params === null) throw invalidArgument("missing params");
   if (!isObject(params)) throw invalidArgument("invalid params: not an object");
   return params;
 }
 
-function textOf(fields: Fields, name: string): string {
+function readText(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value === "string") return value;
   throw invalidArgument(`invalid params: ${name} ${value === undefined ? "is missing" : "is not a string"}`);

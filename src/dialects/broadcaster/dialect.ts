@@ -3,21 +3,29 @@ import type { Notice } from "../../core/notice.js";
 import { CarillonError } from "../../errors.js";
 import { systemClock } from "../../util/system-clock.js";
 import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
-import { channelOf, checkChannel, decodeBroadcasterFrame, publicationIn, type Request, tokenOf } from "./decode.js";
+import {
+  checkChannel,
+  decodeBroadcasterFrame,
+  type Request,
+  type Rights,
+  readBroadcasterChannel,
+  readRequestedPublication,
+  readRights,
+  readToken,
+} from "./decode.js";
 import { broadcasterEncoding, broadcasterErrorText, messageText, resultText, timestamp } from "./encode.js";
-import { type Rights, rightsOf } from "./rights.js";
 
-/** How it tells the time; in milliseconds since the epoch. */
+/** Clock; in milliseconds since the epoch. */
 interface Time {
   now(): number;
 }
 
-/** What a request becomes. */
+/** Command of a request, and its answer. */
 interface Plan {
   readonly command: Command;
   /** JSON text of the result. */
   readonly result: (result: Result | undefined) => string;
-  /** What is told in the place of this refusal; default: the refusal itself. */
+  /** Replaces a refusal; default: the refusal itself. */
   readonly reword?: (error: CarillonError) => CarillonError;
 }
 
@@ -42,7 +50,7 @@ class BroadcasterConversation implements Conversation {
   readonly #time: Time;
   /** Undefined until the client has shown a token. */
   #rights: Rights | undefined;
-  /** What it has subscribed to itself: what was done on its behalf it does not know of. */
+  /** Channels that it has subscribed to itself. It does not know of those that were joined on its behalf. */
   readonly #subscribed = new Set<string>();
 
   constructor(connectionId: string, time: Time) {
@@ -70,7 +78,7 @@ class BroadcasterConversation implements Conversation {
     }
   }
 
-  /** Of what is done on a client's behalf it can say only what has gone wrong: an error that is about no request. */
+  /** Reports the end of subscriptions, as errors without a request; the protocol has no words for anything else. */
   noticeText({ kind, topics }: Notice): Texts {
     if (kind !== "left") return undefined;
     for (const topic of topics) this.#subscribed.delete(topic);
@@ -102,7 +110,7 @@ class BroadcasterConversation implements Conversation {
   }
 
   #auth(params: unknown): Plan {
-    const token = tokenOf(params);
+    const token = readToken(params);
     if (this.#rights !== undefined) {
       throw new CarillonError("failed_precondition", "connection is already authenticated");
     }
@@ -110,14 +118,14 @@ class BroadcasterConversation implements Conversation {
     return {
       command: { kind: "authenticate", token },
       result: () => {
-        this.#rights = rightsOf(token);
+        this.#rights = readRights(token);
         return SUCCESS;
       },
     };
   }
 
   #subscribe(params: unknown): Plan {
-    const channel = channelOf(params);
+    const channel = readBroadcasterChannel(params);
     const { channels } = this.#inScope("subscribe");
     checkChannel(channel);
     if (!channels.has(channel)) throw new CarillonError("unauthenticated", FOREIGN);
@@ -142,7 +150,7 @@ class BroadcasterConversation implements Conversation {
   }
 
   #unsubscribe(params: unknown): Plan {
-    const channel = channelOf(params);
+    const channel = readBroadcasterChannel(params);
     checkChannel(channel);
     return {
       command: { kind: "leave", broker: "", topics: [channel] },
@@ -154,7 +162,7 @@ class BroadcasterConversation implements Conversation {
   }
 
   #publish(request: Request): Plan {
-    const { channel, event, payload } = publicationIn(request);
+    const { channel, event, payload } = readRequestedPublication(request);
     const { channels } = this.#inScope("publish");
     checkChannel(channel);
     if (!channels.has(channel)) throw new CarillonError("permission_denied", FOREIGN);

@@ -3,7 +3,7 @@ import type { CarillonError, ErrorCode } from "../../errors.js";
 import { COUNT, type MessageEncoding } from "../dialect.js";
 import { payloadValue } from "../json.js";
 
-/** What broadcaster calls what went wrong. It has no words for what comes of limits, nor for what may pass. */
+/** Broadcaster's names of errors. It has none for limits, nor for failures that may pass. */
 const CODES: Readonly<Record<ErrorCode, string>> = {
   cancelled: "Internal",
   invalid_argument: "InvalidArgument",
@@ -19,22 +19,22 @@ const CODES: Readonly<Record<ErrorCode, string>> = {
   unauthenticated: "Unauthenticated",
 };
 
-/** What is told of a message. */
+/** Fields of a message that clients are sent. */
 export type BroadcasterMessageFields = Pick<Message, "id" | "event" | "time" | "payload">;
 
-/** Broadcasts. The connection's count stands where `seq` does: what is before and behind it is made once for all. */
+/** Writes broadcasts. `seq` is the count of each connection; the text before and after it is shared by all. */
 export const broadcasterEncoding: MessageEncoding = {
   textMaker(topic) {
     const tellOf = messageTeller(topic, COUNT);
     return (message) => `{"method":"broadcast","params":${tellOf(message)}}`;
   },
   counted: true,
-  // A gap in `seq` tells.
+  // Clients see a gap in `seq`.
   laggedText: () => undefined,
   presenceText: () => undefined,
 };
 
-/** A message as JSON, to whoever published it: it has no number in any connection's count. */
+/** A message as JSON for its publisher; its `seq` is 0, as it is in no connection's count. */
 export function messageText(channel: string, message: BroadcasterMessageFields): string {
   return messageTeller(channel, "0")(message);
 }
@@ -44,13 +44,13 @@ export function resultText(id: string, result: string): string {
   return `{"requestId":${id},"result":${result}}`;
 }
 
-/** Errors are told to whoever sent a notification, too: without an id then. */
+/** An error; without an id for a notification. */
 export function broadcasterErrorText(id: string | undefined, error: CarillonError): string {
   const requestId = id === undefined ? "" : `"requestId":${id},`;
   return `{${requestId}"error":${errorObject(error)}}`;
 }
 
-/** As JSON text. */
+/** JSON text of an error. */
 export function errorObject({ code, message }: Pick<CarillonError, "code" | "message">): string {
   return JSON.stringify({ code: CODES[code], message });
 }

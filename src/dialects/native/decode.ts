@@ -6,7 +6,7 @@ import type { Received } from "../dialect.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
 
-/** A frame's members, and the JSON texts of those whose text says more than their value. */
+/** A frame's members, and JSON texts of those that JSON.parse would not preserve. */
 interface Frame {
   readonly fields: Fields;
   /** Undefined for a command without an id. */
@@ -22,41 +22,41 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
     "join",
     ({ fields }) => ({
       kind: "join",
-      broker: textOf(fields, "broker"),
-      topics: topicsOf(fields),
+      broker: readText(fields, "broker"),
+      topics: readTopics(fields),
       auth: optionalText(fields, "auth"),
       group: optionalText(fields, "group"),
-      hidden: flagOf(fields, "hidden"),
-      presence: flagOf(fields, "presence"),
+      hidden: readFlag(fields, "hidden"),
+      presence: readFlag(fields, "presence"),
     }),
   ],
-  ["leave", ({ fields }) => ({ kind: "leave", broker: textOf(fields, "broker"), topics: topicsOf(fields) })],
+  ["leave", ({ fields }) => ({ kind: "leave", broker: readText(fields, "broker"), topics: readTopics(fields) })],
   [
     "publish",
     ({ fields, payload }) => ({
       kind: "publish",
-      broker: textOf(fields, "broker"),
-      topics: topicsOf(fields),
-      payload: payloadOf(fields, payload),
-      event: textOf(fields, "event"),
-      trigger: textOf(fields, "trigger"),
+      broker: readText(fields, "broker"),
+      topics: readTopics(fields),
+      payload: toPayload(fields, payload),
+      event: readText(fields, "event"),
+      trigger: readText(fields, "trigger"),
     }),
   ],
   [
     "call",
     ({ fields, payload }) => ({
       kind: "call",
-      event: onlyTopicOf(fields),
-      payload: payloadOf(fields, payload),
-      timeout: numberOf(fields, "timeout"),
+      event: readOnlyTopic(fields),
+      payload: toPayload(fields, payload),
+      timeout: readNumber(fields, "timeout"),
     }),
   ],
-  ["presence", ({ fields }) => ({ kind: "presence", broker: textOf(fields, "broker"), topics: topicsOf(fields) })],
-  ["authenticate", ({ fields }) => ({ kind: "authenticate", token: textOf(fields, "payload") })],
+  ["presence", ({ fields }) => ({ kind: "presence", broker: readText(fields, "broker"), topics: readTopics(fields) })],
+  ["authenticate", ({ fields }) => ({ kind: "authenticate", token: readText(fields, "payload") })],
   ["ping", () => ({ kind: "idle" })],
 ]);
 
-/** Sent by clients of RoadRunner for a server that has long taken no notice of it. */
+/** Sent by older clients; their server has ignored it for long. */
 const IGNORED = "headers";
 
 const UNKNOWN = `unknown command; known: ${[...COMMANDS.keys()].join(", ")}`;
@@ -79,7 +79,7 @@ export function decodeNativeFrame(text: string): Received {
     return idle((outcome) => malformedText(outcome.ok ? UNKNOWN : outcome.error.message));
   }
   if (!isCommandId(fields["id"])) return malformed("id: neither a string nor a number");
-  return read(command, build, frameOf(fields, text));
+  return read(command, build, readFrame(fields, text));
 }
 
 function read(name: string, build: Build, frame: Frame): Received {
@@ -94,8 +94,8 @@ function read(name: string, build: Build, frame: Frame): Received {
   }
 }
 
-/** Looks into the text only where the value alone cannot say how it was written. */
-function frameOf(fields: Fields, text: string): Frame {
+/** Reads the text only where a value does not tell how it was written. */
+function readFrame(fields: Fields, text: string): Frame {
   const { id, payload } = fields;
   const isWritten = typeof payload !== "string" && (payload ?? undefined) !== undefined;
   const isIdWritten = typeof id === "number" || (typeof id === "string" && text.includes("\\"));
@@ -110,48 +110,48 @@ function frameOf(fields: Fields, text: string): Frame {
   };
 }
 
-/** A string; null and an absent one are "". */
-function textOf(fields: Fields, name: string): string {
+/** Reads a string; null and an absent member are "". */
+function readText(fields: Fields, name: string): string {
   const value = fields[name] ?? "";
   if (typeof value !== "string") throw invalidArgument(`${name}: not a string`);
   return value;
 }
 
 function optionalText(fields: Fields, name: string): string | undefined {
-  return (fields[name] ?? undefined) === undefined ? undefined : textOf(fields, name);
+  return (fields[name] ?? undefined) === undefined ? undefined : readText(fields, name);
 }
 
-function flagOf(fields: Fields, name: string): boolean | undefined {
+function readFlag(fields: Fields, name: string): boolean | undefined {
   const value = fields[name] ?? undefined;
   if (value === undefined || typeof value === "boolean") return value;
   throw invalidArgument(`${name}: neither true nor false`);
 }
 
-function numberOf(fields: Fields, name: string): number | undefined {
+function readNumber(fields: Fields, name: string): number | undefined {
   const value = fields[name] ?? undefined;
   if (value === undefined || typeof value === "number") return value;
   throw invalidArgument(`${name}: not a number`);
 }
 
-/** The topic of a call is the name of its event. */
-function onlyTopicOf(fields: Fields): string {
-  const topics = topicsOf(fields);
+/** Reads the one topic of a call, which is the name of its event. */
+function readOnlyTopic(fields: Fields): string {
+  const topics = readTopics(fields);
   const [topic] = topics;
   if (topic === undefined || topics.length > 1)
     throw invalidArgument(`topics: ${topics.length} of them, exactly one is needed`);
   return topic;
 }
 
-function topicsOf(fields: Fields): readonly string[] {
+function readTopics(fields: Fields): readonly string[] {
   const value = fields["topics"] ?? [];
   if (!isListOfStrings(value)) throw invalidArgument("topics: not a list of strings");
   return value;
 }
 
-/** A string as its UTF-8, any other value as the JSON text that was sent. */
-function payloadOf(fields: Fields, written: string | undefined): Uint8Array {
+/** The UTF-8 of a string, or the JSON text of any other value as it was sent. */
+function toPayload(fields: Fields, written: string | undefined): Uint8Array {
   if (written !== undefined) return Buffer.from(written);
-  const value = textOf(fields, "payload");
+  const value = readText(fields, "payload");
   if (hasLoneSurrogate(value)) throw invalidArgument("payload: not valid Unicode");
   return Buffer.from(value);
 }
@@ -164,7 +164,7 @@ function isCommandId(value: unknown): boolean {
   return value === undefined || value === null || typeof value === "string" || typeof value === "number";
 }
 
-/** A frame that asks for nothing but counts as a command. */
+/** A frame without a command of its own; it counts as one all the same. */
 function idle(answer: (outcome: Outcome) => string | undefined): Received {
   return { kind: "command", command: { kind: "idle" }, answer };
 }

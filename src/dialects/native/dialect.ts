@@ -3,7 +3,7 @@ import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received } fr
 import { decodeNativeFrame } from "./decode.js";
 import { nativeEncoding, nativeEncodingWithMetadata, nativeNoticeText } from "./encode.js";
 
-/** RoadRunner's websockets protocol on `/ws`, with what Carillon adds for clients that ask (the W rules). */
+/** The websockets protocol of PHP applications on `/ws`, with what Carillon adds for clients that ask (the W rules). */
 export class NativeDialect implements Dialect {
   readonly name = "native";
   readonly entry = "credential";
@@ -13,7 +13,7 @@ export class NativeDialect implements Dialect {
   }
 }
 
-/** It remembers nothing between frames: one for each way to write messages serves all connections. */
+/** Keeps nothing between frames: one conversation for each format of messages serves all connections. */
 class NativeConversation implements Conversation {
   readonly encoding;
 

@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import type { Outcome, PresentResult, Result } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
-import type { Notice, PresenceNews } from "../../core/notice.js";
+import type { Notice, PresenceNews, Present } from "../../core/notice.js";
 import type { CarillonError } from "../../errors.js";
+import { LruMap } from "../../util/lru-map.js";
 import type { MessageEncoding } from "../dialect.js";
-import { presentText, sharedPresentText } from "../member-texts.js";
 
 /** `{"topic":…,"payload":…}` and nothing else; with `"encoding":"base64"` where the payload is not UTF-8. */
 export const nativeEncoding: MessageEncoding = {
@@ -27,7 +27,7 @@ export const nativeEncodingWithMetadata: MessageEncoding = {
 };
 
 /**
- * The answer to a command: `@join` for yes, `#join` for no, with the topics as the client gave them, or what it asked for.
+ * The answer to a command: `@join` for success, `#join` for a refusal, with the topics as the client gave them, or with the result.
  * @param id - JSON text, as the client wrote it; undefined for none
  */
 export function answerText(
@@ -71,14 +71,14 @@ function presentPayload({ count, members, more, topic, users }: PresentResult): 
   return `${begin},"members":[${sharedPresentText(members)}]${more ? ',"more":true' : ""}}`;
 }
 
-/** Who has come and gone. Of those who have gone nobody needs to be told what is known of them. */
+/** Members that have come, with their info, and members that have left, without. */
 function presenceText({ count, joined, left, topic }: PresenceNews): string {
   const gone = left.map(({ connectionId, user }) => ({ connection: connectionId, user }));
   const begin = JSON.stringify({ topic: "@presence", payload: { topic, count } }).slice(0, -2);
   return `${begin},"joined":[${presentText(joined)}],"left":${JSON.stringify(gone)}}}`;
 }
 
-/** What was done on the client's behalf reads as the answer to the command that it did not send. */
+/** A notice has the format of the answer to the command that was carried out on the client's behalf. */
 export function nativeNoticeText({ kind, topics }: Notice): string {
   return JSON.stringify({ topic: NOTICES[kind], payload: topics });
 }
@@ -89,7 +89,7 @@ const NOTICES: Readonly<Record<Notice["kind"], string>> = {
   unwatched: "#presence",
 };
 
-/** The answer to a frame that is no command. */
+/** The answer to a malformed frame. */
 export function malformedText(why: string): string {
   return JSON.stringify({ topic: "#error", payload: [why] });
 }
@@ -107,4 +107,29 @@ function payloadText(payload: Uint8Array): string {
 function metadataText({ event, id, time }: Message): string {
   const eventText = event === "" ? "" : `,"event":${JSON.stringify(event)}`;
   return `,"id":${JSON.stringify(id)}${eventText},"time":"${new Date(time).toISOString()}"`;
+}
+
+/** Longest text that is cached, in characters. */
+const LONGEST_KEPT = 256 * 1_024;
+
+/** Cached texts of lists of members, which change when a member comes or goes: 16 Mi characters at most. */
+const texts = new LruMap<readonly Present[], string>(64);
+
+/** As {@link presentText}, cached for lists that are asked for repeatedly. */
+function sharedPresentText(members: readonly Present[]): string {
+  let text = texts.get(members);
+  if (text === undefined) {
+    text = presentText(members);
+    if (text.length <= LONGEST_KEPT) texts.set(members, text);
+  }
+  return text;
+}
+
+/** Members as JSON, without brackets around them. Their info is copied digit by digit. */
+function presentText(members: readonly Present[]): string {
+  return members
+    .map(({ connectionId, info, user }) => {
+      return `{"connection":${JSON.stringify(connectionId)},"user":${JSON.stringify(user)},"info":${info}}`;
+    })
+    .join(",");
 }

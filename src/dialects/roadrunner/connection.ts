@@ -3,7 +3,7 @@ import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { ipAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
-import { type CodecName, codecOf, encodeAnswer, encodeError, MalformedFrame } from "./frame.js";
+import { type CodecName, encodeAnswer, encodeError, findCodec, MalformedFrame } from "./frame.js";
 import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
 
@@ -156,7 +156,7 @@ export class RoadRunnerConnection {
 
 /** @throws CarillonError invalid_argument */
 function checkCodec(method: string, flags: number, wanted: CodecName): void {
-  const codec = codecOf(flags);
+  const codec = findCodec(flags);
   if (codec === wanted) return;
   const given = codec ?? `the flags 0x${flags.toString(16).padStart(2, "0")}`;
   throw new CarillonError("invalid_argument", `${method} takes ${wanted}, not ${given}`);

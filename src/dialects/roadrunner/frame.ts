@@ -48,7 +48,7 @@ export function readHeader(bytes: Buffer): FrameHeader {
 }
 
 /** The name of the codec in a request's flags; undefined where there is not exactly one, or any other flag beside it. */
-export function codecOf(flags: number): CodecName | undefined {
+export function findCodec(flags: number): CodecName | undefined {
   const [name] = Object.entries(CODECS).find(([, flag]) => flag === flags) ?? [];
   return name as CodecName | undefined;
 }
@@ -74,7 +74,7 @@ export function encodeError({ flags, method, sequence }: Omit<AnswerFrame, "body
 export function looksLikeFrame(bytes: Uint8Array): boolean {
   if (bytes[0] !== FIRST_BYTE) return false;
   if (bytes.length >= CHECKED_BYTES) return hasGoodChecksum(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-  return bytes.length > 1 && codecOf(bytes[1] ?? 0) !== undefined;
+  return bytes.length > 1 && findCodec(bytes[1] ?? 0) !== undefined;
 }
 
 function encodeFrame(flags: number, sequence: number, method: Uint8Array, body: Uint8Array): Buffer {

@@ -41,7 +41,7 @@ export function decodeRootsocketFrame(text: string): Received {
 function add({ auth, channel }: Fields): Received {
   const name = typeof channel === "string" ? channel : "";
   const refuse: Refuse = (why) => cannotSubscribeText(why, name);
-  const fault = faultOf(channel);
+  const fault = findFault(channel);
   if (fault !== undefined) return refused(refuse(fault));
   if (auth !== undefined && auth !== null && typeof auth !== "string") return refused(refuse("auth is not a string"));
   return accepted(
@@ -62,14 +62,14 @@ function add({ auth, channel }: Fields): Received {
 function remove({ channel }: Fields): Received {
   const name = typeof channel === "string" ? channel : "";
   const refuse: Refuse = (why) => invalidText(why, name);
-  const fault = faultOf(channel);
+  const fault = findFault(channel);
   if (fault !== undefined) return refused(refuse(fault));
   return accepted({ kind: "leave", broker: "", topics: [name] }, refuse);
 }
 
 function message(channel: string, data: unknown): Received {
   const refuse: Refuse = (why) => cannotSendText(why, channel);
-  const fault = faultOf(channel);
+  const fault = findFault(channel);
   if (fault !== undefined) return refused(refuse(fault));
   const raw = isObject(data) ? data["raw"] : undefined;
   if (raw === undefined) return refused(refuse("data.raw is missing"));
@@ -90,7 +90,7 @@ function message(channel: string, data: unknown): Received {
 }
 
 /** What is wrong with a channel that was given, as a sentence. */
-function faultOf(channel: unknown): string | undefined {
+function findFault(channel: unknown): string | undefined {
   if (channel === undefined || channel === null) return "channel is missing";
   if (typeof channel !== "string") return "channel is not a string";
   const fault = channelFault(channel);

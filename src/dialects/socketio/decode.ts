@@ -44,7 +44,7 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Soc
 }
 
 /** The members of an event's argument: an object, or JSON text of one. @throws CarillonError invalid_argument */
-export function fieldsOf(asked: SocketIoRequestEvent): Fields {
+export function readEventFields(asked: SocketIoRequestEvent): Fields {
   const object = objectIn(asked);
   if (object === undefined) throw invalidArgument("expected an object, or JSON text of one");
   return object.fields;
@@ -66,14 +66,14 @@ export function echoedId(asked: SocketIoRequestEvent): string | undefined {
  * The token that elevates: the member `token`, or the argument itself.
  * @throws CarillonError invalid_argument
  */
-export function elevationTokenOf(asked: SocketIoRequestEvent): string {
+export function readElevationToken(asked: SocketIoRequestEvent): string {
   const object = objectIn(asked);
-  if (object !== undefined) return tokenOf(object.fields["token"]);
+  if (object !== undefined) return readTokenText(object.fields["token"]);
   if (typeof asked.argument === "number") throw invalidArgument(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
-  return tokenOf(asked.argument);
+  return readTokenText(asked.argument);
 }
 
-function tokenOf(token: unknown): string {
+function readTokenText(token: unknown): string {
   if (typeof token !== "string" || token === "") throw invalidArgument("token: a token is needed");
   return token;
 }
@@ -82,13 +82,13 @@ function tokenOf(token: unknown): string {
  * The token that a request brings for itself; undefined for none, and for null.
  * @throws CarillonError invalid_argument: not a token
  */
-export function requestTokenOf(asked: SocketIoRequestEvent): string | undefined {
+export function readRequestToken(asked: SocketIoRequestEvent): string | undefined {
   const token = objectIn(asked)?.fields["token"];
   if (token === undefined || token === null) return undefined;
-  return tokenOf(token);
+  return readTokenText(token);
 }
 
-export function topicsOf(fields: Fields): readonly string[] {
+export function readEventTopics(fields: Fields): readonly string[] {
   const { topics } = fields;
   if (!Array.isArray(topics) || !topics.every((topic) => typeof topic === "string")) {
     throw invalidArgument("topics: not a list of strings");
@@ -97,7 +97,7 @@ export function topicsOf(fields: Fields): readonly string[] {
 }
 
 /** Which group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */
-export function spectateOf(asked: SocketIoRequestEvent): { readonly id: string; readonly logs: boolean } {
+export function readSpectateRequest(asked: SocketIoRequestEvent): { readonly id: string; readonly logs: boolean } {
   const object = objectIn(asked);
   if (object === undefined) return { id: groupId(asked.argument, asked.text), logs: false };
   const { fields } = object;
@@ -123,7 +123,7 @@ function writtenMember({ fields, text }: AskedObject, name: string): string | un
 export function payloadOfEvent(asked: SocketIoRequestEvent): Uint8Array {
   const { argument, attachments, text } = asked;
   if (typeof argument === "string" && !hasLoneSurrogate(argument)) return Buffer.from(argument);
-  return attachments.length > 0 ? bytesOf(argument, attachments) : Buffer.from(text);
+  return attachments.length > 0 ? toBytes(argument, attachments) : Buffer.from(text);
 }
 
 /** The same without the request's own token, which is not the worker's to know. */
@@ -133,7 +133,7 @@ export function payloadWithoutToken(asked: SocketIoRequestEvent): Uint8Array {
 }
 
 /** Bytes among other values would have to be written as something that they are not. */
-function bytesOf(argument: unknown, attachments: readonly Uint8Array[]): Uint8Array {
+function toBytes(argument: unknown, attachments: readonly Uint8Array[]): Uint8Array {
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;
   if (bytes === undefined || more.length > 0 || !isAlone)

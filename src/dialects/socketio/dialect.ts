@@ -1,24 +1,22 @@
 import type { Outcome } from "../../commands/command.js";
-import type { VhostSettings } from "../../config/vhost.js";
 import type { Notice } from "../../core/notice.js";
 import { CarillonError, type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received, Texts } from "../dialect.js";
 import {
   echoedId,
-  elevationTokenOf,
-  fieldsOf,
   payloadOfEvent,
   payloadWithoutToken,
+  readElevationToken,
   readEvent,
-  requestTokenOf,
+  readEventFields,
+  readEventTopics,
+  readRequestToken,
+  readSpectateRequest,
   type SocketIoRequestEvent,
-  spectateOf,
-  topicsOf,
 } from "./decode.js";
 import { Packets, socketIoEventEncoding } from "./encode.js";
-import { endText, failureText, marked, valueOf } from "./event-values.js";
-
-export type SocketIoSettings = VhostSettings["socketio"];
+import { endText, failureText, marked, toEventValue } from "./event-values.js";
+import type { SocketIoSettings } from "./settings.js";
 
 type CallRule = SocketIoSettings["calls"][number];
 
@@ -127,7 +125,7 @@ export class SocketIoConversation implements Conversation {
     };
     let token: string;
     try {
-      token = elevationTokenOf(asked);
+      token = readElevationToken(asked);
     } catch (cause) {
       return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
     }
@@ -140,7 +138,7 @@ export class SocketIoConversation implements Conversation {
 
   #spectate(asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     this.#checkElevated();
-    const { id, logs } = spectateOf(asked);
+    const { id, logs } = readSpectateRequest(asked);
     const { spectate } = this.#settings();
     const patterns = logs ? [...spectate.topics, ...spectate.logs] : spectate.topics;
     const topics = patterns.map((pattern) => pattern.replace("{id}", () => id));
@@ -170,7 +168,7 @@ export class SocketIoConversation implements Conversation {
       return this.#refusal(outcome.error, kind, idText, acknowledge);
     };
     try {
-      const topics = topicsOf(fieldsOf(asked));
+      const topics = readEventTopics(readEventFields(asked));
       if (kind === "leave") return { kind: "command", command: { kind, broker: "", topics }, answer };
       const command = { kind, broker: "", topics, auth: undefined, group: undefined } as const;
       return { kind: "command", command: { ...command, hidden: undefined, presence: undefined }, answer };
@@ -181,7 +179,7 @@ export class SocketIoConversation implements Conversation {
 
   /** The last answer acknowledges, where that is asked for; those before it are events all the same. */
   #call(rule: CallRule, asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
-    const token = rule.elevated && !this.#elevated ? requestTokenOf(asked) : undefined;
+    const token = rule.elevated && !this.#elevated ? readRequestToken(asked) : undefined;
     if (rule.elevated && token === undefined) this.#checkElevated();
     const { event } = asked;
     const { timeout } = rule;
@@ -194,7 +192,7 @@ export class SocketIoConversation implements Conversation {
         if (!outcome.ok) return this.#failed(outcome.error, event, id, acknowledge);
         if (outcome.result?.kind !== "part") return undefined;
         const { more, payload: part } = outcome.result;
-        const value = marked(valueOf(part), { id, finished: !more });
+        const value = marked(toEventValue(part), { id, finished: !more });
         if (acknowledge !== undefined && !more) return this.#packets.acknowledgement(acknowledge, value);
         return this.#packets.event(rule.answer ?? event, value);
       },

@@ -1,6 +1,6 @@
 import type { Message } from "../../core/message.js";
 import type { MessageEncoding } from "../dialect.js";
-import { sayable, type Value, valueOf } from "./event-values.js";
+import { sayable, toEventValue, type Value } from "./event-values.js";
 
 /**
  * Wire texts are what a client gets that polls (Engine.IO 4): a packet, and the attachment behind it as a packet of its own.
@@ -40,7 +40,7 @@ export function socketIoEventEncoding(packets: Packets): MessageEncoding {
     textMaker:
       () =>
       ({ event, payload }: Message) =>
-        packets.event(event, valueOf(payload)),
+        packets.event(event, toEventValue(payload)),
     laggedText: (topic, missed) => packets.event("lagged", { text: JSON.stringify({ topic, missed }) }),
     presenceText: () => undefined,
   };

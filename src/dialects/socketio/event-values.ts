@@ -28,7 +28,7 @@ export function sayable(event: string): string {
 }
 
 /** A payload as a value: what is not UTF-8 is an attachment (rule D3). */
-export function valueOf(payload: Uint8Array): Value {
+export function toEventValue(payload: Uint8Array): Value {
   const { base64, text } = payloadValue(payload);
   return base64 ? { text: PLACEHOLDER, attachment: text.slice(1, -1) } : { text };
 }

@@ -25,7 +25,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "subscribe",
     ({ channel, data, hidden }, written) => {
-      const info = infoOf(data, () => valueText(written(), "data"));
+      const info = readInfoMember(data, () => valueText(written(), "data"));
       if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
       if (!isWebrocketChannel(channel)) return 454;
       const members = hasMembers(channel);
@@ -46,7 +46,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "unsubscribe",
     ({ channel, data }, written) => {
-      const farewell = infoOf(data, () => valueText(written(), "data"));
+      const farewell = readInfoMember(data, () => valueText(written(), "data"));
       if (!isText(channel) || farewell === undefined) return 400;
       if (!isWebrocketChannel(channel)) return 454;
       return { kind: "leave", broker: "", topics: [channel], strict: true, farewell };
@@ -61,7 +61,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
         kind: "publish",
         broker: "",
         topics: [channel],
-        payload: payloadOf(data, written),
+        payload: toPayload(data, written),
         event,
         trigger: trigger ?? "",
         inside: true,
@@ -71,13 +71,13 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "trigger",
     ({ data, event }, written) =>
-      isEvent(event) ? { kind: "trigger", event, payload: payloadOf(data, written) } : 400,
+      isEvent(event) ? { kind: "trigger", event, payload: toPayload(data, written) } : 400,
   ],
   ["pong", () => ({ kind: "idle" })],
   [
     "close",
     (fields, written) => {
-      const farewell = infoOf(fields, written);
+      const farewell = readInfoMember(fields, written);
       return farewell === undefined ? 400 : { kind: "close", farewell };
     },
   ],
@@ -96,7 +96,7 @@ export function decodeWebrocketFrame(text: string): Decoded {
 }
 
 /** The data as the client has written it, of any depth and with all digits of its numbers; `{}` for data that is no object. */
-function payloadOf(data: unknown, written: () => string): Uint8Array {
+function toPayload(data: unknown, written: () => string): Uint8Array {
   return Buffer.from(isObject(data) ? (valueText(written(), "data") ?? "{}") : "{}");
 }
 
@@ -104,7 +104,7 @@ function payloadOf(data: unknown, written: () => string): Uint8Array {
  * Data about a member, as the client has written it; `{}` where it is no object.
  * @returns undefined for too much, and for a value that cannot be told to everybody
  */
-function infoOf(data: unknown, written: () => string | undefined): string | undefined {
+function readInfoMember(data: unknown, written: () => string | undefined): string | undefined {
   if (!isObject(data)) return "{}";
   const text = written() ?? "{}";
   return Buffer.byteLength(text) > MOST_INFO || jsonFault(data) !== undefined ? undefined : text;

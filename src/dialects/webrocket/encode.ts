@@ -57,7 +57,7 @@ function subscribersText({ members, more }: { readonly members: readonly Present
   const texts: string[] = [];
   let bytes = 0;
   for (const member of members) {
-    const made = subscriberOf(member);
+    const made = toSubscriber(member);
     bytes += made.bytes + 1;
     if (bytes > MOST_SUBSCRIBERS) break;
     texts.push(made.text);
@@ -66,7 +66,7 @@ function subscribersText({ members, more }: { readonly members: readonly Present
   return `,"subscribers":[${texts.join(",")}]${rest}`;
 }
 
-function subscriberOf(member: Present): Told {
+function toSubscriber(member: Present): Told {
   let made = subscriberTexts.get(member);
   if (made === undefined) {
     const text = `{${joined(`"uid":${JSON.stringify(member.user)}`, told(member.info, ["uid"]))}}`;

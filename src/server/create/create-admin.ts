@@ -1,8 +1,9 @@
 import type { Config } from "../../config/schema.js";
+import type { Handler } from "../../net/http-handler.js";
 import type { PortOptions } from "../../net/port-listener.js";
 import { NO_UPGRADES } from "../../transport/admission/refuse.js";
 import { loopbackHosts } from "../../transport/http/host.js";
-import { type Handler, HttpListener, type HttpTimes } from "../../transport/http/http-listener.js";
+import { HttpListener, type HttpTimes } from "../../transport/http/http-listener.js";
 import type { OriginCheck } from "../../transport/http/origin.js";
 import { type Address, isLoopback } from "../../util/address.js";
 

@@ -1,7 +1,8 @@
+import type { DialectWithAccess } from "../../access/authenticators/dialect-access.js";
 import { HookCounts } from "../../access/hooks/hook-counts.js";
 import { Keyring } from "../../access/keys/keyring.js";
 import { Leases } from "../../access/tokens/leases.js";
-import { asksForKeys } from "../../config/load.js";
+import { asksForKeys } from "../../config/config-reader.js";
 import type { Config, VhostSettings } from "../../config/schema.js";
 import { CarillonError } from "../../errors.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
@@ -10,7 +11,7 @@ import { HookClient } from "../../outbound/hooks/hook-client.js";
 import type { Store } from "../../store/store.js";
 import { systemClock } from "../../util/system-clock.js";
 import { Administration } from "../../vhosts/administration.js";
-import { createVhostParts, type VhostPartsContext } from "../../vhosts/parts.js";
+import { createVhostParts, tryVhostSettings, type VhostPartsContext } from "../../vhosts/parts.js";
 import { toScopes } from "../../vhosts/scopes.js";
 import type { Vhost } from "../../vhosts/vhost.js";
 import { type VhostEvents, Vhosts } from "../../vhosts/vhosts.js";
@@ -19,6 +20,10 @@ export interface VhostsContext {
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
   readonly store: Store;
+  /** All that the node has, whether they are served or not. */
+  readonly dialects: readonly DialectWithAccess[];
+  /** Reads settings that are given at run time. @throws CarillonError invalid_argument that names every fault */
+  readonly parse: (path: string, given: object) => VhostSettings;
   readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
 }
 
@@ -32,8 +37,9 @@ export interface VhostRuntime {
 }
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
-export function createVhosts(config: Config, { events, limitedLog, log, store }: VhostsContext): VhostRuntime {
-  const context = partsContext({ limitedLog, log, store });
+export function createVhosts(config: Config, vhostsContext: VhostsContext): VhostRuntime {
+  const { events, limitedLog, log, parse, store } = vhostsContext;
+  const context = partsContext(vhostsContext);
   const { hookCounts, leases } = context;
   const keyring: Keyring = new Keyring({
     clock: systemClock,
@@ -46,7 +52,6 @@ export function createVhosts(config: Config, { events, limitedLog, log, store }:
       });
     },
   });
-  const make = (path: string, settings: VhostSettings) => createVhostParts(path, settings, context);
   const vhosts: Vhosts = new Vhosts({
     configured: config.vhosts,
     store,
@@ -58,19 +63,21 @@ export function createVhosts(config: Config, { events, limitedLog, log, store }:
         limitedLog.error({}, message, "vhosts");
       },
     },
-    makeParts: make,
+    parse,
+    makeParts: (path, settings) => createVhostParts(path, settings, context),
   });
   const administration = new Administration({
     vhosts,
     store,
     clock: systemClock,
+    parse,
     lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
     check: (path, settings) => {
       checkReferences(config, settings);
       const { certificates, keys } = toScopes(settings);
       const made = [...vhosts.keysOf(path)].map((record) => ({ ...record, configured: false }));
       keyring.check(path, { keys: [...keys, ...made], certificates });
-      make(path, settings).stop();
+      tryVhostSettings(path, settings, context);
     },
   });
   return { vhosts, keyring, leases, administration, hookCounts };
@@ -78,11 +85,13 @@ export function createVhosts(config: Config, { events, limitedLog, log, store }:
 
 /** What the parts of a vhost are made with. */
 export function partsContext({
+  dialects,
   limitedLog,
   log,
   store,
-}: Pick<VhostsContext, "limitedLog" | "log" | "store">): VhostPartsContext {
+}: Pick<VhostsContext, "dialects" | "limitedLog" | "log" | "store">): VhostPartsContext {
   return {
+    dialects,
     store,
     leases: new Leases({ store, clock: systemClock }),
     clock: systemClock,

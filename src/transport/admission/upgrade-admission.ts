@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { HookForward } from "../../access/hooks/hook-caller.js";
 import type { AdmittedClient, Arrival } from "../../clients/admission.js";
 import type { Clock } from "../../core/ports.js";
+import type { RouteFinder, WebSocketRoute } from "../../dialects/routes.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import { createBudgetRefusal, type OpenRequestLease } from "../../net/byte-budget.js";
 import type { ClientAddress } from "../../net/client-address.js";
@@ -11,7 +12,6 @@ import { HeldSocket } from "./held-socket.js";
 import { PendingDecision } from "./pending-decision.js";
 import { refuseUpgradeWith } from "./refuse.js";
 import { forwardUpgrade } from "./told-upgrade.js";
-import type { RouteFinder, WebSocketRoute } from "./vhost-paths.js";
 
 /** Decides on clients; clients/admission-control.ts implements it. */
 export interface UpgradePolicy {

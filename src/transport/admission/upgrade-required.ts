@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RouteFinder } from "../../dialects/routes.js";
 import { refuseMethod } from "../http/methods.js";
 import { refuseRequest } from "./refuse.js";
-import type { RouteFinder } from "./vhost-paths.js";
 
 /** Source: RFC 9110 §15.5.22. */
 const UPGRADE_REQUIRED = 426;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { answerPreflight } from "../../net/http-handler.js";
 
 /** What Connect and gRPC-Web clients in browsers send and read. Source: connectrpc.com, CORS. */
 const METHODS = "POST, GET";
@@ -8,8 +9,6 @@ const REQUEST_HEADERS = [
   "carillon-vhost",
 ].join(", ");
 const RESPONSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin";
-/** Seconds for which a browser may remember the answer: the most that any honours. */
-const MAX_AGE = 7_200;
 
 /** Lets a page of an origin that has been checked read the answer. */
 export function allowOrigin(response: ServerResponse, origin: string): void {
@@ -18,16 +17,8 @@ export function allowOrigin(response: ServerResponse, origin: string): void {
   response.setHeader("vary", "origin");
 }
 
-/**
- * Answers the question that a browser asks before it sends a request across origins. Pages of allowed origins may send any
- * header: tracing and other libraries add their own (`traceparent`, `baggage`, `x-request-id`).
- */
-export function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
+/** Answers the preflight of a call. */
+export function answerRpcPreflight(request: IncomingMessage, response: ServerResponse): void {
   response.setHeader("vary", "origin, access-control-request-headers");
-  response.writeHead(204, {
-    "access-control-allow-methods": METHODS,
-    "access-control-allow-headers": headers["access-control-request-headers"] ?? REQUEST_HEADERS,
-    "access-control-max-age": String(MAX_AGE),
-  });
-  response.end();
+  answerPreflight(request, response, METHODS, REQUEST_HEADERS);
 }

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../core/ports.js";
+import type { ClientListener } from "../../dialects/module.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
+import type { Handler } from "../../net/http-handler.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { Address } from "../../util/address.js";
@@ -9,7 +11,7 @@ import { systemClock } from "../../util/system-clock.js";
 import { asksForWebSocket, ignoreUpgrade } from "../admission/ignore-upgrade.js";
 import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
-import { allowOrigin, answerPreflight } from "./cors.js";
+import { allowOrigin, answerRpcPreflight } from "./cors.js";
 import type { HostCheck } from "./host.js";
 import type { OriginCheck } from "./origin.js";
 import { requestUrl } from "./request-url.js";
@@ -37,8 +39,6 @@ const CHECKS_OF_HEAD = 20;
 /** Misdirected Request: the server is not the one that the request is meant for (RFC 9110 §15.5.20). */
 const MISDIRECTED = 421;
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
 export interface HttpListenerOptions extends PortOptions {
   readonly originAllowed: OriginCheck;
   /** By default {@link HTTP_TIMES}. */
@@ -56,20 +56,13 @@ export interface HttpListenerOptions extends PortOptions {
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
   /** Whether a path is one of WebSockets; undefined: none is. */
   readonly isWebSocketPath?: (path: string) => boolean;
-  /** Takes what is under its path, requests and upgrades, with origins that have been checked; undefined: nobody does. */
-  readonly socketIo?: SocketIoMount | undefined;
+  /** Each takes what is under its path, requests and upgrades, with origins that have been checked. */
+  readonly listeners?: readonly ClientListener[];
 }
 
 /** Handles the WebSocket upgrades whose origins have been checked. */
 export interface UpgradeHandler {
   upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void;
-}
-
-/** Whoever speaks Socket.IO. It answers CORS itself. */
-export interface SocketIoMount {
-  takes(path: string): boolean;
-  request(request: IncomingMessage, response: ServerResponse): void;
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 /** The HTTP port: RPC, pages, health, metrics, and the way to WebSockets. */
@@ -145,7 +138,7 @@ export class HttpListener {
 
   /** @throws CarillonError the refusal of a request that no handler gets */
   #route(request: IncomingMessage, path: string, response: ServerResponse): void {
-    const { hostAllowed, isWebSocketPath, originAllowed, routes, rpc, socketIo } = this.#options;
+    const { hostAllowed, isWebSocketPath, originAllowed, routes, rpc } = this.#options;
     const { host, origin } = request.headers;
     checkHost(host);
     if (hostAllowed?.(host) === false) {
@@ -157,19 +150,19 @@ export class HttpListener {
       route(request, response);
       return;
     }
-    const isSocketIo = socketIo?.takes(path) === true;
-    if (!isSocketIo && !rpc.prefixes.some((prefix) => path.startsWith(prefix))) {
+    const listener = this.#listenerAt(path);
+    if (listener === undefined && !rpc.prefixes.some((prefix) => path.startsWith(prefix))) {
       if (isWebSocketPath?.(path) !== true) throw new CarillonError("not_found", `nothing is offered at ${path}`);
       requireUpgrade(request, response);
       return;
     }
     if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
-    if (isSocketIo) {
-      socketIo.request(request, response);
+    if (listener !== undefined) {
+      listener.request(request, response);
       return;
     }
     if (origin !== undefined) allowOrigin(response, origin);
-    if (request.method === "OPTIONS") answerPreflight(request, response);
+    if (request.method === "OPTIONS") answerRpcPreflight(request, response);
     else rpc.handler(request, response);
   }
 
@@ -197,12 +190,17 @@ export class HttpListener {
 
   /** @throws CarillonError the refusal of an upgrade that nobody gets */
   #routeUpgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
-    const { originAllowed, socketIo, upgrades } = this.#options;
+    const { originAllowed, upgrades } = this.#options;
     const { host, origin } = request.headers;
     checkHost(host);
     if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
-    if (socketIo?.takes(url.pathname) === true) socketIo.upgrade(request, socket, head);
+    const listener = this.#listenerAt(url.pathname);
+    if (listener !== undefined) listener.upgrade(request, socket, head);
     else upgrades.upgrade(request, url, socket, head);
+  }
+
+  #listenerAt(path: string): ClientListener | undefined {
+    return this.#options.listeners?.find((listener) => listener.takes(path));
   }
 }
 

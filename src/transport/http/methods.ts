@@ -1,5 +1,5 @@
+import type { Handler } from "../../net/http-handler.js";
 import { refuseRequest } from "../admission/refuse.js";
-import type { Handler } from "./http-listener.js";
 
 /** Source: RFC 9110 §15.5.6. */
 const METHOD_NOT_ALLOWED = 405;

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
+import type { DialectModule } from "../../dialects/module.js";
+import type { Handler } from "../../net/http-handler.js";
 import { packageRoot } from "../../util/package-root.js";
-import type { Handler } from "./http-listener.js";
 import { readOnly } from "./methods.js";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -20,15 +21,13 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** Where the files are that are not at their own names. */
-const PATHS: Readonly<Record<string, readonly string[]>> = {
-  "index.html": ["/"],
-  // One page for all of them: it tells by its address which one it is to speak.
-  "dialect.html": ["broadcaster", "rootsocket", "webrocket", "socketio"].map((name) => `/try/${name}`),
-};
-
 /** The pages to try Carillon in: the files of page/ at the root, read once. */
-export function pageRoutes(): Map<string, Handler> {
+export function pageRoutes(dialects: readonly Pick<DialectModule, "hasPage" | "name">[]): Map<string, Handler> {
+  const paths: Readonly<Record<string, readonly string[]>> = {
+    "index.html": ["/"],
+    // One page for all of them: it tells by its address which one it is to speak.
+    "dialect.html": dialects.filter(({ hasPage }) => hasPage === true).map(({ name }) => `/try/${name}`),
+  };
   const folder = join(packageRoot, "page");
   const routes = new Map<string, Handler>();
   for (const name of readdirSync(folder)) {
@@ -39,7 +38,7 @@ export function pageRoutes(): Map<string, Handler> {
       response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": body.length });
       response.end(body);
     });
-    for (const path of PATHS[name] ?? [`/${name}`]) routes.set(path, handler);
+    for (const path of paths[name] ?? [`/${name}`]) routes.set(path, handler);
   }
   return routes;
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { isBroadcasterChannel } from "../../../src/dialects/broadcaster/channel.js";
+import { isBroadcasterChannel } from "../../../src/dialects/broadcaster/decode.js";
 
 /** As broadcaster has it: fit for short names only. */
 const ORIGINAL = /^([\w-]+:?)*\w$/;

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { DEFAULTS_YAML } from "../../../src/config/defaults.js";
+import { configReader } from "../../../src/server/config.js";
 import { packageRoot } from "../../../src/util/package-root.js";
 import { readExamples } from "../../support/docs/examples.js";
 import { docsPages, joinLines, readPage, sectionOf } from "../../support/docs/pages.js";
@@ -14,7 +14,7 @@ import { runCarillon } from "../../support/nodes/process.js";
 const OPERATING = readPage("docs/operating.md");
 const COMMAND_LINE = readPage("docs/command-line.md");
 const PAGES = ["README.md", ...docsPages()];
-const DEFAULTS = parse(DEFAULTS_YAML) as { http: string; grpc: string; limits: Record<string, unknown> };
+const DEFAULTS = parse(configReader.writeDefaults()) as { http: string; grpc: string; limits: Record<string, unknown> };
 
 /** Bytes. */
 const README_LIMIT = 12 * 1024;

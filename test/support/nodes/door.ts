@@ -2,6 +2,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { Permissions } from "../../../src/access/decide/permissions.js";
 import type { AdmittedClient, Arrival } from "../../../src/clients/admission.js";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
+import { vhostPaths } from "../../../src/dialects/routes.js";
 import { clientAddress } from "../../../src/net/client-address.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
 import { chooseProtocol } from "../../../src/transport/admission/credential.js";
@@ -10,7 +11,6 @@ import {
   type UpgradeAdmissionOptions,
   type UpgradePolicy,
 } from "../../../src/transport/admission/upgrade-admission.js";
-import { vhostPaths } from "../../../src/transport/admission/vhost-paths.js";
 import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http/http-listener.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { cleanUp } from "../clean-up.js";

@@ -1,8 +1,8 @@
-import { parseConfig } from "../../../src/config/load.js";
-import type { ConfigInput } from "../../../src/config/schema.js";
 import { LimitedLog } from "../../../src/observe/limited-log.js";
 import { createLog } from "../../../src/observe/log.js";
+import { type ConfigInput, configReader, parseConfig } from "../../../src/server/config.js";
 import { createVhosts, type VhostRuntime } from "../../../src/server/create/create-vhosts.js";
+import { DIALECTS } from "../../../src/server/dialects.js";
 import type { Store } from "../../../src/store/store.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
@@ -15,6 +15,8 @@ export function createVhostWorld(input: ConfigInput, store: Store): VhostRuntime
     log,
     limitedLog: new LimitedLog(log, systemClock),
     store,
+    dialects: DIALECTS,
+    parse: (path, given) => configReader.parseVhost(path, given),
     events: {
       onChanged: () => Promise.resolve(),
       onDeleted: () => Promise.resolve(),

@@ -1,5 +1,5 @@
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
-import { vhostPaths } from "../../../src/transport/admission/vhost-paths.js";
+import { vhostPaths } from "../../../src/dialects/routes.js";
 import { loopbackHosts } from "../../../src/transport/http/host.js";
 import { originCheck } from "../../../src/transport/http/origin.js";
 

@@ -1,4 +1,4 @@
-import { parseConfig } from "../../../src/config/load.js";
+import { parseConfig } from "../../../src/server/config.js";
 import { originCheck } from "../../../src/transport/http/origin.js";
 import { refusedUpgrade } from "../../support/clients/native.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";

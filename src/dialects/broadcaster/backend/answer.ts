@@ -1,24 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type CarillonError, HTTP_STATUS } from "../../../errors.js";
+import { answerWithText } from "../../backend-http.js";
 import { errorObject } from "../encode.js";
 
 const METHOD_NOT_ALLOWED = 405;
 
-/** Answers, and says that the connection ends where the request has not been read to its end. */
+/** Answers with JSON text by default; "" for no body. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
   { body = "", status = 200, type = "application/json" }: { status?: number; body?: string; type?: string },
 ): void {
-  response.writeHead(status, {
-    ...(body === "" ? {} : { "content-type": type }),
-    "content-length": Buffer.byteLength(body),
-    ...(request.complete ? {} : { connection: "close" }),
-  });
-  response.end(request.method === "HEAD" ? undefined : body);
+  answerWithText(request, response, { status, type, body });
 }
 
-/** Answers with the error as broadcaster writes it, or with nothing where nobody is there any more. */
+/** Answers with an error in broadcaster's format; drops the connection of a request that was cut off. */
 export function answerError(
   request: IncomingMessage,
   response: ServerResponse,
@@ -33,7 +29,7 @@ export function answerError(
   answer(request, response, { status, body: errorObject(error) });
 }
 
-/** @param allow - the methods that there are */
+/** @param allow - methods of the path */
 export function answerWrongMethod(request: IncomingMessage, response: ServerResponse, allow: string): void {
   response.setHeader("allow", allow);
   const message = `method not allowed: ${request.method ?? ""}`;

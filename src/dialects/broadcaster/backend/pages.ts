@@ -2,17 +2,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { CarillonError } from "../../../errors.js";
 
 export interface PageRules {
-  /** Whether nobody is asked for a key. */
+  /** `open`: backends need no key. */
   readonly keys: { readonly open: boolean };
-  /** Whether a page of this origin may ask where nobody is asked for a key. */
+  /** Whether pages of an origin may publish where no key is needed. */
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
 }
 
 const REQUEST_HEADERS = ["Content-Type", "Authorization"];
 
 /**
- * Lets pages read the answer: those of any origin, as they have to show a key. Where nobody is asked for one, any page that
- * somebody on this network looks at could publish: only those of allowed origins may then.
+ * Lets pages read the answer. Where a key is needed, pages of any origin may ask. Where none is, any page that a user on this
+ * network opens could publish, so only those of allowed origins may.
  * @throws CarillonError permission_denied
  */
 export function allowPages({ headers }: IncomingMessage, response: ServerResponse, rules: PageRules): void {
@@ -31,7 +31,7 @@ export function allowPages({ headers }: IncomingMessage, response: ServerRespons
   response.setHeader("access-control-allow-headers", allowedHeaders(headers["access-control-request-headers"]));
 }
 
-/** Those of the original, and what else the page asks for: tracing and other libraries add headers of their own. */
+/** Headers of the original, and those that the page asks for: tracing and other libraries add their own. */
 function allowedHeaders(asked = ""): string {
   const known = REQUEST_HEADERS.map((name) => name.toLowerCase());
   const others = asked.split(",").map((name) => name.trim());

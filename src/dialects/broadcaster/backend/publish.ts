@@ -3,9 +3,8 @@ import { type Backend, backendId, VHOST_HEADER } from "../../../access/keys/back
 import type { Publisher, Source } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
-import type { RequestGate } from "../../backend-gate.js";
-import { readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";
-import { checkChannel, publicationOf } from "../decode.js";
+import { type RequestGate, readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";
+import { checkChannel, readPublication } from "../decode.js";
 import { messageText } from "../encode.js";
 import { answer, answerError, answerWrongMethod } from "./answer.js";
 import { allowPages, type PageRules } from "./pages.js";
@@ -18,7 +17,7 @@ export interface PublishOptions extends PageRules {
   readonly openLease: OpenRequestLease;
   /** Told how long a publish took until it was answered, in seconds. */
   readonly onPublished: (seconds: number) => void;
-  /** Told of what failed by a fault of this server. */
+  /** Told of errors that are faults of this server and not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -36,7 +35,7 @@ export async function handlePublish(
   } catch (cause) {
     const error = CarillonError.from(cause);
     if (error !== cause) options.onFault(cause);
-    // It is one message: which one says nothing.
+    // The caller has sent one message and no list.
     const message = error.message.replace(/^messages\[0\]\./, "");
     setRetryAfter(response, error);
     answerError(request, response, { code: error.code, message }, toHttpStatus(error));
@@ -53,23 +52,23 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   const backend = admit(request, options);
   const lease = options.openLease(request, backendId(backend));
   const { text, value } = await readRequestText(request, { limit: options.requestBytes, lease });
-  const { channel, event, payload } = publicationOf(value, text);
+  const { channel, event, payload } = readPublication(value, text);
   checkChannel(channel);
   const draft = { broker: "", topics: [channel], payload, event, id: "" };
-  const prepared = publisher.prepare(sourceOf(backend), [draft]);
+  const prepared = publisher.prepare(toSource(backend), [draft]);
   const [receipt] = await publisher.send(prepared);
   onPublished((performance.now() - begin) / 1_000);
   return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });
 }
 
-/** The vhost is the key's, whichever is named. */
+/** A named vhost has to be the key's. */
 function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend {
   const { authorization, [VHOST_HEADER]: vhost } = headers;
   const named = typeof vhost === "string" ? vhost : undefined;
   return gate.admit({ authorization, certificate: undefined, vhost: named }, "publish");
 }
 
-function sourceOf(backend: Backend): Source {
+function toSource(backend: Backend): Source {
   return {
     kind: "backend",
     vhost: backend.vhost,

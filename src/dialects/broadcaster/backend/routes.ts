@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Handler } from "../../../net/http-handler.js";
 import { answer, answerWrongMethod } from "./answer.js";
 import { handlePublish, type PublishOptions } from "./publish.js";
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
 export interface BroadcasterRoutesOptions extends PublishOptions {
-  /** What all paths begin with, such as /broadcaster. */
+  /** Prefix of all paths, such as `/broadcaster`. */
   readonly base: string;
 }
 
-/** What broadcaster's backends ask over HTTP, by path: to have a message published, and whether the server lives. */
+/** HTTP interface for broadcaster's backends, by path: publishing, and whether the server is up. */
 export function createBroadcasterRoutes(options: BroadcasterRoutesOptions): ReadonlyMap<string, Handler> {
   const { base } = options;
   return new Map<string, Handler>([

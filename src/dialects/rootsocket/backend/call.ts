@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { backendId } from "../../../access/keys/backend.js";
 import { CarillonError } from "../../../errors.js";
 import type { ByteLease, OpenRequestLease } from "../../../net/byte-budget.js";
+import { answerPreflight } from "../../../net/http-handler.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
 import { answerJson, setRetryAfter, toHttpStatus } from "../../backend-http.js";
-import { answerCors } from "./cors.js";
 import { type AdmittedBackend, admit, type RevalidatingGate } from "./gate.js";
 
 /** A request of a backend that may make it. */
@@ -17,7 +17,7 @@ export interface RestCall extends AdmittedBackend {
   readonly answerLease: AnswerLease | undefined;
 }
 
-/** What a method of a path needs, and what it does. A refusal is thrown: it has answered nothing then. */
+/** A method of a path. A refusal is thrown before anything has been answered. */
 export interface RestMethod {
   readonly action: AdmittedBackend["action"];
   readonly handle: (call: RestCall) => Promise<void>;
@@ -32,7 +32,7 @@ export interface RestCallOptions {
 }
 
 /** A handler for one path, by HTTP method. What is refused is answered with `{"detail":…}`. */
-export function methodsHandler(
+export function createMethodsHandler(
   methods: ReadonlyMap<string, RestMethod>,
   { gate, onFault, openLease, originAllowed }: RestCallOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
@@ -86,4 +86,19 @@ function refuse(
   if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
   setRetryAfter(response, error);
   answerJson(request, response, toHttpStatus(error), { detail: message });
+}
+
+/**
+ * Lets a page of an origin that has been checked read the answer, and answers its browser's preflight.
+ * @returns true: the request was a preflight
+ */
+function answerCors(request: IncomingMessage, response: ServerResponse, methods: string): boolean {
+  const { origin } = request.headers;
+  response.setHeader("vary", "origin");
+  if (origin === undefined) return false;
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-expose-headers", "*");
+  if (request.method !== "OPTIONS") return false;
+  answerPreflight(request, response, methods);
+  return true;
 }

@@ -38,14 +38,14 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   response.flushHeaders();
   try {
     for await (const event of watches.watch(backend, "", ending.signal)) {
-      const text = textOf(event, clock.now());
+      const text = formatWatchEvent(event, clock.now());
       answerLease?.spend(Buffer.byteLength(text));
       answerLease?.settle();
       await write(response, text);
     }
   } catch (cause) {
     const { message } = CarillonError.from(cause);
-    response.end(eventText("ended", { detail: message }));
+    response.end(formatServerSentEvent("ended", { detail: message }));
     // Nobody is left to be told of a fault of ours but the log.
     if (!(cause instanceof CarillonError)) throw cause;
   } finally {
@@ -70,14 +70,15 @@ function sendComments(response: ServerResponse, clock: Clock): () => void {
   };
 }
 
-function textOf(event: WatchEvent, now: number): string {
-  if (event.change === "caught_up") return eventText("caught_up", {});
+function formatWatchEvent(event: WatchEvent, now: number): string {
+  if (event.change === "caught_up") return formatServerSentEvent("caught_up", {});
   const { change, connection } = event;
-  if (change === "closed") return eventText("closed", { ...toConnectionEntry(connection, now), code: event.code });
-  return eventText(change === "open" ? "present" : "opened", toConnectionEntry(connection, null));
+  if (change === "closed")
+    return formatServerSentEvent("closed", { ...toConnectionEntry(connection, now), code: event.code });
+  return formatServerSentEvent(change === "open" ? "present" : "opened", toConnectionEntry(connection, null));
 }
 
 /** JSON has no line breaks. */
-function eventText(type: string, data: object): string {
+function formatServerSentEvent(type: string, data: object): string {
   return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -3,7 +3,7 @@ import type { BackendAction } from "../../../access/decide/actions.js";
 import { type Backend, type BackendCredentials, VHOST_HEADER } from "../../../access/keys/backend.js";
 import { CarillonError } from "../../../errors.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
-import type { RequestGate } from "../../backend-gate.js";
+import type { RequestGate } from "../../backend-http.js";
 
 /** Who may call what, and who may go on with what is open. */
 export interface RevalidatingGate extends RequestGate {

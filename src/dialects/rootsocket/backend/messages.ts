@@ -21,7 +21,7 @@ export function messages({ onPublished, publisher }: MessagesOptions): RestMetho
       const { backend, request, response } = call;
       const body = await readBody(call);
       const channel = readChannel(backend, body.fields);
-      const payload = Buffer.from(dataOf(body));
+      const payload = Buffer.from(readData(body));
       const begin = performance.now();
       const id = await publish(publisher, backend, channel, payload);
       onPublished((performance.now() - begin) / 1_000);
@@ -49,7 +49,7 @@ async function publish(
 }
 
 /** A string's characters; any other value's JSON text, as it was sent. */
-function dataOf({ fields, text }: Body): string {
+function readData({ fields, text }: Body): string {
   const { data } = fields;
   if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");
   if (typeof data !== "string") return valueText(text, "data") ?? "null";

@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Control } from "../../../control/control.js";
 import type { Clock } from "../../../core/ports.js";
-import { methodsHandler, type RestCallOptions, type RestMethod } from "./call.js";
+import type { Handler } from "../../../net/http-handler.js";
+import { createMethodsHandler, type RestCallOptions, type RestMethod } from "./call.js";
 import { EVENT_STREAM, feedConnections } from "./feed.js";
 import { listConnections } from "./list.js";
 import { type MessagesOptions, messages } from "./messages.js";
@@ -16,10 +17,8 @@ export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
   readonly clock: Clock;
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
 /** What rootsocket's backends call (the S rules): handlers by exact path, each with its slash at the end and without. */
-export function rootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
+export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
   const { base, clock, control, gate, issuerOf } = options;
   const connections: RestMethod = {
     action: "connections",
@@ -41,7 +40,7 @@ export function rootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string
   ]);
   const routes = new Map<string, Handler>();
   for (const [name, methods] of paths) {
-    const handler = methodsHandler(methods, options);
+    const handler = createMethodsHandler(methods, options);
     routes.set(`${base}/${name}`, handler);
     routes.set(`${base}/${name}/`, handler);
   }

@@ -41,7 +41,7 @@ export function toArrival({
 }: NamespaceConnect): Arrival {
   const { headers } = request;
   const url = requestUrl(request);
-  const credential = tokenOf(auth) ?? readCredential(headers, url.searchParams, { ...places, protocol: false });
+  const credential = readAuthToken(auth) ?? readCredential(headers, url.searchParams, { ...places, protocol: false });
   return {
     vhost,
     origin: { dialect, address, userAgent: headers["user-agent"] ?? "" },
@@ -52,7 +52,7 @@ export function toArrival({
   };
 }
 
-function tokenOf({ token }: Readonly<Record<string, unknown>>): string | undefined {
+function readAuthToken({ token }: Readonly<Record<string, unknown>>): string | undefined {
   if (token === undefined || token === null || token === "") return undefined;
   if (typeof token !== "string") throw new CarillonError("invalid_argument", "auth.token: not a string");
   return token;

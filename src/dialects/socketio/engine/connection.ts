@@ -51,7 +51,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
 
   receive(event: WaitingEvent): void {
     if (!this.client.session.open) return;
-    const cost = costOf(event);
+    const cost = measureCost(event);
     if (!this.place.line.takeBytes(cost)) {
       this.#context.services.hub.remove(this.client.session, "overloaded");
       return;
@@ -103,6 +103,6 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
 }
 
 /** A lower bound: a character takes a byte or more. */
-function costOf({ attachments, text }: WaitingEvent): number {
+function measureCost({ attachments, text }: WaitingEvent): number {
   return attachments.reduce((bytes, { length }) => bytes + length, EVENT_BYTES + text.length);
 }

@@ -8,7 +8,7 @@ import { applyEngineWorkarounds } from "./engine-workarounds.js";
 import { engine3Payload } from "./engine3-payload.js";
 import type { IdleConnection, IdleConnections } from "./idle-connections.js";
 import type { NamespaceSession } from "./namespace-session.js";
-import { MAX_PACKETS } from "./packet-count.js";
+import { MAX_PACKETS } from "./poll-body.js";
 import { PollQueue } from "./poll-queue.js";
 import { Polls } from "./polls.js";
 

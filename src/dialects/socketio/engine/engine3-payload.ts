@@ -62,25 +62,23 @@ export function engine3Payload(maxPackets: number, onTooMany: () => void): Engin
 
 function toText(packet: EnginePacket): string {
   const { data, type } = packet;
-  const digit = numberOf(type);
+  const digit = toDigit(type);
   const text = typeof data === "object" ? `b${digit}${data.toString("base64")}` : `${digit}${escaped(data ?? "")}`;
   return `${text.length}:${text}`;
 }
 
 /** With JSON's escapes, of which all clients count the same length. Such characters stand in JSON strings only. */
 function escaped(text: string): string {
-  return text.replace(ASTRAL, (pair) => `\\u${unitOf(pair, 0)}\\u${unitOf(pair, 1)}`);
+  return text.replace(ASTRAL, (pair) => `\\u${formatUnit(pair, 0)}\\u${formatUnit(pair, 1)}`);
 }
 
-function unitOf(text: string, at: number): string {
+function formatUnit(text: string, at: number): string {
   return text.charCodeAt(at).toString(16);
 }
 
 function toBinaryParts({ data, type }: EnginePacket): readonly Buffer[] {
   const isBytes = typeof data === "object";
-  const body = isBytes
-    ? Buffer.concat([Buffer.of(numberOf(type)), data])
-    : Buffer.from(`${numberOf(type)}${data ?? ""}`);
+  const body = isBytes ? Buffer.concat([Buffer.of(toDigit(type)), data]) : Buffer.from(`${toDigit(type)}${data ?? ""}`);
   const digits = Array.from(String(body.length), Number);
   return [Buffer.of(isBytes ? 1 : 0, ...digits, LENGTH_END), body];
 }
@@ -140,6 +138,6 @@ function typed(digit: string, data: string | Buffer): EnginePacket | undefined {
   return data.length === 0 ? { type } : { type, data };
 }
 
-function numberOf(type: string): number {
+function toDigit(type: string): number {
   return (TYPES as readonly string[]).indexOf(type);
 }

@@ -71,7 +71,7 @@ const known = new WeakMap<MessageEncoding, Encoding>();
 export function pollParts(frames: Uint8Array): readonly PollPart[] {
   let parts = knownParts.get(frames);
   if (parts === undefined) {
-    parts = partsOf(packetsOf(frames));
+    parts = toPollParts(parsePackets(frames));
     knownParts.set(frames, parts);
   }
   return parts;
@@ -83,7 +83,7 @@ const knownParts = new WeakMap<Uint8Array, readonly PollPart[]>();
 export function engine3Frames(frames: Uint8Array): Uint8Array {
   let result = knownFrames.get(frames);
   if (result === undefined) {
-    const packets = packetsOf(frames);
+    const packets = parsePackets(frames);
     const hasBytes = packets.some(({ data }) => typeof data !== "string");
     result = hasBytes ? Buffer.concat(packets.map(engine3Frame)) : frames;
     knownFrames.set(frames, result);
@@ -97,7 +97,7 @@ function engine3Frame({ data, frame }: BatchPacket): Uint8Array {
   return typeof data === "string" ? frame : binaryFrame(Buffer.concat([MESSAGE, data]));
 }
 
-function partsOf(packets: readonly BatchPacket[]): PollPart[] {
+function toPollParts(packets: readonly BatchPacket[]): PollPart[] {
   const parts: BatchPacket[][] = [];
   for (const [at, packet] of packets.entries()) {
     const last = parts.at(-1);
@@ -118,7 +118,7 @@ function pollText({ data }: BatchPacket): string {
 }
 
 /** Of frames of our own: whole messages, unmasked. */
-function packetsOf(frames: Uint8Array): BatchPacket[] {
+function parsePackets(frames: Uint8Array): BatchPacket[] {
   const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
   const packets: BatchPacket[] = [];
   for (let at = 0; at < bytes.length; ) {

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Server as Engine, Socket as EngineSocket } from "engine.io";
 import { CarillonError, type ErrorCode, retryAfterSeconds } from "../../../errors.js";
 import type { ClientAddress } from "../../../net/client-address.js";
+import { answerPreflight } from "../../../net/http-handler.js";
 import { refuseRequest, refuseUpgradeWith } from "../../../transport/admission/refuse.js";
 import { requireUpgrade } from "../../../transport/admission/upgrade-required.js";
 import { refuseMethod } from "../../../transport/http/methods.js";
@@ -13,10 +14,8 @@ import { EngineConnection, type EngineConnectionCounts } from "./engine-connecti
 import { type EngineQuery, readEngineQuery } from "./engine-query.js";
 import { IdleConnections } from "./idle-connections.js";
 import { Namespaces, type NamespacesOptions } from "./namespaces.js";
-import { countPackets } from "./packet-count.js";
 import type { DecodedClient } from "./parser.js";
-import { countBody } from "./poll-body.js";
-import { allowPolling, answerPollingPreflight } from "./polling-cors.js";
+import { countBody, countPackets } from "./poll-body.js";
 
 export interface SocketIoListenerOptions
   extends Omit<NamespacesOptions, "lineOf" | "checkRoom" | "onEmpty" | "frameBytes">,
@@ -55,7 +54,7 @@ export class SocketIoListener {
     const server = createSocketIo(options.frameBytes, () => this.#decoded(this.#newest));
     new Namespaces(server, {
       ...options,
-      lineOf: (connection) => this.#lines.get(idOf(connection)),
+      lineOf: (connection) => this.#lines.get(connectionId(connection)),
       checkRoom: () => this.#checkRoom(),
       onEmpty: (line) => {
         if (this.#closed) line.close();
@@ -83,7 +82,7 @@ export class SocketIoListener {
     const { origin } = request.headers;
     if (origin !== undefined) allowPolling(response, origin);
     if (request.method === "OPTIONS") {
-      answerPollingPreflight(request, response);
+      answerPreflight(request, response, METHODS.join(", "));
       return;
     }
     if (!METHODS.includes(request.method ?? "")) {
@@ -96,7 +95,7 @@ export class SocketIoListener {
         requireUpgrade(request, response);
         return;
       }
-      const line = this.#lineOf(query, request);
+      const line = this.#findLine(query, request);
       if (line === undefined) this.#engine.handleRequest(request, response);
       else if (!this.#bring(line, request, response)) {
         line.cut();
@@ -195,7 +194,7 @@ export class SocketIoListener {
    * The connection that a request belongs to; undefined for a new one, or one that there is not.
    * @throws CarillonError unavailable: a new one is refused
    */
-  #lineOf({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
+  #findLine({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
     if (sid !== "") return this.#lines.get(sid);
     this.#checkRoom();
     this.#counts.idle.checkRoom(this.#options.clientAddress(request));
@@ -209,7 +208,7 @@ export class SocketIoListener {
    */
   #checkUpgrade(query: EngineQuery, request: IncomingMessage): void {
     if (query.transport !== "websocket") throw new CarillonError("invalid_argument", "transport: not websocket");
-    const line = this.#lineOf(query, request);
+    const line = this.#findLine(query, request);
     if (query.sid === "") return;
     if (line === undefined) throw new CarillonError("invalid_argument", "unknown sid");
     if (line.protocol !== query.protocol) throw new CarillonError("invalid_argument", "EIO: not the connection's");
@@ -272,7 +271,14 @@ export class SocketIoListener {
   }
 }
 
-/** Kept from the library's types, as whoever knows it can take part. */
-function idOf(connection: EngineSocket): string {
+/** The id, which the library's types hide: it is the client's secret. */
+function connectionId(connection: EngineSocket): string {
   return (connection as unknown as { readonly id: string }).id;
+}
+
+/** Lets a page of an origin that has been checked read the answers, with its cookies where it sends them along. */
+function allowPolling(response: ServerResponse, origin: string): void {
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-allow-credentials", "true");
+  response.setHeader("vary", "origin");
 }

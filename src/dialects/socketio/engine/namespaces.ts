@@ -8,7 +8,8 @@ import { CarillonError, type ChosenClose, type CloseReason, WEBSOCKET_CLOSE } fr
 import { PendingDecision } from "../../../transport/admission/pending-decision.js";
 import type { WebSocketListenerOptions } from "../../../transport/websocket/websocket-listener.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
-import { SocketIoDialect, type SocketIoSettings } from "../dialect.js";
+import { SocketIoDialect } from "../dialect.js";
+import type { SocketIoSettings } from "../settings.js";
 import { ConnectError, toArrival } from "./arrival.js";
 import { SocketIoConnection, type SocketIoContext } from "./connection.js";
 import type { EngineConnection } from "./engine-connection.js";

@@ -127,7 +127,7 @@ export class PacketDecoder extends EventEmitter {
     const rest = text.slice(head.length);
     if (type === EVENT) this.#emitEvent({ namespace, text: rest, acknowledge, attachments: [] });
     else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
-    else if (type === CONNECT) this.#connect(namespace, query, authOf(rest));
+    else if (type === CONNECT) this.#connect(namespace, query, parseAuth(rest));
     else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
     // Nobody waits for an acknowledgement of a client's.
     else if (type !== ACK) throw new Error("not for a client to say");
@@ -187,7 +187,7 @@ function split(target: string): readonly [namespace: string, query: string] {
 }
 
 /** What a client says with its wish to be connected. */
-function authOf(text: string): object | undefined {
+function parseAuth(text: string): object | undefined {
   if (text === "") return undefined;
   if (text.length > MAX_AUTH) throw new Error("too large");
   const auth = parseJson(text);

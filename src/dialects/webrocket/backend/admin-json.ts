@@ -8,12 +8,14 @@ interface Link {
   readonly href: string;
 }
 
-export function vhostJson({ accessToken, channels, configured, name }: Vhost) {
+export function vhostJson(vhost: Vhost) {
+  const { channels, configured, name } = vhost;
   const links: readonly Link[] = [
     { rel: "self", href: name },
     ...["channels", "token", "workers"].map((rel) => ({ rel, href: `${name}/${rel}` })),
   ];
-  return { path: name, accessToken: accessToken ?? null, configured, channels: { size: channels.size }, links };
+  const accessToken = vhost.backendTokenFor("webrocket") ?? null;
+  return { path: name, accessToken, configured, channels: { size: channels.size }, links };
 }
 
 export function channelJson(vhost: string, name: string) {

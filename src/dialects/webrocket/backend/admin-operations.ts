@@ -1,10 +1,10 @@
 import type { Topics } from "../../../control/topics.js";
 import { CarillonError, type ErrorCode, HTTP_STATUS } from "../../../errors.js";
 import { DEFAULT_VHOST } from "../../../util/names.js";
-import { createAccessToken } from "../../../vhosts/access-token.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
 import type { Dispatch } from "../../../workers/dispatch.js";
+import { createAccessToken } from "../access.js";
 import { isWebrocketChannel } from "../channel.js";
 import { channelJson, vhostJson, workerJson } from "./admin-json.js";
 import type { AdminResource } from "./admin-path.js";
@@ -147,7 +147,7 @@ async function deleteVhost(services: AdminServices, { path }: About): Promise<Ad
 
 async function renewToken(services: AdminServices, { path }: About): Promise<AdminAnswer> {
   find(services, path);
-  await services.admin.renewAccessToken(path);
+  await services.admin.replaceDialectSettings(path, "webrocket", { access_token: createAccessToken() });
   return changedVhost(services, path);
 }
 

@@ -1,16 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CarillonError, HTTP_STATUS } from "../../../errors.js";
 import type { AnswerBudget, AnswerLease } from "../../../rpc/answer-budget.js";
-import { isSecret } from "../../../vhosts/access-token.js";
 import { answerJson, setRetryAfter } from "../../backend-http.js";
+import { isSecret } from "../access.js";
 import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
 import { type AdminResource, describeAdminResource, findAdminResources } from "./admin-path.js";
 
 /** Names its callers, of which there is one secret, to the budget. No backend is called so. */
 const CALLER = "webrocket admin";
-
-/** In characters; as the configuration has it. */
-const SHORTEST_COOKIE = 16;
 
 export interface WebrocketAdminOptions extends AdminServices {
   /** What has to be shown in the header `X-WebRocket-Cookie`: a secret. */
@@ -21,22 +18,11 @@ export interface WebrocketAdminOptions extends AdminServices {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** @throws CarillonError invalid_argument: it is too short, as of an empty file */
-export function checkCookie(cookie: string): void {
-  if (cookie.length >= SHORTEST_COOKIE) return;
-  throw new CarillonError(
-    "invalid_argument",
-    `webrocket.admin: expected a cookie of at least ${SHORTEST_COOKIE} characters`,
-  );
-}
-
 /** WebRocket's admin interface: vhosts, their tokens and channels, and who works for them. The default vhost is not in it. */
 export class WebrocketAdmin {
   readonly #options: WebrocketAdminOptions;
 
-  /** @throws CarillonError invalid_argument: a cookie that is too short, as of an empty file */
   constructor(options: WebrocketAdminOptions) {
-    checkCookie(options.cookie);
     this.#options = options;
   }
 
@@ -51,7 +37,7 @@ export class WebrocketAdmin {
       lease = this.#options.answers.open(CALLER);
       const { method = "", url = "/" } = request;
       const { vhosts } = this.#options;
-      const place = meant(
+      const place = chooseResource(
         method,
         findAdminResources(url.replace(/[?#].*/s, ""), (path) => vhosts.get(path) !== undefined),
       );
@@ -63,7 +49,7 @@ export class WebrocketAdmin {
       if (error.code === "internal") this.#options.onFault(cause);
       if (error instanceof MethodRefusal) response.setHeader("allow", error.allow);
       setRetryAfter(response, error);
-      answerJson(request, response, statusOf(error), { error: error.message });
+      answerJson(request, response, toAdminStatus(error), { error: error.message });
     } finally {
       lease?.settle();
     }
@@ -77,7 +63,7 @@ export class WebrocketAdmin {
 }
 
 /** Reading takes the vhost with the longest path; what changes something is not guessed at: the wrong vhost might be deleted. */
-function meant(method: string, places: readonly AdminResource[]): AdminResource {
+function chooseResource(method: string, places: readonly AdminResource[]): AdminResource {
   const [place, other] = places;
   if (place === undefined) throw new AdminRefusal("invalid_argument", "invalid path");
   if (other === undefined || method === "GET" || method === "HEAD") return place;
@@ -86,7 +72,7 @@ function meant(method: string, places: readonly AdminResource[]): AdminResource 
 }
 
 /** What is so of a configured vhost, or of one that has just been changed otherwise, is a conflict. */
-function statusOf(error: CarillonError): number {
+function toAdminStatus(error: CarillonError): number {
   if (error instanceof AdminRefusal) return error.status;
   return error.code === "failed_precondition" ? 409 : HTTP_STATUS[error.code];
 }

@@ -1,5 +1,5 @@
-import { isSecret } from "../../../vhosts/access-token.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
+import { isSecret } from "../access.js";
 import type { WebrocketCode } from "../errors.js";
 
 /** The sender of a packet, as the packet names it. */
@@ -43,5 +43,6 @@ export function authenticatePeer(identity: Identity | undefined, vhosts: VhostDi
   const { token, vhost: path } = identity;
   const vhost = vhosts.get(path);
   if (vhost === undefined && !vhosts.loaded) return 503;
-  return vhost?.accessToken !== undefined && isSecret(token, vhost.accessToken) ? vhost : 402;
+  const secret = vhost?.backendTokenFor("webrocket");
+  return secret !== undefined && isSecret(token, secret) ? (vhost ?? 402) : 402;
 }

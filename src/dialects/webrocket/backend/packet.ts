@@ -68,7 +68,7 @@ export class PacketReader {
     this.#searched = this.#end;
     if ((end === -1 ? this.#end : end) - this.#begin > this.#limit) throw new MalformedPacket("too large");
     if (end === -1) return undefined;
-    const packet = packetOf(known.subarray(this.#begin, end));
+    const packet = parsePacket(known.subarray(this.#begin, end));
     this.#begin = end + END.length;
     this.#searched = this.#begin;
     if (this.#begin === this.#end) this.#forget();
@@ -96,8 +96,8 @@ export class PacketReader {
   }
 }
 
-function packetOf(bytes: Uint8Array): Packet {
-  const text = textOf(bytes);
+function parsePacket(bytes: Uint8Array): Packet {
+  const text = decodeText(bytes);
   // The last line has its end before that of the packet; where it has none, nothing else can be meant.
   const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n", MOST_LINES + 1);
   if (lines.length > MOST_LINES) throw new MalformedPacket("too many lines");
@@ -110,7 +110,7 @@ function packetOf(bytes: Uint8Array): Packet {
   return packet;
 }
 
-function textOf(bytes: Uint8Array): string {
+function decodeText(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {

@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../../core/ports.js";
+import { toSessionUuid } from "../../../core/session-uuid.js";
+import { membersText } from "../../../util/raw-json.js";
 import type { Dispatch, GivenTask, WorkerConnection, WorkerRegistration } from "../../../workers/dispatch.js";
+import { payloadValue } from "../../json.js";
 import { packetText } from "./packet.js";
-import { taskText } from "./task-text.js";
 
 /** Between two heartbeats, and without one of which a worker is dead, in milliseconds. Source: WebRocket's protocol. */
 const HEARTBEAT = 500;
@@ -144,4 +146,23 @@ export class WebrocketWorker implements WorkerConnection {
     this.leave();
     this.#options.onOver("drained");
   }
+}
+
+/**
+ * A task as a worker is told of it, on one line: `{"event":{…data,"sid":…}}`. A payload that is no JSON object is the member
+ * `data`, as in what clients are sent; `sid` is left out where a backend asks.
+ */
+export function taskText({
+  connectionId,
+  event,
+  payload,
+}: Pick<GivenTask, "connectionId" | "event" | "payload">): string {
+  const { base64, text } = payloadValue(payload);
+  const sid = connectionId === "" ? [] : [`"sid":${JSON.stringify(toSessionUuid(connectionId))}`];
+  const data = text.trimStart().startsWith("{")
+    ? membersText(text, connectionId === "" ? [] : ["sid"])
+    : `"data":${text}${base64 ? ',"encoding":"base64"' : ""}`;
+  // In JSON text a line end can stand between values only, where it is worth no more than a space.
+  const members = [data.replace(/[\r\n]+/g, " "), ...sid].filter((part) => part !== "");
+  return `{${JSON.stringify(event)}:{${members.join(",")}}}`;
 }

@@ -2,7 +2,7 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { strictUtf8 } from "./broadcast-codec.js";
 
 /**
- * PublishRequest and BroadcastRequest of Centrifugo's API, as PHP's RoadRunner library encodes them: they differ in whether
+ * PublishRequest and BroadcastRequest of Centrifugo's API, as PHP publishers encode them: they differ in whether
  * field 1 may be repeated. Fields that have no meaning here (skip_history, tags) are skipped.
  */
 export interface CentrifugeRequest {

@@ -9,7 +9,7 @@ import { cleanUp } from "../../../support/clean-up.js";
 import { ManualClock } from "../../../support/manual-clock.js";
 import { temporaryFile, temporaryFolder } from "../../../support/temporary-files.js";
 import { enter, startLocalDispatch } from "../../../workers/support.js";
-import { createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
+import { accessTokenOf, createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
 
@@ -143,9 +143,10 @@ test("X24: a vhost without a token has none here, and can be given one", async (
 test("X25: a new token takes the place of the one before", async () => {
   const { ask, world } = await start();
   await ask("POST", "/made");
-  const before = world.vhosts.require("/made").accessToken;
+  const before = accessTokenOf(world, "/made");
   expect(await ask("PUT", "/made/token")).toMatchObject({ status: 302, body: { vhost: vhost("/made") } });
-  const { accessToken, authenticator } = world.vhosts.require("/made");
+  const accessToken = accessTokenOf(world, "/made");
+  const { authenticator } = world.vhosts.require("/made");
   expect(accessToken).not.toBe(before);
   await ask("PUT", "/made/token");
   // Nothing else of the vhost is made anew for it.
@@ -164,7 +165,7 @@ test("X25: what is in the configuration is not changed here", async () => {
       body: { error: 'vhost "/test" is in the configuration' },
     });
   }
-  expect(world.vhosts.require("/test").accessToken).toBe(TOKEN);
+  expect(accessTokenOf(world, "/test")).toBe(TOKEN);
 });
 
 test("X26: channels are opened, told and closed", async () => {

@@ -4,7 +4,7 @@ import { run } from "../../../../src/cli/program.js";
 import { cleanUp } from "../../../support/clean-up.js";
 import { temporaryFile } from "../../../support/temporary-files.js";
 import { enter, startLocalDispatch, type TestDispatch } from "../../../workers/support.js";
-import { createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
+import { accessTokenOf, createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
 
@@ -43,10 +43,10 @@ async function webrocket(...args: readonly string[]): Promise<readonly [number, 
 
 test("X28: vhosts and their tokens", async () => {
   expect(await webrocket("vhost", "add", "/made/here")).toEqual([0, expect.stringMatching(/^\/made\/here \w{40}\n$/)]);
-  const first = world.vhosts.require("/made/here").accessToken;
+  const first = accessTokenOf(world, "/made/here");
   expect(await webrocket("vhosts")).toEqual([0, `/made/here ${first}\n/test ${TOKEN}\n`]);
   const [code, text] = await webrocket("token", "/made/here");
-  expect([code, text]).toEqual([0, `${world.vhosts.require("/made/here").accessToken}\n`]);
+  expect([code, text]).toEqual([0, `${accessTokenOf(world, "/made/here")}\n`]);
   expect(text).not.toBe(`${first}\n`);
   expect(await webrocket("vhost", "delete", "/made/here")).toEqual([0, ""]);
   expect(await webrocket("vhosts")).toEqual([0, `/test ${TOKEN}\n`]);

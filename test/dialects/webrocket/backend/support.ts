@@ -1,22 +1,25 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { MemoryDriver } from "../../../../src/brokers/memory/driver.js";
-import { parseConfig } from "../../../../src/config/load.js";
-import type { ConfigInput } from "../../../../src/config/schema.js";
+import { readSettings } from "../../../../src/config/dialect-settings.js";
 import { Topics } from "../../../../src/control/topics.js";
 import { type Message, MessageIds } from "../../../../src/core/message.js";
 import type { Clock } from "../../../../src/core/ports.js";
 import { Publisher } from "../../../../src/core/publisher.js";
 import { TopicIndex } from "../../../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../../../src/core/topic-rules.js";
+import { createAccessToken } from "../../../../src/dialects/webrocket/access.js";
 import { WebrocketBackend } from "../../../../src/dialects/webrocket/backend/listener.js";
+import { createWebrocketPorts } from "../../../../src/dialects/webrocket/backend/ports.js";
+import { type WebrocketSettings } from "../../../../src/dialects/webrocket/settings.js";
 import type { ByteBudget } from "../../../../src/net/byte-budget.js";
 import type { PortOptions } from "../../../../src/net/port-listener.js";
 import { AnswerBudget } from "../../../../src/rpc/answer-budget.js";
+import { type ConfigInput, parseConfig } from "../../../../src/server/config.js";
 import type { VhostRuntime } from "../../../../src/server/create/create-vhosts.js";
-import { createWebrocket } from "../../../../src/server/create/create-webrocket.js";
 import { MemoryStore } from "../../../../src/store/memory.js";
 import type { Store } from "../../../../src/store/store.js";
+import { HTTP_TIMES } from "../../../../src/transport/http/http-listener.js";
 import { systemClock } from "../../../../src/util/system-clock.js";
 import type { Dispatch } from "../../../../src/workers/dispatch.js";
 import { cleanUp } from "../../../support/clean-up.js";
@@ -136,25 +139,42 @@ export async function startAdmin(
 ): Promise<string> {
   const source = file === undefined ? { cookie } : { cookie_file: file };
   const config = parseConfig({ webrocket: { admin: { listen: "127.0.0.1:0", ...source } } });
-  const { admin } = createWebrocket(config, {
+  const ports = createWebrocketPorts(readSettings(config, "webrocket") as WebrocketSettings, {
     ...world,
+    config,
+    clock: systemClock,
     budget: ampleBudget(),
     answers,
     portOf: (address) => ({ address }),
-    times: {},
+    times: HTTP_TIMES,
     onPublished: () => {},
     onFault: (cause) => {
       world.faults.push(cause);
     },
   });
-  if (admin === undefined) throw new Error("no admin interface");
-  const { port } = await admin.listen();
+  const { webrocketAdmin } = await ports.listen();
+  if (webrocketAdmin === undefined) throw new Error("no admin interface");
   cleanUp(async () => {
-    const closed = admin.close();
-    admin.terminate();
+    const closed = ports.close();
+    ports.terminate();
     await closed;
   });
-  return `http://127.0.0.1:${port}`;
+  return webrocketAdmin;
+}
+
+/** Gives a vhost a new token for its backends. */
+export async function renewAccessToken(
+  { administration }: Pick<World, "administration">,
+  path: string,
+): Promise<string> {
+  const token = createAccessToken();
+  await administration.replaceDialectSettings(path, "webrocket", { access_token: token });
+  return token;
+}
+
+/** The token that a vhost's backends have to show. */
+export function accessTokenOf({ vhosts }: Pick<World, "vhosts">, path: string): string | undefined {
+  return vhosts.require(path).backendTokenFor("webrocket");
 }
 
 export function identityOf(kind: "req" | "dlr", vhost = "/test", token = TOKEN): string {

@@ -1,4 +1,4 @@
-import { taskText } from "../../../../src/dialects/webrocket/backend/task-text.js";
+import { taskText } from "../../../../src/dialects/webrocket/backend/worker.js";
 
 function textOf(payload: string | Uint8Array, connectionId = "n.1"): string {
   return taskText({ event: "chat/say", payload: Buffer.from(payload), connectionId });

@@ -7,6 +7,7 @@ import {
   HEARTBEAT,
   identityOf,
   packet,
+  renewAccessToken,
   request,
   startBackend,
   type TestBackend,
@@ -243,11 +244,11 @@ test.each([
   const node = await startLocalDispatch();
   const world = await createWorld({}, createStore(), node);
   await world.administration.create("/made", {});
-  const identity = identityOf("dlr", "/made", await world.administration.renewAccessToken("/made"));
+  const identity = identityOf("dlr", "/made", await renewAccessToken(world, "/made"));
   const peer = await TestPeer.connect(await startBackend(world, { clock: new ManualClock() }));
   peer.say(packet(identity, "RD"));
   await until(() => node.dispatch.workers === 1);
-  await world.administration.renewAccessToken("/made");
+  await renewAccessToken(world, "/made");
   peer.say(beatOf(identity));
   expect(await peer.next()).toEqual(["ER", "402"]);
   expect(node.dispatch.workers).toBe(0);

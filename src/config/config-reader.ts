@@ -1,0 +1,182 @@
+import { readFileSync } from "node:fs";
+import { type Document, parseDocument, type YAMLParseError } from "yaml";
+import { CarillonError } from "../errors.js";
+import { formatAddress, isLoopback } from "../util/address.js";
+import { writeDefaults } from "./defaults.js";
+import type { DialectSettings } from "./dialect-settings.js";
+import { readEnvironment } from "./environment.js";
+import { describeIssues } from "./issues.js";
+import { writeConfigurationPage } from "./reference.js";
+import { type Config, createSchema, type NodeInput, type VhostSettings } from "./schema.js";
+import { SettingsTree } from "./settings-tree.js";
+import { createVhostSchema } from "./vhost.js";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface ConfigSources<Input extends object = object> {
+  /** Path of a YAML file. */
+  readonly file?: string | undefined;
+  readonly environment?: NodeJS.ProcessEnv;
+  /** What flags say, as a configuration file would hold it. They win over the environment, that over the file. */
+  readonly flags?: Input;
+  /** `memory` or a NATS URL: in place of all brokers configured. */
+  readonly broker?: string | undefined;
+}
+
+/** Keys of the top level that no environment variable can hold: maps of things. */
+const MAPS = ["vhosts", "store"];
+
+/** Reads the configuration of a node that has some dialects. */
+export class ConfigReader {
+  readonly #dialects: readonly DialectSettings[];
+  readonly #schema: ReturnType<typeof createSchema>;
+  readonly #vhostSchema: ReturnType<typeof createVhostSchema>;
+  #tree: SettingsTree | undefined;
+
+  constructor(dialects: readonly DialectSettings[]) {
+    this.#dialects = dialects;
+    this.#schema = createSchema(dialects);
+    this.#vhostSchema = createVhostSchema(dialects);
+  }
+
+  /** Keys of every setting. */
+  get tree(): SettingsTree {
+    this.#tree ??= new SettingsTree(this.#schema);
+    return this.#tree;
+  }
+
+  /**
+   * Reads everything that configures a node into one complete, frozen configuration.
+   * @throws CarillonError invalid_argument that names every fault, one a line
+   */
+  load({ broker, environment = {}, file, flags = {} }: ConfigSources): Config {
+    const fromFile = file === undefined ? {} : readConfigFile(file);
+    const { faults, input } = readEnvironment(environment, {
+      settings: this.tree.settings,
+      filesOnly: [...MAPS, ...this.#filesOnly],
+      elsewhere: this.#dialects.flatMap(({ variables = [] }) => variables),
+    });
+    if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
+    const shortForm = broker ?? environment["CARILLON_BROKER"];
+    const fromShortForm = shortForm === undefined ? {} : parseShortForm(shortForm);
+    return this.parse({ ...merge(merge(fromFile, input), flags), ...fromShortForm });
+  }
+
+  /** @throws CarillonError invalid_argument that names every fault, one a line */
+  parse(input: object): Config {
+    const result = this.#schema.safeParse(input);
+    if (!result.success) {
+      throw new CarillonError("invalid_argument", describeIssues(result.error, { knownKeys: this.#knownKeys }));
+    }
+    checkExposure(result.data);
+    return freeze(result.data);
+  }
+
+  /**
+   * Reads the settings of a vhost that is made at run time.
+   * @throws CarillonError invalid_argument that names every fault, one a line
+   */
+  parseVhost(path: string, given: object): VhostSettings {
+    const result = this.#vhostSchema.safeParse(given);
+    if (result.success) return result.data;
+    const context = { knownKeys: this.#knownKeys, within: ["vhosts", path] };
+    throw new CarillonError("invalid_argument", describeIssues(result.error, context));
+  }
+
+  /** Every setting with its default and meaning, as a YAML file that can be started from. */
+  writeDefaults(): string {
+    return writeDefaults(this.#dialects, this.#filesOnly);
+  }
+
+  /** The configuration reference, as Markdown with a final newline. */
+  writePage(): string {
+    return writeConfigurationPage(this.#schema, this.#filesOnly);
+  }
+
+  get #filesOnly(): readonly string[] {
+    return this.#dialects.filter(({ filesOnly }) => filesOnly === true).map(({ name }) => name);
+  }
+
+  readonly #knownKeys = (path: readonly PropertyKey[]): readonly string[] => this.tree.knownKeys(path);
+}
+
+/** @throws CarillonError invalid_argument for a file that cannot be read or is not YAML */
+function readConfigFile(file: string): Fields {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new CarillonError("invalid_argument", `cannot read ${file}: ${String(cause)}`, { cause });
+  }
+  const document = parseDocument(text, { prettyErrors: true });
+  const [fault] = document.errors;
+  if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${yamlFault(fault)}`);
+  const content = parseContent(document, file);
+  if (!isObject(content)) throw new CarillonError("invalid_argument", `${file}: expected keys and values`);
+  return content;
+}
+
+/** What is wrong and where, without what the library quotes: there may be a secret in that line. */
+function yamlFault({ linePos, message }: YAMLParseError): string {
+  const [words] = message.split(/: | at line \d/, 1);
+  const [start] = linePos ?? [];
+  return start === undefined ? `${words}` : `${words} at line ${start.line}, column ${start.col}`;
+}
+
+function parseContent(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch {
+    // Its words name the alias: a secret that begins with * and is not quoted, perhaps.
+    throw new CarillonError("invalid_argument", `${file}: a value that begins with * and is not quoted`);
+  }
+}
+
+function parseShortForm(shortForm: string): NodeInput {
+  if (shortForm === "memory") return { brokers: { memory: { driver: "memory" } } };
+  if (!/^(?:nats|tls):\/\//.test(shortForm)) {
+    throw new CarillonError("invalid_argument", "broker: expected memory or nats://HOST:PORT");
+  }
+  return { brokers: { nats: { driver: "nats", servers: [shortForm] } } };
+}
+
+/** Without keys, whoever reaches the ports may publish and listen: only this machine, unless that is asked for. */
+function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
+  if (insecure || asksForKeys(vhosts)) return;
+  for (const [name, address] of Object.entries({ http, grpc, "admin.listen": admin.listen })) {
+    if (address === undefined || isLoopback(address.host)) continue;
+    throw new CarillonError(
+      "invalid_argument",
+      `${name}: ${formatAddress(address)} can be reached from other machines, and no keys are configured to ask them for. ` +
+        `Set vhosts./.keys (carillon key create prints one) or vhosts./.certificates; or listen on 127.0.0.1; ` +
+        `or set insecure: true (--insecure) to let everybody publish and listen`,
+    );
+  }
+}
+
+/** Whether backends have to show who they are. One key in one vhost is enough: the others then let nobody in. */
+export function asksForKeys(vhosts: Config["vhosts"]): boolean {
+  return Object.values(vhosts).some(({ certificates, keys }) => keys.length > 0 || certificates.length > 0);
+}
+
+/** Objects are merged key by key, everything else is replaced. */
+function merge(base: object, over: object): Fields {
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const known = result[key];
+    if (value !== undefined) result[key] = isObject(known) && isObject(value) ? merge(known, value) : value;
+  }
+  return result;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) freeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,85 @@
+import { normalSubject } from "../access/keys/subject-dn.js";
+import type { SettingsFault } from "./dialect-settings.js";
+
+interface VhostReferences {
+  readonly brokers?: readonly string[] | undefined;
+  readonly keys: readonly { readonly hash: string }[];
+  readonly certificates: readonly { readonly subject: string }[];
+}
+
+interface References {
+  readonly brokers: Readonly<Record<string, { readonly driver: string }>>;
+  readonly vhosts: Readonly<Record<string, VhostReferences>>;
+  readonly store: { readonly driver: string; readonly broker?: string | undefined };
+  readonly cluster: { readonly broker?: string | undefined };
+  readonly tls?: object | undefined;
+  readonly client_certificates?: object | undefined;
+  readonly proxy_protocol: boolean;
+  readonly trusted_proxies: readonly string[];
+}
+
+/** Settings that speak of others that are not there. */
+export function* findReferenceFaults(config: References): Generator<SettingsFault> {
+  const { brokers, cluster, store, vhosts } = config;
+  for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
+    for (const [position, name] of (named ?? []).entries()) {
+      const message = brokerFault(brokers, name, ["memory", "nats"]);
+      if (message !== undefined) yield { path: ["vhosts", path, "brokers", position], message };
+    }
+    if (certificates.length > 0 && config.client_certificates === undefined) {
+      yield { path: ["vhosts", path, "certificates"], message: "client_certificates is needed too" };
+    }
+  }
+  yield* sharedFaults(vhosts);
+  for (const [key, name] of [
+    ["store", store.broker],
+    ["cluster", cluster.broker],
+  ] as const) {
+    const message = name === undefined ? undefined : brokerFault(brokers, name, ["nats"]);
+    if (message !== undefined) yield { path: [key, "broker"], message };
+  }
+  if (store.driver === "nats" && !Object.values(brokers).some(({ driver }) => driver === "nats")) {
+    yield { path: ["store", "driver"], message: "nats: no broker is a NATS one" };
+  }
+  if (config.client_certificates !== undefined && config.tls === undefined) {
+    yield { path: ["client_certificates"], message: "tls is needed too" };
+  }
+  if (config.proxy_protocol && config.trusted_proxies.length === 0) {
+    yield { path: ["proxy_protocol"], message: "trusted_proxies: whose word is to be taken?" };
+  }
+}
+
+/** A key or a certificate that is in the configuration twice: it could not be told whose it is. */
+function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
+  const known = new Map<string, readonly PropertyKey[]>();
+  for (const [path, { certificates, keys }] of Object.entries(vhosts)) {
+    const entries = [
+      ...keys.map(({ hash }, position) => [hash, ["keys", position, "hash"]] as const),
+      ...certificates.map(
+        ({ subject }, position) => [subjectKey(subject), ["certificates", position, "subject"]] as const,
+      ),
+    ];
+    for (const [text, within] of entries) {
+      const place = ["vhosts", path, ...within];
+      const first = known.get(text);
+      if (first === undefined) known.set(text, place);
+      else yield { path: place, message: `the same as ${first.join(".")}` };
+    }
+  }
+}
+
+/** However it is written. */
+function subjectKey(subject: string): string {
+  try {
+    return normalSubject(subject);
+  } catch {
+    // Told of where it stands.
+    return subject;
+  }
+}
+
+function brokerFault(brokers: References["brokers"], name: string, drivers: readonly string[]): string | undefined {
+  const known = Object.entries(brokers).filter(([, { driver }]) => drivers.includes(driver));
+  if (known.some(([candidate]) => candidate === name)) return undefined;
+  return `unknown broker ${JSON.stringify(name)}; known: ${known.map(([candidate]) => candidate).join(", ")}`;
+}

@@ -1,0 +1,40 @@
+import { z } from "zod";
+import { parseAddress } from "../util/address.js";
+import { VHOST_PATH } from "../util/names.js";
+
+/** Building blocks of settings; every schema is made of these. */
+
+export { z } from "zod";
+
+/** Address to listen on, HOST:PORT. */
+export const address = z.string().transform((text, context) => {
+  const parsed = parseAddress(text);
+  if (parsed === undefined) {
+    context.addIssue({ code: "custom", message: "expected HOST:PORT, such as 127.0.0.1:8080" });
+    return z.NEVER;
+  }
+  return parsed;
+});
+
+export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a path such as /shop or /shop/eu");
+
+/** Beginning of paths that a dialect has, with its default. */
+export function pathPrefix(usual: string) {
+  return z
+    .string()
+    .regex(/^(?:\/[\w.-]+)+$/, `expected a path such as ${usual}, without a slash at its end`)
+    .default(usual);
+}
+
+/** A whole number from `least` to `most`. */
+export function count(least: number, most: number): z.ZodNumber {
+  return z.number().int().min(least).max(most);
+}
+
+/** Refinement of an object: at most one of several ways to give the same thing. */
+export function atMostOne(...keys: readonly string[]) {
+  return {
+    check: (value: object) => keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length <= 1,
+    message: `only one of ${keys.join(", ")}`,
+  };
+}

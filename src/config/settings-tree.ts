@@ -1,0 +1,63 @@
+import { z } from "./schema-builder.js";
+
+/** Part of a JSON schema. */
+interface Node {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly additionalProperties?: Node | boolean;
+  /** Schema of a list's items. */
+  readonly items?: Node;
+  readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
+}
+
+/** The keys of a schema, for messages and for environment variables. */
+export class SettingsTree {
+  readonly #root: Node;
+
+  constructor(schema: z.ZodType) {
+    this.#root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
+  }
+
+  /** Keys that may stand at a place in the configuration. */
+  knownKeys(path: readonly PropertyKey[]): string[] {
+    let nodes: readonly Node[] = [this.#root];
+    for (const key of path) nodes = nodes.flatMap((node) => children(node, String(key)));
+    return nodes.flatMap(alternatives).flatMap((node) => Object.keys(node.properties ?? {}));
+  }
+
+  /** Settings that hold one value or a list; entries of maps that users name are not among them. */
+  get settings(): readonly Setting[] {
+    return findSettings(this.#root, []);
+  }
+}
+
+/** A setting as a path from the top. */
+export interface Setting {
+  readonly path: readonly string[];
+  readonly list: boolean;
+}
+
+function findSettings(node: Node, path: readonly string[]): Setting[] {
+  return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
+    const childPath = [...path, key];
+    if (child.properties !== undefined) return findSettings(child, childPath);
+    if (child.additionalProperties !== undefined && child.additionalProperties !== false) return [];
+    return [{ path: childPath, list: child.type === "array" }];
+  });
+}
+
+function children(node: Node, key: string): readonly Node[] {
+  return alternatives(node).flatMap((alternative) => {
+    const child = alternative.properties?.[key];
+    if (child !== undefined) return [child];
+    const { additionalProperties, items } = alternative;
+    if (items !== undefined) return [items];
+    return typeof additionalProperties === "object" ? [additionalProperties] : [];
+  });
+}
+
+function alternatives(node: Node): readonly Node[] {
+  const inner = node.anyOf ?? node.oneOf;
+  return inner === undefined ? [node] : inner.flatMap(alternatives);
+}

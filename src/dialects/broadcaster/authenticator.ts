@@ -1,0 +1,122 @@
+import type { Authenticated, Authenticator } from "../../access/authenticators/authenticator.js";
+import { NO_INFO } from "../../access/decide/info.js";
+import { Permissions } from "../../access/decide/permissions.js";
+import type { Terms } from "../../access/decide/principal.js";
+import { MAX_EXPRESSIONS, MAX_TOKEN_PATTERNS, readUser } from "../../access/jwt/claims.js";
+import { readSecret, type VerificationKey } from "../../access/jwt/jwt-key.js";
+import { verifySignature } from "../../access/jwt/jwt-refusal.js";
+import { readJwt, tokenRefusal } from "../../access/jwt/jwt-text.js";
+import { EXPRESSION } from "../../access/patterns/pattern.js";
+import type { Clock } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
+
+const ALGORITHMS = ["HS256"];
+const AUDIENCE = "broadcaster";
+
+/** Tolerated difference between the issuer's clock and this node's, in milliseconds. */
+const LEEWAY = 30_000;
+
+/** Latest time that a Date can hold, in seconds. */
+const LAST_SECOND = 8.64e12;
+
+/** Names of channels. A name with any other character, such as a wildcard, is ignored. */
+const CHANNEL = /^[\w:-]{1,255}$/;
+
+/** Rights come from the token alone: neither rules nor the permissions of every client add to it. */
+const TERMS: Terms = { confined: true, joins: true, sends: false };
+
+/** Longest token, in characters: it names each channel, and comes in a frame, where no header's limit holds. */
+const LONGEST = 65_536;
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** Authenticates Broadcaster's clients by JWTs that the vhost's own secret signs. A token allows the channels that it names and no others. */
+export class BroadcasterAuthenticator implements Authenticator {
+  readonly terms: Terms = TERMS;
+  readonly #clock: Clock;
+  readonly #key: VerificationKey | undefined;
+
+  /**
+   * @param secret - undefined: every token is refused
+   * @throws CarillonError invalid_argument: an unsuitable secret
+   */
+  constructor(secret: string | undefined, clock: Clock) {
+    this.#clock = clock;
+    this.#key = secret === undefined ? undefined : readKey(secret);
+  }
+
+  /**
+   * @throws CarillonError unauthenticated: the token cannot be verified
+   * @throws CarillonError invalid_argument: a verified token without a subject or channels
+   */
+  async authenticate(credential: string): Promise<Authenticated> {
+    if (this.#key === undefined) throw tokenRefusal("the vhost has no secret for tokens of broadcaster");
+    const { claims } = readJwt(credential, LONGEST);
+    const now = this.#clock.now();
+    await verifySignature(credential, this.#key, { algorithms: ALGORITHMS, audience: AUDIENCE, leeway: LEEWAY, now });
+    const expires = readExpiry(claims, now);
+    const user = readSubject(claims);
+    const permissions = readGrants(claims);
+    return { principal: { user, permissions, expires, info: NO_INFO, terms: TERMS }, release: undefined };
+  }
+
+  async checkChannelToken(): Promise<void> {
+    throw tokenRefusal("broadcaster has no tokens for channels");
+  }
+}
+
+/** Accepts short secrets, which systems in production may have. */
+function readKey(secret: string): VerificationKey {
+  try {
+    return readSecret(secret, ALGORITHMS, true).key;
+  } catch (error) {
+    const { code, message } = CarillonError.from(error);
+    throw new CarillonError(code, `broadcaster.${message}`, { cause: error });
+  }
+}
+
+/** In milliseconds since the epoch. */
+function readExpiry({ exp, iat }: Claims, now: number): number {
+  if (typeof exp !== "number" || exp > LAST_SECOND) throw tokenRefusal("its time of expiry (exp) cannot be");
+  if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + LEEWAY)) {
+    throw tokenRefusal("it was issued in the future (iat)");
+  }
+  return exp * 1_000 + LEEWAY;
+}
+
+function readSubject({ sub }: Claims): string {
+  try {
+    return readUser(sub, "sub");
+  } catch (cause) {
+    throw new CarillonError("invalid_argument", "invalid subject claim", { cause });
+  }
+}
+
+function readGrants(claims: Claims): Permissions {
+  const channels = readNames(claims, "authorizedChannels");
+  if (channels.length === 0) throw new CarillonError("invalid_argument", "authorized channels cannot be empty");
+  const scope = readNames(claims, "scope");
+  const patterns = channels.filter((name) => CHANNEL.test(name)).map(toExactPattern);
+  if (patterns.length > MAX_TOKEN_PATTERNS || patterns.filter(isExpression).length > MAX_EXPRESSIONS) {
+    throw new CarillonError("invalid_argument", "authorized channels: too many");
+  }
+  return Permissions.of({
+    join: scope.includes("subscribe") ? patterns : [],
+    publish: scope.includes("publish") ? patterns : [],
+  });
+}
+
+/** The pattern that matches one name alone: no character of it has a meaning in an expression. */
+function toExactPattern(name: string): string {
+  return isExpression(name) ? EXPRESSION + name : name;
+}
+
+function isExpression(name: string): boolean {
+  return name.startsWith(EXPRESSION);
+}
+
+function readNames(claims: Claims, called: string): readonly string[] {
+  const value = Object.hasOwn(claims, called) ? (claims[called] ?? []) : [];
+  if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
+  throw tokenRefusal(`its ${called} is not a list of strings`);
+}

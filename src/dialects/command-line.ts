@@ -1,0 +1,30 @@
+/** A command that a dialect adds to the command line. */
+export interface DialectCommand {
+  readonly name: string;
+  readonly description: string;
+  readonly arguments?: readonly { readonly name: string; readonly description: string }[];
+  readonly options?: readonly CommandOption[];
+  /** Commands below this one. */
+  readonly commands?: readonly DialectCommand[];
+  /**
+   * @param args - in the order of `arguments`
+   * @param flags - values of the options, by name
+   * @throws CarillonError invalid_argument: wrong usage; anything else: the command failed
+   */
+  run?(args: readonly string[], flags: Readonly<Record<string, string>>): Promise<CommandOutput>;
+}
+
+export interface CommandOption {
+  /** Such as `--ca <file>`. */
+  readonly flags: string;
+  readonly description: string;
+  readonly default?: string;
+  /** Says what a value is expected to be; undefined: it is valid. */
+  fault?(value: string): string | undefined;
+}
+
+/** Output of a command: lines for stdout, and notes for people, on stderr. */
+export interface CommandOutput {
+  readonly lines: readonly string[];
+  readonly notes?: readonly string[];
+}

@@ -1,0 +1,65 @@
+import { vhostPath, z } from "../../config/schema-builder.js";
+import { isLoopback } from "../../util/address.js";
+import { formatListenUrl, parseListenUrl } from "../../util/listen-url.js";
+import { DEFAULT_VHOST } from "../../util/names.js";
+import { defineDialect } from "../module.js";
+import { looksLikeFrame } from "./frame.js";
+import { createRoadRunnerPorts } from "./ports.js";
+
+const listenUrl = z.string().transform((text, context) => {
+  const parsed = parseListenUrl(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({
+    code: "custom",
+    message: "expected tcp://HOST:PORT, such as tcp://127.0.0.1:6002, or unix:///PATH",
+  });
+  return z.NEVER;
+});
+
+const listener = z.strictObject({
+  listen: listenUrl.describe(
+    "Address: `tcp://HOST:PORT` on loopback, or `unix:///PATH`. Other addresses need `insecure: true`, because callers show no key.",
+  ),
+  vhost: vhostPath.default(DEFAULT_VHOST).describe("Vhost that callers publish to."),
+});
+
+/** Ports for PHP applications that publish by RoadRunner's RPC: one listener, or several. */
+const nodeSettings = z
+  .union([z.array(listener), listener.transform((only) => [only])], {
+    error: "expected listen and vhost, or a list of them",
+  })
+  .prefault([]);
+
+const NODE_DEFAULTS = `
+# Where PHP applications publish by RoadRunner's RPC (goridge): a TCP port of this machine or a Unix socket, each for one
+# vhost. There are no keys, so other addresses need insecure: true. RoadRunner's own port, 6001, is the default of grpc.
+#   roadrunner: { listen: tcp://127.0.0.1:6002, vhost: / }       # or a list: [{ listen: unix:///run/carillon.sock }]
+roadrunner: []
+`;
+
+export const roadrunner = defineDialect({
+  name: "roadrunner",
+  serves: "backends",
+  settings: { node: nodeSettings, vhost: undefined, defaults: { node: NODE_DEFAULTS } },
+  filesOnly: true,
+  // Nobody shows a key there, so nobody but this machine is let in.
+  *faults(listeners, { insecure }) {
+    for (const { listen } of listeners) {
+      if (insecure || listen.kind === "unix" || isLoopback(listen.host)) continue;
+      yield {
+        path: ["listen"],
+        message:
+          `${formatListenUrl(listen)} can be reached from other machines, and RoadRunner's RPC has no keys. Listen on ` +
+          "127.0.0.1 or on unix:///PATH; or set insecure: true (--insecure) to let everybody publish",
+      };
+    }
+  },
+  // Both have port 6001 by default.
+  strayFrames: {
+    matches: looksLikeFrame,
+    advice:
+      "RoadRunner RPC (goridge) came to the gRPC port, which does not speak it: set roadrunner.listen, such as " +
+      "tcp://127.0.0.1:6002, and give the PHP application that address in place of this one",
+  },
+  create: (listeners, context) => ({ ports: createRoadRunnerPorts(listeners, context) }),
+});

@@ -1,0 +1,24 @@
+import { readSettings } from "../../config/dialect-settings.js";
+import { MessageDeadlines } from "../../transport/receiving/message-deadlines.js";
+import { defineDialect } from "../module.js";
+import { SocketIoListener } from "./engine/listener.js";
+import { type SocketIoSettings, socketioSettings } from "./settings.js";
+
+export const socketio = defineDialect({
+  name: "socketio",
+  serves: "clients",
+  settings: socketioSettings,
+  hasPage: true,
+  create: ({ path }, { clients, clock, config, vhosts }) => ({
+    clients: new SocketIoListener({
+      ...clients,
+      path,
+      deadlines: new MessageDeadlines({ clock, timeout: config.timeouts.request }),
+      settingsOf: (vhost) => readSettings(vhosts.require(vhost).settings, "socketio") as SocketIoSettings,
+      ping: config.ping,
+      frameBytes: config.limits.frame,
+      malformedFrames: config.limits.malformed_frames,
+      limit: config.limits.connections,
+    }),
+  }),
+});

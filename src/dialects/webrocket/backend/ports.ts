@@ -1,0 +1,87 @@
+import type { Control } from "../../../control/control.js";
+import { listenAt } from "../../../net/port-listener.js";
+import { NO_UPGRADES } from "../../../transport/admission/refuse.js";
+import { loopbackHosts } from "../../../transport/http/host.js";
+import { HttpListener } from "../../../transport/http/http-listener.js";
+import type { OriginCheck } from "../../../transport/http/origin.js";
+import { type Address, isLoopback } from "../../../util/address.js";
+import type { DialectContext, DialectPorts } from "../../module.js";
+import { readConfiguredCookie, type WebrocketSettings } from "../settings.js";
+import { WebrocketAdmin } from "./admin.js";
+import { WebrocketBackend } from "./listener.js";
+
+/** Addresses of WebRocket's own ports; undefined where the configuration has none. */
+export interface WebrocketAddresses {
+  /** HOST:PORT for backends. */
+  readonly webrocketBackend?: string | undefined;
+  /** URL of the admin interface. */
+  readonly webrocketAdmin?: string | undefined;
+}
+
+type WebrocketContext = Pick<
+  DialectContext,
+  | "administration"
+  | "answers"
+  | "budget"
+  | "clock"
+  | "config"
+  | "dispatch"
+  | "onFault"
+  | "onPublished"
+  | "portOf"
+  | "publisher"
+  | "times"
+  | "vhosts"
+> & { readonly control: Pick<Control, "topics"> };
+
+/** @throws CarillonError failed_precondition, invalid_argument: no cookie can be read */
+export function createWebrocketPorts(
+  { admin, backend }: WebrocketSettings,
+  context: WebrocketContext,
+): DialectPorts<WebrocketAddresses> {
+  const backendListener = backend && createBackendListener(backend, context);
+  const adminListener = admin && createAdminListener(admin.listen, readConfiguredCookie(admin), context);
+  const scheme = admin && context.portOf(admin.listen).tls === undefined ? "http" : "https";
+  return {
+    listen: async () => {
+      const backendAddress = await listenAt("webrocket.backend", backend, backendListener);
+      const adminAddress = await listenAt("webrocket.admin", admin?.listen, adminListener);
+      return { webrocketBackend: backendAddress, webrocketAdmin: adminAddress && `${scheme}://${adminAddress}` };
+    },
+    close: async () => {
+      await Promise.all([adminListener?.close(), backendListener?.close()]);
+    },
+    terminate: () => {
+      adminListener?.terminate();
+      backendListener?.terminate();
+    },
+  };
+}
+
+function createBackendListener(address: Address, context: WebrocketContext): WebrocketBackend {
+  const { administration, config, portOf } = context;
+  return new WebrocketBackend({
+    ...context,
+    admin: administration,
+    port: portOf(address),
+    connections: config.limits.connections,
+    packetBytes: config.limits.frame,
+  });
+}
+
+/** No page has any business there, whichever its origin. */
+const originAllowed: OriginCheck = (origin) => origin === undefined;
+
+function createAdminListener(address: Address, cookie: string, context: WebrocketContext): HttpListener {
+  const { administration, control, portOf, times } = context;
+  const { handler } = new WebrocketAdmin({ ...context, admin: administration, topics: control.topics, cookie });
+  return new HttpListener({
+    ...portOf(address),
+    times,
+    originAllowed,
+    hostAllowed: isLoopback(address.host) ? loopbackHosts(originAllowed) : undefined,
+    routes: new Map(),
+    rpc: { prefixes: ["/"], handler },
+    upgrades: NO_UPGRADES,
+  });
+}

@@ -1,0 +1,93 @@
+import { CarillonError } from "../../../errors.js";
+import { DEFAULT_VHOST, VHOST_PATH } from "../../../util/names.js";
+import type { CommandOutput } from "../../command-line.js";
+import { type AdminBody, type AdminFlags, askAdmin } from "./admin-client.js";
+
+/** Ends of paths that the admin interface reads as a part of the vhost before them. */
+const WORDS = /.\/(?:token|channels|workers|channels\/[^/]*)$/;
+
+type Args = readonly string[];
+
+export async function listVhosts(_args: Args, flags: AdminFlags): Promise<CommandOutput> {
+  const { vhosts = [] } = await askAdmin("GET", "/", flags);
+  return { lines: vhosts.map(vhostLine) };
+}
+
+export async function addVhost([path = ""]: Args, flags: AdminFlags): Promise<CommandOutput> {
+  const { vhost } = await askAdmin("POST", checkOwnPath(path), flags);
+  return { lines: vhost === undefined ? [] : [vhostLine(vhost)] };
+}
+
+export async function deleteVhost([path = ""]: Args, flags: AdminFlags): Promise<CommandOutput> {
+  await askAdmin("DELETE", checkOwnPath(path), flags);
+  return { lines: [] };
+}
+
+export async function renewToken([path = ""]: Args, flags: AdminFlags): Promise<CommandOutput> {
+  const { vhost } = await askAdmin("PUT", `${checkPath(path)}/token`, flags);
+  return { lines: [vhost?.accessToken ?? ""] };
+}
+
+export async function listChannels([path = ""]: Args, flags: AdminFlags): Promise<CommandOutput> {
+  const { channels } = await askAdmin("GET", `${checkPath(path)}/channels`, flags);
+  if (channels === undefined) throw isVhostError(path, "channels");
+  return { lines: channels.map(({ name }) => name) };
+}
+
+export function openChannel(args: Args, flags: AdminFlags): Promise<CommandOutput> {
+  return changeChannel("POST", args, flags);
+}
+
+export function closeChannel(args: Args, flags: AdminFlags): Promise<CommandOutput> {
+  return changeChannel("DELETE", args, flags);
+}
+
+/** One a line: id, node, name, its patterns, and whether it gets triggers only. Notes say what is missing. */
+export async function listWorkers([path = ""]: Args, flags: AdminFlags): Promise<CommandOutput> {
+  const { missing = [], more, workers } = await askAdmin("GET", `${checkPath(path)}/workers`, flags);
+  if (workers === undefined) throw isVhostError(path, "workers");
+  const lines = workers.map(({ answers, events, id, name, node }) =>
+    [id, node, name === "" ? "-" : name, events.join(","), ...(answers ? [] : ["triggers"])].join(" "),
+  );
+  const notes = [
+    ...(missing.length > 0 ? [`not answered: node ${missing.join(", ")}`] : []),
+    ...(more === true ? ["there are more"] : []),
+  ];
+  return { lines, notes };
+}
+
+async function changeChannel(
+  method: "POST" | "DELETE",
+  [path = "", channel = ""]: Args,
+  flags: AdminFlags,
+): Promise<CommandOutput> {
+  await askAdmin(method, `${checkPath(path)}/channels/${escapeChannel(channel)}`, flags);
+  return { lines: [] };
+}
+
+/** Escapes the first letter too, so that the path means a channel, and no vhost whose path ends alike. */
+function escapeChannel(channel: string): string {
+  const written = encodeURIComponent(channel);
+  return /^\w/.test(channel) ? `%${channel.charCodeAt(0).toString(16)}${written.slice(1)}` : written;
+}
+
+/** Error of a path that is a vhost of its own. */
+function isVhostError(path: string, word: string): CarillonError {
+  return new CarillonError("failed_precondition", `${path}/${word} is a vhost: ask the control service`);
+}
+
+function checkPath(path: string): string {
+  if (VHOST_PATH.test(path) && path !== DEFAULT_VHOST) return path;
+  throw new CarillonError("invalid_argument", "vhost: expected a path such as /shop or /shop/eu");
+}
+
+/** Path of a vhost to be made or deleted; refused where the interface would read it as a part of another vhost. */
+function checkOwnPath(path: string): string {
+  if (!WORDS.test(checkPath(path))) return path;
+  const text = `vhost: ${path} would be taken for something of another vhost: make and delete it by the control service`;
+  throw new CarillonError("invalid_argument", text);
+}
+
+function vhostLine({ accessToken, path }: NonNullable<AdminBody["vhost"]>): string {
+  return `${path} ${accessToken ?? "-"}`;
+}

@@ -1,0 +1,34 @@
+import { readSettings } from "../../config/dialect-settings.js";
+import type { Config } from "../../config/schema.js";
+import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
+import { CarillonError } from "../../errors.js";
+
+/** Dialects that a node serves: those for clients that the configuration names, and all for backends. */
+function served(config: Config, dialects: readonly DialectModule[]): readonly DialectModule[] {
+  return dialects.filter(({ name, serves }) => serves === "backends" || config.dialects.includes(name));
+}
+
+/** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
+export function createDialects(dialects: readonly DialectModule[], context: DialectContext): readonly DialectParts[] {
+  const { config } = context;
+  checkDialects(config, dialects);
+  return served(config, dialects).map((dialect) => dialect.create(readSettings(config, dialect.name), context));
+}
+
+/**
+ * Checks the settings of the dialects that a node serves.
+ * @throws CarillonError invalid_argument that names every fault, one a line
+ */
+export function checkDialects(config: Config, dialects: readonly DialectModule[]): void {
+  const faults: CarillonError[] = [];
+  for (const dialect of served(config, dialects)) {
+    try {
+      dialect.check?.(readSettings(config, dialect.name), config);
+    } catch (error) {
+      faults.push(CarillonError.from(error));
+    }
+  }
+  const [first] = faults;
+  if (first === undefined) return;
+  throw new CarillonError(first.code, faults.map(({ message }) => message).join("\n"), { cause: first });
+}

@@ -1,0 +1,12 @@
+import { broadcaster } from "../dialects/broadcaster/module.js";
+import { native } from "../dialects/native/module.js";
+import { roadrunner } from "../dialects/roadrunner/module.js";
+import { rootsocket } from "../dialects/rootsocket/module.js";
+import { socketio } from "../dialects/socketio/module.js";
+import { webrocket } from "../dialects/webrocket/module.js";
+
+/**
+ * The dialects of a node. The first that knows a WebSocket path has it: webrocket may be mounted at the root, where every path
+ * could be a vhost's, so it comes after all others that have such paths.
+ */
+export const DIALECTS = [native, broadcaster, rootsocket, webrocket, socketio, roadrunner] as const;

@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import { BroadcasterAuthenticator } from "../../../src/dialects/broadcaster/authenticator.js";
+import { clockAt, NOW, pair, pem, raw, SECOND, SECRET, signed } from "../../access/jwts.js";
+
+const GOOD = {
+  sub: "eve",
+  aud: "broadcaster",
+  iat: SECOND,
+  exp: SECOND + 60,
+  authorizedChannels: ["news", "chat:1"],
+  scope: ["subscribe", "publish"],
+};
+
+const authenticator = new BroadcasterAuthenticator(SECRET, clockAt());
+
+/** What becomes of a token with these claims other; undefined takes one away. */
+async function outcome(claims: object, alg = "HS256", by = authenticator): Promise<unknown> {
+  return told(by.authenticate(await signed(SECRET, alg, { ...GOOD, ...claims })));
+}
+
+function told(result: ReturnType<BroadcasterAuthenticator["authenticate"]>): Promise<unknown> {
+  return result.then(
+    ({ principal }) => principal,
+    ({ code, message }: { code: string; message: string }) => `${code}: ${message}`,
+  );
+}
+
+test("B17: a good token lets its bearer into its channels, within its scope, until it expires", async () => {
+  const principal = await outcome({});
+  expect(principal).toMatchObject({ user: "eve", expires: NOW + 60_000 + 30_000 });
+  expect(principal).toMatchObject({ terms: { confined: true, joins: true, sends: false } });
+  expect(JSON.parse(JSON.stringify(principal))).toMatchObject({
+    permissions: { join: ["news", "chat:1"], publish: ["news", "chat:1"] },
+  });
+});
+
+test.each([
+  [["subscribe"], { join: GOOD.authorizedChannels }],
+  [["publish"], { publish: GOOD.authorizedChannels }],
+  [["admin", "Subscribe"], {}],
+  [[], {}],
+  [undefined, {}],
+])("B17: scope %j", async (scope, permissions) => {
+  const principal = (await outcome({ scope })) as { permissions: { grants: object } };
+  expect(principal.permissions.grants).toEqual(permissions);
+});
+
+test.each([
+  ["of another audience", { aud: "native" }, /another audience/],
+  ["without an audience", { aud: undefined }, /aud/],
+  ["without exp", { exp: undefined }, /has no exp/],
+  ["expired", { exp: SECOND - 30 }, /has expired/],
+  ["of a time that is none", { exp: 1e300 }, /exp/],
+  ["issued in the future", { iat: SECOND + 31 }, /issued in the future/],
+  ["issued at no number", { iat: "now" }, /iat/],
+  ["not valid yet", { nbf: SECOND + 31 }, /not valid yet/],
+  ["with channels that are not a list", { authorizedChannels: "news" }, /authorizedChannels is not a list of strings/],
+  ["with channels that are not names", { authorizedChannels: [7] }, /authorizedChannels is not a list of strings/],
+  ["with a scope that is not a list", { scope: "subscribe" }, /scope is not a list of strings/],
+])("B17: unauthenticated is a token %s", async (_what, claims, text) => {
+  const result = await outcome(claims);
+  expect(result).toMatch(/^unauthenticated: the token was refused: /);
+  expect(result).toMatch(text);
+});
+
+test("B17: 30 seconds between the clocks matter to nobody", async () => {
+  expect(await outcome({ exp: SECOND - 29, iat: SECOND + 30, nbf: SECOND + 30 })).toMatchObject({
+    expires: NOW + 1_000,
+  });
+  expect(await outcome({ aud: ["other", "broadcaster"] })).toMatchObject({ user: "eve" });
+});
+
+test.each([
+  ["no subject", { sub: undefined }, "invalid_argument: invalid subject claim"],
+  ["an empty subject", { sub: "" }, "invalid_argument: invalid subject claim"],
+  ["a subject that is not a string", { sub: 7 }, "invalid_argument: invalid subject claim"],
+  ["no channels", { authorizedChannels: undefined }, "invalid_argument: authorized channels cannot be empty"],
+  ["null for channels", { authorizedChannels: null }, "invalid_argument: authorized channels cannot be empty"],
+  ["an empty list of channels", { authorizedChannels: [] }, "invalid_argument: authorized channels cannot be empty"],
+])("B17: a verified token with %s is an invalid argument", async (_what, claims, expected) => {
+  expect(await outcome(claims)).toMatch(expected);
+});
+
+test("B17: of algorithms only HS256 is taken, whatever the token says", async () => {
+  expect(await outcome({}, "HS512")).toMatch(/^unauthenticated.*algorithm/);
+  const none = `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from(JSON.stringify(GOOD)).toString("base64url")}`;
+  expect(await told(authenticator.authenticate(`${none}.`))).toMatch(/^unauthenticated/);
+  expect(await told(authenticator.authenticate(`${none}.AA`))).toMatch(/^unauthenticated/);
+  const rsa = await signed(pair("rsa").privateKey, "RS256", GOOD);
+  expect(await told(authenticator.authenticate(rsa))).toMatch(/^unauthenticated/);
+  expect(() => new BroadcasterAuthenticator(pem("rsa"), clockAt())).toThrow(
+    /^broadcaster\.secret: this is a public key/,
+  );
+});
+
+test("B17: another secret's tokens are nobody's", async () => {
+  const other = new BroadcasterAuthenticator("short", clockAt());
+  expect(await outcome({}, "HS256", other)).toMatch(/^unauthenticated.*signature/);
+  expect(await told(other.authenticate(await signed("short", "HS256", GOOD)))).toMatchObject({ user: "eve" });
+  const none = new BroadcasterAuthenticator(undefined, clockAt());
+  expect(await outcome({}, "HS256", none)).toMatch(/^unauthenticated.*has no secret/);
+  await expect(authenticator.checkChannelToken()).rejects.toMatchObject({ code: "unauthenticated" });
+});
+
+test("B17: claims that are there twice are refused: who reads which is nobody's to guess", async () => {
+  const claims = JSON.stringify(GOOD).replace("{", '{"authorizedChannels":["other"],');
+  expect(await told(authenticator.authenticate(raw('{"alg":"HS256"}', claims)))).toMatch(/^unauthenticated.*twice/);
+});
+
+test("B17: no channel's name is a pattern", async () => {
+  const names = ["*", "re:.*", "re:a", "chat-*", "orders.>", "a.*", ">", "", "a b", "ok"];
+  const { permissions } = (
+    await authenticator.authenticate(await signed(SECRET, "HS256", { ...GOOD, authorizedChannels: names }))
+  ).principal;
+  for (const action of ["join", "publish"] as const) {
+    expect(permissions.allows(action, "ok")).toBe(true);
+    expect(permissions.allows(action, "re:a")).toBe(true);
+    for (const other of ["a", "chat-1", "orders.1", "a.b", "re:b", "x", ">", "*"]) {
+      expect([other, permissions.allows(action, other)]).toEqual([other, false]);
+    }
+  }
+});
+
+test("B17: a token opens the names that it holds and no others", async () => {
+  const name = fc.stringMatching(/^(?:re:)?[a-c:*>.|-]{1,4}$/);
+  await fc.assert(
+    fc.asyncProperty(fc.array(name, { minLength: 1, maxLength: 8 }), name, async (channels, asked) => {
+      const token = await signed(SECRET, "HS256", { ...GOOD, authorizedChannels: channels });
+      const { permissions } = (await authenticator.authenticate(token)).principal;
+      const isName = /^[\w:-]+$/.test(asked);
+      expect(permissions.allows("join", asked)).toBe(isName && channels.includes(asked));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("B17: too many expressions to compile are refused", async () => {
+  const authorizedChannels = Array.from({ length: 33 }, (_, number) => `re:${number}`);
+  expect(await outcome({ authorizedChannels })).toBe("invalid_argument: authorized channels: too many");
+});

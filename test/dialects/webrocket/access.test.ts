@@ -1,0 +1,94 @@
+import { createAccessToken, isSecret } from "../../../src/dialects/webrocket/access.js";
+import type { ConfigInput } from "../../../src/server/config.js";
+import type { VhostRuntime } from "../../../src/server/create/create-vhosts.js";
+import { MemoryStore } from "../../../src/store/memory.js";
+import { ManualClock } from "../../support/manual-clock.js";
+import { createVhostWorld } from "../../support/nodes/vhost-world.js";
+import { temporaryFile } from "../../support/temporary-files.js";
+import { accessTokenOf, renewAccessToken } from "./backend/support.js";
+
+const TOKEN = "0123456789_abcdefghijABCDEFGHIJ_XYZ01234";
+
+function createStore(): MemoryStore {
+  return new MemoryStore({
+    clock: new ManualClock(),
+    onError: (message) => {
+      throw new Error(message);
+    },
+  });
+}
+
+async function createNode(vhosts: ConfigInput["vhosts"] = {}, store = createStore()): Promise<VhostRuntime> {
+  const world = createVhostWorld({ vhosts }, store);
+  await world.vhosts.start();
+  return world;
+}
+
+test("X25: tokens are 40 word characters, and no two alike", () => {
+  const tokens = Array.from({ length: 100 }, createAccessToken);
+  expect(tokens.filter((token) => !/^\w{40}$/.test(token))).toEqual([]);
+  expect(new Set(tokens).size).toBe(100);
+});
+
+test("X25: secrets are compared whole", () => {
+  expect(isSecret(TOKEN, TOKEN)).toBe(true);
+  for (const shown of ["", TOKEN.slice(1), `${TOKEN} `, TOKEN.toLowerCase()])
+    expect(isSecret(shown, TOKEN)).toBe(false);
+});
+
+test("X25: the configuration gives a vhost's token, in place or in a file", async () => {
+  const file = temporaryFile("token", `${TOKEN}\n`);
+  const { administration, vhosts } = await createNode({
+    "/none": {},
+    "/here": { webrocket: { access_token: TOKEN } },
+    "/file": { webrocket: { access_token_file: file } },
+  });
+  expect(["/none", "/here", "/file"].map((path) => accessTokenOf({ vhosts }, path))).toEqual([undefined, TOKEN, TOKEN]);
+  for (const path of ["/here", "/file"]) {
+    await expect(renewAccessToken({ administration }, path)).rejects.toMatchObject({ code: "failed_precondition" });
+  }
+});
+
+test.each([
+  ["a file that is not there", "/no/such/file", "failed_precondition"],
+  ["a file that holds something else", temporaryFileOf("short"), "invalid_argument"],
+])("X25: %s ends the start, named", async (_, file, code) => {
+  const path = typeof file === "string" ? file : file();
+  const settings = { webrocket: { access_token_file: path } };
+  await expect(createNode({ "/test": settings })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(/^vhosts\.\/test\.webrocket\.access_token_file: /),
+  });
+});
+
+function temporaryFileOf(content: string): () => string {
+  return () => temporaryFile("token", content);
+}
+
+test("X25: a token is told by nothing that lists settings, and a file is named by nobody at run time", async () => {
+  const { administration } = await createNode({ "/test": { webrocket: { access_token: TOKEN } } });
+  const made = await administration.create("/made", { webrocket: { access_token: TOKEN } });
+  const told = [made, ...(await administration.list()), await administration.get("/test")];
+  expect(JSON.stringify(told)).not.toContain(TOKEN);
+  expect(made.settings).toEqual({ webrocket: { access_token: "(not shown)" } });
+  const file = temporaryFile("token", TOKEN);
+  await expect(administration.create("/other", { webrocket: { access_token_file: file } })).rejects.toMatchObject({
+    code: "invalid_argument",
+    message: expect.stringContaining("files can be named in the configuration only"),
+  });
+});
+
+test("X25: a new token holds on other nodes, and nothing else of the vhost changes", async () => {
+  const store = createStore();
+  const one = await createNode({}, store);
+  const settings = { access: "private", jwt: { secret: "s".repeat(64) } };
+  await one.administration.create("/made", { ...settings, webrocket: { access_token: TOKEN } });
+  const other = await createNode({}, store);
+  const { parts } = other.vhosts.require("/made");
+  const token = await renewAccessToken(one, "/made");
+  const { given, parts: after } = other.vhosts.require("/made");
+  expect(accessTokenOf(other, "/made")).toBe(token);
+  expect(after).toBe(parts);
+  expect(given).toEqual({ ...settings, webrocket: { access_token: token } });
+  await expect(renewAccessToken(one, "/none")).rejects.toMatchObject({ code: "not_found" });
+});
