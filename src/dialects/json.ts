@@ -38,7 +38,7 @@ export interface PayloadValue {
   readonly base64: boolean;
 }
 
-/** A payload as a JSON value: JSON text within the bound stands for its value, other text for a string, other bytes for base64 (rule D3). */
+/** A payload as a JSON value: JSON text within the bound is its value, other text a string, other bytes base64 (rule D3). */
 export function payloadValue(payload: Uint8Array): PayloadValue {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (!isUtf8(bytes)) return { text: JSON.stringify(bytes.toString("base64")), base64: true };

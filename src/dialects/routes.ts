@@ -1,11 +1,11 @@
 import { readJwt, tokenRefusal } from "../access/jwt/jwt-text.js";
 import type { Dialect } from "./dialect.js";
 
-/** What is spoken on a path. */
+/** Dialect and vhost of a path. */
 export interface WebSocketRoute {
   readonly dialect: Dialect;
   readonly vhost: string;
-  /** The token that the path holds, and the path without it, which may be told. */
+  /** Token in the path, and the path without it, for logs. */
   readonly inPath?: { readonly token: string; readonly shown: string };
 }
 
@@ -15,7 +15,7 @@ export interface WebSocketRoute {
  */
 export type RouteFinder = (path: string) => WebSocketRoute | undefined;
 
-/** The first that knows the path. */
+/** Joins finders; the first that knows a path has it. */
 export function joinRoutes(finders: readonly RouteFinder[]): RouteFinder {
   return (path) => {
     for (const find of finders) {
@@ -53,7 +53,7 @@ export function tokenPaths(prefix: string, dialect: Dialect, exists: (vhost: str
   };
 }
 
-/** Names are compared as they are: those of vhosts have no character that a URL must escape. */
+/** Vhost of a path below a prefix. Vhosts' names have no characters that a URL must escape. */
 function vhostBelow(prefix: string, path: string): string | undefined {
   if (path === (prefix || "/")) return "/";
   return path.startsWith(`${prefix}/`) && !path.endsWith("/") ? path.slice(prefix.length) : undefined;

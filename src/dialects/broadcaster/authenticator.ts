@@ -30,7 +30,7 @@ const LONGEST = 65_536;
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** Authenticates Broadcaster's clients by JWTs that the vhost's own secret signs. A token allows the channels that it names and no others. */
+/** Authenticates Broadcaster's clients by JWTs signed with the vhost's own secret, which allow the channels that they name. */
 export class BroadcasterAuthenticator implements Authenticator {
   readonly terms: Terms = TERMS;
   readonly #clock: Clock;

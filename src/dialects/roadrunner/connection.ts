@@ -8,8 +8,8 @@ import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
 
 /**
- * Most requests of one connection that may be unanswered, as in a stream (rule R4); beyond that it is not read. PHP has one
- * request under way on a connection; other clients may send several at once.
+ * Most unanswered requests of one connection, as in a stream (rule R4); beyond it the connection is not read. PHP sends one request
+ * at a time; other clients may send several.
  */
 const WINDOW = { requests: 256, bytes: 8 * 1_024 * 1_024 } as const;
 
@@ -21,7 +21,7 @@ export interface RoadRunnerContext extends MethodContext {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** One connection of an application: requests, and an answer to each, in whichever order they are done. */
+/** One connection of an application. Requests are answered in the order in which they complete. */
 export class RoadRunnerConnection {
   readonly #socket: Socket;
   readonly #context: RoadRunnerContext;
@@ -37,7 +37,7 @@ export class RoadRunnerConnection {
     this.#onArrived = onRequest;
     this.#socket = socket;
     this.#context = context;
-    // Permission to connect stands for a key: clients without one must not keep these backends out.
+    // Access to the port stands for a key: callers without one must not use up its share.
     const key = `roadrunner ${context.source.vhost}`;
     this.#lease = context.budget.open({ address: ipAddress(socket.remoteAddress ?? "") ?? "", key });
     this.#reader = new FrameReader({
@@ -49,7 +49,7 @@ export class RoadRunnerConnection {
     socket.on("drain", this.#onDrain);
     // The close event follows.
     socket.on("error", ignore);
-    // It may still hear the answers to what it has asked.
+    // The peer may still read the answers to its requests.
     socket.once("end", () => this.close());
     socket.once("close", () => {
       this.#closing = true;
@@ -57,17 +57,17 @@ export class RoadRunnerConnection {
     });
   }
 
-  /** Counts the requests that have come and the answers that were taken: a peer that makes progress is not stuck. */
+  /** Counts received requests and delivered answers: a peer that makes progress is not stuck. */
   get progress(): number {
     return this.#progress;
   }
 
-  /** Whether the peer has begun a frame and not ended it, or does not take its answers. */
+  /** Whether the peer has sent an incomplete frame, or does not take its answers. */
   get stuck(): boolean {
     return this.#reader.waiting || this.#socket.writableNeedDrain;
   }
 
-  /** Reads nothing more, and ends it when the requests under way are answered. */
+  /** Stops reading, and ends the connection when the requests under way are answered. */
   close(): void {
     this.#closing = true;
     this.#regulate();
@@ -110,7 +110,7 @@ export class RoadRunnerConnection {
     this.#onArrived();
     this.#unanswered.requests += 1;
     this.#unanswered.bytes += bytes;
-    // From here on, whatever waits is bounded where it waits.
+    // From here on, other limits bound what waits.
     this.#giveRoom();
     void this.#answer(request).then((frame) => {
       this.#unanswered.requests -= 1;
@@ -136,7 +136,7 @@ export class RoadRunnerConnection {
     }
   }
 
-  /** After what has been written. PHP keeps its side open for as long as it lives, so that is not waited for. */
+  /** Ends the connection after the last answer. PHP never closes its side, so its end is not awaited. */
   #end(): void {
     this.#socket.destroySoon();
   }
@@ -145,7 +145,7 @@ export class RoadRunnerConnection {
     this.#lease.give(this.#lease.bytes);
   }
 
-  /** Reads on only while what is unanswered is bounded, and answers are taken. */
+  /** Pauses reading while too much is unanswered or answers are not taken. */
   #regulate(): void {
     const { bytes, requests } = this.#unanswered;
     const full = requests >= WINDOW.requests || bytes >= WINDOW.bytes || this.#socket.writableNeedDrain;

@@ -3,36 +3,35 @@ import { type FrameHeader, HEADER_BYTES, MalformedFrame, readHeader } from "./fr
 /** Longest name of a method, in bytes. */
 const MAX_NAME = 255;
 
-/** A request as it came. */
+/** A request of an application. */
 export interface RequestFrame {
   readonly flags: number;
   readonly sequence: number;
   /** Bytes of the method's name. */
   readonly method: Buffer;
-  /** Undefined where it was discarded as it came. */
+  /** Undefined where it was discarded. */
   readonly body: Buffer | undefined;
-  /** Why the request is refused without a look at its body. */
+  /** Reason to refuse the request without reading its body. */
   readonly refusal: string | undefined;
 }
 
 export interface FrameReaderOptions {
   /** Most bytes of a body. */
   readonly bodyBytes: number;
-  /** Takes room for bytes that have come. @returns why there is none; undefined where there is */
+  /** Takes room for received bytes. @returns why there is none; undefined where there is */
   readonly takeRoom: (bytes: number) => string | undefined;
   readonly onRequest: (request: RequestFrame) => void;
 }
 
 /**
- * Cuts what a connection receives into requests. A body that is too large is refused when its header is there and never kept;
- * what follows it is read on.
+ * Splits received bytes into requests. A body that is too large is refused by its header and discarded; reading goes on after it.
  */
 export class FrameReader {
   readonly #options: FrameReaderOptions;
   readonly #head = Buffer.alloc(HEADER_BYTES + MAX_NAME);
   #headBytes = 0;
   #header: FrameHeader | undefined;
-  /** Chunks of the body that is coming in; undefined where it is thrown away. */
+  /** Chunks of the incomplete body; undefined while it is discarded. */
   #chunks: Buffer[] | undefined;
   #bodyBytes = 0;
 
@@ -40,12 +39,12 @@ export class FrameReader {
     this.#options = options;
   }
 
-  /** Whether a frame has begun that is not there yet. */
+  /** Whether a frame is incomplete. */
   get waiting(): boolean {
     return this.#headBytes > 0;
   }
 
-  /** @throws MalformedFrame: nothing of the connection can be read any more */
+  /** @throws MalformedFrame: the connection cannot be read any further */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -76,7 +75,7 @@ export class FrameReader {
     return part.length;
   }
 
-  /** Goes on from one part of a frame to the next as soon as it is complete. */
+  /** Reads the parts of a frame as they become complete. */
   #advance(): void {
     if (this.#header === undefined) {
       if (this.#headBytes < HEADER_BYTES) return;

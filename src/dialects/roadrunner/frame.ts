@@ -7,7 +7,7 @@ const CHECKED_BYTES = 10;
 /** Version 1 in the high nibble, five 32-bit words of header in the low one. */
 const FIRST_BYTE = 0x15;
 
-/** How a body is written. Exactly one of these is in the flags of a request. */
+/** Codecs of a body. The flags of a request have exactly one of them. */
 export const CODECS = { raw: 0x04, json: 0x08, msgpack: 0x10, gob: 0x20, protobuf: 0x80 } as const;
 
 export type CodecName = keyof typeof CODECS;
@@ -15,7 +15,7 @@ export type CodecName = keyof typeof CODECS;
 const ALL_CODECS = Object.values(CODECS).reduce((all, flag) => all | flag, 0);
 const ERROR_FLAG = 0x40;
 
-/** A header that no request has. Where the next frame begins cannot be known, so the connection must end. */
+/** An invalid header. Where the next frame begins is unknown, so the connection has to end. */
 export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
 }
@@ -27,7 +27,7 @@ export interface FrameHeader {
   /** Bytes of the body. */
   readonly bodyBytes: number;
   readonly sequence: number;
-  /** Not 0 in pings and pongs, which RPC does not have. */
+  /** 0 in requests; pings and pongs, which RPC does not use, have another. */
   readonly stream: number;
 }
 
@@ -65,7 +65,7 @@ export function encodeAnswer({ body, flags, method, sequence }: AnswerFrame): Bu
   return encodeFrame(flags, sequence, method, body);
 }
 
-/** The body is text for whoever reads the exception that PHP raises. */
+/** Writes an error, whose text is the message of PHP's exception. */
 export function encodeError({ flags, method, sequence }: Omit<AnswerFrame, "body">, text: string): Buffer {
   return encodeFrame((flags & ALL_CODECS) | ERROR_FLAG, sequence, method, Buffer.from(text));
 }

@@ -5,11 +5,11 @@ import type { ListenUrl } from "../../util/listen-url.js";
 import { RoadRunnerConnection, type RoadRunnerContext } from "./connection.js";
 
 /**
- * How often connections are looked at that have begun a frame or do not take their answers, in milliseconds. One that is
- * stuck twice in a row, without a frame in between, is cut.
+ * Interval in which connections with an incomplete frame or untaken answers are checked, in milliseconds. One that is found twice in
+ * a row without progress is cut.
  */
 const SWEEP_INTERVAL = 30_000;
-/** Milliseconds without a packet after which the system asks a peer whether it is there. */
+/** Milliseconds without a packet before TCP keep-alive probes begin. */
 const KEEP_ALIVE = 60_000;
 
 export interface RoadRunnerListenerOptions extends RoadRunnerContext {
@@ -21,12 +21,12 @@ export interface RoadRunnerListenerOptions extends RoadRunnerContext {
   readonly bounds?: LocalListenerLimits;
 }
 
-/** Where PHP applications publish by RoadRunner's RPC (rules G1 to G9), for one vhost. */
+/** Listener for PHP applications that publish to one vhost by RoadRunner's RPC (rules G1 to G9). */
 export class RoadRunnerListener {
   readonly #options: RoadRunnerListenerOptions;
   readonly #listener: LocalListener;
   readonly #connections = new Set<RoadRunnerConnection>();
-  /** Those that were stuck at the last sweep, with how many frames they had sent by then. */
+  /** Connections that were stuck at the last sweep, with their progress by then. */
   #stuck = new Map<RoadRunnerConnection, number>();
   #cancelSweep: (() => void) | undefined;
   #closing = false;

@@ -16,7 +16,7 @@ type OnPublished = (seconds: number) => void;
 
 export interface MethodContext {
   readonly publisher: Pick<Publisher, "accept" | "publish">;
-  /** @throws CarillonError not_found, unavailable: there is no such vhost (yet) */
+  /** @throws CarillonError not_found, unavailable: the vhost does not exist (yet) */
   readonly checkVhost: () => void;
   readonly source: Source;
   readonly onPublished: OnPublished;
@@ -24,7 +24,7 @@ export interface MethodContext {
 
 interface Method {
   readonly codec: CodecName;
-  /** Publishes begin before it returns, so that those of one connection keep their order (O1). */
+  /** Starts the publish before it returns, so that publishes of one connection keep their order (O1). */
   readonly run: (body: Uint8Array, context: MethodContext) => Promise<Uint8Array>;
 }
 
@@ -76,7 +76,7 @@ const OK = Buffer.of(0x08, 0x01);
 
 async function publishRequest(body: Uint8Array, context: MethodContext, confirmed: boolean): Promise<Uint8Array> {
   const { messages } = decoded(() => broadcastCodec.decode(body) as PublishRequest);
-  // RoadRunner looks at no command.
+  // RoadRunner ignores the command.
   const drafts = toDrafts(messages.map((message) => ({ ...message, command: "" })));
   await send(drafts, context, confirmed);
   return OK;
@@ -104,7 +104,7 @@ async function sendAs(
   const payload = b64data === "" ? data : base64(b64data);
   const draft: PublicationDraft = { broker: "", topics: channels, payload, event: "", id: idempotencyKey };
   try {
-    // An empty channel is a mistake there; only lists of topics have those that are skipped.
+    // An empty channel is an error here; only lists of topics skip empty ones.
     await send([draft], { ...context, source: { ...context.source, skipsEmptyTopics: false } }, true);
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);

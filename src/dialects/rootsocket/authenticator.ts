@@ -2,12 +2,12 @@ import type { Authenticated, Authenticator } from "../../access/authenticators/a
 import type { Permissions } from "../../access/decide/permissions.js";
 import type { TokenVerifier } from "../../access/tokens/token-verifier.js";
 
-/** RootSocket's clients: connection tokens and nothing else, and what they say of what a connection may do counts. */
+/** Authenticates RootSocket's clients by connection tokens, whose settings limit the connection. */
 export class RootsocketAuthenticator implements Authenticator {
   readonly #issued: TokenVerifier;
   readonly #granted: Permissions;
 
-  /** @param granted - what every client of the vhost may do */
+  /** @param granted - permissions of every client of the vhost */
   constructor(issued: TokenVerifier, granted: Permissions) {
     this.#issued = issued;
     this.#granted = granted;

@@ -1,4 +1,4 @@
-/** What the protocol calls events of its own. Source: rootsocket's sheet. */
+/** Names of the protocol's own events. Source: rootsocket's sheet. */
 const RESERVED: ReadonlySet<string> = new Set([
   "ping",
   "pong",
@@ -8,14 +8,14 @@ const RESERVED: ReadonlySet<string> = new Set([
   "error",
 ]);
 
-/** Source: rootsocket's sheet, which allows an empty name: there is nothing to be addressed by it. */
+/** Names of channels. Source: rootsocket's sheet, which also allows an empty name. */
 const CHANNEL = /^[a-zA-Z0-9.]{1,100}$/;
 
 export function isReserved(event: string): boolean {
   return RESERVED.has(event);
 }
 
-/** What is wrong with a channel's name, to be put after it; undefined for a good one. */
+/** Fault of a channel's name, to follow it in a sentence; undefined for a valid one. */
 export function channelFault(channel: string): string | undefined {
   if (channel === "") return "is empty";
   if (isReserved(channel)) return "is reserved: it is a type of event";

@@ -5,13 +5,13 @@ import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json
 import { channelFault } from "./channel-name.js";
 import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
 
-/** Largest event, in bytes. A larger one is dropped, and its sender told. Source: rootsocket's sheet. */
+/** Largest event, in bytes. A larger one is refused. Source: rootsocket's sheet. */
 export const EVENT_BYTES = 1_048_576;
 
-/** Makes the answer to what was refused. */
+/** Makes the answer to a refused event. */
 type Refuse = (why: string) => string;
 
-/** What the protocol's own events ask for; all other events are messages. */
+/** Handlers of the protocol's own events; all other events are messages. */
 const EVENTS: ReadonlyMap<string, (data: Fields) => Received> = new Map<string, (data: Fields) => Received>([
   ["ping", () => accepted({ kind: "idle" }, invalidText, PONG)],
   ["pong", () => accepted({ kind: "idle" }, invalidText)],
@@ -20,9 +20,9 @@ const EVENTS: ReadonlyMap<string, (data: Fields) => Received> = new Map<string, 
   ["disconnect", () => accepted({ kind: "close" }, invalidText)],
 ]);
 
-/** Reads one frame of a client. What has a type is an event, whatever is wrong with the rest of it. */
+/** Reads one frame of a client. Any object with an event's name counts as an event, even if its data is invalid. */
 export function decodeRootsocketFrame(text: string): Received {
-  // Nothing of it is read. One UTF-16 unit is three bytes at most: of most frames the length says enough.
+  // Refused unread. One UTF-16 unit is three bytes at most, so the length suffices for most frames.
   if (text.length > EVENT_BYTES / 3 && Buffer.byteLength(text) > EVENT_BYTES) {
     return refused(invalidText(`it is larger than ${EVENT_BYTES} bytes`));
   }
@@ -34,7 +34,7 @@ export function decodeRootsocketFrame(text: string): Received {
   if (event === "error") return malformed("errors are told by the server");
   const handle = EVENTS.get(event);
   if (handle === undefined) return message(event, data);
-  // Clients write an absent one in several ways; of what these events need of it, they say that it is missing.
+  // Clients write absent data in several ways; the handlers report the members that they miss.
   return handle(isObject(data) ? data : {});
 }
 
@@ -49,7 +49,7 @@ function add({ auth, channel }: Fields): Received {
       kind: "join",
       broker: "",
       topics: [name],
-      // An empty one is what clients send that have none.
+      // Clients without a token send an empty one.
       auth: auth === null || auth === "" ? undefined : auth,
       group: undefined,
       hidden: undefined,
@@ -89,7 +89,7 @@ function message(channel: string, data: unknown): Received {
   );
 }
 
-/** What is wrong with a channel that was given, as a sentence. */
+/** Fault of a channel, as a sentence. */
 function findFault(channel: unknown): string | undefined {
   if (channel === undefined || channel === null) return "channel is missing";
   if (typeof channel !== "string") return "channel is not a string";
@@ -97,7 +97,7 @@ function findFault(channel: unknown): string | undefined {
   return fault === undefined ? undefined : `the channel's name ${fault}`;
 }
 
-/** The protocol has no answer to what was done, but for a ping. */
+/** An accepted event. Only a ping is answered. */
 function accepted(command: Command, refuse: Refuse, done?: string): Received {
   const answer = (outcome: Outcome): Texts => (outcome.ok ? done : refuse(outcome.error.message));
   return { kind: "command", command, answer };

@@ -8,7 +8,7 @@ export class RootsocketDialect implements Dialect {
   readonly name = "rootsocket";
   readonly entry = "credential";
 
-  /** Events are dropped before, one by one: a client that sends much more at once is cut off. */
+  /** Leaves room above the largest event, which is refused without closing the connection. */
   frameBytes(limit: number): number {
     return limit < EVENT_BYTES ? limit : Math.max(limit, 4 * EVENT_BYTES);
   }
@@ -18,7 +18,7 @@ export class RootsocketDialect implements Dialect {
   }
 }
 
-/** It remembers nothing between frames: one serves all connections. */
+/** Keeps nothing between frames: one conversation serves all connections. */
 const conversation: Conversation = {
   encoding: rootsocketEncoding,
   pingText: PING,

@@ -20,8 +20,8 @@ export const rootsocketEncoding: MessageEncoding = {
 };
 
 /**
- * Clients cannot subscribe to what is called as the protocol's own events, but backends can subscribe them to it: it must not be
- * taken for such an event. No topic's name begins with `#`.
+ * Event of a topic. Backends can subscribe clients to topics named as the protocol's own events; `#`, with which no topic begins,
+ * tells them apart.
  */
 function eventOf(topic: string): string {
   return isReserved(topic) ? `#${topic}` : topic;
@@ -33,12 +33,12 @@ function rawText(payload: Uint8Array): string {
   return `"${bytes.toString("base64")}","encoding":"base64"`;
 }
 
-/** @param where - the channel that it is about; undefined for none */
+/** @param where - channel of the error; undefined for none */
 export function rootsocketErrorText(detail: string, where?: string): string {
   return JSON.stringify({ event: "error", data: where === undefined ? { detail } : { detail, where } });
 }
 
-/** Clients know that a subscription has failed by these words. */
+/** Clients recognize a failed subscription by these words. */
 export function cannotSubscribeText(why: string, channel: string): string {
   return rootsocketErrorText(`cannot subscribe: ${why}`, channel);
 }
@@ -51,7 +51,7 @@ export function invalidText(why: string, channel?: string): string {
   return rootsocketErrorText(`invalid event: ${why}`, channel);
 }
 
-/** A subscription has no answer, so one on the client's behalf has none either; one that has ended reads as refused. */
+/** Reports ended subscriptions as refused ones. Subscriptions have no answer, so new ones are not reported. */
 export function noticeTexts({ kind, topics }: Notice): readonly string[] | undefined {
   if (kind !== "left" || topics.length === 0) return undefined;
   return topics.map((topic) => cannotSubscribeText("the server has ended the subscription", topic));

@@ -8,11 +8,11 @@ export interface SocketIoRequestEvent {
   readonly event: string;
   /** Its argument; undefined for none. */
   readonly argument: unknown;
-  /** The argument's JSON text, as the client wrote it: it has digits, order and duplicates that `argument` has lost. */
+  /** JSON text of the argument, as the client wrote it, with digits, order and duplicates that JSON.parse loses. */
   readonly text: string;
-  /** Why the event is refused whatever it asks for. */
+  /** Reason to refuse the event, whatever its name. */
   readonly fault?: string;
-  /** The bytes that its placeholders stand for. */
+  /** Binary attachments, which the argument has placeholders for. */
   readonly attachments: readonly Uint8Array[];
 }
 
@@ -96,7 +96,7 @@ export function readEventTopics(fields: Fields): readonly string[] {
   return topics;
 }
 
-/** Which group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */
+/** Reads the group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */
 export function readSpectateRequest(asked: SocketIoRequestEvent): { readonly id: string; readonly logs: boolean } {
   const object = objectIn(asked);
   if (object === undefined) return { id: groupId(asked.argument, asked.text), logs: false };
@@ -106,7 +106,7 @@ export function readSpectateRequest(asked: SocketIoRequestEvent): { readonly id:
   return { id: groupId(fields["guild_id"], writtenMember(object, "guild_id")), logs };
 }
 
-/** A number's digits are those that were sent: read as a number, an id beyond 2^53 would name another group. */
+/** Reads an id, with the digits of a number as they were sent: JSON.parse would turn an id beyond 2^53 into another. */
 function groupId(id: unknown, text = ""): string {
   if (typeof id === "string" && id !== "") return id;
   if (typeof id === "number" && INTEGER.test(text)) return text;
@@ -126,13 +126,13 @@ export function payloadOfEvent(asked: SocketIoRequestEvent): Uint8Array {
   return attachments.length > 0 ? toBytes(argument, attachments) : Buffer.from(text);
 }
 
-/** The same without the request's own token, which is not the worker's to know. */
+/** The same without the request's own token, which workers must not see. */
 export function payloadWithoutToken(asked: SocketIoRequestEvent): Uint8Array {
   if (asked.attachments.length > 0) throw invalidArgument("bytes may be the whole payload, not a part of one");
   return Buffer.from(`{${membersText(objectIn(asked)?.text ?? "{}", ["token"])}}`);
 }
 
-/** Bytes among other values would have to be written as something that they are not. */
+/** Returns the one attachment of an event. Bytes among other values are refused, as a task's payload cannot hold both. */
 function toBytes(argument: unknown, attachments: readonly Uint8Array[]): Uint8Array {
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;

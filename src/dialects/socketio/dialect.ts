@@ -20,29 +20,29 @@ import type { SocketIoSettings } from "./settings.js";
 
 type CallRule = SocketIoSettings["calls"][number];
 
-/** How a client came to a namespace. */
+/** Connection of a client to a namespace. */
 export interface SocketIoRequest extends OpenRequest {
   /** "/" when left out. */
   readonly namespace?: string;
-  /** The vhost's, as they are when they are asked for. */
+  /** Reads the vhost's current settings. */
   readonly settings?: () => SocketIoSettings;
-  /** Whether it has shown who it is. */
+  /** Whether the client has presented a token. */
   readonly elevated?: boolean;
 }
 
-/** The exclusive group in which one thing at a time is watched. */
+/** Exclusive group of topics: a client spectates one id at a time. */
 const SPECTATED = "spectate";
 
 const USUAL: SocketIoSettings = { spectate: { topics: ["{id}"], logs: ["{id}_logs"] }, calls: [] };
 
-/** Namespaces of which encodings are kept; vhosts come and go. */
+/** Most namespaces with a cached encoding. */
 const MAX_ENCODINGS = 1_000;
 
-/** What is said in Socket.IO's events: the gateway of the I rules. */
+/** Commands and messages as Socket.IO's events (the I rules). */
 export class SocketIoDialect implements Dialect {
   readonly name = "socketio";
   readonly entry = "guest";
-  /** By namespace: all of its sockets share what messages are made into. */
+  /** By namespace, so that all of its sockets share the frames of messages. */
   readonly #encodings = new Map<string, MessageEncoding>();
 
   open(request: SocketIoRequest): SocketIoConversation {
@@ -61,7 +61,7 @@ export class SocketIoDialect implements Dialect {
   }
 }
 
-/** One socket's events. It remembers whether the socket is elevated. */
+/** Events of one socket. Keeps whether the socket is elevated. */
 export class SocketIoConversation implements Conversation {
   readonly encoding: MessageEncoding;
   readonly #packets: Packets;
@@ -104,13 +104,13 @@ export class SocketIoConversation implements Conversation {
     }
   }
 
-  /** What is done on its behalf is told in the words in which it could have asked for it. */
+  /** Reports what was done on the client's behalf by the events that answer the same request. */
   noticeText({ kind, topics }: Notice): Texts {
     if (kind === "unwatched") return undefined;
     return this.#packets.event(kind === "joined" ? "join" : "leave", { text: JSON.stringify({ topics }) });
   }
 
-  /** Tells why this side ends the connection, which Socket.IO has no words for. */
+  /** Event with the reason why this side closes the connection; Socket.IO itself carries none. */
   endText(reason: CloseReason | ChosenClose): string {
     return this.#packets.event("error", { text: endText(...closeFrameOf(reason)) });
   }
@@ -177,7 +177,7 @@ export class SocketIoConversation implements Conversation {
     }
   }
 
-  /** The last answer acknowledges, where that is asked for; those before it are events all the same. */
+  /** Sends the last answer as the acknowledgement, if the client wants one, and answers before it as events. */
   #call(rule: CallRule, asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     const token = rule.elevated && !this.#elevated ? readRequestToken(asked) : undefined;
     if (rule.elevated && token === undefined) this.#checkElevated();
@@ -208,7 +208,7 @@ export class SocketIoConversation implements Conversation {
     return acknowledge === undefined ? undefined : this.#packets.acknowledgement(acknowledge, { text: '{"ok":true}' });
   }
 
-  /** Whoever waits for an acknowledgement gets one, too. */
+  /** Answers an error: by an event, and by the acknowledgement if the client wants one. */
   #failed(error: CarillonError, context: string, id: string | undefined, acknowledge: number | undefined): Texts {
     const event = this.#packets.event("error", { text: failureText(error, context, id) });
     return acknowledge === undefined ? event : [event, this.#refusal(error, context, id, acknowledge)];

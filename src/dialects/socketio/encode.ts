@@ -7,7 +7,7 @@ import { sayable, toEventValue, type Value } from "./event-values.js";
  * JSON text holds no character that separates packets.
  */
 export const SEPARATOR = "\x1e";
-/** Begins a packet with a text, and one with bytes as base64. */
+/** First characters of a packet with text, and of one with bytes as base64. */
 export const TEXT_PACKET = "4";
 export const BINARY_PACKET = "b";
 

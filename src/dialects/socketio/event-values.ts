@@ -2,15 +2,15 @@ import { type CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js
 import { membersText } from "../../util/raw-json.js";
 import { payloadValue } from "../json.js";
 
-/** What is said in events: names, and values as JSON text that is ready to be put where one stands. */
+/** Names of events, and their values as JSON text. */
 
-/** A value of an event; with bytes beside it, as base64, where it is their placeholder or has it in it. */
+/** Value of an event; with an attachment as base64 where it holds a placeholder. */
 export interface Value {
   readonly text: string;
   readonly attachment?: string;
 }
 
-/** What Socket.IO takes for itself, on either side: a client drops its connection when such an event comes. */
+/** Names that Socket.IO reserves: a client drops its connection when such an event arrives. */
 const RESERVED: ReadonlySet<string> = new Set([
   "connect",
   "connect_error",
@@ -22,12 +22,12 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 const PLACEHOLDER = '{"_placeholder":true,"num":0}';
 
-/** The name under which an event can be sent. */
+/** Name under which an event can be sent. */
 export function sayable(event: string): string {
   return event === "" || RESERVED.has(event) ? "message" : event;
 }
 
-/** A payload as a value: what is not UTF-8 is an attachment (rule D3). */
+/** A payload as a value: bytes that are not UTF-8 are an attachment (rule D3). */
 export function toEventValue(payload: Uint8Array): Value {
   const { base64, text } = payloadValue(payload);
   return base64 ? { text: PLACEHOLDER, attachment: text.slice(1, -1) } : { text };
@@ -37,11 +37,11 @@ export function toEventValue(payload: Uint8Array): Value {
 export interface Marks {
   /** JSON text; undefined for none. */
   readonly id: string | undefined;
-  /** Whether it is the last one to its request. */
+  /** Whether it is the last answer to its request. */
   readonly finished: boolean;
 }
 
-/** An object has the marks among its members, in the place of its own; anything else stands beside them, as `data`. */
+/** Adds the marks to an object, in place of its own members; any other value becomes the member `data`. */
 export function marked({ attachment, text }: Value, { finished, id }: Marks): Value {
   const marks = [...(id === undefined ? [] : [`"_id":${id}`]), `"finished":${finished}`];
   const isObjectText = attachment === undefined && text.trimStart().startsWith("{");
@@ -69,10 +69,10 @@ export function failureText({ code, message }: CarillonError, context: string, i
   return `${failure.slice(0, -1)},"_id":${id}}`;
 }
 
-/** The context of errors that are no event's. */
+/** Context of errors outside of events. */
 export const CONNECTION = "connection";
 
-/** Why this side ends the connection. @param code - as the close frame of a WebSocket would have it */
+/** Reason why this side ends the connection. @param code - as in a WebSocket's close frame */
 export function endText(code: number, message: string): string {
   return JSON.stringify({
     message,
@@ -84,7 +84,7 @@ export function endText(code: number, message: string): string {
   });
 }
 
-/** For people who know nothing of codes. */
+/** Text of an error for people. */
 const HUMAN: Readonly<Record<ErrorCode, string>> = {
   cancelled: "This was cancelled.",
   invalid_argument: "This was not asked for in the right way.",

@@ -1,18 +1,18 @@
 import { topicFault } from "../../core/topic-name.js";
 
-/** What a channel may be called; and as any topic. */
+/** Names of channels, which also have to be valid topics. */
 const NAME = /^\w[\w.-]*$/;
 
 export function isWebrocketChannel(name: string): boolean {
   return NAME.test(name) && topicFault(name) === undefined;
 }
 
-/** Whether clients are told who comes and goes. */
+/** Whether clients of a channel are told who comes and goes. */
 export function hasMembers(channel: string): boolean {
   return channel.startsWith("presence-");
 }
 
-/** Whether those who are in it are told as whom. */
+/** Whether clients of a channel are told which user they are. */
 export function isPrivate(channel: string): boolean {
   return channel.startsWith("private-") || hasMembers(channel);
 }

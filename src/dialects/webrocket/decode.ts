@@ -6,17 +6,16 @@ import { type Fields, parseJson } from "../json.js";
 import { hasMembers, isWebrocketChannel } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
 
-/** What a client has sent. */
+/** Command of a client, or its refusal. */
 export type Decoded =
   | { readonly ok: true; readonly event: string; readonly command: Command }
   | { readonly ok: false; readonly code: WebrocketCode; readonly malformed: boolean };
 
-/** Says what is wrong by its code. @param written - the value as JSON text, worked out where it is wanted */
+/** Builds a command, or returns the code of a refusal. @param written - makes the value's JSON text */
 type Build = (fields: Fields, written: () => string) => Command | WebrocketCode;
 
 /**
- * Most bytes that the others are told of a member, as JSON: as much as a token may say of a user. All nodes hold it for as
- * long as it is there.
+ * Largest info of a member, in bytes of JSON: as much as in a token. All nodes keep it while the member is present.
  */
 const MOST_INFO = 4_096;
 
@@ -83,7 +82,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
 ]);
 
-/** Reads one frame: its first member is what the client wants, and others are ignored. */
+/** Reads one frame: its first member is the event; others are ignored. */
 export function decodeWebrocketFrame(text: string): Decoded {
   const frame = parseJson(text);
   const event = isObject(frame) ? firstName(text) : undefined;
@@ -95,14 +94,14 @@ export function decodeWebrocketFrame(text: string): Decoded {
   return typeof command === "number" ? { ok: false, code: command, malformed: false } : { ok: true, event, command };
 }
 
-/** The data as the client has written it, of any depth and with all digits of its numbers; `{}` for data that is no object. */
+/** The data as the client wrote it, of any depth and with all digits of its numbers; `{}` for data other than an object. */
 function toPayload(data: unknown, written: () => string): Uint8Array {
   return Buffer.from(isObject(data) ? (valueText(written(), "data") ?? "{}") : "{}");
 }
 
 /**
- * Data about a member, as the client has written it; `{}` where it is no object.
- * @returns undefined for too much, and for a value that cannot be told to everybody
+ * Reads the info of a member, as the client wrote it; `{}` for data other than an object.
+ * @returns undefined for data that is too large, or that some readers could not take
  */
 function readInfoMember(data: unknown, written: () => string | undefined): string | undefined {
   if (!isObject(data)) return "{}";
@@ -114,12 +113,12 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** Those with a colon are the server's. */
+/** Whether a value names a client's event: names that begin with a colon are the server's. */
 function isEvent(value: unknown): value is string {
   return isText(value) && !value.startsWith(":");
 }
 
-/** As many clients write what they have nothing to say of, null is as good as nothing. */
+/** Whether a member is present. Many clients write null for an absent one. */
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
@@ -128,7 +127,7 @@ function isFlag(value: unknown): boolean {
   return !isGiven(value) || typeof value === "boolean";
 }
 
-/** The empty text is none. */
+/** Whether a value is a trigger or absent. */
 function isTrigger(value: unknown): value is string | null | undefined {
   return !isGiven(value) || value === "" || isEvent(value);
 }

@@ -24,7 +24,7 @@ export class WebrocketDialect implements Dialect {
   }
 }
 
-/** It remembers who the client is, as it was told by the answers to what the client has shown. */
+/** Keeps the client's user, from the answers to its authentication. */
 class WebrocketConversation implements Conversation {
   readonly encoding = webrocketEncoding;
   readonly greeting: string;
@@ -80,12 +80,12 @@ class WebrocketConversation implements Conversation {
   }
 }
 
-/** Nobody but an authenticated client sets workers to work. */
+/** Whether a command needs a worker, which only authenticated clients may ask. */
 function wantsWorker(command: Command): boolean {
   return command.kind === "trigger" || (command.kind === "publish" && command.trigger !== "");
 }
 
-/** Who is in a channel already is told nothing, and a sign of life asks for nothing. */
+/** Whether an outcome has no answer: joining a channel again, and heartbeats. */
 function answerless(command: Command, { error }: Outcome & { readonly ok: false }): boolean {
   return command.kind === "idle" || (command.kind === "join" && error.code === "already_exists");
 }

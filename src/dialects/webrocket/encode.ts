@@ -8,7 +8,7 @@ import type { MessageEncoding, Texts } from "../dialect.js";
 import { payloadValue } from "../json.js";
 import { hasMembers, isPrivate } from "./channel.js";
 
-/** `{"event":{…data,"sid":…,"channel":…}}`. What the data says of either is left out where Carillon says it. */
+/** Writes `{"event":{…data,"sid":…,"channel":…}}`. Members of the data with these names give way to Carillon's own. */
 export const webrocketEncoding: MessageEncoding = {
   textMaker(topic) {
     const channel = `"channel":${JSON.stringify(mapConnectionTopic(topic, toSessionUuid))}`;
@@ -31,7 +31,7 @@ export function closedText(sid: string): string {
   return `{":closed":{"sid":${JSON.stringify(sid)}}}`;
 }
 
-/** What a client is told that has joined: of a channel with members, who was there, and of its own coming, as the others are. */
+/** Answer to a join. In a channel with members it lists those present, and announces the client itself as to the others. */
 export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outcome & { readonly ok: true }): Texts {
   const [channel = ""] = command.topics;
   const { result } = outcome;
@@ -41,7 +41,7 @@ export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outc
   return [answer, memberText(":memberJoined", channel, { user: uid, info: command.info ?? "{}" })];
 }
 
-/** Most bytes of those who were there, as JSON. */
+/** Largest list of members in an answer, in bytes of JSON. */
 const MOST_SUBSCRIBERS = 256 << 10;
 
 interface Told {
@@ -49,10 +49,10 @@ interface Told {
   readonly bytes: number;
 }
 
-/** What is told of members to each who joins, for as long as they are there. */
+/** Cached JSON texts of members. */
 const subscriberTexts = new WeakMap<Present, Told>();
 
-/** As many as there is room for. What there are beside is told by the member `more`. */
+/** Members as JSON, as many as fit; `more` counts the others. */
 function subscribersText({ members, more }: { readonly members: readonly Present[]; readonly more: boolean }): string {
   const texts: string[] = [];
   let bytes = 0;
@@ -80,7 +80,7 @@ export function unsubscribedText(channel: string): string {
   return `{":unsubscribed":{"channel":${JSON.stringify(channel)}}}`;
 }
 
-/** What was done on the client's behalf reads as the answer to what it did not ask for. */
+/** A notice has the format of the answer to the request that was carried out on the client's behalf. */
 export function webrocketNoticeText({ kind, topics }: Notice, uid: string): Texts {
   if (kind === "unwatched") return undefined;
   return topics.map((channel) => (kind === "joined" ? subscribedText(channel, uid) : unsubscribedText(channel)));
@@ -91,7 +91,7 @@ function subscribedText(channel: string, uid: string, more = ""): string {
   return `{":subscribed":{"channel":${JSON.stringify(channel)}${known}${more}}}`;
 }
 
-/** One for each who has come or gone; who has come back as somebody else has gone before. */
+/** Writes one event for each member that has come or left. A member that has returned as another user has left first. */
 function presenceText({ joined: come, left, topic }: PresenceNews): readonly string[] {
   return [
     ...left.map((member) => memberText(":memberLeft", topic, member)),
@@ -104,19 +104,19 @@ function memberText(event: string, channel: string, { info, user }: Pick<Present
   return `{"${event}":{${joined(said, told(info, ["uid", "channel"]))}}}`;
 }
 
-/** What is known of a member, but for what Carillon says itself. */
+/** Info of a member without the names that Carillon uses itself. */
 function told(info: string, without: readonly string[]): string {
   return membersText(info, without);
 }
 
-/** A payload that is no JSON object is the member `data` of one. */
+/** Members of a JSON object; any other payload becomes the member `data`. */
 function dataText({ payload }: Message, without: readonly string[]): string {
   const { base64, text } = payloadValue(payload);
   if (text.trimStart().startsWith("{")) return membersText(text, without);
   return base64 ? `"data":${text},"encoding":"base64"` : `"data":${text}`;
 }
 
-/** The protocol has no words for a message without an event, and keeps those with a colon for itself. */
+/** Event name of a message. The protocol needs one, and reserves those that begin with a colon. */
 function eventOf({ event }: Message): string {
   return event === "" || event.startsWith(":") ? "message" : event;
 }

@@ -1,6 +1,6 @@
 import type { CarillonError, ErrorCode } from "../../errors.js";
 
-/** Every code that a client can be told, and what it is called. */
+/** Codes of errors with their names. */
 const STATUS = {
   400: "Bad request",
   402: "Unauthorized",
@@ -32,7 +32,7 @@ const CODES: Codes = {
   internal: 597,
 };
 
-/** What else a code of ours means where one of these was asked for. */
+/** Codes that differ for some requests, by the event that the client has sent. */
 const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
   // All that is wrong with a token, whoever has found out.
   auth: { invalid_argument: 402, permission_denied: 402, failed_precondition: 402, not_found: 402 },

@@ -8,7 +8,7 @@ import { channelFault } from "../channel-name.js";
 import { EVENT_BYTES } from "../decode.js";
 import type { RestCall } from "./call.js";
 
-/** The members of a body, and their text as it was sent. */
+/** Members of a body, and its text as it was sent. */
 export interface Body {
   readonly fields: Fields;
   readonly text: string;

@@ -7,7 +7,7 @@ import type { AnswerLease } from "../../../rpc/answer-budget.js";
 import { answerJson, setRetryAfter, toHttpStatus } from "../../backend-http.js";
 import { type AdmittedBackend, admit, type RevalidatingGate } from "./gate.js";
 
-/** A request of a backend that may make it. */
+/** A request of an admitted backend. */
 export interface RestCall extends AdmittedBackend {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -31,7 +31,7 @@ export interface RestCallOptions {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** A handler for one path, by HTTP method. What is refused is answered with `{"detail":…}`. */
+/** Creates the handler of one path. Refusals are answered with `{"detail":…}`. */
 export function createMethodsHandler(
   methods: ReadonlyMap<string, RestMethod>,
   { gate, onFault, openLease, originAllowed }: RestCallOptions,
@@ -77,12 +77,12 @@ function refuse(
   const error = CarillonError.from(cause);
   const { code, message } = error;
   if (code === "internal") onFault(cause);
-  // Nobody is there any more; or what has been written is not the whole, and shall not be taken for it.
+  // The caller is gone, or has a part of the answer that must not pass for the whole.
   if (code === "cancelled" || response.headersSent) {
     response.destroy();
     return;
   }
-  // Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2.
+  // The status demands to name the way to authenticate. Source: RFC 9110 §15.5.2.
   if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
   setRetryAfter(response, error);
   answerJson(request, response, toHttpStatus(error), { detail: message });

@@ -9,7 +9,7 @@ export interface ConnectionEntry {
   readonly endedAt: string | null;
   readonly ipAddress: string;
   readonly userAgent: string;
-  /** That it has sent. */
+  /** Messages that it has sent. */
   readonly messages: number;
 }
 

@@ -10,7 +10,7 @@ import { write } from "./writing.js";
 /** The type of server-sent events. Source: WHATWG HTML §9.2. */
 export const EVENT_STREAM = "text/event-stream";
 
-/** How often a comment is sent, in milliseconds, so that nobody on the way takes the stream for dead. */
+/** Interval of comments, in milliseconds, which keep proxies from closing the stream. */
 const COMMENT_INTERVAL = 20_000;
 
 export interface FeedOptions {
@@ -20,8 +20,8 @@ export interface FeedOptions {
 }
 
 /**
- * Tells of a vhost's connections for as long as the reader stays: `present` for each that is there, `caught_up`, and then
- * `opened` and `closed`. What ends it is told by `ended`, and what that was.
+ * Streams a vhost's connections while the reader stays: `present` for each open one, `caught_up`, then `opened` and `closed`. `ended`
+ * gives the reason of its end.
  */
 export async function feedConnections({ clock, gate, watches }: FeedOptions, call: RestCall): Promise<void> {
   const { action, answerLease, backend, credentials, response } = call;
@@ -46,7 +46,7 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   } catch (cause) {
     const { message } = CarillonError.from(cause);
     response.end(formatServerSentEvent("ended", { detail: message }));
-    // Nobody is left to be told of a fault of ours but the log.
+    // A fault of this server goes to the log, too.
     if (!(cause instanceof CarillonError)) throw cause;
   } finally {
     stopComments();
@@ -54,7 +54,7 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   }
 }
 
-/** A reader that has not taken the comment before it, nor what came since, is cut off: what waits for it would wait on. */
+/** Sends comments, and cuts a reader that has not taken the one before: its backlog would stay. */
 function sendComments(response: ServerResponse, clock: Clock): () => void {
   let cancel = clock.after(COMMENT_INTERVAL, next);
   function next(): void {

@@ -5,7 +5,7 @@ import { CarillonError } from "../../../errors.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
 import type { RequestGate } from "../../backend-http.js";
 
-/** Who may call what, and who may go on with what is open. */
+/** Decides which backend may call what, and which may keep a stream open. */
 export interface RevalidatingGate extends RequestGate {
   /**
    * Begins to count an answer; undefined: it is not counted.
@@ -19,14 +19,14 @@ export interface RevalidatingGate extends RequestGate {
   stay(stay: AdmittedBackend & { readonly onLost: (refusal: CarillonError) => void }): () => void;
 }
 
-/** A backend that has been let do something. */
+/** A backend that was admitted to an action. */
 export interface AdmittedBackend {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
   readonly action: BackendAction;
 }
 
-/** A bare key is what `Authorization` holds, and the same as a bearer's elsewhere. */
+/** Admits a backend by the bare key in `Authorization`, which other interfaces read as a bearer's. */
 export function admit(gate: RequestGate, { headers }: IncomingMessage, action: BackendAction): AdmittedBackend {
   const { authorization: key, [VHOST_HEADER]: vhost } = headers;
   const credentials = {
@@ -39,7 +39,7 @@ export function admit(gate: RequestGate, { headers }: IncomingMessage, action: B
   } catch (cause) {
     const error = CarillonError.from(cause);
     if (error.code !== "unauthenticated") throw cause;
-    // It would name the way in which other protocols show a key.
+    // The gate's own text names the way in which other interfaces take keys.
     const text = key === undefined ? "a key is needed: Authorization: KEY" : "no such key: it is wrong, or was revoked";
     throw new CarillonError(error.code, text, { cause });
   }

@@ -6,13 +6,13 @@ import type { RestCall } from "./call.js";
 import { toConnectionEntry } from "./connection.js";
 import { write } from "./writing.js";
 
-/** Of a page: the most that there may be. */
+/** Connections of a page: the largest allowed. */
 const PAGE_SIZE = 1_000;
 
-/** Names nodes that did not answer: the list is without theirs. */
+/** Header with the nodes that did not answer, whose connections are missing. */
 export const MISSING_NODES = "carillon-missing-nodes";
 
-/** Writes the vhost's connections on all nodes, page by page: there may be more than should be in memory at once. */
+/** Writes the vhost's connections on all nodes, page by page to bound memory. */
 export async function listConnections(connections: Pick<Connections, "list">, call: RestCall): Promise<void> {
   const { answerLease, backend, response } = call;
   const read = (pageToken: string): Promise<PartialAnswer<Page<ConnectionInfo>>> =>
@@ -33,7 +33,7 @@ export async function listConnections(connections: Pick<Connections, "list">, ca
     // oxlint-disable-next-line no-await-in-loop
     ({ missing, told } = await read(told.nextPageToken));
     const lost = missing.find((node) => !missingAtFirst.has(node));
-    // It is too late to say so, and the list is not whole.
+    // The header is sent already, and the list is incomplete.
     if (lost !== undefined) throw new CarillonError("unavailable", `node ${lost} did not answer`);
   }
   await write(response, "]\n");

@@ -36,19 +36,19 @@ async function publish(
   channel: string,
   payload: Uint8Array,
 ): Promise<string> {
-  // The key's topics have been held against the channel.
+  // The channel was checked against the key's topics.
   const source = { kind: "backend", sender: "", vhost, refusal: () => undefined } as const;
   try {
     const [receipt] = await publisher.publish(source, [{ broker: "", topics: [channel], payload, event: "", id: "" }]);
     return receipt?.id ?? "";
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);
-    // There is one alone, and nobody has called it that.
+    // The caller has sent one message, and no list.
     throw new CarillonError(code, message.replace(/^messages\[0\]\.payload/, "data"), { cause });
   }
 }
 
-/** A string's characters; any other value's JSON text, as it was sent. */
+/** Reads the data: the characters of a string, or the JSON text of any other value as it was sent. */
 function readData({ fields, text }: Body): string {
   const { data } = fields;
   if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");

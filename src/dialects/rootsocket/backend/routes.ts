@@ -9,7 +9,7 @@ import { type MessagesOptions, messages } from "./messages.js";
 import { type ConnectionTokenIssuer, channelTokens, connectionTokens } from "./tokens.js";
 
 export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
-  /** What paths begin with, such as `/api/v1`. */
+  /** Prefix of all paths, such as `/api/v1`. */
   readonly base: string;
   /** @throws CarillonError not_found for a vhost that is gone */
   readonly issuerOf: (vhost: string) => ConnectionTokenIssuer;
@@ -17,7 +17,7 @@ export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
   readonly clock: Clock;
 }
 
-/** What rootsocket's backends call (the S rules): handlers by exact path, each with its slash at the end and without. */
+/** HTTP interface for rootsocket's backends (the S rules): handlers by exact path, with a final slash and without. */
 export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
   const { base, clock, control, gate, issuerOf } = options;
   const connections: RestMethod = {
@@ -47,7 +47,7 @@ export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<
   return routes;
 }
 
-/** A browser's EventSource asks for nothing else; whoever takes anything gets the list. */
+/** Whether a request accepts an event stream, as a browser's EventSource does. Any other gets the list. */
 function wantsFeed({ headers }: IncomingMessage): boolean {
   return headers.accept?.toLowerCase().includes(EVENT_STREAM) === true;
 }

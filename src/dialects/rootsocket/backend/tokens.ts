@@ -32,7 +32,7 @@ export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer
     handle: async (call) => {
       const { backend, request, response } = call;
       const { fields } = await readBody(call);
-      // Clients that ask for a token of their channel by themselves do not say that it is one.
+      // Clients that ask for a channel token themselves leave the category out.
       if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
         throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
       }

@@ -3,8 +3,7 @@ import { CarillonError } from "../../../errors.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 
 /**
- * Writes a part of an answer. Resolves when there is room for the next: a slow reader holds up whoever writes, and nothing
- * piles up.
+ * Writes a part of an answer. Resolves when there is room for the next, so that a slow reader slows the writer down.
  * @throws CarillonError cancelled: the reader is gone
  */
 export async function write(response: ServerResponse, text: string): Promise<void> {

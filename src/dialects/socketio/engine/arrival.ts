@@ -9,7 +9,7 @@ import { forwardUpgrade } from "../../../transport/admission/told-upgrade.js";
 import { requestUrl } from "../../../transport/http/request-url.js";
 import { CONNECTION, failureText } from "../event-values.js";
 
-/** What is known of a client that wishes to be connected to a namespace. */
+/** Request of a client to be connected to a namespace. */
 export interface NamespaceConnect {
   readonly vhost: string;
   readonly dialect: string;
@@ -17,7 +17,7 @@ export interface NamespaceConnect {
   readonly address: string;
   /** The first request of its connection. */
   readonly request: IncomingMessage;
-  /** What it has said with its wish. */
+  /** Payload of its CONNECT packet. */
   readonly auth: Readonly<Record<string, unknown>>;
   readonly places: CredentialPlaces;
   /** Parts of the request that the vhost's backend is told in addition. */

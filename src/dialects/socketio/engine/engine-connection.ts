@@ -16,10 +16,10 @@ import { Polls } from "./polls.js";
 export const IDLE_TIMEOUT = 10_000;
 /** How long a peer may take to answer a close, in milliseconds; then its connection is cut. */
 export const CLOSE_TIMEOUT = 3_000;
-/** The same for the next poll of a client that polls, which is to bring it what was written last. */
+/** The same for the next poll of a polling client, which fetches the last packets. */
 const LAST_POLL_TIMEOUT = 1_000;
 
-/** What the library has and its types do not tell. */
+/** Members of the library's objects that its types lack. */
 interface Inside {
   readonly id: string;
   readonly upgrading: boolean;
@@ -37,11 +37,11 @@ interface Reading {
   resume(): void;
 }
 
-/** What all lines count together. */
+/** Counts that all connections share. */
 export interface EngineConnectionCounts {
-  /** Clients in a namespace, or at its door. */
+  /** Clients in a namespace, or waiting for admission to one. */
   connections: number;
-  /** The lines that have none of them. */
+  /** Connections without any of them. */
   readonly idle: IdleConnections;
 }
 
@@ -49,14 +49,14 @@ export interface EngineConnectionOptions {
   readonly address: string;
   readonly clock: Clock;
   readonly counts: EngineConnectionCounts;
-  /** For what its packets hold. */
+  /** Counts the bytes of its packets. */
   readonly lease: ByteLease;
 }
 
-/** One Engine.IO connection, over whichever transport: what all of its namespaces share. */
+/** One Engine.IO connection over any transport, which all of its namespaces share. */
 export class EngineConnection implements IdleConnection {
   readonly id: string;
-  /** Of the client, as it was when it came: the request that it came with may be over. */
+  /** Address of the client, kept from its first request, which may have ended. */
   readonly address: string;
   /** By namespace. */
   readonly places = new Map<string, NamespaceSession>();
@@ -64,20 +64,20 @@ export class EngineConnection implements IdleConnection {
   readonly queue: PollQueue;
   /** Revision of Engine.IO that the client speaks. */
   readonly protocol: number;
-  /** Why this side has cut it, where it had a reason of its own. */
+  /** Reason why this side has cut it; undefined for none. */
   cutFor: CloseReason | undefined;
   readonly #held: HeldBytes;
-  /** Bytes of events that wait or are worked on, and of a packet whose attachments are not all there. */
+  /** Bytes of events that wait or are carried out, and of a packet whose attachments are incomplete. */
   #heldBytes = 0;
   readonly #connection: EngineSocket;
   readonly #clock: Clock;
   readonly #counts: EngineConnectionCounts;
   /** Namespaces that the client has asked for, until it is refused or has left. */
   readonly #asked = new Set<string>();
-  /** Whoever has more waiting than it can take now. */
+  /** Namespaces that have too much waiting. */
   readonly #holders = new Set<object>();
   #paused: Reading | undefined;
-  /** A request with packets that is not read yet. */
+  /** Starts to read a held request with packets. */
   #heldRequest: (() => void) | undefined;
   #cancelIdle: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
@@ -99,7 +99,7 @@ export class EngineConnection implements IdleConnection {
     connection.once("close", () => this.#closed());
   }
 
-  /** Whether somebody is in one of its namespaces, and not only at the door. */
+  /** Whether the client is in one of its namespaces, and not only waiting for admission. */
   get inside(): boolean {
     return [...this.places.values()].some(({ inside }) => inside);
   }
@@ -117,13 +117,13 @@ export class EngineConnection implements IdleConnection {
     return this.#inside.transport.name === "websocket";
   }
 
-  /** Has the polls of Engine.IO 3 read and written here. */
+  /** Replaces the library's reader and writer for polls of Engine.IO 3. */
   #readPolls(): void {
     const { transport } = this.#inside;
     transport.parser = { ...transport.parser, ...engine3Payload(MAX_PACKETS, () => this.cut("flooding")) };
   }
 
-  /** Nobody is on it. It may stay so for a while, where it may at all. */
+  /** Starts the time-out of a connection without a namespace. */
   rest(): void {
     if (!this.open) return;
     if (this.#counts.idle.add(this)) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
@@ -143,7 +143,7 @@ export class EngineConnection implements IdleConnection {
     this.#asked.add(namespace);
   }
 
-  /** It may ask for it again. */
+  /** Forgets a namespace that has refused the client, which may ask again. */
   refused(namespace: string): void {
     this.#asked.delete(namespace);
   }
@@ -179,7 +179,7 @@ export class EngineConnection implements IdleConnection {
     if (this.places.size === 0) this.rest();
   }
 
-  /** Ends it after what has been written, and cuts it where the peer does not take that. */
+  /** Ends the connection after its last packets; cuts it if the peer does not take them. */
   close(): void {
     if (!this.open) return;
     this.queue.flush();
@@ -189,7 +189,7 @@ export class EngineConnection implements IdleConnection {
     this.#cancelCut = this.#clock.after(timeout, () => this.cut());
   }
 
-  /** Ends it without another word. */
+  /** Cuts the connection at once. */
   cut(reason?: CloseReason): void {
     this.cutFor ??= reason;
     this.polls.cut();
@@ -198,7 +198,7 @@ export class EngineConnection implements IdleConnection {
     if (this.#connection.readyState !== "closed") this.#inside.transport.emit("close");
   }
 
-  /** Reads nothing until everybody who has called this has let go. */
+  /** Stops reading until every holder has released the connection. */
   hold(holder: object): void {
     this.#holders.add(holder);
     if (this.#paused !== undefined) return;

@@ -5,7 +5,7 @@ export interface EngineQuery {
   /** Revision of Engine.IO. */
   readonly protocol: 3 | 4;
   readonly transport: "polling" | "websocket";
-  /** The connection that it belongs to; "" for a new one. A secret of its client. */
+  /** Id of its connection, which is its client's secret; "" for a new one. */
   readonly sid: string;
 }
 

@@ -1,7 +1,7 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { PacketWriteOptions } from "./poll-queue.js";
 
-/** Bytes of the library's own packets that may wait for the peer: nobody has to read what it provokes. */
+/** Bytes of the library's own packets that may wait for the peer: a peer could provoke them and never read. */
 const UNREAD_BYTES = 65_536;
 /** Cost of a packet beside its data: a client of Engine.IO 3 provokes empty ones with its pings. */
 const PACKET_BYTES = 16;

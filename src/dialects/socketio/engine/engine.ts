@@ -16,17 +16,17 @@ export interface EngineSettings {
   readonly frameBytes: number;
   /** In milliseconds. */
   readonly ping: { readonly interval: number; readonly timeout: number };
-  /** For what a connection's messages hold. */
+  /** Counts the bytes of a connection's messages. */
   readonly openLease: OpenRequestLease;
   readonly deadlines: MessageDeadlines;
 }
 
-/** The library's socket, with a place for what counts its messages. */
+/** The library's socket, with the meter of its messages. */
 export class EngineWebSocket extends WebSocket {
   meter: MessageMeter | undefined = undefined;
 }
 
-/** Engine.IO for whoever brings it requests and upgrades. */
+/** Creates Engine.IO without a port: requests and upgrades are handed to it. */
 export function createEngine(settings: EngineSettings): Engine {
   const { frameBytes, ping } = settings;
   return new Engine({
@@ -55,7 +55,7 @@ export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient
   });
 }
 
-/** This project's WebSocket library in the place of the engine's own, with the limits that it has for all. */
+/** The project's WebSocket server in place of the engine's own, with the limits of all WebSockets. */
 function webSocketServer(settings: EngineSettings): new (options: ServerOptions) => WebSocketServer {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {

@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
 
 /**
- * Requests and answers of Engine.IO 3's polling, in the place of the library's own: that takes packets without number, one character
- * after the other. Texts are `LENGTH:PACKET`, the length in UTF-16 units; where there are bytes among them and the client takes
+ * Requests and answers of Engine.IO 3's polling, in place of the library's own, which has no limit of packets and reads them
+ * character by character. Texts are `LENGTH:PACKET`, the length in UTF-16 units; where there are bytes among them and the client takes
  * those, it is 0 (text) or 1 (bytes), the length in decimal digits of a byte each, 255, and the packet.
  */
 
-/** The types in the order of their numbers. */
+/** Types of packets, in the order of their numbers. */
 const TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"] as const;
 
 /** Most digits of a length; more is larger than any request. */
@@ -17,16 +17,16 @@ const LENGTH = /^\d{1,8}$/;
 /** A character outside of the Basic Multilingual Plane: two units for JavaScript, and one for Python. */
 const ASTRAL = /[\u{10000}-\u{10FFFF}]/gu;
 
-/** A packet as the library knows it. */
+/** A packet in the library's format. */
 export interface EnginePacket {
   readonly type: string;
   readonly data?: string | Buffer;
 }
 
-/** The packet that makes the library end the connection. */
+/** Packet that makes the library end the connection. */
 const ERROR: EnginePacket = { type: "error", data: "parser error" };
 
-/** Called for each packet. Returns false where nothing more is to be read. */
+/** Called for each packet. Returns false to stop reading. */
 type OnPacket = (packet: EnginePacket) => unknown;
 
 export interface Engine3Payload {
@@ -67,7 +67,7 @@ function toText(packet: EnginePacket): string {
   return `${text.length}:${text}`;
 }
 
-/** With JSON's escapes, of which all clients count the same length. Such characters stand in JSON strings only. */
+/** Escapes characters that clients count differently. They occur only within JSON strings. */
 function escaped(text: string): string {
   return text.replace(ASTRAL, (pair) => `\\u${formatUnit(pair, 0)}\\u${formatUnit(pair, 1)}`);
 }
@@ -83,7 +83,7 @@ function toBinaryParts({ data, type }: EnginePacket): readonly Buffer[] {
   return [Buffer.of(isBytes ? 1 : 0, ...digits, LENGTH_END), body];
 }
 
-/** @returns undefined for what is malformed */
+/** @returns undefined for a malformed payload */
 function readTexts(payload: string, maxPackets: number): readonly EnginePacket[] | "too many" | undefined {
   const packets: EnginePacket[] = [];
   for (let at = 0; at < payload.length; ) {
@@ -100,7 +100,7 @@ function readTexts(payload: string, maxPackets: number): readonly EnginePacket[]
   return packets.length === 0 ? undefined : packets;
 }
 
-/** @returns undefined for what is malformed */
+/** @returns undefined for a malformed payload */
 function readBinary(payload: Buffer, maxPackets: number): readonly EnginePacket[] | "too many" | undefined {
   const packets: EnginePacket[] = [];
   for (let at = 0; at < payload.length; ) {

@@ -5,8 +5,8 @@ import type { MessageEncoding } from "../../dialect.js";
 import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
 
 /**
- * A session's frames are WebSocket frames of Engine.IO 4, which is what most clients come to take: they are written as they are, a
- * batch of them at once. For clients that poll, and for bytes to clients of Engine.IO 3, a batch is taken apart again, once for all.
+ * A session's frames are WebSocket frames of Engine.IO 4, which most clients read: a batch of them is written as it is. For polling
+ * clients, and for bytes to clients of Engine.IO 3, a batch is converted once for all of them.
  */
 
 /** FIN and the binary opcode (RFC 6455 §5.2). */
@@ -20,20 +20,20 @@ export const PACKETS_A_POLL = 12;
 
 /** A packet of a batch. */
 export interface BatchPacket {
-  /** Without its type, which is "message". */
+  /** Data of a packet of type "message", without the type. */
   readonly data: string | Buffer;
   readonly frame: Uint8Array;
 }
 
-/** A part of a batch that one poll takes: an event is never in another part than its bytes. */
+/** Part of a batch for one poll. An event and its attachments are never in different parts. */
 export interface PollPart {
   readonly packets: readonly BatchPacket[];
   readonly frames: Uint8Array;
-  /** All of it for Engine.IO 4, without the mark of the first packet: the library writes that. */
+  /** The whole part for Engine.IO 4, without the type of its first packet, which the library writes. */
   readonly text: string;
 }
 
-/** The frames of a text of the dialect: a packet, and its attachments as frames of their own. */
+/** Frames of one text of the dialect: a packet, then each attachment. */
 export function packetFrames(text: string): Buffer {
   if (!text.includes(SEPARATOR)) return textFrame(text);
   return Buffer.concat(
@@ -47,7 +47,7 @@ export function packetFrames(text: string): Buffer {
   );
 }
 
-/** The same object for the same dialect encoding, so that sessions share bytes. */
+/** Encoding of frames. Returns the same object for the same dialect encoding, so that sessions share bytes. */
 export function socketIoEncoding(encoding: MessageEncoding): Encoding {
   let result = known.get(encoding);
   if (result === undefined) {
@@ -67,7 +67,7 @@ export function socketIoEncoding(encoding: MessageEncoding): Encoding {
 
 const known = new WeakMap<MessageEncoding, Encoding>();
 
-/** A batch for clients that poll. */
+/** A batch in parts for polling clients. */
 export function pollParts(frames: Uint8Array): readonly PollPart[] {
   let parts = knownParts.get(frames);
   if (parts === undefined) {
@@ -117,7 +117,7 @@ function pollText({ data }: BatchPacket): string {
   return typeof data === "string" ? TEXT_PACKET + data : BINARY_PACKET + data.toString("base64");
 }
 
-/** Of frames of our own: whole messages, unmasked. */
+/** Reads packets back from the node's own frames, which are whole and unmasked. */
 function parsePackets(frames: Uint8Array): BatchPacket[] {
   const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
   const packets: BatchPacket[] = [];

@@ -3,28 +3,27 @@ import { CarillonError } from "../../../errors.js";
 import { addressKey } from "../../../net/ip-address.js";
 
 /**
- * How many connections may be in no namespace, from one address. A client is that for one round trip before it is in one, and
- * many of them may share an address: so many at a time are thousands a second. One that stays takes a place for ten seconds.
+ * Most connections of one address without a namespace. A client has none for one round trip, and many clients may share an address:
+ * this limit allows thousands of connections a second. A connection that asks for nothing counts for ten seconds.
  */
 const PER_ADDRESS = 1_024;
-/** The same for all addresses, as each takes some memory. */
+/** Most such connections of all addresses, as each takes memory. */
 const IN_ALL = 8_192;
 
-/** A connection that is in no namespace. */
+/** A connection without a namespace. */
 export interface IdleConnection {
   readonly address: string;
   cut(): void;
 }
 
 /**
- * The connections that are in no namespace (yet). They cost a request each and no more, so they have places of their own and take
- * none of those that clients have who are inside. One address has no more than its own; when there are too many in all, the
- * oldest has to go, which has had the most time to ask for a namespace.
+ * Connections without a namespace. Each costs its peer one request, so they have limits of their own and take no room from admitted
+ * clients: one for each address, and one for all, beyond which the oldest is closed, which has had the most time.
  */
 export class IdleConnections {
   readonly #inAll: number;
   readonly #perAddress: number;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #lines = new Set<IdleConnection>();
   readonly #addresses = new Counts();
 
@@ -37,14 +36,14 @@ export class IdleConnections {
     return this.#lines.size;
   }
 
-  /** @throws CarillonError unavailable: this address has as many as it may have */
+  /** @throws CarillonError unavailable: the address has reached its limit */
   checkRoom(address: string): void {
     if (this.#addresses.of(addressKey(address)) >= this.#perAddress) {
       throw new CarillonError("unavailable", "too many connections of this address are in no namespace");
     }
   }
 
-  /** @returns false where its address has as many as it may have: it has to go */
+  /** @returns false where its address has reached its limit: the connection has to be closed */
   add(line: IdleConnection): boolean {
     if (!this.#addresses.take(addressKey(line.address), this.#perAddress)) return false;
     this.#lines.add(line);

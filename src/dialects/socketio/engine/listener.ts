@@ -25,25 +25,25 @@ export interface SocketIoListenerOptions
   readonly clientAddress: ClientAddress;
   /** Told the error's code of each upgrade that is refused. */
   readonly onUpgradeRefused: (code: ErrorCode) => void;
-  /** How many clients are inside of the node, those of this listener among them. */
+  /** Number of clients of the node, this listener's included. */
   readonly inside: () => number;
-  /** How many may be. */
+  /** Most clients of the node. */
   readonly limit: number;
 }
 
 /** Source: the Engine.IO protocol, HTTP long-polling. */
 const METHODS: readonly string[] = ["GET", "POST"];
 
-/** Socket.IO clients, whose requests and upgrades the HTTP listener brings when it has checked their origins. */
+/** Listener for Socket.IO clients. The HTTP listener hands over their requests and upgrades when it has checked origins. */
 export class SocketIoListener {
   readonly #options: SocketIoListenerOptions;
   readonly #engine: Engine;
   /** By the ids of their connections. */
   readonly #lines = new Map<string, EngineConnection>();
   readonly #counts: EngineConnectionCounts = { connections: 0, idle: new IdleConnections() };
-  /** The one that the library hears of just now. */
+  /** Connection that the library is being told of. */
   #newest: EngineConnection | undefined;
-  /** Of the upgrades: the library lets go of them before they have ended. */
+  /** Sockets of upgrades, which the library forgets before they have ended. */
   readonly #sockets = new Set<Duplex>();
   #closed = false;
   #onDrained: (() => void) | undefined;
@@ -67,13 +67,13 @@ export class SocketIoListener {
     server.bind(this.#engine);
   }
 
-  /** Whether a path is this listener's; clients may leave out the slash at its end. */
+  /** Whether a path belongs to this listener; the final slash is optional. */
   takes(path: string): boolean {
     const { path: own } = this.#options;
     return path === own.slice(0, -1) || path.startsWith(own);
   }
 
-  /** How many clients are in a namespace, or at its door. */
+  /** Number of clients in a namespace, or waiting for admission to one. */
   get connections(): number {
     return this.#counts.connections;
   }
@@ -122,13 +122,13 @@ export class SocketIoListener {
     }
   }
 
-  /** Lets nobody in any more; those who wait for it are refused. */
+  /** Admits nobody any more; clients that wait for admission are refused. */
   close(): void {
     this.#closed = true;
     for (const line of this.#lines.values()) if (!line.inside) line.close();
   }
 
-  /** Resolves when every connection is gone. */
+  /** Resolves when every connection has ended. */
   drained(): Promise<void> {
     const { promise, resolve } = withResolvers<void>();
     this.#onDrained = resolve;
@@ -136,7 +136,7 @@ export class SocketIoListener {
     return promise;
   }
 
-  /** Cuts the connections that are left. */
+  /** Cuts the remaining connections. */
   terminate(): void {
     for (const line of this.#lines.values()) line.cut();
     for (const socket of this.#sockets) socket.destroy();
@@ -162,7 +162,7 @@ export class SocketIoListener {
     return true;
   }
 
-  /** Bounds what a request with packets brings. */
+  /** Bounds the bytes and packets of a request. */
   #count(line: EngineConnection, request: IncomingMessage, response: ServerResponse): void {
     // With Engine.IO 3 they are counted where they are read.
     if (line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
@@ -215,7 +215,7 @@ export class SocketIoListener {
     if (!line.upgradable) throw new CarillonError("invalid_argument", "the connection has a WebSocket already");
   }
 
-  /** The client of a connection, as its decoder knows it. */
+  /** Client of a connection, for its decoder. */
   #decoded(line: EngineConnection | undefined): DecodedClient | undefined {
     if (line === undefined) return undefined;
     return {
@@ -276,7 +276,7 @@ function connectionId(connection: EngineSocket): string {
   return (connection as unknown as { readonly id: string }).id;
 }
 
-/** Lets a page of an origin that has been checked read the answers, with its cookies where it sends them along. */
+/** Lets a page of a checked origin read the answers, with cookies if it sends them. */
 function allowPolling(response: ServerResponse, origin: string): void {
   response.setHeader("access-control-allow-origin", origin);
   response.setHeader("access-control-allow-credentials", "true");

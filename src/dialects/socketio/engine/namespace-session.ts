@@ -1,7 +1,7 @@
 import type { AdmittedClient, Arrival } from "../../../clients/admission.js";
 import type { EngineConnection } from "./engine-connection.js";
 
-/** A client's place in a namespace of its connection: from the moment that it asks for it until it has gone. */
+/** A client in one namespace of its connection, from its request until it has left. */
 export class NamespaceSession {
   readonly line: EngineConnection;
   readonly arrival: Arrival;
@@ -18,15 +18,15 @@ export class NamespaceSession {
     return this.#state === "inside";
   }
 
-  /** It may come in: the library brings it, or does not where the connection has ended meanwhile. */
+  /** Takes the admission. The library then connects the client, unless its connection has ended. */
   admit(admitted: AdmittedClient): void {
     if (this.#state === "at the door") this.#admitted = admitted;
     else admitted.release();
   }
 
   /**
-   * It comes in.
-   * @returns what it was admitted with, to be released by the caller from now on; undefined where it may not come in any more
+   * Connects the client.
+   * @returns its admission, which the caller now has to release; undefined where it has ended
    */
   take(): AdmittedClient | undefined {
     if (this.#state !== "at the door" || this.#admitted === undefined) return undefined;
@@ -34,7 +34,7 @@ export class NamespaceSession {
     return this.#admitted;
   }
 
-  /** It does not come in, or has gone. */
+  /** Ends it: the client was refused or has left. */
   leave(): void {
     this.line.leave(this.arrival.vhost, this);
     this.lineClosed();

@@ -18,10 +18,10 @@ import { NamespaceSession } from "./namespace-session.js";
 import { CLIENT_EVENT, type ClientEvent } from "./parser.js";
 import { SocketIoSink } from "./sink.js";
 
-/** What node reads at once, and so what may come after a connection has been paused. */
+/** Most bytes that Node reads at once, which may arrive after a connection has been paused. */
 const READ_CHUNK_BYTES = 65_536;
 
-/** Stock clients come back by themselves when the connection is lost, and stay away when they are told that it is over. */
+/** Reasons to reconnect. Stock clients do so after a lost connection, and not after a packet that disconnects them. */
 const COME_BACK: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
   "service_restart",
   "slow_consumer",
@@ -30,7 +30,7 @@ const COME_BACK: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
   "not_joined",
 ]);
 
-/** Close codes in the place of the library's reasons; any other is a connection that was lost. */
+/** Close codes for the library's reasons; any other reason is a lost connection. */
 const CODES: Readonly<Record<string, readonly [code: number, text: string]>> = {
   "client namespace disconnect": [1000, ""],
   "ping timeout": WEBSOCKET_CLOSE.ping_timeout,
@@ -46,18 +46,18 @@ export interface NamespacesOptions
   readonly exists: (vhost: string) => boolean;
   readonly settingsOf: (vhost: string) => SocketIoSettings;
   readonly frameBytes: number;
-  /** So many packets in a row that are no event end a connection. */
+  /** Consecutive packets without an event that end a connection. */
   readonly malformedFrames: number;
   readonly lineOf: (connection: EngineSocket) => EngineConnection | undefined;
   /** @throws CarillonError unavailable */
   readonly checkRoom: () => void;
-  /** Nobody is on the line any more. */
+  /** Told when a connection has no namespace any more. */
   readonly onEmpty: (line: EngineConnection) => void;
 }
 
 type Next = (error?: Error) => void;
 
-/** Makes the vhosts namespaces of a server: who comes to them becomes a session. */
+/** Serves each vhost as a namespace. Clients that are connected to one become sessions. */
 export class Namespaces {
   readonly #options: NamespacesOptions;
   readonly #dialect = new SocketIoDialect();
@@ -127,12 +127,12 @@ export class Namespaces {
     return promise;
   }
 
-  /** The vhost may have been deleted while somebody was asked. */
+  /** Checks that the vhost was not deleted during the decision. */
   #checkThere({ arrival: { vhost } }: NamespaceSession): void {
     if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `there is no vhost ${vhost}`);
   }
 
-  /** The library has told the client that it is connected. */
+  /** Makes a session of a client that the library has connected. */
   #enter(socket: Socket): void {
     const place = this.#options.lineOf(socket.conn)?.places.get(socket.nsp.name);
     const admitted = place?.take();

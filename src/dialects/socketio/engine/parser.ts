@@ -11,7 +11,7 @@ const ACK = 3;
 const BINARY_EVENT = 5;
 const BINARY_ACK = 6;
 
-/** Type, number of attachments, namespace, id of the acknowledgement; the JSON is what follows. */
+/** Head of a packet: type, number of attachments, namespace, id of the acknowledgement. JSON follows. */
 const HEAD = /^([0-6])(?:(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d*)/;
 
 const MAX_ATTACHMENTS = 10;
@@ -19,28 +19,28 @@ const MAX_ATTACHMENTS = 10;
 /** Longest path of a vhost, in characters. */
 const MAX_NAMESPACE = 255;
 
-/** Characters that a client may say with its wish to be connected: the library keeps them. Node's headers may have as many. */
+/** Longest payload of a CONNECT packet, in characters: the library keeps it. Node allows headers of the same size. */
 const MAX_AUTH = 16_384;
 
-/** The name under which the library brings every event: what clients call theirs stays out of its emitters. */
+/** Name under which the library emits every event, so that clients' names stay out of its emitters. */
 export const CLIENT_EVENT = "event";
 
-/** What {@link CLIENT_EVENT} brings. */
+/** Arguments of {@link CLIENT_EVENT}. */
 export type ClientEvent = (text: string, acknowledge: number | undefined, attachments: readonly Uint8Array[]) => void;
 
-/** The client of a decoder. */
+/** Client of a decoder. */
 export interface DecodedClient {
   /** Revision of Engine.IO. */
   readonly protocol: number;
-  /** Told of a namespace that it asks for. @throws Error where it may not ask: the library does not hear of it then */
+  /** Told of a requested namespace. @throws Error to refuse the request before the library reads it */
   ask(namespace: string): void;
-  /** Counts bytes of a packet whose attachments are not all there. @throws Error where the node has no room */
+  /** Counts bytes of a packet with missing attachments. @throws Error where the node has no room */
   take(bytes: number): void;
-  /** They are there, or will never be. */
+  /** Releases these bytes. */
   give(bytes: number): void;
 }
 
-/** A packet as the library knows it. */
+/** A packet in the library's format. */
 interface Packet {
   readonly type: number;
   readonly nsp: string;
@@ -73,13 +73,13 @@ export function packetParser(limit: number, clientOf: () => DecodedClient | unde
   };
 }
 
-/** What the library makes one encoder of, and a decoder for each connection. */
+/** Parser for the library, which makes one encoder of it, and a decoder for each connection. */
 export interface PacketParser {
   readonly Encoder: new () => PacketEncoder;
   readonly Decoder: new () => PacketDecoder;
 }
 
-/** Writes what the library says itself: who is connected, or refused, or not any more. */
+/** Writes the library's own packets: connected, refused, disconnected. */
 export class PacketEncoder {
   encode({ data, nsp, type }: Packet): string[] {
     const namespace = nsp === "/" ? "" : `${nsp},`;
@@ -99,7 +99,7 @@ export class PacketDecoder extends EventEmitter {
     this.#client = client;
   }
 
-  /** @throws Error for what is no packet */
+  /** @throws Error for an invalid packet */
   add(chunk: unknown): void {
     if (typeof chunk === "string") this.#addText(chunk);
     else if (chunk instanceof Uint8Array) this.#addAttachment(chunk);
@@ -186,7 +186,7 @@ function split(target: string): readonly [namespace: string, query: string] {
   return [path, query];
 }
 
-/** What a client says with its wish to be connected. */
+/** Parses the payload of a CONNECT packet. */
 function parseAuth(text: string): object | undefined {
   if (text === "") return undefined;
   if (text.length > MAX_AUTH) throw new Error("too large");

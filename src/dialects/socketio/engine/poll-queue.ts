@@ -8,15 +8,14 @@ interface WaitingPart {
 }
 
 /**
- * Packets of all sessions on their way to one client that polls: so many in an answer, and the next when those have been taken.
- * The library would answer the next poll with whatever there is. A client may have a WebSocket when its turn comes, so the library
- * is given both forms.
+ * Packets of all sessions for one polling client: a limited number in each answer, the next when those have been taken. The library
+ * would put all of them into one answer. It is given both forms, as the client may have changed to a WebSocket meanwhile.
  */
 export class PollQueue {
   readonly #connection: EngineSocket;
   readonly #polls: Polls;
   readonly #waiting: WaitingPart[] = [];
-  /** Parts that the library has, and the client has not taken. */
+  /** Parts that the library was given and the client has not taken. */
   #underWay = 0;
 
   constructor(connection: EngineSocket, polls: Polls) {
@@ -32,7 +31,7 @@ export class PollQueue {
     this.#next();
   }
 
-  /** Gives the library all that waits, before something that comes after it. */
+  /** Gives the library all waiting parts, before a packet that follows them. */
   flush(): void {
     for (const waiting of this.#waiting.splice(0)) this.#give(waiting);
   }

@@ -1,24 +1,23 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../core/ports.js";
 
-/** How long a client may be busy taking the answer to a poll, in milliseconds. */
+/** Longest time for a client to take the answer to a poll, in milliseconds. */
 export const TAKE_TIMEOUT = 30_000;
 
 export interface PollsOptions {
   readonly clock: Clock;
-  /** An answer was not taken in time, or was lost on its way: what came after it would be a gap. */
+  /** Told that an answer was not taken in time, or was lost: the client would miss packets. */
   readonly onLost: (why: "too slow" | "gone") => void;
 }
 
 /**
- * The polls of one client. The library takes an answer for gone as soon as it has written it. Here it has been taken when the
- * connection that it was written to has none of it left, and no poll is answered before that: otherwise a client that reads
- * nothing, and polls on a connection of its own each time, would have all that it misses kept for it.
+ * The polls of one client. An answer counts as taken when its connection has nothing of it left, and no poll is answered before. The
+ * library counts it as soon as it is written: a client that polls on new connections and reads nothing would fill memory.
  */
 export class Polls {
   readonly #clock: Clock;
   readonly #onLost: PollsOptions["onLost"];
-  /** The last one that the library was given, as long as its answer has not been taken. */
+  /** The poll whose answer has not been taken yet. */
   #current: ServerResponse | undefined;
   #held: (() => void) | undefined;
   readonly #onTaken: (() => void)[] = [];
@@ -30,8 +29,8 @@ export class Polls {
   }
 
   /**
-   * Takes a poll: the library gets it now, or when the answer before it has been taken.
-   * @returns false where another one waits: no client that keeps to the protocol sends two
+   * Takes a poll. The library gets it now, or when the answer before it has been taken.
+   * @returns false where another poll waits already, which violates the protocol
    */
   take(response: ServerResponse, handle: () => void): boolean {
     if (this.#current === undefined) {
@@ -49,7 +48,7 @@ export class Polls {
     return true;
   }
 
-  /** Runs when the answer that has just been written has been taken; at once where none is under way. */
+  /** Runs a function when the answer under way has been taken; at once where there is none. */
   whenTaken(run: () => void): void {
     if (this.#current?.writableEnded !== true) {
       run();
@@ -64,7 +63,7 @@ export class Polls {
     if (this.#current?.writableEnded === true) this.#current.destroy();
   }
 
-  /** Nothing more will be answered, and the last answer has so many milliseconds left to be taken. */
+  /** Ends the polls. The last answer has `timeout` milliseconds to be taken. */
   end(timeout: number): void {
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;

@@ -5,8 +5,7 @@ import { engine3Frames, pollParts } from "./frames.js";
 import { type PollQueue, ready } from "./poll-queue.js";
 
 /**
- * Destination of the frames of a Socket.IO session: its Engine.IO connection. A batch is one packet for a WebSocket, and waits for its
- * turn where the client polls.
+ * Writes a session's frames to its Engine.IO connection: a batch is one write to a WebSocket, and is queued for a polling client.
  */
 export class SocketIoSink implements Sink {
   readonly #connection: EngineSocket;
@@ -61,7 +60,7 @@ export class SocketIoSink implements Sink {
   }
 }
 
-/** A batch as it goes to a WebSocket; undefined where the library has to write it. */
+/** A batch as bytes for a WebSocket; undefined where the library has to write it. */
 function webSocketFrames({ protocol, transport }: EngineSocket, frames: Uint8Array): Uint8Array | undefined {
   if (transport.name !== "websocket") return undefined;
   if (protocol !== 3) return frames;

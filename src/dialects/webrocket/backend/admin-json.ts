@@ -1,7 +1,7 @@
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { WorkerDescription } from "../../../workers/dispatch.js";
 
-/** JSON of the admin interface. Links are paths of the interface, each with what it leads to. */
+/** JSON of the admin interface. Links are paths of the interface with their relations. */
 
 interface Link {
   readonly rel: string;
@@ -26,7 +26,7 @@ export function channelJson(vhost: string, name: string) {
   return { name, links };
 }
 
-/** A worker that cannot answer speaks WebRocket's protocol, so that its name is the id that it gave. */
+/** JSON of a worker. One that cannot answer speaks WebRocket's protocol, whose workers give their id as the name. */
 export function workerJson(vhost: string, worker: WorkerDescription) {
   const { answers, capacity, events, id, name, node, tasks } = worker;
   const links: readonly Link[] = [{ rel: "vhost", href: vhost }];

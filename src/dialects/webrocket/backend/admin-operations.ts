@@ -9,14 +9,14 @@ import { isWebrocketChannel } from "../channel.js";
 import { channelJson, vhostJson, workerJson } from "./admin-json.js";
 import type { AdminResource } from "./admin-path.js";
 
-/** Vhosts, or channels, that are deleted at once. */
+/** Vhosts or channels that are deleted at a time. */
 const ABREAST = 10;
 
 export interface AdminServices {
   readonly vhosts: {
     get(path: string): Vhost | undefined;
     readonly all: Iterable<Vhost>;
-    /** False while one that is not found may exist all the same. */
+    /** False while the store has not been read: a vhost that is not found may exist. */
     readonly loaded: boolean;
   };
   readonly admin: VhostAdmin;
@@ -48,15 +48,15 @@ export class AdminRefusal extends CarillonError {
   }
 }
 
-/** A method that a path does not have. */
+/** Refusal of a method that a path does not have. */
 export class MethodRefusal extends AdminRefusal {
-  /** @param allow - those that it has */
+  /** @param allow - methods of the path */
   constructor(readonly allow: string) {
     super("unimplemented", `the methods here are ${allow}`, 405);
   }
 }
 
-/** The place that a request is about; what a kind of place does not have is "". */
+/** Resource of a request; "" for a part that it does not have. */
 interface About {
   readonly path: string;
   readonly channel: string;
@@ -64,7 +64,7 @@ interface About {
 
 type Operation = (services: AdminServices, about: About) => AdminAnswer | Promise<AdminAnswer>;
 
-/** By method and kind of place. */
+/** Operations by kind of resource and method. */
 const OPERATIONS: Readonly<Record<AdminResource["kind"], ReadonlyMap<string, Operation>>> = {
   vhosts: new Map<string, Operation>([
     ["GET", listVhosts],
@@ -89,7 +89,7 @@ const OPERATIONS: Readonly<Record<AdminResource["kind"], ReadonlyMap<string, Ope
 };
 
 /**
- * Does what a request asks for.
+ * Carries out a request.
  * @throws CarillonError as VhostAdmin and Dispatch do; AdminRefusal
  */
 export async function operate(method: string, place: AdminResource, services: AdminServices): Promise<AdminAnswer> {
@@ -109,7 +109,7 @@ function find({ vhosts }: AdminServices, path: string): Vhost {
   throw new AdminRefusal("not_found", "vhost doesn't exist");
 }
 
-/** Until the store has been read, what is not found may be there all the same. */
+/** Refuses until the store has been read: a vhost that is not found may exist. */
 function checkLoaded({ loaded }: AdminServices["vhosts"]): void {
   if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
 }
@@ -120,7 +120,7 @@ function listVhosts({ vhosts }: AdminServices): AdminAnswer {
   return read({ vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) });
 }
 
-/** But for those of the configuration: the answer tells which have stayed. */
+/** Deletes all vhosts but those of the configuration, which the answer lists. */
 async function deleteVhosts(services: AdminServices): Promise<AdminAnswer> {
   const { admin, vhosts } = services;
   checkLoaded(vhosts);
@@ -177,7 +177,7 @@ async function openChannel(services: AdminServices, { channel, path }: About): P
   return { status: 302, location: `${path}/channels/${channel}`, body: { channel: channelJson(path, channel) } };
 }
 
-/** Subscribers are those of all nodes that answer, whatever their protocol. */
+/** Shows a channel with its subscribers on all nodes that answer, in any protocol. */
 async function showChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
   findChannel(services, about);
   const { told: size } = await services.topics.size(about.path, about.channel);
@@ -214,7 +214,7 @@ async function inTurns<Item>(items: readonly Item[], run: (item: Item) => Promis
   }
 }
 
-/** Somebody else may have been faster. */
+/** Ignores one error, such as of a concurrent deletion. */
 async function forgiving(code: ErrorCode, work: Promise<void>): Promise<void> {
   try {
     await work;

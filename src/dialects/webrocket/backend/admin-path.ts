@@ -1,20 +1,20 @@
 import { DEFAULT_VHOST, VHOST_PATH } from "../../../util/names.js";
 
-/** What a path of the admin interface means. */
+/** Resource that a path of the admin interface names. */
 export type AdminResource =
   | { readonly kind: "vhosts" }
   | { readonly kind: "vhost" | "token" | "channels" | "workers"; readonly vhost: string }
   | { readonly kind: "channel"; readonly vhost: string; readonly channel: string };
 
-/** What may stand behind a vhost's path. */
+/** Parts of a vhost, after its path. */
 const BEHIND = /^(?<vhost>.+)\/(?<kind>token|channels|workers)$/;
 const CHANNEL = /^(?<vhost>.+)\/channels\/(?<channel>[^/]*)$/;
 
 /**
- * Vhosts have slashes in their paths, so that `/a/channels` may be one, or the channels of `/a`: all that a path can mean
- * about vhosts that are there, the one with the longest path first; and where none is there, what stands behind one. The
- * default vhost has no path here.
- * @returns none for what can be none
+ * Finds the resources that a path may name, as vhosts have slashes in their paths: `/a/channels` is a vhost, or the channels of
+ * `/a`. Lists those of existing vhosts, the longest path first; without any, the part of a vhost that does not exist. The default
+ * vhost has no path here.
+ * @returns none for an invalid path
  */
 export function findAdminResources(path: string, isVhost: (path: string) => boolean): readonly AdminResource[] {
   if (path === DEFAULT_VHOST) return [{ kind: "vhosts" }];
@@ -23,7 +23,7 @@ export function findAdminResources(path: string, isVhost: (path: string) => bool
   return there.length > 0 ? there : places.slice(-1);
 }
 
-/** In words. */
+/** Describes a resource in words. */
 export function describeAdminResource(place: AdminResource): string {
   if (place.kind === "vhosts") return "all vhosts";
   const { kind, vhost } = place;

@@ -6,11 +6,11 @@ import { isSecret } from "../access.js";
 import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
 import { type AdminResource, describeAdminResource, findAdminResources } from "./admin-path.js";
 
-/** Names its callers, of which there is one secret, to the budget. No backend is called so. */
+/** Name of the interface's callers in the budget, as they share one secret. No backend can have it. */
 const CALLER = "webrocket admin";
 
 export interface WebrocketAdminOptions extends AdminServices {
-  /** What has to be shown in the header `X-WebRocket-Cookie`: a secret. */
+  /** Secret that callers show in the header `X-WebRocket-Cookie`. */
   readonly cookie: string;
   /** Counts the bytes of answers. */
   readonly answers: AnswerBudget;
@@ -18,7 +18,7 @@ export interface WebrocketAdminOptions extends AdminServices {
   readonly onFault: (cause: unknown) => void;
 }
 
-/** WebRocket's admin interface: vhosts, their tokens and channels, and who works for them. The default vhost is not in it. */
+/** WebRocket's admin interface: vhosts, and their tokens, channels and workers. It leaves out the default vhost. */
 export class WebrocketAdmin {
   readonly #options: WebrocketAdminOptions;
 
@@ -62,7 +62,10 @@ export class WebrocketAdmin {
   }
 }
 
-/** Reading takes the vhost with the longest path; what changes something is not guessed at: the wrong vhost might be deleted. */
+/**
+ * Chooses the resource that an ambiguous path names: for reads that of the vhost with the longest path. Changes are refused, as they
+ * might delete the wrong vhost.
+ */
 function chooseResource(method: string, places: readonly AdminResource[]): AdminResource {
   const [place, other] = places;
   if (place === undefined) throw new AdminRefusal("invalid_argument", "invalid path");
@@ -71,7 +74,7 @@ function chooseResource(method: string, places: readonly AdminResource[]): Admin
   throw new AdminRefusal("failed_precondition", text, 409);
 }
 
-/** What is so of a configured vhost, or of one that has just been changed otherwise, is a conflict. */
+/** HTTP status of an error. A configured vhost, or one that has just changed, is a conflict. */
 function toAdminStatus(error: CarillonError): number {
   if (error instanceof AdminRefusal) return error.status;
   return error.code === "failed_precondition" ? 409 : HTTP_STATUS[error.code];

@@ -12,10 +12,10 @@ import { MalformedPacket, type Packet, PacketReader, packetText } from "./packet
 import { answerRequest, type RequestServices } from "./requests.js";
 import { WebrocketWorker } from "./worker.js";
 
-/** In which a packet must have come, in milliseconds. A worker's come much more often. */
+/** Time in which a packet has to be complete, in milliseconds. Workers send heartbeats much more often. */
 const PATIENCE = 10_000;
 
-/** How long a peer may take to close its side when ours has ended, in milliseconds. */
+/** Time for a peer to close its side after ours, in milliseconds. */
 const LINGER = 2_000;
 
 export interface BackendConnectionContext extends RequestServices {
@@ -38,10 +38,10 @@ export class BackendConnection {
   readonly #context: BackendConnectionContext;
   readonly #reader: PacketReader;
   readonly #address: string;
-  /** Counts what has come of an incomplete packet; undefined while nothing has. */
+  /** Counts the bytes of an incomplete packet; undefined for none. */
   #lease: ByteLease | undefined;
   #worker: WebrocketWorker | undefined;
-  /** Given with `RD`: whose the bare packets of this connection are. */
+  /** Sender of this connection's bare packets, as `RD` has named it. */
   #identity: Identity | undefined;
   /** Path of the vhost that the connection was last admitted to. */
   #vhost: string | undefined;
@@ -74,7 +74,7 @@ export class BackendConnection {
     });
   }
 
-  /** Ends it when what is under way has been done. */
+  /** Ends the connection when its request or tasks are done. */
   close(): void {
     if (this.#state === "ended") return;
     if (this.#worker !== undefined) this.#worker.drain();
@@ -98,7 +98,7 @@ export class BackendConnection {
     }
   }
 
-  /** Counts what is kept until the rest of its packet comes. */
+  /** Counts the bytes that are kept until their packet is complete. */
   #count(): void {
     const bytes = this.#state === "reading" ? this.#reader.pending : 0;
     if (bytes === 0) {
@@ -226,7 +226,7 @@ export class BackendConnection {
     this.#end(packetText("ER", String(code)));
   }
 
-  /** What comes from now on is read and forgotten: closed with something unread, the peer might never see the answer. */
+  /** Ends the connection with an answer. Further input is read and dropped: closing with unread input could lose the answer. */
   #end(text: string): void {
     if (this.#state === "ended") return;
     this.#state = "ended";

@@ -4,7 +4,7 @@ import type { WebrocketCode } from "../errors.js";
 
 /** The sender of a packet, as the packet names it. */
 export interface Identity {
-  /** `req` asks for something once, `dlr` is a worker. */
+  /** `req`: a client with one request. `dlr`: a worker. */
   readonly kind: "req" | "dlr";
   readonly vhost: string;
   readonly token: string;
@@ -21,10 +21,10 @@ export function parseIdentity(text: string): Identity | undefined {
   return kind === "req" || kind === "dlr" ? { kind, vhost, token, uuid } : undefined;
 }
 
-/** Where vhosts are looked up. */
+/** Finds vhosts. */
 export interface VhostDirectory {
   get(path: string): Vhost | undefined;
-  /** False while one that is not found may exist all the same. */
+  /** False while the store has not been read: a vhost that is not found may exist. */
   readonly loaded: boolean;
 }
 

@@ -7,11 +7,11 @@ import { packetText } from "./packet.js";
 
 export interface WebrocketBackendOptions extends BackendConnectionContext {
   readonly port: PortOptions;
-  /** Most connections at a time; one more is told to come again later. */
+  /** Most connections at a time; a further one is answered 503. */
   readonly connections: number;
 }
 
-/** The port where WebRocket's backends come in: clients that ask for something once, and workers. */
+/** TCP port for WebRocket's backends: clients with one request each, and workers. */
 export class WebrocketBackend {
   readonly #options: WebrocketBackendOptions;
   readonly #port: PortListener;
@@ -31,7 +31,7 @@ export class WebrocketBackend {
     });
   }
 
-  /** Those that are there. */
+  /** Number of open connections. */
   get connections(): number {
     return this.#connections.size;
   }
@@ -44,7 +44,7 @@ export class WebrocketBackend {
     return this.#port.listen();
   }
 
-  /** Accepts nothing more. Resolves when the requests under way are answered, and the workers are done with what they have. */
+  /** Accepts nothing more. Resolves when requests under way are answered and workers have done their tasks. */
   async close(): Promise<void> {
     this.#closing = true;
     const closed = this.#port.close();

@@ -6,7 +6,7 @@ const LINE_END = 0x0a;
 /** Most bytes of an identity: the longest vhost, two fixed lengths, and the separators. */
 const MOST_IDENTITY = 512;
 
-/** What is kept for the next packet when one has been read, in bytes. */
+/** Largest buffer that is kept for the next packet, in bytes. */
 const MOST_KEPT = 65_536;
 
 /** Most lines of a packet; the longest defined one has six. */
@@ -19,18 +19,18 @@ export interface Packet {
   readonly frames: readonly string[];
 }
 
-/** Nothing that can be read: there is no saying where the next packet begins. */
+/** A packet that cannot be read. Where the next one begins is unknown. */
 export class MalformedPacket extends Error {
   override readonly name = "MalformedPacket";
 }
 
-/** Puts packets together of what comes on a connection. It never holds more than one packet may have, and one chunk. */
+/** Assembles the packets of a connection. Holds at most one packet and one chunk. */
 export class PacketReader {
   readonly #limit: number;
   #bytes = Buffer.alloc(0);
   #begin = 0;
   #end = 0;
-  /** No packet ends before. */
+  /** Position up to which no packet ends. */
   #searched = 0;
 
   /** @param limit - most bytes of a packet */
@@ -38,7 +38,7 @@ export class PacketReader {
     this.#limit = limit;
   }
 
-  /** Bytes that have come and are not read yet. */
+  /** Bytes that were received and not read yet. */
   get pending(): number {
     return this.#end - this.#begin;
   }
@@ -82,7 +82,7 @@ export class PacketReader {
     if (this.#bytes.length > MOST_KEPT) this.#bytes = Buffer.alloc(0);
   }
 
-  /** At least doubled each time, so that small chunks of a large packet are not copied over and over. */
+  /** Grows the buffer to at least twice its size, so that small chunks of a large packet are not copied repeatedly. */
   #makeRoom(length: number): void {
     if (this.#end + length <= this.#bytes.length) return;
     const rest = this.#bytes.subarray(this.#begin, this.#end);
@@ -118,7 +118,7 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** A packet of the server. One without frames has an empty second line: clients read a command and at least one more line. */
+/** Writes a packet. One without frames has an empty second line, as clients read a command and at least one more line. */
 export function packetText(command: string, ...frames: readonly string[]): string {
   return `${command}\n${frames.join("\n")}\n\r\n\r\n`;
 }

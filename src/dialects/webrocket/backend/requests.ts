@@ -12,7 +12,7 @@ import { isWebrocketChannel } from "../channel.js";
 import type { WebrocketCode } from "../errors.js";
 import type { Packet } from "./packet.js";
 
-/** What requests work on. */
+/** Services that requests need. */
 export interface RequestServices {
   readonly publisher: Publisher;
   readonly admin: Pick<VhostAdmin, "openChannel" | "closeChannel">;

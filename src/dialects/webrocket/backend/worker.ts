@@ -6,7 +6,7 @@ import type { Dispatch, GivenTask, WorkerConnection, WorkerRegistration } from "
 import { payloadValue } from "../../json.js";
 import { packetText } from "./packet.js";
 
-/** Between two heartbeats, and without one of which a worker is dead, in milliseconds. Source: WebRocket's protocol. */
+/** Interval of a worker's heartbeats, and the time without one after which it is dead, in milliseconds. Source: WebRocket's protocol. */
 const HEARTBEAT = 500;
 const SILENCE = 1_500;
 
@@ -19,26 +19,25 @@ const UNTAKEN = Number.POSITIVE_INFINITY;
 
 export interface WebrocketWorkerOptions {
   readonly vhost: string;
-  /** What it calls itself. */
+  /** Name that the worker has chosen. */
   readonly name: string;
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   readonly socket: Socket;
-  /** It is no worker any more, and what it had goes to others. */
+  /** Told when it stops being a worker; its tasks go to others. */
   readonly onOver: (why: "silent" | "drained") => void;
 }
 
 /**
- * A worker that was ready. It cannot say that it has done something: a heartbeat of its counts for what its connection had
- * taken an interval before. One that comes earlier may have been sent before the task was there. What it is not told because
- * it does not read is bounded by what it may have at a time.
+ * A worker that was ready. It does not confirm tasks: a heartbeat counts for the tasks that its connection had taken an interval
+ * before, as an earlier one may have been sent before a task arrived. The tasks that it does not read are bounded by its capacity.
  */
 export class WebrocketWorker implements WorkerConnection {
   readonly #options: WebrocketWorkerOptions;
   #registration: WorkerRegistration | undefined;
-  /** What it has, by id, and when its connection has taken it: what has not been is of no time. */
+  /** Its tasks by id, with the time at which the connection has taken them; infinite for those that wait. */
   readonly #tasks = new Map<string, number>();
-  /** Of these, what has not been told yet. */
+  /** Tasks that were not sent yet. */
   readonly #untold = new Map<string, GivenTask>();
   #over = false;
   #draining = false;
@@ -66,7 +65,7 @@ export class WebrocketWorker implements WorkerConnection {
     if (this.#draining) registration.drain();
   }
 
-  /** It has said that it is alive: it has done what its connection had taken an interval before. */
+  /** Takes a heartbeat, which means that it has done the tasks of the interval before. */
   beat(): void {
     if (this.#over) return;
     const { clock } = this.#options;
@@ -93,14 +92,14 @@ export class WebrocketWorker implements WorkerConnection {
     this.#endIfDrained();
   }
 
-  /** It gets no more; when it is done with what it has, it is over. */
+  /** Assigns no further tasks; stops being a worker when its own are done. */
   drain(): void {
     this.#draining = true;
     this.#registration?.drain();
     this.#endIfDrained();
   }
 
-  /** What it has goes to others. */
+  /** Stops being a worker at once; its tasks go to others. */
   leave(): void {
     if (this.#over) return;
     this.#over = true;
@@ -112,7 +111,7 @@ export class WebrocketWorker implements WorkerConnection {
     this.#registration?.leave();
   }
 
-  /** As much as the connection takes now. */
+  /** Sends as many tasks as the connection takes now. */
   readonly #tell = (): void => {
     const { socket } = this.#options;
     for (const [id, task] of this.#untold) {
@@ -149,8 +148,8 @@ export class WebrocketWorker implements WorkerConnection {
 }
 
 /**
- * A task as a worker is told of it, on one line: `{"event":{…data,"sid":…}}`. A payload that is no JSON object is the member
- * `data`, as in what clients are sent; `sid` is left out where a backend asks.
+ * A task on one line: `{"event":{…data,"sid":…}}`. A payload other than a JSON object is the member `data`, as in messages to clients.
+ * `sid` is left out where a backend is the caller.
  */
 export function taskText({
   connectionId,

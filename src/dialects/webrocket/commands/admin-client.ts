@@ -7,7 +7,7 @@ import { CarillonError } from "../../../errors.js";
 /** How long the node may take to answer, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Read, deleted, and made or changed. A redirect need not be followed: its body tells what was made. */
+/** Statuses of a read, a deletion, and a change. A redirect need not be followed: its body has the result. */
 const SUCCESS: ReadonlySet<number> = new Set([200, 202, 302]);
 
 /** Environment variable with the cookie. */
@@ -87,7 +87,7 @@ async function parseBody(response: IncomingMessage): Promise<AdminBody> {
   }
 }
 
-/** Without the line end that editors put there. */
+/** Reads a file without its final line break. */
 function read(flag: string, file: string): string {
   try {
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");
