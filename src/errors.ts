@@ -127,6 +127,6 @@ export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: numbe
 };
 
 /** Returns the code and text of the close frame. */
-export function closeFrameOf(reason: CloseReason | ChosenClose): readonly [code: number, text: string] {
+export function toCloseFrame(reason: CloseReason | ChosenClose): readonly [code: number, text: string] {
   return typeof reason === "string" ? WEBSOCKET_CLOSE[reason] : [reason.code, reason.text];
 }

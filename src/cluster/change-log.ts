@@ -1,24 +1,24 @@
 import type { EndOfTurn } from "../core/ports.js";
 import type { Identified, ReplicaChange, ReplicaChanges } from "./replica-messages.js";
 
-export interface ChangeLogOptions<Item extends Identified, Why> {
+export interface ChangeLogOptions<Item extends Identified, Reason> {
   readonly endOfTurn: EndOfTurn;
   /** Returns whether changes have receivers. */
   readonly wanted: () => boolean;
   /** Sends a batch to the receivers. */
-  readonly tell: (changes: ReplicaChanges<Item, Why>) => void;
+  readonly tell: (changes: ReplicaChanges<Item, Reason>) => void;
 }
 
 /** Maximum number of changes in a batch. */
 const MAX_BATCH = 200;
 
 /** Counts the changes of this node, and sends them in batches at the end of the turn while they have receivers. */
-export class ChangeLog<Item extends Identified, Why> {
-  readonly #options: ChangeLogOptions<Item, Why>;
+export class ChangeLog<Item extends Identified, Reason> {
+  readonly #options: ChangeLogOptions<Item, Reason>;
   #count = 0;
-  #pending: ReplicaChange<Item, Why>[] = [];
+  #pending: ReplicaChange<Item, Reason>[] = [];
 
-  constructor(options: ChangeLogOptions<Item, Why>) {
+  constructor(options: ChangeLogOptions<Item, Reason>) {
     this.#options = options;
   }
 
@@ -28,7 +28,7 @@ export class ChangeLog<Item extends Identified, Why> {
   }
 
   /** @param createChange - creates the change, given its count; called only when changes have receivers */
-  note(createChange: (count: number) => ReplicaChange<Item, Why>): void {
+  note(createChange: (count: number) => ReplicaChange<Item, Reason>): void {
     this.#count += 1;
     if (!this.#options.wanted()) {
       // Pending changes must have no gap, and no longer have receivers.

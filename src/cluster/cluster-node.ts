@@ -82,8 +82,8 @@ export class ClusterNode implements Cluster {
         options.onError(describeClockDifference(peer, ahead));
       });
     });
-    this.#peers.onChange(({ here, node }) => {
-      if (here) return;
+    this.#peers.onChange(({ alive, node }) => {
+      if (alive) return;
       this.#clocks.forget(node);
       for (const request of this.#requests.values()) request.miss(node);
     });
@@ -188,13 +188,13 @@ export class ClusterNode implements Cluster {
 
   createReassembler(): Reassembler {
     const reassembler = new Reassembler((node) => this.nodes.has(node), this.#fragments);
-    this.#peers.onChange(({ here, node }) => {
-      if (!here) reassembler.forget(node);
+    this.#peers.onChange(({ alive, node }) => {
+      if (!alive) reassembler.forget(node);
     });
     return reassembler;
   }
 
-  onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void {
+  onNodes(listener: (change: { readonly node: string; readonly alive: boolean }) => void): void {
     this.#peers.onChange((change) => {
       try {
         listener(change);

@@ -32,5 +32,5 @@ export interface Cluster {
   /** Creates a reassembler for other nodes' fragments. All reassemblers of this node share one limit. */
   createReassembler(): Reassembler;
   /** Adds a listener for nodes that join or leave the cluster. */
-  onNodes(listener: (change: { readonly node: string; readonly here: boolean }) => void): void;
+  onNodes(listener: (change: { readonly node: string; readonly alive: boolean }) => void): void;
 }

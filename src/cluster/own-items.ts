@@ -4,7 +4,7 @@ import { PAGE_SIZE, type PageAnswer } from "./replica-messages.js";
 /** Maximum number of characters in the items of one page, as counted by `weigh`. */
 const MAX_PAGE_CHARACTERS = 512 << 10;
 
-export interface OwnItemsOptions<Item extends NumberedItem, Why> extends ChangeLogOptions<Item, Why> {
+export interface OwnItemsOptions<Item extends NumberedItem, Reason> extends ChangeLogOptions<Item, Reason> {
   /** Counts the characters of a large item. Default: 0 for every item. */
   readonly weigh?: (item: Item) => number;
 }
@@ -13,13 +13,13 @@ export interface OwnItemsOptions<Item extends NumberedItem, Why> extends ChangeL
 export type NumberedItem = { readonly id: number };
 
 /** The items that this node owns. Sends changes to other nodes, which read all items in pages. */
-export class OwnItems<Item extends NumberedItem, Why> {
+export class OwnItems<Item extends NumberedItem, Reason> {
   /** Items by id, in ascending order. */
   readonly #items = new Map<number, Item>();
-  readonly #log: ChangeLog<Item, Why>;
+  readonly #log: ChangeLog<Item, Reason>;
   readonly #weigh: (item: Item) => number;
 
-  constructor({ weigh = () => 0, ...options }: OwnItemsOptions<Item, Why>) {
+  constructor({ weigh = () => 0, ...options }: OwnItemsOptions<Item, Reason>) {
     this.#log = new ChangeLog(options);
     this.#weigh = weigh;
   }
@@ -42,7 +42,7 @@ export class OwnItems<Item extends NumberedItem, Why> {
     return item;
   }
 
-  remove({ id }: Item, why: Why): void {
+  remove({ id }: Item, why: Reason): void {
     this.#items.delete(id);
     this.#log.note(() => ({ removed: id, why }));
   }

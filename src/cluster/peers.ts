@@ -1,4 +1,4 @@
-type Change = { readonly node: string; readonly here: boolean };
+type Change = { readonly node: string; readonly alive: boolean };
 
 /** Interval of ticks, which measure the silence of peers, in milliseconds. */
 export const PEER_TICK = 250;
@@ -44,7 +44,7 @@ export class Peers {
     this.#silence.set(node, 0);
     if (isNew) {
       this.#nodes.add(node);
-      this.#notify({ node, here: true });
+      this.#notify({ node, alive: true });
     }
     return isNew;
   }
@@ -52,7 +52,7 @@ export class Peers {
   remove(node: string): void {
     if (!this.#silence.delete(node)) return;
     this.#nodes.delete(node);
-    this.#notify({ node, here: false });
+    this.#notify({ node, alive: false });
   }
 
   tick(): void {

@@ -12,14 +12,14 @@ export interface Identified {
   readonly id: Id;
 }
 
-export type ReplicaChange<Item extends Identified, Why> =
+export type ReplicaChange<Item extends Identified, Reason> =
   | { readonly added: Item }
-  | { readonly removed: Item["id"]; readonly why: Why };
+  | { readonly removed: Item["id"]; readonly why: Reason };
 
-export type ReplicaChanges<Item extends Identified, Why> = {
+export type ReplicaChanges<Item extends Identified, Reason> = {
   /** Count of the first change. */
   readonly first: number;
-  readonly changes: readonly ReplicaChange<Item, Why>[];
+  readonly changes: readonly ReplicaChange<Item, Reason>[];
 };
 
 /** Last read id by node; null when its pages are complete. A node without an entry sends its first page. */

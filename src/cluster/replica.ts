@@ -4,19 +4,19 @@ import type { Id, Identified, PageAnswer, ReplicaChange, ReplicaChanges } from "
 const MAX_BUFFERED = 100_000;
 
 /** Receives the changes of a replica. */
-export interface ReplicaEvents<Item extends Identified, Why> {
+export interface ReplicaEvents<Item extends Identified, Reason> {
   onAdded(item: Item): void;
-  onRemoved(item: Item, why: Why): void;
+  onRemoved(item: Item, why: Reason): void;
 }
 
-interface PendingRead<Item extends Identified, Why> {
+interface PendingRead<Item extends Identified, Reason> {
   /** Last read id; undefined before the first page. */
   cursor: Id | undefined;
   /** Count of the first page; undefined until it has arrived. */
   count: number | undefined;
   readonly items: Map<Id, Item>;
   /** Changes received during the read, with their counts. */
-  readonly buffered: { readonly count: number; readonly change: ReplicaChange<Item, Why> }[];
+  readonly buffered: { readonly count: number; readonly change: ReplicaChange<Item, Reason> }[];
 }
 
 /**
@@ -24,16 +24,16 @@ interface PendingRead<Item extends Identified, Why> {
  * buffered and applied at the end. Later pages may contain some of them already, which is harmless because ids are never
  * reused. After a lost message the items are read again, and the differences are reported.
  */
-export class Replica<Item extends Identified, Why> {
-  readonly #events: ReplicaEvents<Item, Why>;
+export class Replica<Item extends Identified, Reason> {
+  readonly #events: ReplicaEvents<Item, Reason>;
   /** Reason reported for items that are removed without a received change. */
-  readonly #lost: Why;
+  readonly #lost: Reason;
   #items = new Map<Id, Item>();
   /** Count of the last applied change; undefined while the copy is invalid. */
   #count: number | undefined;
-  #reading: PendingRead<Item, Why> | undefined;
+  #reading: PendingRead<Item, Reason> | undefined;
 
-  constructor(events: ReplicaEvents<Item, Why>, lost: Why) {
+  constructor(events: ReplicaEvents<Item, Reason>, lost: Reason) {
     this.#events = events;
     this.#lost = lost;
   }
@@ -73,7 +73,7 @@ export class Replica<Item extends Identified, Why> {
     if (!more) this.#finish(reading);
   }
 
-  takeChanges({ changes, first }: ReplicaChanges<Item, Why>): void {
+  takeChanges({ changes, first }: ReplicaChanges<Item, Reason>): void {
     for (const [position, change] of changes.entries()) this.#take(first + position, change);
   }
 
@@ -90,7 +90,7 @@ export class Replica<Item extends Identified, Why> {
     for (const item of items.values()) this.#events.onRemoved(item, this.#lost);
   }
 
-  #finish({ count, items, buffered }: PendingRead<Item, Why>): void {
+  #finish({ count, items, buffered }: PendingRead<Item, Reason>): void {
     const before = this.#items;
     this.#items = items;
     this.#reading = undefined;
@@ -105,7 +105,7 @@ export class Replica<Item extends Identified, Why> {
     for (const { change, count: changeCount } of buffered) this.#take(changeCount, change);
   }
 
-  #take(count: number, change: ReplicaChange<Item, Why>): void {
+  #take(count: number, change: ReplicaChange<Item, Reason>): void {
     if (this.#reading !== undefined) {
       this.#reading.buffered.push({ count, change });
       if (this.#reading.buffered.length > MAX_BUFFERED) this.invalidate();
@@ -120,7 +120,7 @@ export class Replica<Item extends Identified, Why> {
     this.#apply(change);
   }
 
-  #apply(change: ReplicaChange<Item, Why>): void {
+  #apply(change: ReplicaChange<Item, Reason>): void {
     const id = "added" in change ? change.added.id : change.removed;
     const known = this.#items.get(id);
     if ("added" in change) {

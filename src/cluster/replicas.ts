@@ -5,12 +5,12 @@ import { Replica } from "./replica.js";
 import type { Cursors, Identified, PageAnswer, ReplicaChanges } from "./replica-messages.js";
 
 /** Receives the changes of all replicas, with the node that owns the item. */
-export interface ReplicasEvents<Item extends Identified, Why> {
+export interface ReplicasEvents<Item extends Identified, Reason> {
   onAdded(item: Item, node: string): void;
-  onRemoved(item: Item, why: Why, node: string): void;
+  onRemoved(item: Item, why: Reason, node: string): void;
 }
 
-export interface ReplicasOptions<Item extends Identified, Why> {
+export interface ReplicasOptions<Item extends Identified, Reason> {
   /** Returns the live nodes. */
   readonly nodes: () => Iterable<string>;
   /**
@@ -20,19 +20,19 @@ export interface ReplicasOptions<Item extends Identified, Why> {
   readonly ask: (cursors: Cursors) => Promise<Answers>;
   /** Decodes an answer other than null. */
   readonly pageOf: (answer: Json) => PageAnswer<Item>;
-  readonly events: ReplicasEvents<Item, Why>;
+  readonly events: ReplicasEvents<Item, Reason>;
   /** Reason reported for items of a lost node, and for items that are removed without a received change. */
-  readonly lost: Why;
+  readonly lost: Reason;
 }
 
 /** Replicas of all nodes' items. Each is read when its node joins and after every lost message. */
-export class Replicas<Item extends Identified, Why> {
-  readonly #options: ReplicasOptions<Item, Why>;
-  readonly #replicas = new Map<string, Replica<Item, Why>>();
+export class Replicas<Item extends Identified, Reason> {
+  readonly #options: ReplicasOptions<Item, Reason>;
+  readonly #replicas = new Map<string, Replica<Item, Reason>>();
   #reading: Promise<void> | undefined;
   #ended = false;
 
-  constructor(options: ReplicasOptions<Item, Why>) {
+  constructor(options: ReplicasOptions<Item, Reason>) {
     this.#options = options;
   }
 
@@ -40,7 +40,7 @@ export class Replicas<Item extends Identified, Why> {
     for (const replica of this.#replicas.values()) yield* replica.items;
   }
 
-  takeChanges(node: string, changes: ReplicaChanges<Item, Why>): void {
+  takeChanges(node: string, changes: ReplicaChanges<Item, Reason>): void {
     this.#getReplica(node).takeChanges(changes);
     this.#readIfStale(node);
   }
@@ -51,8 +51,8 @@ export class Replicas<Item extends Identified, Why> {
     this.#readIfStale(node);
   }
 
-  onNode(node: string, here: boolean): void {
-    if (here) {
+  onNode(node: string, alive: boolean): void {
+    if (alive) {
       this.#getReplica(node);
       this.#readIfStale(node);
       return;
@@ -87,13 +87,13 @@ export class Replicas<Item extends Identified, Why> {
     await this.#reading;
   }
 
-  #getReplica(node: string): Replica<Item, Why> {
+  #getReplica(node: string): Replica<Item, Reason> {
     let replica = this.#replicas.get(node);
     if (replica === undefined) {
       const { events, lost } = this.#options;
       const onAdded = (item: Item): void => events.onAdded(item, node);
-      const onRemoved = (item: Item, why: Why): void => events.onRemoved(item, why, node);
-      replica = new Replica<Item, Why>({ onAdded, onRemoved }, lost);
+      const onRemoved = (item: Item, why: Reason): void => events.onRemoved(item, why, node);
+      replica = new Replica<Item, Reason>({ onAdded, onRemoved }, lost);
       this.#replicas.set(node, replica);
     }
     return replica;
@@ -146,7 +146,7 @@ export class Replicas<Item extends Identified, Why> {
   }
 
   /** @param requested - the replica for which the page was requested; undefined for a node that has joined since */
-  #takePage(node: string, requested: Replica<Item, Why> | undefined, answer: PageAnswer<Item>): void {
+  #takePage(node: string, requested: Replica<Item, Reason> | undefined, answer: PageAnswer<Item>): void {
     const replica = this.#replicas.get(node);
     // The node may have left. If it has rejoined, the new replica is not being read and ignores the page.
     if (replica === undefined) return;

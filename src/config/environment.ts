@@ -1,4 +1,4 @@
-import { nearest } from "../util/nearest.js";
+import { findNearest } from "../util/find-nearest.js";
 import type { Setting } from "./settings-tree.js";
 
 const PREFIX = "CARILLON_";
@@ -41,7 +41,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVari
     if (setting !== undefined) {
       put(input, setting.path, setting.list ? text.split(",").map((entry) => entry.trim()) : scalar(text));
     } else if (!SERVICE_LINK.test(name)) {
-      const guess = nearest(name, [...variables.keys(), ...readElsewhere]);
+      const guess = findNearest(name, [...variables.keys(), ...readElsewhere]);
       faults.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
     }
   }

@@ -1,4 +1,4 @@
-import { nearest } from "../util/nearest.js";
+import { findNearest } from "../util/find-nearest.js";
 import type { z } from "./schema-builder.js";
 
 /** Where faults are found. */
@@ -19,7 +19,7 @@ function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: Issu
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(path);
     return issue.keys.map((key) => {
-      const guess = nearest(key, known);
+      const guess = findNearest(key, known);
       const hint = guess === undefined ? `; known: ${known.join(", ")}` : `; did you mean ${guess}?`;
       return `${[...path, key].join(".")}: unknown key${hint}`;
     });

@@ -65,8 +65,8 @@ export class WatchMirror {
     this.#replicas.takeChanges(node, changes);
   }
 
-  onNode(node: string, here: boolean): void {
-    this.#replicas.onNode(node, here);
+  onNode(node: string, alive: boolean): void {
+    this.#replicas.onNode(node, alive);
   }
 
   /** Nobody watches any more. */

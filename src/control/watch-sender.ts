@@ -52,8 +52,8 @@ export class WatchSender {
       this.#end((body as VhostAsked).vhost, from);
       return null;
     });
-    cluster.onNodes(({ here, node }) => {
-      if (here) return;
+    cluster.onNodes(({ alive, node }) => {
+      if (alive) return;
       for (const vhost of this.#leases.keys()) this.#end(vhost, node);
     });
   }

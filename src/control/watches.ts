@@ -58,8 +58,8 @@ export class Watches {
       this.#mirrors.get(changes.vhost)?.mirror.takeChanges(from, changes);
       return null;
     });
-    cluster.onNodes(({ here, node }) => {
-      for (const { mirror } of this.#mirrors.values()) mirror.onNode(node, here);
+    cluster.onNodes(({ alive, node }) => {
+      for (const { mirror } of this.#mirrors.values()) mirror.onNode(node, alive);
     });
   }
 

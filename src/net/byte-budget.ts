@@ -1,13 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import { CarillonError } from "../errors.js";
-import { addressKey } from "./ip-address.js";
+import { toAddressKey } from "./ip-address.js";
 
 /** Retry delay of a refusal, in milliseconds. */
 const RETRY_DELAY = 1_000;
 
 /** Holder of bytes: an address and a key. */
 export interface ByteHolder {
-  /** In the form of `ipAddress`; "" when unknown. An IPv6 network of 64 bits counts as one address. */
+  /** In the form of `normalizeIpAddress`; "" when unknown. An IPv6 network of 64 bits counts as one address. */
   readonly address: string;
   /** Identifies the caller's key or certificate on this node; undefined for callers without one. */
   readonly key?: string | undefined;
@@ -58,7 +58,7 @@ export class ByteBudget {
 
   /** Opens an empty lease for one request, message or connection. */
   open({ address, key }: ByteHolder): ByteLease {
-    return new ByteLease(this, addressKey(address), key);
+    return new ByteLease(this, toAddressKey(address), key);
   }
 
   /**

@@ -14,7 +14,7 @@ const subjects = new WeakMap<PeerCertificate, string>();
  * certificate object; see {@link rememberCertificate}.
  * @returns undefined without a certificate
  */
-export function certificateSubject(certificate: PeerCertificate | undefined): string | undefined {
+export function getCertificateSubject(certificate: PeerCertificate | undefined): string | undefined {
   if (certificate === undefined) return undefined;
   let subject = subjects.get(certificate);
   if (subject === undefined) {

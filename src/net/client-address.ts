@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { ipAddress } from "./ip-address.js";
+import { normalizeIpAddress } from "./ip-address.js";
 import type { Networks } from "./networks.js";
 
 /** Returns the client's address of a request; the empty string when the connection has ended. */
@@ -11,10 +11,10 @@ export type ClientAddress = (request: IncomingMessage) => string;
  * belong to a proxy is the client's. Addresses further to the left may be forged.
  * @param trusted - the networks of the proxies
  */
-export function clientAddress(trusted: Networks | undefined): ClientAddress {
+export function createClientAddress(trusted: Networks | undefined): ClientAddress {
   return ({ headers, socket }) => {
     const peer = socket.remoteAddress;
-    let address = peer === undefined ? "" : (ipAddress(peer) ?? peer);
+    let address = peer === undefined ? "" : (normalizeIpAddress(peer) ?? peer);
     const forwarded = headers["x-forwarded-for"];
     if (trusted === undefined || forwarded === undefined) return address;
     const addresses = String(forwarded).split(",");
@@ -32,5 +32,5 @@ export function clientAddress(trusted: Networks | undefined): ClientAddress {
 function parseForwardedAddress(text = ""): string | undefined {
   const match = /^(?:\[(?<v6>[^\]]*)\](?::\d+)?|(?<v4>[\d.]+):\d+|(?<plain>\S*))$/.exec(text.trim());
   const { plain, v4, v6 } = match?.groups ?? {};
-  return ipAddress(v6 ?? v4 ?? plain ?? "");
+  return normalizeIpAddress(v6 ?? v4 ?? plain ?? "");
 }

@@ -7,7 +7,7 @@ const MAPPED = "::ffff:";
  * An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`), which dual-stack sockets report, becomes IPv4.
  * @returns undefined when the text is not an IP address
  */
-export function ipAddress(text: string): string | undefined {
+export function normalizeIpAddress(text: string): string | undefined {
   const version = isIP(text);
   if (version === 4) return text;
   if (version === 0) return undefined;
@@ -18,9 +18,9 @@ export function ipAddress(text: string): string | undefined {
 /**
  * Returns the key by which limits count an address: an IPv4 address, or the 64-bit network of an IPv6 address, because the
  * owner of one IPv6 address usually has the whole network.
- * @param address - in the form of {@link ipAddress}
+ * @param address - in the form of {@link normalizeIpAddress}
  */
-export function addressKey(address: string): string {
+export function toAddressKey(address: string): string {
   if (!address.includes(":")) return address;
   const [before = "", after] = address.split("::", 2);
   const groups = before === "" ? [] : before.split(":");

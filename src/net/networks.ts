@@ -1,5 +1,5 @@
 import { BlockList, isIPv4 } from "node:net";
-import { ipAddress } from "./ip-address.js";
+import { normalizeIpAddress } from "./ip-address.js";
 
 /** A network or a single address. */
 interface Network {
@@ -10,7 +10,7 @@ interface Network {
 /** Parses `10.0.0.0/8`, `2001:db8::/32`, or a single address; undefined when the text is neither. */
 export function parseNetwork(text: string): Network | undefined {
   const [addressText = "", bits, ...more] = text.split("/");
-  const address = ipAddress(addressText);
+  const address = normalizeIpAddress(addressText);
   if (address === undefined || more.length > 0) return undefined;
   const maxBits = isIPv4(address) ? 32 : 128;
   if (bits === undefined) return { address, bits: maxBits };
@@ -35,7 +35,7 @@ export class Networks {
 
   /** @param address - in any notation; an invalid address is in no network */
   includes(address: string | undefined): boolean {
-    const plain = address === undefined ? undefined : ipAddress(address);
+    const plain = address === undefined ? undefined : normalizeIpAddress(address);
     return plain !== undefined && this.#list.check(plain, isIPv4(plain) ? "ipv4" : "ipv6");
   }
 }

@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import { domainToASCII } from "node:url";
-import { parseOrigin, type WebOrigin, withoutDefaultPort } from "./web-origin.js";
+import { omitDefaultPort, parseOrigin, type WebOrigin } from "./web-origin.js";
 
 /** Returns true when a pattern allows the origin. */
 export type OriginMatcher = (origin: WebOrigin) => boolean;
@@ -21,7 +21,7 @@ export function compileOriginPattern(pattern: string): OriginMatcher | string {
   if (pattern.split("*").length > 2) return "expected at most one * in an origin";
   if (port === "*") return matchAnyPort(scheme, host);
   const ascii = host.startsWith("[") ? host : domainToASCII(host);
-  if (ascii.includes("*")) return matchStarInHost(withoutDefaultPort({ scheme, host: ascii, port }));
+  if (ascii.includes("*")) return matchStarInHost(omitDefaultPort({ scheme, host: ascii, port }));
   const exact = parseOrigin(`${scheme}://${ascii}${port === "" ? "" : `:${port}`}`);
   if (exact === undefined) return EXPECTED;
   return (origin) => hasSameHost(origin, exact) && origin.port === exact.port;

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { addressKey, ipAddress } from "./ip-address.js";
+import { normalizeIpAddress, toAddressKey } from "./ip-address.js";
 import type { Networks } from "./networks.js";
 
 export interface PendingConnectionsOptions {
@@ -44,7 +44,7 @@ export class PendingConnections {
    */
   add(socket: Duplex, address: string | undefined): boolean {
     const { limit, onRefused, proxies } = this.#options;
-    const key = proxies?.includes(address) === true ? undefined : addressKey(ipAddress(address ?? "") ?? "");
+    const key = proxies?.includes(address) === true ? undefined : toAddressKey(normalizeIpAddress(address ?? "") ?? "");
     const free = limit - this.#sockets.size - 1;
     const count = key === undefined ? 0 : (this.#counts.get(key) ?? 0) + 1;
     if (count > free || free < 0) {

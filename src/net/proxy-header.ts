@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ipAddress } from "./ip-address.js";
+import { normalizeIpAddress } from "./ip-address.js";
 
 /** First bytes of every header of version 2. Source: haproxy.org, The PROXY protocol, §2.2. */
 const SIGNATURE = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
@@ -97,5 +97,5 @@ function parseHeader(prefix: Buffer, body: Buffer): ProxyHeader {
 
 function formatIpv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(group * 2).toString(16)).join(":");
-  return ipAddress(groups) ?? groups;
+  return normalizeIpAddress(groups) ?? groups;
 }

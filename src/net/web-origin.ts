@@ -1,8 +1,8 @@
-import { ipAddress } from "./ip-address.js";
+import { normalizeIpAddress } from "./ip-address.js";
 
 /** A host and a port, as in `Host` and at the end of an origin. */
 export interface Authority {
-  /** In lower case; an IPv6 address in brackets, in the form of {@link ipAddress}. */
+  /** In lower case; an IPv6 address in brackets, in the form of {@link normalizeIpAddress}. */
   readonly host: string;
   /** Digits without leading zeros; "" without a port. */
   readonly port: string;
@@ -44,17 +44,17 @@ export function parseOrigin(text: string): WebOrigin | undefined {
   if (scheme === "") return undefined;
   if (scheme === "file") return authority === "" || authority === "/" ? { scheme, host: "", port: "" } : undefined;
   const parsed = parseAuthority(authority.replace(/\/$/, ""));
-  return parsed && withoutDefaultPort({ scheme, ...parsed });
+  return parsed && omitDefaultPort({ scheme, ...parsed });
 }
 
 /** Returns the origin as browsers write it. */
-export function withoutDefaultPort(origin: WebOrigin): WebOrigin {
+export function omitDefaultPort(origin: WebOrigin): WebOrigin {
   return origin.port !== "" && DEFAULT_PORTS[origin.scheme] === origin.port ? { ...origin, port: "" } : origin;
 }
 
 /** Formats an IPv6 address. IPv4-mapped addresses stay IPv6, because for browsers they are different origins. */
 function formatBracketed(address: string): string | undefined {
-  const canonical = ipAddress(address);
+  const canonical = normalizeIpAddress(address);
   if (canonical === undefined) return undefined;
   return canonical.includes(":") ? `[${canonical}]` : `[${address}]`;
 }

@@ -136,8 +136,8 @@ export class ClusterPresence implements Presence {
       const { cursors } = body as unknown as PresencePageRequest;
       return from === node || cursors[node] === null ? null : this.#own.page(Number(cursors[node] ?? 0));
     });
-    cluster.onNodes(({ here, node: changed }) => {
-      this.#others.onNode(changed, here);
+    cluster.onNodes(({ alive, node: changed }) => {
+      this.#others.onNode(changed, alive);
     });
   }
 

@@ -2,7 +2,7 @@ import type { JsonObject as Struct } from "@bufbuild/protobuf";
 import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { JsonObject } from "../access/decide/principal.js";
 import { CarillonError } from "../errors.js";
-import { jsonFault } from "../util/json-fault.js";
+import { findJsonFault } from "../util/find-json-fault.js";
 
 /** Ours are never changed, which Protobuf's types do not say. */
 export function toStruct(object: JsonObject): Struct {
@@ -23,7 +23,7 @@ export function givenInfo(
 ): string | undefined {
   const { info, infoJson = "" } = message ?? {};
   if (info === undefined) return infoJson === "" ? undefined : infoJson;
-  const fault = infoJson === "" ? jsonFault(info) : "and info_json: expected one of the two";
+  const fault = infoJson === "" ? findJsonFault(info) : "and info_json: expected one of the two";
   if (fault !== undefined) throw new CarillonError("invalid_argument", `info ${fault}`);
   return JSON.stringify(info);
 }

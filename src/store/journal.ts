@@ -2,7 +2,7 @@ import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ignore } from "../util/ignore.js";
 import { errorCode } from "../util/native-error.js";
-import { createMarkLine, MARK_AREA, markPosition } from "./mark.js";
+import { computeMarkPosition, createMarkLine, MARK_AREA } from "./mark.js";
 import { createBatchLine, createHeaderLine, readRecords } from "./records.js";
 import type { Edit } from "./table.js";
 
@@ -146,7 +146,7 @@ export class Journal {
     const { check, handle, headerCheck, length, marksAt } = this.#file;
     if (this.#marked === length) return;
     const slot = 1 - this.#slot;
-    await writeAt(handle, createMarkLine(length, check, headerCheck), markPosition(marksAt, slot));
+    await writeAt(handle, createMarkLine(length, check, headerCheck), computeMarkPosition(marksAt, slot));
     this.#slot = slot;
     this.#marked = length;
   }
@@ -207,7 +207,7 @@ async function writeFresh(folder: string, edits: Iterable<Edit>, revision: numbe
       check = line.check;
     }
     const mark = createMarkLine(length, check, header.check);
-    for (const slot of [0, 1]) await writeAt(handle, mark, markPosition(marksAt, slot));
+    for (const slot of [0, 1]) await writeAt(handle, mark, computeMarkPosition(marksAt, slot));
     await handle.sync();
     return { handle, marksAt, headerCheck: header.check, length, check };
   } catch (error) {

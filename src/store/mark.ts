@@ -34,7 +34,7 @@ export function createMarkLine(length: number, check: string, headerCheck: strin
 }
 
 /** Returns the position of a slot in the file, in bytes. */
-export function markPosition(marksAt: number, slot: number): number {
+export function computeMarkPosition(marksAt: number, slot: number): number {
   return marksAt + slot * MARK_SIZE;
 }
 
@@ -54,7 +54,7 @@ function readSlot(
   slot: number,
   headerCheck: string,
 ): Omit<Mark, "otherIsBad"> | undefined {
-  const start = markPosition(marksAt, slot);
+  const start = computeMarkPosition(marksAt, slot);
   const found = PATTERN.exec(content.toString("latin1", start, start + MARK_SIZE));
   if (found === null) return undefined;
   const [, own = "", text = "", length, check = ""] = found;

@@ -52,7 +52,7 @@ export class Table {
     return [...this.#entries.values()]
       .filter((entry) => entry.key.startsWith(prefix) && !this.#hasExpired(entry))
       .map(toStoreEntry)
-      .toSorted(byKey);
+      .toSorted(compareKeys);
   }
 
   /** Returns all entries as the edits that create them. */
@@ -115,6 +115,6 @@ function toStoreEntry({ key, revision, value }: StoreEntry): StoreEntry {
 }
 
 /** Compares entries by key, in UTF-16 code units; keys are ASCII. */
-export function byKey(one: StoreEntry, other: StoreEntry): number {
+export function compareKeys(one: StoreEntry, other: StoreEntry): number {
   return one.key < other.key ? -1 : Number(one.key > other.key);
 }

@@ -12,13 +12,13 @@ const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
 /** Reads the name of an object's first member; undefined for an empty object. */
-export function firstName(text: string): string | undefined {
+export function readFirstName(text: string): string | undefined {
   const begin = text.indexOf('"');
   return begin === -1 ? undefined : readName(text.slice(begin, findStringEnd(text, begin)));
 }
 
 /** Reads the names of an object's members, in the order of the text. */
-export function memberNames(text: string): string[] {
+export function readMemberNames(text: string): string[] {
   const names: string[] = [];
   forEachMember(text, (name) => {
     names.push(readName(name));
@@ -27,15 +27,15 @@ export function memberNames(text: string): string[] {
 }
 
 /** Finds the raw value of an object's member: the last one of that name, like JSON.parse. */
-export function valueText(text: string, name: string): string | undefined {
-  return valueTexts(text, [name])[0];
+export function findValueText(text: string, name: string): string | undefined {
+  return findValueTexts(text, [name])[0];
 }
 
 /**
  * Finds the raw values of several members, in the order of `names`, in linear time.
  * @param text - decoded from UTF-8, so that it has no lone surrogates
  */
-export function valueTexts(text: string, names: readonly string[]): (string | undefined)[] {
+export function findValueTexts(text: string, names: readonly string[]): (string | undefined)[] {
   const quoted = names.map((name) => JSON.stringify(name));
   const values = names.map((): string | undefined => undefined);
   forEachMember(text, (name, begin, end) => {
@@ -50,13 +50,13 @@ export function valueTexts(text: string, names: readonly string[]): (string | un
  * Finds the raw second element of an array; undefined for an array of one.
  * @param text - an array that begins with a string
  */
-export function secondElement(text: string): string | undefined {
+export function findSecondElement(text: string): string | undefined {
   const begin = text.indexOf(",", findStringEnd(text, text.indexOf('"'))) + 1;
   return begin === 0 ? undefined : text.slice(begin, findValueEnd(text, begin)).trim();
 }
 
 /** Splits an array into its raw elements. */
-export function* elementTexts(text: string): Generator<string> {
+export function* splitElements(text: string): Generator<string> {
   const end = text.lastIndexOf("]");
   for (let begin = text.indexOf("[") + 1; begin < end; ) {
     const elementEnd = findValueEnd(text, begin);
@@ -79,7 +79,7 @@ export function replaceValues(text: string, name: string, replace: (value: strin
 }
 
 /** Returns the text between an object's braces without the members of these names. The others are unchanged. */
-export function membersText(text: string, without: readonly string[]): string {
+export function removeMembers(text: string, without: readonly string[]): string {
   // Only an escape can hide a name. Nearly no text has an escape or one of the names.
   const hasOne = text.includes("\\u") || without.some((name) => text.includes(`"${name}"`));
   const kept: string[] = [];

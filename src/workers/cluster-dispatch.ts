@@ -74,8 +74,8 @@ export class ClusterDispatch implements Dispatch {
     this.#caller = caller;
     this.#listing = new WorkerListing(cluster, executor);
     // Registered after the directory's listener.
-    cluster.onNodes(({ here, node: other }) => {
-      if (here) return;
+    cluster.onNodes(({ alive, node: other }) => {
+      if (alive) return;
       executor.onNodeLost(other);
       caller.onNodeLost(other);
     });

@@ -25,7 +25,7 @@ class Stage {
   }
 
   /** Counts of the first and last change of each batch. Each change must hold its own count. */
-  get heard(): unknown[] {
+  get batches(): unknown[] {
     return this.sent.map(({ changes, first }) => {
       const ids = changes.map((change) => ("added" in change ? change.added.id : undefined));
       const fits = ids.every((id, position) => id === first + position);
@@ -39,10 +39,10 @@ test("sends the changes of a turn at its end, in batches of up to 200", () => {
   stage.note(3);
   expect(stage.sent).toEqual([]);
   stage.endTurn();
-  expect(stage.heard).toEqual([[1, 3]]);
+  expect(stage.batches).toEqual([[1, 3]]);
   stage.note(450);
   stage.endTurn();
-  expect(stage.heard.slice(1)).toEqual([
+  expect(stage.batches.slice(1)).toEqual([
     [4, 203],
     [204, 403],
     [404, 453],
@@ -55,19 +55,19 @@ test("sends pending changes immediately when it is flushed, and only once", () =
   stage.note(2);
   stage.log.flush();
   stage.endTurn();
-  expect(stage.heard).toEqual([[1, 2]]);
+  expect(stage.batches).toEqual([[1, 2]]);
 });
 
 test("only counts changes without receivers", () => {
   const stage = new Stage();
   stage.wanted = false;
   stage.log.note(() => {
-    throw new Error("worked out for nobody");
+    throw new Error("created without receivers");
   });
   stage.wanted = true;
   stage.note();
   stage.endTurn();
-  expect(stage.heard).toEqual([[2, 2]]);
+  expect(stage.batches).toEqual([[2, 2]]);
 });
 
 test("leaves no gap within a batch after changes without receivers", () => {
@@ -78,7 +78,7 @@ test("leaves no gap within a batch after changes without receivers", () => {
   stage.wanted = true;
   stage.note(2);
   stage.endTurn();
-  expect(stage.heard).toEqual([[4, 5]]);
+  expect(stage.batches).toEqual([[4, 5]]);
 });
 
 test("sends nothing when the receivers are gone at the end of the turn", () => {

@@ -66,9 +66,9 @@ describe("a single node", () => {
     await bus.start();
     const { member } = await startMember("one", bus, own);
     member.handle("wait", () => new Promise(() => {}));
-    const asked = member.ask("wait", null);
+    const outcome = member.ask("wait", null);
     own.advance(2_000);
-    expect(await asked).toEqual({ answers: new Map(), missing: [member.node] });
+    expect(await outcome).toEqual({ answers: new Map(), missing: [member.node] });
     expect(own.timers).toBe(0);
   });
 });
@@ -94,8 +94,8 @@ describe("several nodes", () => {
   });
 
   test("all receive a request with its body and sender", async () => {
-    for (const { member } of [one, two, three]) member.handle("asked", (body, from) => [body, from]);
-    const { answers, missing } = await two.member.ask("asked", { text: "häl\u0001lo" });
+    for (const { member } of [one, two, three]) member.handle("echo-from", (body, from) => [body, from]);
+    const { answers, missing } = await two.member.ask("echo-from", { text: "häl\u0001lo" });
     expect(missing).toEqual([]);
     expect([...answers.keys()].toSorted()).toEqual([...two.member.nodes].toSorted());
     for (const answer of answers.values()) expect(answer).toEqual([{ text: "häl\u0001lo" }, two.member.node]);
@@ -124,10 +124,10 @@ describe("several nodes", () => {
     three.member.handle("wait", () => new Promise(() => {}));
     one.member.handle("wait", () => 1);
     two.member.handle("wait", () => 2);
-    const asked = one.member.ask("wait", null);
+    const outcome = one.member.ask("wait", null);
     await new Promise(setImmediate);
     await three.member.stop(1_000);
-    const { answers, missing } = await asked;
+    const { answers, missing } = await outcome;
     expect(namesIn(answers)).toEqual([1, 2]);
     expect(missing).toEqual([three.member.node]);
     expect(one.changes.unread.at(-1)).toBe(`-${three.member.node}`);
@@ -148,17 +148,17 @@ describe("several nodes", () => {
     one.member.handle("wait", () => 1);
     two.member.handle("wait", () => 2);
     three.member.handle("wait", () => new Promise(() => {}));
-    const asked = one.member.ask("wait", null);
+    const outcome = one.member.ask("wait", null);
     await new Promise(setImmediate);
     clock.advance(1_999);
     let over = false;
-    void asked.then(() => {
+    void outcome.then(() => {
       over = true;
     });
     await new Promise(setImmediate);
     expect(over).toBe(false);
     clock.advance(1);
-    expect(await asked).toMatchObject({ missing: [three.member.node] });
+    expect(await outcome).toMatchObject({ missing: [three.member.node] });
   });
 
   test("receive complete answers of up to 32 MiB, and a refusal of larger ones", async () => {

@@ -9,17 +9,17 @@ interface Item {
 type Change = ChangeOf<Item, string>;
 
 /** Items according to the reported changes. */
-class Told {
-  readonly there = new Set<Id>();
+class ReportedItems {
+  readonly items = new Set<Id>();
   readonly faults: string[] = [];
   readonly replica = new Replica<Item, string>(
     {
       onAdded: ({ id }) => {
-        if (this.there.has(id)) this.faults.push(`${id} added twice`);
-        this.there.add(id);
+        if (this.items.has(id)) this.faults.push(`${id} added twice`);
+        this.items.add(id);
       },
       onRemoved: ({ id }) => {
-        if (!this.there.delete(id)) this.faults.push(`${id} removed, and was not there`);
+        if (!this.items.delete(id)) this.faults.push(`${id} removed, but missing`);
       },
     },
     "lost",
@@ -36,7 +36,7 @@ class Told {
 
 /** The replicated node. */
 class Node {
-  readonly there = new Set<Id>();
+  readonly items = new Set<Id>();
   count = 0;
   readonly #newId: (count: number, choice: number) => Id;
 
@@ -46,17 +46,17 @@ class Node {
 
   change(choice: number): ReplicaChanges<Item, string> {
     this.count += 1;
-    const ids = [...this.there];
+    const ids = [...this.items];
     const removed = choice % 3 === 0 ? ids[choice % ids.length] : undefined;
     const id = removed ?? this.#newId(this.count, choice);
-    if (removed === undefined) this.there.add(id);
-    else this.there.delete(id);
-    const change: Change = removed === undefined ? { added: { id } } : { removed, why: "asked for" };
+    if (removed === undefined) this.items.add(id);
+    else this.items.delete(id);
+    const change: Change = removed === undefined ? { added: { id } } : { removed, why: "requested" };
     return { first: this.count, changes: [change] };
   }
 
   page(after: Id | undefined) {
-    const rest = inOrder(this.there).filter((id) => after === undefined || id > after);
+    const rest = inOrder(this.items).filter((id) => after === undefined || id > after);
     return { count: this.count, items: rest.slice(0, 3).map((id) => ({ id })), more: rest.length > 3 };
   }
 }
@@ -67,7 +67,7 @@ function inOrder(ids: Iterable<Id>): Id[] {
 
 /** A step of the test. `lost` and `late` say what happens to the message of its change. */
 const steps = fc.array(
-  fc.record({ choice: fc.nat(1_000), fate: fc.constantFrom("notes", "notes", "notes", "late", "lost") }),
+  fc.record({ choice: fc.nat(1_000), fate: fc.constantFrom("reported", "reported", "reported", "late", "lost") }),
   { maxLength: 80 },
 );
 
@@ -83,8 +83,8 @@ test.each(KINDS)(
       fc.property(steps, steps, (before, during) => {
         const node = new Node(newId);
         for (const { choice } of before) node.change(choice);
-        const notes = new Told();
-        const { faults, replica, there } = notes;
+        const reported = new ReportedItems();
+        const { faults, replica, items } = reported;
         const late: ReplicaChanges<Item, string>[] = [];
         replica.read();
         for (const { choice, fate } of during) {
@@ -92,19 +92,19 @@ test.each(KINDS)(
           if (choice % 4 === 0 && cursor !== null) replica.takePage(node.page(cursor));
           const changes = node.change(choice);
           // Late messages arrive before the next one, because messages of a node keep their order.
-          if (fate === "notes") for (const message of [...late.splice(0), changes]) replica.takeChanges(message);
+          if (fate === "reported") for (const message of [...late.splice(0), changes]) replica.takeChanges(message);
           else if (fate === "late") late.push(changes);
           if (replica.stale) replica.read();
         }
         // Earlier messages arrive before the node's count.
         for (const message of late) replica.takeChanges(message);
         for (let round = 0; round < 3; round += 1) {
-          notes.read(node);
+          reported.read(node);
           replica.checkCount(node.count);
         }
         expect(faults).toEqual([]);
-        expect(inOrder(there)).toEqual(inOrder(node.there));
-        expect(inOrder([...replica.items].map(({ id }) => id))).toEqual(inOrder(there));
+        expect(inOrder(items)).toEqual(inOrder(node.items));
+        expect(inOrder([...replica.items].map(({ id }) => id))).toEqual(inOrder(items));
       }),
       { numRuns: 2_000 },
     );
@@ -144,11 +144,11 @@ test("keeps the object of an item that is read again", () => {
   expect([...replica.items]).toHaveLength(2);
 });
 
-function boundTo(node: Node): { readonly replica: Told["replica"]; readonly read: () => void } {
-  const notes = new Told();
+function boundTo(node: Node): { readonly replica: ReportedItems["replica"]; readonly read: () => void } {
+  const reported = new ReportedItems();
   const read = (): void => {
-    notes.read(node);
+    reported.read(node);
   };
   read();
-  return { replica: notes.replica, read };
+  return { replica: reported.replica, read };
 }

@@ -8,7 +8,7 @@ interface Item {
   readonly id: number;
 }
 
-interface Asked {
+interface PageRequest {
   readonly cursors: Cursors;
   readonly answer: (pages: Readonly<Record<string, Json>>, missing?: readonly string[]) => void;
 }
@@ -19,13 +19,13 @@ function page(ids: readonly number[], more = false): Json {
 
 /** Creates replicas of nodes that answer as the test says. */
 class Stage {
-  readonly asked = new Queue<Asked>();
-  readonly here: number[] = [];
+  readonly requests = new Queue<PageRequest>();
+  readonly items: number[] = [];
   readonly replicas = new Replicas<Item, null>({
     nodes: () => ["a", "b"],
     ask: (cursors) =>
       new Promise<Answers>((resolve) => {
-        this.asked.push({
+        this.requests.push({
           cursors,
           answer: (pages, missing = []) => {
             resolve({ answers: new Map(Object.entries(pages)), missing });
@@ -38,10 +38,10 @@ class Stage {
     },
     events: {
       onAdded: ({ id }) => {
-        this.here.push(id);
+        this.items.push(id);
       },
       onRemoved: ({ id }) => {
-        this.here.splice(this.here.indexOf(id), 1);
+        this.items.splice(this.items.indexOf(id), 1);
       },
     },
     lost: null,
@@ -49,67 +49,67 @@ class Stage {
 }
 
 test("reads all nodes together, each to its last page", async () => {
-  const { asked, here, replicas } = new Stage();
+  const { requests, items, replicas } = new Stage();
   const read = replicas.read();
-  const first = await asked.next();
+  const first = await requests.next();
   expect(first.cursors).toEqual({});
   first.answer({ a: page([1, 2], true), b: page([11]) });
-  const second = await asked.next();
+  const second = await requests.next();
   expect(second.cursors).toEqual({ a: 2, b: null });
   second.answer({ a: page([3]), b: null });
   await read;
-  expect(here.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 11]);
+  expect(items.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 11]);
 });
 
 test("ignores a late page of a node that has left and rejoined", async () => {
-  const { asked, here, replicas } = new Stage();
+  const { requests, items, replicas } = new Stage();
   const read = replicas.read();
-  (await asked.next()).answer({ a: page([1, 2], true), b: page([]) });
-  const late = await asked.next();
+  (await requests.next()).answer({ a: page([1, 2], true), b: page([]) });
+  const late = await requests.next();
   replicas.onNode("a", false);
   replicas.onNode("a", true);
   late.answer({ a: page([3]), b: null });
-  const anew = await asked.next();
-  expect(anew.cursors).toEqual({ b: null });
-  anew.answer({ a: page([1, 2, 3]), b: null });
+  const restarted = await requests.next();
+  expect(restarted.cursors).toEqual({ b: null });
+  restarted.answer({ a: page([1, 2, 3]), b: null });
   await read;
-  expect(here).toEqual([1, 2, 3]);
+  expect(items).toEqual([1, 2, 3]);
 });
 
 test("ignores a late page of a node that has left", async () => {
-  const { asked, here, replicas } = new Stage();
+  const { requests, items, replicas } = new Stage();
   const read = replicas.read();
-  const { answer } = await asked.next();
+  const { answer } = await requests.next();
   replicas.onNode("a", false);
   answer({ a: page([1]), b: page([11]) });
   await read;
-  expect(here).toEqual([11]);
+  expect(items).toEqual([11]);
 });
 
 test("accepts the first page of a node that joins during a request", async () => {
-  const { asked, here, replicas } = new Stage();
+  const { requests, items, replicas } = new Stage();
   const read = replicas.read();
-  const { answer } = await asked.next();
+  const { answer } = await requests.next();
   replicas.onNode("c", true);
   answer({ a: page([1]), b: page([11]), c: page([21]) });
   await read;
-  expect(here).toEqual([1, 11, 21]);
+  expect(items).toEqual([1, 11, 21]);
 });
 
 test("repeats a failed read after the next message", async () => {
-  const { asked, here, replicas } = new Stage();
+  const { requests, items, replicas } = new Stage();
   const read = replicas.read();
-  (await asked.next()).answer({ a: "rubbish", b: page([11]) });
+  (await requests.next()).answer({ a: "rubbish", b: page([11]) });
   await expect(read).rejects.toThrow("rubbish");
   replicas.checkCount("a", 10);
-  const again = await asked.next();
+  const again = await requests.next();
   again.answer({ a: page([1]) }, ["b"]);
   await replicas.read();
-  expect(here).toEqual([1]);
+  expect(items).toEqual([1]);
   replicas.checkCount("b", 10);
-  const last = await asked.next();
+  const last = await requests.next();
   expect(last.cursors).toEqual({ a: null });
   last.answer({ a: null, b: page([11]) });
   await replicas.read();
-  expect(here).toEqual([1, 11]);
+  expect(items).toEqual([1, 11]);
 });

@@ -30,8 +30,8 @@ export function createMember(name: string, bus: Bus, clock: Clock = systemClock)
     notes.push([from, body]);
     return null;
   });
-  member.onNodes(({ here, node: changed }) => {
-    changes.push(`${here ? "+" : "-"}${changed}`);
+  member.onNodes(({ alive, node: changed }) => {
+    changes.push(`${alive ? "+" : "-"}${changed}`);
   });
   cleanUp(() => member.stop(100));
   return { member, changes, notes, errors };

@@ -1,6 +1,6 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import { clientAddress } from "../../src/net/client-address.js";
+import { createClientAddress } from "../../src/net/client-address.js";
 import { Networks } from "../../src/net/networks.js";
 import { setPeerAddress } from "../../src/net/peer-address.js";
 
@@ -11,7 +11,7 @@ function addressOf(peer: string, forwarded: string | undefined, trusted: Network
   setPeerAddress(socket, { address: peer, port: 1 });
   const request = new IncomingMessage(socket);
   if (forwarded !== undefined) request.headers["x-forwarded-for"] = forwarded;
-  return clientAddress(trusted)(request);
+  return createClientAddress(trusted)(request);
 }
 
 test.each([
@@ -43,7 +43,7 @@ test("A12: ignores X-Forwarded-For without trusted proxies", () => {
   setPeerAddress(socket, { address: "::ffff:10.0.0.1", port: 1 });
   const request = new IncomingMessage(socket);
   request.headers["x-forwarded-for"] = "203.0.113.7";
-  expect(clientAddress(undefined)(request)).toBe("10.0.0.1");
+  expect(createClientAddress(undefined)(request)).toBe("10.0.0.1");
 });
 
 test("O12: reads a header of white space in linear time", () => {
@@ -54,5 +54,5 @@ test("O12: reads a header of white space in linear time", () => {
 });
 
 test("returns an empty address for an ended connection", () => {
-  expect(clientAddress(PROXIES)(new IncomingMessage(new Socket()))).toBe("");
+  expect(createClientAddress(PROXIES)(new IncomingMessage(new Socket()))).toBe("");
 });

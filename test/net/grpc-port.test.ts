@@ -10,7 +10,7 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from "@grpc/grpc-js";
-import { certificateSubject } from "../../src/net/certificate-subject.js";
+import { getCertificateSubject } from "../../src/net/certificate-subject.js";
 import { Networks } from "../../src/net/networks.js";
 import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
 import { cleanUp } from "../support/clean-up.js";
@@ -41,7 +41,7 @@ async function startGrpc(options: Partial<PortOptions> = {}): Promise<GrpcPort> 
       const { sslPeerCertificate } = call.getAuthContext();
       certificates.add(sslPeerCertificate);
       const peer = call.getPeer().replace(/:\d+$/, "");
-      callback(null, Buffer.from(`${peer} ${certificateSubject(sslPeerCertificate)}`));
+      callback(null, Buffer.from(`${peer} ${getCertificateSubject(sslPeerCertificate)}`));
     },
     Echo: (call: ServerDuplexStream<Buffer, Buffer>) => {
       call.on("data", (bytes: Buffer) => call.write(bytes));
@@ -116,16 +116,16 @@ test("keeps streams when the certificate changes, and uses the new one for new c
   const { port } = await startGrpc({ tls: { certificates: watched.certificates, clients: "none" } });
   const before = clientOf(port, credentials.createSsl(readFileSync(authority.caFile)));
   const stream = before.makeBidiStreamRequest(ECHO.path, same, same);
-  const said = async (text: string): Promise<string> => {
+  const echo = async (text: string): Promise<string> => {
     stream.write(Buffer.from(text));
     const [answer] = (await once(stream, "data")) as [Buffer];
     return answer.toString();
   };
-  expect(await said("1")).toBe("1");
+  expect(await echo("1")).toBe("1");
   const other = await TestAuthority.create();
   secret.replace(await other.issue("localhost"));
   await watched.events.next();
-  expect(await said("2")).toBe("2");
+  expect(await echo("2")).toBe("2");
   expect(await who(before)).toBe("127.0.0.1 undefined");
   expect(await who(clientOf(port, credentials.createSsl(readFileSync(other.caFile))))).toBe("127.0.0.1 undefined");
   stream.end();

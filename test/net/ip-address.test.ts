@@ -1,4 +1,4 @@
-import { addressKey, ipAddress } from "../../src/net/ip-address.js";
+import { normalizeIpAddress, toAddressKey } from "../../src/net/ip-address.js";
 import { Networks, parseNetwork } from "../../src/net/networks.js";
 
 test.each([
@@ -11,13 +11,13 @@ test.each([
   ["::1", "::1"],
   ["::", "::"],
 ])("normalizes %s to %s", (text, expected) => {
-  expect(ipAddress(text)).toBe(expected);
+  expect(normalizeIpAddress(text)).toBe(expected);
 });
 
 test.each(["", "unknown", "192.0.2", "192.0.2.256", "192.0.2.01", "[::1]", "::1::", "1.2.3.4:80", " 1.2.3.4", "ffff"])(
   "rejects %j as an address",
   (text) => {
-    expect(ipAddress(text)).toBeUndefined();
+    expect(normalizeIpAddress(text)).toBeUndefined();
   },
 );
 
@@ -32,7 +32,7 @@ test.each([
   ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
   ["1:2:3::4:5:6:7", "1:2:3:0::/64"],
 ])("A11: counts %s as the address %s", (address, key) => {
-  expect(addressKey(address)).toBe(key);
+  expect(toAddressKey(address)).toBe(key);
 });
 
 test.each([

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
-import { certificateSubject } from "../../src/net/certificate-subject.js";
+import { getCertificateSubject } from "../../src/net/certificate-subject.js";
 import { Networks } from "../../src/net/networks.js";
 import { PortListener, type PortOptions } from "../../src/net/port-listener.js";
 import type { ClientCertificates } from "../../src/net/tls-handshakes.js";
@@ -40,7 +40,7 @@ async function startEcho(
     alpn: "h2",
     onConnection: (socket) => {
       const certificate = (socket as TLSSocket).getPeerCertificate();
-      const subject = certificate.raw === undefined ? undefined : certificateSubject(certificate);
+      const subject = certificate.raw === undefined ? undefined : getCertificateSubject(certificate);
       socket.on("error", () => {});
       socket.write(`${socket.remoteAddress} ${subject}\n`);
       socket.pipe(socket);

@@ -5,7 +5,7 @@ import { request } from "node:https";
 import { connect as connectTcp } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { WebSocket } from "ws";
-import { clientAddress } from "../../src/net/client-address.js";
+import { createClientAddress } from "../../src/net/client-address.js";
 import { Networks } from "../../src/net/networks.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { cleanUp } from "../support/clean-up.js";
@@ -91,7 +91,7 @@ test("O8: plain HTTP on a port with TLS ends the connection, and harms nobody", 
 
 test("A12: takes the client's address from a PROXY header before TLS", async () => {
   const proxies = new Networks(["127.0.0.1"]);
-  const tls = await startTls({ proxies, clientAddress: clientAddress(proxies) });
+  const tls = await startTls({ proxies, clientAddress: createClientAddress(proxies) });
   const raw = connectTcp({ host: "127.0.0.1", port: tls.port });
   cleanUp(() => raw.destroy());
   await once(raw, "connect");

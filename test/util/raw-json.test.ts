@@ -2,14 +2,14 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import {
-  elementTexts,
-  firstName,
-  memberNames,
-  membersText,
+  findSecondElement,
+  findValueText,
+  findValueTexts,
+  readFirstName,
+  readMemberNames,
+  removeMembers,
   replaceValues,
-  secondElement,
-  valueText,
-  valueTexts,
+  splitElements,
 } from "../../src/util/raw-json.js";
 
 /** Generates names as JSON text: plain, or with every character escaped. */
@@ -42,17 +42,17 @@ function read(text: string): [string, unknown][] {
 test("X1: reads the first member in the order of the text", () => {
   fc.assert(
     fc.property(written, (members) => {
-      expect(firstName(textOf(members))).toBe(members[0]?.[0].name);
+      expect(readFirstName(textOf(members))).toBe(members[0]?.[0].name);
     }),
   );
-  expect(firstName('{"b":1,"1":2}')).toBe("b");
+  expect(readFirstName('{"b":1,"1":2}')).toBe("b");
 });
 
 test("X5: finds the raw value of a member, and of duplicates the last one", () => {
   fc.assert(
     fc.property(written, names, (members, name) => {
       const expected = members.findLast(([member]) => member.name === name)?.[1].trim();
-      expect(valueText(textOf(members), name)).toBe(expected);
+      expect(findValueText(textOf(members), name)).toBe(expected);
     }),
   );
 });
@@ -62,12 +62,12 @@ test("X5: removes some members and leaves the others unchanged", () => {
     fc.property(written, fc.constantFrom<readonly string[]>(["sid", "channel"], ["uid"], []), (members, without) => {
       const text = textOf(members);
       const kept = read(text).filter(([name]) => !without.includes(name));
-      expect(read(`{${membersText(text, without)}}`)).toEqual(kept);
+      expect(read(`{${removeMembers(text, without)}}`)).toEqual(kept);
     }),
     { numRuns: 500 },
   );
-  expect(membersText('{"a":1.10, "sid":2 ,"b":{"sid":3}}', ["sid"])).toBe('"a":1.10,"b":{"sid":3}');
-  expect(membersText('{ "a" : 1e400 }', ["sid"])).toBe('"a" : 1e400');
+  expect(removeMembers('{"a":1.10, "sid":2 ,"b":{"sid":3}}', ["sid"])).toBe('"a":1.10,"b":{"sid":3}');
+  expect(removeMembers('{ "a" : 1e400 }', ["sid"])).toBe('"a" : 1e400');
 });
 
 test("I7: finds the raw second element of an array", () => {
@@ -75,7 +75,7 @@ test("I7: finds the raw second element of an array", () => {
   fc.assert(
     fc.property(writtenNames, rest, spaces, ({ text }, elements, space) => {
       const inner = [text, ...elements].map((element) => `${space}${element}${space}`);
-      expect(secondElement(`${space}[${inner.join(",")}]`)).toBe(elements[0]?.trim());
+      expect(findSecondElement(`${space}[${inner.join(",")}]`)).toBe(elements[0]?.trim());
     }),
   );
 });
@@ -84,7 +84,7 @@ test("splits an array into its raw elements", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(values, spaces, spaces)), spaces, (elements, space) => {
       const text = `${space}[${elements.map(([value, before, after]) => before + value + after).join(",") || space}]${space}`;
-      expect([...elementTexts(text)]).toEqual(elements.map(([value]) => value.trim()));
+      expect([...splitElements(text)]).toEqual(elements.map(([value]) => value.trim()));
     }),
   );
 });
@@ -96,15 +96,15 @@ test("replaces the values of a member and leaves all other text unchanged", () =
 });
 
 test("X5, O13: leaves white space and escapes of other members unchanged", () => {
-  expect(membersText('{ "\\u0061" : [ 1 ] , "b":2 }', ["sid"])).toBe('"\\u0061" : [ 1 ] , "b":2');
-  expect(membersText('{ "\\u0061" : [ 1 ] , "s\\u0069d":0, "b" :2 }', ["sid"])).toBe('"\\u0061" : [ 1 ],"b" :2');
+  expect(removeMembers('{ "\\u0061" : [ 1 ] , "b":2 }', ["sid"])).toBe('"\\u0061" : [ 1 ] , "b":2');
+  expect(removeMembers('{ "\\u0061" : [ 1 ] , "s\\u0069d":0, "b" :2 }', ["sid"])).toBe('"\\u0061" : [ 1 ],"b" :2');
 });
 
 test("O13: finds several values at once, each of the last duplicate", () => {
   const text = '{"id":1,"b":{"id":2},"id" : 3.0 ,"\\u0062":"\\""}';
-  expect(valueTexts(text, ["b", "none", "id"])).toEqual(['"\\""', undefined, "3.0"]);
-  expect(valueTexts(" { } ", ["id"])).toEqual([undefined]);
-  expect(memberNames(text)).toEqual(["id", "b", "id", "b"]);
+  expect(findValueTexts(text, ["b", "none", "id"])).toEqual(['"\\""', undefined, "3.0"]);
+  expect(findValueTexts(" { } ", ["id"])).toEqual([undefined]);
+  expect(readMemberNames(text)).toEqual(["id", "b", "id", "b"]);
 });
 
 /** Objects of about 1 MiB with an id at their end that are expensive to scan. */
@@ -121,7 +121,7 @@ const hard: readonly (readonly [string, string])[] = [
 
 test.each(hard)("O12: reads a text with %s in one pass", (_what, members) => {
   // Quadratic time would exceed the test's timeout.
-  expect(valueTexts(`{${members}"id":1.50}`, ["id", "payload"])).toEqual(["1.50", undefined]);
+  expect(findValueTexts(`{${members}"id":1.50}`, ["id", "payload"])).toEqual(["1.50", undefined]);
 });
 
 test("O6: does not keep the surrounding text of a value in memory", () => {
@@ -131,7 +131,7 @@ test("O6: does not keep the surrounding text of a value in memory", () => {
   const before = process.memoryUsage().heapUsed;
   const kept = Array.from({ length: 64 }, (_, number) => {
     const text = Buffer.from(`{"payload":"${"x".repeat(LARGE)}","id":${number}0000000000000000000}`).toString();
-    return valueText(text, "id");
+    return findValueText(text, "id");
   });
   collectGarbage();
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(32 * LARGE);

@@ -1,7 +1,7 @@
 import { CarillonError, invalidArgument } from "../../errors.js";
+import { findJsonFault } from "../../util/find-json-fault.js";
 import { isObject } from "../../util/json.js";
-import { jsonFault } from "../../util/json-fault.js";
-import { memberNames, membersText } from "../../util/raw-json.js";
+import { readMemberNames, removeMembers } from "../../util/raw-json.js";
 
 /**
  * The info of a user is kept as JSON text of an object, as its author wrote it: reading it would lose digits of numbers.
@@ -21,7 +21,7 @@ export const MAX_INFO_BYTES = 4_096;
  */
 export function readInfo(value: unknown, called: string, written?: string): string {
   if (value === undefined || value === null) return NO_INFO;
-  const fault = isObject(value) ? jsonFault(value) : "is not an object";
+  const fault = isObject(value) ? findJsonFault(value) : "is not an object";
   if (fault !== undefined) throw invalidArgument(`${called} ${fault}`);
   const text = written ?? JSON.stringify(value);
   checkSize(text, called);
@@ -47,6 +47,6 @@ function checkSize(text: string, called: string): void {
 
 /** The members of both; of those that both have, the second's. */
 export function mergeInfo(info: string, more: string): string {
-  const members = [membersText(info, memberNames(more)), membersText(more, [])];
+  const members = [removeMembers(info, readMemberNames(more)), removeMembers(more, [])];
   return `{${members.filter((text) => text !== "").join(",")}}`;
 }

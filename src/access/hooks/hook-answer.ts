@@ -1,7 +1,7 @@
 import { labelFault, topicFault } from "../../core/topic-name.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../../errors.js";
+import { findJsonFault } from "../../util/find-json-fault.js";
 import { isObject } from "../../util/json.js";
-import { jsonFault } from "../../util/json-fault.js";
 import type { GivenChanges, GivenHttpRefusal, GivenRefusal } from "./hook-caller.js";
 import { headerFault } from "./http-header.js";
 import { HttpRefusal } from "./http-refusal.js";
@@ -48,7 +48,7 @@ function infoFault(text: string): string | undefined {
   if (text.length > MAX_INFO) return `is longer than ${MAX_INFO}`;
   try {
     const info: unknown = JSON.parse(text);
-    return isObject(info) ? jsonFault(info) : "is not an object";
+    return isObject(info) ? findJsonFault(info) : "is not an object";
   } catch {
     return "is not JSON";
   }

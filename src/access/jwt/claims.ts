@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { isObject } from "../../util/json.js";
-import { valueText } from "../../util/raw-json.js";
+import { findValueText } from "../../util/raw-json.js";
 import { ACTIONS, type Action } from "../decide/actions.js";
 import { Permissions } from "../decide/permissions.js";
 import { EXPRESSION } from "../patterns/pattern.js";
@@ -38,9 +38,9 @@ export function claimAt(claims: Readonly<Record<string, unknown>>, name: string)
 
 /** JSON text of the same claim, as the token has it. @param text - of the claims, in which no object names a member twice */
 export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: string, name: string): string | undefined {
-  if (Object.hasOwn(claims, name)) return valueText(text, name);
+  if (Object.hasOwn(claims, name)) return findValueText(text, name);
   let value: string | undefined = text;
-  for (const part of name.split(".")) value = value?.startsWith("{") ? valueText(value, part) : undefined;
+  for (const part of name.split(".")) value = value?.startsWith("{") ? findValueText(value, part) : undefined;
   return value;
 }
 

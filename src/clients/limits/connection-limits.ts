@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import { addressKey } from "../../net/ip-address.js";
+import { toAddressKey } from "../../net/ip-address.js";
 import { Counts } from "./counts.js";
 import { KeyedRates } from "./keyed-rates.js";
 import { RateLimited } from "./rate-limited.js";
@@ -10,7 +10,7 @@ import { TokenBucket } from "./token-bucket.js";
 export interface ConnectionLimitSettings {
   readonly connections?: number | undefined;
   readonly connections_per_user?: number | undefined;
-  /** By {@link addressKey}: an IPv6 network of 64 bits counts as one address. */
+  /** By {@link toAddressKey}: an IPv6 network of 64 bits counts as one address. */
   readonly connections_per_address?: number | undefined;
   readonly handshakes_per_second?: number | undefined;
   readonly handshakes_per_second_per_address?: number | undefined;
@@ -62,14 +62,14 @@ export class ConnectionLimits {
 
   /**
    * A client asks to be let in.
-   * @param address - as `ipAddress` writes it
+   * @param address - in the form of `normalizeIpAddress`
    * @throws RateLimited: too many at once
    * @throws CarillonError resource_exhausted: as many as there may be
    */
   arrive(address: string): Places {
     const { connections = Number.POSITIVE_INFINITY, connections_per_address: byAddress } = this.#settings;
     const byKey = byAddress !== undefined || this.#rateByAddress !== undefined;
-    const key = byKey ? addressKey(address) : "";
+    const key = byKey ? toAddressKey(address) : "";
     // One address that comes too often uses up nothing of what the others may.
     const waitOfAddress = this.#rateByAddress?.take(key) ?? 0;
     if (waitOfAddress > 0) throw new RateLimited("too many connections at once from your address", waitOfAddress);

@@ -1,6 +1,6 @@
 import { invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
-import { valueText } from "../../util/raw-json.js";
+import { findValueText } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, parseJson, payloadOfValue } from "../json.js";
 
 export interface Request {
@@ -45,7 +45,7 @@ export function decodeBroadcasterFrame(text: string): Decoded {
   const id = frame["id"] ?? 0;
   const method = frame["method"] ?? "";
   if (!isInteger(id)) return { ok: false, id: undefined, why: "id is not an integer" };
-  const written = id === 0 ? undefined : valueText(text, "id");
+  const written = id === 0 ? undefined : findValueText(text, "id");
   if (typeof method !== "string") return { ok: false, id: written, why: "method is not a string" };
   return { ok: true, request: { id: written, method, params, text } };
 }
@@ -70,7 +70,7 @@ export function readBroadcasterChannel(params: unknown): string {
 
 /** @throws CarillonError invalid_argument */
 export function readRequestedPublication({ params, text }: Request): BroadcasterPublication {
-  return readPublication(params, valueText(text, "params") ?? "{}");
+  return readPublication(params, findValueText(text, "params") ?? "{}");
 }
 
 /**
@@ -83,7 +83,7 @@ export function readPublication(params: unknown, written: string): BroadcasterPu
   const fields = toFields(params);
   const channel = readText(fields, "channel");
   const event = (fields["event"] ?? undefined) === undefined ? "" : readText(fields, "event");
-  const payload = payloadOfValue(fields["payload"], () => valueText(written, "payload") ?? "null");
+  const payload = payloadOfValue(fields["payload"], () => findValueText(written, "payload") ?? "null");
   return { channel, event, payload };
 }
 

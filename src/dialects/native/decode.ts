@@ -1,7 +1,7 @@
 import type { Command, Outcome } from "../../commands/command.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
-import { valueTexts } from "../../util/raw-json.js";
+import { findValueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
@@ -102,7 +102,7 @@ function readFrame(fields: Fields, text: string): Frame {
   if (!isIdWritten && !isWritten) {
     return { fields, id: typeof id === "string" ? JSON.stringify(id) : undefined, payload: undefined };
   }
-  const [idText, payloadText] = valueTexts(text, ["id", "payload"]);
+  const [idText, payloadText] = findValueTexts(text, ["id", "payload"]);
   return {
     fields,
     id: id === null ? undefined : idText,

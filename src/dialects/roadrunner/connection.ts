@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
-import { ipAddress } from "../../net/ip-address.js";
+import { normalizeIpAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
 import { type CodecName, encodeAnswer, encodeError, findCodec, MalformedFrame } from "./frame.js";
 import { FrameReader, type RequestFrame } from "./frame-reader.js";
@@ -39,7 +39,7 @@ export class RoadRunnerConnection {
     this.#context = context;
     // Access to the port stands for a key: callers without one must not use up its share.
     const key = `roadrunner ${context.source.vhost}`;
-    this.#lease = context.budget.open({ address: ipAddress(socket.remoteAddress ?? "") ?? "", key });
+    this.#lease = context.budget.open({ address: normalizeIpAddress(socket.remoteAddress ?? "") ?? "", key });
     this.#reader = new FrameReader({
       bodyBytes: context.requestBytes,
       takeRoom: this.#takeRoom,

@@ -1,6 +1,6 @@
 import { invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
-import { membersText, secondElement, valueText } from "../../util/raw-json.js";
+import { findSecondElement, findValueText, removeMembers } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 
 /** An event of a client. */
@@ -36,7 +36,7 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Soc
   if (!Array.isArray(value)) return explainNoJson(text, "the packet is not a JSON list");
   const [event, argument] = value as readonly unknown[];
   if (typeof event !== "string") return "the event has no name";
-  const asked = { event, argument, text: secondElement(text) ?? "", attachments };
+  const asked = { event, argument, text: findSecondElement(text) ?? "", attachments };
   // Not repeated: it may be very long.
   if (event.length > MAX_EVENT)
     return { ...asked, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
@@ -116,7 +116,7 @@ function groupId(id: unknown, text = ""): string {
 /** JSON text of a member; undefined for none, and for null. */
 function writtenMember({ fields, text }: AskedObject, name: string): string | undefined {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
-  return value === undefined || value === null ? undefined : valueText(text, name);
+  return value === undefined || value === null ? undefined : findValueText(text, name);
 }
 
 /** The payload of a task: a string's characters, bytes as they are, any other value as the JSON text that was sent. */
@@ -129,7 +129,7 @@ export function payloadOfEvent(asked: SocketIoRequestEvent): Uint8Array {
 /** The same without the request's own token, which workers must not see. */
 export function payloadWithoutToken(asked: SocketIoRequestEvent): Uint8Array {
   if (asked.attachments.length > 0) throw invalidArgument("bytes may be the whole payload, not a part of one");
-  return Buffer.from(`{${membersText(objectIn(asked)?.text ?? "{}", ["token"])}}`);
+  return Buffer.from(`{${removeMembers(objectIn(asked)?.text ?? "{}", ["token"])}}`);
 }
 
 /** Returns the one attachment of an event. Bytes among other values are refused, as a task's payload cannot hold both. */

@@ -1,6 +1,6 @@
 import type { Outcome } from "../../commands/command.js";
 import type { Notice } from "../../core/notice.js";
-import { CarillonError, type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
+import { CarillonError, type ChosenClose, type CloseReason, toCloseFrame } from "../../errors.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received, Texts } from "../dialect.js";
 import {
   echoedId,
@@ -112,7 +112,7 @@ export class SocketIoConversation implements Conversation {
 
   /** Event with the reason why this side closes the connection; Socket.IO itself carries none. */
   endText(reason: CloseReason | ChosenClose): string {
-    return this.#packets.event("error", { text: endText(...closeFrameOf(reason)) });
+    return this.#packets.event("error", { text: endText(...toCloseFrame(reason)) });
   }
 
   #elevate(asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {

@@ -1,5 +1,5 @@
 import { type CarillonError, type ErrorCode, HTTP_STATUS } from "../../errors.js";
-import { membersText } from "../../util/raw-json.js";
+import { removeMembers } from "../../util/raw-json.js";
 import { payloadValue } from "../json.js";
 
 /** Names of events, and their values as JSON text. */
@@ -46,7 +46,7 @@ export function marked({ attachment, text }: Value, { finished, id }: Marks): Va
   const marks = [...(id === undefined ? [] : [`"_id":${id}`]), `"finished":${finished}`];
   const isObjectText = attachment === undefined && text.trimStart().startsWith("{");
   const members = isObjectText
-    ? membersText(text, id === undefined ? ["finished"] : ["_id", "finished"])
+    ? removeMembers(text, id === undefined ? ["finished"] : ["_id", "finished"])
     : `"data":${text}`;
   const all = [...(members === "" ? [] : [members]), ...marks].join(",");
   return { text: `{${all}}`, ...(attachment === undefined ? {} : { attachment }) };

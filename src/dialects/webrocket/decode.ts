@@ -1,7 +1,7 @@
 import type { Command } from "../../commands/command.js";
+import { findJsonFault } from "../../util/find-json-fault.js";
 import { isObject } from "../../util/json.js";
-import { jsonFault } from "../../util/json-fault.js";
-import { firstName, valueText } from "../../util/raw-json.js";
+import { findValueText, readFirstName } from "../../util/raw-json.js";
 import { type Fields, parseJson } from "../json.js";
 import { hasMembers, isWebrocketChannel } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
@@ -24,7 +24,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "subscribe",
     ({ channel, data, hidden }, written) => {
-      const info = readInfoMember(data, () => valueText(written(), "data"));
+      const info = readInfoMember(data, () => findValueText(written(), "data"));
       if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
       if (!isWebrocketChannel(channel)) return 454;
       const members = hasMembers(channel);
@@ -45,7 +45,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "unsubscribe",
     ({ channel, data }, written) => {
-      const farewell = readInfoMember(data, () => valueText(written(), "data"));
+      const farewell = readInfoMember(data, () => findValueText(written(), "data"));
       if (!isText(channel) || farewell === undefined) return 400;
       if (!isWebrocketChannel(channel)) return 454;
       return { kind: "leave", broker: "", topics: [channel], strict: true, farewell };
@@ -85,18 +85,18 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
 /** Reads one frame: its first member is the event; others are ignored. */
 export function decodeWebrocketFrame(text: string): Decoded {
   const frame = parseJson(text);
-  const event = isObject(frame) ? firstName(text) : undefined;
+  const event = isObject(frame) ? readFirstName(text) : undefined;
   const build = EVENTS.get(event ?? "");
   if (!isObject(frame) || event === undefined || build === undefined) return { ok: false, code: 400, malformed: true };
   const fields = frame[event];
   if (!isObject(fields)) return { ok: false, code: 400, malformed: false };
-  const command = build(fields, () => valueText(text, event) ?? "{}");
+  const command = build(fields, () => findValueText(text, event) ?? "{}");
   return typeof command === "number" ? { ok: false, code: command, malformed: false } : { ok: true, event, command };
 }
 
 /** The data as the client wrote it, of any depth and with all digits of its numbers; `{}` for data other than an object. */
 function toPayload(data: unknown, written: () => string): Uint8Array {
-  return Buffer.from(isObject(data) ? (valueText(written(), "data") ?? "{}") : "{}");
+  return Buffer.from(isObject(data) ? (findValueText(written(), "data") ?? "{}") : "{}");
 }
 
 /**
@@ -106,7 +106,7 @@ function toPayload(data: unknown, written: () => string): Uint8Array {
 function readInfoMember(data: unknown, written: () => string | undefined): string | undefined {
   if (!isObject(data)) return "{}";
   const text = written() ?? "{}";
-  return Buffer.byteLength(text) > MOST_INFO || jsonFault(data) !== undefined ? undefined : text;
+  return Buffer.byteLength(text) > MOST_INFO || findJsonFault(data) !== undefined ? undefined : text;
 }
 
 function isText(value: unknown): value is string {

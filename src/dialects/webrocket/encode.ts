@@ -3,7 +3,7 @@ import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
 import { toSessionUuid } from "../../core/session-uuid.js";
 import { mapConnectionTopic } from "../../core/user-topic.js";
-import { membersText } from "../../util/raw-json.js";
+import { removeMembers } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
 import { payloadValue } from "../json.js";
 import { hasMembers, isPrivate } from "./channel.js";
@@ -106,13 +106,13 @@ function memberText(event: string, channel: string, { info, user }: Pick<Present
 
 /** Info of a member without the names that Carillon uses itself. */
 function told(info: string, without: readonly string[]): string {
-  return membersText(info, without);
+  return removeMembers(info, without);
 }
 
 /** Members of a JSON object; any other payload becomes the member `data`. */
 function dataText({ payload }: Message, without: readonly string[]): string {
   const { base64, text } = payloadValue(payload);
-  if (text.trimStart().startsWith("{")) return membersText(text, without);
+  if (text.trimStart().startsWith("{")) return removeMembers(text, without);
   return base64 ? `"data":${text},"encoding":"base64"` : `"data":${text}`;
 }
 

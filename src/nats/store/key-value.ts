@@ -3,7 +3,7 @@ import { CarillonError } from "../../errors.js";
 import { checkKey, checkPrefix, checkValue } from "../../store/limits.js";
 import type { Store, StoreChange, StoreEntry, WriteOptions } from "../../store/store.js";
 import { alreadyExists, hasChanged } from "../../store/store-errors.js";
-import { byKey } from "../../store/table.js";
+import { compareKeys } from "../../store/table.js";
 import { guardWatcher } from "../../store/watchers.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { describeConnectFailure } from "../link/connect.js";
@@ -104,7 +104,7 @@ export class NatsStore implements Store {
       if (!key.startsWith(prefix) || entry === undefined || entry === UNREADABLE) continue;
       entries.push({ key, value: entry.value, revision: entry.revision });
     }
-    return entries.toSorted(byKey);
+    return entries.toSorted(compareKeys);
   }
 
   async create(key: string, value: string, { expires }: WriteOptions = {}): Promise<number> {

@@ -1,7 +1,7 @@
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import type { BackendAction } from "../../access/decide/actions.js";
 import { type Backend, type BackendCredentials, backendId, VHOST_HEADER } from "../../access/keys/backend.js";
-import { certificateSubject } from "../../net/certificate-subject.js";
+import { getCertificateSubject } from "../../net/certificate-subject.js";
 import { answerable, type OnFault } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import type { GrpcGate } from "./grpc-gate.js";
@@ -71,7 +71,7 @@ export class GrpcCallers {
   #admit(call: NextCall, metadata: CallMetadata, request: GrpcRequest, action: BackendAction | undefined): boolean {
     const credentials: BackendCredentials = {
       authorization: textOf(metadata, "authorization"),
-      certificate: this.#tls ? certificateSubject(call.getAuthContext().sslPeerCertificate) : undefined,
+      certificate: this.#tls ? getCertificateSubject(call.getAuthContext().sslPeerCertificate) : undefined,
       vhost: textOf(metadata, VHOST_HEADER),
     };
     try {

@@ -2,7 +2,7 @@ import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2S
 import type { Server, ServiceDefinition } from "@grpc/grpc-js";
 import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
-import { ipAddress } from "../../net/ip-address.js";
+import { normalizeIpAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
 import { answerable, type OnFault } from "../faults.js";
 import type { InflatedEncoding } from "../inflate.js";
@@ -120,7 +120,7 @@ export class GrpcGate {
     let address = this.#addresses.get(session as ServerHttp2Session);
     if (address === undefined) {
       const { remoteAddress = "" } = session.socket;
-      address = ipAddress(remoteAddress) ?? "";
+      address = normalizeIpAddress(remoteAddress) ?? "";
       this.#addresses.set(session as ServerHttp2Session, address);
     }
     return this.#budget.open({ address, key });

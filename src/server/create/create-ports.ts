@@ -4,7 +4,7 @@ import { joinRoutes } from "../../dialects/routes.js";
 import type { ErrorCode } from "../../errors.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
 import { Certificates } from "../../net/certificates.js";
-import { clientAddress } from "../../net/client-address.js";
+import { createClientAddress } from "../../net/client-address.js";
 import { FileLimit, readFileLimit } from "../../net/file-limit.js";
 import type { Handler } from "../../net/http-handler.js";
 import { Networks } from "../../net/networks.js";
@@ -103,7 +103,7 @@ export function createPorts(config: Config, context: PortsContext): Ports {
   });
 
   const heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
-  const addressOf = clientAddress(trusted);
+  const addressOf = createClientAddress(trusted);
   const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
   const times = timesOf(config);
   const originAllowed = originCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });

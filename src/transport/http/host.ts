@@ -1,4 +1,4 @@
-import { ipAddress } from "../../net/ip-address.js";
+import { normalizeIpAddress } from "../../net/ip-address.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { OriginCheck } from "./origin.js";
 
@@ -18,7 +18,7 @@ export function loopbackHosts(originAllowed: OriginCheck): HostCheck {
     if (authority === undefined) return false;
     // A dot at the end says that a name is complete.
     const name = authority.host.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
-    if (!name.includes(".") || name.endsWith(".localhost") || ipAddress(name) !== undefined) return true;
+    if (!name.includes(".") || name.endsWith(".localhost") || normalizeIpAddress(name) !== undefined) return true;
     return originAllowed(`http://${text}`, undefined) || originAllowed(`https://${text}`, undefined);
   };
 }

@@ -1,5 +1,5 @@
 import { compileOriginPattern, type OriginMatcher } from "../../net/origin-pattern.js";
-import { parseAuthority, parseOrigin, withoutDefaultPort } from "../../net/web-origin.js";
+import { omitDefaultPort, parseAuthority, parseOrigin } from "../../net/web-origin.js";
 
 /** Decides by the Origin header; browsers cannot change it, other clients usually send none. */
 export type OriginCheck = (origin: string | undefined, host: string | undefined) => boolean;
@@ -31,7 +31,7 @@ export function originCheck({ allowed, sameOrigin }: OriginOptions): OriginCheck
     if (!sameOrigin || host === undefined || !["http", "https"].includes(origin.scheme)) return false;
     const authority = parseAuthority(host);
     if (authority === undefined) return false;
-    const own = withoutDefaultPort({ scheme: origin.scheme, ...authority });
+    const own = omitDefaultPort({ scheme: origin.scheme, ...authority });
     return own.host === origin.host && own.port === origin.port;
   };
 }

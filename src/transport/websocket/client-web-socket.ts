@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Sink } from "../../core/ports.js";
-import { type ChosenClose, type CloseReason, closeFrameOf } from "../../errors.js";
+import { type ChosenClose, type CloseReason, toCloseFrame } from "../../errors.js";
 import type { Inflater } from "../receiving/inflater.js";
 import type { MessageMeter } from "../receiving/message-meter.js";
 import type { WebSocketConnection } from "./connection.js";
@@ -76,7 +76,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
 
   end(reason: CloseReason | ChosenClose): void {
     this.inflater?.discard();
-    this.close(...closeFrameOf(reason));
+    this.close(...toCloseFrame(reason));
     // The peer's answer to the close is seen only where it is read.
     if (this.isPaused) this.resume();
     // It is not read any more, so the answer would not be seen.

@@ -4,7 +4,7 @@ import { Client, type ClientConnection, type ClientFacts } from "../../clients/c
 import type { FanOut } from "../../core/fan-out.js";
 import type { Notice } from "../../core/notice.js";
 import type { Conversation, Received, Texts } from "../../dialects/dialect.js";
-import { closeFrameOf } from "../../errors.js";
+import { toCloseFrame } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import { CommandQueue, type CommandQueueContext, type CommandSource } from "../command-queue.js";
 import type { Inflater } from "../receiving/inflater.js";
@@ -145,7 +145,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
   /** Ends the session. @param code - of the peer's close frame, which counts unless this node has ended the connection */
   closed(code: number, reason: string): void {
     const { endedFor } = this.client.session;
-    const [endedWith, text] = endedFor === undefined ? [code, reason] : closeFrameOf(endedFor);
+    const [endedWith, text] = endedFor === undefined ? [code, reason] : toCloseFrame(endedFor);
     this.#queue.clear();
     this.#context.services.clients.remove(this.client, endedWith, text);
     this.#context.onClosed(this, endedWith);

@@ -8,7 +8,7 @@ import type { OutboxContext } from "../../core/outbox.js";
 import { Session } from "../../core/session.js";
 import type { Dialect } from "../../dialects/dialect.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
-import { addressKey } from "../../net/ip-address.js";
+import { toAddressKey } from "../../net/ip-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { chooseProtocol } from "../admission/credential.js";
 import {
@@ -164,7 +164,7 @@ export class WebSocketListener {
     const isCompressed = webSocket.extensions !== "";
     if (isCompressed) {
       const { address } = arrival.origin;
-      webSocket.useInflater(inflations.open(addressKey(address), openLease(request, undefined), frameBytes));
+      webSocket.useInflater(inflations.open(toAddressKey(address), openLease(request, undefined), frameBytes));
       webSocket.meter.inflater = webSocket.inflater;
     }
     const session = new Session({

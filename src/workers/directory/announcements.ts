@@ -132,8 +132,8 @@ export class Announcements {
       if (from !== cluster.node) this.#others.checkCount(from, body as number);
       return null;
     });
-    cluster.onNodes(({ here, node }) => {
-      this.#others.onNode(node, here);
+    cluster.onNodes(({ alive, node }) => {
+      this.#others.onNode(node, alive);
     });
   }
 

@@ -6,8 +6,8 @@ member.handle("name", () => node);
 member.handle("note", () => null);
 // This handler never answers.
 member.handle("wait", () => new Promise(() => {}));
-member.onNodes(({ here, node: changed }) => {
-  say(`${here ? "+" : "-"}${changed}`);
+member.onNodes(({ alive, node: changed }) => {
+  say(`${alive ? "+" : "-"}${changed}`);
 });
 
 async function main(): Promise<void> {

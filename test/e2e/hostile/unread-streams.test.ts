@@ -46,12 +46,12 @@ test("SECURITY: bounds the memory of event streams that are not read, and delive
     stream.pause();
   }
   const honest = await fetch(`${node.http}/api/v1/connections/`, { headers: { accept: "text/event-stream" } });
-  let told = "";
+  let text = "";
   const decoder = new TextDecoder();
   const reading = (async () => {
     for await (const chunk of honest.body ?? []) {
-      told += decoder.decode(chunk, { stream: true });
-      if (told.split("event: closed").length > ROUNDS * VISITORS) return;
+      text += decoder.decode(chunk, { stream: true });
+      if (text.split("event: closed").length > ROUNDS * VISITORS) return;
     }
   })();
 
@@ -62,6 +62,6 @@ test("SECURITY: bounds the memory of event streams that are not read, and delive
     expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
   }
   await reading;
-  expect(told.split("event: opened").length - 1).toBe(ROUNDS * VISITORS);
+  expect(text.split("event: opened").length - 1).toBe(ROUNDS * VISITORS);
   expect((await memoryOf(node)) - before).toBeLessThan(128 * MIB);
 }, 60_000);

@@ -66,7 +66,7 @@ async function joinAll(node: TestNode, publisher: Publisher): Promise<Membership
     const membership: Membership = { answeredBefore: publisher.answered, sentBefore: -1, numbers: [] };
     memberships.set(topic, membership);
     onAnswer = (joined) => {
-      if (joined !== topic) throw new Error(`joined ${joined}, asked for ${topic}`);
+      if (joined !== topic) throw new Error(`joined ${joined}, expected ${topic}`);
       membership.sentBefore = publisher.sent;
       resolve(undefined);
     };

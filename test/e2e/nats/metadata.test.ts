@@ -176,9 +176,9 @@ test("N1: lets a plain client reach exactly the topics whose names NATS cannot c
   await client.join("a*", "a.", "ä>b");
   const inbox = await listenTo(nats, "carillon._.a%2A");
 
-  nats.publish("carillon._.ab", "not heard");
-  nats.publish("carillon._.a", "not heard");
-  nats.publish("carillon.other.a%2A", "not heard");
+  nats.publish("carillon._.ab", "not delivered");
+  nats.publish("carillon._.a", "not delivered");
+  nats.publish("carillon.other.a%2A", "not delivered");
   nats.publish("carillon._.a%2A", "1");
   nats.publish("carillon._.a%2E", "2");
   nats.publish("carillon._.ä%3Eb", "3");

@@ -99,23 +99,23 @@ test("O9: keeps connections, answers every request correctly and recovers when N
   for (const load of loads) await load.more(20);
   for (const load of loads) await load.stop();
   await say(one, "foo", "end");
-  const heard = await Promise.all(clients.map((client) => readUntil(client, "end")));
+  const received = await Promise.all(clients.map((client) => readUntil(client, "end")));
 
   for (const [position, { answers, delivered, name }] of loads.entries()) {
     const codes = new Set([...answers.values()].map(({ code, ok }) => (ok === true ? "ok" : code)));
     expect([...codes].toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual(["ok", "unavailable"]);
-    for (const payloads of heard) {
+    for (const payloads of received) {
       const numbers = numbersOf(payloads, name);
       // Numbers are in order, without duplicates.
       expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
     }
     // On the publisher's node, acknowledged messages before the kill had been delivered before their acknowledgement.
-    expect(heard[position]).toEqual(expect.arrayContaining(delivered));
+    expect(received[position]).toEqual(expect.arrayContaining(delivered));
     // On the other node, messages acknowledged after the restart are delivered.
     const since = [...answers.keys()].slice(-20);
-    expect(heard[1 - position]).toEqual(expect.arrayContaining(since));
+    expect(received[1 - position]).toEqual(expect.arrayContaining(since));
   }
-  expect(heard.flat()).not.toContain("never");
+  expect(received.flat()).not.toContain("never");
   for (const client of [...clients, passenger]) expect(client.webSocket.readyState).toBe(client.webSocket.OPEN);
 });
 

@@ -8,7 +8,7 @@ const TOPICS = ["a", "b", "c"];
 interface Setup extends TestDriver {
   readonly server: NatsServer;
   /** Received messages as `topic=payload`. */
-  readonly heard: Queue<string>;
+  readonly received: Queue<string>;
   readonly listen: (topic: string) => Subscription;
 }
 
@@ -16,12 +16,12 @@ async function setUp(config: string): Promise<Setup> {
   const server = await startNats(config);
   const made = await startNatsDriver({ servers: [server.url] });
   await made.ups.next();
-  const heard = new Queue<string>();
+  const received = new Queue<string>();
   const listen = (topic: string): Subscription =>
     made.driver.subscribe("/", topic, ({ payload }) => {
-      heard.push(`${topic}=${Buffer.from(payload).toString()}`);
+      received.push(`${topic}=${Buffer.from(payload).toString()}`);
     });
-  return { ...made, server, heard, listen };
+  return { ...made, server, received, listen };
 }
 
 /** Starts the same driver on a server that accepts only these three subjects. */
@@ -39,9 +39,9 @@ function refused(topic: string): object {
   };
 }
 
-async function expectHeard({ driver, heard }: Setup, topics: readonly string[], payload: string): Promise<void> {
+async function expectReceived({ driver, received }: Setup, topics: readonly string[], payload: string): Promise<void> {
   await driver.publish(topics.map((topic) => publication(topic, payload)));
-  for (const topic of topics) expect(await heard.next()).toBe(`${topic}=${payload}`);
+  for (const topic of topics) expect(await received.next()).toBe(`${topic}=${payload}`);
 }
 
 test("N6: refuses a subscription beyond the server's limit, and keeps the confirmed ones", async () => {
@@ -57,7 +57,7 @@ test("N6: refuses a subscription beyond the server's limit, and keeps the confir
   expect(made.subscriptions.map(({ refusal }) => refusal)).toEqual([undefined, undefined, undefined]);
   expect(await made.errors.next()).toBe("maximum subscriptions exceeded");
   expect(made.downs.unread).toEqual([]);
-  await expectHeard(made, TOPICS, "1");
+  await expectReceived(made, TOPICS, "1");
 });
 
 test("N6: refuses both subscriptions that race for the last place, and accepts either on a retry", async () => {
@@ -71,7 +71,7 @@ test("N6: refuses both subscriptions that race for the last place, and accepts e
   const again = made.listen("b");
   await made.driver.settle();
   expect(again.refusal).toBeUndefined();
-  await expectHeard(made, ["b"], "1");
+  await expectReceived(made, ["b"], "1");
 });
 
 test("O2: confirms a subject in the round of a publish, and keeps it when the next round has a refusal", async () => {
@@ -87,14 +87,14 @@ test("O2: confirms a subject in the round of a publish, and keeps it when the ne
 });
 
 test("O5: confirms a publish in the round of a refused subject", async () => {
-  const { driver, heard, listen } = await setUpFull();
+  const { driver, received, listen } = await setUpFull();
 
   const late = listen("d");
   const [stage] = await Promise.all([driver.publish([publication("a", "1")]), driver.settle()]);
 
   expect(stage).toBe("flushed");
   expect(late.refusal).toMatchObject(refused("d"));
-  expect(await heard.next()).toBe("a=1");
+  expect(await received.next()).toBe("a=1");
 });
 
 test("O9: subscribes again after a reconnect to a subject that was refused because of the server's limit", async () => {
@@ -108,7 +108,7 @@ test("O9: subscribes again after a reconnect to a subject that was refused becau
   await made.ups.next();
   await made.driver.settle();
   expect(late.refusal).toMatchObject(refused("d"));
-  await expectHeard(made, TOPICS, "1");
+  await expectReceived(made, TOPICS, "1");
 
   await made.server.kill();
   made.server.reconfigure("");
@@ -116,7 +116,7 @@ test("O9: subscribes again after a reconnect to a subject that was refused becau
   await made.ups.next();
   await made.driver.settle();
   expect(late.refusal).toBeUndefined();
-  await expectHeard(made, [...TOPICS, "d"], "2");
+  await expectReceived(made, [...TOPICS, "d"], "2");
 });
 
 test("O5: refuses new joins when the server accepts fewer subjects after a reconnect, and delivers the accepted ones", async () => {
@@ -131,5 +131,5 @@ test("O5: refuses new joins when the server accepts fewer subjects after a recon
   for (const [position, { refusal }] of made.subscriptions.entries()) {
     expect(refusal).toMatchObject(refused(TOPICS[position] ?? ""));
   }
-  await expectHeard(made, ["a", "b"], "1");
+  await expectReceived(made, ["a", "b"], "1");
 });

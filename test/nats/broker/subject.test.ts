@@ -112,10 +112,10 @@ test("N1: publishes on every subject of a real server, where a plain client reac
   const server = await startNats();
   const { driver, errors } = await startNatsDriver({ servers: [server.url] });
   const plain = await connectNats(server, { pedantic: true });
-  const heard = new Queue<string>();
+  const received = new Queue<string>();
   for (const [vhost, topic] of distinct) {
     driver.subscribe(vhost, topic, ({ payload }: Message) => {
-      heard.push(JSON.stringify([vhost, topic, Buffer.from(payload).toString()]));
+      received.push(JSON.stringify([vhost, topic, Buffer.from(payload).toString()]));
     });
   }
   await driver.settle();
@@ -126,7 +126,7 @@ test("N1: publishes on every subject of a real server, where a plain client reac
   await plain.flush();
   await driver.settle();
 
-  expect(heard.unread).toEqual(
+  expect(received.unread).toEqual(
     distinct.map(([vhost, topic], position) => JSON.stringify([vhost, topic, String(position)])),
   );
   expect(errors.unread).toEqual([]);

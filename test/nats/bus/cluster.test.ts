@@ -75,9 +75,9 @@ test("reports a node as missing at once when it is lost during a request", async
   const two = await startNode(server, "two");
   one.member.handle("wait", () => 1);
   two.member.handle("wait", () => new Promise(() => {}));
-  const asked = one.member.ask("wait", null);
+  const outcome = one.member.ask("wait", null);
   await two.member.stop(1_000);
-  expect(await asked).toMatchObject({ missing: [two.member.node] });
+  expect(await outcome).toMatchObject({ missing: [two.member.node] });
 });
 
 test("removes a frozen node and adds it again when it resumes, without it losing the others", async () => {

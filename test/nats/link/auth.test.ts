@@ -13,13 +13,13 @@ type Ways = Partial<NatsOptions>;
 /** Connects, and receives its own publish "hello". */
 async function greeting(server: NatsServer, ways: Ways): Promise<string> {
   const { driver } = await startNatsDriver({ servers: [server.url], ...ways });
-  const heard = new Queue<string>();
+  const received = new Queue<string>();
   driver.subscribe("/", "a", ({ payload }) => {
-    heard.push(Buffer.from(payload).toString());
+    received.push(Buffer.from(payload).toString());
   });
   await driver.settle();
   await driver.publish([publication("a", "hello")]);
-  return heard.next();
+  return received.next();
 }
 
 async function refusalOf(server: NatsServer, ways: Ways): Promise<CarillonError> {
@@ -248,9 +248,9 @@ describe("permissions", () => {
       const server = await startNats(config);
       const { driver, ups } = await startNatsDriver({ servers: [server.url], ...ann });
       await ups.next();
-      const heard = new Queue<string>();
+      const received = new Queue<string>();
       const subscription = driver.subscribe("/", topic, ({ payload }) => {
-        heard.push(Buffer.from(payload).toString());
+        received.push(Buffer.from(payload).toString());
       });
       await driver.settle();
       expect(subscription.refusal).toBeDefined();
@@ -262,7 +262,7 @@ describe("permissions", () => {
 
       expect(subscription.refusal).toBeUndefined();
       await driver.publish([publication(topic, "now")]);
-      expect(await heard.next()).toBe("now");
+      expect(await received.next()).toBe("now");
     },
   );
 });

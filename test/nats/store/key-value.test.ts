@@ -158,10 +158,15 @@ test("rejects pending calls as unavailable at once when the connection is lost",
   const { store } = await startNatsStore(proxy.url);
   proxy.hold("server");
   const began = Date.now();
-  const asked = Promise.allSettled([store.get("a"), store.list(""), store.create("a", "1"), store.watch("", () => {})]);
+  const outcome = Promise.allSettled([
+    store.get("a"),
+    store.list(""),
+    store.create("a", "1"),
+    store.watch("", () => {}),
+  ]);
   proxy.cut();
   const unavailable = { reason: { code: "unavailable" } };
-  expect(await asked).toMatchObject([unavailable, unavailable, unavailable, unavailable]);
+  expect(await outcome).toMatchObject([unavailable, unavailable, unavailable, unavailable]);
   expect(Date.now() - began).toBeLessThan(2_500);
 });
 
@@ -171,8 +176,8 @@ test("rejects calls as unavailable after the timeout when the server does not an
   const nats = natsOptions({ servers: [proxy.url], confirmTimeout: 1_000 });
   const { store } = await startNatsStore(proxy.url, { nats });
   proxy.hold("server");
-  const asked = await Promise.allSettled([store.get("a"), store.list("")]);
-  expect(asked).toMatchObject([{ reason: { code: "unavailable" } }, { reason: { code: "unavailable" } }]);
+  const outcome = await Promise.allSettled([store.get("a"), store.list("")]);
+  expect(outcome).toMatchObject([{ reason: { code: "unavailable" } }, { reason: { code: "unavailable" } }]);
   proxy.release();
   await store.create("b", "1");
 });

@@ -10,9 +10,9 @@ export interface TestBus extends ToldOfNats {
 
 /** Creates and starts a bus, and stops it after the test. */
 export async function startNatsBus(url: string, options: Partial<NatsOptions> = {}): Promise<TestBus> {
-  const { events, ...told } = natsEvents();
+  const { events, ...recorded } = natsEvents();
   const bus = new NatsBus({ nats: natsOptions({ servers: [url], ...options }), clock: systemClock, events });
   cleanUp(() => bus.stop(1_000));
   await bus.start();
-  return { bus, ...told };
+  return { bus, ...recorded };
 }

@@ -14,7 +14,7 @@ let count = 0;
 
 /** Creates a NATS driver without starting it. Stops it after the test. */
 export function createNatsDriver(options: Partial<NatsOptions> & { readonly servers: readonly string[] }): TestDriver {
-  const { events, ...told } = natsEvents();
+  const { events, ...recorded } = natsEvents();
   count += 1;
   const driver = new NatsDriver({
     name: "nats",
@@ -24,7 +24,7 @@ export function createNatsDriver(options: Partial<NatsOptions> & { readonly serv
     events,
   });
   cleanUp(() => driver.stop(1_000));
-  return { driver, ...told };
+  return { driver, ...recorded };
 }
 
 /** Creates and starts a NATS driver. Stops it after the test. */

@@ -28,13 +28,13 @@ export class NatsProxy {
     return this.#proxy.natsUrl;
   }
 
-  count(word: string): number {
-    return this.sent.get(word) ?? 0;
+  count(command: string): number {
+    return this.sent.get(command) ?? 0;
   }
 
   /** Resolves when clients have sent a command this many times. */
-  async passed(word: string, count: number): Promise<void> {
-    while (this.count(word) < count) {
+  async passed(command: string, count: number): Promise<void> {
+    while (this.count(command) < count) {
       await new Promise<void>((resolve) => {
         this.#onLine = resolve;
       });
@@ -62,8 +62,8 @@ export class NatsProxy {
     const seen = new PassThrough();
     let greeted = false;
     createInterface({ input: seen }).on("line", (line) => {
-      const word = /^[A-Z]+/.exec(line)?.[0];
-      if (word !== undefined && !line.includes(".$cluster.")) this.sent.set(word, this.count(word) + 1);
+      const command = /^[A-Z]+/.exec(line)?.[0];
+      if (command !== undefined && !line.includes(".$cluster.")) this.sent.set(command, this.count(command) + 1);
       this.#onLine?.();
     });
     client.on("data", (bytes) => {

@@ -16,7 +16,7 @@ export function startJetStream(): Promise<NatsServer> {
 
 /** Creates a store without starting it. Stops it after the test. */
 export function createNatsStore(url: string, options: Partial<NatsStoreOptions> = {}): TestStore {
-  const { events, ...told } = natsEvents();
+  const { events, ...recorded } = natsEvents();
   const store = new NatsStore({
     bucket: "carillon",
     replicas: 1,
@@ -26,7 +26,7 @@ export function createNatsStore(url: string, options: Partial<NatsStoreOptions> 
     ...options,
   });
   cleanUp(() => store.stop());
-  return { store, ...told };
+  return { store, ...recorded };
 }
 
 /** Creates and starts a store. Stops it after the test. */

@@ -3,7 +3,7 @@ import { Permissions } from "../../../src/access/decide/permissions.js";
 import type { AdmittedClient, Arrival } from "../../../src/clients/admission.js";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { vhostPaths } from "../../../src/dialects/routes.js";
-import { clientAddress } from "../../../src/net/client-address.js";
+import { createClientAddress } from "../../../src/net/client-address.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
 import { chooseProtocol } from "../../../src/transport/admission/credential.js";
 import {
@@ -57,7 +57,7 @@ export class TestDoor {
         credentialPlaces: () => ({ header: true, protocol: true, cookie: "session", query: true }),
         ...policy,
       },
-      clientAddress: clientAddress(undefined),
+      clientAddress: createClientAddress(undefined),
       openLease: ampleLeases(),
       nextId: () => `id-${(this.#ids += 1)}`,
       inside: () => this.inside.size,

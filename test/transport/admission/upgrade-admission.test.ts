@@ -7,7 +7,7 @@ import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { RootsocketDialect } from "../../../src/dialects/rootsocket/dialect.js";
 import { tokenPaths, vhostPaths } from "../../../src/dialects/routes.js";
 import { CarillonError } from "../../../src/errors.js";
-import { clientAddress } from "../../../src/net/client-address.js";
+import { createClientAddress } from "../../../src/net/client-address.js";
 import { Networks } from "../../../src/net/networks.js";
 import { proxyHeader } from "../../support/net/proxy-header.js";
 import { TestDoor, waitingDoor } from "../../support/nodes/door.js";
@@ -163,17 +163,17 @@ describe("what is known of a client that asks", () => {
 
   test("A12: takes the client's address from the header of a trusted proxy only", async () => {
     const forwarded = { "X-Forwarded-For": "203.0.113.7" };
-    const trusting = await new TestDoor({ clientAddress: clientAddress(LOOPBACK) }).start();
+    const trusting = await new TestDoor({ clientAddress: createClientAddress(LOOPBACK) }).start();
     await ask(trusting, "/ws", forwarded);
     expect((await trusting.arrivals.next()).origin.address).toBe("203.0.113.7");
-    const other = clientAddress(new Networks(["192.0.2.0/24"]));
+    const other = createClientAddress(new Networks(["192.0.2.0/24"]));
     const wary = await new TestDoor({ clientAddress: other }).start();
     await ask(wary, "/ws", forwarded);
     expect((await wary.arrivals.next()).origin.address).toBe("127.0.0.1");
   });
 
   test("A12: takes the client's address from a PROXY header", async () => {
-    const door = await new TestDoor({ proxies: LOOPBACK, clientAddress: clientAddress(LOOPBACK) }).start();
+    const door = await new TestDoor({ proxies: LOOPBACK, clientAddress: createClientAddress(LOOPBACK) }).start();
     const client = await connectRaw(door.url);
     client.send(proxyHeader(), upgradeRequest("/ws", { "X-Forwarded-For": "198.51.100.1" }), says("ping"));
     expect((await client.response()).status).toBe(101);

@@ -1,7 +1,7 @@
 import type { Backend } from "../../../access/keys/backend.js";
 import type { Publisher } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
-import { valueText } from "../../../util/raw-json.js";
+import { findValueText } from "../../../util/raw-json.js";
 import { answerJson } from "../../backend-http.js";
 import { hasLoneSurrogate } from "../../json.js";
 import { type Body, readBody, readChannel } from "./body.js";
@@ -52,7 +52,7 @@ async function publish(
 function readData({ fields, text }: Body): string {
   const { data } = fields;
   if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");
-  if (typeof data !== "string") return valueText(text, "data") ?? "null";
+  if (typeof data !== "string") return findValueText(text, "data") ?? "null";
   if (hasLoneSurrogate(data)) throw new CarillonError("invalid_argument", "data is not valid Unicode");
   return data;
 }

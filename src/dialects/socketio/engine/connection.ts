@@ -1,7 +1,7 @@
 import { Client, type ClientConnection, type ClientFacts } from "../../../clients/client.js";
 import type { FanOut } from "../../../core/fan-out.js";
 import type { Notice } from "../../../core/notice.js";
-import { closeFrameOf } from "../../../errors.js";
+import { toCloseFrame } from "../../../errors.js";
 import { CommandQueue, type CommandQueueContext, type CommandSource } from "../../../transport/command-queue.js";
 import { createFrames } from "../../../transport/websocket/encoding.js";
 import type { Received, Texts } from "../../dialect.js";
@@ -86,7 +86,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
    */
   closed(code: number, reason: string): number {
     const { endedFor } = this.client.session;
-    const [endedWith, text] = endedFor === undefined ? [code, reason] : closeFrameOf(endedFor);
+    const [endedWith, text] = endedFor === undefined ? [code, reason] : toCloseFrame(endedFor);
     this.#context.services.clients.remove(this.client, endedWith, text);
     this.#queue.clear();
     this.place.line.letGo(this);

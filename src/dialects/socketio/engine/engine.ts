@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { Server as Engine } from "engine.io";
 import { Server } from "socket.io";
 import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
-import { closeFrameOf } from "../../../errors.js";
+import { toCloseFrame } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
 import type { MessageDeadlines } from "../../../transport/receiving/message-deadlines.js";
 import { MessageMeter } from "../../../transport/receiving/message-meter.js";
@@ -95,7 +95,7 @@ function meter(
     lease: openLease(request, undefined),
     deadlines,
     onCut: (reason) => {
-      webSocket.close(...closeFrameOf(reason));
+      webSocket.close(...toCloseFrame(reason));
       socket.end();
     },
   });

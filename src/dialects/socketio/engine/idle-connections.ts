@@ -1,6 +1,6 @@
 import { Counts } from "../../../clients/limits/counts.js";
 import { CarillonError } from "../../../errors.js";
-import { addressKey } from "../../../net/ip-address.js";
+import { toAddressKey } from "../../../net/ip-address.js";
 
 /**
  * Most connections of one address without a namespace. A client has none for one round trip, and many clients may share an address:
@@ -38,14 +38,14 @@ export class IdleConnections {
 
   /** @throws CarillonError unavailable: the address has reached its limit */
   checkRoom(address: string): void {
-    if (this.#addresses.of(addressKey(address)) >= this.#perAddress) {
+    if (this.#addresses.of(toAddressKey(address)) >= this.#perAddress) {
       throw new CarillonError("unavailable", "too many connections of this address are in no namespace");
     }
   }
 
   /** @returns false where its address has reached its limit: the connection has to be closed */
   add(line: IdleConnection): boolean {
-    if (!this.#addresses.take(addressKey(line.address), this.#perAddress)) return false;
+    if (!this.#addresses.take(toAddressKey(line.address), this.#perAddress)) return false;
     this.#lines.add(line);
     const [oldest] = this.#lines;
     if (this.#lines.size > this.#inAll) oldest?.cut();
@@ -53,6 +53,6 @@ export class IdleConnections {
   }
 
   delete(line: IdleConnection): void {
-    if (this.#lines.delete(line)) this.#addresses.give(addressKey(line.address));
+    if (this.#lines.delete(line)) this.#addresses.give(toAddressKey(line.address));
   }
 }

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../../core/ports.js";
 import { CarillonError } from "../../../errors.js";
 import type { ByteBudget, ByteLease } from "../../../net/byte-budget.js";
-import { ipAddress } from "../../../net/ip-address.js";
+import { normalizeIpAddress } from "../../../net/ip-address.js";
 import { ignore } from "../../../util/ignore.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { Dispatch } from "../../../workers/dispatch.js";
@@ -54,7 +54,7 @@ export class BackendConnection {
     this.#onKnown = onKnown;
     this.#socket = socket;
     this.#context = context;
-    this.#address = ipAddress(socket.remoteAddress ?? "") ?? "";
+    this.#address = normalizeIpAddress(socket.remoteAddress ?? "") ?? "";
     this.#reader = new PacketReader(context.packetBytes);
     this.#cancelPatience = context.clock.after(PATIENCE, this.#onSilence);
     socket.on("data", (chunk: Uint8Array) => {

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../../core/ports.js";
 import { toSessionUuid } from "../../../core/session-uuid.js";
-import { membersText } from "../../../util/raw-json.js";
+import { removeMembers } from "../../../util/raw-json.js";
 import type { Dispatch, GivenTask, WorkerConnection, WorkerRegistration } from "../../../workers/dispatch.js";
 import { payloadValue } from "../../json.js";
 import { packetText } from "./packet.js";
@@ -159,7 +159,7 @@ export function taskText({
   const { base64, text } = payloadValue(payload);
   const sid = connectionId === "" ? [] : [`"sid":${JSON.stringify(toSessionUuid(connectionId))}`];
   const data = text.trimStart().startsWith("{")
-    ? membersText(text, connectionId === "" ? [] : ["sid"])
+    ? removeMembers(text, connectionId === "" ? [] : ["sid"])
     : `"data":${text}${base64 ? ',"encoding":"base64"' : ""}`;
   // In JSON text a line end can stand between values only, where it is worth no more than a space.
   const members = [data.replace(/[\r\n]+/g, " "), ...sid].filter((part) => part !== "");

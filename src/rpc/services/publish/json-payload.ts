@@ -1,6 +1,6 @@
 import { CarillonError } from "../../../errors.js";
 import { nextTurn } from "../../../util/next-turn.js";
-import { elementTexts, replaceValues } from "../../../util/raw-json.js";
+import { replaceValues, splitElements } from "../../../util/raw-json.js";
 import type { ExtendedJson, JsonExtension } from "../../service.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
 
@@ -28,7 +28,7 @@ async function extractFromMessages(body: string): Promise<ExtendedJson | undefin
   const payloads = new Map<number, string>();
   const rest = replaceValues(body, "messages", (list) => {
     if (!list.startsWith("[")) return list;
-    const messages = [...elementTexts(list)].map((message, position) => {
+    const messages = [...splitElements(list)].map((message, position) => {
       if (!message.startsWith("{")) return message;
       return replaceValues(message, "json", (value) => {
         payloads.set(position, value);
