@@ -56,7 +56,7 @@ describe.each([
     expect(await answerTo(node, `/api/v1/ws/${token}/`, text)).toContain(`invalid event: ${reason}`);
   });
 
-  test("D10: a REST body is 400", async () => {
+  test("D10: answers 400 to a REST body", async () => {
     const node = await startApplication();
     expect(await ask(node, "messages/", { body: text })).toMatchObject({
       status: 400,
@@ -65,7 +65,7 @@ describe.each([
   });
 });
 
-test("D10, X1: WebRocket answers 400 to an event that is good but for its size", async () => {
+test("D10, X1: WebRocket answers 400 to an otherwise valid event", async () => {
   expect(await answerTo(await startNode(), "/webrocket", `{"pong":{"data":${FLAT}}}`)).toContain('"code":400');
 });
 
@@ -87,13 +87,13 @@ async function expectDelivered(payload: unknown): Promise<void> {
   expect({ topic, isWhole: received === JSON.stringify(payload) }).toEqual({ topic: "foo", isWhole: true });
 }
 
-test("D10: as many as are allowed are read, and brackets in strings do not count", async () => {
+test("D10: reads the allowed number, and does not count brackets in strings", async () => {
   // The frame and two of its members are objects and lists, too.
   const payload = [...Array.from({ length: MOST - 3 }, () => []), '\\"[{'.repeat(10_000)];
   await expectDelivered(payload);
 });
 
-test("D10: objects with the same names, and texts that occur again, weigh little", async () => {
+test("D10: gives little weight to repeated names and texts", async () => {
   const payload = Array.from({ length: 12_000 }, () => ({
     id: 1,
     at: { x: 0, y: 0 },
@@ -103,7 +103,7 @@ test("D10: objects with the same names, and texts that occur again, weigh little
   await expectDelivered(payload);
 });
 
-test("D10, D3: a payload of too many names is a string in dialects of JSON values", async () => {
+test("D10, D3: writes a payload of too many names as a string in dialects of JSON values", async () => {
   const node = await startNode({ vhosts: { "/": { client_publish: true } } });
   const listener = await connectStock(node.http);
   expect(await listener.ask("join", { topics: ["foo"] })).toEqual({ ok: true });

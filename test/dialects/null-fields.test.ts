@@ -144,7 +144,7 @@ const CASES = Object.entries(TABLES).flatMap(([dialect, { commands, open }]) =>
   ),
 );
 
-test.each(CASES)("D9: null counts as absent: $dialect, $command, $field", ({ field, fields, frame, open }) => {
+test.each(CASES)("D9: reads null as absent: $dialect, $command, $field", ({ field, fields, frame, open }) => {
   const { [field]: _given, ...without } = fields;
   expect(read(open, frame({ ...without, [field]: null }))).toEqual(read(open, frame(without)));
 });
@@ -153,7 +153,7 @@ test.each([
   ["native", "call", "timeout"],
   ["native", "join", "hidden"],
   ["webrocket", "subscribe", "hidden"],
-])("D9: a field of the wrong kind is not taken for absent: %s, %s, %s", (dialect, command, field) => {
+])("D9: refuses a field of the wrong type: %s, %s, %s", (dialect, command, field) => {
   const found = CASES.find((each) => each.dialect === dialect && each.command === command && each.field === field);
   if (found === undefined) throw new Error("no such case");
   const { fields, frame, open } = found;

@@ -175,7 +175,7 @@ function webrocketMembers(text: string): string {
   return isObjectText(text) ? text.slice(1, -1).trim() : `"data":${text}`;
 }
 
-test("D3, O13: a JSON value that is published in whichever way arrives as the text that was sent", async () => {
+test("D3, O13: delivers a JSON value as the text that was sent, however it is published", async () => {
   const { heard, publishers } = await start();
   const values = texts.filter((text) => !text.startsWith('"'));
   await fc.assert(
@@ -191,7 +191,7 @@ test("D3, O13: a JSON value that is published in whichever way arrives as the te
   );
 });
 
-test("D3, O13: objects that WebRocket's clients broadcast, and texts that RootSocket's clients send, arrive unchanged", async () => {
+test("D3, O13: delivers WebRocket's objects and RootSocket's texts unchanged", async () => {
   const { heard, listeners } = await start();
   await fc.assert(
     fc.asyncProperty(texts.filter(isObjectText), async (text) => {
@@ -207,7 +207,7 @@ test("D3, O13: objects that WebRocket's clients broadcast, and texts that RootSo
   );
 });
 
-test("D3, O13: half of a surrogate pair is refused or passed on as it was written, never replaced", async () => {
+test("D3, O13: refuses half of a surrogate pair or passes it on as written, and never replaces it", async () => {
   const { heard, listeners, publishers } = await start();
   for (const name of ["broadcaster", "broadcaster's REST", "RPC as JSON"]) {
     await publishers[name]?.('"a\\uD800"');

@@ -25,7 +25,7 @@ function told(result: ReturnType<BroadcasterAuthenticator["authenticate"]>): Pro
   );
 }
 
-test("B17: a good token lets its bearer into its channels, within its scope, until it expires", async () => {
+test("B17: grants a token's channels within its scope until it expires", async () => {
   const principal = await outcome({});
   expect(principal).toMatchObject({ user: "eve", expires: NOW + 60_000 + 30_000 });
   expect(principal).toMatchObject({ terms: { confined: true, joins: true, sends: false } });
@@ -57,13 +57,13 @@ test.each([
   ["with channels that are not a list", { authorizedChannels: "news" }, /authorizedChannels is not a list of strings/],
   ["with channels that are not names", { authorizedChannels: [7] }, /authorizedChannels is not a list of strings/],
   ["with a scope that is not a list", { scope: "subscribe" }, /scope is not a list of strings/],
-])("B17: unauthenticated is a token %s", async (_what, claims, text) => {
+])("B17: refuses a token %s as unauthenticated", async (_what, claims, text) => {
   const result = await outcome(claims);
   expect(result).toMatch(/^unauthenticated: the token was refused: /);
   expect(result).toMatch(text);
 });
 
-test("B17: 30 seconds between the clocks matter to nobody", async () => {
+test("B17: tolerates 30 s between the clocks", async () => {
   expect(await outcome({ exp: SECOND - 29, iat: SECOND + 30, nbf: SECOND + 30 })).toMatchObject({
     expires: NOW + 1_000,
   });
@@ -77,11 +77,11 @@ test.each([
   ["no channels", { authorizedChannels: undefined }, "invalid_argument: authorized channels cannot be empty"],
   ["null for channels", { authorizedChannels: null }, "invalid_argument: authorized channels cannot be empty"],
   ["an empty list of channels", { authorizedChannels: [] }, "invalid_argument: authorized channels cannot be empty"],
-])("B17: a verified token with %s is an invalid argument", async (_what, claims, expected) => {
+])("B17: refuses a verified token with %s as an invalid argument", async (_what, claims, expected) => {
   expect(await outcome(claims)).toMatch(expected);
 });
 
-test("B17: of algorithms only HS256 is taken, whatever the token says", async () => {
+test("B17: accepts HS256 only, whatever the token's header says", async () => {
   expect(await outcome({}, "HS512")).toMatch(/^unauthenticated.*algorithm/);
   const none = `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from(JSON.stringify(GOOD)).toString("base64url")}`;
   expect(await told(authenticator.authenticate(`${none}.`))).toMatch(/^unauthenticated/);
@@ -93,7 +93,7 @@ test("B17: of algorithms only HS256 is taken, whatever the token says", async ()
   );
 });
 
-test("B17: another secret's tokens are nobody's", async () => {
+test("B17: refuses tokens signed with another secret", async () => {
   const other = new BroadcasterAuthenticator("short", clockAt());
   expect(await outcome({}, "HS256", other)).toMatch(/^unauthenticated.*signature/);
   expect(await told(other.authenticate(await signed("short", "HS256", GOOD)))).toMatchObject({ user: "eve" });
@@ -102,12 +102,12 @@ test("B17: another secret's tokens are nobody's", async () => {
   await expect(authenticator.checkChannelToken()).rejects.toMatchObject({ code: "unauthenticated" });
 });
 
-test("B17: claims that are there twice are refused: who reads which is nobody's to guess", async () => {
+test("B17: refuses duplicate claims", async () => {
   const claims = JSON.stringify(GOOD).replace("{", '{"authorizedChannels":["other"],');
   expect(await told(authenticator.authenticate(raw('{"alg":"HS256"}', claims)))).toMatch(/^unauthenticated.*twice/);
 });
 
-test("B17: no channel's name is a pattern", async () => {
+test("B17: reads channels' names literally, never as patterns", async () => {
   const names = ["*", "re:.*", "re:a", "chat-*", "orders.>", "a.*", ">", "", "a b", "ok"];
   const { permissions } = (
     await authenticator.authenticate(await signed(SECRET, "HS256", { ...GOOD, authorizedChannels: names }))
@@ -121,7 +121,7 @@ test("B17: no channel's name is a pattern", async () => {
   }
 });
 
-test("B17: a token opens the names that it holds and no others", async () => {
+test("B17: allows exactly the channels that a token names", async () => {
   const name = fc.stringMatching(/^(?:re:)?[a-c:*>.|-]{1,4}$/);
   await fc.assert(
     fc.asyncProperty(fc.array(name, { minLength: 1, maxLength: 8 }), name, async (channels, asked) => {
@@ -134,7 +134,7 @@ test("B17: a token opens the names that it holds and no others", async () => {
   );
 });
 
-test("B17: too many expressions to compile are refused", async () => {
+test("B17: refuses a token with too many expressions", async () => {
   const authorizedChannels = Array.from({ length: 33 }, (_, number) => `re:${number}`);
   expect(await outcome({ authorizedChannels })).toBe("invalid_argument: authorized channels: too many");
 });

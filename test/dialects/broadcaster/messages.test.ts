@@ -9,13 +9,13 @@ function broadcast(message: Partial<Message>, topic = "c"): string {
   return encoding.textMaker(topic)({ id: "m", event: "e", sender: "", time: 0, payload: Buffer.from("1"), ...message });
 }
 
-test("B13: a broadcast has these members in this order, and nothing else", () => {
+test("B13: writes a broadcast with exactly these members in this order", () => {
   expect(broadcast({ payload: Buffer.from('{"a":1}') }).replace(COUNT, "7")).toBe(
     '{"method":"broadcast","params":{"id":"m","seq":7,"createTime":"1970-01-01T00:00:00.000Z","channel":"c","event":"e","payload":{"a":1}}}',
   );
 });
 
-test("B14: whatever a message holds, there is one place for the count, and it is where seq is", () => {
+test("B14: has one place for the count, at seq, whatever a message holds", () => {
   const texts = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("\0", '{"seq":\0}', '"\0"', '"\\u0000"'));
   expect(open().encoding.counted).toBe(true);
   fc.assert(
@@ -36,20 +36,20 @@ test.each([
   ["null", "null"],
   ["12345678901234567890", "12345678901234567890"],
   ["{", '"{"'],
-])("D3: the payload %j is %s in a broadcast", (payload, value) => {
+])("D3: writes the payload %j as %s in a broadcast", (payload, value) => {
   expect(broadcast({ payload: Buffer.from(payload) })).toContain(`,"payload":${value}}}`);
 });
 
-test("D3: a payload that is no text is base64, and says so", () => {
+test("D3: writes bytes that are not text as base64, and marks them", () => {
   expect(broadcast({ payload: Buffer.from("ff00", "hex") })).toContain(',"payload":"/wA=","encoding":"base64"}}');
 });
 
-test("D3: JSON of any depth is passed on", () => {
+test("D3: passes JSON of any depth on", () => {
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   expect(broadcast({ payload: Buffer.from(deep) })).toContain(deep);
 });
 
-test("D3: what one client publishes another one reads", () => {
+test("D3: delivers to one client what another publishes", () => {
   fc.assert(
     fc.property(fc.oneof(fc.jsonValue(), fc.json(), fc.string({ unit: "binary" })), (value) => {
       const payload = payloadOfValue(value, () => JSON.stringify(value));
@@ -61,14 +61,14 @@ test("D3: what one client publishes another one reads", () => {
   );
 });
 
-test("D3: a text is published as it is, so that those read it who have no JSON", () => {
+test("D3: publishes a string as its characters, for readers without JSON", () => {
   const publish = { id: 1, method: "publish", params: { channel: "c", event: "e", payload: "hello" } };
   expect(done(authenticated(), publish).command).toMatchObject({ payload: Buffer.from("hello") });
   const number = { id: 1, method: "publish", params: { channel: "c", event: "e", payload: "5" } };
   expect(done(authenticated(), number).command).toMatchObject({ payload: Buffer.from('"5"') });
 });
 
-test("D4: a message without an event has the empty one, in its answer too", () => {
+test("D4: writes an empty event for a message without one, in the answer too", () => {
   expect(broadcast({ event: "" })).toContain('"event":""');
   const publish = { id: 1, method: "publish", params: { channel: "c", event: "", payload: 1 } };
   expect(done(authenticated(), publish).answer).toContain('"event":""');

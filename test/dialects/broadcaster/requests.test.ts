@@ -10,7 +10,7 @@ function errorText(id: number | undefined, code: string, message: string): strin
 const subscribe = (channel: string) => ({ id: 2, method: "subscribe", params: { channel } });
 const publish = (channel: string) => ({ id: 4, method: "publish", params: { channel, event: "e", payload: 1 } });
 
-test("B2: an answer has the request's id, and either a result or an error", () => {
+test("B2: answers with the request's id and either a result or an error", () => {
   const heartbeat = { id: 123, method: "heartbeat" };
   const { answer, command } = done(open(), heartbeat);
   expect(command).toEqual({ kind: "idle" });
@@ -36,7 +36,7 @@ test.each([
   [{ id: 1, method: "Publish", params: {} }, errorText(1, "NotFound", "method not found: Publish")],
   [{ id: 1, method: "constructor" }, errorText(1, "NotFound", "method not found: constructor")],
   [{ id: 1 }, errorText(1, "NotFound", "method not found: ")],
-])("B4: no method: %j", (frame, answer) => {
+])("B4: refuses an unknown method: %j", (frame, answer) => {
   expect(authenticated().receive(JSON.stringify(frame))).toEqual({ kind: "refused", answer });
 });
 
@@ -61,7 +61,7 @@ test.each([
   ["a string", '"heartbeat"', "not a JSON object"],
   ["an id that is a string", '{"id":"1","method":"heartbeat"}', "id is not an integer"],
   ["an id that is no whole number", '{"id":1.5,"method":"heartbeat"}', "id is not an integer"],
-])("B5: a frame that is %s is no request", (_what, text, why) => {
+])("B5: refuses a frame that is %s", (_what, text, why) => {
   const answer = errorText(undefined, "InvalidArgument", `invalid request: ${why}`);
   expect(open().receive(text)).toEqual({ kind: "malformed", answer });
 });
@@ -82,12 +82,12 @@ test.each(["9007199254740993", "-1724442618569203714", "1".repeat(400), "1e3", "
   },
 );
 
-test("B5: a method that is not a string is told with the id", () => {
+test("B5: refuses a method that is not a string, with the request's id", () => {
   const answer = errorText(7, "InvalidArgument", "invalid request: method is not a string");
   expect(open().receive('{"id":7,"method":{}}')).toEqual({ kind: "malformed", answer });
 });
 
-test("B6: auth, once", () => {
+test("B6: authenticates once", () => {
   const conversation = open();
   const auth = { id: 1, method: "auth", params: { token: "a.b.c" } };
   expect(failed(conversation, auth, "unauthenticated", "the token was refused: it has expired")).toBe(
@@ -104,7 +104,7 @@ test("B6: auth, once", () => {
   expect(refused(open(), { ...auth, params: { token: "" } })).toMatch(/"code":"Unauthenticated"/);
 });
 
-test("B7: subscribe", () => {
+test("B7: subscribes to a channel", () => {
   const { answer, command } = done(authenticated(), subscribe("c"));
   expect(command).toMatchObject({ kind: "join", broker: "", topics: ["c"], once: false });
   expect(answer).toBe(`{"requestId":2,"result":{"subscriptionId":"n.1","timestamp":"${TIME}"}}`);
@@ -113,7 +113,7 @@ test("B7: subscribe", () => {
   );
 });
 
-test("B7: what subscribe needs, in this order", () => {
+test("B7: checks the demands on subscribe in this order", () => {
   expect(refused(open(), subscribe(":"))).toBe(errorText(2, "Unauthenticated", "authentication required"));
   const publisher = authenticated({ ...RIGHTS, scope: ["publish"] });
   expect(refused(publisher, subscribe(":"))).toBe(errorText(2, "PermissionDenied", "scope required: subscribe"));
@@ -122,7 +122,7 @@ test("B7: what subscribe needs, in this order", () => {
   expect(refused(authenticated(), subscribe("d"))).toBe(errorText(2, "Unauthenticated", foreign));
 });
 
-test("B8: subscribing twice", () => {
+test("B8: refuses a second subscription to a channel", () => {
   const answer = failed(
     authenticated(),
     { id: 2, method: "subscribe", params: { channel: "c" } },
@@ -132,7 +132,7 @@ test("B8: subscribing twice", () => {
   expect(answer).toBe(errorText(2, "AlreadyExists", "connection already subscribed to channel"));
 });
 
-test("B8: what it was subscribed to on its behalf, or is not any more, it may subscribe to", () => {
+test("B8: allows a subscription to channels joined on its behalf, or left", () => {
   const conversation = authenticated();
   const onceOf = (): unknown => (done(conversation, subscribe("c")).command as { once?: unknown }).once;
   expect([onceOf(), onceOf()]).toEqual([false, true]);
@@ -146,7 +146,7 @@ test("B8: what it was subscribed to on its behalf, or is not any more, it may su
   expect((done(conversation, subscribe("other")).command as { once?: unknown }).once).toBe(false);
 });
 
-test("B9: unsubscribe needs a name and nothing else", () => {
+test("B9: unsubscribes with a name alone", () => {
   const unsubscribe = { id: 3, method: "unsubscribe", params: { channel: "c" } };
   const { answer, command } = done(open(), unsubscribe);
   expect(command).toEqual({ kind: "leave", broker: "", topics: ["c"] });
@@ -155,7 +155,7 @@ test("B9: unsubscribe needs a name and nothing else", () => {
   expect(refused(open(), bad)).toBe(errorText(3, "InvalidArgument", "invalid channel"));
 });
 
-test("B10: publish is answered with the whole message", () => {
+test("B10: answers a publish with the whole message", () => {
   const frame = { id: 4, method: "publish", params: { channel: "c", event: "e", payload: { a: [1, null, "ü"] } } };
   const { answer, command } = done(authenticated(), frame, { kind: "published", id: "m", time: 1_000 });
   expect(command).toMatchObject({ kind: "publish", broker: "", topics: ["c"], event: "e", trigger: "" });
@@ -164,7 +164,7 @@ test("B10: publish is answered with the whole message", () => {
   );
 });
 
-test("B10: what publish needs, in this order", () => {
+test("B10: checks the demands on publish in this order", () => {
   expect(refused(open(), publish(":"))).toBe(errorText(4, "Unauthenticated", "authentication required"));
   const reader = authenticated({ ...RIGHTS, scope: ["subscribe"] });
   expect(refused(reader, publish(":"))).toBe(errorText(4, "PermissionDenied", "scope required: publish"));
@@ -177,7 +177,7 @@ test("B10: what publish needs, in this order", () => {
   );
 });
 
-test.each([undefined, null])("B10: the event %j is the empty one", (event) => {
+test.each([undefined, null])("B10: reads the event %j as empty", (event) => {
   const frame = { id: 4, method: "publish", params: { channel: "c", event, payload: 1 } };
   const { answer, command } = done(authenticated(), frame);
   expect(command).toMatchObject({ event: "" });
@@ -191,18 +191,18 @@ test.each([
   "12345678901234567890",
   "1e999",
   `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
-])("B10: a payload that is not a string is passed on as it is written: %.20s", (payload) => {
+])("B10: passes a payload other than a string on as it was written: %.20s", (payload) => {
   const text = `{"id":4,"method":"publish","params":{"payload":0,"channel":"c","event":"e","payload":${payload} }}`;
   const received = authenticated().receive(text);
   expect(received).toMatchObject({ command: { payload: Buffer.from(payload) } });
 });
 
-test("B10: no payload is null", () => {
+test("B10: reads an absent payload as null", () => {
   const { command } = done(authenticated(), { id: 4, method: "publish", params: { channel: "c", event: "e" } });
   expect(command).toMatchObject({ payload: Buffer.from("null") });
 });
 
-test("B11: heartbeat needs nothing, not even params that make sense", () => {
+test("B11: answers a heartbeat whatever its params", () => {
   for (const params of [undefined, null, [], "x", { a: 1 }]) {
     expect(done(open(), { id: 1, method: "heartbeat", params }).command).toEqual({ kind: "idle" });
   }
@@ -221,6 +221,6 @@ test.each<[ErrorCode, string]>([
   ["cancelled", "Internal"],
   ["unimplemented", "Internal"],
   ["internal", "Internal"],
-])("B16: %s is called %s", (code, called) => {
+])("B16: names the error %s %s", (code, called) => {
   expect(failed(open(), { id: 1, method: "heartbeat" }, code, "why")).toBe(errorText(1, called, "why"));
 });

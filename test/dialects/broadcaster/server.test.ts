@@ -10,7 +10,7 @@ function withVhost(settings: NonNullable<ConfigInput["vhosts"]>[string] = {}): C
   return { vhosts: { "/": { ...BROADCASTER, ...settings } } };
 }
 
-test("B14: each connection counts what it is sent, though all share what is around the number", async () => {
+test("B14: counts messages for each connection in shared frames", async () => {
   const node = await startNode(withVhost());
   const clients: BroadcasterClient[] = [];
   for (let number = 0; number < 12; number += 1) {
@@ -32,7 +32,7 @@ test("B14: each connection counts what it is sent, though all share what is arou
   }
 });
 
-test("B14: what is lost on the way to a slow client is a gap", async () => {
+test("B14: shows a slow client's lost messages as a gap in seq", async () => {
   const many = 120;
   const node = await startNode(withVhost({ topics: [{ match: "c", slow_consumer: "drop_oldest" }] }));
   const client = await BroadcasterClient.subscribed(node, PATH, "c");
@@ -50,7 +50,7 @@ test("B14: what is lost on the way to a slow client is a gap", async () => {
   for (const { number, seq } of got) expect(seq).toBe(number);
 });
 
-test("B14: a client that has negotiated compression gets the same", async () => {
+test("B14: sends the same to a client with compression", async () => {
   const node = await startNode({ ...withVhost(), compression: true });
   const client = await connect(`${node.ws}/broadcaster/websocket`, { perMessageDeflate: true });
   for (const [method, params] of [
@@ -66,7 +66,7 @@ test("B14: a client that has negotiated compression gets the same", async () => 
   }
 });
 
-test("B14: what is for a user or a connection alone is counted, too", async () => {
+test("B14: counts messages for a user or a connection, too", async () => {
   const node = await startNode(withVhost());
   const client = await BroadcasterClient.subscribed(node, PATH, "c");
   const { result } = (await client.ask("subscribe", { channel: "other" })) as { result: { subscriptionId: string } };
@@ -76,7 +76,7 @@ test("B14: what is for a user or a connection alone is counted, too", async () =
   }
 });
 
-test("B18: a connection ends when its token expires, after the leeway", async () => {
+test("B18: ends a connection when its token has expired, after the leeway", async () => {
   const node = await startNode(withVhost());
   const client = await BroadcasterClient.connect(node);
   const exp = Math.floor(Date.now() / 1_000) - 28;
@@ -86,7 +86,7 @@ test("B18: a connection ends when its token expires, after the leeway", async ()
   expect(Date.now()).toBeGreaterThanOrEqual((exp + 30) * 1_000);
 });
 
-test("B19: where the vhost lets nobody in without a token, its clients come in all the same, and may do nothing before auth", async () => {
+test("B19: connects clients without a token even where the vhost demands one, and refuses everything before auth", async () => {
   const node = await startNode(withVhost({ anonymous: { connect: false }, jwt: { secret: "x".repeat(32) } }));
   const client = await BroadcasterClient.connect(node);
   const refused = { error: { code: "Unauthenticated", message: "authentication required" } };
@@ -96,7 +96,7 @@ test("B19: where the vhost lets nobody in without a token, its clients come in a
   expect(await client.ask("subscribe", { channel: "c" })).toMatchObject({ result: {} });
 });
 
-test("B15, D1: what one client publishes reaches the others, and those of other protocols; and the other way", async () => {
+test("B15, D1: exchanges messages with its own clients and those of other protocols", async () => {
   const node = await startNode(withVhost({ client_publish: true }));
   const [one, two] = [
     await BroadcasterClient.subscribed(node, PATH, "c"),

@@ -25,13 +25,13 @@ dialectContract("native", {
   },
 });
 
-test("W4: a message has these members in this order, and nothing else", () => {
+test("W4: writes a message with exactly these members in this order", () => {
   const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const message = { id: "m", event: "e", sender: "", time: 0, payload: Buffer.from("a") };
   expect(conversation.encoding.textMaker('"t"')(message)).toBe('{"topic":"\\"t\\"","payload":"a"}');
 });
 
-test("W23: a ping counts as a command, and is refused as one", () => {
+test("W23: counts a ping as a command, and refuses it as one", () => {
   const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const received = conversation.receive('{"command":"ping","id":1.0}');
   if (received.kind !== "command") throw new Error("no command");
@@ -42,12 +42,12 @@ test("W23: a ping counts as a command, and is refused as one", () => {
   );
 });
 
-test.each(['{"command":"headers"}', '{"command":"sing"}', '{"command":""}'])("W7: %s counts as a command", (text) => {
+test.each(['{"command":"headers"}', '{"command":"sing"}', '{"command":""}'])("W7: counts %s as a command", (text) => {
   const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   expect(conversation.receive(text)).toMatchObject({ kind: "command", command: { kind: "idle" } });
 });
 
-test("W7: frames of any depth are read", () => {
+test("W7: reads frames of any depth", () => {
   const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   expect(conversation.receive(deep).kind).toBe("malformed");

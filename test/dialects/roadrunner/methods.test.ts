@@ -30,7 +30,7 @@ async function start() {
   return { node, listener, client: await rpcClient(node) };
 }
 
-test("G1: the golden frames, byte for byte", async () => {
+test("G1: answers the golden frames byte for byte", async () => {
   const { client, listener } = await start();
   client.send(
     Buffer.from(
@@ -43,7 +43,7 @@ test("G1: the golden frames, byte for byte", async () => {
   expect(await listener.next()).toMatchObject({ topic: "hello", payload: "Hi" });
 });
 
-test.each(PUBLISHING)("G3: %s publishes, and answers ok with the request's sequence and name", async (method) => {
+test.each(PUBLISHING)("G3: publishes by %s, and answers ok with the request's sequence and name", async (method) => {
   const { client, listener } = await start();
   const body = requestOf(
     { topics: ["hello", "foo"], payload: Buffer.from("1") },
@@ -61,7 +61,7 @@ test.each(PUBLISHING)("G3: %s publishes, and answers ok with the request's seque
   expect((await client.call(method, "")).body.toString("hex")).toBe(OK);
 });
 
-test("G4: empty topic names are skipped, and whatever command a message has, it is published", async () => {
+test("G4: skips empty topic names, and ignores the command of a message", async () => {
   const { client, listener } = await start();
   const body = requestOf(
     { topics: ["", "foo"], payload: Buffer.from("1") },
@@ -81,22 +81,25 @@ test.each([
     "messages[0].payload: 1048577 bytes, the limit is 1048576",
   ],
   [Buffer.from("0a05", "hex"), "the request cannot be decoded: premature EOF"],
-])("G5: a refused publish is an error frame with the reason, and publishes nothing (%#)", async (body, reason) => {
-  const { client, listener } = await start();
-  for (const method of PUBLISHING) {
-    const { body: text, ...rest } = await client.call(method, body);
-    expect({ ...rest, text: text.toString() }).toEqual({
-      flags: FLAGS.protobuf | FLAGS.error,
-      sequence: 1,
-      method,
-      text: reason,
-    });
-  }
-  await client.call("broadcast.Publish", requestOf({ topics: ["foo"], payload: Buffer.from("sentinel") }));
-  expect(await listener.next()).toMatchObject({ payload: "sentinel" });
-});
+])(
+  "G5: answers a refused publish by an error frame with the reason, and publishes nothing (%#)",
+  async (body, reason) => {
+    const { client, listener } = await start();
+    for (const method of PUBLISHING) {
+      const { body: text, ...rest } = await client.call(method, body);
+      expect({ ...rest, text: text.toString() }).toEqual({
+        flags: FLAGS.protobuf | FLAGS.error,
+        sequence: 1,
+        method,
+        text: reason,
+      });
+    }
+    await client.call("broadcast.Publish", requestOf({ topics: ["foo"], payload: Buffer.from("sentinel") }));
+    expect(await listener.next()).toMatchObject({ payload: "sentinel" });
+  },
+);
 
-test("G3: centrifuge.Publish and Broadcast publish data, or base64 in its place", async () => {
+test("G3: publishes the data or base64 of centrifuge.Publish and Broadcast", async () => {
   const { client, listener } = await start();
   // A tag (field 5) and skip_history (field 4) mean nothing here.
   const publish = fields([1, "foo"], [2, "data"], [5, fields([1, "k"], [2, "v"])], [6, "key-1"]);
@@ -119,13 +122,13 @@ test.each([
   ["centrifuge.Publish", fields([1, "foo"], [3, "a b"]), "b64data is not base64"],
   ["centrifuge.Publish", fields([1, "foo"], [6, " x"]), "idempotency_key begins or ends with white space"],
   ["centrifuge.Publish", fields([1, "foo"], [2, Buffer.alloc(1_048_577)]), "data: 1048577 bytes, the limit is 1048576"],
-])("G5: %s is refused in its own words (%#)", async (method, body, reason) => {
+])("G5: refuses %s with the names of its own fields (%#)", async (method, body, reason) => {
   const { client } = await start();
   const answer = await client.call(method, body);
   expect([answer.flags, answer.body.toString()]).toEqual([FLAGS.protobuf | FLAGS.error, reason]);
 });
 
-test("G3: informer.List names what PHP's library looks for, rpc.Version the version", async () => {
+test("G3: lists the services that PHP's library needs, and the version", async () => {
   const { client } = await start();
   const json = { flags: FLAGS.json };
   const list = await client.call("informer.List", "true", json);
@@ -147,7 +150,7 @@ test.each([
   ["broadcast.Publish", 0x88, "broadcast.Publish takes protobuf, not the flags 0x88"],
   ["broadcast.Publish", 0x81, "broadcast.Publish takes protobuf, not the flags 0x81"],
   ["broadcast.Publish", 0x00, "broadcast.Publish takes protobuf, not the flags 0x00"],
-])("G5: method %j with the flags %d is refused, and the connection stays", async (method, flags, reason) => {
+])("G5: refuses method %j with the flags %d, and keeps the connection", async (method, flags, reason) => {
   const { client } = await start();
   const answer = await client.call(method, "", { flags, sequence: 7 });
   expect(answer).toMatchObject({ sequence: 7, method, flags: (flags & 0xfc & ~0x40) | FLAGS.error });
@@ -155,7 +158,7 @@ test.each([
   expect((await client.call("broadcast.Publish", "")).body.toString("hex")).toBe(OK);
 });
 
-test("G7: a listener's vhost is its own, and one that is made later is found", async () => {
+test("G7: publishes to the listener's own vhost, even one created later", async () => {
   const node = await startNode({
     vhosts: { "/shop": {} },
     roadrunner: [

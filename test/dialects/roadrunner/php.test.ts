@@ -24,7 +24,7 @@ ifPhp(hasPhp ? "with PHP" : "with PHP (skipped: no php on the PATH)", () => {
   test.each([
     ["TCP", () => "tcp://127.0.0.1:0"],
     ["a Unix socket", () => `unix://${join(temporaryFolder(), "rpc.sock")}`],
-  ])("G3: publishes over %s, and is told why not", async (_, listen) => {
+  ])("G3: publishes over %s, and reports refusals", async (_, listen) => {
     const node = await startNode({ roadrunner: { listen: listen() } });
     const listener = await connect(`${node.ws}/ws`);
     await listener.join("foo");

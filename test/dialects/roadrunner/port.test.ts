@@ -74,14 +74,14 @@ async function startListener(url: ListenUrl = { kind: "tcp", host: "127.0.0.1", 
   return { listener, clock, budget, waiting, started, open, answerAll };
 }
 
-test("G2: the golden error frame, byte for byte", () => {
+test("G2: answers the golden error frame byte for byte", () => {
   const frame = encodeError({ flags: 0x80, sequence: 1, method: Buffer.from(METHOD) }, "boom");
   expect(frame.toString("hex")).toBe(
     "15c015000000fd7d0b6c0000010000001100000062726f6164636173742e5075626c697368626f6f6d",
   );
 });
 
-test("G1: a frame may come in any segments, and several in one", async () => {
+test("G1: reads frames in any segments, and several in one", async () => {
   const node = await startNode(LISTEN);
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("foo");
@@ -117,7 +117,7 @@ const MALFORMED: readonly (readonly [string, FrameParts])[] = [
   ["a name of more than 255 bytes", { nameBytes: 256, payloadBytes: 300 }],
 ];
 
-test.each(MALFORMED)("G2: drops a connection on %s, and nothing is published", async (_, parts) => {
+test.each(MALFORMED)("G2: drops a connection on %s, and publishes nothing", async (_, parts) => {
   const node = await startNode(LISTEN);
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("foo");
@@ -128,7 +128,7 @@ test.each(MALFORMED)("G2: drops a connection on %s, and nothing is published", a
   expect(await listener.next()).toMatchObject({ payload: "sentinel" });
 });
 
-test("G6: a request that is too large is refused by its header, and the connection goes on", async () => {
+test("G6: refuses a request that is too large by its header, and keeps the connection", async () => {
   const node = await startNode(LISTEN);
   const client = await rpcClient(node);
   const head = frameOf(METHOD, "", { sequence: 5, payloadBytes: METHOD.length + 4 * MIB + 1 });
@@ -143,7 +143,7 @@ test("G6: a request that is too large is refused by its header, and the connecti
   expect(pinged.body.toString()).toBe("a stream is no request");
 });
 
-test("E10: a request with too many fields or channels is refused before it is decoded", async () => {
+test("E10: refuses a request with too many fields or channels before decoding it", async () => {
   const node = await startNode(LISTEN);
   const client = await rpcClient(node);
   const topics = Array.from({ length: 140_000 }, () => "");
@@ -156,7 +156,7 @@ test("E10: a request with too many fields or channels is refused before it is de
   expect((await client.call(METHOD, publish("x", "foo"))).body.toString("hex")).toBe("0801");
 });
 
-test("G6: what is being received counts in the node's budget, and is given back", async () => {
+test("G6: counts received bytes in the node's budget, and gives them back", async () => {
   const { budget, open } = await startListener();
   const clients = await Promise.all(Array.from({ length: 20 }, open));
   const frame = frameOf(METHOD, publish("x".repeat(4 * MIB - 100), "foo"));
@@ -169,7 +169,7 @@ test("G6: what is being received counts in the node's budget, and is given back"
   await until(() => budget.used === 0);
 });
 
-test("G6: a connection with 256 unanswered requests is not read until some are answered", async () => {
+test("G6: stops reading a connection with 256 unanswered requests until some are answered", async () => {
   const { answerAll, open, started, waiting } = await startListener();
   const client = await open();
   const requests = 2_000;
@@ -193,7 +193,7 @@ test("G6: a connection with 256 unanswered requests is not read until some are a
   expect(started.map((text) => Number.parseInt(text, 10))).toEqual(frames.map((_, position) => position));
 });
 
-test("G6: 50 connections cost one timer, and those that are stuck are cut", async () => {
+test("G6: uses one timer for 50 connections, and cuts the stuck ones", async () => {
   const { answerAll, clock, open, waiting } = await startListener();
   const clients = await Promise.all(Array.from({ length: 50 }, open));
   const [stuck, busy, idle] = clients;
@@ -213,14 +213,14 @@ test("G6: 50 connections cost one timer, and those that are stuck are cut", asyn
   await until(() => clock.timers === 0);
 });
 
-test("G6: one connection more than the limit is closed", async () => {
+test("G6: closes a connection beyond the limit", async () => {
   const { open } = await startListener();
   await Promise.all(Array.from({ length: 60 }, open));
   const refused = await open();
   await expect(refused.next()).rejects.toThrow("the connection has ended");
 });
 
-test("G8: a stop answers what is under way, and ends idle connections", async () => {
+test("G8: answers requests under way at a stop, and ends idle connections", async () => {
   const { answerAll, listener, open, waiting } = await startListener();
   const [busy, idle] = [await open(), await open()];
   busy.send(frameOf(METHOD, publish("a", "foo")));
@@ -232,7 +232,7 @@ test("G8: a stop answers what is under way, and ends idle connections", async ()
   await Promise.all([closed, busy.closed]);
 });
 
-test("G8: a peer that has ended its side is still answered", async () => {
+test("G8: answers a peer that has ended its side", async () => {
   const { answerAll, open, waiting } = await startListener();
   const client = await open();
   client.socket.end(frameOf(METHOD, publish("a", "foo")));
@@ -242,7 +242,7 @@ test("G8: a peer that has ended its side is still answered", async () => {
   await client.closed;
 });
 
-test("G8: a node with open connections stops at once", async () => {
+test("G8: stops a node with open connections at once", async () => {
   const node = await startNode({ ...LISTEN, stop_timeout: "10m" });
   const client = await rpcClient(node);
   await client.call(METHOD, "");
@@ -250,7 +250,7 @@ test("G8: a node with open connections stops at once", async () => {
   await expect(client.next()).rejects.toThrow("the connection has ended");
 });
 
-test("G5: while NATS is away, Publish and PublishAsync are answered with an error", async () => {
+test("G5: answers Publish and PublishAsync with an error while NATS is away", async () => {
   const nats = await startNats();
   const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } }, ...LISTEN });
   const client = await rpcClient(node);
@@ -267,7 +267,7 @@ function at(path: string) {
 }
 
 describe("a Unix socket", () => {
-  test("G7: is for its owner and group, and gone after a stop", async () => {
+  test("G7: restricts a Unix socket to its owner and group, and removes it at a stop", async () => {
     const path = join(temporaryFolder(), "rpc.sock");
     const node = await startNode(at(path));
     expect(node.carillon.addresses?.roadrunner).toEqual([`unix://${path}`]);
@@ -277,7 +277,7 @@ describe("a Unix socket", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("G7: replaces the file that a killed process has left", async () => {
+  test("G7: replaces the socket file of a killed process", async () => {
     const path = join(temporaryFolder(), "rpc.sock");
     const left = createServer().listen(path);
     await once(left, "listening");
@@ -291,7 +291,7 @@ describe("a Unix socket", () => {
     expect((await (await rpcClient(node)).call(METHOD, "")).body.toString("hex")).toBe("0801");
   });
 
-  test("G7: leaves a socket that somebody listens on, and a file that is not a socket, and does not start", async () => {
+  test("G7: refuses to start on a socket in use, or on a file that is not a socket", async () => {
     const folder = temporaryFolder();
     const used = join(folder, "used.sock");
     const first = await startNode(at(used));
@@ -305,7 +305,7 @@ describe("a Unix socket", () => {
   });
 });
 
-test("G7: other than loopback addresses are refused, unless insecure is on", async () => {
+test("G7: refuses addresses other than loopback unless insecure is on", async () => {
   const config = { http: "127.0.0.1:0", grpc: "127.0.0.1:0", roadrunner: { listen: "tcp://0.0.0.0:0" } };
   const log = createLog({ level: "silent", format: "json" });
   expect(() => createCarillon(config, log)).toThrow(/^roadrunner\.listen: tcp:\/\/0\.0\.0\.0:0 .*--insecure/);

@@ -27,7 +27,7 @@ function error(detail: string, where?: string): string {
   return JSON.stringify({ event: "error", data: { detail, ...(where === undefined ? {} : { where }) } });
 }
 
-test("S11: a ping is answered with a pong, a pong with nothing, and both count as commands", () => {
+test("S11: answers a ping with a pong, a pong with nothing, and counts both as commands", () => {
   expect(command({ event: "ping" })).toEqual({ kind: "idle" });
   expect(answer({ event: "ping" })).toBe('{"event":"pong"}');
   expect(answer({ event: "ping" }, refusal)).toBe(error("invalid event: because"));
@@ -40,7 +40,7 @@ function add(data: unknown): object {
   return { event: "subscription-add", data };
 }
 
-test("S12: a subscription is a join of one channel, with the token where there is one, and has no answer", () => {
+test("S12: reads a subscription as a join of one channel with its token, without an answer", () => {
   const join = {
     kind: "join",
     broker: "",
@@ -57,7 +57,7 @@ test("S12: a subscription is a join of one channel, with the token where there i
   expect(answer(add({ channel: "a.B1" }))).toBeUndefined();
 });
 
-test("S13: a refused subscription says `cannot subscribe` and where", () => {
+test("S13: refuses a subscription with `cannot subscribe` and its channel", () => {
   const frame = { event: "subscription-add", data: { channel: "c", auth: "TOKEN" } };
   expect(answer(frame, refusal)).toBe(error("cannot subscribe: because", "c"));
 });
@@ -72,7 +72,7 @@ test.each([
   ["a\n", "the channel's name is not 1 to 100 letters, digits and dots"],
   ["a".repeat(101), "the channel's name is not 1 to 100 letters, digits and dots"],
   ...RESERVED.map((name) => [name, "the channel's name is reserved: it is a type of event"]),
-])("S14: the channel %j is refused", (channel = "", why = "") => {
+])("S14: refuses the channel %j", (channel = "", why = "") => {
   expect(receive(add({ channel }))).toEqual({ kind: "refused", answer: error(`cannot subscribe: ${why}`, channel) });
   const remove = { event: "subscription-remove", data: { channel } };
   expect(receive(remove)).toEqual({ kind: "refused", answer: error(`invalid event: ${why}`, channel) });
@@ -88,37 +88,37 @@ test.each([
   [{ channel: 7 }, "channel is not a string"],
   [[], "channel is missing"],
   ["c", "channel is missing"],
-])("S14: a subscription with %j as its data is refused", (data, why) => {
+])("S14: refuses a subscription with %j as its data", (data, why) => {
   expect(receive(add(data))).toEqual({ kind: "refused", answer: error(`cannot subscribe: ${why}`, "") });
   const remove = { event: "subscription-remove", data };
   expect(receive(remove)).toEqual({ kind: "refused", answer: error(`invalid event: ${why}`, "") });
 });
 
-test("S14: names of 100 characters, of dots and of numbers are channels", () => {
+test("S14: accepts names of 100 characters, of dots and of digits", () => {
   for (const channel of ["a".repeat(100), ".", "...", "0", "Ping", "constructor"]) {
     expect(command({ event: "subscription-add", data: { channel } })).toMatchObject({ topics: [channel] });
     expect(command({ event: channel, data: { raw: "" } })).toMatchObject({ topics: [channel] });
   }
 });
 
-test("S12: a channel token that is not a string is refused", () => {
+test("S12: refuses a channel token that is not a string", () => {
   const frame = { event: "subscription-add", data: { channel: "c", auth: 7 } };
   expect(receive(frame)).toEqual({ kind: "refused", answer: error("cannot subscribe: auth is not a string", "c") });
 });
 
-test("S15: an unsubscription is a leave, and has no answer", () => {
+test("S15: reads an unsubscription as a leave, without an answer", () => {
   const frame = { event: "subscription-remove", data: { channel: "c" } };
   expect(command(frame)).toEqual({ kind: "leave", broker: "", topics: ["c"] });
   expect(answer(frame)).toBeUndefined();
   expect(answer(frame, refusal)).toBe(error("invalid event: because", "c"));
 });
 
-test("S16: disconnect closes", () => {
+test("S16: closes on disconnect", () => {
   expect(command({ event: "disconnect" })).toEqual({ kind: "close" });
   expect(answer({ event: "disconnect" })).toBeUndefined();
 });
 
-test("S17: any other event is a message from within the channel", () => {
+test("S17: reads any other event as a message from within the channel", () => {
   const frame = { event: "c", data: { raw: 'täxt "1"' } };
   expect(command(frame)).toEqual({
     kind: "publish",
@@ -139,7 +139,7 @@ test.each([
   ["raw", "data.raw is missing"],
   [{ raw: null }, "data.raw is not a string"],
   [{ raw: { a: 1 } }, "data.raw is not a string"],
-])("S17: a message with %j as its data is refused", (data, why) => {
+])("S17: refuses a message with %j as its data", (data, why) => {
   expect(receive({ event: "c", data })).toEqual({ kind: "refused", answer: error(`cannot send: ${why}`, "c") });
 });
 
@@ -147,7 +147,7 @@ function event(raw: string): string {
   return `{"event":"c","data":{"raw":"${raw}"}}`;
 }
 
-test("S18: events of more than 1,048,576 bytes are dropped, also where that many are fewer characters", () => {
+test("S18: drops events of more than 1,048,576 bytes, even of fewer characters", () => {
   const room = 1_048_576 - event("").length;
   const dropped = { kind: "refused", answer: error("invalid event: it is larger than 1048576 bytes") };
   expect(receive(event("x".repeat(room))).kind).toBe("command");
@@ -167,11 +167,11 @@ test.each([
   ['{"event":7}', "event is not a string"],
   ['{"event":null}', "event is not a string"],
   ['{"event":"error","data":{"detail":"x"}}', "errors are told by the server"],
-])("S19: %s is no event", (frame, why) => {
+])("S19: reads %s as malformed", (frame, why) => {
   expect(receive(frame)).toEqual({ kind: "malformed", answer: error(`invalid event: ${why}`) });
 });
 
-test("S19: frames of any depth are read", () => {
+test("S19: reads frames of any depth", () => {
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   expect(receive(deep).kind).toBe("malformed");
   expect(receive(`{"event":"c","data":{"raw":${deep}}}`).kind).toBe("refused");
@@ -183,21 +183,21 @@ function messageText(topic: string, payload: Uint8Array): string {
   return conversation.encoding.textMaker(topic)(message);
 }
 
-test("S20: a message has these members in this order, and nothing else", () => {
+test("S20: writes a message with exactly these members in this order", () => {
   expect(messageText("c", Buffer.from("text"))).toBe('{"event":"c","data":{"raw":"text"}}');
   expect(messageText("c", Buffer.from('{"a":1}'))).toBe('{"event":"c","data":{"raw":"{\\"a\\":1}"}}');
   expect(messageText("c", Buffer.alloc(0))).toBe('{"event":"c","data":{"raw":""}}');
 });
 
-test("S20: what is not UTF-8 is base64, and said to be", () => {
+test("S20: writes bytes that are not UTF-8 as base64, and marks them", () => {
   expect(messageText("c", Buffer.from("ff00", "hex"))).toBe('{"event":"c","data":{"raw":"/wA=","encoding":"base64"}}');
 });
 
-test.each(RESERVED)("S21: a message of a topic called %s is not taken for an event of the protocol", (topic) => {
+test.each(RESERVED)("S21: keeps a message of a topic called %s apart from the protocol's events", (topic) => {
   expect(messageText(topic, Buffer.from("x"))).toBe(`{"event":"#${topic}","data":{"raw":"x"}}`);
 });
 
-test("S22: a subscription on the client's behalf is not told, its end is told as a refusal", () => {
+test("S22: reports the end of a subscription as a refusal, and not its begin on the client's behalf", () => {
   expect(conversation.noticeText({ kind: "joined", topics: ["a"] })).toBeUndefined();
   expect(conversation.noticeText({ kind: "unwatched", topics: ["a"] })).toBeUndefined();
   expect(conversation.noticeText({ kind: "left", topics: [] })).toBeUndefined();
@@ -207,7 +207,7 @@ test("S22: a subscription on the client's behalf is not told, its end is told as
   ]);
 });
 
-test("S23: clients are told neither what they have missed nor who is there", () => {
+test("S23: reports neither missed messages nor presence", () => {
   const { encoding } = conversation;
   expect(encoding.laggedText("c", 3)).toBeUndefined();
   expect(encoding.presenceText({ topic: "c", count: 0, joined: [], left: [] })).toBeUndefined();

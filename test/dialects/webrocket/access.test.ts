@@ -24,19 +24,19 @@ async function createNode(vhosts: ConfigInput["vhosts"] = {}, store = createStor
   return world;
 }
 
-test("X25: tokens are 40 word characters, and no two alike", () => {
+test("X25: creates different tokens of 40 word characters", () => {
   const tokens = Array.from({ length: 100 }, createAccessToken);
   expect(tokens.filter((token) => !/^\w{40}$/.test(token))).toEqual([]);
   expect(new Set(tokens).size).toBe(100);
 });
 
-test("X25: secrets are compared whole", () => {
+test("X25: compares whole secrets", () => {
   expect(isSecret(TOKEN, TOKEN)).toBe(true);
   for (const shown of ["", TOKEN.slice(1), `${TOKEN} `, TOKEN.toLowerCase()])
     expect(isSecret(shown, TOKEN)).toBe(false);
 });
 
-test("X25: the configuration gives a vhost's token, in place or in a file", async () => {
+test("X25: reads a vhost's token from the configuration, in place or in a file", async () => {
   const file = temporaryFile("token", `${TOKEN}\n`);
   const { administration, vhosts } = await createNode({
     "/none": {},
@@ -52,7 +52,7 @@ test("X25: the configuration gives a vhost's token, in place or in a file", asyn
 test.each([
   ["a file that is not there", "/no/such/file", "failed_precondition"],
   ["a file that holds something else", temporaryFileOf("short"), "invalid_argument"],
-])("X25: %s ends the start, named", async (_, file, code) => {
+])("X25: refuses to start with %s, and names it", async (_, file, code) => {
   const path = typeof file === "string" ? file : file();
   const settings = { webrocket: { access_token_file: path } };
   await expect(createNode({ "/test": settings })).rejects.toMatchObject({
@@ -65,7 +65,7 @@ function temporaryFileOf(content: string): () => string {
   return () => temporaryFile("token", content);
 }
 
-test("X25: a token is told by nothing that lists settings, and a file is named by nobody at run time", async () => {
+test("X25: hides tokens in lists of settings, and refuses files at run time", async () => {
   const { administration } = await createNode({ "/test": { webrocket: { access_token: TOKEN } } });
   const made = await administration.create("/made", { webrocket: { access_token: TOKEN } });
   const told = [made, ...(await administration.list()), await administration.get("/test")];
@@ -78,7 +78,7 @@ test("X25: a token is told by nothing that lists settings, and a file is named b
   });
 });
 
-test("X25: a new token holds on other nodes, and nothing else of the vhost changes", async () => {
+test("X25: applies a new token on other nodes, and changes nothing else of the vhost", async () => {
   const store = createStore();
   const one = await createNode({}, store);
   const settings = { access: "private", jwt: { secret: "s".repeat(64) } };

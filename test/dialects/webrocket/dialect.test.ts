@@ -76,12 +76,12 @@ describe("X12: refusals", () => {
     }
   });
 
-  test("of a sign of life nobody is told", () => {
+  test("answers nothing to a heartbeat", () => {
     expect(refused({ pong: { sid: SID } }, "resource_exhausted")).toBeUndefined();
   });
 });
 
-test("X1: the server's own words", () => {
+test("X1: writes the server's own events", () => {
   const conversation = open();
   expect(conversation.greeting).toBe(`{":connected":{"sid":"${SID}"}}`);
   expect(conversation.pingText).toBe('{":ping":{}}');
@@ -89,7 +89,7 @@ test("X1: the server's own words", () => {
   expect(conversation.encoding.laggedText("open", 3)).toBeUndefined();
 });
 
-test("X3: commands are what the core knows", () => {
+test("X3: reads the protocol's commands", () => {
   const conversation = open();
   expect(received(conversation, { auth: { token: "t" } }).command).toEqual({
     kind: "authenticate",
@@ -124,7 +124,7 @@ function commandOf(text: string) {
   return decoded.command;
 }
 
-test("X9, O13: data about a member is the text that was sent", () => {
+test("X9, O13: keeps the text of a member's data", () => {
   const data = '{ "id":1724442618569203714, "b":1.10, "1":-0, "b":"\\u00e9" }';
   const channel = '"channel":"presence-c"';
   expect(commandOf(`{"subscribe":{"data":1,${channel},"data" : ${data} }}`)).toMatchObject({ info: data });
@@ -140,7 +140,7 @@ test.each(["1e999", '"\\ud800"', `${"[".repeat(30)}${"]".repeat(30)}`])(
   },
 );
 
-test("X2: who has authenticated before, as whomever, does so anew; a token that was not good does not count", () => {
+test("X2: authenticates anew after a success, and not after a refusal", () => {
   const conversation = open();
   const auth = () => received(conversation, FRAMES.auth);
   auth().answer({ ok: false, error: new CarillonError("unauthenticated", "unknown") });
@@ -149,7 +149,7 @@ test("X2: who has authenticated before, as whomever, does so anew; a token that 
   expect(auth().command).toMatchObject({ anew: true });
 });
 
-test("X3, X5, X6: null is as good as nothing", () => {
+test("X3, X5, X6: reads null as absent", () => {
   const conversation = open();
   received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
   const subscribe = { channel: "presence-c", data: null, hidden: null };
@@ -162,7 +162,7 @@ test("X3, X5, X6: null is as good as nothing", () => {
   expect(received(conversation, { trigger }).command).toMatchObject({ payload: Buffer.from("{}") });
 });
 
-test.each([[[1]], ["text"], [7], [true]])("X3 to X6: data that is not an object counts as none: %j", (data) => {
+test.each([[[1]], ["text"], [7], [true]])("X3 to X6: ignores data other than an object: %j", (data) => {
   const conversation = open();
   received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
   expect(received(conversation, { subscribe: { channel: "c", data } }).command).toMatchObject({ info: {} });
@@ -172,7 +172,7 @@ test.each([[[1]], ["text"], [7], [true]])("X3 to X6: data that is not an object 
   expect(received(conversation, { trigger: { event: "w/e", data } }).command).toMatchObject({ payload });
 });
 
-test("X5, X6: no event of a worker begins with a colon", () => {
+test("X5, X6: refuses events that begin with a colon", () => {
   const conversation = open();
   received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
   const refusal = { kind: "refused", answer: told(400, "Bad request") };
@@ -198,7 +198,7 @@ function listed(members: readonly Present[], more = false): Record<string, unkno
 }
 
 describe("X3: those who were there", () => {
-  test("are told with what is known of them, but their uid", () => {
+  test("are listed with their info, but for its uid", () => {
     const members = [present(1, { uid: "forged", name: "Änn" }), present(2)];
     const subscribers = [{ uid: "u1", name: "Änn" }, { uid: "u2" }];
     for (let time = 0; time < 2; time += 1) {
@@ -207,7 +207,7 @@ describe("X3: those who were there", () => {
     expect(listed(members, true)).toEqual({ channel: "presence-c", uid: "", subscribers, more: true });
   });
 
-  test("are no more than 256 KiB, in bytes", () => {
+  test("are at most 256 KiB, in bytes", () => {
     for (const [pad, most] of [
       ["x", 64],
       ["ä", 32],
@@ -220,7 +220,7 @@ describe("X3: those who were there", () => {
   });
 });
 
-test("X8: who has come back as somebody else has left before", () => {
+test("X8: reports a leave before a return as another user", () => {
   const member = { connectionId: ID, info: "{}" };
   const change = {
     topic: "presence-c",
@@ -234,7 +234,7 @@ test("X8: who has come back as somebody else has left before", () => {
   ]);
 });
 
-test("X6: workers are for who is authenticated, whatever the vhost lets anybody do", () => {
+test("X6: demands authentication for workers, whatever the vhost allows", () => {
   const conversation = open();
   const broadcast = { broadcast: { channel: "c", event: "e", trigger: "w/e" } };
   const refusal = { kind: "refused", answer: told(403, "Forbidden") };

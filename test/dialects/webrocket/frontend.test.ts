@@ -46,7 +46,7 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     return [one, other];
   }
 
-  test("X8: who joins is told of those there before and of itself, the others of it, with its data", async () => {
+  test("X8: tells a new member who is there and of itself, and the others of it with its data", async () => {
     const [one, other] = await start();
     const eve = await enter(one, "eve");
     expect(await eve.ask(subscribe({ data: { name: "Eve", 7: [1] } }))).toEqual(subscribed("eve", []));
@@ -65,7 +65,7 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     for (const client of [eve, adam, hidden]) expect(await client.heard()).toEqual([]);
   });
 
-  test("X9: who leaves is told that alone, the others its data and what it said then", async () => {
+  test("X9: confirms a leave, and tells the others the member's data and farewell", async () => {
     const [one, other] = await start();
     const [eve, adam] = [await enter(one, "eve"), await enter(other, "adam")];
     await arrive(eve);
@@ -84,7 +84,7 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     expect(await eve.next()).toEqual(left("adam", { name: "Adam" }));
   });
 
-  test("X9: a close says farewell in all channels; a connection that dies and who authenticates anew say nothing", async () => {
+  test("X9: sends a close's farewell in all channels, and none for a lost connection or a new authentication", async () => {
     const [one, other] = await start();
     const eve = await enter(one, "eve");
     await arrive(eve);
@@ -111,7 +111,7 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     expect(await eve.next()).toEqual(joined("seth"));
   });
 
-  test("X1: sid is a UUID that all nodes use alike, and that backends may name the connection by", async () => {
+  test("X1: uses one UUID as sid on all nodes, by which backends may name the connection", async () => {
     const [one, other] = await start();
     const adam = await Frontend.open(one);
     expect(adam.sid).toMatch(/^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
@@ -136,7 +136,7 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     expect(await eve.heard()).toEqual([]);
   });
 
-  test("X5: every subscriber gets a broadcast, the sender and the hidden too, and a worker its task", async () => {
+  test("X5: delivers a broadcast to every subscriber, the sender and hidden ones included, and a task to a worker", async () => {
     const [one, other] = await start();
     const worker = await startWorker(one, ["worker/*"], { headers: bearer(SECRET) });
     const [eve, adam, spy] = [await enter(one, "eve"), await enter(other, "adam"), await enter(other, "spy")];
@@ -181,7 +181,7 @@ test("L1: accepts an origin with a slash at its end, as Go's WebSocket client se
   expect(await refusedUpgrade(`${node.ws}/webrocket/test`, strange)).toMatchObject({ status: 403 });
 });
 
-test("X2: a single access token is good once", async () => {
+test("X2: accepts a single access token once", async () => {
   const node = await startOne();
   const permissions = { join: ["re:presence-.*"], presence: ["re:presence-.*"] };
   const request = { user: "eve", permissions };
@@ -197,7 +197,7 @@ test("X2: a single access token is good once", async () => {
   expect(await eve.ask({ broadcast: { channel: ROOM, event: "e" } })).toEqual({ e: { sid: eve.sid, channel: ROOM } });
 });
 
-test("X3: of those there before at most 1,000 are told, and that there are more", async () => {
+test("X3: lists at most 1,000 members, and that there are more", async () => {
   const node = await startOne();
   const credential = await token({ sub: "cain", permissions: ALL });
   const others = Array.from({ length: 1_001 }, () =>
@@ -221,7 +221,7 @@ interface Listed {
   readonly ":subscribed": { readonly subscribers: readonly object[]; readonly more?: boolean };
 }
 
-test("X2: who authenticates again leaves all channels, also where the first token was nobody's", async () => {
+test("X2: leaves all channels at a new authentication, even after an anonymous token", async () => {
   const node = await startOne();
   const eve = await Frontend.open(node);
   await eve.ask(subscribe({}, "open"));
@@ -232,7 +232,7 @@ test("X2: who authenticates again leaves all channels, also where the first toke
   expect(await eve.ask({ broadcast: { channel: "open", event: "e" } })).toEqual(error(453, "Not subscribed"));
 });
 
-test("X8, X9: on two nodes each coming and going is told once", async () => {
+test("X8, X9: reports each join and leave once on two nodes", async () => {
   const { one, other } = await startWorld("two nodes on NATS", configOf());
   await openChannels(one, other);
   const watchers = [await enter(one, "eve"), await enter(other, "abel")];
@@ -282,7 +282,7 @@ test("X10, D4: sends backends' messages without sid, other payloads as data, and
   }
 });
 
-test("X10: of any depth", async () => {
+test("X10: delivers data of any depth", async () => {
   const node = await startOne();
   const eve = await Frontend.open(node);
   await eve.ask(subscribe({}, "open"));
@@ -299,7 +299,7 @@ test("X10: of any depth", async () => {
   expect(await adam.next()).toEqual(error(400, "Bad request"));
 });
 
-test("X11: what is done on a client's behalf reads as answers, and a channel that is closed is left", async () => {
+test("X11: reports actions on a client's behalf as answers, and a closed channel as left", async () => {
   const node = await startOne();
   const { closeChannel, subscribe: join, unsubscribe } = ControlService.method;
   const eve = await enter(node, "eve");
@@ -316,7 +316,7 @@ test("X11: what is done on a client's behalf reads as answers, and a channel tha
   );
 });
 
-test("D2: webrocket and native clients hear, and see, each other", async () => {
+test("D2: lets webrocket and native clients exchange messages and see each other", async () => {
   const node = await startOne();
   const credential = await token({ sub: "cain", permissions: ALL, info: { of: "the token", uid: "forged" } });
   const cain = await connect(`${node.ws}/ws/test?meta=1`, { headers: { authorization: `Bearer ${credential}` } });

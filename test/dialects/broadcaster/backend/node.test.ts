@@ -7,7 +7,7 @@ const vhost = (key: string) => ({
   keys: [configuredKey(key, { actions: ["publish"] })],
 });
 
-test("B20: what a backend posts its subscribers get: in the vhost of its key, and in no other", async () => {
+test("B20: delivers a backend's message in the vhost of its key only", async () => {
   const node = await startNode({ vhosts: { "/": vhost("one"), "/shop": vhost("two") } });
   const here = await BroadcasterClient.subscribed(node, PATH, "c");
   const there = await BroadcasterClient.subscribed(node, `${PATH}/shop`, "c");
@@ -32,7 +32,7 @@ test("B20: what a backend posts its subscribers get: in the vhost of its key, an
   for (const client of [here, there]) expect(await client.ask("heartbeat")).toMatchObject({ result: {} });
 });
 
-test("B1, B22: below its base; where nobody is asked for a key, pages of other origins publish nothing", async () => {
+test("B1, B22: serves below the configured base, and refuses pages of other origins where no key is needed", async () => {
   const node = await startNode({ broadcaster: { base: "/b" } });
   const post = (headers: Record<string, string>) =>
     fetch(`${node.http}/b/publish`, { method: "POST", headers, body: '{"channel":"c","event":"e","payload":1}' });

@@ -69,7 +69,7 @@ async function listen(onRequest: RequestListener): Promise<number> {
 
 const GOOD = { channel: "news", event: "e", payload: { a: [1] } };
 
-test("B20: a publish is answered with the message", async () => {
+test("B20: answers a publish with the message", async () => {
   const { post, published, times } = await start();
   const response = await post(GOOD);
   expect(response.status).toBe(200);
@@ -81,7 +81,7 @@ test("B20: a publish is answered with the message", async () => {
   expect(times).toHaveLength(1);
 });
 
-test("B20: a payload is passed on as it is written", async () => {
+test("B20: passes a payload on as it was written", async () => {
   const { post } = await start();
   const response = await post('{"channel":"news","event":"e","payload":{"b":12345678901234567890,"1":[]}}');
   expect(await response.text()).toMatch(/,"payload":\{"b":12345678901234567890,"1":\[\]\}\}$/);
@@ -95,7 +95,7 @@ test.each<Record<string, string>>([
   { authorization: "Bearer" },
   { authorization: "Bearer wrong" },
   { authorization: "Bearer all all" },
-])("B20: without a key that there is it is 401: %j", async (headers) => {
+])("B20: answers 401 without a known key: %j", async (headers) => {
   const { post, published } = await start();
   // What is wrong with the body nobody is told who has no key.
   const response = await post("{", headers);
@@ -105,7 +105,7 @@ test.each<Record<string, string>>([
   expect(published).toEqual([]);
 });
 
-test("B20: a key has to be for publishing, and for the channel", async () => {
+test("B20: demands a key that may publish on the channel", async () => {
   const { post, published } = await start();
   const tokens = await post(GOOD, { authorization: "Bearer tokens" });
   expect([tokens.status, await tokens.json()]).toEqual([
@@ -132,7 +132,7 @@ test.each([
   ["an invalid channel", { ...GOOD, channel: "a::b" }, "invalid channel"],
   ["an event that is not valid Unicode", { ...GOOD, event: "a\ud800" }, "event is not valid Unicode"],
   ["an event with a control character", { ...GOOD, event: "a\u0001" }, "event holds a control character"],
-])("B21: a body that is %s is 400", async (_what, body, message) => {
+])("B21: answers 400 to a body that is %s", async (_what, body, message) => {
   const { faults, post, published } = await start();
   const response = await post(body);
   expect(response.status).toBe(400);
@@ -141,21 +141,21 @@ test.each([
   expect({ faults, published }).toEqual({ faults: [], published: [] });
 });
 
-test.each([undefined, null])("B20, D9: the event %j is the empty one", async (event) => {
+test.each([undefined, null])("B20, D9: reads the event %j as empty", async (event) => {
   const { post, published } = await start();
   const response = await post({ ...GOOD, event, payload: null });
   expect(await response.json()).toMatchObject({ event: "", payload: null });
   expect(published).toEqual(["/shop news"]);
 });
 
-test("B20, O13: a payload is answered as the text that was sent", async () => {
+test("B20, O13: answers with the payload's text as it was sent", async () => {
   const { post } = await start();
   const payload = '{ "b":1.10,"1":1E5,"b":[-0,"\\u00e9\\/\\ud800",123456789012345678901234567890] }';
   const response = await post(`{"payload":1,"channel":"news","payload" : ${payload} }`);
   expect(await response.text()).toContain(`"event":"","payload":${payload}}`);
 });
 
-test("B21: a body that is too large is 413, whether it says so before or not", async () => {
+test("B21: answers 413 to a body that is too large, with and without a Content-Length", async () => {
   const { post, published, url } = await start();
   const response = await post({ ...GOOD, payload: "x".repeat(2_000) });
   expect([response.status, await response.json()]).toEqual([
@@ -172,7 +172,7 @@ test("B21: a body that is too large is 413, whether it says so before or not", a
   expect(published).toEqual([]);
 });
 
-test("B22: pages of any origin may publish, with a key", async () => {
+test("B22: lets pages of any origin publish with a key", async () => {
   const { post, url } = await start();
   const origin = "https://any.example";
   const preflight = await fetch(`${url}/publish`, {
@@ -198,7 +198,7 @@ test("B22: pages of any origin may publish, with a key", async () => {
   }
 });
 
-test("B22: where nobody is asked for a key, only pages of allowed origins may", async () => {
+test("B22: lets only pages of allowed origins publish where no key is needed", async () => {
   const { post, published, url } = await start([]);
   for (const origin of ["https://any.example", "null", url.replace("/base", "")]) {
     for (const method of ["POST", "OPTIONS"]) {
@@ -216,7 +216,7 @@ test("B22: where nobody is asked for a key, only pages of allowed origins may", 
   expect(published).toEqual(["/ news", "/ news"]);
 });
 
-test("B20: other methods are 405", async () => {
+test("B20: answers 405 to other methods", async () => {
   const { url } = await start();
   for (const method of ["GET", "PUT", "DELETE"]) {
     const response = await fetch(`${url}/publish`, { method });
@@ -226,14 +226,14 @@ test("B20: other methods are 405", async () => {
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
 });
 
-test("B23: health is ok", async () => {
+test("B23: answers ok to health checks", async () => {
   const { url } = await start();
   const response = await fetch(`${url}/health`);
   expect([response.status, await response.text()]).toEqual([200, "ok"]);
   expect((await fetch(`${url}/health`, { method: "HEAD" })).status).toBe(200);
 });
 
-test("B21: a body that is cut off publishes nothing, and is nobody's fault", async () => {
+test("B21: publishes nothing of a body that is cut off, and reports no fault", async () => {
   const { faults, post, published, url } = await start();
   const { port } = new URL(url);
   const headers = { authorization: "Bearer all", "content-length": "100" };

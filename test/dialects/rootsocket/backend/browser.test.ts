@@ -4,7 +4,7 @@ import { ask, KEY, startApplication } from "../../../support/clients/rootsocket.
 import { startSite } from "../../../support/clients/site.js";
 
 inBrowser("rootsocket's browser clients", () => {
-  test("S10: a page of a configured origin gets its tokens itself, and hears its channel", async () => {
+  test("S10: lets a page of a configured origin get tokens and subscribe", async () => {
     const site = await startSite();
     const node = await startApplication({ origins: [site] });
     const shown = await TestPage.open(site);
@@ -16,7 +16,7 @@ inBrowser("rootsocket's browser clients", () => {
     await shown.hasLogged('{"event":"test","data":{"raw":"{\\"a\\":\\"ü\\"}"}}');
   });
 
-  test("S10: a page of another origin gets nothing", async () => {
+  test("S10: refuses a page of another origin", async () => {
     const site = await startSite();
     const node = await startApplication({ origins: ["https://app.example"] });
     const shown = await TestPage.open(site);

@@ -52,7 +52,7 @@ async function openFeed({ http }: TestNode, key = KEY): Promise<Feed> {
   return new Feed(response);
 }
 
-test("S9: the feed tells who is there, and then who comes and goes", async () => {
+test("S9: reports present connections, then those that open and close", async () => {
   const node = await startApplication();
   const before = await enter(node);
   const feed = await openFeed(node);
@@ -76,13 +76,13 @@ test("S9: the feed tells who is there, and then who comes and goes", async () =>
   expect(await feed.next()).toMatchObject({ type: "closed", data: { identifier, code: 1_000 } });
 });
 
-test("S9: whoever takes anything gets the list", async () => {
+test("S9: answers a caller that accepts any type with the list", async () => {
   const node = await startApplication();
   const answer = await ask(node, "connections/", { method: "GET", headers: { accept: "*/*" } });
   expect(answer).toMatchObject({ status: 200, body: [] });
 });
 
-test("S9: the feed of an application tells nothing of another", async () => {
+test("S9: keeps the feeds of applications apart", async () => {
   const node = await startApplication({ vhosts: { "/shop": {} } });
   const feed = await openFeed(node);
   expect(await feed.next()).toMatchObject({ type: "caught_up" });
@@ -91,7 +91,7 @@ test("S9: the feed of an application tells nothing of another", async () => {
   expect(await feed.next()).toMatchObject({ type: "opened", data: { userAgent: "sentinel" } });
 });
 
-test("S9: a key that is revoked ends the feed, and the reader is told", async () => {
+test("S9: ends the feed of a revoked key, and tells the reader", async () => {
   const node = await startApplication();
   const backend = new TestBackend(node, bearer(KEY));
   const { key, secret } = await backend.call(ControlService.method.createKey, {
@@ -105,7 +105,7 @@ test("S9: a key that is revoked ends the feed, and the reader is told", async ()
   expect(await feed.next()).toBeUndefined();
 });
 
-test("S9: a node that stops ends the feed, and the reader is told", async () => {
+test("S9: ends the feed when the node stops, and tells the reader", async () => {
   const node = await startApplication();
   const feed = await openFeed(node);
   expect(await feed.next()).toMatchObject({ type: "caught_up" });

@@ -28,7 +28,7 @@ function call(node: TestNode, method: string, path: string, more: Parameters<typ
   return ask(node, path, { method, ...(method === "POST" ? { body: BODY } : {}), ...more });
 }
 
-test.each(CALLS)("S1: %s %s needs a key, bare in Authorization", async (method, path) => {
+test.each(CALLS)("S1: demands a bare key in Authorization for %s %s", async (method, path) => {
   const node = await startApplication();
   expect(await call(node, method, `${path}/`, { key: "" })).toMatchObject({
     status: 401,
@@ -41,7 +41,7 @@ test.each(CALLS)("S1: %s %s needs a key, bare in Authorization", async (method, 
   expect((await call(node, method, `${path}/`)).status).toBe(method === "GET" ? 200 : 201);
 });
 
-test.each(CALLS)("S1: %s %s needs the action", async (method, path) => {
+test.each(CALLS)("S1: demands the key's action for %s %s", async (method, path) => {
   const needed = method === "GET" ? "connections" : path === "messages" ? "publish" : "tokens";
   const others = (["publish", "tokens", "connections"] as const).filter((action) => action !== needed);
   const node = await startApplication({
@@ -61,7 +61,7 @@ test.each(CALLS)("S1: %s %s needs the action", async (method, path) => {
   });
 });
 
-test("S1: a key is its vhost's alone", async () => {
+test("S1: limits a key to its vhost", async () => {
   const node = await startApplication({
     vhosts: { "/shop": { keys: [configuredKey("carillon_shop", { name: "shop", actions: ["*"] })] } },
   });
@@ -73,14 +73,14 @@ test("S1: a key is its vhost's alone", async () => {
   expect(await ask(node, "connections/", { method: "GET", key: "carillon_shop" })).toMatchObject({ body: [] });
 });
 
-test.each(CALLS)("S2: %s %s has a slash at its end, or not", async (method, path) => {
+test.each(CALLS)("S2: serves %s %s with and without a final slash", async (method, path) => {
   const node = await startApplication();
   const expected = method === "GET" ? 200 : 201;
   expect((await call(node, method, `${path}/`)).status).toBe(expected);
   expect((await call(node, method, path)).status).toBe(expected);
 });
 
-test("S2: other methods are refused and known ones named", async () => {
+test("S2: refuses other methods, and names the known ones", async () => {
   const node = await startApplication();
   const refused = await ask(node, "connections/", { method: "DELETE" });
   expect(refused).toMatchObject({ status: 405, body: { detail: "DELETE is not for this path" } });
@@ -89,7 +89,7 @@ test("S2: other methods are refused and known ones named", async () => {
   expect(await ask(node, "messages", { method: "PUT", body: BODY })).toMatchObject({ status: 405 });
 });
 
-test("S3: a connection's token has the claims that clients read", async () => {
+test("S3: issues connection tokens with the claims that clients read", async () => {
   const node = await startApplication();
   const { body, status } = await ask(node, "connections/");
   expect(status).toBe(201);
@@ -108,7 +108,7 @@ test("S3: a connection's token has the claims that clients read", async () => {
   expect(decodeJwt(await connectionToken(node))["id"]).not.toBe(claims["id"]);
 });
 
-test("S3: the vhost's settings are in its connections' tokens", async () => {
+test("S3: writes the vhost's settings into connection tokens", async () => {
   const rootsocket = {
     allow_client_send: true,
     allow_channel_subscription: false,
@@ -123,7 +123,7 @@ test("S3: the vhost's settings are in its connections' tokens", async () => {
   });
 });
 
-test("S4: a channel's token is for that channel", async () => {
+test("S4: limits a channel token to its channel", async () => {
   const node = await startApplication();
   const claims = decodeJwt(await channelToken(node, "test"));
   expect(claims).toMatchObject({ applicationIdentifier: "/", category: "channel", channel: "test" });
@@ -140,7 +140,7 @@ const BAD_CHANNELS = [
   ["ping", "channel is reserved: it is a type of event"],
 ] as const;
 
-test.each(["tokens/", "messages/"])("S4, S7: %s refuses what is no channel, and says why", async (path) => {
+test.each(["tokens/", "messages/"])("S4, S7: refuses an invalid channel in %s, with the reason", async (path) => {
   const node = await startApplication();
   for (const [channel, detail] of BAD_CHANNELS) {
     const answer = await ask(node, path, { body: { category: 1, channel, data: "x" } });
@@ -148,7 +148,7 @@ test.each(["tokens/", "messages/"])("S4, S7: %s refuses what is no channel, and 
   }
 });
 
-test.each(["tokens/", "messages/"])("S4, S7: %s takes channels of the key alone", async (path) => {
+test.each(["tokens/", "messages/"])("S4, S7: refuses channels that the key may not use in %s", async (path) => {
   const key = configuredKey("carillon_scoped", { name: "scoped", actions: ["*"], topics: ["mine.*"] });
   const node = await startApplication({ vhosts: { "/": { keys: [key] } } });
   const about = (channel: string) =>
@@ -160,7 +160,7 @@ test.each(["tokens/", "messages/"])("S4, S7: %s takes channels of the key alone"
   });
 });
 
-test("S4: other categories of tokens are refused", async () => {
+test("S4: refuses other categories of tokens", async () => {
   const node = await startApplication();
   for (const category of [0, 2, "1"]) {
     expect(await ask(node, "tokens/", { body: { category, channel: "test" } })).toMatchObject({
@@ -170,14 +170,14 @@ test("S4: other categories of tokens are refused", async () => {
   }
 });
 
-test("S4, D9: a token of no category, and of null, is a channel's", async () => {
+test("S4, D9: issues a channel token without a category, or with null", async () => {
   const node = await startApplication();
   for (const category of [undefined, null]) {
     expect((await ask(node, "tokens/", { body: { category, channel: "test" } })).status).toBe(201);
   }
 });
 
-test.each(["tokens/", "messages/"])("S2: %s refuses what is not a JSON object", async (path) => {
+test.each(["tokens/", "messages/"])("S2: refuses a body other than a JSON object in %s", async (path) => {
   const node = await startApplication();
   for (const body of ["", "{", "\ufeff"]) {
     expect(await ask(node, path, { body })).toMatchObject({ status: 400, body: { detail: "the body is not JSON" } });
@@ -194,7 +194,7 @@ async function listener(node: TestNode) {
   return client;
 }
 
-test("S7: a message arrives in the protocol's words, strings as they are, all else as its JSON text", async () => {
+test("S7: delivers strings as their characters, and other data as JSON text", async () => {
   const node = await startApplication();
   const client = await listener(node);
   const texts = [
@@ -214,7 +214,7 @@ test("S7: a message arrives in the protocol's words, strings as they are, all el
   }
 });
 
-test("S7: data that is not a string arrives as the text that was sent", async () => {
+test("S7: delivers data other than a string as the text that was sent", async () => {
   const node = await startApplication();
   const client = await listener(node);
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
@@ -226,14 +226,14 @@ test("S7: data that is not a string arrives as the text that was sent", async ()
   }
 });
 
-test("S7: messages count among those that backends publish", async () => {
+test("S7: counts messages as published by backends", async () => {
   const node = await startApplication();
   await ask(node, "messages/", { body: BODY });
   const metrics = await (await fetch(`${node.http}/metrics`)).text();
   expect(metrics).toMatch(/^carillon_publish_seconds_count 1$/m);
 });
 
-test("S7: a message without data, or with a string that is not valid Unicode, is refused and not sent", async () => {
+test("S7: refuses a message without data, or with invalid Unicode", async () => {
   const node = await startApplication({ limits: { payload: 1_000 } });
   const client = await listener(node);
   const send = (body: unknown) => ask(node, "messages/", { body });
@@ -249,7 +249,7 @@ test("S7: a message without data, or with a string that is not valid Unicode, is
   await settle(client);
 });
 
-test("S7, S18: a body larger than an event may be is refused", async () => {
+test("S7, S18: refuses a body larger than an event", async () => {
   const node = await startApplication();
   const detail = "the body is larger than 1048576 bytes";
   for (const length of [1_048_577, 16 * 1_048_576]) {
@@ -259,7 +259,7 @@ test("S7, S18: a body larger than an event may be is refused", async () => {
   expect((await ask(node, "messages/", { body: BODY })).status).toBe(201);
 });
 
-test("S2: a request that is cut off harms nobody", async () => {
+test("S2: survives a request that is cut off", async () => {
   const node = await startApplication();
   const { hostname, port } = new URL(node.http);
   const socket = connectSocket(Number(port), hostname);
@@ -271,7 +271,7 @@ test("S2: a request that is cut off harms nobody", async () => {
   expect((await ask(node, "messages/", { body: BODY })).status).toBe(201);
 });
 
-test("S8: the list has the live connections of the application, whatever they speak", async () => {
+test("S8: lists the application's connections of all protocols", async () => {
   const node = await startApplication({ vhosts: { "/": { rootsocket: { allow_client_send: true } }, "/shop": {} } });
   const begin = Date.now();
   const client = await enter(node);
@@ -299,7 +299,7 @@ test("S8: the list has the live connections of the application, whatever they sp
   }
 });
 
-test("S8: the list has all pages", async () => {
+test("S8: lists all pages", async () => {
   const node = await startApplication();
   const count = 1_010;
   for (let done = 0; done < count; done += 101) {
@@ -313,7 +313,7 @@ test("S8: the list has all pages", async () => {
 
 const ORIGIN = "https://app.example";
 
-test.each(CALLS)("S10: %s %s answers pages of the configured origins", async (method, path) => {
+test.each(CALLS)("S10: answers pages of configured origins at %s %s", async (method, path) => {
   const node = await startApplication({ origins: [ORIGIN] });
   const good = await call(node, method, `${path}/`, { headers: { origin: ORIGIN } });
   expect(good.status).toBe(method === "GET" ? 200 : 201);
@@ -327,7 +327,7 @@ test.each(CALLS)("S10: %s %s answers pages of the configured origins", async (me
   expect(other.headers.get("access-control-allow-origin")).toBeNull();
 });
 
-test("S10: what a browser asks before is answered without a key", async () => {
+test("S10: answers a preflight without a key", async () => {
   const node = await startApplication({ origins: [ORIGIN] });
   const headers = {
     origin: ORIGIN,

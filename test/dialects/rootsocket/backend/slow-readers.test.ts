@@ -121,7 +121,7 @@ class Changes {
   }
 }
 
-test("S9: comments keep a feed alive of which nothing is to be told", async () => {
+test("S9: sends comments on an idle feed", async () => {
   const clock = new ManualClock();
   const { port } = await serve((call) => feedConnections({ watches: new Changes(), gate, clock }, call));
   const socket = await reader(port);
@@ -133,7 +133,7 @@ test("S9: comments keep a feed alive of which nothing is to be told", async () =
   }
 });
 
-test("S9: when the reader has gone, nothing is watched for it any more, and no timer is left", async () => {
+test("S9: stops watching and its timers when the reader has gone", async () => {
   const clock = new ManualClock();
   const changes = new Changes();
   const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, gate, clock }, call));
@@ -146,7 +146,7 @@ test("S9: when the reader has gone, nothing is watched for it any more, and no t
   expect(clock.timers).toBe(0);
 });
 
-test("S9, O6: a reader that takes nothing is told no more than its connection holds, and is then cut off", async () => {
+test("S9, O6: bounds the backlog of a reader that takes nothing, and cuts it off", async () => {
   const clock = new ManualClock();
   const changes = new Changes();
   const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, gate, clock }, call));
@@ -199,26 +199,26 @@ test.each([
     [{ ids: ["a"] }, { ids: ["b", "c"] }, { ids: ["d"] }],
     ["a", "b", "c", "d"],
   ],
-])("S8: the list has what all pages have (%#)", async (all, ids) => {
+])("S8: lists the connections of all pages (%#)", async (all, ids) => {
   const { port } = await serve((call) => listConnections(pages(...all), call));
   expect(await list(port)).toEqual({ missing: null, ids });
 });
 
-test("S8: nodes that did not answer are named", async () => {
+test("S8: names nodes that did not answer", async () => {
   const missing = ["n2", "n3"];
   const connections = pages({ ids: ["a"], missing }, { ids: ["b"], missing });
   const { port } = await serve((call) => listConnections(connections, call));
   expect(await list(port)).toEqual({ missing: "n2, n3", ids: ["a", "b"] });
 });
 
-test("S8: a list that a node is lost from meanwhile is cut off: nobody takes it for the whole", async () => {
+test("S8: cuts off a list when a node is lost meanwhile", async () => {
   const connections = pages({ ids: ["a"] }, { ids: ["b"], missing: ["n2"] });
   const { outcomes, port } = await serve((call) => listConnections(connections, call));
   await expect(list(port)).rejects.toThrow(/terminated|fetch failed/);
   expect(await outcomes.next()).toMatchObject({ code: "unavailable" });
 });
 
-test("S8, O6: of a list that nobody reads no more is put together than the connection holds", async () => {
+test("S8, O6: prepares no more of an unread list than the connection holds", async () => {
   let asked = 0;
   const connections: Listed = {
     list: () => {

@@ -11,7 +11,7 @@ import {
 } from "../../../support/clients/rootsocket.js";
 import { startCluster } from "../../../support/nodes/access-cluster.js";
 
-test("S5: a token that one node's connection holds is refused by the other, until that has gone", async () => {
+test("S5: refuses a token that a connection of another node holds, until that has gone", async () => {
   const cluster = await startCluster(applicationConfig({}));
   const [one, other] = [await cluster.startNode(), await cluster.startNode()];
   const token = await connectionToken(one);
@@ -31,7 +31,7 @@ test("S5: a token that one node's connection holds is refused by the other, unti
   expect((await refusedUpgrade(webSocketUrl(other, token))).status).toBe(401);
 });
 
-test("S5: of many who come with one token to two nodes at once, one gets in", async () => {
+test("S5: admits one of many clients with the same token at two nodes", async () => {
   const cluster = await startCluster(applicationConfig({}));
   const [one, other] = [await cluster.startNode(), await cluster.startNode()];
   const token = await connectionToken(one);
@@ -46,7 +46,7 @@ test("S5: of many who come with one token to two nodes at once, one gets in", as
   for (const outcome of outcomes) expect(outcome).toMatch(/^in$|401/);
 });
 
-test("S7, S8: messages reach the clients of all nodes, and the list has them all", async () => {
+test("S7, S8: delivers messages to clients of all nodes, and lists them all", async () => {
   const cluster = await startCluster(applicationConfig({}));
   const [one, other] = [await cluster.startNode(), await cluster.startNode()];
   const clients = [await enter(one), await enter(other)];

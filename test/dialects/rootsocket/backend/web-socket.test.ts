@@ -14,7 +14,7 @@ import {
   webSocketUrl,
 } from "../../../support/clients/rootsocket.js";
 
-test("S5: a token lets in one at a time, and again when that has gone", async () => {
+test("S5: admits one client of a token at a time", async () => {
   const node = await startApplication();
   const token = await connectionToken(node);
   const client = await enter(node, token);
@@ -40,7 +40,7 @@ async function connectOrStatus(url: string): Promise<"in" | number> {
   }
 }
 
-test("S5: the path does without its slash", async () => {
+test("S5: serves the path without its final slash", async () => {
   const node = await startApplication();
   const token = await connectionToken(node);
   const client = await connect(webSocketUrl(node, token).replace(/\/$/, ""));
@@ -48,7 +48,7 @@ test("S5: the path does without its slash", async () => {
   expect(await client.nextText()).toBe('{"event":"pong"}');
 });
 
-test("S5: bad, expired and other tokens refuse the upgrade with 401", async () => {
+test("S5: refuses upgrades with invalid, expired and other tokens with 401", async () => {
   const node = await startApplication({ vhosts: { "/shop": {} } });
   const backend = new TestBackend(node, bearer(KEY));
   const good = await connectionToken(node);
@@ -77,7 +77,7 @@ test("S5: bad, expired and other tokens refuse the upgrade with 401", async () =
   expect(expired).toBe(401);
 });
 
-test("S5: the vhost is the token's, and nothing is heard of another", async () => {
+test("S5: takes the vhost from the token, and delivers nothing of another", async () => {
   const node = await startApplication({ vhosts: { "/": {}, "/shop": {} } });
   const client = await enter(node);
   await subscribe(client, "test", await channelToken(node, "test"));
@@ -94,7 +94,7 @@ function eventOf(length: number): string {
   return frame.replace('""', `"${"x".repeat(length - frame.length)}"`);
 }
 
-test("S18: an event above 1 MB is dropped, and its sender stays", async () => {
+test("S18: drops an event above 1 MB, and keeps its sender", async () => {
   const rootsocket = { allow_client_send: true };
   const node = await startApplication({ vhosts: { "/": { rootsocket } } });
   const client = await enter(node);
@@ -111,7 +111,7 @@ test("S18: an event above 1 MB is dropped, and its sender stays", async () => {
   expect((await client.nextText()).length).toBe(1_048_576);
 });
 
-test("S18: a frame larger than 4 MiB closes", async () => {
+test("S18: closes on a frame larger than 4 MiB", async () => {
   const node = await startApplication();
   const client = await enter(node);
   client.send("x".repeat(4 * 1_048_576 + 1));
@@ -125,7 +125,7 @@ test("S18: closes with 1009 on an event beyond limits.frame, when that is smalle
   expect((await client.closed).code).toBe(1_009);
 });
 
-test("S11: the server pings in the protocol's words too", async () => {
+test("S11: sends the protocol's own ping", async () => {
   const node = await startApplication({ ping: { interval: "1s", timeout: "500ms" } });
   const client = await enter(node);
   expect(await client.nextText()).toBe('{"event":"ping"}');
@@ -133,7 +133,7 @@ test("S11: the server pings in the protocol's words too", async () => {
   await settle(client);
 });
 
-test("S11: signs of life count where commands are limited", async () => {
+test("S11: counts pings where commands are limited", async () => {
   const node = await startApplication({ vhosts: { "/": { limits: { commands_per_second: 2 } } } });
   const client = await enter(node);
   for (const event of ["ping", "pong", "ping"]) client.send({ event });
@@ -142,7 +142,7 @@ test("S11: signs of life count where commands are limited", async () => {
   expect(await client.nextText()).toBe(JSON.stringify({ event: "error", data: { detail } }));
 });
 
-test("S22, S24: the API subscribes whom settings do not let, and that is not told; its end is", async () => {
+test("S22, S24: subscribes a client by the API without a notice, and tells it the end", async () => {
   const rootsocket = { allow_channel_subscription: false, allow_client_send: true };
   const node = await startApplication({ vhosts: { "/": { rootsocket } } });
   const client = await enter(node);
@@ -166,7 +166,7 @@ test("S22, S24: the API subscribes whom settings do not let, and that is not tol
   await settle(client);
 });
 
-test("S20: what is published by all others arrives in the protocol's words", async () => {
+test("S20: delivers messages of all other publishers", async () => {
   const node = await startApplication({ vhosts: { "/": { client_publish: true } } });
   const client = await enter(node);
   await subscribe(client, "test", await channelToken(node, "test"));

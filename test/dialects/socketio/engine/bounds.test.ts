@@ -14,7 +14,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
   const OUTBOX = 256 * 1024;
   const text = "x".repeat(65_536);
 
-  test("O6: a client that does not read is disconnected, others get everything in order", async () => {
+  test("O6: disconnects a client that does not read, and serves others in order", async () => {
     const node = await startNode({ limits: { outbox: "256KiB" } });
     const slow = await openRaw(node.http, path);
     const quick = await connectStock(node.http, { transports: ["websocket"] });
@@ -37,7 +37,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await metric(node, CONNECTIONS)).toBe(1);
   });
 
-  test("O6: a client that does not poll is disconnected", async () => {
+  test("O6: disconnects a client that does not poll", async () => {
     const node = await startNode({ limits: { outbox: "256KiB" } });
     const slow = await PollingClient.connect(node.http, "", version);
     await slow.send('421["join",{"topics":["a"]}]');
@@ -46,7 +46,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1013"}', 1);
   });
 
-  test("O6: a slow client misses what the topic lets it miss, is told, and goes on", async () => {
+  test("O6: drops messages for a slow client by the topic's rule, tells it, and goes on", async () => {
     const node = await startNode({
       limits: { outbox: "256KiB" },
       vhosts: { "/": { topics: [{ match: "a", slow_consumer: "latest" }] } },
@@ -67,7 +67,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   });
 
-  test("O6: answers that a client provokes and does not read end the connection", async () => {
+  test("O6: ends a connection with unread answers", async () => {
     const node = await startNode();
     const flood = await openRaw(node.http, path);
     await flood.next();
@@ -80,7 +80,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await metric(node, CONNECTIONS)).toBe(0);
   });
 
-  test("O6: one that polls, on a connection of its own each time, and reads nothing, is disconnected", async () => {
+  test("O6: disconnects a client that polls on new connections and reads nothing", async () => {
     const node = await startNode({ limits: { outbox: "256KiB" } });
     const client = await PollingClient.connect(node.http, "", version);
     const topics = Array.from({ length: 10 }, (_, at) => `t${at}`);
@@ -98,7 +98,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await metric(node, CONNECTIONS)).toBe(0);
   });
 
-  test("O6: more packets than may be in one request end the connection, and none of them is taken", async () => {
+  test("O6: ends a connection with too many packets in one request, and takes none of them", async () => {
     const node = await startNode();
     const client = await PollingClient.connect(node.http, "", version);
     const packets = Array.from({ length: 5_001 }, () => '42["call"]');
@@ -108,14 +108,14 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await metric(node, "carillon_commands_total")).toBe(0);
   });
 
-  test("O6: refusals that nobody reads end the connection", async () => {
+  test("O6: ends a connection with unread refusals", async () => {
     const node = await startNode();
     const client = await PollingClient.open(node.http, version);
     await client.send(...Array.from({ length: 4_900 }, () => "40/nope,")).catch(() => {});
     expect((await fetch(client.url)).status).toBe(400);
   });
 
-  test("O6: while very many events of one client are worked on, others have their turns", async () => {
+  test("O6: serves others while one client's many events are carried out", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { commands_per_second: "off" } } } });
     const client = await PollingClient.connect(node.http, "", version);
     const events = Array.from({ length: 4_900 }, (_, at) => `42${at}["leave",{"topics":["a"]}]`);
@@ -132,7 +132,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(turns).toBeGreaterThan(10_000 / 256);
   });
 
-  test("I15: a client that shows no sign of life is gone, if it changes its transport meanwhile", async () => {
+  test("I15: disconnects a silent client that changes its transport", async () => {
     const node = await startNode({ ping: { interval: "200ms", timeout: "100ms" } });
     const polling = await PollingClient.connect(node.http, "", version);
     // With Engine.IO 4 it has been asked for one.
@@ -145,7 +145,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1011"}', 1);
   });
 
-  test("O6: events that come while others are worked on wait, and are bounded", async () => {
+  test("O6: bounds the events that wait for others", async () => {
     const node = await startNode({ limits: { frame: "4KiB" } });
     const client = await PollingClient.connect(node.http, "", version);
     const events = Array.from({ length: 30 }, (_, at) => `42${at}["join",{"topics":["t${at}"]}]`);
@@ -154,7 +154,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await client.send("x".repeat(5_000))).toBe(413);
   });
 
-  test("I15: a client that polls gets its acknowledgements, messages and bytes in one answer", async () => {
+  test("I15: sends acknowledgements, messages and bytes in one answer to a poll", async () => {
     const node = await startNode();
     const client = await PollingClient.connect(node.http, "", version);
     await client.send('421["join",{"topics":["a"]}]');
@@ -167,7 +167,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1000"}', 1);
   });
 
-  test("O6: a body counts against what the node may receive, until it has been answered", async () => {
+  test("O6: counts a body in the node's budget until it is answered", async () => {
     const node = await startNode({
       limits: { receiving: "4MiB", request: "256KiB", frame: "256KiB", payload: "64KiB" },
     });
@@ -208,7 +208,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
   });
 
-  test("O6: an answer has no more packets than Python's clients take, and keeps bytes beside their event", async () => {
+  test("O6: limits an answer's packets to those that Python's clients take, with attachments beside their event", async () => {
     const node = await startNode();
     const client = await PollingClient.connect(node.http, "", version);
     await client.send('421["join",{"topics":["a"]}]');

@@ -38,7 +38,7 @@ const packets = fc.array(
   { minLength: 1, maxLength: 10 },
 );
 
-test.each([true, false])("I18: what is encoded is decoded, as bytes or as text (%s)", (supportsBinary) => {
+test.each([true, false])("I18: decodes what it encodes, as bytes or text (%s)", (supportsBinary) => {
   fc.assert(
     fc.property(packets, (all) => {
       const values = decoded(encoded(all, supportsBinary));
@@ -50,7 +50,7 @@ test.each([true, false])("I18: what is encoded is decoded, as bytes or as text (
   );
 });
 
-test("O8: no payload makes the decoder throw, and a malformed one is taken as a whole or not at all", () => {
+test("O8: never throws on a payload, and takes a malformed one as a whole or not at all", () => {
   const payloads = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.uint8Array().map((raw) => Buffer.from(raw)),
@@ -76,11 +76,11 @@ test("O6: takes no packet of a request with too many", () => {
   expect(decoded("1:21:21:9", 5)).toEqual(MALFORMED);
 });
 
-test("I18: a length counts the same for every client", () => {
+test("I18: writes lengths that all clients count alike", () => {
   expect(encoded([{ type: "message", data: '2["😀é"]' }], false)).toBe('19:42["\\ud83d\\ude00é"]');
 });
 
-test("I18: reading stops where it is told to", () => {
+test("I18: stops reading when told to", () => {
   const types: string[] = [];
   engine3Payload(10, () => {}).decodePayload("1:21:11:3", ({ type }) => {
     types.push(type);

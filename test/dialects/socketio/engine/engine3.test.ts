@@ -23,7 +23,7 @@ function binaryPacket(kind: 0 | 1, body: Uint8Array): Buffer {
 }
 
 describe("I18: Engine.IO 3", () => {
-  test("I18: a poll is answered with lengths, and the client is in / unasked", async () => {
+  test("I18: answers polls with lengths, and connects the client to / unasked", async () => {
     const node = await startNode();
     const opened = await (await fetch(node.http + POLL)).text();
     expect(opened).toMatch(/^\d+:0\{"sid":"[\w-]+","upgrades":\["websocket"\],"pingInterval":25000,/);
@@ -35,7 +35,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await (await fetch(url)).text()).toBe('16:431[{"ok":true}]');
   });
 
-  test("I18: bytes travel as they are where the client takes them, and as base64 where not", async () => {
+  test("I18: sends bytes raw to clients that take them, and as base64 to others", async () => {
     const node = await startNode();
     const url = await binaryHandshake(node);
     expect(await (await fetch(url)).text()).toBe("2:40");
@@ -78,7 +78,7 @@ describe("I18: Engine.IO 3", () => {
         "00".repeat(20),
       ].map((hex) => Buffer.from(hex, "hex")),
     ],
-  ])("I14: a body that cannot be read as packets ends the connection (%s)", async (_kind, bodies) => {
+  ])("I14: ends the connection on a body that is not packets (%s)", async (_kind, bodies) => {
     const node = await startNode();
     for (const body of bodies) {
       const client = await PollingClient.connect(node.http, "", 3);
@@ -88,14 +88,14 @@ describe("I18: Engine.IO 3", () => {
     expect(await metric(node, "carillon_connections")).toBe(0);
   });
 
-  test("O6: pings that nobody takes the answers to end the connection", async () => {
+  test("O6: ends a connection with unread answers to pings", async () => {
     const node = await startNode();
     const client = await PollingClient.connect(node.http, "", 3);
     await client.send(...Array.from({ length: 10_000 }, () => "2")).catch(() => {});
     await expect(client.poll()).rejects.toThrow("400");
   });
 
-  test("L5: a client that does not ping is gone", async () => {
+  test("L5: disconnects a client that does not ping", async () => {
     const node = await startNode({ ping: { interval: "200ms", timeout: "100ms" } });
     const client = await connect(node.ws + PATH);
     expect(await client.nextText()).toMatch(/^0\{/);
@@ -106,7 +106,7 @@ describe("I18: Engine.IO 3", () => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1011"}', 1);
   });
 
-  test("I12: other namespaces are asked for, with a token in their query; a path is only itself", async () => {
+  test("I12: connects to other namespaces with a token in the query, and compares paths literally", async () => {
     const node = await startNode({ vhosts: { "/shop": { jwt: { secret: SECRET }, access: "private" } } });
     const client = await connect(node.ws + PATH);
     await client.nextText();
@@ -130,7 +130,7 @@ describe("I18: Engine.IO 3", () => {
     await untilNone(node, "carillon_connections");
   });
 
-  test.each(["40", "40/shop,"])("I12: a namespace is asked for once (%s)", async (packet) => {
+  test.each(["40", "40/shop,"])("I12: accepts one request for a namespace (%s)", async (packet) => {
     const node = await startNode({ vhosts: { "/shop": {} } });
     const client = await connect(node.ws + PATH);
     client.send(packet);
@@ -140,7 +140,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await metric(node, "carillon_connections")).toBe(0);
   });
 
-  test("I17: a client that / refuses is told so, and counts as one in no namespace", async () => {
+  test("I17: reports the refusal of /, and counts the client as without a namespace", async () => {
     const node = await startNode({ vhosts: { "/": { ...CONFIG.vhosts?.["/"], limits: { connections: 1 } } } });
     await PollingClient.connect(node.http, "", 3);
     const second = await PollingClient.open(node.http, 3);
@@ -148,7 +148,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await metric(node, "carillon_connections")).toBe(1);
   });
 
-  test("I15: messages wait for a client that polls, and the WebSocket that it changes to brings them in order", async () => {
+  test("I15: keeps messages for a polling client, and sends them in order on the WebSocket that it changes to", async () => {
     const node = await startNode();
     const polling = await PollingClient.connect(node.http, "", 3);
     await polling.send('421["join",{"topics":["a"]}]');
@@ -192,7 +192,7 @@ describe("I16: refusals before an upgrade", () => {
     expect(request.status).toBe(400);
   });
 
-  test("I16: a connection gets no second WebSocket, and none of another version", async () => {
+  test("I16: refuses a second WebSocket of a connection, and one of another version", async () => {
     const node = await startNode();
     const polling = await PollingClient.connect(node.http);
     const other = polling.webSocketUrl.replace("EIO=4", "EIO=3");
@@ -217,7 +217,7 @@ describe("I16: refusals before an upgrade", () => {
     }
   });
 
-  test("I16: other methods get 405", async () => {
+  test("I16: answers 405 to other methods", async () => {
     const node = await startNode();
     const { url } = await PollingClient.connect(node.http);
     for (const method of ["PUT", "DELETE", "PATCH"]) {

@@ -11,7 +11,7 @@ function lineOf(address: string, lines: IdleConnections, cut: IdleConnection[] =
   return line;
 }
 
-test("I17: an address has no more than its own, and an IPv6 network is one address", () => {
+test("I17: limits connections of an address, and counts an IPv6 network as one", () => {
   const lines = new IdleConnections({ perAddress: 2 });
   const first = lineOf("2001:db8::1", lines);
   expect(lines.add(first)).toBe(true);
@@ -26,7 +26,7 @@ test("I17: an address has no more than its own, and an IPv6 network is one addre
   expect(lines.add(lineOf("2001:db8::3", lines))).toBe(false);
 });
 
-test("I17: when there are too many in all, the oldest has to go", () => {
+test("I17: closes the oldest when there are too many in all", () => {
   const lines = new IdleConnections({ inAll: 2 });
   const cut: IdleConnection[] = [];
   const all = Array.from({ length: 4 }, (_, at) => lineOf(`192.0.2.${at}`, lines, cut));

@@ -40,7 +40,7 @@ async function poll(url: string): Promise<string> {
 }
 
 describe("who may come", () => {
-  test("I16: origins are checked on both transports, and browsers are let read the answers", async () => {
+  test("I16: checks origins on both transports, and lets browsers read the answers", async () => {
     const node = await startNode({ origins: ["https://app.example"] });
     const ask = (origin: string, method = "GET", headers = {}) =>
       fetch(node.http + POLL, { method, headers: { origin, ...headers } });
@@ -83,7 +83,7 @@ describe("who may come", () => {
     }
   });
 
-  test("I16: what is no request of Engine.IO's is refused", async () => {
+  test("I16: refuses requests other than Engine.IO's", async () => {
     const node = await startNode();
     for (const path of [
       "/socket.io/",
@@ -99,7 +99,7 @@ describe("who may come", () => {
     expect((await refusedUpgrade(`${node.ws}/socket.io/other`)).status).toBe(404);
   });
 
-  test("I17: the limit of connections is for these and the WebSockets together", async () => {
+  test("I17: counts these and WebSockets together for the limit of connections", async () => {
     const node = await startNode({ limits: { connections: 2 }, vhosts: { "/shop": {} } });
     const first = await connected(node);
     first.send("40/shop,");
@@ -114,7 +114,7 @@ describe("who may come", () => {
     expect(await first.nextText()).toMatch(/^44\/shop,.*"code":"unavailable"/);
   });
 
-  test("I16: a request that names two connections is refused: which one would be checked?", async () => {
+  test("I16: refuses a request that names two connections", async () => {
     const node = await startNode({ limits: { connections: 1 } });
     await connected(node);
     for (const sids of ["&sid=x&sid=", "&sid=&sid=x", "&sid=&sid="]) {
@@ -125,7 +125,7 @@ describe("who may come", () => {
     expect((await fetch(node.http + POLL)).status).toBe(503);
   });
 
-  test("I17: connections that are in no namespace take none of the places of clients, and are bounded", async () => {
+  test("I17: bounds connections without a namespace apart from clients", async () => {
     const node = await startNode({ limits: { connections: 2 } });
     const idle = await handshakes(node, 1_024);
     expect((await fetch(node.http + POLL)).status).toBe(503);
@@ -146,7 +146,7 @@ describe("who may come", () => {
     expect((await refusedUpgrade(node.ws + PATH)).status).toBe(503);
   });
 
-  test("I12: whoever asks again for a namespace, before or after it is in it, ends its connection", async () => {
+  test("I12: ends the connection of a client that asks for a namespace again", async () => {
     const node = await startNode();
     const before = await connect(node.ws + PATH);
     before.send("40");
@@ -159,7 +159,7 @@ describe("who may come", () => {
     expect(await metric(node, CONNECTIONS)).toBe(0);
   });
 
-  test("I12: it may ask again when it was refused, or has left", async () => {
+  test("I12: allows a new request after a refusal or a leave", async () => {
     const node = await startNode({ vhosts: { "/shop": { anonymous: { connect: true } } } });
     const client = await connect(node.ws + PATH);
     await client.nextText();
@@ -174,7 +174,7 @@ describe("who may come", () => {
     }
   });
 
-  test("I17: a deleted connection leaves nothing behind, whether it was let in or not", async () => {
+  test("I17: leaves nothing behind of a deleted connection, admitted or not", async () => {
     const node = await startNode({ vhosts: { "/shop": { anonymous: { connect: true } } } });
     for (let time = 0; time < 20; time += 1) {
       const client = await connect(node.ws + PATH);
@@ -188,7 +188,7 @@ describe("who may come", () => {
   });
 });
 
-test("I8: an answer that comes after the client has gone is nobody's", async () => {
+test("I8: drops an answer that comes after the client has gone", async () => {
   const rules = { anonymous: { permissions: { call: ["e"] } }, socketio: { calls: [{ event: "e", elevated: false }] } };
   const node = await startNode({ vhosts: { "/": rules } });
   const worker = await startWorker(node, ["*"]);

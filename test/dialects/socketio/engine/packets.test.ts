@@ -34,7 +34,7 @@ const event = (nsp: string, ...data: readonly unknown[]) => [{ type: 2, nsp, dat
 
 const bytes = (length: number): Buffer => Buffer.alloc(length, 7);
 
-test("I14: packets are read as what they are; events stay text", () => {
+test("I14: reads packets, and keeps events as text", () => {
   expect(decoded('2["a",{"b":1}]')).toEqual(event("/", '["a",{"b":1}]', undefined, []));
   expect(decoded('20["a"]')).toEqual(event("/", '["a"]', 0, []));
   expect(decoded('2/shop/eu,12["a"]')).toEqual(event("/shop/eu", '["a"]', 12, []));
@@ -67,11 +67,11 @@ test.each([
   ['52-["a"]', [bytes(600), bytes(600)]],
   [bytes(1), []],
   [undefined, []],
-] as const)("I14: what is no packet is a violation (%j)", (first, more) => {
+] as const)("I14: treats an invalid packet as a violation (%j)", (first, more) => {
   expect(decoded(first, ...more)).toBe("violation");
 });
 
-test("O8: no text makes the decoder do anything but decide", () => {
+test("O8: decodes or rejects any text", () => {
   const heads = fc.constantFrom("0", "1", "2", "3", "4", "5", "6", "51-", "2/a,", "20");
   fc.assert(
     fc.property(fc.tuple(heads, fc.string({ unit: "binary" })), ([head, text]) => {
@@ -82,7 +82,7 @@ test("O8: no text makes the decoder do anything but decide", () => {
   );
 });
 
-test("I15: frames and what a client gets that polls say the same, however many are joined", () => {
+test("I15: converts any batch of frames to the same packets for polling clients", () => {
   const attachment = fc
     .uint8Array({ minLength: 1, maxLength: 300 })
     .map((raw) => `\x1eb${Buffer.from(raw).toString("base64")}`);
@@ -102,7 +102,7 @@ test("I15: frames and what a client gets that polls say the same, however many a
   );
 });
 
-test("O7: sockets of a namespace share what messages are made into, and those of others do not", () => {
+test("O7: shares frames among the sockets of a namespace only", () => {
   const dialect = new SocketIoDialect();
   const encodingOf = (namespace: string) =>
     socketIoEncoding(

@@ -37,7 +37,7 @@ async function stage() {
   return { clock, lost, polls, ask };
 }
 
-test("O6: a poll is given when the answer before it has been taken, and no second one waits", async () => {
+test("O6: passes a poll on when the answer before it has been taken, and lets no second one wait", async () => {
   const { ask, clock, lost, polls } = await stage();
   const first = await ask();
   const second = await ask();
@@ -58,7 +58,7 @@ test("O6: a poll is given when the answer before it has been taken, and no secon
   expect(lost).toEqual([]);
 });
 
-test("O6: an answer that is not taken in time is given up, whether or not another poll waits", async () => {
+test("O6: gives up an answer that is not taken in time, with and without another poll waiting", async () => {
   const { ask, clock, lost, polls } = await stage();
   const { response } = await ask();
   polls.take(response, () => response.end(LARGE));
@@ -69,7 +69,7 @@ test("O6: an answer that is not taken in time is given up, whether or not anothe
   expect(lost).toEqual(["too slow"]);
 });
 
-test("I15: an answer that is lost on its way is told: what came after it would be a gap", async () => {
+test("I15: reports a lost answer, as the client would miss packets", async () => {
   const { ask, lost, polls } = await stage();
   const { client, response } = await ask();
   polls.take(response, () => response.end(LARGE));
@@ -78,7 +78,7 @@ test("I15: an answer that is lost on its way is told: what came after it would b
   expect(lost).toEqual(["gone"]);
 });
 
-test("I15: an answer that ends its connection has been taken all the same", async () => {
+test("I15: counts an answer that ends its connection as taken", async () => {
   const { ask, clock, lost, polls } = await stage();
   const { client, response } = await ask("Connection: close");
   polls.take(response, () => response.end("x"));
@@ -89,7 +89,7 @@ test("I15: an answer that ends its connection has been taken all the same", asyn
   expect(clock.timers).toBe(0);
 });
 
-test("O6: when all is over the last answer has some time left, and the poll that waits is given", async () => {
+test("O6: leaves the last answer some time at the end, and passes the waiting poll on", async () => {
   const { ask, clock, polls } = await stage();
   const { response } = await ask();
   const second = await ask();
@@ -106,7 +106,7 @@ test("O6: when all is over the last answer has some time left, and the poll that
   expect(response.destroyed).toBe(true);
 });
 
-test("one that comes beside another without an answer is given at once, and does not take its place", async () => {
+test("passes a poll beside an unanswered one on at once, without replacing it", async () => {
   const { ask, polls } = await stage();
   const { response } = await ask();
   const beside = await ask();
@@ -121,7 +121,7 @@ test("one that comes beside another without an answer is given at once, and does
   expect(taken).toBe(false);
 });
 
-test("O6: an answer that is not taken is cut in its time, although another poll is held when all ends", async () => {
+test("O6: cuts an untaken answer in time at the end, even with another poll held", async () => {
   const { ask, clock, polls } = await stage();
   const first = await ask();
   const second = await ask();

@@ -12,7 +12,7 @@ function read(path: string, ...known: readonly string[]) {
   return all(path, ...known)[0];
 }
 
-test("X24: paths of vhosts, and what stands behind them", () => {
+test("X24: reads paths of vhosts and of their parts", () => {
   expect(read("/")).toEqual({ kind: "vhosts" });
   expect(read("/a")).toEqual({ kind: "vhost", vhost: "/a" });
   expect(read("/a/b")).toEqual({ kind: "vhost", vhost: "/a/b" });
@@ -24,7 +24,7 @@ test("X24: paths of vhosts, and what stands behind them", () => {
   expect(read("/a/channels/")).toEqual({ kind: "channel", vhost: "/a", channel: "" });
 });
 
-test("X24: the words are vhosts where nothing stands before them, or where there is such a vhost", () => {
+test("X24: reads the words as vhosts at the root, or where such a vhost exists", () => {
   expect(read("/token")).toEqual({ kind: "vhost", vhost: "/token" });
   expect(read("/channels/c")).toEqual({ kind: "vhost", vhost: "/channels/c" });
   expect(read("/channels/channels")).toEqual({ kind: "channels", vhost: "/channels" });
@@ -35,7 +35,7 @@ test("X24: the words are vhosts where nothing stands before them, or where there
   expect(read("/a/channels/channels", "/a")).toEqual({ kind: "channel", vhost: "/a", channel: "channels" });
 });
 
-test("X24: of what a path can mean only that counts whose vhost is there, however much it is", () => {
+test("X24: lists all meanings of a path whose vhosts exist", () => {
   expect(texts("/")).toEqual(["all vhosts"]);
   expect(texts("/a/channels/b", "/a", "/a/channels/b")).toEqual(["vhost /a/channels/b", "channel b of vhost /a"]);
   expect(texts("/a/channels/channels", "/a/channels/channels", "/a/channels", "/a")).toEqual([

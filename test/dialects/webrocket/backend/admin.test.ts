@@ -53,7 +53,7 @@ function channel(path: string, name: string) {
   return { name, links };
 }
 
-test("X23: without the cookie, or with another one, nothing is told and nothing done", async () => {
+test("X23: refuses requests without the right cookie, and changes nothing", async () => {
   const { ask, world } = await start();
   for (const cookie of ["", "another", COOKIE.slice(1), `${COOKIE}x`]) {
     for (const [method, path] of [
@@ -72,7 +72,7 @@ test("X23: without the cookie, or with another one, nothing is told and nothing 
   expect(world.vhosts.get("/made")).toBeUndefined();
 });
 
-test("X23: a cookie that could be guessed, or is none, as that of an empty file, ends the start", async () => {
+test("X23: refuses to start with a short cookie, or an empty file", async () => {
   for (const cookie of ["", "fifteen letters"]) {
     await expect(startAdmin(await createWorld(), cookie, temporaryFile("cookie", `${cookie}\n`))).rejects.toMatchObject(
       {
@@ -83,7 +83,7 @@ test("X23: a cookie that could be guessed, or is none, as that of an empty file,
   }
 });
 
-test("X24: vhosts are made, told and deleted; the default one is not told of", async () => {
+test("X24: creates, lists and deletes vhosts, and leaves the default one out", async () => {
   const { ask, world } = await start();
   const made = await ask("POST", "/made/here");
   expect(made).toEqual({ status: 302, location: "/made/here", body: { vhost: vhost("/made/here") } });
@@ -117,7 +117,7 @@ test.each(["/a.b", "/a%20b", "//token", "/made/", "/made/channels/%ff"])(
   },
 );
 
-test("X24: deleting all leaves those of the configuration, and tells of them", async () => {
+test("X24: deletes all vhosts but the configured ones, and lists those", async () => {
   const { ask } = await start();
   for (let number = 0; number < 25; number += 1) await ask("POST", `/made/${number}`);
   expect(await ask("DELETE", "/")).toEqual({
@@ -128,7 +128,7 @@ test("X24: deleting all leaves those of the configuration, and tells of them", a
   expect((await ask("GET", "/")).body).toEqual({ vhosts: [vhost("/test", TOKEN, true)] });
 });
 
-test("X24: a vhost without a token has none here, and can be given one", async () => {
+test("X24: shows a vhost without a token, and gives it one", async () => {
   const { ask, world } = await start();
   await world.administration.create("/made", { access: "private" });
   expect((await ask("GET", "/made")).body).toEqual({ vhost: vhost("/made", null) });
@@ -140,7 +140,7 @@ test("X24: a vhost without a token has none here, and can be given one", async (
   expect(world.vhosts.require("/made").settings.access).toBe("private");
 });
 
-test("X25: a new token takes the place of the one before", async () => {
+test("X25: replaces the token of a vhost", async () => {
   const { ask, world } = await start();
   await ask("POST", "/made");
   const before = accessTokenOf(world, "/made");
@@ -153,7 +153,7 @@ test("X25: a new token takes the place of the one before", async () => {
   expect(world.vhosts.require("/made").authenticator).toBe(authenticator);
 });
 
-test("X25: what is in the configuration is not changed here", async () => {
+test("X25: refuses changes of configured vhosts", async () => {
   const { ask, world } = await start();
   for (const [method, path] of [
     ["PUT", "/test/token"],
@@ -168,7 +168,7 @@ test("X25: what is in the configuration is not changed here", async () => {
   expect(accessTokenOf(world, "/test")).toBe(TOKEN);
 });
 
-test("X26: channels are opened, told and closed", async () => {
+test("X26: opens, lists and closes channels", async () => {
   const { ask } = await start();
   expect(await ask("POST", "/test/channels/foo")).toEqual({
     status: 302,
@@ -208,7 +208,7 @@ test("X26: channels are opened, told and closed", async () => {
   expect((await ask("GET", "/test/channels")).body).toEqual({ channels: [] });
 });
 
-test("X22: workers of both kinds are listed, WebRocket's by the id that they gave", async () => {
+test("X22: lists workers of both kinds, WebRocket's by the id that they gave", async () => {
   const node = await startLocalDispatch();
   const { ask } = await start(await createWorld(undefined, createStore(), node));
   const one = await enter(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
@@ -229,7 +229,7 @@ test("X22: workers of both kinds are listed, WebRocket's by the id that they gav
   });
 });
 
-test("X24: another method is refused, and told which there are", async () => {
+test("X24: refuses other methods, and names the known ones", async () => {
   const { ask } = await start();
   for (const [method, path, methods] of [
     ["POST", "/", "GET, DELETE"],
@@ -243,7 +243,7 @@ test("X24: another method is refused, and told which there are", async () => {
   }
 });
 
-test("X24: what changes something is not guessed at where a path has more than one meaning", async () => {
+test("X24: refuses changes by an ambiguous path", async () => {
   const { ask, world } = await start();
   for (const path of ["/made", "/made/channels/foo", "/made/channels", "/made/token"]) {
     await world.administration.create(path, {});
@@ -278,7 +278,7 @@ class AwayStore extends MemoryStore {
   }
 }
 
-test("X24: before the store has been read nothing is said to be missing, and nothing to be deleted", async () => {
+test("X24: claims nothing missing or deleted before the store has been read", async () => {
   const { ask } = await start(await createWorld(undefined, new AwayStore()));
   for (const [method, path] of [
     ["GET", "/"],
@@ -299,7 +299,7 @@ test("X24: before the store has been read nothing is said to be missing, and not
   expect(await ask("GET", "/test")).toMatchObject({ status: 200 });
 });
 
-test("X24: a query is not heeded, nor a body, however large", async () => {
+test("X24: ignores queries and bodies of any size", async () => {
   const { ask, url } = await start();
   expect((await ask("GET", "/test?x=/other")).body).toEqual({ vhost: vhost("/test", TOKEN, true) });
   const headers = { "X-WebRocket-Cookie": COOKIE, "content-length": "1000000000" };
@@ -313,13 +313,13 @@ test("X24: a query is not heeded, nor a body, however large", async () => {
   request.destroy();
 });
 
-test("X23: a page has no business here", async () => {
+test("X23: refuses pages", async () => {
   const { url } = await start();
   const headers = { "X-WebRocket-Cookie": COOKIE, origin: url };
   expect((await fetch(url, { headers })).status).toBe(403);
 });
 
-test("X27: what is made here survives a restart", async () => {
+test("X27: keeps vhosts and channels over a restart", async () => {
   const folder = temporaryFolder();
   const stores: FileStore[] = [];
   const open = async (): Promise<FileStore> => {
@@ -351,7 +351,7 @@ test("X27: what is made here survives a restart", async () => {
   expect((await second.ask("GET", "/made/channels")).body).toEqual({ channels: [channel("/made", "foo")] });
 });
 
-test("L17: the admin interface refuses lists beyond its bytes, and says when to ask again", async () => {
+test("L17: refuses lists beyond the budget of the admin interface, with Retry-After", async () => {
   const answers = new AnswerBudget(65_536, new ManualClock());
   const url = await startAdmin(await createWorld(), COOKIE, undefined, answers);
   let response = await fetch(url, { headers: { "X-WebRocket-Cookie": COOKIE } });

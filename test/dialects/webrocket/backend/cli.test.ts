@@ -41,7 +41,7 @@ async function webrocket(...args: readonly string[]): Promise<readonly [number, 
   return [process.exitCode, printed.stdout + printed.stderr];
 }
 
-test("X28: vhosts and their tokens", async () => {
+test("X28: manages vhosts and their tokens", async () => {
   expect(await webrocket("vhost", "add", "/made/here")).toEqual([0, expect.stringMatching(/^\/made\/here \w{40}\n$/)]);
   const first = accessTokenOf(world, "/made/here");
   expect(await webrocket("vhosts")).toEqual([0, `/made/here ${first}\n/test ${TOKEN}\n`]);
@@ -52,7 +52,7 @@ test("X28: vhosts and their tokens", async () => {
   expect(await webrocket("vhosts")).toEqual([0, `/test ${TOKEN}\n`]);
 });
 
-test("X28: channels", async () => {
+test("X28: manages channels", async () => {
   expect(await webrocket("channel", "open", "/test", "foo")).toEqual([0, ""]);
   expect(await webrocket("channel", "open", "/test", "foo")).toEqual([1, "carillon: channel already exists\n"]);
   expect(await webrocket("channel", "open", "/test", "presence-bar")).toEqual([0, ""]);
@@ -61,7 +61,7 @@ test("X28: channels", async () => {
   expect(await webrocket("channels", "/test")).toEqual([0, "presence-bar\n"]);
 });
 
-test("X28: channels of a vhost are not taken for vhosts whose paths end alike", async () => {
+test("X28: tells channels of a vhost from vhosts whose paths end alike", async () => {
   for (const path of ["/made", "/made/channels/foo"]) await world.administration.create(path, {});
   expect(await webrocket("channel", "open", "/made", "foo")).toEqual([0, ""]);
   expect([...world.vhosts.require("/made").channels]).toEqual(["foo"]);
@@ -72,7 +72,7 @@ test("X28: channels of a vhost are not taken for vhosts whose paths end alike", 
   expect(world.vhosts.get("/made/channels/foo")).toBeDefined();
 });
 
-test("X28: what cannot be written otherwise is not guessed at", async () => {
+test("X28: refuses ambiguous paths", async () => {
   for (const word of ["", "/token", "/channels", "/workers"]) await world.administration.create(`/made${word}`, {});
   const refusal = "carillon: this may mean vhost /made/token, or token of vhost /made: nothing was changed\n";
   expect(await webrocket("token", "/made")).toEqual([1, refusal]);
@@ -82,7 +82,7 @@ test("X28: what cannot be written otherwise is not guessed at", async () => {
   }
 });
 
-test("X28: workers", async () => {
+test("X28: lists workers", async () => {
   const one = await enter(node, ["a.*", "b"], { vhost: "/test", name: "one" });
   await enter(node, ["*"], { vhost: "/test", name: UUID, answers: false });
   const name = node.member.node;
@@ -100,7 +100,7 @@ test.each([
   [["channel", "open", "/test", "#foo"], "invalid channel name"],
   [["channel", "close", "/test", "foo/../.."], "invalid channel name"],
   [["channel", "close", "/test", "foo"], "channel doesn't exist"],
-])("X28: refused with 1: %j", async (args, message) => {
+])("X28: exits with 1 when refused: %j", async (args, message) => {
   expect(await webrocket(...args)).toEqual([1, `carillon: ${message}\n`]);
 });
 
@@ -113,12 +113,12 @@ test.each([
   [["vhosts", "--cookie-file", "/no/such/file"], "--cookie-file: /no/such/file cannot be read"],
   [["vhost", "sing"], "unknown command"],
   [["token"], "missing required argument"],
-])("X28: wrong usage with 2: %j", async (args, message) => {
+])("X28: exits with 2 on wrong usage: %j", async (args, message) => {
   expect(await webrocket(...args)).toEqual([2, expect.stringContaining(message)]);
   expect(await world.administration.listChannels("/test")).toEqual([]);
 });
 
-test("X28: the cookie comes from the environment or a file, and has to be right", async () => {
+test("X28: reads the cookie from the environment or a file", async () => {
   process.env["CARILLON_WEBROCKET_COOKIE"] = "another";
   expect(await webrocket("vhosts")).toEqual([1, expect.stringContaining("X-WebRocket-Cookie is missing or wrong")]);
   expect(await webrocket("vhosts", "--cookie-file", temporaryFile("cookie", `${COOKIE}\n`))).toMatchObject([0, {}]);
@@ -126,7 +126,7 @@ test("X28: the cookie comes from the environment or a file, and has to be right"
   expect(await webrocket("vhosts")).toEqual([2, expect.stringContaining("a cookie is needed")]);
 });
 
-test("X28: what cannot be reached, or is something else, ends with 3", async () => {
+test("X28: exits with 3 when the interface cannot be reached, or is something else", async () => {
   expect(await webrocket("vhosts", "--admin", "http://127.0.0.1:1")).toEqual([
     3,
     expect.stringContaining("http://127.0.0.1:1 cannot be reached: connect ECONNREFUSED"),

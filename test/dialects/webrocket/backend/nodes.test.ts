@@ -85,7 +85,7 @@ async function workersOf(node: Node): Promise<Workers["workers"]> {
   return (await node.admin<Workers>("GET", "/made/workers")).workers;
 }
 
-test("X6, X20: a burst of triggers reaches the workers of both nodes in turn, and none is refused", async () => {
+test("X6, X20: distributes a burst of triggers to the workers of both nodes, and refuses none", async () => {
   const nodes = await startNodes(2);
   const [one, two] = nodes as readonly [Node, Node];
   const token = await makeVhost(nodes, "/made");
@@ -110,7 +110,7 @@ test("X6, X20: a burst of triggers reaches the workers of both nodes in turn, an
   expect(await ann.nextText()).toBe('{":error":{"code":400,"status":"Bad request"}}');
 });
 
-test("X14 to X22: a vhost made at one node works at the other, with its channels, tokens and workers", async () => {
+test("X14 to X22: serves a vhost created on one node on the other, with its channels, tokens and workers", async () => {
   const nodes = await startNodes(2);
   const [one, two] = nodes as readonly [Node, Node];
   const token = await makeVhost(nodes, "/made");

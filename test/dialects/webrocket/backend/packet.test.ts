@@ -24,7 +24,7 @@ function readText(text: string, limit?: number): Packet[] {
 
 const line = fc.string({ unit: "grapheme", maxLength: 20 }).map((text) => text.replace(/[\r\n]/g, "."));
 
-test("X13: packets are read however they are cut", () => {
+test("X13: reads packets in any segments", () => {
   const packets = fc.array(
     fc.record({
       identity: line,
@@ -48,7 +48,7 @@ test("X13: packets are read however they are cut", () => {
   );
 });
 
-test("X13: the last line may lack its end, and a frame may be empty", () => {
+test("X13: accepts a last line without its end, and empty frames", () => {
   const packets = [{ identity: "i", command: "C", frames: ["a"] }];
   expect(readText("i\n\nC\na\r\n\r\n")).toEqual(packets);
   expect(readText("i\n\nC\na\n\r\n\r\n")).toEqual(packets);
@@ -60,26 +60,26 @@ test.each([
   ["an empty command", "i\n\n\n\r\n\r\n"],
   ["nothing", "\r\n\r\n"],
   ["too many lines", `i\n\nC\n${"a\n".repeat(14)}\r\n\r\n`],
-])("X13: malformed: %s", (_, text) => {
+])("X13: rejects a malformed packet: %s", (_, text) => {
   expect(() => readText(text)).toThrow(MalformedPacket);
 });
 
-test("X13: as many lines as there may be", () => {
+test("X13: reads the largest number of lines", () => {
   expect(readText(`i\n\nC\n${"a\n".repeat(13)}\r\n\r\n`)).toHaveLength(1);
 });
 
-test("X13: bytes that are not UTF-8 are malformed", () => {
+test("X13: rejects bytes that are not UTF-8", () => {
   expect(() => read([Buffer.from("i\n\nC\n\xff\n\r\n\r\n", "latin1")])).toThrow(MalformedPacket);
 });
 
-test("X13: a packet beyond the limit is malformed before it is complete, and when it comes at once", () => {
+test("X13: rejects a packet beyond the limit, before it is complete or at once", () => {
   const fits = `i\n\nC\n${"a".repeat(95)}`;
   expect(readText(`${fits}\r\n\r\n`, 100)).toHaveLength(1);
   expect(() => readText(`${fits}a\r\n\r\n`, 100)).toThrow(MalformedPacket);
   expect(() => readText(`${fits}aa`, 100)).toThrow(MalformedPacket);
 });
 
-test("X14: a packet without an identity begins with its command", () => {
+test("X14: reads a packet without an identity by its command", () => {
   expect(readText("HB\n\r\n\r\nQT\n\n\r\n\r\nC\na\n\nb\n\r\n\r\n")).toEqual([
     { identity: undefined, command: "HB", frames: [] },
     { identity: undefined, command: "QT", frames: [""] },
@@ -87,7 +87,7 @@ test("X14: a packet without an identity begins with its command", () => {
   ]);
 });
 
-test("X14: the first line is known before the packet is complete, and is cut where it is longer than any identity", () => {
+test("X14: knows the first line before the packet is complete, and cuts it beyond the longest identity", () => {
   const reader = new PacketReader(100_000);
   reader.push(Buffer.from("ident"));
   expect(reader.firstLine()).toBeUndefined();
@@ -100,7 +100,7 @@ test("X14: the first line is known before the packet is complete, and is cut whe
   expect(endless.firstLine()).toBe("a".repeat(512));
 });
 
-test("X13: a large packet in small pieces costs time in proportion", () => {
+test("X13: reads a large packet in small pieces in linear time", () => {
   const reader = new PacketReader(4_000_000);
   const bytes = Buffer.from(`i\n\nC\n${"a".repeat(2_000_000)}\n\r\n\r\n`);
   let found: Packet | undefined;
@@ -114,7 +114,7 @@ test("X13: a large packet in small pieces costs time in proportion", () => {
   expect(performance.now() - begin).toBeLessThan(10_000);
 });
 
-test("X13: packets of the server have a second line, empty where there are no frames", () => {
+test("X13: writes packets with a second line, empty without frames", () => {
   expect(packetText("ER", "402")).toBe("ER\n402\n\r\n\r\n");
   expect(packetText("OK")).toBe("OK\n\n\r\n\r\n");
   expect(packetText("TR", "a", "b")).toBe("TR\na\nb\n\r\n\r\n");

@@ -34,7 +34,7 @@ test("X13: answers 503 to a packet that there is no room for, and gives back wha
   expect(budget.used).toBe(0);
 });
 
-test("X13: with TLS the port has it, too", async () => {
+test("X13: serves TLS on the port", async () => {
   const { backend, ca } = await startTls();
   const socket = await connectTls(backend.port, { ca });
   socket.write(REQUEST);
@@ -42,7 +42,7 @@ test("X13: with TLS the port has it, too", async () => {
   await once(socket, "end");
 });
 
-test("X13: nothing is said in the clear where there is TLS", async () => {
+test("X13: sends nothing in the clear with TLS", async () => {
   const { backend } = await startTls();
   const socket = connect(backend.port, "127.0.0.1").on("error", () => {});
   cleanUp(() => socket.destroy());
@@ -55,7 +55,7 @@ test("X13: nothing is said in the clear where there is TLS", async () => {
   expect(text).not.toContain("OK");
 });
 
-test("X13: a proxy tells where a connection comes from before all else", async () => {
+test("X13: reads the PROXY header before anything else", async () => {
   const world = await createWorld();
   const backend = await startBackend(world, { port: { proxies: new Networks(["127.0.0.0/8"]) } });
   const socket = connect(backend.port, "127.0.0.1");

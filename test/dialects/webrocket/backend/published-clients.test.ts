@@ -72,7 +72,7 @@ async function eventOf(worker: PublishedWorker, name: string, isIt: (data: Data)
   }
 }
 
-test("X14, X20: a published worker gets all of 20 triggers, before and after its heartbeats", async () => {
+test("X14, X20: sends all of 20 triggers to a published worker, before and after its heartbeats", async () => {
   const { node, vhost } = await start();
   const worker = await PublishedWorker.start(vhost);
   const ann = await User.signIn(node, vhost, "ann");
@@ -84,7 +84,7 @@ test("X14, X20: a published worker gets all of 20 triggers, before and after its
   expect(worker.errors).toEqual([]);
 });
 
-test("X14, X16: the demo chat: all of 8 messages come to all, by way of its worker", async () => {
+test("X14, X16: runs the demo chat: its worker sends 8 messages to all", async () => {
   const { node, vhost } = await start();
   const worker = await PublishedWorker.start(vhost);
   await requestWebrocket(vhost, "OC", "presence-room");
@@ -108,7 +108,7 @@ test("X14, X16: the demo chat: all of 8 messages come to all, by way of its work
   expect(worker.errors).toEqual([]);
 });
 
-test("X13, X15: a published client reads every success, and every error", async () => {
+test("X13, X15: answers a published client with every success and every error", async () => {
   const { vhost } = await start();
   expect(await requestWebrocket(vhost, "OC", "room")).toBe("");
   // An older client names the kind of the channel as well.
@@ -120,7 +120,7 @@ test("X13, X15: a published client reads every success, and every error", async 
   await expect(requestWebrocket({ ...vhost, token: "short" }, "CC", "room")).rejects.toThrow("error 402");
 });
 
-test("X14: a published worker whose token is malformed is told to stop, and does", async () => {
+test("X14: stops a published worker with a malformed token", async () => {
   const { vhost } = await start();
   await expect(requestWebrocket({ ...vhost, token: TOKEN.slice(1) }, "OC", "room")).rejects.toThrow("error 402");
   const worker = await PublishedWorker.start({ ...vhost, token: TOKEN.slice(1) });

@@ -35,7 +35,7 @@ function said({ event, payload, sender }: Message): unknown {
   return { event, sender, payload: Buffer.from(payload).toString() };
 }
 
-test("X16: BC publishes in a channel that is open", async () => {
+test("X16: publishes in an open channel by BC", async () => {
   const { backend, world } = await start();
   expect(await request(backend, ["OC", "foo"])).toBe(OK);
   const heard = await heardIn(world, "/test", "foo");
@@ -72,7 +72,7 @@ test.each([
   ["another command", ["XX"], 400],
   ["a worker's command", ["RD"], 400],
   ["a lower-case command", ["oc", "foo"], 400],
-] as const)("X15: refused, and nothing has changed: %s", async (_, command, code) => {
+] as const)("X15: refuses without a change: %s", async (_, command, code) => {
   const { backend, world } = await start();
   await world.administration.openChannel("/test", "foo");
   const heard = await heardIn(world, "/test", "foo");
@@ -103,7 +103,7 @@ test.each([
   expect(said(await heard.next())).toEqual({ event: "hello", sender: "", payload: "{}" });
 });
 
-test("X15: frames beyond a command's own are ignored", async () => {
+test("X15: ignores frames beyond a command's own", async () => {
   const { backend, world } = await start();
   expect(await request(backend, ["OC", "foo", "presence"])).toBe(OK);
   expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
@@ -115,7 +115,7 @@ test("X15: frames beyond a command's own are ignored", async () => {
   expect(await world.administration.listChannels("/test")).toEqual([]);
 });
 
-test("X17: OC opens a channel, once or again; CC closes it", async () => {
+test("X17: opens a channel by OC, even twice, and closes it by CC", async () => {
   const { backend, world } = await start();
   for (const name of ["foo", "foo", "presence-foo.1"]) expect(await request(backend, ["OC", name])).toBe(OK);
   expect(await world.administration.listChannels("/test")).toEqual(["foo", "presence-foo.1"]);
@@ -124,7 +124,7 @@ test("X17: OC opens a channel, once or again; CC closes it", async () => {
   expect(await world.administration.listChannels("/test")).toEqual(["presence-foo.1"]);
 });
 
-test("X18: AT makes a token for a user and the channels that match as a whole; it can be used once", async () => {
+test("X18: issues a single-use token for a user and matching channels by AT", async () => {
   const { backend, world } = await start();
   const answer = await request(backend, ["AT", "ann", "private-a|presence-[0-9]+"]);
   const token = /^AT\n([0-9a-f]{128})\n\r\n\r\n$/.exec(answer)?.[1] ?? "";
@@ -155,20 +155,20 @@ test.each([
   ["bytes that are not ASCII", identityOf("req", "/tëst"), 402],
   ["nothing but a command", "OC", 402],
   ["another kind", identityOf("req").replace("req", "sub"), 402],
-])("X14: an identity with %s", async (_, identity, code) => {
+])("X14: refuses an identity with %s", async (_, identity, code) => {
   const { backend, world } = await start();
   expect(await request(backend, ["OC", "foo"], identity)).toBe(error(code));
   expect(await world.administration.listChannels("/test")).toEqual([]);
 });
 
-test("X14: whoever is not let in is told before the packet is complete", async () => {
+test("X14: refuses a peer before its packet is complete", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(`${identityOf("req", "/other")}\n`);
   expect(await peer.ended).toBe(error(402));
 });
 
-test("X14: a packet whose identity is not followed by an empty line is malformed", async () => {
+test("X14: rejects a packet whose identity is not followed by an empty line", async () => {
   const { backend } = await start();
   for (const text of [`${identityOf("req")}\nOC\nfoo\n\r\n\r\n`, `${identityOf("req")}\n\r\n\r\n`, "\r\n\r\n"]) {
     const peer = await TestPeer.connect(backend);
@@ -177,7 +177,7 @@ test("X14: a packet whose identity is not followed by an empty line is malformed
   }
 });
 
-test("X14: a token that has been changed is worth nothing from then on", async () => {
+test("X14: refuses a replaced token at once", async () => {
   const world = await createWorld();
   const backend = await startBackend(world);
   await world.administration.create("/made", {});
@@ -188,7 +188,7 @@ test("X14: a token that has been changed is worth nothing from then on", async (
   expect(await request(backend, ["OC", "bar"], identityOf("req", "/made", second))).toBe(OK);
 });
 
-test("X15: one request a connection: what comes after it is not heeded", async () => {
+test("X15: reads one request of a connection", async () => {
   const { backend, world } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(packet(identityOf("req"), "OC", "foo") + packet(identityOf("req"), "OC", "bar"));
@@ -196,14 +196,14 @@ test("X15: one request a connection: what comes after it is not heeded", async (
   expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
 });
 
-test("X15: a client that has ended its side is answered", async () => {
+test("X15: answers a client that has ended its side", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.socket.end(packet(identityOf("req"), "OC", "foo"));
   expect(await peer.ended).toBe(OK);
 });
 
-test("X13: a packet beyond the limit is malformed, and the client can read that while it is still sending", async () => {
+test("X13: rejects a packet beyond the limit while the client is still sending", async () => {
   const world = await createWorld();
   const backend = await startBackend(world, { packetBytes: 1_024 });
   const peer = await TestPeer.connect(backend);
@@ -211,7 +211,7 @@ test("X13: a packet beyond the limit is malformed, and the client can read that 
   expect(await peer.ended).toBe(error(400));
 });
 
-test("X13: 10 s without a whole packet end the connection, whatever else comes", async () => {
+test("X13: ends a connection after 10 s without a whole packet", async () => {
   const clock = new ManualClock();
   const world = await createWorld();
   const backend = await startBackend(world, { clock });
@@ -229,7 +229,7 @@ test("X13: 10 s without a whole packet end the connection, whatever else comes",
   expect(clock.timers).toBe(0);
 });
 
-test("X13: a peer that does not close its side when the server has is cut after 2 s", async () => {
+test("X13: cuts a peer that does not close its side within 2 s", async () => {
   const clock = new ManualClock();
   const world = await createWorld();
   const backend = await startBackend(world, { clock });
@@ -242,7 +242,7 @@ test("X13: a peer that does not close its side when the server has is cut after 
   await until(() => backend.backend.connections === 0);
 });
 
-test("X13: beyond the most connections one is told to come again", async () => {
+test("X13: answers 503 to connections beyond the limit", async () => {
   const world = await createWorld();
   const backend = await startBackend(world, { connections: 1 });
   const first = await TestPeer.connect(backend);
@@ -255,7 +255,7 @@ test("X13: beyond the most connections one is told to come again", async () => {
   expect(await request(backend, ["OC", "foo"])).toBe(OK);
 });
 
-test("X15: a node that stops answers what was asked, and hears nobody else", async () => {
+test("X15: answers pending requests at a stop, and accepts no others", async () => {
   const { backend } = await start();
   const asked = request(backend, ["OC", "foo"]);
   const silent = await TestPeer.connect(backend);

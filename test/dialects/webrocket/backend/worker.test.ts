@@ -54,7 +54,7 @@ function trigger({ node }: Node, event = "chat/say", payload = '{"a":1}', connec
   return ask(node.dispatch, event, fields);
 }
 
-test("X19: heartbeats go both ways every 500 ms", async () => {
+test("X19: exchanges heartbeats every 500 ms", async () => {
   const node = await start();
   const { clock } = node;
   const peer = await startWorker(node);
@@ -83,7 +83,7 @@ async function done(node: Node, peer: TestPeer): Promise<void> {
   await outcome;
 }
 
-test("X20: a trigger comes with who has asked, and is done at the worker's first heartbeat after an interval", async () => {
+test("X20: sends a trigger with its caller, and counts it as done at the first heartbeat after an interval", async () => {
   const node = await start();
   const peer = await startWorker(node);
   const asked = trigger(node);
@@ -100,7 +100,7 @@ test("X20: a trigger comes with who has asked, and is done at the worker's first
   expect(node.node.dispatch.working).toBe(0);
 });
 
-test("X21: a call is not given to it, and no other vhost's trigger", async () => {
+test("X21: gets neither calls nor triggers of other vhosts", async () => {
   const node = await start();
   const peer = await startWorker(node);
   const { dispatch } = node.node;
@@ -109,7 +109,7 @@ test("X21: a call is not given to it, and no other vhost's trigger", async () =>
   await done(node, peer);
 });
 
-test("X20: triggers go round all workers of the vhost, those of gRPC too", async () => {
+test("X20: distributes triggers to all workers of the vhost, gRPC's included", async () => {
   const node = await start();
   const peers = [await startWorker(node), await startWorker(node)];
   const other = await enter(node.node, ["*"], { vhost: "/test", capacity: 3 });
@@ -124,7 +124,7 @@ test("X20: triggers go round all workers of the vhost, those of gRPC too", async
   for (const { outcome } of asked) expect(await outcome).toMatchObject({ parts: [expect.any(String)] });
 });
 
-test.each(["dies", "says goodbye", "is silent"])("X20: what a worker has that %s goes to another", async (how) => {
+test.each(["dies", "says goodbye", "is silent"])("X20: reassigns the tasks of a worker that %s", async (how) => {
   const node = await start();
   const first = await startWorker(node);
   const asked = trigger(node);
@@ -148,7 +148,7 @@ test.each(["dies", "says goodbye", "is silent"])("X20: what a worker has that %s
   expect(node.node.dispatch.workers).toBe(1);
 });
 
-test("X19: silence of 1.5 s is death: nothing is given to it, and its next heartbeat ends it", async () => {
+test("X19: treats 1.5 s of silence as death, and ends the connection at the next heartbeat", async () => {
   const node = await start();
   const { clock } = node;
   const peer = await startWorker(node);
@@ -162,7 +162,7 @@ test("X19: silence of 1.5 s is death: nothing is given to it, and its next heart
   await peer.ended;
 });
 
-test("X19: one that is taken for dead may be ready again", async () => {
+test("X19: lets a worker that was taken for dead be ready again", async () => {
   const node = await start();
   const peer = await startWorker(node);
   node.clock.advance(1_500);
@@ -172,7 +172,7 @@ test("X19: one that is taken for dead may be ready again", async () => {
   await done(node, peer);
 });
 
-test("X19, X13: one that stays silent is told so, and its connection ends", async () => {
+test("X19, X13: tells a silent worker, and ends its connection", async () => {
   const node = await start();
   const peer = await startWorker(node);
   node.clock.advance(10_000);
@@ -182,21 +182,21 @@ test("X19, X13: one that stays silent is told so, and its connection ends", asyn
 test.each([
   ["bare", HEARTBEAT],
   ["with an identity", packet(WORKER, "HB")],
-])("X19: a heartbeat on a connection that was never ready is answered with QT, %s", async (_, heartbeat) => {
+])("X19: answers QT to a heartbeat on a connection that was never ready, %s", async (_, heartbeat) => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(heartbeat);
   expect(await peer.ended).toBe("QT\n\n\r\n\r\n");
 });
 
-test("X14: nothing of a stranger is kept after a bare heartbeat", async () => {
+test("X14: keeps nothing of a stranger after a bare heartbeat", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say("HB\nand an endless frame");
   expect(await peer.ended).toBe("QT\n\n\r\n\r\n");
 });
 
-test("X19: QT ends it at once, before it was ready too", async () => {
+test("X19: ends at QT at once, even before it was ready", async () => {
   const node = await start();
   const early = await TestPeer.connect(node.backend);
   early.say(QUIT);
@@ -207,7 +207,7 @@ test("X19: QT ends it at once, before it was ready too", async () => {
   expect(node.node.dispatch.workers).toBe(0);
 });
 
-test("X19: ready twice is ready once", async () => {
+test("X19: counts a second ready as one", async () => {
   const node = await start();
   const peer = await startWorker(node);
   peer.say(packet(WORKER, "RD"));
@@ -240,7 +240,7 @@ test.each([
 test.each([
   ["bare", () => HEARTBEAT],
   ["with its identity", (identity: string) => packet(identity, "HB")],
-])("X14: a worker whose token was changed is out at its next heartbeat, %s", async (_, beatOf) => {
+])("X14: ends a worker with a replaced token at its next heartbeat, %s", async (_, beatOf) => {
   const node = await startLocalDispatch();
   const world = await createWorld({}, createStore(), node);
   await world.administration.create("/made", {});
@@ -259,7 +259,7 @@ test.each([
   ["with an empty frame", "HB\n\n\r\n\r\n"],
   ["with the worker's identity", packet(WORKER, "HB")],
   ["with frames that it has no use for", packet(WORKER, "HB", "x")],
-])("X14: a heartbeat is the worker's own, %s", async (_, heartbeat) => {
+])("X14: accepts only the worker's own heartbeats, %s", async (_, heartbeat) => {
   const node = await start();
   const peer = await startWorker(node);
   for (let number = 0; number < 5; number += 1) {
@@ -270,7 +270,7 @@ test.each([
   expect(node.node.dispatch.workers).toBe(1);
 });
 
-test("X20: a heartbeat that was under way when the task was sent does not count: the task goes to another", async () => {
+test("X20: ignores a heartbeat sent before the task arrived, and reassigns the task", async () => {
   const node = await start();
   const peer = await startWorker(node);
   const asked = trigger(node);
@@ -281,7 +281,7 @@ test("X20: a heartbeat that was under way when the task was sent does not count:
   expect(await asked.outcome).toMatchObject({ code: "unavailable" });
 });
 
-test("X20: a worker that does not read is not taken for having done what it was not told", async () => {
+test("X20: does not count unread tasks of a worker as done", async () => {
   const node = await start();
   const peer = await startWorker(node);
   peer.socket.pause();
@@ -303,7 +303,7 @@ test("X20: a worker that does not read is not taken for having done what it was 
   for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
 });
 
-test("X19: a node that stops lets workers finish, and says goodbye", async () => {
+test("X19: lets workers finish at a stop, and says goodbye", async () => {
   const node = await start();
   const idle = await startWorker(node);
   const busy = await startWorker(node);
