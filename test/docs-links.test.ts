@@ -72,6 +72,14 @@ test("files and folders that Markdown names by their path exist", () => {
   expect(named.filter(([, path = ""]) => !existsSync(join(root, path)))).toEqual([]);
 });
 
+test("CONTRIBUTING quotes code as it is", () => {
+  const page = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
+  const quotes = [...page.matchAll(/^```\w+\n\/\/ (\S+)\n([\s\S]*?)\n```$/gm)];
+  expect(quotes.length).toBeGreaterThan(2);
+  const wrong = quotes.filter(([, path = "", code = ""]) => !readFileSync(join(root, path), "utf8").includes(code));
+  expect(wrong.map(([, path]) => path)).toEqual([]);
+});
+
 test("npm scripts that Markdown names exist", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object };
   const named = [...pages].flatMap(([from, page]) =>
