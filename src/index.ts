@@ -1,12 +1,12 @@
 import { createLog, type Logger } from "./observe/log.js";
-import type { Addresses } from "./server/addresses.js";
 import { type ConfigInput, parseConfig } from "./server/config.js";
+import type { Addresses } from "./server/listen.js";
 import { Server } from "./server/server.js";
 
 export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
-export type { Addresses } from "./server/addresses.js";
 export type { ConfigInput } from "./server/config.js";
+export type { Addresses } from "./server/listen.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";
 export type { WorkerClientOptions as WorkerOptions } from "./worker-client/options.js";
 export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";

@@ -7,7 +7,7 @@ import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
 import { tryVhostSettings } from "../vhosts/parts.js";
 import { checkDialects } from "./create/create-dialects.js";
-import { createCertificates } from "./create/create-ports.js";
+import { createCertificates } from "./create/create-listeners.js";
 import { partsContext } from "./create/create-vhosts.js";
 import { natsOptions } from "./create/nats-options.js";
 import { DIALECTS } from "./dialects.js";

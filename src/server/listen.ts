@@ -1,13 +1,33 @@
 import type { Config } from "../config/schema.js";
+import type { DialectModule } from "../dialects/module.js";
 import { listenAt } from "../net/port-listener.js";
-import type { Addresses, NodeAddresses } from "./addresses.js";
-import type { Ports } from "./create/create-ports.js";
+import type { Listeners } from "./create/create-listeners.js";
+import type { DIALECTS } from "./dialects.js";
+
+/** Where a node can be reached. */
+export interface NodeAddresses {
+  /** URL of the HTTP port, such as `http://127.0.0.1:8080`. */
+  readonly http: string;
+  /** HOST:PORT of the gRPC port. */
+  readonly grpc: string;
+  /** URL of the listener for health and metrics; undefined where they are on the HTTP port. */
+  readonly admin: string | undefined;
+}
+
+type AddressesOf<Dialect> = Dialect extends DialectModule<string, infer _Node, infer _Vhost, infer Own> ? Own : never;
+
+type Intersection<Union> = (Union extends unknown ? (member: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** The same with the ports of the dialects. */
+export type Addresses = NodeAddresses & Intersection<AddressesOf<(typeof DIALECTS)[number]>>;
 
 /**
  * Begins to listen on every address of the configuration.
  * @throws CarillonError failed_precondition: an address cannot be had
  */
-export async function listenAll(config: Config, ports: Ports): Promise<Addresses> {
+export async function listenAll(config: Config, ports: Listeners): Promise<Addresses> {
   const scheme = ports.certificates === undefined ? "http" : "https";
   const grpc = await listenAt("grpc", config.grpc, ports.grpc);
   const http = await listenAt("http", config.http, ports.http);

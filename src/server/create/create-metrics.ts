@@ -11,7 +11,7 @@ import { openBreakers, type VhostRuntime } from "./create-vhosts.js";
 export interface MetricsContext {
   readonly node: string;
   readonly messaging: Messaging;
-  readonly world: VhostRuntime;
+  readonly vhostRuntime: VhostRuntime;
   readonly brokers: BrokerRegistry;
   readonly cluster: ClusterNode;
   readonly store: Store;
@@ -23,9 +23,10 @@ export interface MetricsContext {
 
 /** Joins the metrics to what counts. */
 export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging, node, store, world } = context;
+  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging, node, store, vhostRuntime } =
+    context;
   const { fanOut, index, lost, publisher } = messaging;
-  const { hookCounts, vhosts } = world;
+  const { hookCounts, vhosts } = vhostRuntime;
   return new Metrics({
     node,
     version: packageVersion,

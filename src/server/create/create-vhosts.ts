@@ -2,6 +2,7 @@ import type { DialectWithAccess } from "../../access/authenticators/dialect-acce
 import { HookCounts } from "../../access/hooks/hook-counts.js";
 import { Keyring } from "../../access/keys/keyring.js";
 import { Leases } from "../../access/tokens/leases.js";
+import type { CommandContext } from "../../commands/command-context.js";
 import { asksForKeys } from "../../config/config-reader.js";
 import type { Config, VhostSettings } from "../../config/schema.js";
 import { CarillonError } from "../../errors.js";
@@ -81,6 +82,24 @@ export function createVhosts(config: Config, vhostsContext: VhostsContext): Vhos
     },
   });
   return { vhosts, keyring, leases, administration, hookCounts };
+}
+
+/**
+ * Creates the handlers that apply changes of vhosts to their clients and topics.
+ * @param commandContext - called for each change, as it is created after the vhosts
+ */
+export function createVhostEvents(
+  commandContext: () => Pick<CommandContext, "clients" | "review">,
+): Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed"> {
+  return {
+    onChanged: (vhost, before) => commandContext().review.apply(vhost, { channel: undefined, before }),
+    onDeleted: ({ name }) => commandContext().clients.disconnectAll(name, "vhost_deleted"),
+    onChannelRuled: (vhost, channel, rules) => {
+      const before = { exists: () => true, rulesFor: () => rules, ruleMatchers: vhost.ruleMatchers };
+      return commandContext().review.apply(vhost, { channel, before });
+    },
+    onChannelClosed: (vhost, channel) => commandContext().review.apply(vhost, { channel, before: undefined }),
+  };
 }
 
 /** What the parts of a vhost are made with. */

@@ -31,7 +31,7 @@ import { createAdmin } from "./create-admin.js";
 import { type ClientSources, createClientContext, createWebSockets } from "./create-client-listeners.js";
 import { createDialects } from "./create-dialects.js";
 
-export interface PortsContext
+export interface ListenersContext
   extends ClientSources,
     Pick<
       DialectContext,
@@ -49,7 +49,7 @@ export interface PortsContext
 }
 
 /** Everything that listens, and what it needs below. */
-export interface Ports {
+export interface Listeners {
   readonly heartbeat: Heartbeat;
   readonly http: HttpListener;
   readonly webSockets: WebSocketListener;
@@ -65,7 +65,7 @@ export interface Ports {
 }
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
-export function createPorts(config: Config, context: PortsContext): Ports {
+export function createListeners(config: Config, context: ListenersContext): Listeners {
   const { budget, gatekeeper, limitedLog, log, metrics, operations, pages, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     limitedLog.error({ err: cause }, "a request failed by a fault of this server");

@@ -1,0 +1,183 @@
+import { randomBytes } from "node:crypto";
+import type { BrokerRegistry } from "../../brokers/registry.js";
+import { Clients } from "../../clients/clients.js";
+import type { CommandContext } from "../../commands/command-context.js";
+import { toHookSubject } from "../../commands/hooks.js";
+import { joinOnBehalf, leaveOnBehalf } from "../../commands/on-behalf.js";
+import { ConfigReader } from "../../config/config-reader.js";
+import type { Config } from "../../config/schema.js";
+import { Control } from "../../control/control.js";
+import type { Hub } from "../../core/hub.js";
+import { DEFAULT_RULES } from "../../core/topic-rules.js";
+import type { DialectModule } from "../../dialects/module.js";
+import { ByteBudget } from "../../net/byte-budget.js";
+import type { Handler } from "../../net/http-handler.js";
+import { healthz, readyz } from "../../observe/health.js";
+import { LimitedLog } from "../../observe/limited-log.js";
+import type { Logger } from "../../observe/log.js";
+import type { Metrics } from "../../observe/metrics.js";
+import { AnswerBudget } from "../../rpc/answer-budget.js";
+import { Gatekeeper } from "../../rpc/gatekeeper.js";
+import type { Store } from "../../store/store.js";
+import { readOnly } from "../../transport/http/methods.js";
+import { pageRoutes } from "../../transport/http/page.js";
+import { systemClock } from "../../util/system-clock.js";
+import { servesPage } from "../serves-page.js";
+import { createBrokers } from "./create-brokers.js";
+import { type ClusterRuntime, createCluster } from "./create-cluster.js";
+import { type ClusterServices, createClusterServices } from "./create-cluster-services.js";
+import { createCommandContext } from "./create-command-context.js";
+import { createListeners, type Listeners } from "./create-listeners.js";
+import { createMessaging, type Messaging } from "./create-messaging.js";
+import { createMetrics } from "./create-metrics.js";
+import { createRpc, type RpcServices } from "./create-rpc.js";
+import { createStore } from "./create-store.js";
+import { createVhostEvents, createVhosts, type VhostRuntime } from "./create-vhosts.js";
+
+export interface NodeContext {
+  readonly log: Logger;
+  readonly dialects: readonly DialectModule[];
+  /** Lists what the node waits for before it is ready. */
+  readonly readiness: () => readonly string[];
+  /** Called when a broker, the store or the vhosts may have become ready. */
+  readonly onChanged: () => void;
+  /** Called when a broker is lost. */
+  readonly onBrokerDown: () => void;
+}
+
+/** The parts of a node, which have not started yet. */
+export interface NodeParts {
+  readonly limitedLog: LimitedLog;
+  readonly store: Store;
+  readonly clusterRuntime: ClusterRuntime;
+  readonly clusterServices: ClusterServices;
+  readonly vhostRuntime: VhostRuntime;
+  readonly brokers: BrokerRegistry;
+  readonly messaging: Messaging;
+  readonly clients: Clients;
+  readonly rpc: RpcServices;
+  readonly listeners: Listeners;
+}
+
+/**
+ * Creates the parts of a node and connects them.
+ * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
+ */
+export function createNode(config: Config, context: NodeContext): NodeParts {
+  const { dialects, log, onBrokerDown, onChanged, readiness } = context;
+  const limitedLog = new LimitedLog(log, systemClock);
+  const node = randomBytes(6).toString("hex");
+  const logs = { log, limitedLog };
+  const store = createStore(config, { ...logs, onChanged });
+  const clusterRuntime = createCluster(config, node, logs);
+  const clusterServices = createClusterServices(clusterRuntime, limitedLog);
+  const reader = new ConfigReader(dialects);
+  const vhostRuntime = createVhosts(config, {
+    ...logs,
+    store,
+    dialects,
+    parse: (path, given) => reader.parseVhost(path, given),
+    events: { onLoaded: onChanged, ...createVhostEvents(() => commands) },
+  });
+  const { administration, keyring, vhosts } = vhostRuntime;
+  const brokers = createBrokers(config, {
+    node,
+    ...logs,
+    onUp: onChanged,
+    onDown: onBrokerDown,
+    namesFor: (vhost) => vhosts.get(vhost)?.settings.brokers,
+  });
+  const messaging = createMessaging(config, {
+    node,
+    limitedLog,
+    brokers,
+    rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
+    onLeft: (session, topic) => {
+      commands.attendance.left(session, topic);
+      commands.groups.left(session, topic);
+    },
+  });
+  const clients = createClients(messaging.hub);
+  const shared = { ...clusterServices, node, limitedLog, messaging, vhosts, clients, brokers };
+  const commands: CommandContext = createCommandContext(config, shared);
+  const control = new Control({
+    cluster: clusterRuntime.cluster,
+    clients,
+    index: messaging.index,
+    brokers,
+    clock: systemClock,
+    endOfTurn: setImmediate,
+    exists: (vhost, topic) => vhosts.require(vhost).exists(topic),
+    join: (client, broker, topics) => joinOnBehalf(client, broker, topics, commands),
+    leave: (client, broker, topics) => {
+      leaveOnBehalf(client, broker, topics, commands);
+    },
+    admin: administration,
+  });
+  const budget = new ByteBudget(config.limits.receiving);
+  const { backend_answer_bytes_per_second: answerRate } = config.limits;
+  const answers = new AnswerBudget(answerRate === "off" ? Number.POSITIVE_INFINITY : answerRate, systemClock);
+  const metrics = createMetrics({
+    ...shared,
+    budget,
+    vhostRuntime,
+    cluster: clusterRuntime.cluster,
+    store,
+    connections: () => listeners.connections(),
+    inflatedBytes: () => listeners.inflations.bytes,
+  });
+  const { publisher } = messaging;
+  const onPublished = (seconds: number): void => {
+    metrics.observePublish(seconds);
+  };
+  const rpc = createRpc({ ...shared, publisher, control, onPublished });
+  const listeners: Listeners = createListeners(config, {
+    ...shared,
+    dialects,
+    log,
+    metrics,
+    services: commands,
+    administration,
+    rpc: rpc.services,
+    gatekeeper: new Gatekeeper(keyring, systemClock, answers),
+    answers,
+    budget,
+    keyring,
+    publisher,
+    control,
+    onPublished,
+    pages: servesPage(config) ? pageRoutes(dialects) : new Map<string, Handler>(),
+    operations: createOperations(metrics, readiness),
+  });
+  return {
+    limitedLog,
+    store,
+    clusterRuntime,
+    clusterServices,
+    vhostRuntime,
+    brokers,
+    messaging,
+    clients,
+    rpc,
+    listeners,
+  };
+}
+
+function createClients(hub: Hub): Clients {
+  const clients = new Clients(hub, systemClock);
+  clients.listen({
+    onOpened: () => {},
+    onClosed: (client, code, reason) => {
+      if (client.introduced) client.vhost.hooks?.onDisconnect({ client: toHookSubject(client), code, reason });
+    },
+  });
+  return clients;
+}
+
+function createOperations(metrics: Metrics, readiness: NodeContext["readiness"]): Map<string, Handler> {
+  return new Map<string, Handler>([
+    ["/healthz", readOnly(healthz)],
+    ["/readyz", readOnly(readyz(readiness))],
+    ["/metrics", readOnly(metrics.handler)],
+  ]);
+}

@@ -1,0 +1,92 @@
+import type { Logger } from "../observe/log.js";
+import { systemClock } from "../util/system-clock.js";
+import { withResolvers } from "../util/with-resolvers.js";
+import type { NodeParts } from "./create/create-node.js";
+
+/** Shortest time, in milliseconds, that a bus or broker gets to stop, even when the node's time is over. */
+const LEAST_TIME = 100;
+
+/**
+ * Stops the parts of a node, which may have started in part: tasks and publishes first, then connections, then everything
+ * below. Never rejects.
+ * @param timeout - milliseconds after which connections are cut
+ */
+export async function stopNode(parts: NodeParts, timeout: number, log: Logger): Promise<void> {
+  const begin = systemClock.monotonic();
+  const end = begin + timeout;
+  const { clusterServices, listeners, messaging, rpc } = parts;
+  listeners.grpc.setServing(false);
+  const closed = closeListeners(parts);
+  // Tasks under way may take half of the time; the rest is for everything else.
+  await withDeadline(begin + timeout / 2, rpc.drainWork());
+  clusterServices.dispatch.stop();
+  rpc.stop();
+  await withDeadline(end, messaging.publisher.close());
+
+  messaging.fanOut.flush();
+  for (const session of messaging.hub.sessions) messaging.hub.remove(session, "service_restart");
+  listeners.heartbeat.stop();
+  messaging.interest.stop();
+  if (!(await withDeadline(end, Promise.all([closed, drainClients(parts)]))))
+    log.warn("cutting connections that did not end in time");
+  cutConnections(parts);
+
+  parts.clients.stop();
+  listeners.certificates?.stop();
+  await stopRuntimes(parts, end, log);
+  parts.limitedLog.stop();
+  log.info("stopped");
+}
+
+function clientListeners({ listeners: { dialects, webSockets } }: NodeParts) {
+  return [webSockets, ...dialects.flatMap(({ clients }) => clients ?? [])];
+}
+
+/** Accepts no further connections. Resolves when the requests and streams that are open have ended. */
+function closeListeners(parts: NodeParts): Promise<unknown> {
+  const { admin, dialects, grpc, http } = parts.listeners;
+  const closed = [http.close(), admin?.close(), grpc.close(), ...dialects.map(({ ports }) => ports?.close())];
+  for (const listener of clientListeners(parts)) listener.close();
+  return Promise.all(closed);
+}
+
+/** Resolves when all connections of clients have ended. */
+function drainClients(parts: NodeParts): Promise<unknown> {
+  return Promise.all(clientListeners(parts).map((listener) => listener.drained()));
+}
+
+function cutConnections(parts: NodeParts): void {
+  const { admin, dialects, grpc, http } = parts.listeners;
+  for (const listener of clientListeners(parts)) listener.terminate();
+  http.terminate();
+  admin?.terminate();
+  for (const { ports } of dialects) ports?.terminate();
+  grpc.terminate();
+}
+
+async function stopRuntimes(parts: NodeParts, end: number, log: Logger): Promise<void> {
+  const { brokers, clusterRuntime, clusterServices, store, vhostRuntime } = parts;
+  const timeLeft = (): number => Math.max(LEAST_TIME, end - systemClock.monotonic());
+  await withDeadline(end, vhostRuntime.leases.stop());
+  const told = await withDeadline(end, vhostRuntime.vhosts.drained());
+  if (!told) log.warn("backends were not told of all disconnects in time");
+  vhostRuntime.vhosts.stop();
+  clusterServices.presence.stop();
+  await clusterRuntime.cluster.stop(timeLeft());
+  await Promise.all([
+    clusterRuntime.bus.stop(timeLeft()),
+    withDeadline(end, store.stop()),
+    ...[...brokers.all].map(({ driver }) => driver.stop(timeLeft())),
+  ]);
+}
+
+/** @returns whether it was done by the time `end`, by the monotonic clock */
+async function withDeadline(end: number, done: Promise<unknown>): Promise<boolean> {
+  const { promise: late, resolve } = withResolvers<false>();
+  const cancel = systemClock.after(Math.max(0, end - systemClock.monotonic()), () => {
+    resolve(false);
+  });
+  const inTime = await Promise.race([done.then(() => true), late]);
+  cancel();
+  return inTime;
+}
