@@ -8,18 +8,18 @@ import { systemClock } from "../util/system-clock.js";
 import { tryVhostSettings } from "../vhosts/parts.js";
 import { checkDialects } from "./create/create-dialects.js";
 import { createCertificates } from "./create/create-listeners.js";
-import { partsContext } from "./create/create-vhosts.js";
+import { createPartsContext } from "./create/create-vhosts.js";
 import { natsOptions } from "./create/nats-options.js";
 import { DIALECTS } from "./dialects.js";
 
 /**
- * Tries what a start does with settings and the files that they name. Nothing listens, is connected to or is fetched.
- * @param log - where nothing should come
+ * Checks settings and the files that they name as a start does, without listening or network access.
+ * @param log - gets nothing unless a part reports a fault
  * @throws CarillonError invalid_argument that names every fault, one a line
  */
 export async function checkConfig(config: Config, log: Logger): Promise<void> {
   const store = new MemoryStore({ clock: systemClock, onError: (message) => log.error(message) });
-  const context = partsContext({ log, limitedLog: new LimitedLog(log, systemClock), store, dialects: DIALECTS });
+  const context = createPartsContext({ log, limitedLog: new LimitedLog(log, systemClock), store, dialects: DIALECTS });
   const faults: string[] = [];
   const note = (error: unknown): void => {
     faults.push(CarillonError.from(error).message);

@@ -4,7 +4,7 @@ import { listenAt } from "../net/port-listener.js";
 import type { Listeners } from "./create/create-listeners.js";
 import type { DIALECTS } from "./dialects.js";
 
-/** Where a node can be reached. */
+/** Addresses of a node. */
 export interface NodeAddresses {
   /** URL of the HTTP port, such as `http://127.0.0.1:8080`. */
   readonly http: string;
@@ -20,12 +20,12 @@ type Intersection<Union> = (Union extends unknown ? (member: Union) => void : ne
   ? All
   : never;
 
-/** The same with the ports of the dialects. */
+/** Addresses of a node and of the ports of its dialects. */
 export type Addresses = NodeAddresses & Intersection<AddressesOf<(typeof DIALECTS)[number]>>;
 
 /**
- * Begins to listen on every address of the configuration.
- * @throws CarillonError failed_precondition: an address cannot be had
+ * Listens on every address of the configuration.
+ * @throws CarillonError failed_precondition: an address cannot be used
  */
 export async function listenAll(config: Config, ports: Listeners): Promise<Addresses> {
   const scheme = ports.certificates === undefined ? "http" : "https";

@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema.js";
 import { isLoopback } from "../util/address.js";
 
-/** Whether the HTTP port has the page to try the node in. */
+/** Whether the HTTP port serves the demo pages. */
 export function servesPage({ http, page }: Config): boolean {
   return page === "on" || (page === "auto" && isLoopback(http.host));
 }

@@ -10,7 +10,7 @@ export interface OpenAccessContext {
   readonly log: Logger;
 }
 
-/** Tells the log who is asked for nothing: an operator should not find that out from somebody else. */
+/** Logs what is open without authentication. */
 export function warnOpenAccess({ http }: Config, { keyring, log, vhosts }: OpenAccessContext): void {
   if (keyring.open) log.warn("no keys are configured: whoever reaches these ports may publish and listen");
   const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);
@@ -20,7 +20,7 @@ export function warnOpenAccess({ http }: Config, { keyring, log, vhosts }: OpenA
   if (open.length > 0) log.warn({ vhosts: open }, "clients without a token may join topics: see access, anonymous");
 }
 
-/** Whether clients without a token may join the topics that no rule speaks of. */
+/** Whether clients without a token may join topics without a rule. */
 function isOpen({ access, anonymous, topics }: VhostSettings): boolean {
   return anonymous.connect && access === "open" && !topics.some((rule) => rule.match === "*");
 }

@@ -14,10 +14,10 @@ export interface AdminContext {
   readonly times: Partial<HttpTimes>;
 }
 
-/** Pages have no business there, whichever their origin. */
+/** Refuses requests of pages, whichever their origin. */
 const originAllowed: OriginCheck = (origin) => origin === undefined;
 
-/** The listener for operators alone: health and metrics, and nothing of clients or backends. Undefined where it has no address. */
+/** Creates the listener for health and metrics; undefined where it has no address of its own. */
 export function createAdmin({ admin }: Config, context: AdminContext): HttpListener | undefined {
   const { operations, portOf, times } = context;
   if (admin.listen === undefined) return undefined;

@@ -10,18 +10,18 @@ import { systemClock } from "../../util/system-clock.js";
 import { natsOptions } from "./nats-options.js";
 
 export interface BrokerContext {
-  /** Unique among all nodes. */
+  /** Id of this node, unique in the cluster. */
   readonly node: string;
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
-  /** A broker has been reached, for the first time or again. */
+  /** Called when a broker has connected, for the first time or again. */
   readonly onUp: () => void;
   readonly onDown: () => void;
-  /** The brokers that a vhost names; undefined: all of them. */
+  /** Names the brokers of a vhost; undefined for all of them. */
   readonly namesFor: (vhost: string) => readonly string[] | undefined;
 }
 
-/** Makes the drivers of the brokers that the configuration names. None of them connects yet. */
+/** Creates the drivers of the configured brokers. They do not connect yet. */
 export function createBrokers({ brokers }: Config, context: BrokerContext): BrokerRegistry {
   const drivers = Object.entries(brokers).map(([name, broker]) => [name, createDriver(name, broker, context)] as const);
   const all = Object.keys(brokers);

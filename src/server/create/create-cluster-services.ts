@@ -5,7 +5,7 @@ import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../workers/cluster-dispa
 import { DEFAULT_LIMITS } from "../../workers/limits.js";
 import type { ClusterRuntime } from "./create-cluster.js";
 
-/** What nodes do for each other beside messages: started after the cluster, stopped before it. */
+/** Services across nodes beside messaging. They start after the cluster and stop before it. */
 export interface ClusterServices {
   readonly presence: ClusterPresence;
   readonly dispatch: ClusterDispatch;

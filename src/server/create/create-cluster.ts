@@ -8,7 +8,7 @@ import type { Logger } from "../../observe/log.js";
 import { systemClock } from "../../util/system-clock.js";
 import { natsBroker, natsOptions } from "./nats-options.js";
 
-/** This node's part in its cluster, and what carries their words: started before it, and stopped after it. */
+/** This node in its cluster, and the bus between the nodes, which starts before it and stops after it. */
 export interface ClusterRuntime {
   readonly cluster: ClusterNode;
   readonly bus: Bus;
@@ -19,7 +19,7 @@ interface ClusterLogs {
   readonly limitedLog: LimitedLog;
 }
 
-/** By NATS where a broker is a NATS one; else this node is the only member. */
+/** Creates the cluster: over NATS where a broker uses it; otherwise this node is the only one. */
 export function createCluster(config: Config, node: string, { limitedLog, log }: ClusterLogs): ClusterRuntime {
   const onError = (message: string): void => {
     limitedLog.error({}, message, "cluster");

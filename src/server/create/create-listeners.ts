@@ -44,11 +44,11 @@ export interface ListenersContext
   readonly gatekeeper: Gatekeeper;
   /** Pages of the HTTP port. */
   readonly pages: ReadonlyMap<string, Handler>;
-  /** Health and metrics: on the HTTP port, or on one of their own. */
+  /** Handlers for health and metrics, on the HTTP port or one of their own. */
   readonly operations: ReadonlyMap<string, Handler>;
 }
 
-/** Everything that listens, and what it needs below. */
+/** The listeners of a node, and what they share. */
 export interface Listeners {
   readonly heartbeat: Heartbeat;
   readonly http: HttpListener;
@@ -58,7 +58,7 @@ export interface Listeners {
   readonly admin: HttpListener | undefined;
   readonly grpc: GrpcMount;
   readonly dialects: readonly DialectParts[];
-  /** Clients on all listeners. */
+  /** Counts the clients on all listeners. */
   readonly connections: () => number;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;
@@ -165,7 +165,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   return { heartbeat, http, webSockets, inflations, admin, grpc, dialects, connections, certificates };
 }
 
-/** Warns once of each protocol that comes to the gRPC port by mistake, and not at every further attempt to connect. */
+/** Warns once for each protocol that reaches the gRPC port by mistake. */
 function warnOfStrayFrames({ grpc }: Config, dialects: readonly DialectModule[], log: Logger): (bytes: Buffer) => void {
   const unseen = new Set(dialects.flatMap(({ strayFrames }) => strayFrames ?? []));
   return (bytes) => {
@@ -182,7 +182,7 @@ function timesOf({ timeouts }: Config): DialectContext["times"] {
   return { answer, keepAlive, request };
 }
 
-/** Undefined without TLS. They read nothing yet. */
+/** Creates the certificates, which have not been read yet; undefined without TLS. */
 export function createCertificates({ client_certificates, tls }: Config, log: Logger): Certificates | undefined {
   if (tls === undefined) return undefined;
   return new Certificates({

@@ -15,16 +15,16 @@ import type { LimitedLog } from "../../observe/limited-log.js";
 import { systemClock } from "../../util/system-clock.js";
 
 export interface MessagingContext {
-  /** Unique among all nodes. */
+  /** Id of this node, unique in the cluster. */
   readonly node: string;
   readonly limitedLog: LimitedLog;
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
-  /** A session is no longer in a topic. */
+  /** Called when a session has left a topic. */
   readonly onLeft: (session: Session, topic: Topic) => void;
 }
 
-/** What brings messages from publishers to sessions. */
+/** The path of messages from publishers to sessions. */
 export interface Messaging {
   readonly index: TopicIndex;
   readonly hub: Hub;
@@ -32,7 +32,7 @@ export interface Messaging {
   readonly interest: Interest;
   readonly publisher: Publisher;
   readonly outbox: OutboxContext;
-  /** Lost messages by reason. */
+  /** Counts lost messages by reason. */
   readonly lost: () => Readonly<Record<string, number>>;
 }
 

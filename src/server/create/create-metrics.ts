@@ -6,7 +6,7 @@ import type { Store } from "../../store/store.js";
 import { packageVersion } from "../../util/package-root.js";
 import type { ClusterDispatch } from "../../workers/cluster-dispatch.js";
 import type { Messaging } from "./create-messaging.js";
-import { openBreakers, type VhostRuntime } from "./create-vhosts.js";
+import { countOpenBreakers, type VhostRuntime } from "./create-vhosts.js";
 
 export interface MetricsContext {
   readonly node: string;
@@ -21,7 +21,7 @@ export interface MetricsContext {
   readonly inflatedBytes: () => number;
 }
 
-/** Joins the metrics to what counts. */
+/** Creates the metrics, which read the counters of the node's parts. */
 export function createMetrics(context: MetricsContext): Metrics {
   const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging, node, store, vhostRuntime } =
     context;
@@ -50,6 +50,6 @@ export function createMetrics(context: MetricsContext): Metrics {
     tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),
     hookCalls: () => hookCounts.all(),
     hookSeconds: () => hookCounts.seconds(),
-    hookBreakers: () => openBreakers(vhosts.all),
+    hookBreakers: () => countOpenBreakers(vhosts.all),
   });
 }

@@ -32,12 +32,12 @@ export interface RpcContext extends ClusterServices {
   readonly onPublished: OnPublished;
 }
 
-/** What backends can call. */
+/** The services for backends. */
 export interface RpcServices {
   readonly services: ServiceImplementations;
-  /** Nothing new is asked or worked on. Resolves when what there is has ended. */
+  /** Refuses new tasks. Resolves when those under way have ended. */
   drainWork(): Promise<void>;
-  /** Ends the streams that backends have open. */
+  /** Ends the open streams of backends. */
   stop(): void;
 }
 

@@ -12,11 +12,11 @@ import { natsBroker, natsOptions } from "./nats-options.js";
 export interface StoreContext {
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
-  /** Called when the store can be used, and when it cannot be used any more. */
+  /** Called when the store becomes available or unavailable. */
   readonly onChanged: () => void;
 }
 
-/** Makes the store that the configuration names. It does not open or connect yet. */
+/** Creates the store that the configuration names. It does not open or connect yet. */
 export function createStore({ brokers, store }: Config, { limitedLog, log, onChanged }: StoreContext): Store {
   const onUp = (): void => {
     log.info("store can be used");

@@ -21,14 +21,14 @@ export interface VhostsContext {
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
   readonly store: Store;
-  /** All that the node has, whether they are served or not. */
+  /** All dialects of the node, whether they are served or not. */
   readonly dialects: readonly DialectWithAccess[];
-  /** Reads settings that are given at run time. @throws CarillonError invalid_argument that names every fault */
+  /** Parses settings given at run time. @throws CarillonError invalid_argument that names every fault */
   readonly parse: (path: string, given: object) => VhostSettings;
   readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
 }
 
-/** The vhosts with what decides who may do what in them. */
+/** The vhosts, their keys and tokens, and their administration. */
 export interface VhostRuntime {
   readonly vhosts: Vhosts;
   readonly keyring: Keyring;
@@ -37,10 +37,10 @@ export interface VhostRuntime {
   readonly hookCounts: HookCounts;
 }
 
-/** @throws CarillonError invalid_argument, failed_precondition: settings that nothing can be made of, naming them */
+/** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used, with their names */
 export function createVhosts(config: Config, vhostsContext: VhostsContext): VhostRuntime {
   const { events, limitedLog, log, parse, store } = vhostsContext;
-  const context = partsContext(vhostsContext);
+  const context = createPartsContext(vhostsContext);
   const { hookCounts, leases } = context;
   const keyring: Keyring = new Keyring({
     clock: systemClock,
@@ -102,8 +102,8 @@ export function createVhostEvents(
   };
 }
 
-/** What the parts of a vhost are made with. */
-export function partsContext({
+/** Creates the context that the parts of vhosts are created with. */
+export function createPartsContext({
   dialects,
   limitedLog,
   log,
@@ -121,7 +121,8 @@ export function partsContext({
     },
     onHooks: (vhost, failure) => {
       if (failure === undefined) log.info({ vhost }, "the backend answers again");
-      else limitedLog.warn({ vhost, reason: failure.message }, "the backend fails and is left alone for a while");
+      else
+        limitedLog.warn({ vhost, reason: failure.message }, "the backend fails: calls to it are suspended for a while");
     },
     onIssuer: (vhost, message) => {
       limitedLog.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");
@@ -129,7 +130,7 @@ export function partsContext({
   };
 }
 
-/** What the configuration's own vhosts have been held against when it was read. */
+/** Checks references to the rest of the configuration, which the schema has checked for configured vhosts. */
 function checkReferences(config: Config, { brokers: named = [], certificates }: VhostSettings): void {
   if (certificates.length > 0 && config.client_certificates === undefined) {
     throw new CarillonError("invalid_argument", "certificates: this node's client_certificates are needed too");
@@ -141,8 +142,8 @@ function checkReferences(config: Config, { brokers: named = [], certificates }: 
   throw new CarillonError("invalid_argument", `brokers: unknown broker ${JSON.stringify(unknown)}; known: ${known}`);
 }
 
-/** How many hooks' breakers are open, by vhost. */
-export function openBreakers(vhosts: Iterable<Vhost>): Record<string, number> {
+/** Counts the open circuit breakers of hooks, by vhost. */
+export function countOpenBreakers(vhosts: Iterable<Vhost>): Record<string, number> {
   const open: Record<string, number> = {};
   for (const { hooks, name } of vhosts) if (hooks !== undefined) open[name] = hooks.breakerState === "closed" ? 0 : 1;
   return open;

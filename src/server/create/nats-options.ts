@@ -3,7 +3,7 @@ import type { NatsOptions } from "../../nats/link/options.js";
 
 type NatsBroker = Extract<BrokerConfig, { driver: "nats" }>;
 
-/** How a configured broker is connected to. */
+/** Creates the connection options of a configured broker. */
 export function natsOptions(broker: NatsBroker): NatsOptions {
   return {
     servers: broker.servers,
@@ -20,7 +20,7 @@ export function natsOptions(broker: NatsBroker): NatsOptions {
   };
 }
 
-/** A NATS broker by its name, or the first one; undefined where there is none. */
+/** Finds a NATS broker by its name, or the first one; undefined where there is none. */
 export function natsBroker(brokers: Config["brokers"], name: string | undefined): NatsBroker | undefined {
   const found = Object.entries(brokers).find(
     ([candidate, { driver }]) => driver === "nats" && (name === undefined || candidate === name),

@@ -182,7 +182,7 @@ test("O10: the log shows no token that is forwarded, whatever the backend does",
     await expect(opened).rejects.toThrow(/./);
   }
   const text = records.map((part) => (part instanceof Object ? inspected(part) : String(part))).join("\n");
-  expect(text).toContain("the backend fails and is left alone for a while");
+  expect(text).toContain("the backend fails: calls to it are suspended for a while");
   for (const token of tokens) expect(text).not.toContain(token);
 });
 

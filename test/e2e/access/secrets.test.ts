@@ -303,7 +303,7 @@ async function useHooks({ given, hooks, probe, secrets }: Started): Promise<void
   const refused = probe.refused("/ws/hooked", bearer(token));
   (await hooks.asked.next()).fail();
   expect(await refused).toBe(503);
-  await probe.node.logged("the backend fails and is left alone for a while");
+  await probe.node.logged("the backend fails: calls to it are suspended for a while");
   expect(await probe.refused("/ws/unhooked", bearer(token))).toBe(503);
 }
 
