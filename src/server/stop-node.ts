@@ -45,7 +45,13 @@ function clientListeners({ listeners: { dialects, webSockets } }: NodeParts) {
 /** Accepts no further connections. Resolves when the requests and streams that are open have ended. */
 function closeListeners(parts: NodeParts): Promise<unknown> {
   const { admin, dialects, grpc, http } = parts.listeners;
-  const closed = [http.close(), admin?.close(), grpc.close(), ...dialects.map(({ ports }) => ports?.close())];
+  const ports = [
+    http,
+    grpc,
+    ...(admin === undefined ? [] : [admin]),
+    ...dialects.flatMap(({ ports: own }) => own ?? []),
+  ];
+  const closed = ports.map((port) => port.close());
   for (const listener of clientListeners(parts)) listener.close();
   return Promise.all(closed);
 }
