@@ -5,8 +5,8 @@ import { startNode, type TestNode } from "../support/nodes/node.js";
 
 /** The most that is read. */
 const MOST = 131_072;
-const TOO_MANY = "it has more than 131072 objects and lists";
-const TOO_HEAVY = "it has too many values or different names: it weighs more than 400000";
+const TOO_MANY = "more than 131072 objects and lists";
+const TOO_HEAVY = "too many values or different names: weight above 400000";
 
 const FLAT = `[${"[],".repeat(MOST)}{}]`;
 const OPEN = "[".repeat(MOST + 1);
