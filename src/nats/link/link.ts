@@ -77,16 +77,16 @@ export class Link {
   /**
    * Closes the connection, after the last confirmation.
    * @param deadline - maximum wait for the confirmation, in milliseconds
-   * @param lastWord - requests the confirmation; not called while disconnected
+   * @param confirmLast - requests the confirmation; not called while disconnected
    */
-  stop(deadline: number, lastWord: () => Promise<unknown>): Promise<void> {
-    this.#stopped ??= this.#stop(deadline, lastWord);
+  stop(deadline: number, confirmLast: () => Promise<unknown>): Promise<void> {
+    this.#stopped ??= this.#stop(deadline, confirmLast);
     return this.#stopped;
   }
 
-  async #stop(deadline: number, lastWord: () => Promise<unknown>): Promise<void> {
+  async #stop(deadline: number, confirmLast: () => Promise<unknown>): Promise<void> {
     this.#cancelRetry?.();
-    const confirmed = this.#up ? lastWord() : undefined;
+    const confirmed = this.#up ? confirmLast() : undefined;
     this.#up = false;
     const { promise: late, resolve } = withResolvers<void>();
     const cancel = this.#options.clock.after(deadline, resolve);
