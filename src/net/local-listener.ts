@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { ignore } from "../util/ignore.js";
 import { formatListenUrl, type ListenUrl } from "../util/listen-url.js";
+import { errorCode } from "../util/native-error.js";
 import type { FileLimit } from "./file-limit.js";
 import type { PendingConnections } from "./pending-connections.js";
 
@@ -83,6 +84,6 @@ async function isAbandoned(path: string): Promise<boolean> {
       socket.destroy();
       resolve(false);
     });
-    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+    socket.once("error", (error) => resolve(errorCode(error) === "ECONNREFUSED"));
   });
 }

@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { type CarillonError, invalidArgument } from "../errors.js";
 
 const KEY = /^[\w=-]+(?:\/[\w=-]+)*$/;
 const PREFIX = /^(?:[\w=-]+\/)*[\w=-]*$/;
@@ -23,10 +23,10 @@ export function checkValue(key: string, value: string): void {
   const size = Buffer.byteLength(value);
   if (size <= MAX_VALUE_BYTES) return;
   const text = `value too large for store entry ${key}: ${size} bytes, the limit is ${MAX_VALUE_BYTES}`;
-  throw new CarillonError("invalid_argument", text);
+  throw invalidArgument(text);
 }
 
 function createMalformedError(what: string, text: string): CarillonError {
   const shown = JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
-  return new CarillonError("invalid_argument", `malformed store ${what}: ${shown}`);
+  return invalidArgument(`malformed store ${what}: ${shown}`);
 }

@@ -20,7 +20,7 @@ test("N8: logs invalid messages on the bus once a minute, and counts the rest", 
   clock.advance(300);
   await started;
   const sayNonsense = async (times: number): Promise<void> => {
-    for (let count = 0; count < times; count += 1) bus.publish("all", Buffer.from("nonsense"));
+    for (let count = 0; count < times; count += 1) bus.publish("all", Buffer.from("invalid"));
     // The bus delivers in order, so the node's answer to itself follows them.
     await member.ask("name", null);
   };
@@ -71,10 +71,10 @@ test("N8: logs a bounded number of records a minute about input from NATS, and c
   for await (const { data } of messages) id = (JSON.parse(Buffer.from(data).toString()) as { from: string }).from;
   const inbox = connection.subscribe("carillon.$cluster.node.fake");
   for (let count = 0; count < 500; count += 1) {
-    connection.publish(ALL, "nonsense");
+    connection.publish(ALL, "invalid");
     connection.publish(ALL, JSON.stringify({ type: "tell", from: "fake", kind: `kind-${count}`, body: 1 }));
     connection.publish(ALL, JSON.stringify({ type: "tell", from: "fake", kind: "presence.changes", body: count }));
-    connection.publish(`carillon.$cluster.tasks.${id}`, "nonsense");
+    connection.publish(`carillon.$cluster.tasks.${id}`, "invalid");
   }
   // The node answers in order, so it has read everything before.
   connection.publish(ALL, JSON.stringify({ type: "ask", from: "fake", id: 1, kind: "no such kind", body: null }));

@@ -33,7 +33,7 @@ class Stage {
         });
       }),
     pageOf: (answer) => {
-      if (answer === "rubbish") throw new TypeError("rubbish");
+      if (answer === "invalid") throw new TypeError("invalid");
       return answer as unknown as PageAnswer<Item>;
     },
     events: {
@@ -99,8 +99,8 @@ test("accepts the first page of a node that joins during a request", async () =>
 test("repeats a failed read after the next message", async () => {
   const { requests, items, replicas } = new Stage();
   const read = replicas.read();
-  (await requests.next()).answer({ a: "rubbish", b: page([11]) });
-  await expect(read).rejects.toThrow("rubbish");
+  (await requests.next()).answer({ a: "invalid", b: page([11]) });
+  await expect(read).rejects.toThrow("invalid");
   replicas.checkCount("a", 10);
   const again = await requests.next();
   again.answer({ a: page([1]) }, ["b"]);

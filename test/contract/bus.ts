@@ -148,10 +148,10 @@ export function busContract(driver: string, setUp: SetUp): void {
       const { received: plain } = await subscribe("b", other);
       await settled([one, other]);
 
-      one.offer("nobody", bytes("1"), "one-1");
+      one.offer("unsubscribed", bytes("1"), "one-1");
       one.offer("a", bytes("2"), "one-2");
       one.offer("b", bytes("3"), "one-3");
-      one.publish("nobody", bytes("4"));
+      one.publish("unsubscribed", bytes("4"));
       one.offer("no.body", bytes("5"), "one_5");
       expect([await received.next(), await plain.next()]).toEqual(["2", "3"]);
       expect([await unreceived[0].next(), await unreceived[0].next()]).toEqual(["one-1", "one_5"]);

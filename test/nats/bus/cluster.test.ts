@@ -162,7 +162,7 @@ test("separates clusters by prefix, and reports invalid messages on the bus once
   expect([one.member.nodes.size, other.member.nodes.size]).toEqual([1, 1]);
 
   const connection = await connectNats(server);
-  for (let count = 0; count < 10; count += 1) connection.publish("carillon.$cluster.all", "rubbish");
+  for (let count = 0; count < 10; count += 1) connection.publish("carillon.$cluster.all", "invalid");
   await connection.flush();
   expect(namesIn((await one.member.ask("name", null)).answers)).toEqual(["one"]);
   const two = await startNode(server, "two");

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { FileStore } from "../../../src/store/file.js";
+import { ignore } from "../../../src/util/ignore.js";
 import { cleanUp } from "../clean-up.js";
 import { ManualClock } from "../manual-clock.js";
 
@@ -33,5 +34,3 @@ export async function openStore(folder: string, clock = new ManualClock()): Prom
 export function fileOf(folder: string): string {
   return join(folder, "entries.log");
 }
-
-function ignore(): void {}
