@@ -11,6 +11,7 @@ export default {
   testTimeout: 30_000,
   // Most tests wait for sockets, processes and timers, so that the parent process can share a core with a worker.
   maxWorkers: "100%",
+  testSequencer: "<rootDir>/scripts/lib/test-sequencer.mjs",
   // Modules of finished test files stay in memory. A worker that has grown to this is replaced; without the limit, one process
   // would run all files on a machine with two cores, and die of memory.
   workerIdleMemoryLimit: "1GB",

@@ -337,7 +337,7 @@ export function storeContract(driver: string, setUp: SetUp): void {
         expect(keysOf(await other.list("t/"))).toEqual(["t/a", "t/b"]);
         clock.advance(SECOND);
         expect(keysOf(await other.list("t/"))).toEqual(["t/b"]);
-        clock.advance(30 * 24 * 3_600 * SECOND);
+        clock.sleep(30 * 24 * 3_600 * SECOND);
         expect(keysOf(await other.list("t/"))).toEqual(["t/b"]);
       });
 
@@ -357,7 +357,7 @@ export function storeContract(driver: string, setUp: SetUp): void {
         clock.advance(5 * SECOND);
         expect(await changes.next()).toEqual({ key: "t/a", value: undefined });
         expect(changes.unread).toEqual([]);
-        clock.advance(40 * 24 * 3_600 * SECOND);
+        clock.sleep(40 * 24 * 3_600 * SECOND);
         expect(await changes.next()).toEqual({ key: "t/long", value: undefined });
       });
     });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { LOAD } from "../support/load.js";
 import { startNatsBus } from "../support/nats/bus.js";
 import { startNatsCluster } from "../support/nats/cluster.js";
 import { startCuttableNats } from "../support/nats/partition.js";
@@ -9,7 +10,7 @@ import { PLACE, type PresenceNode, someone, startPresence, Watcher } from "./sup
 const PROGRAM = join(__dirname, "programs/node.ts");
 
 /** Found after 3.75 s at most, and told; what is more is the machine that runs the tests. */
-const LOST_WITHIN = 4_300;
+const LOST_WITHIN = 4_000 * LOAD;
 
 async function startNode(server: NatsServer, name: string): Promise<PresenceNode> {
   return startPresence(name, (await startNatsBus(server.url)).bus);

@@ -50,4 +50,13 @@ export class ManualClock implements Clock {
     }
     this.#now = end;
   }
+
+  /** Lets time pass as on a machine that sleeps: every timer that falls due runs once, late. */
+  sleep(milliseconds: number): void {
+    this.#now += milliseconds;
+    const due = [...this.#timers].filter(({ at }) => at <= this.#now).toSorted((a, b) => a.at - b.at);
+    for (const timer of due) {
+      if (this.#timers.delete(timer)) timer.run();
+    }
+  }
 }

@@ -4,6 +4,7 @@ import { SECRET, signed } from "../../access/jwts.js";
 import { bearer, configuredKey, STATUS, TestBackend, until } from "../../support/backends/backend.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
+import { LOAD } from "../../support/load.js";
 import { startCluster, startConfigured } from "../../support/nodes/access-cluster.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
@@ -11,7 +12,7 @@ import { temporaryFolder } from "../../support/temporary-files.js";
 const control = ControlService.method;
 
 /** Milliseconds in which a change at one node is known at another (A13). */
-const A_SECOND = 1_000;
+const A_SECOND = 1_000 * LOAD;
 
 async function enter(node: Pick<TestNode, "ws">, user: string, path = "/ws"): Promise<TestClient> {
   const exp = Math.floor(Date.now() / 1_000) + 600;
@@ -159,7 +160,7 @@ describe("A10: connections of all nodes, from whichever is asked", () => {
     const watch = backend.open(control.watchConnections, {});
     expect((await watch.next()).value).toMatchObject({ change: ConnectionChange.CAUGHT_UP });
     await atOne.call(control.revokeKey, { id: key?.id ?? "" });
-    const end = Date.now() + 2_000;
+    const end = Date.now() + A_SECOND;
     await expect(watch.next()).rejects.toMatchObject({ code: STATUS.unauthenticated });
     expect(Date.now()).toBeLessThan(end);
   });
@@ -185,7 +186,7 @@ describe("A13: what is made at one node", () => {
     const client = await connect(`${two.ws}/ws/made/eu`);
     const join = { command: "join", topics: ["foo"], id: 1 };
     expect(await client.ask(join)).toMatchObject({ topic: "#join", error: { code: "not_found" } });
-    expect(Date.now() - before).toBeLessThan(2 * A_SECOND);
+    expect(Date.now() - before).toBeLessThan(A_SECOND);
     // Opened at two, for whom it is there at once.
     expect(await made.call(control.openChannel, { channel: "foo" })).toMatchObject({ opened: true });
     expect(await made.call(control.openChannel, { channel: "foo" })).toMatchObject({ opened: false });

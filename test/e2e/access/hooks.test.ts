@@ -1,14 +1,14 @@
-import { type WebSocket as Socket, WebSocket } from "ws";
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import type { OnConnectRequest, OnDisconnectRequest, OnJoinRequest } from "../../../gen/carillon/v1/hook_pb.js";
 import { MAX_WAITING } from "../../../src/access/hooks/concurrency-limit.js";
 import type { ConfigInput } from "../../../src/index.js";
-import { allowAtEnd, BACKENDS, type Backend, nextAsked } from "../../outbound/hooks/backend.js";
+import { allowAll, allowAtEnd, BACKENDS, type Backend, nextAsked } from "../../outbound/hooks/backend.js";
 import { TestBackend, until } from "../../support/backends/backend.js";
-import { cleanUp } from "../../support/clean-up.js";
 import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
-import { metric, untilMetric } from "../../support/nodes/metrics.js";
+import { metric } from "../../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { Queue } from "../../support/queue.js";
+import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 
 const control = ControlService.method;
 
@@ -302,39 +302,19 @@ test("A9: beyond those that may wait clients are refused at once, and the others
   const node = await start(backend, { concurrency: 4, timeout: "8s", events: ["connect"] });
   const beyond = 5;
   const total = 4 + MAX_WAITING.question + beyond;
-  const sockets: Socket[] = [];
-  cleanUp(() => {
-    for (const socket of sockets) socket.terminate();
-  });
-  let refused = 0;
-  let opened = 0;
-  const statuses = new Set<number | undefined>();
-  for (let count = 0; count < total; count += 1) {
-    const socket = new WebSocket(`${node.ws}/ws`, { perMessageDeflate: false });
-    socket.on("error", () => {
-      // It is told below.
-    });
-    socket.on("open", () => {
-      opened += 1;
-    });
-    socket.on("unexpected-response", (_request, response) => {
-      refused += 1;
-      statuses.add(response.statusCode);
-      response.resume();
-    });
-    sockets.push(socket);
+  const answers = new Queue<number>();
+  // Connected before anything is asked, and few are awaited: those that wait have only the time of a question.
+  const clients = await Promise.all(Array.from({ length: total }, () => connectRaw(node.http)));
+  for (const client of clients) {
+    client.send(upgradeRequest());
+    void client.response().then(
+      ({ status }) => answers.push(status),
+      () => {},
+    );
   }
-  await untilMetric(node, calls("connect", "overload"), beyond);
-  await until(
-    () => metric(node, calls("connect", "overload")),
-    () => refused === beyond,
-  );
-  expect([...statuses]).toEqual([429]);
-  for (let count = 0; count < total - beyond; count += 1) (await nextAsked(backend, "OnConnect")).answer({});
-  await untilMetric(node, "carillon_connections", total - beyond);
-  await until(
-    () => metric(node, "carillon_connections"),
-    () => opened === total - beyond,
-  );
-  expect([refused, await metric(node, BREAKER_OPEN)]).toEqual([beyond, 0]);
+  for (let count = 0; count < beyond; count += 1) expect(await answers.next()).toBe(429);
+  void allowAll(backend);
+  for (let count = 0; count < 20; count += 1) expect(await answers.next()).toBe(101);
+  expect(await metric(node, calls("connect", "overload"))).toBe(beyond);
+  expect(await metric(node, BREAKER_OPEN)).toBe(0);
 });

@@ -2,6 +2,7 @@ import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
 import { SECRET, signed } from "../../access/jwts.js";
 import { TestBackend, until } from "../../support/backends/backend.js";
 import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
+import { LOAD } from "../../support/load.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 type VhostInput = NonNullable<NonNullable<Parameters<typeof startNode>[0]>["vhosts"]>[string];
@@ -60,7 +61,7 @@ describe("A5: expiry", () => {
     }
     expect(refused).toBeGreaterThan(0);
     expect(await client.closed).toEqual({ code: 4401, reason: "token expired: connect with a new one" });
-    expect(Date.now()).toBeLessThan(expires + 1_500);
+    expect(Date.now()).toBeLessThan(expires + 1_000 * LOAD);
     expect(Date.now()).toBeGreaterThanOrEqual(expires);
     expect(listener.webSocket.readyState).toBe(listener.webSocket.OPEN);
   });

@@ -7,7 +7,7 @@ import { startNode } from "../../support/nodes/node.js";
 test("O4: leaves no subscription behind when NATS does not confirm a join", async () => {
   const nats = await startNats();
   const node = await startNode({
-    brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "200ms" } },
+    brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "1s" } },
     interest_linger: "0",
   });
   const client = await connect(`${node.ws}/ws`);

@@ -12,7 +12,7 @@ describe("E13: a slow NATS server", () => {
   test("E13: refuses publishes beyond the limit until sent bytes are confirmed", async () => {
     const server = await startNats();
     const proxy = await startNatsProxy(server.port);
-    const node = await startNatsNode(proxy.url, { pending: "64KiB", confirm_timeout: "100ms" });
+    const node = await startNatsNode(proxy.url, { pending: "64KiB", confirm_timeout: "1s" });
     const client = await connect(`${node.ws}/ws`);
     await client.join("foo");
 

@@ -183,10 +183,10 @@ test("O9: is ready again when NATS has processed its subscriptions, not when the
 
 test("E12: answers publishes and joins with UNAVAILABLE in time while NATS is silent, and recovers", async () => {
   const server = await startNats();
-  const node = await startNatsNode(server.url, { confirm_timeout: "150ms" });
+  const node = await startNatsNode(server.url, { confirm_timeout: "1s" });
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");
-  const text = 'broker "nats" did not confirm within 150 ms: the outcome is unknown';
+  const text = 'broker "nats" did not confirm within 1000 ms: the outcome is unknown';
 
   server.signal("SIGSTOP");
   const begin = performance.now();
@@ -195,7 +195,8 @@ test("E12: answers publishes and joins with UNAVAILABLE in time while NATS is si
     publish(node, [{ topics: ["foo"], payload: "2" }]),
     client.ask({ command: "join", topics: ["bar", "foo"], id: 1 }),
   ]);
-  expect(performance.now() - begin).toBeLessThan(3_000);
+  // By default it would be after 5 s.
+  expect(performance.now() - begin).toBeLessThan(4_500);
   expect(answers[0]).toMatchObject({ status: 503, code: "unavailable", message: text });
   expect(answers[1]).toMatchObject({ status: 503, code: "unavailable", message: text });
   expect(answers[2]).toMatchObject({ topic: "#join", error: { code: "unavailable", message: text } });

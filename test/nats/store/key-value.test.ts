@@ -167,7 +167,8 @@ test("rejects pending calls as unavailable at once when the connection is lost",
   proxy.cut();
   const unavailable = { reason: { code: "unavailable" } };
   expect(await outcome).toMatchObject([unavailable, unavailable, unavailable, unavailable]);
-  expect(Date.now() - began).toBeLessThan(2_500);
+  // Without the loss it would be after 5 s.
+  expect(Date.now() - began).toBeLessThan(4_500);
 });
 
 test("rejects calls as unavailable after the timeout when the server does not answer", async () => {

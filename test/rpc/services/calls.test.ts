@@ -114,13 +114,21 @@ test("K4: parts come as they are sent, and before a failure", async () => {
 test("K4: a call that is not answered in its time ends with DEADLINE_EXCEEDED, and the worker is told", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"], capacity: 10 });
-  for (const caller of callersOf(node)) {
-    const answered = caller.call(call, { event: "a", timeout: seconds(150) });
+  // Long enough for a loaded machine to bring each task to its worker before.
+  const timeout = seconds(1_500);
+  const answers = callersOf(node).map((caller) => caller.call(call, { event: "a", timeout }));
+  const ids: string[] = [];
+  for (const _ of answers) {
     const { deadline, id } = await worker.task();
-    expect(Number(deadline?.seconds) * 1_000 - Date.now()).toBeLessThan(2_000);
-    expect(await answered).toMatchObject({ status: DEADLINE_EXCEEDED, message: "no answer came in time" });
-    expect(await worker.cancelled()).toBe(id);
+    expect(Number(deadline?.seconds) * 1_000 - Date.now()).toBeLessThan(3_000);
+    ids.push(id);
   }
+  for (const answer of await Promise.all(answers)) {
+    expect(answer).toMatchObject({ status: DEADLINE_EXCEEDED, message: "no answer came in time" });
+  }
+  const cancelled: string[] = [];
+  for (const _ of ids) cancelled.push(await worker.cancelled());
+  expect(cancelled.toSorted()).toEqual(ids.toSorted());
   expect(node.node.dispatch.asked).toBe(0);
 });
 
@@ -135,22 +143,22 @@ test("K4: the deadline of a gRPC call, or of Connect, is the task's", async () =
       (message) => Buffer.from(toBinary(CallRequestSchema, message)),
       (bytes) => fromBinary(CallResponseSchema, bytes),
       create(CallRequestSchema, { event: "a" }),
-      { deadline: Date.now() + 400 },
+      { deadline: Date.now() + 1_500 },
       (error: ServiceError | null) => resolve(error?.code),
     );
   });
   const byGrpc = await worker.task();
-  expect(Number(byGrpc.deadline?.seconds) * 1_000 - Date.now()).toBeLessThan(2_000);
+  expect(Number(byGrpc.deadline?.seconds) * 1_000 - Date.now()).toBeLessThan(3_000);
   expect(await code).toBe(DEADLINE_EXCEEDED);
   expect(await worker.cancelled()).toBe(byGrpc.id);
 
   const response = fetch(`${node.http}/${CallService.typeName}/Call`, {
     method: "POST",
-    headers: { "content-type": "application/json", "connect-timeout-ms": "400" },
+    headers: { "content-type": "application/json", "connect-timeout-ms": "1500" },
     body: JSON.stringify({ event: "a" }),
   });
   const byConnect = await worker.task();
-  expect(Number(byConnect.deadline?.seconds) * 1_000 - Date.now()).toBeLessThan(2_000);
+  expect(Number(byConnect.deadline?.seconds) * 1_000 - Date.now()).toBeLessThan(3_000);
   expect(await (await response).json()).toMatchObject({ code: "deadline_exceeded" });
   expect(await worker.cancelled()).toBe(byConnect.id);
 });

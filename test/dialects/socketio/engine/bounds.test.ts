@@ -133,7 +133,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
   });
 
   test("I15: disconnects a silent client that changes its transport", async () => {
-    const node = await startNode({ ping: { interval: "200ms", timeout: "100ms" } });
+    const node = await startNode({ ping: { interval: "1s", timeout: "500ms" } });
     const polling = await PollingClient.connect(node.http, "", version);
     // With Engine.IO 4 it has been asked for one.
     if (version === 4) await polling.poll();

@@ -96,7 +96,7 @@ describe("I18: Engine.IO 3", () => {
   });
 
   test("L5: disconnects a client that does not ping", async () => {
-    const node = await startNode({ ping: { interval: "200ms", timeout: "100ms" } });
+    const node = await startNode({ ping: { interval: "1s", timeout: "500ms" } });
     const client = await connect(node.ws + PATH);
     expect(await client.nextText()).toMatch(/^0\{/);
     expect(await client.nextText()).toBe("40");
