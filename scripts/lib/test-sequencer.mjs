@@ -16,8 +16,8 @@ const SLOWEST = [
  * clone it goes by their sizes.
  */
 export default class TestSequencer extends Sequencer {
-  sort(tests) {
-    const ordered = super.sort(tests);
+  async sort(tests) {
+    const ordered = await Sequencer.prototype.sort.call(this, tests);
     const slow = SLOWEST.flatMap((end) => ordered.filter(({ path }) => path.endsWith(end)));
     return [...new Set([...slow, ...ordered])];
   }

@@ -24,7 +24,7 @@ function binaryPacket(kind: 0 | 1, body: Uint8Array): Buffer {
 
 describe("I18: Engine.IO 3", () => {
   test("I18: answers polls with lengths, and connects the client to / unasked", async () => {
-    const node = await startNode();
+    const node = await startNode({ ping: { interval: "25s" } });
     const opened = await (await fetch(node.http + POLL)).text();
     expect(opened).toMatch(/^\d+:0\{"sid":"[\w-]+","upgrades":\["websocket"\],"pingInterval":25000,/);
     expect(opened.slice(opened.indexOf(":") + 1)).toHaveLength(Number(opened.slice(0, opened.indexOf(":"))));
