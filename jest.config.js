@@ -8,7 +8,8 @@ export default {
   transformIgnorePatterns: ["/node_modules/(?!jose/)"],
   // Sources import each other as ".js" (ESM); under jest the TypeScript file is meant.
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
-  testTimeout: 30_000,
+  // Ends what hangs. On a busy machine, tests that take seconds take most of a minute.
+  testTimeout: 120_000,
   // Most tests wait for sockets, processes and timers, so that the parent process can share a core with a worker.
   maxWorkers: "100%",
   testSequencer: "<rootDir>/scripts/lib/test-sequencer.mjs",

@@ -283,4 +283,4 @@ test("O8, A1, X13: whatever WebRocket's backends send, the node lives, and nothi
   const good = `req:/:${ACCESS_TOKEN}:7f9d5e1c-6a4b-4c3d-9e2f-1a2b3c4d5e6f\n\nOC\nnews\n\r\n\r\n`;
   expect(await tell(address, good)).toMatch(/^OK/);
   await expectNothingHeard(node, others);
-}, 60_000);
+});

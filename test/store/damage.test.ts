@@ -132,7 +132,7 @@ test("A14: never changes an entry silently when several kinds of random damage a
     }),
     { numRuns: 150 },
   );
-}, 30_000);
+});
 
 /** Creates a file with the writes of two store runs, `a` then `b`. Returns its content after the first run as `before`. */
 async function storeTwice(second: string): Promise<{ folder: string; before: Buffer }> {

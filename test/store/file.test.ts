@@ -87,7 +87,7 @@ test("keeps every acknowledged write when it is killed at any moment", async () 
   }
   expect(answered.size).toBe(8);
   expect(readdirSync(folder)).toEqual(["entries.log"]);
-}, 60_000);
+});
 
 test.each(["", "something else\n", "0123456789abcdef {}\n"])(
   "refuses to start on a file of another format: %j",

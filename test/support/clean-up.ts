@@ -12,7 +12,7 @@ export function cleanUp(run: CleanUp): void {
 /** Resources that a test must not leave behind: connections, listening ports, child processes. */
 const LEAKS = ["TCPSocketWrap", "TCPServerWrap", "ProcessWrap"];
 /** Maximum wait for both sides to notice the ends of connections, in milliseconds. */
-const PATIENCE = 3_000;
+const PATIENCE = 20_000;
 
 afterEach(async () => {
   const failures: unknown[] = [];

@@ -136,4 +136,4 @@ test("A8: what a node held that is killed can be had again within 15 s, and not 
   expect(Date.now()).toBeLessThan(end);
   expect(await attempt(stays, access)).toBeUndefined();
   expect(await attempt(stays, token)).toBeUndefined();
-}, 60_000);
+});

@@ -48,4 +48,4 @@ test("SECURITY: delays no other node while it is frozen and dropped by NATS, and
   expect(payloads.slice(missed).filter((text) => text !== "back")).toEqual(["after"]);
   expect(passenger.webSocket.readyState).toBe(passenger.webSocket.OPEN);
   expect((await fetch(`${frozen.http}/readyz`)).status).toBe(200);
-}, 60_000);
+});

@@ -64,4 +64,4 @@ test("SECURITY: bounds the memory of event streams that are not read, and delive
   await reading;
   expect(text.split("event: opened").length - 1).toBe(ROUNDS * VISITORS);
   expect((await memoryOf(node)) - before).toBeLessThan(128 * MIB);
-}, 60_000);
+});

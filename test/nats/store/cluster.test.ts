@@ -51,4 +51,4 @@ test("creates once, reads acknowledged writes everywhere, and survives the death
     ({ length }) => length > 0,
   );
   expect(entries).toHaveLength(23);
-}, 90_000);
+});

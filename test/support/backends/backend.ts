@@ -148,7 +148,7 @@ export class GrpcBackend {
 }
 
 /** Asks again, one round trip after the other, until the answer is as wanted. */
-export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, patience = 20_000): Promise<T> {
+export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, patience = 90_000): Promise<T> {
   const end = Date.now() + patience;
   for (;;) {
     const answer = await ask();

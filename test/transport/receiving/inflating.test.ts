@@ -69,7 +69,7 @@ test("L16: a client's compressed command is answered while a hundred others send
   }
   expect(answered).toBeLessThan(200);
   for (const bomber of bombers) bomber.webSocket.terminate();
-}, 60_000);
+});
 
 test("L16: discards messages of closed connections without inflating them, and frees their places", async () => {
   const node = await startNode({ compression: true, limits: { connections: 41 } });
@@ -84,7 +84,7 @@ test("L16: discards messages of closed connections without inflating them, and f
   expect(await metric(node, INFLATED)).toBeLessThan(200 << 20);
   await Promise.all(Array.from({ length: 40 }, () => connectCompressed(node)));
   await client.join("t");
-}, 60_000);
+});
 
 test("L16: a message in fragments, empty ones too, is read as a whole", async () => {
   const node = await startNode({ compression: true });
@@ -149,7 +149,7 @@ test("L16: messages beyond the node's budget wait until others are done, and are
   // Those that waited were tried many times, and count once each.
   expect(await metric(node, REFUSED)).toBeLessThanOrEqual(clients.length);
   expect(await metric(node, "carillon_receiving_bytes")).toBe(0);
-}, 60_000);
+});
 
 test("L10: of many large messages in one turn of the event loop the first ones are compressed", async () => {
   const { encoding } = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });

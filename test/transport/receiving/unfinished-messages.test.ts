@@ -187,4 +187,4 @@ test("L18: what a connection has left that is gone is held until its command is 
   const other = await openRaw(node.http);
   other.send(command({ command: "join", topics: ["t"] }));
   expect(await other.nextJson()).toMatchObject({ topic: "@join" });
-}, 60_000);
+});
