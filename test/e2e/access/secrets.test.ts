@@ -328,7 +328,7 @@ test("O10: no secret is in the log, in answers, in metrics, or beyond what must 
   probe.node.child.kill("SIGTERM");
   await probe.node.exited;
   const log = JSON.stringify(probe.node.log) + (await probe.node.stderr);
-  expect(log).toContain("the backend fails and is left alone");
+  expect(log).toContain("the backend fails: calls to it are suspended");
   expect(log).toContain("the issuer's keys cannot be fetched");
   expect(secrets.foundIn(log)).toEqual([]);
   expect(secrets.hashesFoundIn(log)).toEqual([]);
