@@ -1,11 +1,11 @@
 import { CarillonError } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
-/** What waits for one watcher. Bounded: a watcher that does not keep up is told so, not left with gaps (O6). */
+/** Bounded queue of one watcher. A watcher that does not keep up gets an error instead of gaps (O6). */
 export class ChangeQueue<T> {
   readonly #limit: number;
   #values: T[] = [];
-  /** How many of them have been taken. */
+  /** Number of values taken from the front of `#values`. */
   #taken = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -17,7 +17,7 @@ export class ChangeQueue<T> {
   push(value: T): void {
     if (this.#failure !== undefined) return;
     if (this.#values.length - this.#taken >= this.#limit) {
-      const text = `the watcher is too slow: ${this.#limit} changes wait for it`;
+      const text = `the watcher reads too slowly: ${this.#limit} changes are pending`;
       this.fail(new CarillonError("resource_exhausted", text));
       return;
     }
@@ -25,7 +25,7 @@ export class ChangeQueue<T> {
     this.#wake?.();
   }
 
-  /** Ends it: what waits is dropped. The first failure counts. */
+  /** Ends the queue and discards its values. The first failure counts. */
   fail(failure: Error): void {
     this.#failure ??= failure;
     this.#values = [];

@@ -3,7 +3,7 @@ import { scopeAhead } from "../access/patterns/match-ahead.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 
-/** Most topics of one request. */
+/** Largest number of topics in one request. */
 const MAX_TOPICS = 1_000;
 
 /** @throws CarillonError invalid_argument, permission_denied */
@@ -11,25 +11,25 @@ export function checkTopic(backend: Backend, field: string, topic: string): void
   const fault = topicFault(topic);
   if (fault !== undefined) throw invalidArgument(`${field} ${fault}`);
   if (backend.mayUse(topic)) return;
-  const text = `${field}: key ${JSON.stringify(backend.name)} may not use topic ${JSON.stringify(topic)}`;
+  const text = `${field}: key ${JSON.stringify(backend.name)} is not permitted to use topic ${JSON.stringify(topic)}`;
   throw new CarillonError("permission_denied", text);
 }
 
-/** @throws CarillonError invalid_argument, permission_denied, resource_exhausted: it would take too long to decide */
+/** @throws CarillonError invalid_argument, permission_denied; resource_exhausted: the check would take too long */
 export async function checkTopics(backend: Backend, topics: readonly string[]): Promise<void> {
-  if (topics.length === 0) throw invalidArgument("topics: at least one is needed");
+  if (topics.length === 0) throw invalidArgument("topics: at least one is required");
   if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: got ${topics.length}, the limit is ${MAX_TOPICS}`);
   await scopeAhead(backend, topics);
   for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
 }
 
-/** @throws CarillonError invalid_argument */
-export function checkGiven(field: string, value: string, most = 255): void {
-  if (value === "") throw invalidArgument(`${field} is needed`);
-  checkLength(field, value, most);
+/** @throws CarillonError invalid_argument: empty or too long */
+export function checkPresent(field: string, value: string, limit = 255): void {
+  if (value === "") throw invalidArgument(`${field} is required`);
+  checkLength(field, value, limit);
 }
 
-/** @throws CarillonError invalid_argument */
-export function checkLength(field: string, value: string, most = 255): void {
-  if (Buffer.byteLength(value) > most) throw invalidArgument(`${field} is longer than ${most} bytes`);
+/** @param limit - in bytes of UTF-8. @throws CarillonError invalid_argument: too long */
+export function checkLength(field: string, value: string, limit = 255): void {
+  if (Buffer.byteLength(value) > limit) throw invalidArgument(`${field} is longer than ${limit} bytes`);
 }

@@ -1,6 +1,6 @@
 import type { Client } from "../clients/client.js";
 
-/** What is told of a connection, between nodes too. */
+/** Description of a connection, for backends and for other nodes. */
 export type ConnectionInfo = {
   /** Unique in the cluster. */
   readonly id: string;
@@ -14,10 +14,10 @@ export type ConnectionInfo = {
   readonly userAgent: string;
   /** In milliseconds since the epoch. */
   readonly connected: number;
-  /** Null: it does not end by itself. */
+  /** In milliseconds since the epoch; null if the connection does not expire. */
   readonly expires: number | null;
   readonly topicCount: number;
-  /** Messages that it has published. */
+  /** Number of messages published by the connection. */
   readonly published: number;
 };
 

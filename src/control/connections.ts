@@ -6,10 +6,10 @@ import type { Cluster } from "../cluster/cluster.js";
 import { fromSessionUuid } from "../core/session-uuid.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { CarillonError, type ChosenClose, invalidArgument, WEBSOCKET_CLOSE } from "../errors.js";
-import { checkGiven, checkLength, checkTopic } from "./checks.js";
+import { checkLength, checkPresent, checkTopic } from "./checks.js";
 import { type ConnectionInfo, connectionInfoId, toConnectionInfo } from "./connection-info.js";
-import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pagination.js";
-import { checkTarget, clientsOf, isOpen, type Target } from "./target.js";
+import { mergePages, type NodePage, type Page, type PageQuery, pageInSteps, readPageQuery } from "./pagination.js";
+import { checkTarget, findClients, isOpen, type Target } from "./target.js";
 
 export interface ConnectionsOptions {
   readonly cluster: Cluster;
@@ -17,10 +17,11 @@ export interface ConnectionsOptions {
   readonly index: TopicIndex;
 }
 
-/** What is said of something that all nodes were asked about; incomplete where nodes are missing. */
+/** Result of a request to all nodes. It is incomplete if nodes are missing. */
 export interface PartialAnswer<T> {
-  readonly told: T;
-  readonly missing: readonly string[];
+  readonly value: T;
+  /** Nodes that did not answer. */
+  readonly missingNodes: readonly string[];
 }
 
 export interface ListConnections {
@@ -31,8 +32,8 @@ export interface ListConnections {
   readonly pageToken: string;
 }
 
-type TopicPlace = { readonly broker: string; readonly topic: string };
-type Found = { readonly connection: ConnectionInfo; readonly topics: readonly TopicPlace[] };
+type BrokerTopic = { readonly broker: string; readonly topic: string };
+type ConnectionWithTopics = { readonly connection: ConnectionInfo; readonly topics: readonly BrokerTopic[] };
 
 type ListBody = { readonly vhost: string; readonly user: string; readonly topic: string; readonly page: PageQuery };
 type OneBody = { readonly vhost: string; readonly id: string };
@@ -47,10 +48,10 @@ const LIST = "connections.list";
 const GET = "connections.get";
 const DISCONNECT = "connections.disconnect";
 
-/** Longest text of a close frame. Source: RFC 6455 §5.5. */
+/** Largest text of a close frame, in bytes. Source: RFC 6455 §5.5. */
 const MAX_REASON = 123;
 
-/** Connections of a vhost, on all nodes. */
+/** Lists, finds and closes connections of a vhost, on all nodes. */
 export class Connections {
   readonly #cluster: Cluster;
   readonly #clients: Clients;
@@ -65,98 +66,103 @@ export class Connections {
     cluster.handle(DISCONNECT, (body) => this.#disconnectHere(body as unknown as CloseBody));
   }
 
-  /** @throws CarillonError invalid_argument, permission_denied (the topic) */
+  /** @throws CarillonError invalid_argument; permission_denied: the topic */
   async list(backend: Backend, request: ListConnections): Promise<PartialAnswer<Page<ConnectionInfo>>> {
     const { pageSize, pageToken, topic, user } = request;
     checkLength("user", user);
     if (topic !== "") checkTopic(backend, "topic", topic);
-    const page = pageQuery(pageSize, pageToken);
-    const { answers, missing } = await this.#cluster.ask(LIST, { vhost: backend.vhost, user, topic, page });
+    const page = readPageQuery(pageSize, pageToken);
+    const { answers, missing: missingNodes } = await this.#cluster.ask(LIST, {
+      vhost: backend.vhost,
+      user,
+      topic,
+      page,
+    });
     const parts = [...answers.values()] as unknown as NodePage<ConnectionInfo>[];
-    return { told: mergedPage(parts, connectionInfoId, page.size, (one) => one), missing };
+    return { value: mergePages(parts, connectionInfoId, page.size, (one) => one), missingNodes };
   }
 
   /**
-   * A connection, and those topics that it is in and the backend may use.
-   * @param id - or its UUID (X1)
-   * @throws CarillonError not_found; unavailable where it may be on a node that did not answer
+   * Finds a connection, with those of its topics that the backend may use.
+   * @param id - the connection's id or its UUID (X1)
+   * @throws CarillonError not_found; unavailable: it may be on a node that did not answer
    */
-  async get(backend: Backend, id: string): Promise<Found> {
-    checkGiven("id", id);
+  async get(backend: Backend, id: string): Promise<ConnectionWithTopics> {
+    checkPresent("id", id);
     const { answers, missing } = await this.#cluster.ask(GET, { vhost: backend.vhost, id: fromSessionUuid(id) });
-    const found = [...answers.values()].find((answer) => answer !== null) as Found | undefined;
+    const found = [...answers.values()].find((answer) => answer !== null) as ConnectionWithTopics | undefined;
     if (found !== undefined) {
       const names = found.topics.map(({ topic }) => topic);
       await scopeAhead(backend, names);
       return { ...found, topics: found.topics.filter(({ topic }) => backend.mayUse(topic)) };
     }
-    const text = `no connection ${JSON.stringify(id)}`;
+    const text = `unknown connection ${JSON.stringify(id)}`;
     if (missing.length === 0) throw new CarillonError("not_found", text);
-    throw new CarillonError("unavailable", `${text} on the nodes that answered; missing: ${missing.join(", ")}`);
+    throw new CarillonError("unavailable", `${text} on the nodes that answered; missing nodes: ${missing.join(", ")}`);
   }
 
   /**
-   * Ends connections after what was sent before.
-   * @param code - 1000, or 3000 to 4999; 0: 4403
-   * @returns how many
+   * Closes connections after the messages already sent to them.
+   * @param code - 1000, or 3000 to 4999; 0 stands for 4403
+   * @returns the number of connections closed
    */
   async disconnect(
     { vhost }: Backend,
-    given: Target | undefined,
+    requested: Target | undefined,
     { code, text }: ChosenClose,
   ): Promise<PartialAnswer<number>> {
-    const target = checkTarget(given);
+    const target = checkTarget(requested);
     if (code !== 0 && code !== 1_000 && !(code >= 3_000 && code <= 4_999)) {
-      throw invalidArgument(`code is ${code}: expected 1000, or 3000 to 4999`);
+      throw invalidArgument(`code: expected 1000, or 3000 to 4999, got ${code}`);
     }
     checkLength("reason", text, MAX_REASON);
-    const { answers, missing } = await this.#cluster.ask(DISCONNECT, { vhost, target, code, text });
-    return { told: sum(answers.values() as Iterable<number>), missing };
+    const { answers, missing: missingNodes } = await this.#cluster.ask(DISCONNECT, { vhost, target, code, text });
+    return { value: sum(answers.values() as Iterable<number>), missingNodes };
   }
 
   #listHere({ page, topic, user, vhost }: ListBody): Promise<NodePage<ConnectionInfo>> {
-    const listed = {
+    const source = {
       keyOf: ({ session }: Client) => session.id,
       itemOf: (client: Client) => toConnectionInfo(client, this.#cluster.node),
     };
-    return runInTurns(vhost, pageInParts(this.#openOf(vhost, user, topic), listed, page));
+    return runInTurns(vhost, pageInSteps(this.#findOpen(vhost, user, topic), source, page));
   }
 
-  *#openOf(vhost: string, user: string, topic: string): Generator<Client> {
-    for (const client of this.#meant(vhost, user, topic)) if (isOpen(client)) yield client;
+  *#findOpen(vhost: string, user: string, topic: string): Generator<Client> {
+    for (const client of this.#findCandidates(vhost, user, topic)) if (isOpen(client)) yield client;
   }
 
-  #meant(vhost: string, user: string, topic: string): Iterable<Client> {
-    if (topic !== "") return this.#inTopic(vhost, user, topic);
+  #findCandidates(vhost: string, user: string, topic: string): Iterable<Client> {
+    if (topic !== "") return this.#findInTopic(vhost, user, topic);
     return user === "" ? this.#clients.all(vhost) : this.#clients.ofUser(vhost, user);
   }
 
-  *#inTopic(vhost: string, user: string, name: string): Generator<Client> {
-    const told = new Set<Client>();
+  *#findInTopic(vhost: string, user: string, name: string): Generator<Client> {
+    const seen = new Set<Client>();
     for (const topic of this.#index.named(vhost, name)) {
       for (const { members } of topic.groups) {
         for (const { id } of members) {
           const client = this.#clients.get(id);
-          // It may be in topics of this name with several brokers.
-          if (client === undefined || told.has(client)) continue;
-          told.add(client);
+          // A client may be in topics of this name on several brokers.
+          if (client === undefined || seen.has(client)) continue;
+          seen.add(client);
           if (user === "" || client.principal.user === user) yield client;
         }
       }
     }
   }
 
-  #getHere({ id, vhost }: OneBody): Found | null {
-    const [client] = clientsOf(this.#clients, vhost, { connectionId: id });
+  #getHere({ id, vhost }: OneBody): ConnectionWithTopics | null {
+    const [client] = findClients(this.#clients, vhost, { connectionId: id });
     if (client === undefined) return null;
     const topics = [...client.session.memberships.keys()].map(({ broker, name }) => ({ broker, topic: name }));
     return { connection: toConnectionInfo(client, this.#cluster.node), topics };
   }
 
   async #disconnectHere({ code, target, text, vhost }: CloseBody): Promise<number> {
-    const clients = clientsOf(this.#clients, vhost, target);
-    const [usualCode, usualText] = WEBSOCKET_CLOSE.disconnected;
-    const reason = code === 0 ? { code: usualCode, text: text || usualText } : { code, text };
+    const clients = findClients(this.#clients, vhost, target);
+    const [defaultCode, defaultText] = WEBSOCKET_CLOSE.disconnected;
+    const reason = code === 0 ? { code: defaultCode, text: text || defaultText } : { code, text };
     await this.#clients.disconnectEach(vhost, clients, reason);
     return clients.length;
   }

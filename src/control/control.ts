@@ -11,8 +11,8 @@ export interface ControlOptions extends ConnectionsOptions, SubscriptionsOptions
 }
 
 /**
- * What operators and backends do with a vhost's connections, topics, channels and keys, on all nodes. To be made before
- * the cluster is started: it answers the other nodes, too.
+ * Operations of backends and operators on the connections, topics, channels and keys of vhosts, on all nodes. It must be
+ * created before the cluster starts, because it also answers other nodes.
  */
 export class Control {
   readonly connections: Connections;
@@ -33,7 +33,7 @@ export class Control {
     this.keys = new KeyOperations(options.admin);
   }
 
-  /** Ends the watches with unavailable. */
+  /** Ends all watches with `unavailable`. */
   stop(): void {
     this.watches.stop();
   }

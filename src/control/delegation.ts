@@ -3,8 +3,8 @@ import { isExact } from "../access/patterns/pattern.js";
 import { CarillonError } from "../errors.js";
 
 /**
- * The first pattern that is beyond what a backend is for. Whether one pattern covers another cannot be told of all that
- * the language has, so within are a backend's own patterns, and names that they match.
+ * Returns the first pattern that exceeds a backend's own topics. Whether one pattern covers another is undecidable for the
+ * whole pattern language. A pattern is therefore allowed if it is one of the backend's own, or a name that these match.
  */
 export function findBeyond(backend: Backend, patterns: readonly string[]): string | undefined {
   const { topics: own } = backend;
@@ -13,17 +13,17 @@ export function findBeyond(backend: Backend, patterns: readonly string[]): strin
 }
 
 /**
- * Whether a backend may give others these topics, in a key or a token.
+ * Checks that a backend may grant or revoke these topics, in a key or a token.
  * @throws CarillonError permission_denied
  */
 export function checkDelegation(backend: Backend, patterns: readonly string[]): void {
   const beyond = findBeyond(backend, patterns);
-  if (beyond !== undefined) throw tooMuch(backend, `the topics ${JSON.stringify(beyond)}`);
+  if (beyond !== undefined) throw notDelegable(backend, `the topics ${JSON.stringify(beyond)}`);
 }
 
-export function tooMuch({ name }: Backend, what: string): CarillonError {
+export function notDelegable({ name }: Backend, what: string): CarillonError {
   return new CarillonError(
     "permission_denied",
-    `key ${JSON.stringify(name)} can neither give nor take away ${what}: it has not got them`,
+    `key ${JSON.stringify(name)} lacks ${what}, and can neither grant nor revoke them`,
   );
 }

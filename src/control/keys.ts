@@ -5,8 +5,8 @@ import { patternFault, patternWeight } from "../access/patterns/pattern.js";
 import { invalidArgument } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin } from "../vhosts/vhost-admin.js";
-import { checkGiven } from "./checks.js";
-import { checkDelegation, tooMuch } from "./delegation.js";
+import { checkPresent } from "./checks.js";
+import { checkDelegation, notDelegable } from "./delegation.js";
 import { checkManager, checkPath } from "./vhosts.js";
 
 const MAX_TOPICS = 100;
@@ -15,11 +15,11 @@ export interface CreateKey {
   readonly name: string;
   readonly actions: readonly string[];
   readonly topics: readonly string[];
-  /** "": the caller's. */
+  /** "" for the caller's vhost. */
   readonly vhost: string;
 }
 
-/** Makes and revokes keys. */
+/** Creates, lists and revokes keys. */
 export class KeyOperations {
   readonly #admin: VhostAdmin;
 
@@ -28,41 +28,41 @@ export class KeyOperations {
   }
 
   /**
-   * A key gives no more than the caller's own has.
+   * Creates a key with a subset of the rights of the caller's key.
    * @throws CarillonError invalid_argument, permission_denied, already_exists
    */
   async create(
     backend: Backend,
     { actions, name, topics, vhost }: CreateKey,
   ): Promise<{ readonly key: KeyDescription; readonly secret: string }> {
-    const where = vhostOf(backend, vhost);
+    const target = findVhost(backend, vhost);
     if (!KEY_NAME.test(name)) throw invalidArgument("name: expected 1 to 64 letters, digits, _, . and -");
     const key: NewVhostKey = { name, actions: checkActions(backend, actions), topics: checkPatterns(backend, topics) };
-    return this.#admin.createKey(where, key);
+    return this.#admin.createKey(target, key);
   }
 
   async list(backend: Backend, vhost: string): Promise<readonly KeyDescription[]> {
-    return this.#admin.listKeys(vhostOf(backend, vhost));
+    return this.#admin.listKeys(findVhost(backend, vhost));
   }
 
   /**
-   * A backend takes away what it could have given, and no more.
-   * @throws CarillonError not_found, permission_denied, failed_precondition (a configured one)
+   * Revokes a key that the backend could have created.
+   * @throws CarillonError not_found, permission_denied; failed_precondition: a configured key
    */
   async revoke(backend: Backend, id: string, vhost: string): Promise<void> {
-    checkGiven("id", id);
-    const where = vhostOf(backend, vhost);
-    const key = (await this.#admin.listKeys(where)).find((known) => known.id === id);
+    checkPresent("id", id);
+    const target = findVhost(backend, vhost);
+    const key = (await this.#admin.listKeys(target)).find((known) => known.id === id);
     if (key !== undefined) {
       checkActions(backend, key.actions);
       checkPatterns(backend, key.topics);
     }
-    await this.#admin.revokeKey(where, id);
+    await this.#admin.revokeKey(target, id);
   }
 }
 
 /** @throws CarillonError invalid_argument, permission_denied */
-function vhostOf(backend: Backend, vhost: string): string {
+function findVhost(backend: Backend, vhost: string): string {
   if (vhost === "" || vhost === backend.vhost) return backend.vhost;
   checkPath("vhost", vhost);
   checkManager(backend);
@@ -70,12 +70,14 @@ function vhostOf(backend: Backend, vhost: string): string {
 }
 
 function checkActions(backend: Backend, actions: readonly string[]): NewVhostKey["actions"] {
-  if (actions.length === 0) throw invalidArgument(`actions: at least one is needed, of ${KNOWN.join(", ")}`);
+  if (actions.length === 0) throw invalidArgument(`actions: at least one is required, of ${KNOWN.join(", ")}`);
   for (const [position, action] of actions.entries()) {
     if (!isKnown(action))
-      throw invalidArgument(`actions[${position}]: ${JSON.stringify(action)} is none of ${KNOWN.join(", ")}`);
+      throw invalidArgument(
+        `actions[${position}]: unknown action ${JSON.stringify(action)}: expected one of ${KNOWN.join(", ")}`,
+      );
     const lacks = (action === "*" ? BACKEND_ACTIONS : [action]).find((one) => !backend.actions.has(one));
-    if (lacks !== undefined) throw tooMuch(backend, `the action ${JSON.stringify(lacks)}`);
+    if (lacks !== undefined) throw notDelegable(backend, `the action ${JSON.stringify(lacks)}`);
   }
   return [...new Set(actions)] as NewVhostKey["actions"];
 }
@@ -87,8 +89,7 @@ function isKnown(action: string): action is "*" | BackendAction {
 }
 
 function checkPatterns(backend: Backend, topics: readonly string[]): readonly string[] {
-  if (topics.length > MAX_TOPICS)
-    throw invalidArgument(`topics: ${topics.length} patterns, the limit is ${MAX_TOPICS}`);
+  if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: got ${topics.length}, the limit is ${MAX_TOPICS}`);
   let weight = 0;
   for (const [position, pattern] of topics.entries()) {
     const fault = patternFault(pattern);
@@ -97,7 +98,7 @@ function checkPatterns(backend: Backend, topics: readonly string[]): readonly st
     const excess = weightFault(weight);
     if (excess !== undefined) throw invalidArgument(`topics: ${excess}`);
   }
-  if (backend.topics.length > 0 && topics.length === 0) throw tooMuch(backend, "all topics");
+  if (backend.topics.length > 0 && topics.length === 0) throw notDelegable(backend, "all topics");
   checkDelegation(backend, topics);
   return topics;
 }

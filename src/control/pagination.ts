@@ -1,14 +1,14 @@
 import { invalidArgument } from "../errors.js";
 
-const USUAL_SIZE = 100;
-const LARGEST_SIZE = 1_000;
-/** What one node answers with at most, in characters of JSON: a page of large things is shorter. */
-const LARGEST_ANSWER = 512 * 1_024;
+const DEFAULT_SIZE = 100;
+const MAX_SIZE = 1_000;
+/** Largest answer of one node, in characters of JSON. A page of large items is shorter. */
+const MAX_ANSWER = 512 * 1_024;
 
-/** What is asked of each node: what comes after a key, in the order of keys. */
+/** Query for the items after a key, in the order of keys. */
 export type PageQuery = { readonly after: string; readonly size: number };
 
-/** What a node has of it; `more`: there is something after the last. */
+/** Page of one node. `more` says that it has items after the last. */
 export type NodePage<T> = { readonly items: readonly T[]; readonly more: boolean };
 
 export interface Page<T> {
@@ -18,70 +18,71 @@ export interface Page<T> {
 }
 
 /**
- * A token holds the key of the last thing shown: what comes and goes meanwhile moves nothing, and nothing that stays is
- * shown twice or left out.
+ * Reads the parameters of a page. A token holds the key of the last item, so items added or removed meanwhile neither repeat
+ * nor hide others.
  * @throws CarillonError invalid_argument
  */
-export function pageQuery(size: number, token: string, usual: number = USUAL_SIZE): PageQuery {
-  if (size > LARGEST_SIZE) throw invalidArgument(`page_size is ${size}, the limit is ${LARGEST_SIZE}`);
-  return { after: readToken(token), size: size === 0 ? usual : size };
+export function readPageQuery(size: number, token: string, defaultSize: number = DEFAULT_SIZE): PageQuery {
+  if (size > MAX_SIZE) throw invalidArgument(`page_size: expected at most ${MAX_SIZE}, got ${size}`);
+  return { after: readToken(token), size: size === 0 ? defaultSize : size };
 }
 
 function readToken(token: string): string {
   if (token === "") return "";
   const key = Buffer.from(token, "base64url").toString("utf8");
   if (key !== "" && writeToken(key) === token) return key;
-  throw invalidArgument("page_token is none that was given: use next_page_token of the answer before");
+  throw invalidArgument("invalid page_token: use next_page_token of the previous answer");
 }
 
 function writeToken(key: string): string {
   return Buffer.from(key).toString("base64url");
 }
 
-/** A node's part of a page. */
-export function nodePage<T>(all: Iterable<T>, keyOf: (item: T) => string, query: PageQuery): NodePage<T> {
-  const parts = pageInParts(all, { keyOf, itemOf: (item: T) => item }, query);
+/** Returns one node's page of a query. */
+export function toNodePage<T>(all: Iterable<T>, keyOf: (item: T) => string, query: PageQuery): NodePage<T> {
+  const steps = pageInSteps(all, { keyOf, itemOf: (item: T) => item }, query);
   for (;;) {
-    const part = parts.next();
-    if (part.done === true) return part.value;
+    const step = steps.next();
+    if (step.done === true) return step.value;
   }
 }
 
-export interface Listed<T, Item> {
-  readonly keyOf: (thing: T) => string;
-  readonly itemOf: (thing: T) => Item;
+/** Key and result of each entry in a list. */
+export interface PageSource<T, Item> {
+  readonly keyOf: (entry: T) => string;
+  readonly itemOf: (entry: T) => Item;
 }
 
 /**
- * The same, where there may be a great many: each part yields its cost in steps. Things may come and go between parts; one
- * that comes again under its key is in the page once.
+ * Builds a node's page of a large list in steps, and yields the cost of each. Entries may be added and removed between steps.
+ * An entry that returns under its key is in the page once.
  */
-export function* pageInParts<T, Item>(
+export function* pageInSteps<T, Item>(
   all: Iterable<T>,
-  { itemOf, keyOf }: Listed<T, Item>,
+  { itemOf, keyOf }: PageSource<T, Item>,
   { after, size }: PageQuery,
 ): Generator<number, NodePage<Item>> {
-  const { first, more } = yield* firstAfter(all, keyOf, after, size);
+  const { first, more } = yield* findFirstAfter(all, keyOf, after, size);
   const items: Item[] = [];
   let characters = 0;
-  for (const thing of first) {
-    const item = itemOf(thing);
+  for (const entry of first) {
+    const item = itemOf(entry);
     const length = JSON.stringify(item).length;
     characters += length;
-    // One always fits, else there would be no getting past it.
-    if (characters > LARGEST_ANSWER && items.length > 0) return { items, more: true };
+    // One item is always included; otherwise the page token would never advance.
+    if (characters > MAX_ANSWER && items.length > 0) return { items, more: true };
     items.push(item);
     yield ITEM_STEPS + length;
   }
   return { items, more };
 }
 
-/** Cost of passing over an entry, and of telling one, in steps. */
-const PASSING_STEPS = 20;
+/** Cost of skipping an entry, and of adding an item to the page, in steps. */
+const SKIP_STEPS = 20;
 const ITEM_STEPS = 200;
 
-/** The first so many after a key, without sorting all that there are. */
-function* firstAfter<T>(
+/** Finds the first `size` entries after a key, without sorting all. */
+function* findFirstAfter<T>(
   all: Iterable<T>,
   keyOf: (item: T) => string,
   after: string,
@@ -98,7 +99,7 @@ function* firstAfter<T>(
     if (first.size === size) horizon = sorted[size - 1]?.[0];
   };
   for (const item of all) {
-    yield PASSING_STEPS;
+    yield SKIP_STEPS;
     const key = keyOf(item);
     if (key <= after) continue;
     if (horizon !== undefined && key > horizon) {
@@ -108,26 +109,25 @@ function* firstAfter<T>(
     first.set(key, item);
     if (first.size <= 2 * size + 100) continue;
     cut();
-    yield first.size * PASSING_STEPS;
+    yield first.size * SKIP_STEPS;
   }
   cut();
   return { first: [...first.values()], more };
 }
 
 /**
- * One page of what the nodes have. A node that has more says nothing of what comes after its last, so the page ends
- * there.
- * @param add - puts two of the same key together
+ * Merges the nodes' pages into one. A node with more items says nothing about those after its last, so the page ends there.
+ * @param add - combines two items with the same key
  */
-export function mergedPage<T>(
-  parts: Iterable<NodePage<T>>,
+export function mergePages<T>(
+  pages: Iterable<NodePage<T>>,
   keyOf: (item: T) => string,
   size: number,
   add: (a: T, b: T) => T,
 ): Page<T> {
   const merged = new Map<string, T>();
   let horizon: string | undefined;
-  for (const { items, more } of parts) {
+  for (const { items, more } of pages) {
     for (const item of items) {
       const key = keyOf(item);
       const other = merged.get(key);
@@ -139,16 +139,16 @@ export function mergedPage<T>(
     if (horizon === undefined || lastKey < horizon) horizon = lastKey;
   }
   const known = [...merged].toSorted(([a], [b]) => compare(a, b));
-  const sure = known.filter(([key]) => horizon === undefined || key <= horizon);
-  const shown = sure.slice(0, size);
-  const isLast = horizon === undefined && shown.length === sure.length;
+  const complete = known.filter(([key]) => horizon === undefined || key <= horizon);
+  const page = complete.slice(0, size);
+  const isLast = horizon === undefined && page.length === complete.length;
   return {
-    items: shown.map(([, item]) => item),
-    nextPageToken: isLast ? "" : writeToken(shown.at(-1)?.[0] ?? ""),
+    items: page.map(([, item]) => item),
+    nextPageToken: isLast ? "" : writeToken(page.at(-1)?.[0] ?? ""),
   };
 }
 
-/** By code units, as every node does it, whatever its locale. */
+/** Compares by code units, independently of a node's locale. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }

@@ -6,7 +6,7 @@ import type { Cluster } from "../cluster/cluster.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import { checkLength } from "./checks.js";
 import { type PartialAnswer, sum } from "./connections.js";
-import { mergedPage, type NodePage, type Page, type PageQuery, pageInParts, pageQuery } from "./pagination.js";
+import { mergePages, type NodePage, type Page, type PageQuery, pageInSteps, readPageQuery } from "./pagination.js";
 
 export interface TopicsOptions {
   readonly cluster: Cluster;
@@ -16,7 +16,7 @@ export interface TopicsOptions {
 export type TopicSize = { readonly broker: string; readonly name: string; readonly sessions: number };
 
 export interface ListTopics {
-  /** "": all. */
+  /** "" for all. */
   readonly prefix: string;
   readonly pageSize: number;
   readonly pageToken: string;
@@ -25,7 +25,7 @@ export interface ListTopics {
 type ListBody = {
   readonly vhost: string;
   readonly prefix: string;
-  /** Patterns; none: all. */
+  /** Patterns that a listed name must match; none: all names are listed. */
   readonly patterns: readonly string[];
   readonly page: PageQuery;
 };
@@ -35,7 +35,7 @@ type SizeBody = { readonly vhost: string; readonly name: string };
 const LIST = "topics.list";
 const SIZE = "topics.size";
 
-/** Topics of a vhost that somebody is in, on any node. */
+/** Lists the topics of a vhost that have sessions on any node. */
 export class Topics {
   readonly #cluster: Cluster;
   readonly #index: TopicIndex;
@@ -47,24 +47,24 @@ export class Topics {
     cluster.handle(SIZE, (body) => this.#sizeHere(body as unknown as SizeBody));
   }
 
-  /** A backend whose key is for some topics is shown those. */
+  /** Lists topics. A backend whose key is restricted to some topics only sees those. */
   async list(backend: Backend, { pageSize, pageToken, prefix }: ListTopics): Promise<PartialAnswer<Page<TopicSize>>> {
     checkLength("prefix", prefix);
-    const page = pageQuery(pageSize, pageToken);
-    const { answers, missing } = await this.#cluster.ask(LIST, {
+    const page = readPageQuery(pageSize, pageToken);
+    const { answers, missing: missingNodes } = await this.#cluster.ask(LIST, {
       vhost: backend.vhost,
       prefix,
       patterns: backend.topics,
       page,
     });
     const parts = [...answers.values()] as unknown as NodePage<TopicSize>[];
-    return { told: mergedPage(parts, keyOf, page.size, added), missing };
+    return { value: mergePages(parts, keyOf, page.size, addSizes), missingNodes };
   }
 
-  /** Sessions that are in a topic of this name, of any broker and on all nodes that answer. */
+  /** Counts the sessions in topics of this name, on all brokers and all nodes that answer. */
   async size(vhost: string, name: string): Promise<PartialAnswer<number>> {
-    const { answers, missing } = await this.#cluster.ask(SIZE, { vhost, name });
-    return { told: sum(answers.values() as Iterable<number>), missing };
+    const { answers, missing: missingNodes } = await this.#cluster.ask(SIZE, { vhost, name });
+    return { value: sum(answers.values() as Iterable<number>), missingNodes };
   }
 
   #sizeHere({ name, vhost }: SizeBody): number {
@@ -74,28 +74,28 @@ export class Topics {
   }
 
   #listHere({ page, patterns, prefix, vhost }: ListBody): Promise<NodePage<TopicSize>> {
-    const shown = patterns.length === 0 ? undefined : new PatternSet(patterns);
-    return runInTurns(vhost, this.#page(vhost, prefix, shown, page));
+    const visible = patterns.length === 0 ? undefined : new PatternSet(patterns);
+    return runInTurns(vhost, this.#page(vhost, prefix, visible, page));
   }
 
-  /** Those before the page cost nothing: only names that may be in it are held against patterns. */
-  *#page(vhost: string, prefix: string, shown: PatternSet | undefined, page: PageQuery) {
+  /** Builds the page. Only names that may be in it are matched against patterns, so those before it cost nothing. */
+  *#page(vhost: string, prefix: string, visible: PatternSet | undefined, page: PageQuery) {
     const sizes: TopicSize[] = [];
     for (const { broker, name, sessions } of this.#index.of(vhost)) {
-      const isAsked = sessions > 0 && name.startsWith(prefix) && keyOf({ broker, name }) > page.after;
-      const isShown = isAsked && (shown === undefined || shown.find(name) !== undefined);
-      if (isShown) sizes.push({ broker, name, sessions });
-      yield 10 + (isAsked && shown !== undefined ? matchSteps(shown.matchers.weight, name) : 0);
+      const isCandidate = sessions > 0 && name.startsWith(prefix) && keyOf({ broker, name }) > page.after;
+      const isVisible = isCandidate && (visible === undefined || visible.find(name) !== undefined);
+      if (isVisible) sizes.push({ broker, name, sessions });
+      yield 10 + (isCandidate && visible !== undefined ? matchSteps(visible.matchers.weight, name) : 0);
     }
-    return yield* pageInParts(sizes, { keyOf, itemOf: (size) => size }, page);
+    return yield* pageInSteps(sizes, { keyOf, itemOf: (size) => size }, page);
   }
 }
 
-/** By name, then by broker: a line feed comes before all that a name may hold. */
+/** Orders by name, then by broker, because a line feed sorts before every character of a name. */
 function keyOf({ broker, name }: Omit<TopicSize, "sessions">): string {
   return `${name}\n${broker}`;
 }
 
-function added(a: TopicSize, b: TopicSize): TopicSize {
+function addSizes(a: TopicSize, b: TopicSize): TopicSize {
   return { ...a, sessions: a.sessions + b.sessions };
 }

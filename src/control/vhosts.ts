@@ -5,22 +5,22 @@ import { matchSteps } from "../access/patterns/match-steps.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
 import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";
-import { checkGiven, checkTopic } from "./checks.js";
+import { checkPresent, checkTopic } from "./checks.js";
 
 /** @throws CarillonError permission_denied */
 export function checkManager({ actions, name, vhost }: Backend): void {
   if (vhost === DEFAULT_VHOST && actions.has("vhosts")) return;
-  const text = `key ${JSON.stringify(name)} may not do this: it needs the action "vhosts" of the default vhost`;
+  const text = `key ${JSON.stringify(name)} lacks the action "vhosts" on the default vhost`;
   throw new CarillonError("permission_denied", text);
 }
 
 /** @throws CarillonError invalid_argument */
 export function checkPath(field: string, path: string): void {
-  checkGiven(field, path);
+  checkPresent(field, path);
   if (!VHOST_PATH.test(path)) throw invalidArgument(`${field}: expected / or a path such as /shop or /shop/eu`);
 }
 
-/** Makes and changes vhosts at run time. */
+/** Creates and changes vhosts at run time. */
 export class VhostOperations {
   readonly #admin: VhostAdmin;
 
@@ -77,14 +77,14 @@ export class ChannelOperations {
     await this.#admin.closeChannel(backend.vhost, channel);
   }
 
-  /** Those that the backend may use. */
+  /** Lists the open channels that the backend may use. */
   async list(backend: Backend): Promise<readonly string[]> {
     const channels = await this.#admin.listChannels(backend.vhost);
-    return runInTurns(backend.vhost, filterInParts(channels, backend));
+    return runInTurns(backend.vhost, filterInSteps(channels, backend));
   }
 }
 
-function* filterInParts(channels: readonly string[], backend: Backend): Generator<number, readonly string[]> {
+function* filterInSteps(channels: readonly string[], backend: Backend): Generator<number, readonly string[]> {
   const usable: string[] = [];
   for (const channel of channels) {
     if (backend.mayUse(channel)) usable.push(channel);

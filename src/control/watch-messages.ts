@@ -2,24 +2,24 @@ import type { Cursors, ReplicaChanges } from "../cluster/replica-messages.js";
 import type { ConnectionInfo } from "./connection-info.js";
 
 /**
- * What nodes say to each other about who watches connections. A node that watches a vhost asks all for what they have,
- * in pages; from then on they tell it what changes, for as long as it goes on asking.
+ * Messages between nodes about watches of connections. A node that watches a vhost requests the connections of all nodes, in
+ * pages. From then on they send it their changes, until it stops renewing its lease.
  */
 export const WATCH_PAGE = "watch.page";
 export const WATCH_COUNT = "watch.count";
 export const WATCH_END = "watch.end";
 export const WATCH_CHANGES = "watch.changes";
 
-/** How long a node goes on telling one that it does not hear of any more, in milliseconds. */
+/** Milliseconds for which a node sends changes to a watching node after its last renewal. */
 export const LEASE = 30_000;
-/** How often a node that watches asks for more time. */
+/** Milliseconds between two renewals. */
 export const RENEWAL = 10_000;
 
 export type WatchPageRequest = { readonly vhost: string; readonly cursors: Cursors };
 
-export type VhostAsked = { readonly vhost: string };
+export type VhostMessage = { readonly vhost: string };
 
-/** Removed with the close code. */
+/** Changes of connections. Removed ones carry the close code. */
 export type ConnectionChanges = ReplicaChanges<ConnectionInfo, number>;
 
-export type VhostChanges = ConnectionChanges & VhostAsked;
+export type VhostChanges = ConnectionChanges & VhostMessage;

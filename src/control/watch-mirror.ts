@@ -13,20 +13,20 @@ export interface WatchMirrorOptions {
   readonly vhost: string;
 }
 
-/** Told of what opens and closes, with the close code. */
+/** Receives opened and closed connections, the latter with the close code. */
 export type WatchMirrorEvents = ReplicaEvents<ConnectionInfo, number>;
 
-/** The close code of a connection of which no close frame is known. Source: RFC 6455 §7.4.1. */
+/** Close code of a connection that ended without a close frame. Source: RFC 6455 §7.4.1. */
 const ABNORMAL = 1_006;
 
-/** The connections of a vhost on all nodes, this one included, kept while somebody on this node watches them. */
+/** Mirrors the connections of a vhost on all nodes, including this one, while a client of this node watches them. */
 export class WatchMirror {
   readonly #options: WatchMirrorOptions;
   readonly #replicas: Replicas<ConnectionInfo, number>;
   readonly #listeners = new Set<WatchMirrorEvents>();
   #cancelRenewal: (() => void) | undefined;
   #ended = false;
-  /** Resolves when all nodes that answered have been read. @throws CarillonError of Cluster.ask */
+  /** Resolves when the connections of all nodes that answered have been read. @throws CarillonError of Cluster.ask */
   readonly ready: Promise<void>;
 
   constructor(options: WatchMirrorOptions) {
@@ -55,7 +55,7 @@ export class WatchMirror {
     return this.#replicas.items();
   }
 
-  /** @returns ends it */
+  /** @returns stops listening */
   listen(events: WatchMirrorEvents): () => void {
     this.#listeners.add(events);
     return () => this.#listeners.delete(events);
@@ -69,7 +69,7 @@ export class WatchMirror {
     this.#replicas.onNode(node, alive);
   }
 
-  /** Nobody watches any more. */
+  /** Ends the mirror, and the other nodes' leases for it. */
   end(): void {
     this.#ended = true;
     this.#cancelRenewal?.();
@@ -83,7 +83,7 @@ export class WatchMirror {
     });
   }
 
-  /** Asks for more time, and whether anything was lost of which no later change tells. */
+  /** Renews the lease, and detects lost changes that no later change would reveal. */
   async #renew(): Promise<void> {
     const { cluster, vhost } = this.#options;
     try {

@@ -6,10 +6,10 @@ import type { Cluster } from "../cluster/cluster.js";
 import { PAGE_SIZE, type PageAnswer, type ReplicaChange } from "../cluster/replica-messages.js";
 import type { Clock, EndOfTurn } from "../core/ports.js";
 import { type ConnectionInfo, toConnectionInfo } from "./connection-info.js";
-import { pageInParts } from "./pagination.js";
+import { pageInSteps } from "./pagination.js";
 import {
   LEASE,
-  type VhostAsked,
+  type VhostMessage,
   WATCH_CHANGES,
   WATCH_COUNT,
   WATCH_END,
@@ -26,12 +26,12 @@ export interface WatchSenderOptions {
 
 type Log = ChangeLog<ConnectionInfo, number>;
 
-/** Tells the nodes that watch a vhost which of this node's connections come and go; nothing while nobody watches. */
+/** Sends this node's opened and closed connections to the nodes that watch their vhost. */
 export class WatchSender {
   readonly #options: WatchSenderOptions;
-  /** By vhost, then by the node that watches: until when, in milliseconds since the epoch. */
+  /** End of each lease, by vhost and watching node, on the monotonic clock, in milliseconds. */
   readonly #leases = new Map<string, Map<string, number>>();
-  /** By vhost. They count from the beginning, watched or not. */
+  /** Logs by vhost. They count changes from the beginning, watched or not. */
   readonly #logs = new Map<string, Log>();
   readonly #unlisten: () => void;
 
@@ -40,16 +40,16 @@ export class WatchSender {
     const { clients, cluster } = options;
     this.#unlisten = clients.listen({
       onOpened: (client) => {
-        this.#note(client, () => ({ added: toConnectionInfo(client, cluster.node) }));
+        this.#record(client, () => ({ added: toConnectionInfo(client, cluster.node) }));
       },
       onClosed: (client, code) => {
-        this.#note(client, () => ({ removed: client.session.id, why: code }));
+        this.#record(client, () => ({ removed: client.session.id, why: code }));
       },
     });
     cluster.handle(WATCH_PAGE, (body, from) => this.#page(body as unknown as WatchPageRequest, from));
-    cluster.handle(WATCH_COUNT, (body, from) => this.#count((body as VhostAsked).vhost, from));
+    cluster.handle(WATCH_COUNT, (body, from) => this.#count((body as VhostMessage).vhost, from));
     cluster.handle(WATCH_END, (body, from) => {
-      this.#end((body as VhostAsked).vhost, from);
+      this.#end((body as VhostMessage).vhost, from);
       return null;
     });
     cluster.onNodes(({ alive, node }) => {
@@ -63,8 +63,8 @@ export class WatchSender {
     this.#leases.clear();
   }
 
-  /** Whether anybody watches the vhost. */
-  #watched(vhost: string): boolean {
+  /** Returns whether a node watches the vhost. */
+  #isWatched(vhost: string): boolean {
     const leases = this.#leases.get(vhost);
     if (leases === undefined) return false;
     const now = this.#options.clock.monotonic();
@@ -73,16 +73,16 @@ export class WatchSender {
     return leases.size > 0;
   }
 
-  #note({ vhost: { name: vhost } }: Client, changeOf: () => ReplicaChange<ConnectionInfo, number>): void {
-    this.#logOf(vhost).note(changeOf);
+  #record({ vhost: { name: vhost } }: Client, changeOf: () => ReplicaChange<ConnectionInfo, number>): void {
+    this.#findLog(vhost).note(changeOf);
   }
 
-  #logOf(vhost: string): Log {
+  #findLog(vhost: string): Log {
     let log = this.#logs.get(vhost);
     if (log === undefined) {
       log = new ChangeLog<ConnectionInfo, number>({
         endOfTurn: this.#options.endOfTurn,
-        wanted: () => this.#watched(vhost),
+        wanted: () => this.#isWatched(vhost),
         tell: (changes) => {
           this.#options.cluster.tell(WATCH_CHANGES, { vhost, ...changes });
         },
@@ -92,23 +92,23 @@ export class WatchSender {
     return log;
   }
 
-  /** Takes several turns where there are many connections: those that come and go meanwhile are told as changes, too. */
+  /** Answers with a page. For many connections it takes several turns; connections opened and closed meanwhile are also sent as changes. */
   async #page({ cursors, vhost }: WatchPageRequest, from: string): Promise<PageAnswer<ConnectionInfo> | null> {
     const { clients, cluster } = this.#options;
     const count = this.#count(vhost, from);
     const cursor = cursors[cluster.node] ?? "";
     if (cursors[cluster.node] === null) return null;
-    const listed = {
+    const source = {
       keyOf: ({ session }: Client) => session.id,
       itemOf: (client: Client) => toConnectionInfo(client, cluster.node),
     };
     const query = { after: String(cursor), size: PAGE_SIZE };
-    return { count, ...(await runInTurns(vhost, pageInParts(clients.all(vhost), listed, query))) };
+    return { count, ...(await runInTurns(vhost, pageInSteps(clients.all(vhost), source, query))) };
   }
 
-  /** The asking node goes on hearing changes; what it is told from now on comes after those that this count has. */
+  /** Renews the lease of the requesting node. Changes sent to it from now on come after those counted here. */
   #count(vhost: string, from: string): number {
-    const log = this.#logOf(vhost);
+    const log = this.#findLog(vhost);
     log.flush();
     const leases = this.#leases.get(vhost) ?? new Map<string, number>();
     this.#leases.set(vhost, leases);

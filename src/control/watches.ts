@@ -13,45 +13,45 @@ import { WatchMirror } from "./watch-mirror.js";
 import { WatchSender, type WatchSenderOptions } from "./watch-sender.js";
 
 export interface WatchesOptions extends WatchSenderOptions {
-  /** Changes that may wait for one watcher; 10,000 unless said otherwise. */
-  readonly waitingChanges?: number;
+  /** Largest number of pending changes of one watcher; default 10,000. */
+  readonly maxPendingChanges?: number;
 }
 
-/** What a watcher is told. */
+/** Event of a watch. */
 export type WatchEvent =
   | { readonly change: "open" | "opened"; readonly connection: ConnectionInfo }
   | { readonly change: "closed"; readonly connection: ConnectionInfo; readonly code: number }
   | { readonly change: "caught_up" };
 
-const WAITING_CHANGES = 10_000;
+const MAX_PENDING_CHANGES = 10_000;
 
 /**
- * Events after which a watcher gives up the turn of the event loop (rule O12). Writing one takes up to 60 µs, and a watcher that
- * reads as fast never makes the stream wait.
+ * Events after which a watcher yields the turn of the event loop (rule O12). Encoding one takes up to 60 µs, and the stream of a
+ * fast reader never blocks.
  */
 const TURN_EVENTS = 64;
 
-interface Held {
+/** Mirror shared by the watchers of a vhost. */
+interface SharedMirror {
   readonly mirror: WatchMirror;
-  holders: number;
+  watchers: number;
 }
-
-/** Watchers of connections, on any node. */
+/** Watches connections on all nodes. */
 export class Watches {
   readonly #cluster: Cluster;
   readonly #clock: Clock;
-  readonly #waitingChanges: number;
+  readonly #maxPendingChanges: number;
   readonly #sender: WatchSender;
-  readonly #mirrors = new Map<string, Held>();
+  readonly #mirrors = new Map<string, SharedMirror>();
   readonly #stopping = new AbortController();
 
   constructor(options: WatchesOptions) {
-    const { clock, cluster, waitingChanges = WAITING_CHANGES } = options;
-    // One for each watcher.
+    const { clock, cluster, maxPendingChanges = MAX_PENDING_CHANGES } = options;
+    // Each watcher adds a listener.
     setMaxListeners(0, this.#stopping.signal);
     this.#cluster = cluster;
     this.#clock = clock;
-    this.#waitingChanges = waitingChanges;
+    this.#maxPendingChanges = maxPendingChanges;
     this.#sender = new WatchSender(options);
     cluster.handle(WATCH_CHANGES, (body, from) => {
       const changes = body as unknown as VhostChanges;
@@ -64,92 +64,92 @@ export class Watches {
   }
 
   /**
-   * First the connections that are open, then "caught_up", then what changes, each once. Connections of nodes that do not
-   * answer are told as opened when they do. Ends with the signal's reason.
+   * Yields the open connections, then "caught_up", then each change once. Connections of nodes that do not answer are reported
+   * as opened when they do. Ends with the signal's reason.
    *
-   * @param user - "": all. Whoever a connection acts for when it is told; a user that it gets later does not count.
-   * @throws CarillonError resource_exhausted: the watcher is too slow; unavailable: this node is stopping
+   * @param user - "" for all. It is compared with a connection's user at the time of the event; later changes of user are ignored.
+   * @throws CarillonError resource_exhausted: the watcher reads too slowly; unavailable: this node is stopping
    */
   async *watch({ vhost }: Backend, user: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
     checkLength("user", user);
-    const queue = new ChangeQueue<WatchEvent>(this.#waitingChanges);
+    const queue = new ChangeQueue<WatchEvent>(this.#maxPendingChanges);
     const signals = [signal, this.#stopping.signal];
-    const mirror = this.#hold(vhost);
+    const mirror = this.#acquire(vhost);
     let unlisten: (() => void) | undefined;
-    let held = true;
-    // Whoever is gone may never ask for the next: what it holds is let go when it is known to be gone.
-    const letGo = (): void => {
+    let acquired = true;
+    // A disconnected caller may never read the next event, so its watch is removed at once.
+    const release = (): void => {
       unlisten?.();
       for (const one of signals) one.removeEventListener("abort", onAbort);
-      if (held) this.#release(vhost);
-      held = false;
+      if (acquired) this.#release(vhost);
+      acquired = false;
     };
-    const gone = withResolvers<void>();
+    const ended = withResolvers<void>();
     const onAbort = (): void => {
-      queue.fail(reasonOf(signals));
-      gone.resolve(undefined);
-      letGo();
+      queue.fail(toReason(signals));
+      ended.resolve(undefined);
+      release();
     };
     for (const one of signals) one.addEventListener("abort", onAbort);
     try {
       if (signals.some(({ aborted }) => aborted)) onAbort();
-      await Promise.race([mirror.ready, gone.promise]);
+      await Promise.race([mirror.ready, ended.promise]);
       queue.check();
-      const meant = (connection: ConnectionInfo): boolean => user === "" || connection.user === user;
-      const open = [...mirror.connections()].filter(meant);
+      const matchesUser = (connection: ConnectionInfo): boolean => user === "" || connection.user === user;
+      const open = [...mirror.connections()].filter(matchesUser);
       unlisten = mirror.listen({
         onAdded: (connection) => {
-          if (meant(connection)) queue.push({ change: "opened", connection });
+          if (matchesUser(connection)) queue.push({ change: "opened", connection });
         },
         onRemoved: (connection, code) => {
-          if (meant(connection)) queue.push({ change: "closed", connection, code });
+          if (matchesUser(connection)) queue.push({ change: "closed", connection, code });
         },
       });
-      let told = 0;
+      let events = 0;
       for (const connection of open) {
         queue.check();
         yield { change: "open", connection };
-        told += 1;
-        if (told % TURN_EVENTS === 0) await setImmediate();
+        events += 1;
+        if (events % TURN_EVENTS === 0) await setImmediate();
       }
       yield { change: "caught_up" };
       for (;;) {
         yield await queue.next();
-        told += 1;
-        if (told % TURN_EVENTS === 0) await setImmediate();
+        events += 1;
+        if (events % TURN_EVENTS === 0) await setImmediate();
       }
     } finally {
-      letGo();
+      release();
     }
   }
 
-  /** Ends the watches, and what is told to other nodes. */
+  /** Ends all watches, and the changes sent to other nodes. */
   stop(): void {
     this.#stopping.abort(new CarillonError("unavailable", "this node is stopping"));
     this.#sender.stop();
   }
 
-  #hold(vhost: string): WatchMirror {
-    let held = this.#mirrors.get(vhost);
-    if (held === undefined) {
-      held = { mirror: new WatchMirror({ cluster: this.#cluster, clock: this.#clock, vhost }), holders: 0 };
-      this.#mirrors.set(vhost, held);
+  #acquire(vhost: string): WatchMirror {
+    let shared = this.#mirrors.get(vhost);
+    if (shared === undefined) {
+      shared = { mirror: new WatchMirror({ cluster: this.#cluster, clock: this.#clock, vhost }), watchers: 0 };
+      this.#mirrors.set(vhost, shared);
     }
-    held.holders += 1;
-    return held.mirror;
+    shared.watchers += 1;
+    return shared.mirror;
   }
 
   #release(vhost: string): void {
-    const held = this.#mirrors.get(vhost);
-    if (held === undefined) return;
-    held.holders -= 1;
-    if (held.holders > 0) return;
+    const shared = this.#mirrors.get(vhost);
+    if (shared === undefined) return;
+    shared.watchers -= 1;
+    if (shared.watchers > 0) return;
     this.#mirrors.delete(vhost);
-    held.mirror.end();
+    shared.mirror.end();
   }
 }
 
-function reasonOf(signals: readonly AbortSignal[]): Error {
+function toReason(signals: readonly AbortSignal[]): Error {
   const reason: unknown = signals.find(({ aborted }) => aborted)?.reason;
   return reason instanceof Error ? reason : new CarillonError("cancelled", "the watch has ended");
 }

@@ -2,14 +2,14 @@ import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { ErrorCode } from "../errors.js";
 
-/** First and longest wait before trying again, in milliseconds; each wait is twice the last, half of it random. */
+/** First and longest wait before reconnecting, in milliseconds. Each is twice the previous one; half of it is random. */
 const FIRST_WAIT = 250;
-const LONGEST_WAIT = 10_000;
-/** What is read of a refusal, in characters, and how long it may be silent meanwhile, in milliseconds. */
+const MAX_WAIT = 10_000;
+/** Characters of a refusal that are read, and milliseconds to wait for more of them. */
 const MAX_REFUSAL = 4_096;
-const REFUSAL_SILENCE = 2_000;
+const REFUSAL_TIMEOUT = 2_000;
 
-/** A frame that a node sends on `/ws`. */
+/** Frame that a node sends on `/ws`. */
 export interface ListenFrame {
   readonly topic: string;
   readonly payload: unknown;
@@ -21,31 +21,31 @@ export interface ListenFrame {
 export interface ListenOptions {
   readonly url: string;
   readonly topics: readonly string[];
-  /** Who listens; undefined where the server asks for no token. */
+  /** Token of the listener; undefined if the server needs none. */
   readonly token: string | undefined;
-  /** PEM of the authority of the server's certificate; undefined: those that Node knows. */
+  /** PEM of the authority of the server's certificate; undefined: the authorities known to Node. */
   readonly ca?: Buffer | undefined;
 }
 
 export interface ListenEvents {
-  /** A frame of the server, and its text as it came; not a refusal that is tried again. */
+  /** Receives each frame of the server and its text, except a refusal that is retried. */
   readonly onFrame: (frame: ListenFrame, text: string) => void;
   readonly onConnected: () => void;
   /**
-   * The connection ended or could not be had, or the broker is away, so that the topics could not be joined; it is
-   * tried again after so many milliseconds.
+   * Called when the connection ended or failed, or when the topics could not be joined because the broker is disconnected. The
+   * client retries after `wait` milliseconds.
    */
   readonly onRetry: (reason: string, wait: number) => void;
-  /** The server does not want this client, or is none of Carillon's: trying again would not help. */
+  /** Called when the server refuses this client, or is not a Carillon server. The client does not retry. */
   readonly onRefused: (reason: string) => void;
 }
 
-/** Close codes from here on tell that this client is not wanted as it comes. */
-const REFUSED = { least: 4_400, most: 4_499 } as const;
+/** Range of close codes that refuse this client. */
+const REFUSED = { min: 4_400, max: 4_499 } as const;
 
 /**
- * A listening client for `/ws`, for the command line: it joins its topics on every new connection, and
- * again where the broker was away.
+ * Listening client for `/ws`, for the command line. It joins its topics on every new connection, and again when
+ * the broker was disconnected.
  */
 export class ListenClient {
   readonly #options: ListenOptions;
@@ -94,18 +94,18 @@ export class ListenClient {
       const { statusCode = 0 } = response;
       readRefusal(response, (message) => {
         reason = `the server answers ${statusCode}${message === undefined ? "" : `: ${message}`}`;
-        // Too many clients, or a server that is being started, are no refusal for good.
+        // Too many clients, or a starting server, are temporary refusals.
         if (statusCode >= 400 && statusCode < 500 && statusCode !== 429) this.#giveUp(reason);
         webSocket.terminate();
       });
     });
     webSocket.on("error", (error) => {
-      // To end a connection that was refused is an error too: it is not the reason.
+      // Terminating a refused connection also emits an error, which is not the reason.
       reason ??= error.message || String(error);
     });
     webSocket.on("close", (code, text) => {
       const closed = code === 1006 ? (reason ?? "connection lost") : `closed with ${code} ${text.toString()}`.trim();
-      if (code >= REFUSED.least && code <= REFUSED.most) this.#giveUp(closed);
+      if (code >= REFUSED.min && code <= REFUSED.max) this.#giveUp(closed);
       this.#tryAgain(closed, () => {
         this.connect();
       });
@@ -131,15 +131,15 @@ export class ListenClient {
   #tryAgain(reason: string, attempt: () => void): void {
     if (this.#stopped) return;
     const wait = this.#wait * (0.5 + Math.random() / 2);
-    this.#wait = Math.min(LONGEST_WAIT, this.#wait * 2);
-    // A connection that ends while a join waits is all that is left to try.
+    this.#wait = Math.min(MAX_WAIT, this.#wait * 2);
+    // A connection that ends while a join is scheduled replaces that attempt.
     clearTimeout(this.#retry);
     this.#retry = setTimeout(attempt, wait);
     this.#events.onRetry(reason, Math.round(wait));
   }
 }
 
-/** Calls once with the message of the server's own refusals, or undefined for what else may stand there. */
+/** Reads a refusal, and calls `done` once with its message, or with undefined if the body is not one of Carillon's. */
 function readRefusal(response: IncomingMessage, done: (message: string | undefined) => void): void {
   let text = "";
   response.setEncoding("utf8");
@@ -147,13 +147,13 @@ function readRefusal(response: IncomingMessage, done: (message: string | undefin
     text += part;
     if (text.length > MAX_REFUSAL) response.destroy();
   });
-  response.setTimeout(REFUSAL_SILENCE, () => response.destroy());
-  // It is cut off, or ends early: what has come is what there is.
+  response.setTimeout(REFUSAL_TIMEOUT, () => response.destroy());
+  // A truncated body is read as far as it came.
   response.on("error", () => {});
-  response.once("close", () => done(messageIn(text.slice(0, MAX_REFUSAL))));
+  response.once("close", () => done(readMessage(text.slice(0, MAX_REFUSAL))));
 }
 
-function messageIn(text: string): string | undefined {
+function readMessage(text: string): string | undefined {
   try {
     const { message } = JSON.parse(text) as { readonly message?: unknown };
     return typeof message === "string" ? message : undefined;

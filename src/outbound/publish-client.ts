@@ -10,21 +10,21 @@ import {
 import { VHOST_HEADER } from "../access/keys/backend.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
-/** Milliseconds that a call may take, connecting included. */
+/** Milliseconds for a call, including connecting. */
 const DEADLINE = 10_000;
 
 export interface PublishClientOptions {
   /** HOST:PORT of a node's gRPC port. */
   readonly address: string;
-  /** Shown to the node; undefined where it asks for none. */
+  /** Undefined if the node needs no key. */
   readonly key: string | undefined;
-  /** Undefined: the key's own, or the default one. */
+  /** Undefined: the key's own vhost, or the default one. */
   readonly vhost: string | undefined;
-  /** Undefined: without TLS. `ca`: PEM of the authority; undefined: those of the system. */
+  /** Undefined: no TLS. `ca`: PEM of the authority; undefined: the system's authorities. */
   readonly tls: { readonly ca: Buffer | undefined } | undefined;
 }
 
-/** A publisher's connection to a node, for the command line. */
+/** Publisher's connection to a node, for the command line. */
 export class PublishClient {
   readonly #client: Client;
   readonly #metadata = new Metadata();
@@ -32,10 +32,10 @@ export class PublishClient {
   constructor({ address, key, tls, vhost }: PublishClientOptions) {
     if (key !== undefined) this.#metadata.set("authorization", `Bearer ${key}`);
     if (vhost !== undefined) this.#metadata.set(VHOST_HEADER, vhost);
-    this.#client = new Client(address, credentialsOf(tls));
+    this.#client = new Client(address, createCredentials(tls));
   }
 
-  /** @throws CarillonError with the server's code; unavailable when it cannot be reached */
+  /** @throws CarillonError with the server's code; unavailable: the server cannot be reached */
   publish(request: MessageInitShape<typeof RequestSchema>, options: { readonly async: boolean }): Promise<Response> {
     const method = options.async ? BroadcastService.method.publishAsync : BroadcastService.method.publish;
     return new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ export class PublishClient {
         this.#metadata,
         { deadline: Date.now() + DEADLINE },
         (error, response) => {
-          if (error !== null || response === undefined) reject(errorOf(error));
+          if (error !== null || response === undefined) reject(toError(error));
           else resolve(response);
         },
       );
@@ -59,11 +59,11 @@ export class PublishClient {
   }
 }
 
-function credentialsOf(tls: PublishClientOptions["tls"]): ChannelCredentials {
+function createCredentials(tls: PublishClientOptions["tls"]): ChannelCredentials {
   return tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca);
 }
 
-function errorOf(error: ServiceError | null): CarillonError {
+function toError(error: ServiceError | null): CarillonError {
   const number: number = error?.code ?? status.INTERNAL;
   const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
   const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";

@@ -9,58 +9,58 @@ import {
 import { VHOST_HEADER } from "../access/keys/backend.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
-/** Milliseconds until a node that could not be reached is tried again; the usual two minutes are too long for workers. */
-const LONGEST_BACKOFF = 5_000;
-/** A node that is gone without a word is noticed after these, in milliseconds. */
+/** Longest wait before reconnecting to an unreachable node, in milliseconds. gRPC's default of two minutes is too long for workers. */
+const MAX_BACKOFF = 5_000;
+/** Interval of pings and timeout of their answers, in milliseconds. They detect a failed node. */
 const KEEPALIVE = { time: 15_000, timeout: 5_000 } as const;
 
 export interface WorkerStreamOptions {
   /** HOST:PORT of a node's gRPC port. */
   readonly address: string;
-  /** Undefined: without TLS. PEM; without an authority those of Node. */
+  /** Undefined: no TLS. Without an authority, Node's are used. */
   readonly tls: WorkerStreamTls | undefined;
   readonly key: string | undefined;
-  /** Undefined: the key's own, or the default one. */
+  /** Undefined: the key's own vhost, or the default one. */
   readonly vhost: string | undefined;
 }
 
 export interface WorkerStreamTls {
   readonly ca?: string | Uint8Array | undefined;
-  /** The client's certificate, in place of a key, and what belongs to it. */
+  /** Client certificate in place of a key; `key` is its private key. Both in PEM. */
   readonly cert?: string | Uint8Array | undefined;
   readonly key?: string | Uint8Array | undefined;
 }
 
 export type WorkerStreamRequest = MessageInitShape<typeof WorkRequestSchema>;
 
-/** Told of one stream. */
+/** Events of one stream. */
 export interface WorkerStreamEvents {
   readonly onResponse: (response: WorkResponse) => void;
-  /** Once. @param failure - undefined: it has ended well */
+  /** Called once. @param failure - undefined: the stream ended with OK */
   readonly onEnd: (failure: CarillonError | undefined) => void;
 }
 
-/** One stream of WorkerService.Work, as a worker has it. */
+/** Worker's side of one stream of WorkerService.Work. */
 export interface WorkerStreamCall {
-  /** @returns whether the connection takes more; if not, {@link drained} tells when */
+  /** @returns whether the connection accepts more; if not, wait for {@link drained} */
   send(request: WorkerStreamRequest): boolean;
-  /** Resolves when the connection takes more, or the stream has ended. */
+  /** Resolves when the connection accepts more, or the stream has ended. */
   drained(): Promise<void>;
-  /** Ends it at once. */
+  /** Ends the stream at once. */
   cancel(): void;
 }
 
-/** A worker's connection to a node. */
+/** Worker's connection to a node. */
 export class WorkerStreamClient {
   readonly #client: Client;
   readonly #metadata = new Metadata();
 
   constructor({ address, key, tls, vhost }: WorkerStreamOptions) {
-    this.#client = new Client(address, credentialsOf(tls), {
-      "grpc.max_reconnect_backoff_ms": LONGEST_BACKOFF,
+    this.#client = new Client(address, createCredentials(tls), {
+      "grpc.max_reconnect_backoff_ms": MAX_BACKOFF,
       "grpc.keepalive_time_ms": KEEPALIVE.time,
       "grpc.keepalive_timeout_ms": KEEPALIVE.timeout,
-      // Tasks are as large as the node lets them be.
+      // The node bounds the size of tasks.
       "grpc.max_receive_message_length": -1,
     });
     if (key !== undefined) this.#metadata.set("authorization", `Bearer ${key}`);
@@ -77,10 +77,10 @@ export class WorkerStreamClient {
     );
     call.on("data", onResponse);
     call.on("error", () => {
-      // The status tells.
+      // The status event reports the error.
     });
     call.once("status", ({ code, details }) => {
-      onEnd(code === status.OK ? undefined : errorOf(code, details));
+      onEnd(code === status.OK ? undefined : toError(code, details));
     });
     return {
       send: (request) => call.write(create(WorkRequestSchema, request)),
@@ -96,12 +96,12 @@ export class WorkerStreamClient {
   }
 }
 
-function credentialsOf(tls: WorkerStreamTls | undefined): ChannelCredentials {
+function createCredentials(tls: WorkerStreamTls | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
-  return credentials.createSsl(bufferOf(tls.ca), bufferOf(tls.key), bufferOf(tls.cert));
+  return credentials.createSsl(toBuffer(tls.ca), toBuffer(tls.key), toBuffer(tls.cert));
 }
 
-function bufferOf(pem: string | Uint8Array | undefined): Buffer | null {
+function toBuffer(pem: string | Uint8Array | undefined): Buffer | null {
   return pem === undefined ? null : Buffer.from(pem);
 }
 
@@ -117,7 +117,7 @@ function drained(call: ClientDuplexStream<WorkRequest, WorkResponse>): Promise<v
   });
 }
 
-function errorOf(number: number, details: string): CarillonError {
+function toError(number: number, details: string): CarillonError {
   const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
   const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";
   return new CarillonError(code, details);

@@ -2,16 +2,16 @@ import type { BackendAction } from "../access/decide/actions.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 
-/** Seconds' worth of answers that a caller may have at once after a pause: 50,000 connections, page by page, with the default. */
+/** Seconds' worth of answers that a caller may receive at once after a pause: 50,000 connections, page by page, with the default. */
 const BURST = 8;
 
-/** Bytes that an answer counts while it is being made: so a caller cannot ask for any number of them at the same time. */
+/** Bytes charged while an answer is being made, so that a caller cannot request any number of answers at the same time. */
 const RESERVED = 65_536;
 
-/** Callers that are remembered before those that owe nothing are forgotten. */
-const MANY_CALLERS = 4_096;
+/** Number of accounts above which those of idle callers without debt are forgotten. */
+const MAX_ACCOUNTS = 4_096;
 
-/** Actions whose answers may be large: they list what there is. */
+/** Actions with potentially large answers. */
 const LISTING: ReadonlySet<BackendAction | undefined> = new Set<BackendAction>([
   "connections",
   "topics",
@@ -26,13 +26,13 @@ export function isListing(action: BackendAction | undefined): boolean {
 }
 
 interface Account {
-  /** Bytes that are left, at that time; below 0 they are owed. */
+  /** Bytes left at `time`; negative when the caller has overdrawn. */
   left: number;
   /** Monotonic, in milliseconds. */
   time: number;
 }
 
-/** Bounds the bytes of answers of each caller by a token bucket (rule L17). An answer is never cut: the next call is refused. */
+/** Bounds the bytes of answers of each caller by a token bucket (rule L17). An answer is never cut short: the next call is refused. */
 export class AnswerBudget {
   readonly #perSecond: number;
   readonly #clock: Clock;
@@ -46,14 +46,14 @@ export class AnswerBudget {
 
   /**
    * Begins to count an answer.
-   * @param key - names the caller
-   * @throws CarillonError resource_exhausted, with the time after which to ask again
+   * @param key - identifies the caller
+   * @throws CarillonError resource_exhausted, with the retry delay
    */
   open(key: string): AnswerLease {
     const account = this.#account(key);
     if (account.left < RESERVED) {
       const retryDelay = Math.ceil(((RESERVED - account.left) * 1_000) / this.#perSecond);
-      const text = "too many bytes of answers: ask again later (limits.backend_answer_bytes_per_second)";
+      const text = "too many bytes of answers: retry later (limits.backend_answer_bytes_per_second)";
       throw new CarillonError("resource_exhausted", text, { retryDelay });
     }
     return new AnswerLease((bytes) => {
@@ -62,15 +62,15 @@ export class AnswerBudget {
   }
 
   #account(key: string): Account {
-    const most = this.#perSecond * BURST;
+    const limit = this.#perSecond * BURST;
     const time = this.#clock.monotonic();
     let account = this.#accounts.get(key);
     if (account === undefined) {
-      if (this.#accounts.size >= MANY_CALLERS) this.#forgetIdle(time);
-      account = { left: most, time };
+      if (this.#accounts.size >= MAX_ACCOUNTS) this.#forgetIdle(time);
+      account = { left: limit, time };
       this.#accounts.set(key, account);
     } else if (time > account.time) {
-      account.left = Math.min(most, account.left + ((time - account.time) * this.#perSecond) / 1_000);
+      account.left = Math.min(limit, account.left + ((time - account.time) * this.#perSecond) / 1_000);
       account.time = time;
     }
     return account;
@@ -88,20 +88,20 @@ export class AnswerLease {
   readonly #take: (bytes: number) => void;
   #reserved = RESERVED;
 
-  /** @param take - takes bytes from the caller's account; fewer than 0 are given back */
+  /** @param take - charges bytes to the caller's account; a negative number returns them */
   constructor(take: (bytes: number) => void) {
     this.#take = take;
     take(RESERVED);
   }
 
-  /** Counts bytes that are sent. */
+  /** Charges bytes that are sent. */
   spend(bytes: number): void {
     const covered = Math.min(bytes, this.#reserved);
     this.#reserved -= covered;
     if (bytes > covered) this.#take(bytes - covered);
   }
 
-  /** Gives back what was reserved and is not needed. A stream does so after its first answer, and may go on to spend. */
+  /** Returns the unused part of the reservation. A stream does so after its first answer and may continue to spend. */
   settle(): void {
     if (this.#reserved > 0) this.#take(-this.#reserved);
     this.#reserved = 0;

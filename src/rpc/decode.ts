@@ -3,10 +3,10 @@ import { CarillonError } from "../errors.js";
 import { errorText } from "../util/native-error.js";
 import { findJsonMessageExcess, findMessageExcess } from "./request-weight.js";
 
-/** Fields that this version does not know are skipped (rule R10), and nobody asks for them later. */
+/** Fields unknown to this version are skipped (rule R10) and not kept. */
 export const READ_OPTIONS = { readUnknownFields: false } as const;
 
-/** @throws CarillonError invalid_argument: the bytes are no message of this type, or it has too many fields (rule E10) */
+/** @throws CarillonError invalid_argument: the bytes are not a message of this type, or have too many fields (rule E10) */
 export function decodeMessage(type: DescMessage, bytes: Uint8Array): Message {
   try {
     checkWeight(findMessageExcess(type, bytes));
@@ -17,8 +17,8 @@ export function decodeMessage(type: DescMessage, bytes: Uint8Array): Message {
 }
 
 /**
- * @param explain - adds advice to the reason of a failure
- * @throws CarillonError invalid_argument: the text is no JSON, or no message of this type, or it has too many fields (rule E10)
+ * @param explain - adds advice to the reason for a failure
+ * @throws CarillonError invalid_argument: the text is not JSON or not a message of this type, or has too many fields (rule E10)
  */
 export function decodeJson(type: DescMessage, text: string, explain: (reason: string) => string): Message {
   try {
@@ -30,12 +30,12 @@ export function decodeJson(type: DescMessage, text: string, explain: (reason: st
   }
 }
 
-/** @throws Error where there is an excess */
+/** @throws Error with the text of `excess`, if there is one */
 export function checkWeight(excess: string | undefined): void {
   if (excess !== undefined) throw new Error(excess);
 }
 
-/** What a request is refused with whose bytes are none. */
+/** Error for a request that cannot be decoded. */
 export function undecodable(cause: unknown): CarillonError {
   return new CarillonError("invalid_argument", `the request cannot be decoded: ${errorText(cause)}`, { cause });
 }

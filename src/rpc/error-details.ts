@@ -1,11 +1,10 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { type CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
-import { type FieldFault, findFieldFault } from "./field-path.js";
 
 /**
- * The details of errors, by the published field numbers of google/rpc/error_details.proto and google/rpc/status.proto. They are
- * three small messages: written by hand, they need no files that would collide with those that callers have.
+ * Detail of an error, encoded by the published field numbers of google/rpc/error_details.proto and google/rpc/status.proto.
+ * The three messages are small. Encoding them by hand avoids generated files that would collide with those of callers.
  */
 export interface ErrorDetail {
   /** The message's full name. */
@@ -13,16 +12,16 @@ export interface ErrorDetail {
   readonly value: Uint8Array;
 }
 
-/** Codes of failures that may pass. */
+/** Codes of failures that may be temporary. */
 const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["resource_exhausted", "unavailable"]);
 
-/** Milliseconds after which to try again where the error does not say. */
+/** Milliseconds after which to retry, unless the error says otherwise. */
 const RETRY_DELAY = 1_000;
 
-/** Longest field and description that are sent, in UTF-16 code units: all details are within the metadata that peers take. */
-const MOST_TEXT = 256;
+/** Largest field path and description sent, in UTF-16 code units. It keeps all details within the metadata that peers accept. */
+const MAX_TEXT = 256;
 
-/** @param type - of the request; undefined where it is not known */
+/** @param type - the request's type; undefined if unknown */
 export function errorDetails(error: CarillonError, type: DescMessage | undefined): readonly ErrorDetail[] {
   if (error.code === "invalid_argument" && type !== undefined) {
     const fault = findFieldFault(error.message, type);
@@ -32,7 +31,7 @@ export function errorDetails(error: CarillonError, type: DescMessage | undefined
   return TRANSIENT.has(error.code) && Number.isFinite(retryDelay) ? [retryInfo(retryDelay)] : [];
 }
 
-/** A google.rpc.Status, as the trailer `grpc-status-details-bin` has it. */
+/** Encodes a google.rpc.Status for the trailer `grpc-status-details-bin`. */
 export function encodeStatus({ code, message }: CarillonError, details: readonly ErrorDetail[]): Uint8Array {
   const status = new BinaryWriter()
     .uint32(tag(1, VARINT))
@@ -80,5 +79,34 @@ function tag(field: number, wireType: number): number {
 }
 
 function clip(text: string): string {
-  return text.length <= MOST_TEXT ? text : `${Buffer.from(text.slice(0, MOST_TEXT - 1)).toString()}…`;
+  return text.length <= MAX_TEXT ? text : `${Buffer.from(text.slice(0, MAX_TEXT - 1)).toString()}…`;
+}
+
+/** Field of a request that an error names, with a description of the fault. */
+interface FieldFault {
+  /** For example `messages[0].topics[1]`. */
+  readonly field: string;
+  readonly description: string;
+}
+
+const STEP = String.raw`[a-zA-Z_]\w*(?:\[\d+\])?`;
+
+/** A field path followed by a description. */
+const FAULT = new RegExp(String.raw`^(${STEP}(?:\.${STEP})*):? (.+)$`, "s");
+
+/** @returns undefined if the text does not begin with a field of this type */
+function findFieldFault(text: string, type: DescMessage): FieldFault | undefined {
+  const [, field = "", description = ""] = FAULT.exec(text) ?? [];
+  return isFieldPath(field, type) ? { field, description } : undefined;
+}
+
+function isFieldPath(path: string, root: DescMessage): boolean {
+  let type: DescMessage | undefined = root;
+  for (const step of path.split(".")) {
+    const [name = "", position] = step.split("[", 2);
+    const field: DescField | undefined = type?.fields.find((each) => each.name === name || each.jsonName === name);
+    if (field === undefined || (position !== undefined && field.fieldKind !== "list")) return false;
+    type = field.message;
+  }
+  return true;
 }

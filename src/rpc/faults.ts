@@ -1,10 +1,10 @@
 import { isNativeError } from "node:util/types";
 import { CarillonError } from "../errors.js";
 
-/** Told of an error that is a fault of this server and not a refusal; its text does not go to the caller. */
+/** Receives errors that are faults of this server. Their text is not sent to the caller. */
 export type OnFault = (cause: unknown) => void;
 
-/** Codes of errors that a connection ends with when its peer goes away while it is read or written. */
+/** Error codes with which a connection ends when its peer disconnects during a read or write. */
 const DISCONNECTS: ReadonlySet<unknown> = new Set([
   "ECONNABORTED",
   "ECONNRESET",
@@ -15,7 +15,7 @@ const DISCONNECTS: ReadonlySet<unknown> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** Whether the error, or one that caused it, says that the peer is gone. */
+/** Returns whether the error, or one of its causes, says that the peer has disconnected. */
 export function isDisconnect(cause: unknown): boolean {
   for (let error = cause; isNativeError(error); error = error.cause) {
     if (error.name === "AbortError" || ("code" in error && DISCONNECTS.has(error.code))) return true;
@@ -24,28 +24,28 @@ export function isDisconnect(cause: unknown): boolean {
 }
 
 /**
- * Longest text of an error that is sent, in UTF-16 code units, and in bytes as gRPC percent-encodes it. Texts quote what was
- * asked for, and gRPC sends them in a header, beside their details: clients in C++, Python, Ruby, PHP, C# and Java take 8 KiB
- * of headers, and lose the status with one byte more.
+ * Largest error text sent, in UTF-16 code units, and in bytes after gRPC's percent-encoding. Texts quote parts of the request,
+ * and gRPC sends them in a header beside their details. Clients in C++, Python, Ruby, PHP, C# and Java accept 8 KiB of
+ * headers. They lose the status when there is one byte more.
  */
 const MAX_TEXT = 1_024;
 const MAX_ENCODED = 3_072;
 
-/** No code unit takes more when it is encoded. */
+/** Largest number of bytes of one encoded code unit. */
 const MAX_UNIT = 9;
 
-/** The error to answer with, of whatever an implementation has thrown. Both mounts say this one. */
-export function answerable(cause: unknown, onFault: OnFault): CarillonError {
+/** Converts anything that an implementation throws to the error that both mounts answer with. */
+export function toCallerError(cause: unknown, onFault: OnFault): CarillonError {
   const error = CarillonError.from(cause);
   if (error.code === "internal") onFault(cause);
   const { code, message, retryDelay } = error;
   if (message.length * MAX_UNIT <= MAX_ENCODED) return error;
-  const text = bounded(message);
+  const text = truncate(message);
   return text === message ? error : new CarillonError(code, text, { cause, retryDelay });
 }
 
-/** Cut between characters: half of a surrogate pair cannot be encoded. */
-function bounded(message: string): string {
+/** Cuts the text between characters, because half of a surrogate pair cannot be encoded. */
+function truncate(message: string): string {
   const text = Buffer.from(message.slice(0, MAX_TEXT + 1)).toString();
   let bytes = 0;
   let end = 0;

@@ -4,28 +4,28 @@ import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import { type AnswerBudget, type AnswerLease, isListing } from "./answer-budget.js";
 
-/** How often it is asked whether those with open streams may still have them, in milliseconds. */
+/** Milliseconds between two checks of the grants of open streams. */
 const RECHECK = 500;
 
-/** A stream that a backend has open. */
+/** Right of a backend to an open stream. */
 export interface StreamGrant {
-  /** As it was admitted. */
+  /** The backend at the time of admission. */
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
-  /** Undefined: whoever is known. */
+  /** Undefined: any known backend. */
   readonly action: BackendAction | undefined;
   readonly onLost: (refusal: CarillonError) => void;
 }
 
 /**
- * Who may call what, on both mounts. Each call is decided before its request is read; a stream is decided again while it
- * is open, so that a key that is revoked ends it within a second.
+ * Decides which backend may call which method, on both mounts. Each call is checked before its request is read. An open
+ * stream is checked repeatedly, so that revoking a key ends its streams within a second.
  */
 export class Gatekeeper {
   readonly #directory: BackendDirectory;
   readonly #clock: Clock;
   readonly #answers: AnswerBudget | undefined;
-  readonly #stays = new Set<StreamGrant>();
+  readonly #grants = new Set<StreamGrant>();
   #cancelTimer: (() => void) | undefined;
 
   /** @param answers - undefined: answers are not counted */
@@ -36,37 +36,37 @@ export class Gatekeeper {
   }
 
   /**
-   * Begins to count the answer to a call that was admitted.
-   * @returns undefined where the action has small answers, or they are not counted
-   * @throws CarillonError resource_exhausted: the backend has had too many bytes of answers
+   * Begins to count the answer to an admitted call.
+   * @returns undefined if the action has small answers, or answers are not counted
+   * @throws CarillonError resource_exhausted: the backend has received too many bytes of answers
    */
   openAnswer(backend: Backend, action: BackendAction | undefined): AnswerLease | undefined {
     return isListing(action) ? this.#answers?.open(backendId(backend)) : undefined;
   }
 
   /**
-   * @param action - undefined: whoever is known
-   * @throws CarillonError of BackendDirectory.identify; permission_denied where the backend may not do this
+   * @param action - undefined: any known backend may call
+   * @throws CarillonError of BackendDirectory.identify; permission_denied: the backend lacks the action
    */
   admit(credentials: BackendCredentials, action: BackendAction | undefined): Backend {
     const backend = this.#directory.identify(credentials);
     if (action !== undefined && !backend.actions.has(action)) {
-      const text = `key ${JSON.stringify(backend.name)} may not do this: it needs the action ${JSON.stringify(action)}`;
+      const text = `key ${JSON.stringify(backend.name)} lacks the action ${JSON.stringify(action)}`;
       throw new CarillonError("permission_denied", text);
     }
     return backend;
   }
 
   /**
-   * Calls once when a backend that was admitted would no longer be, or not for the same topics.
-   * @returns ends it
+   * Calls `onLost` once when the backend would no longer be admitted, or its topics have changed.
+   * @returns stops watching
    */
-  stay(stay: StreamGrant): () => void {
-    this.#stays.add(stay);
+  watch(grant: StreamGrant): () => void {
+    this.#grants.add(grant);
     this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
     return () => {
-      this.#stays.delete(stay);
-      if (this.#stays.size > 0) return;
+      this.#grants.delete(grant);
+      if (this.#grants.size > 0) return;
       this.#cancelTimer?.();
       this.#cancelTimer = undefined;
     };
@@ -74,24 +74,24 @@ export class Gatekeeper {
 
   readonly #recheck = (): void => {
     this.#cancelTimer = undefined;
-    for (const stay of this.#stays) {
-      const refusal = this.#refusalOf(stay);
+    for (const grant of this.#grants) {
+      const refusal = this.#findRefusal(grant);
       if (refusal === undefined) continue;
-      this.#stays.delete(stay);
-      stay.onLost(refusal);
+      this.#grants.delete(grant);
+      grant.onLost(refusal);
     }
-    if (this.#stays.size > 0) this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
+    if (this.#grants.size > 0) this.#cancelTimer ??= this.#clock.after(RECHECK, this.#recheck);
   };
 
-  #refusalOf({ action, backend, credentials }: StreamGrant): CarillonError | undefined {
+  #findRefusal({ action, backend, credentials }: StreamGrant): CarillonError | undefined {
     try {
       const now = this.admit(credentials, action);
-      // What is under way has been checked against the topics of its beginning.
+      // Running operations were checked against the topics at the time of admission.
       if (now.topics.join("\n") === backend.topics.join("\n")) return undefined;
-      return new CarillonError("permission_denied", "the topics of this key have changed: open the stream anew");
+      return new CarillonError("permission_denied", "the topics of this key have changed: reopen the stream");
     } catch (cause) {
       const error = CarillonError.from(cause);
-      // That it cannot be known at the moment does not mean that it is lost.
+      // A temporary failure to identify the backend does not revoke the grant.
       return LOST.has(error.code) ? error : undefined;
     }
   }

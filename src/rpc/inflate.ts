@@ -1,38 +1,60 @@
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { ByteLease } from "../net/byte-budget.js";
 import { withResolvers } from "../util/with-resolvers.js";
-import { Turns } from "./turns.js";
 
-/** By the names that they have in headers. */
+/** Decompressors by content encoding. */
 const INFLATERS = { br: createBrotliDecompress, deflate: createInflate, gzip: createGunzip } as const;
 
 export type InflatedEncoding = keyof typeof INFLATERS;
 
 /**
- * Counted for the state of one decompressor, from before it runs, in bytes. Brotli's is its tables; its window, of up to
- * 16 MiB, is filled before a byte comes out, and so only few run at a time.
+ * Bytes counted for the state of one decompressor, from before it starts. Brotli's are its tables. Its window of up to
+ * 16 MiB is filled before it returns a byte, so only a few Brotli decompressors run at a time.
  */
 const STATE_BYTES: Readonly<Record<InflatedEncoding, number>> = { br: 262_144, deflate: 65_536, gzip: 65_536 };
 
-/** Bytes that are inflated between two checks of the budget: each costs a turn of a thread. */
+/** Bytes inflated between two checks of the budget; each check costs a round trip to zlib's thread. */
 const PIECE_BYTES = 65_536;
 
-/** Brotli decompressors of this process that may run at a time; others wait, in order. */
-const MOST_BROTLI = 2;
-const brotliTurns = new Turns(MOST_BROTLI);
+/** Lets a limited number of callers run at a time; others wait in order. */
+class Semaphore {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
 
-/** Why a message was not inflated. */
+  /** @param limit - number of callers that may run at a time */
+  constructor(limit: number) {
+    this.#free = limit;
+  }
+
+  /** Resolves when the caller may run. It must call {@link release} afterwards. */
+  async acquire(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}
+
+/** Largest number of Brotli decompressors running in this process. Others wait in order. */
+const MAX_BROTLI = 2;
+const brotli = new Semaphore(MAX_BROTLI);
+
+/** Reason why a message was not inflated. */
 export type InflateFault = "too large" | "malformed";
 
 export interface InflateBounds {
-  /** Most bytes of the result. */
+  /** Largest number of bytes of the result. */
   readonly limit: number;
   /** Counts each piece of the result as it is made. */
   readonly lease: ByteLease;
 }
 
 /**
- * Inflates a message piece by piece: nothing is made that is beyond the limit, or that the lease has no room for.
+ * Inflates a message piece by piece, and stops beyond the limit or the lease's budget.
  * @throws CarillonError resource_exhausted: the lease cannot take more
  */
 export async function inflate(
@@ -42,13 +64,13 @@ export async function inflate(
 ): Promise<Buffer | InflateFault> {
   lease.take(STATE_BYTES[encoding]);
   if (encoding !== "br") return run(encoding, data, { lease, limit });
-  await brotliTurns.take();
+  await brotli.acquire();
   try {
-    // Nobody waits for the result, whatever it is called.
+    // The caller has gone, so the result is not used.
     if (lease.released) return "malformed";
     return await run(encoding, data, { lease, limit });
   } finally {
-    brotliTurns.give();
+    brotli.release();
   }
 }
 

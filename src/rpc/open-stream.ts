@@ -4,7 +4,7 @@ import type { CarillonError } from "../errors.js";
 import type { Gatekeeper } from "./gatekeeper.js";
 import type { RpcCall } from "./service.js";
 
-/** Who has a stream open, and what for. */
+/** Backend that opens a stream, and the action that it needs. */
 export interface StreamOpener {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
@@ -13,12 +13,12 @@ export interface StreamOpener {
   readonly deadline: number | undefined;
 }
 
-/** A stream that a backend has open: it ends when the caller is gone, and when the backend may no longer have it. */
+/** Open stream of a backend. It ends when the caller disconnects or the backend loses its permission. */
 export class OpenStream implements RpcCall {
   readonly backend: Backend;
   readonly deadline: number | undefined;
   readonly #controller = new AbortController();
-  readonly #leave: () => void;
+  readonly #unwatch: () => void;
 
   constructor(gatekeeper: Gatekeeper, { action, backend, credentials, deadline }: StreamOpener) {
     this.backend = backend;
@@ -26,21 +26,21 @@ export class OpenStream implements RpcCall {
     const onLost = (refusal: CarillonError): void => {
       this.#controller.abort(refusal);
     };
-    this.#leave = gatekeeper.stay({ backend, credentials, action, onLost });
+    this.#unwatch = gatekeeper.watch({ backend, credentials, action, onLost });
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The caller is gone. */
+  /** Ends the stream because the caller has disconnected. */
   abort(reason: unknown): void {
-    this.#leave();
+    this.#unwatch();
     this.#controller.abort(reason);
   }
 
-  /** It has ended. */
+  /** Ends the watch over the stream's grant after the stream has ended. */
   close(): void {
-    this.#leave();
+    this.#unwatch();
   }
 }

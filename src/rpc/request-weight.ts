@@ -1,17 +1,17 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 
 /**
- * Most that the fields of one request weigh: a value 1, a message, an object or a list 8. Decoding so much takes some 30 ms; 4 MiB
- * of empty messages, or of topics without a letter, take half a second.
+ * Largest weight of the fields of one request: a value weighs 1; a message, object or list weighs 8. Decoding this much takes
+ * about 30 ms; 4 MiB of empty messages or empty topics would take half a second.
  */
 const MAX_REQUEST_WEIGHT = 131_072;
 
 const MESSAGE_WEIGHT = 8;
 
-/** Fewest bytes of a field in protobuf: its tag and its length, or its value. */
+/** Smallest number of bytes of a protobuf field: its tag, and its length or value. */
 const FIELD_BYTES = 2;
 
-/** Levels at which decoding ends with an error. */
+/** Nesting depth at which decoding fails. */
 const MAX_DEPTH = 100;
 
 const QUOTE = 0x22;
@@ -19,22 +19,22 @@ const COMMA = 0x2c;
 const OPENING_BRACKET = 0x5b;
 const OPENING_BRACE = 0x7b;
 
-const REASON = `it has too many fields: it weighs more than ${MAX_REQUEST_WEIGHT}, a value counted as 1, a message, object or list as ${MESSAGE_WEIGHT}`;
+const REASON = `too many fields: weight above ${MAX_REQUEST_WEIGHT} (a value counts as 1, a message, object or list as ${MESSAGE_WEIGHT})`;
 
-/** Message fields of a type by number; lists of numbers, packed into one field, are "packed". */
+/** Message fields of a type by number. Packed lists of numbers are "packed". */
 type Layout = Map<number, Layout | "packed">;
 
 const layouts = new WeakMap<DescMessage, Layout>();
 
-/** @returns why decoding a message of this type would take too long; undefined where it would not */
+/** @returns why decoding the message would take too long; undefined if it would not */
 export function findMessageExcess(type: DescMessage, bytes: Uint8Array): string | undefined {
   if (bytes.length <= (MAX_REQUEST_WEIGHT / MESSAGE_WEIGHT) * FIELD_BYTES) return undefined;
-  return new Walk(bytes).weigh(layoutOf(type), bytes.length, 0) > MAX_REQUEST_WEIGHT ? REASON : undefined;
+  return new WeightScanner(bytes).weigh(findLayout(type), bytes.length, 0) > MAX_REQUEST_WEIGHT ? REASON : undefined;
 }
 
 /**
- * The same for a message in JSON. A value within a google.protobuf.Struct is a message.
- * @param text - JSON or not
+ * Does the same for a message in JSON. A value within a google.protobuf.Struct weighs as much as a message.
+ * @param text - need not be valid JSON
  */
 export function findJsonMessageExcess(type: DescMessage, text: string): string | undefined {
   if (text.length <= MAX_REQUEST_WEIGHT / MESSAGE_WEIGHT) return undefined;
@@ -65,15 +65,15 @@ function hasStruct(type: DescMessage, seen: Set<DescMessage>): boolean {
   return type.fields.some(({ message }) => message !== undefined && hasStruct(message, seen));
 }
 
-function layoutOf(type: DescMessage): Layout {
+function findLayout(type: DescMessage): Layout {
   const known = layouts.get(type);
   if (known !== undefined) return known;
   const layout: Layout = new Map();
-  // Types may hold themselves.
+  // Types may be recursive.
   layouts.set(type, layout);
   for (const field of type.fields) {
     const { message, number } = field;
-    const inner = message === undefined ? undefined : layoutOf(message);
+    const inner = message === undefined ? undefined : findLayout(message);
     if (field.fieldKind === "map") layout.set(number, inner === undefined ? new Map() : new Map([[2, inner]]));
     else if (inner !== undefined) layout.set(number, inner);
     else if (field.fieldKind === "list" && field.packed) layout.set(number, "packed");
@@ -81,8 +81,8 @@ function layoutOf(type: DescMessage): Layout {
   return layout;
 }
 
-/** A pass over the tags of encoded messages. Malformed bytes end it: decoding says what is wrong with them. */
-class Walk {
+/** Walks the tags of encoded messages. Malformed bytes end the walk; the decoder reports them. */
+class WeightScanner {
   readonly #bytes: Uint8Array;
   #at = 0;
   #weight = 0;
@@ -91,7 +91,7 @@ class Walk {
     this.#bytes = bytes;
   }
 
-  /** @returns the weight of all fields so far; more than the most where the rest was not looked at */
+  /** @returns the weight of all fields read; above the limit, the rest is not read */
   weigh(layout: Layout, end: number, depth: number): number {
     while (this.#at < end && this.#weight <= MAX_REQUEST_WEIGHT) {
       const tag = this.#varint();
@@ -109,7 +109,7 @@ class Walk {
         case 5:
           this.#at += 4;
           break;
-        // The tags around a group: its fields count as the message's own.
+        // Group tags: the fields of a group count as fields of the message.
         default:
       }
     }

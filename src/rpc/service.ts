@@ -2,23 +2,23 @@ import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageSha
 import type { BackendAction } from "../access/decide/actions.js";
 import type { Backend } from "../access/keys/backend.js";
 
-/** Reads the requests and writes the answers of a service whose methods all have the same types. */
+/** Decodes the requests and encodes the answers of a service. All its methods have the same types. */
 export interface Codec {
-  /** @throws Error for bytes that are no request */
+  /** @throws Error if the bytes are not a valid request */
   decode(bytes: Uint8Array): object;
   encode(message: object): Uint8Array;
 }
 
-/** Who calls, and for how long. */
+/** Context of a call. */
 export interface RpcCall {
   readonly backend: Backend;
-  /** Aborted when nobody waits for the answer any more, and when the backend may no longer have it: the reason says why. */
+  /** Aborted when the caller has disconnected or the backend has lost its permission; the reason says which. */
   readonly signal: AbortSignal;
-  /** When the caller gives up, in milliseconds since the epoch; undefined: it has not said so. */
+  /** Deadline of the caller, in milliseconds since the epoch; undefined if it has set none. */
   readonly deadline: number | undefined;
 }
 
-/** What implements a service with the generated types. */
+/** Implementation of a service with the generated types. */
 export type ImplementationOf<Service extends DescService> = {
   readonly [Name in keyof Service["method"]]: Implemented<Service["method"][Name]>;
 };
@@ -34,27 +34,27 @@ type Implemented<Desc> = Desc extends {
     ) => Kind extends "unary" ? Promise<MessageInitShape<Output>> : AsyncIterable<MessageInitShape<Output>>
   : never;
 
-/** A service, and what it does. */
+/** Service with its implementation. */
 export interface ServiceImplementation {
   readonly service: DescService;
   /**
-   * Has a method for each of the service's, by its local name. It takes the request and a {@link RpcCall}. Unary ones give
-   * the answer or a promise of it; those that take or answer with streams take and give async iterables. What they throw
-   * is a CarillonError, or a fault.
+   * Has a method for each of the service's methods, by local name. Each takes the request and a {@link RpcCall}. Unary methods
+   * return the answer or a promise of it. Streaming methods take and return async iterables. They throw CarillonErrors;
+   * any other error is a fault.
    */
   readonly implementation: object;
-  /** What a backend must be allowed for each method, by its local name. */
+  /** Action that a backend needs for each method, by local name. */
   readonly actions: Readonly<Record<string, BackendAction>>;
-  /** In place of the generated code, on the gRPC mount. */
+  /** Replaces the generated code on the gRPC mount. */
   readonly codec?: Codec;
   readonly jsonExtension?: JsonExtension;
 }
 
-/** Members that a JSON request may have beyond the fields of its messages. */
+/** Members of a JSON request beyond the fields of its messages. */
 export interface JsonExtension {
-  /** Takes several turns of the event loop for a large body. @returns undefined where there is nothing beyond the fields, or the text is not JSON */
+  /** Takes several turns of the event loop for a large body. @returns undefined if there is no extension, or the text is not JSON */
   extract(body: string): Promise<ExtendedJson | undefined>;
-  /** Adds advice to the reason why a request could not be decoded, where there is any. */
+  /** Adds advice to the reason why a request could not be decoded, if there is any. */
   explain(reason: string): string;
 }
 
@@ -62,18 +62,18 @@ export interface ExtendedJson {
   /** The request without the extension. */
   readonly body: string;
   /**
-   * Puts the extension into the request that was read from the body.
+   * Adds the extension to the decoded request.
    * @throws CarillonError invalid_argument
    */
   complete(request: object): object;
 }
 
-/** The services that both mounts serve. */
+/** Services on both mounts. */
 export type ServiceImplementations = readonly ServiceImplementation[];
 
 export type Handle = (request: unknown, call: RpcCall) => unknown;
 
-/** A method with what belongs to it. */
+/** Method of a service with everything that a mount needs to serve it. */
 export interface RpcMethod {
   readonly desc: DescMethod;
   /** `/package.Service/Method` */
@@ -84,7 +84,7 @@ export interface RpcMethod {
   readonly jsonExtension: JsonExtension | undefined;
 }
 
-/** @throws Error when a method is not implemented, or nothing says who may call it */
+/** @throws Error when a method has no implementation or declares no action */
 export function listMethods(offered: ServiceImplementation): RpcMethod[] {
   const { actions, codec, jsonExtension, implementation, service } = offered;
   return service.methods.map((desc) => {

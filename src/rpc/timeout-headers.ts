@@ -3,15 +3,15 @@ import { CarillonError } from "../errors.js";
 /** Milliseconds of each unit. Source: gRPC over HTTP/2, TimeoutUnit. */
 const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
-/** The longest time that a timer can wait, about 24 days, in milliseconds and as headers. */
-const LONGEST = 2 ** 31 - 1;
-const LONGEST_GRPC = "2147483S";
+/** Longest delay of a timer, about 24 days, in milliseconds and as a header. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+const MAX_GRPC_TIMEOUT = "2147483S";
 
 /**
- * The `grpc-timeout` header as libraries can take it: @grpc/grpc-js finds digits in the middle of any text, and beyond 31 bits
- * of milliseconds a timer ends at once.
- * @returns undefined for none
- * @throws CarillonError invalid_argument: malformed. deadline_exceeded: the time is over already
+ * Checks the `grpc-timeout` header and bounds it for libraries: @grpc/grpc-js finds digits in the middle of any text, and a
+ * timer beyond 31 bits of milliseconds fires at once.
+ * @returns undefined if there is no header
+ * @throws CarillonError invalid_argument: malformed; deadline_exceeded: the deadline has passed
  */
 export function checkGrpcTimeout(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
@@ -21,16 +21,16 @@ export function checkGrpcTimeout(header: string | undefined): string | undefined
     throw new CarillonError("invalid_argument", text);
   }
   const timeout = Number(digits) * (UNITS[unit] ?? 0);
-  if (timeout < 1) throw new CarillonError("deadline_exceeded", "the deadline had passed when the call came");
-  return timeout <= LONGEST ? header : LONGEST_GRPC;
+  if (timeout < 1) throw new CarillonError("deadline_exceeded", "the deadline had passed when the call arrived");
+  return timeout <= MAX_TIMEOUT ? header : MAX_GRPC_TIMEOUT;
 }
 
-/** The same for the headers of Connect and gRPC-Web. @throws CarillonError as checkGrpcTimeout does */
+/** Does the same for the headers of Connect and gRPC-Web. @throws CarillonError as checkGrpcTimeout does */
 export function checkWebTimeouts(header: Headers): void {
   const timeout = checkGrpcTimeout(header.get("grpc-timeout") ?? undefined);
   if (timeout !== undefined) header.set("grpc-timeout", timeout);
   const milliseconds = header.get("connect-timeout-ms") ?? "";
-  // Connect refuses a malformed one.
-  if (/^\d{1,10}$/.test(milliseconds) && Number(milliseconds) > LONGEST)
-    header.set("connect-timeout-ms", String(LONGEST));
+  // Connect rejects a malformed header itself.
+  if (/^\d{1,10}$/.test(milliseconds) && Number(milliseconds) > MAX_TIMEOUT)
+    header.set("connect-timeout-ms", String(MAX_TIMEOUT));
 }

@@ -4,26 +4,26 @@ import type { JsonObject } from "../access/decide/principal.js";
 import { CarillonError } from "../errors.js";
 import { findJsonFault } from "../util/find-json-fault.js";
 
-/** Ours are never changed, which Protobuf's types do not say. */
+/** Casts an immutable object to Protobuf's type, which is mutable. */
 export function toStruct(object: JsonObject): Struct {
   return object as Struct;
 }
 
-/** Info in both of its forms. @param info - JSON text of an object */
+/** Returns info in both of its forms. @param info - JSON text of an object */
 export function infoFields(info: string): { readonly info: Struct; readonly infoJson: string } {
   return { info: JSON.parse(info) as Struct, infoJson: info };
 }
 
 /**
- * JSON text of the info in a message of a backend; undefined for none.
- * @throws CarillonError invalid_argument: a Struct that JSON cannot hold, or both forms at once
+ * Reads the info in a message of a backend as JSON text; undefined if there is none.
+ * @throws CarillonError invalid_argument: a Struct that JSON cannot represent, or both forms at once
  */
-export function givenInfo(
+export function readInfo(
   message: { readonly info?: Struct | undefined; readonly infoJson: string } | undefined,
 ): string | undefined {
   const { info, infoJson = "" } = message ?? {};
   if (info === undefined) return infoJson === "" ? undefined : infoJson;
-  const fault = infoJson === "" ? findJsonFault(info) : "and info_json: expected one of the two";
+  const fault = infoJson === "" ? findJsonFault(info) : "and info_json: at most one of the two is allowed";
   if (fault !== undefined) throw new CarillonError("invalid_argument", `info ${fault}`);
   return JSON.stringify(info);
 }
@@ -34,26 +34,26 @@ export function toTimestamp(time: number): Timestamp {
 }
 
 /**
- * Of what a caller has sent, in milliseconds since the epoch.
- * @throws CarillonError invalid_argument: beyond what a time may be
+ * Converts the time in a request to milliseconds since the epoch.
+ * @throws CarillonError invalid_argument: out of range
  */
 export function toMilliseconds(field: string, timestamp: Timestamp | undefined): number | undefined {
   if (timestamp === undefined) return undefined;
   const { nanos, seconds } = timestamp;
   const valid = seconds >= MIN_SECONDS && seconds <= MAX_SECONDS && nanos >= 0 && nanos < 1_000_000_000;
-  if (!valid) throw new CarillonError("invalid_argument", `${field} is no time from the year 1 to 9999`);
+  if (!valid) throw new CarillonError("invalid_argument", `${field} is not a time between the years 1 and 9999`);
   return Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000);
 }
 
 /**
- * In whole milliseconds.
- * @throws CarillonError invalid_argument
+ * Converts a duration to whole milliseconds.
+ * @throws CarillonError invalid_argument: negative or out of range
  */
 export function durationToMilliseconds(field: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
   const { nanos, seconds } = duration;
   const valid = seconds >= 0n && seconds <= MAX_DURATION && nanos >= 0 && nanos < 1_000_000_000;
-  if (!valid) throw new CarillonError("invalid_argument", `${field} is no length of time`);
+  if (!valid) throw new CarillonError("invalid_argument", `${field} is not a valid duration`);
   return Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000);
 }
 

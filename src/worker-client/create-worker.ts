@@ -8,14 +8,14 @@ import { readCapacity, readConnectionOptions, type WorkerClientOptions } from ".
 import { WorkerSession } from "./session.js";
 import type { WorkerHandler } from "./task.js";
 
-/** Milliseconds before the first new try to connect, and before each after many: half of it by chance. */
-const SHORTEST_WAIT = 200;
-const LONGEST_WAIT = 5_000;
+/** Longest wait before the first attempt to reconnect, and the upper bound for later ones, in milliseconds. Half of each wait is random. */
+const FIRST_WAIT = 200;
+const MAX_WAIT = 5_000;
 
-/** Milliseconds that handlers have to end what they are at, when a worker stops. */
+/** Default time for handlers to complete their tasks when a worker stops, in milliseconds. */
 const STOP_TIMEOUT = 30_000;
 
-/** Trying again does not help. */
+/** Codes of errors for which retrying does not help. */
 const FINAL: ReadonlySet<ErrorCode> = new Set([
   "invalid_argument",
   "permission_denied",
@@ -23,29 +23,29 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   "not_found",
 ]);
 
-/** A backend process that does what clients and other backends ask for. */
+/** Worker process: handles the tasks of clients and other backends. */
 export interface Worker {
   /**
-   * Takes events that match a pattern, such as `chat/*`; of several patterns the most specific one's handler. Before
-   * start.
-   * @throws CarillonError invalid_argument: a pattern that cannot be read; already_exists; failed_precondition: started
+   * Handles the events that match a pattern, such as `chat/*`. Of several matching patterns the most specific one wins. Must be
+   * called before start.
+   * @throws CarillonError invalid_argument: a malformed pattern; already_exists; failed_precondition: already started
    */
   on(pattern: string, handler: WorkerHandler): Worker;
   /**
-   * Connects, and connects again by itself whenever the connection is lost. Resolves when the node has let it in.
-   * @throws CarillonError invalid_argument, permission_denied, unauthenticated, not_found: the node does not; cancelled: it
-   * was stopped before
+   * Connects, and reconnects whenever the connection is lost. Resolves when the node has accepted the worker.
+   * @throws CarillonError invalid_argument, permission_denied, unauthenticated, not_found: the node refuses the worker; cancelled:
+   * the worker was stopped first
    */
   start(): Promise<void>;
   /**
-   * Takes no new tasks, and resolves when those that it has are ended; what is not after `timeout` milliseconds (30 s)
-   * goes to other workers.
+   * Accepts no new tasks, and resolves when the current ones have ended. After `timeout` milliseconds (default 30,000) the
+   * remaining tasks are assigned to other workers.
    */
   stop(options?: { readonly timeout?: number }): Promise<void>;
 }
 
 /**
- * Makes a worker. It is connected to nothing until it is started.
+ * Creates a worker. It does not connect until it is started.
  * @throws CarillonError invalid_argument
  */
 export function createWorker(options: WorkerClientOptions): Worker {
@@ -70,7 +70,7 @@ class ReconnectingWorker implements Worker {
   }
 
   on(pattern: string, handler: WorkerHandler): this {
-    if (this.#running !== undefined) throw new CarillonError("failed_precondition", "the worker was started already");
+    if (this.#running !== undefined) throw new CarillonError("failed_precondition", "the worker was already started");
     this.#handlers.add(pattern, handler);
     return this;
   }
@@ -87,7 +87,7 @@ class ReconnectingWorker implements Worker {
       this.#client.close();
       this.#running = Promise.resolve();
       this.#started.promise.catch(ignore);
-      this.#started.reject(stopped());
+      this.#started.reject(workerStopped());
       return;
     }
     this.#stopping.abort();
@@ -108,17 +108,17 @@ class ReconnectingWorker implements Worker {
         this.#started.reject(failure);
         return;
       }
-      if (this.#welcomed || failures === 0) this.#onError(failure ?? lost());
+      if (this.#welcomed || failures === 0) this.#onError(failure ?? connectionLost());
       failures += 1;
-      const longest = Math.min(SHORTEST_WAIT * 2 ** (failures - 1), LONGEST_WAIT);
+      const longest = Math.min(FIRST_WAIT * 2 ** (failures - 1), MAX_WAIT);
       const signal = this.#stopping.signal;
       await wait(longest * (0.5 + Math.random() / 2), undefined, { signal }).catch(ignore);
     }
     this.#started.promise.catch(ignore);
-    this.#started.reject(stopped());
+    this.#started.reject(workerStopped());
   }
 
-  /** Resolves when the connection has ended. */
+  /** Runs one connection. Resolves when it has ended. */
   async #work(onWelcome: () => void): Promise<CarillonError | undefined> {
     const session = new WorkerSession({
       client: this.#client,
@@ -138,12 +138,12 @@ class ReconnectingWorker implements Worker {
   }
 }
 
-function lost(): CarillonError {
+function connectionLost(): CarillonError {
   return new CarillonError("unavailable", "the node has ended the connection");
 }
 
-function stopped(): CarillonError {
-  return new CarillonError("cancelled", "the worker was stopped");
+function workerStopped(): CarillonError {
+  return new CarillonError("cancelled", "the worker was workerStopped");
 }
 
 function warn(error: Error): void {

@@ -9,19 +9,19 @@ interface Entry {
   readonly handler: WorkerHandler;
 }
 
-/** A worker's handlers by their patterns. */
+/** Handlers of a worker by pattern. */
 export class Handlers {
-  /** The most specific first, as the nodes choose, too. */
+  /** Most specific pattern first, in the order in which nodes choose, too. */
   readonly #entries: Entry[] = [];
 
   get patterns(): string[] {
     return this.#entries.map(({ pattern }) => pattern);
   }
 
-  /** @throws CarillonError invalid_argument: a pattern that cannot be read; already_exists */
+  /** @throws CarillonError invalid_argument: a malformed pattern; already_exists */
   add(pattern: string, handler: WorkerHandler): void {
     if (this.#entries.some((entry) => entry.pattern === pattern)) {
-      throw new CarillonError("already_exists", `there is a handler of ${JSON.stringify(pattern)} already`);
+      throw new CarillonError("already_exists", `duplicate handler for ${JSON.stringify(pattern)}`);
     }
     this.#entries.push({ pattern, matches: compilePattern(pattern), handler });
     this.#entries.sort((a, b) => bySpecificity(a.pattern, b.pattern));

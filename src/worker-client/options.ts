@@ -1,40 +1,40 @@
 import { invalidArgument } from "../errors.js";
 import type { WorkerStreamOptions, WorkerStreamTls } from "../outbound/worker-stream.js";
 
-/** What a worker is made with. */
+/** Options of a worker. */
 export interface WorkerClientOptions {
   /** A node's gRPC port: `grpc://HOST:PORT`, or `grpcs://HOST:PORT` with TLS. */
   readonly url: string;
-  /** A key with the action `work`; not needed where a node asks for none, or a client certificate is shown. */
+  /** Key with the action `work`. Not needed if the node requires no key, or the worker has a client certificate. */
   readonly key?: string;
-  /** The key's own, or `/`, where it is left out. */
+  /** Default: the key's own vhost, or `/`. */
   readonly vhost?: string;
-  /** Most tasks at a time, 1 to 10,000; 10 where it is left out. */
+  /** Largest number of concurrent tasks, 1 to 10,000; default 10. */
   readonly capacity?: number;
-  /** For operators; at most 64 characters. */
+  /** Name for operators; at most 64 characters. */
   readonly name?: string;
-  /** PEM: an authority besides those of Node, and a client certificate. With `grpcs://` only. */
+  /** PEM of an additional authority, and of a client certificate. Only allowed with `grpcs://`. */
   readonly tls?: WorkerStreamTls;
   /**
-   * Told of what nobody else is: a handler that failed with something else than a CarillonError, and a lost connection.
-   * A warning of the process where it is left out.
+   * Receives errors that are not reported elsewhere: a handler that failed with an error other than a CarillonError, and a
+   * lost connection. Default: a process warning.
    */
   readonly onError?: (error: Error) => void;
 }
 
-const USUAL_CAPACITY = 10;
+const DEFAULT_CAPACITY = 10;
 
 /** @throws CarillonError invalid_argument: the URL */
 export function readConnectionOptions({ key, tls, url, vhost }: WorkerClientOptions): WorkerStreamOptions {
   const [, secure, address = ""] = /^grpc(s?):\/\/([^/?#]+)\/?$/.exec(url) ?? [];
   if (address === "")
-    throw invalidArgument(`url: expected grpc://HOST:PORT or grpcs://HOST:PORT, not ${JSON.stringify(url)}`);
-  if (secure === "" && tls !== undefined) throw invalidArgument("tls: the url has to begin with grpcs:// for it");
+    throw invalidArgument(`url: expected grpc://HOST:PORT or grpcs://HOST:PORT, got ${JSON.stringify(url)}`);
+  if (secure === "" && tls !== undefined) throw invalidArgument("tls: requires a grpcs:// url");
   return { address, key, vhost, tls: secure === "s" ? (tls ?? {}) : undefined };
 }
 
 /** @throws CarillonError invalid_argument */
-export function readCapacity({ capacity = USUAL_CAPACITY }: WorkerClientOptions): number {
+export function readCapacity({ capacity = DEFAULT_CAPACITY }: WorkerClientOptions): number {
   if (Number.isInteger(capacity) && capacity >= 1 && capacity <= 10_000) return capacity;
-  throw invalidArgument(`capacity: expected 1 to 10,000, not ${capacity}`);
+  throw invalidArgument(`capacity: expected 1 to 10,000, got ${capacity}`);
 }

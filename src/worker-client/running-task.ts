@@ -3,16 +3,16 @@ import { CarillonError } from "../errors.js";
 import type { WorkerStreamCall } from "../outbound/worker-stream.js";
 import type { WorkerAnswer, WorkerHandler, WorkerTask } from "./task.js";
 
-/** Nodes take requests of 4 MiB, unless told otherwise, and one that is larger costs the worker its connection. */
-const LARGEST_PAYLOAD = (4 << 20) - 1_024;
+/** Largest payload, in bytes. Nodes accept requests of 4 MiB by default; a larger one costs the worker its connection. */
+const MAX_PAYLOAD = (4 << 20) - 1_024;
 
-/** A task that a handler is at. */
+/** Task in progress. */
 export class RunningTask {
   readonly #task: Task;
   readonly #call: WorkerStreamCall;
   readonly #onError: (error: Error) => void;
   readonly #controller = new AbortController();
-  /** Answered, failed, cancelled, or the connection lost: nothing is said of it any more. */
+  /** Set once the task was answered, failed or cancelled, or the connection was lost: nothing more is sent about it. */
   #ended = false;
   #abandoned = false;
 
@@ -22,21 +22,21 @@ export class RunningTask {
     this.#onError = onError;
   }
 
-  /** Resolves when the handler has returned, whatever came of it. */
+  /** Runs the handler, and sends its answer or failure. Resolves when the handler has returned. */
   async run(handler: WorkerHandler | undefined): Promise<void> {
     const { event, id: taskId } = this.#task;
-    // It is in good hands for as long as this process lives: there are never more of them than the capacity.
+    // Every task can be acknowledged at once, because there are never more than the capacity.
     this.#call.send({ request: { case: "acknowledge", value: { taskId } } });
     try {
-      if (handler === undefined) throw new CarillonError("unimplemented", `no handler takes event ${event}`);
-      await handler(this.#given(), this.#answer());
+      if (handler === undefined) throw new CarillonError("unimplemented", `no handler for event ${event}`);
+      await handler(this.#toWorkerTask(), this.#createAnswer());
       if (!this.#ended) this.#send(EMPTY, false);
     } catch (cause) {
       this.#fail(cause);
     }
   }
 
-  /** Nobody waits for the answer any more. */
+  /** Aborts the task because the caller no longer waits for its answer, or because the connection has ended. */
   abandon(reason: CarillonError): void {
     this.#ended = true;
     this.#abandoned = true;
@@ -45,8 +45,8 @@ export class RunningTask {
 
   #fail(cause: unknown): void {
     const isRefusal = cause instanceof CarillonError;
-    // What was aborted often fails by that.
-    if (!isRefusal && !this.#abandoned) this.#onError(errorOf(cause, this.#task.event));
+    // An aborted handler usually fails because of that.
+    if (!isRefusal && !this.#abandoned) this.#onError(toError(cause, this.#task.event));
     if (this.#ended) {
       if (isRefusal && !this.#abandoned) this.#onError(cause);
       return;
@@ -56,30 +56,30 @@ export class RunningTask {
     this.#call.send({ request: { case: "fail", value: { taskId: this.#task.id, code, message } } });
   }
 
-  #answer(): WorkerAnswer {
+  #createAnswer(): WorkerAnswer {
     const answer = (payload: string | Uint8Array): void => {
-      this.#send(bytesOf(payload), false);
+      this.#send(toBytes(payload), false);
     };
     const part = async (payload: string | Uint8Array): Promise<void> => {
-      if (!this.#send(bytesOf(payload), true)) await this.#call.drained();
+      if (!this.#send(toBytes(payload), true)) await this.#call.drained();
     };
     return Object.assign(answer, { part });
   }
 
-  /** @returns whether the connection takes more */
+  /** @returns whether the connection accepts more */
   #send(payload: Uint8Array, more: boolean): boolean {
-    // A handler need not notice that nobody waits.
+    // A handler may not have noticed that it was aborted.
     if (this.#abandoned) return true;
-    if (this.#ended) throw new CarillonError("failed_precondition", `task ${this.#task.id} has been answered`);
-    if (payload.length > LARGEST_PAYLOAD) {
-      const text = `${payload.length} bytes are more than the ${LARGEST_PAYLOAD} that an answer, or a part of it, may have`;
+    if (this.#ended) throw new CarillonError("failed_precondition", `task ${this.#task.id} was already answered`);
+    if (payload.length > MAX_PAYLOAD) {
+      const text = `payload too large: ${payload.length} bytes, the limit of an answer or a part is ${MAX_PAYLOAD}`;
       throw new CarillonError("resource_exhausted", text);
     }
     if (!more) this.#ended = true;
     return this.#call.send({ request: { case: "answer", value: { taskId: this.#task.id, payload, more } } });
   }
 
-  #given(): WorkerTask {
+  #toWorkerTask(): WorkerTask {
     const {
       attempt,
       connectionId,
@@ -115,10 +115,10 @@ export class RunningTask {
 
 const EMPTY = new Uint8Array();
 
-function bytesOf(payload: string | Uint8Array): Uint8Array {
+function toBytes(payload: string | Uint8Array): Uint8Array {
   return typeof payload === "string" ? Buffer.from(payload) : payload;
 }
 
-function errorOf(cause: unknown, event: string): Error {
+function toError(cause: unknown, event: string): Error {
   return cause instanceof Error ? cause : new Error(`the handler of event ${event} threw ${String(cause)}`);
 }

@@ -13,12 +13,12 @@ export interface WorkerSessionOptions {
   readonly onWelcome: () => void;
 }
 
-/** One connection of a worker, from its hello to its end. */
+/** Connection of a worker, from its hello to its end. */
 export class WorkerSession {
   readonly #options: WorkerSessionOptions;
   readonly #tasks = new Map<string, RunningTask>();
   readonly #call: WorkerStreamCall;
-  /** Resolves when it has ended; undefined for well. */
+  /** Resolves when the connection has ended; undefined: with OK. */
   readonly ended: Promise<CarillonError | undefined>;
 
   constructor(options: WorkerSessionOptions) {
@@ -27,10 +27,10 @@ export class WorkerSession {
     this.ended = promise;
     this.#call = options.client.open({
       onResponse: ({ response }) => {
-        this.#hear(response);
+        this.#receive(response);
       },
       onEnd: (failure) => {
-        this.#abandon(new CarillonError("unavailable", "the connection is lost: the task goes to another worker"));
+        this.#abandon(new CarillonError("unavailable", "connection lost: the task goes to another worker"));
         resolve(failure);
       },
     });
@@ -38,18 +38,18 @@ export class WorkerSession {
     this.#call.send({ request: { case: "hello", value: { events: options.handlers.patterns, capacity, name } } });
   }
 
-  /** It gets no new tasks, and ends when it has ended those that it has. */
+  /** Accepts no new tasks, and ends the connection when the current ones have ended. */
   drain(): void {
     this.#call.send({ request: { case: "drain", value: {} } });
   }
 
-  /** Ends it at once: what it has goes to other workers. */
+  /** Ends the connection at once. Its tasks are assigned to other workers. */
   cancel(): void {
     this.#abandon(new CarillonError("unavailable", "the worker is stopping"));
     this.#call.cancel();
   }
 
-  #hear(response: WorkResponse["response"]): void {
+  #receive(response: WorkResponse["response"]): void {
     switch (response.case) {
       case "welcome":
         this.#options.onWelcome();
@@ -61,7 +61,7 @@ export class WorkerSession {
         this.#cancelTask(response.value.taskId);
         break;
       case undefined:
-      // Of a later version.
+      // A message of a later version.
     }
   }
 
@@ -78,7 +78,7 @@ export class WorkerSession {
   }
 
   #cancelTask(id: string): void {
-    this.#tasks.get(id)?.abandon(new CarillonError("cancelled", "nobody waits for the answer any more"));
+    this.#tasks.get(id)?.abandon(new CarillonError("cancelled", "the caller no longer waits for the answer"));
     this.#tasks.delete(id);
   }
 

@@ -1,50 +1,49 @@
 import type { JsonObject } from "../access/decide/principal.js";
 
-/** What a worker is to do. */
+/** Task for a worker. */
 export interface WorkerTask {
-  /** The same when it comes again, because a worker that had it was lost. */
+  /** Identifies the task. It stays the same when the task is assigned again after its worker was lost. */
   readonly id: string;
   readonly event: string;
   readonly payload: Uint8Array;
   /** The payload as text. */
   text(): string;
-  /** The payload as JSON. @throws SyntaxError for one that is none */
+  /** The payload as JSON. @throws SyntaxError if it is not JSON */
   json(): unknown;
-  /** Where a client triggered it by publishing; "" otherwise. */
+  /** Topic of the message with which a client triggered the task; "" otherwise. */
   readonly topic: string;
-  /** Of the client that asked; "" for a backend. */
+  /** Connection of the calling client; "" for a backend. */
   readonly connectionId: string;
   /** "" for an anonymous client, and for a backend. */
   readonly user: string;
   readonly info: JsonObject;
-  /** The info as JSON text, in which numbers have all their digits. */
+  /** The info as JSON text, with all digits of its numbers. */
   readonly infoJson: string;
-  /** 1 the first time. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number;
-  /** When the asker gives up, in milliseconds since the epoch. */
+  /** Deadline of the caller, in milliseconds since the epoch. */
   readonly deadline: number;
-  /** False for a trigger: the answer's payload goes nowhere. */
+  /** False for a trigger, whose answer is discarded. */
   readonly wantsAnswer: boolean;
-  /** Aborted when nobody waits for the answer any more, and when the connection is lost. */
+  /** Aborted when the caller no longer waits for the answer, and when the connection is lost. */
   readonly signal: AbortSignal;
 }
 
-/** Answers a task. A handler that returns without having called it has given an empty answer. */
+/** Answers a task. A handler that returns without calling it gives an empty answer. */
 export interface WorkerAnswer {
   /**
    * Ends the task.
-   * @throws CarillonError failed_precondition: it has ended; resource_exhausted: more than 4 MiB less 1 KiB
+   * @throws CarillonError failed_precondition: already answered; resource_exhausted: more than 4 MiB less 1 KiB
    */
   (payload: string | Uint8Array): void;
   /**
-   * One part, and more follow. Resolves when the connection takes more.
+   * Sends one part of the answer; more must follow. Resolves when the connection accepts more.
    * @throws CarillonError as above
    */
   part(payload: string | Uint8Array): Promise<void>;
 }
 
 /**
- * Does what a task asks for. What it throws is told to the asker: a CarillonError as it is, anything else as `internal`
- * without a word of what it was.
+ * Handles a task. The caller receives a thrown CarillonError unchanged, and any other error as `internal` without its text.
  */
 export type WorkerHandler = (task: WorkerTask, answer: WorkerAnswer) => void | Promise<void>;

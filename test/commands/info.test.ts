@@ -77,7 +77,7 @@ describe.each(WORLDS)("A16, O13: the info of a user has the digits of its token,
     const { createAccessToken, createConnectionToken } = TokenService.method;
     for (const method of [createConnectionToken, createAccessToken] as readonly DescMethodUnary[]) {
       const both = await backend.ask(method, { infoJson: "{}", info: {} });
-      expect(both).toMatchObject({ status: 3, message: "info and info_json: expected one of the two" });
+      expect(both).toMatchObject({ status: 3, message: "info and info_json: at most one of the two is allowed" });
       const bad = await backend.ask(method, { infoJson: '{"a":1e999}' });
       expect(bad).toMatchObject({ status: 3, message: "info contains a number that JSON cannot represent" });
     }

@@ -16,7 +16,7 @@ test("C6, O6: ends a watch that is read too slowly with resource_exhausted", asy
   expect(await queue.next()).toBe(1);
   queue.push(4);
   queue.push(5);
-  const slow = { code: "resource_exhausted", message: "the watcher is too slow: 3 changes wait for it" };
+  const slow = { code: "resource_exhausted", message: "the watcher reads too slowly: 3 changes are pending" };
   await expect(queue.next()).rejects.toMatchObject(slow);
   queue.push(6);
   queue.fail(new Error("later"));

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { mergedPage, nodePage, pageQuery } from "../../src/control/pagination.js";
+import { mergePages, readPageQuery, toNodePage } from "../../src/control/pagination.js";
 
 interface Item {
   readonly key: string;
@@ -14,9 +14,9 @@ function readAll(nodes: readonly (readonly Item[])[], size: number, between: () 
   const all: Item[] = [];
   let token = "";
   do {
-    const query = pageQuery(size, token);
-    const page = mergedPage(
-      nodes.map((items) => nodePage(items, keyOf, query)),
+    const query = readPageQuery(size, token);
+    const page = mergePages(
+      nodes.map((items) => toNodePage(items, keyOf, query)),
       keyOf,
       query.size,
       added,
@@ -62,11 +62,11 @@ test("what comes and goes meanwhile moves nothing that stays", () => {
 test("a page of large things is shorter, and goes on after them", () => {
   const node = Array.from({ length: 10 }, (_, position) => ({ key: String(position).padEnd(200_000, "x"), sum: 1 }));
   expect(readAll([node, [{ key: "5", sum: 1 }]], 1_000)).toHaveLength(11);
-  expect(nodePage(node, keyOf, { after: "", size: 1_000 }).items.length).toBeLessThan(4);
+  expect(toNodePage(node, keyOf, { after: "", size: 1_000 }).items.length).toBeLessThan(4);
 });
 
 test("sizes and tokens that are none are invalid arguments", () => {
-  expect(pageQuery(0, "").size).toBe(100);
-  expect(() => pageQuery(1_001, "")).toThrow("page_size is 1001, the limit is 1000");
-  for (const token of ["!", "a", "abc=", "%%%"]) expect(() => pageQuery(1, token)).toThrow("page_token is none");
+  expect(readPageQuery(0, "").size).toBe(100);
+  expect(() => readPageQuery(1_001, "")).toThrow("page_size: expected at most 1000, got 1001");
+  for (const token of ["!", "a", "abc=", "%%%"]) expect(() => readPageQuery(1, token)).toThrow("invalid page_token");
 });

@@ -8,7 +8,7 @@ import { ManualClock } from "../support/manual-clock.js";
 import { startNode } from "../support/nodes/node.js";
 
 const KiB = 1_024;
-const REFUSAL = "too many bytes of answers: ask again later (limits.backend_answer_bytes_per_second)";
+const REFUSAL = "too many bytes of answers: retry later (limits.backend_answer_bytes_per_second)";
 
 /** A node whose topic names make large pages, and which gives each key 64 KiB a second, 512 KiB at once. */
 async function startLimited() {

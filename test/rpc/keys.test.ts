@@ -83,7 +83,7 @@ test("a key for some topics publishes on those only, all or nothing", async () =
   for (const caller of callersOf(mounts)) {
     const { message, status } = await caller.call(publish, request("orders.1", "news"), bearer("scoped"));
     expect([caller.name, status]).toEqual([caller.name, PERMISSION_DENIED]);
-    expect(message).toBe('messages[0].topics: key "scoped" may not use topic "news"');
+    expect(message).toBe('messages[0].topics: key "scoped" is not permitted to use topic "news"');
     expect(mounts.published.topics).toEqual([]);
     expect(await caller.call(publish, request("orders.1"), bearer("scoped"))).toMatchObject({ status: 0 });
     mounts.published.topics.length = 0;
@@ -96,7 +96,7 @@ test("a key without the action is refused, and told which it needs", async () =>
     const answer = await caller.call(publish, request("a"), bearer("watcher"));
     expect(answer).toMatchObject({
       status: PERMISSION_DENIED,
-      message: 'key "watcher" may not do this: it needs the action "publish"',
+      message: 'key "watcher" lacks the action "publish"',
     });
   }
   expect(mounts.published.topics).toEqual([]);

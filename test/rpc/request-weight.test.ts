@@ -15,7 +15,7 @@ type Messages = NonNullable<MessageInitShape<typeof RequestSchema>["messages"]>;
 const REFUSED = {
   status: status.INVALID_ARGUMENT,
   message:
-    "the request cannot be decoded: it has too many fields: it weighs more than 131072, a value counted as 1, a message, object or list as 8",
+    "the request cannot be decoded: too many fields: weight above 131072 (a value counts as 1, a message, object or list as 8)",
 };
 
 function topics(count: number, name = ""): string[] {

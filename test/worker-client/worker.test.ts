@@ -99,7 +99,7 @@ test("K6: what a handler throws is told: refusals as they are, of faults nothing
   expect(await call(node, "text")).toMatchObject({ status: INTERNAL, message: "the worker failed" });
   expect((await errors.next()).message).toBe("the handler of event text threw oops");
   expect((await call(node, "twice")).parts).toEqual(["one"]);
-  expect((await errors.next()).message).toMatch(/^task \S+ has been answered$/);
+  expect((await errors.next()).message).toMatch(/^task \S+ was already answered$/);
   expect(await call(node, "large")).toMatchObject({ status: STATUS.resourceExhausted });
   expect((await call(node, "refused")).status).toBe(STATUS.notFound);
 });
@@ -160,15 +160,15 @@ test("K6, O8: what it is made with is checked", async () => {
   const node = await startNode();
   expect(() => createWorker({ url: "http://127.0.0.1:6001" })).toThrow("url: expected grpc://HOST:PORT");
   expect(() => createWorker({ url: "grpc://" })).toThrow("url: expected grpc://HOST:PORT");
-  expect(() => createWorker({ url: "grpc://a:1", tls: {} })).toThrow("tls: the url has to begin with grpcs://");
-  expect(() => createWorker({ url: "grpc://a:1", capacity: 0 })).toThrow("capacity: expected 1 to 10,000, not 0");
+  expect(() => createWorker({ url: "grpc://a:1", tls: {} })).toThrow("tls: requires a grpcs:// url");
+  expect(() => createWorker({ url: "grpc://a:1", capacity: 0 })).toThrow("capacity: expected 1 to 10,000, got 0");
   expect(() => createWorker({ url: "grpc://a:1", capacity: 10_001 })).toThrow("capacity");
   const { worker } = make(node);
   worker.on("a", () => {});
-  expect(() => worker.on("a", () => {})).toThrow('there is a handler of "a" already');
+  expect(() => worker.on("a", () => {})).toThrow('duplicate handler for "a"');
   expect(() => worker.on("a*b", () => {})).toThrow('pattern "a*b"');
   await worker.start();
-  expect(() => worker.on("b", () => {})).toThrow("the worker was started already");
+  expect(() => worker.on("b", () => {})).toThrow("the worker was already started");
   await expect(make(node).worker.start()).rejects.toMatchObject({ code: "invalid_argument" });
 });
 

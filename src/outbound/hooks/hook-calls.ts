@@ -1,8 +1,8 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 
-/** Makes calls of one protocol. */
+/** Calls a backend by one protocol. */
 export interface UnaryCalls {
-  /** @throws Error whatever fails; an answer beyond MAX_ANSWER is one that does */
+  /** @throws Error on any failure, including an answer larger than MAX_ANSWER */
   call<Input extends DescMessage, Output extends DescMessage>(
     method: DescMethodUnary<Input, Output>,
     request: MessageInitShape<Input>,

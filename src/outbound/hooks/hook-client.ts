@@ -13,24 +13,24 @@ import type { UnaryCalls } from "./hook-calls.js";
 import { ConnectUnary } from "./hook-connect.js";
 import { GrpcUnary } from "./hook-grpc.js";
 import {
-  connectRequest,
-  connectVerdict,
-  farewellRequest,
-  joinRequest,
-  publishRequest,
-  verdictOf,
+  readConnectVerdict,
+  readVerdict,
+  toConnectRequest,
+  toDisconnectRequest,
+  toJoinRequest,
+  toPublishRequest,
 } from "./hook-messages.js";
 
 export interface HookClientOptions {
   /** `grpc://HOST:PORT`, `grpcs://HOST:PORT`, `http://…` or `https://…`. */
   readonly url: string;
-  /** Sent as `authorization: Bearer …`, so that the backend knows who asks. */
+  /** Sent as `authorization: Bearer …`, so that the backend can authenticate this server. */
   readonly key?: string | undefined;
 }
 
 const { onConnect, onDisconnect, onJoin, onPublish } = HookService.method;
 
-/** Asks a backend that implements carillon.v1.HookService, by gRPC or by Connect with JSON, as its URL says. */
+/** Calls a backend that implements carillon.v1.HookService, by gRPC or by Connect with JSON, depending on its URL. */
 export class HookClient implements HookCaller {
   readonly #calls: UnaryCalls;
 
@@ -40,19 +40,19 @@ export class HookClient implements HookCaller {
   }
 
   async connect(question: ConnectQuestion, signal: AbortSignal): Promise<Verdict<GivenHttpRefusal>> {
-    return connectVerdict(await this.#calls.call(onConnect, connectRequest(question), signal));
+    return readConnectVerdict(await this.#calls.call(onConnect, toConnectRequest(question), signal));
   }
 
   async join(question: JoinQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>> {
-    return verdictOf(await this.#calls.call(onJoin, joinRequest(question), signal));
+    return readVerdict(await this.#calls.call(onJoin, toJoinRequest(question), signal));
   }
 
   async publish(question: PublishQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>> {
-    return verdictOf(await this.#calls.call(onPublish, publishRequest(question), signal));
+    return readVerdict(await this.#calls.call(onPublish, toPublishRequest(question), signal));
   }
 
   async disconnect(farewell: HookFarewell, signal: AbortSignal): Promise<void> {
-    await this.#calls.call(onDisconnect, farewellRequest(farewell), signal);
+    await this.#calls.call(onDisconnect, toDisconnectRequest(farewell), signal);
   }
 
   close(): void {

@@ -5,13 +5,13 @@ import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
 
-/** Calls by Connect with JSON over HTTP/1.1: any web framework can answer them. */
+/** Calls by Connect with JSON over HTTP/1.1, which any web framework can answer. */
 export class ConnectUnary implements UnaryCalls {
   readonly #agent: HttpAgent;
   readonly #transport: Transport;
   readonly #header: Readonly<Record<string, string>>;
 
-  /** @param url - what the service's name is put after */
+  /** @param url - base URL, to which the service's name is appended */
   constructor(url: string, authorization: string | undefined) {
     this.#agent = url.startsWith("https:") ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
     this.#header = authorization === undefined ? {} : { authorization };

@@ -10,8 +10,8 @@ import {
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
 
-/** Milliseconds until a backend that could not be reached is tried again; the usual two minutes are too long to be asked by. */
-const LONGEST_BACKOFF = 2_000;
+/** Longest wait before reconnecting to an unreachable backend, in milliseconds. gRPC's default of two minutes is too long for hooks. */
+const MAX_BACKOFF = 2_000;
 
 /** Calls by gRPC. */
 export class GrpcUnary implements UnaryCalls {
@@ -23,7 +23,7 @@ export class GrpcUnary implements UnaryCalls {
     const [, secure, address = ""] = /^grpc(s?):\/\/([^/]*)/.exec(url) ?? [];
     this.#client = new Client(address, secure === "s" ? credentials.createSsl() : credentials.createInsecure(), {
       "grpc.max_receive_message_length": MAX_ANSWER,
-      "grpc.max_reconnect_backoff_ms": LONGEST_BACKOFF,
+      "grpc.max_reconnect_backoff_ms": MAX_BACKOFF,
     });
     if (authorization !== undefined) this.#metadata.set("authorization", authorization);
   }

@@ -12,35 +12,35 @@ import type { JsonExtension } from "../service.js";
 import { base64Length, decodeBase64 } from "./grpc-web-text.js";
 import type { RpcForm } from "./rpc-form.js";
 
-/** gRPC-Web, and Connect where an answer is a stream, put a byte of flags and the length before each message. */
+/** Bytes before each message in gRPC-Web and in Connect streams: a byte of flags and the message's length. */
 const ENVELOPE_BYTES = 5;
 const COMPRESSED = 1;
 
-/** Compressions of requests. Connect answers any other. */
+/** Compressions of requests that are inflated here. Connect answers requests with any other. */
 const ENCODINGS: ReadonlySet<string> = new Set(["br", "gzip"]);
 
-/** A request's body as Connect is to see it. */
+/** Request body, as passed to Connect. */
 export interface ConnectBody {
   readonly chunks: readonly Uint8Array[];
-  /** Makes the request of what Connect has decoded. */
+  /** Replaces the message that Connect has decoded by the real request. */
   readonly complete: (decoded: object) => object;
 }
 
 export interface ConnectBodyOptions {
   readonly form: RpcForm;
   readonly type: DescMessage;
-  /** Most bytes of the message, as sent and as inflated. */
+  /** Largest number of bytes of the message, as sent and as inflated. */
   readonly limit: number;
   readonly jsonExtension: JsonExtension | undefined;
-  /** Counts what was received and inflated. */
+  /** Counts the received and inflated bytes. */
   readonly lease: ByteLease;
 }
 
 /**
- * Reads the body of a request that is one message. connect-es would report bytes that it cannot decode as INTERNAL, put
- * U+FFFD in the place of what is not UTF-8 in JSON (rule E10), and destroy a request that is too large, so that the caller
- * sees a broken connection in place of the status (rule E8). So the body is inflated here, and `header` then no longer says
- * that it is compressed; and the message is decoded here, once: Connect is given an empty one in its place.
+ * Reads the body of a request that consists of one message. connect-es would report bytes that it cannot decode as INTERNAL,
+ * replace invalid UTF-8 in JSON by U+FFFD (rule E10), and destroy a request that is too large, so that the caller
+ * sees a broken connection instead of the status (rule E8). The body is therefore inflated here, and `header` no longer says
+ * that it is compressed. The message is also decoded here, once: Connect receives an empty one.
  *
  * @throws CarillonError resource_exhausted, invalid_argument, cancelled
  */
@@ -50,20 +50,22 @@ export async function readConnectBody(
   { form, jsonExtension, lease, limit, type }: ConnectBodyOptions,
 ): Promise<ConnectBody> {
   const { enveloped, json } = form;
-  const encodingHeader = encodingHeaderOf(form);
+  const encodingHeader = findEncodingHeader(form);
   const encoding = header.get(encodingHeader) ?? "identity";
   const body = await readSent(source, form, { lease, limit: enveloped ? limit + ENVELOPE_BYTES : limit });
-  const { compressed, data } = enveloped ? opened(body, limit) : { compressed: encoding !== "identity", data: body };
+  const { compressed, data } = enveloped
+    ? openEnvelope(body, limit)
+    : { compressed: encoding !== "identity", data: body };
 
-  if (compressed && !isKnown(encoding)) return { chunks: [body], complete: asDecoded };
-  const sent = compressed && isKnown(encoding) ? await inflated(encoding, data, { lease, limit }) : data;
+  if (compressed && !isSupported(encoding)) return { chunks: [body], complete: keepDecoded };
+  const sent = compressed && isSupported(encoding) ? await inflateMessage(encoding, data, { lease, limit }) : data;
   header.delete("content-length");
   header.delete(encodingHeader);
   const { bytes, complete } = json ? await openJson(sent, type, jsonExtension) : openBinary(sent, type);
-  return { chunks: enveloped ? [envelopeOf(bytes), bytes] : [bytes], complete };
+  return { chunks: enveloped ? [createEnvelope(bytes), bytes] : [bytes], complete };
 }
 
-function isKnown(encoding: string): encoding is "br" | "gzip" {
+function isSupported(encoding: string): encoding is "br" | "gzip" {
   return ENCODINGS.has(encoding);
 }
 
@@ -76,7 +78,7 @@ async function openJson(
   type: DescMessage,
   extension: JsonExtension | undefined,
 ): Promise<OpenedMessage> {
-  if (!isUtf8(sent)) throw malformed("it is not UTF-8");
+  if (!isUtf8(sent)) throw malformed("not UTF-8");
   const text = Buffer.from(sent).toString();
   const excess = findJsonExcess(text);
   if (excess !== undefined) throw malformed(excess);
@@ -84,7 +86,7 @@ async function openJson(
   const extended = await extension?.extract(text);
   await nextTurn(text);
   const message = decodeJson(type, extended?.body ?? text, (reason) => extension?.explain(reason) ?? reason);
-  // The method begins in a turn of its own.
+  // The method runs in another turn of the event loop.
   await nextTurn(text);
   return { bytes: NO_MEMBERS, complete: () => extended?.complete(message) ?? message };
 }
@@ -94,15 +96,15 @@ function openBinary(sent: Uint8Array, type: DescMessage): OpenedMessage {
   return { bytes: NO_FIELDS, complete: () => message };
 }
 
-/** A message without fields, in protobuf and in JSON. */
+/** Message without fields, in protobuf and in JSON. */
 const NO_FIELDS = new Uint8Array();
 const NO_MEMBERS = Buffer.from("{}");
 
-function asDecoded(decoded: object): object {
+function keepDecoded(decoded: object): object {
   return decoded;
 }
 
-function encodingHeaderOf({ enveloped, protocol }: RpcForm): string {
+function findEncodingHeader({ enveloped, protocol }: RpcForm): string {
   if (protocol === "grpc-web") return "grpc-encoding";
   return enveloped ? "connect-content-encoding" : "content-encoding";
 }
@@ -112,7 +114,7 @@ async function readSent(source: Readable, { text }: RpcForm, { lease, limit }: I
   return decodeBase64(await readAll(source, base64Length(limit), lease));
 }
 
-/** What is beyond the limit is taken and thrown away, so that the caller comes to read the answer. */
+/** Reads and discards everything beyond the limit, so that the caller reads the answer. */
 function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buffer> {
   const { promise, reject, resolve } = withResolvers<Buffer>();
   let chunks: Buffer[] = [];
@@ -141,31 +143,37 @@ function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buf
     const [first] = chunks;
     resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
   });
-  source.once("close", () => refuse(new CarillonError("cancelled", "the request was cut off")));
+  source.once("close", () =>
+    refuse(new CarillonError("cancelled", "the caller disconnected before the request was complete")),
+  );
   return promise;
 }
 
-function opened(body: Buffer, limit: number): { compressed: boolean; data: Buffer } {
-  if (body.length < ENVELOPE_BYTES) throw malformed("it is cut off");
+function openEnvelope(body: Buffer, limit: number): { compressed: boolean; data: Buffer } {
+  if (body.length < ENVELOPE_BYTES) throw malformed("truncated");
   const length = body.readUInt32BE(1);
   if (length > limit) throw tooLarge(limit);
-  if (body.length < ENVELOPE_BYTES + length) throw malformed("it is cut off");
-  if (body.length > ENVELOPE_BYTES + length) throw malformed("it is more than one message");
+  if (body.length < ENVELOPE_BYTES + length) throw malformed("truncated");
+  if (body.length > ENVELOPE_BYTES + length) throw malformed("more than one message");
   return { compressed: (body.readUInt8(0) & COMPRESSED) !== 0, data: body.subarray(ENVELOPE_BYTES) };
 }
 
-function envelopeOf(message: Uint8Array): Uint8Array {
+function createEnvelope(message: Uint8Array): Uint8Array {
   const envelope = Buffer.alloc(ENVELOPE_BYTES);
   envelope.writeUInt32BE(message.length, 1);
   return envelope;
 }
 
-async function inflated(encoding: InflatedEncoding, data: Uint8Array, bounds: InflateBounds): Promise<Uint8Array> {
-  // An empty message may stand for itself.
+async function inflateMessage(
+  encoding: InflatedEncoding,
+  data: Uint8Array,
+  bounds: InflateBounds,
+): Promise<Uint8Array> {
+  // An empty message need not be compressed.
   if (data.length === 0) return data;
   const message = await inflate(encoding, data, bounds);
   if (message === "too large") throw tooLarge(bounds.limit);
-  if (message === "malformed") throw malformed("it cannot be decompressed");
+  if (message === "malformed") throw malformed("decompression failed");
   return message;
 }
 

@@ -3,54 +3,57 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { CarillonError, GRPC_STATUS, HTTP_STATUS } from "../../errors.js";
 import { errorDetails } from "../error-details.js";
-import { answerable, isDisconnect, type OnFault } from "../faults.js";
+import { isDisconnect, type OnFault, toCallerError } from "../faults.js";
 import { parseRpcForm } from "./rpc-form.js";
 
-/** A CarillonError as a ConnectError. @param type - of the request */
-export function connectError(cause: unknown, type: DescMessage, onFault: OnFault): ConnectError {
+/** Converts an error to a ConnectError. @param type - the request's type */
+export function toConnectError(cause: unknown, type: DescMessage, onFault: OnFault): ConnectError {
   if (cause instanceof ConnectError) return cause;
-  const error = answerable(cause, onFault);
-  const said = new ConnectError(error.message, GRPC_STATUS[error.code]);
-  said.details.push(...errorDetails(error, type));
-  return said;
+  const error = toCallerError(cause, onFault);
+  const converted = new ConnectError(error.message, GRPC_STATUS[error.code]);
+  converted.details.push(...errorDetails(error, type));
+  return converted;
 }
 
-/** Context key of the callback that is told of a request's faults. */
+/** Context key of the callback for faults during a request. */
 export const ON_FAULT = createContextKey<OnFault>(() => {});
 
-/** Reports faults of this server; a caller that has gone is not one. */
-export function readFaults({ socket }: IncomingMessage, onFault: OnFault): OnFault {
+/** Reports faults of this server. A disconnected caller is not a fault. */
+export function ignoreDisconnects({ socket }: IncomingMessage, onFault: OnFault): OnFault {
   return (cause) => {
     if (!socket.destroyed || !isDisconnect(cause)) onFault(cause);
   };
 }
 
-/** Turns our errors into Connect's, in answers and in the middle of streams. */
-export function sayErrors(): Interceptor {
+/** Converts CarillonErrors to Connect's errors, in answers and within streams. */
+export function convertErrors(): Interceptor {
   return (next) => async (request) => {
     const onFault = request.contextValues.get(ON_FAULT);
-    const said = (cause: unknown): ConnectError => connectError(cause, request.method.input, onFault);
+    const convert = (cause: unknown): ConnectError => toConnectError(cause, request.method.input, onFault);
     try {
       const response = await next(request);
-      return response.stream ? { ...response, message: saidWithin(response.message, said) } : response;
+      return response.stream ? { ...response, message: convertStreamErrors(response.message, convert) } : response;
     } catch (cause) {
-      throw said(cause);
+      throw convert(cause);
     }
   };
 }
 
-async function* saidWithin<T>(stream: AsyncIterable<T>, said: (cause: unknown) => ConnectError): AsyncGenerator<T> {
+async function* convertStreamErrors<T>(
+  stream: AsyncIterable<T>,
+  convert: (cause: unknown) => ConnectError,
+): AsyncGenerator<T> {
   try {
     yield* stream;
   } catch (cause) {
-    throw said(cause);
+    throw convert(cause);
   }
 }
 
-/** Rule E18. Of gRPC-Web the status is in the header where nothing else is said. */
+/** Answers a call of an unknown method (rule E18). gRPC-Web has the status in the header of an answer without messages. */
 export function answerUnknownMethod(request: IncomingMessage, response: ServerResponse): void {
   const contentType = request.headers["content-type"] ?? "";
-  const message = "there is no such method";
+  const message = "unknown method";
   if (parseRpcForm(contentType)?.protocol === "grpc-web") {
     const status = { "grpc-status": GRPC_STATUS.unimplemented, "grpc-message": encodeURIComponent(message) };
     response.writeHead(200, { "content-type": contentType, ...status });
@@ -60,37 +63,39 @@ export function answerUnknownMethod(request: IncomingMessage, response: ServerRe
   }
 }
 
-/** Rule R8: what takes streams of requests needs HTTP/2. Who expects to write on would wait for ever on the connection. */
+/** Answers a method with a stream of requests, which needs HTTP/2 (rule R8). It closes the connection, because the caller may still be writing. */
 export function answerNeedsHttp2(response: ServerResponse): void {
-  const message = "streams of requests need HTTP/2, and this is HTTP/1.1: call the gRPC port";
+  const message = "client streaming requires HTTP/2: call the gRPC port instead";
   answerPlain(response, new CarillonError("unimplemented", message), 505, { connection: "close" });
 }
 
-/** @param allow - the HTTP methods that a method of RPC is called by */
+/** @param allow - HTTP methods that the RPC accepts */
 export function answerWrongHttpMethod(request: IncomingMessage, response: ServerResponse, allow: string): void {
-  const message = `${request.method} is not allowed here; allowed: ${allow}; GET is for methods without side effects`;
+  const message = `method ${request.method} not allowed; allowed: ${allow}; GET is only for RPCs without side effects`;
   answerPlain(response, new CarillonError("unimplemented", message), 405, { allow });
 }
 
-/** @param accepted - the media types that the method can be called with */
+/** @param accepted - media types that the RPC accepts */
 export function answerWrongMediaType(
   { headers }: IncomingMessage,
   response: ServerResponse,
   accepted: readonly string[],
 ): void {
-  const given = headers["content-type"];
-  const what =
-    given === undefined ? "content-type is missing" : `content-type ${JSON.stringify(given)} is not supported`;
-  const message = `${what}; supported: ${accepted.join(", ")}. JSON is UTF-8. gRPC has a port of its own`;
+  const contentType = headers["content-type"];
+  const fault =
+    contentType === undefined
+      ? "content-type is missing"
+      : `content-type ${JSON.stringify(contentType)} is not supported`;
+  const message = `${fault}; supported: ${accepted.join(", ")}. JSON must be UTF-8. gRPC has its own port`;
   answerPlain(response, new CarillonError("unimplemented", message), 415, { "accept-post": accepted.join(", ") });
 }
 
-/** The request names no host, or one that is none. */
+/** Answers a request whose Host header is missing or malformed. */
 export function answerBadHost(response: ServerResponse): void {
   answerPlain(response, new CarillonError("invalid_argument", "the Host header is missing or malformed"));
 }
 
-/** Answers with the error as JSON, where it is not known which protocol is spoken. */
+/** Answers with the error as JSON when the caller's protocol is unknown. */
 export function answerPlain(
   response: ServerResponse,
   { code, message }: CarillonError,

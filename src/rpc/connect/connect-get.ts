@@ -4,21 +4,21 @@ import type { RpcMethod } from "../service.js";
 import { decodeBase64 } from "./grpc-web-text.js";
 import { parseRpcForm, type RpcForm } from "./rpc-form.js";
 
-/** The request that a GET holds in its query. Source: Connect protocol, "Unary-Get-Request". */
+/** Request in the query of a GET. Source: Connect protocol, "Unary-Get-Request". */
 export interface ConnectGet {
   readonly form: RpcForm;
   readonly message: Uint8Array;
-  /** How it is compressed; undefined: not at all. */
+  /** Content coding of the message; undefined if it is not compressed. */
   readonly compression: string | undefined;
 }
 
-/** Whether a method may be called by GET: it has one answer, and its proto file marks it as without side effects. */
-export function takesGet({ desc }: RpcMethod): boolean {
+/** Returns whether a method may be called by GET: it is unary, and its proto file marks it as having no side effects. */
+export function acceptsGet({ desc }: RpcMethod): boolean {
   return desc.methodKind === "unary" && desc.idempotency === IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 /**
- * Reads from the query what a POST has in its head and body.
+ * Reads from the query what a POST carries in its headers and body.
  * @throws CarillonError invalid_argument
  */
 export function readConnectGet(url: string): ConnectGet {
@@ -33,7 +33,7 @@ export function readConnectGet(url: string): ConnectGet {
   if (text === undefined || form === undefined) {
     throw new CarillonError(
       "invalid_argument",
-      "a GET has the request in its query: message, and encoding=json or proto",
+      "a GET needs the request in its query: message, and encoding=json or proto",
     );
   }
   const compression = query.get("compression");

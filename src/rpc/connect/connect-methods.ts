@@ -8,56 +8,56 @@ import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
 import type { RpcCall, RpcMethod } from "../service.js";
 
-/** A backend that has been let in, by what, and what its request holds. */
+/** Admitted backend with its request. */
 export interface ConnectCaller {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
-  /** Counts the request until the method has it. */
+  /** Counts the request until the method receives it. */
   readonly lease: ByteLease;
-  /** Counts the bytes of the answer; undefined where they are not limited. */
+  /** Counts the bytes of the answer; undefined if they are not limited. */
   readonly answerLease: AnswerLease | undefined;
-  /** Milliseconds that the body took to arrive: Connect counts the deadline from its end. */
+  /** Milliseconds that the body took to arrive, because Connect counts the deadline from its end. */
   readonly readingTime: number;
-  /** Makes the request of what Connect has decoded. */
+  /** Replaces the message that Connect has decoded by the real request. */
   readonly complete: (decoded: object) => object;
 }
 
-/** Where the mount puts who calls. */
+/** Context key under which the mount stores the caller. */
 export const CALLER = createContextKey<ConnectCaller | undefined>(undefined);
 
-/** A method as Connect calls it. */
-export function connectMethod(method: RpcMethod, gatekeeper: Gatekeeper) {
-  return method.desc.methodKind === "server_streaming" ? streaming(method, gatekeeper) : unary(method);
+/** Converts a method to a Connect handler. */
+export function toConnectHandler(method: RpcMethod, gatekeeper: Gatekeeper) {
+  return method.desc.methodKind === "server_streaming" ? streamingHandler(method, gatekeeper) : unaryHandler(method);
 }
 
-function unary({ desc, handle }: RpcMethod) {
+function unaryHandler({ desc, handle }: RpcMethod) {
   return (request: object, context: HandlerContext): unknown => {
-    const { answerLease, backend, complete, lease } = callerOf(context);
-    const call: RpcCall = { backend, signal: context.signal, deadline: deadlineOf(context) };
+    const { answerLease, backend, complete, lease } = findCaller(context);
+    const call: RpcCall = { backend, signal: context.signal, deadline: readDeadline(context) };
     checkDeadline(call);
     try {
       const answer = handle(complete(request), call);
-      return answerLease === undefined ? answer : counted(desc.output, answer, answerLease);
+      return answerLease === undefined ? answer : countAnswer(desc.output, answer, answerLease);
     } finally {
-      // From here on, whatever waits is bounded where it waits.
+      // The method bounds everything that it queues from here on.
       lease.release();
     }
   };
 }
 
-/** Counts an answer as the bytes of its protobuf: what is sent may be compressed, but costs the node as much to make. */
-async function counted(output: DescMessage, answer: unknown, lease: AnswerLease): Promise<unknown> {
+/** Counts an answer by the size of its protobuf: compression makes it smaller, but not cheaper to make. */
+async function countAnswer(output: DescMessage, answer: unknown, lease: AnswerLease): Promise<unknown> {
   const message = create(output, (await answer) as Record<string, unknown>);
   lease.spend(toBinary(output, message).length);
   lease.settle();
   return message;
 }
 
-function streaming({ action, desc, handle }: RpcMethod, gatekeeper: Gatekeeper) {
+function streamingHandler({ action, desc, handle }: RpcMethod, gatekeeper: Gatekeeper) {
   return async function* (request: object, context: HandlerContext): AsyncGenerator {
-    const { answerLease, backend, complete, credentials, lease } = callerOf(context);
+    const { answerLease, backend, complete, credentials, lease } = findCaller(context);
     lease.release();
-    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: deadlineOf(context) });
+    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(context) });
     const abort = (): void => {
       open.abort(context.signal.reason);
     };
@@ -65,7 +65,7 @@ function streaming({ action, desc, handle }: RpcMethod, gatekeeper: Gatekeeper) 
     if (context.signal.aborted) abort();
     try {
       for await (const answer of handle(complete(request), open) as AsyncIterable<unknown>) {
-        yield answerLease === undefined ? answer : await counted(desc.output, answer, answerLease);
+        yield answerLease === undefined ? answer : await countAnswer(desc.output, answer, answerLease);
       }
     } finally {
       context.signal.removeEventListener("abort", abort);
@@ -74,20 +74,20 @@ function streaming({ action, desc, handle }: RpcMethod, gatekeeper: Gatekeeper) 
   };
 }
 
-/** A call whose deadline has passed has no effect. */
+/** Rejects a call whose deadline has passed, before it has an effect. */
 function checkDeadline({ deadline = Number.POSITIVE_INFINITY }: RpcCall): void {
   if (deadline > Date.now()) return;
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
 }
 
-/** In milliseconds since the epoch. Connect has what is left of it. */
-function deadlineOf(context: HandlerContext): number | undefined {
+/** Returns the deadline in milliseconds since the epoch. Connect only has the time left. */
+function readDeadline(context: HandlerContext): number | undefined {
   const left = context.timeoutMs();
-  return left === undefined ? undefined : Date.now() + left - callerOf(context).readingTime;
+  return left === undefined ? undefined : Date.now() + left - findCaller(context).readingTime;
 }
 
-function callerOf({ values }: HandlerContext): ConnectCaller {
+function findCaller({ values }: HandlerContext): ConnectCaller {
   const caller = values.get(CALLER);
-  if (caller === undefined) throw new Error("a call came past the mount");
+  if (caller === undefined) throw new Error("the call has bypassed the mount");
   return caller;
 }

@@ -24,17 +24,17 @@ import {
   answerUnknownMethod,
   answerWrongHttpMethod,
   answerWrongMediaType,
-  connectError,
+  convertErrors,
+  ignoreDisconnects,
   ON_FAULT,
-  readFaults,
-  sayErrors,
+  toConnectError,
 } from "./connect-errors.js";
-import { CALLER, type ConnectCaller, connectMethod } from "./connect-methods.js";
+import { CALLER, type ConnectCaller, toConnectHandler } from "./connect-methods.js";
 import { allowedMethods, type ConnectRequest, openConnectRequest } from "./connect-request.js";
-import { asBase64 } from "./grpc-web-text.js";
+import { encodeAnswerAsBase64 } from "./grpc-web-text.js";
 import { listMediaTypes } from "./rpc-form.js";
 
-/** Says how to show a key, as the status demands. Source: RFC 9110 §15.5.2. */
+/** Status whose answer must name the authentication scheme. Source: RFC 9110 §15.5.2. */
 const UNAUTHORIZED = 401;
 
 export interface ConnectMountOptions {
@@ -43,19 +43,19 @@ export interface ConnectMountOptions {
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   readonly openLease: OpenRequestLease;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server. */
   readonly onFault: OnFault;
 }
 
 export interface ConnectMount {
-  /** What paths of the services begin with. */
+  /** Path prefixes of the services. */
   readonly prefixes: readonly string[];
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
 /**
- * The same services by Connect, gRPC-Web and Connect-JSON, for the HTTP port. It stands in for connectNodeAdapter, which
- * tells a malformed request as INTERNAL, an unknown method as no more than 404, and throws on a bad Host header.
+ * Serves Connect, gRPC-Web and Connect-JSON on the HTTP port. It replaces connectNodeAdapter, which reports a malformed
+ * request as INTERNAL, answers an unknown method with a bare 404, and throws on an invalid Host header.
  */
 export function connectMount(options: ConnectMountOptions): ConnectMount {
   const { gatekeeper, onFault, openLease, requestBytes, services } = options;
@@ -63,16 +63,16 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     readMaxBytes: requestBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     binaryOptions: READ_OPTIONS,
-    interceptors: [sayErrors()],
+    interceptors: [convertErrors()],
   });
   const methods = new Map<string, RpcMethod>();
   for (const service of services) {
     for (const method of listMethods(service)) {
       methods.set(method.path, method);
-      router.rpc(method.desc, connectMethod(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
+      router.rpc(method.desc, toConnectHandler(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
     }
   }
-  const offered = new Map(
+  const handlers = new Map(
     router.handlers.map((handle) => [handle.requestPath, { handle, method: methods.get(handle.requestPath) }]),
   );
 
@@ -89,10 +89,10 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     let answerLease: AnswerLease | undefined;
     try {
       checkWebTimeouts(universal.header);
-      const caller = admitted(method, request);
+      const caller = admit(method, request);
       answerLease = gatekeeper.openAnswer(caller.backend, method.action);
       response.once("close", () => answerLease?.settle());
-      // The promise of connect-node's answer never settles, so nothing can be left to its end.
+      // The promise of connect-node's answer never settles, so the lease is released when the response closes.
       response.once("close", () => caller.lease.release());
       const { complete, chunks } = await readConnectBody(source, universal.header, {
         form,
@@ -102,21 +102,21 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
         lease: caller.lease,
       });
       universal.contextValues.set(CALLER, { ...caller, answerLease, complete, readingTime: performance.now() - begin });
-      universal.body = eachOf(chunks);
+      universal.body = iterate(chunks);
     } catch (cause) {
-      // Taken and thrown away, so that the caller comes to read the answer.
+      // Discards the rest of the body, so that the caller reads the answer.
       request.resume();
-      universal.body = failure(connectError(cause, method.desc.input, report));
+      universal.body = failingBody(toConnectError(cause, method.desc.input, report));
     }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
-    // A snapshot for the holder of a key: caches must not keep it.
+    // The answer is a snapshot for one key's holder, so caches must not keep it.
     if (request.method === "GET") answer.header?.set("cache-control", "no-store");
-    await universalResponseToNodeResponse(form.text ? asBase64(answer) : answer, response);
+    await universalResponseToNodeResponse(form.text ? encodeAnswerAsBase64(answer) : answer, response);
   };
 
-  /** A refused caller's body is not read. @throws CarillonError as Gatekeeper.admit does */
-  const admitted = (
+  /** Admits the caller before its body is read. @throws CarillonError as Gatekeeper.admit does */
+  const admit = (
     { action }: RpcMethod,
     request: IncomingMessage,
   ): Pick<ConnectCaller, "backend" | "credentials" | "lease"> => {
@@ -127,22 +127,22 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   };
 
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    const { handle, method } = offered.get(request.url?.split("?", 1)[0] ?? "") ?? {};
+    const { handle, method } = handlers.get(request.url?.split("?", 1)[0] ?? "") ?? {};
     if (handle === undefined || method === undefined) {
       answerUnknownMethod(request, response);
       return;
     }
-    const asked = askedOf(method, request, response);
-    if (asked === undefined) return;
+    const opened = openOrRefuse(method, request, response);
+    if (opened === undefined) return;
     const universal = universalRequest(request, response);
     if (universal === undefined) {
       answerBadHost(response);
       return;
     }
     universal.method = "POST";
-    for (const [name, value] of Object.entries(asked.headers)) universal.header.set(name, value);
-    const report = readFaults(request, onFault);
-    serve(handle, method, { ...asked, universal }, request, response, report).catch((cause: unknown) => {
+    for (const [name, value] of Object.entries(opened.headers)) universal.header.set(name, value);
+    const report = ignoreDisconnects(request, onFault);
+    serve(handle, method, { ...opened, universal }, request, response, report).catch((cause: unknown) => {
       if (!response.destroyed) report(cause);
       response.destroy();
     });
@@ -150,8 +150,12 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   return { prefixes: services.map(({ service }) => `/${service.typeName}/`), handler };
 }
 
-/** @returns undefined where it has been refused: it does not speak as the method is called */
-function askedOf(method: RpcMethod, request: IncomingMessage, response: ServerResponse): ConnectRequest | undefined {
+/** Opens a request, or answers it with an error if the method cannot be called this way. @returns undefined if it was answered */
+function openOrRefuse(
+  method: RpcMethod,
+  request: IncomingMessage,
+  response: ServerResponse,
+): ConnectRequest | undefined {
   const allowed = allowedMethods(method);
   if (!allowed.includes(request.method ?? "")) {
     answerWrongHttpMethod(request, response, allowed.join(", "));
@@ -162,9 +166,9 @@ function askedOf(method: RpcMethod, request: IncomingMessage, response: ServerRe
     return undefined;
   }
   try {
-    const asked = openConnectRequest(request, method);
-    if (asked === undefined) answerWrongMediaType(request, response, listMediaTypes(method));
-    return asked;
+    const opened = openConnectRequest(request, method);
+    if (opened === undefined) answerWrongMediaType(request, response, listMediaTypes(method));
+    return opened;
   } catch (cause) {
     answerPlain(response, CarillonError.from(cause));
     return undefined;
@@ -175,7 +179,7 @@ function takesStream({ desc: { methodKind } }: RpcMethod): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
-/** @returns undefined where the Host header is missing or malformed: connect-node throws there */
+/** @returns undefined if the Host header is missing or malformed, for which connect-node throws */
 function universalRequest(request: IncomingMessage, response: ServerResponse): UniversalServerRequest | undefined {
   try {
     return universalRequestFromNodeRequest(request, response, undefined, undefined);
@@ -184,11 +188,11 @@ function universalRequest(request: IncomingMessage, response: ServerResponse): U
   }
 }
 
-async function* eachOf(all: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+async function* iterate(all: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* all;
 }
 
-/** Thrown where the body is read, a refusal is said in the words of the protocol that the request came by. */
-function failure(cause: unknown): AsyncIterable<Uint8Array> {
+/** Body that fails when it is read. Connect then reports the error in the caller's protocol. */
+function failingBody(cause: unknown): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(cause) }) };
 }

@@ -1,32 +1,32 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import type { RpcMethod } from "../service.js";
-import { readConnectGet, takesGet } from "./connect-get.js";
-import { fits, parseRpcForm, type RpcForm } from "./rpc-form.js";
+import { acceptsGet, readConnectGet } from "./connect-get.js";
+import { isSupportedForm, parseRpcForm, type RpcForm } from "./rpc-form.js";
 
-/** A request of one message, however it came: a GET is read as the POST that it stands for. */
+/** Request of one message. A GET is converted to the equivalent POST. */
 export interface ConnectRequest {
   readonly form: RpcForm;
-  /** Source of its body. */
+  /** Stream of the request's body. */
   readonly source: Readable;
-  /** Replace those that it came with. */
+  /** Headers that replace those of the request. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The HTTP methods that a method of RPC is called by, as `Allow` lists them. */
+/** HTTP methods that an RPC accepts, in the order of the `Allow` header. */
 export function allowedMethods(method: RpcMethod): readonly string[] {
-  return takesGet(method) ? ["GET", "POST"] : ["POST"];
+  return acceptsGet(method) ? ["GET", "POST"] : ["POST"];
 }
 
 /**
- * Finds out how a request speaks.
- * @returns undefined for a media type that the method does not take
- * @throws CarillonError invalid_argument: a query that holds no request
+ * Finds the form of a request.
+ * @returns undefined for a media type that the method does not accept
+ * @throws CarillonError invalid_argument: the query does not contain a request
  */
 export function openConnectRequest(request: IncomingMessage, method: RpcMethod): ConnectRequest | undefined {
   if (request.method === "GET") return fromQuery(request.url ?? "");
   const form = parseRpcForm(request.headers["content-type"]);
-  if (form === undefined || !fits(form, method)) return undefined;
+  if (form === undefined || !isSupportedForm(form, method)) return undefined;
   return { form, source: request, headers: { "content-type": form.contentType } };
 }
 

@@ -2,7 +2,7 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { CarillonError } from "../../errors.js";
 
 /**
- * gRPC-Web in base64, as Google's client speaks it by default: XMLHttpRequest gives pages streams as text only. Source: gRPC-Web
+ * gRPC-Web in base64, the default of Google's client, because XMLHttpRequest only streams text. Source: gRPC-Web
  * protocol, "Protocol differences".
  */
 
@@ -12,26 +12,26 @@ const BASE64 = /^[\w+/-]*={0,2}$/;
 export function decodeBase64(body: Buffer): Buffer {
   const text = body.toString("latin1");
   if (BASE64.test(text)) return Buffer.from(text, "base64");
-  throw new CarillonError("invalid_argument", "the request cannot be decoded: it is not base64");
+  throw new CarillonError("invalid_argument", "the request cannot be decoded: not base64");
 }
 
-/** Length of a number of bytes in base64, with padding. */
+/** Returns the length of `bytes` bytes in base64, with padding. */
 export function base64Length(bytes: number): number {
   return Math.ceil(bytes / 3) * 4;
 }
 
-/** The same answer in base64: each part on its own, so that none waits for the next. */
-export function asBase64(answer: UniversalServerResponse): UniversalServerResponse {
+/** Encodes an answer in base64. Each part is encoded separately, so that none waits for the next. */
+export function encodeAnswerAsBase64(answer: UniversalServerResponse): UniversalServerResponse {
   const { body, header } = answer;
   const contentType = header?.get("content-type");
   if (contentType !== undefined && contentType !== null) {
     header?.set("content-type", contentType.replace("grpc-web+", "grpc-web-text+"));
   }
-  return body === undefined || !(Symbol.asyncIterator in body) ? answer : { ...answer, body: base64Of(body) };
+  return body === undefined || !(Symbol.asyncIterator in body) ? answer : { ...answer, body: encodeBody(body) };
 }
 
-/** Written without a generator, which would queue the client's departure behind the next part. */
-function base64Of(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+/** Encodes each part. A generator would queue the client's disconnect behind the next part. */
+function encodeBody(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       const parts = body[Symbol.asyncIterator]();

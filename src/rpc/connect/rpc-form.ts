@@ -5,30 +5,30 @@ import type { RpcMethod } from "../service.js";
 export interface RpcForm {
   readonly protocol: "connect" | "grpc-web";
   readonly json: boolean;
-  /** Whether a byte of flags and the length stand before each message. */
+  /** Whether each message is preceded by a byte of flags and its length. */
   readonly enveloped: boolean;
-  /** Whether the whole is base64, for clients that cannot read bytes. */
+  /** Whether the body is base64, for clients that cannot read bytes. */
   readonly text: boolean;
-  /** The media type as connect-es knows it: in lower case, without parameters. */
+  /** Media type as connect-es expects it: in lower case, without parameters. */
   readonly contentType: string;
 }
 
 const CONNECT = /^application\/(?<enveloped>connect\+)?(?<codec>json|proto)$/;
 const GRPC_WEB = /^application\/grpc-web(?<text>-text)?(?:\+(?<codec>json|proto))?$/;
 
-/** @returns undefined for a media type of neither protocol, and for JSON in another encoding than UTF-8 */
+/** @returns undefined for a media type of neither protocol, and for JSON in an encoding other than UTF-8 */
 export function parseRpcForm(contentType: string | undefined): RpcForm | undefined {
   const { parameters, type = "" } = parseMediaType(contentType ?? "") ?? {};
   const form = connectForm(type) ?? grpcWebForm(type);
   return form?.json === true && !isUtf8(parameters?.get("charset")) ? undefined : form;
 }
 
-/** Whether a method can be called in this form: Connect has media types of its own where an answer is a stream. */
-export function fits({ enveloped, protocol }: RpcForm, { desc }: RpcMethod): boolean {
+/** Returns whether a method can be called in this form. Connect has separate media types for streamed answers. */
+export function isSupportedForm({ enveloped, protocol }: RpcForm, { desc }: RpcMethod): boolean {
   return protocol === "grpc-web" || enveloped === (desc.methodKind === "server_streaming");
 }
 
-/** Media types that a method can be called with. */
+/** Lists the media types that a method accepts. */
 export function listMediaTypes({ desc }: RpcMethod): readonly string[] {
   const prefix = desc.methodKind === "server_streaming" ? "application/connect+" : "application/";
   const grpcWeb = ["grpc-web", "grpc-web+proto", "grpc-web+json", "grpc-web-text", "grpc-web-text+proto"];

@@ -13,14 +13,14 @@ export class ChunkQueue {
     this.#bytes += chunk.length;
   }
 
-  /** The first `length` bytes; undefined while there are fewer. */
+  /** Returns the first `length` bytes; undefined if the queue has fewer. */
   peek(length: number): Buffer | undefined {
     const [first] = this.#chunks;
     if (first === undefined || this.#bytes < length) return undefined;
     return first.length >= length ? first.subarray(0, length) : Buffer.concat(this.#chunks, length);
   }
 
-  /** Removes and returns the first `length` bytes, which must be there. */
+  /** Removes and returns the first `length` bytes. The queue must have as many. */
   shift(length: number): Buffer[] {
     const taken: Buffer[] = [];
     let left = length;

@@ -1,23 +1,23 @@
 import { type DescEnum, type DescFile, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-/** File descriptors by name and by the symbols that they define, as server reflection asks for them. */
+/** Index of file descriptors by name and by the symbols that they define, for server reflection. */
 export class DescriptorIndex {
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
   readonly #encoded = new Map<DescFile, Uint8Array>();
 
-  /** @param files - their imports are added */
+  /** @param files - their imports are added as well */
   constructor(files: Iterable<DescFile>) {
     for (const file of files) this.#add(file);
   }
 
   /**
-   * @param name - such as `websockets/v1/websockets.proto`
-   * @returns the encoded file and after it all that it imports, each once; undefined where it is unknown
+   * @param name - for example `websockets/v1/websockets.proto`
+   * @returns the encoded file followed by all its imports, each once; undefined if it is unknown
    */
   byName(name: string): Uint8Array[] | undefined {
-    return this.#encodedOf(this.#files.get(name));
+    return this.#encodeWithImports(this.#files.get(name));
   }
 
   /**
@@ -25,7 +25,7 @@ export class DescriptorIndex {
    * @returns as byName does
    */
   bySymbol(symbol: string): Uint8Array[] | undefined {
-    return this.#encodedOf(this.#symbols.get(symbol));
+    return this.#encodeWithImports(this.#symbols.get(symbol));
   }
 
   #add(file: DescFile): void {
@@ -37,25 +37,25 @@ export class DescriptorIndex {
     for (const one of enums) this.#addEnum(file, one, proto.package);
     for (const { methods, typeName } of services) {
       this.#symbols.set(typeName, file);
-      for (const { name } of methods) this.#symbols.set(qualified(typeName, name), file);
+      for (const { name } of methods) this.#symbols.set(qualify(typeName, name), file);
     }
   }
 
   #addMessage(file: DescFile, message: DescMessage): void {
     const { fields, nestedEnums, nestedMessages, oneofs, typeName } = message;
     this.#symbols.set(typeName, file);
-    for (const { name } of [...fields, ...oneofs]) this.#symbols.set(qualified(typeName, name), file);
+    for (const { name } of [...fields, ...oneofs]) this.#symbols.set(qualify(typeName, name), file);
     for (const nested of nestedMessages) this.#addMessage(file, nested);
     for (const nested of nestedEnums) this.#addEnum(file, nested, typeName);
   }
 
-  /** @param scope - around the enum, which its values are in too */
+  /** @param scope - scope around the enum, which also contains its values */
   #addEnum(file: DescFile, { typeName, values }: DescEnum, scope: string): void {
     this.#symbols.set(typeName, file);
-    for (const { name } of values) this.#symbols.set(qualified(scope, name), file);
+    for (const { name } of values) this.#symbols.set(qualify(scope, name), file);
   }
 
-  #encodedOf(file: DescFile | undefined): Uint8Array[] | undefined {
+  #encodeWithImports(file: DescFile | undefined): Uint8Array[] | undefined {
     if (file === undefined) return undefined;
     const all = new Set<DescFile>();
     const collect = (one: DescFile): void => {
@@ -77,6 +77,6 @@ export class DescriptorIndex {
   }
 }
 
-function qualified(scope: string, name: string): string {
+function qualify(scope: string, name: string): string {
   return scope === "" ? name : `${scope}.${name}`;
 }

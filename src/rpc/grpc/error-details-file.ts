@@ -12,8 +12,8 @@ type MessageInit = MessageInitShape<typeof DescriptorProtoSchema>;
 const NAME = "google/rpc/error_details.proto";
 
 /**
- * Descriptor of the error details that this server sends (rule R16), for server reflection: clients that read schemas at run
- * time, such as grpcurl, then show the details instead of their bytes. Field numbers are those of the published file.
+ * Creates a descriptor of the error details that this server sends (rule R16), for server reflection. Clients that read
+ * schemas at run time, such as grpcurl, then show the details instead of their bytes. Field numbers are those of the published file.
  */
 export function errorDetailsFile(): DescFile {
   const proto = create(FileDescriptorProtoSchema, {

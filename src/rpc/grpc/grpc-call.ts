@@ -3,7 +3,7 @@ import type { Backend } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { RpcCall } from "../service.js";
 
-/** A unary call. Its signal is made when somebody asks for it: a publish, of which there are many, does not. */
+/** Unary call. Creates its signal on first use, because a publish, by far the most frequent call, does not use it. */
 export class GrpcCall implements RpcCall {
   readonly backend: Backend;
   readonly #call: ServerUnaryCall<unknown, unknown>;
@@ -22,7 +22,7 @@ export class GrpcCall implements RpcCall {
     if (this.#controller === undefined) {
       const controller = new AbortController();
       const abort = (): void => {
-        controller.abort(new CarillonError("cancelled", "the caller is gone"));
+        controller.abort(new CarillonError("cancelled", "the caller has disconnected"));
       };
       this.#controller = controller;
       if (this.#call.cancelled) abort();
@@ -32,7 +32,7 @@ export class GrpcCall implements RpcCall {
   }
 }
 
-/** In milliseconds since the epoch. @grpc/grpc-js has infinity for none. */
+/** Returns the deadline in milliseconds since the epoch; undefined where @grpc/grpc-js has infinity. */
 export function readDeadline(call: Pick<ServerUnaryCall<unknown, unknown>, "getDeadline">): number | undefined {
   const deadline = Number(call.getDeadline());
   return Number.isFinite(deadline) ? deadline : undefined;

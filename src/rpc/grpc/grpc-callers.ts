@@ -2,13 +2,13 @@ import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@
 import type { BackendAction } from "../../access/decide/actions.js";
 import { type Backend, type BackendCredentials, backendId, VHOST_HEADER } from "../../access/keys/backend.js";
 import { getCertificateSubject } from "../../net/certificate-subject.js";
-import { answerable, type OnFault } from "../faults.js";
+import { type OnFault, toCallerError } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import type { GrpcGate } from "./grpc-gate.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
 
-/** A backend that has been let in, and by what. */
+/** Admitted backend with its request. */
 export interface GrpcCaller {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
@@ -17,18 +17,18 @@ export interface GrpcCaller {
 
 const CALLER = Symbol("caller");
 
-/** The metadata is what the interceptor and the method's handler both see of a call: it carries who calls. */
+/** Metadata that carries the caller. Both the interceptor and the method's handler see it. */
 type CallMetadata = Metadata & { [CALLER]?: GrpcCaller };
 
-/** What may be called by whoever is known, besides the services. */
+/** Paths, besides those of the services, that any known backend may call. */
 const REFLECTION = "/grpc.reflection.";
 
 type NextCall = ConstructorParameters<typeof ServerInterceptingCall>[0];
 type Listener = Parameters<NextCall["start"]>[0];
 
 /**
- * Decides each call when its metadata is there: a caller that is refused is not read from. The health service is
- * everybody's.
+ * Checks each call when its metadata arrives. The request of a refused caller is not read. The health service is open to
+ * everyone.
  */
 export class GrpcCallers {
   readonly #gatekeeper: Gatekeeper;
@@ -37,7 +37,7 @@ export class GrpcCallers {
   readonly #onFault: OnFault;
   readonly #actions = new Map<string, BackendAction>();
 
-  /** @param tls - whether callers can show certificates: asking each call for one is not cheap */
+  /** @param tls - whether callers can present certificates, which are costly to look up for each call */
   constructor(gatekeeper: Gatekeeper, gate: GrpcGate, tls: boolean, onFault: OnFault) {
     this.#gatekeeper = gatekeeper;
     this.#gate = gate;
@@ -45,7 +45,7 @@ export class GrpcCallers {
     this.#onFault = onFault;
   }
 
-  /** From now on the method needs the action. */
+  /** Declares the action that calls of a method need. */
   require(path: string, action: BackendAction): void {
     this.#actions.set(path, action);
   }
@@ -53,26 +53,26 @@ export class GrpcCallers {
   /** @param metadata - of a call of one of the services */
   of(metadata: CallMetadata): GrpcCaller {
     const caller = metadata[CALLER];
-    if (caller === undefined) throw new Error("a call came past the interceptor");
+    if (caller === undefined) throw new Error("the call has bypassed the interceptor");
     return caller;
   }
 
   readonly intercept: ServerInterceptor = ({ path }, call) => {
     const action = this.#actions.get(path);
-    const decided = action !== undefined || path.startsWith(REFLECTION);
+    const isChecked = action !== undefined || path.startsWith(REFLECTION);
     const request = this.#gate.opening;
-    if (request === undefined) throw new Error("a call came past the gate");
-    request.attach((cause) => call.sendStatus(grpcStatus(answerable(cause, this.#onFault))));
-    // Where there is nothing to decide the call goes on as it is.
-    const admit = decided ? (metadata: CallMetadata) => this.#admit(call, metadata, request, action) : admitted;
-    return new DecidedCall(call, request, admit);
+    if (request === undefined) throw new Error("the call has bypassed the gate");
+    request.attach((cause) => call.sendStatus(grpcStatus(toCallerError(cause, this.#onFault))));
+    // Calls of open services pass unchecked.
+    const admit = isChecked ? (metadata: CallMetadata) => this.#admit(call, metadata, request, action) : admitUnchecked;
+    return new CheckedCall(call, request, admit);
   };
 
   #admit(call: NextCall, metadata: CallMetadata, request: GrpcRequest, action: BackendAction | undefined): boolean {
     const credentials: BackendCredentials = {
-      authorization: textOf(metadata, "authorization"),
+      authorization: readText(metadata, "authorization"),
       certificate: this.#tls ? getCertificateSubject(call.getAuthContext().sslPeerCertificate) : undefined,
-      vhost: textOf(metadata, VHOST_HEADER),
+      vhost: readText(metadata, VHOST_HEADER),
     };
     try {
       const backend = this.#gatekeeper.admit(credentials, action);
@@ -86,8 +86,8 @@ export class GrpcCallers {
   }
 }
 
-/** Hands everything on at once: what @grpc/grpc-js makes of a responder and a listener costs some closures a message. */
-class DecidedCall extends ServerInterceptingCall {
+/** Forwards everything directly. A responder and a listener of @grpc/grpc-js would cost several closures per message. */
+class CheckedCall extends ServerInterceptingCall {
   readonly #next: NextCall;
   readonly #request: GrpcRequest;
   readonly #admit: (metadata: Metadata) => boolean;
@@ -100,7 +100,7 @@ class DecidedCall extends ServerInterceptingCall {
   }
 
   override start(listener: Listener): void {
-    this.#next.start(new DecidedListener(listener, this.#request, this.#admit));
+    this.#next.start(new CheckedListener(listener, this.#request, this.#admit));
   }
 
   override startRead(): void {
@@ -114,17 +114,17 @@ class DecidedCall extends ServerInterceptingCall {
 
   override sendMessage(message: unknown, callback: () => void): void {
     this.#next.sendMessage(message, callback);
-    this.#request.sending();
+    this.#request.watchAnswer();
   }
 
   override sendStatus(status: Parameters<NextCall["sendStatus"]>[0]): void {
     this.#request.stop();
     this.#next.sendStatus(status);
-    this.#request.sending();
+    this.#request.watchAnswer();
   }
 }
 
-class DecidedListener implements Listener {
+class CheckedListener implements Listener {
   readonly #next: Listener;
   readonly #request: GrpcRequest;
   readonly #admit: (metadata: Metadata) => boolean;
@@ -155,11 +155,11 @@ class DecidedListener implements Listener {
   }
 }
 
-function admitted(): boolean {
+function admitUnchecked(): boolean {
   return true;
 }
 
-/** Metadata whose names do not end in `-bin` is text. */
-function textOf(metadata: Metadata, name: string): string | undefined {
+/** Returns metadata as text. Its name must not end in `-bin`. */
+function readText(metadata: Metadata, name: string): string | undefined {
   return metadata.get(name)[0]?.toString();
 }

@@ -4,7 +4,7 @@ import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { normalizeIpAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
-import { answerable, type OnFault } from "../faults.js";
+import { type OnFault, toCallerError } from "../faults.js";
 import type { InflatedEncoding } from "../inflate.js";
 import { checkGrpcTimeout } from "../timeout-headers.js";
 import { GrpcRequest, type GrpcRequestHost, type MethodRules } from "./grpc-request.js";
@@ -17,9 +17,9 @@ export type RequestRules = Omit<MethodRules, "streaming">;
 
 export interface GrpcGateOptions {
   readonly budget: ByteBudget;
-  /** Milliseconds that a request may take to arrive. */
+  /** Milliseconds within which a request must arrive. */
   readonly requestTimeout: number;
-  /** Milliseconds for which a caller may take nothing of its answer. */
+  /** Milliseconds for which a caller may leave its answer unread. */
   readonly answerTimeout: number;
   readonly onFault: OnFault;
 }
@@ -32,13 +32,13 @@ const ENCODINGS: ReadonlySet<string> = new Set(["deflate", "gzip"]);
 const NO_ENCODING = "identity";
 
 /**
- * Stands before @grpc/grpc-js: it sees the headers of each call first. Calls of unknown methods, with a malformed or passed
- * deadline, or compressed where they may not be are answered before anything of their requests is read.
+ * Sees the headers of each call before @grpc/grpc-js does. It answers calls of unknown methods, calls with a malformed or
+ * passed deadline, and calls with an unsupported compression before it reads any of their requests.
  */
 export class GrpcGate {
   readonly #budget: ByteBudget;
   readonly #onFault: OnFault;
-  /** Shared by all requests. */
+  /** Services shared by all requests. */
   readonly #host: GrpcRequestHost;
   readonly #methods = new Map<string, MethodRules>();
   readonly #addresses = new WeakMap<ServerHttp2Session, string>();
@@ -54,12 +54,12 @@ export class GrpcGate {
     };
   }
 
-  /** The request of the call that the library is being given: interceptors are made in the same turn. */
+  /** Request of the call being passed to the library, which creates its interceptors in the same turn. */
   get opening(): GrpcRequest | undefined {
     return this.#opening;
   }
 
-  /** Lets calls of the service's methods in. */
+  /** Admits calls of the service's methods. */
   allow(definition: ServiceDefinition, rules: RequestRules): void {
     for (const { path, requestStream } of Object.values(definition)) {
       this.#methods.set(path, { ...rules, streaming: requestStream });
@@ -67,10 +67,10 @@ export class GrpcGate {
   }
 
   /**
-   * Puts itself before the library on all connections.
-   * @param server - has its connection injector already
+   * Replaces the library's stream listener on all connections.
+   * @param server - must already have its connection injector
    * @param onSession - called for each connection, in the turn in which it is injected
-   * @throws Error where the library is made otherwise than this needs
+   * @throws Error if the library's internals differ from what this needs
    */
   guard(server: Server, onSession: (session: ServerHttp2Session) => void): void {
     const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
@@ -83,16 +83,16 @@ export class GrpcGate {
   }
 
   #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, library: OnStream): void {
-    // It is answered 415.
+    // The library answers with 415.
     if (headers["content-type"]?.startsWith("application/grpc") !== true) {
       library(stream, headers);
       return;
     }
     try {
-      const rules = this.#rulesOf(headers);
-      const encoding = encodingOf(headers, rules);
-      const timeout = checkGrpcTimeout(textOf(headers, "grpc-timeout"));
-      // The library is given messages that are inflated already.
+      const rules = this.#findRules(headers);
+      const encoding = readEncoding(headers, rules);
+      const timeout = checkGrpcTimeout(readText(headers, "grpc-timeout"));
+      // The library receives messages already inflated.
       delete headers["grpc-encoding"];
       if (timeout !== undefined) headers["grpc-timeout"] = timeout;
       const request = new GrpcRequest(stream, { rules, encoding, host: this.#host });
@@ -100,7 +100,7 @@ export class GrpcGate {
       library(stream, headers);
       request.takeOver();
     } catch (cause) {
-      refuse(stream, answerable(cause, this.#onFault));
+      refuse(stream, toCallerError(cause, this.#onFault));
       const { unread } = this.#host;
       const entry = unread.add(stream);
       stream.once("close", () => unread.remove(entry));
@@ -109,9 +109,9 @@ export class GrpcGate {
     }
   }
 
-  #rulesOf(headers: IncomingHttpHeaders): MethodRules {
+  #findRules(headers: IncomingHttpHeaders): MethodRules {
     const rules = this.#methods.get(headers[":path"] ?? "");
-    if (rules === undefined) throw new CarillonError("unimplemented", "there is no such method");
+    if (rules === undefined) throw new CarillonError("unimplemented", "unknown method");
     return rules;
   }
 
@@ -127,26 +127,29 @@ export class GrpcGate {
   }
 }
 
-/** @throws CarillonError unimplemented: compressed as the method does not take it */
-function encodingOf(headers: IncomingHttpHeaders, { compression }: MethodRules): InflatedEncoding | undefined {
-  const encoding = textOf(headers, "grpc-encoding") ?? NO_ENCODING;
+/** @throws CarillonError unimplemented: a compression that the method does not accept */
+function readEncoding(headers: IncomingHttpHeaders, { compression }: MethodRules): InflatedEncoding | undefined {
+  const encoding = readText(headers, "grpc-encoding") ?? NO_ENCODING;
   if (encoding === NO_ENCODING) return undefined;
-  if (compression && isKnown(encoding)) return encoding;
-  const accepted = compression ? `${NO_ENCODING}, ${[...ENCODINGS].join(" and ")} are` : `${NO_ENCODING} is`;
-  throw new CarillonError("unimplemented", `grpc-encoding: ${JSON.stringify(encoding)} is not taken here, ${accepted}`);
+  if (compression && isSupported(encoding)) return encoding;
+  const accepted = compression ? [NO_ENCODING, ...ENCODINGS].join(", ") : NO_ENCODING;
+  throw new CarillonError(
+    "unimplemented",
+    `grpc-encoding: ${JSON.stringify(encoding)} is not supported; supported: ${accepted}`,
+  );
 }
 
-function isKnown(encoding: string): encoding is InflatedEncoding {
+function isSupported(encoding: string): encoding is InflatedEncoding {
   return ENCODINGS.has(encoding);
 }
 
-function textOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+function readText(headers: IncomingHttpHeaders, name: string): string | undefined {
   return headers[name]?.toString();
 }
 
-/** Answers with a status alone. What comes of the request is dropped. */
+/** Answers with a status only, and discards the request. */
 function refuse(stream: ServerHttp2Stream, error: CarillonError): void {
-  // The caller is gone.
+  // The caller has disconnected.
   stream.on("error", ignore);
   if (stream.headersSent || stream.destroyed) return;
   stream.respond(

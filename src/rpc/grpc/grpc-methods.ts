@@ -12,7 +12,7 @@ import type {
 import { CarillonError } from "../../errors.js";
 import type { AnswerLease } from "../answer-budget.js";
 import { checkWeight, READ_OPTIONS, undecodable } from "../decode.js";
-import { answerable, type OnFault } from "../faults.js";
+import { type OnFault, toCallerError } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
 import { findMessageExcess } from "../request-weight.js";
@@ -22,12 +22,10 @@ import type { GrpcCallers } from "./grpc-callers.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
 
-/**
- * A request, or why its bytes are none (rule E10). Thrown from the deserializer, the fault would be told as INTERNAL.
- */
+/** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = object | CarillonError;
 
-/** A service and its implementation in the terms of @grpc/grpc-js. */
+/** Service and its implementation in the terms of @grpc/grpc-js. */
 export interface GrpcMethods {
   readonly definition: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
@@ -39,29 +37,30 @@ export interface GrpcMethodsContext {
   readonly onFault: OnFault;
 }
 
-/** @throws Error when the implementation lacks a method, or a method the action that it needs */
-export function grpcMethods(service: ServiceImplementation, context: GrpcMethodsContext): GrpcMethods {
+/** @throws Error if the implementation lacks a method, or a method declares no action */
+export function toGrpcMethods(service: ServiceImplementation, context: GrpcMethodsContext): GrpcMethods {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const handlers: UntypedServiceImplementation = {};
   for (const method of listMethods(service)) {
     const { action, desc, path } = method;
     context.callers.require(path, action);
-    definition[desc.name] = definitionOf(method);
-    handlers[desc.name] = desc.methodKind === "unary" ? unary(method, context) : streaming(method, context);
+    definition[desc.name] = defineMethod(method);
+    handlers[desc.name] =
+      desc.methodKind === "unary" ? unaryHandler(method, context) : streamingHandler(method, context);
   }
   return { definition, handlers };
 }
 
-function definitionOf({ codec: given, desc, path }: RpcMethod): ServiceDefinition[string] {
-  const codec = given ?? generatedCodec(desc);
+function defineMethod({ codec: methodCodec, desc, path }: RpcMethod): ServiceDefinition[string] {
+  const codec = methodCodec ?? generatedCodec(desc);
   return {
     path,
     requestStream: takesStream(desc),
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
-    requestDeserialize: (bytes: Buffer) => decoded(() => codec.decode(bytes)),
-    // Answers that are counted have been written before.
-    responseSerialize: (message: object) => (Buffer.isBuffer(message) ? message : bufferOf(codec.encode(message))),
-    // A server needs no more than these two.
+    requestDeserialize: (bytes: Buffer) => tryDecode(() => codec.decode(bytes)),
+    // Counted answers are already encoded.
+    responseSerialize: (message: object) => (Buffer.isBuffer(message) ? message : toBuffer(codec.encode(message))),
+    // A server never calls these two.
     requestSerialize: unused,
     responseDeserialize: unused,
   };
@@ -81,12 +80,12 @@ function generatedCodec({ input, output }: DescMethod): Codec {
   };
 }
 
-/** For the half of a definition that a server does not need. */
+/** Stands for the half of a definition that a server does not use. */
 export function unused(): never {
-  throw new Error("a server's definition neither writes requests nor reads answers");
+  throw new Error("a server neither encodes requests nor decodes answers");
 }
 
-function unary(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
   const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
     let response: unknown;
@@ -95,10 +94,10 @@ function unary(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsC
       checkDeadline(call);
       const { backend } = callers.of(call.metadata);
       lease = gatekeeper.openAnswer(backend, action);
-      response = await handle(checked(call.request), new GrpcCall(backend, call));
-      if (lease !== undefined) response = counted(method, response as object, lease);
+      response = await handle(throwIfError(call.request), new GrpcCall(backend, call));
+      if (lease !== undefined) response = countAnswer(method, response as object, lease);
     } catch (cause) {
-      callback(statusOf(cause, desc, onFault));
+      callback(toStatus(cause, desc, onFault));
       return;
     } finally {
       lease?.settle();
@@ -110,26 +109,26 @@ function unary(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsC
   };
 }
 
-/** A call that is over, or would be if its timer had not been late, has no effect. */
+/** Rejects a call that has ended, or has passed its deadline before its timer fired, before it has an effect. */
 function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
-  if (call.cancelled) throw new CarillonError("cancelled", "the caller is gone");
+  if (call.cancelled) throw new CarillonError("cancelled", "the caller has disconnected");
   if ((readDeadline(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
 }
 
 type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
 
-function streaming(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function streamingHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
   const answer = async (call: Stream, open: OpenStream): Promise<void> => {
     const request = takesStream(desc)
-      ? requestsOf(call as ServerDuplexStream<Decoded, unknown>, callers.of(call.metadata).request)
-      : checked((call as ServerWritableStream<Decoded, unknown>).request);
+      ? readRequests(call as ServerDuplexStream<Decoded, unknown>, callers.of(call.metadata).request)
+      : throwIfError((call as ServerWritableStream<Decoded, unknown>).request);
     const lease = gatekeeper.openAnswer(open.backend, action);
     try {
       for await (const response of handle(request, open) as AsyncIterable<unknown>) {
         if (call.cancelled) return;
-        const written = lease === undefined ? response : counted(method, response as object, lease);
+        const written = lease === undefined ? response : countAnswer(method, response as object, lease);
         lease?.settle();
         if (call.write(written)) continue;
         await untilWritable(call, open.signal);
@@ -144,12 +143,12 @@ function streaming(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMeth
     const { backend, credentials } = callers.of(call.metadata);
     const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(call) });
     call.once("cancelled", () => {
-      open.abort(new CarillonError("cancelled", "the caller is gone"));
+      open.abort(new CarillonError("cancelled", "the caller has disconnected"));
     });
     answer(call, open)
       .catch((cause: unknown) => {
-        // grpc-js sends the status after what has been written.
-        if (!call.cancelled) call.emit("error", statusOf(cause, desc, onFault));
+        // grpc-js sends the status after the written messages.
+        if (!call.cancelled) call.emit("error", toStatus(cause, desc, onFault));
       })
       .finally(() => {
         open.close();
@@ -157,22 +156,25 @@ function streaming(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMeth
   };
 }
 
-/** The bytes of an answer, which count against those that its caller may have. */
-function counted({ codec, desc }: RpcMethod, response: object, lease: AnswerLease): Buffer {
-  const bytes = bufferOf((codec ?? generatedCodec(desc)).encode(response));
+/** Encodes an answer, and charges its bytes to the caller. */
+function countAnswer({ codec, desc }: RpcMethod, response: object, lease: AnswerLease): Buffer {
+  const bytes = toBuffer((codec ?? generatedCodec(desc)).encode(response));
   lease.spend(bytes.length);
   return bytes;
 }
 
-/** Whoever stops reading leaves the call as it is: destroyed, as an iterator does by itself, it would lose its status. */
-async function* requestsOf(call: ServerDuplexStream<Decoded, unknown>, incoming: GrpcRequest): AsyncGenerator<object> {
+/** Yields the requests of a stream. When the method stops reading, the call stays open, because destroying it would lose its status. */
+async function* readRequests(
+  call: ServerDuplexStream<Decoded, unknown>,
+  incoming: GrpcRequest,
+): AsyncGenerator<object> {
   for await (const request of call.iterator({ destroyOnReturn: false })) {
     incoming.taken();
-    yield checked(request as Decoded);
+    yield throwIfError(request as Decoded);
   }
 }
 
-function decoded(read: () => object): Decoded {
+function tryDecode(read: () => object): Decoded {
   try {
     return read();
   } catch (cause) {
@@ -180,21 +182,21 @@ function decoded(read: () => object): Decoded {
   }
 }
 
-function checked(request: Decoded): object {
+function throwIfError(request: Decoded): object {
   if (request instanceof CarillonError) throw request;
   return request;
 }
 
-function statusOf(cause: unknown, { input }: DescMethod, onFault: OnFault): Partial<ServiceError> {
-  return grpcStatus(answerable(cause, onFault), input);
+function toStatus(cause: unknown, { input }: DescMethod, onFault: OnFault): Partial<ServiceError> {
+  return grpcStatus(toCallerError(cause, onFault), input);
 }
 
-/** The same bytes, not a copy. */
-function bufferOf({ buffer, byteLength, byteOffset }: Uint8Array): Buffer {
+/** Returns the same bytes, without copying. */
+function toBuffer({ buffer, byteLength, byteOffset }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** Resolves when the peer takes more, or never will, or the signal is aborted. */
+/** Resolves when the peer can be written to again, when the call has ended, or when the signal is aborted. */
 export function untilWritable(call: EventEmitter, signal?: AbortSignal): Promise<void> {
   const events = ["drain", "cancelled", "close"] as const;
   return new Promise((resolve) => {

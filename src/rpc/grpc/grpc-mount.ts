@@ -9,39 +9,39 @@ import type { ServiceImplementations } from "../service.js";
 import { GrpcCallers } from "./grpc-callers.js";
 import { GrpcGate } from "./grpc-gate.js";
 import { GrpcHealth } from "./grpc-health.js";
-import { grpcMethods } from "./grpc-methods.js";
+import { toGrpcMethods } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { IdleStreams } from "./idle-streams.js";
 
-/** Calls that one connection may have under way; a client waits with more. */
+/** Concurrent calls of one connection. A client queues more. */
 const MAX_CONCURRENT_CALLS = 256;
 /**
- * How long a connection may have no call under way, in milliseconds. It is then told to go (GOAWAY), and gRPC clients make
- * another when they need one. Longer than load balancers leave silent connections (350 s), so that backends which
- * publish now and then keep theirs; what said hello and died does not stay for ever.
+ * Milliseconds for which a connection may have no call. It then receives GOAWAY, and gRPC clients reconnect when they need
+ * to. The time is longer than load balancers keep idle connections (350 s), so that backends which publish rarely keep
+ * theirs, and short enough to remove dead peers.
  */
 const IDLE_TIMEOUT = 600_000;
 /**
- * How often a connection is pinged, and how long the answer may take, in milliseconds: a worker whose machine is gone
- * without a word is known to be lost, and what it had goes to others.
+ * Interval of pings and timeout of their answers, in milliseconds. They detect workers whose machine has failed, so that
+ * their tasks can be assigned to others.
  */
 const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
 
-/** In milliseconds. */
+/** Milliseconds. */
 const REQUEST_TIMEOUT = 120_000;
 const ANSWER_TIMEOUT = 60_000;
 
-/** Largest request of the health service and of reflection, in bytes: names of services, files and symbols. */
-const MOST_LIBRARY_BYTES = 4_096;
+/** Largest request to the health service and to reflection, in bytes. They only carry names of services, files and symbols. */
+const MAX_LIBRARY_BYTES = 4_096;
 
-/** In milliseconds. */
+/** Interval and timeout of pings, in milliseconds. */
 export interface Keepalive {
   readonly time: number;
   readonly timeout: number;
 }
 
 export interface GrpcMountOptions {
-  /** Told the first bytes of each connection, before TLS and HTTP/2 read them. */
+  /** Receives the first bytes of each connection, before TLS and HTTP/2 read them. */
   readonly onFirstBytes?: (bytes: Buffer) => void;
   readonly port: PortOptions;
   readonly services: ServiceImplementations;
@@ -49,15 +49,15 @@ export interface GrpcMountOptions {
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   readonly budget: ByteBudget;
-  /** Milliseconds that a request, or a message of a stream that has begun, may take to arrive; 2 minutes unless said otherwise. */
+  /** Milliseconds within which a request, or a message of a stream that has begun, must arrive; default 2 minutes. */
   readonly requestTimeout?: number;
-  /** Milliseconds for which a caller may take nothing of its answer; a minute unless said otherwise. */
+  /** Milliseconds for which a caller may leave its answer unread; default 1 minute. */
   readonly answerTimeout?: number;
-  /** Milliseconds that a connection may have no call under way; 10 minutes unless said otherwise. */
+  /** Milliseconds for which a connection may have no call; default 10 minutes. */
   readonly idleTimeout?: number;
-  /** Every 15 s, for 10 s, unless said otherwise. */
+  /** Default: every 15 s, with a timeout of 10 s. */
   readonly keepalive?: Keepalive;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server. */
   readonly onFault: OnFault;
 }
 
@@ -79,21 +79,21 @@ export class GrpcMount {
     const callers = new GrpcCallers(gatekeeper, gate, port.tls !== undefined, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
-      // Each call that is being received may hold a request of the largest size.
+      // Each incoming call may hold a request of the largest size.
       "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
       "grpc.max_connection_idle_ms": idleTimeout,
       "grpc.keepalive_time_ms": keepalive.time,
       "grpc.keepalive_timeout_ms": keepalive.timeout,
-      // Answers are small; what a client sends is what must be bounded.
+      // Answers are bounded elsewhere; requests must be bounded here.
       "grpc.max_send_message_length": -1,
       interceptors: [callers.intercept],
     });
-    // TLS has been done when a connection comes to grpc-js.
+    // The port listener terminates TLS before it passes connections to grpc-js.
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     let injected: Socket | undefined;
     gate.guard(this.#server, (session) => {
       const socket = injected;
-      // The first settings follow the preface.
+      // The client's first settings follow its preface.
       if (socket !== undefined) session.once("remoteSettings", () => this.#port.settle(socket));
     });
     this.#port = new PortListener({
@@ -108,40 +108,40 @@ export class GrpcMount {
       },
     });
     for (const service of services) {
-      const { definition, handlers } = grpcMethods(service, { callers, gatekeeper, onFault });
+      const { definition, handlers } = toGrpcMethods(service, { callers, gatekeeper, onFault });
       gate.allow(definition, { limit: requestBytes, compression: true, acknowledged: true });
       this.#server.addService(definition, handlers);
     }
     const addLibrary: Server["addService"] = (definition, handlers) => {
-      gate.allow(definition, { limit: MOST_LIBRARY_BYTES, compression: false, acknowledged: false });
+      gate.allow(definition, { limit: MAX_LIBRARY_BYTES, compression: false, acknowledged: false });
       this.#server.addService(definition, handlers);
     };
     this.#health = new GrpcHealth(
-      this.#idle.watching({ addService: addLibrary }),
+      this.#idle.wrap({ addService: addLibrary }),
       services.map(({ service }) => service.typeName),
     );
     addReflection(
-      this.#idle.watching({ addService: addLibrary }, (metadata, onLost) => {
-        return gatekeeper.stay({ ...callers.of(metadata), action: undefined, onLost });
+      this.#idle.wrap({ addService: addLibrary }, (metadata, onLost) => {
+        return gatekeeper.watch({ ...callers.of(metadata), action: undefined, onLost });
       }),
       services.map(({ service }) => service),
     );
   }
 
   /**
-   * @returns where it listens: the real port where 0 was asked for
-   * @throws Error when the address cannot be had
+   * @returns the address with the real port
+   * @throws Error if the address is not available
    */
   listen(): Promise<Address> {
     return this.#port.listen();
   }
 
-  /** What the health service says of every service. */
+  /** Sets the status of every service in the health service. */
   setServing(serving: boolean): void {
     this.#health.setServing(serving);
   }
 
-  /** Accepts no more calls, and ends the streams that only watch. Resolves when the calls under way are answered. */
+  /** Refuses new calls, and ends streams that only watch. Resolves when the pending calls are answered. */
   async close(): Promise<void> {
     this.#idle.end();
     const answered = new Promise<void>((resolve) => {
@@ -150,7 +150,7 @@ export class GrpcMount {
     await Promise.all([this.#port.close(), answered]);
   }
 
-  /** Cuts the calls under way. */
+  /** Aborts the pending calls. */
   terminate(): void {
     this.#server.forceShutdown();
     this.#port.terminate();

@@ -15,13 +15,13 @@ import { errorDetailsFile } from "./error-details-file.js";
 import { untilWritable, unused } from "./grpc-methods.js";
 
 type Answer = MessageInitShape<typeof ServerReflectionResponseSchema>;
-/** A request, or the error to end with (rule E10): thrown from the deserializer, it would be told as INTERNAL. */
+/** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = ServerReflectionRequest | CarillonError;
 type Stream = ServerDuplexStream<Decoded, Answer>;
 
 /**
- * Server reflection (v1 and v1alpha), so that grpcurl and its like need no proto files. It serves the descriptors that
- * protoc-gen-es embeds; what is made of proto files at run time would have other file names and lack imports.
+ * Adds server reflection (v1 and v1alpha), so that clients such as grpcurl need no proto files. It serves the descriptors
+ * embedded by protoc-gen-es. Descriptors built from proto files at run time would have other file names and lack imports.
  */
 export function addReflection(server: Pick<Server, "addService">, services: readonly DescService[]): void {
   const versions = [ServerReflection, ServerReflectionV1Alpha];
@@ -31,16 +31,16 @@ export function addReflection(server: Pick<Server, "addService">, services: read
   const answer = (request: ServerReflectionRequest): Answer => ({
     validHost: request.host,
     originalRequest: request,
-    messageResponse: responseTo(request, index, names),
+    messageResponse: respond(request, index, names),
   });
   const { name } = ServerReflection.method.serverReflectionInfo;
   for (const { typeName } of versions) {
     server.addService(
-      { [name]: definitionOf(`/${typeName}/${name}`) },
+      { [name]: defineReflection(`/${typeName}/${name}`) },
       {
         [name]: (call: Stream): void => {
           serve(call, answer).catch(() => {
-            // The stream has ended with a status of its own.
+            // The stream has already ended with its own status.
           });
         },
       },
@@ -48,15 +48,15 @@ export function addReflection(server: Pick<Server, "addService">, services: read
   }
 }
 
-/** The messages of both versions are the same on the wire. */
-function definitionOf(path: string): ServiceDefinition[string] {
+/** Defines the method for either version, because their messages are the same on the wire. */
+function defineReflection(path: string): ServiceDefinition[string] {
   return {
     path,
     requestStream: true,
     responseStream: true,
     requestDeserialize: readRequest,
     responseSerialize: writeAnswer,
-    // A server needs no more than these two.
+    // A server never calls these two.
     requestSerialize: unused,
     responseDeserialize: unused,
   };
@@ -74,7 +74,7 @@ function readRequest(bytes: Buffer): Decoded {
   }
 }
 
-/** Reads no request before the answer to the one before it is taken. */
+/** Reads each request only after the peer has taken the answer to the previous one. */
 async function serve(call: Stream, answer: (request: ServerReflectionRequest) => Answer): Promise<void> {
   for await (const request of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Decoded>) {
     if (call.cancelled) return;
@@ -87,7 +87,7 @@ async function serve(call: Stream, answer: (request: ServerReflectionRequest) =>
   call.end();
 }
 
-function responseTo(
+function respond(
   { messageRequest: request }: ServerReflectionRequest,
   index: DescriptorIndex,
   services: readonly { readonly name: string }[],
@@ -96,26 +96,30 @@ function responseTo(
     case "listServices":
       return { case: "listServicesResponse", value: { service: [...services] } };
     case "fileByFilename":
-      return filesOr(index.byName(request.value), `no file ${JSON.stringify(request.value)}`);
+      return filesOrError(index.byName(request.value), `unknown file ${JSON.stringify(request.value)}`);
     case "fileContainingSymbol":
-      return filesOr(index.bySymbol(request.value), `no symbol ${JSON.stringify(request.value)}`);
+      return filesOrError(index.bySymbol(request.value), `unknown symbol ${JSON.stringify(request.value)}`);
     case "allExtensionNumbersOfType":
-      if (index.bySymbol(request.value) === undefined) return refusal(`no type ${JSON.stringify(request.value)}`);
-      // No file here extends anything.
+      if (index.bySymbol(request.value) === undefined)
+        return errorResponse(`unknown type ${JSON.stringify(request.value)}`);
+      // No file of this server defines extensions.
       return { case: "allExtensionNumbersResponse", value: { baseTypeName: request.value, extensionNumber: [] } };
     case "fileContainingExtension":
-      return refusal("there are no extensions");
+      return errorResponse("no extensions are defined");
     case undefined:
     default:
-      return refusal("the request asks for nothing that is known", GRPC_STATUS.invalid_argument);
+      return errorResponse("unknown kind of request", GRPC_STATUS.invalid_argument);
   }
 }
 
-function filesOr(files: Uint8Array[] | undefined, missing: string): NonNullable<Answer["messageResponse"]> {
-  if (files === undefined) return refusal(missing);
+function filesOrError(files: Uint8Array[] | undefined, missing: string): NonNullable<Answer["messageResponse"]> {
+  if (files === undefined) return errorResponse(missing);
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files } };
 }
 
-function refusal(errorMessage: string, errorCode = GRPC_STATUS.not_found): NonNullable<Answer["messageResponse"]> {
+function errorResponse(
+  errorMessage: string,
+  errorCode = GRPC_STATUS.not_found,
+): NonNullable<Answer["messageResponse"]> {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }

@@ -7,19 +7,19 @@ import { ChunkQueue } from "./chunk-queue.js";
 import type { OverdueRequests } from "./overdue-requests.js";
 import type { UnreadCalls, UnreadEntry } from "./unread-calls.js";
 
-/** A byte of flags and the length come before each message. */
+/** Bytes before each message: a byte of flags and the message's length. */
 const PREFIX_BYTES = 5;
 const COMPRESSED = 1;
 
-/** Messages of a stream that its method has not taken yet, in bytes; one message always may wait. */
-const MOST_UNTAKEN = 65_536;
+/** Bytes of messages that a streaming method has not taken yet, above which no more are read. One message is always allowed. */
+const MAX_UNTAKEN = 65_536;
 
 /** Bounds on the requests of a method. */
 export interface MethodRules {
-  /** Most bytes of a message, as sent and as inflated. */
+  /** Largest number of bytes of a message, as sent and as inflated. */
   readonly limit: number;
   readonly compression: boolean;
-  /** Whether the request is a stream of messages. Any other is exactly one. */
+  /** Whether the request is a stream of messages; otherwise it is exactly one message. */
   readonly streaming: boolean;
   /** Whether the method calls {@link GrpcRequest.taken} for each message of a stream. */
   readonly acknowledged: boolean;
@@ -29,7 +29,7 @@ export interface MethodRules {
 export interface GrpcRequestHost {
   readonly overdue: OverdueRequests;
   readonly unread: UnreadCalls;
-  /** Opens the lease for the bytes that a request holds. @param key - of the caller; undefined: it needs none */
+  /** Opens the lease for the bytes that a request holds. @param key - identifies the caller; undefined: anonymous */
   readonly openLease: (stream: ServerHttp2Stream, key: string | undefined) => ByteLease;
 }
 
@@ -42,23 +42,23 @@ export interface GrpcRequestOptions {
 
 type Listener = (...values: unknown[]) => void;
 
-/** Events of the stream that the library listens to. */
+/** The library's listeners on the stream. */
 interface Library {
   readonly onData: (bytes: Uint8Array) => void;
   readonly onEnd: () => void;
 }
 
 /**
- * Reads the messages of one call before @grpc/grpc-js does, which would inflate and keep them without bounds. It is given
- * each message when the method wants one, uncompressed, and the end of the request. Everything that is held until then
- * counts against the budget.
+ * Reads the messages of one call in place of @grpc/grpc-js, which would inflate and keep them without bounds. It passes
+ * each message to the library uncompressed when the method wants one, and then the end of the request. Everything held until
+ * then counts against the budget.
  */
 export class GrpcRequest {
   readonly #stream: ServerHttp2Stream;
   readonly #rules: MethodRules;
   readonly #encoding: InflatedEncoding | undefined;
   readonly #host: GrpcRequestHost;
-  /** Listeners that are not the library's. */
+  /** Number of listeners that are not the library's. */
   readonly #listeners: number;
   readonly #overdue: LinkedEntry<GrpcRequest>;
   #unread: UnreadEntry | undefined;
@@ -67,7 +67,7 @@ export class GrpcRequest {
   #refuse: ((cause: unknown) => void) | undefined;
   #lease: ByteLease | undefined;
   #key: string | undefined;
-  /** Bytes of each message that was given and not taken yet. */
+  /** Bytes of each message passed to the library and not taken by the method. */
   readonly #untaken: number[] = [];
   #untakenBytes = 0;
   #messages = 0;
@@ -77,7 +77,7 @@ export class GrpcRequest {
   #ended = false;
   #over = false;
 
-  /** @param stream - that nobody reads yet */
+  /** @param stream - must not have been read */
   constructor(stream: ServerHttp2Stream, { encoding, host, rules }: GrpcRequestOptions) {
     this.#stream = stream;
     this.#rules = rules;
@@ -88,26 +88,26 @@ export class GrpcRequest {
   }
 
   /**
-   * Since when the rest of the request, or of a message of a stream, is waited for, by `performance.now()`; undefined while
-   * it is not.
+   * Time by `performance.now()` since which the rest of the request, or of a message of a stream, is missing; undefined if
+   * nothing is missing.
    */
   get incompleteSince(): number | undefined {
     return this.#incompleteSince;
   }
 
-  /** Callback of the interceptor, told the error that the request is refused with. */
+  /** Sets the interceptor's callback that ends the call with an error. */
   attach(refuse: (cause: unknown) => void): void {
     this.#refuse = refuse;
   }
 
-  /** Takes the place of the library's listeners, when it has put them on the stream. */
+  /** Replaces the library's listeners, once it has added them to the stream. */
   takeOver(): void {
     const stream = this.#stream;
-    // Node has listeners of its own, which were there before.
+    // Node's own listeners were added earlier.
     const onData = stream.listeners("data").at(-1);
     const onEnd = stream.listeners("end").at(-1);
     if (onData === undefined || onEnd === undefined || countListeners(stream) !== this.#listeners + 2) {
-      throw new Error("@grpc/grpc-js does not read its streams by one listener for each event");
+      throw new Error("@grpc/grpc-js does not read its streams with one listener for each event");
     }
     stream.off("data", onData as Listener).off("end", onEnd as Listener);
     this.#library = {
@@ -120,19 +120,19 @@ export class GrpcRequest {
     this.#pump();
   }
 
-  /** The caller is known. @param key - undefined: it needs none */
+  /** Sets the caller. @param key - undefined: anonymous */
   admit(key: string | undefined): void {
     this.#key = key;
   }
 
-  /** The method wants the next message, or the end. */
+  /** Passes the next message or the end to the library as soon as it has arrived. */
   read(): void {
     this.#wanted = true;
     if (this.#rules.streaming && !this.#rules.acknowledged) this.#takeAll();
     if (this.#library !== undefined) this.#pump();
   }
 
-  /** The method has taken the oldest of the messages that it was given. */
+  /** Acknowledges that the method has taken the oldest message. */
   taken(): void {
     const bytes = this.#untaken.shift() ?? 0;
     this.#untakenBytes -= bytes;
@@ -146,7 +146,7 @@ export class GrpcRequest {
     this.#untakenBytes = 0;
   }
 
-  /** The call is over: what comes is dropped. */
+  /** Ends the reading because the call is over. Anything that still arrives is discarded. */
   stop(): void {
     if (this.#over) return;
     this.#over = true;
@@ -155,8 +155,8 @@ export class GrpcRequest {
     this.#lease?.release();
   }
 
-  /** A message of the answer, or its status, is being sent. */
-  sending(): void {
+  /** Begins to watch whether the peer reads its answer. */
+  watchAnswer(): void {
     if (this.#unread === undefined && !this.#stream.destroyed) this.#unread = this.#host.unread.add(this.#stream);
   }
 
@@ -165,7 +165,7 @@ export class GrpcRequest {
     if (this.#over) return;
     this.stop();
     this.#refuse?.(cause);
-    this.sending();
+    this.watchAnswer();
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -182,7 +182,7 @@ export class GrpcRequest {
   };
 
   readonly #onEnd = (): void => {
-    // A stream that was reset ends too.
+    // A reset stream also emits "end".
     if (this.#stream.closed) this.stop();
     this.#ended = true;
     this.#pump();
@@ -193,7 +193,7 @@ export class GrpcRequest {
     if (this.#unread !== undefined) this.#host.unread.remove(this.#unread);
   };
 
-  /** Gives the library what it wants, if that is there. Reads on only where it is not. */
+  /** Passes the library the message that it wants. Resumes the stream only if the message has not arrived. */
   #pump(): void {
     if (this.#over || this.#library === undefined) return;
     const { streaming } = this.#rules;
@@ -208,7 +208,7 @@ export class GrpcRequest {
       return;
     }
     if (isShort) this.#stream.resume();
-    // After its only message, a request just ends.
+    // A request with a single message needs no pause after it.
     else if (streaming) this.#stream.pause();
     if (!isShort || (streaming && this.#chunks.bytes === 0)) this.#incompleteSince = undefined;
     else this.#incompleteSince ??= performance.now();
@@ -216,13 +216,13 @@ export class GrpcRequest {
 
   #isFull(): boolean {
     const { acknowledged, streaming } = this.#rules;
-    return streaming && acknowledged && this.#untakenBytes > MOST_UNTAKEN;
+    return streaming && acknowledged && this.#untakenBytes > MAX_UNTAKEN;
   }
 
-  /** @returns false where it has not come yet. @throws CarillonError */
+  /** @returns false if it has not arrived yet. @throws CarillonError */
   #giveNext(library: Library): boolean {
     const { limit, streaming } = this.#rules;
-    if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformed("it is more than one message");
+    if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformed("more than one message");
     if (this.#ended && this.#chunks.bytes === 0) {
       this.#giveEnd(library);
       return true;
@@ -231,7 +231,7 @@ export class GrpcRequest {
     const length = prefix?.readUInt32BE(1);
     if (length !== undefined && length > limit) throw tooLarge(limit);
     if (prefix === undefined || length === undefined || this.#chunks.bytes < PREFIX_BYTES + length) {
-      if (this.#ended) throw malformed("it is cut off");
+      if (this.#ended) throw malformed("truncated");
       return false;
     }
     this.#giveMessage(library, prefix.readUInt8(0), length);
@@ -240,7 +240,7 @@ export class GrpcRequest {
 
   #giveMessage(library: Library, flags: number, length: number): void {
     const encoding = this.#encoding;
-    if (flags > COMPRESSED) throw malformed(`it has unknown flags (${flags})`);
+    if (flags > COMPRESSED) throw malformed(`unknown flags (${flags})`);
     this.#messages += 1;
     if (flags === 0 || length === 0) {
       this.#wanted = false;
@@ -249,11 +249,11 @@ export class GrpcRequest {
       if (flags === 0) for (const chunk of this.#chunks.shift(PREFIX_BYTES + length)) library.onData(chunk);
       else {
         this.#chunks.shift(PREFIX_BYTES);
-        library.onData(prefixOf(0));
+        library.onData(createPrefix(0));
       }
       return;
     }
-    if (encoding === undefined) throw malformed("it is compressed, and grpc-encoding does not say how");
+    if (encoding === undefined) throw malformed("compressed, but grpc-encoding is missing");
     this.#chunks.shift(PREFIX_BYTES);
     const data = Buffer.concat(this.#chunks.shift(length));
     void this.#inflate(library, encoding, data);
@@ -267,12 +267,12 @@ export class GrpcRequest {
       const message = await inflate(encoding, data, { limit, lease });
       if (this.#over) return;
       if (message === "too large") throw tooLarge(limit);
-      if (message === "malformed") throw malformed("it cannot be decompressed");
+      if (message === "malformed") throw malformed("decompression failed");
       lease.give(PREFIX_BYTES + data.length);
       this.#wanted = false;
       this.#inflating = false;
       this.#hold(message.length);
-      library.onData(prefixOf(message.length));
+      library.onData(createPrefix(message.length));
       if (message.length > 0) library.onData(message);
       this.#pump();
     } catch (cause) {
@@ -286,10 +286,10 @@ export class GrpcRequest {
   }
 
   #giveEnd(library: Library): void {
-    if (!this.#rules.streaming && this.#messages === 0) throw malformed("there is no message");
+    if (!this.#rules.streaming && this.#messages === 0) throw malformed("no message");
     this.#wanted = false;
     library.onEnd();
-    // Messages of a stream may still wait for its method; any other method has its request now.
+    // A streaming method may still have to take messages; any other method has its complete request.
     if (!this.#rules.streaming) this.stop();
   }
 }
@@ -298,7 +298,7 @@ function countListeners(stream: ServerHttp2Stream): number {
   return stream.listenerCount("data") + stream.listenerCount("end");
 }
 
-function prefixOf(length: number): Buffer {
+function createPrefix(length: number): Buffer {
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32BE(length, 1);
   return prefix;

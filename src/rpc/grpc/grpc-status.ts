@@ -3,12 +3,12 @@ import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { type CarillonError, GRPC_STATUS } from "../../errors.js";
 import { encodeStatus, errorDetails } from "../error-details.js";
 
-/** The trailer for google.rpc.Status, by the convention of gRPC's libraries. */
+/** Trailer for google.rpc.Status, by the convention of gRPC's libraries. */
 const DETAILS = "grpc-status-details-bin";
 
 /**
- * An error in the terms of @grpc/grpc-js, which percent-encodes the text.
- * @param type - of the request; undefined where it is not known
+ * Converts an error to the terms of @grpc/grpc-js, which percent-encodes the text.
+ * @param type - the request's type; undefined if unknown
  */
 export function grpcStatus(error: CarillonError, type?: DescMessage): StatusObject {
   const metadata = new Metadata();
@@ -17,7 +17,7 @@ export function grpcStatus(error: CarillonError, type?: DescMessage): StatusObje
   return { code: GRPC_STATUS[error.code], details: error.message, metadata };
 }
 
-/** An error as the headers of an answer that has no message. */
+/** Encodes an error as the headers of an answer without messages. */
 export function statusHeaders(error: CarillonError): Record<string, string> {
   const details = errorDetails(error, undefined);
   return {

@@ -5,24 +5,24 @@ import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
 const CHECKS = 4;
 
 /**
- * Bytes a millisecond that a peer has to take, beyond the time without any: node:http2 does not tell how much of one write is
- * gone before all of it is.
+ * Bytes per millisecond that a peer must read, in addition to the timeout. node:http2 does not report how much of a write has
+ * been sent until all of it has been.
  */
-const LEAST_RATE = 64;
+const MIN_RATE = 64;
 
-/** A call whose answer is being sent. */
+/** Call with an answer in transit. */
 interface UnreadCall {
   readonly stream: ServerHttp2Stream;
-  /** Bytes that waited when it was last seen to move. */
-  waiting: number;
-  /** When that was, by `performance.now()`. */
+  /** Bytes pending when progress was last seen. */
+  pending: number;
+  /** Time of the last progress, by `performance.now()`. */
   since: number;
 }
 
 export type UnreadEntry = LinkedEntry<UnreadCall>;
 
 /**
- * Resets streams of whose answers nothing is taken, and those left open after their answer. One timer serves all; it runs
+ * Resets streams whose answers are not read, and streams left open after their answer. One timer serves all; it runs
  * while there are such streams.
  */
 export class UnreadCalls {
@@ -30,15 +30,15 @@ export class UnreadCalls {
   readonly #calls = new LinkedList<UnreadCall>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param timeout - milliseconds for which a peer may take nothing of an answer, or leave an answered request open */
+  /** @param timeout - milliseconds for which a peer may leave an answer unread or an answered request open */
   constructor(timeout: number) {
     this.#timeout = timeout;
   }
 
-  /** Watches a stream on which something is being sent. @returns the entry, to {@link remove} when the stream is closed */
+  /** Watches a stream with an answer in transit. @returns the entry, to {@link remove} when the stream is closed */
   add(stream: ServerHttp2Stream): UnreadEntry {
     this.#timer ??= setInterval(this.#check, this.#timeout / CHECKS).unref();
-    return this.#calls.add({ stream, waiting: stream.writableLength, since: performance.now() });
+    return this.#calls.add({ stream, pending: stream.writableLength, since: performance.now() });
   }
 
   remove(entry: UnreadEntry): void {
@@ -50,10 +50,10 @@ export class UnreadCalls {
     for (const call of this.#calls.values()) {
       const { stream } = call;
       const allTaken = stream.writableLength === 0 && !stream.writableEnded;
-      if (allTaken || stream.writableLength < call.waiting) {
-        call.waiting = stream.writableLength;
+      if (allTaken || stream.writableLength < call.pending) {
+        call.pending = stream.writableLength;
         call.since = now;
-      } else if (now - call.since >= this.#timeout + call.waiting / LEAST_RATE) {
+      } else if (now - call.since >= this.#timeout + call.pending / MIN_RATE) {
         stream.close(constants.NGHTTP2_CANCEL);
       }
     }

@@ -1,44 +1,41 @@
 import { CarillonError } from "../../errors.js";
 import type { Caller, CallHandle } from "../../workers/dispatch.js";
 
-/** What a part counts as besides its payload, in bytes. */
+/** Bytes that a part counts in addition to its payload. */
 const PART_BYTES = 64;
-/** Parts that were taken are let go when there are so many, or one of so many bytes. */
+/** Number of taken parts, and size of one in bytes, above which the taken parts are freed. */
 const MANY_TAKEN = 64;
 const LARGE_PART = 64 << 10;
 
-/**
- * The parts of an answer on their way to a caller. What waits is bounded (O6): a caller that takes too little of what comes
- * is refused, and the worker told.
- */
+/** Parts of an answer, queued for a caller. The queue is bounded (O6): when it overflows, the caller gets an error and the task is cancelled. */
 export class CallAnswer implements Caller {
-  /** Of what waits, in bytes; each part counts for some more. */
+  /** Largest number of queued bytes, with {@link PART_BYTES} for each part. */
   readonly #limit: number;
   readonly #refusal: string;
   #parts: Uint8Array[] = [];
-  /** How many of them have been taken. */
+  /** Number of parts taken from the front of `#parts`. */
   #taken = 0;
-  #waiting = 0;
+  #queuedBytes = 0;
   #ended = false;
   #failure: CarillonError | undefined;
-  #asked: CallHandle | undefined;
+  #task: CallHandle | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param refusal - what the caller is told when more waits */
+  /** @param refusal - error text when more than `limit` bytes are queued */
   constructor(limit: number, refusal: string) {
     this.#limit = limit;
     this.#refusal = refusal;
   }
 
-  /** The task whose answer this is. */
-  begin(asked: CallHandle): void {
-    this.#asked = asked;
+  /** Sets the task whose answer this is. */
+  begin(task: CallHandle): void {
+    this.#task = task;
   }
 
   onPart(payload: Uint8Array, more: boolean): void {
     if (this.#ended) return;
-    this.#waiting += payload.length + PART_BYTES;
-    if (this.#waiting > this.#limit) {
+    this.#queuedBytes += payload.length + PART_BYTES;
+    if (this.#queuedBytes > this.#limit) {
       this.cancel(new CarillonError("resource_exhausted", this.#refusal, { retryDelay: Number.POSITIVE_INFINITY }));
       return;
     }
@@ -47,7 +44,7 @@ export class CallAnswer implements Caller {
     this.#wake?.();
   }
 
-  /** Parts that came before are told first. */
+  /** Fails after the parts that have already arrived. */
   onFailed(error: CarillonError): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -55,28 +52,28 @@ export class CallAnswer implements Caller {
     this.#wake?.();
   }
 
-  /** The caller gets nothing more of it, and the worker is told that nobody waits. */
+  /** Ends the answer for the caller, and cancels the task. */
   cancel(reason: CarillonError): void {
-    if (!this.#ended) this.#asked?.cancel();
+    if (!this.#ended) this.#task?.cancel();
     this.#ended = true;
     this.#failure ??= reason;
     this.#forget();
     this.#wake?.();
   }
 
-  /** All parts, when they have come. @throws CarillonError why there are not all */
-  async whole(): Promise<Uint8Array[]> {
+  /** Resolves with all parts once the answer is complete. @throws CarillonError if it fails */
+  async readAll(): Promise<Uint8Array[]> {
     while (!this.#ended) await this.#changed();
     if (this.#failure !== undefined) throw this.#failure;
     return this.#parts;
   }
 
-  /** Each as it comes. @throws CarillonError after the last, if there is something wrong */
+  /** Yields each part as it arrives. @throws CarillonError after the last part, if the task fails */
   async *each(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const part = this.#parts[this.#taken];
       if (part !== undefined) {
-        this.#waiting -= part.length + PART_BYTES;
+        this.#queuedBytes -= part.length + PART_BYTES;
         this.#taken += 1;
         if (this.#taken === this.#parts.length) this.#forget();
         else if (this.#taken >= MANY_TAKEN || part.length > LARGE_PART) this.#forgetTaken();
@@ -91,7 +88,7 @@ export class CallAnswer implements Caller {
     }
   }
 
-  /** What has been taken is not kept for as long as more waits. */
+  /** Frees the parts already taken, while others are queued. */
   #forgetTaken(): void {
     this.#parts.splice(0, this.#taken);
     this.#taken = 0;

@@ -6,14 +6,14 @@ import type { TaskRequest } from "../../workers/dispatch.js";
 import type { RpcCall } from "../service.js";
 import { durationToMilliseconds } from "../values.js";
 
-/** How long a caller waits that has not said so, and at most, in milliseconds. */
-const USUAL_TIMEOUT = 30_000;
-const LONGEST_TIMEOUT = 600_000;
+/** Default and largest timeout of a call, in milliseconds. */
+const DEFAULT_TIMEOUT = 30_000;
+const MAX_TIMEOUT = 600_000;
 
 /**
- * What a backend asks of workers.
+ * Reads a backend's request as a task for workers.
  * @param now - in milliseconds since the epoch
- * @throws CarillonError invalid_argument; permission_denied: the key is not for this event
+ * @throws CarillonError invalid_argument; permission_denied: the key may not use this event
  */
 export function readTaskRequest(
   { event, payload, text, timeout }: CallRequest | CallPartsRequest | TriggerRequest,
@@ -24,12 +24,13 @@ export function readTaskRequest(
   const fault = topicFault(event);
   if (fault !== undefined) throw invalidArgument(`event ${fault}`);
   if (!backend.mayUse(event)) {
-    const reason = `event: key ${JSON.stringify(backend.name)} may not use event ${JSON.stringify(event)}`;
+    const reason = `event: key ${JSON.stringify(backend.name)} is not permitted to use event ${JSON.stringify(event)}`;
     throw new CarillonError("permission_denied", reason);
   }
-  if (text !== "" && payload.length > 0) throw invalidArgument("text: only one of payload, text and json may be given");
-  const wait = durationToMilliseconds("timeout", timeout) ?? USUAL_TIMEOUT;
-  if (wait < 1 || wait > LONGEST_TIMEOUT) throw invalidArgument("timeout: expected from 1 ms to 10 min");
+  if (text !== "" && payload.length > 0)
+    throw invalidArgument("text: at most one of payload, text and json is allowed");
+  const wait = durationToMilliseconds("timeout", timeout) ?? DEFAULT_TIMEOUT;
+  if (wait < 1 || wait > MAX_TIMEOUT) throw invalidArgument("timeout: expected 1 ms to 10 min");
   return {
     vhost: backend.vhost,
     event,
@@ -38,7 +39,7 @@ export function readTaskRequest(
     connectionId: "",
     user: "",
     info: NO_INFO,
-    // Whoever only triggers waits until the task is taken, and not until it is done.
+    // A trigger waits until the task is accepted, not until it is done.
     deadline: wantsAnswer ? Math.min(now + wait, deadline) : now + wait,
     wantsAnswer,
   };

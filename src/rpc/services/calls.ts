@@ -8,23 +8,23 @@ import type { ImplementationOf, RpcCall } from "../service.js";
 import { CallAnswer } from "./call-answer.js";
 import { readTaskRequest } from "./call-requests.js";
 
-/** What each method needs. */
+/** Action that each method needs. */
 export const CALL_ACTIONS: Readonly<Record<keyof typeof CallService.method, BackendAction>> = {
   call: "call",
   callParts: "call",
   trigger: "call",
 };
 
-/** The largest whole answer, and what may wait for a caller that takes it part by part, in bytes. */
+/** Largest complete answer, and largest queue for a caller that takes an answer part by part, in bytes. */
 const MAX_ANSWER = 16 << 20;
 
-const TOO_LARGE = `the answer is larger than ${MAX_ANSWER} bytes: CallParts takes it part by part`;
-const TOO_SLOW = `the caller is too slow: ${MAX_ANSWER} bytes of the answer wait for it`;
+const TOO_LARGE = `the answer is larger than ${MAX_ANSWER} bytes: use CallParts to take it part by part`;
+const TOO_SLOW = `the caller reads too slowly: ${MAX_ANSWER} bytes of the answer are pending`;
 
 export interface CallImplementationOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
-  /** Told of what was triggered, taken, and not done: nobody else is. */
+  /** Receives triggered tasks that were accepted but not completed, of which no one else is informed. */
   readonly onUndone: (request: TaskRequest, error: CarillonError) => void;
 }
 
@@ -38,70 +38,73 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
 
   async call(request: CallRequest, call: RpcCall) {
     const answer = new CallAnswer(MAX_ANSWER, TOO_LARGE);
-    const letGo = this.#ask(request, call, answer);
+    const unwatch = this.#ask(request, call, answer);
     try {
-      return { parts: await answer.whole() };
+      return { parts: await answer.readAll() };
     } finally {
-      letGo();
+      unwatch();
     }
   }
 
   async *callParts(request: CallPartsRequest, call: RpcCall) {
     const answer = new CallAnswer(MAX_ANSWER, TOO_SLOW);
-    const letGo = this.#ask(request, call, answer);
+    const unwatch = this.#ask(request, call, answer);
     try {
       for await (const payload of answer.each()) yield { payload };
     } finally {
-      letGo();
-      // Whoever stops reading for another reason than that the caller is gone wants no more of it either.
-      answer.cancel(gone());
+      unwatch();
+      // A caller may also stop reading before it disconnects.
+      answer.cancel(disconnected());
     }
   }
 
   async trigger(request: TriggerRequest, call: RpcCall) {
     const { clock, dispatch, onUndone } = this.#options;
     const task = readTaskRequest(request, call, false, clock.now());
-    const { promise: taken, reject, resolve } = withResolvers<void>();
-    let isTaken = false;
-    const asked = dispatch.ask(task, {
+    const { promise: accepted, reject, resolve } = withResolvers<void>();
+    let isAccepted = false;
+    const handle = dispatch.ask(task, {
       onTaken: () => {
-        isTaken = true;
+        isAccepted = true;
         resolve();
       },
       onPart: () => {
-        // It is done, and nobody waits for more.
+        // The task is done, and a trigger has no answer.
       },
       onFailed: (error) => {
-        if (isTaken) onUndone(task, error);
+        if (isAccepted) onUndone(task, error);
         else reject(error);
       },
     });
-    const letGo = this.#onGone(call, (reason) => {
-      asked.cancel();
+    const unwatch = this.#watchCaller(call, (reason) => {
+      handle.cancel();
       reject(reason);
     });
     try {
-      await taken;
+      await accepted;
     } finally {
-      letGo();
+      unwatch();
     }
-    return { taskId: asked.taskId };
+    return { taskId: handle.taskId };
   }
 
-  /** @returns to be called when it has ended */
+  /** Starts a call. @returns stops watching the caller, once the call has ended */
   #ask(request: CallRequest | CallPartsRequest, call: RpcCall, answer: CallAnswer): () => void {
     const { clock, dispatch } = this.#options;
     answer.begin(dispatch.ask(readTaskRequest(request, call, true, clock.now()), answer));
-    return this.#onGone(call, (reason) => {
+    return this.#watchCaller(call, (reason) => {
       answer.cancel(reason);
     });
   }
 
-  /** Calls when nobody waits any more. @returns ends it */
-  #onGone({ deadline = Number.POSITIVE_INFINITY, signal }: RpcCall, run: (reason: CarillonError) => void): () => void {
+  /** Calls `run` when the caller's deadline passes or it disconnects. @returns stops watching */
+  #watchCaller(
+    { deadline = Number.POSITIVE_INFINITY, signal }: RpcCall,
+    run: (reason: CarillonError) => void,
+  ): () => void {
     const onAbort = (): void => {
       const late = this.#options.clock.now() >= deadline;
-      run(late ? new CarillonError("deadline_exceeded", "no answer came in time") : refusalOf(signal));
+      run(late ? new CarillonError("deadline_exceeded", "no answer came in time") : toRefusal(signal));
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
@@ -111,11 +114,11 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
   }
 }
 
-/** The backend may no longer have it, or is gone. */
-function refusalOf({ reason }: AbortSignal): CarillonError {
-  return reason instanceof CarillonError ? reason : gone();
+/** Returns the reason for which the call was aborted: a lost permission or a disconnect. */
+function toRefusal({ reason }: AbortSignal): CarillonError {
+  return reason instanceof CarillonError ? reason : disconnected();
 }
 
-function gone(): CarillonError {
-  return new CarillonError("cancelled", "the caller is gone");
+function disconnected(): CarillonError {
+  return new CarillonError("cancelled", "the caller has disconnected");
 }

@@ -13,10 +13,10 @@ import type { WatchEvent } from "../../control/watches.js";
 import type { KeyDescription, VhostDescription } from "../../vhosts/vhost-admin.js";
 import { infoFields, toStruct, toTimestamp } from "../values.js";
 
-/** Answers of carillon.v1.ControlService, and what its requests have in common. */
+/** Messages of carillon.v1.ControlService. */
 
-export function toConnectionMessage(facts: ConnectionInfo): MessageInitShape<typeof ConnectionSchema> {
-  const { connected, expires, info, user, ...same } = facts;
+export function toConnectionMessage(connection: ConnectionInfo): MessageInitShape<typeof ConnectionSchema> {
+  const { connected, expires, info, user, ...same } = connection;
   return {
     ...same,
     user: user ?? "",
@@ -26,7 +26,7 @@ export function toConnectionMessage(facts: ConnectionInfo): MessageInitShape<typ
   };
 }
 
-/** Undefined where it names none. */
+/** @returns undefined if the message names no target */
 export function readTarget(message: TargetMessage | undefined): Target | undefined {
   const target = message?.target;
   if (target?.case === undefined) return undefined;

@@ -15,7 +15,7 @@ import type { Control } from "../../control/control.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
 import { readTarget, toConnectionMessage, toKeyMessage, toVhostMessage, toWatchAnswer } from "./control-messages.js";
 
-/** What each method needs. */
+/** Action that each method needs. */
 export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method, BackendAction>> = {
   listConnections: "connections",
   getConnection: "connections",
@@ -41,7 +41,7 @@ type Caller = Pick<RpcCall, "backend">;
 type WithPath = { readonly path: string };
 type WithChannel = { readonly channel: string };
 
-/** carillon.v1.ControlService in the terms of {@link Control}. */
+/** Implements carillon.v1.ControlService on {@link Control}. */
 export class ControlImplementation implements ImplementationOf<typeof ControlService> {
   readonly #control: Control;
 
@@ -50,9 +50,9 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
   }
 
   async listConnections(request: ListConnectionsRequest, { backend }: Caller) {
-    const { missing, told } = await this.#control.connections.list(backend, request);
-    const { items, nextPageToken } = told;
-    return { connections: items.map(toConnectionMessage), nextPageToken, missingNodes: [...missing] };
+    const { missingNodes, value } = await this.#control.connections.list(backend, request);
+    const { items, nextPageToken } = value;
+    return { connections: items.map(toConnectionMessage), nextPageToken, missingNodes: [...missingNodes] };
   }
 
   async getConnection({ id }: { readonly id: string }, { backend }: Caller) {
@@ -66,26 +66,26 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
 
   async disconnect({ code, reason, target }: DisconnectRequest, { backend }: Caller) {
     const close = { code, text: reason };
-    const { missing, told } = await this.#control.connections.disconnect(backend, readTarget(target), close);
-    return { connections: told, missingNodes: [...missing] };
+    const { missingNodes, value } = await this.#control.connections.disconnect(backend, readTarget(target), close);
+    return { connections: value, missingNodes: [...missingNodes] };
   }
 
   async subscribe({ broker, target, topics }: SubscribeRequest, { backend }: Caller) {
     const request = { broker, topics, target: readTarget(target) };
-    const { missing, told } = await this.#control.subscriptions.subscribe(backend, request);
-    return { connections: told, missingNodes: [...missing] };
+    const { missingNodes, value } = await this.#control.subscriptions.subscribe(backend, request);
+    return { connections: value, missingNodes: [...missingNodes] };
   }
 
   async unsubscribe({ broker, target, topics }: UnsubscribeRequest, { backend }: Caller) {
     const request = { broker, topics, target: readTarget(target) };
-    const { missing, told } = await this.#control.subscriptions.unsubscribe(backend, request);
-    return { connections: told, missingNodes: [...missing] };
+    const { missingNodes, value } = await this.#control.subscriptions.unsubscribe(backend, request);
+    return { connections: value, missingNodes: [...missingNodes] };
   }
 
   async listTopics(request: ListTopicsRequest, { backend }: Caller) {
-    const { missing, told } = await this.#control.topics.list(backend, request);
-    const { items, nextPageToken } = told;
-    return { topics: items.map((topic) => ({ ...topic })), nextPageToken, missingNodes: [...missing] };
+    const { missingNodes, value } = await this.#control.topics.list(backend, request);
+    const { items, nextPageToken } = value;
+    return { topics: items.map((topic) => ({ ...topic })), nextPageToken, missingNodes: [...missingNodes] };
   }
 
   async createVhost({ path, settings = {} }: CreateVhostRequest, { backend }: Caller) {

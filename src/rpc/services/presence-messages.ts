@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { MemberSchema, WatchPresenceResponseSchema } from "../../../gen/carillon/v1/presence_pb.js";
-import { type NodePage, nodePage } from "../../control/pagination.js";
+import { type NodePage, toNodePage } from "../../control/pagination.js";
 import type { Member, PresenceChange } from "../../presence/presence.js";
 import { infoFields, toTimestamp } from "../values.js";
 
-/** What carillon.v1.PresenceService answers. */
+/** Messages of carillon.v1.PresenceService. */
 
-/** Most members of one answer. What is known of them may make them fewer: gRPC's clients take 4 MiB unless told otherwise. */
+/** Largest number of members in one answer. Large infos may reduce it, because gRPC clients accept 4 MiB by default. */
 export const MAX_MEMBERS = 1_000;
 
 type WatchPresenceInit = MessageInitShape<typeof WatchPresenceResponseSchema>;
@@ -19,52 +19,52 @@ export function memberPageId({ connectionId }: Member): string {
   return connectionId;
 }
 
-/** @param members - in the order of connections */
-export function membersAfter(members: readonly Member[], after: string, size: number): NodePage<Member> {
-  const begin = positionAfter(members, after);
-  return nodePage(members.slice(begin, begin + size + 1), memberPageId, { after, size });
+/** Returns the page of members after a connection. @param members - ordered by connection */
+export function pageMembers(members: readonly Member[], after: string, size: number): NodePage<Member> {
+  const begin = findPositionAfter(members, after);
+  return toNodePage(members.slice(begin, begin + size + 1), memberPageId, { after, size });
 }
 
-/** The members that are there when a watch begins; the last of these answers says that they were all. */
-export function* presentMembers(members: readonly Member[]): Generator<WatchPresenceInit> {
+/** Yields the members present when a watch begins. The last answer says that the list is complete. */
+export function* toPresentMessages(members: readonly Member[]): Generator<WatchPresenceInit> {
   const count = BigInt(members.length);
   let after = "";
   for (;;) {
-    const { items, more } = membersAfter(members, after, MAX_MEMBERS);
+    const { items, more } = pageMembers(members, after, MAX_MEMBERS);
     yield { joined: items.map(toMemberMessage), count, caughtUp: !more };
     if (!more) return;
     after = items.at(-1)?.connectionId ?? "";
   }
 }
 
-/** A change, in answers of bounded size: first who left, because who came back as somebody else is in both. */
-export function* toChangesMessage({ count, joined, left }: PresenceChange): Generator<WatchPresenceInit> {
+/** Yields a change in answers of bounded size. Members that left come first, because a connection that rejoined as another user is in both lists. */
+export function* toChangeMessages({ count, joined, left }: PresenceChange): Generator<WatchPresenceInit> {
   const same = { count: BigInt(count), caughtUp: true };
-  const gone = left.map(memberPageId);
-  if (joined.length + gone.length <= MAX_MEMBERS) {
-    yield* joinedIn(joined, gone, same);
+  const leftIds = left.map(memberPageId);
+  if (joined.length + leftIds.length <= MAX_MEMBERS) {
+    yield* pageJoined(joined, leftIds, same);
     return;
   }
-  for (let begin = 0; begin < gone.length; begin += MAX_MEMBERS) {
-    yield { left: gone.slice(begin, begin + MAX_MEMBERS), ...same };
+  for (let begin = 0; begin < leftIds.length; begin += MAX_MEMBERS) {
+    yield { left: leftIds.slice(begin, begin + MAX_MEMBERS), ...same };
   }
-  if (joined.length > 0) yield* joinedIn(joined, [], same);
+  if (joined.length > 0) yield* pageJoined(joined, [], same);
 }
 
-function* joinedIn(joined: readonly Member[], left: string[], same: WatchPresenceInit): Generator<WatchPresenceInit> {
+function* pageJoined(joined: readonly Member[], left: string[], same: WatchPresenceInit): Generator<WatchPresenceInit> {
   const ordered = joined.toSorted((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
-  let gone = left;
+  let leftIds = left;
   let after = "";
   for (;;) {
-    const { items, more } = membersAfter(ordered, after, MAX_MEMBERS);
-    yield { joined: items.map(toMemberMessage), left: gone, ...same };
+    const { items, more } = pageMembers(ordered, after, MAX_MEMBERS);
+    yield { joined: items.map(toMemberMessage), left: leftIds, ...same };
     if (!more) return;
-    gone = [];
+    leftIds = [];
     after = items.at(-1)?.connectionId ?? "";
   }
 }
 
-function positionAfter(members: readonly Member[], after: string): number {
+function findPositionAfter(members: readonly Member[], after: string): number {
   let [low, high] = [0, members.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

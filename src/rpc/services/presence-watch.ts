@@ -3,35 +3,35 @@ import { type PresenceStep, toDifference } from "../../presence/difference.js";
 import type { PresenceChange } from "../../presence/presence.js";
 
 /**
- * What waits to be told to one watcher. Changes that wait become one, in which who came and went meanwhile is not told: so
- * what waits for a slow watcher is never more than the members that it knows of and those that there are (O6).
+ * Queue of one watcher. Pending changes are merged, and members that joined and left meanwhile are omitted. A slow watcher's
+ * queue therefore never exceeds the members that it knows and those present (O6).
  */
 export class PresenceWatch {
-  #waiting: PresenceChange | undefined;
+  #pending: PresenceChange | undefined;
   #end: CarillonError | undefined;
   #wake: (() => void) | undefined;
 
   push(change: PresenceChange): void {
-    const before = this.#waiting;
-    this.#waiting =
-      before === undefined ? change : toDifference([...stepsOf(before), ...stepsOf(change)], change.count);
+    const pending = this.#pending;
+    this.#pending =
+      pending === undefined ? change : toDifference([...toSteps(pending), ...toSteps(change)], change.count);
     this.#wake?.();
   }
 
-  /** What waits is dropped. The first reason counts. */
+  /** Ends the watch and discards pending changes. The first reason counts. */
   end(reason: CarillonError): void {
     this.#end ??= reason;
-    this.#waiting = undefined;
+    this.#pending = undefined;
     this.#wake?.();
   }
 
-  /** @throws why it has ended */
+  /** @throws the reason for which the watch has ended */
   async next(): Promise<PresenceChange> {
     for (;;) {
       if (this.#end !== undefined) throw this.#end;
-      const change = this.#waiting;
+      const change = this.#pending;
       if (change !== undefined) {
-        this.#waiting = undefined;
+        this.#pending = undefined;
         return change;
       }
       await new Promise<void>((resolve) => {
@@ -44,7 +44,7 @@ export class PresenceWatch {
   }
 }
 
-function* stepsOf({ joined, left }: PresenceChange): Generator<PresenceStep> {
+function* toSteps({ joined, left }: PresenceChange): Generator<PresenceStep> {
   for (const member of left) yield { member, here: false };
   for (const member of joined) yield { member, here: true };
 }

@@ -7,7 +7,7 @@ import type {
 import type { BackendAction } from "../../access/decide/actions.js";
 import type { Backend } from "../../access/keys/backend.js";
 import { checkTopic } from "../../control/checks.js";
-import { mergedPage, pageQuery } from "../../control/pagination.js";
+import { mergePages, readPageQuery } from "../../control/pagination.js";
 import type { BrokerDirectory } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Presence, TopicAddress } from "../../presence/presence.js";
@@ -15,14 +15,14 @@ import type { ImplementationOf, RpcCall } from "../service.js";
 import {
   MAX_MEMBERS,
   memberPageId,
-  membersAfter,
-  presentMembers,
-  toChangesMessage,
+  pageMembers,
+  toChangeMessages,
   toMemberMessage,
+  toPresentMessages,
 } from "./presence-messages.js";
 import { PresenceWatch } from "./presence-watch.js";
 
-/** What each method needs. */
+/** Action that each method needs. */
 export const PRESENCE_ACTIONS: Readonly<Record<keyof typeof PresenceService.method, BackendAction>> = {
   getPresence: "presence",
   watchPresence: "presence",
@@ -35,7 +35,7 @@ export interface PresenceOptions {
   readonly hasPresence: (vhost: string, topic: string) => boolean;
 }
 
-/** carillon.v1.PresenceService. */
+/** Implements carillon.v1.PresenceService. */
 export class PresenceImplementation implements ImplementationOf<typeof PresenceService> {
   readonly #options: PresenceOptions;
   readonly #watches = new Set<PresenceWatch>();
@@ -47,70 +47,70 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
 
   async getPresence(request: GetPresenceRequest, { backend }: Pick<RpcCall, "backend">) {
     const { presence } = this.#options;
-    const { after, size } = pageQuery(request.pageSize, request.pageToken, MAX_MEMBERS);
-    const place = this.#placeOf(backend, request);
-    const members = presence.members(place);
-    // Ordering many takes as long as writing an answer (rule O12).
+    const { after, size } = readPageQuery(request.pageSize, request.pageToken, MAX_MEMBERS);
+    const address = this.#findTopic(backend, request);
+    const members = presence.members(address);
+    // Sorting many members takes as long as encoding an answer (rule O12).
     if (members.length > MAX_MEMBERS) await setImmediate();
-    const part = membersAfter(members, after, size);
-    const { items, nextPageToken } = mergedPage([part], memberPageId, size, (one) => one);
+    const page = pageMembers(members, after, size);
+    const { items, nextPageToken } = mergePages([page], memberPageId, size, (one) => one);
     return {
       members: items.map(toMemberMessage),
       nextPageToken,
-      count: BigInt(presence.count(place)),
-      users: BigInt(presence.users(place)),
+      count: BigInt(presence.count(address)),
+      users: BigInt(presence.users(address)),
     };
   }
 
   async *watchPresence(request: WatchPresenceRequest, { backend, signal }: RpcCall) {
     const { presence } = this.#options;
-    const place = this.#placeOf(backend, request);
+    const address = this.#findTopic(backend, request);
     if (this.#stopped) throw stopping();
     const watch = new PresenceWatch();
     this.#watches.add(watch);
-    const unwatch = presence.watch(place, (change) => {
+    const unwatch = presence.watch(address, (change) => {
       watch.push(change);
     });
-    // In the same turn: nothing is missed between, and nothing told twice.
-    const there = presence.members(place);
-    // Whoever is gone may never ask for the next: nothing is kept for it when it is known to be gone.
-    const letGo = (): void => {
+    // In the same turn as the watch, so that no change is missed or repeated.
+    const members = presence.members(address);
+    // A disconnected caller may never read the next answer, so the watch is removed at once.
+    const stop = (): void => {
       signal.removeEventListener("abort", onAbort);
       unwatch();
       this.#watches.delete(watch);
     };
     const onAbort = (): void => {
-      watch.end(signal.reason instanceof CarillonError ? signal.reason : gone());
-      letGo();
+      watch.end(signal.reason instanceof CarillonError ? signal.reason : disconnected());
+      stop();
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     try {
-      yield* inTurns(presentMembers(there));
-      for (;;) yield* inTurns(toChangesMessage(await watch.next()));
+      yield* inTurns(toPresentMessages(members));
+      for (;;) yield* inTurns(toChangeMessages(await watch.next()));
     } finally {
-      letGo();
+      stop();
     }
   }
 
-  /** Ends the watches. */
+  /** Ends all watches. */
   stop(): void {
     this.#stopped = true;
     for (const watch of this.#watches) watch.end(stopping());
   }
 
   /** @throws CarillonError invalid_argument, permission_denied, not_found, failed_precondition */
-  #placeOf(backend: Backend, { broker, topic }: Pick<TopicAddress, "broker" | "topic">): TopicAddress {
+  #findTopic(backend: Backend, { broker, topic }: Pick<TopicAddress, "broker" | "topic">): TopicAddress {
     const { brokers, hasPresence } = this.#options;
     const { vhost } = backend;
     checkTopic(backend, "topic", topic);
     const { name } = brokers.resolve(vhost, broker);
     if (hasPresence(vhost, topic)) return { vhost, broker: name, topic };
-    throw new CarillonError("failed_precondition", `topic: ${JSON.stringify(topic)} has no presence: its rule says so`);
+    throw new CarillonError("failed_precondition", `topic: ${JSON.stringify(topic)} has no presence by its rule`);
   }
 }
 
-/** One answer in each turn of the event loop: writing a full one takes up to 20 ms (rule O12). */
+/** Yields one answer per turn of the event loop, because encoding a full one takes up to 20 ms (rule O12). */
 async function* inTurns<Answer>(answers: Iterable<Answer>): AsyncGenerator<Answer> {
   for (const answer of answers) {
     yield answer;
@@ -122,6 +122,6 @@ function stopping(): CarillonError {
   return new CarillonError("unavailable", "this node is stopping");
 }
 
-function gone(): CarillonError {
-  return new CarillonError("cancelled", "the caller is gone");
+function disconnected(): CarillonError {
+  return new CarillonError("cancelled", "the caller has disconnected");
 }

@@ -14,27 +14,27 @@ import type { Issued } from "../../access/tokens/token-issuer.js";
 import { checkTopic } from "../../control/checks.js";
 import { checkDelegation } from "../../control/delegation.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
-import { durationToMilliseconds, givenInfo, toMilliseconds, toTimestamp } from "../values.js";
+import { durationToMilliseconds, readInfo, toMilliseconds, toTimestamp } from "../values.js";
 
-/** What each method needs. */
+/** Action that each method needs. */
 export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, BackendAction>> = {
   createConnectionToken: "tokens",
   createChannelToken: "tokens",
   createAccessToken: "tokens",
 };
 
-/** Makes tokens for the clients of one vhost. Lifetimes in milliseconds; undefined: the longest, or the usual one. */
+/** Issues tokens for the clients of one vhost. Lifetimes are in milliseconds; undefined: the longest, or the default. */
 export interface TokenServiceIssuer {
   connection(bearer: Bearer, settings: Partial<ConnectionSettings>, lifetime?: number): Promise<Issued>;
   channel(channel: string, lifetime?: number): Promise<Issued>;
   access(bearer: Bearer, lifetime?: number): Promise<Issued>;
 }
 
-/** carillon.v1.TokenService. */
+/** Implements carillon.v1.TokenService. */
 export class TokenImplementation implements ImplementationOf<typeof TokenService> {
   readonly #issuerOf: (vhost: string) => TokenServiceIssuer;
 
-  /** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
+  /** @param issuerOf - throws CarillonError not_found for an unknown vhost */
   constructor(issuerOf: (vhost: string) => TokenServiceIssuer) {
     this.#issuerOf = issuerOf;
   }
@@ -42,48 +42,50 @@ export class TokenImplementation implements ImplementationOf<typeof TokenService
   async createConnectionToken(request: CreateConnectionTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, lifetime } = request;
     const issuer = this.#issuerOf(backend.vhost);
-    const settings = given({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
-    return answerOf(
-      await issuer.connection(bearerOf(backend, request), settings, durationToMilliseconds("lifetime", lifetime)),
+    const settings = pickPresent({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
+    return toTokenMessage(
+      await issuer.connection(readBearer(backend, request), settings, durationToMilliseconds("lifetime", lifetime)),
     );
   }
 
   async createChannelToken({ channel, lifetime }: CreateChannelTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     checkTopic(backend, "channel", channel);
-    return answerOf(await this.#issuerOf(backend.vhost).channel(channel, durationToMilliseconds("lifetime", lifetime)));
+    return toTokenMessage(
+      await this.#issuerOf(backend.vhost).channel(channel, durationToMilliseconds("lifetime", lifetime)),
+    );
   }
 
   async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const issuer = this.#issuerOf(backend.vhost);
-    return answerOf(
-      await issuer.access(bearerOf(backend, request), durationToMilliseconds("lifetime", request.lifetime)),
+    return toTokenMessage(
+      await issuer.access(readBearer(backend, request), durationToMilliseconds("lifetime", request.lifetime)),
     );
   }
 }
 
-function answerOf({ expires, token }: Issued) {
+function toTokenMessage({ expires, token }: Issued) {
   return { token, expires: toTimestamp(expires) };
 }
 
-/** @throws CarillonError invalid_argument, permission_denied: permissions for topics that the backend may not use */
-function bearerOf(backend: Backend, request: CreateConnectionTokenRequest | CreateAccessTokenRequest): Bearer {
+/** @throws CarillonError invalid_argument; permission_denied: permissions for topics that the backend may not use */
+function readBearer(backend: Backend, request: CreateConnectionTokenRequest | CreateAccessTokenRequest): Bearer {
   const { permissions, sessionExpires, user } = request;
   return {
     user: user === "" ? undefined : user,
-    info: givenInfo(request),
-    permissions: permissions === undefined ? undefined : permissionsOf(backend, permissions),
+    info: readInfo(request),
+    permissions: permissions === undefined ? undefined : readDelegated(backend, permissions),
     sessionExpires: toMilliseconds("session_expires", sessionExpires),
   };
 }
 
-function permissionsOf(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
+function readDelegated(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
   const permissions = readPermissions({ call, join, presence, publish }, "permissions");
   checkDelegation(backend, [...join, ...publish, ...presence, ...call]);
   return permissions;
 }
 
-/** What was not given is left to the vhost. */
-function given(settings: { readonly [Name in keyof ConnectionSettings]: boolean | undefined }) {
+/** Keeps the settings that are present. The vhost decides the others. */
+function pickPresent(settings: { readonly [Name in keyof ConnectionSettings]: boolean | undefined }) {
   const entries = Object.entries(settings).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Partial<ConnectionSettings>;
 }

@@ -1,39 +1,39 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Fail, Hello, WorkRequest, WorkResponseSchema } from "../../../gen/carillon/v1/worker_pb.js";
 import type { Backend } from "../../access/keys/backend.js";
-import { checkGiven, checkLength } from "../../control/checks.js";
+import { checkLength, checkPresent } from "../../control/checks.js";
 import { findBeyond } from "../../control/delegation.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS, invalidArgument } from "../../errors.js";
 import type { GivenTask, WorkerHello } from "../../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../../workers/limits.js";
 import { infoFields, toTimestamp } from "../values.js";
 
-/** What carillon.v1.WorkerService says and is told. */
+/** Messages of carillon.v1.WorkerService. */
 
 export type WorkResponseInit = MessageInitShape<typeof WorkResponseSchema>;
 
-/** Longest text of a failure, in characters; what is longer is cut. */
+/** Largest failure text, in characters. Longer ones are cut. */
 const MAX_FAILURE = 1_024;
 
 /**
- * The first thing that a worker says.
- * @throws CarillonError invalid_argument; permission_denied: another vhost, or events beyond the key's own
+ * Reads the first message of a worker.
+ * @throws CarillonError invalid_argument; permission_denied: another vhost, or events that the key may not use
  */
 export function readHello({ request }: WorkRequest, backend: Backend): WorkerHello {
-  if (request.case !== "hello") throw invalidArgument("hello: it has to come first");
+  if (request.case !== "hello") throw invalidArgument("hello: must be the first message");
   const { capacity, events, name, vhost }: Hello = request.value;
   if (vhost !== "" && vhost !== backend.vhost) {
-    const text = `hello.vhost: the credentials are not for vhost ${JSON.stringify(vhost)}`;
+    const text = `hello.vhost: the credentials are not valid for vhost ${JSON.stringify(vhost)}`;
     throw new CarillonError("permission_denied", text);
   }
-  if (events.length === 0) throw invalidArgument("hello.events: at least one pattern is needed");
+  if (events.length === 0) throw invalidArgument("hello.events: at least one pattern is required");
   if (events.length > MAX_EVENTS)
     throw invalidArgument(`hello.events: got ${events.length}, the limit is ${MAX_EVENTS}`);
   if (capacity > MAX_CAPACITY) throw invalidArgument(`hello.capacity is ${capacity}, the limit is ${MAX_CAPACITY}`);
   if (name.length > MAX_NAME_LENGTH) throw invalidArgument(`hello.name is longer than ${MAX_NAME_LENGTH} characters`);
   const beyond = findBeyond(backend, events);
   if (beyond !== undefined) {
-    const text = `hello.events: key ${JSON.stringify(backend.name)} may not take the events ${JSON.stringify(beyond)}`;
+    const text = `hello.events: key ${JSON.stringify(backend.name)} is not permitted to take the events ${JSON.stringify(beyond)}`;
     throw new CarillonError("permission_denied", text);
   }
   return { vhost: backend.vhost, events, capacity: capacity === 0 ? 1 : capacity, name };
@@ -41,11 +41,11 @@ export function readHello({ request }: WorkRequest, backend: Backend): WorkerHel
 
 /** @throws CarillonError invalid_argument */
 export function checkTaskId(field: string, id: string): string {
-  checkGiven(field, id);
+  checkPresent(field, id);
   return id;
 }
 
-/** Reads the failure that the caller gets. @throws CarillonError invalid_argument */
+/** Converts a failure to the error for the caller. @throws CarillonError invalid_argument */
 export function readFailure({ code, message }: Fail): CarillonError {
   checkLength("fail.code", code);
   const known = Object.hasOwn(GRPC_STATUS, code) ? (code as ErrorCode) : "internal";

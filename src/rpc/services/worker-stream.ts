@@ -3,19 +3,19 @@ import type { GivenTask, WorkerConnection, WorkerRegistration } from "../../work
 import { toCancelMessage, toTaskMessage, toWelcomeMessage, type WorkResponseInit } from "./worker-messages.js";
 
 /**
- * What one worker is told. It is told the next thing when its connection takes it, so what waits here for a worker that
- * does not read is at most the tasks that it has now: no more than its capacity, of which those who ask bound the bytes
- * (O6). A task that is cancelled before it was told is never told.
+ * Messages to one worker. Each is sent when its connection accepts it. The queue of a worker that does not read is bounded by
+ * its current tasks: at most its capacity, whose bytes the callers' limits bound (O6). A task that is cancelled before it
+ * is sent is never sent.
  */
 export class WorkerStream implements WorkerConnection {
   #registration: WorkerRegistration | undefined;
   #welcome: WorkResponseInit | undefined;
-  /** Given and not ended. */
+  /** Tasks assigned and not ended. */
   readonly #tasks = new Set<string>();
-  /** Of these, what has not been told yet. */
-  readonly #untold = new Map<string, GivenTask>();
+  /** Assigned tasks that have not been sent. */
+  readonly #unsent = new Map<string, GivenTask>();
   #cancelled: string[] = [];
-  /** Set: it ends when it has no tasks, with the failure if there is one. */
+  /** Set while the stream drains: it ends when it has no tasks, with the failure if there is one. */
   #draining: { readonly failure: CarillonError | undefined } | undefined;
   #ended = false;
   #failure: CarillonError | undefined;
@@ -25,12 +25,12 @@ export class WorkerStream implements WorkerConnection {
     return this.#ended;
   }
 
-  /** Undefined until it is in. */
+  /** Registration of the worker; undefined until it is registered. */
   get registration(): WorkerRegistration | undefined {
     return this.#registration;
   }
 
-  /** It is in. */
+  /** Completes the registration and welcomes the worker. */
   register(registration: WorkerRegistration, acknowledgeWithin: number): void {
     if (this.#ended) {
       registration.leave();
@@ -43,27 +43,27 @@ export class WorkerStream implements WorkerConnection {
 
   give(task: GivenTask): void {
     this.#tasks.add(task.id);
-    this.#untold.set(task.id, task);
+    this.#unsent.set(task.id, task);
     this.#wake?.();
   }
 
   cancel(taskId: string): void {
-    // Of those told before there are no more than there were tasks, and each is cancelled once.
-    if (this.#tasks.has(taskId) && !this.#untold.delete(taskId)) this.#cancelled.push(taskId);
+    // Each task is cancelled at most once, so the queue is never longer than the tasks were.
+    if (this.#tasks.has(taskId) && !this.#unsent.delete(taskId)) this.#cancelled.push(taskId);
     this.done(taskId);
     this.#wake?.();
   }
 
-  /** The worker has ended a task. */
+  /** Removes a task that the worker has ended. */
   done(taskId: string): void {
-    this.#untold.delete(taskId);
+    this.#unsent.delete(taskId);
     this.#tasks.delete(taskId);
     this.#endIfDrained();
   }
 
   /**
-   * It gets no new tasks; when it has ended those that it has, the stream ends.
-   * @param failure - with which it ends; undefined: well
+   * Stops assigning tasks, and ends the stream when the current ones have ended.
+   * @param failure - error with which the stream ends; undefined: OK
    */
   drain(failure?: CarillonError): void {
     this.#draining ??= { failure };
@@ -71,17 +71,17 @@ export class WorkerStream implements WorkerConnection {
     this.#endIfDrained();
   }
 
-  /** What it has goes to others. @param failure - undefined: it ends well */
+  /** Ends the stream; its tasks are assigned to other workers. @param failure - undefined: OK */
   end(failure?: CarillonError): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#failure = failure;
-    this.#untold.clear();
+    this.#unsent.clear();
     this.#registration?.leave();
     this.#wake?.();
   }
 
-  /** What the worker is told, until the stream has ended. @throws the failure with which it ends */
+  /** Yields the messages to the worker until the stream ends. @throws the failure with which it ends */
   async *responses(): AsyncGenerator<WorkResponseInit> {
     for (;;) {
       const next = this.#next();
@@ -103,8 +103,8 @@ export class WorkerStream implements WorkerConnection {
     }
     const cancelled = this.#cancelled.shift();
     if (cancelled !== undefined) return toCancelMessage(cancelled);
-    for (const [id, task] of this.#untold) {
-      this.#untold.delete(id);
+    for (const [id, task] of this.#unsent) {
+      this.#unsent.delete(id);
       return toTaskMessage(task);
     }
     return undefined;

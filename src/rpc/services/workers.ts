@@ -8,20 +8,20 @@ import type { ImplementationOf, RpcCall } from "../service.js";
 import { checkTaskId, readFailure, readHello, type WorkResponseInit } from "./worker-messages.js";
 import { WorkerStream } from "./worker-stream.js";
 
-/** What each method needs. */
+/** Action that each method needs. */
 export const WORKER_ACTIONS: Readonly<Record<keyof typeof WorkerService.method, BackendAction>> = { work: "work" };
 
-/** In which a worker must have said hello, in milliseconds. */
+/** Milliseconds within which a worker must send its hello. */
 const HELLO_WITHIN = 10_000;
 
 export interface WorkerImplementationOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
-  /** What workers are told of the dispatch's own, in milliseconds. */
+  /** Milliseconds within which workers must acknowledge a task, as the dispatch enforces it. */
   readonly acknowledgeWithin: number;
 }
 
-/** carillon.v1.WorkerService: each stream is one worker. */
+/** Implements carillon.v1.WorkerService. Each stream is one worker. */
 export class WorkerImplementation implements ImplementationOf<typeof WorkerService> {
   readonly #options: WorkerImplementationOptions;
   readonly #streams = new Set<WorkerStream>();
@@ -36,7 +36,7 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
     const stream = new WorkerStream();
     this.#streams.add(stream);
     const onAbort = (): void => {
-      stream.end(reasonOf(signal));
+      stream.end(toRefusal(signal));
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
@@ -52,13 +52,13 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
     }
   }
 
-  /** Workers get no new tasks, and none are let in. The stream of each ends when it has ended those that it has. */
+  /** Stops assigning tasks and refuses new workers. Each stream ends when its current tasks have ended. */
   drain(): void {
     this.#stopping = true;
     for (const stream of this.#streams) stream.drain(stopping());
   }
 
-  /** Ends the streams that are open: what their workers have goes to others. */
+  /** Ends all streams; their tasks are assigned to other workers. */
   stop(): void {
     this.#stopping = true;
     for (const stream of this.#streams) stream.end(stopping());
@@ -66,29 +66,29 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
 
   async #read(requests: AsyncIterable<WorkRequest>, stream: WorkerStream, backend: Backend): Promise<void> {
     const { acknowledgeWithin, clock, dispatch } = this.#options;
-    const cancelPatience = clock.after(HELLO_WITHIN, () => {
-      stream.end(new CarillonError("deadline_exceeded", `hello: it did not come within ${HELLO_WITHIN / 1_000} s`));
+    const cancelTimeout = clock.after(HELLO_WITHIN, () => {
+      stream.end(new CarillonError("deadline_exceeded", `hello: not received within ${HELLO_WITHIN / 1_000} s`));
     });
     try {
       for await (const request of requests) {
         if (stream.ended) return;
         if (stream.registration !== undefined) {
-          take(request, stream, stream.registration);
+          handleRequest(request, stream, stream.registration);
           continue;
         }
-        cancelPatience();
+        cancelTimeout();
         stream.register(await dispatch.enter(readHello(request, backend), stream), acknowledgeWithin);
       }
-      // Nothing that it has can be answered any more.
+      // The worker has closed its half and can no longer answer its tasks.
       stream.end();
     } finally {
-      cancelPatience();
+      cancelTimeout();
     }
   }
 }
 
-/** @throws CarillonError invalid_argument: nothing that a worker can say */
-function take({ request }: WorkRequest, stream: WorkerStream, registration: WorkerRegistration): void {
+/** @throws CarillonError invalid_argument: not a valid message of a registered worker */
+function handleRequest({ request }: WorkRequest, stream: WorkerStream, registration: WorkerRegistration): void {
   switch (request.case) {
     case "acknowledge":
       registration.acknowledge(checkTaskId("acknowledge.task_id", request.value.taskId));
@@ -110,9 +110,9 @@ function take({ request }: WorkRequest, stream: WorkerStream, registration: Work
       stream.drain();
       break;
     case "hello":
-      throw invalidArgument("hello: it has come before");
+      throw invalidArgument("hello: sent twice");
     case undefined:
-      throw invalidArgument("request: acknowledge, answer, fail or drain is needed");
+      throw invalidArgument("request: expected acknowledge, answer, fail or drain");
   }
 }
 
@@ -120,6 +120,6 @@ function stopping(): CarillonError {
   return new CarillonError("unavailable", "this node is stopping");
 }
 
-function reasonOf({ reason }: AbortSignal): CarillonError {
-  return reason instanceof CarillonError ? reason : new CarillonError("cancelled", "the worker is gone");
+function toRefusal({ reason }: AbortSignal): CarillonError {
+  return reason instanceof CarillonError ? reason : new CarillonError("cancelled", "the worker has disconnected");
 }

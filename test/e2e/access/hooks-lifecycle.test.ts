@@ -235,7 +235,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     const NOT_FOUND = 5;
     expect(await subscribe("open", "closed")).toMatchObject({
       status: NOT_FOUND,
-      message: 'no channel "closed" is open',
+      message: 'channel "closed" is not open',
     });
     const client = await connect(`${node.ws}/ws`, headers(await token()));
     expect((await subscribe("open", "closed")).status).toBe(NOT_FOUND);

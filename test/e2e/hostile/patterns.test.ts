@@ -151,7 +151,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     });
     expect([refused.status, refused.message]).toEqual([
       STATUS.permissionDenied,
-      'messages[0].topics: key "shop" may not use topic "other"',
+      'messages[0].topics: key "shop" is not permitted to use topic "other"',
     ]);
   });
 });

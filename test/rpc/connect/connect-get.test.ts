@@ -85,14 +85,14 @@ test("R14: reads the request from the query in JSON or protobuf, as text, base64
 });
 
 test.each([
-  ["", "a GET has the request in its query: message, and encoding=json or proto"],
-  ["?message={}", "a GET has the request in its query"],
-  ["?encoding=json", "a GET has the request in its query"],
-  ["?encoding=xml&message={}", "a GET has the request in its query"],
-  ["?encoding=json&base64=1&message=%7B%7D", "it is not base64"],
-  ["?encoding=json&message=%22%ff%22", "it is not UTF-8"],
+  ["", "a GET needs the request in its query: message, and encoding=json or proto"],
+  ["?message={}", "a GET needs the request in its query"],
+  ["?encoding=json", "a GET needs the request in its query"],
+  ["?encoding=xml&message={}", "a GET needs the request in its query"],
+  ["?encoding=json&base64=1&message=%7B%7D", "not base64"],
+  ["?encoding=json&message=%22%ff%22", "not UTF-8"],
   ["?encoding=json&message={", "the request cannot be decoded"],
-  ["?encoding=json&compression=gzip&message={}", "it cannot be decompressed"],
+  ["?encoding=json&compression=gzip&message={}", "decompression failed"],
   ["?encoding=proto&message=%0a%05", "the request cannot be decoded"],
 ])("R14: refuses a query without a valid request: %s", async (query, message) => {
   const node = await startNode();

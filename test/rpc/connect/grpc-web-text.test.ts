@@ -51,10 +51,10 @@ test("R15: answers a request in base64 in base64", async () => {
 });
 
 test.each([
-  ["bytes as they are", "\u0000\u0000\u0000\u0000\u0000", "it is not base64"],
-  ["padding in the middle", "AAAA=AAAA", "it is not base64"],
-  ["nothing", "", "it is cut off"],
-  ["half of an envelope", "AAAA", "it is cut off"],
+  ["bytes as they are", "\u0000\u0000\u0000\u0000\u0000", "not base64"],
+  ["padding in the middle", "AAAA=AAAA", "not base64"],
+  ["nothing", "", "truncated"],
+  ["half of an envelope", "AAAA", "truncated"],
 ])("R15: refuses malformed base64: %s", async (_, body, reason) => {
   const node = await startNode();
   const answer = decoded(await (await post(node.http + PUBLISH, body)).text()).toString("latin1");

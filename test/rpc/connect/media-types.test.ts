@@ -97,7 +97,7 @@ test.each([
     code: "unimplemented",
     message:
       `content-type ${JSON.stringify(contentType)} is not supported; supported: ${accepted.join(", ")}. ` +
-      "JSON is UTF-8. gRPC has a port of its own",
+      "JSON must be UTF-8. gRPC has its own port",
   });
 });
 
@@ -121,7 +121,7 @@ test.each([
   const node = await startNode();
   const response = await fetch(node.http + path, { method });
   expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
-  const message = `${method} is not allowed here; allowed: ${allow}; GET is for methods without side effects`;
+  const message = `method ${method} not allowed; allowed: ${allow}; GET is only for RPCs without side effects`;
   expect(await response.json()).toEqual({ code: "unimplemented", message });
 });
 
@@ -131,6 +131,6 @@ test("R8: answers a stream of requests with 505, and names the port that takes i
   expect(response.status).toBe(505);
   expect(await response.json()).toEqual({
     code: "unimplemented",
-    message: "streams of requests need HTTP/2, and this is HTTP/1.1: call the gRPC port",
+    message: "client streaming requires HTTP/2: call the gRPC port instead",
   });
 });

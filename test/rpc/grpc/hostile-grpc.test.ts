@@ -35,34 +35,34 @@ const UNIMPLEMENTED = 12;
 describe("E10: refuses requests that are not exactly one message, and publishes nothing", () => {
   const undecodable = "the request cannot be decoded";
   test.each([
-    ["no message", Buffer.alloc(0), {}, `${undecodable}: there is no message`],
-    ["half of a prefix", Buffer.from([0, 0, 0]), {}, `${undecodable}: it is cut off`],
-    ["a message that is cut off", framed(GOOD).subarray(0, -1), {}, `${undecodable}: it is cut off`],
-    ["two messages", Buffer.concat([framed(GOOD), framed(GOOD)]), {}, `${undecodable}: it is more than one message`],
+    ["no message", Buffer.alloc(0), {}, `${undecodable}: no message`],
+    ["half of a prefix", Buffer.from([0, 0, 0]), {}, `${undecodable}: truncated`],
+    ["a message that is cut off", framed(GOOD).subarray(0, -1), {}, `${undecodable}: truncated`],
+    ["two messages", Buffer.concat([framed(GOOD), framed(GOOD)]), {}, `${undecodable}: more than one message`],
     [
       "bytes after the message",
       Buffer.concat([framed(GOOD), Buffer.of(1)]),
       {},
-      `${undecodable}: it is more than one message`,
+      `${undecodable}: more than one message`,
     ],
-    ["unknown flags", framed(GOOD, 2), {}, `${undecodable}: it has unknown flags (2)`],
+    ["unknown flags", framed(GOOD, 2), {}, `${undecodable}: unknown flags (2)`],
     [
       "compression that is not named",
       framed(gzipSync(GOOD), 1),
       {},
-      `${undecodable}: it is compressed, and grpc-encoding does not say how`,
+      `${undecodable}: compressed, but grpc-encoding is missing`,
     ],
     [
       "bytes that are not compressed",
       framed(GOOD, 1),
       { "grpc-encoding": "gzip" },
-      `${undecodable}: it cannot be decompressed`,
+      `${undecodable}: decompression failed`,
     ],
     [
       "a compressed message that is cut off",
       framed(gzipSync(GOOD).subarray(0, -9), 1),
       { "grpc-encoding": "gzip" },
-      `${undecodable}: it cannot be decompressed`,
+      `${undecodable}: decompression failed`,
     ],
   ])("%s", async (_, body, headers, text) => {
     const node = await startNode();
@@ -142,7 +142,7 @@ test("E18: an unknown method is UNIMPLEMENTED, however long its name is", async 
     "/%zz",
   ]) {
     const refused = await rawCall(session, path, framed(GOOD));
-    expect(refused).toMatchObject({ status: UNIMPLEMENTED, message: "there is no such method" });
+    expect(refused).toMatchObject({ status: UNIMPLEMENTED, message: "unknown method" });
   }
 });
 

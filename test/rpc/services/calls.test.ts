@@ -31,8 +31,8 @@ test("K4, O8: what is wrong with a call is refused, alike by every protocol", as
     [{ event: "" }, STATUS.invalidArgument, "event is empty"],
     [{ event: "$user.ann" }, STATUS.invalidArgument, "event begins with a reserved character (@, # or $)"],
     [{ event: "a b" }, STATUS.invalidArgument, "event holds white space or a control character"],
-    [{ event: "a", timeout: seconds(0) }, STATUS.invalidArgument, "timeout: expected from 1 ms to 10 min"],
-    [{ event: "a", timeout: seconds(600_001) }, STATUS.invalidArgument, "timeout: expected from 1 ms to 10 min"],
+    [{ event: "a", timeout: seconds(0) }, STATUS.invalidArgument, "timeout: expected 1 ms to 10 min"],
+    [{ event: "a", timeout: seconds(600_001) }, STATUS.invalidArgument, "timeout: expected 1 ms to 10 min"],
     [{ event: "a" }, UNAVAILABLE, 'no worker takes event "a"'],
   ] as const;
   for (const caller of callersOf(node)) {
@@ -63,7 +63,7 @@ test("K4: a key asks for events of its own patterns only", async () => {
     for (const method of UNARY) {
       expect(await caller.call(method, { event: "news" }, bearer("scoped"))).toMatchObject({
         status: STATUS.permissionDenied,
-        message: 'event: key "scoped" may not use event "news"',
+        message: 'event: key "scoped" is not permitted to use event "news"',
       });
       expect((await caller.call(method, { event: "orders.1" }, bearer("worker"))).status).toBe(STATUS.permissionDenied);
     }
@@ -219,7 +219,7 @@ test("K4, O6: an answer that is too large as a whole is refused, and the worker 
   }
   expect(await answered).toMatchObject({
     status: STATUS.resourceExhausted,
-    message: "the answer is larger than 16777216 bytes: CallParts takes it part by part",
+    message: "the answer is larger than 16777216 bytes: use CallParts to take it part by part",
   });
   expect(await worker.cancelled()).toBe(id);
 });
@@ -243,7 +243,7 @@ test("K4, O6: a caller that does not take the parts is told that it is too slow,
   };
   expect(statusOf(await rest().catch((cause: unknown) => cause))).toEqual({
     status: STATUS.resourceExhausted,
-    message: "the caller is too slow: 16777216 bytes of the answer wait for it",
+    message: "the caller reads too slowly: 16777216 bytes of the answer are pending",
   });
   expect(parts).toBeLessThan(60);
 });

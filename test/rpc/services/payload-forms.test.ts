@@ -106,7 +106,7 @@ test.each(SERVICES)("E28: %s refuses a payload in two forms, and publishes nothi
       status: 400,
       body: {
         code: "invalid_argument",
-        message: `messages[1].${second}: only one of payload, text and json may be given`,
+        message: `messages[1].${second}: at most one of payload, text and json is allowed`,
       },
     });
   }
@@ -217,7 +217,7 @@ test("R11: calls and triggers take text and json, too", async () => {
     ]) {
       expect(await ask(method, form ?? "")).toMatchObject({
         code: "invalid_argument",
-        message: `${field}: only one of payload, text and json may be given`,
+        message: `${field}: at most one of payload, text and json is allowed`,
       });
     }
     const { message } = await ask(method, '"payload":"not base64!"');

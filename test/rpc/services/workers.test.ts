@@ -48,7 +48,7 @@ test("K1: what the welcome says, with odd times too", async () => {
 });
 
 test.each([
-  ["no events", {}, STATUS.invalidArgument, "hello.events: at least one pattern is needed"],
+  ["no events", {}, STATUS.invalidArgument, "hello.events: at least one pattern is required"],
   [
     "too many events",
     { events: Array.from({ length: 101 }, (_, at) => `e${at}`) },
@@ -77,7 +77,7 @@ test.each([
     "another vhost",
     { events: ["a"], vhost: "/other" },
     STATUS.permissionDenied,
-    'hello.vhost: the credentials are not for vhost "/other"',
+    'hello.vhost: the credentials are not valid for vhost "/other"',
   ],
 ])("K1, O8: a hello with %s is refused, and nobody is in", async (_, hello, status, message) => {
   const { faults, grpc, node } = await startWorkNode();
@@ -89,19 +89,19 @@ test.each([
 });
 
 test.each([
-  ["something else first", [{ case: "drain" as const, value: {} }], "hello: it has to come first"],
+  ["something else first", [{ case: "drain" as const, value: {} }], "hello: must be the first message"],
   [
     "hello twice",
     [
       { case: "hello" as const, value: { events: ["a"] } },
       { case: "hello" as const, value: { events: ["a"] } },
     ],
-    "hello: it has come before",
+    "hello: sent twice",
   ],
   [
     "nothing known",
     [{ case: "hello" as const, value: { events: ["a"] } }, { case: undefined }],
-    "request: acknowledge, answer, fail or drain is needed",
+    "request: expected acknowledge, answer, fail or drain",
   ],
   [
     "an answer to no task",
@@ -109,7 +109,7 @@ test.each([
       { case: "hello" as const, value: { events: ["a"] } },
       { case: "answer" as const, value: { payload: Buffer.from("x") } },
     ],
-    "answer.task_id is needed",
+    "answer.task_id is required",
   ],
 ])("K1, O8: %s ends the stream", async (_, requests, message) => {
   const { grpc, node } = await startWorkNode();
@@ -129,7 +129,7 @@ test("K1: who has not said hello within 10 s is sent away", async () => {
   const silent = new WorkStream(grpc);
   while (clock.timers === before) await new Promise(setImmediate);
   clock.advance(10_000);
-  expect(await silent.ended).toEqual({ status: DEADLINE_EXCEEDED, message: "hello: it did not come within 10 s" });
+  expect(await silent.ended).toEqual({ status: DEADLINE_EXCEEDED, message: "hello: not received within 10 s" });
   workers.stop();
 });
 
@@ -277,7 +277,7 @@ test("K1: a key takes the events of its own patterns, and no others; a revoked k
     stream.say({ case: "hello", value: { events } });
     const { message, status } = await stream.ended;
     expect([events, status]).toEqual([events, STATUS.permissionDenied]);
-    expect(message).toContain('hello.events: key "scoped" may not take the events ');
+    expect(message).toContain('hello.events: key "scoped" is not permitted to take the events ');
   }
   const caller = new WorkStream(grpc, bearer("caller"));
   expect(await caller.ended).toMatchObject({ status: STATUS.permissionDenied });

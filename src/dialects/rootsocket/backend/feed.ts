@@ -29,7 +29,7 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   const end = (why: CarillonError): void => {
     ending.abort(why);
   };
-  const leave = gate.stay({ backend, credentials, action, onLost: end });
+  const leave = gate.watch({ backend, credentials, action, onLost: end });
   response.once("close", () => {
     end(new CarillonError("cancelled", "the reader is gone"));
   });

@@ -13,10 +13,10 @@ export interface RevalidatingGate extends RequestGate {
    */
   openAnswer(backend: Backend, action: BackendAction): AnswerLease | undefined;
   /**
-   * Calls once when a backend that was admitted would no longer be, or not for the same topics.
-   * @returns ends it
+   * Calls `onLost` once when the backend would no longer be admitted, or its topics have changed.
+   * @returns stops watching
    */
-  stay(stay: AdmittedBackend & { readonly onLost: (refusal: CarillonError) => void }): () => void;
+  watch(grant: AdmittedBackend & { readonly onLost: (refusal: CarillonError) => void }): () => void;
 }
 
 /** A backend that was admitted to an action. */

@@ -17,21 +17,21 @@ export async function listConnections(connections: Pick<Connections, "list">, ca
   const { answerLease, backend, response } = call;
   const read = (pageToken: string): Promise<PartialAnswer<Page<ConnectionInfo>>> =>
     connections.list(backend, { user: "", topic: "", pageSize: PAGE_SIZE, pageToken });
-  let { missing, told } = await read("");
+  let { missingNodes: missing, value: result } = await read("");
   const missingAtFirst = new Set(missing);
   if (missing.length > 0) response.setHeader(MISSING_NODES, missing.join(", "));
   response.writeHead(200, { "content-type": "application/json" });
   await write(response, "[");
   for (let page = 0; ; page += 1) {
-    const entries = told.items.map((facts) => JSON.stringify(toConnectionEntry(facts, null))).join(",");
+    const entries = result.items.map((facts) => JSON.stringify(toConnectionEntry(facts, null))).join(",");
     const separator = page > 0 && entries !== "" ? "," : "";
     // Each waits for the one before: it begins where that has ended.
     // oxlint-disable-next-line no-await-in-loop
     await write(response, separator + entries);
     answerLease?.spend(Buffer.byteLength(entries));
-    if (told.nextPageToken === "") break;
+    if (result.nextPageToken === "") break;
     // oxlint-disable-next-line no-await-in-loop
-    ({ missing, told } = await read(told.nextPageToken));
+    ({ missingNodes: missing, value: result } = await read(result.nextPageToken));
     const lost = missing.find((node) => !missingAtFirst.has(node));
     // The header is sent already, and the list is incomplete.
     if (lost !== undefined) throw new CarillonError("unavailable", `node ${lost} did not answer`);

@@ -180,7 +180,7 @@ async function openChannel(services: AdminServices, { channel, path }: About): P
 /** Shows a channel with its subscribers on all nodes that answer, in any protocol. */
 async function showChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
   findChannel(services, about);
-  const { told: size } = await services.topics.size(about.path, about.channel);
+  const { value: size } = await services.topics.size(about.path, about.channel);
   return read({ channel: { ...channelJson(about.path, about.channel), subscribers: { size } } });
 }
 

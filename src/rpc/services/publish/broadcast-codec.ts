@@ -5,7 +5,7 @@ import { checkWeight } from "../../decode.js";
 import { findMessageExcess } from "../../request-weight.js";
 import type { Codec } from "../../service.js";
 
-/** A Request as the implementation reads it; the generated type fits. */
+/** Request as the implementation reads it. The generated type is assignable to it. */
 export interface PublishRequest {
   readonly messages: readonly PublishMessage[];
 }
@@ -17,20 +17,20 @@ export interface PublishMessage {
   readonly broker: string;
   readonly event: string;
   readonly id: string;
-  /** In place of the payload; "" for none. */
+  /** Payload as text; "" for none. */
   readonly text: string;
 }
 
-/** A Response as the implementation gives it. */
+/** Response as the implementation returns it. */
 export interface PublishResponse {
   readonly ok: boolean;
   readonly receipts: readonly { readonly id: string; readonly stage: Stage }[];
 }
 
 /**
- * Request and Response of websockets.v1 by hand, for the gRPC mount: the generated code reads and writes by reflection,
- * which is most of what a small publish costs (bench/NOTES.md). The rules are Protobuf's: fields in any order, the last
- * one wins, unknown ones are skipped. A test holds it against the generated code.
+ * Encodes and decodes Request and Response of websockets.v1 by hand, for the gRPC mount. The generated code uses reflection,
+ * which accounts for most of the cost of a small publish (bench/NOTES.md). The rules are Protobuf's: fields in any order, the
+ * last one wins, unknown ones are skipped. A test compares it with the generated code.
  */
 export const broadcastCodec: Codec = {
   decode: (bytes) => {
@@ -97,10 +97,10 @@ const OK_TAG = 0x08;
 const RECEIPT_TAG = 0x52;
 const ID_TAG = 0x0a;
 const STAGE_TAG = 0x10;
-/** What an id's field and the stage's field take beside the id, for ids below 128 bytes: two bytes each. */
+/** Bytes of a receipt besides the id, for ids below 128 bytes: two each for the id's and the stage's field. */
 const SMALL_RECEIPT = 4;
 
-/** Ids are short: then every length is one byte, and the whole answer is written into one buffer of known size. */
+/** Encodes a response into one buffer of known size. This works for short ids, where each length fits into one byte. */
 function writeResponse(response: PublishResponse): Uint8Array {
   const { ok, receipts } = response;
   let size = ok ? 2 : 0;
@@ -144,7 +144,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 const NOTHING = new Uint8Array(0);
 
-/** Protobuf's strings are UTF-8; what is not must be refused, not mended. */
+/** Decodes UTF-8. Protobuf requires that invalid UTF-8 is rejected, not replaced. @throws Error */
 export function strictUtf8(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new Error("invalid UTF-8 in a string");
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");

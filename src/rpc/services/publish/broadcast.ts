@@ -9,18 +9,18 @@ import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
 import { toDrafts } from "./publish-drafts.js";
-import { checkAhead, createSource } from "./publish-source.js";
+import { checkAhead, createSource, mayNeedCheckAhead } from "./publish-source.js";
 
 /**
- * What of one stream may be unanswered (rule R4); beyond that it is not read. The bytes are few beside what may wait
- * for NATS in all (64 MiB), so that a fast sender of large payloads is slowed here and not refused there.
+ * Largest number and size of unanswered requests of one stream (rule R4). Above it the stream is not read. The size is small
+ * beside the total bound for NATS (64 MiB), so that a fast publisher of large payloads is slowed down here and not refused there.
  */
 const STREAM_WINDOW = { items: 256, weight: 8 * 1_024 * 1_024 } as const;
 
-/** Told how long a publish took until it was answered, in seconds. */
+/** Receives the time from a publish to its answer, in seconds. */
 export type OnPublished = (seconds: number) => void;
 
-/** What each method needs. */
+/** Action that each method needs. */
 export const BROADCAST_ACTIONS: Readonly<Record<string, BackendAction>> = {
   publish: "publish",
   publishAsync: "publish",
@@ -28,18 +28,18 @@ export const BROADCAST_ACTIONS: Readonly<Record<string, BackendAction>> = {
 };
 
 /**
- * websockets.v1.BroadcastService, as both mounts serve it. Methods throw CarillonError; each mount says it in its own
- * protocol's terms.
+ * Implements websockets.v1.BroadcastService for both mounts. Methods throw CarillonErrors, which each mount converts to its
+ * own protocol.
  */
 export class BroadcastImplementation {
   readonly #publisher: Publisher;
-  /** A backend is the same object from call to call: what is made for one is made once. */
+  /** Source of each backend. A backend is the same object from call to call. */
   readonly #sources = new WeakMap<Backend, Source>();
   readonly #onPublished: OnPublished;
   readonly #stopping = new AbortController();
 
   constructor(publisher: Publisher, onPublished: OnPublished) {
-    // One for each stream that is open.
+    // Each open stream adds a listener.
     setMaxListeners(0, this.#stopping.signal);
     this.#publisher = publisher;
     this.#onPublished = onPublished;
@@ -47,50 +47,54 @@ export class BroadcastImplementation {
 
   async publish(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
     const ahead = checkAhead(request, backend);
-    return this.#begin(request, ahead === undefined ? this.#sourceOf(backend) : await ahead);
+    return this.#begin(request, ahead === undefined ? this.#findSource(backend) : await ahead);
   }
 
   async publishAsync(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
     const begin = performance.now();
     const ahead = checkAhead(request, backend);
-    const source = ahead === undefined ? this.#sourceOf(backend) : await ahead;
+    const source = ahead === undefined ? this.#findSource(backend) : await ahead;
     const receipts = this.#publisher.accept(source, toDrafts(request.messages));
     this.#onPublished((performance.now() - begin) / 1_000);
-    return responseOf(receipts);
+    return toResponse(receipts);
   }
 
   publishStream(
     requests: AsyncIterable<PublishRequest>,
     { backend, signal }: RpcCall,
   ): AsyncGenerator<PublishResponse> {
-    return pipelined(this.#checked(requests, backend), {
-      window: STREAM_WINDOW,
-      weigh: ({ request }) => bytesOf(request),
+    const options = { window: STREAM_WINDOW, stops: [signal, this.#stopping.signal] };
+    if (!mayNeedCheckAhead(backend)) {
+      const source = this.#findSource(backend);
+      return pipelined(requests, { ...options, weigh: sizeOf, handle: (request) => this.#begin(request, source) });
+    }
+    return pipelined(this.#checkInOrder(requests, backend), {
+      ...options,
+      weigh: ({ request }) => sizeOf(request),
       handle: ({ request, source }) => this.#begin(request, source),
-      stops: [signal, this.#stopping.signal],
     });
   }
 
-  /** In the order sent: a request that takes several turns to check holds back those after it (O1). */
-  async *#checked(requests: AsyncIterable<PublishRequest>, backend: Backend) {
+  /** Checks requests in the order sent. A request that takes several turns to check delays those after it (O1). */
+  async *#checkInOrder(requests: AsyncIterable<PublishRequest>, backend: Backend) {
     for await (const request of requests) {
       const ahead = checkAhead(request, backend);
-      yield { request, source: ahead === undefined ? this.#sourceOf(backend) : await ahead };
+      yield { request, source: ahead === undefined ? this.#findSource(backend) : await ahead };
     }
   }
 
-  /** Ends the streams that are open, after the answers that are due. */
+  /** Ends the open streams, after the pending answers. */
   stop(): void {
     this.#stopping.abort(new CarillonError("unavailable", "this node is stopping"));
   }
 
-  /** A refusal is thrown at once, so that a stream begins nothing that comes after it; the promise tells the rest. */
+  /** Throws a refusal synchronously, so that a stream begins nothing after it; later failures reject the promise. */
   #begin({ messages }: PublishRequest, source: Source): Promise<PublishResponse> {
     const begin = performance.now();
     return this.#finish(this.#publisher.prepare(source, toDrafts(messages)), begin);
   }
 
-  #sourceOf(backend: Backend): Source {
+  #findSource(backend: Backend): Source {
     let source = this.#sources.get(backend);
     if (source === undefined) {
       source = createSource(backend);
@@ -102,12 +106,12 @@ export class BroadcastImplementation {
   async #finish(prepared: Prepared, begin: number): Promise<PublishResponse> {
     const receipts = await this.#publisher.send(prepared);
     this.#onPublished((performance.now() - begin) / 1_000);
-    return responseOf(receipts);
+    return toResponse(receipts);
   }
 }
 
-/** Expanded size of a request: payloads, and a constant for each, times topics. Text counts one byte a UTF-16 unit. */
-function bytesOf({ messages }: PublishRequest): number {
+/** Expanded size of a request: its payloads, plus a constant for each, times topics. Text counts one byte per UTF-16 unit. */
+function sizeOf({ messages }: PublishRequest): number {
   let bytes = 0;
   for (const { payload, text, topics } of messages) {
     bytes += (payload.length + text.length + PUBLICATION_BYTES) * topics.length;
@@ -115,7 +119,7 @@ function bytesOf({ messages }: PublishRequest): number {
   return bytes;
 }
 
-function responseOf(receipts: readonly Receipt[]): PublishResponse {
+function toResponse(receipts: readonly Receipt[]): PublishResponse {
   return { ok: true, receipts: receipts.map(({ id, stage }) => ({ id, stage: toProtoStage(stage) })) };
 }
 

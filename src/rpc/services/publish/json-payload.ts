@@ -4,10 +4,10 @@ import { replaceValues, splitElements } from "../../../util/raw-json.js";
 import type { ExtendedJson, JsonExtension } from "../../service.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
 
-/** The member `json` of messages in requests that are JSON (rule R11). */
+/** Member `json` of the messages of a JSON request (rule R11). */
 export const messagePayloads: JsonExtension = { extract: extractFromMessages, explain: explainBase64 };
 
-/** The member `json` of requests that have one payload. */
+/** Member `json` of a JSON request with one payload. */
 export const requestPayload: JsonExtension = { extract: extractFromRequest, explain: explainBase64 };
 
 function explainBase64(reason: string): string {
@@ -16,11 +16,11 @@ function explainBase64(reason: string): string {
 }
 
 /**
- * Takes the member `json` out of the messages of a request that is JSON, and makes its text their payload (rule R11).
- * Protobuf has no such field: google.protobuf.Value would lose digits, the order of members, and members of the same name.
+ * Takes the member `json` out of the messages of a JSON request, and makes its text their payload (rule R11). Protobuf has no
+ * such field: google.protobuf.Value would lose digits, the order of members, and repeated members.
  *
  * @param body - any text
- * @returns undefined where no message has such a member, or the text is not JSON
+ * @returns undefined if no message has such a member, or the text is not JSON
  */
 async function extractFromMessages(body: string): Promise<ExtendedJson | undefined> {
   if (!mayHaveJson(body)) return undefined;
@@ -41,7 +41,7 @@ async function extractFromMessages(body: string): Promise<ExtendedJson | undefin
   return { body: rest, complete: (request) => withPayloads(request as PublishRequest, payloads) };
 }
 
-/** The same for a request that has the member itself. */
+/** Does the same for a request that itself has the member. */
 async function extractFromRequest(body: string): Promise<ExtendedJson | undefined> {
   if (!mayHaveJson(body)) return undefined;
   await nextTurn(body);
@@ -62,7 +62,7 @@ async function extractFromRequest(body: string): Promise<ExtendedJson | undefine
 }
 
 function mayHaveJson(text: string): boolean {
-  // Only such an escape can hide the name.
+  // Only an escape of this form can hide the name.
   if (!text.includes('"json"') && !text.includes("\\u")) return false;
   try {
     const value: unknown = JSON.parse(text);
@@ -93,5 +93,5 @@ type PayloadForms = Pick<PublishMessage, "payload" | "text">;
 /** @throws CarillonError invalid_argument */
 function checkAlone({ payload, text }: PayloadForms, where: string): void {
   if (payload.length === 0 && text === "") return;
-  throw new CarillonError("invalid_argument", `${where}json: only one of payload, text and json may be given`);
+  throw new CarillonError("invalid_argument", `${where}json: at most one of payload, text and json is allowed`);
 }

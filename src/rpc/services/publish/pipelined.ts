@@ -1,19 +1,20 @@
 import { ignore } from "../../../util/ignore.js";
+
 export interface Pipeline<In, Out> {
-  /** How many items, and how much of weight, may be under way or wait to be taken. One item always may. */
+  /** Largest number and total weight of items in progress or with a result not yet taken. One item is always allowed. */
   readonly window: { readonly items: number; readonly weight: number };
   readonly weigh: (item: In) => number;
   readonly handle: (item: In) => Promise<Out>;
-  /** Once one is aborted nothing more is begun; what has begun is finished, and then the signal's reason thrown. */
+  /** Stop the reading once one is aborted. Items in progress are completed; then the signal's reason is thrown. */
   readonly stops: readonly AbortSignal[];
 }
 
 /**
- * Handles what a stream brings without waiting for one to be done before the next begins, and gives the results in the
- * order of the stream. While the window is full the stream is not read, and its flow control slows the sender.
+ * Handles the items of a stream concurrently, and yields the results in the order of the stream. While the window is full the
+ * stream is not read, so that its flow control slows the sender.
  *
- * The first failure ends it, after the results of everything before. Where `handle` throws at once, nothing that comes
- * later in the stream is begun.
+ * The first failure ends the stream, after the results of all earlier items. If `handle` throws synchronously, no later item
+ * is begun.
  */
 export async function* pipelined<In, Out>(
   stream: AsyncIterable<In>,
@@ -25,7 +26,7 @@ export async function* pipelined<In, Out>(
 
   const read = async (): Promise<void> => {
     for await (const item of stream) {
-      // Read while the end came: not begun, and so not answered.
+      // The stream ended while this item was read: it is neither handled nor answered.
       if (!state.reading) return;
       const size = weigh(item);
       state.weight += size;
@@ -43,7 +44,7 @@ export async function* pipelined<In, Out>(
     if (stop.aborted) end();
     stop.addEventListener("abort", end);
   }
-  // Its failure, a refusal by `handle` or the stream's own, is the last result.
+  // A failure, either a refusal by `handle` or the stream's own, comes after all results.
   const ended = begin(read().finally(end));
 
   try {
@@ -67,13 +68,13 @@ export async function* pipelined<In, Out>(
   }
 }
 
-/** Whoever takes the result sees its failure; until then it is not an unhandled one. */
+/** Marks a rejection as handled until the result is awaited. */
 function begin<T>(result: Promise<T>): Promise<T> {
   result.catch(ignore);
   return result;
 }
 
-/** Wakes everybody who waits for a change. */
+/** Wakes all waiters on a change. */
 class Signal {
   #wake: (() => void) | undefined;
   #changed: Promise<void> | undefined;

@@ -3,15 +3,15 @@ import { invalidArgument } from "../../../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 
 /**
- * Most messages of one request: they are decoded, checked, published and answered in one turn of the event loop (rule O12).
- * A stream takes any number.
+ * Largest number of messages in one request, because they are decoded, checked, published and answered in one turn of the
+ * event loop (rule O12). A stream may carry any number.
  */
 const MAX_MESSAGES = 1_000;
 
 /**
- * The messages of a request as the publisher takes them: the same objects, except where the payload is given as text.
+ * Converts the messages of a request for the publisher. They are the same objects, unless the payload is given as text.
  *
- * @throws CarillonError invalid_argument: too many of them, a command other than publish (rule R5), or text beside a payload (rule R11)
+ * @throws CarillonError invalid_argument: too many messages, a command other than publish (rule R5), or text beside a payload (rule R11)
  */
 export function toDrafts(messages: readonly PublishMessage[]): readonly PublicationDraft[] {
   if (messages.length > MAX_MESSAGES) {
@@ -22,12 +22,12 @@ export function toDrafts(messages: readonly PublishMessage[]): readonly Publicat
   for (const [position, { command, payload, text }] of messages.entries()) {
     if (command !== "" && command !== "publish") {
       throw invalidArgument(
-        `messages[${position}].command: ${JSON.stringify(command)} is not for backends; "publish" or "" is`,
+        `messages[${position}].command: unsupported command ${JSON.stringify(command)}: expected "publish" or ""`,
       );
     }
     if (text === "") continue;
     if (payload.length > 0)
-      throw invalidArgument(`messages[${position}].text: only one of payload, text and json may be given`);
+      throw invalidArgument(`messages[${position}].text: at most one of payload, text and json is allowed`);
     someText = true;
   }
   return someText ? messages.map(withTextAsPayload) : messages;

@@ -110,7 +110,7 @@ test("B20: demands a key that may publish on the channel", async () => {
   const tokens = await post(GOOD, { authorization: "Bearer tokens" });
   expect([tokens.status, await tokens.json()]).toEqual([
     403,
-    { code: "PermissionDenied", message: 'key "tokens" may not do this: it needs the action "publish"' },
+    { code: "PermissionDenied", message: 'key "tokens" lacks the action "publish"' },
   ]);
   const other = await post({ ...GOOD, channel: "other" }, { authorization: "Bearer news" });
   expect([other.status, await other.json()]).toEqual([

@@ -57,7 +57,7 @@ test.each(CALLS)("S1: demands the key's action for %s %s", async (method, path) 
   expect((await call(node, method, path, { key: "carillon_able" })).status).toBe(method === "GET" ? 200 : 201);
   expect(await call(node, method, path, { key: "carillon_other" })).toMatchObject({
     status: 403,
-    body: { detail: `key "other" may not do this: it needs the action "${needed}"` },
+    body: { detail: `key "other" lacks the action "${needed}"` },
   });
 });
 
@@ -156,7 +156,7 @@ test.each(["tokens/", "messages/"])("S4, S7: refuses channels that the key may n
   expect((await about("mine.a")).status).toBe(201);
   expect(await about("yours.a")).toMatchObject({
     status: 403,
-    body: { detail: 'channel: key "scoped" may not use topic "yours.a"' },
+    body: { detail: 'channel: key "scoped" is not permitted to use topic "yours.a"' },
   });
 });
 

@@ -178,7 +178,7 @@ function pages(...all: readonly { readonly ids: readonly string[]; readonly miss
       const position = Number(pageToken);
       const { ids, missing = [] } = all[position] ?? { ids: [] };
       const nextPageToken = position + 1 < all.length ? String(position + 1) : "";
-      return Promise.resolve({ told: { items: ids.map((id) => facts(id)), nextPageToken }, missing });
+      return Promise.resolve({ value: { items: ids.map((id) => facts(id)), nextPageToken }, missingNodes: missing });
     },
   };
 }
@@ -224,7 +224,7 @@ test("S8, O6: prepares no more of an unread list than the connection holds", asy
     list: () => {
       asked += 1;
       const items = [facts(`n1.${asked}`, "x".repeat(500_000))];
-      return Promise.resolve({ told: { items, nextPageToken: asked < 1_000 ? "more" : "" }, missing: [] });
+      return Promise.resolve({ value: { items, nextPageToken: asked < 1_000 ? "more" : "" }, missingNodes: [] });
     },
   };
   const { outcomes, port } = await serve((call) => listConnections(connections, call));
