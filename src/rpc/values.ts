@@ -18,7 +18,7 @@ export function infoFields(info: string): { readonly info: Struct; readonly info
  * Reads the info in a message of a backend as JSON text; undefined if there is none.
  * @throws CarillonError invalid_argument: a Struct that JSON cannot represent, or both forms at once
  */
-export function readInfo(
+export function readInfoFields(
   message: { readonly info?: Struct | undefined; readonly infoJson: string } | undefined,
 ): string | undefined {
   const { info, infoJson = "" } = message ?? {};

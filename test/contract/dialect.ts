@@ -6,17 +6,17 @@ import { readChapter, readWireExamples } from "../support/docs/chapters.js";
 
 export interface DialectUnderTest {
   readonly dialect: Dialect;
-  /** Folder of golden transcripts. */
+  /** Folder of the golden transcripts. */
   readonly transcripts: string;
-  /** How they are played; undefined: as the native dialect's. */
+  /** Player of the transcripts; undefined: the native dialect's. */
   readonly speech?: Speech;
-  /** Queries that change how messages are written. */
+  /** Queries that change the encoding of messages. */
   readonly variants: readonly string[];
-  /** Frames that are commands, to be mixed with what is none. */
+  /** Valid commands, to be mixed with random frames. */
   readonly commands: readonly string[];
-  /** What a client reads from a message's wire text; no topic where the protocol does not tell it. */
+  /** Decodes a message as a client does; without topic if the protocol does not send it. */
   readonly readMessage: (text: string) => { readonly topic?: string; readonly payload: Uint8Array };
-  /** What of a message's payload can be said in the protocol; undefined: every byte. */
+  /** Converts a payload to the part that the protocol can represent; undefined: every byte. */
   readonly sayable?: (message: Message) => Uint8Array;
 }
 
@@ -36,7 +36,7 @@ const messages: fc.Arbitrary<Message> = fc.record({
   ),
 });
 
-/** What every dialect promises. */
+/** Tests that every dialect must pass. */
 export function dialectContract(name: string, options: DialectUnderTest): void {
   const { commands, dialect, readMessage, sayable = payloadOf, transcripts, variants } = options;
   const open = (query: string): Conversation =>
@@ -60,7 +60,7 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
       });
     });
 
-    test("O8: no text makes it throw, and every frame gets a decision", () => {
+    test("O8: decides on every frame without an exception, for any text", () => {
       const frames = fc.oneof(
         fc.string({ unit: "binary" }),
         fc.json(),
@@ -82,7 +82,7 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
       );
     });
 
-    test.each(variants)("frames decode to what was encoded (%s)", (query) => {
+    test.each(variants)("decodes encoded frames to the same values (%s)", (query) => {
       fc.assert(
         fc.property(topics, messages, (topic, message) => {
           const text = open(query).encoding.textMaker(topic)(message);
@@ -94,7 +94,7 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
       );
     });
 
-    test.each(variants)("O7: connections that write messages alike share one encoding (%s)", (query) => {
+    test.each(variants)("O7: shares one encoding between connections with the same format (%s)", (query) => {
       expect(open(query).encoding).toBe(open(query).encoding);
     });
   });

@@ -8,12 +8,12 @@ import { connect } from "../support/clients/native.js";
 import type { SocketIoClient } from "../support/clients/socket-io.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 
-/** Connects a client, with a token where one is given. Rejects where it is refused, with the reason in the message. */
+/** Connects a client, with an optional token. Rejects if it is refused, with the reason in the message. */
 export type ConnectSocketIo = (node: TestNode, token?: string) => Promise<SocketIoClient>;
 
-/** Behaviour of every Socket.IO client, whatever its language, its version of the protocol and its transport. */
+/** Tests that Socket.IO clients of every language, protocol version and transport must pass. */
 export function socketIoContract(connectTo: ConnectSocketIo): void {
-  test("I1, I3: comes in as nobody, and is elevated when it shows a token", async () => {
+  test("I1, I3: connects anonymously, and is elevated with a token", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node);
     const id = await idIn(node);
@@ -34,7 +34,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.heard.next()).toEqual({ event: "log_pool", value: { line: "ü" } });
   });
 
-  test("I1: a client without a token, where the vhost refuses those, can be elevated and do nothing before", async () => {
+  test("I1: allows nothing but elevation without a token when the vhost requires one", async () => {
     const { jwt } = CONFIG.vhosts?.["/"] ?? {};
     const node = await startNode({ vhosts: { "/": { jwt, anonymous: { connect: false } } } });
     const client = await connectTo(node);
@@ -43,7 +43,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.ask("join", { topics: ["foo"] })).toEqual({ ok: true });
   });
 
-  test("I6: messages arrive in order, each once, with their values", async () => {
+  test("I6: delivers messages in order, each once, with their values", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node);
     await client.ask("join", { topics: ["a"] });
@@ -57,7 +57,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     }
   });
 
-  test("D3: a payload that is not UTF-8 arrives as bytes, and bytes may be sent", async () => {
+  test("D3: delivers a payload that is not UTF-8 as bytes, and accepts bytes", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     await client.ask("join", { topics: ["a"] });
@@ -82,7 +82,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.ask("pool_request", { nested: bytes })).toMatchObject({ ok: false, error: { code: 400 } });
   });
 
-  test("I8: the worker is told the caller, and its answer acknowledges", async () => {
+  test("I8: passes the caller to the worker, and acknowledges with its answer", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     const worker = await startWorker(node, ["*"]);
@@ -98,7 +98,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await answer).toEqual({ size: 3, _id: "r", finished: true });
   });
 
-  test("I11: a message for the connection, or for its user, reaches the socket", async () => {
+  test("I11: delivers messages for the connection and for its user", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     await publish(node, [{ topics: [`$connection.${await idIn(node)}`], payload: "1", event: "to_you" }]);
@@ -107,7 +107,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.heard.next()).toEqual({ event: "message", value: { to: "eve" } });
   });
 
-  test("D1: hears what others publish, and others hear with it", async () => {
+  test("D1: delivers messages published by others to all members", async () => {
     const node = await startNode({ vhosts: { "/": { client_publish: true } } });
     const client = await connectTo(node);
     await client.ask("join", { topics: ["a"] });
@@ -119,7 +119,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await native.next()).toMatchObject({ topic: "a", payload: '{"x":1}' });
   });
 
-  test("I13: a client whose token has expired is told, and stays away", async () => {
+  test("I13: notifies a client whose token has expired, and ends its connection", async () => {
     const node = await startNode({ vhosts: { "/": { jwt: { secret: SECRET, leeway: "0s" } } } });
     const client = await connectTo(node);
     // It is shown when the client is there: a client in a process of its own may take seconds to start.
@@ -129,7 +129,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     await client.ended.next();
   });
 
-  test("I14: deep and strange values throw nobody out", async () => {
+  test("I14: keeps the connection for deep and unusual values", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     const strange = [
@@ -150,14 +150,14 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.ask("join", { topics: ["a"] })).toEqual({ ok: true });
   });
 
-  test("I2: is refused with a bad token, and told why", async () => {
+  test("I2: refuses an invalid token with a reason", async () => {
     const node = await startNode(CONFIG);
     await expect(connectTo(node, "nonsense")).rejects.toThrow("the token was refused");
     const client = await connectTo(node, await tokenFor("eve"));
     expect(await client.ask("join", { topics: ["staff.eve"] })).toEqual({ ok: true });
   });
 
-  test("I4: spectates one group at a time", async () => {
+  test("I4: watches one group at a time", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     expect(await client.ask("spectate", { guild_id: "607637793107345431", include_logs: true })).toEqual({ ok: true });
@@ -169,7 +169,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.heard.next()).toEqual({ event: "message", value: 3 });
   });
 
-  test("I9: gets answers in parts as events, and the last as the acknowledgement", async () => {
+  test("I9: receives parts of an answer as events, and the last as the acknowledgement", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node, await tokenFor("eve"));
     const worker = await startWorker(node, ["*"]);
@@ -181,7 +181,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await answer).toEqual({ part: 2, _id: 5, finished: true });
   });
 
-  test("I10: an error has a string as its details", async () => {
+  test("I10: sends the details of an error as a string", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node);
     client.emit("pool_request", { _id: 3 });
@@ -198,7 +198,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     });
   });
 
-  test("I19: a request's own token decides that request", async () => {
+  test("I19: decides a request by its own token", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node);
     const worker = await startWorker(node, ["*"]);
@@ -210,7 +210,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     expect(await client.ask("pool_request", { n: 2 })).toMatchObject({ ok: false, error: { code: 401 } });
   });
 
-  test("I15: takes a burst of many messages, with characters that protocols count differently", async () => {
+  test("I15: handles a burst of many messages with characters that protocols count differently", async () => {
     const node = await startNode(CONFIG);
     const client = await connectTo(node);
     await client.ask("join", { topics: ["a"] });
@@ -227,7 +227,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
   });
 }
 
-/** The session's id of the only client: not all of them know their own. */
+/** Returns the session id of the only client, because not all clients know their own. */
 async function idIn(node: TestNode): Promise<string> {
   const { connections } = await new TestBackend(node).call(ControlService.method.listConnections, {});
   const [id, ...more] = connections.filter(({ dialect }) => dialect === "socketio").map((connection) => connection.id);

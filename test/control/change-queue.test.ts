@@ -1,6 +1,6 @@
 import { ChangeQueue } from "../../src/control/change-queue.js";
 
-test("changes come in order, those that are waited for too", async () => {
+test("C6: returns changes in order, including those pushed while it waits", async () => {
   const queue = new ChangeQueue<number>(3);
   queue.push(1);
   queue.push(2);
@@ -23,7 +23,7 @@ test("C6, O6: ends a watch that is read too slowly with resource_exhausted", asy
   await expect(queue.next()).rejects.toMatchObject(slow);
 });
 
-test("whoever waits hears of the end", async () => {
+test("C6: rejects a pending read when the queue ends", async () => {
   const queue = new ChangeQueue<number>(3);
   const next = queue.next();
   queue.fail(new Error("the end"));

@@ -9,7 +9,7 @@ interface Item {
 const keyOf = ({ key }: Item): string => key;
 const added = (a: Item, b: Item): Item => ({ key: a.key, sum: a.sum + b.sum });
 
-/** Turns all pages, as a caller does. `between` happens after each. */
+/** Reads all pages, as a caller does. `between` runs after each. */
 function readAll(nodes: readonly (readonly Item[])[], size: number, between: () => void = () => {}): Item[] {
   const all: Item[] = [];
   let token = "";
@@ -34,7 +34,7 @@ const items = fc.uniqueArray(fc.record({ key: fc.string({ minLength: 1, maxLengt
   maxLength: 60,
 });
 
-test("all pages together are all that the nodes have, ordered, each once, sums over nodes", () => {
+test("returns every item of all nodes once, in order, with sums over the nodes", () => {
   fc.assert(
     fc.property(fc.array(items, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 20 }), (nodes, size) => {
       const sums = new Map<string, number>();
@@ -46,7 +46,7 @@ test("all pages together are all that the nodes have, ordered, each once, sums o
   );
 });
 
-test("what comes and goes meanwhile moves nothing that stays", () => {
+test("neither repeats nor skips items when others are added and removed between pages", () => {
   const node = Array.from({ length: 100 }, (_, position) => ({ key: `k${position + 100}`, sum: 1 }));
   let turn = 0;
   const seen = readAll([node], 7, () => {
@@ -55,17 +55,17 @@ test("what comes and goes meanwhile moves nothing that stays", () => {
     node.push({ key: `a${turn}`, sum: 1 });
   }).map(keyOf);
   expect(new Set(seen).size).toBe(seen.length);
-  // Only what went before it could be shown is missing.
+  // Only items removed before their page was read are missing.
   expect(seen).toEqual(expect.arrayContaining(node.map(keyOf).filter((key) => key.startsWith("k"))));
 });
 
-test("a page of large things is shorter, and goes on after them", () => {
+test("returns shorter pages of large items, and continues after them", () => {
   const node = Array.from({ length: 10 }, (_, position) => ({ key: String(position).padEnd(200_000, "x"), sum: 1 }));
   expect(readAll([node, [{ key: "5", sum: 1 }]], 1_000)).toHaveLength(11);
   expect(toNodePage(node, keyOf, { after: "", size: 1_000 }).items.length).toBeLessThan(4);
 });
 
-test("sizes and tokens that are none are invalid arguments", () => {
+test("rejects invalid page sizes and tokens", () => {
   expect(readPageQuery(0, "").size).toBe(100);
   expect(() => readPageQuery(1_001, "")).toThrow("page_size: expected at most 1000, got 1001");
   for (const token of ["!", "a", "abc=", "%%%"]) expect(() => readPageQuery(1, token)).toThrow("invalid page_token");

@@ -9,7 +9,7 @@ import { cleanUp } from "../support/clean-up.js";
 import { TestAuthority } from "../support/net/certificates.js";
 import { startNode } from "../support/nodes/node.js";
 
-/** What happened, as lines, and a way to wait for one. */
+/** Events as lines of text, with a way to wait for one. */
 class Story {
   readonly lines: string[] = [];
   readonly waits: number[] = [];
@@ -51,7 +51,7 @@ interface Scripted {
   readonly commands: readonly string[];
 }
 
-/** A server that answers the commands that come, on whatever connection, each in its own way. */
+/** Server that gives each command of any connection the next of its answers. */
 async function scripted(...answers: readonly Answer[]): Promise<Scripted> {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   cleanUp(() => {
@@ -77,7 +77,7 @@ function listen(url: string, topics: readonly string[], options: Partial<ListenO
   return story;
 }
 
-test("W2: a listening client joins its topics and hands on every frame as it came", async () => {
+test("W2: joins its topics and passes on every frame unchanged", async () => {
   const node = await startNode();
   const story = listen(`${node.ws}/ws?meta=0`, ["foo", "bar"]);
   await story.until(2);
@@ -90,7 +90,7 @@ test("W2: a listening client joins its topics and hands on every frame as it cam
   ]);
 });
 
-test("L7: a listening client that is told to go joins again on its next connection", async () => {
+test("L7: joins again on its next connection when the server closes the last one", async () => {
   const { commands, url } = await scripted(
     (webSocket) => webSocket.close(1012, "service restart"),
     (webSocket) => webSocket.terminate(),
@@ -109,21 +109,21 @@ test("L7: a listening client that is told to go joins again on its next connecti
   expect(commands).toEqual([JOIN, JOIN, JOIN]);
 });
 
-test("a server that sends anything else is told to be none of Carillon's, and left", async () => {
+test("disconnects from a server that does not speak Carillon's protocol", async () => {
   const { url } = await scripted((webSocket) => webSocket.send("hello?"));
   const story = listen(url, ["foo"]);
   await story.until(2);
   expect(story.lines).toEqual(["connected", "refused: the server does not speak Carillon's protocol"]);
 });
 
-test("A4: a listening client shows its token, and does not come again where that is refused", async () => {
+test("A4: sends its token, and does not reconnect when it is refused", async () => {
   const node = await startNode({ vhosts: { "/": { anonymous: { connect: false } } } });
   const story = listen(`${node.ws}/ws`, ["foo"], { token: "no-token" });
   await story.until(1);
   expect(story.lines).toEqual([expect.stringMatching(/^refused: the server answers 401: .*token/)]);
 });
 
-test("O8: what is no refusal for good is tried again, and why is told", async () => {
+test("O8: reconnects after temporary refusals, and reports the reasons", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   cleanUp(() => server.close());
   await once(server, "listening");
@@ -133,9 +133,9 @@ test("O8: what is no refusal for good is tried again, and why is told", async ()
     [502, "<html>a proxy's</html>"],
     [403, `{"message":"${"x".repeat(10_000)}"}`],
   ] as const;
-  let asked = 0;
+  let requests = 0;
   server.on("upgrade", (_request, socket) => {
-    const [status, body] = answers[asked++] ?? [500, ""];
+    const [status, body] = answers[requests++] ?? [500, ""];
     socket.end(`HTTP/1.1 ${status} No\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
   });
   const story = listen(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, ["foo"]);
@@ -148,7 +148,7 @@ test("O8: what is no refusal for good is tried again, and why is told", async ()
   ]);
 });
 
-test("a listening client trusts the authority that it is given", async () => {
+test("trusts a given certificate authority", async () => {
   const authority = await TestAuthority.create();
   const { certFile, keyFile } = await authority.issue("localhost");
   const node = await startNode({ tls: { cert_file: certFile, key_file: keyFile } });
@@ -161,7 +161,7 @@ test("a listening client trusts the authority that it is given", async () => {
   expect(wary.lines).toEqual([expect.stringMatching(/^again: .*certificate/)]);
 });
 
-test("A10: one that the backend has disconnected stays away", async () => {
+test("A10: does not reconnect when the backend has disconnected it", async () => {
   const { commands, url } = await scripted((webSocket) => webSocket.close(4403, "disconnected by the backend"));
   const story = listen(url, ["foo"]);
   await story.until(2);
@@ -169,7 +169,7 @@ test("A10: one that the backend has disconnected stays away", async () => {
   expect(commands).toEqual([JOIN]);
 });
 
-test("O9: a listening client asks again, ever less often, on the same connection, while the broker is away", async () => {
+test("O9: retries its join with growing waits on the same connection while the broker is disconnected", async () => {
   const { commands, url } = await scripted(refuseAway, refuseAway, (webSocket) => webSocket.send('{"topic":"@join"}'));
   const story = listen(url, ["foo"]);
   await story.until(4);
@@ -181,7 +181,7 @@ test("O9: a listening client asks again, ever less often, on the same connection
   expect(second).toBeGreaterThanOrEqual(250);
 });
 
-test("O9: a connection that is lost while the broker is away is had again, and the topics are joined there", async () => {
+test("O9: reconnects and joins when the connection is lost while the broker is disconnected", async () => {
   const { commands, url } = await scripted(
     (webSocket) => {
       webSocket.send(AWAY);
@@ -201,7 +201,7 @@ test("O9: a connection that is lost while the broker is away is had again, and t
   expect(commands).toEqual([JOIN, JOIN]);
 });
 
-test("W9: any other refusal is handed on, and the client does not ask again", async () => {
+test("W9: passes on any other refusal without a retry", async () => {
   const refusal = AWAY.replace("unavailable", "not_found");
   const { url } = await scripted((webSocket) => webSocket.send(refusal));
   const story = listen(url, ["foo"]);
@@ -210,7 +210,7 @@ test("W9: any other refusal is handed on, and the client does not ask again", as
   expect(story.waits).toEqual([]);
 });
 
-test("O8: a listening client says why it cannot connect", async () => {
+test("O8: reports why it cannot connect", async () => {
   const node = await startNode();
   const story = listen(`${node.ws}/nowhere`, ["foo"]);
   await story.until(1);

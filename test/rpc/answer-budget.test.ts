@@ -10,7 +10,7 @@ import { startNode } from "../support/nodes/node.js";
 const KiB = 1_024;
 const REFUSAL = "too many bytes of answers: retry later (limits.backend_answer_bytes_per_second)";
 
-/** A node whose topic names make large pages, and which gives each key 64 KiB a second, 512 KiB at once. */
+/** Node whose topic names make large pages. It allows each key 64 KiB of answers per second, and 512 KiB at once. */
 async function startLimited() {
   const keys = ["one", "other"].map((name) => configuredKey(name, { actions: ["*"] }));
   const node = await startNode({
@@ -18,12 +18,12 @@ async function startLimited() {
     vhosts: { "/": { keys, presence: true, anonymous: { permissions: { join: ["*"], presence: ["*"] } } } },
   });
   const client = await connect(`${node.ws}/ws`);
-  // Names that compress well cost as much.
+  // Names that compress well count as much.
   await client.join(...Array.from({ length: 1_000 }, (_, number) => `${"x".repeat(236)}${number}`));
   return node;
 }
 
-/** Resolves with a refusal. Calls come by fours: together they are worth more than what comes back while they are answered. */
+/** Resolves with a refusal. Four calls at a time cost more than is refilled while they are answered. */
 async function refusal<Answer extends { readonly status: number }>(call: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop
@@ -34,7 +34,7 @@ async function refusal<Answer extends { readonly status: number }>(call: () => P
 }
 
 test.each(["grpc", "connect-json"])(
-  "L17: %s refuses lists to a key that has had too many bytes, and others not",
+  "L17: %s refuses lists only to a key that has received too many bytes",
   async (name) => {
     const node = await startLimited();
     const caller = mountsOf(node).find((mount) => mount.name === name);
@@ -46,7 +46,7 @@ test.each(["grpc", "connect-json"])(
   },
 );
 
-test("L17: RootSocket's list is refused to the same key, and the refusal says when to ask again", async () => {
+test("L17: refuses RootSocket's list to the same key, with the time to retry", async () => {
   const node = await startLimited();
   const backend = new GrpcBackend({ grpc: node.grpc, headers: bearer("one") });
   const refused = await refusal(async () => {
@@ -58,7 +58,7 @@ test("L17: RootSocket's list is refused to the same key, and the refusal says wh
 });
 
 describe("AnswerBudget", () => {
-  test("gives back by the second what was spent, and at once what was only reserved", () => {
+  test("refills spent bytes over time, and returns unused reservations at once", () => {
     const clock = new ManualClock();
     const budget = new AnswerBudget(64 * KiB, clock);
     for (let count = 0; count < 100; count += 1) budget.open("a").settle();
@@ -81,7 +81,7 @@ describe("AnswerBudget", () => {
     budget.open("a");
   });
 
-  test("lets what is owed be paid before the next call", () => {
+  test("refuses calls until an overdraft is refilled", () => {
     const clock = new ManualClock();
     const budget = new AnswerBudget(64 * KiB, clock);
     const lease = budget.open("a");

@@ -27,7 +27,7 @@ function plain({ messages }: PublishRequest): unknown {
   });
 }
 
-test("R1: requests are read as the generated code reads them", () => {
+test("R1: decodes requests like the generated code", () => {
   fc.assert(
     fc.property(requests, (request) => {
       const bytes = toBinary(RequestSchema, create(RequestSchema, request));
@@ -38,7 +38,7 @@ test("R1: requests are read as the generated code reads them", () => {
   );
 });
 
-test("R1: answers are written as the generated code writes them", () => {
+test("R1: encodes answers like the generated code", () => {
   const id = fc.oneof({ weight: 20, arbitrary: anyText }, fc.string({ maxLength: 300 }));
   const receipts = fc.array(fc.record({ id, stage: fc.integer({ min: 0, max: 3 }) }));
   fc.assert(
@@ -52,7 +52,7 @@ test("R1: answers are written as the generated code writes them", () => {
   );
 });
 
-test("R10: fields in any order, given twice, unknown, or of another wire type", () => {
+test("R10: decodes fields in any order, repeated, unknown, or of another wire type", () => {
   const message = new BinaryWriter();
   message.tag(11, WireType.LengthDelimited).string("first");
   message.tag(99, WireType.Bit64).fixed64(1n);
@@ -69,7 +69,7 @@ test("R10: fields in any order, given twice, unknown, or of another wire type", 
   ]);
 });
 
-test("E10: bytes that are no request are refused, whatever they are, and what is cut off is too", () => {
+test("E10: rejects malformed and truncated requests", () => {
   const whole = toBinary(
     RequestSchema,
     create(RequestSchema, { messages: [{ topics: ["a", "b"], payload: Buffer.from("payload"), id: "id" }] }),
@@ -91,7 +91,7 @@ test("E10: bytes that are no request are refused, whatever they are, and what is
           return "refused";
         }
       });
-      // What the generated code takes is read alike; what it refuses may be skipped as a field of an unknown kind.
+      // Requests accepted by the generated code are decoded alike. Requests that it rejects may have fields that are skipped here.
       expect(generated === "refused" ? "refused" : ours).toEqual(generated);
     }),
     { numRuns: 2_000 },

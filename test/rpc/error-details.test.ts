@@ -16,10 +16,10 @@ interface Ports {
   readonly http: string;
 }
 
-/** Most bytes of headers that common gRPC clients take. */
+/** Largest number of header bytes that common gRPC clients accept. */
 const METADATA = 8_192;
 
-/** By RFC 9113 §6.5.2: each header counts 32 bytes beside its name and value. */
+/** Size by RFC 9113 §6.5.2: each header counts 32 bytes in addition to its name and value. */
 function headerBytes({ headers }: RawStatus): number {
   return Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + String(value).length + 32, 0);
 }
@@ -30,7 +30,7 @@ async function callGrpc({ grpc }: Ports, method: DescMethodUnary, request: objec
   return rawCall(session, pathOf(method), body);
 }
 
-/** The details that a caller is given over gRPC, Connect and gRPC-Web. */
+/** Details that a caller receives over gRPC, Connect and gRPC-Web. */
 async function detailsOf(ports: Ports, method: DescMethodUnary, request: object): Promise<(TestDetail | undefined)[]> {
   const { headers, message } = await callGrpc(ports, method, request);
   const bin = headers["grpc-status-details-bin"];
@@ -93,7 +93,7 @@ test("R16: INVALID_ARGUMENT names the field in a BadRequest", async () => {
   ]);
 });
 
-test("R16: UNAVAILABLE and RESOURCE_EXHAUSTED say when to try again, unless it never helps", async () => {
+test("R16: sends a retry delay with UNAVAILABLE and RESOURCE_EXHAUSTED, unless retrying never helps", async () => {
   const errors = [
     [new CarillonError("unavailable", "away"), 1],
     [new CarillonError("resource_exhausted", "behind", { retryDelay: 2_500 }), 2.5],
@@ -114,7 +114,7 @@ describe("R17: the status arrives within 8 KiB of headers, whatever the text", (
   test.each([
     ["1,024 CJK characters", "語".repeat(1_024), `${"語".repeat(341)}…`],
     ["as much ASCII", "x".repeat(1_024), "x".repeat(1_024)],
-    ["ASCII that is encoded", '"'.repeat(2_000), expect.stringMatching(/^"{1000,1024}…$/) as string],
+    ["ASCII that gRPC percent-encodes", '"'.repeat(2_000), expect.stringMatching(/^"{1000,1024}…$/) as string],
     ["emoji", "😀".repeat(1_024), `${"😀".repeat(256)}…`],
   ])("%s of a worker's Fail", async (_, message, expected) => {
     const { grpc, http } = await startWorkNode();
@@ -129,7 +129,7 @@ describe("R17: the status arrives within 8 KiB of headers, whatever the text", (
     }
   });
 
-  test("a long field with a long fault", async () => {
+  test("a long field with a long description", async () => {
     const node = await startNode();
     const request = { messages: [{ topics: ["a"], command: "語".repeat(20_000) }] };
     const answer = await callGrpc(node, publish, request);
@@ -138,7 +138,7 @@ describe("R17: the status arrives within 8 KiB of headers, whatever the text", (
     expect(headerBytes(answer)).toBeLessThan(METADATA);
   });
 
-  test("a header that is quoted", async () => {
+  test("a quoted header", async () => {
     const node = await startNode();
     const session = await connectGrpc(node.grpc);
     for (const name of ["grpc-timeout", "grpc-encoding"]) {

@@ -24,13 +24,13 @@ async function start(): Promise<World> {
   return { log, node: await startNode({ vhosts: { "/": { presence: true } } }, log.log) };
 }
 
-/** Stops the node first, so that all that has gone wrong is logged. */
+/** Returns the errors logged, after stopping the node so that all are. */
 async function expectNoErrors({ log, node }: World): Promise<void> {
   await node.carillon.stop();
   expect(log.of("error")).toEqual([]);
 }
 
-test("R8: logs no error when the caller of a stream goes away, by any mount", async () => {
+test("R8: logs no error when the caller of a stream disconnects, on any mount", async () => {
   const world = await start();
   const { node } = world;
   const worker = await startWorker(node, ["held"]);
@@ -53,7 +53,7 @@ test("R8: logs no error when the caller of a stream goes away, by any mount", as
   await expectNoErrors(world);
 });
 
-test("R8: logs no error when a worker, and a backend that publishes by a stream, go away", async () => {
+test("R8: logs no error when a worker and a backend with a PublishStream disconnect", async () => {
   const world = await start();
   const { node } = world;
   for (let round = 0; round < 5; round += 1) {
@@ -68,7 +68,7 @@ test("R8: logs no error when a worker, and a backend that publishes by a stream,
   await expectNoErrors(world);
 });
 
-/** A request by hand, whose answer is read no further than its first bytes. */
+/** Sends a raw request, and only reads the first bytes of its answer. */
 function openRaw({ http }: Pick<TestMounts, "http">, contentType: string): Socket {
   const message = Buffer.from(toBinary(CallPartsRequestSchema, create(CallPartsRequestSchema, { event: "held" })));
   const envelope = Buffer.alloc(5);
@@ -86,7 +86,7 @@ function openRaw({ http }: Pick<TestMounts, "http">, contentType: string): Socke
   return socket;
 }
 
-/** Answers for ever. */
+/** Answers endlessly. */
 const flood = {
   async *callParts() {
     for (;;) {
@@ -99,7 +99,7 @@ const flood = {
 };
 
 test.each(["application/connect+proto", "application/grpc-web+proto"])(
-  "R8: reports no fault when the connection breaks while it is written to: %s",
+  "R8: reports no fault when the connection breaks during a write: %s",
   async (contentType) => {
     const service = { service: CallService, implementation: flood, actions: CALL_ACTIONS };
     const mounts = await startMounts({ services: [service], directory: everybody() });
@@ -125,7 +125,7 @@ test.each(["application/connect+proto", "application/grpc-web+proto"])(
   },
 );
 
-test("R8: tells the end of a connection from a fault", () => {
+test("R8: distinguishes a disconnect from a fault", () => {
   for (const code of ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]) {
     const error = Object.assign(new Error(code), { code });
     expect([isDisconnect(error), isDisconnect(new Error("wrapped", { cause: error }))]).toEqual([true, true]);

@@ -30,7 +30,7 @@ const keys = (): TestKeys =>
 
 function broadcast(publisher: TestPublisher): ServiceImplementations {
   const implementation = new BroadcastImplementation(publisher.publisher, () => {
-    // Nobody counts.
+    // The lease counts nothing.
   });
   cleanUp(() => implementation.stop());
   return [{ service: BroadcastService, implementation, actions: BROADCAST_ACTIONS, codec: broadcastCodec }];
@@ -46,7 +46,7 @@ async function start(
 const request = (...topics: string[]) => ({ messages: [{ topics, payload: Buffer.from("x") }] });
 const { publish } = BroadcastService.method;
 
-test("a call without a key, with a wrong one, or with a malformed header is unauthenticated", async () => {
+test("A2: answers unauthenticated to a missing key, an unknown key and a malformed header", async () => {
   const mounts = await start();
   for (const caller of callersOf(mounts)) {
     for (const headers of [
@@ -66,7 +66,7 @@ test("a call without a key, with a wrong one, or with a malformed header is unau
   expect(mounts.faults).toEqual([]);
 });
 
-test("a key publishes in its own vhost, and is refused in another", async () => {
+test("A3: publishes in the key's vhost, and refuses another", async () => {
   const mounts = await start();
   for (const caller of callersOf(mounts)) {
     const answer = await caller.call(publish, request("a"), { ...bearer("shop"), "carillon-vhost": "/" });
@@ -78,7 +78,7 @@ test("a key publishes in its own vhost, and is refused in another", async () => 
   expect(new Set(mounts.published.topics)).toEqual(new Set(["/shop b"]));
 });
 
-test("a key for some topics publishes on those only, all or nothing", async () => {
+test("A2: publishes with a scoped key on its own topics only, all or nothing", async () => {
   const mounts = await start();
   for (const caller of callersOf(mounts)) {
     const { message, status } = await caller.call(publish, request("orders.1", "news"), bearer("scoped"));
@@ -90,7 +90,7 @@ test("a key for some topics publishes on those only, all or nothing", async () =
   }
 });
 
-test("a key without the action is refused, and told which it needs", async () => {
+test("E22: refuses a key without the action, naming the action", async () => {
   const mounts = await start();
   for (const caller of callersOf(mounts)) {
     const answer = await caller.call(publish, request("a"), bearer("watcher"));
@@ -102,7 +102,7 @@ test("a key without the action is refused, and told which it needs", async () =>
   expect(mounts.published.topics).toEqual([]);
 });
 
-test("where nobody is asked for a key the vhost is named by carillon-vhost", async () => {
+test("A3: takes the vhost from carillon-vhost when no keys are required", async () => {
   const mounts = await start(everybody());
   for (const caller of callersOf(mounts)) {
     await caller.call(publish, request("a"));
@@ -111,16 +111,16 @@ test("where nobody is asked for a key the vhost is named by carillon-vhost", asy
   expect(mounts.published.topics).toEqual(["/ a", "/shop a", "/ a", "/shop a", "/ a", "/shop a", "/ a", "/shop a"]);
 });
 
-test("a refused caller's request is not read", async () => {
+test("A2: does not read the request of a refused caller", async () => {
   const mounts = await start();
-  // By gRPC: the status comes while the request goes on.
+  // By gRPC the status arrives while the request continues.
   const client = new Client(mounts.grpc, credentials.createInsecure());
   cleanUp(() => client.close());
   const path = "/websockets.v1.BroadcastService/Publish";
   const status = await new Promise<ServiceError | null>((resolve) => {
     const call = client.makeClientStreamRequest(path, asIs, asIs, new Metadata(), resolve);
     call.on("error", () => {
-      // The status tells.
+      // The status event reports the error.
     });
     call.write(Buffer.from("ff", "hex"));
   });
@@ -142,7 +142,7 @@ test("a refused caller's request is not read", async () => {
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
 });
 
-test("every method of every service has an action, else the mounts are not made", async () => {
+test("A2: declares an action for every method of every service, and creates no mount otherwise", async () => {
   const services: ServiceImplementations = [
     {
       service: BroadcastService,
@@ -159,7 +159,7 @@ test("every method of every service has an action, else the mounts are not made"
   }
 });
 
-test("health needs no key; reflection needs one where backends have them", async () => {
+test("A2: requires no key for health, and a key for reflection where keys are configured", async () => {
   const mounts = await start();
   const client = new Client(mounts.grpc, credentials.createInsecure());
   cleanUp(() => client.close());
@@ -184,7 +184,7 @@ test("health needs no key; reflection needs one where backends have them", async
   }
 });
 
-test("a fault while a caller is identified stays inside", async () => {
+test("A2: hides the text of a fault during authentication", async () => {
   const mounts = await start({
     identify: () => {
       throw new Error("the secret is 42");
@@ -196,7 +196,7 @@ test("a fault while a caller is identified stays inside", async () => {
   expect(mounts.faults).toHaveLength(4);
 });
 
-test("a key that is revoked ends its open streams, after the answers that are due", async () => {
+test("A2: ends the open streams of a revoked key after the pending answers", async () => {
   const clock = new ManualClock();
   const directory = keys();
   const published = new TestPublisher();

@@ -7,7 +7,7 @@ import { cleanUp } from "../support/clean-up.js";
 const root = join(__dirname, "../..");
 const bin = join(root, "node_modules/.bin");
 
-/** Runs buf as it is installed with this package. */
+/** Runs the buf installed with this package. */
 function buf(...args: string[]): Promise<{ code: number; output: string }> {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}` };
   return new Promise((resolve) => {
@@ -25,12 +25,12 @@ function temporaryFolder(): string {
 
 const clean = { code: 0, output: "" };
 
-test("R1: the proto files are well formed: buf lint, buf format", async () => {
+test("R1: passes buf lint and buf format", async () => {
   expect(await buf("lint")).toEqual(clean);
   expect(await buf("format", "-d", "--exit-code")).toEqual(clean);
 });
 
-test("R1: nothing breaks against the committed baseline", async () => {
+test("R1: passes buf breaking against the committed baseline", async () => {
   expect(await buf("breaking", "--against", "proto/baseline.json")).toEqual(clean);
 });
 
@@ -40,7 +40,7 @@ test.each([
   ["a field's name", "repeated string topics = 2;", "repeated string channels = 2;"],
   ["a method's name", "rpc Publish(Request)", "rpc Send(Request)"],
   ["a stream", "returns (stream Response)", "returns (Response)"],
-])("R1: buf breaking notices a change of %s", async (_, before, after) => {
+])("R1: fails buf breaking after a change of %s", async (_, before, after) => {
   const folder = temporaryFolder();
   cpSync(join(root, "proto"), join(folder, "proto"), { recursive: true });
   cpSync(join(root, "buf.yaml"), join(folder, "buf.yaml"));
@@ -53,13 +53,13 @@ test.each([
   expect(output).toContain("websockets.proto");
 });
 
-test("R1: the generated code is what the proto files give", async () => {
+test("R1: has generated code that matches the proto files", async () => {
   const folder = temporaryFolder();
   expect(await buf("generate", "--output", folder)).toEqual(clean);
   expect(files(join(folder, "gen"))).toEqual(files(join(root, "gen")));
 });
 
-/** What is in each file under a folder. */
+/** Reads every file under a folder. */
 function files(under: string): Record<string, string> {
   return Object.fromEntries(
     readdirSync(under, { recursive: true, withFileTypes: true })

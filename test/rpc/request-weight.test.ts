@@ -26,7 +26,7 @@ function empty(count: number): Messages {
   return Array.from({ length: count }, () => ({}));
 }
 
-/** The same messages by each protocol. */
+/** Publishes the same messages by each protocol. */
 async function answersTo(node: TestNode, messages: Messages) {
   const binary = toBinary(RequestSchema, create(RequestSchema, { messages }));
   const json = Buffer.from(JSON.stringify({ messages }));
@@ -40,7 +40,7 @@ test.each([
   ["too many topics", [{ topics: topics(140_000) }]],
   ["too many topics of many messages", Array.from({ length: 140 }, () => ({ topics: topics(1_000, "a") }))],
   ["too many messages", empty(20_000)],
-])("E10: a request of %s is refused before it is decoded, by every protocol", async (_what, messages) => {
+])("E10: refuses a request with %s before decoding it, by every protocol", async (_what, messages) => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
   await client.join("a");
@@ -53,7 +53,7 @@ test.each([
   expect(await client.ask({ command: "leave", topics: ["a"] })).toMatchObject({ topic: "@leave" });
 });
 
-test("E7, E9: requests that weigh less are refused for what they ask", async () => {
+test("E7, E9: refuses lighter requests for exceeding other limits", async () => {
   const node = await startNode();
   const tooMany = { message: "messages: 14000 of them, the limit is 1000" };
   expect(await answersTo(node, empty(14_000))).toMatchObject({
@@ -63,7 +63,7 @@ test("E7, E9: requests that weigh less are refused for what they ask", async () 
   });
 });
 
-test("E10: a message of a stream that has too many fields ends it", async () => {
+test("E10: ends a stream when a message has too many fields", async () => {
   const node = await startNode();
   const stream = new PublishStream(grpcClient(node));
   stream.write({ topics: ["a"], id: "1" });
@@ -72,7 +72,7 @@ test("E10: a message of a stream that has too many fields ends it", async () => 
   expect(await stream.status).toMatchObject({ code: REFUSED.status, details: REFUSED.message });
 });
 
-test("E10: values in a token's info weigh as the messages that they become", async () => {
+test("E10: weighs values in a token's info like messages", async () => {
   const node = await startNode();
   const url = `${node.http}/carillon.v1.TokenService/CreateAccessToken`;
   const info = { list: Array.from({ length: 20_000 }, (_, number) => number) };
@@ -88,7 +88,7 @@ test("E10: values in a token's info weigh as the messages that they become", asy
   }
 });
 
-test("R11: the values of json do not weigh", async () => {
+test("R11: does not weigh the values of json", async () => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
   await client.join("a");
@@ -100,7 +100,7 @@ test("R11: the values of json do not weigh", async () => {
   expect(payload === JSON.stringify(json)).toBe(true);
 });
 
-test("E10: packed numbers, groups and cut-off bytes are weighed, and end", () => {
+test("E10: weighs packed numbers, groups and truncated bytes in bounded time", () => {
   const packed = new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(new Uint8Array(140_000));
   expect(findMessageExcess(RequestSchema, packed.finish())).toBeUndefined();
   const nested = Buffer.alloc(200_000, 0x0b);

@@ -8,19 +8,19 @@ import { MESSAGES_IN, untilMetric } from "../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { rawPeersOf } from "../support/raw/peers.js";
 
-// jest fails a test during which a rejection is handled by nobody, or an exception caught by nobody.
+// jest fails a test when a rejection is unhandled or an exception is uncaught.
 
 const FAST = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } };
 const PATH = "/websockets.v1.BroadcastService/Publish";
 
-/** The statuses that a publish by every kind of client ends with. */
+/** Publishes with every kind of client. @returns the statuses */
 function statuses(node: TestNode): Promise<number[]> {
   return Promise.all(peersOf(node).map(async (peer) => (await peer.publish([{ topics: ["a"] }])).status));
 }
 
 const ALL_WELL = [0, 0, 0, 0, 0];
 
-/** Sends bytes as they are and gives what comes until the server ends. */
+/** Sends raw bytes. @returns all bytes until the server closes */
 async function rawHttp(node: TestNode, text: string): Promise<string> {
   const socket = connectSocket(Number(new URL(node.http).port), "127.0.0.1");
   socket.write(text);
@@ -31,16 +31,16 @@ async function rawHttp(node: TestNode, text: string): Promise<string> {
 
 test.each([
   ["none", ""],
-  ["one that is no host", "Host: [\r\n"],
+  ["an invalid host", "Host: [\r\n"],
   ["one with a space", "Host: a b\r\n"],
-])("O8: a request with a Host header that cannot be used is refused: %s", async (_, host) => {
+])("O8: refuses a request with an invalid Host header: %s", async (_, host) => {
   const node = await startNode();
   const head = `POST ${PATH} HTTP/1.0\r\n${host}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
   expect(await rawHttp(node, head)).toMatch(/^HTTP\/1\.1 400 /);
   expect(await statuses(node)).toEqual(ALL_WELL);
 });
 
-test("O8: a caller that goes away in the middle of its request harms nobody", async () => {
+test("O8: survives a caller that disconnects during its request", async () => {
   const node = await startNode();
   for (const contentType of ["application/json", "application/proto", "application/grpc-web+proto"]) {
     const request = httpRequest(node.http + PATH, {
@@ -48,7 +48,7 @@ test("O8: a caller that goes away in the middle of its request harms nobody", as
       headers: { "content-type": contentType, "content-length": 1_000, expect: "100-continue" },
     });
     request.on("error", () => {
-      // It is we who cut it.
+      // The test itself resets the connection.
     });
     request.flushHeaders();
     await once(request, "continue");
@@ -62,7 +62,7 @@ test("O8: a caller that goes away in the middle of its request harms nobody", as
   expect(await statuses(node)).toEqual(ALL_WELL);
 });
 
-test("E8: a caller that sends on without end gets the status, and is not cut off before it", async () => {
+test("E8: sends the status to a caller that never stops sending, before it disconnects it", async () => {
   const node = await startNode();
   const request = httpRequest(node.http + PATH, {
     method: "POST",
@@ -71,7 +71,7 @@ test("E8: a caller that sends on without end gets the status, and is not cut off
   const answered = once(request, "response") as Promise<[IncomingMessage]>;
   const chunk = Buffer.alloc(65_536);
   let answer: [IncomingMessage] | undefined;
-  // A drain event has no arguments, a response one.
+  // A drain event has no arguments; a response has one.
   while (answer?.length !== 1) {
     request.write(chunk);
     answer = (await Promise.race([answered, once(request, "drain")])) as [IncomingMessage];
@@ -82,10 +82,10 @@ test("E8: a caller that sends on without end gets the status, and is not cut off
   expect(await statuses(node)).toEqual(ALL_WELL);
 });
 
-test("R17: cuts a text that quotes the request, so that the status arrives", async () => {
+test("R17: cuts an error text that quotes the request, so that the status arrives", async () => {
   const node = await startNode();
   for (const peer of peersOf(node)) {
-    // Half a surrogate pair is left where a cut goes through the middle of one.
+    // A careless cut would leave half a surrogate pair.
     for (const name of ["x".repeat(500_000), `x${"😀".repeat(100_000)}`, "😀".repeat(100_000)]) {
       const unknown = await peer.publish([{ topics: ["a"], broker: name }]);
       expect(unknown.status).toBe(5);
@@ -95,7 +95,7 @@ test("R17: cuts a text that quotes the request, so that the status arrives", asy
   }
 });
 
-test("O8: a deadline that has passed, or passes while NATS is silent, is the caller's only", async () => {
+test("O8: fails only the caller when a deadline has passed or passes while NATS is silent", async () => {
   const nats = await startNats();
   const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
   const client = grpcClient(node);
@@ -110,19 +110,19 @@ test("O8: a deadline that has passed, or passes while NATS is silent, is the cal
   expect(await statuses(node)).toEqual(ALL_WELL);
 });
 
-test("O8: callers that give up while NATS is silent harm nobody", async () => {
+test("O8: survives callers that cancel while NATS is silent", async () => {
   const nats = await startNats();
   const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
   const client = grpcClient(node);
   nats.signal("SIGSTOP");
-  const given = new Promise<number>((resolve) => {
+  const outcome = new Promise<number>((resolve) => {
     const call = client.Publish({ messages: [{ topics: ["a"] }] }, {}, (error) => resolve(error?.code ?? 0));
     untilMetric(node, MESSAGES_IN, 1).then(
       () => call.cancel(),
       () => call.cancel(),
     );
   });
-  expect(await given).toBe(1);
+  expect(await outcome).toBe(1);
   const aborted = new AbortController();
   const fetched = fetch(node.http + PATH, {
     method: "POST",
@@ -137,7 +137,7 @@ test("O8: callers that give up while NATS is silent harm nobody", async () => {
   expect(await statuses(node)).toEqual(ALL_WELL);
 });
 
-test("E8: what a small request inflates to beyond the limit never exists", async () => {
+test("E8: stops inflating a small request at the limit", async () => {
   const node = await startNode();
   const size = 256 * 1_024 * 1_024;
   const bombs = { gzip: gzipSync(Buffer.alloc(size), { level: 1 }), br: brotliCompressSync(Buffer.alloc(size), FAST) };

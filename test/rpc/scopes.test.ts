@@ -22,7 +22,7 @@ function start(): Promise<TestNode> {
   return startNode({ vhosts: { "/": { keys } } });
 }
 
-/** A call whose answers are read and dropped: what it ends with. */
+/** Reads and discards the answers of a call. Resolves with its status. */
 function openCall(node: TestNode, path: string, secret: string, first: Buffer) {
   const client = new Client(node.grpc, credentials.createInsecure());
   cleanUp(() => client.close());
@@ -39,7 +39,7 @@ function openCall(node: TestNode, path: string, secret: string, first: Buffer) {
   return { answered, ended };
 }
 
-/** As JSON has it: without what is undefined. */
+/** Converts a message to plain JSON, without undefined members. */
 function settingsOf(...keys: readonly object[]): JsonObject {
   return JSON.parse(JSON.stringify({ keys })) as JsonObject;
 }
@@ -49,7 +49,7 @@ function publishing(topic: string): Buffer {
   return Buffer.from(toBinary(RequestSchema, request));
 }
 
-test("A2: a scoped key is shown no names of topics beyond its own, in pages, tokens of pages or connections", async () => {
+test("A2: reveals no topic names beyond a scoped key's own, in pages, page tokens or connections", async () => {
   const node = await start();
   const client = await connect(`${node.ws}/ws`);
   await client.join("merger", "orders.1", "orders.2", "zebra");
@@ -88,14 +88,14 @@ test("C4: revokes with a scoped key only keys that it could have created", async
   await scoped.call(control.revokeKey, { id: key?.id ?? "" });
 });
 
-test("A8: a scoped key gives no calls beyond its own patterns", async () => {
+test("A8: refuses a scoped key that would grant calls beyond its own patterns", async () => {
   const scoped = new TestBackend(await start(), bearer("scoped"));
   const { createAccessToken } = TokenService.method;
   expect((await scoped.ask(createAccessToken, { permissions: { call: ["*"] } })).status).toBe(STATUS.permissionDenied);
   expect((await scoped.ask(createAccessToken, { permissions: { call: ["orders.*"] } })).status).toBe(STATUS.ok);
 });
 
-test("A8: lifetimes may have parts of a millisecond", async () => {
+test("A8: accepts lifetimes with fractions of a millisecond", async () => {
   const node = await start();
   for (const caller of mountsOf(node)) {
     const methods: DescMethodUnary[] = [
@@ -128,7 +128,7 @@ test("C3: refuses settings with a key of another vhost, and changes nothing", as
   }
 });
 
-test("A2: an open stream ends when its key's topics change", async () => {
+test("A2: ends an open stream when its key's topics change", async () => {
   const node = await start();
   const admin = new TestBackend(node, bearer("all"));
   const path = "/shop";
@@ -143,7 +143,7 @@ test("A2: an open stream ends when its key's topics change", async () => {
   expect(await call.ended).toBe(STATUS.permissionDenied);
 });
 
-test.each(["v1", "v1alpha"])("A2: an open reflection stream (%s) ends when its key is revoked", async (version) => {
+test.each(["v1", "v1alpha"])("A2: ends an open reflection stream (%s) when its key is revoked", async (version) => {
   const node = await start();
   const admin = new TestBackend(node, bearer("all"));
   const { key, secret } = await admin.call(control.createKey, { name: "made", actions: ["publish"] });

@@ -20,7 +20,7 @@ async function post(url: string, contentType: string, body: Uint8Array, signal?:
   });
 }
 
-test("R8: streams of answers come over HTTP/1.1, as they happen", async () => {
+test("R8: streams answers over HTTP/1.1 as they happen", async () => {
   const node = await startNode();
   const controller = new AbortController();
   const response = await post(
@@ -39,7 +39,7 @@ test("R8: streams of answers come over HTTP/1.1, as they happen", async () => {
   controller.abort();
 });
 
-test("R8: streams of requests need HTTP/2", async () => {
+test("R8: refuses streams of requests over HTTP/1.1", async () => {
   const node = await startNode();
   for (const contentType of ["application/connect+proto", "application/grpc-web+proto"]) {
     const url = `${node.http}/websockets.v1.BroadcastService/PublishStream`;
@@ -48,7 +48,7 @@ test("R8: streams of requests need HTTP/2", async () => {
   }
 });
 
-test("E10, E8: what is no request, and what is too large, is refused", async () => {
+test("E8, E10: refuses malformed and oversized requests", async () => {
   const node = await startNode();
   const ends: [string, Uint8Array, string][] = [
     ["application/connect+json", enveloped(Buffer.from("{]")), "invalid_argument"],
@@ -70,7 +70,7 @@ test("E10, E8: what is no request, and what is too large, is refused", async () 
   }
 });
 
-test("O6: watchers that are gone leave nothing behind, and new ones see what is", async () => {
+test("O6: removes disconnected watchers, and serves new ones", async () => {
   const node = await startNode();
   await connect(`${node.ws}/ws`);
   for (const caller of callersOf(node)) {

@@ -14,7 +14,7 @@ import { connectTls, WatchedCertificates } from "../support/net/tls.js";
 import { ampleBudget } from "../support/nodes/byte-budget.js";
 import { everybody } from "./support/keys.js";
 
-/** So long that a test runs out of time if it is waited for. */
+/** Timeout beyond the test's own, which fails if it is waited for. */
 const AGES = 600_000;
 /** Longer than a handshake takes here. */
 const SHORT = 300;
@@ -34,14 +34,14 @@ async function startMount(port: Partial<PortOptions>, options: Partial<GrpcMount
   return (await mount.listen()).port;
 }
 
-/** A caller that connects, behind a proxy or by TLS, and says nothing. */
+/** Connects a silent caller, behind a proxy or with TLS. */
 type Silent = (port: number) => Promise<Socket>;
 
 const plain: Silent = async (port) => {
   const socket = connect({ host: "127.0.0.1", port });
   cleanUp(() => socket.destroy());
   await once(socket, "connect");
-  // The close event tells.
+  // The close event reports the error.
   return socket.on("error", () => {});
 };
 
@@ -69,7 +69,7 @@ async function ways(): Promise<Record<string, { readonly port: Partial<PortOptio
   };
 }
 
-/** HTTP/2 on a connection; resolves when the server has answered. */
+/** Opens HTTP/2 on a connection. Resolves when the server has answered. */
 async function greet(socket: Socket): Promise<ClientHttp2Session> {
   const session = connectHttp2("http://localhost", { createConnection: () => socket });
   cleanUp(() => session.destroy());
@@ -89,7 +89,7 @@ async function ping(session: ClientHttp2Session): Promise<"answered"> {
 }
 
 test.each(["plain", "TLS", "PROXY", "PROXY and TLS"])(
-  "L12: closes a connection (%s) that sends nothing, and keeps one that has sent something",
+  "L12: closes a silent connection (%s), and keeps one that has sent a request",
   async (name) => {
     const way = (await ways())[name];
     if (way === undefined) throw new Error(name);
@@ -99,7 +99,7 @@ test.each(["plain", "TLS", "PROXY", "PROXY and TLS"])(
     const closed = once(silent, "close");
     silent.resume();
     await closed;
-    // It was there before.
+    // This connection was opened first.
     expect(await ping(witness)).toBe("answered");
   },
 );

@@ -3,7 +3,7 @@ import { connect } from "../support/clients/native.js";
 import { startNode } from "../support/nodes/node.js";
 
 test.each(["grpc", "connect", "connect-json", "grpc-web", "fetch"])(
-  "R8: what a stock %s client publishes, a WebSocket client hears byte for byte",
+  "R8: delivers the messages of a stock %s client byte for byte",
   async (name) => {
     const node = await startNode();
     const client = await connect(`${node.ws}/ws`);
@@ -26,8 +26,8 @@ test.each(["grpc", "connect", "connect-json", "grpc-web", "fetch"])(
       ],
     });
     expect(await client.nextText()).toBe(`{"topic":"orders.42","payload":${JSON.stringify(text.toString())}}`);
-    const heard = [await client.nextText(), await client.nextText(), await client.nextText()];
-    expect(new Set(heard)).toEqual(
+    const received = [await client.nextText(), await client.nextText(), await client.nextText()];
+    expect(new Set(received)).toEqual(
       new Set([
         '{"topic":"größe","payload":""}',
         '{"topic":"größe","payload":"AP/+gA==","encoding":"base64"}',

@@ -6,7 +6,7 @@ import { rawPeersOf } from "../support/raw/peers.js";
 
 const hexOf = (text: string): string => Buffer.from(text).toString("hex");
 
-/** As DTOs of the published websockets.v1 encode it: tag = field number × 8 + wire type (2: length-delimited). */
+/** Encoded as by DTOs of the published websockets.v1: tag = field number × 8 + wire type (2: length-delimited). */
 const ORIGINAL = [
   ["0a", "17"], // Request.messages (1), 23 bytes
   ["0a", "07", hexOf("publish")], // Message.command (1)
@@ -15,7 +15,7 @@ const ORIGINAL = [
   ["1a", "02", hexOf("hi")], // Message.payload (3)
 ];
 
-/** The same with what Carillon adds. */
+/** The same, with Carillon's additional fields. */
 const EXTENDED = [
   ["0a", "19"], // 25 bytes
   ["12", "03", hexOf("foo")],
@@ -27,7 +27,7 @@ const EXTENDED = [
 
 const bytesOf = (lines: readonly (readonly string[])[]): Buffer => Buffer.from(lines.flat().join(""), "hex");
 
-test("R1: bytes of the published websockets.v1 are understood", async () => {
+test("R1: decodes bytes of the published websockets.v1", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws?meta=1`);
   await listener.join("foo", "bar");
@@ -40,7 +40,7 @@ test("R1: bytes of the published websockets.v1 are understood", async () => {
   }
 });
 
-test("R1: what we encode is the same bytes", () => {
+test("R1: encodes the same bytes", () => {
   const original = { command: "publish", topics: ["foo", "bar"], payload: Buffer.from("hi") };
   const extended = { topics: ["foo"], payload: Buffer.from("hi"), event: "ev", id: "id", broker: "memory" };
   const encode = (message: typeof original | typeof extended): string =>
@@ -49,18 +49,18 @@ test("R1: what we encode is the same bytes", () => {
   expect(encode(extended)).toBe(bytesOf(EXTENDED).toString("hex"));
 });
 
-test("R1: a Response is ok in field 1 and receipts in field 10", () => {
+test("R1: encodes ok in field 1 and receipts in field 10 of a Response", () => {
   const response = { ok: true, receipts: [{ id: "id", stage: Stage.FLUSHED }] };
   const bytes = Buffer.from("080152060a0269641002", "hex");
   expect(Buffer.from(toBinary(ResponseSchema, create(ResponseSchema, response)))).toEqual(bytes);
   expect(fromBinary(ResponseSchema, bytes)).toMatchObject(response);
 });
 
-test("R10: fields that this version does not know are ignored, in JSON as in protobuf", async () => {
+test("R10: ignores unknown fields in JSON and protobuf", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("foo");
-  // In Message a field 15 (text), in Request a field 99 (varint).
+  // Message has an unknown field 15 (text), Request an unknown field 99 (varint).
   const binary = Buffer.from(`0a081203${hexOf("foo")}7a0178980607`, "hex");
   const json = Buffer.from('{"messages":[{"topics":["foo"],"later":[{"deep":null}]}],"also":1}');
   for (const peer of rawPeersOf(node)) {

@@ -33,7 +33,7 @@ async function call(node: Pick<TestNode, "grpc">, event: string, payload = "") {
   return { status, message, parts: parts.map((part) => Buffer.from(part).toString()) };
 }
 
-/** A node with a worker that holds each task until the test ends it. */
+/** Node with a worker that keeps each task until the test ends it. */
 async function startHeld() {
   const node = await startNode();
   const { worker } = make(node);
@@ -46,7 +46,7 @@ async function startHeld() {
   return { node, worker, running };
 }
 
-test("K6: answers, in one or several parts, from the most specific handler", async () => {
+test("K6: answers in one or several parts from the most specific handler", async () => {
   const node = await startNode();
   const { worker } = make(node);
   worker
@@ -64,7 +64,7 @@ test("K6: answers, in one or several parts, from the most specific handler", asy
   expect((await call(node, "nothing")).parts).toEqual([""]);
 });
 
-test("K6, A16: a task has the info of its asker as an object, and as the text that its token has", async () => {
+test("K6, A16: passes the caller's info as an object, and as the text in its token", async () => {
   const { grpc, node } = await startWorkNode();
   const info = '{ "id":1724442618569203714, "b":1.10 }';
   const { worker } = make({ grpc });
@@ -74,7 +74,7 @@ test("K6, A16: a task has the info of its asker as an object, and as the text th
   expect(JSON.parse(parts.join(""))).toEqual([{ id: 1724442618569203700, b: 1.1 }, info]);
 });
 
-test("K6: what a handler throws is told: refusals as they are, of faults nothing but that there was one", async () => {
+test("K6: passes a handler's CarillonError to the caller, and hides the text of any other error", async () => {
   const node = await startNode();
   const { errors, worker } = make(node);
   worker
@@ -104,7 +104,7 @@ test("K6: what a handler throws is told: refusals as they are, of faults nothing
   expect((await call(node, "refused")).status).toBe(STATUS.notFound);
 });
 
-test("K6: a handler is told when nobody waits any more", async () => {
+test("K6: aborts a handler when the caller no longer waits", async () => {
   const node = await startNode();
   const { errors, worker } = make(node);
   const tasks = new Queue<WorkerTask>();
@@ -131,7 +131,7 @@ test("K6: a handler is told when nobody waits any more", async () => {
   expect(errors.unread).toEqual([]);
 });
 
-test("K6: start fails where the node does not let the worker in, and stops trying", async () => {
+test("K6: fails to start when the node refuses the worker, without retries", async () => {
   const keys = [
     configuredKey("worker", { actions: ["work"], topics: ["chat/*"] }),
     configuredKey("publisher", { actions: ["publish"] }),
@@ -156,7 +156,7 @@ test("K6: start fails where the node does not let the worker in, and stops tryin
   expect((await backend.ask(CallService.method.call, { event: "chat/a" })).status).toBe(STATUS.ok);
 });
 
-test("K6, O8: what it is made with is checked", async () => {
+test("K6, O8: rejects invalid options", async () => {
   const node = await startNode();
   expect(() => createWorker({ url: "http://127.0.0.1:6001" })).toThrow("url: expected grpc://HOST:PORT");
   expect(() => createWorker({ url: "grpc://" })).toThrow("url: expected grpc://HOST:PORT");
@@ -172,7 +172,7 @@ test("K6, O8: what it is made with is checked", async () => {
   await expect(make(node).worker.start()).rejects.toMatchObject({ code: "invalid_argument" });
 });
 
-test("K6: a handler may take its time: the task is acknowledged when it is begun", async () => {
+test("K6: acknowledges a task when its handler starts", async () => {
   const node = await startWorkNode({ acknowledgeWithin: 300 });
   const { worker } = make(node);
   const running = new Queue<() => void>();
@@ -183,7 +183,7 @@ test("K6: a handler may take its time: the task is acknowledged when it is begun
   await worker.start();
   const answered = call(node, "slow");
   const end = await running.next();
-  // Whoever is given a task later, and says nothing, has lost it: so much time has passed.
+  // A later task that its worker does not acknowledge has been taken away, so enough time has passed.
   const deaf = await startWorker(node.grpc, { events: ["deaf"] });
   const lost = call(node, "deaf");
   await deaf.task();
@@ -193,7 +193,7 @@ test("K6: a handler may take its time: the task is acknowledged when it is begun
   expect((await answered).parts).toEqual(["attempt 1"]);
 });
 
-test("K6: it has no more tasks at a time than its capacity", async () => {
+test("K6: runs no more concurrent tasks than its capacity", async () => {
   const node = await startNode();
   const { worker } = make(node, { capacity: 2 });
   const running = new Queue<() => void>();
@@ -217,7 +217,7 @@ test("K6: it has no more tasks at a time than its capacity", async () => {
   expect(most).toBe(2);
 });
 
-test("K6: stopped, it takes no new tasks, ends those that it has, and goes", async () => {
+test("K6: accepts no new tasks on stop, completes the current ones, and disconnects", async () => {
   const { node, running, worker } = await startHeld();
   const first = call(node, "a");
   const end = await running.next();
@@ -229,7 +229,7 @@ test("K6: stopped, it takes no new tasks, ends those that it has, and goes", asy
   await worker.stop();
 });
 
-test("K6: what is not ended in time when it stops goes to another worker", async () => {
+test("K6: passes tasks to another worker when they exceed the timeout of stop", async () => {
   const node = await startNode();
   const { worker } = make(node);
   const tasks = new Queue<WorkerTask>();
@@ -246,7 +246,7 @@ test("K6: what is not ended in time when it stops goes to another worker", async
   expect((await answered).parts).toEqual(["attempt 2"]);
 });
 
-test("K6: stopped before it was let in, or before it was started", async () => {
+test("K6: rejects start when it is stopped before it is accepted or started", async () => {
   const away = await startNode();
   await away.carillon.stop();
   const { worker } = make(away);
@@ -258,7 +258,7 @@ test("K6: stopped before it was let in, or before it was started", async () => {
   await expect(never.start()).rejects.toMatchObject({ code: "cancelled" });
 });
 
-test("K6: a node that goes and comes back has its worker again, by itself; it is told what was", async () => {
+test("K6: reconnects when its node returns, and reports the lost connection", async () => {
   const first = await startNode();
   const { errors, worker } = make(first);
   await worker.on("a", (_task, answer) => answer("done")).start();
@@ -270,7 +270,7 @@ test("K6: a node that goes and comes back has its worker again, by itself; it is
   expect((await call(second, "a")).parts).toEqual(["done"]);
 });
 
-test("K6: a node that is not there yet is waited for", async () => {
+test("K6: waits for a node that has not started yet", async () => {
   const before = await startNode();
   await before.carillon.stop();
   const { errors, worker } = make(before);
@@ -281,7 +281,7 @@ test("K6: a node that is not there yet is waited for", async () => {
   expect((await call(node, "a")).parts).toEqual(["done"]);
 });
 
-test("K6, L7: a node that stops lets workers end what they have", async () => {
+test("K6, L7: completes its tasks when the node stops", async () => {
   const { node, running } = await startHeld();
   const answered = call(node, "a");
   const end = await running.next();

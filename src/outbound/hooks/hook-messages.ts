@@ -23,7 +23,7 @@ import type {
   PublishQuestion,
   Verdict,
 } from "../../access/hooks/hook-caller.js";
-import { infoFields, readInfo, toMilliseconds } from "../../rpc/values.js";
+import { infoFields, readInfoFields, toMilliseconds } from "../../rpc/values.js";
 
 /** Requests and answers of carillon.v1.HookService. */
 
@@ -70,7 +70,7 @@ export function readVerdict({ decision }: OnJoinResponse | OnPublishResponse): V
 function readChanges(changes: Changes | undefined): GivenChanges {
   return {
     user: changes?.user,
-    info: readInfo(changes),
+    info: readInfoFields(changes),
     topics: changes?.topics ?? [],
     expires: toMilliseconds("expires", changes?.expires),
   };

@@ -14,7 +14,7 @@ import type { Issued } from "../../access/tokens/token-issuer.js";
 import { checkTopic } from "../../control/checks.js";
 import { checkDelegation } from "../../control/delegation.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
-import { durationToMilliseconds, readInfo, toMilliseconds, toTimestamp } from "../values.js";
+import { durationToMilliseconds, readInfoFields, toMilliseconds, toTimestamp } from "../values.js";
 
 /** Action that each method needs. */
 export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, BackendAction>> = {
@@ -72,7 +72,7 @@ function readBearer(backend: Backend, request: CreateConnectionTokenRequest | Cr
   const { permissions, sessionExpires, user } = request;
   return {
     user: user === "" ? undefined : user,
-    info: readInfo(request),
+    info: readInfoFields(request),
     permissions: permissions === undefined ? undefined : readDelegated(backend, permissions),
     sessionExpires: toMilliseconds("session_expires", sessionExpires),
   };

@@ -3,7 +3,7 @@ import type { OnConnectRequest } from "../../../gen/carillon/v1/hook_pb.js";
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
 import type { ConfigInput } from "../../../src/index.js";
 import { jwt, token as tokenOf } from "../../commands/support.js";
-import { type Asked, allowAtEnd, type Backend, jsonBackend, nextAsked } from "../../outbound/hooks/backend.js";
+import { allowAtEnd, type Backend, type HookCall, jsonBackend, nextHookCall } from "../../outbound/hooks/backend.js";
 import { TestBackend } from "../../support/backends/backend.js";
 import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
 import { broadcasterToken, SPEAKING } from "../../support/clients/speakers.js";
@@ -24,7 +24,7 @@ async function start(
   return { node, backend };
 }
 
-const userOf = ({ request }: Asked): string | undefined => (request as OnConnectRequest).client?.user;
+const userOf = ({ request }: HookCall): string | undefined => (request as OnConnectRequest).client?.user;
 
 /** A rootsocket client whose token wants channel tokens and lets it send nothing. */
 async function confined(node: TestNode): Promise<TestClient> {
@@ -40,7 +40,7 @@ const REFUSED = { event: "error", data: { detail: expect.stringMatching(/^cannot
 test("A9, D7: what a connect hook answers leaves a token's terms as they are", async () => {
   const { backend, node } = await start(["connect"], CONFINED);
   const opened = confined(node);
-  (await nextAsked(backend, "OnConnect")).answer({ allow: { info: { vip: true } } });
+  (await nextHookCall(backend, "OnConnect")).answer({ allow: { info: { vip: true } } });
   const client = await opened;
   client.send({ event: "subscription-add", data: { channel: "news" } });
   expect(await client.next()).toMatchObject(REFUSED);
@@ -55,7 +55,7 @@ test("A9, D7: nor does what a join hook answers", async () => {
   });
   const { token: auth } = (await tokens.json()) as { readonly token: string };
   client.send({ event: "subscription-add", data: { channel: "other", auth } });
-  (await nextAsked(backend, "OnJoin")).answer({ allow: { info: { vip: true } } });
+  (await nextHookCall(backend, "OnJoin")).answer({ allow: { info: { vip: true } } });
   client.send({ event: "subscription-add", data: { channel: "news" } });
   expect(await client.next()).toMatchObject(REFUSED);
   client.send({ event: "other", data: { raw: "x" } });
@@ -69,7 +69,7 @@ test("A4, A9: a stranger is asked about when it says who it is, and not before",
   const { backend, node } = await start(["connect"], { anonymous: { connect: false } });
   const client = await connect(`${node.ws}/broadcaster/websocket?x=1`);
   client.send({ id: 1, method: "auth", params: { token: broadcasterToken() } });
-  const asked = await nextAsked(backend, "OnConnect");
+  const asked = await nextHookCall(backend, "OnConnect");
   expect(asked.request).toMatchObject({
     uri: "/broadcaster/websocket?x=1",
     client: { user: "ann", dialect: "broadcaster" },
@@ -77,7 +77,7 @@ test("A4, A9: a stranger is asked about when it says who it is, and not before",
   asked.answer({ refuse: { status: 403 } });
   expect(await client.next()).toMatchObject({ requestId: 1, error: { code: "PermissionDenied" } });
   client.send({ id: 2, method: "auth", params: { token: broadcasterToken() } });
-  (await nextAsked(backend, "OnConnect")).answer({ allow: { topics: ["news"] } });
+  (await nextHookCall(backend, "OnConnect")).answer({ allow: { topics: ["news"] } });
   expect(await client.next()).toMatchObject({ requestId: 2, result: { success: true } });
   client.send({ id: 3, method: "heartbeat" });
   expect(await client.next()).toMatchObject({ requestId: 3 });
@@ -95,24 +95,24 @@ test("A9: a stranger whose token names nobody is asked about, too, and nobody is
   const client = await connect(`${node.ws}/webrocket`);
   await client.nextText();
   client.send({ auth: { token } });
-  const asked = await nextAsked(backend, "OnConnect");
+  const asked = await nextHookCall(backend, "OnConnect");
   expect(userOf(asked)).toBe("");
   asked.answer({});
   expect(await client.next()).toEqual({ ":authenticated": {} });
   client.webSocket.close();
-  (await nextAsked(backend, "OnDisconnect")).answer({});
-  expect(backend.asked.unread).toEqual([]);
+  (await nextHookCall(backend, "OnDisconnect")).answer({});
+  expect(backend.calls.unread).toEqual([]);
 });
 
 test("A9: a client that came as nobody is asked about again when it says who it is", async () => {
   const { backend, node } = await start(["connect"], { jwt });
   const opened = connect(`${node.ws}/ws`);
-  const nobody = await nextAsked(backend, "OnConnect");
+  const nobody = await nextHookCall(backend, "OnConnect");
   expect(userOf(nobody)).toBe("");
   nobody.answer({});
   const client = await opened;
   client.send({ command: "authenticate", payload: await tokenOf({ sub: "banned" }), id: 1 });
-  const banned = await nextAsked(backend, "OnConnect");
+  const banned = await nextHookCall(backend, "OnConnect");
   expect(userOf(banned)).toBe("banned");
   banned.answer({ refuse: { status: 403 } });
   expect(await client.next()).toMatchObject({ topic: "#authenticate", error: { code: "permission_denied" } });

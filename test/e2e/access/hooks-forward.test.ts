@@ -4,7 +4,7 @@ import type { OnConnectRequest, OnJoinRequest } from "../../../gen/carillon/v1/h
 import { type ConfigInput, createCarillon } from "../../../src/index.js";
 import { createLog } from "../../../src/observe/log.js";
 import { SECRET, signed } from "../../access/jwts.js";
-import { BACKENDS, type Backend, grpcBackend, nextAsked } from "../../outbound/hooks/backend.js";
+import { BACKENDS, type Backend, grpcBackend, nextHookCall } from "../../outbound/hooks/backend.js";
 import { TestBackend } from "../../support/backends/backend.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
@@ -51,7 +51,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const backend = await startBackend();
     const node = await start(backend, []);
     const { opened, token } = await arrive(node);
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     const { cookies, headers, query, uri } = asked.request as OnConnectRequest;
     expect(
       JSON.stringify(asked.request, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value)),
@@ -61,7 +61,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     asked.answer({});
     const client = await opened;
     client.send({ command: "join", topics: ["a"] });
-    const join = await nextAsked(backend, "OnJoin");
+    const join = await nextHookCall(backend, "OnJoin");
     expect((join.request as OnJoinRequest).upgrade).toBeUndefined();
     join.answer({});
     expect(await client.next()).toMatchObject({ topic: "@join" });
@@ -71,7 +71,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const backend = await startBackend();
     const node = await start(backend, ["query", "authorization", "join"]);
     const { opened, token } = await arrive(node);
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     const { cookies, headers, method, query, uri } = asked.request as OnConnectRequest;
     expect([method, uri, query]).toEqual(["GET", `/ws?meta=1&token=${token}&x=%20`, { meta: "1", token, x: " " }]);
     expect(cookies).toEqual({ a: "é x+y", session: token, bad: "%zz" });
@@ -80,7 +80,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const client = await opened;
     for (const topic of ["a", "b"]) {
       client.send({ command: "join", topics: [topic] });
-      const join = await nextAsked(backend, "OnJoin");
+      const join = await nextHookCall(backend, "OnJoin");
       const { upgrade } = join.request as OnJoinRequest;
       expect(upgrade).toMatchObject({ method, uri, query, cookies });
       expect(upgrade?.headers).toEqual(headers);
@@ -96,7 +96,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       const node = await start(backend, []);
       const refused = wholeRefusal(`${node.ws}/ws`);
       const headers = [{ name: "location", value: "https://example.com/login?from=%2Fws" }];
-      (await nextAsked(backend, "OnConnect")).answer({
+      (await nextHookCall(backend, "OnConnect")).answer({
         refuse: { status, headers, body: Buffer.from("go").toString("base64") },
       });
       const answer = await refused;
@@ -113,7 +113,7 @@ test("A9: a redirect without a change of content has no body", async () => {
   const backend = await grpcBackend();
   const node = await start(backend, []);
   const refused = wholeRefusal(`${node.ws}/ws`);
-  (await nextAsked(backend, "OnConnect")).answer({ refuse: { status: 304, body: "AAAA" } });
+  (await nextHookCall(backend, "OnConnect")).answer({ refuse: { status: 304, body: "AAAA" } });
   expect(await refused).toMatchObject({ status: 304, body: "" });
 });
 
@@ -121,7 +121,7 @@ test.each([100, 101, 200, 204, 299, 600])("A9: a refusal with status %d lets nob
   const backend = await grpcBackend();
   const node = await start(backend, []);
   const refused = refusedUpgrade(`${node.ws}/ws`);
-  (await nextAsked(backend, "OnConnect")).answer({ refuse: { status } });
+  (await nextHookCall(backend, "OnConnect")).answer({ refuse: { status } });
   expect((await refused).status).toBe(403);
 });
 
@@ -131,7 +131,7 @@ test("A9: a Socket.IO client is told the status of a redirect, and its whole que
   const token = await signed(SECRET, "HS256", { exp: Math.ceil(Date.now() / 1_000) + 60 });
   const refused = stockClient(node.http, { query: { x: "y", token }, reconnection: false });
   const failed = new Promise<{ data?: object }>((resolve) => refused.socket.once("connect_error", resolve));
-  const asked = await nextAsked(backend, "OnConnect");
+  const asked = await nextHookCall(backend, "OnConnect");
   expect((asked.request as OnConnectRequest).query).toMatchObject({ x: "y", token });
   asked.answer({ refuse: { status: 302 } });
   expect((await failed).data).toMatchObject({ status: 302 });
@@ -144,11 +144,11 @@ test("A9, O10: a join tells nothing that the settings no longer forward", async 
   const shop = settings(backend, ["authorization", "join"]);
   await operator.call(control.createVhost, { path: "/shop", settings: shop });
   const { opened } = await arrive(node, "/ws/shop");
-  (await nextAsked(backend, "OnConnect")).answer({});
+  (await nextHookCall(backend, "OnConnect")).answer({});
   const client = await opened;
   const upgradeAt = async (topic: string) => {
     client.send({ command: "join", topics: [topic] });
-    const join = await nextAsked(backend, "OnJoin");
+    const join = await nextHookCall(backend, "OnJoin");
     join.answer({});
     await client.next();
     return (join.request as OnJoinRequest).upgrade;
@@ -178,7 +178,7 @@ test("O10: the log shows no token that is forwarded, whatever the backend does",
   for (let failure = 0; failure < 6; failure += 1) {
     const { opened, token } = await arrive({ ws });
     tokens.push(token);
-    if (failure < 5) (await nextAsked(backend, "OnConnect")).fail();
+    if (failure < 5) (await nextHookCall(backend, "OnConnect")).fail();
     await expect(opened).rejects.toThrow(/./);
   }
   const text = records.map((part) => (part instanceof Object ? inspected(part) : String(part))).join("\n");

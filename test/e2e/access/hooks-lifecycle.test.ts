@@ -8,12 +8,12 @@ import {
 import type { ConfigInput } from "../../../src/index.js";
 import { raw, SECRET, signed } from "../../access/jwts.js";
 import {
-  type Asked,
   BACKENDS,
   type Backend,
   grpcBackend,
+  type HookCall,
   jsonBackend,
-  nextAsked,
+  nextHookCall,
 } from "../../outbound/hooks/backend.js";
 import { TestBackend } from "../../support/backends/backend.js";
 import { connect, refusedUpgrade, type TestClient } from "../../support/clients/native.js";
@@ -52,7 +52,7 @@ const EVE = { target: { case: "user", value: "eve" } } as const;
 const join = (...topics: string[]) => ({ command: "join", topics, id: "join" });
 const authenticate = (payload: string) => ({ command: "authenticate", payload, id: "authenticate" });
 
-function connectionOf({ request }: Asked): string | undefined {
+function connectionOf({ request }: HookCall): string | undefined {
   return (request as OnDisconnectRequest).client?.connectionId;
 }
 
@@ -66,7 +66,7 @@ async function topicsOf(operator: TestBackend): Promise<string[]> {
 /** Comes in as the backend says, with a token of this subject; with none for none. */
 async function enter(node: TestNode, backend: Backend, sub: string, allow: object): Promise<TestClient> {
   const opened = connect(`${node.ws}/ws`, sub === "" ? {} : headers(await token({ sub })));
-  (await nextAsked(backend, "OnConnect")).answer({ allow } as never);
+  (await nextHookCall(backend, "OnConnect")).answer({ allow } as never);
   return opened;
 }
 
@@ -75,7 +75,7 @@ function answeringLate(backend: Backend): OnDisconnectRequest[] {
   const told: OnDisconnectRequest[] = [];
   const serve = async (): Promise<never> => {
     for (;;) {
-      const asked = await backend.asked.next();
+      const asked = await backend.calls.next();
       setTimeout(() => {
         told.push(asked.request as OnDisconnectRequest);
         asked.answer({});
@@ -103,7 +103,7 @@ describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_p
     const clients = await Promise.all(Array.from({ length: 10 }, () => connect(url)));
     await operator.call(control.deleteVhost, { path: "/shop" });
     for (const _ of clients) {
-      const asked = await nextAsked(backend, "OnDisconnect");
+      const asked = await nextHookCall(backend, "OnDisconnect");
       expect(asked.request).toMatchObject({ code: 4404, reason: "the vhost was deleted" });
       asked.answer({});
     }
@@ -113,7 +113,7 @@ describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_p
     const backend = await startBackend();
     const node = await start(backend, ["disconnect"], { jwt });
     const told = async (): Promise<[number, string]> => {
-      const asked = await nextAsked(backend, "OnDisconnect");
+      const asked = await nextHookCall(backend, "OnDisconnect");
       asked.answer({});
       const { code, reason } = asked.request as OnDisconnectRequest;
       return [code, reason];
@@ -135,7 +135,7 @@ describe("A9: settings that change while the backend is asked", () => {
     const backend = await grpcBackend();
     const { node, operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const opened = connect(url);
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     await operator.call(control.updateVhost, { path: "/shop", settings: { presence: true } });
     asked.answer({ allow: { user: "eve" } });
     await opened;
@@ -143,14 +143,14 @@ describe("A9: settings that change while the backend is asked", () => {
     expect((await shop.call(control.listConnections, { user: "eve" })).connections).toHaveLength(1);
     // Whoever comes now is not asked about.
     await connect(url);
-    expect(backend.asked.unread).toEqual([]);
+    expect(backend.calls.unread).toEqual([]);
   });
 
   test("where it brings no answer the new ones decide", async () => {
     const backend = await grpcBackend();
     const { operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const refused = refusedUpgrade(url);
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     for (const on_failure of ["allow", "refuse"]) {
       const hooks = { url: backend.url, events: ["connect"], on_failure };
       await operator.call(control.updateVhost, { path: "/shop", settings: { hooks } });
@@ -163,7 +163,7 @@ describe("A9: settings that change while the backend is asked", () => {
     const backend = await grpcBackend();
     const { operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const refused = refusedUpgrade(url);
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     const settings = { anonymous: { connect: false } };
     await operator.call(control.updateVhost, { path: "/shop", settings });
     asked[end]({ allow: { user: "eve" } });
@@ -176,13 +176,13 @@ describe("A9: settings that change while the backend is asked", () => {
     const { operator, url } = await startShop(backend, hooks);
     const clients = await Promise.all(Array.from({ length: 5 }, () => connect(url)));
     for (const client of clients) client.webSocket.close();
-    const first = await nextAsked(backend, "OnDisconnect");
+    const first = await nextHookCall(backend, "OnDisconnect");
     await Promise.all(clients.map(({ closed }) => closed));
     await operator.call(control.updateVhost, { path: "/shop", settings: {} });
     first.answer({});
     const told = new Set([connectionOf(first)]);
     for (const _ of clients.slice(1)) {
-      const asked = await nextAsked(backend, "OnDisconnect");
+      const asked = await nextHookCall(backend, "OnDisconnect");
       told.add(connectionOf(asked));
       asked.answer({});
     }
@@ -206,7 +206,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     await operator.call(control.openChannel, { channel: "closing" });
     const client = await connect(`${node.ws}/ws`);
     const answer = client.ask(join("open", "closing"));
-    const asked = await nextAsked(backend, "OnJoin");
+    const asked = await nextHookCall(backend, "OnJoin");
     await operator.call(control.closeChannel, { channel: "closing" });
     asked.answer({});
     expect(await answer).toMatchObject({ topic: "#join", error: { code: "not_found" } });
@@ -217,7 +217,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     const { backend, node, operator } = await startOpened(["join"]);
     const client = await connect(`${node.ws}/ws`);
     const answer = client.ask(join("open"));
-    (await nextAsked(backend, "OnJoin")).answer({ allow: { topics: ["closed"] } });
+    (await nextHookCall(backend, "OnJoin")).answer({ allow: { topics: ["closed"] } });
     expect(await answer).toMatchObject({ topic: "@join" });
     expect(await topicsOf(operator)).toEqual(["open"]);
   });
@@ -225,7 +225,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
   test("is not joined on a client's behalf: by the backend's answer to a connect", async () => {
     const { backend, node } = await startOpened(["connect"]);
     const opened = connect(`${node.ws}/ws`);
-    (await nextAsked(backend, "OnConnect")).answer({ allow: { topics: ["open", "closed"] } });
+    (await nextHookCall(backend, "OnConnect")).answer({ allow: { topics: ["open", "closed"] } });
     expect((await (await opened).closed).code).toBe(1_013);
   });
 
@@ -280,7 +280,7 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     }
     // It counts as the one that the backend has named.
     const second = refusedUpgrade(`${node.ws}/ws`, headers(await token({ sub: "id-19" })));
-    (await nextAsked(backend, "OnConnect")).answer({ allow: { user: "alice" } });
+    (await nextHookCall(backend, "OnConnect")).answer({ allow: { user: "alice" } });
     expect((await second).status).toBe(429);
     await enter(node, backend, "id-17", {});
   });
@@ -293,13 +293,13 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     expect(await show("bob")).toBe("#authenticate");
     const alice = show("alice");
     // It was asked about nobody until now.
-    (await nextAsked(backend, "OnConnect")).answer({});
+    (await nextHookCall(backend, "OnConnect")).answer({});
     expect([await alice, await show("alice"), await show("bob")]).toEqual([
       "@authenticate",
       "@authenticate",
       "#authenticate",
     ]);
-    expect(backend.asked.unread).toEqual([]);
+    expect(backend.calls.unread).toEqual([]);
   });
 
   test("of a client of whom it has said nothing but the info names the user", async () => {
@@ -307,10 +307,10 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     const node = await start(backend, ["connect", "join"], { jwt });
     const client = await enter(node, backend, "", { info: { from: "connect" } });
     const answer = client.ask(join("foo"));
-    (await nextAsked(backend, "OnJoin")).answer({ allow: { info: { from: "join" } } });
+    (await nextHookCall(backend, "OnJoin")).answer({ allow: { info: { from: "join" } } });
     await answer;
     const shown = client.ask(authenticate(await token({ sub: "bob", info: { from: "token" } })));
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     expect(asked.request).toMatchObject({ client: { user: "bob", info: { from: "join" } } });
     asked.answer({});
     expect(await shown).toMatchObject({ topic: "@authenticate" });
@@ -329,7 +329,7 @@ test.each(BACKENDS)("O10: a backend by %s is told no token, wherever it was show
     { headers: { authorization: `Bearer ${shown}`, cookie: `theme=dark; session=${shown}` } },
     ["carillon", `bearer.${shown}`],
   );
-  const asked = await nextAsked(backend, "OnConnect");
+  const asked = await nextHookCall(backend, "OnConnect");
   const { client, cookies, headers: told, query, uri } = asked.request as OnConnectRequest;
   asked.answer({});
   expect((await opened).webSocket.protocol).toBe("carillon");
@@ -359,7 +359,7 @@ describe("O8: a number that JSON cannot hold", () => {
       OnConnectResponseSchema,
       create(OnConnectResponseSchema, { decision: { case: "allow", value } }),
     );
-    (await nextAsked(backend, "OnConnect")).answerBytes(bytes);
+    (await nextHookCall(backend, "OnConnect")).answerBytes(bytes);
     expect((await refused).status).toBe(503);
     expect((await new TestBackend(node).call(control.listConnections, {})).connections).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import type { OnConnectRequest, OnDisconnectRequest, OnJoinRequest } from "../../../gen/carillon/v1/hook_pb.js";
 import { MAX_WAITING } from "../../../src/access/hooks/concurrency-limit.js";
 import type { ConfigInput } from "../../../src/index.js";
-import { allowAll, allowAtEnd, BACKENDS, type Backend, nextAsked } from "../../outbound/hooks/backend.js";
+import { allowAll, allowAtEnd, BACKENDS, type Backend, nextHookCall } from "../../outbound/hooks/backend.js";
 import { TestBackend, until } from "../../support/backends/backend.js";
 import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
 import { metric } from "../../support/nodes/metrics.js";
@@ -28,7 +28,7 @@ async function start(backend: Backend, hooks: Partial<HookInput> = {}, vhost: Vh
 /** Comes in as the backend says. */
 async function enter(node: TestNode, backend: Backend, allow: object = {}): Promise<TestClient> {
   const opened = connect(`${node.ws}/ws`);
-  (await nextAsked(backend, "OnConnect")).answer({ allow } as never);
+  (await nextHookCall(backend, "OnConnect")).answer({ allow } as never);
   return opened;
 }
 
@@ -43,7 +43,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const backend = await startBackend();
     const node = await start(backend, { key: "shared" }, { access: "private" });
     const opened = connect(`${node.ws}/ws?x=y`, { headers: { cookie: "sid=1", "x-forwarded-for": "192.0.2.1" } });
-    const asked = await nextAsked(backend, "OnConnect");
+    const asked = await nextHookCall(backend, "OnConnect");
     const { client, cookies, uri } = asked.request as OnConnectRequest;
     expect(asked.authorization).toBe("Bearer shared");
     expect([client?.vhost, client?.user, client?.dialect, client?.address]).toEqual(["/", "", "native", "127.0.0.1"]);
@@ -61,7 +61,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
 
     expect((await eve.closed).code).toBe(4401);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires));
-    const farewell = await nextAsked(backend, "OnDisconnect");
+    const farewell = await nextHookCall(backend, "OnDisconnect");
     farewell.answer({});
     expect(farewell.request).toMatchObject({ code: 4401, client: { user: "eve", connectionId: client?.connectionId } });
   });
@@ -77,7 +77,9 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       ["set-cookie", "a=1"],
       ["set-cookie", "b=2"],
     ].map(([name = "", value = ""]) => ({ name, value }));
-    (await nextAsked(backend, "OnConnect")).answer({ refuse: { status: 402, headers, body: body.toString("base64") } });
+    (await nextHookCall(backend, "OnConnect")).answer({
+      refuse: { status: 402, headers, body: body.toString("base64") },
+    });
     expect(await refused).toEqual({
       status: 402,
       headers: {
@@ -92,7 +94,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     // Nobody was there who could have gone.
     expect(await metric(node, "carillon_connections")).toBe(0);
     expect(await metric(node, calls("connect", "refused"))).toBe(1);
-    expect(backend.asked.unread).toEqual([]);
+    expect(backend.calls.unread).toEqual([]);
   });
 
   test("decides on joins, after the rules, and changes what it likes", async () => {
@@ -101,7 +103,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const client = await enter(node, backend, { user: "eve" });
 
     const refused = client.ask(join("a", "b"));
-    const first = await nextAsked(backend, "OnJoin");
+    const first = await nextHookCall(backend, "OnJoin");
     expect(first.request).toMatchObject({ client: { user: "eve" }, topics: ["a", "b"], broker: "" });
     first.answer({ refuse: { code: "failed_precondition", message: "pay first" } });
     expect(await refused).toEqual({
@@ -114,14 +116,14 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     // The rules refuse this: the backend does not hear of it.
     expect(await client.ask(join("a", "secret"))).toMatchObject({ error: { code: "permission_denied" } });
     const allowed = client.ask(join("a"));
-    (await nextAsked(backend, "OnJoin")).answer({ allow: { info: { paid: 5 }, topics: ["secret"], user: "adam" } });
+    (await nextHookCall(backend, "OnJoin")).answer({ allow: { info: { paid: 5 }, topics: ["secret"], user: "adam" } });
     expect(await allowed).toEqual({ topic: "@join", payload: ["a"], id: "join" });
     expect(await client.next()).toEqual({ topic: "@join", payload: ["secret"] });
     for (const topic of ["b", "a", "secret"]) await new TestBackend(node).say(topic, topic);
     for (const topic of ["a", "secret"]) expect(await client.next()).toEqual({ topic, payload: topic });
 
     client.send(join("b"));
-    const third = await nextAsked(backend, "OnJoin");
+    const third = await nextHookCall(backend, "OnJoin");
     expect((third.request as OnJoinRequest).client).toMatchObject({ user: "eve", info: { paid: 5 } });
     third.answer({});
     expect(await client.next()).toMatchObject({ topic: "@join" });
@@ -132,12 +134,12 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const node = await start(backend, {}, { topics: [{ match: "chat", client_publish: true }] });
     const [eve, adam] = [await enter(node, backend, { user: "eve" }), await enter(node, backend)];
     const joined = adam.ask(join("chat"));
-    (await nextAsked(backend, "OnJoin")).answer({});
+    (await nextHookCall(backend, "OnJoin")).answer({});
     expect((await joined).topic).toBe("@join");
 
     expect(await eve.ask(publish("news"))).toMatchObject({ error: { code: "permission_denied" } });
     const refused = eve.ask(publish("chat"));
-    const asked = await nextAsked(backend, "OnPublish");
+    const asked = await nextHookCall(backend, "OnPublish");
     expect(asked.request).toMatchObject({ client: { user: "eve" }, topics: ["chat"], payload: Buffer.from("hello") });
     asked.answer({ refuse: { code: "resource_exhausted", message: "not so fast" } });
     expect(await refused).toEqual({
@@ -147,11 +149,11 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       error: { code: "resource_exhausted", message: "not so fast" },
     });
     const unnamed = eve.ask(publish("chat"));
-    (await nextAsked(backend, "OnPublish")).answer({ refuse: {} });
+    (await nextHookCall(backend, "OnPublish")).answer({ refuse: {} });
     expect(await unnamed).toMatchObject({ error: { code: "permission_denied", message: "refused by the backend" } });
 
     const allowed = eve.ask({ ...publish("chat"), payload: "at last" });
-    (await nextAsked(backend, "OnPublish")).answer({});
+    (await nextHookCall(backend, "OnPublish")).answer({});
     expect((await allowed).topic).toBe("@publish");
     expect(await adam.next()).toEqual({ topic: "chat", payload: "at last" });
     expect(adam.unread).toEqual([]);
@@ -176,28 +178,28 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     for (const [code, end] of ends) {
       const client = await enter(node, backend, { user: "u" });
       await end(client);
-      const asked = await nextAsked(backend, "OnDisconnect");
+      const asked = await nextHookCall(backend, "OnDisconnect");
       expect((asked.request as OnDisconnectRequest).code).toBe(code);
       expect((asked.request as OnDisconnectRequest).client?.user).toBe("u");
       // That it fails is nobody's concern.
       asked.fail();
       await client.closed;
     }
-    expect(backend.asked.unread).toEqual([]);
+    expect(backend.calls.unread).toEqual([]);
   });
 
   test("fails closed: nobody gets in and nothing is done, and no word of the backend's gets out", async () => {
     const backend = await startBackend();
     const node = await start(backend, { breaker: { failures: 100 } });
     const turnedAway = wholeRefusal(`${node.ws}/ws`);
-    (await nextAsked(backend, "OnConnect")).fail();
+    (await nextHookCall(backend, "OnConnect")).fail();
     expect(await turnedAway).toMatchObject({
       status: 503,
       body: '{"code":"unavailable","message":"the backend, which decides this, does not answer"}\n',
     });
     const client = await enter(node, backend);
     const refused = client.ask(join("a"));
-    (await nextAsked(backend, "OnJoin")).fail();
+    (await nextHookCall(backend, "OnJoin")).fail();
     const { error, topic } = await refused;
     expect([topic, error?.code, error?.message]).toEqual([
       "#join",
@@ -206,7 +208,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     ]);
     await new TestBackend(node).say("a", "not for you");
     const joined = client.ask(join("b"));
-    (await nextAsked(backend, "OnJoin")).answer({});
+    (await nextHookCall(backend, "OnJoin")).answer({});
     expect((await joined).topic).toBe("@join");
   });
 
@@ -218,14 +220,14 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       { client_publish: true, topics: [{ match: "secret", access: "private" }] },
     );
     const opened = connect(`${node.ws}/ws`);
-    (await nextAsked(backend, "OnConnect")).fail();
+    (await nextHookCall(backend, "OnConnect")).fail();
     const client = await opened;
     const joined = client.ask(join("a"));
-    (await nextAsked(backend, "OnJoin")).fail();
+    (await nextHookCall(backend, "OnJoin")).fail();
     expect((await joined).topic).toBe("@join");
     expect((await client.ask(join("secret"))).error?.code).toBe("permission_denied");
     client.send(publish("a"));
-    (await nextAsked(backend, "OnPublish")).fail();
+    (await nextHookCall(backend, "OnPublish")).fail();
     expect([(await client.next()).topic, (await client.next()).topic].toSorted()).toEqual(["@publish", "a"]);
   });
 
@@ -238,7 +240,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(await backend.cancelled.next()).toBe("OnConnect");
     expect(await metric(node, calls("connect", "late"))).toBe(1);
     // What it says afterwards is of no use to anybody.
-    (await nextAsked(backend, "OnConnect")).answer({ allow: { user: "late" } });
+    (await nextHookCall(backend, "OnConnect")).answer({ allow: { user: "late" } });
     const client = await enter(node, backend);
     expect((await new TestBackend(node).call(control.listConnections, {})).connections).toHaveLength(1);
     client.webSocket.close();
@@ -251,7 +253,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(await metric(node, BREAKER_OPEN)).toBe(0);
     for (let failure = 0; failure < 2; failure += 1) {
       const refused = client.ask(join("a"));
-      (await nextAsked(backend, "OnJoin")).fail();
+      (await nextHookCall(backend, "OnJoin")).fail();
       expect((await refused).error?.code).toBe("unavailable");
     }
     const opened = performance.now();
@@ -259,12 +261,12 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(await metric(node, calls("join", "failed"))).toBe(2);
     expect((await client.ask(join("a"))).error?.code).toBe("unavailable");
     expect((await refusedUpgrade(`${node.ws}/ws`)).status).toBe(503);
-    expect(backend.asked.unread).toEqual([]);
+    expect(backend.calls.unread).toEqual([]);
     expect(await metric(node, calls("join", "breaker_open"))).toBe(1);
     expect(await metric(node, calls("connect", "breaker_open"))).toBe(1);
 
     // One may try, and succeeds.
-    const answered = nextAsked(backend, "OnJoin").then((asked) => asked.answer({}));
+    const answered = nextHookCall(backend, "OnJoin").then((asked) => asked.answer({}));
     await until(
       () => client.ask(join("a")),
       ({ topic }) => topic === "@join",
@@ -273,7 +275,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(performance.now() - opened).toBeGreaterThan(450);
     expect(await metric(node, BREAKER_OPEN)).toBe(0);
     const joined = client.ask(join("b"));
-    (await nextAsked(backend, "OnJoin")).answer({});
+    (await nextHookCall(backend, "OnJoin")).answer({});
     expect((await joined).topic).toBe("@join");
   });
 
@@ -282,13 +284,13 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     const node = await start(backend, { concurrency: 2, events: ["join"] });
     const clients = await Promise.all(Array.from({ length: 6 }, () => connect(`${node.ws}/ws`)));
     const joins = clients.map((client) => client.ask(join("a")));
-    const underWay = [await nextAsked(backend, "OnJoin"), await nextAsked(backend, "OnJoin")];
+    const underWay = [await nextHookCall(backend, "OnJoin"), await nextHookCall(backend, "OnJoin")];
     for (let answered = 0; answered < clients.length; answered += 1) {
       // A round trip that needs no backend: whatever else would be asked has been.
       await metric(node, calls("join", "allowed"));
-      expect(backend.asked.unread).toEqual([]);
+      expect(backend.calls.unread).toEqual([]);
       underWay.shift()?.answer({});
-      if (answered + 2 < clients.length) underWay.push(await nextAsked(backend, "OnJoin"));
+      if (answered + 2 < clients.length) underWay.push(await nextHookCall(backend, "OnJoin"));
     }
     for (const joined of joins) expect((await joined).topic).toBe("@join");
     expect(await metric(node, calls("join", "allowed"))).toBe(6);

@@ -292,16 +292,16 @@ async function useHooks({ given, hooks, probe, secrets }: Started): Promise<void
   for (const [query, headers, protocols] of ways(token)) {
     const [path, options] = [`${probe.node.ws}/ws/hooked${query}`, { headers }] as const;
     const opened = connect(path, options, protocols);
-    const asked = await hooks.asked.next();
+    const asked = await hooks.calls.next();
     expect([asked.method, asked.authorization]).toEqual(["OnConnect", bearer(given.hookKey).authorization]);
     asked.answer({});
     const client = await opened;
     client.webSocket.close();
     await client.closed;
-    (await hooks.asked.next()).answer({});
+    (await hooks.calls.next()).answer({});
   }
   const refused = probe.refused("/ws/hooked", bearer(token));
-  (await hooks.asked.next()).fail();
+  (await hooks.calls.next()).fail();
   expect(await refused).toBe(503);
   await probe.node.logged("the backend fails: calls to it are suspended for a while");
   expect(await probe.refused("/ws/unhooked", bearer(token))).toBe(503);

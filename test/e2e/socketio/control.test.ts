@@ -79,7 +79,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
       extraHeaders: { authorization: `Bearer ${token}` },
     });
     const connected = client.connected();
-    const asked = await backend.asked.next();
+    const asked = await backend.calls.next();
     const { client: who, uri } = asked.request as OnConnectRequest;
     expect(who).toMatchObject({ dialect: "socketio", user: "eve" });
     expect(uri).toMatch(/^\/socket\.io\/\?.*x=y/);
@@ -91,7 +91,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     expect(await client.heard.next()).toEqual({ event: "join", value: { topics: ["a"] } });
     const second = stockClient(node.http, options);
     const refused = second.connected().catch((error: unknown) => error);
-    (await backend.asked.next()).answer({ refuse: { status: 403 } });
+    (await backend.calls.next()).answer({ refuse: { status: 403 } });
     const data = isOld ? { code: 403, details: "permission_denied" } : { code: "permission_denied" };
     expect(await refused).toMatchObject({ data: { ...data, status: 403 } });
   });
@@ -99,13 +99,13 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
   test("I19: a token in a request does not count where the backend decides about every user", async () => {
     const { backend, node } = await startAsking(["connect"], { socketio: { calls: [{ event: "e" }] } });
     const connecting = connectStock(node.http, options);
-    (await backend.asked.next()).answer({ allow: {} });
+    (await backend.calls.next()).answer({ allow: {} });
     const client = await connecting;
     const token = await tokenFor("eve");
     const error = { code: 401, message: expect.stringContaining("a token in a request is not accepted") as string };
     expect(await client.ask("e", { token })).toMatchObject({ ok: false, error });
     const elevation = client.ask("request_elevation", { token });
-    const asked = await backend.asked.next();
+    const asked = await backend.calls.next();
     expect(asked.request).toMatchObject({ client: { user: "eve" } });
     asked.answer({ allow: {} });
     expect(await elevation).toMatchObject({ success: true });
@@ -115,7 +115,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     const { backend, node } = await startAsking(["connect"], { limits: { connections: 1 } });
     const client = stockClient(node.http, options);
     client.connected().catch(() => {});
-    const asked = await backend.asked.next();
+    const asked = await backend.calls.next();
     client.socket.io.engine.close();
     while ((await metric(node, "carillon_connections")) > 0);
     asked.answer({ allow: {} });
@@ -133,7 +133,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     const { backend, node } = await startAsking(["join"]);
     const client = await connectStock(node.http, options);
     const first = client.ask("join", { topics: ["first"] });
-    const asked = await backend.asked.next();
+    const asked = await backend.calls.next();
     // Older versions put all that waits into one request, whatever may be in one.
     const filler = "x".repeat(version === "4.x" ? 30_000 : 5_000);
     const others = Array.from({ length: 150 }, () => client.ask("unknown", { filler }));

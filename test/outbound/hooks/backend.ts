@@ -8,30 +8,30 @@ import { cleanUp } from "../../support/clean-up.js";
 import { Queue } from "../../support/queue.js";
 import { asIs } from "../../support/raw/peers.js";
 
-/** What the backend was asked. The answer waits for the test. */
-export interface Asked {
+/** Call received by the backend. The test decides the answer. */
+export interface HookCall {
   readonly method: string;
   readonly request: object;
   readonly authorization: string | undefined;
-  /** Answers with this message, as JSON would have it. */
+  /** Answers with this message in its JSON form. */
   answer(message: JsonValue): void;
-  /** Answers that it failed. */
+  /** Answers with an error. */
   fail(): void;
-  /** Answers with something else: what it is depends on the protocol. */
+  /** Answers with malformed bytes, which depend on the protocol. */
   answerBytes(bytes: Uint8Array): void;
 }
 
 export interface Backend {
   readonly protocol: "grpc" | "connect-json";
   readonly url: string;
-  readonly asked: Queue<Asked>;
-  /** Calls that have been cancelled. */
+  readonly calls: Queue<HookCall>;
+  /** Cancelled calls. */
   readonly cancelled: Queue<string>;
 }
 
-/** A backend on @grpc/grpc-js, which answers what the test says. */
+/** Backend on @grpc/grpc-js. The test decides its answers. */
 export async function grpcBackend(): Promise<Backend> {
-  const asked = new Queue<Asked>();
+  const calls = new Queue<HookCall>();
   const cancelled = new Queue<string>();
   const server = new Server();
   const methods = HookService.methods;
@@ -54,7 +54,7 @@ export async function grpcBackend(): Promise<Backend> {
       name,
       (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
         call.on("cancelled", () => cancelled.push(name));
-        asked.push({
+        calls.push({
           method: name,
           request: fromBinary(input, call.request),
           authorization: call.metadata.get("authorization")[0]?.toString(),
@@ -73,12 +73,12 @@ export async function grpcBackend(): Promise<Backend> {
     });
   });
   cleanUp(() => server.forceShutdown());
-  return { protocol: "grpc", url: `grpc://127.0.0.1:${port}`, asked, cancelled };
+  return { protocol: "grpc", url: `grpc://127.0.0.1:${port}`, calls, cancelled };
 }
 
-/** A backend that knows no more than HTTP and JSON. */
+/** Backend on plain HTTP and JSON. */
 export async function jsonBackend(): Promise<Backend> {
-  const asked = new Queue<Asked>();
+  const calls = new Queue<HookCall>();
   const cancelled = new Queue<string>();
   const server = createServer((request, response) => {
     take(request, response).catch(() => response.destroy());
@@ -88,7 +88,7 @@ export async function jsonBackend(): Promise<Backend> {
     for await (const chunk of request) body += String(chunk);
     const name = request.url?.replace("/api/carillon.v1.HookService/", "") ?? "";
     const method = HookService.methods.find((one) => one.name === name);
-    if (method === undefined) throw new Error(`asked for ${request.url ?? ""}`);
+    if (method === undefined) throw new Error(`unexpected request for ${request.url ?? ""}`);
     response.once("close", () => {
       if (!response.writableFinished) cancelled.push(name);
     });
@@ -96,7 +96,7 @@ export async function jsonBackend(): Promise<Backend> {
       response.writeHead(status, { "content-type": "application/json" });
       response.end(bytes);
     };
-    asked.push({
+    calls.push({
       method: name,
       request: fromJson(method.input, JSON.parse(body) as JsonValue),
       authorization: request.headers.authorization,
@@ -110,7 +110,7 @@ export async function jsonBackend(): Promise<Backend> {
   cleanUp(() => new Promise((resolve) => server.close(resolve)));
   cleanUp(() => server.closeAllConnections());
   const { port } = server.address() as AddressInfo;
-  return { protocol: "connect-json", url: `http://127.0.0.1:${port}/api/`, asked, cancelled };
+  return { protocol: "connect-json", url: `http://127.0.0.1:${port}/api/`, calls, cancelled };
 }
 
 export const BACKENDS: readonly (readonly ["grpc" | "connect-json", () => Promise<Backend>])[] = [
@@ -118,22 +118,22 @@ export const BACKENDS: readonly (readonly ["grpc" | "connect-json", () => Promis
   ["connect-json", jsonBackend],
 ];
 
-/** The next question, which must be this one. */
-export async function nextAsked(backend: Backend, method: string): Promise<Asked> {
-  const asked = await backend.asked.next();
-  expect(asked.method).toBe(method);
-  return asked;
+/** Returns the next call, which must be of this method. */
+export async function nextHookCall(backend: Backend, method: string): Promise<HookCall> {
+  const call = await backend.calls.next();
+  expect(call.method).toBe(method);
+  return call;
 }
 
-/** From the start of the clean-up, allows everything: a node that stops waits until its backend knows who has left. */
+/** Allows everything from the start of the clean-up, because a stopping node waits until its backend knows which clients have left. */
 export function allowAtEnd(backend: Backend): void {
   cleanUp(() => void allowAll(backend));
 }
 
 /** Allows everything from now on. */
 export async function allowAll(backend: Backend): Promise<never> {
-  for (;;) (await backend.asked.next()).answer({});
+  for (;;) (await backend.calls.next()).answer({});
 }
 
-/** The bytes of an empty message. */
+/** Encoded empty message. */
 export const EMPTY = toBinary(HookService.method.onJoin.output, create(HookService.method.onJoin.output));

@@ -12,7 +12,7 @@ interface Pending {
 
 const ALLOW: Verdict<never> = { allow: { user: undefined, info: undefined, topics: [], expires: undefined } };
 
-/** A way to a backend that answers when the test says so. */
+/** Hook caller whose answers the test controls. */
 class SlowCaller implements HookCaller {
   readonly pending = new Queue<Pending>();
   underWay = 0;
@@ -45,33 +45,33 @@ class SlowCaller implements HookCaller {
   }
 }
 
-const codeOf = (asked: Promise<unknown>): Promise<string> =>
-  asked.then(
+const codeOf = (outcomes: Promise<unknown>): Promise<string> =>
+  outcomes.then(
     () => "ok",
     ({ code }: { code: string }) => code,
   );
 
-test("the breaker opens after failures in a row, lets one through after the pause, and closes when it succeeds", async () => {
+test("opens the breaker after consecutive failures, lets one call through after the pause, and closes when it succeeds", async () => {
   const caller = new SlowCaller();
-  const { clock, counts, hooks, told } = hooksOf(caller);
+  const { clock, counts, hooks, records } = hooksOf(caller);
   const ask = async (end: "answer" | "fail"): Promise<string> => {
     const code = codeOf(hooks.onJoin(JOIN));
     (await caller.pending.next())[end]();
     return code;
   };
   for (const end of ["fail", "fail", "answer", "fail", "fail"] as const) await ask(end);
-  expect([hooks.breakerState, told]).toEqual(["closed", []]);
+  expect([hooks.breakerState, records]).toEqual(["closed", []]);
   expect(await ask("fail")).toBe("unavailable");
-  expect([hooks.breakerState, told]).toEqual(["open", ["opened: down"]]);
+  expect([hooks.breakerState, records]).toEqual(["open", ["opened: down"]]);
 
-  // Nobody waits, and nothing is called.
+  // The breaker is open: no call is made or queued.
   expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
   clock.advance(9_999);
   expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
   expect(counts.calls("join", "breaker_open")).toBe(2);
   expect(caller.pending.unread).toEqual([]);
 
-  // One that fails leaves it open for another pause; others meanwhile are not made.
+  // A failed probe keeps the breaker open for another pause, without other calls.
   clock.advance(1);
   const probe = codeOf(hooks.onJoin(JOIN));
   expect(hooks.breakerState).toBe("half_open");
@@ -84,11 +84,11 @@ test("the breaker opens after failures in a row, lets one through after the paus
 
   clock.advance(1);
   expect(await ask("answer")).toBe("ok");
-  expect([hooks.breakerState, told]).toEqual(["closed", ["opened: down", "closed"]]);
+  expect([hooks.breakerState, records]).toEqual(["closed", ["opened: down", "closed"]]);
   expect(await ask("answer")).toBe("ok");
 });
 
-test("a late probe leaves the breaker open, and what comes of it later changes nothing", async () => {
+test("keeps the breaker open when a probe is late, and ignores its later answer", async () => {
   const caller = new SlowCaller();
   const { clock, hooks } = hooksOf(caller, { breaker: { failures: 1, pause: 10_000 } });
   const first = codeOf(hooks.onJoin(JOIN));
@@ -104,7 +104,7 @@ test("a late probe leaves the breaker open, and what comes of it later changes n
   expect(hooks.breakerState).toBe("open");
 });
 
-test("with on_failure: allow an open breaker lets everything in at once", async () => {
+test("allows everything at once while the breaker is open with on_failure: allow", async () => {
   const caller = new SlowCaller();
   const { hooks } = hooksOf(caller, { on_failure: "allow", breaker: { failures: 1, pause: 10_000 } });
   const first = codeOf(hooks.onJoin(JOIN));
@@ -117,25 +117,22 @@ test("with on_failure: allow an open breaker lets everything in at once", async 
 test.each([
   ["refuse", "resource_exhausted"],
   ["allow", "ok"],
-] as const)(
-  "so many are under way, so many wait, and beyond that on_failure: %s decides",
-  async (on_failure, beyond) => {
-    const caller = new SlowCaller();
-    const { counts, hooks } = hooksOf(caller, { on_failure });
-    const asked = Array.from({ length: 4 + MAX_WAITING.question }, () => codeOf(hooks.onJoin(JOIN)));
-    await nextTurn();
-    expect(caller.underWay).toBe(4);
-    expect(await codeOf(hooks.onJoin(JOIN))).toBe(beyond);
-    expect(counts.calls("join", "overload")).toBe(1);
-    for (const _ of asked) (await caller.pending.next()).answer();
-    expect(new Set(await Promise.all(asked))).toEqual(new Set(["ok"]));
-    expect([caller.most, caller.underWay]).toEqual([4, 0]);
-    // That it was too much says nothing of the backend.
-    expect(hooks.breakerState).toBe("closed");
-  },
-);
+] as const)("bounds running and queued calls, and applies on_failure: %s beyond them", async (on_failure, beyond) => {
+  const caller = new SlowCaller();
+  const { counts, hooks } = hooksOf(caller, { on_failure });
+  const outcomes = Array.from({ length: 4 + MAX_WAITING.question }, () => codeOf(hooks.onJoin(JOIN)));
+  await nextTurn();
+  expect(caller.underWay).toBe(4);
+  expect(await codeOf(hooks.onJoin(JOIN))).toBe(beyond);
+  expect(counts.calls("join", "overload")).toBe(1);
+  for (const _ of outcomes) (await caller.pending.next()).answer();
+  expect(new Set(await Promise.all(outcomes))).toEqual(new Set(["ok"]));
+  expect([caller.most, caller.underWay]).toEqual([4, 0]);
+  // An overflow does not count as a failure of the backend.
+  expect(hooks.breakerState).toBe("closed");
+});
 
-test("what waits too long for its place is late, and never made", async () => {
+test("times out a call that is queued too long, and never makes it", async () => {
   const caller = new SlowCaller();
   const { clock, counts, hooks } = hooksOf(caller, { concurrency: 1, breaker: { failures: 2, pause: 1_000 } });
   const first = codeOf(hooks.onJoin(JOIN));
@@ -151,7 +148,7 @@ test("what waits too long for its place is late, and never made", async () => {
   expect(await third).toBe("ok");
 });
 
-test("questions go before farewells, whose time begins when they are made", async () => {
+test("makes decisions before disconnect notices, whose timeout starts with the call", async () => {
   const caller = new SlowCaller();
   const { clock, counts, hooks } = hooksOf(caller, { concurrency: 1 });
   const first = codeOf(hooks.onJoin(JOIN));
@@ -172,7 +169,7 @@ test("questions go before farewells, whose time begins when they are made", asyn
   expect(counts.calls("disconnect", "allowed")).toBe(1);
 });
 
-test("what the backend does not want to hear of is allowed without asking", async () => {
+test("allows without a call when the backend has not enabled the hook", async () => {
   const caller = new SlowCaller();
   const { hooks } = hooksOf(caller, { events: ["connect"] });
   expect([hooks.asks("connect"), hooks.asks("join")]).toEqual([true, false]);
@@ -182,21 +179,21 @@ test("what the backend does not want to hear of is allowed without asking", asyn
   expect(caller.pending.unread).toEqual([]);
 });
 
-test("stop fails what is under way and what waits, and leaves no timer", async () => {
+test("fails running and queued calls on stop, and leaves no timer", async () => {
   const caller = new SlowCaller();
   const { clock, hooks } = hooksOf(caller, { concurrency: 1 });
-  const asked = [codeOf(hooks.onJoin(JOIN)), codeOf(hooks.onJoin(JOIN))];
+  const outcomes = [codeOf(hooks.onJoin(JOIN)), codeOf(hooks.onJoin(JOIN))];
   hooks.stop();
-  expect(await Promise.all(asked)).toEqual(["unavailable", "unavailable"]);
+  expect(await Promise.all(outcomes)).toEqual(["unavailable", "unavailable"]);
   expect(await codeOf(hooks.onJoin(JOIN))).toBe("unavailable");
   expect([caller.closed, clock.timers, hooks.breakerState]).toEqual([true, 0, "closed"]);
 });
 
-test("drained waits for the farewells that are under way or wait, and for nothing else", async () => {
+test("resolves drained after the running and queued disconnect notices, and nothing else", async () => {
   const caller = new SlowCaller();
   const { hooks } = hooksOf(caller, { concurrency: 2 });
   await hooks.drained();
-  const asked = codeOf(hooks.onJoin(JOIN));
+  const outcomes = codeOf(hooks.onJoin(JOIN));
   await caller.pending.next();
   for (const reason of ["a", "b"]) hooks.onDisconnect({ client: CLIENT, code: 1_000, reason });
   let drained = false;
@@ -210,15 +207,15 @@ test("drained waits for the farewells that are under way or wait, and for nothin
   last.fail();
   await done;
   hooks.stop();
-  expect(await asked).toBe("unavailable");
+  expect(await outcomes).toBe("unavailable");
 });
 
-test("hooks that retire finish what they have begun, by the word on failures that holds by then, and then stop", async () => {
+test("completes pending calls with the current on_failure when hooks are retired, and then stops", async () => {
   const caller = new SlowCaller();
   const settings = { on_failure: "allow", concurrency: 1, breaker: { failures: 9, pause: 1_000 } } as const;
   const { clock, hooks } = hooksOf(caller, settings);
   const answers = ["answer", "fail", "fail", "fail"] as const;
-  const asked = answers.map(() => codeOf(hooks.onJoin(JOIN)));
+  const outcomes = answers.map(() => codeOf(hooks.onJoin(JOIN)));
   hooks.onDisconnect({ client: CLIENT, code: 1_000, reason: "" });
   let onFailure: "refuse" | "allow" | undefined = "allow";
   const retired = hooks.retire(() => onFailure);
@@ -226,7 +223,7 @@ test("hooks that retire finish what they have begun, by the word on failures tha
   for (const [position, end] of answers.entries()) {
     onFailure = (["refuse", "refuse", "allow", undefined] as const)[position];
     (await caller.pending.next())[end]();
-    codes.push((await asked[position]) ?? "");
+    codes.push((await outcomes[position]) ?? "");
   }
   expect(codes).toEqual(["ok", "unavailable", "ok", "ok"]);
   const farewell = await caller.pending.next();
@@ -236,13 +233,13 @@ test("hooks that retire finish what they have begun, by the word on failures tha
   expect([caller.closed, clock.timers]).toEqual([true, 0]);
 });
 
-test("hooks that are stopped while they retire fail what is left", async () => {
+test("fails the pending calls of retired hooks on stop", async () => {
   const caller = new SlowCaller();
   const { clock, hooks } = hooksOf(caller);
-  const asked = codeOf(hooks.onJoin(JOIN));
+  const outcomes = codeOf(hooks.onJoin(JOIN));
   const retired = hooks.retire(() => undefined);
   hooks.stop();
-  expect(await asked).toBe("unavailable");
+  expect(await outcomes).toBe("unavailable");
   await retired;
   expect([caller.closed, clock.timers]).toEqual([true, 0]);
 });

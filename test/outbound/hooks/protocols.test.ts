@@ -4,20 +4,20 @@ import { CarillonError } from "../../../src/errors.js";
 import { BACKENDS, EMPTY } from "./backend.js";
 import { CLIENT, CONNECT, hooksAt, JOIN } from "./support.js";
 
-/** What was thrown, for a closer look. */
-async function refusal(asked: Promise<unknown>): Promise<unknown> {
-  return asked.then(
+/** Returns the error with which a promise is rejected. */
+async function refusal(outcome: Promise<unknown>): Promise<unknown> {
+  return outcome.then(
     () => undefined,
     (cause: unknown) => cause,
   );
 }
 
 describe.each(BACKENDS)("%s", (_protocol, start) => {
-  test("connect: the backend is told of the request, and changes who it is", async () => {
+  test("connect: sends the request to the backend, which changes the identity", async () => {
     const backend = await start();
     const { counts, hooks } = hooksAt(backend.url, {}, "s3cret");
     const admitted = hooks.onConnect(CONNECT);
-    const { answer, authorization, method, request } = await backend.asked.next();
+    const { answer, authorization, method, request } = await backend.calls.next();
     expect(method).toBe("OnConnect");
     expect(authorization).toBe("Bearer s3cret");
     expect(request).toMatchObject({
@@ -44,11 +44,11 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     expect(counts.seconds()["connect"]).toBeGreaterThan(0);
   });
 
-  test("connect: refused with status, headers and body", async () => {
+  test("connect: refuses with the backend's status, headers and body", async () => {
     const backend = await start();
     const { counts, hooks } = hooksAt(backend.url);
     const refused = refusal(hooks.onConnect(CONNECT));
-    (await backend.asked.next()).answer({
+    (await backend.calls.next()).answer({
       refuse: {
         status: 402,
         headers: [{ name: "x-why", value: "pay first" }],
@@ -62,48 +62,48 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     expect(counts.calls("connect", "refused")).toBe(1);
   });
 
-  test("connect: an answer that says nothing allows, a refusal that says nothing is 403", async () => {
+  test("connect: allows for an empty answer, and answers 403 for an empty refusal", async () => {
     const backend = await start();
     const { hooks } = hooksAt(backend.url);
     const admitted = hooks.onConnect(CONNECT);
-    (await backend.asked.next()).answer({});
+    (await backend.calls.next()).answer({});
     expect(await admitted).toEqual({ user: undefined, info: undefined, topics: [], expires: undefined });
     const refused = refusal(hooks.onConnect(CONNECT));
-    (await backend.asked.next()).answer({ refuse: {} });
+    (await backend.calls.next()).answer({ refuse: {} });
     expect(await refused).toMatchObject({ status: 403 });
   });
 
   test.each([
-    ["a status that is no refusal", { status: 200 }],
-    ["a header that would begin another", { headers: [{ name: "x", value: "a\r\nset-cookie: b" }] }],
-    ["a header's name that is none", { headers: [{ name: "x y", value: "" }] }],
-    ["a header that is not the backend's", { headers: [{ name: "Content-Length", value: "0" }] }],
-    ["too large a body", { body: Buffer.alloc(70_000).toString("base64") }],
+    ["a status below 400", { status: 200 }],
+    ["a header value with a line break", { headers: [{ name: "x", value: "a\r\nset-cookie: b" }] }],
+    ["an invalid header name", { headers: [{ name: "x y", value: "" }] }],
+    ["a header reserved for the server", { headers: [{ name: "Content-Length", value: "0" }] }],
+    ["a body that is too large", { body: Buffer.alloc(70_000).toString("base64") }],
   ])("connect: refused with %s it is refused all the same, though failures are let in", async (_what, refuse) => {
     const backend = await start();
     const { hooks } = hooksAt(backend.url, { on_failure: "allow" });
     const refused = refusal(hooks.onConnect(CONNECT));
-    (await backend.asked.next()).answer({ refuse });
+    (await backend.calls.next()).answer({ refuse });
     const thrown = await refused;
     expect(thrown).toBeInstanceOf(CarillonError);
     expect(thrown).not.toBeInstanceOf(HttpRefusal);
     expect(thrown).toMatchObject({ code: "permission_denied", message: "refused by the backend" });
   });
 
-  test("O13: info that is given as JSON text stays that text", async () => {
+  test("O13: keeps info that is given as JSON text", async () => {
     const backend = await start();
     const { hooks } = hooksAt(backend.url);
     const joined = hooks.onJoin(JOIN);
     const infoJson = '{ "id":1724442618569203714, "b":1.10, "1":-0 }';
-    (await backend.asked.next()).answer({ allow: { infoJson } });
+    (await backend.calls.next()).answer({ allow: { infoJson } });
     expect(await joined).toMatchObject({ info: infoJson });
   });
 
-  test("join and publish: allowed, changed, and refused with the backend's words", async () => {
+  test("join and publish: allows, changes, and refuses with the backend's text", async () => {
     const backend = await start();
     const { hooks } = hooksAt(backend.url);
     const joined = hooks.onJoin(JOIN);
-    const join = await backend.asked.next();
+    const join = await backend.calls.next();
     expect(join.request).toMatchObject({
       client: {
         user: "ann",
@@ -113,11 +113,11 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
       topics: ["a", "b"],
     });
     join.answer({ allow: { user: "eve", topics: ["c"] } });
-    // Who it is can be said at connect only.
+    // The identity can only be set at connect.
     expect(await joined).toMatchObject({ user: undefined, topics: ["c"] });
 
     const published = refusal(hooks.onPublish({ ...JOIN, payload: Buffer.of(0, 255), event: "e" }));
-    const publish = await backend.asked.next();
+    const publish = await backend.calls.next();
     expect(publish).toMatchObject({ method: "OnPublish", request: { event: "e", broker: "" } });
     expect(Buffer.from((publish.request as OnPublishRequest).payload).toString("hex")).toBe("00ff");
     publish.answer({ refuse: { code: "resource_exhausted", message: "not so fast" } });
@@ -133,37 +133,37 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
       [{ code: "toString" }, { code: "permission_denied" }],
     ] as const) {
       const refused = refusal(hooks.onJoin(JOIN));
-      (await backend.asked.next()).answer({ refuse });
+      (await backend.calls.next()).answer({ refuse });
       expect(await refused).toMatchObject(expected);
     }
   });
 
   test.each([
-    ["a topic that is none", { topics: ["@a"] }],
-    ["a user that is none", { user: "a\nb" }],
+    ["an invalid topic", { topics: ["@a"] }],
+    ["an invalid user", { user: "a\nb" }],
     ["too many topics", { topics: Array.from({ length: 1_001 }, (_, position) => `t${position}`) }],
     ["too much info", { info: { text: "x".repeat(20_000) } }],
     ["too much info as JSON", { infoJson: `{"text":"${"x".repeat(20_000)}"}` }],
     ["info that is not JSON", { infoJson: "{" }],
     ["info that is not an object", { infoJson: "[1]" }],
-    ["info with a number that is none", { infoJson: '{"a":1e999}' }],
+    ["info with a number out of range", { infoJson: '{"a":1e999}' }],
     ["info with half a surrogate pair", { infoJson: '{"a":"\\ud800"}' }],
     ["info in both forms", { info: {}, infoJson: "{}" }],
   ])("an answer with %s is a failure", async (_what, allow) => {
     const backend = await start();
     const { counts, hooks } = hooksAt(backend.url);
     const refused = refusal(hooks.onConnect(CONNECT));
-    (await backend.asked.next()).answer({ allow });
+    (await backend.calls.next()).answer({ allow });
     expect(await refused).toMatchObject({ code: "unavailable" });
     expect(counts.calls("connect", "failed")).toBe(1);
   });
 
-  test("bytes that are no answer, more than a MiB, and errors are failures; their words stay inside", async () => {
+  test("counts malformed answers, answers above 1 MiB and errors as failures, and does not reveal their texts", async () => {
     const backend = await start();
-    const { counts, hooks, told } = hooksAt(backend.url, { breaker: { failures: 4, pause: 1_000 } });
+    const { counts, hooks, records } = hooksAt(backend.url, { breaker: { failures: 4, pause: 1_000 } });
     for (const bytes of [Buffer.from("ff", "hex"), Buffer.from("{]"), Buffer.alloc(1_100_000, " "), undefined]) {
       const refused = refusal(hooks.onJoin(JOIN));
-      const asked = await backend.asked.next();
+      const asked = await backend.calls.next();
       if (bytes === undefined) asked.fail();
       else asked.answerBytes(bytes);
       const thrown = await refused;
@@ -171,24 +171,24 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
       expect(String(thrown)).not.toContain("secret");
     }
     expect(counts.calls("join", "failed")).toBe(4);
-    expect(told).toHaveLength(1);
+    expect(records).toHaveLength(1);
     expect(EMPTY).toHaveLength(0);
   });
 
-  test("on_failure: allow lets in what could not be asked", async () => {
+  test("allows with on_failure: allow when the call fails", async () => {
     const backend = await start();
     const { counts, hooks } = hooksAt(backend.url, { on_failure: "allow" });
     const joined = hooks.onJoin(JOIN);
-    (await backend.asked.next()).fail();
+    (await backend.calls.next()).fail();
     expect(await joined).toMatchObject({ topics: [] });
     expect(counts.calls("join", "failed")).toBe(1);
   });
 
-  test("an answer that is late is not waited for, and the call cancelled", async () => {
+  test("cancels a call whose answer is late", async () => {
     const backend = await start();
     const { clock, counts, hooks } = hooksAt(backend.url);
     const refused = refusal(hooks.onJoin(JOIN));
-    const asked = await backend.asked.next();
+    const asked = await backend.calls.next();
     clock.advance(1_999);
     expect(counts.calls("join", "late")).toBe(0);
     clock.advance(1);
@@ -199,11 +199,11 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     expect(clock.timers).toBe(0);
   });
 
-  test("disconnect is told, and nobody waits", async () => {
+  test("disconnect: notifies the backend without waiting", async () => {
     const backend = await start();
     const { hooks } = hooksAt(backend.url);
     hooks.onDisconnect({ client: CLIENT, code: 1_006, reason: "" });
-    const { answer, method, request } = await backend.asked.next();
+    const { answer, method, request } = await backend.calls.next();
     expect({ method, request }).toMatchObject({
       method: "OnDisconnect",
       request: { code: 1_006, client: { user: "ann" } },
@@ -212,10 +212,10 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
   });
 });
 
-test("a backend that is not there is a failure", async () => {
+test("fails when the backend is unreachable", async () => {
   for (const [, start] of BACKENDS) {
     const { url } = await start();
-    // Port 1 of the loopback: nobody listens.
+    // Nothing listens on port 1 of the loopback interface.
     const { hooks } = hooksAt(url.replace(/:\d+/, ":1"));
     await expect(hooks.onJoin(JOIN)).rejects.toMatchObject({ code: "unavailable" });
   }

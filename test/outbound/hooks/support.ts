@@ -14,9 +14,9 @@ export interface TestHooks {
   readonly hooks: Hooks;
   readonly clock: ManualClock;
   readonly counts: HookCounts;
-  /** What the log would be told. */
-  readonly told: string[];
-  /** Calls that failed. */
+  /** Log records. */
+  readonly records: string[];
+  /** Failed calls. */
   readonly failures: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export const SETTINGS: HookSettings = {
 export function hooksOf(caller: HookCaller, settings: Partial<HookSettings> = {}): TestHooks {
   const clock = new ManualClock();
   const counts = new HookCounts();
-  const told: string[] = [];
+  const records: string[] = [];
   const failures: string[] = [];
   const hooks = new Hooks({
     settings: { ...SETTINGS, ...settings },
@@ -40,11 +40,11 @@ export function hooksOf(caller: HookCaller, settings: Partial<HookSettings> = {}
     clock,
     counts,
     onFailed: (event, failure) => failures.push(`${event}: ${failure.message}`),
-    onOpened: (failure) => told.push(`opened: ${failure.message}`),
-    onClosed: () => told.push("closed"),
+    onOpened: (failure) => records.push(`opened: ${failure.message}`),
+    onClosed: () => records.push("closed"),
   });
   cleanUp(() => hooks.stop());
-  return { hooks, clock, counts, told, failures };
+  return { hooks, clock, counts, records, failures };
 }
 
 export function hooksAt(url: string, settings: Partial<HookSettings> = {}, key?: string): TestHooks {

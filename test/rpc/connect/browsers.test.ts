@@ -8,7 +8,7 @@ import { startNode } from "../../support/nodes/node.js";
 
 const REFUSED = "refused 3 messages[0].topics[0] begins with a reserved character (@, # or $)";
 
-/** A program of this folder as one script for a page. */
+/** Bundles a program of this folder into one script for a page. */
 async function bundled(program: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [join(__dirname, "../programs", `${program}.ts`)],
@@ -41,9 +41,9 @@ inBrowser("published clients in pages of another origin", () => {
     await shown.hasLogged("published true");
     expect(await listener.next()).toMatchObject({ topic: "heard", payload: "hi ✓" });
     await shown.hasLogged(REFUSED);
-    // Google's client has streams as text only.
+    // Google's client only supports streams as text.
     if (format === "binary") return;
-    // Those that are there, caught up, and those who come later.
+    // The present members, caught up, then those that join later.
     await shown.hasLogged("change 1");
     await shown.hasLogged("change 4");
     await connect(`${node.ws}/ws`);

@@ -14,7 +14,7 @@ async function get(node: TestNode, query: string, headers = {}): Promise<[status
   return [response.status, await response.json()];
 }
 
-/** A node with one topic. */
+/** Starts a node with one topic. */
 async function withTopic(): Promise<TestNode> {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
@@ -25,10 +25,10 @@ async function withTopic(): Promise<TestNode> {
 const LISTED = [200, { topics: [{ broker: "memory", name: "héllo", sessions: 1 }] }];
 
 test.each([true, false])(
-  "R14: the stock client calls methods without side effects by GET; protobuf: %s",
+  "R14: answers the stock client's GET for methods without side effects; protobuf: %s",
   async (binary) => {
     const node = await withTopic();
-    // Answers to GET alone may not be kept.
+    // Only answers to GET are marked as not cacheable.
     const methods: string[] = [];
     const transport = createConnectTransport({
       baseUrl: node.http,
@@ -101,7 +101,7 @@ test.each([
   expect(body).toMatchObject({ code: "invalid_argument", message: expect.stringContaining(message) as string });
 });
 
-test("R14: asks for the same key as a POST", async () => {
+test("R14: requires the same key as a POST", async () => {
   const hash = `sha256:${"0".repeat(64)}`;
   const node = await startNode({ vhosts: { "/": { keys: [{ name: "k", hash, actions: ["topics"] }] } } });
   const query = "?encoding=json&message={}";

@@ -30,7 +30,7 @@ function publishOf(bytes: number): string {
   return enveloped(toBinary(RequestSchema, message)).toString("base64");
 }
 
-/** Each part is padded on its own. */
+/** Decodes base64 whose parts are padded separately. */
 function decoded(text: string): Buffer {
   return Buffer.concat((text.match(/[^=]+=*/g) ?? []).map((piece) => Buffer.from(piece, "base64")));
 }
@@ -51,10 +51,10 @@ test("R15: answers a request in base64 in base64", async () => {
 });
 
 test.each([
-  ["bytes as they are", "\u0000\u0000\u0000\u0000\u0000", "not base64"],
+  ["raw bytes", "\u0000\u0000\u0000\u0000\u0000", "not base64"],
   ["padding in the middle", "AAAA=AAAA", "not base64"],
   ["nothing", "", "truncated"],
-  ["half of an envelope", "AAAA", "truncated"],
+  ["half an envelope", "AAAA", "truncated"],
 ])("R15: refuses malformed base64: %s", async (_, body, reason) => {
   const node = await startNode();
   const answer = decoded(await (await post(node.http + PUBLISH, body)).text()).toString("latin1");
@@ -79,14 +79,14 @@ test("R15: streams answers as they happen", async () => {
   const reader = response.body?.getReader();
   const next = async (): Promise<Buffer> =>
     decoded(Buffer.from((await reader?.read())?.value ?? []).toString("latin1"));
-  // Caught up: there is nobody yet.
+  // Caught up with an empty topic.
   expect((await next()).length).toBeGreaterThan(5);
   await connect(`${node.ws}/ws`);
   expect((await next()).toString("latin1")).toContain("native");
   controller.abort();
 });
 
-test("R15: ends an idle stream when its client goes", async () => {
+test("R15: ends an idle stream when its client disconnects", async () => {
   const ended = withResolvers<boolean>();
   const implementation = {
     getPresence: () => Promise.reject(new Error("not called")),

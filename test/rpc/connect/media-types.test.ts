@@ -46,14 +46,14 @@ test.each([
   'application/json; charset="utf-8"',
   'application/json ; Charset="UTF8" ; version=1',
   "application/json;",
-])("R13: takes %s for JSON", async (contentType) => {
+])("R13: accepts %s as JSON", async (contentType) => {
   const node = await startNode();
   const response = await post(node.http + PUBLISH, contentType);
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
   expect(await response.json()).toEqual({ ok: true });
 });
 
-test("R13: compares the media types of protobuf, gRPC-Web and streams alike", async () => {
+test("R13: accepts parameters and any letter case in the media types of protobuf, gRPC-Web and streams", async () => {
   const node = await startNode();
   for (const contentType of ["APPLICATION/PROTO", 'application/proto; messageType="websockets.v1.Request"']) {
     const response = await post(node.http + PUBLISH, contentType);
@@ -89,7 +89,7 @@ test.each([
   [PUBLISH, "application/grpc", UNARY],
   [PUBLISH, "application/jsonx", UNARY],
   [WATCH, "application/json", ["application/connect+json", "application/connect+proto", ...UNARY.slice(2)]],
-])("R13: %s refuses %s with 415, and says what it takes", async (path, contentType, accepted) => {
+])("R13: %s refuses %s with 415, naming the supported types", async (path, contentType, accepted) => {
   const node = await startNode();
   const response = await post(node.http + path, contentType);
   expect([response.status, response.headers.get("accept-post")]).toEqual([415, accepted.join(", ")]);
@@ -117,7 +117,7 @@ test.each([
   [WATCH, "GET", "POST"],
   [LIST, "PUT", "GET, POST"],
   [LIST, "DELETE", "GET, POST"],
-])("R13: %s refuses %s with 405, and names the methods that it takes", async (path, method, allow) => {
+])("R13: %s refuses %s with 405, naming the allowed methods", async (path, method, allow) => {
   const node = await startNode();
   const response = await fetch(node.http + path, { method });
   expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
@@ -125,7 +125,7 @@ test.each([
   expect(await response.json()).toEqual({ code: "unimplemented", message });
 });
 
-test("R8: answers a stream of requests with 505, and names the port that takes it", async () => {
+test("R8: answers a stream of requests with 505, naming the gRPC port", async () => {
   const node = await startNode();
   const response = await post(node.http + STREAM, "application/connect+json");
   expect(response.status).toBe(505);

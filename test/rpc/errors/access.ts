@@ -19,13 +19,13 @@ const keys = (): BackendDirectory =>
     scoped: { actions: ["publish"], topics: ["orders.*"] },
   }).keyring;
 
-/** Nobody is asked for a key, and there is no vhost. */
+/** Starts a node without keys and without the vhost. */
 const nowhere = (): BackendDirectory => new Keyring({ clock: systemClock, open: true, hasVhost: () => false });
 
 const notLoaded = (): BackendDirectory =>
   new Keyring({ clock: systemClock, open: true, hasVhost: () => true, loaded: () => false });
 
-/** A publish by every protocol is refused, and nothing is published. */
+/** Checks that a publish is refused by every protocol, and that nothing is published. */
 function refusal(headers: TestHeaders, directory: () => BackendDirectory = keys): ErrorCase {
   return async (row) => {
     const published = new TestPublisher();

@@ -8,7 +8,7 @@ import { type ErrorCase, expectOnlySentinel, expectRow, listenerOf } from "./err
 const PUBLISH = "/websockets.v1.BroadcastService/Publish";
 const REQUEST = toBinary(RequestSchema, create(RequestSchema, { messages: [{ topics: ["heard"] }] }));
 
-/** Publishes on both ports with a deadline, as each protocol writes it. */
+/** Publishes on both ports with a deadline in the form of each protocol. */
 async function refused(row: Parameters<ErrorCase>[0], deadlines: Deadlines): Promise<void> {
   const node = await startNode();
   const listener = await listenerOf(node);

@@ -5,7 +5,7 @@ import type { TestNode } from "../../support/nodes/node.js";
 import { rawPeersOf } from "../../support/raw/peers.js";
 import { requestOf } from "../../support/raw/request-bytes.js";
 
-/** Brings about one row of the table of errors by every way there is, and sees that it is as the row says. */
+/** Causes the error of one table row in every possible way, and checks the answers against the row. */
 export type ErrorCase = (row: ErrorRow) => Promise<void>;
 
 export function expectRow(row: ErrorRow, answer: Pick<PeerAnswer, "status" | "message">, peer: string): void {
@@ -27,14 +27,14 @@ export async function expectRowForRequestsOf(size: number, row: ErrorRow, node: 
   }
 }
 
-/** A client in the topic `heard`, on which a refused request must leave nothing. */
+/** Client in the topic `heard`. It must receive nothing of a refused request. */
 export async function listenerOf(node: TestNode, ...topics: string[]): Promise<TestClient> {
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("heard", ...topics);
   return listener;
 }
 
-/** What the listener hears next is what is published now: nothing else was (O4). */
+/** Publishes a message and checks that the listener receives nothing before it (O4). */
 export async function expectOnlySentinel(node: TestNode, listener: TestClient, topic = "heard"): Promise<void> {
   const { status } = await grpcPeer(grpcClient(node)).publish([{ topics: [topic], payload: Buffer.from("sentinel") }]);
   expect(status).toBe(0);

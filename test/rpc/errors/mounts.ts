@@ -21,7 +21,7 @@ import { type ErrorCase, expectOnlySentinel, expectRow, expectRowForRequestsOf, 
 
 const LIMIT = 4 * 1_024 * 1_024;
 
-/** Bytes that are no Request, and whom they are for. */
+/** Malformed requests. */
 const MALFORMED: readonly { readonly json: boolean; readonly bytes: Uint8Array }[] = [
   ...[
     "ff", // no tag
@@ -97,7 +97,7 @@ const unknownMethod: ErrorCase = async (row) => {
   }
 };
 
-/** The requests are begun before the stop and end after it: the node has them, and refuses them. */
+/** Sends requests that begin before the stop and end after it. The node refuses them. */
 const stopping: ErrorCase = async (row) => {
   const node = await startNode();
   const byGrpc = await beginGrpc(node);
@@ -117,7 +117,7 @@ async function beginGrpc(node: TestNode): Promise<Finish> {
   const path = "/websockets.v1.BroadcastService/Publish";
   const { promise: answered, resolve: settle } = withResolvers<ServiceError | null>();
   const call = client.makeClientStreamRequest(path, asIs, asIs, settle);
-  // A round trip on the same connection: when it is answered, the node knows of the call before it.
+  // After this round trip on the same connection, the node has received the earlier call.
   await new Promise((resolve) => {
     client.makeUnaryRequest(path, asIs, asIs, Buffer.alloc(0), resolve);
   });
@@ -150,7 +150,7 @@ function fail(): never {
   throw new Error("the secret is 42");
 }
 
-/** The mounts themselves, with an implementation that fails: its words stay inside. */
+/** Serves an implementation that fails. The text of its error must not be sent. */
 const fault: ErrorCase = async (row) => {
   const faults: unknown[] = [];
   const implementation = {

@@ -13,7 +13,7 @@ function startNatsNode(nats: NatsServer, broker: object = {}): Promise<TestNode>
   return startNode({ brokers: { nats: { driver: "nats", servers: [nats.url], ...broker } } });
 }
 
-/** All peers publish at the same time. */
+/** Publishes with all peers at the same time. */
 function publishAll(
   node: TestNode,
   messages: readonly PeerMessage[],
@@ -87,7 +87,7 @@ const forbidden: ErrorCase = async (row) => {
   const nats = await startNats(`authorization: { users: [{ user: "u", password: "p", ${permissions} }] }`);
   const node = await startNatsNode(nats, { user: "u", password: "p" });
   const listener = await listenerOf(node, "denied");
-  // PublishAsync does not wait for the word of NATS (R2).
+  // PublishAsync does not wait for NATS to confirm (R2).
   await expectAll(row, node, [{ topics: ["denied"] }], ["Publish"]);
   await expectOnlySentinel(node, listener);
 };

@@ -4,11 +4,11 @@ import { metric } from "../../support/nodes/metrics.js";
 import { startNode } from "../../support/nodes/node.js";
 import { type ErrorCase, expectOnlySentinel, expectRowForRequestsOf, listenerOf } from "./error-case.js";
 
-/** Half of the least that a node may receive. */
+/** Half of the smallest allowed limit. */
 const SHARE = 12 * 1_024 * 1_024;
 const REQUEST = 4_100_000;
 
-/** The address holds nearly all that it may. */
+/** Fills nearly all of the address's limit. */
 const beyondBudget: ErrorCase = async (row) => {
   const node = await startNode({ limits: { receiving: 2 * SHARE } });
   const listener = await listenerOf(node);

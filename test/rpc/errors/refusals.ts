@@ -7,7 +7,7 @@ const payload = Buffer.from("x");
 const topics = ["heard"];
 const many = (count: number): string[] => Array.from({ length: count }, (_, position) => `topic${position}`);
 
-/** What is wrong with a publish, whatever the broker: each of these is refused, and together in all of the row's words. */
+/** Publishes that every broker refuses. Together they produce all texts of the row. */
 const REFUSED: Readonly<Record<string, readonly PeerMessage[]>> = {
   E1: [{ topics: [], payload }, { payload }],
   E2: [long, "@heard", "#heard", "$heard", "he ard", "heard\u0000", "heard\u2028"].map((bad) => ({
@@ -44,7 +44,7 @@ function refusal(messages: readonly PeerMessage[]): ErrorCase {
   };
 }
 
-/** Of a node with two brokers. */
+/** Rows that need a node with two brokers. */
 const elsewhere: ErrorCase = async (row) => {
   const node = await startNode({ brokers: { memory: { driver: "memory" }, other: { driver: "memory" } } });
   const listener = await listenerOf(node);

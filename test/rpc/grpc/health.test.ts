@@ -4,7 +4,7 @@ import { startNode } from "../../support/nodes/node.js";
 
 const SERVICE = "websockets.v1.BroadcastService";
 
-test("R8: the health service knows the server and each service, and no other", async () => {
+test("R8: reports the health of the server and of each service, and of no other", async () => {
   const node = await startNode();
   const health = new HealthClient(node);
   expect(await health.check()).toBe("SERVING");
@@ -12,7 +12,7 @@ test("R8: the health service knows the server and each service, and no other", a
   expect(await health.check("unknown.Service")).toBe(5);
 });
 
-test("L8: NOT_SERVING while NATS is away, SERVING when it is back", async () => {
+test("L8: reports NOT_SERVING while NATS is disconnected, and SERVING when it is back", async () => {
   const nats = await startNats();
   const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
   const health = new HealthClient(node);
@@ -26,7 +26,7 @@ test("L8: NOT_SERVING while NATS is away, SERVING when it is back", async () => 
   expect(await health.check()).toBe("SERVING");
 });
 
-test("L7: watchers hear NOT_SERVING when the node stops, and do not hold it up", async () => {
+test("L7: sends NOT_SERVING to watchers when the node stops, without waiting for them", async () => {
   const node = await startNode({ stop_timeout: "1m" });
   const watch = new HealthClient(node).watch();
   await watch.until("SERVING");

@@ -18,7 +18,7 @@ const REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 const GOOD = message(0);
 
-/** A request to publish so many bytes. */
+/** Encodes a publish of this many bytes. */
 function message(bytes: number): Uint8Array {
   return toBinary(
     RequestSchema,
@@ -36,8 +36,8 @@ describe("E10: refuses requests that are not exactly one message, and publishes 
   const undecodable = "the request cannot be decoded";
   test.each([
     ["no message", Buffer.alloc(0), {}, `${undecodable}: no message`],
-    ["half of a prefix", Buffer.from([0, 0, 0]), {}, `${undecodable}: truncated`],
-    ["a message that is cut off", framed(GOOD).subarray(0, -1), {}, `${undecodable}: truncated`],
+    ["half a prefix", Buffer.from([0, 0, 0]), {}, `${undecodable}: truncated`],
+    ["a truncated message", framed(GOOD).subarray(0, -1), {}, `${undecodable}: truncated`],
     ["two messages", Buffer.concat([framed(GOOD), framed(GOOD)]), {}, `${undecodable}: more than one message`],
     [
       "bytes after the message",
@@ -75,7 +75,7 @@ describe("E10: refuses requests that are not exactly one message, and publishes 
   });
 });
 
-test("E10: a stream that is cut off ends with INVALID_ARGUMENT, after what came before", async () => {
+test("E10: ends a truncated stream with INVALID_ARGUMENT, after the answers to earlier messages", async () => {
   const node = await startNode();
   const session = await connectGrpc(node.grpc);
   const cut = Buffer.concat([framed(GOOD), framed(GOOD).subarray(0, -1)]);
@@ -94,7 +94,7 @@ test("R8: reads compressed messages one by one, in order", async () => {
   expect(await metric(node, MESSAGES_IN)).toBe(4);
 });
 
-test("E29: takes deadlines longer than a timer can wait", async () => {
+test("E29: accepts deadlines beyond the longest timer", async () => {
   const node = await startNode();
   const session = await connectGrpc(node.grpc);
   for (const timeout of ["99999999H", "2592000S", "60S"]) {
@@ -105,10 +105,10 @@ test("E29: takes deadlines longer than a timer can wait", async () => {
   expect(answer).toMatchObject({ status: OK });
 });
 
-test("E30: a call whose deadline has passed has no effect", async () => {
+test("E30: ignores a call whose deadline has passed", async () => {
   const node = await startNode();
   const session = await connectGrpc(node.grpc);
-  // It passes when the message is there, and before the request has ended.
+  // The deadline passes after the message has arrived, and before the request has ended.
   const { ended, stream } = openCall(session, PUBLISH, { "grpc-timeout": "50m" });
   stream.write(framed(GOOD));
   const answered = new Promise((resolve) => stream.once("response", resolve));
@@ -119,7 +119,7 @@ test("E30: a call whose deadline has passed has no effect", async () => {
   expect(await metric(node, MESSAGES_IN)).toBe(1);
 });
 
-test("O8: a call that is cancelled before its request has ended has no effect", async () => {
+test("O8: ignores a call that is cancelled before its request has ended", async () => {
   const node = await startNode();
   const session = await connectGrpc(node.grpc);
   const { ended, stream } = openCall(session, PUBLISH);
@@ -131,7 +131,7 @@ test("O8: a call that is cancelled before its request has ended has no effect", 
   expect(await metric(node, MESSAGES_IN)).toBe(2);
 });
 
-test("E18: an unknown method is UNIMPLEMENTED, however long its name is", async () => {
+test("E18: answers UNIMPLEMENTED for an unknown method with a name of any length", async () => {
   const node = await startNode();
   const session = await connectGrpc(node.grpc);
   for (const path of [
@@ -146,7 +146,7 @@ test("E18: an unknown method is UNIMPLEMENTED, however long its name is", async 
   }
 });
 
-test("L15: a request, or a message of a stream that has begun, has its time to arrive", async () => {
+test("L15: ends a request, or a stream within a message, that does not arrive in time", async () => {
   const implementation = new BroadcastImplementation(new TestPublisher().publisher, () => {});
   cleanUp(() => implementation.stop());
   const service = { service: BroadcastService, implementation, actions: BROADCAST_ACTIONS };
@@ -162,12 +162,12 @@ test("L15: a request, or a message of a stream that has begun, has its time to a
       message: "the request was not complete within 0.2 s",
     });
   }
-  // Between messages a stream has all the time that it likes.
+  // There is no timeout between the messages of a stream.
   idle.stream.end(framed(GOOD));
   expect(await idle.ended).toMatchObject({ status: OK });
 });
 
-test("L15: a call whose answer nobody takes is cut, and one whose request stays open after it", async () => {
+test("L15: resets a call whose answer is not read, and one whose request stays open after the answer", async () => {
   const receipts = Array.from({ length: 1_000 }, () => ({ id: "x".repeat(100), stage: 1 }));
   const publish = () => Promise.resolve({ ok: true, receipts });
   const implementation = { publish, publishAsync: publish, publishStream: publish };
@@ -184,12 +184,12 @@ test("L15: a call whose answer nobody takes is cut, and one whose request stays 
 
 describe("services that need no key", () => {
   const big = framed(Buffer.alloc(5_000, "x"));
-  test.each([HEALTH, REFLECTION])("%s takes small requests that are not compressed", async (path) => {
+  test.each([HEALTH, REFLECTION])("%s accepts small, uncompressed requests only", async (path) => {
     const node = await startNode();
     const session = await connectGrpc(node.grpc);
     expect(await rawCall(session, path, big)).toMatchObject({ status: RESOURCE_EXHAUSTED });
     for (const encoding of ["gzip", "deflate", "br"]) {
-      // It is answered although no byte of its request has come.
+      // The answer comes before any byte of the request.
       const { ended, stream } = openCall(session, path, { "grpc-encoding": encoding });
       const answer = await new Promise<object>((resolve) => stream.once("response", resolve));
       expect(answer).toMatchObject({ "grpc-status": String(UNIMPLEMENTED) });
@@ -201,8 +201,8 @@ describe("services that need no key", () => {
   });
 });
 
-describe("E31: counts what is under way, and gives it back", () => {
-  /** Half of what the node may receive. */
+describe("E31: counts bytes in transit, and releases them", () => {
+  /** Half the bytes that the node may receive. */
   const SHARE = 3 * 1_024 * 1_024;
   const LIMITS = { receiving: 2 * SHARE, request: SHARE / 3, frame: SHARE / 6, payload: 1_000_000 };
   const HELD = "carillon_receiving_bytes";
@@ -214,7 +214,7 @@ describe("E31: counts what is under way, and gives it back", () => {
   test.each([
     ["Publish", PUBLISH],
     ["PublishStream", PUBLISH_STREAM],
-  ])("%s: messages that do not end, on many connections", async (_, path) => {
+  ])("%s: counts incomplete messages on many connections", async (_, path) => {
     const node = await startNode({ limits: LIMITS });
     const part = framed(message(800_000)).subarray(0, 800_000);
     const sessions = [await connectGrpc(node.grpc), await connectGrpc(node.grpc)] as const;
@@ -236,7 +236,7 @@ describe("E31: counts what is under way, and gives it back", () => {
     await untilHeld(node, 0);
   });
 
-  test("a whole message whose request does not end", async () => {
+  test("counts a complete message of an incomplete request", async () => {
     const node = await startNode({ limits: LIMITS });
     const session = await connectGrpc(node.grpc);
     const { ended, stream } = openCall(session, PUBLISH);
@@ -248,7 +248,7 @@ describe("E31: counts what is under way, and gives it back", () => {
     await untilHeld(node, 0);
   });
 
-  test("compressed messages, as they are inflated", async () => {
+  test("counts compressed messages while they are inflated", async () => {
     const node = await startNode({ limits: LIMITS });
     const session = await connectGrpc(node.grpc);
     const bomb = framed(gzipSync(message(960_000)), 1);
@@ -261,7 +261,7 @@ describe("E31: counts what is under way, and gives it back", () => {
     expect(await rawCall(session, PUBLISH, bomb, { "grpc-encoding": "gzip" })).toMatchObject({ status: OK });
   });
 
-  test("a stream of compressed messages is inflated one at a time", async () => {
+  test("inflates the compressed messages of a stream one at a time", async () => {
     const node = await startNode({ limits: LIMITS });
     const session = await connectGrpc(node.grpc);
     const bomb = framed(gzipSync(message(960_000)), 1);

@@ -50,7 +50,7 @@ function reflect(node: TestNode, version: "v1" | "v1alpha"): ClientDuplexStream<
   cleanUp(() => client.close());
   const call = client["ServerReflectionInfo"]?.() as ClientDuplexStream<object, Answer>;
   call.on("error", () => {
-    // Whoever waits for it is told, too.
+    // The pending read receives the error, too.
   });
   cleanUp(() => call.cancel());
   return call;
@@ -67,13 +67,13 @@ function filesIn({ fileDescriptorResponse }: Answer): FileDescriptorProto[] {
   return files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
 }
 
-/** Fails where an import or a type is missing. */
+/** Fails if an import or a type is missing. */
 function registryOf(file: FileDescriptorProto[]) {
   return createFileRegistry(create(FileDescriptorSetSchema, { file: file.toReversed() }));
 }
 
 describe.each(["v1", "v1alpha"] as const)("reflection %s", (version) => {
-  test("R8: lists the services, and gives each one's file with all that it imports", async () => {
+  test("R8: lists the services, and returns each one's file with all its imports", async () => {
     const node = await startNode();
     const call = reflect(node, version);
     const { listServicesResponse } = await ask(call, { listServices: "" });
@@ -124,7 +124,7 @@ describe.each(["v1", "v1alpha"] as const)("reflection %s", (version) => {
     expect(file?.options?.goPackage).toMatch(/^github\.com\/.+\/websockets\/v1;websocketsv1$/);
   });
 
-  test("R8: an unknown name is an error in its answer, and the stream goes on", async () => {
+  test("R8: answers an unknown name with an error, and continues the stream", async () => {
     const node = await startNode();
     const call = reflect(node, version);
     for (const request of [
@@ -145,7 +145,7 @@ describe.each(["v1", "v1alpha"] as const)("reflection %s", (version) => {
 });
 
 ifGrpcurl("with grpcurl", () => {
-  test("R8: lists and describes every service, and calls without proto files", async () => {
+  test("R8: lets grpcurl list, describe and call every service without proto files", async () => {
     const node = await startNode();
     expect((await grpcurl(node.grpc, "list")).trim().split("\n")).toEqual(SERVICES);
     for (const name of SERVICES) expect(await grpcurl(node.grpc, "describe", name)).toContain("service");
@@ -159,7 +159,7 @@ ifGrpcurl("with grpcurl", () => {
     expect(JSON.parse(listed)).toEqual({});
   });
 
-  test("R16: shows the field and the delay of an error", async () => {
+  test("R16: lets grpcurl show the field and the delay of an error", async () => {
     const node = await startNode();
     const publish = grpcurl(
       "-d",
@@ -173,7 +173,7 @@ ifGrpcurl("with grpcurl", () => {
   });
 });
 
-test("R8, R16: the details of errors are described as they are encoded", async () => {
+test("R8, R16: describes error details as they are encoded", async () => {
   const node = await startNode();
   const registry = registryOf(
     filesIn(await ask(reflect(node, "v1"), { fileContainingSymbol: "google.rpc.BadRequest" })),
@@ -186,14 +186,14 @@ test("R8, R16: the details of errors are described as they are encoded", async (
   };
   const [retry] = errorDetails(new CarillonError("unavailable", "away", { retryDelay: 1_500 }), undefined);
   const [bad] = errorDetails(new CarillonError("invalid_argument", "event is bad"), CallRequestSchema);
-  if (retry === undefined || bad === undefined) throw new Error("there are no details");
+  if (retry === undefined || bad === undefined) throw new Error("no error details");
   expect(decode("google.rpc.RetryInfo", retry)).toEqual({ retryDelay: "1.500s" });
   expect(decode("google.rpc.BadRequest", bad)).toEqual({
     fieldViolations: [{ field: "event", description: "is bad" }],
   });
 });
 
-test("R8: buf curl calls a method without proto files", async () => {
+test("R8: lets buf curl call a method without proto files", async () => {
   const node = await startNode();
   const args = ["curl", "--protocol", "grpc", "--http2-prior-knowledge", "-d", '{"event":"nobody"}'];
   const url = `http://${node.grpc}/carillon.v1.CallService/Call`;
@@ -203,7 +203,7 @@ test("R8: buf curl calls a method without proto files", async () => {
   expect(JSON.parse(error)).toMatchObject({ code: "unavailable" });
 });
 
-test("L7: an open reflection stream does not hold up a stop", async () => {
+test("L7: stops despite an open reflection stream", async () => {
   const node = await startNode({ stop_timeout: "1m" });
   const call = reflect(node, "v1");
   await ask(call, { listServices: "" });

@@ -3,9 +3,9 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
 
-/** In a page: calls with connect-web, and says with console.log what came of it. */
+/** Runs in a page: calls with connect-web, and logs the outcomes with console.log. */
 
-/** Headers that tracing adds. */
+/** Headers added by tracing. */
 const trace: Interceptor = (next) => (request) => {
   request.header.set("traceparent", `00-${"1".repeat(32)}-${"2".repeat(16)}-01`);
   request.header.set("baggage", "a=b");

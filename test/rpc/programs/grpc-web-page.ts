@@ -3,9 +3,9 @@ import { GrpcWebClientBase, MethodDescriptor, type RpcError } from "grpc-web";
 import { WatchConnectionsRequestSchema, WatchConnectionsResponseSchema } from "../../../gen/carillon/v1/control_pb.js";
 import { RequestSchema, ResponseSchema } from "../../../gen/websockets/v1/websockets_pb.js";
 
-/** In a page: calls with Google's client for gRPC-Web, and says with console.log what came of it. */
+/** Runs in a page: calls with Google's gRPC-Web client, and logs the outcomes with console.log. */
 
-/** Headers that tracing adds. */
+/** Headers added by tracing. */
 const METADATA = { traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`, baggage: "a=b", "x-request-id": "42" };
 
 const PUBLISH = describe("/websockets.v1.BroadcastService/Publish", "unary", RequestSchema, ResponseSchema);
@@ -22,7 +22,7 @@ function describe<Input extends DescMessage, Output extends DescMessage>(
   input: Input,
   output: Output,
 ): MethodDescriptor<MessageShape<Input>, MessageShape<Output>> {
-  // The classes are for generated code alone.
+  // The constructors are only typed for generated code.
   const type = Object as unknown as new () => never;
   return new MethodDescriptor<MessageShape<Input>, MessageShape<Output>>(
     path,

@@ -25,7 +25,7 @@ function seconds(milliseconds: number) {
   return { seconds: BigInt(Math.floor(milliseconds / 1_000)), nanos: (milliseconds % 1_000) * 1_000_000 };
 }
 
-test("K4, O8: what is wrong with a call is refused, alike by every protocol", async () => {
+test("K4, O8: refuses invalid calls alike by every protocol", async () => {
   const node = await startWorkNode();
   const ends = [
     [{ event: "" }, STATUS.invalidArgument, "event is empty"],
@@ -38,8 +38,8 @@ test("K4, O8: what is wrong with a call is refused, alike by every protocol", as
   for (const caller of callersOf(node)) {
     for (const [request, status, message] of ends) {
       for (const method of UNARY) {
-        const { message: text, status: told } = await caller.call(method, request);
-        expect([caller.name, method.name, told, text]).toEqual([caller.name, method.name, status, message]);
+        const { message: text, status: actual } = await caller.call(method, request);
+        expect([caller.name, method.name, actual, text]).toEqual([caller.name, method.name, status, message]);
       }
       const stream = caller.open(callParts, request);
       const cause = await stream.next().then(
@@ -52,7 +52,7 @@ test("K4, O8: what is wrong with a call is refused, alike by every protocol", as
   expect(node.faults).toEqual([]);
 });
 
-test("K4: a key asks for events of its own patterns only", async () => {
+test("K4: limits a key to events of its own patterns", async () => {
   const keys = new TestKeys({
     worker: { actions: ["work"] },
     scoped: { actions: ["call"], topics: ["orders.*"] },
@@ -74,7 +74,7 @@ test("K4: a key asks for events of its own patterns only", async () => {
   }
 });
 
-test("K4: what a worker fails with is the call's status", async () => {
+test("K4: ends a call with the worker's failure", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"] });
   for (const caller of callersOf(node)) {
@@ -85,7 +85,7 @@ test("K4: what a worker fails with is the call's status", async () => {
   }
 });
 
-test("K4: parts come as they are sent, and before a failure", async () => {
+test("K4: passes on parts as they are sent, before a failure", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"] });
   for (const caller of callersOf(node)) {
@@ -111,7 +111,7 @@ test("K4: parts come as they are sent, and before a failure", async () => {
   expect(node.faults).toEqual([]);
 });
 
-test("K4: a call that is not answered in its time ends with DEADLINE_EXCEEDED, and the worker is told", async () => {
+test("K4: ends a call that is not answered in time with DEADLINE_EXCEEDED, and cancels its task", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"], capacity: 10 });
   // Long enough for a loaded machine to bring each task to its worker before.
@@ -132,7 +132,7 @@ test("K4: a call that is not answered in its time ends with DEADLINE_EXCEEDED, a
   expect(node.node.dispatch.asked).toBe(0);
 });
 
-test("K4: the deadline of a gRPC call, or of Connect, is the task's", async () => {
+test("K4: gives the task the deadline of a gRPC or Connect call", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"], capacity: 10 });
   const client = new Client(node.grpc, credentials.createInsecure());
@@ -163,7 +163,7 @@ test("K4: the deadline of a gRPC call, or of Connect, is the task's", async () =
   expect(await worker.cancelled()).toBe(byConnect.id);
 });
 
-test("K4: when the caller is gone the worker is told, whatever is being called", async () => {
+test("K4: cancels the task when the caller disconnects, for every method", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"], capacity: 10 });
   for (const caller of callersOf(node)) {
@@ -208,7 +208,7 @@ test("K4: when the caller is gone the worker is told, whatever is being called",
   expect(node.node.dispatch.asked).toBe(0);
 });
 
-test("K4, O6: an answer that is too large as a whole is refused, and the worker told", async () => {
+test("K4, O6: fails a call whose complete answer is too large, and cancels its task", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"] });
   const answered = grpcOf(node).call(call, { event: "a" });
@@ -224,7 +224,7 @@ test("K4, O6: an answer that is too large as a whole is refused, and the worker 
   expect(await worker.cancelled()).toBe(id);
 });
 
-test("K4, O6: a caller that does not take the parts is told that it is too slow, and the worker that nobody waits", async () => {
+test("K4, O6: fails a call whose parts are not read, and cancels its task", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"] });
   const stream = grpcOf(node).open(callParts, { event: "a" });
@@ -248,7 +248,7 @@ test("K4, O6: a caller that does not take the parts is told that it is too slow,
   expect(parts).toBeLessThan(60);
 });
 
-test("K5: a trigger returns when a worker has the task, and what is not done afterwards is told", async () => {
+test("K5: answers a trigger when a worker has accepted the task, and reports a later failure", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"] });
   for (const caller of callersOf(node)) {
@@ -268,7 +268,7 @@ test("K5: a trigger returns when a worker has the task, and what is not done aft
   expect(node.undone.map(({ message }) => message)).toEqual(["broken"]);
 });
 
-test("K5: a trigger waits with the tasks that wait, and needs no worker that is free", async () => {
+test("K5: queues a trigger with other tasks while no worker is free", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"] });
   const caller = grpcOf(node);

@@ -12,7 +12,7 @@ interface Refused {
   readonly message: string | RegExp;
 }
 
-/** Calls through both ports, and expects each call to be refused. */
+/** Calls on both ports, and expects each call to be refused. */
 async function expectRefused(node: TestNode, status: number, calls: readonly Refused[]): Promise<void> {
   for (const caller of mountsOf(node)) {
     for (const { called, message, request } of calls) {

@@ -34,7 +34,7 @@ const VHOSTS = {
   },
 };
 
-/** Two nodes that work together. */
+/** Starts two nodes of a cluster. */
 async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   const server = await startNats();
   return [
@@ -69,7 +69,7 @@ async function join(node: TestNode, ...topics: string[]): Promise<TestClient> {
 
 type Told = MessageShape<typeof WatchConnectionsResponseSchema>;
 
-/** A watch that has been told of what was open. */
+/** Watch whose initial list has been read. */
 class Watch {
   readonly #stream: AsyncGenerator<object>;
 
@@ -84,13 +84,13 @@ class Watch {
     return value as Told;
   }
 
-  /** Ids of those that are open, once it has caught up. */
+  /** Ids of the open connections, once the watch has caught up. */
   async caughtUp(): Promise<string[]> {
     const ids: string[] = [];
     for (;;) {
       const { change, connection } = await this.next();
       if (change === ConnectionChange.CAUGHT_UP) return ids;
-      if (change !== ConnectionChange.OPEN) throw new Error(`told of change ${change} before what was open`);
+      if (change !== ConnectionChange.OPEN) throw new Error(`received change ${change} before the open connections`);
       ids.push(connection?.id ?? "");
     }
   }
@@ -100,7 +100,7 @@ class Watch {
   }
 }
 
-test("connections are listed and described, from whichever node is asked, by every protocol", async () => {
+test("C1: lists and describes the connections of all nodes on any node, by every protocol", async () => {
   const nodes = await startTwo();
   await join(nodes[0], "a", "b");
   await join(nodes[1], "b");
@@ -130,7 +130,7 @@ test("connections are listed and described, from whichever node is asked, by eve
   }
 });
 
-test("topics are listed with their sizes on all nodes; a scoped key sees its own", async () => {
+test("A2: lists topics with their sizes on all nodes, and only its own topics for a scoped key", async () => {
   const nodes = await startTwo();
   await join(nodes[0], "orders.1", "news");
   await join(nodes[1], "orders.1", "orders.2");
@@ -145,7 +145,7 @@ test("topics are listed with their sizes on all nodes; a scoped key sees its own
   }
 });
 
-test("clients are joined, taken out and disconnected on whichever node they are", async () => {
+test("C1: subscribes, unsubscribes and disconnects clients on any node", async () => {
   const nodes = await startTwo();
   for (const [position, caller] of callersOf(nodes[0]).entries()) {
     const client = await join(nodes[1]);
@@ -170,7 +170,7 @@ test("clients are joined, taken out and disconnected on whichever node they are"
   }
 });
 
-test("a watch tells those that are open, then opens and closes on all nodes, each once", async () => {
+test("C1: watches the open connections, then opened and closed ones on all nodes, each once", async () => {
   const nodes = await startTwo();
   const before = await join(nodes[1]);
   for (const caller of callersOf(nodes[0])) {
@@ -191,7 +191,7 @@ test("a watch tells those that are open, then opens and closes on all nodes, eac
   before.webSocket.close();
 });
 
-test("a node that stops takes its connections with it: watchers on others are told", async () => {
+test("C1: reports the connections of a stopped node as closed", async () => {
   const nodes = await startTwo();
   await join(nodes[1]);
   const [caller] = callersOf(nodes[0]);
@@ -203,7 +203,7 @@ test("a node that stops takes its connections with it: watchers on others are to
   expect([closed.change, closed.connection?.id]).toEqual([ConnectionChange.CLOSED, open[0]]);
 });
 
-test("a watch of a user tells of no others; a node that stops ends its watches", async () => {
+test("C1: watches the connections of one user, and ends watches when the node stops", async () => {
   const node = await startOne();
   for (const caller of callersOf(node).slice(0, 1)) {
     const watch = new Watch(caller, { user: "ann" });
@@ -236,7 +236,7 @@ test.each<[Name, object, string]>([
     { target: { target: { case: "user", value: "a" } }, reason: "é".repeat(62) },
     "reason is longer than 123",
   ],
-  ["subscribe", { target: { target: { case: "user", value: "a" } } }, "topics: at least one is needed"],
+  ["subscribe", { target: { target: { case: "user", value: "a" } } }, "topics: at least one is required"],
   ["subscribe", { target: { target: { case: "user", value: "a" } }, topics: ["a b"] }, "topics[0] holds white space"],
   ["unsubscribe", { topics: ["a"] }, "target: expected connection_id or user"],
   ["listTopics", { prefix: "x".repeat(300) }, "prefix is longer than 255 bytes"],
@@ -248,7 +248,7 @@ test.each<[Name, object, string]>([
   ["createKey", { name: "a", actions: ["fly"] }, 'actions[0]: unknown action "fly": expected one of'],
   ["createKey", { name: "a", actions: ["publish"], topics: ["a*b"] }, "topics[0]: "],
   ["revokeKey", {}, "id is required"],
-])("C1: %s refuses %j and names the field", async (name, request, text) => {
+])("C1: %s rejects %j, naming the field", async (name, request, text) => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     const { message, status } = await ask(caller, name, request);
@@ -266,7 +266,7 @@ test("C2: refuses an unknown broker", async () => {
   }
 });
 
-test("E22: every method refuses a key without the action", async () => {
+test("E22: refuses a key without the action, for every method", async () => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     for (const name of Object.keys(method)) {
@@ -307,7 +307,7 @@ test("C4: refuses a scoped key that would grant more than it has, in keys, token
   }
 });
 
-test("keys: made, used at once, listed without their secret, revoked; a key in use elsewhere ends its stream", async () => {
+test("C1: creates keys, lists them without secrets and revokes them, which ends their streams on other nodes", async () => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     const made = await ask(caller, "createKey", { name: "made", actions: ["connections"], topics: ["a"] });
@@ -331,7 +331,7 @@ test("keys: made, used at once, listed without their secret, revoked; a key in u
   }
 });
 
-test("vhosts and channels: made, changed, listed and deleted", async () => {
+test("C1: creates, changes, lists and deletes vhosts and channels", async () => {
   const node = await startOne();
   for (const caller of callersOf(node)) {
     const made = await ask(caller, "createVhost", { path: "/shop", settings: { access: "private" } });
@@ -351,7 +351,7 @@ test("vhosts and channels: made, changed, listed and deleted", async () => {
     expect((await caller.call(method.listChannels, {}, headers)).answer.channels).toEqual(["c"]);
     expect((await ask(caller, "listChannels")).answer.channels).toEqual([]);
     expect((await caller.call(method.closeChannel, { channel: "c" }, headers)).status).toBe(0);
-    // Vhosts are the default vhost's business.
+    // Only keys of the default vhost may manage vhosts.
     expect((await caller.call(method.listVhosts, {}, headers)).status).toBe(DENIED);
     expect((await ask(caller, "deleteVhost", { path: "/shop" })).status).toBe(0);
     expect((await caller.call(method.listChannels, {}, headers)).status).toBe(16);
@@ -359,7 +359,7 @@ test("vhosts and channels: made, changed, listed and deleted", async () => {
   }
 });
 
-test("tokens are issued for the caller's vhost, within their lifetimes", async () => {
+test("A8: issues tokens for the caller's vhost, within the allowed lifetimes", async () => {
   const node = await startOne();
   const { createAccessToken, createChannelToken, createConnectionToken } = TokenService.method;
   for (const caller of callersOf(node)) {
@@ -380,7 +380,7 @@ test("tokens are issued for the caller's vhost, within their lifetimes", async (
       { lifetime: { seconds: -1n } },
       { lifetime: { nanos: 5 } },
       { permissions: { join: ["a*b"] } },
-      // JSON has no words for such a time.
+      // JSON cannot represent this time.
       ...(caller.name === "connect-json" ? [] : [{ sessionExpires: { seconds: 1n << 60n } }]),
     ]) {
       const { message, status } = await caller.call(createConnectionToken, request, bearer("all"));

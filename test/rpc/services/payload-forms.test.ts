@@ -21,7 +21,7 @@ interface JsonAnswer {
   readonly body: { readonly code?: string; readonly message?: string; readonly receipts?: readonly object[] };
 }
 
-/** Sends JSON text as any HTTP client does. */
+/** Sends JSON text like any HTTP client. */
 async function post(
   node: TestNode,
   messages: string,
@@ -41,7 +41,7 @@ async function listening(node: TestNode) {
   return listener;
 }
 
-/** Each text is published as it stands. */
+/** JSON texts that must be published unchanged. */
 const VALUES = [
   "5",
   "null",
@@ -56,7 +56,7 @@ const VALUES = [
   '"größe"',
 ];
 
-test.each(SERVICES)("R11, O13: %s publishes json as the text that was sent", async (service) => {
+test.each(SERVICES)("R11, O13: %s publishes json unchanged", async (service) => {
   const node = await startNode();
   const listener = await listening(node);
   for (const method of ["Publish", "PublishAsync"]) {
@@ -68,11 +68,11 @@ test.each(SERVICES)("R11, O13: %s publishes json as the text that was sent", asy
   }
   const batch = VALUES.map((value) => `{"json":${value},"topics":["a"],"payload":null}`).join(" , ");
   await post(node, `{"topics":["a"],"payload":"AA=="}, ${batch}, {"topics":["a"],"text":"[1.0]"}`, { service });
-  const heard = await Promise.all(["", ...VALUES, ""].map(() => listener.next()));
-  expect(heard.map(({ payload }) => payload)).toEqual(["\0", ...VALUES, "[1.0]"]);
+  const received = await Promise.all(["", ...VALUES, ""].map(() => listener.next()));
+  expect(received.map(({ payload }) => payload)).toEqual(["\0", ...VALUES, "[1.0]"]);
 });
 
-test("R11: json is found by an escaped name, and in a media type with parameters; given twice, it is refused", async () => {
+test("R11: finds json by an escaped name and for a media type with parameters, and refuses it twice", async () => {
   const node = await startNode();
   const listener = await listening(node);
   await post(node, '{"topics":["a"],"js\\u006fn":1.0}');
@@ -82,7 +82,7 @@ test("R11: json is found by an escaped name, and in a media type with parameters
   expect(await post(node, '{"json":1,"topics":["a"],"json":2.0}')).toMatchObject({ status: 400 });
 });
 
-test("R11: text is published as UTF-8 by every protocol", async () => {
+test("R11: publishes text as UTF-8, by every protocol", async () => {
   const node = await startNode();
   const listener = await listening(node);
   for (const peer of peersOf(node)) {
@@ -114,11 +114,11 @@ test.each(SERVICES)("E28: %s refuses a payload in two forms, and publishes nothi
   expect((await listener.next()).payload).toBe("sentinel");
 });
 
-test("R11: protobuf has no field json: one is unknown (R10)", () => {
+test("R11: has no field json in protobuf", () => {
   expect(MessageSchema.fields.map(({ name }) => name)).not.toContain("json");
 });
 
-test("R12: v1beta has its own field numbers, and the answers of v1, on both ports", async () => {
+test("R12: serves v1beta with its own field numbers and the answers of v1, on both ports", async () => {
   const node = await startNode({ brokers: { memory: { driver: "memory" }, other: { driver: "memory" } } });
   const listener = await listening(node);
   expect(MessageV1Beta.fields.slice(0, 4).map(({ name, number }) => [number, name])).toEqual([
@@ -148,7 +148,7 @@ test("R12: v1beta has its own field numbers, and the answers of v1, on both port
   }
 });
 
-test("R12: v1beta has streams of requests", async () => {
+test("R12: serves streams of requests in v1beta", async () => {
   const node = await startNode();
   const listener = await listening(node);
   const { input, name, output } = V1Beta.method.publishStream;
@@ -169,14 +169,14 @@ test("R12: v1beta has streams of requests", async () => {
   await once(stream, "status");
 });
 
-test.each(SERVICES)("R11: %s refuses text in the place of base64 with a hint at text and json", async (service) => {
+test.each(SERVICES)("R11: %s rejects invalid base64 with a hint at text and json", async (service) => {
   const node = await startNode();
   const hint = '; "payload" is base64, "text" takes text and "json" any JSON value';
   for (const payload of ['"Hello, world!"', '{"a":1}', "5", '"größe"']) {
     const { body, status } = await post(node, `{"topics":["a"],"payload":${payload}}`, { service });
     expect([status, body.message]).toEqual([400, expect.stringContaining(hint)]);
   }
-  // Valid base64 is taken for base64.
+  // Valid base64 is decoded as such.
   const listener = await listening(node);
   await post(node, '{"topics":["a"],"payload":"test"}', { service });
   expect(await listener.next()).toMatchObject({ payload: "test", encoding: "base64" });
@@ -184,13 +184,13 @@ test.each(SERVICES)("R11: %s refuses text in the place of base64 with a hint at 
   expect(other.body.message).not.toContain(hint);
 });
 
-test("R11: calls and triggers take text and json, too", async () => {
+test("R11: accepts text and json in calls and triggers", async () => {
   const node = await startNode();
-  const heard = new Queue<string>();
+  const received = new Queue<string>();
   const worker = createWorker({ url: `grpc://${node.grpc}` });
   cleanUp(() => worker.stop({ timeout: 0 }));
   worker.on("say", ({ payload }) => {
-    heard.push(Buffer.from(payload).toString());
+    received.push(Buffer.from(payload).toString());
   });
   await worker.start();
   const ask = async (method: string, request: string): Promise<{ code?: string; message?: string }> => {
@@ -208,7 +208,7 @@ test("R11: calls and triggers take text and json, too", async () => {
       ['"payload":"aGk="', "hi"],
     ]) {
       expect(await ask(method, form ?? "")).not.toHaveProperty("code");
-      expect(await heard.next()).toBe(payload);
+      expect(await received.next()).toBe(payload);
     }
     for (const [form, field] of [
       ['"text":"a","payload":"aGk="', "text"],

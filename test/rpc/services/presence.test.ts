@@ -69,7 +69,7 @@ async function next(stream: AsyncGenerator<Told>) {
   return { joined: joined.map(({ connectionId }) => connectionId), left, count: Number(count), caughtUp };
 }
 
-test("K7: members in the order of connections, in pages, with counts of all; hidden ones in none of these", async () => {
+test("K7: lists members ordered by connection, in pages with total counts, without hidden ones", async () => {
   const node = await start();
   for (let n = 0; n < 2_500; n += 1) enter(node.presence, `c${String(n).padStart(4, "0")}`, n % 2 === 0 ? "ann" : "");
   enter(node.presence, "hidden", "bob", true);
@@ -99,7 +99,7 @@ test("K7: members in the order of connections, in pages, with counts of all; hid
   }
 });
 
-test("K7: who comes and goes between pages moves nothing", async () => {
+test("K7: neither repeats nor skips members when others join and leave between pages", async () => {
   const { presence, ...node } = await start();
   for (const id of ["b", "d", "f"]) enter(presence, id);
   const [caller] = callersOf(node);
@@ -116,7 +116,7 @@ test("K7: who comes and goes between pages moves nothing", async () => {
   expect(second?.answer.nextPageToken).toBe("");
 });
 
-test("K7, O6: what is known of members makes pages, and answers to watchers, smaller", async () => {
+test("K7, O6: shortens pages and watch answers for members with large info", async () => {
   const { presence, ...node } = await start();
   const info = JSON.stringify({ text: "x".repeat(8_000) });
   for (let n = 0; n < 700; n += 1) {
@@ -144,7 +144,7 @@ test("K7, O6: what is known of members makes pages, and answers to watchers, sma
   }
 });
 
-test("K7, O8: what is wrong is refused, alike by every protocol", async () => {
+test("K7, O8: refuses invalid requests alike by every protocol", async () => {
   const node = await start();
   const noPresence = 'topic: "quiet" has no presence by its rule';
   const ends = [
@@ -155,8 +155,8 @@ test("K7, O8: what is wrong is refused, alike by every protocol", async () => {
   ] as const;
   for (const caller of callersOf(node)) {
     for (const [request, status, message] of ends) {
-      const { message: text, status: told } = await caller.call(getPresence, request);
-      expect([caller.name, told, text]).toEqual([caller.name, status, message]);
+      const { message: text, status: actual } = await caller.call(getPresence, request);
+      expect([caller.name, actual, text]).toEqual([caller.name, status, message]);
       const cause = await open(caller, request)
         .next()
         .catch((error: unknown) => error);
@@ -177,7 +177,7 @@ function askAs(caller: TestCaller, name: string, topic = "room") {
   return caller.call(getPresence, { topic }, bearer(name));
 }
 
-test("K7: a key sees its own topics, in its own vhost", async () => {
+test("K7: limits a key to its own topics in its own vhost", async () => {
   const keys = new TestKeys({
     scoped: { actions: ["presence"], topics: ["room"] },
     there: { actions: ["presence"], vhost: "/there" },
@@ -198,7 +198,7 @@ test("K7: a key sees its own topics, in its own vhost", async () => {
   }
 });
 
-test("K7: a watch tells who is there, and then who comes and goes, once each", async () => {
+test("K7: watches the present members, then each join and leave once", async () => {
   const { presence, ...node } = await start();
   enter(presence, "b", "bob");
   enter(presence, "a", "ann");
@@ -216,14 +216,14 @@ test("K7: a watch tells who is there, and then who comes and goes, once each", a
   }
 });
 
-test("K7: a watch of a topic with nobody in it has caught up at once", async () => {
+test("K7: catches up at once on a watch of an empty topic", async () => {
   const node = await start();
   for (const caller of callersOf(node)) {
     expect(await next(open(caller))).toEqual({ joined: [], left: [], count: 0, caughtUp: true });
   }
 });
 
-test("K7: of 3,000 who come and go at once watchers are told in answers of 1,000", async () => {
+test("K7: reports 3,000 members that join and leave at once in answers of 1,000", async () => {
   const { presence, ...node } = await start();
   const [caller] = callersOf(node);
   if (caller === undefined) throw new Error("no caller");
@@ -247,7 +247,7 @@ test("K7: of 3,000 who come and go at once watchers are told in answers of 1,000
   expect(new Set(gone).size).toBe(3_000);
 });
 
-test("K7: when the node stops the watches end; new ones are refused", async () => {
+test("K7: ends watches and refuses new ones when the node stops", async () => {
   const { implementation, ...node } = await start();
   const callers = callersOf(node);
   const streams = callers.map((caller) => open(caller));
@@ -263,25 +263,25 @@ function member(connectionId: string, user = "") {
   return { connectionId, user, info: "{}", joined: 1 };
 }
 
-describe("K7, O6: what waits for a slow watcher becomes one change", () => {
-  test("in which who came and went is not, and who is somebody else is in both", async () => {
+describe("K7, O6: merges the pending changes of a slow watcher", () => {
+  test("omits members that joined and left, and reports a member with another user as left and joined", async () => {
     const watch = new PresenceWatch();
     watch.push({ joined: [member("a"), member("b")], left: [member("x")], count: 2 });
     watch.push({ joined: [member("c")], left: [member("a")], count: 2 });
-    watch.push({ joined: [member("x", "somebody")], left: [], count: 3 });
+    watch.push({ joined: [member("x", "other")], left: [], count: 3 });
     expect(await watch.next()).toEqual({
-      joined: [member("x", "somebody"), member("b"), member("c")],
+      joined: [member("x", "other"), member("b"), member("c")],
       left: [member("x")],
       count: 3,
     });
   });
 
-  test("and none where it comes to nothing", async () => {
+  test("sends nothing for changes that cancel out", async () => {
     const watch = new PresenceWatch();
     watch.push({ joined: [member("a")], left: [], count: 1 });
     watch.push({ joined: [], left: [member("a")], count: 0 });
-    const told = watch.next();
+    const next = watch.next();
     watch.push({ joined: [member("b")], left: [], count: 1 });
-    expect(await told).toEqual({ joined: [member("b")], left: [], count: 1 });
+    expect(await next).toEqual({ joined: [member("b")], left: [], count: 1 });
   });
 });

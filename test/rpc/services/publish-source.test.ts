@@ -22,7 +22,7 @@ function backendOf(vhost: string): Backend {
 const PAYLOAD = Buffer.alloc(4 * MIB);
 const TOPICS = Array.from({ length: 4 }, (_, number) => "a".repeat(200 + number));
 
-/** A request of 4 MiB whose check takes more than a turn. */
+/** Request of 4 MiB whose check takes more than one turn. */
 function check(backend: Backend): Promise<unknown> | undefined {
   const message = { command: "", topics: TOPICS, payload: PAYLOAD, broker: "", event: "", id: "", text: "" };
   expect(TOPICS.reduce((steps, topic) => steps + matchSteps(backend.matchers.weight, topic), 0)).toBeGreaterThan(
@@ -31,13 +31,13 @@ function check(backend: Backend): Promise<unknown> | undefined {
   return checkAhead({ messages: [message] }, backend);
 }
 
-test("O12: requests that wait for their topics to be held against patterns are bounded, of one vhost and of all", async () => {
+test("O12: bounds the requests pending pattern matching, for one vhost and for all", async () => {
   const vhosts = ["/shop", "/news", "/game"].map(backendOf);
   const refusal = { code: "resource_exhausted", retryDelay: 1_000 };
   const waiting = vhosts.map((backend) => Array.from({ length: 10 }, async () => check(backend)));
   const outcomes = await Promise.all(waiting.map((checks) => Promise.allSettled(checks)));
   const refused = outcomes.map((checks) => checks.filter(({ status }) => status === "rejected").length);
-  // 32 MiB of one vhost, and 64 MiB of all: with what each request takes besides, 7 and 15 of them.
+  // 32 MiB for one vhost and 64 MiB for all: 7 and 15 requests, with their overhead.
   expect(refused).toEqual([3, 3, 9]);
   expect(outcomes[0]?.[9]).toMatchObject({ status: "rejected", reason: refusal });
   await check(vhosts[0] ?? backendOf("/shop"));

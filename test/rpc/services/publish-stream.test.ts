@@ -10,7 +10,7 @@ import { asIs } from "../../support/raw/peers.js";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, position) => position);
 
-test("R3: PublishStream answers in the order sent, and ends when the client is done", async () => {
+test("R3: answers a PublishStream in the order sent, and ends it when the client does", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws?meta=1`);
   await listener.join("a");
@@ -27,13 +27,13 @@ test("R3: PublishStream answers in the order sent, and ends when the client is d
   for (const id of ids) expect(await listener.next()).toMatchObject({ id });
 });
 
-test("R3: a refused Request ends the stream after the answers before it; what comes after is not published", async () => {
+test("R3: ends the stream at a refused Request after the earlier answers, and publishes nothing later", async () => {
   const nats = await startNats();
   const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("a");
   const stream = new PublishStream(grpcClient(node));
-  // Frozen: what comes before the refusal has no answer yet when the refusal is known.
+  // NATS is frozen, so that earlier requests have no answer when the refusal is known.
   nats.signal("SIGSTOP");
   for (const id of ["1", "2"]) stream.write({ topics: ["a"], id, payload: Buffer.from(id) });
   stream.write({ topics: ["a"], payload: Buffer.from("all or") }, { topics: ["@nothing"] });
@@ -46,11 +46,11 @@ test("R3: a refused Request ends the stream after the answers before it; what co
   const details = "messages[1].topics[0] begins with a reserved character (@, # or $)";
   expect(await stream.status).toMatchObject({ code: 3, details });
   await grpcPeer(grpcClient(node)).publish([{ topics: ["a"], payload: Buffer.from("sentinel") }]);
-  const heard = [await listener.next(), await listener.next(), await listener.next()];
-  expect(heard.map(({ payload }) => payload)).toEqual(["1", "2", "sentinel"]);
+  const received = [await listener.next(), await listener.next(), await listener.next()];
+  expect(received.map(({ payload }) => payload)).toEqual(["1", "2", "sentinel"]);
 });
 
-test("E10: bytes that are no Request end the stream after the answers before them", async () => {
+test("E10: ends the stream at a malformed Request, after the earlier answers", async () => {
   const node = await startNode();
   const client = new Client(node.grpc, credentials.createInsecure());
   cleanUp(() => client.close());
@@ -65,7 +65,7 @@ test("E10: bytes that are no Request end the stream after the answers before the
   expect(answers.map((answer) => answer.toString("hex"))).toEqual(["0801"]);
 });
 
-test("E8: a Request beyond the limit ends the stream", async () => {
+test("E8: ends the stream at a Request beyond the limit", async () => {
   const node = await startNode();
   const stream = new PublishStream(grpcClient(node));
   stream.write({ topics: ["a"], id: "1" });
@@ -74,10 +74,10 @@ test("E8: a Request beyond the limit ends the stream", async () => {
   expect(await stream.status).toMatchObject({ code: 8 });
 });
 
-test("R4: a sender that reads no answers is held back, O6: at 256 and what buffers hold", async () => {
+test("R4, O6: stops reading from a publisher that reads no answers, at 256 requests beyond the buffers", async () => {
   const node = await startNode();
   const stream = new PublishStream(grpcClient(node));
-  // Answers of 2.5 kB soon fill what HTTP/2 lets the node send.
+  // Answers of 2.5 kB soon fill the HTTP/2 window.
   const requests = range(600).map((request) =>
     range(10).map((message) => ({ topics: ["a"], id: `${request}.${message}`.padEnd(250, "-") })),
   );
@@ -85,7 +85,7 @@ test("R4: a sender that reads no answers is held back, O6: at 256 and what buffe
   const written = stream.writeAll(requests).then(() => {
     done = true;
   });
-  // @grpc/grpc-js takes whatever comes until the first answer has been read; from then on it heeds who reads.
+  // @grpc/grpc-js buffers all answers until the first is read. From then on it applies backpressure.
   expect(await stream.next()).toEqual(requests[0]?.map(({ id }) => id));
   const taken = (await settled(node, MESSAGES_IN)) / 10;
   expect(done).toBe(false);
@@ -95,7 +95,7 @@ test("R4: a sender that reads no answers is held back, O6: at 256 and what buffe
   await written;
 });
 
-test("R4: a sender of large payloads is slowed before it could be refused for what waits for NATS", async () => {
+test("R4: slows down a publisher of large payloads before the bound for NATS would refuse it", async () => {
   const nats = await startNats();
   const broker = { driver: "nats" as const, servers: [nats.url], pending: "16MiB" };
   const node = await startNode({ brokers: { nats: broker } });
@@ -110,7 +110,7 @@ test("R4: a sender of large payloads is slowed before it could be refused for wh
   await written;
 });
 
-test("R3: a client that cancels in the middle harms nobody", async () => {
+test("R3: survives a client that cancels a stream", async () => {
   const nats = await startNats();
   const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
   const client = grpcClient(node);
@@ -126,7 +126,7 @@ test("R3: a client that cancels in the middle harms nobody", async () => {
   expect(await next.next()).toEqual(["4"]);
 });
 
-test("E16: a stream that is open while the node stops gets the answers that are due, then UNAVAILABLE", async () => {
+test("E16: ends an open stream with UNAVAILABLE after the pending answers when the node stops", async () => {
   const nats = await startNats();
   const node = await startNode({
     brokers: { nats: { driver: "nats", servers: [nats.url] } },
@@ -149,7 +149,7 @@ test("E16: a stream that is open while the node stops gets the answers that are 
   await stopped;
 });
 
-test("R8: on the HTTP port PublishStream answers 505", async () => {
+test("R8: answers 505 to PublishStream on the HTTP port", async () => {
   const node = await startNode();
   for (const contentType of ["application/connect+json", "application/connect+proto", "application/grpc-web+proto"]) {
     const response = await fetch(`${node.http}/websockets.v1.BroadcastService/PublishStream`, {

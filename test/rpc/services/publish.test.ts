@@ -7,7 +7,7 @@ import { requestOf } from "../../support/raw/request-bytes.js";
 
 const payload = Buffer.from("x");
 
-test("R2: Publish answers FLUSHED, PublishAsync ACCEPTED, on memory and on NATS", async () => {
+test("R2: answers FLUSHED to Publish and ACCEPTED to PublishAsync, on memory and on NATS", async () => {
   const nats = await startNats();
   const node = await startNode({
     brokers: { memory: { driver: "memory" }, nats: { driver: "nats", servers: [nats.url] } },
@@ -23,13 +23,13 @@ test("R2: Publish answers FLUSHED, PublishAsync ACCEPTED, on memory and on NATS"
   }
 });
 
-test("R5: the command is publish or nothing", async () => {
+test("R5: accepts the command publish and an empty one", async () => {
   const node = await startNode();
   const peer = grpcPeer(grpcClient(node));
   expect(await peer.publish([{ topics: ["a"] }, { topics: ["a"], command: "publish" }])).toMatchObject({ status: 0 });
 });
 
-test("R6: an empty list is ok and publishes nothing", async () => {
+test("R6: answers an empty list with ok, and publishes nothing", async () => {
   const node = await startNode();
   for (const peer of peersOf(node)) {
     for (const method of ["Publish", "PublishAsync"] as const) {
@@ -38,7 +38,7 @@ test("R6: an empty list is ok and publishes nothing", async () => {
   }
 });
 
-test("R6: empty topic names are skipped, and a message with no other publishes nothing", async () => {
+test("R6: skips empty topic names, and publishes nothing for a message with no other", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("foo");
@@ -54,7 +54,7 @@ test("R6: empty topic names are skipped, and a message with no other publishes n
       ];
       const published = await peer.publish(messages, method);
       expect(published).toMatchObject({ status: 0 });
-      // JSON leaves out what is unspecified.
+      // JSON omits unspecified values.
       const none = peer.name === "fetch" ? {} : { stage: "STAGE_UNSPECIFIED" };
       expect(published.receipts).toEqual([
         { id: "a", stage },
@@ -65,33 +65,33 @@ test("R6: empty topic names are skipped, and a message with no other publishes n
       const alone = await peer.publish([{ topics: ["", ""], id: "d" }], method);
       expect(alone).toEqual({ status: 0, message: "", receipts: [{ id: "d", ...none }] });
     }
-    // Checked all the same (O4).
+    // The message is checked nevertheless (O4).
     const refused = await peer.publish([{ topics: ["foo"] }, { topics: [""], broker: "nope" }]);
     expect(refused).toMatchObject({ status: 5 });
   }
 });
 
-test("R6: every message goes to every one of its topics, O1: in order", async () => {
+test("R6, O1: publishes every message on each of its topics, in order", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("a", "b");
   const peer = grpcPeer(grpcClient(node));
   await peer.publish(["1", "2", "3"].map((text) => ({ topics: ["a", "b"], payload: Buffer.from(text) })));
-  const heard = await Promise.all(Array.from({ length: 6 }, () => listener.next()));
+  const received = await Promise.all(Array.from({ length: 6 }, () => listener.next()));
   for (const topic of ["a", "b"]) {
-    expect(heard.filter((frame) => frame.topic === topic).map((frame) => frame.payload)).toEqual(["1", "2", "3"]);
+    expect(received.filter((frame) => frame.topic === topic).map((frame) => frame.payload)).toEqual(["1", "2", "3"]);
   }
 });
 
-test("R7: ids and events are passed on as given; ids that are missing are made, each another", async () => {
+test("R7: passes on ids and events, and creates unique ids where they are missing", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws?meta=1`);
   await listener.join("a");
   const longest = "é".repeat(127) + "x";
   for (const peer of peersOf(node)) {
-    const given = [longest, "same", "same", ""];
-    const { receipts } = await peer.publish(given.map((id) => ({ topics: ["a"], id, event: id })));
-    const frames = await Promise.all(given.map(() => listener.next()));
+    const ids = [longest, "same", "same", ""];
+    const { receipts } = await peer.publish(ids.map((id) => ({ topics: ["a"], id, event: id })));
+    const frames = await Promise.all(ids.map(() => listener.next()));
     expect(receipts.map(({ id }) => id)).toEqual(frames.map(({ id }) => id));
     expect(frames.map(({ event }) => event)).toEqual([longest, "same", "same", undefined]);
     expect(frames.slice(0, 3).map(({ id }) => id)).toEqual([longest, "same", "same"]);
@@ -103,33 +103,33 @@ test("R7: ids and events are passed on as given; ids that are missing are made, 
   }
 });
 
-test("T1: a topic of 255 bytes, T3: named twice, is heard once", async () => {
+test("T1, T3: delivers once on a topic of 255 bytes that is named twice", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws`);
   const longest = "é".repeat(127) + "x";
   await listener.join(longest, "end");
   for (const peer of peersOf(node)) {
     expect(await peer.publish([{ topics: [longest, "end", longest], payload }])).toMatchObject({ status: 0 });
-    const heard = [await listener.next(), await listener.next()];
-    expect(new Set(heard.map(({ topic }) => topic))).toEqual(new Set(["end", longest]));
+    const received = [await listener.next(), await listener.next()];
+    expect(new Set(received.map(({ topic }) => topic))).toEqual(new Set(["end", longest]));
   }
   await grpcPeer(grpcClient(node)).publish([{ topics: ["end"], payload: Buffer.from("sentinel") }]);
   expect(await listener.next()).toEqual({ topic: "end", payload: "sentinel" });
 });
 
-test("E5: a payload of exactly 1 MiB is published", async () => {
+test("E5: publishes a payload of exactly 1 MiB", async () => {
   const node = await startNode();
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("a");
   const text = "z".repeat(1_048_576);
   for (const peer of peersOf(node)) {
     expect(await peer.publish([{ topics: ["a"], payload: Buffer.from(text) }])).toMatchObject({ status: 0 });
-    const { payload: heard } = await listener.next();
-    expect(heard === text).toBe(true);
+    const { payload: received } = await listener.next();
+    expect(received === text).toBe(true);
   }
 });
 
-test("E8: a request of exactly 4 MiB is published, plain and compressed", async () => {
+test("E8: publishes a request of exactly 4 MiB, plain and compressed", async () => {
   const node = await startNode();
   for (const peer of rawPeersOf(node)) {
     const bytes = requestOf(4 * 1_024 * 1_024, peer.name === "connect-json");
@@ -140,7 +140,7 @@ test("E8: a request of exactly 4 MiB is published, plain and compressed", async 
   }
 });
 
-test("E18: a compression that the node does not know is refused as unimplemented", async () => {
+test("E18: answers unimplemented to an unknown compression", async () => {
   const node = await startNode();
   for (const peer of rawPeersOf(node).filter(({ name }) => name !== "grpc")) {
     expect(await peer.send({ bytes: Buffer.from("{}"), claimed: "zstd" })).toMatchObject({ status: 12 });

@@ -13,7 +13,7 @@ import { startWorker, WorkStream } from "../support/work-stream.js";
 const DEADLINE_EXCEEDED = 4;
 const UNAVAILABLE = 14;
 
-test("K1: a worker says hello, is welcomed, gets a task with all that is known of it, and answers", async () => {
+test("K1: welcomes a worker after its hello, sends it a complete task, and takes its answer", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["chat/*"] });
   const deadline = Date.now() + 60_000;
@@ -32,14 +32,14 @@ test("K1: a worker says hello, is welcomed, gets a task with all that is known o
     wantsAnswer: true,
   });
   expect(Buffer.from(task.payload).toString()).toBe("chat/say");
-  // What is passed on is the time left.
+  // The task has the remaining time.
   expect(Math.abs(Number(task.deadline?.seconds) * 1_000 - deadline)).toBeLessThan(2_000);
   worker.answer(task.id, "a", true);
   worker.answer(task.id, "b");
   expect(await outcome).toEqual({ parts: ["a", "b"] });
 });
 
-test("K1: what the welcome says, with odd times too", async () => {
+test("K1: sends the acknowledgement timeout in the welcome, with fractions of a second", async () => {
   const { grpc, node } = await startWorkNode({ acknowledgeWithin: 1_250 });
   const stream = new WorkStream(grpc);
   const workerId = await stream.hello({ events: ["a"] });
@@ -79,7 +79,7 @@ test.each([
     STATUS.permissionDenied,
     'hello.vhost: the credentials are not valid for vhost "/other"',
   ],
-])("K1, O8: a hello with %s is refused, and nobody is in", async (_, hello, status, message) => {
+])("K1, O8: refuses a hello with %s, and registers no worker", async (_, hello, status, message) => {
   const { faults, grpc, node } = await startWorkNode();
   const stream = new WorkStream(grpc);
   stream.say({ case: "hello", value: hello });
@@ -89,7 +89,7 @@ test.each([
 });
 
 test.each([
-  ["something else first", [{ case: "drain" as const, value: {} }], "hello: must be the first message"],
+  ["another message before the hello", [{ case: "drain" as const, value: {} }], "hello: must be the first message"],
   [
     "hello twice",
     [
@@ -111,7 +111,7 @@ test.each([
     ],
     "answer.task_id is required",
   ],
-])("K1, O8: %s ends the stream", async (_, requests, message) => {
+])("K1, O8: ends the stream for %s", async (_, requests, message) => {
   const { grpc, node } = await startWorkNode();
   const stream = new WorkStream(grpc);
   for (const request of requests) stream.say(request);
@@ -119,7 +119,7 @@ test.each([
   expect(node.dispatch.workers).toBe(0);
 });
 
-test("K1: who has not said hello within 10 s is sent away", async () => {
+test("K1: ends the stream of a worker that sends no hello within 10 s", async () => {
   const clock = new ManualClock();
   const { grpc, workers } = await startWorkNode({ clock });
   const stream = new WorkStream(grpc);
@@ -133,10 +133,10 @@ test("K1: who has not said hello within 10 s is sent away", async () => {
   workers.stop();
 });
 
-test("K2: a task that is refused tells the asker why; unknown codes are internal, long texts are cut", async () => {
+test("K2: passes a worker's failure to the caller, with unknown codes as internal and long texts cut", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"] });
-  for (const [code, told] of [
+  for (const [code, expected] of [
     ["not_found", "not_found"],
     ["", "internal"],
     ["toString", "internal"],
@@ -144,18 +144,18 @@ test("K2: a task that is refused tells the asker why; unknown codes are internal
     const { outcome } = ask(node.dispatch, "a");
     const { id: taskId } = await worker.task();
     worker.say({ case: "fail", value: { taskId, code, message: "x".repeat(2_000) } });
-    expect(await outcome).toEqual({ parts: [], code: told, message: `${"x".repeat(1_023)}…` });
+    expect(await outcome).toEqual({ parts: [], code: expected, message: `${"x".repeat(1_023)}…` });
   }
 });
 
-test("K2: of tasks that wait a worker has as many as its capacity, 1 unless it says more", async () => {
+test("K2: assigns a worker as many tasks as its capacity, 1 by default", async () => {
   const { grpc, node } = await startWorkNode();
   const one = await startWorker(grpc, { events: ["one"] });
   const three = await startWorker(grpc, { events: ["three"], capacity: 3 });
   for (const event of ["one", "three"]) for (let n = 0; n < 5; n += 1) ask(node.dispatch, event);
   const first = await one.task();
   for (let n = 0; n < 3; n += 1) await three.task();
-  // Two that are ended are the sentinel: only then come two more.
+  // Two answers are the sentinel: two more tasks only follow after them.
   expect([one.unread.length, three.unread.length]).toEqual([0, 0]);
   expect(node.dispatch.working).toBe(4);
   one.answer(first.id, "done");
@@ -163,7 +163,7 @@ test("K2: of tasks that wait a worker has as many as its capacity, 1 unless it s
   expect(one.unread).toEqual([]);
 });
 
-test("K2: a cancelled task is told; what is still said of it changes nothing", async () => {
+test("K2: sends a cancellation to the worker, and ignores later messages about the task", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"] });
   const { asked, ends } = ask(node.dispatch, "a");
@@ -177,7 +177,7 @@ test("K2: a cancelled task is told; what is still said of it changes nothing", a
   expect(ends()).toBe(0);
 });
 
-test("K2: not acknowledged in time, a task is cancelled there and goes to another worker", async () => {
+test("K2: cancels a task that is not acknowledged in time, and assigns it to another worker", async () => {
   const { grpc, node } = await startWorkNode({ acknowledgeWithin: 300 });
   const deaf = await startWorker(grpc, { events: ["a"] });
   const { outcome } = ask(node.dispatch, "a");
@@ -193,7 +193,7 @@ test("K2: not acknowledged in time, a task is cancelled there and goes to anothe
 test.each([
   ["is cut", (worker: WorkStream) => worker.cancel()],
   ["is ended by the worker", (worker: WorkStream) => worker.end()],
-])("K2: when a stream %s, what the worker had goes to others", async (_, end) => {
+])("K2: assigns a worker's tasks to others when its stream %s", async (_, end) => {
   const { grpc, node } = await startWorkNode();
   const lost = await startWorker(grpc, { events: ["a"], capacity: 10 });
   const asked = Array.from({ length: 5 }, () => ask(node.dispatch, "a"));
@@ -208,7 +208,7 @@ test.each([
   for (const { outcome } of asked) expect(await outcome).toEqual({ parts: ["done"] });
 });
 
-test("K2: a worker that is gone without a word: what it had, and has acknowledged, goes to another", async () => {
+test("K2: assigns the acknowledged tasks of a failed worker to another", async () => {
   const { grpc, node } = await startWorkNode({ keepalive: { time: 500, timeout: 500 } });
   const frozen = runSource(join(__dirname, "../../e2e/programs/worker.ts"), [grpc, "10", "stuck"]);
   await frozen.printed(/^ready$/);
@@ -221,7 +221,7 @@ test("K2: a worker that is gone without a word: what it had, and has acknowledge
   expect([attempt, await outcome]).toEqual([2, { parts: ["done"] }]);
 });
 
-test("K3: who drains gets no new tasks; the stream ends well when it has ended those that it has", async () => {
+test("K3: sends no new tasks to a draining worker, and ends its stream with OK when the current ones have ended", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"], capacity: 10 });
   const { outcome, parts } = ask(node.dispatch, "a");
@@ -236,7 +236,7 @@ test("K3: who drains gets no new tasks; the stream ends well when it has ended t
   expect(worker.unread).toEqual([]);
 });
 
-test("K3: when the node drains, the stream of each worker ends when it has ended its tasks", async () => {
+test("K3: ends each worker's stream after its tasks when the node drains", async () => {
   const { grpc, node, workers } = await startWorkNode();
   const idle = await startWorker(grpc, { events: ["b"] });
   const busy = await startWorker(grpc, { events: ["a"] });
@@ -254,7 +254,7 @@ test("K3: when the node drains, the stream of each worker ends when it has ended
   await drained;
 });
 
-test("K2: when the node stops, streams end and the askers are told", async () => {
+test("K2: ends streams and fails the callers when the node stops", async () => {
   const { grpc, node, workers } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"] });
   const { outcome } = ask(node.dispatch, "a");
@@ -265,7 +265,7 @@ test("K2: when the node stops, streams end and the askers are told", async () =>
   expect(await outcome).toMatchObject({ parts: [], code: "unavailable" });
 });
 
-test("K1: a key takes the events of its own patterns, and no others; a revoked key ends the stream", async () => {
+test("K1: limits a key to events of its own patterns, and ends the stream when the key is revoked", async () => {
   const keys = new TestKeys({
     scoped: { actions: ["work"], topics: ["orders.*", "re:chat/[a-z]+"] },
     all: { actions: ["work"] },
@@ -290,13 +290,13 @@ test("K1: a key takes the events of its own patterns, and no others; a revoked k
   await scoped.task();
   keys.keep("all");
   expect(await scoped.ended).toMatchObject({ status: STATUS.unauthenticated });
-  // What it had goes to whoever else takes it.
+  // Its task goes to another worker.
   const { attempt, id } = await all.task();
   all.answer(id, "done");
   expect([attempt, await outcome]).toEqual([2, { parts: ["done"] }]);
 });
 
-test("K1: workers of another vhost get nothing of this one", async () => {
+test("K1: sends no tasks to workers of another vhost", async () => {
   const keys = new TestKeys({ here: { actions: ["*"] }, there: { actions: ["*"], vhost: "/there" } });
   const { grpc, node } = await startWorkNode({ directory: keys.keyring });
   const there = await startWorker(grpc, { events: ["*"] }, bearer("there"));
@@ -307,16 +307,16 @@ test("K1: workers of another vhost get nothing of this one", async () => {
   expect(await outcome).toEqual({ parts: ["b"] });
 });
 
-test("K2, O6: a worker that does not read holds no more than its capacity, whatever is asked and given up", async () => {
+test("K2, O6: queues no more than its capacity for a worker that does not read, while tasks come and are cancelled", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"], capacity: 100 });
   worker.pause();
   const payload = Buffer.alloc(64 << 10);
-  const told = new Set<string>();
+  const received = new Set<string>();
   for (let round = 0; round < 50; round += 1) {
     const asked = Array.from({ length: 100 }, () => ask(node.dispatch, "a", { payload }));
     await new Promise(setImmediate);
-    // It can guess what it was not told; and whatever it says, it is heard, so it gets more.
+    // The worker acknowledges tasks that it has not read, so it is assigned more.
     for (const { asked: one } of asked.slice(0, 50)) worker.answer(one.taskId, "");
     for (const { outcome } of asked.slice(0, 50)) await outcome;
     for (const { asked: one } of asked.slice(50)) one.cancel();
@@ -324,19 +324,19 @@ test("K2, O6: a worker that does not read holds no more than its capacity, whate
   const last = ask(node.dispatch, "a");
   worker.resume();
   const cancelled = new Set<string>();
-  while (!told.has(last.asked.taskId)) {
+  while (!received.has(last.asked.taskId)) {
     const next = await worker.any();
-    if (next.case === "task") told.add(next.value.id);
+    if (next.case === "task") received.add(next.value.id);
     if (next.case === "cancel") cancelled.add(next.value.taskId);
   }
-  expect([...cancelled].filter((id) => !told.has(id))).toEqual([]);
-  // 5,000 were asked. What it was told of the others is what its connection had taken before.
-  expect(told.size).toBeLessThan(300);
+  expect([...cancelled].filter((id) => !received.has(id))).toEqual([]);
+  // There were 5,000 calls. The others sent are those that the connection had accepted earlier.
+  expect(received.size).toBeLessThan(300);
   worker.answer(last.asked.taskId, "done");
   expect(await last.outcome).toEqual({ parts: ["done"] });
 });
 
-test("K1: a worker that is gone before it was let in is not let in", async () => {
+test("K1: does not register a worker that disconnects first", async () => {
   const { node } = await startWorkNode();
   const stream = new WorkerStream();
   const entering = node.dispatch.enter({ vhost: "/", events: ["a"], capacity: 1, name: "" }, stream);
@@ -345,7 +345,7 @@ test("K1: a worker that is gone before it was let in is not let in", async () =>
   expect(node.dispatch.workers).toBe(0);
 });
 
-test("K1, R8: over HTTP/1.1 Work answers 505, in every protocol", async () => {
+test("K1, R8: answers 505 to Work over HTTP/1.1, by every protocol", async () => {
   const { http } = await startWorkNode();
   for (const contentType of ["application/connect+proto", "application/connect+json", "application/grpc-web+proto"]) {
     const response = await fetch(`${http}/carillon.v1.WorkerService/Work`, {
@@ -357,7 +357,7 @@ test("K1, R8: over HTTP/1.1 Work answers 505, in every protocol", async () => {
   }
 });
 
-test("K4: what one asks by any protocol another answers", async () => {
+test("K4: passes calls of every protocol to workers", async () => {
   const mounts = await startWorkNode();
   const worker = await startWorker(mounts.grpc, { events: ["chat/*"], capacity: 10 });
   for (const caller of callersOf(mounts)) {

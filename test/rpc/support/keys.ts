@@ -4,7 +4,7 @@ import { hashKey } from "../../../src/access/keys/key-secret.js";
 import { Keyring } from "../../../src/access/keys/keyring.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
-/** Nobody is asked for a key. */
+/** Directory that requires no key. */
 export function everybody(): BackendDirectory {
   return new Keyring({ clock: systemClock, open: true, hasVhost: () => true });
 }
@@ -15,7 +15,7 @@ export interface TestKey {
   readonly topics?: readonly string[];
 }
 
-/** The real keyring with keys whose secrets are made of their names: `carillon_NAME`. */
+/** Real keyring with secrets derived from the keys' names: `carillon_NAME`. */
 export class TestKeys {
   readonly keyring = new Keyring({ clock: systemClock, open: false, hasVhost: () => true });
   readonly #keys: Readonly<Record<string, TestKey>>;
@@ -51,7 +51,7 @@ export function secretOf(name: string): string {
   return `carillon_${name}`;
 }
 
-/** What a backend sends to show its key. */
+/** Headers with which a backend presents its key. */
 export function bearer(name: string): { readonly authorization: string } {
   return { authorization: `Bearer ${secretOf(name)}` };
 }

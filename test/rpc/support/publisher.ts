@@ -3,7 +3,7 @@ import { MessageIds, type Publication } from "../../../src/core/message.js";
 import { Publisher } from "../../../src/core/publisher.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
-/** The memory broker, which notes what is published. */
+/** Memory broker that records the published messages. */
 class NotingDriver extends MemoryDriver {
   /** `VHOST TOPIC` */
   readonly topics: string[] = [];
@@ -14,7 +14,7 @@ class NotingDriver extends MemoryDriver {
   }
 }
 
-/** The real publisher, and what it publishes. */
+/** Real publisher with a record of the published messages. */
 export class TestPublisher {
   readonly #driver = new NotingDriver();
   readonly publisher = new Publisher({

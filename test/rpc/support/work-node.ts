@@ -14,11 +14,11 @@ import { everybody } from "./keys.js";
 export interface WorkNode extends TestMounts {
   readonly node: TestDispatch;
   readonly workers: WorkerImplementation;
-  /** Of triggered tasks that were not done. */
+  /** Failures of triggered tasks. */
   readonly undone: readonly CarillonError[];
 }
 
-/** The worker and the call service on both mounts, with a dispatch of their own. */
+/** Serves the worker and the call service on both mounts, with a separate dispatch. */
 export async function startWorkNode({
   acknowledgeWithin = 10_000,
   clock = systemClock,

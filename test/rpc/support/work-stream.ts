@@ -15,11 +15,11 @@ import { Queue } from "../../support/queue.js";
 type Said = NonNullable<MessageInitShape<typeof WorkRequestSchema>["request"]>;
 type SaidHello = Extract<Said, { case: "hello" }>["value"];
 
-/** A worker on the stock client: it says what a test says, and nothing by itself. */
+/** Worker on the stock client. It only sends what the test tells it to. */
 export class WorkStream {
   readonly #call: ClientDuplexStream<WorkRequest, WorkResponse>;
-  readonly #told = new Queue<WorkResponse["response"]>();
-  /** What the stream has ended with. */
+  readonly #responses = new Queue<WorkResponse["response"]>();
+  /** Status with which the stream ended. */
   readonly ended: Promise<{ readonly status: number; readonly message: string }>;
 
   constructor(address: string, headers: TestHeaders = {}) {
@@ -34,9 +34,9 @@ export class WorkStream {
       metadata,
     );
     cleanUp(() => this.#call.cancel());
-    this.#call.on("data", ({ response }: WorkResponse) => this.#told.push(response));
+    this.#call.on("data", ({ response }: WorkResponse) => this.#responses.push(response));
     this.#call.on("error", () => {
-      // The status tells.
+      // The status event reports the error.
     });
     this.ended = new Promise((resolve) => {
       this.#call.once("status", ({ code, details }: StatusObject) => resolve({ status: code, message: details }));
@@ -47,10 +47,10 @@ export class WorkStream {
     this.#call.write(create(WorkRequestSchema, { request }));
   }
 
-  /** Resolves when it is in. */
+  /** Resolves when the worker is registered. */
   async hello(hello: SaidHello): Promise<string> {
     this.say({ case: "hello", value: hello });
-    const welcome = await this.#told.next();
+    const welcome = await this.#responses.next();
     if (welcome.case !== "welcome") throw new Error(`not welcomed: ${welcome.case}`);
     return welcome.value.workerId;
   }
@@ -60,27 +60,27 @@ export class WorkStream {
   }
 
   async task(): Promise<Task> {
-    const told = await this.#told.next();
-    if (told.case !== "task") throw new Error(`no task: ${told.case}`);
-    return told.value;
+    const response = await this.#responses.next();
+    if (response.case !== "task") throw new Error(`no task: ${response.case}`);
+    return response.value;
   }
 
-  /** The id of the task that is cancelled. */
+  /** Resolves with the id of the next cancelled task. */
   async cancelled(): Promise<string> {
-    const told = await this.#told.next();
-    if (told.case !== "cancel") throw new Error(`no cancellation: ${told.case}`);
-    return told.value.taskId;
+    const response = await this.#responses.next();
+    if (response.case !== "cancel") throw new Error(`no cancellation: ${response.case}`);
+    return response.value.taskId;
   }
 
   any(): Promise<WorkResponse["response"]> {
-    return this.#told.next();
+    return this.#responses.next();
   }
 
   get unread(): readonly unknown[] {
-    return this.#told.unread;
+    return this.#responses.unread;
   }
 
-  /** It reads nothing more. */
+  /** Stops reading. */
   pause(): void {
     this.#call.pause();
   }
@@ -98,7 +98,7 @@ export class WorkStream {
   }
 }
 
-/** A worker that is in. */
+/** Opens a stream and waits until the worker is registered. */
 export async function startWorker(address: string, hello: SaidHello, headers: TestHeaders = {}): Promise<WorkStream> {
   const stream = new WorkStream(address, headers);
   await stream.hello(hello);

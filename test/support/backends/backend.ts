@@ -18,13 +18,13 @@ import { callersOf, type TestAnswer, type TestCaller, type TestHeaders } from ".
 type Vhost = NonNullable<ConfigInput["vhosts"]>[string];
 type Key = NonNullable<Vhost["keys"]>[number];
 
-/** Where a node listens. */
+/** Addresses of a node. */
 interface Ports {
   readonly http: string;
   readonly grpc: string;
 }
 
-/** gRPC's numbers. */
+/** Status codes of gRPC. */
 export const STATUS = {
   ok: 0,
   invalidArgument: 3,
@@ -36,22 +36,22 @@ export const STATUS = {
   unauthenticated: 16,
 } as const;
 
-/** A key for the configuration, of a secret that tests choose. */
+/** Key for the configuration, with a secret chosen by the test. */
 export function configuredKey(secret: string, key: Partial<Key> & Pick<Key, "actions">): Key {
   return { name: secret, hash: `sha256:${hashKey(secret)}`, ...key };
 }
 
-/** What shows a key. */
+/** Headers that present a key. */
 export function bearer(secret: string): { readonly authorization: string } {
   return { authorization: `Bearer ${secret}` };
 }
 
-/** Both mounts: by gRPC and by Connect-JSON. */
+/** Backends that call a node by gRPC and by Connect-JSON. */
 export function mountsOf(node: Ports): TestCaller[] {
   return callersOf(node).filter(({ name }) => name === "grpc" || name === "connect-json");
 }
 
-/** A backend that calls one node by Connect-JSON, with the same headers each time. */
+/** Backend that calls a node by Connect-JSON, always with the same headers. */
 export class TestBackend {
   readonly #caller: TestCaller;
   readonly #headers: TestHeaders;
@@ -70,7 +70,7 @@ export class TestBackend {
     return this.#caller.call(method, request, this.#headers);
   }
 
-  /** The answer. Rejects for a refusal. */
+  /** Resolves with the answer. Rejects if the call is refused. */
   async call<Input extends DescMessage, Output extends DescMessage>(
     method: DescMethodUnary<Input, Output>,
     request: MessageInitShape<Input>,
@@ -87,7 +87,7 @@ export class TestBackend {
     return this.#caller.open(method, request, this.#headers) as AsyncGenerator<MessageShape<Output>>;
   }
 
-  /** Publishes one text on one topic. */
+  /** Publishes a text on a topic. */
   async say(topic: string, payload: string): Promise<void> {
     await this.call(BroadcastService.method.publish, {
       messages: [{ topics: [topic], payload: Buffer.from(payload) }],
@@ -98,11 +98,11 @@ export class TestBackend {
 export interface GrpcBackendOptions {
   readonly grpc: string;
   readonly headers?: TestHeaders;
-  /** Without TLS unless given. */
+  /** Default: no TLS. */
   readonly channel?: ChannelCredentials;
 }
 
-/** A backend that calls by gRPC, with TLS where that is wanted, and with streams of requests. */
+/** Backend that calls by gRPC, optionally with TLS, including client streaming. */
 export class GrpcBackend {
   readonly #client: Client;
   readonly #metadata = new Metadata();
@@ -126,7 +126,7 @@ export class GrpcBackend {
     });
   }
 
-  /** Publishes by a PublishStream of one request. */
+  /** Publishes with a PublishStream of one request. */
   publishStream(topics: readonly string[]): Promise<TestAnswer> {
     return new Promise((resolve) => {
       const call = this.#client.makeBidiStreamRequest(
@@ -147,7 +147,7 @@ export class GrpcBackend {
   }
 }
 
-/** Asks again, one round trip after the other, until the answer is as wanted. */
+/** Repeats a call, one round trip after the other, until the answer is accepted. */
 export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, patience = 90_000): Promise<T> {
   const end = Date.now() + patience;
   for (;;) {

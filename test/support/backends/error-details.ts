@@ -1,11 +1,11 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
-/** A detail of google.rpc, as tests compare it. */
+/** Error detail of google.rpc, in a form that tests compare. */
 export type TestDetail =
   | { readonly type: "google.rpc.BadRequest"; readonly field: string; readonly description: string }
   | { readonly type: "google.rpc.RetryInfo"; readonly seconds: number };
 
-/** Reads the one detail of a `grpc-status-details-bin`, by the published field numbers. */
+/** Reads the only detail of a `grpc-status-details-bin`, by the published field numbers. */
 export function detailOfStatus(status: Uint8Array): { readonly message: string; readonly detail: TestDetail } {
   const fields = read(status);
   const any = read(fields.get(3) as Uint8Array);
@@ -15,7 +15,7 @@ export function detailOfStatus(status: Uint8Array): { readonly message: string; 
   };
 }
 
-/** The same for a detail as Connect's JSON has it. */
+/** Does the same for a detail in Connect's JSON. */
 export function detailOf(type: string, value: Uint8Array): TestDetail {
   const inner = read(read(value).get(1) as Uint8Array);
   if (type === "google.rpc.RetryInfo") {
@@ -25,7 +25,7 @@ export function detailOf(type: string, value: Uint8Array): TestDetail {
   return { type, field: text(inner.get(1)), description: text(inner.get(2)) };
 }
 
-/** The last value of each field, by number. */
+/** Returns the last value of each field, by number. */
 function read(bytes: Uint8Array): ReadonlyMap<number, Uint8Array | bigint> {
   const reader = new BinaryReader(bytes);
   const fields = new Map<number, Uint8Array | bigint>();

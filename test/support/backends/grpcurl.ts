@@ -5,13 +5,13 @@ import { delimiter, join } from "node:path";
 const path = process.env["GRPCURL"] ?? findOnPath();
 const missing = process.env["GRPCURL_MISSING"] ?? (path === undefined ? "no grpcurl on the PATH" : undefined);
 
-/** A group of tests that need grpcurl. Where there is none they are skipped, and the group's title says why. */
+/** Groups tests that need grpcurl. Without it they are skipped, and the group's title says why. */
 export function ifGrpcurl(title: string, tests: () => void): void {
   const group = missing === undefined ? describe : describe.skip;
   group(missing === undefined ? title : `${title} (skipped: ${missing})`, tests);
 }
 
-/** Runs grpcurl without TLS. @returns what it printed, or rejects with what it complained about */
+/** Runs grpcurl without TLS. @returns its output; rejects with its error output */
 export function grpcurl(...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(path ?? "grpcurl", ["-plaintext", ...args], (error, stdout, stderr) => {

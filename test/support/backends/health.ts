@@ -11,7 +11,7 @@ import { protoPath } from "grpc-health-check";
 import { cleanUp } from "../clean-up.js";
 import type { TestNode } from "../nodes/node.js";
 
-/** A stock client of grpc.health.v1.Health, loaded from its .proto. */
+/** Stock client of grpc.health.v1.Health, loaded from its .proto file. */
 export class HealthClient {
   readonly #client;
 
@@ -23,7 +23,7 @@ export class HealthClient {
     cleanUp(() => this.#client.close());
   }
 
-  /** The status of a service, or the error's code. */
+  /** Returns the status of a service, or the error's code. */
   check(service = ""): Promise<string | number> {
     return new Promise((resolve) => {
       this.#client["Check"]?.({ service }, (error: ServiceError | null, answer?: { status: string }) => {
@@ -37,9 +37,9 @@ export class HealthClient {
   }
 }
 
-/** Statuses in the order they come. */
+/** Statuses in the order received. */
 export class HealthWatch {
-  /** What ended the stream. */
+  /** Error with which the stream ended. */
   readonly ended: Promise<ServiceError>;
   readonly #stream: ClientReadableStream<{ status: string }>;
   readonly #seen: string[] = [];
@@ -53,7 +53,7 @@ export class HealthWatch {
     cleanUp(() => stream.cancel());
   }
 
-  /** Waits until this status has come. */
+  /** Resolves when this status has been received. */
   async until(status: string): Promise<void> {
     while (!this.#seen.includes(status)) await once(this.#stream, "data");
     this.#seen.splice(0, this.#seen.indexOf(status) + 1);

@@ -27,9 +27,9 @@ export interface TestMounts {
   /** HOST:PORT */
   readonly grpc: string;
   readonly http: string;
-  /** What was no refusal but a fault. */
+  /** Faults of the server. */
   readonly faults: readonly unknown[];
-  /** The server's ends of the connections to the HTTP port. */
+  /** Server-side sockets of the HTTP port. */
   readonly sockets: ReadonlySet<Socket>;
 }
 
@@ -37,15 +37,15 @@ export interface TestMountsOptions {
   readonly services: ServiceImplementations;
   readonly directory: BackendDirectory;
   readonly clock?: Clock;
-  /** How soon the gRPC port notices that a peer is gone without a word. */
+  /** Ping settings with which the gRPC port detects a failed peer. */
   readonly keepalive?: Keepalive;
-  /** How long a request may take to arrive at the gRPC port, in milliseconds. */
+  /** Milliseconds within which a request must arrive at the gRPC port. */
   readonly requestTimeout?: number;
-  /** How long a caller of the gRPC port may take nothing of its answer, in milliseconds. */
+  /** Milliseconds for which a caller of the gRPC port may leave its answer unread. */
   readonly answerTimeout?: number;
 }
 
-/** Both mounts on free ports, until the end of the test. */
+/** Starts both mounts on free ports, until the end of the test. */
 export async function startMounts({
   clock = systemClock,
   directory,
@@ -81,15 +81,15 @@ export async function startMounts({
 
 export type TestHeaders = Readonly<Record<string, string>>;
 
-/** What a caller is told: status numbers are gRPC's. */
+/** Outcome of a call. Status codes are gRPC's. */
 export interface TestAnswer<Answer = unknown> {
   readonly status: number;
   readonly message: string;
-  /** Not there where the call was refused: then whoever looks at it fails. */
+  /** Missing if the call was refused, so that a test that reads it fails. */
   readonly answer: Answer;
 }
 
-/** A stock client of one protocol, for any method. */
+/** Stock client of one protocol, for any method. */
 export interface TestCaller {
   readonly name: "grpc" | "connect" | "connect-json" | "grpc-web";
   call<Output extends DescMessage>(
@@ -97,7 +97,7 @@ export interface TestCaller {
     request: object,
     headers?: TestHeaders,
   ): Promise<TestAnswer<MessageShape<Output>>>;
-  /** Opens a stream of answers; whoever stops reading ends it. */
+  /** Opens a stream of answers. It ends when the reader stops. */
   open(method: DescMethodServerStreaming, request: object, headers?: TestHeaders): AsyncGenerator<object>;
 }
 
@@ -111,7 +111,7 @@ export function callersOf({ grpc, http }: Pick<TestMounts, "grpc" | "http">): Te
   ];
 }
 
-/** What a stream has ended with: a status number of gRPC; 0 for a good end. */
+/** Returns the gRPC status code with which a stream ended; 0 for OK. */
 export function statusOf(cause: unknown): { readonly status: number; readonly message: string } {
   if (cause instanceof ConnectError) return { status: cause.code, message: cause.rawMessage };
   const { code, details } = cause as ServiceError;
@@ -146,7 +146,7 @@ function grpcCaller(address: string): TestCaller {
         metadataOf(headers),
       );
       call.on("error", () => {
-        // Whoever reads is told, too.
+        // The reader receives the error, too.
       });
       try {
         for await (const answer of call) yield answer as object;

@@ -26,20 +26,20 @@ export interface PeerMessage {
 
 export type PeerMethod = "Publish" | "PublishAsync";
 
-/** What any peer was told, in the same terms: status numbers are gRPC's, stages the names of the enum. */
+/** Outcome of a publish, in the same terms for every protocol. Status codes are gRPC's; stages are the enum's names. */
 export interface PeerAnswer {
   readonly status: number;
   readonly message: string;
   readonly receipts: readonly { readonly id: string; readonly stage: string }[];
 }
 
-/** A stock client of one protocol. */
+/** Stock client of one protocol. */
 export interface Peer {
   readonly name: "grpc" | "connect" | "connect-json" | "grpc-web" | "fetch";
   publish(messages: readonly PeerMessage[], method?: PeerMethod): Promise<PeerAnswer>;
 }
 
-/** Each kind of client that there is, connected to the node; ended after the test. */
+/** Connects a client of each kind to the node. They are closed after the test. */
 export function peersOf(node: TestNode): Peer[] {
   const baseUrl = node.http;
   return [
@@ -62,7 +62,7 @@ interface GrpcAnswer {
 
 type Callback = (error: ServiceError | null, answer?: GrpcAnswer) => void;
 
-/** What @grpc/grpc-js makes of the .proto at run time. */
+/** Client that @grpc/grpc-js creates from the .proto file at run time. */
 export type BroadcastClient = GrpcClient & {
   Publish(request: GrpcRequest, options: object, callback: Callback): { cancel(): void };
   PublishAsync(request: GrpcRequest, options: object, callback: Callback): { cancel(): void };
@@ -71,7 +71,7 @@ export type BroadcastClient = GrpcClient & {
 
 export const PROTO_FOLDER = join(__dirname, "../../../proto");
 
-/** A client that knows no more than the .proto file. */
+/** Client created from nothing but the .proto file. */
 export function grpcClient(node: TestNode, options: object = {}): BroadcastClient {
   const definition = loadSync("websockets/v1/websockets.proto", {
     includeDirs: [PROTO_FOLDER],
@@ -119,7 +119,7 @@ function connectPeer(name: Peer["name"], transport: Transport): Peer {
   };
 }
 
-/** No library at all, as `curl` would. */
+/** Client without a library, like `curl`. */
 function fetchPeer(node: TestNode): Peer {
   return {
     name: "fetch",
@@ -138,13 +138,13 @@ function fetchPeer(node: TestNode): Peer {
   };
 }
 
-/** What a Connect-JSON body says. */
+/** Reads the body of a Connect-JSON answer. */
 export function jsonAnswer(json: unknown): PeerAnswer {
   const { code, message, receipts } = json as Partial<PeerAnswer> & { code?: string };
   return { status: code === undefined ? 0 : statusOf(code), message: message ?? "", receipts: receipts ?? [] };
 }
 
-/** A Connect code in words, such as `not_found`, as gRPC's number. */
+/** Converts a Connect code such as `not_found` to gRPC's status code. */
 export function statusOf(code: string): number {
   const name = code.replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
   const status = Code[name as keyof typeof Code];

@@ -7,7 +7,7 @@ interface Answer {
   readonly receipts: readonly { readonly id: string; readonly stage: string }[];
 }
 
-/** A PublishStream of a stock gRPC client. Answers are read when they are asked for. */
+/** PublishStream of a stock gRPC client. Answers are only read on demand. */
 export class PublishStream {
   readonly call: ClientDuplexStream<GrpcRequest, Answer>;
   readonly status: Promise<StatusObject>;
@@ -19,23 +19,23 @@ export class PublishStream {
       this.call.once("status", resolve);
     });
     this.call.on("error", () => {
-      // The status tells.
+      // The status event reports the error.
     });
     this.#answers = this.call.iterator({ destroyOnReturn: false }) as AsyncIterator<Answer>;
     cleanUp(() => this.call.cancel());
   }
 
-  /** @returns false when the stream wants no more for now */
+  /** @returns false if the stream's buffer is full */
   write(...messages: PeerMessage[]): boolean {
     return this.call.write({ messages });
   }
 
-  /** Writes as fast as flow control lets it. */
+  /** Writes as fast as flow control allows. */
   async writeAll(requests: Iterable<readonly PeerMessage[]>): Promise<void> {
     for (const messages of requests) if (!this.write(...messages)) await once(this.call, "drain");
   }
 
-  /** The ids of the next answer; undefined when the stream has ended in whatever way. */
+  /** Returns the ids of the next answer; undefined once the stream has ended. */
   async next(): Promise<string[] | undefined> {
     try {
       const { done, value } = await this.#answers.next();

@@ -2,7 +2,7 @@ import type { TestNode } from "../nodes/node.js";
 
 export interface JsonMessage {
   readonly topics?: readonly string[];
-  /** Text; sent as the base64 that Connect-JSON wants. */
+  /** Text, sent as base64 as Connect-JSON requires. */
   readonly payload?: string | Uint8Array;
   readonly event?: string;
   readonly id?: string;
@@ -18,7 +18,7 @@ export interface JsonAnswer {
   readonly message?: string;
 }
 
-/** Publishes as a backend does, with plain fetch and Connect-JSON. */
+/** Publishes with plain fetch and Connect-JSON. */
 export async function publish(
   node: Pick<TestNode, "http">,
   messages: readonly JsonMessage[],
@@ -39,7 +39,7 @@ export async function publish(
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-/** Publishes one text on one topic. */
+/** Publishes a text on a topic. */
 export async function say(node: Pick<TestNode, "http">, topic: string, payload: string): Promise<void> {
   const answer = await publish(node, [{ topics: [topic], payload }]);
   if (answer.ok !== true) throw new Error(`not published: ${JSON.stringify(answer)}`);

@@ -5,11 +5,11 @@ import { cleanUp } from "../clean-up.js";
 import { Queue } from "../queue.js";
 
 /**
- * Backends of WebRocket that write and read as the published ones in Go and Ruby do: lines up to `\n`, and two lines `\r\n` at the end
+ * WebRocket backends that write and read like the published ones in Go and Ruby: lines up to `\n`, and two lines `\r\n` at the end
  * of a packet.
  */
 
-/** In milliseconds: a little less than the server's, so that each of its heartbeats is answered. */
+/** Milliseconds; slightly less than the server's interval, so that each of its heartbeats is answered. */
 const HEARTBEAT_INTERVAL = 400;
 
 export interface WebrocketVhost {
@@ -51,7 +51,7 @@ async function dial({ port }: WebrocketVhost): Promise<Socket> {
   return socket;
 }
 
-/** One request. @returns what `AT` is answered with, "" for `OK` @throws Error: `ER`, or anything else */
+/** Sends one request. @returns the answer to `AT`, "" for `OK` @throws Error for `ER` or any other answer */
 export async function requestWebrocket(vhost: WebrocketVhost, ...frames: readonly string[]): Promise<string> {
   const socket = await dial(vhost);
   const lines = new PacketLines();
@@ -68,10 +68,10 @@ export async function requestWebrocket(vhost: WebrocketVhost, ...frames: readonl
   throw new Error(command === "ER" ? `error ${frame}` : "unknown server error");
 }
 
-/** A worker that gives its identity with `RD` only, sends a heartbeat when it has read a packet, and connects again after errors. */
+/** Worker that sends its identity with `RD` only, sends a heartbeat after each packet, and reconnects after errors. */
 export class PublishedWorker {
   readonly events = new Queue<Readonly<Record<string, unknown>>>();
-  /** Codes of the errors that it was told. */
+  /** Codes of the errors received. */
   readonly errors: string[] = [];
   readonly #vhost: WebrocketVhost;
   readonly #beats = new EventEmitter();
@@ -84,7 +84,7 @@ export class PublishedWorker {
     cleanUp(() => this.stop());
   }
 
-  /** Resolves when it has been told that it is alive. */
+  /** Resolves when the server has confirmed that the worker is alive. */
   static async start(vhost: WebrocketVhost): Promise<PublishedWorker> {
     const worker = new PublishedWorker(vhost);
     await worker.#connect();
@@ -92,7 +92,7 @@ export class PublishedWorker {
     return worker;
   }
 
-  /** Resolves when it has sent its next heartbeat. */
+  /** Resolves when the worker has sent its next heartbeat. */
   async heartbeat(): Promise<void> {
     await once(this.#beats, "beat");
   }

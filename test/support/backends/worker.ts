@@ -12,12 +12,12 @@ import { cleanUp } from "../clean-up.js";
 import { Queue } from "../queue.js";
 
 export interface TestWorkerOptions {
-  /** 10 when left out. */
+  /** Default: 10. */
   readonly capacity?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A worker with a stream of its own, that does what the test says. */
+/** Worker with its own stream, controlled by the test. */
 export class TestWorker {
   readonly tasks = new Queue<Task>();
   readonly cancelled = new Queue<Cancel>();
@@ -37,7 +37,7 @@ export class TestWorker {
     );
   }
 
-  /** Says hello. Resolves when tasks of any node reach it. */
+  /** Sends hello. Resolves when tasks from any node reach the worker. */
   welcomed(events: readonly string[], capacity: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#stream.on("error", reject);
@@ -79,7 +79,7 @@ export class TestWorker {
   }
 }
 
-/** A worker at a node, for these patterns of events; it is ended after the test. */
+/** Connects a worker to a node, for these event patterns. It is closed after the test. */
 export async function startWorker(
   { grpc }: { readonly grpc: string },
   events: readonly string[],
