@@ -57,14 +57,14 @@ function enter(presence: ClusterPresence, connectionId: string, user = "", hidde
   );
 }
 
-type Told = MessageShape<typeof WatchPresenceResponseSchema>;
+type WatchAnswer = MessageShape<typeof WatchPresenceResponseSchema>;
 
-function open(caller: TestCaller, request: object = { topic: "room" }, headers = {}): AsyncGenerator<Told> {
-  return caller.open(watchPresence, request, headers) as AsyncGenerator<Told>;
+function open(caller: TestCaller, request: object = { topic: "room" }, headers = {}): AsyncGenerator<WatchAnswer> {
+  return caller.open(watchPresence, request, headers) as AsyncGenerator<WatchAnswer>;
 }
 
-async function next(stream: AsyncGenerator<Told>) {
-  const { value } = (await stream.next()) as { value: Told };
+async function next(stream: AsyncGenerator<WatchAnswer>) {
+  const { value } = (await stream.next()) as { value: WatchAnswer };
   const { caughtUp, count, joined, left } = value;
   return { joined: joined.map(({ connectionId }) => connectionId), left, count: Number(count), caughtUp };
 }
@@ -280,8 +280,8 @@ describe("K7, O6: merges the pending changes of a slow watcher", () => {
     const watch = new PresenceWatch();
     watch.push({ joined: [member("a")], left: [], count: 1 });
     watch.push({ joined: [], left: [member("a")], count: 0 });
-    const next = watch.next();
+    const change = watch.next();
     watch.push({ joined: [member("b")], left: [], count: 1 });
-    expect(await next).toEqual({ joined: [member("b")], left: [], count: 1 });
+    expect(await change).toEqual({ joined: [member("b")], left: [], count: 1 });
   });
 });
