@@ -27,7 +27,9 @@ type Event = NonNullable<NonNullable<VhostInput["hooks"]>["events"]>[number];
 const jwt = { secret: SECRET, leeway: "0" };
 
 function start(backend: Backend, events: Event[], vhost: VhostInput = {}): Promise<TestNode> {
-  return startNode({ vhosts: { "/": { ...vhost, hooks: { url: backend.url, events } } } });
+  // Hundreds of farewells at once take a loaded machine longer than the default times.
+  const hooks = { url: backend.url, events, timeout: "8s" };
+  return startNode({ stop_timeout: "1m", vhosts: { "/": { ...vhost, hooks } } });
 }
 
 /** A vhost that is made at run time, with these settings besides its hooks. */
