@@ -35,10 +35,8 @@ export class TaskCaller {
     this.#offers = new TaskOffers(options, (task, { code, message }) => {
       this.#giveUp(task, code, message);
     });
-    const { clock, node, transport } = options;
     this.#watchdog = new TaskWatchdog({
-      node,
-      transport,
+      ...options,
       onUntaken: (task) => {
         if (task.node !== "") task.avoidNode();
         this.#retry(task, "nobody took it in time");
@@ -48,7 +46,7 @@ export class TaskCaller {
         this.#retry(task, "the node whose worker had it does not answer");
       },
     });
-    this.#ticker = new Ticker(clock, () => {
+    this.#ticker = new Ticker(options.clock, () => {
       this.#watchdog.check(this.#tasks.values());
       return this.#tasks.size > 0;
     });
@@ -74,7 +72,9 @@ export class TaskCaller {
     return {
       taskId: task.id,
       cancel: () => {
-        this.#cancel(task);
+        if (task.ended) return;
+        this.#offers.withdraw(task);
+        this.#end(task);
       },
     };
   }
@@ -228,12 +228,6 @@ export class TaskCaller {
       task.beginAttempt();
       void this.#offers.offer(task);
     }
-  }
-
-  #cancel(task: OutgoingTask): void {
-    if (task.ended) return;
-    this.#offers.withdraw(task);
-    this.#end(task);
   }
 
   #giveUp(task: OutgoingTask, code: ErrorCode, text: string): void {
