@@ -6,7 +6,7 @@ import { Publisher } from "../../src/core/publisher.js";
 import { nativeEncoding, nativeEncodingWithMetadata } from "../../src/dialects/native/encode.js";
 import { toSubject } from "../../src/nats/broker/subject.js";
 import { decodeMessage } from "../../src/rpc/decode.js";
-import { textFrame } from "../../src/transport/websocket/frame.js";
+import { createTextFrame } from "../../src/transport/websocket/frame.js";
 import { fanOutCase } from "./fan-out.js";
 
 /** A hot function by itself. */
@@ -44,7 +44,7 @@ const answer = (messages: number): Uint8Array => {
 };
 
 export const CASES: readonly Case[] = [
-  { name: "textFrame, 100 B", run: () => textFrame(text) },
+  { name: "createTextFrame, 100 B", run: () => createTextFrame(text) },
   { name: "native encode", run: () => makeText(message) },
   { name: "native encode with metadata", run: () => makeTextWithMetadata(message) },
   fanOutCase(1, 1),

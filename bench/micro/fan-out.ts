@@ -6,7 +6,7 @@ import { Session } from "../../src/core/session.js";
 import { Topic } from "../../src/core/topic.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { nativeEncoding } from "../../src/dialects/native/encode.js";
-import { webSocketEncoding } from "../../src/transport/websocket/encoding.js";
+import { getWebSocketEncoding } from "../../src/transport/websocket/encoding.js";
 import type { Case } from "./cases.js";
 
 /** A connection that takes everything at once. */
@@ -19,7 +19,7 @@ export function fanOutCase(sessions: number, messages: number): Case {
   const fanOut = new FanOut({ endOfTurn: () => {}, clock, outbox, onSlow: () => {} });
   const hub = new Hub(fanOut, () => {});
   const topic = new Topic("/", "memory", "orders.42", DEFAULT_RULES);
-  const encoding = webSocketEncoding(nativeEncoding, false);
+  const encoding = getWebSocketEncoding(nativeEncoding, false);
   for (let count = 0; count < sessions; count += 1) {
     const session = new Session({ id: String(count), vhost: "/", encoding, sink: nowhere, outbox });
     hub.add(session);

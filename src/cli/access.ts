@@ -8,7 +8,7 @@ import { CarillonError, invalidArgument } from "../errors.js";
 import { loadConfig } from "../server/config.js";
 import { systemClock } from "../util/system-clock.js";
 import { createRuleTable } from "../vhosts/rules.js";
-import { configFile } from "./config-file.js";
+import { findConfigFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ExplainFlags {
@@ -19,10 +19,10 @@ export interface ExplainFlags {
   readonly permissions?: string;
 }
 
-/** Prints whether a client may do something, and why. Asks nobody: the configuration file decides. */
+/** Prints whether the configuration file permits an action of a client, and why. Makes no network requests. */
 export async function explainAccessCommand(action: string, topic: string, flags: ExplainFlags): Promise<void> {
   try {
-    const { allowed, reason } = await decideBy(action, topic, flags);
+    const { allowed, reason } = await decideFromConfig(action, topic, flags);
     process.stdout.write(`${allowed ? "allowed" : "refused"}: ${reason}\n`);
     process.exitCode = allowed ? EXIT.ok : EXIT.failed;
   } catch (error) {
@@ -31,32 +31,33 @@ export async function explainAccessCommand(action: string, topic: string, flags:
   }
 }
 
-async function decideBy(action: string, topic: string, flags: ExplainFlags) {
+async function decideFromConfig(action: string, topic: string, flags: ExplainFlags) {
   if (!ACTIONS.includes(action as Action))
-    throw invalidArgument(`expected one of ${ACTIONS.join(", ")}, not ${action}`);
+    throw invalidArgument(`unknown action ${JSON.stringify(action)}; known: ${ACTIONS.join(", ")}`);
   const fault = action === "call" ? labelFault(topic) : topicFault(topic);
   if (fault !== undefined) throw invalidArgument(`the topic ${JSON.stringify(topic)} ${fault}`);
-  const asker = await askerOf(flags);
-  const { vhosts } = loadConfig({ file: configFile(flags.config), environment: process.env });
+  const client = await readClient(flags);
+  const { vhosts } = loadConfig({ file: findConfigFile(flags.config), environment: process.env });
   const settings = new Map(Object.entries(vhosts)).get(flags.vhost);
   if (settings === undefined) {
-    throw invalidArgument(`no vhost ${JSON.stringify(flags.vhost)}; configured: ${Object.keys(vhosts).join(", ")}`);
+    const known = Object.keys(vhosts).join(", ");
+    throw invalidArgument(`unknown vhost ${JSON.stringify(flags.vhost)}; configured: ${known}`);
   }
   const granted = Permissions.of(settings.anonymous.permissions);
   const vhost = {
-    // Channels are opened at run time: what the name of one says does not count here.
+    // Open channels exist at run time only, so no channel rules apply.
     rulesFor: createRuleTable(settings, new Set()).rulesFor,
     anonymous: settings.anonymous.connect ? granted : undefined,
     granted,
     jwt: settings.jwt === undefined ? undefined : toJwtOptions(settings.jwt),
   };
-  return explain(vhost, asker, { action: action as Action, topic }, systemClock);
+  return explain(vhost, client, { action: action as Action, topic }, systemClock);
 }
 
-/** A token is read from stdin for `-`: what is on a command line, others on the machine see. */
-async function askerOf({ anonymous, permissions, token }: ExplainFlags): Promise<ExplainedClient> {
-  if ([anonymous, permissions, token].filter((way) => way !== undefined).length !== 1) {
-    throw invalidArgument("expected one of --token, --anonymous and --permissions");
+/** Reads the client from the flags. A token of `-` is read from stdin, because other users can see command lines. */
+async function readClient({ anonymous, permissions, token }: ExplainFlags): Promise<ExplainedClient> {
+  if ([anonymous, permissions, token].filter((flag) => flag !== undefined).length !== 1) {
+    throw invalidArgument("expected exactly one of --token, --anonymous and --permissions");
   }
   if (token !== undefined) return { kind: "token", token: token === "-" ? (await text(process.stdin)).trim() : token };
   if (permissions === undefined) return { kind: "anonymous" };

@@ -8,7 +8,9 @@ export interface ConfigFlags {
   readonly check?: string;
 }
 
-/** Shows every setting with its default, or says whether a node could start with a file and the files that it names. */
+/**
+ * Prints every setting with its default, or checks whether a node could start with a file and the files that it names.
+ */
 export async function configCommand({ check, printDefaults }: ConfigFlags, help: () => void): Promise<void> {
   if (printDefaults === true) {
     process.stdout.write(configReader.writeDefaults());
@@ -18,7 +20,7 @@ export async function configCommand({ check, printDefaults }: ConfigFlags, help:
   } else {
     try {
       await checkConfig(configReader.load({ file: check }), createLog({ level: "silent", format: "json" }));
-      process.stdout.write(`${check}: good\n`);
+      process.stdout.write(`${check}: valid\n`);
     } catch (error) {
       fail(error, EXIT.usage);
     }

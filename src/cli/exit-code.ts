@@ -1,24 +1,24 @@
 import { CarillonError } from "../errors.js";
 import { errorText } from "../util/native-error.js";
 
-/** What the process ends with, so that scripts can tell. */
+/** Exit codes of the process, for scripts. */
 export const EXIT = {
   ok: 0,
-  /** The server refused, or something failed. */
+  /** The server refused, or the command failed. */
   failed: 1,
-  /** The command line or the configuration is wrong. */
+  /** The command line or the configuration is invalid. */
   usage: 2,
-  /** The server or the broker cannot be reached: trying again later may help. */
+  /** The server or the broker is unreachable; a retry may succeed. */
   unavailable: 3,
 } as const;
 
-/** The exit code that says what went wrong. */
+/** Returns the exit code for an error. */
 export function toExitCode(error: unknown): number {
   if (!(error instanceof CarillonError)) return EXIT.failed;
   return error.code === "unavailable" || error.code === "deadline_exceeded" ? EXIT.unavailable : EXIT.failed;
 }
 
-/** Tells on stderr what went wrong and sets the exit code. */
+/** Prints an error to stderr and sets the exit code. */
 export function fail(error: unknown, code = toExitCode(error)): void {
   const text = errorText(error);
   process.stderr.write(`carillon: ${text.replaceAll("\n", "\ncarillon: ")}\n`);

@@ -4,7 +4,7 @@ import { CarillonError } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import { EXIT, fail } from "./exit-code.js";
 
-/** Prints a new key, which nobody keeps, and the lines of the configuration that let it in. */
+/** Prints a new key, which is not stored, and the configuration entry that accepts it. */
 export function createKeyCommand({ name }: { readonly name: string }): void {
   if (!KEY_NAME.test(name)) {
     fail(new CarillonError("invalid_argument", "--name: expected letters, digits, _, . and -"), EXIT.usage);
@@ -12,9 +12,9 @@ export function createKeyCommand({ name }: { readonly name: string }): void {
   }
   const { hash, secret } = createKey();
   process.stdout.write(`${secret}\n`);
-  // Apart, so that `KEY=$(carillon key create)` gets the key and nothing else.
+  // On stderr, so that `KEY=$(carillon key create)` captures only the key.
   process.stderr.write(`
-The key is shown this once. In the configuration, below the vhost's "keys":
+The key is shown only once. Add this to the vhost's "keys" in the configuration:
 
       - name: ${name}
         hash: sha256:${hash}
@@ -22,7 +22,7 @@ The key is shown this once. In the configuration, below the vhost's "keys":
 `);
 }
 
-/** Reads a key from stdin and prints what the configuration wants to have of it. */
+/** Reads a key from stdin and prints its hash for the configuration. */
 export async function hashKeyCommand(): Promise<void> {
   const key = (await text(process.stdin)).trim();
   if (key === "") fail(new CarillonError("invalid_argument", "expected a key on stdin"), EXIT.usage);

@@ -11,8 +11,8 @@ export interface ListenFlags {
 }
 
 /**
- * Prints what is published on the topics until a signal ends it. Comes back by itself when the connection is lost, and
- * when the broker was away.
+ * Prints the messages of topics until a signal arrives. Reconnects when the connection is lost or the broker was
+ * unavailable.
  */
 export function listenCommand(topics: readonly string[], { ca, json, token, url }: ListenFlags): void {
   const target = new URL(url);
@@ -33,7 +33,7 @@ export function listenCommand(topics: readonly string[], { ca, json, token, url 
       },
       onRetry: (reason, wait) => {
         if (connectedOnce) {
-          note(`${reason}; trying again in ${wait} ms`);
+          note(`${reason}; retrying in ${wait} ms`);
           return;
         }
         client.stop();
@@ -47,13 +47,13 @@ export function listenCommand(topics: readonly string[], { ca, json, token, url 
           note(`listening to ${topics.join(" ")}`);
         } else if (frame.topic === "#join" || frame.topic === "#error") {
           client.stop();
-          fail(errorOf(frame));
+          fail(toError(frame));
         } else if (frame.topic === "#lagged") {
           note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} of ${String(frame.payload)}`);
         } else if (frame.topic.startsWith("#")) {
           note(text);
         } else {
-          process.stdout.write(json === true ? `${text}\n` : linesOf(frame, topics.length > 1));
+          process.stdout.write(json === true ? `${text}\n` : formatMessage(frame, topics.length > 1));
         }
       },
     },
@@ -63,7 +63,7 @@ export function listenCommand(topics: readonly string[], { ca, json, token, url 
   };
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
-  // The reader of a pipe may go first, as head does.
+  // The reader of a pipe may close it early, like head.
   process.stdout.on("error", onSignal);
   client.connect();
 }
@@ -72,13 +72,13 @@ function note(text: string): void {
   process.stderr.write(`carillon: ${text}\n`);
 }
 
-function errorOf({ error, payload }: ListenFrame): Error {
+function toError({ error, payload }: ListenFrame): Error {
   return error === undefined ? new Error(String(payload)) : new CarillonError(error.code, error.message);
 }
 
-function linesOf({ encoding, payload, topic }: ListenFrame, withTopic: boolean): string | Buffer {
+function formatMessage({ encoding, payload, topic }: ListenFrame, withTopic: boolean): string | Buffer {
   const text = String(payload);
-  const begin = withTopic ? `${topic} ` : "";
-  if (encoding !== "base64") return `${begin}${text}\n`;
-  return Buffer.concat([Buffer.from(begin), Buffer.from(text, "base64"), Buffer.from("\n")]);
+  const prefix = withTopic ? `${topic} ` : "";
+  if (encoding !== "base64") return `${prefix}${text}\n`;
+  return Buffer.concat([Buffer.from(prefix), Buffer.from(text, "base64"), Buffer.from("\n")]);
 }

@@ -4,12 +4,12 @@ import { packageVersion } from "../util/package-root.js";
 import { EXIT } from "./exit-code.js";
 
 const EXIT_CODES = `
-Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 server or broker not reachable.`;
+Exit codes: 0 success; 1 refused or failed; 2 invalid usage or configuration; 3 server or broker unreachable.`;
 
 /**
- * Runs the command line. Each command is loaded when it is used: publishing does not wait for the server's modules.
+ * Runs the command line. Each command is loaded when it is used, so that publishing does not load the server's modules.
  *
- * @param argv - as process.argv
+ * @param argv - in the form of process.argv
  */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
@@ -19,7 +19,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv]);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and version end this way too, with 0.
+    // Help and version also end with a CommanderError, with code 0.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
 }
@@ -37,87 +37,93 @@ async function addDialectCommands(program: Command): Promise<void> {
 function createProgram(): Command {
   const program = new Command("carillon")
     .description(
-      "A broker for real-time messages: backends publish over gRPC or Connect, browsers hear it over WebSocket.",
+      "A broker for real-time messages: backends publish over gRPC or Connect, browsers subscribe over WebSocket.",
     )
     .version(packageVersion)
     .exitOverride()
-    .showHelpAfterError("Add --help for what can be said here.")
+    .showHelpAfterError("Run with --help for usage.")
     .addHelpText("after", EXIT_CODES);
 
   program
     .command("serve", { isDefault: false })
     .description("run a node")
-    .option("-c, --config <file>", "YAML file with settings (default: carillon.yaml here, if there is one)")
-    .option("--http <host:port>", "where WebSocket, Connect, health and metrics are served (default: 127.0.0.1:8080)")
-    .option("--grpc <host:port>", "where gRPC is served (default: 127.0.0.1:6001)")
-    .option("--broker <memory|url>", "how nodes are joined: memory (one node only) or nats://HOST:PORT")
-    .option("--insecure", "listen on other than loopback addresses although nobody is asked for a key")
-    .option("--try", "print three lines to try the node with")
+    .option(
+      "-c, --config <file>",
+      "YAML file with settings (default: carillon.yaml in the working directory, if it exists)",
+    )
+    .option("--http <host:port>", "address of WebSocket, Connect, health and metrics (default: 127.0.0.1:8080)")
+    .option("--grpc <host:port>", "address of gRPC (default: 127.0.0.1:6001)")
+    .option("--broker <memory|url>", "broker: memory (one node only) or nats://HOST:PORT")
+    .option("--insecure", "allow addresses other than loopback without keys")
+    .option("--try", "print commands to try the node with")
     .action(async (flags) => (await import("./serve.js")).serveCommand(flags));
 
   program
     .command("publish")
-    .description("publish one message; prints its id and how far it got: accepted, flushed, stored")
+    .description("publish one message; prints its id and stage: accepted, flushed or stored")
     .argument("<topic>", "topic to publish on")
-    .argument("[payload]", "the message; read from stdin when left out or -")
-    .option("-e, --event <name>", "name of what happened")
-    .option("--id <id>", "id of the message (default: the server makes one)")
+    .argument("[payload]", "payload of the message; read from stdin if omitted or -")
+    .option("-e, --event <name>", "name of the event")
+    .option("--id <id>", "id of the message (default: chosen by the server)")
     .option("--broker-name <name>", "broker to publish through (default: the server's default)")
     .option("--async", "do not wait for the broker")
-    .option("--key <key>", "the backend's key; better in CARILLON_KEY, as others on the machine see command lines")
+    .option("--key <key>", "backend key; prefer CARILLON_KEY, because command lines are visible to other users")
     .option("--vhost <path>", "vhost to publish in (default: the key's)")
-    .option("--tls", "the node's gRPC port has TLS")
+    .option("--tls", "connect to the gRPC port with TLS")
     .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
     .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
     .action(async (topic, payload, flags) => (await import("./publish.js")).publishCommand(topic, payload, flags));
 
   const listenCommand = program
     .command("listen")
-    .description("print what is published on topics, until interrupted")
+    .description("print messages of topics until interrupted")
     .argument("<topic...>", "topics to listen to")
-    .option("--token <token>", "who listens; better in CARILLON_TOKEN, as others on the machine see command lines")
+    .option("--token <token>", "client token; prefer CARILLON_TOKEN, because command lines are visible to other users")
     .option("--ca <file>", "PEM file of the authority that signed the node's certificate; for wss:// URLs")
     .option("--json", "print each message as JSON with its id, event and time")
-    .option("-u, --url <url>", "WebSocket URL of a node", webSocketUrl, defaultUrl());
+    .option("-u, --url <url>", "WebSocket URL of a node", parseWebSocketUrl, createDefaultUrl());
   listenCommand.action(async (topics, flags) => {
-    // A default goes through no parser.
+    // Commander does not parse defaults.
     if (!isWebSocketUrl(flags.url)) listenCommand.error("error: CARILLON_HTTP: expected HOST:PORT");
     if (flags.ca !== undefined && !flags.url.startsWith("wss:")) {
-      // It would be connected to in the clear, token and all.
-      listenCommand.error("error: --ca: expected a wss:// URL with it");
+      // The connection would be unencrypted, including the token.
+      listenCommand.error("error: --ca: requires a wss:// URL");
     }
     (await import("./listen.js")).listenCommand(topics, flags);
   });
 
-  const accessCommand = program.command("access").description("questions about who may do what");
+  const accessCommand = program.command("access").description("check permissions");
   accessCommand
     .command("explain")
-    .description("say whether a client may do something, and why; exit code 0 allowed, 1 refused")
+    .description("explain whether an action of a client is permitted; exit code 0 if allowed, 1 if refused")
     .argument("<action>", "join, publish, call or presence")
-    .argument("<topic>", "topic; for call: event")
-    .option("-c, --config <file>", "YAML file with settings (default: carillon.yaml here, if there is one)")
+    .argument("<topic>", "topic; event for call")
+    .option(
+      "-c, --config <file>",
+      "YAML file with settings (default: carillon.yaml in the working directory, if it exists)",
+    )
     .option("--vhost <path>", "vhost", "/")
-    .option("--token <jwt>", "who asks: the bearer of this token; - reads it from stdin")
-    .option("--anonymous", "who asks: a client without a token")
-    .option("--permissions <json>", 'who asks: somebody with these, such as {"join":["orders.*"]}')
+    .option("--token <jwt>", "check a client with this token; - reads it from stdin")
+    .option("--anonymous", "check a client without a token")
+    .option("--permissions <json>", 'check a client with permissions such as {"join":["orders.*"]}')
     .action(async (action, topic, flags) => (await import("./access.js")).explainAccessCommand(action, topic, flags));
 
-  const keyCommand = program.command("key").description("keys of backends");
+  const keyCommand = program.command("key").description("create and hash backend keys");
   keyCommand
     .command("create")
-    .description("make a key, and print what the configuration wants of it")
-    .option("--name <name>", "its name", "backend")
+    .description("create a key and print its configuration entry")
+    .option("--name <name>", "name of the key", "backend")
     .action(async (flags) => (await import("./key.js")).createKeyCommand(flags));
   keyCommand
     .command("hash")
-    .description("print the hash of a key that is read from stdin")
+    .description("print the hash of a key from stdin")
     .action(async () => (await import("./key.js")).hashKeyCommand());
 
   const configCommand = program
     .command("config")
     .description("show and check configuration")
-    .option("--print-defaults", "print every setting with its default and meaning, as a file to start from")
-    .option("--check <file>", "say whether a file, and the files that it names, are good, or what is wrong with them");
+    .option("--print-defaults", "print every setting with its default and description, as a file to start from")
+    .option("--check <file>", "validate a file and the files that it names");
   configCommand.action(async (flags) => {
     await (await import("./config.js")).configCommand(flags, () => {
       configCommand.outputHelp({ error: true });
@@ -126,17 +132,17 @@ function createProgram(): Command {
   return program;
 }
 
-/** Beside the server on the same machine, CARILLON_HTTP names it. */
-function defaultUrl(): string {
+/** Returns the URL of the node on this machine, at the address in CARILLON_HTTP if set. */
+function createDefaultUrl(): string {
   return `ws://${process.env["CARILLON_HTTP"] ?? "127.0.0.1:8080"}/ws`;
 }
 
-function webSocketUrl(text: string): string {
+function parseWebSocketUrl(text: string): string {
   if (isWebSocketUrl(text)) return text;
   throw new InvalidArgumentError("Expected a WebSocket URL such as ws://127.0.0.1:8080/ws or wss://example.com/ws.");
 }
 
-/** WebSocket URLs have no fragments. */
+/** Whether a text is a WebSocket URL, which has no fragment. */
 function isWebSocketUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { hash, protocol } = new URL(text);

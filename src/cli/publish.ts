@@ -15,7 +15,7 @@ export interface PublishFlags {
   readonly ca?: string;
 }
 
-/** Publishes one message and prints its id and how far it got. Without a payload, or with "-", it is read from stdin. */
+/** Publishes one message and prints its id and stage. The payload is read from stdin if it is omitted or "-". */
 export async function publishCommand(topic: string, text: string | undefined, flags: PublishFlags): Promise<void> {
   const payload = text === undefined || text === "-" ? await buffer(process.stdin) : Buffer.from(text);
   let client: PublishClient | undefined;
@@ -24,7 +24,7 @@ export async function publishCommand(topic: string, text: string | undefined, fl
       address: flags.server,
       key: flags.key ?? process.env["CARILLON_KEY"],
       vhost: flags.vhost,
-      tls: flags.tls === true || flags.ca !== undefined ? { ca: authorityOf(flags.ca) } : undefined,
+      tls: flags.tls === true || flags.ca !== undefined ? { ca: readAuthority(flags.ca) } : undefined,
     });
     const message = {
       topics: [topic],
@@ -42,9 +42,9 @@ export async function publishCommand(topic: string, text: string | undefined, fl
   }
 }
 
-function authorityOf(file: string | undefined): Buffer | undefined {
+function readAuthority(file: string | undefined): Buffer | undefined {
   return file === undefined ? undefined : readFileSync(file);
 }
 
-/** By the numbers of websockets.v1.Stage. */
+/** Names of stages, by the numbers of websockets.v1.Stage. */
 const STAGES = ["unspecified", "accepted", "flushed", "stored"];

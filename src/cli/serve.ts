@@ -4,7 +4,7 @@ import { createLog } from "../observe/log.js";
 import { type ConfigInput, loadConfig } from "../server/config.js";
 import { Server } from "../server/server.js";
 import { servesPage } from "../server/serves-page.js";
-import { configFile } from "./config-file.js";
+import { findConfigFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 
 export interface ServeFlags {
@@ -17,12 +17,12 @@ export interface ServeFlags {
 }
 
 /**
- * A terminal sends Ctrl+C to every process of its group, and npm passes it on once more: a second SIGINT so soon, in
- * milliseconds, is the same key press.
+ * Milliseconds within which a second SIGINT counts as the same key press: a terminal sends Ctrl+C to every process of
+ * its group, and npm forwards it again.
  */
 const SAME_KEY_PRESS = 100;
 
-/** Runs a node until a signal ends it: the first stops it gracefully, a second one at once. */
+/** Runs a node until a signal arrives: the first one stops it gracefully, a second one exits at once. */
 export async function serveCommand(flags: ServeFlags): Promise<void> {
   let config: Config;
   try {
@@ -48,7 +48,7 @@ export async function serveCommand(flags: ServeFlags): Promise<void> {
     fail(error);
     process.exit();
   }
-  if (flags.try === true) process.stderr.write(linesToTry(server, config));
+  if (flags.try === true) process.stderr.write(formatSuggestions(server, config));
 }
 
 function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Config {
@@ -57,7 +57,7 @@ function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Confi
     ...(grpc === undefined ? {} : { grpc }),
     ...(insecure === undefined ? {} : { insecure }),
   };
-  return loadConfig({ file: configFile(config), environment: process.env, flags, broker });
+  return loadConfig({ file: findConfigFile(config), environment: process.env, flags, broker });
 }
 
 function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): void {
@@ -82,10 +82,10 @@ function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): vo
 }
 
 /**
- * Ways to begin, to be copied from the terminal. The page joins the topic "hello" by itself. With TLS there is none but the
- * page: who has signed the certificate, and for which name, is not known here.
+ * Formats commands to try the node with. The page joins the topic "hello" on its own. With TLS only the page is
+ * suggested, because the certificate's authority and host name are unknown here.
  */
-function linesToTry({ addresses, asksForKeys }: Server, config: Config): string {
+function formatSuggestions({ addresses, asksForKeys }: Server, config: Config): string {
   if (addresses === undefined) return "";
   const { grpc, http } = addresses;
   const body = '{"messages":[{"topics":["hello"],"text":"Hello, world"}]}';

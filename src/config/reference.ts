@@ -42,7 +42,7 @@ node dist/src/bin.js config --check carillon.yaml
 \`\`\`
 
 \`\`\`text
-carillon.yaml: good
+carillon.yaml: valid
 \`\`\`
 
 - **Precedence**: flags win over environment variables, variables over the file.

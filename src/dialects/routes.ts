@@ -10,7 +10,7 @@ export interface WebSocketRoute {
 }
 
 /**
- * Finds what is spoken on a path; undefined where no WebSocket is offered.
+ * Finds the route of a path; undefined for paths without WebSockets.
  * @throws CarillonError unauthenticated: the path holds no token that could be one of a vhost's
  */
 export type RouteFinder = (path: string) => WebSocketRoute | undefined;
@@ -48,7 +48,7 @@ export function tokenPaths(prefix: string, dialect: Dialect, exists: (vhost: str
     const token = path.slice(prefix.length + 1).replace(/\/$/, "");
     if (token === "" || token.includes("/")) return undefined;
     const vhost = readJwt(token).claims["applicationIdentifier"];
-    if (typeof vhost !== "string" || !exists(vhost)) throw tokenRefusal("it is for no vhost that there is");
+    if (typeof vhost !== "string" || !exists(vhost)) throw tokenRefusal("unknown vhost");
     return { dialect, vhost, inPath: { token, shown: `${prefix}/` } };
   };
 }

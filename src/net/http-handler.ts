@@ -3,13 +3,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 /** Answers an HTTP request. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Seconds for which a browser may remember the answer: the most that any honours. */
+/** Seconds for which a browser may cache the answer: the largest value that any browser honours. */
 const MAX_AGE = 7_200;
 
 /**
- * Answers the question that a browser asks before it sends a request across origins. Pages of allowed origins may send any
- * header: tracing and other libraries add their own (`traceparent`, `baggage`, `x-request-id`).
- * @param usual - headers that are named where the browser asks for none
+ * Answers a preflight request. Pages of allowed origins may send any header, because tracing and other libraries add
+ * their own (`traceparent`, `baggage`, `x-request-id`).
+ * @param usual - headers to allow if the browser requests none
  */
 export function answerPreflight(
   { headers }: IncomingMessage,

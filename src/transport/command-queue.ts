@@ -5,16 +5,16 @@ import type { CommandContext } from "../commands/command-context.js";
 import { execute } from "../commands/execute.js";
 import type { Received, Texts } from "../dialects/dialect.js";
 
-/** Commands of one client, and bytes of their answers, after which other clients have their turn. */
+/** Largest number of commands of one client, and of bytes of their answers, in one turn of the event loop. */
 const COMMANDS_A_TURN = 64;
 const ANSWERS_A_TURN = 64 * 1_024;
 
-/** A connection whose frames, of type `Item`, are commands. */
+/** Connection whose frames, of type `Item`, are commands. */
 export interface CommandSource<Item> {
   readonly client: Client;
   decode(item: Item): Received;
   send(texts: Texts): void;
-  /** Called when an item waits for the command before it. @param bytes - of all waiting items */
+  /** Called when an item has to wait for the command before it. @param bytes - size of all waiting items */
   onWaiting(bytes: number): void;
   /** Called when all items have been executed, or dropped with the session. */
   onIdle(): void;
@@ -22,20 +22,20 @@ export interface CommandSource<Item> {
 
 export interface CommandQueueContext {
   readonly services: CommandContext;
-  /** Bytes of items that may wait for the command before them; a client that sends more is disconnected. */
+  /** Largest number of bytes of waiting items; a client that sends more is disconnected. */
   readonly waitingBytes: number;
-  /** Number of malformed items in a row that ends a connection. */
+  /** Number of consecutive malformed items that ends a connection. */
   readonly malformedFrames: number;
 }
 
 /**
- * Executes the commands of one connection one after the other, in the order sent. A client that gets more bytes of answers
- * than its rate allows is paused, and one that does not read its answers is closed by its outbox (L6).
+ * Executes the commands of one connection one after the other, in the order sent. A client that gets more bytes of
+ * answers than its rate allows is paused. A client that does not read its answers is closed by its outbox (L6).
  */
 export class CommandQueue<Item> {
   readonly #source: CommandSource<Item>;
   readonly #context: CommandQueueContext;
-  /** Undefined for most connections, which never have a waiting item. */
+  /** Undefined until the first item waits, so that most connections have no list. */
   #waiting: Item[] | undefined;
   #waitingBytes = 0;
   #busy = false;
@@ -48,7 +48,7 @@ export class CommandQueue<Item> {
     this.#context = context;
   }
 
-  /** Whether a command is under way. */
+  /** Whether a command is in progress. */
   get busy(): boolean {
     return this.#busy;
   }
@@ -66,7 +66,7 @@ export class CommandQueue<Item> {
     if (this.#waitingBytes > this.#context.waitingBytes) this.#end("flooding");
   }
 
-  /** Counts bytes that were sent to the client, answers among them. */
+  /** Counts bytes sent to the client, including answers. */
   countSent(bytes: number): void {
     if (this.#busy) this.#answeredBytes += bytes;
   }
@@ -90,7 +90,7 @@ export class CommandQueue<Item> {
     this.#source.onIdle();
   }
 
-  /** Executes what an item asks for, and answers it. Resolves when the next item may be executed. */
+  /** Executes the command of an item and answers it. Resolves when the next item may be executed. */
   async #execute(item: Item): Promise<void> {
     const source = this.#source;
     const { malformedFrames, services } = this.#context;
@@ -106,7 +106,7 @@ export class CommandQueue<Item> {
     if (this.#malformedInARow >= malformedFrames) this.#end("malformed_frames");
   }
 
-  /** @returns resolves when the next command may be executed; undefined: now */
+  /** @returns resolves when the next command may be executed; undefined when it may run now */
   #nextPause(): Promise<void> | undefined {
     this.#commands += 1;
     if (this.#commands < COMMANDS_A_TURN && this.#answeredBytes < ANSWERS_A_TURN) return undefined;

@@ -68,11 +68,11 @@ test.each([
   ["join", "a", { permissions: "{" }, "2 carillon: --permissions: expected JSON"],
   ["join", "a", { permissions: '{"joins":["a"]}' }, "2 carillon: permissions names an action"],
   ["join", "#a", ANONYMOUS, '2 carillon: the topic "#a" begins with a reserved'],
-  ["fly", "a", ANONYMOUS, "2 carillon: expected one of join, publish, call, presence"],
-  ["join", "a", {}, "2 carillon: expected one of --token, --anonymous and --permissions"],
-  ["join", "a", { ...ANONYMOUS, permissions: "{}" }, "2 carillon: expected one of --token"],
-  ["join", "a", { ...ANONYMOUS, vhost: "/none" }, '2 carillon: no vhost "/none"; configured: /, /closed'],
-  ["join", "a", { ...ANONYMOUS, vhost: "__proto__" }, "2 carillon: no vhost"],
+  ["fly", "a", ANONYMOUS, '2 carillon: unknown action "fly"; known: join, publish, call, presence'],
+  ["join", "a", {}, "2 carillon: expected exactly one of --token, --anonymous and --permissions"],
+  ["join", "a", { ...ANONYMOUS, permissions: "{}" }, "2 carillon: expected exactly one of --token"],
+  ["join", "a", { ...ANONYMOUS, vhost: "/none" }, '2 carillon: unknown vhost "/none"; configured: /, /closed'],
+  ["join", "a", { ...ANONYMOUS, vhost: "__proto__" }, "2 carillon: unknown vhost"],
 ] as const)("access explain %s %s %j", async (action, topic, flags, text) => {
   expect(await explain(action, topic, flags)).toContain(text);
 });
@@ -83,7 +83,7 @@ test("access explain prints no secret and no token", async () => {
   expect(text).not.toContain(SECRET);
 });
 
-test("key create prints a key alone on stdout, and on stderr what the configuration wants of it", () => {
+test("key create prints only a key on stdout, and its configuration entry on stderr", () => {
   createKeyCommand({ name: "billing" });
   expect(printed.stdout).toMatch(/^ck_[\w-]{43}\n$/);
   expect(printed.stderr).toContain("- name: billing");

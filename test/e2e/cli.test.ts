@@ -30,14 +30,14 @@ function folderWith(files: Readonly<Record<string, string>>): string {
 }
 
 describe("carillon", () => {
-  test("--help and --version tell, and end with 0", async () => {
+  test("prints --help and --version and exits with 0", async () => {
     const help = await runCarillon(["--help"]);
     expect(help.code).toBe(0);
-    for (const word of ["serve", "publish", "listen", "config", "Exit codes"]) expect(help.stdout).toContain(word);
+    for (const text of ["serve", "publish", "listen", "config", "Exit codes"]) expect(help.stdout).toContain(text);
     expect(await runCarillon(["--version"])).toMatchObject({ code: 0, stdout: `${packageVersion}\n` });
   });
 
-  test("wrong usage ends with 2 and says where help is", async () => {
+  test("exits with 2 and refers to the help on invalid usage", async () => {
     for (const args of [["sing"], ["serve", "--htpp", "x"], ["publish"], ["listen"], ["config"], []]) {
       const { code, stderr } = await runCarillon(args);
       expect(code).toBe(2);
@@ -47,12 +47,22 @@ describe("carillon", () => {
 });
 
 describe("carillon publish", () => {
-  test("prints id and stage, takes the payload as argument or from stdin, byte for byte", async () => {
+  test("publishes the payload of its argument or stdin, byte for byte, and prints id and stage", async () => {
     const node = await startCarillon();
     const client = await connect(`${node.ws}/ws?meta=1`);
     await client.join("foo");
-    const said = await runCarillon(["publish", "-s", node.grpc, "foo", "hello", "--event", "greeted", "--id", "m1"]);
-    expect(said).toEqual({ code: 0, stdout: "m1 flushed\n", stderr: "" });
+    const published = await runCarillon([
+      "publish",
+      "-s",
+      node.grpc,
+      "foo",
+      "hello",
+      "--event",
+      "greeted",
+      "--id",
+      "m1",
+    ]);
+    expect(published).toEqual({ code: 0, stdout: "m1 flushed\n", stderr: "" });
     expect(await client.next()).toMatchObject({ topic: "foo", payload: "hello", event: "greeted", id: "m1" });
     const piped = await runCarillon(["publish", "-s", node.grpc, "foo", "-", "--async"], { input: "a\nb\n" });
     expect(piped.stdout).toMatch(/^\S+ accepted\n$/);
@@ -61,14 +71,14 @@ describe("carillon publish", () => {
     expect(await client.next()).toMatchObject({ payload: "/wA=", encoding: "base64" });
   });
 
-  test("a refusal ends with 1 and says why", async () => {
+  test("exits with 1 and prints the reason of a refusal", async () => {
     const node = await startCarillon();
     const { code, stderr, stdout } = await runCarillon(["publish", "-s", node.grpc, "#foo", "x"]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain("messages[0].topics[0] begins with a reserved character");
   });
 
-  test("a server that is not there ends with 3", async () => {
+  test("exits with 3 when the server is unreachable", async () => {
     const port = await closedPort();
     const { code, stderr } = await runCarillon(["publish", "-s", `127.0.0.1:${port}`, "foo", "x"]);
     expect(code).toBe(3);
@@ -77,7 +87,7 @@ describe("carillon publish", () => {
 });
 
 describe("carillon listen", () => {
-  test("prints payloads, with the topic where there are several, and JSON where asked", async () => {
+  test("prints payloads, with the topic if there are several, and JSON on request", async () => {
     const node = await startCarillon();
     const one = listen(node.ws, "foo");
     const both = listen(node.ws, "foo", "bar");
@@ -91,7 +101,7 @@ describe("carillon listen", () => {
     expect(await one.exited).toBe(0);
   });
 
-  test("comes back by itself when the node does", async () => {
+  test("reconnects when the node restarts", async () => {
     const first = await startCarillon();
     const port = new URL(first.http).port;
     const listener = listen(first.ws, "foo");
@@ -104,14 +114,14 @@ describe("carillon listen", () => {
     expect(await listener.line()).toBe("still here");
   });
 
-  test("O9: asks again while the broker is away, and says so", async () => {
+  test("O9: retries while the broker is disconnected, and prints the reason", async () => {
     const nats = await startNats();
     const node = await startNatsNode(nats.url);
     await nats.kill();
     await becomes(node, 503);
     const listener = listen(node.ws, "foo");
     for (let attempt = 1; attempt <= 2; attempt += 1) {
-      expect(await listener.notes.next()).toMatch(/^carillon: broker "nats" is not connected; trying again in \d+ ms$/);
+      expect(await listener.notes.next()).toMatch(/^carillon: broker "nats" is not connected; retrying in \d+ ms$/);
     }
     await nats.start();
     await listener.listening;
@@ -119,8 +129,8 @@ describe("carillon listen", () => {
     expect(await listener.line()).toBe("at last");
   });
 
-  test("W14: tells on stderr what was missed, and what it does not know, and goes on", async () => {
-    const ws = await serverThatSays(
+  test("W14: prints missed messages and unknown frames to stderr, and continues", async () => {
+    const ws = await startFrameServer(
       '{"topic":"@join","payload":["foo"],"id":1}',
       '{"topic":"#lagged","payload":["foo"],"missed":17}',
       '{"topic":"#lagged","payload":["foo"],"missed":1}',
@@ -140,14 +150,14 @@ describe("carillon listen", () => {
     expect(await listener.exited).toBe(0);
   });
 
-  test("W7: an #error ends with 1 and says why", async () => {
-    const listener = listen(await serverThatSays('{"topic":"#error","payload":["not understood"]}'), "foo");
+  test("W7: exits with 1 and prints the reason of an #error", async () => {
+    const listener = listen(await startFrameServer('{"topic":"#error","payload":["not understood"]}'), "foo");
     expect(await listener.exited).toBe(1);
     expect(await listener.notes.next()).toBe("carillon: not understood");
   });
 
   test.each(["nonsense", "http://127.0.0.1:8080/ws", "ws://", "ws://127.0.0.1:8080/ws#foo"])(
-    "the URL %s is wrong usage: it ends with 2 and says what is expected",
+    "exits with 2 and prints the expected form when the URL is %s",
     async (url) => {
       const { code, stderr } = await runCarillon(["listen", "--url", url, "foo"]);
       expect(code).toBe(2);
@@ -156,14 +166,14 @@ describe("carillon listen", () => {
     },
   );
 
-  test("so is an environment that makes no URL", async () => {
+  test("exits with 2 when CARILLON_HTTP is invalid", async () => {
     const environment = { CARILLON_HTTP: "non sense" };
     const { code, stderr } = await runCarillon(["listen", "foo"], { environment });
     expect(code).toBe(2);
     expect(stderr).toContain("error: CARILLON_HTTP: expected HOST:PORT\n");
   });
 
-  test("--ca makes it trust the node's certificate, and is wrong usage where nothing would be encrypted", async () => {
+  test("trusts the node's certificate with --ca, and exits with 2 when --ca comes with an unencrypted URL", async () => {
     const authority = await TestAuthority.create();
     const { certFile, keyFile } = await authority.issue("localhost");
     const folder = folderWith({ "a.yaml": `tls: { cert_file: ${certFile}, key_file: ${keyFile} }` });
@@ -183,13 +193,13 @@ describe("carillon listen", () => {
     expect(await listener.line()).toBe("hi");
     const plain = await runCarillon(["listen", "-u", `${ws.replace("wss", "ws")}/ws`, "--ca", authority.caFile, "foo"]);
     expect(plain.code).toBe(2);
-    expect(plain.stderr).toContain("--ca: expected a wss:// URL with it");
+    expect(plain.stderr).toContain("--ca: requires a wss:// URL");
     const nowhere = await runCarillon(["listen", "-u", `${ws}/ws`, "--ca", "/nowhere", "foo"]);
     expect(nowhere.code).toBe(2);
     expect(nowhere.stderr).toContain("/nowhere");
   });
 
-  test("a refused join ends with 1, a server that is not there with 3", async () => {
+  test("exits with 1 on a refused join, and with 3 when the server is unreachable", async () => {
     const node = await startCarillon();
     const refused = await runCarillon(["listen", "-u", `${node.ws}/ws`, "#foo"]);
     expect(refused.code).toBe(1);
@@ -200,18 +210,18 @@ describe("carillon listen", () => {
 });
 
 describe("carillon config", () => {
-  test("--print-defaults prints a file that --check finds good", async () => {
+  test("prints a file with --print-defaults that --check accepts", async () => {
     const { code, stdout } = await runCarillon(["config", "--print-defaults"]);
     expect(code).toBe(0);
     expect(parse(stdout)).toMatchObject({ http: "127.0.0.1:8080" });
     const folder = folderWith({ "a.yaml": stdout });
     expect(await runCarillon(["config", "--check", "a.yaml"], { folder })).toMatchObject({
       code: 0,
-      stdout: "a.yaml: good\n",
+      stdout: "a.yaml: valid\n",
     });
   });
 
-  test("--check names every fault and ends with 2", async () => {
+  test("prints every error and exits with 2 on --check of an invalid file", async () => {
     const folder = folderWith({ "a.yaml": "htpp: 127.0.0.1:1\nlimits: { outbox: big }\n" });
     const { code, stderr } = await runCarillon(["config", "--check", "a.yaml"], { folder });
     expect(code).toBe(2);
@@ -219,7 +229,7 @@ describe("carillon config", () => {
     expect(stderr).toContain("carillon: limits.outbox: expected a size such as 64KiB, 1MiB");
   });
 
-  test("--check finds what only a start would, in every vhost", async () => {
+  test("finds errors on --check that otherwise only a start finds, in every vhost", async () => {
     const folder = folderWith({
       "a.yaml": "vhosts: { /: { jwt: { secret: short } }, /shop: { tokens: { secret_file: nowhere } } }\n",
     });
@@ -232,7 +242,7 @@ describe("carillon config", () => {
 });
 
 describe("carillon serve", () => {
-  test("reads carillon.yaml here, --config, the environment and flags", async () => {
+  test("reads carillon.yaml of the working directory, --config, the environment and flags", async () => {
     const folder = folderWith({
       "carillon.yaml": "limits: { payload: 1B }",
       "other.yaml": "limits: { payload: 2B }",
@@ -248,13 +258,13 @@ describe("carillon serve", () => {
     }
   });
 
-  test("a bad configuration, also one open to everybody, ends with 2 and says what to set", async () => {
+  test("exits with 2 and names the setting when the configuration would open the node to other machines", async () => {
     const { code, stderr } = await runCarillon(["serve", "--http", "0.0.0.0:0"]);
     expect(code).toBe(2);
     expect(stderr).toContain("--insecure");
   });
 
-  test("a port that is taken ends with 1 and names it", async () => {
+  test("exits with 1 and names the port when it is in use", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     cleanUp(() => taken.close());
@@ -264,7 +274,7 @@ describe("carillon serve", () => {
     expect(stderr).toContain(`cannot listen on http address 127.0.0.1:${port}`);
   });
 
-  test("one line says that nobody is asked for a key, and --try prints three lines", async () => {
+  test("logs that no keys are configured, and prints three commands with --try", async () => {
     const node = await startCarillon(["--try"]);
     expect(
       await node.logged("no keys are configured: whoever reaches these ports may publish and listen"),
@@ -277,7 +287,7 @@ describe("carillon serve", () => {
     expect(lines[2]).toContain(`publish --server ${node.grpc} hello`);
   });
 
-  test("--try tells where a key has to stand, and the line then works", async () => {
+  test("prints commands that use CARILLON_KEY with --try when keys are required, and they work", async () => {
     const secret = "carillon_try";
     const hash = `sha256:${createHash("sha256").update(secret).digest("hex")}`;
     const config = `vhosts: { /: { keys: [{ name: a, hash: "${hash}", actions: ["*"] }] } }`;
@@ -297,7 +307,7 @@ describe("carillon serve", () => {
     expect(await client.nextText()).toBe('{"topic":"hello","payload":"Hello again"}');
   });
 
-  test("--try with TLS has the page alone: whose certificate it is nobody knows", async () => {
+  test("suggests only the page with --try and TLS, because the certificate's authority is unknown", async () => {
     const { certFile, keyFile } = await (await TestAuthority.create()).issue("localhost");
     const folder = folderWith({ "a.yaml": `tls: { cert_file: ${certFile}, key_file: ${keyFile} }` });
     const node = await startCarillon(["--try", "--config", "a.yaml"], { folder });
@@ -307,7 +317,7 @@ describe("carillon serve", () => {
   });
 });
 
-test("the log is for people where that is asked for, and tells the addresses", async () => {
+test("logs the addresses in a readable form when the format is pretty", async () => {
   const environment = { CARILLON_LOG_FORMAT: "pretty", CARILLON_HTTP: "127.0.0.1:0", CARILLON_GRPC: "127.0.0.1:0" };
   const node = spawn(process.execPath, [PROGRAM, "serve"], { env: environment, stdio: ["ignore", "pipe", "ignore"] });
   const exited = once(node, "exit");
@@ -328,10 +338,10 @@ describe("signals", () => {
     expect(node.log.at(-1)).toMatchObject({ msg: "stopped" });
   });
 
-  test("L7: a second signal exits at once, with 1", async () => {
+  test("L7: exits at once with 1 on a second signal", async () => {
     const node = await startCarillon();
     const client = await connect(`${node.ws}/ws`);
-    // A client that reads nothing does not answer the close, so the first stop waits for it.
+    // A client that does not read does not answer the close frame, so the first stop waits for it.
     client.webSocket.pause();
     node.child.kill("SIGTERM");
     await node.logged("stopping; a second signal exits at once");
@@ -340,14 +350,14 @@ describe("signals", () => {
   });
 });
 
-test("O9: README.md's listener for browsers comes back when the broker does", async () => {
+test("O9: README.md's listener for browsers reconnects when the broker does", async () => {
   const nats = await startNats();
   const node = await startNatsNode(nats.url);
   await nats.kill();
   await becomes(node, 503);
   const { examples } = readExamples(readFileSync(join(packageRoot, "README.md"), "utf8"));
   const { code = "" } = examples.find(({ file }) => file === "browser.js") ?? {};
-  // Node 20 has no WebSocket of its own.
+  // Node 20 has no built-in WebSocket.
   const module = `import { WebSocket } from "ws"; ${code.replace("ws://127.0.0.1:8080", node.ws)}`;
   const listener = new Program(process.execPath, ["--input-type=module", "-e", module], {
     folder: packageRoot,
@@ -375,12 +385,12 @@ function listen(ws: string, ...args: readonly string[]) {
   const stderr = createInterface({ input: child.stderr }).on("line", (line) => {
     notes.push(line);
   });
-  const [listening, listeningAgain] = [1, 2].map((wanted) => {
+  const [listening, listeningAgain] = [1, 2].map((expected) => {
     let seen = 0;
     return new Promise<void>((resolve) => {
       stderr.on("line", (line) => {
         if (line.includes("listening to")) seen += 1;
-        if (seen === wanted) resolve();
+        if (seen === expected) resolve();
       });
     });
   });
@@ -388,8 +398,8 @@ function listen(ws: string, ...args: readonly string[]) {
   return { child, exited, line, listening, listeningAgain, notes };
 }
 
-/** A server that sends these frames when a command comes. */
-async function serverThatSays(...frames: readonly string[]): Promise<string> {
+/** Starts a server that sends frames after the first command. */
+async function startFrameServer(...frames: readonly string[]): Promise<string> {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   cleanUp(() => {
     for (const client of server.clients) client.terminate();
@@ -404,7 +414,7 @@ async function serverThatSays(...frames: readonly string[]): Promise<string> {
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A port on which nobody listens. */
+/** Returns an unused port. */
 async function closedPort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

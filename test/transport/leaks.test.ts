@@ -3,7 +3,7 @@ import { metric } from "../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { closeFrame, frame, OPCODE, openRaw, type RawClient } from "../support/raw/client.js";
 
-/** Ways to leave, good and bad. */
+/** Clean and unclean ways to leave. */
 const WAYS: readonly ((client: RawClient) => void)[] = [
   (client) => client.send(closeFrame(1000)),
   (client) => client.send(closeFrame()),
@@ -14,7 +14,7 @@ const WAYS: readonly ((client: RawClient) => void)[] = [
   (client) => client.send(...Array.from({ length: 10 }, () => frame(OPCODE.text, "nonsense"))),
 ];
 
-/** Of the next frame; the end of the connection counts as a close. */
+/** Returns the opcode of the next frame; the end of the connection counts as a close. */
 async function opcodeOf(client: RawClient): Promise<number> {
   try {
     return (await client.next()).opcode;
@@ -23,18 +23,18 @@ async function opcodeOf(client: RawClient): Promise<number> {
   }
 }
 
-/** One life: connect, join, leave in one of the ways. */
+/** Connects, joins and leaves in one of the ways. */
 async function live(node: TestNode, number: number): Promise<void> {
   const client = await openRaw(node.http);
   await client.join("shared", `own-${number}`);
   WAYS[number % WAYS.length]?.(client);
-  // Until the server has closed, or this side has.
+  // Read until either side has closed.
   for (let opcode: number | undefined; opcode !== OPCODE.close; ) opcode = await opcodeOf(client);
   client.socket.destroy();
   await client.gone;
 }
 
-test("L2: 500 clients that came, joined and left in every way leave nothing behind", async () => {
+test("L2: leaves nothing behind after 500 clients joined and left in every way", async () => {
   const node = await startNode({ interest_linger: "0" });
   for (let chunk = 0; chunk < 500; chunk += 50) {
     await Promise.all(Array.from({ length: 50 }, (_, position) => live(node, chunk + position)));

@@ -3,7 +3,7 @@ import { metric } from "../support/nodes/metrics.js";
 import { startNode } from "../support/nodes/node.js";
 import { closeFrame, connectRaw, openRaw, upgradeRequest } from "../support/raw/client.js";
 
-test("L2: connections beyond the limit get 503 with the reason, and the others stay", async () => {
+test("L2: answers connections beyond the limit with 503 and the reason, and keeps the others", async () => {
   const node = await startNode({ limits: { connections: 2 } });
   const first = await connect(`${node.ws}/ws`);
   await connect(`${node.ws}/ws`);
@@ -11,7 +11,7 @@ test("L2: connections beyond the limit get 503 with the reason, and the others s
   expect(status).toBe(503);
   expect(JSON.parse(body)).toEqual({
     code: "unavailable",
-    message: "this node has as many connections as it may have",
+    message: "this node has reached its connection limit",
   });
   expect(await metric(node, "carillon_connections")).toBe(2);
   await first.join("foo");
@@ -19,14 +19,14 @@ test("L2: connections beyond the limit get 503 with the reason, and the others s
 
 test.each([
   ["a close frame", (client: Awaited<ReturnType<typeof openRaw>>) => client.send(closeFrame(1000))],
-  ["the end of its side", (client: Awaited<ReturnType<typeof openRaw>>) => client.socket.end()],
+  ["a half-close", (client: Awaited<ReturnType<typeof openRaw>>) => client.socket.end()],
   ["a reset", (client: Awaited<ReturnType<typeof openRaw>>) => client.socket.resetAndDestroy()],
-])("L2: a place is free again after its client left by %s", async (_, leave) => {
+])("L2: accepts another client after one has left by %s", async (_, leave) => {
   const node = await startNode({ limits: { connections: 1 } });
   const first = await openRaw(node.http);
   leave(first);
   await first.gone;
-  // The client's end is known here before it is known there: asked for until it is.
+  // The server may learn of the end later than this test, so retry until it has.
   let status = 0;
   for (let tries = 0; status !== 101 && tries < 1_000; tries += 1) {
     const client = await connectRaw(node.http);
@@ -37,7 +37,7 @@ test.each([
   expect(status).toBe(101);
 });
 
-test("L2: upgrades that are refused or fail take no place", async () => {
+test("L2: does not count refused or failed upgrades", async () => {
   const node = await startNode({ limits: { connections: 1 }, origins: [] });
   const bad = [
     upgradeRequest("/ws", { Origin: "http://evil.example" }),
@@ -55,7 +55,7 @@ test("L2: upgrades that are refused or fail take no place", async () => {
   expect((await client.response()).status).toBe(101);
 });
 
-test("L2: of many that come at once, exactly as many as there are places get in", async () => {
+test("L2: accepts exactly as many concurrent clients as the limit allows", async () => {
   const node = await startNode({ limits: { connections: 10 } });
   const clients = await Promise.all(Array.from({ length: 50 }, () => connectRaw(node.http)));
   for (const client of clients) client.send(upgradeRequest());

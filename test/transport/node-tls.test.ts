@@ -12,7 +12,7 @@ function same(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** The status of a publish of nothing: 0 for ok. */
+/** Returns the gRPC status of an empty publish: 0 for OK. */
 function publishStatus({ grpc }: TestNode, ca: Buffer, client?: Certificate): Promise<number> {
   const own = client === undefined ? [] : [readFileSync(client.keyFile), readFileSync(client.certFile)];
   const channel = new Client(grpc, credentials.createSsl(ca, ...own), { "grpc.ssl_target_name_override": "localhost" });
@@ -33,7 +33,7 @@ async function helloOf(node: TestNode, ca: Buffer): Promise<string> {
   return data.toString();
 }
 
-test("a node speaks TLS on both ports, and asks for client certificates on the gRPC port alone", async () => {
+test("uses TLS on both ports, and requests client certificates on the gRPC port only", async () => {
   const authority = await TestAuthority.create();
   const clients = await TestAuthority.create();
   const { certFile, keyFile } = await authority.issue("localhost", "127.0.0.1");
@@ -49,7 +49,7 @@ test("a node speaks TLS on both ports, and asks for client certificates on the g
   expect(await publishStatus(node, ca)).toBe(14);
 });
 
-test("a node does not start without its certificate, and says which file is missing", async () => {
+test("fails to start without its certificate, and names the missing file", async () => {
   await expect(startNode({ tls: { cert_file: "/nowhere/cert.pem", key_file: "/nowhere/key.pem" } })).rejects.toThrow(
     "cannot read /nowhere/cert.pem",
   );

@@ -3,7 +3,7 @@ import { startNats } from "../support/nats/server.js";
 import { startNode } from "../support/nodes/node.js";
 import { command, OPCODE, openRaw } from "../support/raw/client.js";
 
-test("L7: a client that answers the close with nonsense does not disturb the stop", async () => {
+test("L7: stops normally when a client answers the close frame with an invalid frame", async () => {
   const node = await startNode();
   const [rude, polite] = [await openRaw(node.http), await connect(`${node.ws}/ws`)];
   const stopped = node.carillon.stop();
@@ -15,7 +15,7 @@ test("L7: a client that answers the close with nonsense does not disturb the sto
   await expect(stopped).resolves.toBeUndefined();
 });
 
-test("L7: a stop during the start waits for it, and leaves nothing open", async () => {
+test("L7: waits for the start when stopped during it, and leaves nothing open", async () => {
   const node = await startNode();
   const started = node.carillon.start();
   await node.carillon.stop();
@@ -23,7 +23,7 @@ test("L7: a stop during the start waits for it, and leaves nothing open", async 
   await expect(fetch(`${node.http}/healthz`)).rejects.toThrow("fetch failed");
 });
 
-test("W13: compressed frames that become too much while a command waits close the connection", async () => {
+test("W13: closes the connection when inflated frames exceed the limit while a command waits", async () => {
   const nats = await startNats();
   const node = await startNode({
     brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "5s" } },
@@ -37,7 +37,7 @@ test("W13: compressed frames that become too much while a command waits close th
   expect(await client.closed).toEqual({ code: 1008, reason: "too many frames at once" });
 });
 
-test("L5: a client that is still taking a burst when it is pinged is given time", async () => {
+test("L5: does not expire a client that is still reading a burst when it is pinged", async () => {
   const node = await startNode({
     ping: { interval: "2s", timeout: "1s" },
     limits: { outbox: "16MiB", request: "64MiB", receiving: "384MiB" },
@@ -53,7 +53,7 @@ test("L5: a client that is still taking a burst when it is pinged is given time"
     body: JSON.stringify({ messages }),
   });
   expect(response.status).toBe(200);
-  // A second connection is pinged in the same time, and shows when that has passed.
+  // A second connection is pinged at the same rate and shows when the time has passed.
   const witness = await connect(`${node.ws}/ws`, { autoPong: false });
   await witness.closed;
   client.socket.resume();

@@ -7,7 +7,7 @@ import { startNats } from "../support/nats/server.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { closeFrame, command, connectRaw, openRaw, upgradeRequest } from "../support/raw/client.js";
 
-/** So long that a test runs out of time if a stop waits for its end. */
+/** Long enough that a test times out if a stop waits for it. */
 const AGES = "10m";
 
 const BODY = '{"messages":[]}';
@@ -33,12 +33,12 @@ async function errorOfConnecting(address: string): Promise<string | undefined> {
   }
 }
 
-/** A round trip, so that what was sent before on other connections has been read. */
+/** Makes a round trip, so that the server has read earlier bytes of other connections. */
 async function roundTrip(node: TestNode): Promise<number> {
   return (await fetch(`${node.http}/healthz`)).status;
 }
 
-test("L7: sessions get what was published before, then 1012, and the ports are closed", async () => {
+test("L7: delivers earlier messages, then closes sessions with 1012 and the ports", async () => {
   const node = await startNode({ stop_timeout: AGES });
   const clients = [await connect(`${node.ws}/ws`), await connect(`${node.ws}/ws?meta=1`)];
   for (const client of clients) await client.join("foo");
@@ -57,10 +57,10 @@ test("L7: sessions get what was published before, then 1012, and the ports are c
   expect(await errorOfConnecting(node.grpc)).toBe("ECONNREFUSED");
 });
 
-test("L7, L8: while it stops, it is not ready, refuses upgrades and publishes, and says why", async () => {
+test("L7, L8: is not ready while it stops, and refuses upgrades and publishes with the reason", async () => {
   const node = await startNode({ stop_timeout: AGES });
   const stuck = await openRaw(node.http);
-  // Each has begun to ask for something before the stop, and goes on after it.
+  // Each client has started a request before the stop and completes it afterwards.
   const [readiness, upgrade, call] = [
     await connectRaw(node.http),
     await connectRaw(node.http),
@@ -91,7 +91,7 @@ test("L7, L8: while it stops, it is not ready, refuses upgrades and publishes, a
   await stopped;
 });
 
-test("L7: a client that never answers the close is cut at the deadline", async () => {
+test("L7: cuts a client that never answers the close frame at the deadline", async () => {
   const node = await startNode({ stop_timeout: "300ms" });
   const stuck = await openRaw(node.http);
   await node.carillon.stop();
@@ -99,7 +99,7 @@ test("L7: a client that never answers the close is cut at the deadline", async (
   await stuck.gone;
 });
 
-test("L7: in the worst case a stop takes its time and no more", async () => {
+test("L7: completes within its time limit in the worst case", async () => {
   const node = await startNode({ stop_timeout: "500ms" });
   const stuck = await openRaw(node.http);
   const deaf = await openRaw(node.http);
@@ -119,7 +119,7 @@ test("L7: in the worst case a stop takes its time and no more", async () => {
   await Promise.all([stuck.gone, deaf.gone, half.gone, header.gone, grpc.gone]);
 });
 
-test("L7: connections on which nothing was ever asked do not delay a stop", async () => {
+test("L7: does not wait for connections without a request", async () => {
   const node = await startNode({ stop_timeout: AGES });
   const silent = [await connectRaw(node.http), await connectRaw(node.http)];
   expect(await roundTrip(node)).toBe(200);
@@ -127,7 +127,7 @@ test("L7: connections on which nothing was ever asked do not delay a stop", asyn
   await Promise.all(silent.map(({ gone }) => gone));
 });
 
-test("L7: a request under way is answered, and its connection does not stay for another", async () => {
+test("L7: answers a pending request and closes its connection", async () => {
   const node = await startNode({ stop_timeout: AGES });
   const client = await connectRaw(node.http);
   client.send(PUBLISH, BODY.slice(0, 3));
@@ -141,7 +141,7 @@ test("L7: a request under way is answered, and its connection does not stay for 
   expect(performance.now() - answered).toBeLessThan(4_500);
 });
 
-test("L7: a refused upgrade whose client does not end its side does not delay a stop", async () => {
+test("L7: does not wait for a refused client that does not close its side", async () => {
   const node = await startNode({ stop_timeout: AGES, origins: [] });
   const refused = await connectRaw(node.http, { allowHalfOpen: true });
   refused.send(upgradeRequest("/ws", { Origin: "http://evil.example" }));
@@ -150,7 +150,7 @@ test("L7: a refused upgrade whose client does not end its side does not delay a 
   await node.carillon.stop();
 });
 
-test("L7: a client that goes while the node stops does not hold it", async () => {
+test("L7: does not wait for a client that disconnects while the node stops", async () => {
   const node = await startNode({ stop_timeout: AGES });
   const clients = [await openRaw(node.http), await openRaw(node.http)];
   const stopped = node.carillon.stop();
@@ -160,14 +160,14 @@ test("L7: a client that goes while the node stops does not hold it", async () =>
   await stopped;
 });
 
-test("L7: a client whose command waits for a silent broker is told, and its answer to the close is read", async () => {
+test("L7: closes a client whose command waits for a silent broker, and reads its close frame", async () => {
   const nats = await startNats();
   const brokers = { nats: { driver: "nats" as const, servers: [nats.url], confirm_timeout: "1m" } };
   const node = await startNode({ stop_timeout: AGES, brokers });
   const client = await openRaw(node.http);
   await client.join("foo");
   nats.signal("SIGSTOP");
-  // The first waits for NATS; the second makes the node stop reading.
+  // The first command waits for NATS; the second makes the node stop reading.
   client.send(command({ command: "join", topics: ["bar"] }), command({ command: "leave", topics: ["bar"] }));
   expect(await roundTrip(node)).toBe(200);
   const stopped = node.carillon.stop();
@@ -181,7 +181,7 @@ test("L7: a client whose command waits for a silent broker is told, and its answ
   await stopped;
 });
 
-test("L7: stopping again is the same stop", async () => {
+test("L7: returns the pending stop when stopped again", async () => {
   const node = await startNode();
   const [first, second] = [node.carillon.stop(), node.carillon.stop()];
   expect(second).toBe(first);

@@ -64,7 +64,7 @@ async function echo(webSocket: WebSocket, text: string): Promise<string> {
   return data.toString();
 }
 
-test("requests and WebSockets by TLS", async () => {
+test("serves requests and WebSockets over TLS", async () => {
   const tls = await startTls();
   expect(await get(tls)).toEqual({ status: 200, body: "page", subject: "first" });
   expect((await get(tls, "/nowhere")).status).toBe(404);
@@ -74,7 +74,7 @@ test("requests and WebSockets by TLS", async () => {
   expect(await echo(webSocket, large)).toBe(large);
 });
 
-test("a WebSocket lives on when the certificate changes, and new connections get the new one", async () => {
+test("keeps a WebSocket when the certificate changes, and uses the new one for new connections", async () => {
   const tls = await startTls();
   const webSocket = await openWebSocket(tls);
   await tls.replace("CN=second");
@@ -83,7 +83,7 @@ test("a WebSocket lives on when the certificate changes, and new connections get
   expect(await echo(await openWebSocket(tls), "ping")).toBe("ping");
 });
 
-test("O8: plain HTTP on a port with TLS ends the connection, and harms nobody", async () => {
+test("O8: closes the connection on plain HTTP to a TLS port, and serves others", async () => {
   const tls = await startTls();
   await expect(fetch(tls.door.url)).rejects.toThrow("fetch failed");
   expect((await get(tls)).status).toBe(200);
@@ -103,7 +103,7 @@ test("A12: takes the client's address from a PROXY header before TLS", async () 
   expect((await tls.door.arrivals.next()).origin.address).toBe("203.0.113.7");
 });
 
-test("O8: an upgrade to another protocol by TLS is answered as if it had not been asked for", async () => {
+test("O8: ignores an upgrade to another protocol over TLS", async () => {
   const tls = await startTls();
   const socket = await connectTls(tls.port, { ca: tls.ca });
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
@@ -111,71 +111,71 @@ test("O8: an upgrade to another protocol by TLS is answered as if it had not bee
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 [^]*page/);
 });
 
-test("L7: a stop does not wait for connections by TLS on which nothing was asked", async () => {
+test("L7: does not wait for unused TLS connections when it stops", async () => {
   const tls = await startTls();
   const silent = await connectTls(tls.port, { ca: tls.ca });
   silent.on("error", () => {}).resume();
   const behind = once(silent, "close");
-  // A round trip: the server has seen the end of the handshake.
+  // After a round trip the server has completed the handshake.
   await get(tls);
   await tls.door.http.close();
   await behind;
   expect(silent.bytesRead).toBe(0);
 });
 
-test("L7: a stop by TLS waits for the request under way", async () => {
-  const asked = withResolvers<ServerResponse>();
+test("L7: waits for a pending request over TLS when it stops", async () => {
+  const pending = withResolvers<ServerResponse>();
   const tls = await startTls({
     routes: new Map([
       [
         "/slow",
         (_request, response) => {
-          asked.resolve(response);
+          pending.resolve(response);
         },
       ],
     ]),
   });
   const response = get(tls, "/slow");
-  const outgoing = await asked.promise;
+  const outgoing = await pending.promise;
   const closed = tls.door.http.close();
   outgoing.end("slow");
   expect((await response).body).toBe("slow");
   await closed;
 });
 
-/** More than the system's buffers take. */
+/** More bytes than the system's buffers hold. */
 const LARGE = Buffer.alloc(24 * 1_024 * 1_024, "x");
 const GET = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/** A listener whose page is large, and a client that has asked for it and counts what comes of it. */
-async function askForLarge() {
+/** Starts a listener with a large page, and requests the page with a client that counts the received bytes. */
+async function requestLargePage() {
   const answered = withResolvers<ServerResponse>();
   const page = (_request: IncomingMessage, response: ServerResponse): void => {
     answered.resolve(response.end(LARGE));
   };
   const { ca, door, port } = await startTls({ times: { answer: 1_000 }, routes: new Map([["/", page]]) });
   const socket = await connectTls(port, { ca });
-  const heard = { bytes: 0, ended: once(socket, "close") };
+  const received = { bytes: 0, ended: once(socket, "close") };
   socket.on("data", (chunk: Buffer) => {
-    heard.bytes += chunk.length;
+    received.bytes += chunk.length;
   });
   socket.pause();
   socket.write(GET);
-  return { door, heard, response: await answered.promise, socket };
+  return { door, received, response: await answered.promise, socket };
 }
 
-test("L12: cuts a peer that takes nothing of its answer", async () => {
-  const { door, heard, response, socket } = await askForLarge();
+test("L12: cuts a peer that does not read its response", async () => {
+  const { door, received, response, socket } = await requestLargePage();
   await passUntilCut(door, response);
   socket.resume();
-  await heard.ended;
-  expect(heard.bytes).toBeLessThan(LARGE.length);
+  await received.ended;
+  expect(received.bytes).toBeLessThan(LARGE.length);
 });
 
-test("L12: sends all of an answer to a peer that takes it slowly", async () => {
-  const { door, heard, response, socket } = await askForLarge();
+test("L12: sends the whole response to a peer that reads slowly", async () => {
+  const { door, received, response, socket } = await requestLargePage();
   while (!response.writableFinished) await takeSome(door, response, socket);
   socket.resume();
-  await heard.ended;
-  expect(heard.bytes).toBeGreaterThan(LARGE.length);
+  await received.ended;
+  expect(received.bytes).toBeGreaterThan(LARGE.length);
 });

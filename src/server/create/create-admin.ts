@@ -2,7 +2,7 @@ import type { Config } from "../../config/schema.js";
 import type { Handler } from "../../net/http-handler.js";
 import type { PortOptions } from "../../net/port-listener.js";
 import { NO_UPGRADES } from "../../transport/admission/refuse.js";
-import { loopbackHosts } from "../../transport/http/host.js";
+import { createLoopbackHostCheck } from "../../transport/http/host.js";
 import { HttpListener, type HttpTimes } from "../../transport/http/http-listener.js";
 import type { OriginCheck } from "../../transport/http/origin.js";
 import { type Address, isLoopback } from "../../util/address.js";
@@ -25,7 +25,7 @@ export function createAdmin({ admin }: Config, context: AdminContext): HttpListe
     ...portOf(admin.listen),
     times,
     originAllowed,
-    hostAllowed: isLoopback(admin.listen.host) ? loopbackHosts(originAllowed) : undefined,
+    hostAllowed: isLoopback(admin.listen.host) ? createLoopbackHostCheck(originAllowed) : undefined,
     routes: operations,
     rpc: { prefixes: [], handler: () => {} },
     upgrades: NO_UPGRADES,

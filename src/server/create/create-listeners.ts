@@ -19,9 +19,9 @@ import type { Gatekeeper } from "../../rpc/gatekeeper.js";
 import { GrpcMount } from "../../rpc/grpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../rpc/service.js";
 import { isWebSocketPath } from "../../transport/admission/upgrade-required.js";
-import { loopbackHosts } from "../../transport/http/host.js";
+import { createLoopbackHostCheck } from "../../transport/http/host.js";
 import { HttpListener } from "../../transport/http/http-listener.js";
-import { originCheck } from "../../transport/http/origin.js";
+import { createOriginCheck } from "../../transport/http/origin.js";
 import { Inflations } from "../../transport/receiving/inflations.js";
 import { Heartbeat } from "../../transport/websocket/heartbeat.js";
 import type { WebSocketListener } from "../../transport/websocket/websocket-listener.js";
@@ -106,7 +106,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   const addressOf = createClientAddress(trusted);
   const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
   const times = timesOf(config);
-  const originAllowed = originCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
+  const originAllowed = createOriginCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
   const connections = (): number =>
     dialects.reduce((sum, { clients }) => sum + (clients?.connections ?? 0), webSockets.connections);
   const clients = createClientContext(context, {
@@ -141,7 +141,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     ...portOf(config.http),
     times,
     originAllowed,
-    hostAllowed: isLoopback(config.http.host) ? loopbackHosts(originAllowed) : undefined,
+    hostAllowed: isLoopback(config.http.host) ? createLoopbackHostCheck(originAllowed) : undefined,
     routes: new Map([
       ...pages,
       ...(config.admin.listen === undefined ? operations : []),

@@ -19,8 +19,8 @@ import type { Metrics } from "../../observe/metrics.js";
 import { AnswerBudget } from "../../rpc/answer-budget.js";
 import { Gatekeeper } from "../../rpc/gatekeeper.js";
 import type { Store } from "../../store/store.js";
-import { readOnly } from "../../transport/http/methods.js";
-import { pageRoutes } from "../../transport/http/page.js";
+import { allowReads } from "../../transport/http/methods.js";
+import { createPageRoutes } from "../../transport/http/page.js";
 import { systemClock } from "../../util/system-clock.js";
 import { servesPage } from "../serves-page.js";
 import { createBrokers } from "./create-brokers.js";
@@ -146,7 +146,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     publisher,
     control,
     onPublished,
-    pages: servesPage(config) ? pageRoutes(dialects) : new Map<string, Handler>(),
+    pages: servesPage(config) ? createPageRoutes(dialects) : new Map<string, Handler>(),
     operations: createOperations(metrics, readiness),
   });
   return {
@@ -176,8 +176,8 @@ function createClients(hub: Hub): Clients {
 
 function createOperations(metrics: Metrics, readiness: NodeContext["readiness"]): Map<string, Handler> {
   return new Map<string, Handler>([
-    ["/healthz", readOnly(healthz)],
-    ["/readyz", readOnly(readyz(readiness))],
-    ["/metrics", readOnly(metrics.handler)],
+    ["/healthz", allowReads(healthz)],
+    ["/readyz", allowReads(readyz(readiness))],
+    ["/metrics", allowReads(metrics.handler)],
   ]);
 }

@@ -5,26 +5,26 @@ import { ignore } from "../../util/ignore.js";
 import { PIECE_COST } from "../receiving/receiver-parts.js";
 
 /**
- * Bytes that a client may send before it is admitted, and the cost of the pieces that they come in; no more is read until
- * then. One read of Node.js, of up to 64 KiB, may come on top.
+ * Bytes that a client may send before it is admitted, including the cost of their chunks; reading stops beyond it. One
+ * read of Node.js, of up to 64 KiB, may exceed it.
  */
 const MAX_HELD_BYTES = 65_536;
 
 export interface HeldSocketOptions {
   readonly socket: Duplex;
-  /** Bytes that came behind the request. */
+  /** Bytes that arrived after the request. */
   readonly head: Buffer;
-  /** For this purpose alone; released when the holding ends. */
+  /** Lease for this socket only; released when the socket is taken or gone. */
   readonly lease: ByteLease;
-  /** Called once when the peer has gone, unless taken before; the socket is destroyed then. */
+  /** Called once when the peer has disconnected before the socket was taken; the socket is destroyed by then. */
   readonly onGone: () => void;
-  /** Called when the budget has no room for more; the socket is to be taken then. */
+  /** Called when the budget is exhausted; the callee must take the socket. */
   readonly onOverloaded: () => void;
 }
 
 /**
- * The socket of an upgrade that is not decided yet. It is read, since only so is its end seen; the bytes are kept for its
- * later owner.
+ * Socket of an upgrade that waits for its decision. It is read, because otherwise a disconnect goes unnoticed; the
+ * bytes are kept for the later owner.
  */
 export class HeldSocket {
   readonly #socket: Duplex;
@@ -33,7 +33,7 @@ export class HeldSocket {
   readonly #onGone: () => void;
   readonly #onOverloaded: () => void;
   readonly #chunks: Buffer[] = [];
-  /** Bytes of the chunks, and their cost. */
+  /** Bytes of the chunks, including their cost. */
   #bytes = 0;
 
   constructor({ head, lease, onGone, onOverloaded, socket }: HeldSocketOptions) {
@@ -46,17 +46,17 @@ export class HeldSocket {
     this.#bytes = head.length + PIECE_COST;
   }
 
-  /** Begins to read the socket. */
+  /** Starts reading the socket. */
   start(): void {
     const gone = this.#gone;
     this.#socket.on("data", this.#keep).on("end", gone).on("error", gone).on("close", gone);
     this.#count();
   }
 
-  /** Ends the holding. @returns all bytes so far; the caller must listen for further ones in this turn */
+  /** Stops holding the socket. @returns all bytes so far; the caller must listen for further ones in this turn */
   take(): Buffer {
-    this.#letGo();
-    // From a stream that flows already, what is put back would not come again.
+    this.#stopReading();
+    // A stream that already flows would not emit bytes that are put back.
     this.#socket.pause();
     this.#socket.resume();
     return this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks);
@@ -73,14 +73,14 @@ export class HeldSocket {
     else if (this.#bytes >= MAX_HELD_BYTES) this.#socket.pause();
   }
 
-  /** A client that ends its side will not hear the answer either: the library for WebSockets sees it the same way. */
+  /** Treats a half-closed client as gone, as the WebSocket library does. */
   readonly #gone = (): void => {
-    this.#letGo();
+    this.#stopReading();
     this.#socket.on("error", ignore).destroy();
     this.#onGone();
   };
 
-  #letGo(): void {
+  #stopReading(): void {
     this.#lease.release();
     const gone = this.#gone;
     this.#socket.off("data", this.#keep).off("end", gone).off("error", gone).off("close", gone);

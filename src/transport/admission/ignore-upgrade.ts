@@ -1,17 +1,17 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Whether a client asks for WebSocket, and for nothing else. Only a GET can (RFC 6455 §4.1). */
-export function asksForWebSocket({ headers, method }: IncomingMessage): boolean {
+/** Whether a request upgrades to WebSocket and to nothing else. Only a GET can (RFC 6455 §4.1). */
+export function isWebSocketUpgrade({ headers, method }: IncomingMessage): boolean {
   return method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
 }
 
 /**
- * Goes on as if an upgrade had not been asked for, which a server may (RFC 9110 §7.8): Java's HTTP client and
- * `curl --http2` ask for h2c in every first request and mean a request all the same.
+ * Handles a request without its upgrade, which a server may ignore (RFC 9110 §7.8): Java's HTTP client and `curl
+ * --http2` offer h2c in every first request.
  *
- * Node gives no choice once it has seen the header (before v22.21), so the request is put back in front of its connection
- * without it, and the connection is handed to the server as a new one.
+ * Node before v22.21 cannot ignore the header, so the request is put back on its socket without it, and the socket is
+ * given to the server as a new connection.
  */
 export function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { httpVersion, method, rawHeaders, url } = request;

@@ -2,17 +2,17 @@ import type { AdmittedClient } from "../../clients/admission.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 
-/** Longest wait for a decision, in milliseconds. Each single request to a backend has a shorter limit. */
+/** Longest wait for a decision, in milliseconds. Each request to a backend has a shorter timeout. */
 const DECISION_TIMEOUT = 10_000;
 
-/** Outcome of a decision. At most one of these is called, once. */
+/** Callbacks for the outcome of a decision. At most one of them is called, once. */
 export interface DecisionEvents {
   onAdmitted(admitted: AdmittedClient): void;
-  /** @param cause - the refusal; unavailable when the decision took too long */
+  /** @param cause - the refusal; unavailable when the decision timed out */
   onRefused(cause: unknown): void;
 }
 
-/** A decision on a client that is waited for. A client that is admitted too late is released. */
+/** Pending decision on a client. A client that is admitted after the timeout is released. */
 export class PendingDecision {
   readonly #cancelTimeout: () => void;
   #open = true;
@@ -22,7 +22,7 @@ export class PendingDecision {
       if (this.abandon()) events.onRefused(cause);
     };
     this.#cancelTimeout = clock.after(DECISION_TIMEOUT, () => {
-      refuse(new CarillonError("unavailable", "it took too long to decide on this connection"));
+      refuse(new CarillonError("unavailable", "no decision on this connection in time"));
     });
     decision.then((admitted) => {
       if (this.abandon()) events.onAdmitted(admitted);
@@ -30,7 +30,7 @@ export class PendingDecision {
     }, refuse);
   }
 
-  /** Waits no more: neither event is called. @returns false when the decision has been made already */
+  /** Stops waiting: neither event is called. @returns false when the decision has already been made */
   abandon(): boolean {
     if (!this.#open) return false;
     this.#open = false;

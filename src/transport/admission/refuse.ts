@@ -6,7 +6,7 @@ import type { UpgradeHandler } from "../http/http-listener.js";
 
 type Header = readonly [name: string, value: string];
 
-/** Answers a request with the reason as JSON. */
+/** Answers a request with an error as JSON. */
 export function refuseRequest(
   response: ServerResponse,
   code: ErrorCode,
@@ -14,10 +14,10 @@ export function refuseRequest(
   status = HTTP_STATUS[code],
 ): void {
   response.writeHead(status, { "content-type": "application/json" });
-  response.end(bodyOf(code, message));
+  response.end(createBody(code, message));
 }
 
-/** Answers an upgrade with a plain HTTP response: the reason as JSON, and the end of the connection. */
+/** Answers an upgrade with a plain HTTP response that carries the error as JSON, and closes the connection. */
 export function refuseUpgrade(socket: Duplex, code: ErrorCode, message: string): void {
   refuseUpgradeWith(socket, new CarillonError(code, message));
 }
@@ -25,11 +25,13 @@ export function refuseUpgrade(socket: Duplex, code: ErrorCode, message: string):
 /** Refuses all upgrades, on a port without WebSockets. */
 export const NO_UPGRADES: UpgradeHandler = {
   upgrade: (_request, url, socket) => {
-    refuseUpgrade(socket, "not_found", `no WebSocket is offered at ${url.pathname}`);
+    refuseUpgrade(socket, "not_found", `no WebSocket at ${url.pathname}`);
   },
 };
 
-/** The same with an error, and with the answer of the backend where that has chosen one. */
+/**
+ * Refuses an upgrade with an error: the backend's own response for an {@link HttpRefusal}, otherwise the error as JSON.
+ */
 export function refuseUpgradeWith(socket: Duplex, error: CarillonError): void {
   if (error instanceof HttpRefusal) {
     end(socket, error.status, error.headers, error.body);
@@ -39,15 +41,15 @@ export function refuseUpgradeWith(socket: Duplex, error: CarillonError): void {
   if (error.code === "unauthenticated") headers.push(["www-authenticate", "Bearer"]);
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) headers.push(["retry-after", String(retryAfter)]);
-  end(socket, HTTP_STATUS[error.code], headers, Buffer.from(bodyOf(error.code, error.message)));
+  end(socket, HTTP_STATUS[error.code], headers, Buffer.from(createBody(error.code, error.message)));
 }
 
 function end(socket: Duplex, status: number, headers: readonly Header[], body: Uint8Array): void {
   socket.on("error", () => {
-    // The peer may be gone already; there is nobody left to tell.
+    // The peer may have disconnected already.
     socket.destroy();
   });
-  // Nobody reads this socket any more: a peer that does not end its side, or whose end is never seen, would stay for ever.
+  // The socket is no longer read, so a peer that does not close its side would stay for ever.
   socket.once("finish", () => {
     socket.destroy();
   });
@@ -60,6 +62,6 @@ function end(socket: Duplex, status: number, headers: readonly Header[], body: U
   socket.end(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]));
 }
 
-function bodyOf(code: ErrorCode, message: string): string {
+function createBody(code: ErrorCode, message: string): string {
   return `${JSON.stringify({ code, message })}\n`;
 }

@@ -8,21 +8,21 @@ import { CarillonError, type ErrorCode } from "../../errors.js";
 import { createBudgetRefusal, type OpenRequestLease } from "../../net/byte-budget.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { type CredentialPlaces, readCredential } from "./credential.js";
+import { createForwardedUpgrade } from "./forwarded-upgrade.js";
 import { HeldSocket } from "./held-socket.js";
 import { PendingDecision } from "./pending-decision.js";
 import { refuseUpgradeWith } from "./refuse.js";
-import { forwardUpgrade } from "./told-upgrade.js";
 
 /** Decides on clients; clients/admission-control.ts implements it. */
 export interface UpgradePolicy {
   /**
-   * Admits a client, at once where no backend has to be asked.
+   * Admits a client; synchronously when no backend has to decide.
    * @throws CarillonError the refusal; an HttpRefusal is answered as it is
    */
   admit(arrival: Arrival): AdmittedClient | Promise<AdmittedClient>;
-  /** Where upgrades of a vhost may carry a token. */
+  /** Returns where upgrades of a vhost may carry a token. */
   credentialPlaces(vhost: string): CredentialPlaces;
-  /** Parts of an upgrade that the vhost's backend is told in addition. */
+  /** Returns the parts of an upgrade that are also forwarded to the vhost's backend. */
   forwardedParts(vhost: string): readonly HookForward[];
 }
 
@@ -49,15 +49,18 @@ export interface UpgradeAdmissionOptions {
   /** Largest number of connected and waiting clients. */
   readonly limit: number;
   readonly clock: Clock;
-  /** Called for errors that are faults of this server and not refusals. */
+  /** Called for internal errors, not for refusals. */
   readonly onFault: (cause: unknown) => void;
   /** Called with the error's code for each refusal. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
-  /** Makes the handshake and opens the session. @returns false where the handshake fails, such as a malformed one */
+  /**
+   * Performs the handshake and opens the session.
+   * @returns false when the handshake fails, for example because it is malformed
+   */
   readonly enter: (upgrade: PendingUpgrade) => boolean;
 }
 
-/** A client that waits for its admission. */
+/** Client that waits for its admission. */
 interface Waiting {
   readonly socket: Duplex;
   readonly held: HeldSocket;
@@ -83,7 +86,7 @@ export class UpgradeAdmission {
   handle(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     try {
       const route = this.#findRoute(url.pathname);
-      this.#checkRoom();
+      this.#checkCapacity();
       const arrival = this.#describeArrival(request, url, route);
       const admitted = this.#options.admission.admit(arrival);
       if (admitted instanceof Promise) this.#wait(admitted, { request, socket, route, arrival }, url.pathname, head);
@@ -101,14 +104,14 @@ export class UpgradeAdmission {
 
   #findRoute(path: string): WebSocketRoute {
     const route = this.#options.routeAt(path);
-    if (route === undefined) throw new CarillonError("not_found", `no WebSocket is offered at ${path}`);
+    if (route === undefined) throw new CarillonError("not_found", `no WebSocket at ${path}`);
     return route;
   }
 
-  #checkRoom(): void {
+  #checkCapacity(): void {
     if (this.#closed) throw createStoppingError();
     if (this.#options.inside() + this.#waiting.size >= this.#options.limit) {
-      throw new CarillonError("unavailable", "this node has as many connections as it may have");
+      throw new CarillonError("unavailable", "this node has reached its connection limit");
     }
   }
 
@@ -117,7 +120,7 @@ export class UpgradeAdmission {
     const { headers } = request;
     const places = admission.credentialPlaces(vhost);
     const guest = dialect.entry === "guest";
-    // A dialect with tokens of its own takes them in its own place only.
+    // A dialect with its own tokens takes them in its own place only.
     const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));
     const forward = admission.forwardedParts(vhost);
     return {
@@ -130,7 +133,7 @@ export class UpgradeAdmission {
       credential,
       guest,
       connectionId: nextId(),
-      upgrade: forwardUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
+      upgrade: createForwardedUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
     };
   }
 
@@ -169,7 +172,7 @@ export class UpgradeAdmission {
     held.start();
   }
 
-  /** Lets in a client that waited: the vhost may have been deleted meanwhile. */
+  /** Admits a client that waited, unless its vhost has been deleted meanwhile. */
   #enterLate(upgrade: PendingUpgrade, path: string): void {
     try {
       this.#findRoute(path);

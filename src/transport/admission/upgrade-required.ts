@@ -6,7 +6,7 @@ import { refuseRequest } from "./refuse.js";
 /** Source: RFC 9110 §15.5.22. */
 const UPGRADE_REQUIRED = 426;
 
-/** Whether a path is one of WebSockets. A malformed token in it says that one was meant. */
+/** Whether a path is a WebSocket path, even when the token in it is malformed. */
 export function isWebSocketPath(routeAt: RouteFinder, path: string): boolean {
   try {
     return routeAt(path) !== undefined;
@@ -16,8 +16,8 @@ export function isWebSocketPath(routeAt: RouteFinder, path: string): boolean {
 }
 
 /**
- * Answers a plain request on the path of a WebSocket with 426 and the names of the headers that it lacks: proxies drop those of
- * an upgrade unless they are told to pass them on.
+ * Answers a plain request on a WebSocket path with 426 and the names of the missing headers: proxies drop the headers
+ * of an upgrade unless configured to forward them.
  */
 export function requireUpgrade(request: IncomingMessage, response: ServerResponse): void {
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -25,14 +25,14 @@ export function requireUpgrade(request: IncomingMessage, response: ServerRespons
     return;
   }
   response.setHeader("upgrade", "websocket");
-  // As every Upgrade header needs (RFC 9110 §7.8).
+  // Required with every Upgrade header (RFC 9110 §7.8).
   response.setHeader("connection", "upgrade");
-  const lacks = missing(request).join(", ");
-  const message = `this path speaks WebSocket, but the request lacks ${lacks}: a proxy on the way has to pass them on`;
+  const missing = findMissingHeaders(request).join(", ");
+  const message = `WebSocket upgrade required: the request lacks ${missing}; a proxy in between must forward them`;
   refuseRequest(response, "failed_precondition", message, UPGRADE_REQUIRED);
 }
 
-function missing({ headers }: IncomingMessage): string[] {
+function findMissingHeaders({ headers }: IncomingMessage): string[] {
   const tokens = (headers.connection ?? "").toLowerCase().split(",");
   return [
     ...(headers.upgrade?.toLowerCase() === "websocket" ? [] : ["Upgrade: websocket"]),

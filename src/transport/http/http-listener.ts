@@ -8,55 +8,55 @@ import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { Address } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
-import { asksForWebSocket, ignoreUpgrade } from "../admission/ignore-upgrade.js";
+import { ignoreUpgrade, isWebSocketUpgrade } from "../admission/ignore-upgrade.js";
 import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
 import { allowOrigin, answerRpcPreflight } from "./cors.js";
 import type { HostCheck } from "./host.js";
 import type { OriginCheck } from "./origin.js";
-import { requestUrl } from "./request-url.js";
+import { parseRequestUrl } from "./request-url.js";
 import { UnreadAnswers } from "./unread-answers.js";
 import { UnusedConnections } from "./unused-connections.js";
 
-/** Milliseconds that the steps of a request may take. */
+/** Timeouts of the steps of a request, in milliseconds. */
 export interface HttpTimes {
-  /** Its head, from the first byte, or from the beginning of the connection. */
+  /** From the first byte, or the start of the connection, to the end of the head. */
   readonly head: number;
-  /** The whole of it. */
+  /** From the first byte to the end of the body. */
   readonly request: number;
-  /** From one request to the next on a connection. */
+  /** From the end of a response to the next request on the connection. */
   readonly keepAlive: number;
-  /** How long a peer may take nothing of its answer; it is cut half of that later at the latest. */
+  /** Longest time in which a peer may read nothing of its response; it is disconnected at most half of that later. */
   readonly answer: number;
 }
 
 export const HTTP_TIMES: HttpTimes = { head: 60_000, request: 120_000, keepAlive: 75_000, answer: 60_000 };
 
-/** How often the times of heads and requests are looked after, in milliseconds: they are late by so much at most. */
+/** Longest interval of the checks of head and request timeouts, in milliseconds; a timeout is late by at most that. */
 const LONGEST_CHECK = 1_000;
 const CHECKS_OF_HEAD = 20;
 
-/** Misdirected Request: the server is not the one that the request is meant for (RFC 9110 §15.5.20). */
+/** Status "Misdirected Request": the request is meant for another server (RFC 9110 §15.5.20). */
 const MISDIRECTED = 421;
 
 export interface HttpListenerOptions extends PortOptions {
   readonly originAllowed: OriginCheck;
-  /** By default {@link HTTP_TIMES}. */
+  /** Default: {@link HTTP_TIMES}. */
   readonly times?: Partial<HttpTimes>;
-  /** Measures the time of answers; those of requests are node's own. By default the system's. */
+  /** Clock for responses; Node times requests itself. Default: the system clock. */
   readonly clock?: Clock;
-  /** Undefined: whatever the request says that it asks. Not asked for upgrades: their origin tells more. */
+  /** Undefined: every host is allowed. Not applied to upgrades, whose Origin header is stricter. */
   readonly hostAllowed?: HostCheck | undefined;
   /** Handlers by exact path. */
   readonly routes: ReadonlyMap<string, Handler>;
-  /** Takes what is under one of the prefixes. */
+  /** Handles paths under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
   readonly upgrades: UpgradeHandler;
-  /** Told the error's code of each upgrade that is refused here. */
+  /** Called with the error's code for each upgrade that this listener refuses. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
-  /** Whether a path is one of WebSockets; undefined: none is. */
+  /** Whether a path is a WebSocket path; undefined: no path is. */
   readonly isWebSocketPath?: (path: string) => boolean;
-  /** Each takes what is under its path, requests and upgrades, with origins that have been checked. */
+  /** Handle requests and upgrades under their paths, after their origin has been checked. */
   readonly listeners?: readonly ClientListener[];
 }
 
@@ -65,13 +65,13 @@ export interface UpgradeHandler {
   upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void;
 }
 
-/** The HTTP port: RPC, pages, health, metrics, and the way to WebSockets. */
+/** Serves the HTTP port: RPC, pages, health and metrics; passes upgrades to the listeners of clients. */
 export class HttpListener {
   readonly #options: HttpListenerOptions;
-  /** It never listens: its connections are brought to it. */
+  /** HTTP server that never listens itself: the port listener gives it the connections. */
   readonly #server: Server;
   readonly #port: PortListener;
-  readonly #silent: UnusedConnections;
+  readonly #unused: UnusedConnections;
   readonly #unread: UnreadAnswers;
   #stopping = false;
 
@@ -79,13 +79,13 @@ export class HttpListener {
     this.#options = options;
     const times = { ...HTTP_TIMES, ...options.times };
     this.#unread = new UnreadAnswers(times.answer, options.clock ?? systemClock);
-    this.#server = createServer(serverTimes(times), (request, response) => {
+    this.#server = createServer(toServerOptions(times), (request, response) => {
       this.#handle(request, response);
     });
     this.#server.on("upgrade", (request, socket, head) => {
       this.#upgrade(request, socket, head);
     });
-    this.#silent = new UnusedConnections(this.#server);
+    this.#unused = new UnusedConnections(this.#server);
     this.#port = new PortListener({
       ...options,
       alpn: "http/1.1",
@@ -97,28 +97,28 @@ export class HttpListener {
   }
 
   /**
-   * @returns where it listens: the real port where 0 was asked for
+   * @returns the address; the actual port when port 0 was configured
    * @throws Error of node:net, such as EADDRINUSE
    */
   async listen(): Promise<Address> {
     const address = await this.#port.listen();
-    // From this event on node looks after the times that requests may take.
+    // This event starts Node's timeouts of requests.
     this.#server.emit("listening");
     this.#unread.start();
     return address;
   }
 
-  /** Accepts nothing more. Resolves when the requests under way are answered and the WebSockets are gone. */
+  /** Stops accepting connections. Resolves when pending requests are answered and WebSockets are closed. */
   async close(): Promise<void> {
     this.#stopping = true;
     const closed = this.#port.close();
     this.#server.close();
-    this.#silent.close();
+    this.#unused.close();
     await closed;
     this.#unread.stop();
   }
 
-  /** Cuts the requests under way. */
+  /** Closes the connections of pending requests. */
   terminate(): void {
     this.#server.closeAllConnections();
   }
@@ -129,20 +129,20 @@ export class HttpListener {
     response.once("close", this.#onAnswered);
     this.#unread.add(response);
     try {
-      this.#route(request, requestUrl(request).pathname, response);
+      this.#route(request, parseRequestUrl(request).pathname, response);
     } catch (cause) {
       const { code, message } = CarillonError.from(cause);
       refuseRequest(response, code, message);
     }
   }
 
-  /** @throws CarillonError the refusal of a request that no handler gets */
+  /** @throws CarillonError the refusal of a request that reaches no handler */
   #route(request: IncomingMessage, path: string, response: ServerResponse): void {
     const { hostAllowed, isWebSocketPath, originAllowed, routes, rpc } = this.#options;
     const { host, origin } = request.headers;
     checkHost(host);
     if (hostAllowed?.(host) === false) {
-      refuseRequest(response, "permission_denied", hostText(host), MISDIRECTED);
+      refuseRequest(response, "permission_denied", describeHost(host), MISDIRECTED);
       return;
     }
     const route = routes.get(path);
@@ -152,11 +152,11 @@ export class HttpListener {
     }
     const listener = this.#listenerAt(path);
     if (listener === undefined && !rpc.prefixes.some((prefix) => path.startsWith(prefix))) {
-      if (isWebSocketPath?.(path) !== true) throw new CarillonError("not_found", `nothing is offered at ${path}`);
+      if (isWebSocketPath?.(path) !== true) throw new CarillonError("not_found", `not found: ${path}`);
       requireUpgrade(request, response);
       return;
     }
-    if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
+    if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", describeOrigin(origin));
     if (listener !== undefined) {
       listener.request(request, response);
       return;
@@ -166,21 +166,21 @@ export class HttpListener {
     else rpc.handler(request, response);
   }
 
-  /** A connection whose last request is answered while the node stops would otherwise stay for the next one. */
+  /** Closes idle connections while the node stops; they would otherwise stay open for the next request. */
   readonly #onAnswered = (): void => {
     if (this.#stopping) this.#server.closeIdleConnections();
   };
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#port.settle(socket);
-    this.#silent.release(socket);
-    if (!asksForWebSocket(request)) {
+    this.#unused.release(socket);
+    if (!isWebSocketUpgrade(request)) {
       ignoreUpgrade(this.#server, request, socket, head);
       return;
     }
     try {
       if (this.#stopping) throw new CarillonError("unavailable", "this node is stopping");
-      this.#routeUpgrade(request, requestUrl(request), socket, head);
+      this.#routeUpgrade(request, parseRequestUrl(request), socket, head);
     } catch (cause) {
       const { code, message } = CarillonError.from(cause);
       this.#options.onUpgradeRefused?.(code);
@@ -188,12 +188,12 @@ export class HttpListener {
     }
   }
 
-  /** @throws CarillonError the refusal of an upgrade that nobody gets */
+  /** @throws CarillonError the refusal of an upgrade that reaches no handler */
   #routeUpgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     const { originAllowed, upgrades } = this.#options;
     const { host, origin } = request.headers;
     checkHost(host);
-    if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", originText(origin));
+    if (!originAllowed(origin, host)) throw new CarillonError("permission_denied", describeOrigin(origin));
     const listener = this.#listenerAt(url.pathname);
     if (listener !== undefined) listener.upgrade(request, socket, head);
     else upgrades.upgrade(request, url, socket, head);
@@ -204,8 +204,8 @@ export class HttpListener {
   }
 }
 
-/** Node looks after the times of heads and requests only so often. */
-function serverTimes({ head, keepAlive, request }: HttpTimes): ServerOptions {
+/** Converts timeouts to Node's options, with an interval of checks that is short enough for them. */
+function toServerOptions({ head, keepAlive, request }: HttpTimes): ServerOptions {
   const headersTimeout = Math.min(head, request);
   return {
     headersTimeout,
@@ -218,13 +218,13 @@ function serverTimes({ head, keepAlive, request }: HttpTimes): ServerOptions {
 /** @throws CarillonError invalid_argument (RFC 9112 §3.2) */
 function checkHost(host: string | undefined): void {
   if (host === undefined || host === "" || parseAuthority(host) !== undefined) return;
-  throw new CarillonError("invalid_argument", "the Host header is malformed");
+  throw new CarillonError("invalid_argument", "malformed Host header");
 }
 
-function originText(origin: string | undefined): string {
-  return `origin ${origin ?? ""} is not allowed: see origins in the configuration`;
+function describeOrigin(origin: string | undefined): string {
+  return `origin not allowed: ${origin ?? ""}; see origins in the configuration`;
 }
 
-function hostText(host: string | undefined): string {
-  return `this address is not asked as ${host ?? ""}: see origins in the configuration`;
+function describeHost(host: string | undefined): string {
+  return `host name not allowed: ${host ?? ""}; see origins in the configuration`;
 }

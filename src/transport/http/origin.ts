@@ -1,29 +1,32 @@
 import { compileOriginPattern, type OriginMatcher } from "../../net/origin-pattern.js";
 import { omitDefaultPort, parseAuthority, parseOrigin } from "../../net/web-origin.js";
 
-/** Decides by the Origin header; browsers cannot change it, other clients usually send none. */
+/**
+ * Decides whether an Origin header is allowed. Pages cannot change it; clients other than browsers usually send none.
+ */
 export type OriginCheck = (origin: string | undefined, host: string | undefined) => boolean;
 
 export interface OriginOptions {
-  /** `*`, `null`, or patterns as {@link compileOriginPattern} takes them. */
+  /** `*`, `null`, or patterns for {@link compileOriginPattern}. */
   readonly allowed: readonly string[];
   /**
-   * Whether a page of this server's own origin may connect. Not on loopback: there any site can claim to be of the same
-   * origin by having its name resolve to 127.0.0.1.
+   * Whether pages of this server's own origin may connect. False on loopback, where any site can become same-origin by
+   * resolving its name to 127.0.0.1.
    */
   readonly sameOrigin: boolean;
 }
 
 /**
- * A request without an Origin header is no page's and is let through. An origin that cannot be parsed is allowed by `*` only.
- * @throws Error for a pattern that the configuration's schema refuses
+ * Creates a check of origins. Requests without an Origin header are allowed, because they do not come from a page. A
+ * malformed origin is allowed by `*` only.
+ * @throws Error for a pattern that the configuration's schema rejects
  */
-export function originCheck({ allowed, sameOrigin }: OriginOptions): OriginCheck {
-  const everybody = allowed.includes("*");
+export function createOriginCheck({ allowed, sameOrigin }: OriginOptions): OriginCheck {
+  const any = allowed.includes("*");
   const opaque = allowed.some((pattern) => pattern.toLowerCase() === "null");
-  const matchers = allowed.filter((pattern) => !["*", "null"].includes(pattern.toLowerCase())).map(matcherOf);
+  const matchers = allowed.filter((pattern) => !["*", "null"].includes(pattern.toLowerCase())).map(compileMatcher);
   return (text, host) => {
-    if (text === undefined || everybody) return true;
+    if (text === undefined || any) return true;
     if (text.toLowerCase() === "null") return opaque;
     const origin = parseOrigin(text);
     if (origin === undefined) return false;
@@ -36,7 +39,7 @@ export function originCheck({ allowed, sameOrigin }: OriginOptions): OriginCheck
   };
 }
 
-function matcherOf(pattern: string): OriginMatcher {
+function compileMatcher(pattern: string): OriginMatcher {
   const matcher = compileOriginPattern(pattern);
   if (typeof matcher === "string") throw new Error(`origin ${pattern}: ${matcher}`);
   return matcher;

@@ -3,7 +3,7 @@ import { extname, join } from "node:path";
 import type { DialectModule } from "../../dialects/module.js";
 import type { Handler } from "../../net/http-handler.js";
 import { packageRoot } from "../../util/package-root.js";
-import { readOnly } from "./methods.js";
+import { allowReads } from "./methods.js";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -21,11 +21,11 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** The pages to try Carillon in: the files of page/ at the root, read once. */
-export function pageRoutes(dialects: readonly Pick<DialectModule, "hasPage" | "name">[]): Map<string, Handler> {
+/** Reads the files of the demo pages, in page/, and creates their routes. */
+export function createPageRoutes(dialects: readonly Pick<DialectModule, "hasPage" | "name">[]): Map<string, Handler> {
   const paths: Readonly<Record<string, readonly string[]>> = {
     "index.html": ["/"],
-    // One page for all of them: it tells by its address which one it is to speak.
+    // One page serves all older dialects; its script reads the dialect from the address.
     "dialect.html": dialects.filter(({ hasPage }) => hasPage === true).map(({ name }) => `/try/${name}`),
   };
   const folder = join(packageRoot, "page");
@@ -34,7 +34,7 @@ export function pageRoutes(dialects: readonly Pick<DialectModule, "hasPage" | "n
     const type = TYPES[extname(name)];
     if (type === undefined) continue;
     const body = readFileSync(join(folder, name));
-    const handler = readOnly((_request, response) => {
+    const handler = allowReads((_request, response) => {
       response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": body.length });
       response.end(body);
     });

@@ -1,32 +1,35 @@
 import type { IncomingMessage } from "node:http";
 import { CarillonError } from "../../errors.js";
 
-/** Characters that no target has (RFC 9112 §3.2). Parsers of URLs leave some of them out, or the rest of the path behind them. */
-const FOREIGN = /[^!-~]|#/;
-/** A backslash, as it is or encoded, is a slash to parsers of URLs and to some proxies. */
+/**
+ * Characters not allowed in a request target (RFC 9112 §3.2). URL parsers drop some of them, or the rest of the path
+ * after them.
+ */
+const FORBIDDEN = /[^!-~]|#/;
+/** A backslash, plain or encoded. URL parsers and some proxies treat it as a slash. */
 const BACKSLASH = /\\|%5c/i;
-/** A segment of one or two dots, as they are or encoded, also with parameters behind a semicolon. */
+/** A segment of one or two dots, plain or encoded, also with parameters after a semicolon. */
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|;|$)/i;
 
 /**
- * Path and query of a request; the host is made up. A path that another program on the way might take for a different one is
- * refused: a proxy that hides `/metrics` would let `/x/%2e%2e/metrics` pass.
+ * Parses the path and query of a request; the host is a placeholder. Paths that a proxy might read differently are
+ * rejected: a proxy that hides `/metrics` would forward `/x/%2e%2e/metrics`.
  * @throws CarillonError invalid_argument
  */
-export function requestUrl(request: IncomingMessage): URL {
+export function parseRequestUrl(request: IncomingMessage): URL {
   const target = request.url ?? "";
-  if (!target.startsWith("/") || FOREIGN.test(target)) throw refused("is not a path");
+  if (!target.startsWith("/") || FORBIDDEN.test(target)) throw createRefusal("is not a path");
   const [path = ""] = target.split("?", 1);
-  if (BACKSLASH.test(path)) throw refused("has a backslash in its path");
-  if (DOT_SEGMENT.test(path)) throw refused("has a segment of dots in its path");
+  if (BACKSLASH.test(path)) throw createRefusal("has a backslash in its path");
+  if (DOT_SEGMENT.test(path)) throw createRefusal("has a dot segment in its path");
   try {
-    // Joined, not resolved: a target that begins with two slashes is a path here and no host.
+    // Concatenated, not resolved: a target that starts with two slashes is a path, not a host.
     return new URL(`http://host${target}`);
   } catch {
-    throw refused("is not a path");
+    throw createRefusal("is not a path");
   }
 }
 
-function refused(reason: string): CarillonError {
+function createRefusal(reason: string): CarillonError {
   return new CarillonError("invalid_argument", `the request target ${reason}`);
 }

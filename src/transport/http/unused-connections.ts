@@ -3,13 +3,13 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
- * Connections on which nothing has been asked yet. Browsers and load balancers open them ahead of need; to node they
- * are no idle connections, so a closing server would wait for them.
+ * Connections without a request so far. Browsers and load balancers open them in advance. Node does not count them as
+ * idle, so a closing server would wait for them.
  */
 export class UnusedConnections {
-  /** With the bytes that had been read of each before HTTP: of a proxy's header, or a TLS handshake. */
+  /** Bytes of each socket that were read before HTTP (a proxy header, a TLS handshake). */
   readonly #sockets = new Map<Duplex, number>();
-  /** One function for all connections: it is called with the socket as `this`. */
+  /** Shared listener of all connections, called with the socket as `this`. */
   readonly #forget: (this: Duplex) => void;
 
   constructor(server: Server) {
@@ -23,13 +23,13 @@ export class UnusedConnections {
     });
   }
 
-  /** This one is no longer the HTTP server's. */
+  /** Stops tracking a socket that the HTTP server has handed over. */
   release(socket: Duplex): void {
     socket.off("close", this.#forget);
     this.#sockets.delete(socket);
   }
 
-  /** Ends those that have sent nothing. */
+  /** Closes the connections that have sent nothing. */
   close(): void {
     for (const [socket, before] of this.#sockets) if ((socket as Socket).bytesRead === before) socket.destroy();
   }

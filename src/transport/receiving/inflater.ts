@@ -3,24 +3,24 @@ import type { ByteLease } from "../../net/byte-budget.js";
 import { errorCode } from "../../util/native-error.js";
 import { compact, PIECE_COST } from "./receiver-parts.js";
 
-/** Cost of a message besides its inflated size, in bytes: zlib is set up anew for each. */
+/** Cost of a message in addition to its inflated size, in bytes: each message sets up zlib anew. */
 export const MESSAGE_COST = 4 << 10;
-/** Most bytes that one compressed byte becomes. Source: zlib's technical details. */
-const MOST_RATIO = 1_032;
+/** Largest number of bytes that one compressed byte inflates to. Source: zlib's technical details. */
+const LARGEST_RATIO = 1_032;
 
-/** Bytes that a peer leaves out at the end of each message. Source: RFC 7692 §7.2.2. */
+/** Bytes that a peer omits at the end of each message. Source: RFC 7692 §7.2.2. */
 const TRAILER = Buffer.from([0x00, 0x00, 0xff, 0xff]);
-const NOTHING = Buffer.alloc(0);
-/** Stands for a message that cannot be inflated: it is not UTF-8, so that the connection is closed with 1007. */
+const EMPTY = Buffer.alloc(0);
+/** Replaces a message that cannot be inflated. It is not UTF-8, so the connection closes with 1007. */
 const BROKEN = Buffer.from([0xff]);
 
-/** As the WebSocket library calls an extension's inflating back: in a later turn, once. */
+/** Callback of the WebSocket library's extensions. Call it once, in a later turn. */
 type OnInflated = (error: Error | null, data: Buffer) => void;
 
 interface Job {
   readonly data: Buffer;
   readonly onInflated: OnInflated;
-  /** Bytes that it becomes, where that is known from an attempt that the budget had no room for. */
+  /** Inflated size, in bytes, if an attempt that exceeded the budget has found it; otherwise 0. */
   size: number;
 }
 
@@ -32,15 +32,15 @@ interface InflaterOptions {
   readonly onClosed: () => void;
 }
 
-/** Inflates the messages of one connection, one at a time: the library waits for each. */
+/** Inflates the messages of one connection, one at a time, because the library waits for each. */
 export class Inflater {
-  /** Cost of the connection so far, on the scale of its address. */
+  /** Accumulated cost of the connection, on the scale of its address. */
   cost = 0;
-  /** Highest possible cost of the message that waits. */
+  /** Largest possible cost of the waiting message. */
   estimate = 0;
   readonly #options: InflaterOptions;
   #pieces: Buffer[] = [];
-  /** Bytes of the pieces, and their cost. */
+  /** Bytes of the pieces, including their cost. */
   #piecesBytes = 0;
   #job: Job | undefined;
   #state: "open" | "discarding" | "closed" = "open";
@@ -49,7 +49,7 @@ export class Inflater {
     this.#options = options;
   }
 
-  /** Takes a frame's payload, as the library's extension does. @param final - whether the message ends with it */
+  /** Takes the payload of a frame, like the library's extension. @param final - whether it ends the message */
   readonly inflate = (payload: Buffer, final: boolean, onInflated: OnInflated): void => {
     if (this.#state !== "open") {
       this.#drop(onInflated);
@@ -58,12 +58,12 @@ export class Inflater {
     this.#pieces.push(final ? payload : compact(payload));
     this.#piecesBytes += payload.length + PIECE_COST;
     if (!final) {
-      process.nextTick(onInflated, null, NOTHING);
+      process.nextTick(onInflated, null, EMPTY);
       return;
     }
     const compressed = this.#pieces.reduce((sum, { length }) => sum + length, 0);
     this.#piecesBytes = 0;
-    this.estimate = MESSAGE_COST + Math.min(this.#options.most, compressed * MOST_RATIO);
+    this.estimate = MESSAGE_COST + Math.min(this.#options.most, compressed * LARGEST_RATIO);
     this.#job = { data: Buffer.concat([...this.#pieces, TRAILER]), onInflated, size: 0 };
     this.#pieces = [];
     this.#options.onWaiting(this);
@@ -74,18 +74,18 @@ export class Inflater {
     return this.#job !== undefined;
   }
 
-  /** Compressed bytes that it holds, and the cost of their pieces. */
+  /** Number of compressed bytes held, including the cost of their pieces. */
   get held(): number {
     return this.#piecesBytes + (this.#job?.data.length ?? 0);
   }
 
-  /** @returns undefined where the budget has no room for what the message becomes: it waits on */
+  /** @returns undefined when the inflated message exceeds the budget; it keeps waiting */
   inflateNext(): { readonly data: Buffer; readonly deliver: () => void } | undefined {
     const job = this.#job;
     const { lease, most, onIdle } = this.#options;
-    // Not inflated again before there is room.
+    // A message that exceeded the budget is not inflated again before it fits.
     if (job === undefined || !lease.retryTake(job.size)) return undefined;
-    const data = inflated(job.data, most);
+    const data = inflateMessage(job.data, most);
     if (job.size === 0 && !lease.tryTake(data.length)) {
       job.size = data.length;
       return undefined;
@@ -100,18 +100,18 @@ export class Inflater {
     };
   }
 
-  /** Gives back what was taken for a message, once it has been handled. */
+  /** Releases the bytes of a message that has been handled. */
   settle(): void {
     const { lease } = this.#options;
     lease.give(lease.bytes);
   }
 
-  /** The connection's messages count no more: those that come become nothing. */
+  /** Inflates further messages to nothing, because the connection is closing. */
   discard(): void {
     if (this.#state === "open") this.#end("discarding");
   }
 
-  /** The connection is gone, and what was read of it is dropped. */
+  /** Drops the messages of a closed connection and releases its lease. */
   close(): void {
     if (this.#state === "closed") return;
     this.#end("closed");
@@ -131,12 +131,12 @@ export class Inflater {
   }
 
   #drop(onInflated: OnInflated): void {
-    process.nextTick(onInflated, this.#state === "closed" ? new Error("the connection is gone") : null, NOTHING);
+    process.nextTick(onInflated, this.#state === "closed" ? new Error("the connection has ended") : null, EMPTY);
   }
 }
 
-/** @returns more than `most` bytes for a message that becomes more: the library closes the connection with 1009 */
-function inflated(data: Buffer, most: number): Buffer {
+/** @returns more than `most` bytes when the message is larger; the library then closes the connection with 1009 */
+function inflateMessage(data: Buffer, most: number): Buffer {
   try {
     return inflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: most });
   } catch (cause) {

@@ -2,23 +2,23 @@ import type { Clock, EndOfTurn } from "../../core/ports.js";
 import type { ByteLease } from "../../net/byte-budget.js";
 import { Inflater, MESSAGE_COST } from "./inflater.js";
 
-/** Bytes that one turn of the event loop inflates; the last message of a turn may go beyond them. */
+/** Bytes inflated in one turn of the event loop; the last message of a turn may exceed them. */
 const TURN_BYTES = 256 << 10;
-/** Time after which messages are tried again that the node's budget had no room for, in milliseconds. */
+/** Milliseconds after which messages that exceeded the node's budget are retried. */
 const RETRY_WAIT = 20;
 
-/** The connections of one address. */
+/** Connections of one address. */
 interface Flow {
   readonly address: string;
   readonly waiting: Set<Inflater>;
   connections: number;
-  /** Cost so far, on the scale of all flows. */
+  /** Accumulated cost, on the scale of all flows. */
   cost: number;
-  /** Cost of the connection that was served last, on the scale of this flow. */
+  /** Cost of the connection served last, on the scale of this flow. */
   now: number;
 }
 
-/** Messages of an address that wait at the beginning of a turn; the next one is the last. */
+/** Connections of an address whose messages wait at the start of a turn; the last one is next. */
 interface Queue {
   readonly flow: Flow;
   readonly inflaters: Inflater[];
@@ -30,20 +30,20 @@ export interface InflationsOptions {
 }
 
 /**
- * Inflates the messages of all WebSocket clients, so much in a turn of the event loop. The address is served first that
- * will have cost least afterwards, and of its connections the one that will, so that a few bytes do not wait behind many
- * large messages. What a message will cost is guessed from its compressed length, at the worst. (Source: fair queueing,
- * Demers, Keshav and Shenker, 1989.)
+ * Inflates the messages of all WebSocket clients, a limited number of bytes in each turn of the event loop. It serves
+ * the address with the lowest cost, including the next message, and of that address the connection with the lowest
+ * cost. So small messages do not wait behind many large ones. The cost of a message is the worst case for its
+ * compressed length. (Source: fair queueing, Demers, Keshav and Shenker, 1989.)
  *
- * It is done at once and not in the thread pool: the library's queue for that is one for the whole process, first come
- * first served, and goes on with what connections have left that are gone.
+ * Inflating is synchronous and does not use the thread pool, because the library has one FIFO queue for the whole
+ * process, which also inflates the messages of connections that have closed.
  */
 export class Inflations {
   readonly #options: InflationsOptions;
   readonly #flows = new Map<string, Flow>();
-  /** Flows of which something waits. */
+  /** Flows with waiting messages. */
   readonly #waiting = new Set<Flow>();
-  /** Cost of the flow that was served last. */
+  /** Cost of the flow served last. */
   #now = 0;
   #bytes = 0;
   #scheduled = false;
@@ -53,15 +53,15 @@ export class Inflations {
     this.#options = options;
   }
 
-  /** Bytes that messages have become. */
+  /** Total number of inflated bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * @param address - of the client; an IPv6 network counts as one
-   * @param lease - of the node's budget, for this connection alone
-   * @param most - bytes that a message may become
+   * @param address - of the client; an IPv6 network counts as one address
+   * @param lease - lease of the node's budget for this connection only
+   * @param most - largest inflated size of a message, in bytes
    */
   open(address: string, lease: ByteLease, most: number): Inflater {
     const flow = this.#flows.get(address) ?? { address, waiting: new Set(), connections: 0, cost: 0, now: 0 };
@@ -71,7 +71,7 @@ export class Inflations {
       lease,
       most,
       onWaiting: (inflater) => {
-        // Nobody saves up while idle.
+        // An idle flow earns no credit.
         if (flow.waiting.size === 0) flow.cost = Math.max(flow.cost, this.#now);
         inflater.cost = Math.max(inflater.cost, flow.now);
         flow.waiting.add(inflater);
@@ -97,14 +97,14 @@ export class Inflations {
 
   readonly #turn = (): void => {
     this.#scheduled = false;
-    const queues = new Set<Queue>(Array.from(this.#waiting, queueOf));
+    const queues = new Set<Queue>(Array.from(this.#waiting, createQueue));
     let refused = 0;
     for (let spent = 0; spent < TURN_BYTES; ) {
-      const queue = cheapestOf(queues);
+      const queue = findCheapest(queues);
       if (queue === undefined) break;
       const cost = this.#serve(queue);
       spent += cost ?? MESSAGE_COST;
-      // Another message of the address would not find room either.
+      // Further messages of the address would exceed the budget too.
       if (cost === undefined) refused += 1;
       if (cost === undefined || queue.inflaters.length === 0) queues.delete(queue);
     }
@@ -112,10 +112,10 @@ export class Inflations {
     else if (this.#waiting.size > 0) this.#retryLater();
   };
 
-  /** @returns what it has cost; undefined where the budget has no room */
+  /** @returns the cost of the message; undefined when it exceeds the budget */
   #serve({ flow, inflaters }: Queue): number | undefined {
     const inflater = inflaters.pop();
-    // It may have been closed by the work on a message before.
+    // Handling an earlier message may have closed it.
     if (inflater === undefined || !flow.waiting.has(inflater)) return 0;
     const inflated = inflater.inflateNext();
     if (inflated === undefined) return undefined;
@@ -139,15 +139,15 @@ export class Inflations {
   }
 }
 
-function queueOf(flow: Flow): Queue {
+function createQueue(flow: Flow): Queue {
   return {
     flow,
     inflaters: [...flow.waiting].toSorted((one, other) => other.cost + other.estimate - one.cost - one.estimate),
   };
 }
 
-/** By what an address will have cost when its next message has been served. */
-function cheapestOf(queues: Iterable<Queue>): Queue | undefined {
+/** Finds the queue whose address has the lowest cost, including its next message. */
+function findCheapest(queues: Iterable<Queue>): Queue | undefined {
   let cheapest: Queue | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const queue of queues) {

@@ -1,23 +1,26 @@
 import type { Clock } from "../../core/ports.js";
 
-/** Parts of the time limit after which expired messages are looked for. */
+/** Number of sweeps within the timeout. */
 const SWEEPS = 8;
 
-/** A connection with a message that is not complete. */
+/** Connection with an incomplete message. */
 export interface UnfinishedMessage {
-  /** Monotonic time at which its first byte came, in milliseconds. */
+  /** Monotonic time at which the first byte arrived, in milliseconds. */
   readonly begun: number;
-  /** Called when its time is over. */
+  /** Called when the message has timed out. */
   expire(): void;
 }
 
 export interface MessageDeadlinesOptions {
   readonly clock: Clock;
-  /** Milliseconds from the first byte of a message to its last; noticed 1/8 of it later at the latest. */
+  /** Milliseconds from the first byte of a message to its last; detected at most 1/8 of it later. */
   readonly timeout: number;
 }
 
-/** Bounds the time that messages take to arrive, for all connections with one timer, which only runs while there are any. */
+/**
+ * Bounds the time in which messages must arrive. One timer serves all connections; it runs only while messages are
+ * incomplete.
+ */
 export class MessageDeadlines {
   readonly clock: Clock;
   readonly #timeout: number;

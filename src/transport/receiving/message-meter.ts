@@ -6,32 +6,32 @@ import type { Inflater } from "./inflater.js";
 import type { MessageDeadlines, UnfinishedMessage } from "./message-deadlines.js";
 import {
   compactReceiver,
+  countReceiverBytes,
   emptyReceiver,
   isMessageCompressed,
   isReceiverEmpty,
   type ReceiverParts,
-  receiverBytes,
   receiverOf,
 } from "./receiver-parts.js";
 
-/** Why a connection is not read any more. */
+/** Reason why a connection is no longer read. */
 export type CutReason = "overloaded" | "message_timeout";
 
 export interface MessageMeterOptions {
-  /** Whose library has begun to read the socket. */
+  /** Connection whose library already reads the socket. */
   readonly webSocket: WebSocket;
   readonly socket: Duplex;
-  /** For this connection alone. */
+  /** Lease for this connection only. */
   readonly lease: ByteLease;
   readonly deadlines: MessageDeadlines;
-  /** Called once; nothing is read any more then. */
+  /** Called once, after reading has stopped. */
   readonly onCut: (reason: CutReason) => void;
 }
 
 /**
- * Counts what a WebSocket connection holds of messages that are not complete, and of those whose commands are not carried
- * out, against the node's budget, and bounds the time that a message may take. A connection beyond either is cut: were it
- * paused, unfinished messages could hold the whole budget and each wait for the others.
+ * Counts the bytes of incomplete messages and of messages whose commands are pending against the node's budget, and
+ * bounds the time in which a message must arrive. A connection that exceeds either is cut. Pausing it instead could
+ * deadlock: incomplete messages would hold the whole budget while each waits for the others.
  */
 export class MessageMeter implements UnfinishedMessage {
   begun = 0;
@@ -46,8 +46,8 @@ export class MessageMeter implements UnfinishedMessage {
   #unfinished = 0;
   #pending = 0;
   #cutFor: CutReason | undefined;
-  /** Whether nothing more is counted of what is read. */
-  #over = false;
+  /** Whether the connection has closed or was cut, so that bytes are no longer counted. */
+  #ended = false;
 
   constructor({ deadlines, lease, onCut, socket, webSocket }: MessageMeterOptions) {
     this.#webSocket = webSocket;
@@ -56,43 +56,43 @@ export class MessageMeter implements UnfinishedMessage {
     this.#held = new HeldBytes(lease);
     this.#deadlines = deadlines;
     this.#onCut = onCut;
-    // Called after the library's own listener, which has taken the chunk apart by then.
+    // Called after the library's own listener, which has parsed the chunk by then.
     socket.on("data", this.measure);
     socket.once("close", this.#close);
   }
 
-  /** Why the connection was cut; undefined where it was not. */
+  /** Reason why the connection was cut; undefined when it was not. */
   get cutFor(): CutReason | undefined {
     return this.#cutFor;
   }
 
-  /** Counts what is held after bytes were read or inflated. */
+  /** Counts the held bytes, after bytes were read or inflated. */
   readonly measure = (): void => {
     const receiver = this.#receiver;
     if (isReceiverEmpty(receiver)) {
       if (this.#unfinished > 0) this.#forget();
       return;
     }
-    if (this.#over) return;
+    if (this.#ended) return;
     compactReceiver(receiver);
     if (this.#unfinished === 0) this.#begin();
-    // Never 0: a masking key alone is something, too.
-    this.#unfinished = 1 + receiverBytes(receiver) + (this.inflater?.held ?? 0);
+    // Never 0, because a masking key alone also counts as a message.
+    this.#unfinished = 1 + countReceiverBytes(receiver) + (this.inflater?.held ?? 0);
     if (!this.#held.set(this.#unfinished + this.#pending)) this.#cut("overloaded");
   };
 
-  /** A message is complete, and what it holds goes over to its command, or nobody. */
+  /** Stops counting a message that is complete and not held. */
   complete(): void {
     if (this.#unfinished > 0) this.#forget();
   }
 
   /**
-   * A message is complete, and is held until {@link settle}.
-   * @returns false where the budget has no room: the connection has been cut
+   * Counts a complete message until {@link settle}.
+   * @returns false when it exceeds the budget; the connection has been cut
    */
   hold(bytes: number): boolean {
     if (this.#unfinished > 0) this.#forget();
-    // The inflater counts what it has inflated.
+    // The inflater counts inflated bytes itself.
     if (isMessageCompressed(this.#receiver)) return true;
     if (this.#held.set(this.#pending + bytes)) {
       this.#pending += bytes;
@@ -102,13 +102,13 @@ export class MessageMeter implements UnfinishedMessage {
     return false;
   }
 
-  /** The commands of all messages so far have been carried out. */
+  /** Releases the complete messages, whose commands have all been executed. */
   settle(): void {
     this.#pending = 0;
     this.#held.set(this.#unfinished);
   }
 
-  /** Too much time has passed since the message began; time in which this side did not read does not count. */
+  /** Cuts a connection whose message has timed out. The time restarts while this side does not read. */
   expire(): void {
     if (this.#webSocket.isPaused || this.inflater?.waiting === true) this.begun = this.#deadlines.clock.monotonic();
     else this.#cut("message_timeout");
@@ -126,14 +126,14 @@ export class MessageMeter implements UnfinishedMessage {
   };
 
   readonly #close = (): void => {
-    this.#over = true;
+    this.#ended = true;
     this.#forget();
   };
 
   #cut(reason: CutReason): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#cutFor = reason;
-    // Read on and forgotten, so that the peer can take the close frame.
+    // Further bytes are read and discarded, so that the peer can receive the close frame.
     this.#socket.removeAllListeners("data");
     emptyReceiver(this.#receiver);
     this.#close();

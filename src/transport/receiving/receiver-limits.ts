@@ -1,23 +1,26 @@
 /**
- * Into how many pieces a client may split a message. Each piece that waits for the rest keeps the whole chunk alive that
- * it came in, up to 64 KiB: with the library's 16,384 fragments one client could pin 1 GiB by sending a byte at a time
+ * Bytes of the frame limit per allowed fragment. Each fragment of an incomplete message pins the chunk that it arrived
+ * in, up to 64 KiB: with the library's limit of 16,384 fragments one client could pin 1 GiB by sending a byte at a time
  * between pongs. Measured: 4,000 such fragments pinned 250 MB.
  */
 const BYTES_PER_FRAGMENT = 1_024;
-/** TCP segments of an unfinished frame cost some 200 bytes each, whatever they hold. */
+/**
+ * Bytes of the frame limit per buffered chunk. A TCP segment of an incomplete frame costs about 200 bytes in addition
+ * to its payload.
+ */
 const BYTES_PER_CHUNK = 64;
-/** A small frame limit leaves so many pieces all the same. */
+/** Number of pieces allowed with any frame limit. */
 const LEAST_PIECES = 256;
 
-/** What the WebSocket library is to hold of one unfinished message; the last two are not in its type definitions. */
+/** Limits of the WebSocket library for one incomplete message; its type definitions lack the last two. */
 export interface ReceiverLimits {
   readonly maxPayload: number;
   readonly maxFragments: number;
   readonly maxBufferedChunks: number;
 }
 
-/** @param frameBytes - the largest message of a client; its fragments may be 1 KiB each, which the smallest clients do */
-export function receiverLimits(frameBytes: number): ReceiverLimits {
+/** @param frameBytes - largest message of a client; its fragments may be as small as 1 KiB, which small devices send */
+export function createReceiverLimits(frameBytes: number): ReceiverLimits {
   return {
     maxPayload: frameBytes,
     maxFragments: Math.max(LEAST_PIECES, Math.ceil(frameBytes / BYTES_PER_FRAGMENT)),

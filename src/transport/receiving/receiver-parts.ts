@@ -8,26 +8,26 @@ const MESSAGE_LENGTH = "_messageLength";
 const FRAGMENT_COUNT = "_numFragments";
 const MASK = "_mask";
 const COMPRESSED = "_compressed";
-/** Cost of a buffered chunk or fragment besides its bytes. Measured: some 200 bytes. */
+/** Cost of a buffered chunk or fragment in addition to its bytes. Measured: about 200 bytes. */
 export const PIECE_COST = 256;
 
-/** The parts of the WebSocket library's receiver that hold bytes; its type definitions lack them. */
+/** Private fields of the WebSocket library's receiver that hold bytes; its type definitions lack them. */
 export interface ReceiverParts {
-  /** Chunks of a frame that is not complete. The first may be a view of a larger chunk. */
+  /** Chunks of an incomplete frame. The first may be a view of a larger chunk. */
   [BUFFERS]: readonly Buffer[];
   /** Sum of their lengths. */
   [BUFFERED_BYTES]: number;
-  /** Payloads of the complete frames of a message that is not complete; views of the chunks that they came in. */
+  /** Payloads of the complete frames of an incomplete message; views of the chunks that they arrived in. */
   [FRAGMENTS]: readonly Buffer[];
   /** Sum of their lengths. */
   readonly [MESSAGE_LENGTH]: number;
-  /** Complete frames of a message that is not complete, empty and compressed ones too. */
+  /** Number of complete frames of an incomplete message, including empty and compressed ones. */
   readonly [FRAGMENT_COUNT]: number;
-  /** A view of the chunk that it came in. */
+  /** Masking key; a view of the chunk that it arrived in. */
   [MASK]: Buffer | undefined;
-  /** Whether the message that came last is compressed. */
+  /** Whether the latest message is compressed. */
   readonly [COMPRESSED]: boolean;
-  /** Chunks that wait while a message is inflated. */
+  /** Bytes of chunks that wait while a message is inflated. */
   readonly writableLength: number;
 }
 
@@ -35,7 +35,7 @@ export function receiverOf(webSocket: WebSocket): ReceiverParts {
   return (webSocket as unknown as Readonly<Record<typeof RECEIVER, ReceiverParts>>)[RECEIVER];
 }
 
-/** Whether nothing of a message is held. */
+/** Whether no part of a message is held. */
 export function isReceiverEmpty(receiver: ReceiverParts): boolean {
   return (
     receiver[BUFFERED_BYTES] === 0 &&
@@ -45,22 +45,25 @@ export function isReceiverEmpty(receiver: ReceiverParts): boolean {
   );
 }
 
-/** Whether the message that came last is compressed. */
+/** Whether the latest message is compressed. */
 export function isMessageCompressed(receiver: ReceiverParts): boolean {
   return receiver[COMPRESSED];
 }
 
-/** Bytes that are held of a message, and the cost of their pieces. The inflater holds compressed fragments. */
-export function receiverBytes(receiver: ReceiverParts): number {
+/**
+ * Counts the bytes that are held of a message, including the cost of their pieces. The inflater counts compressed
+ * fragments.
+ */
+export function countReceiverBytes(receiver: ReceiverParts): number {
   const pieces = receiver[BUFFERS].length + receiver[FRAGMENTS].length;
-  // While a message is inflated, the buffered bytes are a part of those that wait.
+  // While a message is inflated, the waiting chunks include the buffered bytes.
   const buffered = Math.max(receiver[BUFFERED_BYTES], receiver.writableLength);
   return buffered + receiver[MESSAGE_LENGTH] + pieces * PIECE_COST;
 }
 
 /**
- * Copies pieces that are small parts of the chunks that they came in, so that they do not keep 64 KiB alive for a few
- * bytes. To be called after each read: earlier pieces have been copied then.
+ * Copies pieces that are small parts of their chunks, so that a few bytes do not pin 64 KiB. Call it after each read;
+ * earlier pieces are then already copied.
  */
 export function compactReceiver(receiver: ReceiverParts): void {
   if (receiver[MASK] !== undefined) receiver[MASK] = compact(receiver[MASK]);
@@ -73,7 +76,7 @@ export function compactReceiver(receiver: ReceiverParts): void {
   }
 }
 
-/** Forgets what is held of a message. The receiver must not be given anything after it. */
+/** Drops the held parts of a message. The receiver must get no further data. */
 export function emptyReceiver(receiver: ReceiverParts): void {
   receiver[BUFFERS] = [];
   receiver[BUFFERED_BYTES] = 0;
@@ -81,7 +84,7 @@ export function emptyReceiver(receiver: ReceiverParts): void {
   receiver[MASK] = undefined;
 }
 
-/** @returns a copy of the bytes where they are a small part of what they keep alive */
+/** @returns a copy of the bytes if they are a small part of the buffer that they pin; otherwise the bytes */
 export function compact(bytes: Buffer): Buffer;
 export function compact(bytes: Uint8Array): Uint8Array;
 export function compact(bytes: Uint8Array): Uint8Array {

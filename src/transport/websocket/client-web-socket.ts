@@ -8,16 +8,21 @@ import type { WebSocketConnection } from "./connection.js";
 
 const EXTENSIONS = "_extensions";
 
-/** A part of the library that its type definitions lack. Its receiver calls `decompress` for each compressed frame. */
+/**
+ * Private field of the library that its type definitions lack. Its receiver calls `decompress` for each compressed
+ * frame.
+ */
 interface LibraryParts {
   readonly [EXTENSIONS]: Readonly<Record<string, { decompress: Inflater["inflate"] } | undefined>>;
 }
 
 /**
- * The library's socket, with a place for what belongs to it, so that one set of handlers serves all connections; and the
- * session's sink, which writes ready-made frames straight to the socket of the upgrade. The library writes its own frames
- * (pongs, the close) to the same socket, each whole and at once: it queues only what it compresses itself, and it is never
- * given messages. So frames never mix.
+ * WebSocket of a client, and the sink of its session. It holds the connection's objects as fields, so that one set of
+ * handlers serves all connections.
+ *
+ * The sink writes complete frames directly to the upgraded socket. The library writes its own frames (pongs, the close
+ * frame) to the same socket, each in one write, because it queues only messages, which it never gets. So frames never
+ * interleave.
  */
 export class ClientWebSocket extends WebSocket implements Sink {
   connection: WebSocketConnection | undefined = undefined;
@@ -26,12 +31,12 @@ export class ClientWebSocket extends WebSocket implements Sink {
   meter: MessageMeter | undefined = undefined;
   #socket!: Duplex;
 
-  /** Before anything is written. @param socket - of the upgrade */
+  /** Sets the socket of the upgrade. Call it before the first write. */
   useSocket(socket: Duplex): void {
     this.#socket = socket;
   }
 
-  /** Has the client's messages inflated by this, before the first has come, and not in the library's queue. */
+  /** Replaces the library's inflating. Call it before the first message arrives. */
   useInflater(inflater: Inflater): void {
     const extension = (this as unknown as LibraryParts)[EXTENSIONS]["permessage-deflate"];
     if (extension === undefined) throw new Error("compression was not negotiated");
@@ -52,7 +57,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
   }
 
   write(frames: Uint8Array): void {
-    // After a close frame nothing may follow (RFC 6455 §5.5.1).
+    // No frame may follow a close frame (RFC 6455 §5.5.1).
     if (this.readyState === WebSocket.OPEN) this.#socket.write(frames);
   }
 
@@ -67,8 +72,8 @@ export class ClientWebSocket extends WebSocket implements Sink {
     if (this.#socket.writableNeedDrain) {
       this.#socket.once("drain", run);
     } else if (this.readyState === WebSocket.OPEN) {
-      // Below the stream's own mark there is no drain event; what is written last tells.
-      this.#socket.write(NOTHING, (error) => {
+      // Below its high-water mark the stream emits no drain event; the callback of a last, empty write replaces it.
+      this.#socket.write(EMPTY, (error) => {
         if (!error) run();
       });
     }
@@ -77,11 +82,11 @@ export class ClientWebSocket extends WebSocket implements Sink {
   end(reason: CloseReason | ChosenClose): void {
     this.inflater?.discard();
     this.close(...toCloseFrame(reason));
-    // The peer's answer to the close is seen only where it is read.
+    // The peer's close frame arrives only while the socket is read.
     if (this.isPaused) this.resume();
-    // It is not read any more, so the answer would not be seen.
+    // A cut connection is no longer parsed, so the peer's close frame would not be seen.
     if (this.meter?.cutFor !== undefined) this.#socket.end();
   }
 }
 
-const NOTHING = new Uint8Array(0);
+const EMPTY = new Uint8Array(0);

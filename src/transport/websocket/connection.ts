@@ -11,25 +11,28 @@ import type { Inflater } from "../receiving/inflater.js";
 import type { CutReason, MessageMeter } from "../receiving/message-meter.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { createFrames } from "./encoding.js";
-import { textFrame } from "./frame.js";
+import { createTextFrame } from "./frame.js";
 import type { HeartbeatWatch, Pulse } from "./heartbeat.js";
 
-/** Dependencies of connections, the same for all of a dialect. */
+/** Dependencies of the connections of one dialect. */
 export interface WebSocketConnectionContext extends CommandQueueContext {
   readonly fanOut: FanOut;
-  /** Called when a connection has ended, with the close code: this node's where it closed the connection; 1006 for none. */
+  /**
+   * Called when a connection has ended, with the close code: this node's if it closed the connection; 1006 if there was
+   * none.
+   */
   readonly onClosed: (connection: WebSocketConnection, code: number) => void;
 }
 
 /**
- * One WebSocket client, whose frames become commands. While frames wait for a command, the socket is not read, so that TCP
- * slows the client down. Frames that were read already wait in the queue, which is bounded: compressed frames grow when they
- * are inflated.
+ * Connection of one WebSocket client, whose frames become commands. While frames wait for a command, the socket is not
+ * read, so that TCP slows the client down. Frames that were already read wait in the queue, which is bounded because
+ * compressed frames grow when they are inflated.
  */
 export class WebSocketConnection implements Pulse, ClientConnection, CommandSource<string> {
   readonly client: Client;
   readonly webSocket: ClientWebSocket;
-  /** Entry in the heartbeat. */
+  /** Slot of the heartbeat that watches this connection. */
   watch: HeartbeatWatch | undefined;
   readonly #conversation: Conversation;
   readonly #context: WebSocketConnectionContext;
@@ -37,7 +40,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
   readonly #meter: MessageMeter | undefined;
   readonly #queue: CommandQueue<string>;
   #alive = true;
-  /** Whether the last ping was written to the connection: no pong can arrive before. */
+  /** Whether the last ping has been written to the connection; no pong can arrive earlier. */
   #pinged = true;
 
   constructor(
@@ -57,14 +60,14 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     webSocket.on("message", onMessage);
     webSocket.on("pong", onSignOfLife);
     webSocket.on("ping", onSignOfLife);
-    // The library answers a protocol violation with its close code, and the close event follows.
+    // The library closes the connection on a protocol violation, and the close event follows.
     webSocket.on("error", ignore);
     webSocket.on("close", onClose);
   }
 
   /**
-   * Whether the client has shown a sign of life. A connection that is not read cannot show one, nor can one that has not
-   * taken the ping yet.
+   * Whether the client counts as alive. True also while no sign of life can arrive: the connection is not read, or the
+   * ping has not been written.
    */
   get alive(): boolean {
     return this.#alive || this.#queue.busy || !this.#pinged;
@@ -72,7 +75,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
 
   ping(): void {
     if (this.webSocket.readyState !== this.webSocket.OPEN) return;
-    // A connection that did not take a ping within a whole interval is dead, not slow.
+    // A connection that has not accepted a ping within a whole interval is dead, not slow.
     if (!this.#pinged && !this.#alive) {
       this.expire();
       return;
@@ -86,7 +89,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     });
   }
 
-  /** Sends the first texts of the protocol. */
+  /** Sends the dialect's greeting. */
   greet(): void {
     this.send(this.#conversation.greeting);
   }
@@ -95,14 +98,14 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     this.#context.services.hub.remove(this.client.session, "ping_timeout");
   }
 
-  /** Ends a connection that is not read any more. */
+  /** Ends a connection that is no longer read. */
   cut(reason: CutReason): void {
     if (this.client.session.open) this.#context.services.hub.remove(this.client.session, reason);
     else this.webSocket.terminate();
   }
 
-  /** Notes a ping or pong. */
-  signOfLife(): void {
+  /** Records a ping or pong. */
+  recordSignOfLife(): void {
     this.#alive = true;
   }
 
@@ -114,7 +117,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     }
     const bytes = data as Buffer;
     if (this.#meter?.hold(bytes.length) === false) return;
-    // The library has checked text frames; binary ones are accepted where they hold the same text.
+    // The library has checked text frames; binary frames are accepted if they hold UTF-8 text.
     if (isBinary && !isUtf8(bytes)) {
       this.#context.services.hub.remove(this.client.session, "not_utf8");
       return;
@@ -133,7 +136,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
   onIdle(): void {
     this.#inflater?.settle();
     this.#meter?.settle();
-    // A pong may have arrived without being read: the peer has until the next ping.
+    // A pong may have arrived without being read, so the peer has until the next ping.
     this.#alive = true;
     if (this.webSocket.isPaused) this.webSocket.resume();
   }
@@ -142,7 +145,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     if (this.client.session.open) this.send(this.#conversation.noticeText(notice));
   }
 
-  /** Ends the session. @param code - of the peer's close frame, which counts unless this node has ended the connection */
+  /** Ends the session. @param code - of the peer's close frame; ignored if this node ended the connection */
   closed(code: number, reason: string): void {
     const { endedFor } = this.client.session;
     const [endedWith, text] = endedFor === undefined ? [code, reason] : toCloseFrame(endedFor);
@@ -151,9 +154,9 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     this.#context.onClosed(this, endedWith);
   }
 
-  /** Sends frames to this client alone; nothing for no texts. */
+  /** Sends frames to this client only; sends nothing when there are no texts. */
   send(texts: Texts): void {
-    const frames = createFrames(texts, textFrame);
+    const frames = createFrames(texts, createTextFrame);
     if (frames === undefined) return;
     this.#queue.countSent(frames.length);
     this.#context.fanOut.send(this.client.session, frames);
@@ -165,7 +168,7 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
 }
 
 function onSignOfLife(this: WebSocket): void {
-  connectionOf(this)?.signOfLife();
+  connectionOf(this)?.recordSignOfLife();
 }
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {

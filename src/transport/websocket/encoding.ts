@@ -1,20 +1,20 @@
 import type { Encoding } from "../../core/ports.js";
 import type { MessageEncoding, Texts } from "../../dialects/dialect.js";
-import { compressText, LEAST_COMPRESSED, takeCompression } from "./compression.js";
-import { countedTemplate, countedTextFrames } from "./counted-frame.js";
-import { compressedTextFrame, textFrame } from "./frame.js";
+import { compressText, SHORTEST_COMPRESSED, takeCompression } from "./compression.js";
+import { createCountedFrames, createCountedTemplate } from "./counted-frame.js";
+import { createCompressedTextFrame, createTextFrame } from "./frame.js";
 
 type ToFrame = (text: string) => Buffer;
 
 /**
- * A dialect's messages as WebSocket frames: plain ones, and compressed ones for the connections that have negotiated
- * it. The same objects for the same dialect encoding, so that connections share bytes, compressed ones too.
+ * Returns the encoding of a dialect's messages as WebSocket frames, plain or compressed. Connections with the same
+ * dialect encoding get the same object, so that they share bytes.
  */
-export function webSocketEncoding(encoding: MessageEncoding, compression: boolean): Encoding {
+export function getWebSocketEncoding(encoding: MessageEncoding, compression: boolean): Encoding {
   const known = compression ? compressedEncodings : plainEncodings;
   let result = known.get(encoding);
   if (result === undefined) {
-    result = encodingWith(encoding, compression ? compressedFrame : textFrame);
+    result = createEncoding(encoding, compression ? createCompressedFrame : createTextFrame);
     known.set(encoding, result);
   }
   return result;
@@ -23,15 +23,15 @@ export function webSocketEncoding(encoding: MessageEncoding, compression: boolea
 const plainEncodings = new WeakMap<MessageEncoding, Encoding>();
 const compressedEncodings = new WeakMap<MessageEncoding, Encoding>();
 
-function encodingWith(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
+function createEncoding(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
   const counted = encoding.counted === true;
   return {
     frameMaker(topic) {
       const makeText = encoding.textMaker(topic);
-      // What is another text for each connection cannot be compressed once for all.
-      return counted ? (message) => countedTemplate(makeText(message)) : (message) => toFrame(makeText(message));
+      // A text that differs for each connection cannot be compressed once for all.
+      return counted ? (message) => createCountedTemplate(makeText(message)) : (message) => toFrame(makeText(message));
     },
-    countedFrames: counted ? countedTextFrames : undefined,
+    countedFrames: counted ? createCountedFrames : undefined,
     laggedFrame(topic, missed) {
       return createFrames(encoding.laggedText(topic, missed), toFrame);
     },
@@ -41,16 +41,16 @@ function encodingWith(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
   };
 }
 
-/** Several texts as frames one after the other; undefined for none. */
+/** Creates the concatenated frames of texts; undefined when there are none. */
 export function createFrames(texts: Texts, toFrame: ToFrame): Uint8Array | undefined {
   if (texts === undefined || typeof texts === "string") return texts === undefined ? undefined : toFrame(texts);
   return texts.length === 0 ? undefined : Buffer.concat(texts.map(toFrame));
 }
 
-/** Compressed where that makes it smaller; a connection that has negotiated compression takes both. */
-function compressedFrame(text: string): Buffer {
-  if (text.length < LEAST_COMPRESSED || !takeCompression(text)) return textFrame(text);
-  const plain = textFrame(text);
-  const frame = compressedTextFrame(compressText(text));
+/** Compresses a frame if that makes it smaller; connections with compression accept both. */
+function createCompressedFrame(text: string): Buffer {
+  if (text.length < SHORTEST_COMPRESSED || !takeCompression(text)) return createTextFrame(text);
+  const plain = createTextFrame(text);
+  const frame = createCompressedTextFrame(compressText(text));
   return frame.length < plain.length ? frame : plain;
 }

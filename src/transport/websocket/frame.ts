@@ -1,9 +1,9 @@
-/** FIN and the text opcode; RSV1 says that the payload is compressed. Source: RFC 6455 §5.2, RFC 7692 §6. */
+/** FIN and the text opcode; RSV1 marks a compressed payload. Source: RFC 6455 §5.2, RFC 7692 §6. */
 const FINAL_TEXT = 0x81;
 const COMPRESSED = 0x40;
 
-/** A server's text frame, header and payload in one buffer; unmasked, as all that a server sends. */
-export function textFrame(text: string): Buffer {
+/** Creates a server's text frame, header and payload in one buffer; unmasked, like all frames of a server. */
+export function createTextFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const header = headerLength(length);
   const frame = Buffer.allocUnsafe(header + length);
@@ -13,20 +13,25 @@ export function textFrame(text: string): Buffer {
 }
 
 /**
- * The beginning of such a frame, where somebody else writes the payload, from the place that it is told.
- * @param length - of the payload, in bytes
- * @param here - how much of it is in this buffer; what is missing follows in others
+ * Creates the first part of a text frame.
+ * @param length - length of the payload, in bytes
+ * @param included - number of payload bytes in this buffer; the others follow in further buffers
+ * @param write - writes the included bytes to the buffer from `begin` on
  */
-export function textFrameOf(length: number, here: number, write: (frame: Buffer, begin: number) => void): Buffer {
+export function createFrameHead(
+  length: number,
+  included: number,
+  write: (frame: Buffer, begin: number) => void,
+): Buffer {
   const header = headerLength(length);
-  const frame = Buffer.allocUnsafe(header + here);
+  const frame = Buffer.allocUnsafe(header + included);
   writeHeader(frame, FINAL_TEXT, header, length);
   write(frame, header);
   return frame;
 }
 
-/** The same for a text that has been compressed. */
-export function compressedTextFrame(compressed: Uint8Array): Buffer {
+/** Creates a text frame with a compressed payload. */
+export function createCompressedTextFrame(compressed: Uint8Array): Buffer {
   const { length } = compressed;
   const header = headerLength(length);
   const frame = Buffer.allocUnsafe(header + length);

@@ -1,41 +1,41 @@
 import type { Clock } from "../../core/ports.js";
 
-/** A connection whose life is watched (rule L5). */
+/** Connection that is checked for life (rule L5). */
 export interface Pulse {
-  /** Asks the peer for a sign of life. */
+  /** Sends a ping. */
   ping(): void;
-  /** Whether there has been one since the last ping; true before the first. */
+  /** Whether the peer has shown a sign of life since the last ping; true before the first ping. */
   readonly alive: boolean;
-  /** Called when there was none. */
+  /** Called when the peer has shown no sign of life within the timeout. */
   expire(): void;
 }
 
-/** The connections that are watched together. */
+/** Slot of connections that are pinged together. */
 export type HeartbeatWatch = Pick<Set<Pulse>, "delete">;
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
-  /** Milliseconds between two pings of a connection. */
+  /** Milliseconds between pings of a connection. */
   readonly interval: number;
-  /** Milliseconds that a peer may take to answer. Less than the interval; rounded up to 1/25 of it. */
+  /** Milliseconds in which a peer must answer. Less than the interval; rounded up to 1/25 of it. */
   readonly timeout: number;
 }
 
 /**
- * Connections are dealt out in turn to so many slots of the interval, so that pings do not all leave at once, not even
- * where everybody came at once: after a restart.
+ * Number of slots of the interval. Connections are assigned to them in turn, so that pings are spread even when all
+ * clients connect at once after a restart.
  */
 const SLOTS = 25;
 
 /**
- * Pings for all connections by one timer: each tick pings one slot of them and looks after another. Time is counted in
- * ticks, so a process that was held up for long does not take its peers for dead.
+ * Pings all connections with one timer: each tick pings one slot and checks another. Time is counted in ticks, so that
+ * a process that was suspended does not expire its peers.
  */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #step: number;
-  /** Ticks from a ping until its answer is looked for. */
-  readonly #patience: number;
+  /** Number of ticks from a ping to the check of its answer. */
+  readonly #timeoutTicks: number;
   readonly #slots = Array.from({ length: SLOTS }, () => new Set<Pulse>());
   #tick = 0;
   #next = 0;
@@ -44,7 +44,7 @@ export class Heartbeat {
   constructor({ clock, interval, timeout }: HeartbeatOptions) {
     this.#clock = clock;
     this.#step = interval / SLOTS;
-    this.#patience = Math.min(SLOTS - 1, Math.ceil(timeout / this.#step));
+    this.#timeoutTicks = Math.min(SLOTS - 1, Math.ceil(timeout / this.#step));
   }
 
   start(): void {
@@ -57,8 +57,8 @@ export class Heartbeat {
   }
 
   /**
-   * Watches a connection: its first ping is within one interval from now.
-   * @returns where it is watched: deleted there, it no longer is
+   * Watches a connection; its first ping is within one interval.
+   * @returns the slot; delete the connection from it to stop
    */
   add(pulse: Pulse): HeartbeatWatch {
     const slot = this.#slotAt(this.#next);
@@ -70,7 +70,7 @@ export class Heartbeat {
   readonly #beat = (): void => {
     this.#cancel = this.#clock.after(this.#step, this.#beat);
     this.#tick += 1;
-    for (const pulse of this.#slotAt(this.#tick - this.#patience)) {
+    for (const pulse of this.#slotAt(this.#tick - this.#timeoutTicks)) {
       if (!pulse.alive) pulse.expire();
     }
     for (const pulse of this.#slotAt(this.#tick)) pulse.ping();

@@ -20,17 +20,17 @@ import {
 import type { Inflations } from "../receiving/inflations.js";
 import type { MessageDeadlines } from "../receiving/message-deadlines.js";
 import { MessageMeter } from "../receiving/message-meter.js";
-import { type ReceiverLimits, receiverLimits } from "../receiving/receiver-limits.js";
+import { createReceiverLimits, type ReceiverLimits } from "../receiving/receiver-limits.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
 import { WebSocketConnection, type WebSocketConnectionContext } from "./connection.js";
-import { webSocketEncoding } from "./encoding.js";
+import { getWebSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 
-/** How long a peer may take to answer a close frame, in milliseconds; then its connection is cut. */
+/** Milliseconds in which a peer must answer a close frame before its connection is cut. */
 const CLOSE_TIMEOUT = 3_000;
 
-/** What node reads from a socket at once, and so what may come after a connection has been paused. */
+/** Largest read of Node from a socket, in bytes. As much may arrive after a connection was paused. */
 const READ_CHUNK_BYTES = 65_536;
 
 export interface WebSocketListenerOptions
@@ -42,13 +42,13 @@ export interface WebSocketListenerOptions
   readonly limits: {
     /** Largest number of connected and waiting clients. */
     readonly connections: number;
-    /** Largest frame of a client, in bytes, where its dialect says nothing else. */
+    /** Largest frame of a client, in bytes, unless its dialect sets another limit. */
     readonly frameBytes: number;
-    /** Number of malformed frames in a row that ends a connection. */
+    /** Number of consecutive malformed frames that ends a connection. */
     readonly malformedFrames: number;
   };
   readonly outbox: OutboxContext;
-  /** Number of clients connected to the node; undefined: those of this listener. */
+  /** Number of clients connected to the node; default: those of this listener. */
   readonly inside?: () => number;
   /** Whether compression is offered. */
   readonly compression: boolean;
@@ -56,7 +56,7 @@ export interface WebSocketListenerOptions
   /** Opens a lease for the bytes that a connection's messages hold. */
   readonly openLease: OpenRequestLease;
   readonly deadlines: MessageDeadlines;
-  /** Called with the code that a connection was closed with: this node's where this node closed it. */
+  /** Called with the close code of a connection: this node's if it closed the connection, otherwise the peer's. */
   readonly onClosed: (code: number) => void;
 }
 
@@ -64,8 +64,8 @@ export interface WebSocketListenerOptions
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
   readonly #admission: UpgradeAdmission;
-  /** By dialect name. */
-  readonly #speakers = new Map<string, Speaker>();
+  /** Servers by dialect name. */
+  readonly #servers = new Map<string, DialectServer>();
   readonly #open = new Set<WebSocketConnection>();
   #onDrained: (() => void) | undefined;
 
@@ -84,7 +84,7 @@ export class WebSocketListener {
     return this.#open.size;
   }
 
-  /** Takes an upgrade whose origin has been checked. */
+  /** Handles an upgrade whose origin has been checked. */
   upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     this.#admission.handle(request, url, socket, head);
   }
@@ -94,7 +94,7 @@ export class WebSocketListener {
     this.#admission.close();
   }
 
-  /** Resolves when every connection is gone. */
+  /** Resolves when every connection has ended. */
   drained(): Promise<void> {
     if (this.#open.size === 0) return Promise.resolve();
     const { promise, resolve } = withResolvers<void>();
@@ -111,28 +111,28 @@ export class WebSocketListener {
     const { head, request, socket } = upgrade;
     let entered = false;
     withdrawSmallWindows(request);
-    // The library calls back at once, or not at all: it has refused the handshake then.
-    const speaker = this.#speakerOf(upgrade.route.dialect);
-    speaker.server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket as ClientWebSocket, upgrade, speaker);
+    // The library calls back synchronously, or not at all if it has refused the handshake.
+    const dialectServer = this.#getServer(upgrade.route.dialect);
+    dialectServer.server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#accept(webSocket as ClientWebSocket, upgrade, dialectServer);
       entered = true;
     });
     return entered;
   }
 
-  #speakerOf(dialect: Dialect): Speaker {
+  #getServer(dialect: Dialect): DialectServer {
     const { name } = dialect;
     const limit = this.#options.limits.frameBytes;
     const frameBytes = dialect.frameBytes?.(limit) ?? limit;
-    let speaker = this.#speakers.get(name);
-    if (speaker === undefined) {
-      speaker = { server: serverOf(this.#options, frameBytes), context: this.#contextOf(frameBytes), frameBytes };
-      this.#speakers.set(name, speaker);
+    let found = this.#servers.get(name);
+    if (found === undefined) {
+      found = { server: createServer(this.#options, frameBytes), context: this.#createContext(frameBytes), frameBytes };
+      this.#servers.set(name, found);
     }
-    return speaker;
+    return found;
   }
 
-  #contextOf(frameBytes: number): WebSocketConnectionContext {
+  #createContext(frameBytes: number): WebSocketConnectionContext {
     const { fanOut, limits, onClosed, services } = this.#options;
     return {
       services,
@@ -148,7 +148,7 @@ export class WebSocketListener {
     };
   }
 
-  #accept(webSocket: ClientWebSocket, upgrade: PendingUpgrade, { context, frameBytes }: Speaker): void {
+  #accept(webSocket: ClientWebSocket, upgrade: PendingUpgrade, { context, frameBytes }: DialectServer): void {
     const { admitted, arrival, request, route, socket } = upgrade;
     const { admission, deadlines, heartbeat, inflations, openLease, outbox, services } = this.#options;
     const { dialect } = route;
@@ -170,7 +170,7 @@ export class WebSocketListener {
     const session = new Session({
       id: arrival.connectionId,
       vhost: arrival.vhost,
-      encoding: webSocketEncoding(conversation.encoding, isCompressed),
+      encoding: getWebSocketEncoding(conversation.encoding, isCompressed),
       sink: webSocket,
       outbox,
     });
@@ -183,21 +183,21 @@ export class WebSocketListener {
   }
 }
 
-/** Shared by the connections of a dialect, whose frames may be larger than those of others. */
-interface Speaker {
+/** Server and limits of a dialect, shared by its connections. */
+interface DialectServer {
   readonly server: WebSocketServer;
   readonly context: WebSocketConnectionContext;
   readonly frameBytes: number;
 }
 
-function serverOf({ compression, limits }: WebSocketListenerOptions, frameBytes: number): WebSocketServer {
+function createServer({ compression, limits }: WebSocketListenerOptions, frameBytes: number): WebSocketServer {
   // The library's type definitions lack some of its options.
   const options: ServerOptions & ReceiverLimits & { closeTimeout: number } = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: compression && COMPRESSION,
-    // What pieces may pin does not grow with what a dialect takes as a whole.
-    ...receiverLimits(limits.frameBytes),
+    // The number of pieces that may pin memory does not grow with the dialect's frame limit.
+    ...createReceiverLimits(limits.frameBytes),
     maxPayload: frameBytes,
     closeTimeout: CLOSE_TIMEOUT,
     WebSocket: ClientWebSocket,

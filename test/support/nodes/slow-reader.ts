@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { takenBytes } from "../../../src/transport/http/unread-answers.js";
+import { countAcceptedBytes } from "../../../src/transport/http/unread-answers.js";
 import type { TestDoor } from "./door.js";
 
 /** A bit less than the interval of two checks of an answer that may stand still for a second. */
@@ -13,7 +13,7 @@ export async function takeSome(
   response: ServerResponse,
   peer: Socket,
 ): Promise<void> {
-  const taken = (): number | undefined => (response.socket === null ? undefined : takenBytes(response.socket));
+  const taken = (): number | undefined => (response.socket === null ? undefined : countAcceptedBytes(response.socket));
   const before = taken();
   peer.resume();
   while (!response.writableFinished && taken() === before) await nextTurn();

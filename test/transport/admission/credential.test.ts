@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type CredentialPlaces, chooseProtocol, readCredential } from "../../../src/transport/admission/credential.js";
 
-const NOWHERE: CredentialPlaces = { header: false, protocol: false, cookie: "", query: false };
-const EVERYWHERE: CredentialPlaces = { header: true, protocol: true, cookie: "session", query: true };
+const NO_PLACES: CredentialPlaces = { header: false, protocol: false, cookie: "", query: false };
+const ALL_PLACES: CredentialPlaces = { header: true, protocol: true, cookie: "session", query: true };
 
 function credential(
   headers: IncomingHttpHeaders,
   query = "",
-  places: CredentialPlaces = EVERYWHERE,
+  places: CredentialPlaces = ALL_PLACES,
 ): string | undefined {
   return readCredential(headers, new URLSearchParams(query), places);
 }
@@ -20,12 +20,12 @@ test.each<[string, IncomingHttpHeaders, string, Partial<CredentialPlaces>]>([
   ["a cookie", { cookie: "a=1; session=t.o-k_en; xsession=2" }, "", { cookie: "session" }],
   ["a quoted cookie", { cookie: 'session="t.o-k_en"' }, "", { cookie: "session" }],
   ["the query", {}, "token=t.o-k_en&meta=1", { query: true }],
-])("a token is taken from %s where that is on, and only there", (_, headers, query, on) => {
-  expect(credential(headers, query, { ...NOWHERE, ...on })).toBe("t.o-k_en");
+])("reads a token from %s when that place is enabled, and from no other place", (_, headers, query, on) => {
+  expect(credential(headers, query, { ...NO_PLACES, ...on })).toBe("t.o-k_en");
   expect(credential(headers, query)).toBe("t.o-k_en");
-  expect(credential(headers, query, NOWHERE)).toBeUndefined();
-  const off = Object.fromEntries(Object.keys(on).map((key) => [key, NOWHERE[key as keyof CredentialPlaces]]));
-  expect(credential(headers, query, { ...EVERYWHERE, ...off })).toBeUndefined();
+  expect(credential(headers, query, NO_PLACES)).toBeUndefined();
+  const off = Object.fromEntries(Object.keys(on).map((key) => [key, NO_PLACES[key as keyof CredentialPlaces]]));
+  expect(credential(headers, query, { ...ALL_PLACES, ...off })).toBeUndefined();
 });
 
 test.each<[string, IncomingHttpHeaders, string]>([
@@ -35,11 +35,11 @@ test.each<[string, IncomingHttpHeaders, string]>([
   ["an empty token", { authorization: "Bearer ", cookie: "session=" }, "token="],
   ["other subprotocols", { "sec-websocket-protocol": "carillon, other" }, ""],
   ["other cookies", { cookie: "sessions=1; xsession=2; session" }, ""],
-])("no token is taken from %s", (_, headers, query) => {
+])("reads no token from %s", (_, headers, query) => {
   expect(credential(headers, query)).toBeUndefined();
 });
 
-test("the same token in several places is one", () => {
+test("accepts the same token in several places", () => {
   const headers = { authorization: "Bearer a", "sec-websocket-protocol": "carillon, bearer.a", cookie: "session=a" };
   expect(credential(headers, "token=a&token=a")).toBe("a");
 });
@@ -52,7 +52,7 @@ test.each<[string, IncomingHttpHeaders, string]>([
   ["two cookies", { cookie: "session=a-secret; session=b-secret" }, ""],
   ["two subprotocols", { "sec-websocket-protocol": "bearer.a-secret, x, bearer.b-secret" }, ""],
   ["a token as the only subprotocol", { "sec-websocket-protocol": "bearer.a-secret" }, ""],
-])("%s is refused, and no token is told", (_, headers, query) => {
+])("refuses %s without disclosing a token", (_, headers, query) => {
   let error: unknown;
   try {
     credential(headers, query);
@@ -63,9 +63,9 @@ test.each<[string, IncomingHttpHeaders, string]>([
   expect(String(error)).not.toContain("secret");
 });
 
-test("what is not read cannot clash", () => {
+test("ignores tokens in places that are not enabled", () => {
   const headers = { authorization: "Bearer a", "sec-websocket-protocol": "bearer.b" };
-  expect(credential(headers, "token=c", { ...NOWHERE, header: true })).toBe("a");
+  expect(credential(headers, "token=c", { ...NO_PLACES, header: true })).toBe("a");
 });
 
 test.each([
@@ -77,6 +77,6 @@ test.each([
   [["bearer.x"], false],
   [["Bearer.x"], false],
   [[], false],
-] as const)("O10: of the subprotocols %j, %j is chosen", (offered, chosen) => {
+] as const)("O10: given the subprotocols %j, chooses %j", (offered, chosen) => {
   expect(chooseProtocol(new Set(offered))).toBe(chosen);
 });

@@ -3,7 +3,7 @@ import { ByteBudget } from "../../../src/net/byte-budget.js";
 import { HeldSocket, type HeldSocketOptions } from "../../../src/transport/admission/held-socket.js";
 import { ampleBudget } from "../../support/nodes/byte-budget.js";
 
-/** Holds a socket, and begins to read it. */
+/** Holds a socket and starts reading it. */
 function hold(socket: PassThrough, head: Buffer, options: Partial<HeldSocketOptions> = {}): HeldSocket {
   const lease = ampleBudget().open({ address: "192.0.2.1" });
   const held = new HeldSocket({ socket, head, lease, onGone: () => {}, onOverloaded: () => {}, ...options });
@@ -11,7 +11,7 @@ function hold(socket: PassThrough, head: Buffer, options: Partial<HeldSocketOpti
   return held;
 }
 
-test("O6: from 64 KiB on a held socket is not read; what has come is given whole, and the rest comes after it", async () => {
+test("O6: stops reading a held socket after 64 KiB, and delivers the held bytes before later ones", async () => {
   const socket = new PassThrough();
   const held = hold(socket, Buffer.from("head "));
   const chunk = Buffer.alloc(10_000, "x");
@@ -33,12 +33,12 @@ test("O6: from 64 KiB on a held socket is not read; what has come is given whole
   expect(later).toBe("rest");
 });
 
-test("what is taken at once is what came with the request", () => {
+test("returns the bytes that arrived with the request when taken at once", () => {
   const head = Buffer.from("head");
   expect(hold(new PassThrough(), head).take()).toBe(head);
 });
 
-test("who has taken a socket is told nothing of its end", async () => {
+test("does not call onGone after the socket was taken", async () => {
   const socket = new PassThrough();
   let gone = 0;
   const held = hold(socket, Buffer.alloc(0), {
@@ -52,7 +52,7 @@ test("who has taken a socket is told nothing of its end", async () => {
   expect([gone, socket.listenerCount("data"), socket.listenerCount("error")]).toEqual([0, 0, 0]);
 });
 
-test("L18: gives back all that it counts when the socket is taken, or its peer has gone", async () => {
+test("L18: releases all counted bytes when the socket is taken or its peer disconnects", async () => {
   const budget = new ByteBudget(400_000);
   const holder = { address: "192.0.2.1" };
   for (const end of ["take", "destroy"] as const) {
@@ -68,7 +68,7 @@ test("L18: gives back all that it counts when the socket is taken, or its peer h
   }
 });
 
-test("L18: tells at once when the budget has no room for the bytes behind the request", () => {
+test("L18: calls onOverloaded at once when the bytes after the request exceed the budget", () => {
   let overloaded = 0;
   const lease = new ByteBudget(40_000).open({ address: "192.0.2.1" });
   const onOverloaded = (): void => {

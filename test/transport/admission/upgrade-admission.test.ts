@@ -14,20 +14,20 @@ import { TestDoor, waitingDoor } from "../../support/nodes/door.js";
 import { connectRaw, frame, OPCODE, type RawClient, upgradeRequest } from "../../support/raw/client.js";
 
 const WITHOUT_QUERY = { header: true, protocol: true, cookie: "", query: false };
-const NOWHERE = { header: false, protocol: false, cookie: "", query: false };
+const NO_PLACES = { header: false, protocol: false, cookie: "", query: false };
 const LOOPBACK = new Networks(["127.0.0.1"]);
 
-async function ask(door: TestDoor, path = "/ws", headers: Record<string, string> = {}): Promise<RawClient> {
+async function requestUpgrade(door: TestDoor, path = "/ws", headers: Record<string, string> = {}): Promise<RawClient> {
   const client = await connectRaw(door.url);
   client.send(upgradeRequest(path, headers));
   return client;
 }
 
-function says(text: string): Buffer {
+function textFrame(text: string): Buffer {
   return frame(OPCODE.text, text);
 }
 
-/** What is answered where admission fails so. */
+/** Returns the response to an upgrade whose admission fails, synchronously or later. */
 async function refusal(cause: unknown, later: boolean): Promise<IncomingMessage & { body: string }> {
   const admit = (): Promise<never> => {
     if (!later) throw cause;
@@ -48,17 +48,17 @@ function broken(): never {
   throw new TypeError("broken");
 }
 
-/** A round trip on another connection, so that what happened before has been seen. */
+/** Makes a round trip on another connection, so that the server has processed earlier events. */
 async function roundTrip(door: TestDoor): Promise<void> {
   await (await fetch(door.url)).text();
 }
 
-describe("what is known of a client that asks", () => {
-  test("where it came to, how, and as whom", async () => {
+describe("description of a client", () => {
+  test("holds its vhost, origin, credential and request", async () => {
     const door = await new TestDoor().start();
-    await ask(door, "/ws/shop/eu?meta=1&token=secret&x=%20", { "User-Agent": "test/1", Cookie: "a=1" });
+    await requestUpgrade(door, "/ws/shop/eu?meta=1&token=secret&x=%20", { "User-Agent": "test/1", Cookie: "a=1" });
     const { upgrade, ...arrival } = await door.arrivals.next();
-    const { headers, query, ...told } = upgrade;
+    const { headers, query, ...forwarded } = upgrade;
     expect(arrival).toEqual({
       vhost: "/shop/eu",
       origin: { dialect: "native", address: "127.0.0.1", userAgent: "test/1" },
@@ -66,7 +66,7 @@ describe("what is known of a client that asks", () => {
       guest: false,
       connectionId: "id-1",
     });
-    expect(told).toEqual({ method: "GET", uri: "/ws/shop/eu?meta=1&x=+", forwarded: [] });
+    expect(forwarded).toEqual({ method: "GET", uri: "/ws/shop/eu?meta=1&x=+", forwarded: [] });
     expect(headers.cookie).toBe("a=1");
     expect([...query]).toEqual([
       ["meta", "1"],
@@ -74,33 +74,33 @@ describe("what is known of a client that asks", () => {
     ]);
   });
 
-  test("O10: a token in the query is told to nobody, even where none is taken from there", async () => {
+  test("O10: does not forward a token in the query, even when the vhost takes none there", async () => {
     const door = await new TestDoor({ policy: { credentialPlaces: () => WITHOUT_QUERY } }).start();
-    await ask(door, "/ws?x=%20&token=x%20y");
+    await requestUpgrade(door, "/ws?x=%20&token=x%20y");
     expect(await door.arrivals.next()).toMatchObject({ credential: undefined, upgrade: { uri: "/ws?x=+" } });
-    await ask(door, "/ws?x=%20");
+    await requestUpgrade(door, "/ws?x=%20");
     expect(await door.arrivals.next()).toMatchObject({ upgrade: { uri: "/ws?x=%20" } });
   });
 
-  test("S6, O10: a token in the path is shown to whoever decides, and told to nobody else", async () => {
+  test("S6, O10: passes a token in the path to the policy, and does not forward it", async () => {
     const claims = Buffer.from(JSON.stringify({ applicationIdentifier: "/shop" })).toString("base64url");
     const token = `${Buffer.from('{"alg":"HS512"}').toString("base64url")}.${claims}.c2ln`;
     const routeAt = tokenPaths("/api/v1/ws", new RootsocketDialect(), (vhost) => vhost === "/shop");
     const door = await new TestDoor({ routeAt }).start();
-    await ask(door, `/api/v1/ws/${token}/?x=1`, { Authorization: "Bearer other" });
+    await requestUpgrade(door, `/api/v1/ws/${token}/?x=1`, { Authorization: "Bearer other" });
     const arrival = await door.arrivals.next();
     expect(arrival).toMatchObject({ vhost: "/shop", credential: token, upgrade: { uri: "/api/v1/ws/?x=1" } });
     expect(JSON.stringify({ ...arrival, credential: "" })).not.toContain(token);
   });
 
-  test("S5: a path without a token that could be one is refused, and others are none of its business", () => {
+  test("S5: refuses a path with a malformed token, and ignores other paths", () => {
     const routeAt = tokenPaths("/api/v1/ws", new RootsocketDialect(), () => false);
     expect(() => routeAt("/api/v1/ws/nonsense/")).toThrow(expect.objectContaining({ code: "unauthenticated" }));
     for (const path of ["/api/v1/ws", "/api/v1/ws/", "/api/v1/ws/a/b", "/api/v1/other"])
       expect(routeAt(path)).toBeUndefined();
   });
 
-  test("O10: the token is in none of the headers that are told, whatever else they hold", async () => {
+  test("O10: removes the token from forwarded headers and keeps their other values", async () => {
     const door = await new TestDoor().start();
     const headers = {
       Authorization: "bearer secret",
@@ -108,7 +108,7 @@ describe("what is known of a client that asks", () => {
       "Sec-WebSocket-Protocol": "carillon, Bearer.secret, other",
       "X-Other": "1",
     };
-    const client = await ask(door, "/ws", headers);
+    const client = await requestUpgrade(door, "/ws", headers);
     const arrival = await door.arrivals.next();
     expect(arrival.credential).toBe("secret");
     expect(arrival.upgrade.headers).toMatchObject({
@@ -120,7 +120,7 @@ describe("what is known of a client that asks", () => {
     expect((await client.response()).headers.get("sec-websocket-protocol")).toBe("carillon");
   });
 
-  test("A9: passes on the parts that hooks.forward names, except for a token in the path", async () => {
+  test("A9: forwards the parts that hooks.forward names, except for a token in the path", async () => {
     const headers = {
       Authorization: "Bearer secret",
       Cookie: "session=secret",
@@ -132,15 +132,15 @@ describe("what is known of a client that asks", () => {
       "sec-websocket-protocol": "carillon, bearer.secret",
     };
     const door = await new TestDoor({ policy: { forwardedParts: () => ["authorization"] } }).start();
-    await ask(door, "/ws?x=%20&token=secret", headers);
+    await requestUpgrade(door, "/ws?x=%20&token=secret", headers);
     expect((await door.arrivals.next()).upgrade).toMatchObject({
       uri: "/ws?x=+",
       headers: kept,
       forwarded: ["authorization"],
     });
     const other = await new TestDoor({ policy: { forwardedParts: () => ["query"] } }).start();
-    await ask(other, "/ws?x=%20&token=secret", headers);
-    const { headers: told, query, uri } = (await other.arrivals.next()).upgrade;
+    await requestUpgrade(other, "/ws?x=%20&token=secret", headers);
+    const { headers: forwarded, query, uri } = (await other.arrivals.next()).upgrade;
     expect([uri, [...query]]).toEqual([
       "/ws?x=%20&token=secret",
       [
@@ -148,12 +148,20 @@ describe("what is known of a client that asks", () => {
         ["token", "secret"],
       ],
     ]);
-    expect([told.authorization, told.cookie, told["sec-websocket-protocol"]]).toEqual([undefined, "", "carillon"]);
+    expect([forwarded.authorization, forwarded.cookie, forwarded["sec-websocket-protocol"]]).toEqual([
+      undefined,
+      "",
+      "carillon",
+    ]);
   });
 
-  test("O10: what is in no place of the vhost's is no token of ours, and stays", async () => {
-    const door = await new TestDoor({ policy: { credentialPlaces: () => NOWHERE } }).start();
-    await ask(door, "/ws", { Authorization: "Bearer x", Cookie: "session=x", "Sec-WebSocket-Protocol": "bearer.x, a" });
+  test("O10: forwards headers unchanged when the vhost takes no token from them", async () => {
+    const door = await new TestDoor({ policy: { credentialPlaces: () => NO_PLACES } }).start();
+    await requestUpgrade(door, "/ws", {
+      Authorization: "Bearer x",
+      Cookie: "session=x",
+      "Sec-WebSocket-Protocol": "bearer.x, a",
+    });
     expect((await door.arrivals.next()).upgrade.headers).toMatchObject({
       authorization: "Bearer x",
       cookie: "session=x",
@@ -164,20 +172,20 @@ describe("what is known of a client that asks", () => {
   test("A12: takes the client's address from the header of a trusted proxy only", async () => {
     const forwarded = { "X-Forwarded-For": "203.0.113.7" };
     const trusting = await new TestDoor({ clientAddress: createClientAddress(LOOPBACK) }).start();
-    await ask(trusting, "/ws", forwarded);
+    await requestUpgrade(trusting, "/ws", forwarded);
     expect((await trusting.arrivals.next()).origin.address).toBe("203.0.113.7");
     const other = createClientAddress(new Networks(["192.0.2.0/24"]));
     const wary = await new TestDoor({ clientAddress: other }).start();
-    await ask(wary, "/ws", forwarded);
+    await requestUpgrade(wary, "/ws", forwarded);
     expect((await wary.arrivals.next()).origin.address).toBe("127.0.0.1");
   });
 
   test("A12: takes the client's address from a PROXY header", async () => {
     const door = await new TestDoor({ proxies: LOOPBACK, clientAddress: createClientAddress(LOOPBACK) }).start();
     const client = await connectRaw(door.url);
-    client.send(proxyHeader(), upgradeRequest("/ws", { "X-Forwarded-For": "198.51.100.1" }), says("ping"));
+    client.send(proxyHeader(), upgradeRequest("/ws", { "X-Forwarded-For": "198.51.100.1" }), textFrame("ping"));
     expect((await client.response()).status).toBe(101);
-    // The peer is no proxy itself: what it forwards is not believed.
+    // The peer is not a trusted proxy, so its X-Forwarded-For is ignored.
     expect((await door.arrivals.next()).origin.address).toBe("203.0.113.7");
     expect(await client.nextText()).toBe("ping");
     const without = await connectRaw(door.url);
@@ -194,10 +202,10 @@ describe("what is known of a client that asks", () => {
   });
 });
 
-describe("a refusal", () => {
+describe("refusal", () => {
   describe.each([
-    ["at once", false],
-    ["later", true],
+    ["synchronous", false],
+    ["asynchronous", true],
   ])("%s", (_, later) => {
     test.each([
       ["unauthenticated", 401, { "www-authenticate": "Bearer" }],
@@ -213,12 +221,12 @@ describe("a refusal", () => {
       expect(Object.keys(response.headers)).toHaveLength(3 + Object.keys(headers).length);
     });
 
-    test("A11: says when to retry after too many handshakes", async () => {
+    test("A11: sends Retry-After when there were too many handshakes", async () => {
       const response = await refusal(new RateLimited("too often", 1_200), later);
       expect([response.statusCode, response.headers["retry-after"]]).toEqual([429, "2"]);
     });
 
-    test("A9: passes on the backend's refusal, without headers that only the server may set", async () => {
+    test("A9: sends the backend's refusal without headers that only the server may set", async () => {
       const headers: [string, string][] = [
         ["Content-Type", "text/plain"],
         ["Set-Cookie", "a=1"],
@@ -241,61 +249,61 @@ describe("a refusal", () => {
       });
     });
 
-    test("O10: discloses nothing about a fault of the server", async () => {
+    test("O10: discloses nothing about an internal error", async () => {
       const response = await refusal(new TypeError("secret"), later);
       expect(response.statusCode).toBe(500);
       expect(JSON.parse(response.body)).toEqual({ code: "internal", message: "internal error" });
     });
   });
 
-  test("O8: an unknown vhost is answered with 404, and nobody is asked", async () => {
+  test("O8: answers 404 for an unknown vhost without asking the policy", async () => {
     const door = await new TestDoor().start();
-    const { body, status } = await (await ask(door, "/ws/unknown?token=secret")).response();
+    const { body, status } = await (await requestUpgrade(door, "/ws/unknown?token=secret")).response();
     expect(status).toBe(404);
-    expect(JSON.parse(body)).toEqual({ code: "not_found", message: "no WebSocket is offered at /ws/unknown" });
+    expect(JSON.parse(body)).toEqual({ code: "not_found", message: "no WebSocket at /ws/unknown" });
     expect(door.arrivals.unread).toEqual([]);
   });
 
-  test("O8: two different tokens are answered with 400, and none of them", async () => {
+  test("O8: answers two different tokens with 400 that discloses neither", async () => {
     const door = await new TestDoor().start();
     const { body, status } = await (
-      await ask(door, "/ws?token=secret1", { Authorization: "Bearer secret2" })
+      await requestUpgrade(door, "/ws?token=secret1", { Authorization: "Bearer secret2" })
     ).response();
     expect([status, body.includes("secret")]).toEqual([400, false]);
     expect(door.arrivals.unread).toEqual([]);
   });
 });
 
-test("O10: a token that came as a subprotocol is not sent back", async () => {
+test("O10: does not send back a token that was offered as a subprotocol", async () => {
   const door = await new TestDoor().start();
-  const client = await ask(door, "/ws", { "Sec-WebSocket-Protocol": "bearer.secret, carillon" });
+  const client = await requestUpgrade(door, "/ws", { "Sec-WebSocket-Protocol": "bearer.secret, carillon" });
   const { headers, status } = await client.response();
   expect([status, headers.get("sec-websocket-protocol")]).toEqual([101, "carillon"]);
   expect((await door.arrivals.next()).credential).toBe("secret");
   expect(JSON.stringify([...headers])).not.toContain("secret");
 });
 
-describe("a malformed handshake gives back what it was admitted for", () => {
+describe("malformed handshake", () => {
   const MALFORMED = { "Sec-WebSocket-Key": "short" };
 
-  test("at once", async () => {
+  test("releases its admission when admitted synchronously", async () => {
     const door = await new TestDoor().start();
-    expect((await (await ask(door, "/ws", MALFORMED)).response()).status).toBe(400);
+    expect((await (await requestUpgrade(door, "/ws", MALFORMED)).response()).status).toBe(400);
     expect(await door.released.next()).toBe("id-1");
   });
 
-  test("later", async () => {
+  test("releases its admission when admitted later", async () => {
     const door = await waitingDoor();
-    const client = await ask(door, "/ws", MALFORMED);
+    const client = await requestUpgrade(door, "/ws", MALFORMED);
     (await door.decisions.next()).admit();
     expect((await client.response()).status).toBe(400);
     expect(await door.released.next()).toBe("id-1");
   });
 });
 
-test("A11: releases a connection's places once when it ends", async () => {
+test("A11: releases the admission once when the connection ends", async () => {
   const door = await new TestDoor().start();
-  const client = await ask(door);
+  const client = await requestUpgrade(door);
   await client.response();
   client.socket.destroy();
   expect(await door.released.next()).toBe("id-1");
@@ -303,41 +311,41 @@ test("A11: releases a connection's places once when it ends", async () => {
   expect(door.released.unread).toEqual([]);
 });
 
-test("an error while a client is let in ends its connection and gives back what it was admitted for", async () => {
+test("closes the connection and releases the admission when opening the session fails", async () => {
   const door = await new TestDoor({ enter: broken }).start();
-  const client = await ask(door);
+  const client = await requestUpgrade(door);
   await client.gone;
   expect(await door.released.next()).toBe("id-1");
   expect(door.faults).toHaveLength(1);
 });
 
-describe("while the decision is waited for", () => {
+describe("pending decision", () => {
   test("W13: keeps what a client sends before it is admitted", async () => {
     const door = await waitingDoor();
     const client = await connectRaw(door.url);
-    client.send(upgradeRequest(), says("1"));
+    client.send(upgradeRequest(), textFrame("1"));
     const { admit } = await door.decisions.next();
     for (const text of ["2", "3"]) {
-      client.send(says(text));
+      client.send(textFrame(text));
       await roundTrip(door);
     }
     admit();
     expect((await client.response()).status).toBe(101);
-    client.send(says("4"));
+    client.send(textFrame("4"));
     for (const text of ["1", "2", "3", "4"]) expect(await client.nextText()).toBe(text);
   });
 
-  test("O6: no more is read than so much, and the rest when it is let in", async () => {
+  test("O6: reads a bounded number of bytes before the admission, and the others after it", async () => {
     const door = await waitingDoor();
     const client = await connectRaw(door.url);
     client.send(upgradeRequest());
     const { admit } = await door.decisions.next();
     const text = "x".repeat(60_000);
     const count = 500;
-    for (let sent = 0; sent < count; sent += 1) client.send(says(`${sent} ${text}`));
+    for (let sent = 0; sent < count; sent += 1) client.send(textFrame(`${sent} ${text}`));
     await roundTrip(door);
     await roundTrip(door);
-    // 30 MB fit into no buffer of the system: most of it is still here.
+    // 30 MB exceed the system's buffers, so most of them are still unsent.
     expect(client.socket.writableLength).toBeGreaterThan(1_000_000);
     admit();
     expect((await client.response()).status).toBe(101);
@@ -345,12 +353,12 @@ describe("while the decision is waited for", () => {
   });
 
   test.each([
-    ["ends its side", (client: RawClient) => client.socket.end()],
+    ["half-closes", (client: RawClient) => client.socket.end()],
     ["resets", (client: RawClient) => client.socket.resetAndDestroy()],
-    ["has sent something and ends its side", (client: RawClient) => client.socket.end(says("1"))],
-  ])("L2: a client that %s waits no longer, and gives back its admission when it comes", async (_, leave) => {
+    ["sends a frame and half-closes", (client: RawClient) => client.socket.end(textFrame("1"))],
+  ])("L2: stops waiting when a client %s, and releases a later admission", async (_, leave) => {
     const door = await waitingDoor();
-    const client = await ask(door);
+    const client = await requestUpgrade(door);
     const { admit } = await door.decisions.next();
     expect(door.door.waiting).toBe(1);
     leave(client);
@@ -362,9 +370,9 @@ describe("while the decision is waited for", () => {
     expect([door.inside.size, door.clock.timers]).toEqual([0, 0]);
   });
 
-  test("a refusal that comes too late is told to nobody", async () => {
+  test("ignores a refusal after the client has disconnected", async () => {
     const door = await waitingDoor();
-    const client = await ask(door);
+    const client = await requestUpgrade(door);
     const { refuse } = await door.decisions.next();
     client.socket.destroy();
     while (door.door.waiting > 0) await roundTrip(door);
@@ -375,7 +383,7 @@ describe("while the decision is waited for", () => {
 
   test("L12: refuses a client after 10 s without a decision, and releases a late admission", async () => {
     const door = await waitingDoor();
-    const client = await ask(door);
+    const client = await requestUpgrade(door);
     const { admit } = await door.decisions.next();
     door.clock.advance(9_999);
     expect(door.door.waiting).toBe(1);
@@ -383,47 +391,47 @@ describe("while the decision is waited for", () => {
     const { body, status } = await client.response();
     expect([status, JSON.parse(body)]).toEqual([
       503,
-      { code: "unavailable", message: "it took too long to decide on this connection" },
+      { code: "unavailable", message: "no decision on this connection in time" },
     ]);
     admit();
     expect(await door.released.next()).toBe("id-1");
     await client.gone;
   });
 
-  test("L2: who waits takes a place of those who may be inside", async () => {
+  test("L2: counts waiting clients against the connection limit", async () => {
     const door = await waitingDoor({ limit: 2 });
-    const inside = await ask(door);
+    const inside = await requestUpgrade(door);
     (await door.decisions.next()).admit();
     await inside.response();
-    const waiting = await ask(door);
+    const waiting = await requestUpgrade(door);
     const { admit } = await door.decisions.next();
-    expect((await (await ask(door)).response()).status).toBe(503);
+    expect((await (await requestUpgrade(door)).response()).status).toBe(503);
     waiting.socket.destroy();
     while (door.door.waiting > 0) await roundTrip(door);
     admit();
-    const next = await ask(door);
+    const next = await requestUpgrade(door);
     (await door.decisions.next()).admit();
     expect((await next.response()).status).toBe(101);
   });
 
-  test("L7: a node that stops refuses who waits, and whoever comes then", async () => {
+  test("L7: refuses waiting and new clients when the node stops", async () => {
     const door = await waitingDoor();
-    const client = await ask(door);
+    const client = await requestUpgrade(door);
     const { admit } = await door.decisions.next();
     door.door.close();
     const { body, status } = await client.response();
     expect([status, JSON.parse(body)]).toEqual([503, { code: "unavailable", message: "this node is stopping" }]);
     admit();
     expect(await door.released.next()).toBe("id-1");
-    expect((await (await ask(door)).response()).status).toBe(503);
+    expect((await (await requestUpgrade(door)).response()).status).toBe(503);
     expect(door.inside.size).toBe(0);
   });
 
-  test("a vhost that is deleted meanwhile lets nobody in", async () => {
+  test("refuses a waiting client when its vhost was deleted meanwhile", async () => {
     const vhosts = new Set(["/", "/shop"]);
     const routeAt = vhostPaths("/ws", new NativeDialect(), (vhost) => vhosts.has(vhost));
     const door = await waitingDoor({ routeAt });
-    const client = await ask(door, "/ws/shop");
+    const client = await requestUpgrade(door, "/ws/shop");
     const { admit } = await door.decisions.next();
     vhosts.delete("/shop");
     admit();
@@ -432,9 +440,9 @@ describe("while the decision is waited for", () => {
     expect([door.inside.size, door.faults]).toEqual([0, []]);
   });
 
-  test("L2: closes, admissions and refusals at the same time leave nothing behind", async () => {
+  test("L2: leaves nothing behind after concurrent closes, admissions and refusals", async () => {
     const door = await waitingDoor({ limit: 1_000 });
-    const clients = await Promise.all(Array.from({ length: 60 }, () => ask(door)));
+    const clients = await Promise.all(Array.from({ length: 60 }, () => requestUpgrade(door)));
     for (const [number, client] of clients.entries()) {
       const { admit, refuse } = await door.decisions.next();
       if (number % 3 === 0) client.socket.resetAndDestroy();

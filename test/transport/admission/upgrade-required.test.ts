@@ -4,8 +4,8 @@ import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 const TOKEN_PATH = "/api/v1/ws/token/";
 const SOCKET_IO = "/socket.io/?EIO=4&transport=websocket";
 
-const LACKS = "this path speaks WebSocket, but the request lacks ";
-const PASS_ON = ": a proxy on the way has to pass them on";
+const LACKS = "WebSocket upgrade required: the request lacks ";
+const FORWARD = "; a proxy in between must forward them";
 const ALL = "Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Key, Sec-WebSocket-Version: 13";
 
 test.each(["/ws", "/ws/shop", "/broadcaster/websocket", TOKEN_PATH, "/webrocket/shop", SOCKET_IO, "/ws?token=x"])(
@@ -16,7 +16,7 @@ test.each(["/ws", "/ws/shop", "/broadcaster/websocket", TOKEN_PATH, "/webrocket/
     expect(response.status).toBe(426);
     expect(response.headers.get("upgrade")).toBe("websocket");
     expect(response.headers.get("connection")).toBe("upgrade");
-    expect(await response.json()).toEqual({ code: "failed_precondition", message: LACKS + ALL + PASS_ON });
+    expect(await response.json()).toEqual({ code: "failed_precondition", message: LACKS + ALL + FORWARD });
   },
 );
 
@@ -27,14 +27,14 @@ test.each([
   ["Connection: Upgrade", { Connection: "keep-alive" }],
   ["Upgrade: websocket, Connection: Upgrade", { Upgrade: undefined, Connection: "close" }],
   ["Upgrade: websocket, Sec-WebSocket-Key", { Upgrade: undefined, "Sec-WebSocket-Key": undefined }],
-])("L14: names what a proxy has dropped: %s", async (lacks, headers) => {
+])("L14: names the headers that a proxy has dropped: %s", async (missing, headers) => {
   const node = await startNode();
   for (const path of ["/ws", SOCKET_IO]) {
     const client = await connectRaw(node.http);
     client.send(upgradeRequest(path, headers));
     const { body, status } = await client.response();
     expect(status).toBe(426);
-    expect(JSON.parse(body)).toMatchObject({ message: LACKS + lacks + PASS_ON });
+    expect(JSON.parse(body)).toMatchObject({ message: LACKS + missing + FORWARD });
   }
 });
 
@@ -47,13 +47,13 @@ test("L14: answers other methods with 405, and other paths with 404", async () =
   client.send(upgradeRequest("/ws", {}, "POST"));
   const { body, headers, status } = await client.response();
   expect([status, headers.get("allow")]).toEqual([405, "GET"]);
-  expect(JSON.parse(body)).toMatchObject({ message: "POST is not allowed here; allowed: GET" });
+  expect(JSON.parse(body)).toMatchObject({ message: "method POST not allowed; allowed: GET" });
   for (const path of ["/ws/unknown", "/ws/", "/wsx", "/webrocket/unknown", "/broadcaster/websocketx"]) {
     expect((await fetch(node.http + path)).status).toBe(404);
   }
 });
 
-test("L14: keeps the connection for the upgrade that follows", async () => {
+test("L14: keeps the connection open for a later upgrade", async () => {
   const node = await startNode();
   const client = await connectRaw(node.http);
   client.send("GET /ws HTTP/1.1\r\nHost: test\r\n\r\n");

@@ -1,10 +1,10 @@
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { vhostPaths } from "../../../src/dialects/routes.js";
-import { loopbackHosts } from "../../../src/transport/http/host.js";
-import { originCheck } from "../../../src/transport/http/origin.js";
+import { createLoopbackHostCheck } from "../../../src/transport/http/host.js";
+import { createOriginCheck } from "../../../src/transport/http/origin.js";
 
 const allowed = ["https://app.example.com", "https://*.shop.example", "http://localhost:*"];
-const hostAllowed = loopbackHosts(originCheck({ allowed, sameOrigin: false }));
+const hostAllowed = createLoopbackHostCheck(createOriginCheck({ allowed, sameOrigin: false }));
 
 test.each([
   undefined,
@@ -45,7 +45,7 @@ test.each([
 });
 
 test("L1, L11: allows every Host when every origin is allowed", () => {
-  expect(loopbackHosts(originCheck({ allowed: ["*"], sameOrigin: false }))("evil.example")).toBe(true);
+  expect(createLoopbackHostCheck(createOriginCheck({ allowed: ["*"], sameOrigin: false }))("evil.example")).toBe(true);
 });
 
 test.each([
@@ -61,7 +61,7 @@ test.each([
   ["/ws/%73hop", undefined],
   ["/", undefined],
   ["/other", undefined],
-])("the path %s is that of the vhost %s", (path, vhost) => {
+])("maps the path %s to the vhost %s", (path, vhost) => {
   const dialect = new NativeDialect();
   const routeAt = vhostPaths("/ws", dialect, (name) => ["/", "/shop", "/shop/eu"].includes(name));
   expect(routeAt(path)).toEqual(vhost === undefined ? undefined : { dialect, vhost });

@@ -1,6 +1,6 @@
 import { Networks } from "../../../src/net/networks.js";
-import { loopbackHosts } from "../../../src/transport/http/host.js";
-import { originCheck } from "../../../src/transport/http/origin.js";
+import { createLoopbackHostCheck } from "../../../src/transport/http/host.js";
+import { createOriginCheck } from "../../../src/transport/http/origin.js";
 import { proxyHeader } from "../../support/net/proxy-header.js";
 import { TestDoor } from "../../support/nodes/door.js";
 import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
@@ -8,15 +8,15 @@ import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 const GET = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 
 test("L11: answers 421 when Host is the name of another site, and checks upgrades by their origin only", async () => {
-  const origins = originCheck({ allowed: ["https://app.example.com"], sameOrigin: false });
-  const door = await new TestDoor({ hostAllowed: loopbackHosts(origins) }).start();
+  const origins = createOriginCheck({ allowed: ["https://app.example.com"], sameOrigin: false });
+  const door = await new TestDoor({ hostAllowed: createLoopbackHostCheck(origins) }).start();
   const client = await connectRaw(door.url);
   client.send(GET("rebound.example:8080"));
   const { body, status } = await client.response();
   expect(status).toBe(421);
   expect(JSON.parse(body)).toEqual({
     code: "permission_denied",
-    message: "this address is not asked as rebound.example:8080: see origins in the configuration",
+    message: "host name not allowed: rebound.example:8080; see origins in the configuration",
   });
   for (const host of ["localhost:8080", "127.0.0.1:8080", "app.example.com"]) {
     client.send(GET(host));
@@ -26,7 +26,7 @@ test("L11: answers 421 when Host is the name of another site, and checks upgrade
   expect((await client.response()).status).toBe(101);
 });
 
-test("L7: a stop does not wait for a proxy's connections on which nothing was asked", async () => {
+test("L7: does not wait for unused connections of a proxy when it stops", async () => {
   const door = await new TestDoor({ proxies: new Networks(["127.0.0.1"]) }).start();
   const silent = await connectRaw(door.url);
   silent.send(proxyHeader());

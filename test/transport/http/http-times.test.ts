@@ -7,24 +7,24 @@ import { connectRaw } from "../../support/raw/client.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 const COOKIE = "a cookie of the admin interface";
-/** More than the system's buffers take. */
+/** More bytes than the system's buffers hold. */
 const LARGE = Buffer.alloc(24 * 1_024 * 1_024, "x");
 
-/** A listener with one page. */
+/** Starts a listener with one page. */
 function listenerOf(times: TestTimes, page: (request: IncomingMessage, response: ServerResponse) => void) {
   return new TestDoor({ times, routes: new Map([["/", page]]) }).start();
 }
 
 type TestTimes = NonNullable<NonNullable<ConstructorParameters<typeof TestDoor>[0]>["times"]>;
 
-test("L12: answers a slow head with 408 as soon as its time has passed", async () => {
+test("L12: answers a slow head with 408 when its timeout has passed", async () => {
   const head = 2_000;
   const door = await listenerOf({ head }, (_request, response) => response.end("page"));
   const slow = await connectRaw(door.url);
   slow.send("GET / HTTP/1.1\r\nHost: te");
   const begun = performance.now();
   const answered = slow.response().then(({ status }) => ({ status, took: performance.now() - begun }));
-  // Due after the last moment at which the listener looks: timers run in the order of their times, however late they are.
+  // Due after the listener's last check: timers run in the order of their times, even when they are late.
   const late = new Promise((resolve) => {
     setTimeout(resolve, head * 1.25);
   });
@@ -32,7 +32,7 @@ test("L12: answers a slow head with 408 as soon as its time has passed", async (
   const first = await Promise.race([
     answered,
     late.then(async () => {
-      // Everything that the listener had written before has arrived when this answer has.
+      // All earlier writes of the listener have arrived before this response.
       witness.send(GET);
       await witness.response();
     }),
@@ -41,7 +41,7 @@ test("L12: answers a slow head with 408 as soon as its time has passed", async (
   expect(first?.took).toBeGreaterThanOrEqual(head - 50);
 });
 
-test("L12: does not apply the time of heads to a connection that waits for its next request", async () => {
+test("L12: does not apply the head timeout to a connection that waits for its next request", async () => {
   const door = await listenerOf({ head: 300, keepAlive: 60_000 }, (_request, response) => response.end("page"));
   const kept = await connectRaw(door.url);
   kept.send(GET);
@@ -76,14 +76,14 @@ test("L12: answers a slow body with 408 on every port, whichever handler reads i
     return [path, status];
   });
   expect(await Promise.all(slow)).toEqual(paths.map((path) => [path, 408]));
-  // Answered without reading the body: the connection does not stay for the rest of it.
+  // Answered without reading the body, so the connection closes.
   const admin = await connectRaw(node.carillon.addresses?.webrocketAdmin ?? "");
   admin.send(`DELETE /shop HTTP/1.1\r\nHost: test\r\nX-WebRocket-Cookie: ${COOKIE}\r\nContent-Length: 1000\r\n\r\n{`);
   expect((await admin.response()).status).toBe(404);
   await admin.gone;
 });
 
-test("L12: cuts a peer that takes nothing of its answer, and not one that waits for an answer", async () => {
+test("L12: cuts a peer that does not read its response, but not a peer that waits for one", async () => {
   const answered = withResolvers<ServerResponse>();
   const waiting = withResolvers<ServerResponse>();
   const door = await listenerOf({ answer: 1_000 }, (request, response) => {
@@ -104,7 +104,7 @@ test("L12: cuts a peer that takes nothing of its answer, and not one that waits 
   expect((await poll.response()).status).toBe(200);
 });
 
-test("L12: sends all of an answer to a peer that takes it slowly", async () => {
+test("L12: sends the whole response to a peer that reads slowly", async () => {
   const answered = withResolvers<ServerResponse>();
   const door = await listenerOf({ answer: 1_000 }, (_request, response) => answered.resolve(response.end(LARGE)));
   const client = await connectRaw(door.url);
@@ -116,7 +116,7 @@ test("L12: sends all of an answer to a peer that takes it slowly", async () => {
   expect(body.length).toBe(LARGE.length);
 });
 
-test("L12: cuts peers that take no answers on every HTTP port", async () => {
+test("L12: cuts peers that do not read responses on every HTTP port", async () => {
   const node = await startNode({
     timeouts: { answer: "1s" },
     admin: { listen: "127.0.0.1:0" },
@@ -131,7 +131,7 @@ test("L12: cuts peers that take no answers on every HTTP port", async () => {
   ].map(async ([url = "", path = ""]) => {
     const client = await connectRaw(url);
     client.socket.pause();
-    // More of them than the system takes: the write that waits tells of the end, as nothing is read.
+    // More requests than the system buffers: the pending write detects the end, because nothing is read.
     const headers = ["Host: test", `X-WebRocket-Cookie: ${COOKIE}`, `X: ${"x".repeat(12_000)}`];
     client.send(`GET ${path} HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`.repeat(1_200));
     return client.gone;

@@ -9,7 +9,7 @@ test.each(READ_ONLY)("L8: %s answers GET and HEAD, and refuses other methods", a
   for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
     const response = await fetch(node.http + path, { method });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
-    const message = `${method} is not allowed here; allowed: GET, HEAD`;
+    const message = `method ${method} not allowed; allowed: GET, HEAD`;
     expect(await response.json()).toEqual({ code: "unimplemented", message });
   }
 });
@@ -22,14 +22,14 @@ test.each([
   ["/api/v1/messages/", "DELETE", "POST"],
   ["/socket.io/?EIO=4&transport=polling", "PUT", "GET, POST, OPTIONS"],
   ["/ws", "DELETE", "GET"],
-])("L8: %s names its methods when it refuses %s", async (path, method, allow) => {
+])("L8: %s names the allowed methods when it refuses %s", async (path, method, allow) => {
   const node = await startNode();
   const response = await fetch(node.http + path, { method });
   expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
   expect(await response.text()).toContain(method);
 });
 
-test("L8: WebRocket's admin interface names its methods, too", async () => {
+test("L8: names the allowed methods of WebRocket's admin interface", async () => {
   const cookie = "a cookie of the admin interface";
   const node = await startNode({ webrocket: { admin: { listen: "127.0.0.1:0", cookie } }, vhosts: { "/shop": {} } });
   const headers = { "x-webrocket-cookie": cookie };

@@ -1,10 +1,10 @@
 import { parseConfig } from "../../../src/server/config.js";
-import { originCheck } from "../../../src/transport/http/origin.js";
+import { createOriginCheck } from "../../../src/transport/http/origin.js";
 import { refusedUpgrade } from "../../support/clients/native.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 
-/** The status of an upgrade with an Origin header, or without one. */
+/** Returns the status of an upgrade with or without an Origin header. */
 async function upgradeStatus(node: TestNode, origin: string | undefined, host?: string): Promise<number> {
   const client = await connectRaw(node.http);
   client.send(upgradeRequest("/ws", { Origin: origin, ...(host === undefined ? {} : { Host: host }) }));
@@ -19,14 +19,14 @@ function rpc(node: TestNode, origin: string, method = "POST"): Promise<Response>
   });
 }
 
-describe("the list", () => {
+describe("allowed origins", () => {
   const origins = ["https://app.example.com", "https://*.shop.example", "http://127.0.0.1:*", "https://ab*ba.example"];
   test.each([
     ["exact", "https://app.example.com", 101],
-    ["in other case", "HTTPS://App.Example.COM", 101],
-    ["by the star", "https://eu.shop.example", 101],
-    ["by the star, in other case", "HTTPS://EU.SHOP.EXAMPLE", 101],
-    ["by a star at the end", "http://127.0.0.1:8123", 101],
+    ["in different case", "HTTPS://App.Example.COM", 101],
+    ["matching the star", "https://eu.shop.example", 101],
+    ["matching the star, in different case", "HTTPS://EU.SHOP.EXAMPLE", 101],
+    ["matching a star at the end", "http://127.0.0.1:8123", 101],
     ["absent", undefined, 101],
     ["of another scheme", "http://app.example.com", 403],
     ["with a port", "https://app.example.com:8443", 403],
@@ -38,12 +38,12 @@ describe("the list", () => {
     ["null", "null", 403],
     ["empty", "", 403],
     ["with bytes beyond ASCII", "https://app.exämple.com", 403],
-  ])("L1: an origin that is %s (%s) gets %i", async (_, origin, status) => {
+  ])("L1: answers an origin that is %s (%s) with %i", async (_, origin, status) => {
     const node = await startNode({ origins });
     expect(await upgradeStatus(node, origin)).toBe(status);
   });
 
-  test("L1: the refusal says why, as JSON, and ends the connection", async () => {
+  test("L1: refuses with the reason as JSON and closes the connection", async () => {
     const node = await startNode({ origins });
     const client = await connectRaw(node.http);
     client.send(upgradeRequest("/ws", { Origin: "https://evil.example" }));
@@ -53,26 +53,26 @@ describe("the list", () => {
     expect(headers.get("connection")).toBe("close");
     expect(JSON.parse(body)).toEqual({
       code: "permission_denied",
-      message: "origin https://evil.example is not allowed: see origins in the configuration",
+      message: "origin not allowed: https://evil.example; see origins in the configuration",
     });
     await client.ended();
     const library = await refusedUpgrade(`${node.ws}/ws`, { origin: "https://evil.example" });
     expect(library).toEqual({ status: 403, body });
   });
 
-  test("L1: * lets every origin through, null and strange bytes too", async () => {
+  test("L1: allows every origin with *, including null and bytes beyond ASCII", async () => {
     const node = await startNode({ origins: ["*"] });
     for (const origin of ["https://anything.example", "null", "https://\u00ff\u00fe"]) {
       expect(await upgradeStatus(node, origin)).toBe(101);
     }
   });
 
-  test("L1: null gets through where it is in the list", async () => {
+  test("L1: allows null when the list contains it", async () => {
     const node = await startNode({ origins: ["null"] });
     expect(await upgradeStatus(node, "null")).toBe(101);
   });
 
-  test("L1: by default pages of this machine may connect, whatever their port, and no others", async () => {
+  test("L1: by default allows pages of this machine on any port, and no others", async () => {
     const node = await startNode();
     for (const origin of ["http://localhost", "http://localhost:3000", "https://127.0.0.1:3000", "http://[::1]:3000"]) {
       expect(await upgradeStatus(node, origin)).toBe(101);
@@ -83,7 +83,7 @@ describe("the list", () => {
   });
 });
 
-describe("origins are parsed", () => {
+describe("parsing of origins", () => {
   const ALLOWED = [
     "https://app.example.com/",
     "https://BÜCHER.example:443",
@@ -99,7 +99,7 @@ describe("origins are parsed", () => {
 
   test.each([
     "https://app.example.com",
-    // As Go's WebSocket client sends it.
+    // Go's WebSocket client sends this form.
     "https://app.example.com/",
     "https://app.example.com:443",
     "https://xn--bcher-kva.example",
@@ -114,8 +114,8 @@ describe("origins are parsed", () => {
     "chrome-extension://abcdefghijklmnop",
     "file://",
     "null",
-  ])("L1: %s is let through", (origin) => {
-    expect(originCheck({ allowed: ALLOWED, sameOrigin: false })(origin, undefined)).toBe(true);
+  ])("L1: allows %s", (origin) => {
+    expect(createOriginCheck({ allowed: ALLOWED, sameOrigin: false })(origin, undefined)).toBe(true);
   });
 
   test.each([
@@ -167,8 +167,8 @@ describe("origins are parsed", () => {
     "",
     "//localhost:3000",
     "localhost:3000",
-  ])("L1: %j is not", (origin) => {
-    expect(originCheck({ allowed: ALLOWED, sameOrigin: false })(origin, undefined)).toBe(false);
+  ])("L1: refuses %j", (origin) => {
+    expect(createOriginCheck({ allowed: ALLOWED, sameOrigin: false })(origin, undefined)).toBe(false);
   });
 
   test.each([
@@ -184,11 +184,11 @@ describe("origins are parsed", () => {
     ["app.example.com", "expected *, null, or an origin"],
     ["https://app.example.com:99999", "expected *, null, or an origin"],
     ["https://*.example.com:*", "at most one *"],
-  ])("L1: the configuration refuses %s, which would not mean what it seems to", (pattern, message) => {
+  ])("L1: rejects the misleading pattern %s in the configuration", (pattern, message) => {
     expect(() => parseConfig({ origins: [pattern] })).toThrow(message);
   });
 
-  test("L1: the same on every way in: upgrades, polls, RPC, REST, and the answer to preflights", async () => {
+  test("L1: checks origins of upgrades, polls, RPC, REST and preflights alike", async () => {
     const node = await startNode({ origins: ["http://localhost:*", "https://app.example.com/"] });
     const ways: readonly (readonly [path: string, init: RequestInit])[] = [
       ["/websockets.v1.BroadcastService/Publish", { method: "POST", body: "{}" }],
@@ -213,8 +213,8 @@ describe("origins are parsed", () => {
   });
 });
 
-describe("the server's own origin", () => {
-  test("L1: gets through on other than loopback addresses", async () => {
+describe("same origin", () => {
+  test("L1: is allowed on addresses other than loopback", async () => {
     const node = await startNode({ http: "0.0.0.0:0", insecure: true, origins: [] });
     const own = "carillon.example:8080";
     expect(await upgradeStatus(node, `http://${own}`, own)).toBe(101);
@@ -229,7 +229,7 @@ describe("the server's own origin", () => {
     expect(await upgradeStatus(node, "null", "null")).toBe(403);
   });
 
-  test("L1: does not on loopback, where any site's name may be made to lead", async () => {
+  test("L1: is not allowed on loopback, to which any site's name may resolve", async () => {
     const node = await startNode({ origins: [] });
     expect(await upgradeStatus(node, "http://rebound.example", "rebound.example")).toBe(403);
   });
@@ -238,7 +238,7 @@ describe("the server's own origin", () => {
 describe("RPC from pages", () => {
   const origins = ["https://app.example.com"];
 
-  test("R9: an allowed origin's page may call and read the answer", async () => {
+  test("R9: lets pages of allowed origins call and read the response", async () => {
     const node = await startNode({ origins });
     const response = await rpc(node, "https://app.example.com");
     expect(response.status).toBe(200);
@@ -247,7 +247,7 @@ describe("RPC from pages", () => {
     expect(await response.json()).toEqual({ ok: true });
   });
 
-  test("R9: another origin gets 403, and no leave to read it", async () => {
+  test("R9: answers other origins with 403 and without CORS headers", async () => {
     const node = await startNode({ origins });
     const response = await rpc(node, "https://evil.example");
     expect(response.status).toBe(403);
@@ -255,7 +255,7 @@ describe("RPC from pages", () => {
     expect(await response.json()).toMatchObject({ code: "permission_denied" });
   });
 
-  test("R9: a refused origin's publish is published to nobody", async () => {
+  test("R9: does not publish for a refused origin", async () => {
     const node = await startNode({ origins });
     const client = await connectRaw(node.http);
     await client.upgrade();
@@ -271,7 +271,7 @@ describe("RPC from pages", () => {
     expect(await client.nextText()).toBe('{"topic":"foo","payload":"sentinel"}');
   });
 
-  test("R9: the question before a call across origins is answered for allowed origins only", async () => {
+  test("R9: answers preflights of allowed origins only", async () => {
     const node = await startNode({ origins });
     const allowed = await rpc(node, "https://app.example.com", "OPTIONS");
     expect(allowed.status).toBe(204);
@@ -279,7 +279,7 @@ describe("RPC from pages", () => {
     expect(allowed.headers.get("access-control-allow-methods")).toContain("POST");
     expect(allowed.headers.get("access-control-allow-headers")).toContain("connect-protocol-version");
     expect(allowed.headers.get("access-control-allow-headers")?.split(", ")).toContain("carillon-vhost");
-    const asked = await fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
+    const preflight = await fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
       method: "OPTIONS",
       headers: {
         origin: "https://app.example.com",
@@ -287,8 +287,8 @@ describe("RPC from pages", () => {
         "access-control-request-headers": "traceparent, baggage, x-request-id",
       },
     });
-    expect(asked.headers.get("access-control-allow-headers")).toBe("traceparent, baggage, x-request-id");
-    expect(asked.headers.get("vary")).toBe("origin, access-control-request-headers");
+    expect(preflight.headers.get("access-control-allow-headers")).toBe("traceparent, baggage, x-request-id");
+    expect(preflight.headers.get("vary")).toBe("origin, access-control-request-headers");
     const refused = await rpc(node, "https://evil.example", "OPTIONS");
     expect(refused.status).toBe(403);
     expect(refused.headers.get("access-control-allow-methods")).toBeNull();

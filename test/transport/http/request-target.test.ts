@@ -3,7 +3,7 @@ import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 
 const COOKIE = "a cookie of the admin interface";
 
-/** Paths that some parser on the way may take for `/metrics` or for another vhost's. */
+/** Paths that another parser may read as `/metrics` or as a path of another vhost. */
 const AMBIGUOUS = [
   "/x\\..\\metrics",
   "\\metrics",
@@ -36,7 +36,7 @@ const AMBIGUOUS = [
   "//127.0.0.1/../metrics",
 ] as const;
 
-/** A node with every HTTP port that there is. */
+/** Starts a node with every HTTP port. */
 function startPorts(): Promise<TestNode> {
   return startNode({
     admin: { listen: "127.0.0.1:0" },
@@ -72,7 +72,7 @@ test("L13: says what is wrong with a refused target", async () => {
   const node = await startNode();
   for (const [target, reason] of [
     ["/x\\metrics", "has a backslash in its path"],
-    ["/x/%2e%2e/metrics", "has a segment of dots in its path"],
+    ["/x/%2e%2e/metrics", "has a dot segment in its path"],
     ["/metrics#x", "is not a path"],
   ]) {
     const client = await connectRaw(node.http);

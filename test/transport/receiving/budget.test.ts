@@ -4,7 +4,7 @@ import { cleanUp } from "../../support/clean-up.js";
 import { metric } from "../../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
-/** Bytes that one address may hold: half of what the node may receive. */
+/** Bytes that one address may hold: half of the node's budget. */
 const SHARE = 2 * 1_024 * 1_024;
 const LIMITS = { receiving: 2 * SHARE, request: 256 * 1_024, frame: 256 * 1_024, payload: 128 * 1_024 };
 
@@ -14,7 +14,7 @@ const MESSAGE = JSON.stringify({ messages: [{ topics: ["a"] }] });
 const HELD = "carillon_receiving_bytes";
 const REFUSED = 'carillon_receiving_refused_total{share="address"}';
 
-/** Requests that hold bytes of this address: the node has them, and waits for their last byte. */
+/** Requests that hold bytes of this address, because the node waits for their last byte. */
 async function hold(node: TestNode, bytes: number): Promise<ClientRequest[]> {
   const held: ClientRequest[] = [];
   for (let left = bytes; left > 0; left -= 200_000) {
@@ -46,7 +46,7 @@ async function post(node: TestNode, { body, encoding, path, type = "application/
 
 const BODY = Buffer.from(JSON.stringify({ channel: "a", event: "e", payload: "x".repeat(60_000), data: "x" }));
 
-describe("refuses what it has no room for, says when to try again, and takes it when there is room", () => {
+describe("refuses a request that exceeds the budget with Retry-After, and accepts it when bytes are free", () => {
   test.each([
     ["Connect", { path: PUBLISH, body: Buffer.from(MESSAGE.padEnd(60_000)) }],
     ["Connect, gzip", { path: PUBLISH, encoding: "gzip", body: gzipSync(MESSAGE.padEnd(200_000)) }],
@@ -61,7 +61,7 @@ describe("refuses what it has no room for, says when to try again, and takes it 
     expect(await refused.text()).toContain("too much data in transit");
     expect(await metric(node, REFUSED)).toBe(1);
 
-    // A caller that goes away gives back what it held.
+    // A caller that disconnects releases its bytes.
     for (const request of held) request.destroy();
     while ((await metric(node, HELD)) > 0);
     expect((await post(node, sent)).ok).toBe(true);
@@ -69,13 +69,13 @@ describe("refuses what it has no room for, says when to try again, and takes it 
   });
 });
 
-test.each(["/broadcaster/publish", "/api/v1/messages/"])("says at %s when to try again", async (path) => {
+test.each(["/broadcaster/publish", "/api/v1/messages/"])("sends Retry-After at %s", async (path) => {
   const node = await startNode({ limits: LIMITS });
   await hold(node, SHARE - 20_000);
   expect((await post(node, { path, body: BODY })).headers.get("retry-after")).toBe("1");
 });
 
-test("gives memory back when requests are complete, refused or malformed", async () => {
+test("releases bytes when requests are complete, refused or malformed", async () => {
   const node = await startNode({ limits: LIMITS });
   const bodies = [
     MESSAGE,

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { constants, deflateRawSync } from "node:zlib";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
-import { webSocketEncoding } from "../../../src/transport/websocket/encoding.js";
+import { getWebSocketEncoding } from "../../../src/transport/websocket/encoding.js";
 import { connect, type TestClient } from "../../support/clients/native.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
@@ -11,10 +11,10 @@ import { frame, OPCODE } from "../../support/raw/client.js";
 
 const INFLATED = "carillon_inflated_bytes_total";
 const REFUSED = 'carillon_receiving_refused_total{share="address"}';
-/** RSV1: the message is compressed. */
+/** RSV1 marks a compressed message. */
 const COMPRESSED = 4;
 
-/** A command of almost 1 MiB that is refused, in 1.1 KB. */
+/** Refused command of almost 1 MiB, compressed to 1.1 KB. */
 const BOMB = deflated(JSON.stringify({ command: "join", topics: ["x".repeat(1_048_500)] }));
 
 function deflated(text: string): Buffer {
@@ -28,7 +28,7 @@ async function connectCompressed(node: TestNode): Promise<TestClient> {
   return client;
 }
 
-/** Sends frames as they are, in one write. */
+/** Sends raw frames in one write. */
 function sendRaw({ webSocket }: TestClient, frames: readonly Buffer[]): void {
   const { _socket: socket } = webSocket as unknown as { _socket: { write(bytes: Buffer): void } };
   socket.write(Buffer.concat(frames));
@@ -41,7 +41,7 @@ function bomb(client: TestClient, times: number): void {
   );
 }
 
-test("L16: a client's compressed command is answered while a hundred others send messages that become large", async () => {
+test("L16: answers a client's compressed command while a hundred others send messages that inflate to large ones", async () => {
   const node = await startNode({ compression: true });
   const client = await connectCompressed(node);
   await client.join("t");
@@ -59,19 +59,19 @@ test("L16: a client's compressed command is answered while a hundred others send
   await started;
   for (let rounds = 0; rounds < 5; rounds += 1) {
     const before = answered;
-    // Compressed here, because the clients of this process share the library's queue.
+    // Compressed without the library, because the clients of this process share its queue.
     const command = deflated(JSON.stringify({ command: "join", topics: [`t-${rounds}`] }));
     sendRaw(client, [frame(OPCODE.text, command, { reserved: COMPRESSED })]);
     const answer = await client.next();
     expect(answer.topic).toBe("@join");
-    // One for each turn of the event loop in which the command and its answer are on their way, and not one for each other.
+    // One message for each turn of the event loop that the command and its answer take, not one for each other client.
     expect(answered - before).toBeLessThan(20);
   }
   expect(answered).toBeLessThan(200);
   for (const bomber of bombers) bomber.webSocket.terminate();
 });
 
-test("L16: discards messages of closed connections without inflating them, and frees their places", async () => {
+test("L16: discards messages of closed connections without inflating them, and frees their slots", async () => {
   const node = await startNode({ compression: true, limits: { connections: 41 } });
   const client = await connectCompressed(node);
   const bombers = await Promise.all(Array.from({ length: 40 }, () => connectCompressed(node)));
@@ -80,13 +80,13 @@ test("L16: discards messages of closed connections without inflating them, and f
     bomber.webSocket.terminate();
   }
   while ((await metric(node, "carillon_connections")) > 1);
-  // 2,000 MiB were sent.
+  // The clients sent 2,000 MiB.
   expect(await metric(node, INFLATED)).toBeLessThan(200 << 20);
   await Promise.all(Array.from({ length: 40 }, () => connectCompressed(node)));
   await client.join("t");
 });
 
-test("L16: a message in fragments, empty ones too, is read as a whole", async () => {
+test("L16: joins the fragments of a compressed message, including empty ones", async () => {
   const node = await startNode({ compression: true });
   const client = await connectCompressed(node);
   const bytes = deflated(JSON.stringify({ command: "join", topics: ["t"], id: "in fragments" }));
@@ -102,7 +102,7 @@ test("L16: a message in fragments, empty ones too, is read as a whole", async ()
   expect(await client.next()).toMatchObject({ topic: "@join", id: "in fragments" });
 });
 
-test("L16: commands before a close frame are carried out", async () => {
+test("L16: executes commands that precede a close frame", async () => {
   const node = await startNode({ compression: true });
   const [client, other] = [await connectCompressed(node), await connectCompressed(node)];
   await client.join("t");
@@ -119,10 +119,10 @@ test("L16: commands before a close frame are carried out", async () => {
 });
 
 test.each([
-  ["1009, what becomes too large", deflated("x".repeat(1_048_577)), OPCODE.text, 1009],
-  ["1007, text that is not DEFLATE", Buffer.from([0xff, 0xff, 0xff]), OPCODE.text, 1007],
-  ["1007, bytes that are not DEFLATE", Buffer.from([0xff, 0xff, 0xff]), OPCODE.binary, 1007],
-  ["1007, what is not UTF-8", deflateRawSync(Buffer.from([0xc0])), OPCODE.text, 1007],
+  ["1009 on a message that inflates beyond the limit", deflated("x".repeat(1_048_577)), OPCODE.text, 1009],
+  ["1007 on text that is not DEFLATE", Buffer.from([0xff, 0xff, 0xff]), OPCODE.text, 1007],
+  ["1007 on bytes that are not DEFLATE", Buffer.from([0xff, 0xff, 0xff]), OPCODE.binary, 1007],
+  ["1007 on inflated bytes that are not UTF-8", deflateRawSync(Buffer.from([0xc0])), OPCODE.text, 1007],
 ])("L16: closes with %s", async (_, payload, opcode, code) => {
   const node = await startNode({ compression: true });
   const client = await connectCompressed(node);
@@ -130,12 +130,12 @@ test.each([
   expect((await client.closed).code).toBe(code);
 });
 
-test("L16: messages beyond the node's budget wait until others are done, and are answered", async () => {
+test("L16: delays messages beyond the node's budget until others are done, and answers them", async () => {
   const nats = await startNats();
   const limits = { receiving: "8MiB", request: "1MiB" };
   const node = await startNatsNode(nats.url, {}, { compression: true, limits, dialects: ["native"] });
   const clients = await Promise.all(Array.from({ length: 8 }, () => connectCompressed(node)));
-  // Joins wait for NATS, and what they have become is held meanwhile.
+  // Joins wait for NATS, and their inflated bytes are held meanwhile.
   nats.signal("SIGSTOP");
   const join = deflated(`{"command": "join", "topics": ["t"]${" ".repeat(1_000_000)}}`);
   for (const client of clients) sendRaw(client, [frame(OPCODE.text, join, { reserved: COMPRESSED })]);
@@ -146,14 +146,14 @@ test("L16: messages beyond the node's budget wait until others are done, and are
   nats.signal("SIGCONT");
   for (const client of clients) expect((await client.next()).topic).toBe("@join");
   await untilMetric(node, "carillon_inflated_bytes_total", 8_000_000);
-  // Those that waited were tried many times, and count once each.
+  // Delayed messages were retried many times, and count once each.
   expect(await metric(node, REFUSED)).toBeLessThanOrEqual(clients.length);
   expect(await metric(node, "carillon_receiving_bytes")).toBe(0);
 });
 
-test("L10: of many large messages in one turn of the event loop the first ones are compressed", async () => {
+test("L10: compresses only the first of many large messages in one turn of the event loop", async () => {
   const { encoding } = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
-  const frameOf = webSocketEncoding(encoding, true).frameMaker("t");
+  const frameOf = getWebSocketEncoding(encoding, true).frameMaker("t");
   const message = { id: "m", event: "", sender: "", time: 0, payload: Buffer.from("x".repeat(400_000)) };
   const isSmall = (): boolean => frameOf(message).length < 10_000;
   await new Promise(setImmediate);

@@ -15,19 +15,19 @@ const MIB = 1_024 * 1_024;
 const KEY = "secret-of-the-backend";
 const HELD = "carillon_receiving_bytes";
 const CLIENTS = 40;
-/** All but the last byte of the largest frame. */
+/** The largest frame without its last byte. */
 const UNFINISHED = frame(OPCODE.text, Buffer.alloc(MIB - 1, "x"), { claims: BigInt(MIB) });
 
 function startGuarded(): Promise<TestNode> {
   return startNode({
-    // The least for the default of requests, 4 MiB.
+    // Smallest value for the default request limit, 4 MiB.
     limits: { receiving: "24MiB" },
     vhosts: { "/": { keys: [configuredKey(KEY, { actions: ["*"] })] } },
     roadrunner: [{ listen: "tcp://127.0.0.1:0", vhost: "/" }],
   });
 }
 
-/** A client without credentials that comes from an address of its own. */
+/** Opens a client without credentials from an address. */
 async function openFrom(node: TestNode, localAddress: string): Promise<RawClient> {
   const { hostname, port } = new URL(node.http);
   const socket = connect({ host: hostname, port: Number(port), localAddress });
@@ -40,7 +40,7 @@ async function openFrom(node: TestNode, localAddress: string): Promise<RawClient
   return client;
 }
 
-/** Begins messages on connections from so many addresses, as many as the node takes. */
+/** Starts messages on connections from several addresses, as many as the node accepts. */
 async function fill(node: TestNode): Promise<RawClient[]> {
   const clients: RawClient[] = [];
   let refused = 0;
@@ -53,16 +53,16 @@ async function fill(node: TestNode): Promise<RawClient[]> {
         if (closeText(payload).startsWith("1013")) refused += 1;
       })
       .catch(() => {
-        // The test has ended it.
+        // The test has closed the connection.
       });
     client.send(UNFINISHED);
-    // Each has been closed, or is held, before the next one comes.
+    // Each connection is closed or held before the next one is opened.
     while (refused + Math.ceil((await metric(node, HELD)) / MIB) < clients.length);
   }
   return clients;
 }
 
-test("L15: publishes megabytes for backends with a key while clients without one hold all that they may", async () => {
+test("L15: publishes megabytes for backends with a key while clients without one hold their whole share", async () => {
   const node = await startGuarded();
   const clients = await fill(node);
   expect(await metric(node, HELD)).toBeGreaterThan(10 * MIB);

@@ -7,7 +7,7 @@ import { ByteBudget } from "../../../src/net/byte-budget.js";
 import { FREE_BYTES } from "../../../src/net/held-bytes.js";
 import { MessageDeadlines } from "../../../src/transport/receiving/message-deadlines.js";
 import { type CutReason, MessageMeter } from "../../../src/transport/receiving/message-meter.js";
-import { receiverLimits } from "../../../src/transport/receiving/receiver-limits.js";
+import { createReceiverLimits } from "../../../src/transport/receiving/receiver-limits.js";
 import { PIECE_COST } from "../../../src/transport/receiving/receiver-parts.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { frame, OPCODE } from "../../support/raw/client.js";
@@ -21,11 +21,11 @@ interface Metered {
   readonly meter: MessageMeter;
   readonly webSocket: WebSocket;
   readonly cuts: CutReason[];
-  /** Gives the connection a chunk, as its socket does. */
+  /** Delivers a chunk to the connection, like its socket. */
   readonly read: (chunk: Buffer) => Promise<void>;
 }
 
-/** A WebSocket of the library over a stream, with a meter. */
+/** Creates a WebSocket of the library on a stream, with a meter. */
 async function openMetered(clock: ManualClock, limit = 64 << 20): Promise<Metered> {
   const budget = new ByteBudget(limit);
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
@@ -37,7 +37,7 @@ async function openMetered(clock: ManualClock, limit = 64 << 20): Promise<Metere
     "sec-websocket-version": "13",
   };
   Object.assign(request.headers, upgrade);
-  const server = new WebSocketServer({ noServer: true, ...receiverLimits(FRAME_BYTES) });
+  const server = new WebSocketServer({ noServer: true, ...createReceiverLimits(FRAME_BYTES) });
   const webSocket = await new Promise<WebSocket>((resolve) => {
     server.handleUpgrade(request, socket, Buffer.alloc(0), resolve);
   });
@@ -63,12 +63,12 @@ const messages = fc.array(fc.array(fc.integer({ min: 0, max: 40_000 }), { minLen
 });
 const chunkSizes = fc.array(fc.integer({ min: 1, max: 65_536 }), { minLength: 1, maxLength: 20 });
 
-test("L18: what is taken from the budget is what an unfinished message holds, however it is cut into frames and chunks", async () => {
+test("L18: takes the bytes of an incomplete message from the budget, for any split into frames and chunks", async () => {
   await fc.assert(
     fc.asyncProperty(messages, chunkSizes, async (all, sizes) => {
       const { budget, read, webSocket } = await openMetered(new ManualClock());
       const stream: Buffer[] = [];
-      // By position in the stream: where each message begins, and ends.
+      // Start and end of each message in the stream.
       const bounds: { readonly begin: number; readonly end: number; readonly frames: number }[] = [];
       let length = 0;
       for (const lengths of all) {
@@ -89,7 +89,7 @@ test("L18: what is taken from the budget is what an unfinished message holds, ho
       let chunks = 0;
       for (let position = 0; position < bytes.length; ) {
         const chunk = bytes.subarray(position, position + (sizes[chunks % sizes.length] ?? 1));
-        // Each chunk has its memory for itself, as those of sockets do.
+        // Each chunk has its own memory, like chunks of sockets.
         await read(Buffer.from(new Uint8Array(chunk).buffer));
         chunks += 1;
         position += chunk.length;
@@ -110,7 +110,7 @@ test("L18: what is taken from the budget is what an unfinished message holds, ho
   );
 });
 
-test("L18: a connection that is gone gives back what its unfinished message held, and once only", async () => {
+test("L18: releases the bytes of an incomplete message once when its connection ends", async () => {
   const { budget, meter, read, webSocket } = await openMetered(new ManualClock());
   await read(frame(OPCODE.text, Buffer.alloc(50_000), { claims: 60_000n }));
   expect(budget.used).toBeGreaterThanOrEqual(50_000 - FREE_BYTES);
@@ -122,7 +122,7 @@ test("L18: a connection that is gone gives back what its unfinished message held
   expect(budget.used).toBe(0);
 });
 
-test("L18: small pieces of large chunks are copied, so that they do not keep the chunks alive", async () => {
+test("L18: copies small pieces of large chunks, so that they do not pin the chunks", async () => {
   const { read, webSocket } = await openMetered(new ManualClock());
   const chunk = Buffer.concat([
     frame(OPCODE.text, "a", { final: false }),
@@ -136,7 +136,7 @@ test("L18: small pieces of large chunks are copied, so that they do not keep the
   expect(kept.map(({ buffer }) => buffer.byteLength)).toEqual([1, 1, 1, 4]);
 });
 
-test("L18: a message that takes too long ends its connection, and a stream of messages that each arrive in time does not", async () => {
+test("L18: cuts a connection whose message times out, but not one with a stream of messages that each arrive in time", async () => {
   const clock = new ManualClock();
   const { budget, cuts, read } = await openMetered(clock);
   const half = frame(OPCODE.binary, Buffer.alloc(20_000), { claims: 40_000n });
@@ -154,7 +154,7 @@ test("L18: a message that takes too long ends its connection, and a stream of me
   expect(budget.used).toBe(0);
 });
 
-test("L18: an idle connection whose message has arrived is not cut, and no timer is left", async () => {
+test("L18: neither cuts an idle connection after a complete message nor leaves a timer", async () => {
   const clock = new ManualClock();
   const { cuts, read } = await openMetered(clock);
   await read(frame(OPCODE.binary, Buffer.alloc(5), { claims: 10n }));
@@ -164,7 +164,7 @@ test("L18: an idle connection whose message has arrived is not cut, and no timer
   expect(clock.timers).toBe(0);
 });
 
-test("L18: the time in which this side does not read is not counted", async () => {
+test("L18: does not count time in which this side does not read", async () => {
   const clock = new ManualClock();
   const { cuts, read, webSocket } = await openMetered(clock);
   await read(frame(OPCODE.text, "x", { claims: 10n }));
@@ -177,7 +177,7 @@ test("L18: the time in which this side does not read is not counted", async () =
   expect(cuts).toEqual(["message_timeout"]);
 });
 
-test("L18: messages are held until their commands are carried out", async () => {
+test("L18: counts messages until their commands have been executed", async () => {
   const { budget, cuts, meter } = await openMetered(new ManualClock(), 200_000);
   expect(meter.hold(FREE_BYTES)).toBe(true);
   expect(budget.used).toBe(0);

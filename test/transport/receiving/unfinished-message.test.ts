@@ -5,10 +5,10 @@ import { closeText, frame, OPCODE, openRaw, type RawClient } from "../../support
 
 const KIB = 1_024;
 const HELD = "carillon_receiving_bytes";
-/** The least that the node may be given. */
+/** Smallest budget that the configuration accepts. */
 const LIMITS = { frame: "512KiB", request: "512KiB", payload: "512KiB", receiving: "4MiB" } as const;
 
-/** The beginning of a message of 400 KiB, by paths. */
+/** Sends the start of a message of 400 KiB, for each path. */
 const BEGINNINGS: readonly (readonly [string, string, (client: RawClient) => void])[] = [
   ["one frame, /ws", "/ws", (client) => client.send(frame(OPCODE.text, "x".repeat(400 * KIB)).subarray(0, 380 * KIB))],
   [
@@ -29,7 +29,7 @@ const BEGINNINGS: readonly (readonly [string, string, (client: RawClient) => voi
   ],
 ];
 
-/** Frames as far as the close frame, or the end of the connection. */
+/** Reads frames up to the close frame or the end of the connection. */
 async function closeOf(client: RawClient | undefined): Promise<string> {
   if (client === undefined) throw new Error("no client");
   for (;;) {
@@ -39,12 +39,12 @@ async function closeOf(client: RawClient | undefined): Promise<string> {
 }
 
 test.each(BEGINNINGS)(
-  "L15: unfinished messages of WebSocket clients count, and those beyond the budget end: %s",
+  "L15: counts incomplete messages of WebSocket clients, and closes connections beyond the budget: %s",
   async (_, path, begin) => {
     const node = await startNode({ limits: LIMITS });
     const honest = await connectClient(`${node.ws}/ws`);
     const clients: RawClient[] = [];
-    // One address of clients gets a quarter of the 4 MiB, which is two of them.
+    // One address of clients gets a quarter of the 4 MiB, which holds two messages.
     for (let count = 0; count < 3; count += 1) {
       const client = await openRaw(node.ws, path);
       clients.push(client);
@@ -59,7 +59,7 @@ test.each(BEGINNINGS)(
   },
 );
 
-test("L15: a message that has arrived whole counts no more", async () => {
+test("L15: stops counting a complete message", async () => {
   const node = await startNode({ limits: LIMITS });
   const client = await openRaw(node.ws);
   const bytes = frame(OPCODE.text, "x".repeat(200 * KIB));
@@ -72,7 +72,7 @@ test("L15: a message that has arrived whole counts no more", async () => {
   }
 });
 
-test("L15: pings and pongs alone are never counted", async () => {
+test("L15: does not count pings and pongs", async () => {
   const node = await startNode({ limits: LIMITS });
   const client = await openRaw(node.ws);
   const pings = Buffer.concat(Array.from({ length: 200 }, () => frame(OPCODE.pong, "y".repeat(125))));

@@ -20,13 +20,13 @@ const HELD = "carillon_receiving_bytes";
 const REFUSED = 'carillon_receiving_refused_total{share="address"}';
 const SOCKET_IO = "/socket.io/?EIO=4&transport=websocket";
 const PATHS = [["/ws"], ["/broadcaster/websocket"], ["/webrocket"], [SOCKET_IO]] as const;
-/** One client's address may hold a quarter of what is received: 2 MiB. */
+/** Budget of the node; one client's address may hold a quarter of it, 2 MiB. */
 const SMALL = {
   limits: { receiving: "8MiB", request: "1MiB" },
   dialects: ["native", "broadcaster", "webrocket", "socketio"],
 } satisfies ConfigInput;
 const BYTES = 1 << 20;
-/** All but the last byte of the largest frame. */
+/** The largest frame without its last byte. */
 const UNFINISHED = frame(OPCODE.text, Buffer.alloc(BYTES - 1, "x"), { claims: BigInt(BYTES) });
 const RECEIVING = "1013 too much data in transit on this node: try again later";
 const TOO_LONG = "1008 message not received in time";
@@ -37,7 +37,7 @@ async function closeOf(client: RawClient): Promise<string> {
   return closeText(read.payload);
 }
 
-/** Resolves with the close frames of the first connections that are closed, so many of them. */
+/** Resolves with the close frames of the first connections that are closed. */
 function firstCloses(clients: readonly RawClient[], count: number): Promise<readonly string[]> {
   const closes: string[] = [];
   return new Promise((resolve) => {
@@ -53,7 +53,7 @@ function destroyAll(clients: readonly RawClient[]): void {
 }
 
 test.each(PATHS)(
-  "L18: %s closes with 1013 when unfinished frames hold a quarter of the budget",
+  "L18: %s closes with 1013 when incomplete frames hold a quarter of the budget",
   async (path) => {
     const node = await startNode(SMALL);
     const honest = await openRaw(node.http);
@@ -73,7 +73,7 @@ test.each(PATHS)(
 );
 
 test.each(PATHS)(
-  "L18: %s closes when a message takes too long, whatever pings come between",
+  "L18: %s closes when a message times out, even with pings in between",
   async (path) => {
     const node = await startNode({ timeouts: { request: "1s" } });
     const client = await openRaw(node.http, path);
@@ -88,7 +88,7 @@ test.each(PATHS)(
   60_000,
 );
 
-test("L18: a large message in many fragments, with pings between, is read as a whole", async () => {
+test("L18: joins the many fragments of a large message with pings in between", async () => {
   const node = await startNode(SMALL);
   const client = await openRaw(node.http);
   const text = Buffer.from(`{"command": "join", "topics": ["t"], "id": "large"${" ".repeat(900_000)}}`);
@@ -105,7 +105,7 @@ test("L18: a large message in many fragments, with pings between, is read as a w
   expect(await metric(node, REFUSED)).toBe(0);
 });
 
-test("L18: compressed fragments of an unfinished message are counted", async () => {
+test("L18: counts compressed fragments of an incomplete message", async () => {
   const node = await startNode({ compression: true });
   const client = await connectRaw(node.http);
   client.send(upgradeRequest("/ws", { "Sec-WebSocket-Extensions": "permessage-deflate" }));
@@ -120,7 +120,7 @@ test("L18: compressed fragments of an unfinished message are counted", async () 
   await untilNone(node, HELD);
 });
 
-test("L18: attachments of an unfinished Socket.IO packet are counted", async () => {
+test("L18: counts attachments of an incomplete Socket.IO packet", async () => {
   const node = await startNode();
   const client = await openRaw(node.http, SOCKET_IO);
   await client.next();
@@ -140,7 +140,7 @@ test.each([
   ["/ws", [], (fields: string) => `{"command": "join", ${fields}}`],
   [SOCKET_IO, ["40"], (fields: string) => `42["join",{${fields}}]`],
 ] as const)(
-  "L18: commands of %s that wait are within the budget, and those within it are answered",
+  "L18: counts waiting commands of %s against the budget, and answers those within it",
   async (path, greetings, join) => {
     const nats = await startNats();
     const node = await startNatsNode(nats.url, {}, SMALL);
@@ -171,7 +171,7 @@ test.each([
   60_000,
 );
 
-test("L18: what a connection has left that is gone is held until its command is done", async () => {
+test("L18: counts the command of a closed connection until it has been executed", async () => {
   const nats = await startNats();
   const node = await startNatsNode(nats.url, {}, SMALL);
   const client = await openRaw(node.http);

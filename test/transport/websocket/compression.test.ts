@@ -1,19 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
-import { webSocketEncoding } from "../../../src/transport/websocket/encoding.js";
+import { getWebSocketEncoding } from "../../../src/transport/websocket/encoding.js";
 import { publish } from "../../support/backends/publish.js";
 import { connect } from "../../support/clients/native.js";
 import { startNode } from "../../support/nodes/node.js";
 
 const CONFIG = { compression: true, limits: { payload: "8MiB", request: "16MiB", receiving: "128MiB" } } as const;
 
-test("L10: compression is not offered unless it is switched on", async () => {
+test("L10: does not offer compression by default", async () => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`, { perMessageDeflate: true });
   expect(client.webSocket.extensions).toBe("");
 });
 
-test("L10: compressed and plain clients get the same messages, byte for byte", async () => {
+test("L10: sends compressed and plain clients the same messages, byte for byte", async () => {
   const node = await startNode(CONFIG);
   const compressed = await connect(`${node.ws}/ws?meta=1`, { perMessageDeflate: true });
   const plain = await connect(`${node.ws}/ws?meta=1`);
@@ -34,7 +34,7 @@ test("L10: compressed and plain clients get the same messages, byte for byte", a
   }
 });
 
-test("L10: what a client compresses is read, and limited by what it becomes", async () => {
+test("L10: reads compressed messages, and limits their inflated size", async () => {
   const node = await startNode({ compression: true, limits: { frame: "64KiB" } });
   const client = await connect(`${node.ws}/ws`, { perMessageDeflate: { threshold: 0 } });
   await client.join("t");
@@ -44,7 +44,7 @@ test("L10: what a client compresses is read, and limited by what it becomes", as
   expect((await client.closed).code).toBe(1009);
 });
 
-test("L10: an offer that wants a smaller window of the server is declined, and works uncompressed", async () => {
+test("L10: declines an offer that asks for a smaller server window, and works uncompressed", async () => {
   const node = await startNode(CONFIG);
   const client = await connect(`${node.ws}/ws`, { perMessageDeflate: { serverMaxWindowBits: 10 } });
   expect(client.webSocket.extensions).toBe("");
@@ -53,20 +53,20 @@ test("L10: an offer that wants a smaller window of the server is declined, and w
   expect((await client.next()).topic).toBe("t");
 });
 
-test("O7: connections with compression share one encoding, and so the compressed bytes", () => {
+test("O7: shares one encoding, and so the bytes, among compressed connections", () => {
   const dialect = new NativeDialect();
   const [one, other] = [1, 2].map(
     () => dialect.open({ query: new URLSearchParams(), connectionId: "node.1" }).encoding,
   );
   if (one === undefined || other === undefined) throw new Error("no encodings");
-  expect(webSocketEncoding(one, true)).toBe(webSocketEncoding(other, true));
-  expect(webSocketEncoding(one, true)).not.toBe(webSocketEncoding(other, false));
+  expect(getWebSocketEncoding(one, true)).toBe(getWebSocketEncoding(other, true));
+  expect(getWebSocketEncoding(one, true)).not.toBe(getWebSocketEncoding(other, false));
 });
 
-test("L10: a compressed frame is smaller, or it is not compressed", () => {
+test("L10: compresses a frame only if that makes it smaller", () => {
   const { encoding } = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const [compressed, plain] = [true, false].map((compression) =>
-    webSocketEncoding(encoding, compression).frameMaker("t"),
+    getWebSocketEncoding(encoding, compression).frameMaker("t"),
   );
   const lengths = (payload: Uint8Array): (number | undefined)[] => {
     const message = { id: "m", event: "", sender: "", time: 0, payload };

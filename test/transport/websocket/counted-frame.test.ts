@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { COUNT } from "../../../src/dialects/dialect.js";
-import { countedTemplate, countedTextFrames } from "../../../src/transport/websocket/counted-frame.js";
-import { textFrame } from "../../../src/transport/websocket/frame.js";
+import { createCountedFrames, createCountedTemplate } from "../../../src/transport/websocket/counted-frame.js";
+import { createTextFrame } from "../../../src/transport/websocket/frame.js";
 
 const sizes = fc.constantFrom(0, 100, 125, 126, 4_000, 4_200, 65_500, 70_000);
 
-test("B14: a connection's frame is the text with its count, in one piece or two", () => {
+test("B14: creates the text with its count, in one or two pieces", () => {
   fc.assert(
     fc.property(
       fc.string({ unit: "grapheme" }),
@@ -15,16 +15,16 @@ test("B14: a connection's frame is the text with its count, in one piece or two"
       (before, size, end, count) => {
         const behind = `ü${"x".repeat(size)}${end.replaceAll(COUNT, "")}`;
         const begin = before.replaceAll(COUNT, "");
-        const pieces = countedTextFrames([countedTemplate(begin + COUNT + behind)])(count);
-        expect(Buffer.concat(pieces).equals(textFrame(`${begin}${count}${behind}`))).toBe(true);
+        const pieces = createCountedFrames([createCountedTemplate(begin + COUNT + behind)])(count);
+        expect(Buffer.concat(pieces).equals(createTextFrame(`${begin}${count}${behind}`))).toBe(true);
       },
     ),
   );
 });
 
-test("O6, B14: of a large message connections share all but what is before its end", () => {
-  const template = countedTemplate(`{"seq":${COUNT},"payload":"${"x".repeat(100_000)}"}`);
-  const framesFrom = countedTextFrames([template]);
+test("O6, B14: shares the rest of a large message after the count among connections", () => {
+  const template = createCountedTemplate(`{"seq":${COUNT},"payload":"${"x".repeat(100_000)}"}`);
+  const framesFrom = createCountedFrames([template]);
   const [one, other] = [framesFrom(7), framesFrom(1_000)];
   expect([one.length, other.length]).toEqual([2, 2]);
   expect(one[1]?.buffer).toBe(template.buffer);
@@ -34,7 +34,7 @@ test("O6, B14: of a large message connections share all but what is before its e
   ).toBeLessThan(100);
 });
 
-test("B14: the frames of messages that come together are those of each, whatever the counts before were", () => {
+test("B14: creates the same frames for messages of one batch as for single messages, with any count", () => {
   const counts = fc.array(fc.oneof(fc.integer({ min: 1, max: 1_100 }), fc.integer({ min: 99_900, max: 100_100 })));
   fc.assert(
     fc.property(fc.array(sizes, { minLength: 1, maxLength: 120 }), counts, (lengths, firsts) => {
@@ -42,10 +42,12 @@ test("B14: the frames of messages that come together are those of each, whatever
         `{"n":"${position}","seq":`,
         `,"x":"${"y".repeat(length % 200)}"}`,
       ]);
-      const framesFrom = countedTextFrames(texts.map(([begin = "", end = ""]) => countedTemplate(begin + COUNT + end)));
+      const framesFrom = createCountedFrames(
+        texts.map(([begin = "", end = ""]) => createCountedTemplate(begin + COUNT + end)),
+      );
       for (const first of firsts) {
         const expected = texts.map(([begin = "", end = ""], position) =>
-          textFrame(`${begin}${first + position}${end}`),
+          createTextFrame(`${begin}${first + position}${end}`),
         );
         expect(Buffer.concat(framesFrom(first)).equals(Buffer.concat(expected))).toBe(true);
       }

@@ -12,7 +12,7 @@ import {
   upgradeRequest,
 } from "../../support/raw/client.js";
 
-/** Sends one thing on a connection of its own and gives how the server closed: code and text. */
+/** Sends bytes on a new connection and returns the code and reason with which the server closes it. */
 async function closedFor(node: TestNode, ...parts: Uint8Array[]): Promise<string> {
   const client = await openRaw(node.http);
   client.send(...parts);
@@ -22,13 +22,13 @@ async function closedFor(node: TestNode, ...parts: Uint8Array[]): Promise<string
   return close;
 }
 
-/** A round trip after everything sent before. */
+/** Makes a round trip, so that the server has processed everything sent before. */
 async function roundTrip(client: RawClient): Promise<unknown> {
   client.send(command({ command: "leave", topics: ["sentinel"], id: "sentinel" }));
   return (await client.nextJson())["id"];
 }
 
-/** Sends a byte and lets the node, which runs in this process, read it before the next. */
+/** Sends single bytes, each after the node, which runs in this process, has read the one before. */
 async function sendAlone(client: RawClient, byte: number): Promise<void> {
   client.send(Buffer.from([byte]));
   await setImmediate();
@@ -37,8 +37,8 @@ async function sendAlone(client: RawClient, byte: number): Promise<void> {
 const JOIN = JSON.stringify({ command: "join", topics: ["foo"] });
 const JOINED = '{"topic":"@join","payload":["foo"]}';
 
-describe("frames in pieces", () => {
-  test("W1: a text in fragments with pings between them is one command, and every ping gets its pong", async () => {
+describe("fragmentation", () => {
+  test("W1: joins the fragments of a text and answers every ping between them", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     client.send(
@@ -56,7 +56,7 @@ describe("frames in pieces", () => {
     expect(await client.nextText()).toBe(JOINED);
   });
 
-  test("W1: a character split between two fragments is one character", async () => {
+  test("W1: joins a character that is split between two fragments", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     const bytes = Buffer.from('{"command":"join","topics":["ünïcödé-🎐"]}');
@@ -68,7 +68,7 @@ describe("frames in pieces", () => {
     expect(await client.nextJson()).toEqual({ topic: "@join", payload: ["ünïcödé-🎐"] });
   });
 
-  test("W13: what comes one byte at a time is answered like any other", async () => {
+  test("W13: answers a command that arrives one byte at a time", async () => {
     const node = await startNode();
     const client = await connectRaw(node.http);
     for (const byte of Buffer.from(upgradeRequest())) await sendAlone(client, byte);
@@ -77,7 +77,7 @@ describe("frames in pieces", () => {
     expect(await client.nextText()).toBe(JOINED);
   });
 
-  test("W13: frames right behind the upgrade request, before its answer, are taken", async () => {
+  test("W13: reads frames sent with the upgrade request, before its response", async () => {
     const node = await startNode();
     const client = await connectRaw(node.http);
     await client.upgrade("/ws", frame(OPCODE.text, JOIN), command({ command: "leave", topics: ["foo"] }));
@@ -85,7 +85,7 @@ describe("frames in pieces", () => {
     expect(await client.nextText()).toBe('{"topic":"@leave","payload":["foo"]}');
   });
 
-  test("W13: half a frame behind the upgrade request and the rest later is one command", async () => {
+  test("W13: joins half a frame sent with the upgrade request to the half sent later", async () => {
     const node = await startNode();
     const client = await connectRaw(node.http);
     const bytes = frame(OPCODE.text, JOIN);
@@ -96,7 +96,7 @@ describe("frames in pieces", () => {
 });
 
 describe("order", () => {
-  test("W13: 200 commands in one chunk are answered in order", async () => {
+  test("W13: answers 200 commands of one chunk in order", async () => {
     const node = await startNode({ vhosts: { "/": { client_publish: true } } });
     const client = await openRaw(node.http);
     const kinds = [
@@ -112,7 +112,7 @@ describe("order", () => {
     expect(answered).toEqual(ids);
   });
 
-  test("W13: a publish behind a join of the same chunk reaches its own sender after the join's answer", async () => {
+  test("W13: delivers a publish to its sender after the answer of a join in the same chunk", async () => {
     const node = await startNode({ vhosts: { "/": { client_publish: true } } });
     const client = await openRaw(node.http);
     client.send(
@@ -133,7 +133,7 @@ describe("order", () => {
     expect(topics.indexOf("foo")).toBeLessThan(topics.indexOf("@leave"));
   });
 
-  test("W13: more commands than the server reads at once, sent without waiting, all take effect in order", async () => {
+  test("W13: executes more pipelined commands than one read holds, in order", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     const topic = "t".repeat(200);
@@ -144,14 +144,14 @@ describe("order", () => {
 });
 
 describe("binary frames", () => {
-  test("W1: a binary frame with a command's JSON is a command", async () => {
+  test("W1: executes a command in a binary frame", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     client.send(frame(OPCODE.binary, JOIN));
     expect(await client.nextText()).toBe(JOINED);
   });
 
-  test("W1: a binary frame that is no UTF-8 closes with 1007, after the answers to what came before", async () => {
+  test("W1: closes with 1007 on a binary frame that is not UTF-8, after answering earlier commands", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     client.send(frame(OPCODE.text, JOIN));
@@ -171,7 +171,7 @@ describe("violations", () => {
     ["reserved bit 3", 1002, [frame(OPCODE.ping, "", { reserved: 1 })]],
     ["reserved data opcode 3", 1002, [frame(3, JOIN)]],
     ["reserved control opcode 11", 1002, [frame(11, "")]],
-    ["a continuation of nothing", 1002, [frame(OPCODE.continuation, JOIN)]],
+    ["a continuation without a first fragment", 1002, [frame(OPCODE.continuation, JOIN)]],
     ["a text inside a text", 1002, [frame(OPCODE.text, "{", { final: false }), frame(OPCODE.text, JOIN)]],
     ["a ping in fragments", 1002, [frame(OPCODE.ping, "x", { final: false })]],
     ["a ping of 126 bytes", 1002, [frame(OPCODE.ping, Buffer.alloc(126))]],
@@ -180,23 +180,23 @@ describe("violations", () => {
     ["a close frame with 1006", 1002, [closeFrame(1006)]],
     ["a close frame with 999", 1002, [closeFrame(999)]],
     ["a close frame with 5000", 1002, [closeFrame(5000)]],
-    ["a close frame whose reason is no UTF-8", 1007, [frame(OPCODE.close, Buffer.from([0x03, 0xe8, 0xff]))]],
-    ["a text that is no UTF-8", 1007, [frame(OPCODE.text, bad)]],
+    ["a close frame whose reason is not UTF-8", 1007, [frame(OPCODE.close, Buffer.from([0x03, 0xe8, 0xff]))]],
+    ["a text that is not UTF-8", 1007, [frame(OPCODE.text, bad)]],
     ["a lone surrogate", 1007, [frame(OPCODE.text, Buffer.from([0xed, 0xa0, 0x80]))]],
     [
-      "a text that is no UTF-8 only when its fragments are joined",
+      "a text whose joined fragments are not UTF-8",
       1007,
       [
         frame(OPCODE.text, Buffer.from([0xf0, 0x9f]), { final: false }),
         frame(OPCODE.continuation, Buffer.from([0x41])),
       ],
     ],
-  ])("L3: %s closes with %i", async (_, code, parts) => {
+  ])("L3: on %s closes with %i", async (_, code, parts) => {
     const node = await startNode();
     expect(await closedFor(node, ...parts)).toBe(String(code));
   });
 
-  test("L3: a violation closes its own connection and no other, and nothing behind it takes effect", async () => {
+  test("L3: closes only the violating connection, and executes nothing after the violation", async () => {
     const node = await startNode();
     const [good, evil] = [await openRaw(node.http), await openRaw(node.http)];
     await good.join("foo");
@@ -207,23 +207,23 @@ describe("violations", () => {
   });
 });
 
-/** A text that begins with `{`, in so many fragments with the last one that is to follow. */
+/** Creates the fragments of a text that starts with `{`, except the last of them. */
 function fragments(count: number): Buffer[] {
   const middle = Array.from({ length: count - 2 }, () => frame(OPCODE.continuation, " ", { final: false }));
   return [frame(OPCODE.text, "{", { final: false }), ...middle];
 }
 
 describe("size", () => {
-  test("L3: a header that claims too much closes with 1009 at once", async () => {
+  test("L3: closes with 1009 at once when a header claims too many bytes", async () => {
     const node = await startNode({ limits: { frame: "64KiB" } });
     for (const claims of [65_537n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 63n - 1n, 2n ** 64n - 1n]) {
-      // Only the header is ever sent: the answer cannot wait for the payload.
+      // Only the header is sent, so the server cannot wait for the payload.
       const header = frame(OPCODE.text, "", { claims });
       expect(await closedFor(node, header)).toBe("1009");
     }
   });
 
-  test("L3: no memory is taken for what a header claims", async () => {
+  test("L3: allocates no memory for bytes that a header claims", async () => {
     const node = await startNode({ limits: { frame: "64MiB", receiving: "512MiB" } });
     const clients = await Promise.all(Array.from({ length: 20 }, () => openRaw(node.http)));
     const before = process.memoryUsage();
@@ -236,12 +236,12 @@ describe("size", () => {
       expect((await client.next()).opcode).toBe(OPCODE.pong);
     }
     const after = process.memoryUsage();
-    // 1.25 GiB are claimed.
+    // The headers claim 1.25 GiB.
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(32 * 1024 * 1024);
     expect(after.rss - before.rss).toBeLessThan(256 * 1024 * 1024);
   });
 
-  test("L3: a frame of exactly the limit is read, one byte more closes with 1009", async () => {
+  test("L3: reads a frame of exactly the limit, and closes with 1009 on one byte more", async () => {
     const node = await startNode({ limits: { frame: "64KiB" } });
     const client = await openRaw(node.http);
     client.send(frame(OPCODE.text, JOIN.padEnd(65_536)));
@@ -250,7 +250,7 @@ describe("size", () => {
     expect(await client.nextClose()).toBe("1009");
   });
 
-  test("L3: fragments that are too large together close with 1009", async () => {
+  test("L3: closes with 1009 when fragments are too large together", async () => {
     const node = await startNode({ limits: { frame: "64KiB" } });
     const client = await openRaw(node.http);
     client.send(frame(OPCODE.text, " ".repeat(40_000), { final: false }));
@@ -258,7 +258,7 @@ describe("size", () => {
     expect(await client.nextClose()).toBe("1009");
   });
 
-  test("L3: a text in more fragments than 1 KiB each would need closes with 1008", async () => {
+  test("L3: closes with 1008 on more fragments than one for each KiB of the limit", async () => {
     const node = await startNode({ limits: { frame: "256KiB" } });
     const client = await openRaw(node.http);
     client.send(...fragments(256), frame(OPCODE.continuation, JOIN.slice(1)));
@@ -268,7 +268,7 @@ describe("size", () => {
   });
 
   test.each([[125], [126], [65_535], [65_536], [70_000]])(
-    "W4: a message whose frame holds %i bytes arrives whole",
+    "W4: delivers a message whose frame holds %i bytes",
     async (bytes) => {
       const node = await startNode();
       const client = await openRaw(node.http);
@@ -282,14 +282,14 @@ describe("size", () => {
   );
 });
 
-describe("ends", () => {
+describe("close", () => {
   test.each([
     ["1000", closeFrame(1000, "bye"), "1000 bye"],
     ["1001", closeFrame(1001), "1001"],
     ["3000", closeFrame(3000), "3000"],
     ["4999", closeFrame(4999), "4999"],
     ["no code", closeFrame(), ""],
-  ])("L3: a close frame with %s is answered in kind, and the connection ends", async (_, close, answer) => {
+  ])("L3: answers a close frame with %s by the same code, and ends the connection", async (_, close, answer) => {
     const node = await startNode();
     const client = await openRaw(node.http);
     client.send(close);
@@ -297,7 +297,7 @@ describe("ends", () => {
     await client.ended();
   });
 
-  test("L3: half a frame and then the end of the connection harms nobody", async () => {
+  test("L3: survives connections that end within a frame", async () => {
     const node = await startNode();
     const other = await openRaw(node.http);
     for (const cut of [1, 3, 5, 12]) {
@@ -313,7 +313,7 @@ describe("ends", () => {
     expect(await roundTrip(other)).toBe("sentinel");
   });
 
-  test("W7: the tenth frame in a row that is no command is answered, then 1008; what is behind it is not read", async () => {
+  test("W7: answers the tenth malformed frame in a row, then closes with 1008 and reads no further frame", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     const nonsense = Array.from({ length: 15 }, () => frame(OPCODE.text, "nonsense"));
@@ -324,7 +324,7 @@ describe("ends", () => {
     expect(await client.nextClose()).toBe("1008 too many malformed frames");
   });
 
-  test("W7: a command between them makes the count begin again", async () => {
+  test("W7: restarts the count of malformed frames after a command", async () => {
     const node = await startNode();
     const client = await openRaw(node.http);
     const nonsense = Array.from({ length: 9 }, () => frame(OPCODE.text, "[]"));
@@ -335,7 +335,7 @@ describe("ends", () => {
     expect(await roundTrip(client)).toBe("sentinel");
   });
 
-  test("O3: after its close frame a client gets nothing more", async () => {
+  test("O3: sends nothing to a client after its close frame", async () => {
     const node = await startNode();
     const [client, other] = [await openRaw(node.http), await openRaw(node.http)];
     await client.join("foo");

@@ -4,7 +4,7 @@ import { ManualClock } from "../../support/manual-clock.js";
 const INTERVAL = 25_000;
 const TIMEOUT = 8_000;
 
-/** A peer that notes when it was pinged and given up, and answers when told to. */
+/** Peer that records when it was pinged and expired, and answers on demand. */
 class Peer implements Pulse {
   readonly pings: number[] = [];
   expired: number | undefined;
@@ -34,7 +34,7 @@ function begin(interval = INTERVAL, timeout = TIMEOUT) {
   return { clock, heartbeat };
 }
 
-test("L5: every connection is pinged once an interval, first within one", () => {
+test("L5: pings every connection once an interval, the first time within one interval", () => {
   const { clock, heartbeat } = begin();
   const peers = Array.from({ length: 60 }, () => new Peer(clock, true));
   for (const peer of peers) heartbeat.add(peer);
@@ -51,7 +51,7 @@ test("L5: every connection is pinged once an interval, first within one", () => 
   }
 });
 
-test("L5: connections that came at the same moment are pinged at different ones", () => {
+test("L5: spreads the pings of connections that were added at the same time", () => {
   const { clock, heartbeat } = begin();
   const peers = Array.from({ length: 1_000 }, () => new Peer(clock, true));
   for (const peer of peers) heartbeat.add(peer);
@@ -61,7 +61,7 @@ test("L5: connections that came at the same moment are pinged at different ones"
   expect([...perMoment.values()]).toEqual(Array.from({ length: 25 }, () => 40));
 });
 
-test("L5: who gives no sign of life is given up 8 s after the ping, not before", () => {
+test("L5: expires a silent peer 8 s after the ping, not earlier", () => {
   const { clock, heartbeat } = begin();
   const peers = Array.from({ length: 50 }, () => new Peer(clock, false));
   for (const peer of peers) heartbeat.add(peer);
@@ -69,7 +69,7 @@ test("L5: who gives no sign of life is given up 8 s after the ping, not before",
   for (const { expired, pings } of peers) expect(expired).toBe((pings[0] ?? 0) + TIMEOUT);
 });
 
-test("L5: a sign of life at the last moment counts", () => {
+test("L5: accepts a sign of life just before the timeout", () => {
   const { clock, heartbeat } = begin();
   const peer = new Peer(clock, false);
   heartbeat.add(peer);
@@ -84,7 +84,7 @@ test("L5: a sign of life at the last moment counts", () => {
   expect(peer.expired).toBe((peer.pings[10] ?? 0) + TIMEOUT);
 });
 
-test("L5: one timer serves all connections, and none is left after the stop", () => {
+test("L5: uses one timer for all connections, and none after the stop", () => {
   const { clock, heartbeat } = begin();
   const peers = Array.from({ length: 500 }, () => new Peer(clock, true));
   for (const peer of peers) heartbeat.add(peer);
@@ -99,7 +99,7 @@ test("L5: one timer serves all connections, and none is left after the stop", ()
   expect(peers.map((peer) => peer.pings.length)).toEqual(pings);
 });
 
-test("L5: a connection that has ended is neither pinged nor given up", () => {
+test("L5: neither pings nor expires a connection that has ended", () => {
   const { clock, heartbeat } = begin();
   const [never, early] = [new Peer(clock, false), new Peer(clock, false)];
   heartbeat.add(never).delete(never);
@@ -118,7 +118,7 @@ test.each([
   [50, 20],
   [3_600_000, 600_000],
   [1_000, 1],
-])("L5: with an interval of %i ms, a timeout of %i ms is kept to 1/25 of the interval", (interval, timeout) => {
+])("L5: with an interval of %i ms, keeps a timeout of %i ms to 1/25 of the interval", (interval, timeout) => {
   const { clock, heartbeat } = begin(interval, timeout);
   const peer = new Peer(clock, false);
   heartbeat.add(peer);

@@ -4,7 +4,7 @@ import { countWrites } from "../../support/net/count-writes.js";
 import { startNode } from "../../support/nodes/node.js";
 import { command, openRaw } from "../../support/raw/client.js";
 
-test("O7: the messages of one request reach each session in one write", async () => {
+test("O7: sends the messages of one request to each session in one write", async () => {
   const node = await startNode();
   const clients = [await openRaw(node.http), await openRaw(node.http)];
   for (const client of clients) await client.join("foo");
@@ -20,7 +20,7 @@ test("O7: the messages of one request reach each session in one write", async ()
   }
 });
 
-test("O7: messages of several topics leave in one write", async () => {
+test("O7: sends messages of several topics in one write", async () => {
   const node = await startNode();
   const client = await openRaw(node.http, "/ws?meta=1");
   await client.join("a", "b", "c");
@@ -39,7 +39,7 @@ test("O7: messages of several topics leave in one write", async () => {
   expect(writes(client.socket.localPort ?? 0)).toBe(1);
 });
 
-test("O7: the answers to commands that came together leave in one write", async () => {
+test("O7: sends the answers to commands of one chunk in one write", async () => {
   const node = await startNode();
   const client = await openRaw(node.http);
   const writes = countWrites();
@@ -48,7 +48,7 @@ test("O7: the answers to commands that came together leave in one write", async 
   expect(writes(client.socket.localPort ?? 0)).toBe(1);
 });
 
-test("O7: sessions with and without metadata get the same message, each in its own form and one write", async () => {
+test("O7: sends sessions with and without metadata the same message, each in its own form and one write", async () => {
   const node = await startNode();
   const [plain, meta] = [await connect(`${node.ws}/ws`), await openRaw(node.http, "/ws?meta=1")];
   await plain.join("foo");

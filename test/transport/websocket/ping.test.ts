@@ -8,14 +8,14 @@ import { command, connectRaw, frame, OPCODE, openRaw } from "../../support/raw/c
 
 const ping = { interval: "100ms", timeout: "40ms" } as const;
 
-test("L5: a client that answers no ping is closed with 1011", async () => {
+test("L5: closes a client that answers no ping with 1011", async () => {
   const node = await startNode({ ping });
   const client = await openRaw(node.http);
   expect((await client.next()).opcode).toBe(OPCODE.ping);
   expect(await client.nextClose()).toBe("1011 ping timeout");
 });
 
-test("L5: a client that answers them lives on", async () => {
+test("L5: keeps a client that answers pings", async () => {
   const node = await startNode({ ping });
   const [client, silent] = [await connect(`${node.ws}/ws`), await openRaw(node.http)];
   let pings = 0;
@@ -36,9 +36,9 @@ test("L5: a client that answers them lives on", async () => {
 test.each([
   ["a command", command({ command: "leave", topics: ["foo"] })],
   ["a ping of its own", frame(OPCODE.ping, "hello")],
-  ["a pong to nothing", frame(OPCODE.pong, "hello")],
-  ["a frame that is no command", frame(OPCODE.text, "nonsense")],
-])("L5: %s after a ping counts as life", async (_, sign) => {
+  ["an unsolicited pong", frame(OPCODE.pong, "hello")],
+  ["a malformed frame", frame(OPCODE.text, "nonsense")],
+])("L5: accepts %s after a ping as a sign of life", async (_, sign) => {
   const node = await startNode({ ping });
   const client = await openRaw(node.http);
   let pings = 0;
@@ -51,7 +51,7 @@ test.each([
   }
 });
 
-test("L5: an expired session gets nothing more and leaves its topics, while its connection is being closed", async () => {
+test("L5: removes an expired session from its topics at once, before its connection has closed", async () => {
   const node = await startNode({ ping, interest_linger: "0" });
   const client = await openRaw(node.http);
   await client.join("foo");
@@ -62,7 +62,7 @@ test("L5: an expired session gets nothing more and leaves its topics, while its 
   client.socket.destroy();
 });
 
-test("L5: a connection whose command waits for the broker is not read and not given up", async () => {
+test("L5: does not expire a connection that is not read because its command waits for the broker", async () => {
   const nats = await startNats();
   const node = await startNode({
     ping,
@@ -72,7 +72,7 @@ test("L5: a connection whose command waits for the broker is not read and not gi
   await client.join("foo");
   nats.signal("SIGSTOP");
   client.send(command({ command: "join", topics: ["bar"] }), command({ command: "leave", topics: ["bar"] }));
-  // It answers no ping all the while: seven intervals.
+  // The client answers no ping during seven intervals.
   const opcodes: number[] = [];
   let received = await client.next();
   while (received.opcode === OPCODE.ping) {
@@ -83,13 +83,13 @@ test("L5: a connection whose command waits for the broker is not read and not gi
   expect(opcodes.length).toBeGreaterThanOrEqual(3);
   expect(received.payload.toString()).toBe('{"topic":"#join","payload":["bar"]}');
   expect(await client.nextText()).toBe('{"topic":"@leave","payload":["bar"]}');
-  // And once it is read again, the rule holds for it again.
+  // The rule applies again once the connection is read.
   do received = await client.next();
   while (received.opcode === OPCODE.ping);
   expect(received.payload.toString()).toContain("ping timeout");
 });
 
-test("L5: a connection that never becomes a WebSocket is not pinged", async () => {
+test("L5: does not ping a connection that never becomes a WebSocket", async () => {
   const node = await startNode({ ping });
   const [silent, witness] = [await connectRaw(node.http), await connect(`${node.ws}/ws`)];
   await new Promise<void>((resolve) => {

@@ -15,10 +15,10 @@ const MiB = 1024 * 1024;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** 128 KiB that begin with a number. */
+/** Creates a payload of 128 KiB that starts with a number. */
 const numbered = (number: number): string => `${number} `.padEnd(131_072, "x");
 
-/** Publishes in Protobuf's own encoding: with payloads this large, that of JSON is most of the work. */
+/** Publishes in binary Protobuf, because encoding payloads of this size as JSON would be most of the work. */
 async function say(node: TestNode, topic: string, payload: string): Promise<void> {
   const request = create(RequestSchema, { messages: [{ topics: [topic], payload: Buffer.from(payload) }] });
   const response = await fetch(`${node.http}/websockets.v1.BroadcastService/Publish`, {
@@ -34,7 +34,9 @@ function numberOf(text: string): number {
   return Number((JSON.parse(text) as { payload: string }).payload.split(" ")[0]);
 }
 
-/** Publishes numbered messages until one was dropped; the reader takes each before the next. Gives how many there were. */
+/**
+ * Publishes numbered messages, each after the reader got the one before, until one was dropped. Returns their number.
+ */
 async function publishUntilDropped(node: TestNode, topic: string, reader: TestClient): Promise<number> {
   for (let number = 0; number < 500; number += 1) {
     await say(node, topic, numbered(number));
@@ -44,7 +46,7 @@ async function publishUntilDropped(node: TestNode, topic: string, reader: TestCl
   throw new Error("64 MiB were published and nothing was dropped");
 }
 
-/** Everything that still comes: the numbers, and how it was closed. */
+/** Reads the remaining messages. Returns their numbers and how the connection was closed. */
 async function rest(client: RawClient): Promise<{ numbers: number[]; close: string }> {
   const numbers: number[] = [];
   for (;;) {
@@ -54,7 +56,7 @@ async function rest(client: RawClient): Promise<{ numbers: number[]; close: stri
   }
 }
 
-test("L6: a client that stops reading is closed with 1013 after what it was sent; the others get everything in order", async () => {
+test("L6: closes a client that stops reading with 1013 after its messages, and delivers all messages to others in order", async () => {
   const node = await startNode({ limits: { outbox: "256KiB" } });
   const [slow, quick] = [await openRaw(node.http), await connect(`${node.ws}/ws`)];
   await slow.join("foo");
@@ -64,10 +66,10 @@ test("L6: a client that stops reading is closed with 1013 after what it was sent
   slow.socket.resume();
   const { close, numbers } = await rest(slow);
   expect(close).toBe("1013 slow consumer");
-  // What it got has no gap: the first so many of them.
+  // Its messages have no gap: they are the first ones.
   expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, number) => number));
   expect(numbers.length).toBeLessThan(published);
-  // One that waited, and the one that was too much.
+  // Missing are one that waited and the one that exceeded the limit.
   expect(await metric(node, DROPS)).toBe(2);
   await say(node, "foo", numbered(-1));
   expect(numberOf(await quick.nextText())).toBe(-1);
@@ -75,7 +77,7 @@ test("L6: a client that stops reading is closed with 1013 after what it was sent
   await slow.ended();
 });
 
-test("L6: what waits for clients that never read is bounded", async () => {
+test("L6: bounds the bytes that wait for clients that never read", async () => {
   const node = await startNode({ limits: { outbox: "256KiB" } });
   const quick = await connect(`${node.ws}/ws`);
   await quick.join("foo");
@@ -86,13 +88,13 @@ test("L6: what waits for clients that never read is bounded", async () => {
   }
   collectGarbage();
   const before = process.memoryUsage().arrayBuffers;
-  // Many times what the system's own buffers take for each of them.
+  // Many times the size of the system's buffers for each client.
   for (let number = 0; number < 128; number += 1) {
     await say(node, "foo", numbered(number));
     expect(numberOf(await quick.nextText())).toBe(number);
   }
   expect(await metric(node, DROPS)).toBe(8);
-  // Buffers are given back some turns after the collection; what is held never is.
+  // Buffers are freed some turns after the collection; held ones never are.
   const bound = 4 * 256 * 1024 + 8 * MiB;
   const end = Date.now() + 10_000;
   while (process.memoryUsage().arrayBuffers - before >= bound && Date.now() < end) {
@@ -102,14 +104,14 @@ test("L6: what waits for clients that never read is bounded", async () => {
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(bound);
 });
 
-test("L6: a client that reads no answers is closed, however small they are", async () => {
-  // Neither its commands nor its answers are limited: only what waits for it is.
+test("L6: closes a client that does not read its answers, even when they are small", async () => {
+  // Only the waiting bytes are limited here, not the rates of commands and answers.
   const limits = { commands_per_second: "off", answer_bytes_per_second: "off" } as const;
   const node = await startNode({ limits: { outbox: "64KiB" }, interest_linger: "0", vhosts: { "/": { limits } } });
   const client = await openRaw(node.http);
   await client.join("foo");
   client.socket.pause();
-  // Their answers are four times as long.
+  // The answers are four times as long as the commands.
   const refused = command({ command: "join", id: 1 });
   const chunk = Buffer.concat(Array.from({ length: 10_000 }, () => refused));
   do client.send(chunk);
@@ -121,7 +123,7 @@ test("L6: a client that reads no answers is closed, however small they are", asy
   expect(closeText(received.payload)).toBe("1013 slow consumer");
 });
 
-test("L6: a message larger than the limit reaches a client that keeps up", async () => {
+test("L6: delivers a message larger than the limit to a client that keeps up", async () => {
   const node = await startNode({ limits: { outbox: "16KiB" } });
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");
@@ -133,7 +135,7 @@ test("L6: a message larger than the limit reaches a client that keeps up", async
   expect(await metric(node, DROPS)).toBe(0);
 });
 
-test("L6: everything of one turn reaches a client that keeps up, larger than the limit or not", async () => {
+test("L6: delivers all messages of one turn to a client that keeps up, even beyond the limit", async () => {
   const node = await startNode({ limits: { outbox: "16KiB" } });
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");

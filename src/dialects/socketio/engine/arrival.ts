@@ -5,8 +5,8 @@ import type { Arrival } from "../../../clients/admission.js";
 import { RateLimited } from "../../../clients/limits/rate-limited.js";
 import { CarillonError } from "../../../errors.js";
 import { type CredentialPlaces, readCredential } from "../../../transport/admission/credential.js";
-import { forwardUpgrade } from "../../../transport/admission/told-upgrade.js";
-import { requestUrl } from "../../../transport/http/request-url.js";
+import { createForwardedUpgrade } from "../../../transport/admission/forwarded-upgrade.js";
+import { parseRequestUrl } from "../../../transport/http/request-url.js";
 import { CONNECTION, failureText } from "../event-values.js";
 
 /** Request of a client to be connected to a namespace. */
@@ -40,7 +40,7 @@ export function toArrival({
   vhost,
 }: NamespaceConnect): Arrival {
   const { headers } = request;
-  const url = requestUrl(request);
+  const url = parseRequestUrl(request);
   const credential = readAuthToken(auth) ?? readCredential(headers, url.searchParams, { ...places, protocol: false });
   return {
     vhost,
@@ -48,7 +48,7 @@ export function toArrival({
     credential,
     guest: true,
     connectionId,
-    upgrade: forwardUpgrade({ request, url, places, forward }),
+    upgrade: createForwardedUpgrade({ request, url, places, forward }),
   };
 }
 

@@ -7,7 +7,7 @@ import { toCloseFrame } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
 import type { MessageDeadlines } from "../../../transport/receiving/message-deadlines.js";
 import { MessageMeter } from "../../../transport/receiving/message-meter.js";
-import { receiverLimits } from "../../../transport/receiving/receiver-limits.js";
+import { createReceiverLimits } from "../../../transport/receiving/receiver-limits.js";
 import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./engine-connection.js";
 import { type DecodedClient, packetParser } from "./parser.js";
 
@@ -62,7 +62,7 @@ function webSocketServer(settings: EngineSettings): new (options: ServerOptions)
       // The library's type definitions lack some of its options.
       const all: ServerOptions & { closeTimeout: number } = {
         ...options,
-        ...receiverLimits(settings.frameBytes),
+        ...createReceiverLimits(settings.frameBytes),
         closeTimeout: CLOSE_TIMEOUT,
         WebSocket: EngineWebSocket,
       };

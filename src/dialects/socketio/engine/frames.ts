@@ -1,6 +1,6 @@
 import type { Encoding } from "../../../core/ports.js";
 import { createFrames } from "../../../transport/websocket/encoding.js";
-import { textFrame, textFrameOf } from "../../../transport/websocket/frame.js";
+import { createFrameHead, createTextFrame } from "../../../transport/websocket/frame.js";
 import type { MessageEncoding } from "../../dialect.js";
 import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
 
@@ -35,14 +35,14 @@ export interface PollPart {
 
 /** Frames of one text of the dialect: a packet, then each attachment. */
 export function packetFrames(text: string): Buffer {
-  if (!text.includes(SEPARATOR)) return textFrame(text);
+  if (!text.includes(SEPARATOR)) return createTextFrame(text);
   return Buffer.concat(
     text
       .split(SEPARATOR)
       .map((packet) =>
         packet.startsWith(BINARY_PACKET)
           ? binaryFrame(Buffer.from(packet.slice(BINARY_PACKET.length), "base64"))
-          : textFrame(packet),
+          : createTextFrame(packet),
       ),
   );
 }
@@ -141,7 +141,7 @@ function parsePackets(frames: Uint8Array): BatchPacket[] {
 }
 
 function binaryFrame(bytes: Uint8Array): Buffer {
-  const frame = textFrameOf(bytes.length, bytes.length, (buffer, begin) => {
+  const frame = createFrameHead(bytes.length, bytes.length, (buffer, begin) => {
     buffer.set(bytes, begin);
   });
   frame[0] = FINAL_BINARY;

@@ -7,7 +7,7 @@ import { answerPreflight } from "../../../net/http-handler.js";
 import { refuseRequest, refuseUpgradeWith } from "../../../transport/admission/refuse.js";
 import { requireUpgrade } from "../../../transport/admission/upgrade-required.js";
 import { refuseMethod } from "../../../transport/http/methods.js";
-import { requestUrl } from "../../../transport/http/request-url.js";
+import { parseRequestUrl } from "../../../transport/http/request-url.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
 import { EngineConnection, type EngineConnectionCounts } from "./engine-connection.js";
@@ -182,7 +182,7 @@ export class SocketIoListener {
 
   /** @throws CarillonError not_found, invalid_argument */
   #query(request: IncomingMessage): EngineQuery {
-    const url = requestUrl(request);
+    const url = parseRequestUrl(request);
     const { path } = this.#options;
     if (url.pathname !== path && url.pathname !== path.slice(0, -1)) {
       throw new CarillonError("not_found", `Socket.IO is offered at ${path}`);
@@ -202,8 +202,8 @@ export class SocketIoListener {
   }
 
   /**
-   * The library refuses some upgrades when it has answered 101, by text of HTTP or a close frame: nothing that it would refuse may
-   * reach it.
+   * The library refuses some upgrades when it has answered 101, by text of HTTP or a close frame: nothing that it would
+   * refuse may reach it.
    * @throws CarillonError invalid_argument, unavailable
    */
   #checkUpgrade(query: EngineQuery, request: IncomingMessage): void {
@@ -238,7 +238,7 @@ export class SocketIoListener {
   #checkRoom(): void {
     if (this.#closed) throw new CarillonError("unavailable", "this node is stopping");
     if (this.#options.inside() >= this.#options.limit) {
-      throw new CarillonError("unavailable", "this node has as many connections as it may have");
+      throw new CarillonError("unavailable", "this node has reached its connection limit");
     }
   }
 

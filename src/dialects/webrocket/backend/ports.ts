@@ -1,7 +1,7 @@
 import type { Control } from "../../../control/control.js";
 import { listenAt } from "../../../net/port-listener.js";
 import { NO_UPGRADES } from "../../../transport/admission/refuse.js";
-import { loopbackHosts } from "../../../transport/http/host.js";
+import { createLoopbackHostCheck } from "../../../transport/http/host.js";
 import { HttpListener } from "../../../transport/http/http-listener.js";
 import type { OriginCheck } from "../../../transport/http/origin.js";
 import { type Address, isLoopback } from "../../../util/address.js";
@@ -79,7 +79,7 @@ function createAdminListener(address: Address, cookie: string, context: Webrocke
     ...portOf(address),
     times,
     originAllowed,
-    hostAllowed: isLoopback(address.host) ? loopbackHosts(originAllowed) : undefined,
+    hostAllowed: isLoopback(address.host) ? createLoopbackHostCheck(originAllowed) : undefined,
     routes: new Map(),
     rpc: { prefixes: ["/"], handler },
     upgrades: NO_UPGRADES,

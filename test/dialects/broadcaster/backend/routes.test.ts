@@ -5,7 +5,7 @@ import { hashKey } from "../../../../src/access/keys/key-secret.js";
 import { Keyring, type KeyScope } from "../../../../src/access/keys/keyring.js";
 import { createBroadcasterRoutes } from "../../../../src/dialects/broadcaster/backend/routes.js";
 import { Gatekeeper } from "../../../../src/rpc/gatekeeper.js";
-import { originCheck } from "../../../../src/transport/http/origin.js";
+import { createOriginCheck } from "../../../../src/transport/http/origin.js";
 import { systemClock } from "../../../../src/util/system-clock.js";
 import { TestPublisher } from "../../../rpc/support/publisher.js";
 import { cleanUp } from "../../../support/clean-up.js";
@@ -42,7 +42,7 @@ async function start(keys = KEYS): Promise<Stage> {
     keys: ring,
     gate: new Gatekeeper(ring, systemClock),
     publisher: publisher.publisher,
-    originAllowed: originCheck({ allowed: ["https://good.example"], sameOrigin: false }),
+    originAllowed: createOriginCheck({ allowed: ["https://good.example"], sameOrigin: false }),
     requestBytes: 1_000,
     openLease: ampleLeases(),
     onPublished: (seconds) => times.push(seconds),

@@ -1,22 +1,28 @@
 import type { IncomingMessage } from "node:http";
 import type { ForwardedUpgrade, HookForward } from "../../access/hooks/hook-caller.js";
-import { type CredentialPlaces, TOKEN_PARAMETER, withoutToken } from "./credential.js";
+import { type CredentialPlaces, removeToken, TOKEN_PARAMETER } from "./credential.js";
 
 export interface UpgradeToForward {
   readonly request: IncomingMessage;
   readonly url: URL;
-  /** The path without a token that is in it; undefined where it has none. */
+  /** The path without its token; undefined when it has none. */
   readonly shownPath?: string | undefined;
   readonly places: CredentialPlaces;
   readonly forward: readonly HookForward[];
 }
 
 /**
- * The upgrade request as the vhost's backend is told of it. The token is withheld unless the settings forward it: what the
- * backend is told ends up in its log. One in the query is withheld even where none is taken from there, as it may be good all the same;
- * one in the path is never told.
+ * Creates the upgrade request that is forwarded to the vhost's backend. The token is left out unless the settings
+ * forward it, because backends log requests. A token in the query is left out even when the vhost takes none there,
+ * because it may be valid; a token in the path is never forwarded.
  */
-export function forwardUpgrade({ forward, places, request, shownPath, url }: UpgradeToForward): ForwardedUpgrade {
+export function createForwardedUpgrade({
+  forward,
+  places,
+  request,
+  shownPath,
+  url,
+}: UpgradeToForward): ForwardedUpgrade {
   const { headers, method = "GET", url: target = "" } = request;
   const { searchParams: query } = url;
   const withheld = query.has(TOKEN_PARAMETER) && !forward.includes("query");
@@ -25,7 +31,7 @@ export function forwardUpgrade({ forward, places, request, shownPath, url }: Upg
   return {
     method,
     uri: asSent ? target : `${shownPath ?? url.pathname}${url.search}`,
-    headers: forward.includes("authorization") ? headers : withoutToken(headers, places),
+    headers: forward.includes("authorization") ? headers : removeToken(headers, places),
     query,
     forwarded: forward,
   };
