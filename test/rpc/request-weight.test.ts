@@ -55,7 +55,7 @@ test.each([
 
 test("E7, E9: refuses lighter requests for exceeding other limits", async () => {
   const node = await startNode();
-  const tooMany = { message: "messages: 14000 of them, the limit is 1000" };
+  const tooMany = { message: "messages: got 14000, the limit is 1000" };
   expect(await answersTo(node, empty(14_000))).toMatchObject({
     grpc: tooMany,
     connect: tooMany,
