@@ -1,10 +1,17 @@
 import type { ConfigInput } from "../src/index.js";
 import { carillon } from "./support/carillon.js";
 import { type Contender, withContenders } from "./support/contender.js";
-import { FAULTS_HEAD, faultsText } from "./support/counts.js";
+import { FAULTS_HEAD, formatFaults } from "./support/counts.js";
 import { measureFanOut } from "./support/fan-out.js";
 import { cpuOf, fanOutTable } from "./support/fan-out-table.js";
-import { backendKey, edwardsIssuer, hmacIssuer, type Issuer, rsaIssuer, tokensOf } from "./support/issuer.js";
+import {
+  createBackendKey,
+  createEdwardsIssuer,
+  createHmacIssuer,
+  createRsaIssuer,
+  type Issuer,
+  signTokens,
+} from "./support/issuer.js";
 import { joinText } from "./support/payload.js";
 import { race } from "./support/race.js";
 import type { Bar, Benchmark, Options, Part } from "./support/report.js";
@@ -13,60 +20,60 @@ import { median, spread } from "./support/table.js";
 
 const BYTES = 100;
 
-/** Handshakes under way at a time. */
-const ABREAST = 256;
+/** Number of concurrent handshakes. */
+const CONCURRENCY = 256;
 
-/** Topics of one join, where the cost of joins is told apart from that of connecting. */
+/** Topics of one join, enough to separate the cost of joins from that of connecting. */
 const TOPICS = 101;
 
-/** May join every topic of the benchmarks. */
+/** Permissions to join every topic of the benchmarks. */
 const EVERYTHING = { join: ["t*"] };
 
-type Begin = () => Promise<Contender>;
+type Starter = () => Promise<Contender>;
 
-/** What it costs to know who clients are and what they may do, and that messages pay nothing for it. */
+/** Measures the cost of authentication and permissions, and checks that messages do not pay for them. */
 export const access: Benchmark = async (options) => {
-  const connects = await connecting(options);
-  const joins = await joining(options);
-  const messages = await delivering(options);
+  const connects = await measureConnects(options);
+  const joins = await measureJoins(options);
+  const messages = await measureDeliveries(options);
   return {
-    how: "Connections with a join each, by the token that they come with; joins by what has to be looked at; and messages to 1 topic, by what guards it.",
+    how: "Connections with a join each, by kind of token; joins, by kind of permission; and messages to 1 topic, on an open and on a private node.",
     parts: [connects, joins, messages.part],
     bars: [messages.bar],
   };
 };
 
-/** CPU for each connection, by the kind of token. */
-async function connecting({ rounds, toy }: Options): Promise<Part> {
+/** Measures the CPU time per connection, by kind of token. */
+async function measureConnects({ rounds, toy }: Options): Promise<Part> {
   const clients = toy ? 50 : 3_000;
-  const rsa = rsaIssuer();
-  const [one = ""] = await tokensOf(rsa, 1, EVERYTHING);
-  const begin: Begin[] = [
+  const rsa = createRsaIssuer();
+  const [one = ""] = await signTokens(rsa, 1, EVERYTHING);
+  const starters: Starter[] = [
     () => carillon({ name: "no token" }),
     ...(await Promise.all(
-      [hmacIssuer(), edwardsIssuer(), rsa].map(async (issuer) => {
-        const tokens = await tokensOf(issuer, clients, EVERYTHING);
-        return guarded(`${issuer.algorithm}, each its own`, issuer, tokens);
+      [createHmacIssuer(), createEdwardsIssuer(), rsa].map(async (issuer) => {
+        const tokens = await signTokens(issuer, clients, EVERYTHING);
+        return privateNode(`${issuer.algorithm}, distinct tokens`, issuer, tokens);
       }),
     )),
-    guarded(
-      "RS256, all the same",
+    privateNode(
+      "RS256, one token",
       rsa,
       Array.from({ length: clients }, () => one),
     ),
   ];
   const hellos = Array.from({ length: clients }, () => joinText([0]));
-  return storms("access: connect", begin, hellos, rounds, ["token", "CPU µs a connection", "beside none"], 1);
+  return measureStorms("access: connect", starters, hellos, rounds, ["token", "CPU µs per connection", "vs none"], 1);
 }
 
-/** CPU for each topic joined, by what decides. */
-async function joining({ rounds, toy }: Options): Promise<Part> {
+/** Measures the CPU time per joined topic, by kind of permission. */
+async function measureJoins({ rounds, toy }: Options): Promise<Part> {
   const clients = toy ? 5 : 300;
-  const issuer = hmacIssuer();
-  const withPatterns = async (name: string, patterns: readonly string[]): Promise<Begin> =>
-    guarded(name, issuer, await tokensOf(issuer, clients, { join: patterns }));
+  const issuer = createHmacIssuer();
+  const withPatterns = async (name: string, patterns: readonly string[]): Promise<Starter> =>
+    privateNode(name, issuer, await signTokens(issuer, clients, { join: patterns }));
   const many = Array.from({ length: 100 }, (_, number) => `other${number}.*`);
-  const begin = [
+  const starters = [
     () => carillon({ name: "open topics" }),
     await withPatterns("a prefix", ["t*"]),
     await withPatterns("the last of 101 patterns", [...many, "t*"]),
@@ -74,38 +81,38 @@ async function joining({ rounds, toy }: Options): Promise<Part> {
   ];
   const topics = joinText(Array.from({ length: TOPICS }, (_, topic) => topic));
   const hellos = Array.from({ length: clients }, () => topics);
-  return storms("access: join", begin, hellos, rounds, ["permission", "CPU µs a topic", "beside open"], TOPICS);
+  return measureStorms("access: join", starters, hellos, rounds, ["permission", "CPU µs per topic", "vs open"], TOPICS);
 }
 
-async function storms(
+async function measureStorms(
   what: string,
-  begin: readonly Begin[],
+  starters: readonly Starter[],
   hellos: readonly string[],
   rounds: number,
   head: readonly string[],
   parts: number,
 ): Promise<Part> {
-  return withContenders(begin, async (contenders) => {
-    const results = await race(what, rounds, contenders, (contender) => measureStorm(contender, hellos, ABREAST));
+  return withContenders(starters, async (contenders) => {
+    const results = await race(what, rounds, contenders, (contender) => measureStorm(contender, hellos, CONCURRENCY));
     const cpus = results.map((measured) => measured.map(({ cpu }) => cpu / parts));
     const bare = median(cpus[0] ?? []);
     const rows = contenders.map(({ name }, position) => [
       name,
       spread(cpus[position] ?? [], parts === 1 ? 0 : 2),
       `${(median(cpus[position] ?? []) / bare).toFixed(2)} ×`,
-      faultsText((results[position] ?? []).map(({ faults }) => faults)),
+      formatFaults((results[position] ?? []).map(({ faults }) => faults)),
     ]);
     return { head: [...head, FAULTS_HEAD], rows };
   });
 }
 
-/** CPU for each delivery, on an open node and on one where everything is guarded. */
-async function delivering({ rounds, toy }: Options): Promise<{ readonly part: Part; readonly bar: Bar }> {
+/** Measures the CPU time per delivery, on an open node and on a private one. */
+async function measureDeliveries({ rounds, toy }: Options): Promise<{ readonly part: Part; readonly bar: Bar }> {
   const sessions = toy ? 20 : 1_000;
-  const issuer = hmacIssuer();
-  const begin = [
-    () => carillon({ name: "nothing guarded" }),
-    guarded("everything guarded", issuer, await tokensOf(issuer, sessions, EVERYTHING)),
+  const issuer = createHmacIssuer();
+  const starters = [
+    () => carillon({ name: "open" }),
+    privateNode("private", issuer, await signTokens(issuer, sessions, EVERYTHING)),
   ];
   const turns = {
     topics: () => [0],
@@ -114,26 +121,26 @@ async function delivering({ rounds, toy }: Options): Promise<{ readonly part: Pa
     milliseconds: toy ? 0 : 1_500,
     atLeast: toy ? 3 : 20,
   };
-  return withContenders(begin, async (contenders) => {
+  return withContenders(starters, async (contenders) => {
     for (const contender of contenders) await contender.connect(Array.from({ length: sessions }, () => joinText([0])));
     const results = await race("access: messages", rounds, contenders, (contender) => measureFanOut(contender, turns));
-    const [open = [], closed] = results;
+    const [open = [], guarded] = results;
     const lines = contenders.map(({ name }, position) => ({ name, results: results[position] ?? [], beside: open }));
     return {
-      part: fanOutTable(undefined, "nothing guarded", lines),
+      part: fanOutTable(undefined, "open", lines),
       bar: {
-        what: "CPU a delivery where everything is guarded",
+        what: "CPU per delivery on a private node",
         limit: 1.05,
-        found: cpuOf(closed) / cpuOf(open),
+        found: cpuOf(guarded) / cpuOf(open),
         unit: "×",
       },
     };
   });
 }
 
-/** A node that asks everybody who they are: clients for a token of the issuer, the publisher for its key. */
-function guarded(name: string, { jwt }: Issuer, tokens: readonly string[]): Begin {
-  const { entry, key } = backendKey();
+/** Configures a node that requires a token of the issuer from clients, and a key from the publisher. */
+function privateNode(name: string, { jwt }: Issuer, tokens: readonly string[]): Starter {
+  const { entry, key } = createBackendKey();
   const config: ConfigInput = {
     vhosts: {
       "/": {

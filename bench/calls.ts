@@ -7,35 +7,35 @@ import type { Benchmark } from "./support/report.js";
 import { median, spread } from "./support/table.js";
 
 const BYTES = 100;
-const ABREAST = 64;
+const CONCURRENCY = 64;
 const LIMIT = 3;
 
 interface Way {
   readonly name: string;
-  readonly asker: Child;
-  /** The asker itself where there is one process only. */
+  readonly caller: Child;
+  /** Equals the caller when both share one process. */
   readonly worker: Child;
 }
 
 interface Measured {
-  /** Microseconds of CPU for each call, of both processes. */
+  /** CPU time per call of both processes, in microseconds. */
   readonly cpu: number;
   readonly perSecond: number;
-  /** Milliseconds, one call at a time. */
-  readonly alone: Histogram;
+  /** Latency with one call at a time, in milliseconds. */
+  readonly sequential: Histogram;
 }
 
-/** Calls from one node to a worker of another, beside a request and its reply between two plain NATS clients. */
+/** Compares calls from one node to a worker of another with request-reply between two plain NATS clients. */
 export const calls: Benchmark = async ({ profiles, rounds, toy }) => {
   const server = await startNats();
   const ways = [
-    await pair("bare NATS request-reply", "servers/calls-nats.js", server.url),
-    await pair("two nodes", "servers/calls-carillon.js", server.url),
-    await alone("one node, memory", "servers/calls-carillon.js"),
+    await startPair("bare NATS request-reply", "servers/calls-nats.js", server.url),
+    await startPair("two nodes", "servers/calls-carillon.js", server.url),
+    await startSingle("one node, memory", "servers/calls-carillon.js"),
   ];
-  const processes = [...new Set(ways.flatMap(({ asker, worker }) => [asker, worker]))];
+  const processes = [...new Set(ways.flatMap(({ caller, worker }) => [caller, worker]))];
   const profiled =
-    profiles === undefined ? [] : [ways[1]?.asker, ways[1]?.worker].filter((child) => child !== undefined);
+    profiles === undefined ? [] : [ways[1]?.caller, ways[1]?.worker].filter((child) => child !== undefined);
   try {
     await Promise.all(profiled.map((child) => child.ask("beginProfile")));
     const results = await race("calls", rounds, ways, (way) => measure(way, toy));
@@ -54,24 +54,24 @@ export const calls: Benchmark = async ({ profiles, rounds, toy }) => {
           0,
         ),
         spread(
-          figures((each) => each.alone.percentile(0.5) / 1_000),
+          figures((each) => each.sequential.percentile(0.5) / 1_000),
           3,
         ),
         spread(
-          figures((each) => each.alone.percentile(0.99) / 1_000),
+          figures((each) => each.sequential.percentile(0.99) / 1_000),
           3,
         ),
       ];
     });
     return {
-      how: `Calls of ${BYTES} B that are answered at once with the same, ${ABREAST} at a time; CPU of both processes. Latency with one call at a time.`,
+      how: `Calls of ${BYTES} B, echoed at once, ${CONCURRENCY} at a time; CPU of both processes. Latency with one call at a time.`,
       parts: [
         {
-          head: ["way", "CPU µs a call", "beside NATS", "calls/s", "alone p50 ms", "alone p99 ms"],
+          head: ["way", "CPU µs per call", "vs NATS", "calls/s", "sequential p50 ms", "sequential p99 ms"],
           rows,
         },
       ],
-      bars: [{ what: "CPU a call beside bare NATS", limit: LIMIT, found: ours / bare, unit: "×" }],
+      bars: [{ what: "CPU per call vs bare NATS", limit: LIMIT, found: ours / bare, unit: "×" }],
     };
   } finally {
     await Promise.all(processes.map((child) => child.stop()));
@@ -79,37 +79,37 @@ export const calls: Benchmark = async ({ profiles, rounds, toy }) => {
   }
 };
 
-async function pair(name: string, script: string, url: string): Promise<Way> {
-  const [asker, worker] = [new Child(script), new Child(script)];
+async function startPair(name: string, script: string, url: string): Promise<Way> {
+  const [caller, worker] = [new Child(script), new Child(script)];
   await worker.ask("work", url);
-  await asker.ask("start", url);
-  return { name, asker, worker };
+  await caller.ask("start", url);
+  return { name, caller, worker };
 }
 
-async function alone(name: string, script: string): Promise<Way> {
+async function startSingle(name: string, script: string): Promise<Way> {
   const child = new Child(script);
   await child.ask("start", "");
   await child.ask("work", "");
-  return { name, asker: child, worker: child };
+  return { name, caller: child, worker: child };
 }
 
 async function measure(way: Way, toy: boolean): Promise<Measured> {
-  const run: CallRun = { bytes: BYTES, abreast: ABREAST, atLeast: 100, milliseconds: toy ? 0 : 1_500 };
+  const run: CallRun = { bytes: BYTES, concurrency: CONCURRENCY, atLeast: 100, milliseconds: toy ? 0 : 1_500 };
   const before = await cpuOf(way);
-  const many = await way.asker.ask<Called>("run", run);
+  const many = await way.caller.ask<Called>("run", run);
   const cpu = (await cpuOf(way)) - before;
-  const one = await way.asker.ask<Called>("run", { ...run, abreast: 1, milliseconds: toy ? 0 : 500 });
+  const one = await way.caller.ask<Called>("run", { ...run, concurrency: 1, milliseconds: toy ? 0 : 500 });
   const wrong = many.wrong + one.wrong;
-  // The figures would be those of something else.
-  if (wrong > 0) throw new Error(`${way.name}: ${wrong} calls were refused, or not answered with what was sent`);
+  // Wrong answers would make the figures meaningless.
+  if (wrong > 0) throw new Error(`${way.name}: ${wrong} calls were refused or answered wrongly`);
   return {
     cpu: cpu / many.calls,
     perSecond: (many.calls / many.milliseconds) * 1_000,
-    alone: new Histogram(one.latency),
+    sequential: new Histogram(one.latency),
   };
 }
 
-async function cpuOf({ asker, worker }: Way): Promise<number> {
-  const own = await asker.cpu();
-  return worker === asker ? own : own + (await worker.cpu());
+async function cpuOf({ caller, worker }: Way): Promise<number> {
+  const own = await caller.cpu();
+  return worker === caller ? own : own + (await worker.cpu());
 }

@@ -9,7 +9,9 @@ import type { Benchmark } from "./support/report.js";
 
 const BYTES = 100;
 
-/** One topic, one message a turn. Socket.IO's clients join by the server's doing and say only what its protocol asks. */
+/**
+ * Measures one topic with one message per turn. The server joins Socket.IO's clients, which only open the connection.
+ */
 export const fanout1: Benchmark = ({ profiles, rounds, toy }) => {
   const sessions = toy ? 20 : 1_000;
   const turns = {
@@ -28,11 +30,11 @@ export const fanout1: Benchmark = ({ profiles, rounds, toy }) => {
     const [ours, loop = [], raw] = results;
     const lines = contenders.map(({ name }, position) => ({ name, results: results[position] ?? [], beside: loop }));
     return {
-      how: `1 topic, ${sessions} sessions, one message of ${BYTES} B a turn.`,
+      how: `1 topic, ${sessions} sessions, one message of ${BYTES} B per turn.`,
       parts: [fanOutTable(undefined, "ws loop", lines)],
       bars: [
-        { what: "CPU a delivery beside the ws loop", limit: 0.75, found: cpuOf(ours) / cpuOf(loop), unit: "×" },
-        { what: "CPU a delivery beside raw sockets", limit: 1.15, found: cpuOf(ours) / cpuOf(raw), unit: "×" },
+        { what: "CPU per delivery vs ws loop", limit: 0.75, found: cpuOf(ours) / cpuOf(loop), unit: "×" },
+        { what: "CPU per delivery vs raw sockets", limit: 1.15, found: cpuOf(ours) / cpuOf(raw), unit: "×" },
       ],
     };
   });

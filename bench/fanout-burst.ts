@@ -8,13 +8,13 @@ import { race } from "./support/race.js";
 import type { Bar, Benchmark } from "./support/report.js";
 
 const BYTES = 100;
-/** The bar for CPU beside the ws loop, by messages a turn. */
+/** Limits of the CPU ratio to the ws loop, by messages per turn. */
 const BARS: ReadonlyMap<number, number> = new Map([
   [16, 0.08],
   [64, 0.03],
 ]);
 
-/** One topic, many messages a turn: what writing them together is worth. */
+/** Measures one topic with many messages per turn: the benefit of joined writes. */
 export const fanoutBurst: Benchmark = ({ profiles, rounds, toy }) => {
   const sessions = toy ? 20 : 1_000;
   return withContenders([() => carillon({ profiles }), wsLoop, rawSockets], async (contenders) => {
@@ -32,18 +32,18 @@ export const fanoutBurst: Benchmark = ({ profiles, rounds, toy }) => {
         milliseconds: toy ? 0 : 1_500,
         atLeast: 3,
       };
-      const what = `fanout-burst: ${messages} a turn`;
+      const what = `fanout-burst: ${messages} per turn`;
       const results = await race(what, rounds, contenders, (contender) => measureFanOut(contender, turns));
       const [ours, loop = []] = results;
       for (const [position, { name }] of contenders.entries()) {
         lines.push({ setting: String(messages), name, results: results[position] ?? [], beside: loop });
       }
       const found = cpuOf(ours) / cpuOf(loop);
-      bars.push({ what: `CPU a delivery beside the ws loop, ${messages} a turn`, limit, found, unit: "×", digits: 3 });
+      bars.push({ what: `CPU per delivery vs ws loop, ${messages} per turn`, limit, found, unit: "×", digits: 3 });
     }
     return {
       how: `1 topic, ${sessions} sessions, messages of ${BYTES} B.`,
-      parts: [fanOutTable("messages a turn", "ws loop", lines)],
+      parts: [fanOutTable("messages per turn", "ws loop", lines)],
       bars,
     };
   });

@@ -1,34 +1,39 @@
 import { carillon } from "./support/carillon.js";
 import { type Contender, withContenders } from "./support/contender.js";
-import { FAULTS_HEAD, type Faults, faults, faultsText } from "./support/counts.js";
+import { countFaults, FAULTS_HEAD, type Faults, formatFaults } from "./support/counts.js";
 import { pause } from "./support/pause.js";
 import { joinText } from "./support/payload.js";
 import { wsLoop } from "./support/peers.js";
 import { progress } from "./support/progress.js";
-import { quiet } from "./support/quiet.js";
+import { waitUntilIdle } from "./support/quiet.js";
 import type { Benchmark } from "./support/report.js";
 import { median, spread } from "./support/table.js";
 
 const FLAGS = ["--expose-gc"];
-/** Clients that come and go before the first look at the memory, so that what is made once has been made. */
+/**
+ * Number of clients that connect and disconnect before memory is first measured, so that one-time allocations are done.
+ */
 const WARM_UP = 500;
 
 interface Idle {
-  /** Bytes each connection adds to what is resident, and to what V8 and Node say they use. */
+  /** Resident bytes, and bytes reported by V8 and Node, per connection. */
   readonly resident: number;
   readonly heap: number;
-  /** Microseconds of CPU a second for each connection; undefined where it was not waited for. */
+  /** CPU time per connection and second, in microseconds; undefined when not measured. */
   readonly cpu: number | undefined;
   readonly faults: Faults;
 }
 
 const CONTENDERS = [
   { name: "carillon, one topic", topicOf: () => 0, begin: () => carillon({ flags: FLAGS }) },
-  { name: "carillon, a topic each", topicOf: (session: number) => session, begin: () => carillon({ flags: FLAGS }) },
+  { name: "carillon, one topic each", topicOf: (session: number) => session, begin: () => carillon({ flags: FLAGS }) },
   { name: "bare ws, one topic", topicOf: () => 0, begin: () => wsLoop(FLAGS) },
 ] as const;
 
-/** What connections cost that are only there. A process that has held many keeps memory: each round has a new one. */
+/**
+ * Measures the cost of idle connections. Each round uses a new process, because a process keeps memory after many
+ * connections.
+ */
 export const idle: Benchmark = async ({ rounds, toy }) => {
   const sessions = toy ? 300 : 15_000;
   const results = CONTENDERS.map((): Idle[] => []);
@@ -44,10 +49,10 @@ export const idle: Benchmark = async ({ rounds, toy }) => {
   }
   const kilobytes = results.map((one) => one.map(({ resident }) => resident / 1_024));
   return {
-    how: `${sessions} joined connections. Memory is what the process has more of after a garbage collection than before they came, in a new process each round; CPU is that of one ping interval.`,
+    how: `${sessions} joined connections. Memory is the growth of the process since before they connected, after a garbage collection, in a new process each round; CPU is that of one ping interval.`,
     parts: [
       {
-        head: ["server", "resident KB each", "heap KB each", "CPU µs a connection-second", FAULTS_HEAD],
+        head: ["server", "resident KB each", "heap KB each", "CPU µs per connection-second", FAULTS_HEAD],
         rows: CONTENDERS.map(({ name }, position) => {
           const one = results[position] ?? [];
           const cpu = one.at(-1)?.cpu;
@@ -59,7 +64,7 @@ export const idle: Benchmark = async ({ rounds, toy }) => {
               2,
             ),
             cpu === undefined ? "" : cpu.toFixed(2),
-            faultsText(one.map((result) => result.faults)),
+            formatFaults(one.map((result) => result.faults)),
           ];
         }),
       },
@@ -78,10 +83,10 @@ async function measure(contender: Contender | undefined, hellos: readonly string
   const { load, server } = contender;
   await contender.connect(hellos.slice(0, WARM_UP));
   await load.close();
-  await quiet(server);
+  await waitUntilIdle(server);
   const empty = await server.memory();
   await contender.connect(hellos);
-  await quiet(server);
+  await waitUntilIdle(server);
   const full = await server.memory();
   let cpu: number | undefined;
   if (wait > 0) {
@@ -91,7 +96,7 @@ async function measure(contender: Contender | undefined, hellos: readonly string
   }
   const before = await load.counts();
   const topics = [...new Set(hellos)].map((_, topic) => topic);
-  // In parts, as a request may hold only so many bytes.
+  // In parts, because the size of a request is limited.
   for (let from = 0; from < topics.length; from += 1_000)
     await contender.publish(topics.slice(from, from + 1_000), 100);
   await load.arrived(hellos.length);
@@ -99,6 +104,6 @@ async function measure(contender: Contender | undefined, hellos: readonly string
     resident: (full.resident - empty.resident) / hellos.length,
     heap: (full.heap - empty.heap) / hellos.length,
     cpu,
-    faults: faults(before, await load.counts(), hellos.length),
+    faults: countFaults(before, await load.counts(), hellos.length),
   };
 }

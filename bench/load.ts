@@ -2,24 +2,24 @@ import { answer } from "./support/child.js";
 import { type Hello, Receiver } from "./support/receiver.js";
 import { type Counts, Tally } from "./support/tally.js";
 
-/** The process that holds the receiving clients of one server. */
+/** Process that holds the receiving clients of one server. */
 let receivers: Receiver[] = [];
 let tally = new Tally();
-/** Counts for the clients that stop reading. */
+/** Counts of the clients that stop reading. */
 let slow = new Tally();
 
-/** What the clients of a server are to do. */
+/** Instructions for the clients of a server. */
 export interface Connect {
   readonly port: number;
-  /** The same for all clients, or one for each. */
+  /** One path for all clients, or one for each. */
   readonly path: string | readonly string[];
   readonly from: string;
-  /** One for each client: a text that it sends once it is connected, "" for none, or more than that. */
+  /** One for each client: a text that it sends once connected ("" for none), or a longer exchange. */
   readonly hellos: readonly (string | Hello)[];
-  /** How many frames of the server answer a text. */
+  /** Number of frames with which the server answers a text. */
   readonly answers: number;
-  /** How many clients connect at a time. */
-  readonly abreast: number;
+  /** Number of clients that connect at the same time. */
+  readonly concurrency: number;
 }
 
 function open(options: Connect, path: string, hello: Hello): Promise<void> {
@@ -32,7 +32,7 @@ function open(options: Connect, path: string, hello: Hello): Promise<void> {
   });
 }
 
-function simple(text: string, answers: number): Hello {
+function createHello(text: string, answers: number): Hello {
   return { says: text === "" ? [] : [[text]], answers };
 }
 
@@ -49,10 +49,10 @@ answer({
         const hello = options.hellos[next] ?? "";
         const path = typeof options.path === "string" ? options.path : (options.path[next] ?? "");
         next += 1;
-        await open(options, path, typeof hello === "string" ? simple(hello, options.answers) : hello);
+        await open(options, path, typeof hello === "string" ? createHello(hello, options.answers) : hello);
       }
     };
-    await Promise.all(Array.from({ length: options.abreast }, lane));
+    await Promise.all(Array.from({ length: options.concurrency }, lane));
   },
 
   close() {
@@ -60,7 +60,7 @@ answer({
     receivers = [];
   },
 
-  /** Answers when so many messages have arrived since connecting, at all clients together. */
+  /** Answers when the clients together have received `total` messages since connecting. */
   arrived: ({ patience, total }: { readonly total: number; readonly patience: number }) =>
     tally.arrived(total, patience),
 
@@ -68,7 +68,7 @@ answer({
 
   slowCounts: (): Counts => slow.counts,
 
-  /** The first so many clients stop reading. */
+  /** Stops reading on the first clients. */
   pause(clients: number) {
     for (const receiver of receivers.slice(0, clients)) receiver.pause(slow);
   },
@@ -77,7 +77,7 @@ answer({
     for (const receiver of receivers) receiver.resume();
   },
 
-  /** From now on times are taken. */
+  /** Starts to measure latency. */
   beginLatency() {
     tally.measureLatency();
   },

@@ -12,7 +12,7 @@ import { median, spread } from "./support/table.js";
 const BYTES = 100;
 const TOPICS_EACH = 50;
 
-/** Sessions in many topics each, and in every turn a message in every topic. */
+/** Measures sessions in many topics each, with a message in every topic per turn. */
 export const manyTopics: Benchmark = ({ profiles, rounds, toy }) => {
   const sessions = toy ? 60 : 1_000;
   const topics = toy ? 60 : 1_000;
@@ -35,12 +35,12 @@ export const manyTopics: Benchmark = ({ profiles, rounds, toy }) => {
     const lines = contenders.map(({ name }, position) => ({ name, results: results[position] ?? [], beside: loop }));
     const writes = contenders.map(({ name }, position) => ({ name, writes: perSocket(results[position], sessions) }));
     return {
-      how: `${sessions} sessions in ${TOPICS_EACH} of ${topics} topics each, one message of ${BYTES} B in every topic a turn. Writes are all write calls of the process to the system, as it counts them.`,
+      how: `${sessions} sessions in ${TOPICS_EACH} of ${topics} topics each, one message of ${BYTES} B in every topic per turn. Writes are all write system calls of the process.`,
       parts: [fanOutTable(undefined, "ws loop", lines), writesTable(writes)],
       bars: [
-        { what: "CPU a delivery beside the ws loop", limit: 0.15, found: cpuOf(ours) / cpuOf(loop), unit: "×" },
-        // The answer to the publisher, and waking the loop, are writes too: a few a turn, whatever the sessions.
-        { what: "writes a socket and turn", limit: 1.05, found: median(perSocket(ours, sessions)), unit: "" },
+        { what: "CPU per delivery vs ws loop", limit: 0.15, found: cpuOf(ours) / cpuOf(loop), unit: "×" },
+        // Answering the publisher and waking the loop also write: a few times per turn, independent of the sessions.
+        { what: "writes per socket and turn", limit: 1.05, found: median(perSocket(ours, sessions)), unit: "" },
       ],
     };
   });
@@ -52,7 +52,7 @@ function perSocket(results: readonly Measured[] = [], sessions: number): number[
 
 function writesTable(lines: readonly { readonly name: string; readonly writes: readonly number[] }[]): Part {
   return {
-    head: ["server", "writes a socket and turn"],
+    head: ["server", "writes per socket and turn"],
     rows: lines.map(({ name, writes }) => [name, spread(writes, 3)]),
   };
 }

@@ -10,10 +10,10 @@ import type { Bar, Benchmark } from "./support/report.js";
 const BYTES = 100;
 const LIMIT = 1.1;
 
-/** Fan-out through a real nats-server: the publisher is at one node, the sessions and the stopwatch at another. */
+/** Measures fan-out through a real nats-server: the publisher uses one node, the measured sessions another. */
 export const nats: Benchmark = ({ profiles, rounds, toy }) => {
   const sessions = toy ? 20 : 1_000;
-  return withContenders([() => carillon({ name: "memory" }), () => throughNats(profiles)], async (contenders) => {
+  return withContenders([() => carillon({ name: "memory" }), () => startNatsPair(profiles)], async (contenders) => {
     for (const contender of contenders) {
       await contender.connect(Array.from({ length: sessions }, () => joinText([0])));
     }
@@ -28,24 +28,24 @@ export const nats: Benchmark = ({ profiles, rounds, toy }) => {
         milliseconds: toy ? 0 : 1_500,
         atLeast: 3,
       };
-      const what = `nats: ${messages} a turn`;
+      const what = `nats: ${messages} per turn`;
       const results = await race(what, rounds, contenders, (contender) => measureFanOut(contender, turns));
       const [memory = [], ours] = results;
       for (const [position, { name }] of contenders.entries()) {
         lines.push({ setting: String(messages), name, results: results[position] ?? [], beside: memory });
       }
       const found = cpuOf(ours) / cpuOf(memory);
-      bars.push({ what: `CPU a delivery beside memory, ${messages} a turn`, limit: LIMIT, found, unit: "×" });
+      bars.push({ what: `CPU per delivery vs memory, ${messages} per turn`, limit: LIMIT, found, unit: "×" });
     }
     return {
-      how: `1 topic, ${sessions} sessions, messages of ${BYTES} B, published at another node; CPU of the delivering node. On memory the one node takes the publishes too.`,
-      parts: [fanOutTable("messages a turn", "memory", lines)],
+      how: `1 topic, ${sessions} sessions, messages of ${BYTES} B, published at another node; CPU of the delivering node. With the memory broker, one node also takes the publishes.`,
+      parts: [fanOutTable("messages per turn", "memory", lines)],
       bars,
     };
   });
 };
 
-async function throughNats(profiles: string | undefined): Promise<Contender> {
+async function startNatsPair(profiles: string | undefined): Promise<Contender> {
   const server = await startNats();
   const config = { brokers: { nats: { driver: "nats" as const, servers: [server.url] } } };
   const publishing = await startNode({ config });

@@ -9,10 +9,10 @@ import { Random } from "./support/random.js";
 import type { Benchmark } from "./support/report.js";
 
 const BYTES = 100;
-/** Messages of one request, each to another client. */
+/** Messages of one request, each to a different client. */
 const PER_TURN = 100;
 
-/** Each session has a topic of its own; messages go to random ones. */
+/** Measures messages to random sessions, each of which has its own topic. */
 export const personal: Benchmark = ({ profiles, rounds, toy }) => {
   const sessions = toy ? 200 : 10_000;
   const random = new Random(1);
@@ -31,9 +31,9 @@ export const personal: Benchmark = ({ profiles, rounds, toy }) => {
     const [ours, map = []] = results;
     const lines = contenders.map(({ name }, position) => ({ name, results: results[position] ?? [], beside: map }));
     return {
-      how: `${sessions} topics with 1 session each, ${PER_TURN} messages of ${BYTES} B a request, each to another random topic.`,
+      how: `${sessions} topics with 1 session each, ${PER_TURN} messages of ${BYTES} B per request, each to a different random topic.`,
       parts: [fanOutTable(undefined, "map", lines)],
-      bars: [{ what: "CPU a delivery beside the map", limit: 1.2, found: cpuOf(ours) / cpuOf(map), unit: "×" }],
+      bars: [{ what: "CPU per delivery vs map", limit: 1.2, found: cpuOf(ours) / cpuOf(map), unit: "×" }],
     };
   });
 };

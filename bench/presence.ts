@@ -4,12 +4,12 @@ import { race } from "./support/race.js";
 import type { Benchmark } from "./support/report.js";
 import { median, spread } from "./support/table.js";
 
-/** What a join may cost more where many are there already. */
+/** Largest ratio of the cost of a join to a large topic to that of a join to an empty one. */
 const LIMIT = 1.25;
-/** Changes for each 100 ms, and one at either end. */
+/** Largest number of notifications per 100 ms, besides the first and the last. */
 const CHANGES_LIMIT = 1;
 
-/** A crowd joins one topic at once: what that costs the node, another one, and whether it depends on who is there. */
+/** Measures many members that join one topic at once: the cost for the node and for another node, by number of members before. */
 export const presence: Benchmark = async ({ rounds, toy }) => {
   const joins = toy ? 300 : 10_000;
   const sizes = toy ? [0, 300] : [0, 10_000, 50_000];
@@ -20,25 +20,25 @@ export const presence: Benchmark = async ({ rounds, toy }) => {
     const [none = []] = results;
     const most = results.at(-1) ?? [];
     return {
-      how: `${joins.toLocaleString("en")} members join a topic at one of two nodes as fast as it takes them, beside so many that are there; somebody at each node watches. CPU is user and system time of each node, for each that joins.`,
+      how: `${joins.toLocaleString("en")} members join a topic at one of two nodes as fast as it accepts them, with a number of members before; each node has a watcher. CPU is user and system time of each node per join.`,
       parts: [
         {
           head: [
-            "there before",
+            "members before",
             "CPU µs, joining node",
             "CPU µs, other node",
-            "all told after ms",
-            "changes told",
+            "complete after ms",
+            "notifications",
             FAULTS_HEAD,
           ],
           rows: pairs.map(({ name }, position) => rowOf(name, results[position] ?? [], joins)),
         },
       ],
       bars: [
-        bar("CPU a join, most members beside none: joining node", none, most, ({ joining }) => joining),
-        bar("CPU a join, most members beside none: other node", none, most, ({ hearing }) => hearing),
+        bar("CPU per join, most members vs none: joining node", none, most, ({ joining }) => joining),
+        bar("CPU per join, most members vs none: other node", none, most, ({ watching }) => watching),
         {
-          what: "changes told to a watcher each 100 ms, most members",
+          what: "notifications of a watcher per 100 ms, most members",
           limit: CHANGES_LIMIT,
           found: Math.max(...most.map(({ seen, time }) => (seen.changes - 2) / (time / 100))),
           unit: "",
@@ -61,7 +61,7 @@ function sum(figures: readonly number[]): number {
 function rowOf(name: string, storms: readonly JoinStorm[], joins: number): string[] {
   const of = (pick: (storm: JoinStorm) => number): number[] => storms.map(pick);
   const lost = sum(of(({ seen }) => joins - seen.joined));
-  // No order is promised between members.
+  // The order of members is not guaranteed.
   const faults = `${lost}, ${sum(of(({ seen }) => seen.duplicated))}, 0`;
   return [
     name,
@@ -70,7 +70,7 @@ function rowOf(name: string, storms: readonly JoinStorm[], joins: number): strin
       1,
     ),
     spread(
-      of(({ hearing }) => hearing),
+      of(({ watching }) => watching),
       1,
     ),
     spread(

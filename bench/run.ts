@@ -16,12 +16,12 @@ import { scale } from "./scale.js";
 import { slow } from "./slow.js";
 import { smoke } from "./smoke.js";
 import { stall } from "./stall.js";
-import { newProfiles, showProfiles } from "./support/profiles.js";
+import { createProfilesFolder, showProfiles } from "./support/profiles.js";
 import { progress } from "./support/progress.js";
-import { type Benchmark, reportText } from "./support/report.js";
+import { type Benchmark, formatReport } from "./support/report.js";
 import { writeResult } from "./support/results.js";
 
-/** In the order in which `all` runs them, and in which bench/RESULTS.md shows them. */
+/** Benchmarks in the order of `all` and of bench/RESULTS.md. */
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["smoke", smoke],
   ["fanout-1", fanout1],
@@ -42,16 +42,16 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["stall", stall],
 ]);
 
-const TOY = "\n\nToy size: it works, and the figures mean nothing.";
+const TOY = "\n\nToy size: the figures are meaningless.";
 
 const USAGE = `usage: npm run bench -- NAME [--toy] [--write] [--profile] [--rounds N] [--only TEXT]
 
 NAME is all, micro, or one of: ${[...BENCHMARKS.keys()].join(", ")}
---toy      a size that takes seconds and shows only that it works
---write    put the tables into bench/RESULTS.md
---profile  tell where the CPU time of the Carillon servers goes (figures are then too high)
---rounds   how often each server is measured, 5 where it is not said
---only     measure the inputs that have this text in their names (stall)
+--toy      run in seconds, only to check that the benchmark works
+--write    write the tables to bench/RESULTS.md
+--profile  print the functions in which Carillon's servers spend CPU time (figures are then too high)
+--rounds   number of measurements of each server (default: 5)
+--only     measure only inputs whose name contains this text (stall)
 `;
 
 interface Flags {
@@ -62,7 +62,7 @@ interface Flags {
   readonly only?: string;
 }
 
-/** Loaded when it is wanted: its library is none of the other benchmarks' business. */
+/** Runs the micro benchmarks. Their library is loaded here, so that other benchmarks run without it. */
 async function runMicro(toy: boolean): Promise<void> {
   const { micro } = await import("./micro/micro.js");
   await micro(toy);
@@ -73,10 +73,10 @@ async function run(
   benchmark: Benchmark,
   { only, profile, rounds, toy = false, write }: Flags,
 ): Promise<void> {
-  const profiles = profile === true ? newProfiles() : undefined;
+  const profiles = profile === true ? createProfilesFolder() : undefined;
   const begin = performance.now();
   const report = await benchmark({ toy, only, profiles, rounds: Number(rounds ?? (toy ? 1 : 5)) });
-  const text = `${reportText(report)}${toy ? TOY : ""}`;
+  const text = `${formatReport(report)}${toy ? TOY : ""}`;
   progress(`${name}: took ${((performance.now() - begin) / 1_000).toFixed(0)} s`);
   process.stdout.write(`\n## ${name}\n\n${text}\n`);
   if (profiles !== undefined) showProfiles(profiles);
@@ -103,15 +103,15 @@ function readArguments(): { readonly name: string; readonly flags: Flags } | und
   }
 }
 
-const given = readArguments();
-if (given === undefined) {
+const parsed = readArguments();
+if (parsed === undefined) {
   process.stderr.write(USAGE);
   process.exitCode = 2;
 } else {
-  const { flags, name } = given;
+  const { flags, name } = parsed;
   for (const [each, benchmark] of BENCHMARKS) {
     if (name === "all" || name === each) await run(each, benchmark, flags);
   }
-  // CI runs everything once, at toy size.
+  // CI runs all benchmarks once, at toy size.
   if (name === "micro" || (name === "all" && flags.toy === true)) await runMicro(flags.toy === true);
 }

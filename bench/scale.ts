@@ -1,6 +1,6 @@
 import { carillon } from "./support/carillon.js";
 import { type Contender, withContenders } from "./support/contender.js";
-import { FAULTS_HEAD, faultsText } from "./support/counts.js";
+import { FAULTS_HEAD, formatFaults } from "./support/counts.js";
 import { measureNet, type NetCost } from "./support/net-cost.js";
 import { race } from "./support/race.js";
 import { Random } from "./support/random.js";
@@ -15,7 +15,7 @@ interface Found {
   readonly results: readonly (readonly NetCost[])[];
 }
 
-/** What a delivery costs where there are more sessions, and where there are more topics. */
+/** Measures how the cost of a delivery depends on the numbers of sessions and topics. */
 export const scale: Benchmark = async ({ rounds, toy }) => {
   const by = toy ? 100 : 1;
   const random = new Random(3);
@@ -36,7 +36,7 @@ export const scale: Benchmark = async ({ rounds, toy }) => {
     toy,
   );
   return {
-    how: `One message of ${BYTES} B to every session a turn. Net is without what it costs to take the publishes, measured in the same round where nobody hears them.`,
+    how: `One message of ${BYTES} B to every session per turn. Net excludes the cost of the publishes, measured in the same round without subscribers.`,
     parts: [bySessions, byTopics, busy].map(partOf),
     bars: [barOf("sessions", bySessions), barOf("topics on the node", byTopics), barOf("busy topics", busy)],
   };
@@ -62,7 +62,7 @@ async function measure(scales: readonly Scale[], rounds: number, toy: boolean): 
 
 function partOf({ results, scales }: Found): Part {
   return {
-    head: ["setting", "CPU µs a delivery, net", "all", FAULTS_HEAD],
+    head: ["setting", "CPU µs per delivery, net", "total", FAULTS_HEAD],
     rows: scales.map(({ setting }, position) => {
       const rounds = results[position] ?? [];
       return [
@@ -75,13 +75,13 @@ function partOf({ results, scales }: Found): Part {
           rounds.map(({ cpu }) => cpu),
           2,
         ),
-        faultsText(rounds.map(({ faults }) => faults)),
+        formatFaults(rounds.map(({ faults }) => faults)),
       ];
     }),
   };
 }
 
-/** How far the dearest is from the cheapest. */
+/** Compares the largest net cost with the smallest. */
 function barOf(what: string, { results }: Found): Bar {
   const nets = results.map((rounds) => median(rounds.map(({ net }) => net)));
   const found = (Math.max(...nets) / Math.min(...nets) - 1) * 100;

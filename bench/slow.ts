@@ -1,15 +1,15 @@
 import { nodeContender, startNode } from "./support/carillon.js";
-import { FAULTS_HEAD, faultsText } from "./support/counts.js";
+import { FAULTS_HEAD, formatFaults } from "./support/counts.js";
 import type { Pace } from "./support/open-loop.js";
 import { race } from "./support/race.js";
 import type { Bar, Benchmark } from "./support/report.js";
-import { type StuckRun, stuckRun } from "./support/stuck.js";
+import { measureStuck, type StuckRun } from "./support/stuck.js";
 import { median, spread } from "./support/table.js";
 
 const POLICIES = ["disconnect", "drop_oldest", "latest"] as const;
 const OUTBOX = 1024 * 1024;
 
-/** 1 % of the clients stop reading: what the others notice of it, under each policy. */
+/** Measures the effect of 1 % of clients that stop reading on the others, for each policy. */
 export const slow: Benchmark = async ({ profiles, rounds, toy }) => {
   const sessions = toy ? 20 : 200;
   const stuck = Math.ceil(sessions / 100);
@@ -17,13 +17,13 @@ export const slow: Benchmark = async ({ profiles, rounds, toy }) => {
   const config = { limits: { outbox: OUTBOX }, vhosts: { "/": { topics: rules } } };
   const node = await startNode({ config, flags: ["--expose-gc"] });
   const contender = nodeContender("carillon", node, { profiles });
-  // That is more for each session than the system's buffers and the outbox hold together.
+  // The bytes per session exceed the system's buffers and the outbox together.
   const pace = { sessions, bytes: 8_000, rate: 25, perTurn: toy ? 32 : 10, milliseconds: toy ? 1_000 : 3_500 };
   const runs = POLICIES.flatMap((policy, topic) =>
     [0, stuck].map((count) => ({ name: `${policy}, ${count} stuck`, policy, count, pace: { ...pace, topic } })),
   );
   try {
-    const results = await race("slow", rounds, runs, (run) => stuckRun(contender, node, run.pace, run.count));
+    const results = await race("slow", rounds, runs, (run) => measureStuck(contender, node, run.pace, run.count));
     const rows = runs.map(({ count, policy }, position) => rowOf(policy, count, results[position] ?? []));
     return {
       how: howText(pace, stuck),
@@ -43,8 +43,8 @@ export const slow: Benchmark = async ({ profiles, rounds, toy }) => {
 };
 
 function howText({ bytes, perTurn, rate, sessions }: Omit<Pace, "topic">, stuck: number): string {
-  const others = "lost, duplicated and misordered are the others'";
-  return `${sessions} sessions of which ${stuck} stop reading, ${rate} turns a second of ${perTurn} messages of ${bytes} B, outbox of 1 MiB; ${others}. Unaccounted: neither received nor in carillon_drops_total.`;
+  const others = "lost, duplicated and misordered count the other sessions";
+  return `${sessions} sessions of which ${stuck} stop reading, ${rate} turns per second of ${perTurn} messages of ${bytes} B, outbox of 1 MiB; ${others}. Unaccounted messages are neither received nor in carillon_drops_total.`;
 }
 
 function rowOf(policy: string, count: number, rounds: readonly StuckRun[]): string[] {
@@ -63,7 +63,7 @@ function rowOf(policy: string, count: number, rounds: readonly StuckRun[]): stri
     sum(({ dropped }) => dropped),
     sum(({ unaccounted }) => unaccounted),
     sum(({ closed }) => closed),
-    faultsText(rounds.map(({ faults }) => faults)),
+    formatFaults(rounds.map(({ faults }) => faults)),
   ];
 }
 
@@ -71,8 +71,8 @@ function barsOf(policy: string, stuck: number, without: readonly StuckRun[], hav
   const grown = (heap(having) - heap(without)) / stuck / OUTBOX;
   const unaccounted = having.reduce((all, run) => all + Math.abs(run.unaccounted), 0);
   return [
-    { what: `${policy}: others' p99 beside none stuck`, limit: 1.1, found: p99Of(having) / p99Of(without), unit: "×" },
-    { what: `${policy}: memory a stuck session, in outboxes`, limit: 1.1, found: grown, unit: "" },
+    { what: `${policy}: others' p99 vs none stuck`, limit: 1.1, found: p99Of(having) / p99Of(without), unit: "×" },
+    { what: `${policy}: memory per stuck session, in outboxes`, limit: 1.1, found: grown, unit: "" },
     { what: `${policy}: messages unaccounted for`, limit: 0, found: unaccounted, unit: "", digits: 0 },
   ];
 }

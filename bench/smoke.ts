@@ -9,7 +9,7 @@ import type { Benchmark } from "./support/report.js";
 
 const BYTES = 100;
 
-/** A first look: one topic beside a loop of `ws` sends, one message a turn and sixteen. */
+/** Compares one topic with a loop of `ws` sends, with one message per turn and with sixteen. */
 export const smoke: Benchmark = ({ profiles, rounds, toy }) => {
   const sessions = toy ? 20 : 1_000;
   return withContenders([() => carillon({ profiles }), wsLoop], async (contenders) => {
@@ -23,7 +23,7 @@ export const smoke: Benchmark = ({ profiles, rounds, toy }) => {
         milliseconds: toy ? 0 : 1_000,
         atLeast: toy ? 3 : 20,
       };
-      const results = await race(`smoke, ${messages} a turn`, rounds, contenders, (contender) =>
+      const results = await race(`smoke, ${messages} per turn`, rounds, contenders, (contender) =>
         measureFanOut(contender, turns),
       );
       const loop = results[1] ?? [];
@@ -31,7 +31,7 @@ export const smoke: Benchmark = ({ profiles, rounds, toy }) => {
         lines.push({ setting: String(messages), name, results: results[position] ?? [], beside: loop });
       }
     }
-    const parts = [fanOutTable("messages a turn", "ws loop", lines)];
+    const parts = [fanOutTable("messages per turn", "ws loop", lines)];
     return { how: `1 topic, ${sessions} sessions, messages of ${BYTES} B.`, parts, bars: [] };
   });
 };

@@ -6,17 +6,17 @@ import { POLLS } from "./stall/polls.js";
 import { REQUESTS } from "./stall/requests.js";
 import { UPGRADES } from "./stall/upgrades.js";
 import { startNode } from "./support/carillon.js";
-import { edwardsIssuer, hmacIssuer, type Issuer, rsaIssuer, tokensOf } from "./support/issuer.js";
+import { createEdwardsIssuer, createHmacIssuer, createRsaIssuer, type Issuer, signTokens } from "./support/issuer.js";
 import type { LoopDelay } from "./support/loop-watch.js";
 import type { Benchmark, Options } from "./support/report.js";
 import { median, spread } from "./support/table.js";
 
-/** Rule O12, in milliseconds of CPU time. */
-const MOST = 50;
+/** Limit of rule O12, in milliseconds of CPU time. */
+const LIMIT = 50;
 
 const ATTACKS: readonly Attack[] = [...COMMANDS, ...UPGRADES, ...FRAMES, ...POLLS, ...REQUESTS, ...LISTS];
 
-/** The longest time for which inputs hold the event loop, with and without credentials. */
+/** Measures the longest time for which inputs block the event loop, with and without credentials. */
 export const stall: Benchmark = async (options) => {
   const results = new Map<Attack, LoopDelay[]>();
   const attacks = ATTACKS.filter(({ name }) => name.includes(options.only ?? ""));
@@ -35,11 +35,11 @@ export const stall: Benchmark = async (options) => {
     ),
   ]);
   return {
-    how: "The longest time for which one input held the event loop of a node that was started for it: CPU time of its main thread between two looks a millisecond apart, and the delay by the clock.",
+    how: "Longest time for which one input blocked the event loop of a node that was started for it: CPU time of its main thread between two samples a millisecond apart, and the delay in wall-clock time.",
     parts: [{ head: ["input", "CPU ms", "delay ms"], rows }],
     bars: [...results].map(([{ name }, delays]) => ({
       what: name,
-      limit: MOST,
+      limit: LIMIT,
       found: median(delays.map(({ cpu }) => cpu)),
       unit: "ms",
       digits: 1,
@@ -48,8 +48,8 @@ export const stall: Benchmark = async (options) => {
 };
 
 async function measure({ run }: Attack, { toy }: Options): Promise<LoopDelay> {
-  const issuers = { hmac: hmacIssuer(), rsa: rsaIssuer(), ed: edwardsIssuer() };
-  const tokens = await tokensFor(issuers);
+  const issuers = { hmac: createHmacIssuer(), rsa: createRsaIssuer(), ed: createEdwardsIssuer() };
+  const tokens = await createTokens(issuers);
   const cookie = "c".repeat(40);
   const config = {
     webrocket: { admin: { listen: "127.0.0.1:0", cookie } },
@@ -68,7 +68,7 @@ async function measure({ run }: Attack, { toy }: Options): Promise<LoopDelay> {
   };
   const node: StallNode = { webrocketAdmin: "", webrocketCookie: cookie, ...(await startNode({ config })) };
   try {
-    // A process takes longer for what it does for the first time, and only once.
+    // The first, smaller run warms the process up.
     const end = await run(node, toy ? 0.01 : 0.1, tokens);
     end?.();
     await node.child.ask("watchLoop");
@@ -81,19 +81,21 @@ async function measure({ run }: Attack, { toy }: Options): Promise<LoopDelay> {
   }
 }
 
-async function tokenOf(issuer: Issuer, permissions: object): Promise<string> {
-  return (await tokensOf(issuer, 1, permissions))[0] ?? "";
+async function createToken(issuer: Issuer, permissions: object): Promise<string> {
+  return (await signTokens(issuer, 1, permissions))[0] ?? "";
 }
 
-async function tokensFor({ ed, hmac, rsa }: Record<"ed" | "hmac" | "rsa", Issuer>): Promise<Tokens> {
+async function createTokens({ ed, hmac, rsa }: Record<"ed" | "hmac" | "rsa", Issuer>): Promise<Tokens> {
   return {
-    heavy: await tokenOf(hmac, { join: [`${SLOW}1`, `${SLOW}2`, "re:[ab]+"] }),
-    tooHeavy: await tokenOf(hmac, { join: Array.from({ length: 30 }, (_, number) => `re:[ab]*a[ab]{401}c${number}`) }),
-    forged: { "/rsa": forge(await tokenOf(rsa, {})), "/ed": forge(await tokenOf(ed, {})) },
+    heavy: await createToken(hmac, { join: [`${SLOW}1`, `${SLOW}2`, "re:[ab]+"] }),
+    tooHeavy: await createToken(hmac, {
+      join: Array.from({ length: 30 }, (_, number) => `re:[ab]*a[ab]{401}c${number}`),
+    }),
+    forged: { "/rsa": forge(await createToken(rsa, {})), "/ed": forge(await createToken(ed, {})) },
   };
 }
 
-/** The same token with another signature of the same length. */
+/** Replaces the signature of a token by another one of the same length. */
 function forge(token: string): string {
   const begin = token.lastIndexOf(".") + 1;
   const signature = Buffer.from(token.slice(begin), "base64url");

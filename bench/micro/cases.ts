@@ -7,9 +7,9 @@ import { nativeEncoding, nativeEncodingWithMetadata } from "../../src/dialects/n
 import { toSubject } from "../../src/nats/broker/subject.js";
 import { decodeMessage } from "../../src/rpc/decode.js";
 import { createTextFrame } from "../../src/transport/websocket/frame.js";
-import { fanOutCase } from "./fan-out.js";
+import { createFanOutCase } from "./fan-out.js";
 
-/** A hot function by itself. */
+/** Hot function in isolation. */
 export interface Case {
   readonly name: string;
   readonly run: () => unknown;
@@ -37,7 +37,7 @@ const requestOf = (messages: number): Uint8Array =>
 const one = requestOf(1);
 const hundred = requestOf(100);
 
-/** As src/rpc/services/publish/broadcast.ts answers a request. */
+/** Encodes an answer in the same way as src/rpc/services/publish/broadcast.ts. */
 const answer = (messages: number): Uint8Array => {
   const receipts = Array.from({ length: messages }, () => ({ id: "0123456789ab-1", stage: Stage.FLUSHED }));
   return toBinary(ResponseSchema, create(ResponseSchema, { ok: true, receipts }));
@@ -47,11 +47,11 @@ export const CASES: readonly Case[] = [
   { name: "createTextFrame, 100 B", run: () => createTextFrame(text) },
   { name: "native encode", run: () => makeText(message) },
   { name: "native encode with metadata", run: () => makeTextWithMetadata(message) },
-  fanOutCase(1, 1),
-  fanOutCase(1_000, 1),
-  fanOutCase(1_000, 16),
-  { name: "subjectOf, plain", run: () => toSubject("carillon", "/", "orders.42") },
-  { name: "subjectOf, to be encoded", run: () => toSubject("carillon", "/", "orders..*") },
+  createFanOutCase(1, 1),
+  createFanOutCase(1_000, 1),
+  createFanOutCase(1_000, 16),
+  { name: "toSubject, plain", run: () => toSubject("carillon", "/", "orders.42") },
+  { name: "toSubject, encoded", run: () => toSubject("carillon", "/", "orders..*") },
   { name: "publisher.prepare, 1 message", run: () => publisher.prepare(source, [draft]) },
   { name: "publisher.prepare, 100 messages", run: () => publisher.prepare(source, drafts) },
   { name: "protobuf decode, 1 message", run: () => decodeMessage(RequestSchema, one) },

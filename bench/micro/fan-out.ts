@@ -9,11 +9,11 @@ import { nativeEncoding } from "../../src/dialects/native/encode.js";
 import { getWebSocketEncoding } from "../../src/transport/websocket/encoding.js";
 import type { Case } from "./cases.js";
 
-/** A connection that takes everything at once. */
+/** Connection that accepts all bytes at once. */
 const nowhere: Sink = { backlog: 0, write: () => {}, writeAll: () => {}, onceDrained: () => {}, end: () => {} };
 
-/** Delivering and flushing without sockets: what the engine itself costs. */
-export function fanOutCase(sessions: number, messages: number): Case {
+/** Creates a case that delivers and flushes without sockets. */
+export function createFanOutCase(sessions: number, messages: number): Case {
   const clock = { now: Date.now, monotonic: Date.now, after: () => () => {} };
   const outbox = new OutboxContext(2 ** 20, { disconnect: 0, drop_oldest: 0, latest: 0 });
   const fanOut = new FanOut({ endOfTurn: () => {}, clock, outbox, onSlow: () => {} });
@@ -27,7 +27,7 @@ export function fanOutCase(sessions: number, messages: number): Case {
   }
   const message = { id: "0123456789ab-1", event: "", sender: "", time: 0, payload: Buffer.from("x".repeat(100)) };
   return {
-    name: `deliver and flush, ${messages} a turn, ${sessions} sessions`,
+    name: `deliver and flush, ${messages} per turn, ${sessions} sessions`,
     run() {
       for (let count = 0; count < messages; count += 1) fanOut.deliver(topic, message);
       fanOut.flush();

@@ -1,10 +1,10 @@
 /**
- * What carrying a message's metadata through NATS costs: CPU of one process that publishes a message and hears it
- * again, by several ways of carrying id, event and time. Needs a nats-server (env NATS_SERVER, or on PATH).
+ * Measures the cost of carrying a message's metadata through NATS: CPU time of one process that publishes and receives a
+ * message, for several encodings of id, event and time. Needs a nats-server (env NATS_SERVER, or on PATH).
  *
  *     node bench/micro/metadata.mjs [messages per measurement] [rounds]
  *
- * The ways are measured in turn, round by round, so that whatever else the machine does hits all of them alike.
+ * The encodings are measured in turn, round by round, so that other load on the machine affects all of them alike.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -36,7 +36,7 @@ function fromRecord() {
   });
 }
 
-/** What src/nats/broker/metadata.ts does: the library's class, with its encode() overridden. */
+/** Headers in the way of src/nats/broker/metadata.ts: the library's class with an overridden encode(). */
 class Encoded extends MsgHdrsImpl {
   #bytes;
   constructor(text) {
@@ -58,7 +58,7 @@ function handEncoded() {
   return { encode: () => bytes };
 }
 
-/** 0xFF, length of the metadata in two bytes, metadata as lines, payload. */
+/** Builds an envelope: 0xFF, length of the metadata in two bytes, metadata as lines, payload. */
 function envelope() {
   const text = `${nextId()}\norder.created\n${time}`;
   const length = Buffer.byteLength(text);
@@ -94,7 +94,7 @@ function readHeaders(msg) {
 }
 
 const reused = { of: undefined, at: 0 };
-/** One set of headers for ten topics, as a message to ten topics has. */
+/** Reuses one set of headers for ten topics, like a message to ten topics. */
 function sharedHeaders() {
   if (reused.at++ % 10 === 0) reused.of = libraryHeaders();
   return reused.of;

@@ -9,24 +9,28 @@ import { type CallRun, callMany } from "../support/call-many.js";
 import { answer } from "../support/child.js";
 import { PROFILER } from "../support/profiler.js";
 
-/** The part of a node that gives tasks to workers, with a worker that answers at once what it is asked. */
+/** Runs the part of a node that dispatches tasks to workers, with a worker that echoes its tasks. */
 const EVENT = "bench.echo";
 const TIMEOUT = 10_000;
 let dispatch: ClusterDispatch | undefined;
 
-function complain(message: string): void {
+function reportError(message: string): void {
   process.stderr.write(`${message}\n`);
 }
 
-function busOf(url: string): Bus {
-  if (url === "") return new LocalBus(complain);
+function createBus(url: string): Bus {
+  if (url === "") return new LocalBus(reportError);
   const nats = { servers: [url], prefix: "bench", clientName: "bench", pendingBytes: 8 << 20, confirmTimeout: 5_000 };
-  return new NatsBus({ nats, clock: systemClock, events: { onUp: () => {}, onDown: complain, onError: complain } });
+  return new NatsBus({
+    nats,
+    clock: systemClock,
+    events: { onUp: () => {}, onDown: reportError, onError: reportError },
+  });
 }
 
-async function started(url: string): Promise<ClusterDispatch> {
-  const bus = busOf(url);
-  const cluster = new ClusterNode({ node: `n${process.pid}`, bus, clock: systemClock, onError: complain });
+async function startDispatch(url: string): Promise<ClusterDispatch> {
+  const bus = createBus(url);
+  const cluster = new ClusterNode({ node: `n${process.pid}`, bus, clock: systemClock, onError: reportError });
   dispatch = new ClusterDispatch({
     cluster,
     bus,
@@ -34,7 +38,7 @@ async function started(url: string): Promise<ClusterDispatch> {
     endOfTurn: setImmediate,
     limits: DEFAULT_LIMITS,
     acknowledgeWithin: ACKNOWLEDGE_WITHIN,
-    onError: complain,
+    onError: reportError,
   });
   await bus.start();
   await cluster.start();
@@ -63,7 +67,7 @@ answer({
   ...PROFILER,
 
   async work(url: string) {
-    const node = dispatch ?? (await started(url));
+    const node = dispatch ?? (await startDispatch(url));
     const registration = await node.enter(
       { vhost: "/", events: [EVENT], capacity: 1_000, name: "" },
       {
@@ -76,7 +80,7 @@ answer({
   },
 
   async start(url: string) {
-    await started(url);
+    await startDispatch(url);
   },
 
   run: (run: CallRun) => callMany(run, call),

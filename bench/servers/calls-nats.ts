@@ -2,18 +2,18 @@ import { connect, type NatsConnection } from "nats";
 import { type CallRun, callMany } from "../support/call-many.js";
 import { answer } from "../support/child.js";
 
-/** What a request and its reply cost on NATS by itself. */
+/** Runs request-reply on plain NATS. */
 const SUBJECT = "bench.echo";
 let connection: NatsConnection | undefined;
 
-async function connected(url: string): Promise<NatsConnection> {
+async function connectTo(url: string): Promise<NatsConnection> {
   connection = await connect({ servers: url });
   return connection;
 }
 
 answer({
   async work(url: string) {
-    const nats = await connected(url);
+    const nats = await connectTo(url);
     nats.subscribe(SUBJECT, {
       queue: "workers",
       callback: (_error, msg) => {
@@ -24,7 +24,7 @@ answer({
   },
 
   async start(url: string) {
-    await connected(url);
+    await connectTo(url);
   },
 
   run: (run: CallRun) =>

@@ -3,7 +3,7 @@ import { answer } from "../support/child.js";
 import { LOOP_WATCH } from "../support/loop-watch.js";
 import { PROFILER } from "../support/profiler.js";
 
-/** A Carillon node as it is run, but for the log. */
+/** Runs an ordinary Carillon node that logs errors only. */
 let node: Carillon | undefined;
 
 answer({

@@ -2,7 +2,7 @@ import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } f
 import { answer } from "../support/child.js";
 import { ECHO_PATH } from "../support/grpc.js";
 
-/** What @grpc/grpc-js costs by itself: a service that gives back the bytes it got. */
+/** Runs an echo service on plain @grpc/grpc-js. */
 const same = (bytes: Buffer): Buffer => bytes;
 const server = new Server();
 

@@ -5,12 +5,12 @@ import { systemClock } from "../../src/util/system-clock.js";
 import { answer } from "../support/child.js";
 import type { Seen } from "../support/presence.js";
 
-/** A node's presence without the rest of the node: what its sessions would do is asked of it. */
-const place = { vhost: "/", broker: "nats", topic: "room" };
+/** Runs a node's presence without sessions; the benchmark requests their joins and leaves. */
+const address = { vhost: "/", broker: "nats", topic: "crowd" };
 
 let presence: ClusterPresence | undefined;
 let seen = { joined: 0, duplicated: 0, changes: 0 };
-const here = new Set<string>();
+const present = new Set<string>();
 let onChange = (): void => {};
 
 function onError(message: string): never {
@@ -19,13 +19,13 @@ function onError(message: string): never {
 
 function enter(prefix: string, number: number): void {
   const member = { connectionId: `${prefix}${number}`, user: `user-${number}`, info: "{}", joined: Date.now() };
-  presence?.enter(place, member, false);
+  presence?.enter(address, member, false);
 }
 
-async function inTurns(count: number, run: (number: number) => void): Promise<void> {
+async function runInTurns(count: number, run: (number: number) => void): Promise<void> {
   for (let number = 0; number < count; number += 1) {
     run(number);
-    // So many handshakes a node may finish in one turn.
+    // As many handshakes as a node may complete in one turn.
     if (number % 20 === 19) await new Promise(setImmediate);
   }
 }
@@ -42,35 +42,35 @@ answer({
     presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError });
     await cluster.start();
     await presence.start();
-    presence.watch(place, ({ joined, left }) => {
+    presence.watch(address, ({ joined, left }) => {
       seen.changes += 1;
-      for (const { connectionId } of left) here.delete(connectionId);
+      for (const { connectionId } of left) present.delete(connectionId);
       for (const { connectionId } of joined) {
-        if (here.has(connectionId)) seen.duplicated += 1;
+        if (present.has(connectionId)) seen.duplicated += 1;
         else seen.joined += 1;
-        here.add(connectionId);
+        present.add(connectionId);
       }
       onChange();
     });
   },
 
   enter: ({ count, prefix }: { readonly count: number; readonly prefix: string }) =>
-    inTurns(count, (number) => {
+    runInTurns(count, (number) => {
       enter(prefix, number);
     }),
 
   leave: ({ count, prefix }: { readonly count: number; readonly prefix: string }) =>
-    inTurns(count, (number) => presence?.leave(place, `${prefix}${number}`)),
+    runInTurns(count, (number) => presence?.leave(address, `${prefix}${number}`)),
 
-  /** Resolves when its watcher has been told of so many members, with what it was told since the last time. */
+  /** Resolves when the watcher knows `count` members, with its notifications since the last request. */
   async reached(count: number): Promise<Seen> {
-    while (here.size !== count) {
+    while (present.size !== count) {
       await new Promise<void>((resolve) => {
         onChange = resolve;
       });
     }
-    const told = { ...seen, count: presence?.count(place) ?? 0 };
+    const result = { ...seen, count: presence?.count(address) ?? 0 };
     seen = { joined: 0, duplicated: 0, changes: 0 };
-    return told;
+    return result;
   },
 });

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { plainText } from "../support/frames.js";
-import { joined, messageText, servePeer } from "../support/peer-server.js";
+import { joinAnswer, messageText, servePeer } from "../support/peer-server.js";
 
-/** The least that Node can do: the turn's frames built once, one write of them to each socket, nothing looked after. */
+/** Runs the minimum that Node can do: it builds a turn's frames once and writes them to each socket, without any checks. */
 const sockets = new Set<Duplex>();
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -15,7 +15,7 @@ servePeer({
       `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
     );
     socket.once("data", () => {
-      socket.write(plainText(joined([])));
+      socket.write(plainText(joinAnswer([])));
       sockets.add(socket);
       socket.resume();
     });

@@ -2,9 +2,9 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { servePeer } from "../support/peer-server.js";
 
-/** Socket.IO as its documentation shows it: every client in a room, messages emitted to the room. */
+/** Runs Socket.IO like its documentation: every client in a room, messages emitted to the room. */
 const server = createServer();
-// It ends upgrades on other paths after a while; the publisher's is none of its own.
+// By default it closes upgrades on other paths, such as the publisher's.
 const io = new Server(server, { transports: ["websocket"], destroyUpgrade: false, pingInterval: 600_000 });
 
 io.on("connection", (socket) => {

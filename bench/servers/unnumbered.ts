@@ -1,7 +1,7 @@
 import { broadcasterEncoding } from "../../src/dialects/broadcaster/encode.js";
 import { COUNT } from "../../src/dialects/dialect.js";
 
-/** A Carillon node whose broadcasts all have the same number: what `seq` costs is what it is cheaper by. */
+/** Runs a Carillon node whose broadcasts all have the same number, to measure the cost of `seq` by comparison. */
 const textMaker = broadcasterEncoding.textMaker.bind(broadcasterEncoding);
 Object.assign(broadcasterEncoding, {
   counted: false,

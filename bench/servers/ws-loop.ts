@@ -1,23 +1,23 @@
 import { WebSocket, WebSocketServer } from "ws";
-import { joined, messageText, servePeer, topicsAsked } from "../support/peer-server.js";
+import { joinAnswer, messageText, readTopics, servePeer } from "../support/peer-server.js";
 
-/** What one would write by hand: every message sent to every client of its topic in a loop. */
+/** Runs a hand-written server that sends every message to the clients of its topic in a loop. */
 const topics = new Map<string, Set<WebSocket>>();
 const clients = new WebSocketServer({ noServer: true, perMessageDeflate: false });
 
 clients.on("connection", (client: WebSocket) => {
-  let asked: readonly string[] = [];
+  let joinedTopics: readonly string[] = [];
   client.on("message", (data: Buffer) => {
-    asked = topicsAsked(data.toString());
-    for (const topic of asked) {
+    joinedTopics = readTopics(data.toString());
+    for (const topic of joinedTopics) {
       const members = topics.get(topic) ?? new Set();
       topics.set(topic, members.add(client));
     }
-    client.send(joined(asked));
+    client.send(joinAnswer(joinedTopics));
   });
   client.on("error", () => {});
   client.on("close", () => {
-    for (const topic of asked) topics.get(topic)?.delete(client);
+    for (const topic of joinedTopics) topics.get(topic)?.delete(client);
   });
 });
 

@@ -1,7 +1,7 @@
 import { type WebSocket, WebSocketServer } from "ws";
-import { joined, messageText, servePeer, topicsAsked } from "../support/peer-server.js";
+import { joinAnswer, messageText, readTopics, servePeer } from "../support/peer-server.js";
 
-/** What one would write by hand where each client has a topic of its own. */
+/** Runs a hand-written server for clients that each have their own topic. */
 const clients = new Map<string, WebSocket>();
 const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, clientTracking: false });
 
@@ -9,12 +9,12 @@ servePeer({
   upgrade(request, socket, head) {
     server.handleUpgrade(request, socket, head, (client) => {
       client.on("message", (data: Buffer) => {
-        const asked = topicsAsked(data.toString());
-        for (const topic of asked) clients.set(topic, client);
+        const topics = readTopics(data.toString());
+        for (const topic of topics) clients.set(topic, client);
         client.on("close", () => {
-          for (const topic of asked) clients.delete(topic);
+          for (const topic of topics) clients.delete(topic);
         });
-        client.send(joined(asked));
+        client.send(joinAnswer(topics));
       });
       client.on("error", () => {});
     });

@@ -2,20 +2,20 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import type { Node } from "../support/carillon.js";
 
-/** Input that might hold the event loop. */
+/** Input that might block the event loop. */
 export interface Attack {
   readonly name: string;
   /**
-   * Resolves when the node has dealt with it.
-   * @param size - from 0 to 1, of its full size
-   * @returns ends what it has opened, where that is not to be measured
+   * Resolves when the node has handled the input.
+   * @param size - fraction of the full size, from 0 to 1
+   * @returns closes what the attack has opened, if closing is not to be measured
    */
   readonly run: (node: StallNode, size: number, tokens: Tokens) => Promise<(() => void) | void>;
 }
 
 /** Node under attack. */
 export interface StallNode extends Node {
-  /** URL of WebRocket's admin interface, and what it asks for. */
+  /** URL of WebRocket's admin interface, and its cookie. */
   readonly webrocketAdmin: string;
   readonly webrocketCookie: string;
 }
@@ -24,7 +24,7 @@ export interface StallNode extends Node {
 export interface Tokens {
   /** Permissions with regular expressions that weigh 150. */
   readonly heavy: string;
-  /** Permissions that weigh more than a token may. */
+  /** Permissions that exceed the weight limit of a token. */
   readonly tooHeavy: string;
   /** Well-formed tokens with invalid signatures, by path. */
   readonly forged: Readonly<Record<"/rsa" | "/ed", string>>;
@@ -32,8 +32,8 @@ export interface Tokens {
 
 export const SLOW = "re:[ab]*a[ab]{60}c";
 
-/** Leaves out of the measurement everything before. */
-export function watchFromHere({ child }: StallNode): Promise<void> {
+/** Restarts the measurement, so that earlier work does not count. */
+export function restartWatch({ child }: StallNode): Promise<void> {
   return child.ask("watchLoop");
 }
 
@@ -44,7 +44,7 @@ export async function open({ port }: StallNode, token?: string): Promise<WebSock
   return client;
 }
 
-/** Sends frames in one write, and takes an answer for each. */
+/** Sends frames in one write and waits for an answer to each. */
 export async function exchange(node: StallNode, frames: readonly (object | string)[], token?: string): Promise<void> {
   const client = await open(node, token);
   let answers = 0;
@@ -85,14 +85,14 @@ export function names(count: number, prefix = "topic-"): string[] {
   return Array.from({ length: Math.ceil(count) }, (_, number) => `${prefix}${number}`);
 }
 
-/** Different names of the letters a and b; up to 65,536. */
+/** Returns distinct names of the letters a and b; up to 65,536. */
 export function hostileNames(count: number, length: number): string[] {
   return Array.from({ length: Math.ceil(count) }, (_, number) =>
     number.toString(2).padStart(16, "0").replaceAll("0", "a").replaceAll("1", "b").padStart(length, "ba"),
   );
 }
 
-/** Objects of one member each, whose names all differ. */
+/** Returns objects with one member each and distinct member names. */
 export function namedObjects(count: number): object[] {
   return Array.from({ length: Math.ceil(count) }, (_, number) => ({ [`n${number.toString(36)}`]: 1 }));
 }

@@ -8,12 +8,12 @@ import {
   joined,
   names,
   post,
+  restartWatch,
   SLOW,
   type StallNode,
-  watchFromHere,
 } from "./attack.js";
 
-/** Commands of clients, and what they cause. */
+/** Commands of clients and their effects. */
 export const COMMANDS: readonly Attack[] = [
   { name: "nothing", run: async () => {} },
   {
@@ -25,15 +25,15 @@ export const COMMANDS: readonly Attack[] = [
   {
     name: "20 tokens with 30 expressions that weigh 408 each, refused",
     run: async (node, size, { tooHeavy }) => {
-      for (let times = 0; times < 20 * size; times += 1) await refusedWith(node, tooHeavy);
+      for (let times = 0; times < 20 * size; times += 1) await expectRefusal(node, tooHeavy);
     },
   },
   {
     name: "100 calls of events of 250 B against workers' expressions that weigh 5,800",
     run: (node, size) =>
-      withWorker(node.grpc, expressions(43, "a"), () =>
-        withWorker(node.grpc, expressions(43, "b"), async () => {
-          await watchFromHere(node);
+      withWorker(node.grpc, createExpressions(43, "a"), () =>
+        withWorker(node.grpc, createExpressions(43, "b"), async () => {
+          await restartWatch(node);
           await exchange(
             node,
             hostileNames(100 * size, 250).map((event) => ({ command: "call", topics: [event] })),
@@ -42,7 +42,7 @@ export const COMMANDS: readonly Attack[] = [
       ),
   },
   {
-    name: "100 calls of events of 250 B whose worker is lost when others' expressions weigh 5,800",
+    name: "100 calls of events of 250 B whose worker disconnects while others' expressions weigh 5,800",
     run: async (node, size) => {
       const events = hostileNames(100 * size, 250);
       const { busy, lose } = await startBusyWorker(node.grpc, events);
@@ -51,9 +51,9 @@ export const COMMANDS: readonly Attack[] = [
         events.map((event) => ({ command: "call", topics: [event] })),
       );
       await busy;
-      await withWorker(node.grpc, expressions(43, "a"), () =>
-        withWorker(node.grpc, expressions(43, "b"), async () => {
-          await watchFromHere(node);
+      await withWorker(node.grpc, createExpressions(43, "a"), () =>
+        withWorker(node.grpc, createExpressions(43, "b"), async () => {
+          await restartWatch(node);
           await lose();
           await answered;
         }),
@@ -65,12 +65,12 @@ export const COMMANDS: readonly Attack[] = [
     run: (node, size) => exchange(node, [{ command: "join", topics: names(1_000 * size) }]),
   },
   {
-    name: "1,000 commands presence of a topic of 1,000 members in one write",
+    name: "1,000 presence commands for a topic of 1,000 members in one write",
     run: async (node, size) => {
       const members = await Promise.all(names(1_000 * size).map(() => joined(node, "/", ["crowd"])));
-      const questions = Array.from({ length: 1_000 * size }, () => ({ command: "presence", topics: ["crowd"] }));
-      await watchFromHere(node);
-      await exchange(node, questions);
+      const commands = Array.from({ length: 1_000 * size }, () => ({ command: "presence", topics: ["crowd"] }));
+      await restartWatch(node);
+      await exchange(node, commands);
       for (const member of members) member.terminate();
     },
   },
@@ -78,16 +78,16 @@ export const COMMANDS: readonly Attack[] = [
     name: "a message of 64 KiB for 1,000 members",
     run: async (node, size) => {
       const members = await Promise.all(names(1_000 * size).map(() => joined(node, "/", ["crowd"])));
-      const heard = members.map((member) => once(member, "message"));
-      await watchFromHere(node);
+      const received = members.map((member) => once(member, "message"));
+      await restartWatch(node);
       await post(node, JSON.stringify({ messages: [{ topics: ["crowd"], text: "x".repeat(65_536) }] }));
-      await Promise.all(heard);
+      await Promise.all(received);
       for (const member of members) member.terminate();
     },
   },
 ];
 
-async function refusedWith({ port }: StallNode, token: string): Promise<void> {
+async function expectRefusal({ port }: StallNode, token: string): Promise<void> {
   const client = new WebSocket(`ws://127.0.0.1:${port}/ws?token=${token}`);
   await new Promise<void>((resolve) => {
     client.on("error", () => resolve());
@@ -97,6 +97,6 @@ async function refusedWith({ port }: StallNode, token: string): Promise<void> {
   });
 }
 
-function expressions(count: number, end: string): string[] {
+function createExpressions(count: number, end: string): string[] {
   return Array.from({ length: count }, (_, number) => `${SLOW}${number}${end}`);
 }

@@ -14,22 +14,22 @@ export const FRAMES: readonly Attack[] = [
     },
   },
   {
-    name: "a frame of 1 MiB of 60,000 members with other names each",
+    name: "a frame of 1 MiB of 60,000 distinct member names",
     run: (node, size) => {
       const members = names(60_000 * size).map((name) => [name, 1]);
       return exchange(node, [JSON.stringify(Object.fromEntries(members))]);
     },
   },
   {
-    name: "a frame of 1 MiB of objects with another name each",
+    name: "a frame of 1 MiB of objects with distinct member names",
     run: (node, size) => exchange(node, [JSON.stringify(namedObjects(90_000 * size))]),
   },
   {
-    name: "a frame of 1 MiB of other short texts each",
+    name: "a frame of 1 MiB of distinct short strings",
     run: (node, size) => exchange(node, [JSON.stringify(shortTexts(150_000 * size))]),
   },
   {
-    name: "a frame of other names and short texts, the most that is taken",
+    name: "a frame of distinct names and short strings, the accepted maximum",
     run: (node, size) =>
       exchange(node, [JSON.stringify({ names: namedObjects(13_500 * size), texts: shortTexts(50_000 * size) })]),
   },

@@ -1,5 +1,5 @@
 import type { WebSocket } from "ws";
-import { type Attack, exchange, joined, names, post, type StallNode, watchFromHere } from "./attack.js";
+import { type Attack, exchange, joined, names, post, restartWatch, type StallNode } from "./attack.js";
 
 const ROCKET = "/rocket";
 
@@ -17,7 +17,7 @@ export const LISTS: readonly Attack[] = [
     name: "ListTopics and ListConnections of 50,000 topics and 50 connections",
     run: async (node, size) => {
       const clients = await Promise.all(names(50 * size).map((name) => joined(node, "/", names(1_000, `${name}.`))));
-      await watchFromHere(node);
+      await restartWatch(node);
       for (const method of ["ListTopics", "ListConnections"]) {
         await post(node, JSON.stringify({ pageSize: 1_000 }), `carillon.v1.ControlService/${method}`);
       }
@@ -27,8 +27,8 @@ export const LISTS: readonly Attack[] = [
   {
     name: "WatchConnections of 8,000 connections",
     run: async (node, size) => {
-      const clients = await crowd(node, 8_000 * size);
-      await watchFromHere(node);
+      const clients = await connectMembers(node, 8_000 * size);
+      await restartWatch(node);
       await watch(node, "carillon.v1.ControlService/WatchConnections", {}, "CONNECTION_CHANGE_CAUGHT_UP");
       return () => terminateAll(clients);
     },
@@ -36,8 +36,8 @@ export const LISTS: readonly Attack[] = [
   {
     name: "WatchPresence of 8,000 members",
     run: async (node, size) => {
-      const clients = await crowd(node, 8_000 * size);
-      await watchFromHere(node);
+      const clients = await connectMembers(node, 8_000 * size);
+      await restartWatch(node);
       await watch(node, "carillon.v1.PresenceService/WatchPresence", { topic: "crowd" }, '"caughtUp":true');
       return () => terminateAll(clients);
     },
@@ -45,8 +45,8 @@ export const LISTS: readonly Attack[] = [
   {
     name: "GetPresence of 1,000 of 8,000 members",
     run: async (node, size) => {
-      const clients = await crowd(node, 8_000 * size);
-      await watchFromHere(node);
+      const clients = await connectMembers(node, 8_000 * size);
+      await restartWatch(node);
       await post(node, JSON.stringify({ topic: "crowd" }), "carillon.v1.PresenceService/GetPresence");
       return () => terminateAll(clients);
     },
@@ -61,7 +61,7 @@ export const LISTS: readonly Attack[] = [
       };
       await Promise.all(names(10).map((prefix) => open(names(1_000 * size, `${prefix}.`))));
       const clients = await Promise.all(names(50 * size).map((name) => joined(node, ROCKET, names(1_000, `${name}.`))));
-      await watchFromHere(node);
+      await restartWatch(node);
       await post(node, "{}", "carillon.v1.ControlService/ListChannels", ROCKET);
       for (const list of ["", "/topic-0.0"]) {
         const headers = { "x-webrocket-cookie": node.webrocketCookie };
@@ -74,8 +74,8 @@ export const LISTS: readonly Attack[] = [
   },
 ];
 
-/** Members of one topic, connected a few at a time: a node cuts handshakes that take too long. */
-async function crowd(node: StallNode, count: number): Promise<WebSocket[]> {
+/** Connects members of one topic in batches, because a node cuts handshakes that take too long. */
+async function connectMembers(node: StallNode, count: number): Promise<WebSocket[]> {
   const members: WebSocket[] = [];
   while (members.length < count) {
     members.push(...(await Promise.all(names(100).map(() => joined(node, "/", ["crowd"])))));
@@ -87,7 +87,7 @@ function terminateAll(clients: readonly WebSocket[]): void {
   for (const client of clients) client.terminate();
 }
 
-/** Reads a stream of answers until this is in it, as Connect sends it in JSON. */
+/** Reads a Connect stream in JSON until it contains a text. */
 async function watch({ port }: StallNode, method: string, request: object, last: string): Promise<void> {
   const message = Buffer.from(JSON.stringify(request));
   const body = new Uint8Array(5 + message.length);
@@ -108,7 +108,7 @@ async function changeVhost(node: StallNode, size: number, settings: object): Pro
   const path = `/changed${Math.round(size * 100)}`;
   await post(node, JSON.stringify({ path }), "carillon.v1.ControlService/CreateVhost");
   const members = await Promise.all(names(20).map(() => joined(node, path, names(1_000 * size))));
-  await watchFromHere(node);
+  await restartWatch(node);
   await post(node, JSON.stringify({ path, settings }), "carillon.v1.ControlService/UpdateVhost");
   await exchange(node, [{ command: "leave", topics: ["t"] }]);
   terminateAll(members);

@@ -3,10 +3,10 @@ import { type Attack, namedObjects, type StallNode } from "./attack.js";
 /** Separator of the packets in one request of Engine.IO 4. */
 const SEPARATOR = "\u001e";
 
-/** Socket.IO by HTTP requests. */
+/** Socket.IO over HTTP polling. */
 export const POLLS: readonly Attack[] = [
   {
-    name: "a Socket.IO request of 5,000 packets without meaning, the most that is taken",
+    name: "a Socket.IO request of 5,000 no-op packets, the accepted maximum",
     run: (node, size) =>
       poll(
         node,
@@ -14,7 +14,7 @@ export const POLLS: readonly Attack[] = [
       ),
   },
   {
-    name: "a Socket.IO request of 5,000 events, the most that is taken",
+    name: "a Socket.IO request of 5,000 events, the accepted maximum",
     run: (node, size) =>
       poll(
         node,
@@ -22,7 +22,7 @@ export const POLLS: readonly Attack[] = [
       ),
   },
   {
-    name: "a Socket.IO event of 1 MiB of objects with another name each",
+    name: "a Socket.IO event of 1 MiB of objects with distinct member names",
     run: (node, size) => poll(node, [`42["join",${JSON.stringify(namedObjects(90_000 * size))}]`]),
   },
 ];

@@ -17,14 +17,14 @@ export const REQUESTS: readonly Attack[] = [
     },
   },
   {
-    name: "a request of 65 messages on 1,000 topics each, the most that is taken",
+    name: "a request of 65 messages on 1,000 topics each, the accepted maximum",
     run: (node, size) => {
       const topics = names(1_000);
       return post(node, JSON.stringify({ messages: Array.from({ length: 65 * size }, () => ({ topics })) }));
     },
   },
   {
-    name: "a request of 1,000 messages in JSON, the most that is taken",
+    name: "a request of 1,000 messages in JSON, the accepted maximum",
     run: (node, size) => {
       const messages = Array.from({ length: 1_000 * size }, () => ({ topics: ["t"] }));
       return post(node, JSON.stringify({ messages }));
@@ -69,7 +69,7 @@ export const REQUESTS: readonly Attack[] = [
     run: (node, size) => postBinary(node, encodeRequest(Array.from({ length: 130_000 * size }, () => ({})))),
   },
   {
-    name: "a request of 16,000 empty messages in protobuf over HTTP, the most that is decoded",
+    name: "a request of 16,000 empty messages in protobuf over HTTP, the decoded maximum",
     run: (node, size) => postBinary(node, encodeRequest(Array.from({ length: 16_000 * size }, () => ({})))),
   },
   {
@@ -82,14 +82,14 @@ export const REQUESTS: readonly Attack[] = [
       post(node, JSON.stringify({ messages: [{ topics: ["t"], json: shortTexts(600_000 * size) }] })),
   },
   {
-    name: "a request of 4 MiB of other member names each in JSON",
+    name: "a request of 4 MiB of distinct member names in JSON",
     run: (node, size) => {
       const json = Object.fromEntries(names(250_000 * size, "n").map((name) => [name, 1]));
       return post(node, JSON.stringify({ messages: [{ topics: ["t"], json }] }));
     },
   },
   {
-    name: "a request of 4 MiB in JSON: four payloads of records, the most that is taken",
+    name: "a request of 4 MiB in JSON: four payloads of records, the accepted maximum",
     run: (node, size) => {
       const json = Array.from({ length: 16_000 * size }, (_, number) => ({
         id: number,
@@ -105,18 +105,18 @@ export const REQUESTS: readonly Attack[] = [
     run: (node, size) => createToken(node, { list: Array.from({ length: 200_000 * size }, () => 1) }),
   },
   {
-    name: "a token's info of 16,000 numbers in JSON, the most that is decoded",
+    name: "a token's info of 16,000 numbers in JSON, the decoded maximum",
     run: (node, size) => createToken(node, { list: Array.from({ length: 16_000 * size }, () => 1) }),
   },
   {
-    name: "a request of 4 MiB to Broadcaster's REST of other member names each",
+    name: "a request of 4 MiB to Broadcaster's REST of distinct member names",
     run: (node, size) => {
       const data = Object.fromEntries(names(250_000 * size, "n").map((name) => [name, 1]));
       return post(node, JSON.stringify({ channel: "t", data }), "broadcaster/publish");
     },
   },
   {
-    name: "a request of 4 MiB to Broadcaster's REST of 300,000 numbers, the most that is taken",
+    name: "a request of 4 MiB to Broadcaster's REST of 300,000 numbers, the accepted maximum",
     run: (node, size) =>
       post(
         node,
@@ -136,7 +136,7 @@ function encodeRequest(messages: Messages): Uint8Array<ArrayBuffer> {
   return toBinary(RequestSchema, create(RequestSchema, { messages }));
 }
 
-/** Publishes over gRPC, which may be refused. */
+/** Publishes over gRPC; the request may be refused. */
 async function publish({ grpc }: StallNode, request: Uint8Array<ArrayBuffer>): Promise<void> {
   const requests = [Buffer.from(request)];
   const load = new GrpcLoad(grpc);

@@ -1,7 +1,7 @@
 import { WebSocket } from "ws";
 import { type Attack, names, type StallNode } from "./attack.js";
 
-/** Requests for a connection. */
+/** Upgrades and authentications with invalid tokens. */
 export const UPGRADES: readonly Attack[] = [
   {
     name: "200 upgrades at once with tokens of invalid RS256 signatures",
@@ -12,9 +12,9 @@ export const UPGRADES: readonly Attack[] = [
     run: (node, size, { forged }) => refuseAll(node, "/ws/ed", forged["/ed"], 200 * size),
   },
   {
-    name: "200 commands authenticate at once with tokens of invalid RS256 signatures",
+    name: "200 authenticate commands at once with tokens of invalid RS256 signatures",
     run: async ({ port }, size, { forged }) => {
-      const ask = async (): Promise<void> => {
+      const authenticate = async (): Promise<void> => {
         const client = new WebSocket(`ws://127.0.0.1:${port}/ws/rsa`, { perMessageDeflate: false });
         await new Promise<void>((resolve, reject) => {
           client.on("open", () => client.send(JSON.stringify({ command: "authenticate", token: forged["/rsa"] })));
@@ -23,7 +23,7 @@ export const UPGRADES: readonly Attack[] = [
         });
         client.terminate();
       };
-      await Promise.all(names(200 * size).map(ask));
+      await Promise.all(names(200 * size).map(authenticate));
     },
   },
 ];

@@ -2,24 +2,24 @@ import { Histogram } from "./histogram.js";
 
 export interface CallRun {
   readonly bytes: number;
-  /** Calls under way at a time. */
-  readonly abreast: number;
+  /** Number of concurrent calls. */
+  readonly concurrency: number;
   readonly atLeast: number;
   readonly milliseconds: number;
 }
 
 export interface Called {
   readonly calls: number;
-  /** Calls that were refused, or answered with something else. */
+  /** Number of calls that were refused or answered wrongly. */
   readonly wrong: number;
   readonly milliseconds: number;
-  /** Microseconds from asking to the answer; see Histogram. */
+  /** Microseconds from call to answer; see Histogram. */
   readonly latency: readonly number[];
 }
 
-/** Calls until the time is over. @param call - resolves with whether the answer was the right one */
+/** Calls until the time is over. @param call - resolves with whether the answer was correct */
 export async function callMany(
-  { abreast, atLeast, bytes, milliseconds }: CallRun,
+  { concurrency, atLeast, bytes, milliseconds }: CallRun,
   call: (payload: Uint8Array) => Promise<boolean>,
 ): Promise<Called> {
   const payload = new Uint8Array(bytes).fill(97);
@@ -30,11 +30,11 @@ export async function callMany(
   const one = async (): Promise<void> => {
     while (calls < atLeast || performance.now() - begin < milliseconds) {
       calls += 1;
-      const asked = performance.now();
+      const start = performance.now();
       if (!(await call(payload))) wrong += 1;
-      latency.add((performance.now() - asked) * 1_000);
+      latency.add((performance.now() - start) * 1_000);
     }
   };
-  await Promise.all(Array.from({ length: abreast }, one));
+  await Promise.all(Array.from({ length: concurrency }, one));
   return { calls, wrong, milliseconds: performance.now() - begin, latency: latency.toJSON() };
 }

@@ -3,28 +3,28 @@ import { Child } from "./child.js";
 import { Contender } from "./contender.js";
 import { PublishStream } from "./publish-stream.js";
 
-/** A Carillon node in a process of its own. */
+/** Carillon node in a separate process. */
 export interface Node {
   readonly child: Child;
   readonly port: number;
-  /** HOST:PORT of the gRPC port. */
+  /** Address of the gRPC port, HOST:PORT. */
   readonly grpc: string;
-  /** URL of WebRocket's admin interface, where the configuration has one. */
+  /** URL of WebRocket's admin interface, if configured. */
   readonly webrocketAdmin?: string;
 }
 
 export interface NodeOptions {
   readonly config?: ConfigInput;
-  /** What the publisher shows, where the node asks for a key. */
+  /** Key of the publisher, if the node requires one. */
   readonly key?: string;
-  /** A token for each client by its number, where clients come with one. */
+  /** Token of each client, by its number; undefined for clients without tokens. */
   readonly tokens?: readonly string[];
-  /** A folder for a CPU profile. */
+  /** Folder for a CPU profile. */
   readonly profiles?: string | undefined;
   readonly flags?: readonly string[];
-  /** In bench/servers/, without its ending; default: a node as it is run. */
+  /** Script in bench/servers/, without its extension; default: an ordinary node. */
   readonly script?: string;
-  /** Where each client connects, or all; default: to the native dialect. */
+  /** Path of each client, or of all; default: the native dialect. */
   readonly path?: string | readonly string[];
 }
 
@@ -34,14 +34,12 @@ export async function startNode({ config = {}, flags = [], script = "carillon" }
   return { child, ...addresses };
 }
 
-/** Carillon as a contender: clients by WebSocket, the publisher by a gRPC stream, one request a turn. */
+/** Starts Carillon as a contender: WebSocket clients, and a publisher on a gRPC stream with one request per turn. */
 export async function carillon(options: NodeOptions & { readonly name?: string } = {}): Promise<Contender> {
   return nodeContender(options.name ?? "carillon", await startNode(options), options);
 }
 
-/**
- * @param publishAt - the gRPC address of the node to publish at, where it is another one
- */
+/** @param publishAt - gRPC address of the node to publish at, if it is a different one */
 export function nodeContender(
   name: string,
   { child, grpc, port }: Node,

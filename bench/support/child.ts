@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** What a benchmark asks a process of its own. */
-interface Question {
+/** Request of a benchmark to one of its processes. */
+interface ChildRequest {
   readonly id: number;
   readonly ask: string;
   readonly with?: unknown;
@@ -18,15 +18,15 @@ export interface Memory {
   readonly heap: number;
 }
 
-/** A process of the benchmark: a server under test, or a load. It answers questions by name. */
+/** Process of a benchmark: a server under test or a load. It answers requests by name. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
-  #questions = 0;
+  #requests = 0;
 
   /**
-   * @param script - path below bench/, such as `servers/carillon.js`
-   * @param flags - for Node
+   * @param script - path below bench/, for example `servers/carillon.js`
+   * @param flags - flags of Node
    */
   constructor(script: string, flags: readonly string[] = []) {
     this.#process = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
@@ -41,10 +41,10 @@ export class Child {
     });
   }
 
-  /** @throws Error when the answer is a fault, or the process ends before it */
+  /** Sends a request to the process. @throws Error when it fails, or the process ends before its answer */
   ask<Answer>(ask: string, argument?: unknown): Promise<Answer> {
-    this.#questions += 1;
-    const id = this.#questions;
+    this.#requests += 1;
+    const id = this.#requests;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, (reply) => {
         this.#waiting.delete(id);
@@ -55,17 +55,17 @@ export class Child {
     });
   }
 
-  /** User and system time that the process has had, in microseconds, as the operating system counts it. */
+  /** Returns the user and system time of the process so far, in microseconds. */
   cpu(): Promise<number> {
     return this.ask<number>("cpu");
   }
 
-  /** How many times the process has asked the system to write; undefined where that is not told. */
+  /** Returns the number of write system calls of the process; undefined on systems that do not count them. */
   writes(): Promise<number | undefined> {
     return this.ask<number | undefined>("writes");
   }
 
-  /** Needs the flag `--expose-gc`. */
+  /** Returns the memory of the process. Needs the flag `--expose-gc`. */
   memory(): Promise<Memory> {
     return this.ask<Memory>("memory");
   }
@@ -73,9 +73,9 @@ export class Child {
   /** Ends the process. */
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const gone = once(this.#process, "exit");
+    const exited = once(this.#process, "exit");
     this.#process.kill("SIGKILL");
-    await gone;
+    await exited;
   }
 }
 
@@ -95,17 +95,17 @@ const COMMON: Readonly<Record<string, () => unknown>> = {
   },
 };
 
-/** The child's side: answers questions by name. */
+/** Answers requests by name, in the child process. */
 export function answer(answers: Readonly<Record<string, (argument: never) => unknown>>): void {
   const all: Readonly<Record<string, (argument: never) => unknown>> = { ...COMMON, ...answers };
-  const reply = async ({ ask, id, with: argument }: Question): Promise<Reply> => {
+  const reply = async ({ ask, id, with: argument }: ChildRequest): Promise<Reply> => {
     try {
       return { id, answer: await all[ask]?.(argument as never) };
     } catch (cause) {
       return { id, fault: String(cause) };
     }
   };
-  process.on("message", (question: Question) => {
-    void reply(question).then((message) => process.send?.(message));
+  process.on("message", (request: ChildRequest) => {
+    void reply(request).then((message) => process.send?.(message));
   });
 }

@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest } from "node:http";
 import { PUBLISH_PATH, type Requests } from "./grpc.js";
 
-/** Connect's unary calls with binary messages, over HTTP/1.1 connections that are kept. */
+/** Connect client for unary calls with binary messages, over HTTP/1.1 keep-alive connections. */
 export class ConnectLoad {
   readonly #port: number;
   readonly #agent = new Agent({ keepAlive: true });
@@ -10,11 +10,11 @@ export class ConnectLoad {
     this.#port = port;
   }
 
-  async unary(next: Requests, abreast: number, onAnswer: (answer: Buffer) => void): Promise<void> {
+  async unary(next: Requests, concurrency: number, onAnswer: (answer: Buffer) => void): Promise<void> {
     const lane = async (): Promise<void> => {
       for (let request = next(); request !== undefined; request = next()) onAnswer(await this.#call(request));
     };
-    await Promise.all(Array.from({ length: abreast }, lane));
+    await Promise.all(Array.from({ length: concurrency }, lane));
   }
 
   close(): void {

@@ -1,25 +1,25 @@
 import type { Connect } from "../load.js";
 import type { Child } from "./child.js";
 import { Load } from "./load.js";
-import { payload, topicName } from "./payload.js";
+import { createPayload, topicName } from "./payload.js";
 
-/** A message on its way to a server: the topic's name, and the payload. */
+/** Message to publish: name of the topic and payload. */
 export type Entry = readonly [topic: string, payload: string];
 
-/** A server in the race, with clients of its own. */
+/** Server under test, with its own clients. */
 export interface ContenderOptions {
   readonly name: string;
   readonly server: Child;
   readonly port: number;
-  /** The same for all clients, or one for each. */
+  /** One path for all clients, or one for each. */
   readonly path: string | readonly string[];
-  /** How many frames answer a client's first one. */
+  /** Number of frames that answer a client's first frame. */
   readonly answers?: number;
-  /** Hands over messages that are to be delivered in one turn; resolves when the server has taken them. */
+  /** Publishes messages that the server delivers in one turn; resolves when the server has accepted them. */
   readonly publish: (entries: readonly Entry[]) => Promise<unknown>;
-  /** Other processes and connections that end with it. */
+  /** Stops other processes and connections of the contender. */
   readonly end?: () => unknown;
-  /** A folder for a CPU profile of the server, from its first clients on; it must know how. */
+  /** Folder for a CPU profile of the server, starting with its first clients; the server must support it. */
   readonly profiles?: string | undefined;
 }
 
@@ -37,19 +37,19 @@ export class Contender {
     this.#options = options;
   }
 
-  /** Connects new clients in place of those there are. @param hellos - what each says first; "" for nothing */
-  async connect(hellos: Connect["hellos"], abreast?: number): Promise<void> {
+  /** Replaces the clients by new ones. @param hellos - first text of each client; "" for none */
+  async connect(hellos: Connect["hellos"], concurrency?: number): Promise<void> {
     this.#numbers.clear();
-    await this.load.connect(hellos, abreast);
+    await this.load.connect(hellos, concurrency);
     if (this.#options.profiles !== undefined) await this.server.ask("beginProfile");
   }
 
-  /** Publishes one numbered message of so many bytes to each of the topics, all in one turn. */
+  /** Publishes one numbered message to each of the topics, all in one turn. @param bytes - size of each payload */
   publish(topics: readonly number[], bytes: number): Promise<unknown> {
     const entries = topics.map((topic): Entry => {
       const number = (this.#numbers.get(topic) ?? 0) + 1;
       this.#numbers.set(topic, number);
-      return [topicName(topic), payload(topic, number, bytes)];
+      return [topicName(topic), createPayload(topic, number, bytes)];
     });
     return this.#options.publish(entries);
   }
@@ -62,7 +62,7 @@ export class Contender {
   }
 }
 
-/** Runs with contenders that are ended afterwards, whatever happens. */
+/** Starts contenders, runs a function with them, and always stops them afterwards. */
 export async function withContenders<Result>(
   begin: readonly (() => Promise<Contender>)[],
   run: (contenders: readonly Contender[]) => Promise<Result>,

@@ -5,23 +5,23 @@ import type { Contender } from "./contender.js";
 import { topicName } from "./payload.js";
 import type { Hello } from "./receiver.js";
 
-/** How a client of a dialect connects, and gets into topics. */
+/** Dialect of clients: how they connect and join topics. */
 export interface Speaker {
   readonly name: string;
-  /** Where so many of its clients connect, one path for each. */
+  /** Returns the path of each client. */
   readonly paths: (node: Node, clients: number) => Promise<readonly string[]>;
   readonly hello: (topics: readonly number[]) => Hello;
 }
 
 const SECRET = "bench";
 
-/** For all dialects. The load answers none of their own pings. */
+/** Configuration for all dialects. Pings are effectively off, because the load does not answer application-level pings. */
 export const CONFIG: ConfigInput = {
   ping: { interval: "1h" },
   vhosts: { "/": { broadcaster: { secret: SECRET } } },
 };
 
-/** Of topics that the benchmarks use: more than there are. */
+/** Upper bound of the number of topics that the benchmarks use. */
 const TOPICS = 100;
 
 const token = await new SignJWT({
@@ -57,10 +57,12 @@ export const rootsocket: Speaker = {
   name: "rootsocket",
   paths: async (node, clients) => {
     const settings = { allowChannelAuthorization: false };
-    const made = Array.from({ length: clients }, () => ask(node, "TokenService/CreateConnectionToken", settings));
-    return (await Promise.all(made)).map(({ token: held }) => `/api/v1/ws/${String(held)}/`);
+    const tokens = Array.from({ length: clients }, () =>
+      callService(node, "TokenService/CreateConnectionToken", settings),
+    );
+    return (await Promise.all(tokens)).map(({ token: connectionToken }) => `/api/v1/ws/${String(connectionToken)}/`);
   },
-  // Nothing answers a subscription: a ping behind it does.
+  // Subscriptions are not answered; the answer to a ping after them shows that they are done.
   hello: (topics) => ({
     says: [
       [
@@ -76,11 +78,11 @@ export const webrocket: Speaker = {
   name: "webrocket",
   paths: async (node, clients) => {
     for (let topic = 0; topic < TOPICS; topic += 1) {
-      await ask(node, "ControlService/OpenChannel", { channel: topicName(topic) });
+      await callService(node, "ControlService/OpenChannel", { channel: topicName(topic) });
     }
     return same("/webrocket")(node, clients);
   },
-  // It is greeted first.
+  // The server sends a greeting first.
   hello: (topics) => ({
     says: [[], topics.map((topic) => JSON.stringify({ subscribe: { channel: topicName(topic) } }))],
     answers: 1 + topics.length,
@@ -90,15 +92,15 @@ export const webrocket: Speaker = {
 export const socketio: Speaker = {
   name: "socketio",
   paths: same("/socket.io/?EIO=4&transport=websocket"),
-  // Engine.IO's handshake comes unasked, then Socket.IO's answers.
+  // Engine.IO's handshake arrives first, then Socket.IO's answers.
   hello: (topics) => ({
     says: [["40"], [], [`420${JSON.stringify(["join", { topics: topics.map(topicName) }])}`]],
     answers: 3,
   }),
 };
 
-/** A node with so many clients of each of the speakers. @param script - of the node */
-export async function speaking(
+/** Starts a node with clients of several dialects. @param clients - number for each dialect @param script - of the node */
+export async function startSpeakers(
   name: string,
   speakers: readonly Speaker[],
   clients: number,
@@ -113,7 +115,11 @@ function same(path: string): Speaker["paths"] {
   return (_node, clients) => Promise.resolve(Array.from({ length: clients }, () => path));
 }
 
-async function ask({ port }: Node, method: string, request: object): Promise<Readonly<Record<string, unknown>>> {
+async function callService(
+  { port }: Node,
+  method: string,
+  request: object,
+): Promise<Readonly<Record<string, unknown>>> {
   const response = await fetch(`http://127.0.0.1:${port}/carillon.v1.${method}`, {
     method: "POST",
     headers: { "content-type": "application/json" },

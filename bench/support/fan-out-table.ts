@@ -1,15 +1,15 @@
-import { FAULTS_HEAD, faultsText } from "./counts.js";
+import { FAULTS_HEAD, formatFaults } from "./counts.js";
 import type { Measured } from "./fan-out.js";
 import type { Part } from "./report.js";
 import { median, spread } from "./table.js";
 
-/** What one contender did at one setting. */
+/** Results of one contender at one setting. */
 export interface Line {
-  /** The setting, where there is more than one. */
+  /** Setting, if there is more than one. */
   readonly setting?: string;
   readonly name: string;
   readonly results: readonly Measured[];
-  /** The line that its CPU is compared with. */
+  /** Results that its CPU time is compared with. */
   readonly beside: readonly Measured[];
 }
 
@@ -18,16 +18,16 @@ export function cpuOf(results: readonly Measured[] | undefined): number {
 }
 
 /**
- * @param setting - heads the column of settings
- * @param beside - names what CPU is compared with
+ * @param setting - title of the column of settings
+ * @param beside - name of the results that CPU time is compared with
  */
 export function fanOutTable(setting: string | undefined, beside: string, lines: readonly Line[]): Part {
   return {
     head: [
       ...(setting === undefined ? [] : [setting]),
       "server",
-      "CPU µs a delivery",
-      `beside ${beside}`,
+      "CPU µs per delivery",
+      `vs ${beside}`,
       "deliveries/s",
       FAULTS_HEAD,
     ],
@@ -43,7 +43,7 @@ export function fanOutTable(setting: string | undefined, beside: string, lines: 
         line.results.map(({ perSecond }) => perSecond / 1_000),
         0,
       )} k`,
-      faultsText(line.results.map(({ faults }) => faults)),
+      formatFaults(line.results.map(({ faults }) => faults)),
     ]),
   };
 }

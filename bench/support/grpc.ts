@@ -4,47 +4,47 @@ export const ECHO_PATH = "/bench.Echo/Echo";
 export const PUBLISH_PATH = "/websockets.v1.BroadcastService/Publish";
 export const STREAM_PATH = "/websockets.v1.BroadcastService/PublishStream";
 
-/** Gives the next request, encoded; undefined when there are no more. */
+/** Returns the next encoded request; undefined when there are no more. */
 export type Requests = () => Buffer | undefined;
 
-/** Requests of a stream that wait for their answers. */
+/** Largest number of unanswered requests of a stream. */
 const STREAM_WINDOW = 128;
 
-/** Bytes go as they are. */
+/** Serializer that leaves bytes unchanged. */
 export const same = (bytes: Buffer): Buffer => bytes;
 
-/** A gRPC client that leaves encoding to whoever measures. */
+/** gRPC client for encoded messages, so that encoding is not measured. */
 export class GrpcLoad {
   readonly #client: Client;
 
-  /** @param address - HOST:PORT */
+  /** @param address - HOST:PORT of the server */
   constructor(address: string) {
     this.#client = new Client(address, credentials.createInsecure());
   }
 
-  /** Unary calls, so many at a time, each answer given to `onAnswer`. */
-  async unary(path: string, next: Requests, abreast: number, onAnswer: (answer: Buffer) => void): Promise<void> {
+  /** Makes concurrent unary calls, and calls `onAnswer` with each answer. */
+  async unary(path: string, next: Requests, concurrency: number, onAnswer: (answer: Buffer) => void): Promise<void> {
     const lane = async (): Promise<void> => {
       for (let request = next(); request !== undefined; request = next()) onAnswer(await this.#call(path, request));
     };
-    await Promise.all(Array.from({ length: abreast }, lane));
+    await Promise.all(Array.from({ length: concurrency }, lane));
   }
 
-  /** One stream; as many requests under way as the window and the flow control let. */
+  /** Sends requests on one stream, as many as the window and flow control allow. */
   stream(next: Requests, onAnswer: (answer: Buffer) => void): Promise<void> {
     const call = this.#client.makeBidiStreamRequest(STREAM_PATH, same, same);
-    let underWay = 0;
+    let pending = 0;
     let blocked = false;
     let ended = false;
     const write = (): void => {
-      while (!blocked && !ended && underWay < STREAM_WINDOW) {
+      while (!blocked && !ended && pending < STREAM_WINDOW) {
         const request = next();
         if (request === undefined) {
           ended = true;
           call.end();
           return;
         }
-        underWay += 1;
+        pending += 1;
         blocked = !call.write(request);
       }
     };
@@ -54,7 +54,7 @@ export class GrpcLoad {
         write();
       });
       call.on("data", (answer: Buffer) => {
-        underWay -= 1;
+        pending -= 1;
         onAnswer(answer);
         write();
       });

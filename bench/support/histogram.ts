@@ -1,4 +1,4 @@
-/** Buckets grow by this factor: percentiles are within 1 % of what was measured. */
+/** Logarithm of the growth of buckets: percentiles are accurate to 1 %. */
 const GROWTH = Math.log(1.01);
 const BUCKETS = 2_400;
 
@@ -7,7 +7,7 @@ export class Histogram {
   readonly #buckets: Uint32Array;
   #count = 0;
 
-  /** @param buckets - of another histogram, as it came from another process */
+  /** @param buckets - buckets of a histogram from another process */
   constructor(buckets?: readonly number[]) {
     this.#buckets = buckets === undefined ? new Uint32Array(BUCKETS) : Uint32Array.from(buckets);
     for (const count of this.#buckets) this.#count += count;
@@ -23,18 +23,18 @@ export class Histogram {
     this.#count += 1;
   }
 
-  /** @param share - 0.99 for the time that 99 % do not exceed */
+  /** @param share - for example 0.99 for the time that 99 % do not exceed */
   percentile(share: number): number {
-    const wanted = Math.ceil(this.#count * share);
+    const rank = Math.ceil(this.#count * share);
     let seen = 0;
     for (const [bucket, count] of this.#buckets.entries()) {
       seen += count;
-      if (seen >= wanted && seen > 0) return Math.exp((bucket + 0.5) * GROWTH);
+      if (seen >= rank && seen > 0) return Math.exp((bucket + 0.5) * GROWTH);
     }
     return Number.NaN;
   }
 
-  /** For sending it to another process. */
+  /** Returns the buckets, to send them to another process. */
   toJSON(): number[] {
     return [...this.#buckets];
   }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createWorker } from "../../src/index.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 
-/** Runs something while a worker takes these events, which it leaves to others. */
+/** Runs a function while an idle worker is registered for events. */
 export async function withWorker(grpc: string, events: readonly string[], run: () => Promise<void>): Promise<void> {
   const worker = createWorker({ url: `grpc://${grpc}` });
   for (const event of events) worker.on(event, () => {});
@@ -14,23 +14,23 @@ export async function withWorker(grpc: string, events: readonly string[], run: (
   }
 }
 
-/** Starts a worker that ends none of its tasks. */
+/** Starts a worker that never completes its tasks. */
 export async function startBusyWorker(grpc: string, events: readonly string[]) {
   const worker = createWorker({ url: `grpc://${grpc}`, capacity: events.length });
-  let given = 0;
+  let started = 0;
   const { promise: busy, resolve } = withResolvers<void>();
   for (const event of events) {
     worker.on(event, ({ signal }) => {
-      given += 1;
-      if (given === events.length) resolve();
+      started += 1;
+      if (started === events.length) resolve();
       return once(signal, "abort").then(() => undefined);
     });
   }
   await worker.start();
   return {
-    /** Resolves when it has a task of each event. */
+    /** Resolves when the worker has a task of each event. */
     busy,
-    /** Cuts the connection, which loses the tasks. */
+    /** Closes the connection, which loses the tasks. */
     lose: () => worker.stop({ timeout: 0 }),
   };
 }

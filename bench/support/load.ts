@@ -3,13 +3,13 @@ import { Child } from "./child.js";
 import { Histogram } from "./histogram.js";
 import type { Counts } from "./tally.js";
 
-/** Connecting clients at a time, where a benchmark does not say otherwise. */
-const ABREAST = 128;
+/** Default number of clients that connect at the same time. */
+const CONCURRENCY = 128;
 
-/** Milliseconds after which messages that have not come are lost. */
+/** Milliseconds after which missing messages count as lost. */
 const PATIENCE = 20_000;
 
-/** The clients of one server, in a process of their own. */
+/** Clients of one server, in a separate process. */
 export class Load {
   static #count = 0;
   readonly #child = new Child("load.js");
@@ -17,13 +17,13 @@ export class Load {
 
   constructor(port: number, path: Connect["path"], answers: number) {
     Load.#count += 1;
-    // Only Linux takes all of 127.0.0.0/8 for its own. Each address has some 28,000 ports.
+    // Only Linux binds all of 127.0.0.0/8. Each address has about 28,000 ports.
     const from = process.platform === "linux" ? `127.0.0.${2 + (Load.#count % 250)}` : "127.0.0.1";
     this.#target = { port, path, from, answers };
   }
 
-  connect(hellos: Connect["hellos"], abreast = ABREAST): Promise<void> {
-    return this.#child.ask("connect", { ...this.#target, hellos, abreast });
+  connect(hellos: Connect["hellos"], concurrency = CONCURRENCY): Promise<void> {
+    return this.#child.ask("connect", { ...this.#target, hellos, concurrency });
   }
 
   close(): Promise<void> {
@@ -38,12 +38,12 @@ export class Load {
     return this.#child.ask("counts");
   }
 
-  /** Of the clients that stopped reading. */
+  /** Returns the counts of the clients that stopped reading. */
   slowCounts(): Promise<Counts> {
     return this.#child.ask("slowCounts");
   }
 
-  /** The first so many clients stop reading. */
+  /** Stops reading on the first clients. */
   pause(clients: number): Promise<void> {
     return this.#child.ask("pause", clients);
   }

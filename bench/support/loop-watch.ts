@@ -1,35 +1,35 @@
 import { readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-/** The longest time for which the event loop was held, in milliseconds. */
+/** Longest time for which the event loop was blocked, in milliseconds. */
 export interface LoopDelay {
-  /** By the clock: other processes count, where the machine is busy. */
+  /** Wall-clock time, which includes other processes on a busy machine. */
   readonly wall: number;
-  /** CPU time of this process's main thread between two looks a millisecond apart. */
+  /** CPU time of this process's main thread between two samples a millisecond apart. */
   readonly cpu: number;
 }
 
 const SCHEDULER_STATISTICS = `/proc/self/task/${process.pid}/schedstat`;
 
-/** In milliseconds. Other threads, which sign, compress and collect garbage, do not hold the loop. */
-function mainThreadCpu(): number {
+/** Reads the CPU time of the main thread, in milliseconds. Threads that sign, compress or collect garbage do not block the loop. */
+function readMainThreadCpu(): number {
   return Number(readFileSync(SCHEDULER_STATISTICS, "latin1").split(" ", 1)[0]) / 1e6;
 }
 
-/** Watches the event loop of this process from now on. @returns ends it, and tells the longest delay */
+/** Starts watching the event loop of this process. @returns a function that stops and returns the longest delay */
 function watchLoop(): () => LoopDelay {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();
   let cpu = 0;
-  let before = mainThreadCpu();
-  const look = (): void => {
-    const now = mainThreadCpu();
+  let before = readMainThreadCpu();
+  const sample = (): void => {
+    const now = readMainThreadCpu();
     cpu = Math.max(cpu, now - before);
     before = now;
   };
-  const timer = setInterval(look, 1);
+  const timer = setInterval(sample, 1);
   return () => {
-    look();
+    sample();
     clearInterval(timer);
     histogram.disable();
     return { wall: histogram.max / 1e6, cpu };
@@ -38,7 +38,7 @@ function watchLoop(): () => LoopDelay {
 
 let end: (() => LoopDelay) | undefined;
 
-/** What a server answers about its event loop. */
+/** Requests about its event loop that a server answers. */
 export const LOOP_WATCH = {
   watchLoop(): void {
     end?.();

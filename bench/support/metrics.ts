@@ -1,7 +1,7 @@
-/** What a node tells of itself at /metrics. */
+/** Metrics of a node. */
 export interface Metrics {
   readonly messagesOut: number;
-  /** Messages dropped because a session was too slow. */
+  /** Number of messages dropped because a session was too slow. */
   readonly dropped: number;
 }
 

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** A nats-server of the benchmark's own. NATS_SERVER names the program; without it, it is looked for on PATH. */
+/** nats-server of a benchmark. NATS_SERVER names the program; the default is nats-server on PATH. */
 export interface Nats {
   readonly url: string;
   readonly stop: () => void;
 }
 
-/** @throws Error when it does not start */
+/** Starts a nats-server. @throws Error when it does not start */
 export async function startNats(): Promise<Nats> {
   const child: ChildProcess = spawn(process.env["NATS_SERVER"] ?? "nats-server", ["-a", "127.0.0.1", "-p", "-1"], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -19,12 +19,12 @@ export async function startNats(): Promise<Nats> {
     });
   });
   failed.catch(() => {});
-  const url = await Promise.race([listening(child), failed]);
+  const url = await Promise.race([readUrl(child), failed]);
   return { url, stop: () => child.kill("SIGKILL") };
 }
 
-async function listening(child: ChildProcess): Promise<string> {
-  if (child.stderr === null) throw new Error("nats-server says nothing");
+async function readUrl(child: ChildProcess): Promise<string> {
+  if (child.stderr === null) throw new Error("nats-server has no output");
   let port = "";
   for await (const line of createInterface({ input: child.stderr })) {
     port = /Listening for client connections on 127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? port;

@@ -1,10 +1,10 @@
 import type { Contender } from "./contender.js";
-import { type Faults, faults } from "./counts.js";
+import { countFaults, type Faults } from "./counts.js";
 import type { Histogram } from "./histogram.js";
 import { pause } from "./pause.js";
 
 export interface Paced {
-  /** Microseconds from publishing to receiving. */
+  /** Time from publishing to receiving, in microseconds. */
   readonly latency: Histogram;
   readonly faults: Faults;
 }
@@ -13,24 +13,24 @@ export interface Pace {
   readonly topic: number;
   readonly sessions: number;
   readonly bytes: number;
-  /** Turns a second, and the messages of each. */
+  /** Turns per second; {@link perTurn} is the number of messages of each. */
   readonly rate: number;
   readonly perTurn: number;
   readonly milliseconds: number;
 }
 
-/** Publishes at a steady rate, whatever the server takes: a slow answer never makes the next message late. */
-export async function paced(contender: Contender, pace: Pace): Promise<Paced> {
+/** Publishes at a steady rate that does not depend on the server: a slow answer never delays the next message. */
+export async function measurePaced(contender: Contender, pace: Pace): Promise<Paced> {
   const { load } = contender;
   const before = await load.counts();
   await load.beginLatency();
   const sent = await publishPaced(contender, pace);
-  const wanted = sent * pace.perTurn * pace.sessions;
-  await load.arrived(before.received + wanted);
-  return { latency: await load.endLatency(), faults: faults(before, await load.counts(), wanted) };
+  const expected = sent * pace.perTurn * pace.sessions;
+  await load.arrived(before.received + expected);
+  return { latency: await load.endLatency(), faults: countFaults(before, await load.counts(), expected) };
 }
 
-/** @returns how many turns were published */
+/** @returns number of published turns */
 async function publishPaced(
   contender: Contender,
   { bytes, milliseconds, perTurn, rate, topic }: Pace,
@@ -48,10 +48,8 @@ async function publishPaced(
   return turns;
 }
 
-/**
- * Turns a second that a server delivers when it is never without work: some turns are always under way.
- */
-export async function capacity(contender: Contender, pace: Omit<Pace, "rate">): Promise<number> {
+/** Measures the turns per second that a server delivers under load, with several turns always pending. */
+export async function measureCapacity(contender: Contender, pace: Omit<Pace, "rate">): Promise<number> {
   const { load } = contender;
   const topics = Array.from({ length: pace.perTurn }, () => pace.topic);
   const perTurn = pace.perTurn * pace.sessions;
@@ -61,10 +59,10 @@ export async function capacity(contender: Contender, pace: Omit<Pace, "rate">): 
   while (turns < 8 || performance.now() - begin < pace.milliseconds) {
     await contender.publish(topics, pace.bytes);
     turns += 1;
-    await load.arrived(received + Math.max(0, turns - UNDER_WAY) * perTurn);
+    await load.arrived(received + Math.max(0, turns - PENDING_TURNS) * perTurn);
   }
   await load.arrived(received + turns * perTurn);
   return (turns / (performance.now() - begin)) * 1_000;
 }
 
-const UNDER_WAY = 4;
+const PENDING_TURNS = 4;

@@ -7,14 +7,14 @@ import { answer } from "./child.js";
 import type { Entry } from "./contender.js";
 
 export interface PeerServer {
-  /** Takes a client's upgrade. */
+  /** Handles a client's upgrade. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** Delivers what a turn has brought. */
+  /** Delivers the messages of a turn. */
   readonly deliver: (entries: readonly Entry[]) => void;
   readonly server?: Server;
 }
 
-/** A server to compare with: its publisher comes by WebSocket too, so that it gets messages from another process. */
+/** Serves a server for comparison. Its publisher also connects by WebSocket, from another process. */
 export function servePeer({ deliver, server = createServer(), upgrade }: PeerServer): void {
   const publishers = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   server.prependListener("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -38,17 +38,17 @@ export function servePeer({ deliver, server = createServer(), upgrade }: PeerSer
   });
 }
 
-/** What a client asks for when it joins. */
-export function topicsAsked(text: string): readonly string[] {
+/** Reads the topics of a join command. */
+export function readTopics(text: string): readonly string[] {
   return (JSON.parse(text) as { readonly topics: readonly string[] }).topics;
 }
 
-/** The answer to it, as Carillon gives it. */
-export function joined(topics: readonly string[]): string {
+/** Creates Carillon's answer to a join command. */
+export function joinAnswer(topics: readonly string[]): string {
   return JSON.stringify({ topic: "@join", payload: topics });
 }
 
-/** A message as clients get it from all servers. */
+/** Creates the text of a message, which is the same for all servers. */
 export function messageText([topic, payload]: Entry): string {
   return `{"topic":${JSON.stringify(topic)},"payload":${JSON.stringify(payload)}}`;
 }

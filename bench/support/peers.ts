@@ -5,15 +5,15 @@ import { Contender, type Entry } from "./contender.js";
 
 export interface PeerOptions {
   readonly name: string;
-  /** In bench/servers/, without its ending. */
+  /** Script in bench/servers/, without its extension. */
   readonly script: string;
   readonly path?: string;
   readonly answers?: number;
   readonly flags?: readonly string[];
 }
 
-/** A server to compare with. Its publisher comes by a WebSocket of its own, one frame a turn. */
-export async function peer({ answers = 1, flags, name, path = "/", script }: PeerOptions): Promise<Contender> {
+/** Starts a server for comparison. Its publisher has its own WebSocket, with one frame per turn. */
+export async function startPeer({ answers = 1, flags, name, path = "/", script }: PeerOptions): Promise<Contender> {
   const server = new Child(`servers/${script}.js`, flags);
   const { port } = await server.ask<{ readonly port: number }>("start");
   const publisher = new WebSocket(`ws://127.0.0.1:${port}/publish`, { perMessageDeflate: false });
@@ -24,15 +24,15 @@ export async function peer({ answers = 1, flags, name, path = "/", script }: Pee
     port,
     path,
     answers,
-    publish: (entries) => taken(publisher, entries),
+    publish: (entries) => publishTo(publisher, entries),
     end: () => {
       publisher.terminate();
     },
   });
 }
 
-/** The server answers in the order in which it is asked. */
-function taken(publisher: WebSocket, entries: readonly Entry[]): Promise<void> {
+/** Publishes messages and waits for the answer; the server answers in order. */
+function publishTo(publisher: WebSocket, entries: readonly Entry[]): Promise<void> {
   return new Promise((resolve) => {
     publisher.once("message", () => {
       resolve();
@@ -42,15 +42,15 @@ function taken(publisher: WebSocket, entries: readonly Entry[]): Promise<void> {
 }
 
 export const wsLoop = (flags?: readonly string[]): Promise<Contender> =>
-  peer({ name: "ws send loop", script: "ws-loop", ...(flags && { flags }) });
+  startPeer({ name: "ws send loop", script: "ws-loop", ...(flags && { flags }) });
 
-export const rawSockets = (): Promise<Contender> => peer({ name: "raw sockets, prebuilt frame", script: "raw" });
+export const rawSockets = (): Promise<Contender> => startPeer({ name: "raw sockets, prebuilt frame", script: "raw" });
 
-export const wsMap = (): Promise<Contender> => peer({ name: "map of ws sockets", script: "ws-map" });
+export const wsMap = (): Promise<Contender> => startPeer({ name: "map of ws sockets", script: "ws-map" });
 
-/** Its clients open the transport and say `40`, to which Engine.IO's and Socket.IO's handshakes answer. */
+/** Starts Socket.IO. Its clients open the transport and send `40`; the handshakes of Engine.IO and Socket.IO answer. */
 export const socketIo = (): Promise<Contender> =>
-  peer({
+  startPeer({
     name: "Socket.IO room",
     script: "socketio",
     path: "/socket.io/?EIO=4&transport=websocket",

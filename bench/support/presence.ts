@@ -1,31 +1,31 @@
 import { Child } from "./child.js";
 import { type Nats, startNats } from "./nats.js";
 
-/** What a watcher was told. */
+/** Notifications of a watcher. */
 export interface Seen {
   readonly joined: number;
   readonly duplicated: number;
   readonly changes: number;
-  /** Of members, as the node says. */
+  /** Number of members, according to the node. */
   readonly count: number;
 }
 
 export interface JoinStorm {
-  /** Microseconds of each node's CPU for each member that joins. */
+  /** CPU time of each node per join, in microseconds. */
   readonly joining: number;
-  readonly hearing: number;
-  /** Until the other node's watcher had been told of all, in milliseconds. */
+  readonly watching: number;
+  /** Time until the other node's watcher knows all members, in milliseconds. */
   readonly time: number;
   readonly seen: Seen;
 }
 
-/** Two nodes on a nats-server, with members that were there before. */
+/** Two nodes on a nats-server, with a number of earlier members. */
 export class PresencePair {
   readonly name: string;
   readonly #before: number;
   readonly #nats: Nats;
   readonly #joining = new Child("servers/presence.js");
-  readonly #hearing = new Child("servers/presence.js");
+  readonly #watching = new Child("servers/presence.js");
 
   private constructor(name: string, before: number, nats: Nats) {
     this.name = name;
@@ -37,35 +37,35 @@ export class PresencePair {
     const nats = await startNats();
     const pair = new PresencePair(before.toLocaleString("en"), before, nats);
     await pair.#joining.ask("start", { node: "joining", url: nats.url });
-    await pair.#hearing.ask("start", { node: "hearing", url: nats.url });
+    await pair.#watching.ask("start", { node: "watching", url: nats.url });
     await pair.#joining.ask("enter", { prefix: "before", count: before });
     await pair.#reached(before);
     return pair;
   }
 
-  /** So many join at one node as fast as it takes them, and leave again, which does not count. */
+  /** Joins members at one node as fast as it accepts them; they leave again, which is not measured. */
   async storm(count: number): Promise<JoinStorm> {
-    const children = [this.#joining, this.#hearing];
+    const children = [this.#joining, this.#watching];
     const begin = await Promise.all(children.map((child) => child.cpu()));
     const began = performance.now();
     await this.#joining.ask("enter", { prefix: "storm", count });
     const seen = await this.#reached(this.#before + count);
     const time = performance.now() - began;
     const end = await Promise.all(children.map((child) => child.cpu()));
-    const [joining = 0, hearing = 0] = end.map((cpu, position) => (cpu - (begin[position] ?? 0)) / count);
+    const [joining = 0, watching = 0] = end.map((cpu, position) => (cpu - (begin[position] ?? 0)) / count);
     await this.#joining.ask("leave", { prefix: "storm", count });
     await this.#reached(this.#before);
-    return { joining, hearing, time, seen };
+    return { joining, watching, time, seen };
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#joining.stop(), this.#hearing.stop()]);
+    await Promise.all([this.#joining.stop(), this.#watching.stop()]);
     this.#nats.stop();
   }
 
-  /** Both watchers; the hearing node's is the one that counts. */
+  /** Waits for both watchers, and returns the result of the watching node. */
   async #reached(count: number): Promise<Seen> {
     await this.#joining.ask("reached", count);
-    return this.#hearing.ask<Seen>("reached", count);
+    return this.#watching.ask<Seen>("reached", count);
   }
 }

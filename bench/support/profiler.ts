@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 let session: Session | undefined;
 
-/** Answers of a server's process that lets itself be profiled: what came before, such as connecting, is left out. */
+/** Requests for CPU profiles that a server answers. The profile starts on request, so that it excludes connecting. */
 export const PROFILER = {
   async beginProfile(): Promise<void> {
     if (session !== undefined) return;

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What V8 writes. */
+/** CPU profile of V8. */
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
@@ -14,24 +14,24 @@ interface Profile {
 
 const SHOWN = 25;
 
-/** @returns a folder for profiles */
-export function newProfiles(): string {
+/** @returns a new folder for profiles */
+export function createProfilesFolder(): string {
   return mkdtempSync(join(tmpdir(), "carillon-bench-"));
 }
 
-/** Tells the functions in which the profiled processes spent most time themselves. */
+/** Prints the functions with the largest self time in the profiled processes. */
 export function showProfiles(folder: string): void {
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"))) {
     const path = join(folder, file);
     process.stderr.write(`\n${path}\n`);
-    for (const [where, share] of selfTimes(JSON.parse(readFileSync(path, "utf8")) as Profile).slice(0, SHOWN)) {
+    for (const [where, share] of computeSelfTimes(JSON.parse(readFileSync(path, "utf8")) as Profile).slice(0, SHOWN)) {
       process.stderr.write(`${(share * 100).toFixed(1).padStart(6)} %  ${where}\n`);
     }
   }
 }
 
-/** @returns functions with their share of the time that was not idle, the largest first */
-function selfTimes({ nodes, samples, timeDeltas }: Profile): [string, number][] {
+/** @returns functions with their share of the busy time, the largest first */
+function computeSelfTimes({ nodes, samples, timeDeltas }: Profile): [string, number][] {
   const names = new Map(
     nodes.map(({ callFrame: { functionName, lineNumber, url }, id }) => [
       id,

@@ -5,8 +5,8 @@ import type { Entry } from "./contender.js";
 import { STREAM_PATH, same } from "./grpc.js";
 
 /**
- * One PublishStream for a whole benchmark. Requests of a stream are taken in order; unary calls that are under way
- * together need not be, as HTTP/2 may carry the second one faster than a large first one.
+ * One PublishStream for a whole benchmark. The requests of a stream are handled in order; concurrent unary calls may not be,
+ * because HTTP/2 may deliver the second one before a large first one.
  */
 export class PublishStream {
   readonly #client: Client;
@@ -15,7 +15,7 @@ export class PublishStream {
 
   /**
    * @param address - HOST:PORT of a node's gRPC port
-   * @param key - shown to the node; undefined where it asks for none
+   * @param key - key of the publisher; undefined if the node requires none
    */
   constructor(address: string, key?: string) {
     const metadata = new Metadata();
@@ -28,7 +28,7 @@ export class PublishStream {
     });
   }
 
-  /** One request with all of these. Resolves with its answer. */
+  /** Publishes messages in one request. Resolves with its answer. */
   publish(entries: readonly Entry[]): Promise<void> {
     const messages = entries.map(([topic, payload]) => ({ topics: [topic], payload: Buffer.from(payload) }));
     const request = toBinary(RequestSchema, create(RequestSchema, { messages }));

@@ -1,17 +1,18 @@
 import type { Child } from "./child.js";
 import { pause } from "./pause.js";
 
-/** A process that takes less than this of a step, in milliseconds, has nothing to do. */
+/** Milliseconds between two samples. */
 const STEP = 100;
-const NOTHING = 3;
-const PATIENCE = 5_000;
+/** CPU time per step below which a process counts as idle, in milliseconds. */
+const IDLE_CPU = 3;
+const TIMEOUT = 5_000;
 
-/** Waits until a server has done what it was left with, such as connections that have ended. */
-export async function quiet(server: Child): Promise<void> {
-  const end = performance.now() + PATIENCE;
+/** Waits until a server is idle, for example after connections have ended. */
+export async function waitUntilIdle(server: Child): Promise<void> {
+  const end = performance.now() + TIMEOUT;
   for (let busy = true; busy && performance.now() < end; ) {
     const before = await server.cpu();
     await pause(STEP);
-    busy = (await server.cpu()) - before > NOTHING * 1_000;
+    busy = (await server.cpu()) - before > IDLE_CPU * 1_000;
   }
 }

@@ -1,9 +1,9 @@
 import { progress } from "./progress.js";
 
 /**
- * Measures all contenders in turn, round by round, so that what disturbs the machine disturbs all of them; the first
- * round is a warm-up and does not count. Where one round is enough, nothing is warm.
- * @returns the results of each contender, in the contenders' order
+ * Measures all contenders in turn, round by round, so that other load on the machine affects all of them. The first round is a
+ * warm-up and does not count; there is none when a single round is measured.
+ * @returns results of each contender, in the order of contenders
  */
 export async function race<Contender extends { readonly name: string }, Result>(
   what: string,

@@ -8,18 +8,18 @@ const ZERO = 0x30;
 const PING = 9;
 const CLOSE = 8;
 
-/** What a client says until it is ready. */
+/** Texts that a client sends until it is ready. */
 export interface Hello {
-  /** Texts that it sends once connected, and after each frame that is no numbered message; then no more. */
+  /** Texts to send once connected, and then after each frame that is not a numbered message. */
   readonly says: readonly (readonly string[])[];
-  /** So many of those frames make it ready. */
+  /** Number of those frames after which the client is ready. */
   readonly answers: number;
 }
 
 export interface ReceiverOptions {
   readonly port: number;
   readonly path: string;
-  /** The local address to connect from: each has ports of its own. */
+  /** Local address to connect from; each address has its own ports. */
   readonly from: string;
   readonly hello: Hello;
   readonly tally: Tally;
@@ -27,8 +27,8 @@ export interface ReceiverOptions {
 }
 
 /**
- * A WebSocket client that does as little as can be: it shakes hands, says what it has to, and reads the numbers of
- * the messages that come. A full client library would cost the load more than the server under test.
+ * Minimal WebSocket client: it makes the handshake, sends its texts, and reads the numbers of messages. A full client library
+ * would cost the load more than the server under test.
  */
 export class Receiver {
   readonly #socket: Socket;
@@ -38,8 +38,8 @@ export class Receiver {
   #answers: number;
   #rest: Buffer | undefined;
   #open = false;
-  #gone = false;
-  // Nearly every client is in one topic: a map is made for those that are in more.
+  #closed = false;
+  // Nearly every client is in one topic; only clients in more topics get a map.
   #topic = -1;
   #last = 0;
   #others: Map<number, number> | undefined;
@@ -59,11 +59,11 @@ export class Receiver {
       onReady(cause.message);
     });
     this.#socket.on("close", () => {
-      if (!this.#gone) this.#tally.counts.closed += 1;
+      if (!this.#closed) this.#tally.counts.closed += 1;
     });
   }
 
-  /** Stops reading. @param tally - counts what it reads from now on */
+  /** Stops reading. @param tally - counts later messages */
   pause(tally: Tally): void {
     this.#tally = tally;
     this.#socket.pause();
@@ -73,9 +73,9 @@ export class Receiver {
     this.#socket.resume();
   }
 
-  /** By a reset: nothing of it stays in the system. */
+  /** Closes the connection by a reset, so that the system keeps no state of it. */
   close(): void {
-    this.#gone = true;
+    this.#closed = true;
     this.#socket.resetAndDestroy();
   }
 
@@ -92,7 +92,7 @@ export class Receiver {
       return;
     }
     this.#open = true;
-    this.#say();
+    this.#sendNext();
     if (this.#answers === 0) this.#onReady();
     this.#read(data.subarray(end + 4));
   };
@@ -116,7 +116,7 @@ export class Receiver {
 
   #take(data: Buffer, begin: number, payload: number, end: number, now: number): void {
     const mark = data.indexOf(MARK_BYTE, payload);
-    if (mark !== -1 && mark < end && digit(data[mark + 1])) {
+    if (mark !== -1 && mark < end && isDigit(data[mark + 1])) {
       this.#count(data, mark + 1, now);
       return;
     }
@@ -128,24 +128,24 @@ export class Receiver {
     } else if (mark !== -1 && mark < end) {
       this.#onReady(data.toString("utf8", payload, end));
     } else {
-      this.#say();
+      this.#sendNext();
       this.#answers -= 1;
       if (this.#answers === 0) this.#onReady();
     }
   }
 
-  #say(): void {
+  #sendNext(): void {
     const [texts = [], ...more] = this.#says;
     this.#says = more;
     for (const text of texts) this.#socket.write(maskedText(text));
   }
 
   #count(data: Buffer, offset: number, now: number): void {
-    const number = digits(data, offset, NUMBER_DIGITS);
-    const topic = digits(data, offset + NUMBER_DIGITS, TOPIC_DIGITS);
+    const number = parseDigits(data, offset, NUMBER_DIGITS);
+    const topic = parseDigits(data, offset + NUMBER_DIGITS, TOPIC_DIGITS);
     const { counts, latency } = this.#tally;
-    if (latency !== undefined) latency.add(now - digits(data, offset + NUMBER_DIGITS + TOPIC_DIGITS, TIME_DIGITS));
-    const last = this.#lastOf(topic);
+    if (latency !== undefined) latency.add(now - parseDigits(data, offset + NUMBER_DIGITS + TOPIC_DIGITS, TIME_DIGITS));
+    const last = this.#readLast(topic);
     if (number === last) counts.duplicated += 1;
     else if (number < last) counts.misordered += 1;
     else if (topic === this.#topic) this.#last = number;
@@ -153,7 +153,7 @@ export class Receiver {
     this.#tally.count();
   }
 
-  #lastOf(topic: number): number {
+  #readLast(topic: number): number {
     if (topic === this.#topic) return this.#last;
     if (this.#topic === -1) {
       this.#topic = topic;
@@ -164,11 +164,11 @@ export class Receiver {
   }
 }
 
-function digit(byte: number | undefined): boolean {
+function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= ZERO && byte < ZERO + 10;
 }
 
-function digits(data: Buffer, offset: number, count: number): number {
+function parseDigits(data: Buffer, offset: number, count: number): number {
   let number = 0;
   for (let position = offset; position < offset + count; position += 1) {
     number = number * 10 + (data[position] ?? ZERO) - ZERO;

@@ -1,11 +1,11 @@
 import { table } from "./table.js";
 
-/** What must hold, and what was found. */
+/** Requirement on a figure, and the measured figure. */
 export interface Bar {
   readonly what: string;
   readonly limit: number;
   readonly found: number;
-  /** After both figures; "×" for a ratio. */
+  /** Unit of both figures; "×" for a ratio. */
   readonly unit: string;
   readonly digits?: number;
 }
@@ -15,34 +15,34 @@ export interface Part {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** What a benchmark has found. */
+/** Results of a benchmark. */
 export interface Report {
-  /** How it was measured, in a sentence or two. */
+  /** Method of measurement, in one or two sentences. */
   readonly how: string;
   readonly parts: readonly Part[];
   readonly bars: readonly Bar[];
 }
 
-/** A benchmark. With `toy` it runs once at a size that only shows that it works. */
+/** Benchmark. With `toy` it runs once at a size that only shows that it works. */
 export type Benchmark = (options: Options) => Promise<Report>;
 
 export interface Options {
   readonly toy: boolean;
-  /** Rounds that count: five where figures are to be shown to anybody. */
+  /** Number of measured rounds; five for published figures. */
   readonly rounds: number;
-  /** Text in the names of what is to be measured; undefined: everything. Only where a benchmark has many inputs. */
+  /** Text in the names of inputs to measure; undefined: all inputs. Only for benchmarks with many inputs. */
   readonly only: string | undefined;
-  /** A folder for CPU profiles of the Carillon servers. */
+  /** Folder for CPU profiles of Carillon's servers. */
   readonly profiles: string | undefined;
 }
 
-export function reportText({ bars, how, parts }: Report): string {
+export function formatReport({ bars, how, parts }: Report): string {
   const tables = parts.map(({ head, rows }) => table(head, rows));
-  if (bars.length > 0) tables.push(table(["what must hold", "bar", "found", "holds"], bars.map(barCells)));
+  if (bars.length > 0) tables.push(table(["requirement", "limit", "measured", "met"], bars.map(formatBar)));
   return [how, ...tables].join("\n\n");
 }
 
-function barCells({ digits = 2, found, limit, unit, what }: Bar): string[] {
+function formatBar({ digits = 2, found, limit, unit, what }: Bar): string[] {
   const figure = (value: number): string => `${value.toFixed(digits)} ${unit}`;
   return [what, `at most ${figure(limit)}`, figure(found), found <= limit ? "yes" : "**no**"];
 }

@@ -1,19 +1,19 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, type } from "node:os";
 
-/** Seen from dist-bench/bench/support/, where this runs. */
+/** Path from dist-bench/bench/support/, where this file runs. */
 const FILE = new URL("../../../bench/RESULTS.md", import.meta.url);
 
 const HEAD = `# Results
 
 Tables of \`npm run bench -- NAME --write\`; each run replaces its own section. Figures are medians over the rounds, with
-the least and the most. Figures of two machines, or of two runs, are not to be compared: the ratios of one run are.
+the minimum and the maximum. Compare the ratios of one run, not the figures of two machines or of two runs.
 `;
 
-/** Puts a benchmark's tables into its section of bench/RESULTS.md. @param order - of the sections */
+/** Writes a benchmark's tables to its section of bench/RESULTS.md. @param order - order of the sections */
 export function writeResult(name: string, text: string, order: readonly string[]): void {
   const sections = readSections();
-  sections.set(name, `${circumstances()}\n\n${text}`);
+  sections.set(name, `${describeEnvironment()}\n\n${text}`);
   const known = [...sections.keys()].toSorted((a, b) => order.indexOf(a) - order.indexOf(b));
   writeFileSync(FILE, [HEAD, ...known.map((each) => `## ${each}\n\n${sections.get(each)}\n`)].join("\n"));
 }
@@ -29,8 +29,8 @@ function readSections(): Map<string, string> {
   );
 }
 
-/** What the figures hang on, without the machine's name. */
-function circumstances(): string {
+/** Describes the environment of the figures, without the machine's name. */
+function describeEnvironment(): string {
   const date = new Date().toISOString().slice(0, 10);
   return `${date}, Node ${process.version}, ${cpus().length} cores, ${type()} ${release()}.`;
 }

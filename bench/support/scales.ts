@@ -1,7 +1,7 @@
 import { joinText } from "./payload.js";
 import type { Random } from "./random.js";
 
-/** One size of what grows. */
+/** One size of a growing number of sessions or topics. */
 export interface Scale {
   readonly setting: string;
   readonly hellos: readonly string[];
@@ -9,13 +9,13 @@ export interface Scale {
   readonly members: number;
 }
 
-/** All in one topic. */
+/** Creates a scale with all sessions in one topic. */
 export function oneTopic(sessions: number): Scale {
   const hellos = Array.from({ length: sessions }, () => joinText([0]));
   return { setting: `${sessions} sessions`, hellos, topics: () => [0], members: sessions };
 }
 
-/** All in one topic, which gets the messages; the node holds others, each of one session. */
+/** Creates a scale with all sessions in one topic, which gets the messages; the node holds other topics of one session each. */
 export function amongOthers(sessions: number, topics: number): Scale {
   const hellos = Array.from({ length: sessions }, (_, session) => {
     const joins = [0];
@@ -28,8 +28,8 @@ export function amongOthers(sessions: number, topics: number): Scale {
 const GROUPS = 100;
 
 /**
- * Every topic has a group of sessions, a hundredth of all, and each turn brings one message to every group: in any of
- * the group's topics, so that all of them are busy and a turn is the same work however many there are.
+ * Creates a scale with busy topics only. Every topic has a group of sessions, a hundredth of all, and each turn brings one
+ * message to every group, in a random one of its topics. So a turn is the same work for any number of topics.
  */
 export function allBusy(sessions: number, topics: number, random: Random): Scale {
   const members = sessions / GROUPS;

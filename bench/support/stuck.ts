@@ -3,35 +3,35 @@ import type { Memory } from "./child.js";
 import type { Contender } from "./contender.js";
 import type { Faults } from "./counts.js";
 import { readMetrics } from "./metrics.js";
-import { type Pace, paced } from "./open-loop.js";
+import { measurePaced, type Pace } from "./open-loop.js";
 import { pause } from "./pause.js";
 import { joinText } from "./payload.js";
 
-/** What one run with, or without, clients that stop reading has shown. */
+/** Results of one run with or without clients that stop reading. */
 export interface StuckRun {
-  /** 99th percentile of the others' times, in microseconds. */
+  /** 99th percentile of the other clients' latency, in microseconds. */
   readonly p99: number;
-  /** Of the others. */
+  /** Faults of the other clients. */
   readonly faults: Faults;
-  /** At the end, when the stuck clients have not read again yet. */
+  /** Memory at the end, before the stuck clients read again. */
   readonly memory: Memory;
   readonly dropped: number;
-  /** Messages handed to sessions that were neither received nor counted as dropped. */
+  /** Number of messages to sessions that were neither received nor counted as dropped. */
   readonly unaccounted: number;
-  /** Of the stuck clients. */
+  /** Number of stuck clients that were closed. */
   readonly closed: number;
 }
 
-/** New clients each time, as the policy may end the stuck ones. @param stuck - how many of them stop reading */
-export async function stuckRun(contender: Contender, node: Node, pace: Pace, stuck: number): Promise<StuckRun> {
+/** Measures new clients, because the policy may close the stuck ones. @param stuck - number of clients that stop reading */
+export async function measureStuck(contender: Contender, node: Node, pace: Pace, stuck: number): Promise<StuckRun> {
   const { load, server } = contender;
   await contender.connect(Array.from({ length: pace.sessions }, () => joinText([pace.topic])));
   await load.pause(stuck);
   const before = await readMetrics(node.port);
-  const { faults, latency } = await paced(contender, { ...pace, sessions: pace.sessions - stuck });
+  const { faults, latency } = await measurePaced(contender, { ...pace, sessions: pace.sessions - stuck });
   const memory = await server.memory();
   await load.resume();
-  const received = await quiet(async () => (await load.slowCounts()).received);
+  const received = await waitUntilStable(async () => (await load.slowCounts()).received);
   const after = await readMetrics(node.port);
   const dropped = after.dropped - before.dropped;
   const others = (await load.counts()).received;
@@ -45,8 +45,8 @@ export async function stuckRun(contender: Contender, node: Node, pace: Pace, stu
   };
 }
 
-/** Waits until a figure no longer grows. */
-async function quiet(read: () => Promise<number>): Promise<number> {
+/** Waits until a figure stops growing. */
+async function waitUntilStable(read: () => Promise<number>): Promise<number> {
   let last = await read();
   for (;;) {
     await pause(300);

@@ -1,4 +1,4 @@
-/** The middle of some figures, and how far they spread. */
+/** Median and range of figures. */
 export interface Summary {
   readonly median: number;
   readonly least: number;
@@ -21,13 +21,13 @@ export function median(figures: readonly number[]): number {
   return summarize(figures).median;
 }
 
-/** `median (least to most)`, with so many digits after the point. */
+/** Formats figures as `median (minimum to maximum)`. @param digits - after the decimal point */
 export function spread(figures: readonly number[], digits: number): string {
   const summary = summarize(figures);
   return `${summary.median.toFixed(digits)} (${summary.least.toFixed(digits)} to ${summary.most.toFixed(digits)})`;
 }
 
-/** A table in Markdown. */
+/** Formats a Markdown table. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>

@@ -1,37 +1,37 @@
 import { Histogram } from "./histogram.js";
 
-/** What the receivers of a load have seen. */
+/** Counts of a load's receivers. */
 export interface Counts {
   received: number;
   duplicated: number;
   misordered: number;
-  /** Connections that the server ended. */
+  /** Number of connections that the server closed. */
   closed: number;
 }
 
-/** Counts messages for all receivers of a process, and tells when so many have come. */
+/** Counts the messages of all receivers of a process, and waits for a total. */
 export class Tally {
   readonly counts: Counts = { received: 0, duplicated: 0, misordered: 0, closed: 0 };
-  /** Microseconds from making a message to receiving it; undefined while nobody asks. */
+  /** Time from creating a message to receiving it, in microseconds; undefined while it is not measured. */
   latency: Histogram | undefined;
-  #wanted = Number.POSITIVE_INFINITY;
-  #tell: (() => void) | undefined;
+  #target = Number.POSITIVE_INFINITY;
+  #finish: (() => void) | undefined;
 
   count(): void {
     this.counts.received += 1;
-    if (this.counts.received >= this.#wanted) this.#tell?.();
+    if (this.counts.received >= this.#target) this.#finish?.();
   }
 
-  /** Resolves when so many messages have arrived in all, or after `patience` milliseconds: then the rest is lost. */
+  /** Resolves when `total` messages have arrived, or after `patience` milliseconds, when missing messages count as lost. */
   arrived(total: number, patience: number): Promise<void> {
     if (this.counts.received >= total) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#tell?.(), patience);
-      this.#wanted = total;
-      this.#tell = () => {
+      const timer = setTimeout(() => this.#finish?.(), patience);
+      this.#target = total;
+      this.#finish = () => {
         clearTimeout(timer);
-        this.#wanted = Number.POSITIVE_INFINITY;
-        this.#tell = undefined;
+        this.#target = Number.POSITIVE_INFINITY;
+        this.#finish = undefined;
         resolve();
       };
     });
