@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 
 const root = join(__dirname, "..");
 
-/** What every room may import. */
+/** Modules that every room may import. */
 const FOR_ALL = ["util", "errors"];
 
 /**
@@ -72,22 +72,22 @@ function targetRoom({ file, target }: Import): string | undefined {
   return path.startsWith("../gen/") ? "gen" : roomOf(path.replace(/\.js$/, ".ts"));
 }
 
-test("the import lines are found", () => {
+test("finds import lines", () => {
   expect(imports.length).toBeGreaterThan(100);
 });
 
-test("the table has every room that there is, and no other", () => {
+test("lists exactly the existing rooms in the table", () => {
   expect([...ROOMS.keys()].toSorted()).toEqual(
     [...new Set([...FOR_ALL, ...imports.map(({ room }) => room)])].toSorted(),
   );
 });
 
-test("the table names rooms that there are", () => {
+test("names only existing rooms as imports", () => {
   const known = new Set(["", "gen", ...ROOMS.keys()]);
   expect([...ROOMS].filter(([, names]) => names.some((name) => !known.has(name)))).toEqual([]);
 });
 
-test("rooms import only whom the table lets them", () => {
+test("allows rooms only the imports of the table", () => {
   const wrong = imports.filter((line) => {
     const target = targetRoom(line);
     return target !== undefined && target !== line.room && !ROOMS.get(line.room)?.includes(target);
@@ -95,7 +95,7 @@ test("rooms import only whom the table lets them", () => {
   expect(wrong).toEqual([]);
 });
 
-test("each package is imported by its room alone", () => {
+test("imports each package in one room only", () => {
   const wrong = imports.filter((line) => {
     if (line.target.startsWith(".") || isBuiltin(line.target)) return false;
     return !PACKAGES[line.room]?.some((name) => line.target === name || line.target.startsWith(`${name}/`));
@@ -103,7 +103,7 @@ test("each package is imported by its room alone", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the core imports nothing that does input or output", () => {
+test("imports nothing with input or output in the core", () => {
   const wrong = imports.filter(({ room, target }) => WITHOUT_BUILTINS.includes(room) && isBuiltin(target));
   expect(wrong).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { dirname, join, posix } from "node:path";
 
 const root = join(__dirname, "..");
 
-/** Folders that are not of the repository. */
+/** Folders that do not belong to the repository. */
 const FOREIGN = /(?:^|\/)(?:node_modules|dist[^/]*|generated|coverage|\.[^/]+)(?:\/|$)/;
 
 /** Markdown files by their path from the root, without their code blocks. */
@@ -45,7 +45,7 @@ function targetOf(from: string, link: string): string {
   return file === "" ? from : posix.join(dirname(from), file).replace(/\/$/, "");
 }
 
-/** What is wrong with a link; undefined if it leads somewhere. */
+/** Describes the error of a link; undefined if its target exists. */
 function faultOf(from: string, link: string): string | undefined {
   const [, anchor] = link.split("#");
   const path = targetOf(from, link);
@@ -55,13 +55,13 @@ function faultOf(from: string, link: string): string | undefined {
   return page !== undefined && anchorsOf(page).has(anchor) ? undefined : `${from}: no heading ${link}`;
 }
 
-test("links of all Markdown files lead to a file and a heading", () => {
+test("resolves the links of all Markdown files to a file and a heading", () => {
   const links = [...pages].flatMap(([from, page]) => linksOf(page).map((link) => [from, link] as const));
   expect(links.length).toBeGreaterThan(100);
   expect(links.flatMap(([from, link]) => faultOf(from, link) ?? [])).toEqual([]);
 });
 
-test("files and folders that Markdown names by their path exist", () => {
+test("finds the files and folders that Markdown names by their path", () => {
   const named = [...pages].flatMap(([from, page]) =>
     [...page.matchAll(/`([^`\n]+)`/g)]
       .flatMap(([, code = ""]) => code.split(" "))
@@ -80,7 +80,7 @@ test("CONTRIBUTING quotes code as it is", () => {
   expect(wrong.map(([, path]) => path)).toEqual([]);
 });
 
-test("npm scripts that Markdown names exist", () => {
+test("finds the npm scripts that Markdown names", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object };
   const named = [...pages].flatMap(([from, page]) =>
     [...page.matchAll(/`npm (?:run )?(test|start|(?<=run )[\w:]+)\b/g)].map(([, script = ""]) => [from, script]),
@@ -89,7 +89,7 @@ test("npm scripts that Markdown names exist", () => {
   expect(named.filter(([, script = ""]) => !(script in scripts))).toEqual([]);
 });
 
-test("the npm package has every file that its pages link to", () => {
+test("packs every file that the npm package's pages link to", () => {
   const { stdout } = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     cwd: root,
     encoding: "utf8",
@@ -105,19 +105,19 @@ test("the npm package has every file that its pages link to", () => {
   expect(links.filter(({ path }) => !isPacked(path))).toEqual([]);
 });
 
-test("docs/README.md lists every page of docs/", () => {
+test("lists every page of docs/ in docs/README.md", () => {
   const listed = linksOf(pages.get("docs/README.md") ?? "").map((link) => posix.join("docs", link));
   const guides = [...pages.keys()].filter((file) => /^docs\/(?:moving\/)?[a-z-]+\.md$/.test(file));
   expect(guides.filter((file) => !listed.includes(file))).toEqual([]);
 });
 
-test("docs/decisions/README.md lists every decision", () => {
+test("lists every decision in docs/decisions/README.md", () => {
   const listed = linksOf(pages.get("docs/decisions/README.md") ?? "");
   const files = readdirSync(join(root, "docs", "decisions")).filter((file) => file !== "README.md");
   expect(listed.toSorted()).toEqual(files.toSorted());
 });
 
-test("docs/glossary.md has each term once, and README links to it", () => {
+test("has each term once in docs/glossary.md, with a link from README", () => {
   const terms = [...(pages.get("docs/glossary.md") ?? "").matchAll(/^\| ([^|]+?) \| /gm)].map(([, term]) => term);
   const entries = terms.filter((term) => term !== "term");
   expect(entries.length).toBeGreaterThan(50);

@@ -17,13 +17,13 @@ async function statusOf(url: string, path: string): Promise<number> {
   return (await fetch(url + path)).status;
 }
 
-test("L8: serves health and metrics on the HTTP port where they have no address of their own", async () => {
+test("L8: serves health and metrics on the HTTP port by default", async () => {
   const node = await startNode();
   for (const path of OPERATIONS) expect(await statusOf(node.http, path)).toBe(200);
   expect(node.carillon.addresses?.admin).toBeUndefined();
 });
 
-test("L8: serves them on their own address alone, and nothing else there", async () => {
+test("L8: serves only health and metrics on their own address, and not on the HTTP port", async () => {
   const node = await startNode({ admin: ADMIN });
   const { admin = "" } = node.carillon.addresses ?? {};
   expect(admin).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
@@ -37,7 +37,7 @@ test("L8: serves them on their own address alone, and nothing else there", async
   expect((await client.response()).status).toBe(404);
 });
 
-test("L8: refuses other methods and other sites' names on their own address", async () => {
+test("L8: refuses other methods and other hosts on their own address", async () => {
   const node = await startNode({ admin: ADMIN });
   const { admin = "" } = node.carillon.addresses ?? {};
   const posted = await fetch(`${admin}/metrics`, { method: "POST" });
@@ -47,7 +47,7 @@ test("L8: refuses other methods and other sites' names on their own address", as
   expect((await client.response()).status).toBe(421);
 });
 
-test("L8: shows the real address in the ready record, and stops with the node", async () => {
+test("L8: logs the actual address in the ready record, and stops with the node", async () => {
   const log: Record<string, unknown>[] = [];
   const logger = pino({}, { write: (line: string) => log.push(JSON.parse(line) as Record<string, unknown>) });
   const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: ADMIN }, logger);
@@ -63,7 +63,7 @@ test("L8: shows the real address in the ready record, and stops with the node", 
   await expect(fetch(admin)).rejects.toThrow("fetch failed");
 });
 
-test("L8: speaks TLS on their own address where the other ports do", async () => {
+test("L8: uses TLS on their own address when the other ports do", async () => {
   const authority = await TestAuthority.create();
   const { certFile, keyFile } = await authority.issue("127.0.0.1");
   const node = await startNode({ admin: ADMIN, tls: { cert_file: certFile, key_file: keyFile } });
@@ -81,7 +81,7 @@ test("A3: refuses a non-loopback address for them without keys", () => {
   expect(parseConfig({ admin, vhosts: { "/": { keys } } }).admin.listen?.host).toBe("0.0.0.0");
 });
 
-test("names an address that is taken", async () => {
+test("names an address that is in use", async () => {
   const node = await startNode({ admin: ADMIN });
   const listen = node.carillon.addresses?.admin?.replace("http://", "") ?? "";
   await expect(startNode({ admin: { listen } })).rejects.toThrow(`cannot listen on admin.listen address ${listen}`);

@@ -18,7 +18,7 @@ import { startNode, type TestNode } from "../support/nodes/node.js";
 import { runSource } from "../support/nodes/source-process.js";
 import { Queue } from "../support/queue.js";
 
-/** What browsers ask, and what workers answer, on real nodes. */
+/** Calls of browsers and answers of workers, on real nodes. */
 
 const TASKS = 100;
 
@@ -39,7 +39,7 @@ async function startWorker({ grpc }: TestNode, handlers: Readonly<Record<string,
   return worker;
 }
 
-/** Asks 100 times, and gives the answers in the order asked. */
+/** Makes 100 calls and returns the answers in the order of calls. */
 async function callAll(client: TestClient): Promise<string[]> {
   for (let id = 0; id < TASKS; id += 1) client.send({ command: "call", topics: ["work"], payload: `task ${id}`, id });
   const answers: string[] = [];
@@ -50,7 +50,7 @@ async function callAll(client: TestClient): Promise<string[]> {
   return answers;
 }
 
-test("K2, W18: a worker is SIGKILLed with 100 tasks of a browser in flight: each is answered by another one, or refused", async () => {
+test("K2, W18: answers a browser's 100 calls by another worker, or refuses them, when their worker is killed", async () => {
   const [first, second] = await startTwo();
   const program = join(__dirname, "programs/worker.ts");
   const killed = runSource(program, [first.grpc, String(TASKS), "stuck"]);
@@ -73,7 +73,7 @@ test("K2, W18: a worker is SIGKILLed with 100 tasks of a browser in flight: each
   expect(await refused).toEqual(Array.from({ length: TASKS }, () => "unavailable"));
 });
 
-test("K4, W18: parts, refusals, who asks, and that nobody waits any more, go from node to node", async () => {
+test("K4, W18: carries parts, refusals, the caller's identity and cancellations between nodes", async () => {
   const [first, second] = await startTwo();
   const aborted = new Queue<unknown>();
   const taken = new Queue<string>();
@@ -103,7 +103,7 @@ test("K4, W18: parts, refusals, who asks, and that nobody waits any more, go fro
   expect(await aborted.next()).toMatchObject({ code: "cancelled" });
 });
 
-test("K7: who is in a topic at one node, a backend is told at the other, and who leaves", async () => {
+test("K7: reports members of a topic at one node to a backend at the other, and their leaves", async () => {
   const [first, second] = await startTwo();
   const client = await connect(`${first.ws}/ws`);
   await client.join("room");
@@ -121,7 +121,7 @@ test("K7: who is in a topic at one node, a backend is told at the other, and who
   await watch.return(undefined);
 });
 
-test("K6: a worker by TLS, known by its certificate; without it, it is not let in", async () => {
+test("K6: admits a worker with a client certificate over TLS, and refuses one without", async () => {
   const authority = await TestAuthority.create();
   const server = await authority.issue("127.0.0.1");
   const { grpc } = await startNode({
@@ -141,7 +141,7 @@ test("K6: a worker by TLS, known by its certificate; without it, it is not let i
   ).resolves.toBeUndefined();
 });
 
-test("L7: a node that stops waits for what it has asked, and refuses what is asked then", async () => {
+test("L7: waits for pending calls when the node stops, and refuses new ones", async () => {
   const [first, second] = await startTwo();
   const running = new Queue<() => void>();
   await startWorker(second, {

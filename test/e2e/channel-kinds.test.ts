@@ -11,7 +11,7 @@ function backendOf(node: TestNode): TestBackend {
   return new TestBackend(node);
 }
 
-test("D6: an opened channel has the rules of its kind, for every dialect", async () => {
+test("D6: applies the rules of an open channel's kind to every dialect", async () => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
   await client.join("private-a", "presence-a", "open-a");
@@ -25,7 +25,7 @@ test("D6: an opened channel has the rules of its kind, for every dialect", async
   }
 });
 
-test("D6: opening a channel takes those out who may not be in it, and closing it all", async () => {
+test("D6: removes unauthorized members when a channel opens, and all members when it closes", async () => {
   const node = await startNode();
   const client = await connect(`${node.ws}/ws`);
   await client.join("private-a", "other-a");
@@ -39,7 +39,7 @@ test("D6: opening a channel takes those out who may not be in it, and closing it
   await client.join("private-a");
 });
 
-test("D6: what a rule of the vhost says of a channel goes before its kind", async () => {
+test("D6: prefers a rule of the vhost to the kind of a channel", async () => {
   const topics = [
     { match: "private-lobby", access: "open" },
     { match: "presence-*", slow_consumer: "latest" },
@@ -51,7 +51,7 @@ test("D6: what a rule of the vhost says of a channel goes before its kind", asyn
   expect(await client.ask({ command: "join", topics: ["presence-a"], id: 1 })).toMatchObject({ topic: "#join" });
 });
 
-test("D7: who is subscribed by webrocket publishes where the vhost has an access token, and elsewhere as its rules say", async () => {
+test("D7: lets WebRocket subscribers publish when the vhost has an access token, and otherwise by its rules", async () => {
   const { webrocket: _token, ...tokenless } = { ...SPEAKING, client_publish: false };
   const node = await startNode({ vhosts: { "/with": { ...SPEAKING, client_publish: false }, "/without": tokenless } });
   const speaker = SPEAKERS.find(({ name }) => name === "webrocket");
@@ -68,7 +68,7 @@ test("D7: who is subscribed by webrocket publishes where the vhost has an access
   expect(await heard("/without")).toEqual({ ":error": { code: 403, status: "Forbidden" } });
 });
 
-test("D7: native clients cannot publish by another dialect's rights", async () => {
+test("D7: denies native clients the publish rights of another dialect", async () => {
   const node = await startNode({ vhosts: { "/": { ...SPEAKING, client_publish: false } } });
   const client = await connect(`${node.ws}/ws`);
   await client.join("news");

@@ -16,14 +16,14 @@ import {
 import { metric } from "../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 
-/** Commands of a dialect as text, mostly good ones. */
+/** Commands of a dialect as text, mostly valid ones. */
 interface Grammar {
   readonly name: string;
   readonly url: (node: TestNode) => Promise<string>;
-  /** What is sent before anything else. */
+  /** Texts that are sent first. */
   readonly begin: readonly string[];
   readonly commands: readonly object[];
-  /** What is written before a command on the wire. */
+  /** Prefix of a command on the wire. */
   readonly prefix: string;
 }
 
@@ -133,7 +133,7 @@ const GRAMMARS: readonly Grammar[] = [
   },
 ];
 
-/** Good commands, truncated and mangled ones, and what is none at all. */
+/** Valid, truncated and mangled commands, and arbitrary texts. */
 function framesOf({ commands, prefix }: Grammar): fc.Arbitrary<string[]> {
   const good = fc.constantFrom(...commands).map((command) => prefix + JSON.stringify(command));
   const cut = fc.tuple(good, fc.nat()).map(([text, length]) => text.slice(0, length % text.length));
@@ -150,7 +150,7 @@ function framesOf({ commands, prefix }: Grammar): fc.Arbitrary<string[]> {
   return fc.array(frame, { minLength: 1, maxLength: 30 });
 }
 
-/** Sends it all at once, and ends the connection when that is answered, or the server has ended it. */
+/** Sends all texts at once, and closes the connection when they are answered, unless the server has closed it. */
 async function play(url: string, frames: readonly string[]): Promise<void> {
   const webSocket = new WebSocket(url, { perMessageDeflate: false });
   const closed = new Promise((resolve) => {
@@ -162,7 +162,7 @@ async function play(url: string, frames: readonly string[]): Promise<void> {
     webSocket.once("close", () => resolve());
   });
   for (const frame of frames) webSocket.send(frame);
-  // A ping is answered after what was read before it.
+  // A ping is answered after everything read before it.
   webSocket.once("pong", () => {
     webSocket.close();
   });
@@ -170,7 +170,7 @@ async function play(url: string, frames: readonly string[]): Promise<void> {
   await closed;
 }
 
-/** Clients of all dialects in another vhost, which must hear nothing but what is said there. */
+/** Clients of all dialects in another vhost, which must receive only that vhost's messages. */
 async function witnesses(node: TestNode, vhost: string): Promise<SpeakerClient[]> {
   const clients: SpeakerClient[] = [];
   for (const speaker of SPEAKERS) {
@@ -191,7 +191,7 @@ async function expectNothingHeard(node: TestNode, clients: readonly SpeakerClien
   }
 }
 
-/** Each look is a round trip. */
+/** Polls a condition; each check is a round trip. */
 async function connectionsBecome(node: TestNode, count: number): Promise<void> {
   while ((await metric(node, "carillon_connections")) !== count);
 }
@@ -226,7 +226,7 @@ test.each(GRAMMARS.map((grammar) => [grammar.name, grammar] as const))(
   120_000,
 );
 
-/** Packets of WebRocket's backends as they are written, mostly good ones, for the vhost and for another. */
+/** Packets of WebRocket's backends, mostly valid ones, for the vhost and for another. */
 const lines = fc.oneof(
   {
     arbitrary: fc.constantFrom("BC", "OC", "CC", "AT", "RD", "HB", "QT", "TR", "", "news", "e", '{"at":"/"}', "["),
@@ -234,7 +234,7 @@ const lines = fc.oneof(
   },
   { arbitrary: fc.string({ unit: "binary" }), weight: 1 },
 );
-/** Stands for a packet that begins with its command. */
+/** Marks a packet that begins with its command. */
 const BARE = "bare";
 const identities = fc.constantFrom(
   ...["req", "dlr"].flatMap((kind) => [
@@ -251,7 +251,7 @@ const packets = fc
     ([identity, rest, end]) => [...(identity === BARE ? [] : [identity, ""]), ...rest].join("\n") + `${end}\r\n\r\n`,
   );
 
-/** Sends it all and ends its side. Resolves with what was answered, when the server has ended its side too. */
+/** Sends all packets and half-closes. Resolves with the answers when the server has closed too. */
 async function tell(address: string, text: string): Promise<string> {
   const [host = "", port = ""] = address.split(":");
   const socket = connectTcp(Number(port), host);
@@ -260,12 +260,12 @@ async function tell(address: string, text: string): Promise<string> {
   try {
     for await (const chunk of socket) answer += String(chunk);
   } catch {
-    // It was cut off: that is an answer, too.
+    // A reset also counts as an answer.
   }
   return answer;
 }
 
-test("O8, A1, X13: whatever WebRocket's backends send, the node lives, and nothing crosses to another vhost", async () => {
+test("O8, A1, X13: survives any packets of WebRocket's backends, and delivers nothing to another vhost", async () => {
   const node = await startNode({
     webrocket: { backend: "127.0.0.1:0" },
     vhosts: { "/": SPEAKING, "/other": { ...SPEAKING, webrocket: {} } },

@@ -19,14 +19,14 @@ const VALUE = { a: 1, b: ["x", null] };
 const TEXT = JSON.stringify(VALUE);
 
 interface Stage {
-  /** Where is published. */
+  /** Topic that messages are published on. */
   readonly node: TestNode;
-  /** Of WebRocket's backends on it. */
+  /** Address of WebRocket's backends. */
   readonly backend: string;
   readonly speakers: ReadonlyMap<string, SpeakerClient>;
 }
 
-/** Every way to publish; each tells what event its protocol gives the message. */
+/** Every way to publish, with the event that its protocol gives a message. */
 const WAYS: readonly { readonly name: string; readonly event: string; readonly publish: (stage: Stage) => unknown }[] =
   [
     {
@@ -76,7 +76,7 @@ async function webrocketPublish(address: string): Promise<void> {
   if (!answer.startsWith("OK")) throw new Error(`not published: ${answer}`);
 }
 
-/** What clients of a dialect hear of it (D1 to D4). */
+/** Frame that clients of a dialect receive (D1 to D4). */
 function expected(name: string, event: string): Heard {
   const channel = "news";
   if (name === "native") return { channel, event, value: TEXT };
@@ -108,7 +108,7 @@ async function expectHeard(clients: ReadonlyMap<string, SpeakerClient>, event: s
   for (const [name, { heard }] of clients) expect([name, await heard.next()]).toEqual([name, expected(name, event)]);
 }
 
-test("D1, D2: whoever publishes is heard by the clients of all dialects, each in its own words", async () => {
+test("D1, D2: delivers messages of every publisher to clients of all dialects, each in its own format", async () => {
   const node = await startSpeakingNode();
   const speakers = await enterAll(node);
   for (const way of WAYS) {
@@ -118,7 +118,7 @@ test("D1, D2: whoever publishes is heard by the clients of all dialects, each in
   for (const { heard } of speakers.values()) expect(heard.unread).toEqual([]);
 });
 
-test("D1, N2: on two nodes, too, and what a plain NATS client publishes", async () => {
+test("D1, N2: delivers messages between two nodes, and messages of a plain NATS client", async () => {
   const server = await startNats();
   const brokers = { brokers: { nats: { driver: "nats", servers: [server.url] } } };
   const [there, here] = [await startSpeakingNode(brokers), await startSpeakingNode(brokers)];
@@ -133,7 +133,7 @@ test("D1, N2: on two nodes, too, and what a plain NATS client publishes", async 
   await expectHeard(heard, "");
 });
 
-test("D3: what a dialect cannot carry has another form", async () => {
+test("D3: converts payloads that a dialect cannot carry", async () => {
   const node = await startSpeakingNode();
   const speakers = await enterAll(node);
   const heardOf = async (payload: string | Uint8Array, event: string) => {
@@ -168,7 +168,7 @@ test("D3: what a dialect cannot carry has another form", async () => {
   });
 });
 
-test("D5: who has published is the connection, and for a backend nobody", async () => {
+test("D5: names the connection as the sender of a message, and no sender for a backend", async () => {
   const server = await startNats();
   const node = await startSpeakingNode({ brokers: { nats: { driver: "nats", servers: [server.url] } } });
   const heard = await listenTo(await connectNats(server), "carillon._.news");
@@ -182,7 +182,7 @@ test("D5: who has published is the connection, and for a backend nobody", async 
 });
 
 test.each(["/ws", "/broadcaster/websocket", "ROOTSOCKET", "/webrocket"])(
-  "D8: on %s what is no command is answered, ten of them close, and so does a frame that is no text",
+  "D8: %s answers malformed commands, closes after ten of them, and closes on a frame that is not text",
   async (path) => {
     const node = await startSpeakingNode();
     const open = async (): Promise<TestClient> => {
@@ -204,7 +204,7 @@ test.each(["/ws", "/broadcaster/websocket", "ROOTSOCKET", "/webrocket"])(
   },
 );
 
-test("D1: dialects that the configuration does not name are not spoken", async () => {
+test("D1: does not serve dialects that the configuration does not name", async () => {
   const node = await startNode({ dialects: ["native"] });
   for (const path of [
     "/broadcaster/websocket",

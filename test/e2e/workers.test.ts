@@ -8,7 +8,7 @@ import { startNats } from "../support/nats/server.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 
-/** Workers, and those who ask them, on real nodes. */
+/** Workers and their callers, on real nodes. */
 
 const UNAVAILABLE = 14;
 const TASKS = 100;
@@ -31,7 +31,7 @@ async function startWorker({ grpc }: TestNode): Promise<void> {
   await worker.start();
 }
 
-/** Asks so often, and gives what comes of each. */
+/** Makes calls and returns the outcome of each. */
 function callAll(node: TestNode, from: number, count: number): Promise<string | number>[] {
   const backend = new GrpcBackend({ grpc: node.grpc });
   return Array.from({ length: count }, async (_, at) => {
@@ -45,7 +45,7 @@ function callAll(node: TestNode, from: number, count: number): Promise<string | 
 
 const ANSWERED = Array.from({ length: TASKS }, (_, at) => `task ${at} at attempt 2`);
 
-test("K2: a worker is SIGKILLed with 100 tasks in flight: another one of the node does them, each once", async () => {
+test("K2: reassigns the 100 tasks of a killed worker to another one of the node, each once", async () => {
   const node = await startNode();
   const killed = await startProcess(node, "stuck");
   const calls = callAll(node, 0, TASKS);
@@ -55,7 +55,7 @@ test("K2: a worker is SIGKILLed with 100 tasks in flight: another one of the nod
   expect(await Promise.all(calls)).toEqual(ANSWERED);
 });
 
-test("K2: the same, and there is no other worker: every call is refused", async () => {
+test("K2: refuses the calls of a killed worker when there is no other one", async () => {
   const node = await startNode();
   const killed = await startProcess(node, "stuck");
   const calls = callAll(node, 0, TASKS);
@@ -64,7 +64,7 @@ test("K2: the same, and there is no other worker: every call is refused", async 
   expect(await Promise.all(calls)).toEqual(ANSWERED.map(() => UNAVAILABLE));
 });
 
-test("K2: two nodes on NATS, who asks at both: the tasks of a worker that is SIGKILLed go to the other node's", async () => {
+test("K2: reassigns the tasks of a killed worker to the other node's worker, with callers at both nodes", async () => {
   const [first, second] = await startTwo();
   const killed = await startProcess(first, "stuck");
   const calls = [...callAll(first, 0, TASKS / 2), ...callAll(second, TASKS / 2, TASKS / 2)];
@@ -74,7 +74,7 @@ test("K2: two nodes on NATS, who asks at both: the tasks of a worker that is SIG
   expect(await Promise.all(calls)).toEqual(ANSWERED);
 });
 
-test("K2: two nodes on NATS, and no other worker: every call is refused, at both", async () => {
+test("K2: refuses the calls at both nodes when the only worker is killed", async () => {
   const [first, second] = await startTwo();
   const killed = await startProcess(first, "stuck");
   const calls = [...callAll(first, 0, TASKS / 2), ...callAll(second, TASKS / 2, TASKS / 2)];
@@ -83,7 +83,7 @@ test("K2: two nodes on NATS, and no other worker: every call is refused, at both
   expect(await Promise.all(calls)).toEqual(ANSWERED.map(() => UNAVAILABLE));
 });
 
-test("K2, L7: the node of a worker stops with 100 tasks in flight: the worker goes on at the other one", async () => {
+test("K2, L7: moves a worker with 100 tasks in flight to the other node when its node stops", async () => {
   const [first, second] = await startTwo();
   const stuck = await startProcess(first, "stuck");
   const calls = callAll(second, 0, TASKS);
@@ -93,7 +93,7 @@ test("K2, L7: the node of a worker stops with 100 tasks in flight: the worker go
   expect(await Promise.all(calls)).toEqual(ANSWERED);
 });
 
-test("K4: a call at one node is answered by a worker at the other, in parts and with failures", async () => {
+test("K4: answers a call at one node by a worker at the other, in parts and with failures", async () => {
   const [first, second] = await startTwo();
   const worker = createWorker({ url: `grpc://${second.grpc}`, onError: () => {} });
   cleanUp(() => worker.stop());

@@ -35,7 +35,7 @@ class Checkout {
   }
 }
 
-test("installs nothing again after npm install of a further package", async () => {
+test("does not install again after npm install of another package", async () => {
   const checkout = new Checkout();
   await checkout.npm("install");
   expect(await checkout.install()).toBe("");
@@ -46,7 +46,7 @@ test("installs nothing again after npm install of a further package", async () =
   expect(await checkout.install()).toBe("");
 });
 
-test("installs again when package-lock.json names something else, as after a pull", async () => {
+test("installs again when package-lock.json has changed, for example after a pull", async () => {
   const [checkout, other] = [new Checkout(), new Checkout()];
   await checkout.npm("install");
   await other.npm("install", "./further");

@@ -19,54 +19,54 @@ const DEFAULTS = parse(configReader.writeDefaults()) as { http: string; grpc: st
 /** Bytes. */
 const README_LIMIT = 12 * 1024;
 
-test("README has at most 12 KB", () => {
+test("keeps README within 12 KB", () => {
   expect(Buffer.byteLength(readPage("README.md"))).toBeLessThanOrEqual(README_LIMIT);
 });
 
-test("defaults in running text are the defaults", () => {
-  const told = PAGES.flatMap((page) =>
+test("states the actual defaults in running text", () => {
+  const listed = PAGES.flatMap((page) =>
     [...joinLines(readPage(page)).matchAll(/`([a-z_.]+)` \((\d+) (s|min|KiB|MiB)\)/g)].map(
       ([, path = "", number, unit = ""]) => [path, `${number}${unit === "min" ? "m" : unit}`],
     ),
   );
-  expect(told.length).toBeGreaterThan(3);
-  expect(told).toEqual(told.map(([path = ""]) => [path, String(defaultOf(path))]));
+  expect(listed.length).toBeGreaterThan(3);
+  expect(listed).toEqual(listed.map(([path = ""]) => [path, String(defaultOf(path))]));
 });
 
-test("the default limits of a vhost are as docs/operating.md says", () => {
+test("states a vhost's actual default limits in docs/operating.md", () => {
   const limits = { commands: defaultOf("vhosts./.limits.commands_per_second"), answers: "4MiB" };
   expect(limits).toEqual({ commands: 2_000, answers: defaultOf("vhosts./.limits.answer_bytes_per_second") });
   expect(joinLines(OPERATING)).toContain("2,000 commands and 4 MiB of answers per second and client");
 });
 
-test("the table of metrics has what /metrics has", async () => {
+test("lists exactly the metrics of /metrics", async () => {
   const node = await startNode();
   const metrics = await (await fetch(`${node.http}/metrics`)).text();
   const there = [...metrics.matchAll(/^# TYPE (carillon_\w+)/gm)].map(([, name]) => name);
-  const told = [...tableOf("Metrics").matchAll(/`(carillon_\w+)`/g)].map(([, name]) => name);
-  expect(told.toSorted()).toEqual(there.toSorted());
+  const listed = [...tableOf("Metrics").matchAll(/`(carillon_\w+)`/g)].map(([, name]) => name);
+  expect(listed.toSorted()).toEqual(there.toSorted());
 });
 
-test("the table of limits has every limit with its default", () => {
-  const told = [...tableOf("Limits").matchAll(/^\| `(\w+)` \| (\w+) \| /gm)].map(([, key, value]) => [key, value]);
-  expect(told).toEqual(Object.entries(DEFAULTS.limits).map(([key, value]) => [key, String(value)]));
+test("lists every limit with its default", () => {
+  const listed = [...tableOf("Limits").matchAll(/^\| `(\w+)` \| (\w+) \| /gm)].map(([, key, value]) => [key, value]);
+  expect(listed).toEqual(Object.entries(DEFAULTS.limits).map(([key, value]) => [key, String(value)]));
 });
 
-test("the table of ports has the defaults", () => {
-  const told = [...tableOf("Ports").matchAll(/^\| `(http|grpc)` \| ([\d.:]+) \|/gm)].map(([, key, value]) => [
+test("lists the default ports", () => {
+  const listed = [...tableOf("Ports").matchAll(/^\| `(http|grpc)` \| ([\d.:]+) \|/gm)].map(([, key, value]) => [
     key,
     value,
   ]);
-  expect(told).toEqual([
+  expect(listed).toEqual([
     ["http", DEFAULTS.http],
     ["grpc", DEFAULTS.grpc],
   ]);
 });
 
-test("the table of commands has every command with its options", async () => {
+test("lists every command with its options", async () => {
   const rows = [...COMMAND_LINE.matchAll(/^\| `carillon ([a-z]+(?: [a-z]+)*)[^|]*\|(.*)\|$/gm)];
-  const told = rows.map(([, command, text = ""]) => [command, optionsIn(text)]);
-  expect(told).toEqual(await commandsOf([]));
+  const listed = rows.map(([, command, text = ""]) => [command, optionsIn(text)]);
+  expect(listed).toEqual(await commandsOf([]));
 });
 
 /** Pages whose examples run in a folder of their own. */
@@ -106,11 +106,11 @@ async function commandsOf(command: readonly string[]): Promise<unknown[]> {
   return all.flat();
 }
 
-test("the exit codes are those of --help", async () => {
+test("lists the exit codes of --help", async () => {
   const { stdout } = await runCarillon(["--help"]);
-  const told = /^Exit codes: .*$/m.exec(COMMAND_LINE)?.[0];
-  expect(told).toBeDefined();
-  expect(stdout).toContain(told);
+  const listed = /^Exit codes: .*$/m.exec(COMMAND_LINE)?.[0];
+  expect(listed).toBeDefined();
+  expect(stdout).toContain(listed);
 });
 
 /** The first table of a section of docs/operating.md. */

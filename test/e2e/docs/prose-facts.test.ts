@@ -13,19 +13,19 @@ import { docsPages, joinLines, readPage, sectionOf } from "../../support/docs/pa
 
 const NUMBERS: readonly string[] = ["no", "one", "two", "three", "four", "five"];
 
-test("docs/listening.md has every close code that a node chooses", () => {
+test("lists every close code of a node in docs/listening.md", () => {
   const table = sectionOf(readPage("docs/listening.md"), "When the connection ends");
   const listed = [...table.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = ""]) => codes.split(", ").map(Number));
   expect(listed).toEqual(expect.arrayContaining(Object.values(WEBSOCKET_CLOSE).map(([code]) => code)));
 });
 
-test("docs/access.md has every action of backends", () => {
+test("lists every action of backends in docs/access.md", () => {
   const table = sectionOf(readPage("docs/access.md"), "Keys for backends");
   const listed = [...table.matchAll(/^\| `([\w*]+)` \|/gm)].map(([, action]) => action);
   expect(listed).toEqual([...BACKEND_ACTIONS, "*"]);
 });
 
-test("docs/nats.md has the subjects of its topics", () => {
+test("lists the subjects of topics in docs/nats.md", () => {
   const rows = [...readPage("docs/nats.md").matchAll(/^\| `(\S+)`(?: in vhost `(\S+)`)? \| `([^`]+)`/gm)];
   const subjects = rows.filter(([, , , subject = ""]) => subject.startsWith("carillon."));
   expect(subjects.length).toBe(3);
@@ -41,7 +41,7 @@ test.each([
   expect(joinLines(readPage(page))).toContain(fact);
 });
 
-test("methods of services that the docs name are in the proto files", () => {
+test("names only service methods of the proto files", () => {
   const folder = join("proto", "carillon", "v1");
   const protos = readdirSync(join(packageRoot, folder)).map((file) => readPage(join(folder, file)));
   const methods = [...protos, readPage("proto/websockets/v1/websockets.proto")].flatMap((proto) => {

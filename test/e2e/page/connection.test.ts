@@ -5,7 +5,7 @@ import { startTcpProxy } from "../../support/net/tcp-proxy.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 inBrowser("the page's connection", () => {
-  test("L7: comes back by itself when another node takes the place of one that stopped", async () => {
+  test("L7: reconnects when another node replaces one that stopped", async () => {
     const first = await startNode();
     const shown = await openPage(first.http, { hash: "#hello,orders", expected: NO_SERVER });
     await shown.joined("hello", "orders");
@@ -30,7 +30,7 @@ inBrowser("the page's connection", () => {
     expect(notes.filter((note) => note.startsWith("closed 1012"))).toEqual(["closed 1012 service restart"]);
   });
 
-  test("marks in the list where the connection was away, and then shows nothing but that it is connected", async () => {
+  test("marks the gap of a lost connection in the list, and shows that it is connected again", async () => {
     const first = await startNode();
     const shown = await openPage(first.http, { expected: NO_SERVER });
     await shown.joined("hello");
@@ -51,7 +51,7 @@ inBrowser("the page's connection", () => {
     ]);
   });
 
-  test("W23: connects anew when the wire is dead and nobody says so", async () => {
+  test("W23: reconnects when the connection is dead without a close", async () => {
     const node = await startNode();
     const proxy = await startTcpProxy(Number(new URL(node.http).port));
     const shown = await openPage(`http://127.0.0.1:${proxy.port}`, { movableClock: true });
@@ -75,10 +75,10 @@ inBrowser("the page's connection", () => {
     expect(await shown.payloads(1)).toEqual(["back again"]);
   });
 
-  test("L7: comes back within half a second at first, and later after up to 30 s", async () => {
+  test("L7: reconnects within half a second at first, and later after up to 30 s", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
-    // As text: a compiled import() would not be the page's.
+    // The import is text, because a compiled import() would not run in the page.
     const delays = await shown.page.evaluate(`import("/connection.js").then(({ backoffDelay }) =>
       [0, 1, 20].map((failures) => [0, 0.999].map((random) => backoffDelay(failures, () => random))))`);
     expect(delays).toEqual([
@@ -88,20 +88,20 @@ inBrowser("the page's connection", () => {
     ]);
   });
 
-  test("tries again at once when asked to", async () => {
+  test("retries at once on request", async () => {
     const first = await startNode();
     const shown = await openPage(first.http, { expected: NO_SERVER });
     await shown.joined("hello");
     await first.carillon.stop();
     await shown.inState("reconnecting");
     await startNode({ http: portOf(first) });
-    // Gone already where the page was faster.
+    // The button has already disappeared if the page was faster.
     await shown.page.evaluate(() => document.getElementById("retry")?.click());
     await shown.joined("hello");
     expect(await shown.page.getByTestId("retry-button").isHidden()).toBe(true);
   });
 
-  test("stays away when told to disconnect, and keeps its topics for the next time", async () => {
+  test("stays disconnected on request, and keeps its topics for the next connection", async () => {
     const node = await startNode();
     const shown = await openPage(node.http, { hash: "#hello,orders" });
     await shown.joined("hello", "orders");
@@ -117,7 +117,7 @@ inBrowser("the page's connection", () => {
     expect(await shown.payloads(1)).toEqual(["sentinel"]);
   });
 
-  test("W7: stays away when the server has had enough of it", async () => {
+  test("W7: does not reconnect when the server has closed it for malformed frames", async () => {
     const node = await startNode({ limits: { malformed_frames: 1 } });
     const shown = await openPage(node.http);
     await shown.joined("hello");
@@ -129,7 +129,7 @@ inBrowser("the page's connection", () => {
     expect(await shown.page.getByTestId("connect-button").textContent()).toBe("Connect");
   });
 
-  test("O9: says that the broker is away, and joins by itself when it is back", async () => {
+  test("O9: shows that the broker is disconnected, and joins when it is connected again", async () => {
     const nats = await startNats();
     const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
     const shown = await openPage(node.http, { expected: NO_SERVER });

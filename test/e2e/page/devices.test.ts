@@ -7,7 +7,7 @@ import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 const PATHS = ["", "try/broadcaster", "try/rootsocket", "try/webrocket", "try/socketio"];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } };
-/** In CSS pixels: the smallest target that a finger hits reliably (WCAG 2.2, 2.5.5). */
+/** Smallest touch target, in CSS pixels (WCAG 2.2, 2.5.5). */
 const TOUCH_TARGET = 44;
 
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -23,7 +23,7 @@ inBrowser("the pages on devices", () => {
     for (const [name, device] of Object.entries({ DESKTOP, PHONE })) {
       const touch = device.hasTouch === true ? `, with touch targets of ${TOUCH_TARGET} pixels` : "";
       test(`/${path} is accessible on a ${name.toLowerCase()} in light and dark colours${touch}`, async () => {
-        // Some protocols need settings first: their connection is refused here.
+        // Protocols that need settings first refuse the connection here.
         const shown = await openPage(node.http, { path, device, expected: /./ });
         await openAllDetails(shown);
         for (const colorScheme of ["light", "dark"] as const) {
@@ -70,7 +70,7 @@ inBrowser("the pages on devices", () => {
   });
 });
 
-/** Opens what is folded, so that it is looked at too. */
+/** Opens folded parts, so that they are checked too. */
 async function openAllDetails({ page }: TestPage): Promise<void> {
   await page.evaluate(() => {
     for (const details of document.querySelectorAll("details")) details.open = true;
@@ -86,7 +86,7 @@ async function violations({ page }: TestPage): Promise<string[]> {
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
-/** Controls that are smaller than this, by what they say. Runs in the page. */
+/** Returns the labels of controls that are too small. Runs in the page. */
 function smallTargets(size: number): string[] {
   const controls = document.querySelectorAll<HTMLElement>("button, a, input, textarea, summary");
   return [...controls]

@@ -8,7 +8,7 @@ const SECRET = SPEAKING.broadcaster.secret;
 const TITLES = ["Native", "Broadcaster", "RootSocket", "WebRocket", "Socket.IO"];
 const PATHS = ["/", "/try/broadcaster", "/try/rootsocket", "/try/webrocket", "/try/socketio"];
 
-/** What is shown of a payload `{"a":1}` with the event `e`, published on `hello` by RPC. */
+/** Frames shown for a payload `{"a":1}` with the event `e`, published on `hello` by RPC. */
 const SHOWN = {
   broadcaster:
     /^\{"method":"broadcast","params":\{"id":"[^"]+","seq":1,"createTime":"[^"]+","channel":"hello","event":"e","payload":\{"a":1\}\}\}$/,
@@ -21,7 +21,7 @@ type Name = keyof typeof SHOWN;
 
 const NAMES = Object.keys(SHOWN) as Name[];
 
-/** The page of one dialect. */
+/** Page of one dialect. */
 class DialectPage {
   readonly shown: TestPage;
 
@@ -29,12 +29,12 @@ class DialectPage {
     this.shown = shown;
   }
 
-  /** Presses the last button of a sample, which sends it, or the one that is named. */
+  /** Presses the last button of a sample, which sends it, or a named one. */
   async step(name: string, button: "Call" | "Edit" | "Send" = "Send"): Promise<void> {
     await this.shown.page.getByRole("button", { name: `${button}: ${name}`, exact: true }).click();
   }
 
-  /** Waits for a frame that matches; gives all of the same way, oldest first. */
+  /** Waits for a frame that matches; returns all frames of its direction, oldest first. */
   async frame(way: "sent" | "received" | "note", text: RegExp): Promise<string[]> {
     const frames = this.shown.page.locator(`[data-testid="frames"] li[data-way="${way}"] code`);
     await frames.filter({ hasText: text }).first().waitFor();
@@ -49,7 +49,7 @@ class DialectPage {
     await this.shown.page.getByTestId(button).click();
   }
 
-  /** Connected, and subscribed to the channel, which the answer to what is sent afterwards shows. */
+  /** Connects and subscribes to the channel, which the answer to a later frame confirms. */
   async subscribe(name: Name): Promise<void> {
     await this.shown.inState("connected");
     if (name === "broadcaster") {
@@ -87,7 +87,7 @@ async function openDialect(node: TestNode, name: Name, options: PageOptions = {}
 
 inBrowser("the pages of the dialects", () => {
   test.each(NAMES)("%s: connects, subscribes, and shows raw frames byte for byte", async (name) => {
-    // Without any configuration, but for Broadcaster, which nothing can be done with then.
+    // Only Broadcaster needs configuration.
     const node = await startNode(
       name === "broadcaster" ? { vhosts: { "/": { broadcaster: { secret: SECRET } } } } : {},
     );
@@ -107,7 +107,7 @@ inBrowser("the pages of the dialects", () => {
     await page.shown.says("tally", new RegExp(`^${page.shown.received.length + page.shown.sent.length} frames`));
   });
 
-  test("broadcaster: signs with the secret that is typed, and shows why it was refused", async () => {
+  test("broadcaster: signs with the typed secret, and shows the reason of a refusal", async () => {
     const node = await startNode({ vhosts: { "/": { broadcaster: { secret: SECRET } } } });
     const page = await openDialect(node, "broadcaster");
     await page.shown.inState("connected");
@@ -134,7 +134,7 @@ inBrowser("the pages of the dialects", () => {
     expect(received.at(-1)).toMatch(/"payload":\{"text":"hello"\}/);
   });
 
-  test("rootsocket: asks for the key where there are keys, and keeps it nowhere", async () => {
+  test("rootsocket: asks for a key when keys are required, and does not store it", async () => {
     const key = "carillon_of_the_page";
     const node = await startNode({
       vhosts: {
@@ -160,7 +160,7 @@ inBrowser("the pages of the dialects", () => {
     expect(await page.shown.page.getByTestId("key").inputValue()).toBe("");
   });
 
-  test("rootsocket: shows errors, and that the server has closed; connects anew when asked to", async () => {
+  test("rootsocket: shows errors and the server's close, and reconnects on request", async () => {
     const node = await startNode();
     const page = await openDialect(node, "rootsocket");
     await page.subscribe("rootsocket");
@@ -177,7 +177,7 @@ inBrowser("the pages of the dialects", () => {
     expect(await page.shown.page.getByTestId("connect-button").textContent()).toBe("Connect");
   });
 
-  test("webrocket: broadcasts where it may, and shows the server's refusals as they come", async () => {
+  test("webrocket: broadcasts when permitted, and shows the server's refusals", async () => {
     const node = await startNode();
     const page = await openDialect(node, "webrocket");
     await page.frame("received", /^\{":connected":/);
@@ -213,7 +213,7 @@ inBrowser("the pages of the dialects", () => {
     await page.shown.inState("connected");
   });
 
-  test("only the newest connection counts, however quickly they come and go", async () => {
+  test("shows only the newest connection when connections change quickly", async () => {
     const node = await startNode();
     const page = await openDialect(node, "rootsocket");
     await page.shown.inState("connected");
@@ -229,7 +229,7 @@ inBrowser("the pages of the dialects", () => {
     expect(opened).toBe(1);
   });
 
-  test("a sample may be edited before it is sent", async () => {
+  test("sends a sample after it was edited", async () => {
     const node = await startNode();
     const page = await openDialect(node, "socketio");
     await page.subscribe("socketio");
@@ -245,7 +245,7 @@ inBrowser("the pages of the dialects", () => {
     await page.frame("received", /^42\["message","heard"\]$/);
   });
 
-  test("other paths and vhosts are found where they are typed", async () => {
+  test("connects to a typed path and vhost", async () => {
     const vhost = { broadcaster: { secret: SECRET }, client_publish: true };
     const node = await startNode({
       vhosts: { "/": {}, "/shop": vhost },
@@ -280,7 +280,7 @@ inBrowser("the pages of the dialects", () => {
     }
   });
 
-  test("says that there is no connection where the protocol is not spoken", async () => {
+  test("shows that the connection failed when the protocol is not served", async () => {
     const node = await startNode({ dialects: ["native"] });
     for (const name of NAMES) {
       const page = await openDialect(node, name, { expected: /Unexpected response code|status of 404/ });
@@ -289,7 +289,7 @@ inBrowser("the pages of the dialects", () => {
     }
   });
 
-  test("says so when the server goes away, in words and in the list", async () => {
+  test("shows in the status and the list when the server closes", async () => {
     const node = await startNode();
     const page = await openDialect(node, "webrocket", { expected: NO_SERVER });
     await page.shown.inState("connected");
@@ -300,7 +300,7 @@ inBrowser("the pages of the dialects", () => {
     expect(await page.frame("note", /^closed 1012 service restart$/)).toHaveLength(2);
   });
 
-  test("what comes from outside stays text", async () => {
+  test("renders received data as text", async () => {
     const node = await startNode();
     const hostile = `<img src=/none onerror="alert(1)"><script>alert(2)</script><b data-hostile>bold</b>`;
     const page = await openDialect(node, "socketio", { hash: `#${encodeURIComponent(hostile)},b` });
@@ -314,7 +314,7 @@ inBrowser("the pages of the dialects", () => {
 });
 
 inBrowser("all pages", () => {
-  test("lead to each other, and say which one this is", async () => {
+  test("link to each other, and mark the current page", async () => {
     const node = await startNode();
     const { page } = await openPage(node.http);
     const links = page.getByRole("navigation", { name: "Protocols" }).getByRole("link");
@@ -328,7 +328,7 @@ inBrowser("all pages", () => {
     }
   });
 
-  test("fit a narrow screen, and name all that can be typed into or pressed", async () => {
+  test("fit a narrow screen, and name all inputs and buttons", async () => {
     const node = await startNode();
     const { page } = await openPage(node.http);
     await page.setViewportSize({ width: 360, height: 780 });

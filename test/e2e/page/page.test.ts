@@ -16,7 +16,7 @@ inBrowser("the page", () => {
     expect(shown.page.url()).toBe(`${node.http}/#hello`);
   });
 
-  test("shows what is published by Connect, by gRPC and by its own form, in that order", async () => {
+  test("shows messages published by Connect, gRPC and its own form, in that order", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
     await shown.joined("hello");
@@ -56,7 +56,7 @@ inBrowser("the page", () => {
     expect(await shown.frames("sent", 1)).toEqual(shown.sent);
   });
 
-  test("sends a typed frame as it is, and shows the answer", async () => {
+  test("sends a typed frame unchanged, and shows the answer", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
     await shown.joined("hello");
@@ -72,7 +72,7 @@ inBrowser("the page", () => {
     await shown.inState("connected");
   });
 
-  test("O3: joins and leaves topics; after leaving one it hears the others only", async () => {
+  test("O3: joins and leaves topics, and receives only the remaining ones", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
     await shown.joined("hello");
@@ -90,7 +90,7 @@ inBrowser("the page", () => {
     expect(await shown.payloads(2)).toEqual(["first", "sentinel"]);
   });
 
-  test("W6: says why a join is refused, and keeps what is joined", async () => {
+  test("W6: shows the reason of a refused join, and keeps its topics", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
     await shown.joined("hello");
@@ -102,7 +102,7 @@ inBrowser("the page", () => {
     expect(await shown.page.getByTestId("join-result").textContent()).toBe("");
   });
 
-  test("E2: says why a publish is refused", async () => {
+  test("E2: shows the reason of a refused publish", async () => {
     const node = await startNode();
     const shown = await openPage(node.http, { expected: /status of 400/ });
     await shown.joined("hello");
@@ -113,7 +113,7 @@ inBrowser("the page", () => {
     );
   });
 
-  test("a link carries its topics, and is followed while the page is open", async () => {
+  test("reads topics from its link, and follows changes of the link", async () => {
     const node = await startNode();
     const shown = await openPage(node.http, { hash: "#orders,a%2Cb,caf%C3%A9/1" });
     await shown.joined("orders", "a,b", "café/1");
@@ -132,7 +132,7 @@ inBrowser("the page", () => {
     expect(await second.topicNames()).toEqual(["orders", "new"]);
   });
 
-  test("what comes from outside stays text", async () => {
+  test("renders received data as text", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
     await shown.joined("hello");
@@ -165,7 +165,7 @@ inBrowser("the page", () => {
     expect(await shown.messages.locator("dd").allTextContents()).toContain("4 bytes, not UTF-8");
   });
 
-  test("the code that it offers does what it says", async () => {
+  test("offers code samples that work", async () => {
     const node = await startNode();
     const shown = await openPage(node.http);
     await shown.joined("hello");

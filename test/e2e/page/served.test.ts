@@ -3,7 +3,7 @@ import { startNode } from "../../support/nodes/node.js";
 const PAGES = ["/", "/try/broadcaster", "/try/rootsocket", "/try/webrocket", "/try/socketio"];
 const FILES = ["/page.css", "/page.js", "/connection.js", "/dialect.js", "/webrocket.js", "/bell.svg"];
 
-test("a node on loopback serves the page, with a policy that lets nothing in from elsewhere", async () => {
+test("serves the page on loopback, with a policy that blocks foreign content", async () => {
   const node = await startNode();
   for (const path of [...PAGES, ...FILES]) {
     const response = await fetch(node.http + path);
@@ -18,20 +18,20 @@ test("a node on loopback serves the page, with a policy that lets nothing in fro
   }
 });
 
-test("the page is for reading only", async () => {
+test("allows only GET and HEAD for the page", async () => {
   const node = await startNode();
   const head = await fetch(`${node.http}/`, { method: "HEAD" });
   expect([head.status, await head.text()]).toEqual([200, ""]);
   expect((await fetch(`${node.http}/`, { method: "POST", body: "x" })).status).toBe(405);
 });
 
-test("page: off serves none of it", async () => {
+test("does not serve the page with page: off", async () => {
   const node = await startNode({ page: "off" });
   for (const path of [...PAGES, ...FILES]) expect((await fetch(node.http + path)).status).toBe(404);
   expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
 });
 
-test("a node that others can reach serves it only where that is switched on", async () => {
+test("serves the page on addresses other than loopback only with page: on", async () => {
   const http = "0.0.0.0:0";
   const quiet = await startNode({ http, insecure: true });
   expect((await fetch(onLoopback(quiet.http))).status).toBe(404);
