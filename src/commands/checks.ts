@@ -12,7 +12,7 @@ import type { CommandContext } from "./command-context.js";
  * @throws CarillonError invalid_argument for an empty list or an invalid name
  */
 export function parseTopics(topics: readonly string[]): ReadonlySet<string> {
-  if (topics.length === 0) throw invalidArgument("topics: at least one is needed");
+  if (topics.length === 0) throw invalidArgument("topics: at least one is required");
   for (const [position, topic] of topics.entries()) {
     const fault = topicFault(topic);
     if (fault !== undefined) throw invalidArgument(`topics[${position}] ${fault}`);

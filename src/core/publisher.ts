@@ -251,7 +251,7 @@ function distinct(topics: readonly string[]): Iterable<string> | undefined {
 
 function checkDraft(draft: PublicationDraft, limits: PublisherLimits, where: string, source: Source): void {
   const { event, id, payload, topics } = draft;
-  if (topics.length === 0) throw invalidArgument(`${where}topics: at least one is needed`);
+  if (topics.length === 0) throw invalidArgument(`${where}topics: at least one is required`);
   if (topics.length > limits.topicsPerMessage) {
     throw invalidArgument(`${where}topics: got ${topics.length}, the limit is ${limits.topicsPerMessage}`);
   }

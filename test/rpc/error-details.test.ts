@@ -77,7 +77,7 @@ test("R16: INVALID_ARGUMENT names the field in a BadRequest", async () => {
       "messages[0].topics[1]",
       "begins with a reserved character (@, # or $)",
     ],
-    [publish, { messages: [{ topics: ["a"] }, {}] }, "messages[1].topics", "at least one is needed"],
+    [publish, { messages: [{ topics: ["a"] }, {}] }, "messages[1].topics", "at least one is required"],
     [publish, { messages: [{ topics: ["a"], event: " x" }] }, "messages[0].event", "begins or ends with white space"],
     [CallService.method.call, { event: "" }, "event", expect.any(String) as string],
   ];

@@ -73,7 +73,7 @@ test("G4: skips empty topic names, and ignores the command of a message", async 
 });
 
 test.each([
-  [requestOf({ topics: [] }), "messages[0].topics: at least one is needed"],
+  [requestOf({ topics: [] }), "messages[0].topics: at least one is required"],
   [requestOf({ topics: ["@bad"] }), "messages[0].topics[0] begins with a reserved character (@, # or $)"],
   [requestOf({ topics: ["foo"], broker: "nope" }), 'messages[0].broker: unknown broker "nope"; known: memory'],
   [
@@ -118,7 +118,7 @@ test.each([
   ["centrifuge.Publish", fields([2, "x"]), "channel is empty"],
   ["centrifuge.Publish", fields([1, "#bad"], [2, "x"]), "channel begins with a reserved character (@, # or $)"],
   ["centrifuge.Broadcast", fields([1, "foo"], [1, ""]), "channels[1] is empty"],
-  ["centrifuge.Broadcast", fields([2, "x"]), "channels: at least one is needed"],
+  ["centrifuge.Broadcast", fields([2, "x"]), "channels: at least one is required"],
   ["centrifuge.Publish", fields([1, "foo"], [3, "a b"]), "b64data is not base64"],
   ["centrifuge.Publish", fields([1, "foo"], [6, " x"]), "idempotency_key begins or ends with white space"],
   ["centrifuge.Publish", fields([1, "foo"], [2, Buffer.alloc(1_048_577)]), "data: 1048577 bytes, the limit is 1048576"],
