@@ -8,15 +8,15 @@ import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Vhost } from "../vhosts/vhost.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
-import type { AdmittedClient, Arrival } from "./admission.js";
+import type { AdmissionRequest, AdmittedClient } from "./admission.js";
 import type { ClientFacts, Rates } from "./client.js";
-import { ConnectionLimits, type Places } from "./limits/connection-limits.js";
+import { ConnectionLimits, type ConnectionSlot } from "./limits/connection-limits.js";
 import { TokenBucket } from "./limits/token-bucket.js";
 
-/** How long a guest may take to say who it is where nobody comes in otherwise, in milliseconds. */
-const STRANGER_TIME = 60_000;
+/** Time in which a guest must authenticate where the vhost requires a token, in milliseconds. */
+const AUTHENTICATION_TIME = 60_000;
 
-/** Decides who comes in: limits first, then the token, then the backend's word. */
+/** Decides whether a client may connect: checks limits first, then the token, then asks the backend's connect hook. */
 export class AdmissionControl {
   readonly #vhosts: Vhosts;
   readonly #clock: Clock;
@@ -28,91 +28,95 @@ export class AdmissionControl {
   }
 
   /**
-   * At once where nobody has to be asked: that keeps the common case free of promises.
+   * Returns a promise only where a token must be verified or the backend asked: the common case allocates none.
    * @throws CarillonError not_found, unauthenticated, resource_exhausted, unavailable
-   * @throws HttpRefusal the backend's own
+   * @throws HttpRefusal chosen by the backend
    */
-  admit(arrival: Arrival): AdmittedClient | Promise<AdmittedClient> {
-    const vhost = this.#vhosts.require(arrival.vhost);
-    const places = this.#limitsOf(vhost).arrive(arrival.origin.address);
-    if (arrival.credential === undefined && (vhost.hooks?.asks("connect") !== true || isStranger(vhost, arrival))) {
-      const anybody = this.#anybodyOf(vhost, arrival);
-      if (anybody !== undefined)
+  admit(request: AdmissionRequest): AdmittedClient | Promise<AdmittedClient> {
+    const vhost = this.#vhosts.require(request.vhost);
+    const slot = this.#findLimits(vhost).acquire(request.origin.address);
+    if (
+      request.credential === undefined &&
+      (vhost.hooks?.asks("connect") !== true || mustAuthenticate(vhost, request))
+    ) {
+      const principal = this.#findTokenlessPrincipal(vhost, request);
+      if (principal !== undefined)
         return new Admission(
-          { places, principal: anybody, upgrade: keptUpgrade(vhost, arrival) },
-          introductionOf(vhost, arrival),
+          { slot, principal, upgrade: upgradeForJoins(vhost, request) },
+          createConnectHook(vhost, request),
         );
-      places.release();
-      throw noToken();
+      slot.release();
+      throw missingToken();
     }
-    return this.#ask(vhost, places, arrival);
+    return this.#admitLater(vhost, slot, request);
   }
 
-  /** Where upgrades of a vhost may carry a token. @throws CarillonError not_found */
-  credentialPlaces(vhost: string): VhostSettings["credentials"] {
+  /** Parts of an upgrade request in which the vhost accepts a token. @throws CarillonError not_found */
+  credentialSources(vhost: string): VhostSettings["credentials"] {
     return this.#vhosts.require(vhost).settings.credentials;
   }
 
-  /** Parts of an upgrade that the vhost's backend is told in addition. @throws CarillonError not_found */
+  /** Optional parts of an upgrade request that the vhost's backend receives. @throws CarillonError not_found */
   forwardedParts(vhost: string): readonly HookForward[] {
     return this.#vhosts.require(vhost).settings.hooks?.forward ?? [];
   }
 
-  /** Describes an admitted client that gets a session now. @throws CarillonError not_found: the vhost was deleted meanwhile */
-  describeClient({ origin, vhost: path }: Arrival, admitted: AdmittedClient): Omit<ClientFacts, "session"> {
+  /** Describes an admitted client for its session. @throws CarillonError not_found: the vhost was deleted meanwhile */
+  describeClient({ origin, vhost: path }: AdmissionRequest, admitted: AdmittedClient): Omit<ClientFacts, "session"> {
     const vhost = this.#vhosts.require(path);
     return { vhost, origin, admitted, connected: this.#clock.now(), rates: createRates(vhost.settings, this.#clock) };
   }
 
-  async #ask(vhost: Vhost, places: Places, arrival: Arrival): Promise<AdmittedClient> {
+  async #admitLater(vhost: Vhost, slot: ConnectionSlot, request: AdmissionRequest): Promise<AdmittedClient> {
     let release: (() => void) | undefined;
     try {
-      const authenticated = await this.#identify(vhost, arrival);
+      const authenticated = await this.#identify(vhost, request);
       release = authenticated.release;
-      const changes = await askBackend(vhost, arrival, authenticated.principal);
+      const changes = await callConnectHook(vhost, request, authenticated.principal);
       const principal =
         changes === undefined ? authenticated.principal : applyOverrides(changes, authenticated.principal);
-      this.#checkTime(principal);
-      // The settings may have changed while the backend was asked.
-      if (arrival.credential === undefined && this.#anybodyOf(vhost, arrival) === undefined) throw noToken();
-      places.takeUser(principal.user);
+      this.#checkExpiry(principal);
+      // The settings may have changed during the hook's call.
+      if (request.credential === undefined && this.#findTokenlessPrincipal(vhost, request) === undefined)
+        throw missingToken();
+      slot.setUser(principal.user);
       const { user } = authenticated.principal;
-      // Who has a user stays that one: the backend has decided for good.
-      const introduction = user === undefined ? introductionOf(vhost, arrival) : undefined;
+      // A client that already has a user keeps it, so the hook's answer is final.
+      const connectHook = user === undefined ? createConnectHook(vhost, request) : undefined;
       const { topics } = changes ?? {};
-      const upgrade = keptUpgrade(vhost, arrival);
-      return new Admission({ places, principal, release, topics, upgrade, askedAs: { user } }, introduction);
+      const upgrade = upgradeForJoins(vhost, request);
+      return new Admission({ slot, principal, release, topics, upgrade, hookSubject: { user } }, connectHook);
     } catch (error) {
       release?.();
-      places.release();
+      slot.release();
       throw error;
     }
   }
 
-  async #identify(vhost: Vhost, arrival: Arrival): Promise<Authenticated> {
-    const { credential, origin } = arrival;
+  async #identify(vhost: Vhost, request: AdmissionRequest): Promise<Authenticated> {
+    const { credential, origin } = request;
     if (credential !== undefined) return vhost.authenticatorFor(origin.dialect).authenticate(credential);
-    const anybody = this.#anybodyOf(vhost, arrival);
-    if (anybody === undefined) throw noToken();
-    return { principal: anybody, release: undefined };
+    const principal = this.#findTokenlessPrincipal(vhost, request);
+    if (principal === undefined) throw missingToken();
+    return { principal, release: undefined };
   }
 
-  /** Whom a client without a token acts for; undefined where it does not come in. */
-  #anybodyOf(vhost: Vhost, arrival: Arrival): Principal | undefined {
-    if (arrival.guest !== true) return vhost.anonymous;
-    const guest = vhost.guestFor(arrival.origin.dialect);
-    return isStranger(vhost, arrival) ? { ...guest, expires: this.#clock.now() + STRANGER_TIME } : guest;
+  /** Principal of a client without a token; undefined where the vhost requires a token. */
+  #findTokenlessPrincipal(vhost: Vhost, request: AdmissionRequest): Principal | undefined {
+    if (request.guest !== true) return vhost.anonymous;
+    const guest = vhost.guestFor(request.origin.dialect);
+    return mustAuthenticate(vhost, request) ? { ...guest, expires: this.#clock.now() + AUTHENTICATION_TIME } : guest;
   }
 
-  /** The token may have expired while the backend was asked, and the backend may say a time that has passed. */
-  #checkTime({ expires }: Principal): void {
+  /** The token may have expired during the hook's call, and the backend may answer with an expiry in the past. */
+  #checkExpiry({ expires }: Principal): void {
     if (expires !== undefined && expires <= this.#clock.now()) {
       throw new CarillonError("unauthenticated", "the token has expired");
     }
   }
 
-  /** The vhost's counts, by its limits as they are now. */
-  #limitsOf(vhost: Vhost): ConnectionLimits {
+  /** The vhost's counts, with its current limits. */
+  #findLimits(vhost: Vhost): ConnectionLimits {
     const settings = vhost.settings.limits;
     let limits = this.#limits.get(vhost);
     if (limits === undefined) {
@@ -126,95 +130,95 @@ export class AdmissionControl {
 }
 
 interface AdmissionFacts {
-  readonly places: Places;
+  readonly slot: ConnectionSlot;
   readonly principal: Principal;
   readonly release?: (() => void) | undefined;
   readonly topics?: readonly string[] | undefined;
   readonly upgrade: ForwardedUpgrade | undefined;
-  /** As whom the backend was asked about the client, as its token names it; undefined: it was not. */
-  readonly askedAs?: { readonly user: string | undefined };
+  /** User that the backend's connect hook was asked about, as the token names it; undefined: the hook was not called. */
+  readonly hookSubject?: { readonly user: string | undefined };
 }
 
 class Admission implements AdmittedClient {
   readonly principal: Principal;
   readonly topics: readonly string[];
   readonly upgrade: ForwardedUpgrade | undefined;
-  readonly #places: Places;
+  readonly #slot: ConnectionSlot;
   #releaseToken: (() => void) | undefined;
-  readonly #introduction: Introduction | undefined;
-  #askedAs: { readonly user: string | undefined } | undefined;
+  readonly #connectHook: ConnectHook | undefined;
+  #hookSubject: { readonly user: string | undefined } | undefined;
 
   constructor(
-    { askedAs, places, principal, release, topics = [], upgrade }: AdmissionFacts,
-    introduction?: Introduction,
+    { hookSubject, slot, principal, release, topics = [], upgrade }: AdmissionFacts,
+    connectHook?: ConnectHook,
   ) {
-    this.#places = places;
+    this.#slot = slot;
     this.principal = principal;
     this.#releaseToken = release;
     this.topics = topics;
     this.upgrade = upgrade;
-    this.#introduction = introduction;
-    this.#askedAs = askedAs;
+    this.#connectHook = connectHook;
+    this.#hookSubject = hookSubject;
   }
 
-  get introduced(): boolean {
-    return this.#askedAs !== undefined || this.#introduction === undefined;
+  get connectHookDone(): boolean {
+    return this.#hookSubject !== undefined || this.#connectHook === undefined;
   }
 
-  async introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
-    if (this.#introduction === undefined) return undefined;
-    if (this.#askedAs !== undefined && this.#askedAs.user === user) return undefined;
-    const changes = await this.#introduction(principal);
-    this.#askedAs = { user };
+  async runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
+    if (this.#connectHook === undefined) return undefined;
+    if (this.#hookSubject !== undefined && this.#hookSubject.user === user) return undefined;
+    const changes = await this.#connectHook(principal);
+    this.#hookSubject = { user };
     return changes;
   }
 
   exchange({ principal, release }: Authenticated): void {
-    this.#places.takeUser(principal.user);
+    this.#slot.setUser(principal.user);
     const before = this.#releaseToken;
     this.#releaseToken = release;
     before?.();
   }
 
   release(): void {
-    this.#places.release();
+    this.#slot.release();
     this.#releaseToken?.();
     this.#releaseToken = undefined;
   }
 }
 
-/** Where nobody comes in without a token, a guest may do nothing but show one. */
-function isStranger({ anonymous }: Vhost, { guest }: Arrival): boolean {
+/** Whether a guest may do nothing but authenticate, because the vhost requires a token. */
+function mustAuthenticate({ anonymous }: Vhost, { guest }: AdmissionRequest): boolean {
   return guest === true && anonymous === undefined;
 }
 
-/** It is kept for as long as the connection lives, so only where somebody wants it. */
-function keptUpgrade({ hooks }: Vhost, { upgrade }: Arrival): ForwardedUpgrade | undefined {
+/** The upgrade request, where join hooks receive it. Otherwise undefined, because it stays in memory with the connection. */
+function upgradeForJoins({ hooks }: Vhost, { upgrade }: AdmissionRequest): ForwardedUpgrade | undefined {
   return hooks?.asks("join") === true && hooks.forwards("join") ? upgrade : undefined;
 }
 
-/** What asks the backend about who comes in as nobody, and later says who it is. */
-type Introduction = (principal: Principal) => Promise<HookChanges | undefined>;
+/** Calls the backend's connect hook for a client that authenticates after it has connected. */
+type ConnectHook = (principal: Principal) => Promise<HookChanges | undefined>;
 
-/** Undefined where the backend is not asked: what it would be told of the upgrade is not kept then. */
-function introductionOf(vhost: Vhost, arrival: Arrival): Introduction | undefined {
-  return vhost.hooks?.asks("connect") === true ? (principal) => askBackend(vhost, arrival, principal) : undefined;
+/** Undefined without a connect hook, so that the upgrade request is not kept in memory. */
+function createConnectHook(vhost: Vhost, request: AdmissionRequest): ConnectHook | undefined {
+  return vhost.hooks?.asks("connect") === true ? (principal) => callConnectHook(vhost, request, principal) : undefined;
 }
 
-async function askBackend(
+async function callConnectHook(
   { hooks, name }: Vhost,
-  arrival: Arrival,
+  request: AdmissionRequest,
   principal: Principal,
 ): Promise<HookChanges | undefined> {
   if (hooks?.asks("connect") !== true) return undefined;
-  const { connectionId, origin, upgrade } = arrival;
+  const { connectionId, origin, upgrade } = request;
   const { headers, method, query, uri } = upgrade;
   const { address, dialect } = origin;
   const client = { vhost: name, connectionId, user: principal.user, info: principal.info, dialect, address };
   return hooks.onConnect({ client, method, uri, headers, query });
 }
 
-/** Creates the rate limits of a new session; undefined where nothing is limited. */
+/** Creates the rate limits of a new session; undefined where the vhost has none. */
 function createRates({ limits }: VhostSettings, clock: Clock): Rates | undefined {
   const bucket = (limit: number | "off" | undefined): TokenBucket | undefined =>
     limit === undefined || limit === "off" ? undefined : new TokenBucket(limit, clock);
@@ -226,6 +230,6 @@ function createRates({ limits }: VhostSettings, clock: Clock): Rates | undefined
   return Object.values(rates).every((one) => one === undefined) ? undefined : rates;
 }
 
-function noToken(): CarillonError {
-  return new CarillonError("unauthenticated", "a token is needed to connect");
+function missingToken(): CarillonError {
+  return new CarillonError("unauthenticated", "a token is required to connect");
 }

@@ -4,41 +4,41 @@ import type { HookChanges } from "../access/hooks/hook-answer.js";
 import type { ForwardedUpgrade } from "../access/hooks/hook-caller.js";
 import type { Origin } from "./client.js";
 
-/** A client at the door: its upgrade request, whose origin and path have been checked. */
-export interface Arrival {
+/** A client's request to connect. Its origin and path have been checked. */
+export interface AdmissionRequest {
   readonly vhost: string;
   readonly origin: Origin;
-  /** What it has shown to say who it is; undefined for nothing. */
+  /** Token of the client; undefined for none. */
   readonly credential: string | undefined;
-  /** Whether it comes in as nobody, and says inside who it is. */
+  /** Whether the client connects without a token and may authenticate later on the connection. */
   readonly guest?: boolean;
-  /** Unique in the cluster; its session will have it. */
+  /** Id of the session to be made, unique in the cluster. */
   readonly connectionId: string;
   readonly upgrade: ForwardedUpgrade;
 }
 
-/** A client that may come in. Whoever gets this calls `release` once: when the connection has ended, or never came to be. */
+/** A client that may connect. The caller must call `release` once: when the connection has ended or was never made. */
 export interface AdmittedClient {
   readonly principal: Principal;
-  /** To be joined on the client's behalf as soon as its session exists. */
+  /** Topics that the server joins on the client's behalf as soon as its session exists. */
   readonly topics: readonly string[];
-  /** Kept for the backend, which is told of it at each join; undefined where it does not want that. */
+  /** Upgrade request for join hooks; undefined where they do not receive it. */
   readonly upgrade: ForwardedUpgrade | undefined;
-  /** Gives back what the connection counts against: its places in limits, its token. */
+  /** Releases the connection's share of the limits and its token. */
   release(): void;
   /**
-   * The client has shown a fresh token: it counts as that user's connection, and holds that token, from now on.
-   * @throws CarillonError resource_exhausted: nothing has changed
+   * Counts the connection for the user of a fresh token, and holds that token instead of the one before.
+   * @throws CarillonError resource_exhausted: nothing changes
    */
   exchange(authenticated: Authenticated): void;
   /**
-   * Asks the backend about a client that came in as nobody and has now shown a token, where the backend is asked about who
-   * connects, and was not asked about this user.
-   * @param user - as the token names it; undefined: it names none
-   * @returns what it changes of the client; undefined for nothing
-   * @throws CarillonError the backend's refusal, or that it could not be asked
+   * Calls the backend's connect hook for a client that has authenticated after connecting, unless the hook was already called
+   * for this user.
+   * @param user - named by the token; undefined for none
+   * @returns the hook's changes; undefined where it was not called
+   * @throws CarillonError the backend's refusal, or a failed call
    */
-  introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined>;
-  /** False while the backend, which is asked about who connects, knows nothing of the client. */
-  readonly introduced: boolean;
+  runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined>;
+  /** False while the backend's connect hook is still to be called for this client. */
+  readonly connectHookDone: boolean;
 }

@@ -8,22 +8,22 @@ import type { Vhost } from "../vhosts/vhost.js";
 import type { AdmittedClient } from "./admission.js";
 import type { TokenBucket } from "./limits/token-bucket.js";
 
-/** How a client came. */
+/** Where a connection comes from. */
 export interface Origin {
-  /** The dialect that it speaks. */
+  /** Dialect that the client speaks. */
   readonly dialect: string;
-  /** Its IP address, as trusted proxies tell it. */
+  /** IP address, as reported by trusted proxies. */
   readonly address: string;
   readonly userAgent: string;
 }
 
-/** A client's connection, whatever carries it. */
+/** A client's connection, independent of its transport. */
 export interface ClientConnection {
-  /** Tells it what it did not ask for, in the words of its dialect. */
+  /** Sends a notice that the client did not request, in its dialect. */
   notify(notice: Notice): void;
 }
 
-/** What a session may do in a second, where its vhost limits that. */
+/** Rate limits of a session. Undefined means unlimited. */
 export interface Rates {
   readonly commands: TokenBucket | undefined;
   readonly publishedBytes: TokenBucket | undefined;
@@ -38,11 +38,11 @@ export interface ClientFacts {
   /** In milliseconds since the epoch. */
   readonly connected: number;
   readonly rates: Rates | undefined;
-  /** Whether the channels that it uses have to be opened before, whatever the vhost says of others. */
+  /** Whether the client may only use channels that a backend has opened, regardless of the vhost's settings. */
   readonly openedOnly?: boolean;
 }
 
-/** A client that is connected: its session, and whom it acts for. */
+/** A connected client: its session and its principal. */
 export class Client {
   readonly session: Session;
   readonly vhost: Vhost;
@@ -51,7 +51,7 @@ export class Client {
   readonly connection: ClientConnection;
   readonly rates: Rates | undefined;
   readonly openedOnly: boolean;
-  /** Messages that it has published. */
+  /** Number of messages that it has published. */
   published = 0;
   readonly #admitted: AdmittedClient;
   #principal: Principal;
@@ -68,7 +68,7 @@ export class Client {
     this.#principal = facts.admitted.principal;
   }
 
-  /** Whom it acts for. Changed by the registry of clients only, which finds clients by it. */
+  /** Current principal. Only {@link Clients} replaces it, because it indexes clients by user and expiry. */
   get principal(): Principal {
     return this.#principal;
   }
@@ -78,29 +78,29 @@ export class Client {
   }
 
   /**
-   * Counts the connection as its new user's, and holds the token.
-   * @throws CarillonError resource_exhausted: the user has as many connections as it may have; nothing has changed
+   * Counts the connection for the user of a fresh token, and holds that token instead of the one before.
+   * @throws CarillonError resource_exhausted: the user has reached its limit; nothing changes
    */
   takeToken(authenticated: Authenticated): void {
     this.#admitted.exchange(authenticated);
   }
 
-  /** Asks the backend about the user that the client now says it is. @throws as Admitted.introduce does */
-  introduce(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
-    return this.#admitted.introduce(principal, user);
+  /** Calls the connect hook for the user of a fresh token. @throws as {@link AdmittedClient.runConnectHook} does */
+  runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
+    return this.#admitted.runConnectHook(principal, user);
   }
 
-  /** The upgrade request, where the backend is told of it at joins. */
+  /** Upgrade request, where join hooks receive it. */
   get upgrade(): ForwardedUpgrade | undefined {
     return this.#admitted.upgrade;
   }
 
-  /** False while the backend, which is asked about who connects, knows nothing of it. */
-  get introduced(): boolean {
-    return this.#admitted.introduced;
+  /** False while the backend's connect hook is still to be called for this client. */
+  get connectHookDone(): boolean {
+    return this.#admitted.connectHookDone;
   }
 
-  /** The connection has ended: gives back what it counted against. */
+  /** Releases the connection's share of the limits and its token after it has ended. */
   release(): void {
     this.#admitted.release();
   }

@@ -10,20 +10,20 @@ import { ClientExpiries } from "./expiries.js";
 export interface ClientEvents {
   onOpened(client: Client): void;
   /**
-   * @param code - of the close frame that was sent or came; 1006 for none
+   * @param code - of the close frame sent or received; 1006 for none
    * @param reason - its text; "" for none
    */
   onClosed(client: Client, code: number, reason: string): void;
-  /** It acts for another principal than before. */
+  /** The client's principal was replaced. */
   onChanged?(client: Client, before: Principal): void;
 }
 
-/** The clients of this node: who they are, and when their time is up. */
+/** Registry of this node's clients. Finds them by id, vhost and user, and disconnects expired ones. */
 export class Clients {
   readonly #hub: Hub;
   readonly #clock: Clock;
   readonly #byId = new Map<string, Client>();
-  /** Of clients that have a user, by vhost and user. */
+  /** Clients that have a user, by vhost and user. */
   readonly #byUser = new Map<string, Set<Client>>();
   readonly #expiries: ClientExpiries<Client>;
   readonly #listeners = new Set<ClientEvents>();
@@ -34,12 +34,12 @@ export class Clients {
     this.#expiries = new ClientExpiries(clock, (clients) => {
       void runInTurns(
         EXPIRED,
-        this.#disconnect(clients, "token_expired", (client) => this.isOver(client)),
+        this.#disconnect(clients, "token_expired", (client) => this.isExpired(client)),
       );
     });
   }
 
-  /** Told of every client that comes and goes. @returns ends it */
+  /** Adds a listener for connects, disconnects and changes. @returns removes it */
   listen(events: ClientEvents): () => void {
     this.#listeners.add(events);
     return () => this.#listeners.delete(events);
@@ -47,16 +47,16 @@ export class Clients {
 
   add(client: Client): void {
     this.#byId.set(client.session.id, client);
-    this.#enter(client);
+    this.#index(client);
     this.#hub.add(client.session);
     for (const listener of this.#listeners) listener.onOpened(client);
   }
 
-  /** Its connection has ended. */
+  /** Removes a client after its connection has ended. */
   remove(client: Client, code: number, reason: string): void {
     if (!this.#byId.delete(client.session.id)) return;
     this.#hub.remove(client.session);
-    this.#leave(client);
+    this.#unindex(client);
     client.release();
     for (const listener of this.#listeners) listener.onClosed(client, code, reason);
   }
@@ -74,26 +74,26 @@ export class Clients {
   }
 
   ofUser(vhost: string, user: string): ReadonlySet<Client> {
-    return this.#byUser.get(userKey(vhost, user)) ?? NOBODY;
+    return this.#byUser.get(userKey(vhost, user)) ?? NO_CLIENTS;
   }
 
-  /** The client may act for longer from now on, or is told of in other words. */
+  /** Replaces a client's principal, for instance after a fresh token. */
   change(client: Client, principal: Principal): void {
-    const here = this.#byId.get(client.session.id) === client;
+    const registered = this.#byId.get(client.session.id) === client;
     const before = client.principal;
-    if (here) this.#leave(client);
+    if (registered) this.#unindex(client);
     client.setPrincipal(principal);
-    if (!here) return;
-    this.#enter(client);
+    if (!registered) return;
+    this.#index(client);
     for (const listener of this.#listeners) listener.onChanged?.(client, before);
   }
 
-  /** Ends the connection, after what was sent before. */
+  /** Closes the connection after the frames already queued. */
   disconnect(client: Client, reason: CloseReason | ChosenClose): void {
     this.#hub.remove(client.session, reason);
   }
 
-  /** Ends connections in slices (rule A15). Resolves when all of them are being closed. Commands of the vhost do not delay it. */
+  /** Closes connections in slices (rule A15). Resolves when all are closing. The vhost's other work does not delay it. */
   disconnectEach(vhost: string, clients: readonly Client[], reason: CloseReason | ChosenClose): Promise<void> {
     return runInTurns(
       `${vhost}\ndisconnect`,
@@ -101,24 +101,24 @@ export class Clients {
     );
   }
 
-  /** Ends the connections of a vhost's clients. Resolves when they have gone. */
+  /** Closes the connections of a vhost's clients. Resolves when all have ended. */
   async disconnectAll(vhost: string, reason: CloseReason): Promise<void> {
-    const left = new Set(this.all(vhost));
-    if (left.size === 0) return;
+    const remaining = new Set(this.all(vhost));
+    if (remaining.size === 0) return;
     const { promise: gone, resolve } = withResolvers<void>();
     const unlisten = this.listen({
       onOpened: () => {},
       onClosed: (client) => {
-        if (left.delete(client) && left.size === 0) resolve();
+        if (remaining.delete(client) && remaining.size === 0) resolve();
       },
     });
-    await this.disconnectEach(vhost, [...left], reason);
+    await this.disconnectEach(vhost, [...remaining], reason);
     await gone;
     unlisten();
   }
 
-  /** Whether the client's time is up: it may do nothing new. */
-  isOver({ principal: { expires } }: Client): boolean {
+  /** Whether the client's token has expired. An expired client may send no new commands. */
+  isExpired({ principal: { expires } }: Client): boolean {
     return expires !== undefined && expires <= this.#clock.now();
   }
 
@@ -126,20 +126,20 @@ export class Clients {
     this.#expiries.stop();
   }
 
-  /** @param isMeant - asked in the turn in which a client's turn has come: a token may have been renewed meanwhile */
+  /** @param shouldDisconnect - called right before a client is disconnected: a token may have been renewed meanwhile */
   *#disconnect(
     clients: readonly Client[],
     reason: CloseReason | ChosenClose,
-    isMeant: (client: Client) => boolean,
+    shouldDisconnect: (client: Client) => boolean,
   ): Generator<number, void> {
     for (const client of clients) {
       const topics = client.session.memberships.size;
-      if (isMeant(client)) this.disconnect(client, reason);
+      if (shouldDisconnect(client)) this.disconnect(client, reason);
       yield DISCONNECT_STEPS + LEAVE_STEPS * topics;
     }
   }
 
-  #enter(client: Client): void {
+  #index(client: Client): void {
     const { expires, user } = client.principal;
     if (expires !== undefined) this.#expiries.add(client, expires);
     if (user === undefined) return;
@@ -149,7 +149,7 @@ export class Clients {
     clients.add(client);
   }
 
-  #leave(client: Client): void {
+  #unindex(client: Client): void {
     const { expires, user } = client.principal;
     if (expires !== undefined) this.#expiries.delete(client, expires);
     if (user === undefined) return;
@@ -160,16 +160,16 @@ export class Clients {
   }
 }
 
-/** Costs of ending a connection, and of each membership that ends with it, in steps (rule A15). */
+/** Costs of closing a connection, and of ending each of its memberships, in steps (rule A15). */
 const DISCONNECT_STEPS = 2_000;
 const LEAVE_STEPS = 150;
 
-/** Queue of connections whose tokens have expired: no name of a vhost. */
+/** Name of the queue for expired connections; not a valid vhost path. */
 const EXPIRED = "expired";
 
-const NOBODY: ReadonlySet<Client> = new Set();
+const NO_CLIENTS: ReadonlySet<Client> = new Set();
 
-/** A line feed is in no vhost path. */
+/** Separated by a line feed, which no vhost path contains. */
 function userKey(vhost: string, user: string): string {
   return `${vhost}\n${user}`;
 }

@@ -1,35 +1,35 @@
 import type { Clock } from "../core/ports.js";
 
-/** Sessions are ended within so many milliseconds after their time: one timer serves all that end in it. */
-const GRAIN = 1_000;
+/** Length of a slot: items expire at most this many milliseconds late, because one timer serves all items of a slot. */
+const SLOT_MS = 1_000;
 
-/** Ends things when their time has come, with one timer for all of them. */
+/** Reports expired items, with one timer for all of them. */
 export class ClientExpiries<T> {
   readonly #clock: Clock;
-  readonly #onExpired: (things: readonly T[]) => void;
-  /** By the end of the grain that they expire in, in units of a grain. */
+  readonly #onExpired: (items: readonly T[]) => void;
+  /** Items by the end of their slot, in units of a slot. */
   readonly #due = new Map<number, Set<T>>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(clock: Clock, onExpired: (things: readonly T[]) => void) {
+  constructor(clock: Clock, onExpired: (items: readonly T[]) => void) {
     this.#clock = clock;
     this.#onExpired = onExpired;
   }
 
-  /** @param expires - milliseconds since the epoch */
-  add(thing: T, expires: number): void {
-    const slot = slotOf(expires);
+  /** @param expires - in milliseconds since the epoch */
+  add(item: T, expires: number): void {
+    const slot = toSlot(expires);
     const due = this.#due.get(slot) ?? new Set();
     this.#due.set(slot, due);
-    due.add(thing);
-    this.#cancelTimer ??= this.#clock.after(GRAIN, this.#sweep);
+    due.add(item);
+    this.#cancelTimer ??= this.#clock.after(SLOT_MS, this.#sweep);
   }
 
-  /** @param expires - as it was added */
-  delete(thing: T, expires: number): void {
-    const slot = slotOf(expires);
+  /** @param expires - the value given to `add` */
+  delete(item: T, expires: number): void {
+    const slot = toSlot(expires);
     const due = this.#due.get(slot);
-    due?.delete(thing);
+    due?.delete(item);
     if (due?.size === 0) this.#due.delete(slot);
   }
 
@@ -42,14 +42,14 @@ export class ClientExpiries<T> {
   readonly #sweep = (): void => {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
-    const slots = [...this.#due.keys()].filter((slot) => slot * GRAIN <= now);
+    const slots = [...this.#due.keys()].filter((slot) => slot * SLOT_MS <= now);
     const expired = slots.flatMap((slot) => [...(this.#due.get(slot) ?? [])]);
     for (const slot of slots) this.#due.delete(slot);
     if (expired.length > 0) this.#onExpired(expired);
-    if (this.#due.size > 0) this.#cancelTimer ??= this.#clock.after(GRAIN, this.#sweep);
+    if (this.#due.size > 0) this.#cancelTimer ??= this.#clock.after(SLOT_MS, this.#sweep);
   };
 }
 
-function slotOf(expires: number): number {
-  return Math.ceil(expires / GRAIN);
+function toSlot(expires: number): number {
+  return Math.ceil(expires / SLOT_MS);
 }

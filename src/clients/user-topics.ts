@@ -8,27 +8,27 @@ import type { Client } from "./client.js";
 import type { Clients } from "./clients.js";
 
 export interface UserTopicsOptions {
-  /** What the ids of this node's connections begin with, before a dot. */
+  /** Prefix of the ids of this node's connections, before the dot. */
   readonly node: string;
   readonly clients: Clients;
   readonly brokers: BrokerDirectory;
   readonly fanOut: FanOut;
-  /** Told once for each vhost that the broker does not let this node hear something. */
+  /** Called once for each vhost whose broker refuses a subscription of this node. */
   readonly onRefused: (vhost: string, refusal: CarillonError) => void;
 }
 
 /** Cost of changing a subscription, in steps (rule A15). */
 const SUBSCRIBE_STEPS = 2_000;
 
-/** What this node hears of a vhost's default broker. */
+/** Subscription at a vhost's default broker. */
 interface Interest {
   readonly driver: BrokerDriver;
   readonly subscription: Subscription;
 }
 
 /**
- * Brings clients what is published for a user, `$user.ID`, or for a connection, `$connection.ID`. A node hears a user's topic
- * for as long as the user is connected to it, and with one subscription those of all its connections in a vhost. A client
+ * Delivers messages published for a user, `$user.ID`, or for a connection, `$connection.ID`. A node subscribes to a user's
+ * topic while the user is connected to it. One subscription serves the topics of all its connections in a vhost. A client
  * without a user costs nothing.
  */
 export class UserTopics {
@@ -37,63 +37,66 @@ export class UserTopics {
   readonly #users = new Map<string, Map<string, Interest>>();
   /** By vhost. */
   readonly #connections = new Map<string, { interest: Interest | undefined; clients: number }>();
-  /** Vhosts of which a refusal has been told. */
-  readonly #told = new Set<string>();
+  /** Vhosts with a reported refusal. */
+  readonly #reported = new Set<string>();
 
   constructor(options: UserTopicsOptions) {
     this.#options = options;
     options.clients.listen({
       onOpened: (client) => {
         this.#open(client.vhost.name);
-        this.#hear(client.vhost.name, client.principal.user);
+        this.#subscribeUser(client.vhost.name, client.principal.user);
       },
       onClosed: (client) => {
         this.#close(client.vhost.name);
-        this.#letGo(client.vhost.name, client.principal.user);
+        this.#unsubscribeUser(client.vhost.name, client.principal.user);
       },
       onChanged: ({ principal: { user }, vhost }, { user: before }) => {
         if (user === before) return;
-        this.#hear(vhost.name, user);
-        this.#letGo(vhost.name, before);
+        this.#subscribeUser(vhost.name, user);
+        this.#unsubscribeUser(vhost.name, before);
       },
     });
   }
 
   /**
-   * Resolves when the broker has confirmed that the client's topics are heard, or is away: nobody is kept from anything by
-   * that.
+   * Resolves when the broker has confirmed the subscriptions for the client, or is disconnected. A broker that is away does
+   * not keep clients from connecting.
    */
   async confirmed({ vhost }: Client): Promise<void> {
-    await this.#driverOf(vhost.name)?.settle().catch(ignore);
+    await this.#findDriver(vhost.name)?.settle().catch(ignore);
   }
 
-  /** The vhost's default broker may be another one. Parts yield their steps (rule A15): users come and go between them. */
+  /**
+   * Moves the subscriptions to the vhost's default broker after it may have changed. Yields the steps of each part (rule
+   * A15); users connect and disconnect between the parts.
+   */
   *refresh(vhost: string): Generator<number, void> {
     const known = this.#connections.get(vhost);
-    if (known === undefined || known.interest?.driver === this.#driverOf(vhost)) return;
+    if (known === undefined || known.interest?.driver === this.#findDriver(vhost)) return;
     known.interest?.subscription.close();
-    known.interest = this.#connectionsOf(vhost);
+    known.interest = this.#subscribeConnections(vhost);
     const users = [...(this.#users.get(vhost)?.keys() ?? [])];
     for (const user of users) {
-      this.#hearAnew(vhost, user);
+      this.#resubscribeUser(vhost, user);
       yield SUBSCRIBE_STEPS;
     }
   }
 
-  /** From the broker that is the vhost's default now. */
-  #hearAnew(vhost: string, user: string): void {
+  /** Moves a user's subscription to the current default broker. */
+  #resubscribeUser(vhost: string, user: string): void {
     const users = this.#users.get(vhost);
     const interest = users?.get(user);
-    if (users === undefined || interest === undefined || interest.driver === this.#driverOf(vhost)) return;
+    if (users === undefined || interest === undefined || interest.driver === this.#findDriver(vhost)) return;
     interest.subscription.close();
     users.delete(user);
     if (users.size === 0) this.#users.delete(vhost);
-    this.#hear(vhost, user);
+    this.#subscribeUser(vhost, user);
   }
 
   #open(vhost: string): void {
     const known = this.#connections.get(vhost);
-    if (known === undefined) this.#connections.set(vhost, { interest: this.#connectionsOf(vhost), clients: 1 });
+    if (known === undefined) this.#connections.set(vhost, { interest: this.#subscribeConnections(vhost), clients: 1 });
     else known.clients += 1;
   }
 
@@ -106,9 +109,9 @@ export class UserTopics {
     this.#connections.delete(vhost);
   }
 
-  #hear(vhost: string, user: string | undefined): void {
+  #subscribeUser(vhost: string, user: string | undefined): void {
     const users = this.#users.get(vhost) ?? new Map<string, Interest>();
-    const driver = this.#driverOf(vhost);
+    const driver = this.#findDriver(vhost);
     if (user === undefined || users.has(user) || driver === undefined) return;
     this.#users.set(vhost, users);
     const topic = userTopic(user);
@@ -116,10 +119,10 @@ export class UserTopics {
       this.#deliver(this.#options.clients.ofUser(vhost, user), topic, message);
     });
     users.set(user, { driver, subscription });
-    void this.#look(vhost, { driver, subscription });
+    void this.#watchRefusal(vhost, { driver, subscription });
   }
 
-  #letGo(vhost: string, user: string | undefined): void {
+  #unsubscribeUser(vhost: string, user: string | undefined): void {
     if (user === undefined || this.#options.clients.ofUser(vhost, user).size > 0) return;
     const users = this.#users.get(vhost);
     users?.get(user)?.subscription.close();
@@ -127,23 +130,23 @@ export class UserTopics {
     if (users?.size === 0) this.#users.delete(vhost);
   }
 
-  #connectionsOf(vhost: string): Interest | undefined {
+  #subscribeConnections(vhost: string): Interest | undefined {
     const { clients, node } = this.#options;
-    const driver = this.#driverOf(vhost);
+    const driver = this.#findDriver(vhost);
     if (driver === undefined) return undefined;
     const subscription = driver.subscribeBelow(vhost, connectionTopics(node), (topic, message) => {
       const client = clients.get(connectionOfTopic(topic));
       if (client?.vhost.name === vhost) this.#deliver([client], topic, message);
     });
     const interest = { driver, subscription };
-    void this.#look(vhost, interest);
+    void this.#watchRefusal(vhost, interest);
     return interest;
   }
 
-  /** No client is refused anything for that, so it has to be said somewhere. */
-  async #look(vhost: string, { driver, subscription }: Interest): Promise<void> {
+  /** Reports a refused subscription: no client's request fails because of it. */
+  async #watchRefusal(vhost: string, { driver, subscription }: Interest): Promise<void> {
     await driver.settle().catch(ignore);
-    if (subscription.refusal !== undefined) this.#tellRefused(vhost, subscription.refusal);
+    if (subscription.refusal !== undefined) this.#reportRefusal(vhost, subscription.refusal);
   }
 
   #deliver(clients: Iterable<Client>, topic: string, message: Message): void {
@@ -156,20 +159,20 @@ export class UserTopics {
     }
   }
 
-  /** Undefined where this node lacks the vhost's broker: joins there are refused, and nothing is heard. */
-  #driverOf(vhost: string): BrokerDriver | undefined {
+  /** Undefined where this node lacks the vhost's broker: joins are refused and no subscription is made. */
+  #findDriver(vhost: string): BrokerDriver | undefined {
     try {
       return this.#options.brokers.resolve(vhost, "").driver;
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error;
-      this.#tellRefused(vhost, error);
+      this.#reportRefusal(vhost, error);
       return undefined;
     }
   }
 
-  #tellRefused(vhost: string, refusal: CarillonError): void {
-    if (this.#told.has(vhost)) return;
-    this.#told.add(vhost);
+  #reportRefusal(vhost: string, refusal: CarillonError): void {
+    if (this.#reported.has(vhost)) return;
+    this.#reported.add(vhost);
     this.#options.onRefused(vhost, refusal);
   }
 }

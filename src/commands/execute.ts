@@ -28,7 +28,7 @@ export async function execute(command: Command, client: Client, context: Command
 const ALLOWED_AFTER_EXPIRY: ReadonlySet<Command["kind"]> = new Set(["authenticate", "idle", "close"]);
 
 function checkAllowed(command: Command, client: Client, { clients }: CommandContext): void {
-  if (!ALLOWED_AFTER_EXPIRY.has(command.kind) && clients.isOver(client)) {
+  if (!ALLOWED_AFTER_EXPIRY.has(command.kind) && clients.isExpired(client)) {
     throw new CarillonError("unauthenticated", "the token has expired");
   }
   // A close is always allowed.

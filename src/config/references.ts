@@ -1,4 +1,4 @@
-import { normalSubject } from "../access/keys/subject-dn.js";
+import { normalizeSubject } from "../access/keys/subject-dn.js";
 import type { SettingsFault } from "./dialect-settings.js";
 
 interface VhostReferences {
@@ -71,7 +71,7 @@ function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
 /** However it is written. */
 function subjectKey(subject: string): string {
   try {
-    return normalSubject(subject);
+    return normalizeSubject(subject);
   } catch {
     // Told of where it stands.
     return subject;

@@ -1,6 +1,6 @@
 import { ACTIONS, BACKEND_ACTIONS } from "../access/decide/actions.js";
 import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks/hook-caller.js";
-import { normalSubject } from "../access/keys/subject-dn.js";
+import { normalizeSubject } from "../access/keys/subject-dn.js";
 import { weightFault } from "../access/patterns/match-steps.js";
 import { patternFault, patternWeight } from "../access/patterns/pattern.js";
 import { KEY_NAME } from "../util/names.js";
@@ -192,7 +192,7 @@ const keys = z.array(key).superRefine((entries, context) => {
 
 const subjectText = z.string().superRefine((text, context) => {
   try {
-    normalSubject(text);
+    normalizeSubject(text);
   } catch {
     context.addIssue({ code: "custom", message: "expected a subject such as CN=billing,O=Example" });
   }

@@ -272,7 +272,7 @@ function valueOf(record: VhostRecord): string {
 }
 
 function absent(path: string): CarillonError {
-  return new CarillonError("not_found", `no vhost ${JSON.stringify(path)}`);
+  return new CarillonError("not_found", `unknown vhost ${JSON.stringify(path)}`);
 }
 
 function checkChannel(channel: string): void {

@@ -2,7 +2,7 @@ import type { Authenticator } from "../access/authenticators/authenticator.js";
 import type { DialectAccess } from "../access/authenticators/dialect-access.js";
 import { NO_INFO } from "../access/decide/info.js";
 import { Permissions } from "../access/decide/permissions.js";
-import { type JsonObject, type Principal, STRANGER } from "../access/decide/principal.js";
+import { type JsonObject, type Principal, UNAUTHENTICATED } from "../access/decide/principal.js";
 import type { Hooks, OnFailure } from "../access/hooks/hooks.js";
 import type { MatcherList } from "../access/patterns/matcher-list.js";
 import type { TokenIssuer } from "../access/tokens/token-issuer.js";
@@ -132,9 +132,9 @@ export class Vhost {
 
   /** Whom clients of a dialect act for that say inside who they are, until they do. */
   guestFor(dialect: string): Principal {
-    const guest = this.#anonymous ?? STRANGER;
+    const guest = this.#anonymous ?? UNAUTHENTICATED;
     const { terms } = this.authenticatorFor(dialect);
-    return terms === undefined || guest === STRANGER ? guest : { ...guest, terms };
+    return terms === undefined || guest === UNAUTHENTICATED ? guest : { ...guest, terms };
   }
 
   rulesFor(topic: string): TopicRules {

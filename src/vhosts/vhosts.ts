@@ -107,7 +107,7 @@ export class Vhosts {
   /** @throws CarillonError not_found */
   require(path: string): Vhost {
     const vhost = this.#vhosts.get(path);
-    if (vhost === undefined) throw new CarillonError("not_found", `no vhost ${JSON.stringify(path)}`);
+    if (vhost === undefined) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(path)}`);
     return vhost;
   }
 

@@ -41,24 +41,24 @@ function outcome(result: Promise<unknown>): Promise<string> {
   );
 }
 
-test("each kind of credential is known by what it is", async () => {
+test("recognizes each kind of credential by its form", async () => {
   const { authenticator, issuer } = access();
   const jwt = await authenticator.authenticate(await signed(SECRET, "HS256"));
-  const connection = await authenticator.authenticate((await issuer.connection({ user: "bob" })).token);
-  const single = await authenticator.authenticate((await issuer.access({ user: "kim" })).token);
+  const connection = await authenticator.authenticate((await issuer.createConnectionToken({ user: "bob" })).token);
+  const single = await authenticator.authenticate((await issuer.createAccessToken({ user: "kim" })).token);
   expect([jwt, connection, single].map(({ principal }) => principal.user)).toEqual(["eve", "bob", "kim"]);
   expect([jwt, connection, single].map(({ release }) => release !== undefined)).toEqual([false, true, false]);
   expect(jwt.principal.expires).toBe(NOW + 60_000);
 });
 
-test("everybody may do what anonymous clients may, beside what their token says", async () => {
+test("grants every client the anonymous permissions in addition to those of its token", async () => {
   const { authenticator, issuer } = access({ jwt: jwtSettings(), anonymous: { permissions: { join: ["public.*"] } } });
   const permissions = { join: ["own"], publish: ["own"] };
   const expected = { join: ["own", "public.*"], publish: ["own"] };
   for (const credential of [
     await signed(SECRET, "HS256", { permissions }),
-    (await issuer.connection({ permissions: Permissions.of(permissions) })).token,
-    (await issuer.access({ permissions: Permissions.of(permissions) })).token,
+    (await issuer.createConnectionToken({ permissions: Permissions.of(permissions) })).token,
+    (await issuer.createAccessToken({ permissions: Permissions.of(permissions) })).token,
   ]) {
     expect((await authenticator.authenticate(credential)).principal.permissions.grants).toEqual(expected);
   }
@@ -66,9 +66,9 @@ test("everybody may do what anonymous clients may, beside what their token says"
   expect(plain.principal.permissions.grants).toEqual({ join: ["public.*"] });
 });
 
-test("a connection token is one connection's at a time; a JWT everybody's who has it", async () => {
+test("lets one connection at a time use a connection token, and any number use a JWT", async () => {
   const { authenticator, issuer } = access();
-  const { token } = await issuer.connection({});
+  const { token } = await issuer.createConnectionToken({});
   const held = await authenticator.authenticate(token);
   expect(await outcome(authenticator.authenticate(token))).toMatch(/^unauthenticated.*another connection/);
   held.release?.();
@@ -78,7 +78,7 @@ test("a connection token is one connection's at a time; a JWT everybody's who ha
   expect(await outcome(authenticator.authenticate(jwt))).toBe("in");
 });
 
-test("what fails as one kind is not tried as another: the issuer cannot make Carillon's tokens, nor the other way", async () => {
+test("does not try a credential as another kind: the issuer cannot forge Carillon's tokens, nor the reverse", async () => {
   const secret = "x".repeat(64);
   const same = { jwt: jwtSettings({ secret, algorithms: ["HS512"] }), tokens: { secret: "y".repeat(64) } };
   const { authenticator, issuer } = access(same);
@@ -92,8 +92,8 @@ test("what fails as one kind is not tried as another: the issuer cannot make Car
   expect(await outcome(authenticator.authenticate(raw('{"alg":"HS512"}', asIssued, secret, "sha512")))).toMatch(
     /signature/,
   );
-  const channel = await issuer.channel("c");
-  expect(await outcome(authenticator.authenticate(channel.token))).toMatch(/^unauthenticated.*no connect token/);
+  const channel = await issuer.createChannelToken("c");
+  expect(await outcome(authenticator.authenticate(channel.token))).toMatch(/^unauthenticated.*not a connect token/);
   expect(await outcome(authenticator.checkChannelToken(channel.token, "c"))).toBe("in");
   expect(
     await outcome(authenticator.checkChannelToken(raw('{"alg":"HS512"}', asIssued, secret, "sha512"), "c")),
@@ -116,31 +116,31 @@ test.each([
   "ck_x",
   "a.b.c",
   "\u0000",
-])("%.10j is no credential", async (credential) => {
+])("refuses the credential %.10j", async (credential) => {
   expect(await outcome(access().authenticator.authenticate(credential))).toMatch(/^unauthenticated/);
 });
 
-test("an unknown access token is refused", async () => {
+test("refuses an unknown access token", async () => {
   expect(await outcome(access().authenticator.authenticate("a".repeat(128)))).toMatch(/^unauthenticated.*unknown/);
 });
 
-test("a vhost without an issuer takes Carillon's tokens only", async () => {
+test("accepts only Carillon's tokens in a vhost without an issuer", async () => {
   const { authenticator, issuer, jwt } = access({});
   expect(jwt).toBeUndefined();
   expect(await outcome(authenticator.authenticate(await signed(SECRET, "HS256")))).toMatch(
-    /^unauthenticated.*Carillon issued/,
+    /^unauthenticated.*issued by Carillon/,
   );
-  expect(await outcome(authenticator.authenticate((await issuer.connection({})).token))).toBe("in");
+  expect(await outcome(authenticator.authenticate((await issuer.createConnectionToken({})).token))).toBe("in");
 });
 
-test("an issuer that cannot be reached makes its tokens unavailable, and no others", async () => {
+test("answers unavailable for an unreachable issuer's tokens only", async () => {
   const { authenticator, issuer } = access({ jwt: jwtSettings({ jwks_url: "http://127.0.0.1:1/jwks" }) });
   const jwt = raw('{"alg":"RS256","kid":"a"}', JSON.stringify({ sub: "eve", exp: SECOND + 60 }));
   expect(await outcome(authenticator.authenticate(jwt))).toMatch(/^unavailable/);
-  expect(await outcome(authenticator.authenticate((await issuer.connection({})).token))).toBe("in");
+  expect(await outcome(authenticator.authenticate((await issuer.createConnectionToken({})).token))).toBe("in");
 });
 
-test("keys and secrets are read from files", async () => {
+test("reads keys and secrets from files", async () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "secret"), `${SECRET}\n`);
   writeFileSync(join(folder, "key.pem"), pem("rsa"));
@@ -149,7 +149,7 @@ test("keys and secrets are read from files", async () => {
     tokens: { secret_file: join(folder, "secret") },
   });
   expect(await outcome(authenticator.authenticate(await signed(SECRET, "HS256")))).toBe("in");
-  expect(await outcome(authenticator.authenticate((await issuer.connection({})).token))).toBe("in");
+  expect(await outcome(authenticator.authenticate((await issuer.createConnectionToken({})).token))).toBe("in");
   expect(access({ jwt: jwtSettings({ public_key_file: join(folder, "key.pem") }) }).jwt).toBeDefined();
   expect(() => access({ tokens: { secret_file: join(folder, "none") } })).toThrow(
     expect.objectContaining({
@@ -160,7 +160,7 @@ test("keys and secrets are read from files", async () => {
   expect(() => access({ jwt: jwtSettings({}) })).toThrow(/expected one of/);
 });
 
-test("an issuer's tokens may have claims that Carillon's have too", async () => {
+test("accepts an issuer's tokens with claims that Carillon also uses", async () => {
   const secret = "x".repeat(64);
   const { authenticator } = access({ jwt: jwtSettings({ secret }) });
   const claims = { sub: "eve", exp: SECOND + 60, category: "connect" };

@@ -18,7 +18,7 @@ interface Node {
   readonly verifier: TokenVerifier;
 }
 
-/** A node with a clock of its own, whose wall clock is so much ahead, in milliseconds. */
+/** Creates a node with its own clock. @param ahead - of its wall clock, in milliseconds */
 async function startNode(server: NatsServer, ahead: number): Promise<Node> {
   const clock = clockAt();
   clock.set(ahead);
@@ -26,7 +26,7 @@ async function startNode(server: NatsServer, ahead: number): Promise<Node> {
   const leases = new Leases({ store, clock });
   cleanUp(() => leases.stop());
   await leases.start();
-  const secret = TokenSecret.kept(store, "/");
+  const secret = TokenSecret.stored(store, "/");
   const shared = { vhost: "/", secret, store, clock };
   return { clock, store, issuer: new TokenIssuer(shared), verifier: new TokenVerifier({ ...shared, leases }) };
 }
@@ -38,31 +38,31 @@ function outcome(result: Promise<unknown>): Promise<string> {
   );
 }
 
-/** Holders as the store has them. Those that hold nothing change nothing by themselves. */
+/** Holders in the store. Holders without leases write nothing. */
 async function signsOfLife({ store }: Node): Promise<string> {
   return JSON.stringify(await store.list("holders/"));
 }
 
-/** Lets 5 s pass for a node that holds something, and waits until the store has its next sign of life. */
+/** Advances the clock of a node that holds a lease by 5 s, and waits for its next heartbeat in the store. */
 async function live(node: Node): Promise<void> {
   const before = await signsOfLife(node);
   node.clock.advance(5_000);
   for (let trips = 0; (await signsOfLife(node)) === before; trips += 1) {
     if (trips === 2_000) throw new Error("the node shows no sign of life");
   }
-  // The answer to the write comes before those to what is asked after it.
+  // The answer to the write comes before those to later requests.
   for (let trips = 0; trips < 2; trips += 1) await node.store.get("holders/none");
   await nextTurn();
 }
 
 describe.each([-280_000, -60_000, -15_000, 15_000, 60_000, 280_000])("A8: clocks that differ by %d ms", (ahead) => {
-  test("leave a connection token with the one connection that has it, for as long as it is accepted anywhere", async () => {
+  test("leave a connection token to one connection, as long as any node accepts it", async () => {
     const server = await startJetStream();
     const [one, two] = [await startNode(server, ahead), await startNode(server, 0)];
-    // By the clock that is behind: its token is never valid for longer than for the other.
+    // Expiry by the clock that is behind, for which the token is valid longest.
     const issuer = ahead < 0 ? one.issuer : two.issuer;
-    const { token } = await issuer.connection({});
-    // Valid for the holder while it takes it, whichever way its clock is off.
+    const { token } = await issuer.createConnectionToken({});
+    // Valid for the holder when it acquires the token, in either direction of the difference.
     const taken = await outcome(one.verifier.takeConnection(token));
     expect(taken).toBe("in");
     for (let round = 0; round < 6; round += 1) {
@@ -72,10 +72,10 @@ describe.each([-280_000, -60_000, -15_000, 15_000, 60_000, 280_000])("A8: clocks
     }
   });
 
-  test("let one in of those who come with an access token", async () => {
+  test("let one of several clients use an access token", async () => {
     const server = await startJetStream();
     const nodes = [await startNode(server, ahead), await startNode(server, 0)];
-    const { token } = (await nodes[0]?.issuer.access({})) ?? { token: "" };
+    const { token } = (await nodes[0]?.issuer.createAccessToken({})) ?? { token: "" };
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
         outcome(nodes[n % 2]?.verifier.useAccessToken(token) ?? Promise.reject(new Error())),
@@ -85,10 +85,10 @@ describe.each([-280_000, -60_000, -15_000, 15_000, 60_000, 280_000])("A8: clocks
   });
 });
 
-test("A8: a token of a node that shows no life is free when another has seen none for 15 s, whatever the clocks show", async () => {
+test("A8: frees a token when its node has shown no heartbeat for 15 s, whatever the clocks show", async () => {
   const server = await startJetStream();
   const [one, two] = [await startNode(server, 100_000), await startNode(server, 0)];
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   await one.verifier.takeConnection(token);
   expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
   two.clock.set(100_000);
@@ -100,10 +100,10 @@ test("A8: a token of a node that shows no life is free when another has seen non
   expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
 });
 
-test("A8: a holder keeps a token that has expired by its own clock and not by that of others", async () => {
+test("A8: keeps a token that has expired by the holder's clock but not by others'", async () => {
   const server = await startJetStream();
   const [one, two] = [await startNode(server, 60_000), await startNode(server, 0)];
-  const { token } = await two.issuer.connection({}, {}, 120_000);
+  const { token } = await two.issuer.createConnectionToken({}, {}, 120_000);
   await one.verifier.takeConnection(token);
   // 60 s later it has expired for the holder.
   for (let round = 0; round < 20; round += 1) {
@@ -113,10 +113,10 @@ test("A8: a holder keeps a token that has expired by its own clock and not by th
   expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
 });
 
-test("A8: a clock that is set while a token is held changes nothing", async () => {
+test("A8: keeps a token when a clock is set meanwhile", async () => {
   const server = await startJetStream();
   const [one, two] = [await startNode(server, 0), await startNode(server, 0)];
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   await one.verifier.takeConnection(token);
   for (const step of [60_000, -120_000, 100_000]) {
     one.clock.set(step);
@@ -126,12 +126,12 @@ test("A8: a clock that is set while a token is held changes nothing", async () =
   }
 });
 
-test("A8: a node whose clock is an hour ahead removes nothing that others still need", async () => {
+test("A8: a node whose clock is an hour ahead removes no entry that others still need", async () => {
   const server = await startJetStream();
   const [right, ahead] = [await startNode(server, 0), await startNode(server, 3_600_000)];
-  const { token } = await right.issuer.access({}, 60_000);
-  const { token: old } = await ahead.issuer.access({}, 1_000);
-  // Its first look reads the whole bucket; its own entry is removed in time, which shows that the looks have ended.
+  const { token } = await right.issuer.createAccessToken({}, 60_000);
+  const { token: old } = await ahead.issuer.createAccessToken({}, 1_000);
+  // Its first sweep reads the whole bucket. The removal of its own entry shows that the sweep has ended.
   const left = async (): Promise<number> => (await right.store.list("access-tokens/")).length;
   expect(await left()).toBe(2);
   while ((await left()) > 1) {

@@ -46,9 +46,9 @@ test.each([
   expect(reason).not.toBe("");
 });
 
-test("the reason names the rule or the permission that decided", () => {
+test("names the rule or permission that decided", () => {
   expect(ask("join", { join: ["to*"] }, {}, "eve").reason).toBe('the permission "to*" of user "eve" allows it (join)');
-  expect(ask("join", {}, OPEN).reason).toBe('the rule "t*" opens it to everybody');
+  expect(ask("join", {}, OPEN).reason).toBe('the rule "t*" is open');
   expect(ask("join", {}).reason).toBe('the rule "t*" makes it private, and no permission to join matches "topic"');
   expect(ask("publish", {}).reason).toContain('the rule "t*" does not let clients publish');
   expect(ask("publish", { join: ["to*"] }, SENDING).reason).toContain('the permission "to*" of an anonymous client');
@@ -56,7 +56,7 @@ test("the reason names the rule or the permission that decided", () => {
   expect(ask("presence", { presence: ["*"] }).reason).toBe('the rule "t*" has no presence');
 });
 
-test("permissions merged allow what either does, and change neither", () => {
+test("merges permissions without changing either", () => {
   const one = Permissions.of({ join: ["a"], call: ["c"] });
   const other = Permissions.of({ join: ["b", "a"], publish: ["p"] });
   const both = one.merged(other);
@@ -73,11 +73,11 @@ test("permissions merged allow what either does, and change neither", () => {
   ]);
 });
 
-test("a pattern that cannot be read names its action", () => {
+test("names the action of an invalid pattern", () => {
   expect(() => Permissions.of({ publish: ["a*b"] })).toThrow(/permission publish: pattern "a\*b"/);
 });
 
-test("the lists that permissions were made of may change afterwards", () => {
+test("copies the lists that permissions are made of", () => {
   const join = ["a"];
   const permissions = Permissions.of({ join });
   join.push("b");

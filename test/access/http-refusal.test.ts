@@ -1,4 +1,4 @@
-import { httpRefusal, MalformedAnswer } from "../../src/access/hooks/hook-answer.js";
+import { createHttpRefusal, MalformedAnswer } from "../../src/access/hooks/hook-answer.js";
 import { HttpRefusal } from "../../src/access/hooks/http-refusal.js";
 import { CarillonError } from "../../src/errors.js";
 
@@ -19,17 +19,17 @@ test.each([
   [500, "internal"],
   [503, "unavailable"],
   [599, "unavailable"],
-])("a refusal with %i is %s", (status, code) => {
+])("maps status %i to %s", (status, code) => {
   const refusal = new HttpRefusal({ status, headers: [], body: BODY });
   expect(refusal).toBeInstanceOf(CarillonError);
   expect([refusal.status, refusal.code, refusal.body]).toEqual([status, code, BODY]);
 });
 
-test.each([0, 100, 101, 200, 299, 600, 403.5, Number.NaN])("%d is no status of a refusal", (status) => {
+test.each([0, 100, 101, 200, 299, 600, 403.5, Number.NaN])("refuses the status %d", (status) => {
   expect(() => new HttpRefusal({ status, headers: [], body: BODY })).toThrow(RangeError);
 });
 
-test("headers stay in their order, several of one name too", () => {
+test("keeps headers in order, repeated ones too", () => {
   const headers: [string, string][] = [
     ["Content-Type", "text/plain"],
     ["Set-Cookie", "a=1; Path=/"],
@@ -39,7 +39,7 @@ test("headers stay in their order, several of one name too", () => {
   expect(headersOf(...headers)).toEqual(headers);
 });
 
-test("what concerns the backend's connection or the length is left out", () => {
+test("omits headers about the backend's connection or the length", () => {
   expect(
     headersOf(
       ["Connection", "close, X-Private"],
@@ -56,9 +56,9 @@ test("what concerns the backend's connection or the length is left out", () => {
   ).toEqual([["x-public", "1"]]);
 });
 
-/** What a backend has answered, which must not hold what is not its to say. */
+/** Checks an answer of a backend with this header. */
 function answered(name: string, value: string): unknown {
-  return httpRefusal({ status: 403, headers: [{ name, value }], body: BODY }).headers;
+  return createHttpRefusal({ status: 403, headers: [{ name, value }], body: BODY }).headers;
 }
 
 test.each([
@@ -73,7 +73,7 @@ test.each([
   "upgrade",
   "Sec-WebSocket-Accept",
   "sec-websocket-protocol",
-])("%s is ours to write: left out, and no answer of a backend", (name) => {
+])("omits %s, and rejects an answer that sets it", (name) => {
   expect(headersOf([name, "1"], ["x-good", "1"])).toEqual([["x-good", "1"]]);
   expect(() => answered(name, "1")).toThrow(MalformedAnswer);
   expect(answered("x-good", "1")).toEqual([["x-good", "1"]]);
@@ -83,11 +83,11 @@ test.each([
   ["a line break", "x-a", "1\r\nx-evil: 1"],
   ["a bare line feed", "x-a", "1\nx-evil: 1"],
   ["a NUL", "x-a", "1\0"],
-  ["what is not latin1", "x-a", "\u010d\u010a"],
+  ["characters beyond latin1", "x-a", "\u010d\u010a"],
   ["a line break in the name", "x-a\r\nx-evil", "1"],
   ["a colon in the name", "x-a: 1", "1"],
   ["no name", "", "1"],
-])("O8: a header with %s is left out, and no answer of a backend", (_, name, value) => {
+])("O8: omits a header with %s, and rejects an answer that sets it", (_, name, value) => {
   expect(headersOf([name, value], ["x-good", "1"])).toEqual([["x-good", "1"]]);
   expect(() => answered(name, value)).toThrow(MalformedAnswer);
 });

@@ -3,14 +3,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { cleanUp } from "../support/clean-up.js";
 
-/** An issuer's key server that can be told what to answer. */
+/** Key server of an issuer, with configurable answers. */
 export class JwksServer {
   readonly url: string;
   requests = 0;
   body = '{"keys":[]}';
   status = 200;
   headers: Record<string, string> = {};
-  /** Whether requests are left without an answer. */
+  /** Whether requests get no answer. */
   silent = false;
   readonly #server: Server;
 
@@ -36,7 +36,7 @@ export class JwksServer {
     this.body = JSON.stringify({ keys });
   }
 
-  /** From now on connections are refused. */
+  /** Refuses connections from now on. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.closeAllConnections();

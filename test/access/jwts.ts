@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:cryp
 import { SignJWT } from "jose";
 import { ManualClock } from "../support/manual-clock.js";
 
-/** A moment, in milliseconds since the epoch, that tests begin at. */
+/** Start time of tests, in milliseconds since the epoch. */
 export const NOW = 1_700_000_000_000;
 
 export function clockAt(now = NOW): ManualClock {
@@ -11,7 +11,7 @@ export function clockAt(now = NOW): ManualClock {
   return clock;
 }
 
-/** In whole seconds, as claims have it. */
+/** The start time in whole seconds, as in claims. */
 export const SECOND: number = NOW / 1_000;
 
 export const SECRET: string = "0123456789abcdef".repeat(4);
@@ -41,7 +41,7 @@ export function jwk(name: string, extra: object = {}): Record<string, unknown> {
   return { ...pair(name).publicKey.export({ format: "jwk" }), ...extra };
 }
 
-/** A good token, with these claims more or other. */
+/** Creates a valid token, with these claims added or replaced. */
 export function signed(
   key: Parameters<SignJWT["sign"]>[0] | string,
   alg: string,
@@ -53,7 +53,7 @@ export function signed(
     .sign(typeof key === "string" ? Buffer.from(key) : key);
 }
 
-/** A token of exactly these texts, signed with HMAC: what no library would make. */
+/** Signs exactly these texts with HMAC, for tokens that no library would create. */
 export function raw(header: string, claims: string, secret = SECRET, hash = "sha256"): string {
   const text = [header, claims].map((part) => Buffer.from(part).toString("base64url")).join(".");
   return `${text}.${createHmac(hash, secret).update(text).digest("base64url")}`;

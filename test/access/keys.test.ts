@@ -1,6 +1,6 @@
 import { createKey, hashKey } from "../../src/access/keys/key-secret.js";
 import { Keyring, type KeyringOptions, type KeyScope } from "../../src/access/keys/keyring.js";
-import { normalSubject, subjectText } from "../../src/access/keys/subject-dn.js";
+import { formatSubject, normalizeSubject } from "../../src/access/keys/subject-dn.js";
 import { clockAt, NOW } from "./jwts.js";
 
 function key(secret: string, more: Partial<KeyScope> = {}): KeyScope {
@@ -25,7 +25,7 @@ function keyring(options: Partial<KeyringOptions> = {}): Keyring {
   });
 }
 
-/** The name of the backend, or the code of the refusal. */
+/** Name of the backend, or code of the refusal. */
 function ask(ring: Keyring, authorization?: string, more: { vhost?: string; certificate?: string } = {}): string {
   try {
     return ring.identify({ authorization, certificate: more.certificate, vhost: more.vhost }).name;
@@ -34,7 +34,7 @@ function ask(ring: Keyring, authorization?: string, more: { vhost?: string; cert
   }
 }
 
-test("a key lets in, in whatever case the scheme is written", () => {
+test("accepts a key, with the scheme in any case", () => {
   const ring = keyring();
   ring.replace("/a", { keys: [key("ck_1"), key("ck_2")], certificates: [] });
   for (const scheme of ["Bearer", "bearer", "BEARER"]) expect(ask(ring, `${scheme} ck_2`)).toBe("name-ck_2");
@@ -59,13 +59,13 @@ test.each([
   "Bearer\u0000ck_1",
   `Bearer ${hashKey("ck_1")}`,
   `Bearer ${"x".repeat(100_000)}`,
-])("%.40j lets nobody in", (authorization) => {
+])("refuses the authorization %.40j", (authorization) => {
   const ring = keyring();
   ring.replace("/", { keys: [key("ck_1")], certificates: [] });
   expect(ask(ring, authorization)).toBe("unauthenticated");
 });
 
-test("a key is for its own vhost", () => {
+test("limits a key to its vhost", () => {
   const ring = keyring();
   ring.replace("/", { keys: [key("root")], certificates: [] });
   ring.replace("/a", { keys: [key("a")], certificates: [] });
@@ -74,10 +74,10 @@ test("a key is for its own vhost", () => {
   expect(ask(ring, "Bearer root", { vhost: "/a" })).toBe("permission_denied");
   expect(ask(ring, "Bearer root", { vhost: "/none" })).toBe("permission_denied");
   expect(ask(ring, "Bearer wrong", { vhost: "/a" })).toBe("unauthenticated");
-  expect(() => ring.identifyKey("a", "/")).toThrow(/not for vhost/);
+  expect(() => ring.identifyKey("a", "/")).toThrow(/not valid for vhost/);
 });
 
-test("a key is for its actions and topics", () => {
+test("limits a key to its actions and topics", () => {
   const ring = keyring();
   const keys = [
     key("all"),
@@ -98,7 +98,7 @@ test("a key is for its actions and topics", () => {
   expect(both?.actions).toEqual(all?.actions);
 });
 
-test("keys are revoked at once, and nothing changes when the new ones cannot be", () => {
+test("revokes keys at once, and changes nothing when the new ones are invalid", () => {
   const ring = keyring();
   ring.replace("/", { keys: [key("a"), key("b")], certificates: [] });
   ring.replace("/", { keys: [key("b"), key("c")], certificates: [] });
@@ -124,7 +124,7 @@ test("keys are revoked at once, and nothing changes when the new ones cannot be"
   expect(["b", "other"].map((secret) => ask(ring, `Bearer ${secret}`))).toEqual(["unauthenticated", "name-other"]);
 });
 
-test("where nobody is asked, everybody is anonymous in a vhost that exists", () => {
+test("identifies callers as anonymous in existing vhosts when no key is required", () => {
   const ring = keyring({ open: true });
   const backend = ring.identify({ authorization: undefined, certificate: undefined, vhost: "/a" });
   expect([backend.name, backend.vhost, backend.actions.has("keys"), backend.mayUse("x")]).toEqual([
@@ -138,7 +138,7 @@ test("where nobody is asked, everybody is anonymous in a vhost that exists", () 
   expect(ask(keyring(), undefined)).toBe("unauthenticated");
 });
 
-test("the first key ends that for good: taking it away opens nothing", () => {
+test("requires a key for good after the first one, even when it is removed", () => {
   const ring = keyring({ open: true });
   ring.replace("/a", { keys: [key("a")], certificates: [] });
   expect([ring.open, ask(ring), ask(ring, "Bearer a")]).toEqual([false, "unauthenticated", "name-a"]);
@@ -149,7 +149,7 @@ test("the first key ends that for good: taking it away opens nothing", () => {
   expect([other.open, ask(other)]).toEqual([false, "unauthenticated"]);
 });
 
-test("a deleted vhost's anonymous backend is gone too", () => {
+test("forgets the anonymous backend of a deleted vhost", () => {
   let there = true;
   const ring = keyring({ open: true, hasVhost: () => there });
   expect(ask(ring, undefined, { vhost: "/a" })).toBe("anonymous");
@@ -157,7 +157,7 @@ test("a deleted vhost's anonymous backend is gone too", () => {
   expect(ask(ring, undefined, { vhost: "/a" })).toBe("not_found");
 });
 
-test("until all keys are known, nobody is let in or turned away for good", () => {
+test("answers unavailable to unknown keys until all keys are loaded", () => {
   let loaded = false;
   const open = keyring({ open: true, loaded: () => loaded });
   const closed = keyring({ loaded: () => loaded });
@@ -171,7 +171,7 @@ test("until all keys are known, nobody is let in or turned away for good", () =>
   expect([ask(open), ask(closed, "Bearer b")]).toEqual(["anonymous", "unauthenticated"]);
 });
 
-test("the last use is known, and told once a minute, also when keys are replaced meanwhile", () => {
+test("records the last use, and reports it once a minute even when keys are replaced", () => {
   const clock = clockAt();
   const told: unknown[] = [];
   const ring = keyring({ clock, onUsed: (use) => told.push(use) });
@@ -192,7 +192,7 @@ test("the last use is known, and told once a minute, also when keys are replaced
   ]);
 });
 
-test("a key is 256 random bits, and only its hash is kept", () => {
+test("creates keys of 256 random bits, and keeps only the hash", () => {
   const { hash, secret } = createKey();
   expect(secret).toMatch(/^ck_[\w-]{43}$/);
   expect(hash).toBe(hashKey(secret));
@@ -200,7 +200,7 @@ test("a key is 256 random bits, and only its hash is kept", () => {
   expect(createKey().secret).not.toBe(secret);
 });
 
-test("a certificate lets in who has exactly its subject", () => {
+test("accepts certificates with exactly the configured subject", () => {
   const ring = keyring();
   const scope = { name: "billing", actions: ["publish" as const], topics: ["b*"] };
   ring.replace("/a", { keys: [], certificates: [{ subject: "cn=billing, O=Example", ...scope }] });
@@ -224,7 +224,7 @@ test("a certificate lets in who has exactly its subject", () => {
   }
 });
 
-test("a key that is shown counts, not the certificate beside it", () => {
+test("uses the key rather than the certificate when both are sent", () => {
   const ring = keyring();
   ring.replace("/", { keys: [key("a")], certificates: [] });
   ring.replace("/a", { keys: [], certificates: [{ subject: "CN=c", name: "c", actions: ["*"], topics: [] }] });
@@ -245,13 +245,13 @@ test.each([
   [{ O: "Example", CN: "a\\" }, String.raw`CN=a\\,O=Example`],
   [{ CN: "a+b;c\n" }, String.raw`CN=a\+b\;c`],
   [{ CN: "a\nb" }, String.raw`CN=a\0ab`],
-])("the subject of Node's %j is %s, which means itself", (subject, text) => {
-  expect(subjectText(subject)).toBe(text);
-  expect(normalSubject(text)).toBe(text);
+])("formats Node's subject %j as %s, which normalizes to itself", (subject, text) => {
+  expect(formatSubject(subject)).toBe(text);
+  expect(normalizeSubject(text)).toBe(text);
 });
 
-test("subjects that are written differently are the same", () => {
-  expect(normalSubject(String.raw`cn = a\2Cb , o=\C3\A9`)).toBe(normalSubject(String.raw`CN=a\,b,O=é`));
-  expect(normalSubject("CN=a+OU=b,O=c")).toBe("CN=a,OU=b,O=c");
-  expect(normalSubject("2.5.4.3=a")).toBe("2.5.4.3=a");
+test("normalizes different spellings of a subject", () => {
+  expect(normalizeSubject(String.raw`cn = a\2Cb , o=\C3\A9`)).toBe(normalizeSubject(String.raw`CN=a\,b,O=é`));
+  expect(normalizeSubject("CN=a+OU=b,O=c")).toBe("CN=a,OU=b,O=c");
+  expect(normalizeSubject("2.5.4.3=a")).toBe("2.5.4.3=a");
 });

@@ -7,7 +7,7 @@ import { patternFault, patternWeight } from "../../src/access/patterns/pattern.j
 import { CarillonError } from "../../src/errors.js";
 import { cleanUp } from "../support/clean-up.js";
 
-/** Counts the steps that matching takes, in each turn of the event loop and in all. */
+/** Counts matching steps, in each turn of the event loop and in total. */
 class StepCounter {
   total = 0;
   longestTurn = 0;
@@ -19,7 +19,7 @@ class StepCounter {
     cleanUp(() => this.stop());
   }
 
-  /** A matcher that matches nothing. */
+  /** Matcher without matches. */
   matcher(weight: number) {
     const matches = (name: string): boolean => {
       const steps = matchSteps(weight, name);
@@ -35,7 +35,7 @@ class StepCounter {
     this.#stopped = true;
   }
 
-  /** Immediates of one turn run together: what was counted since the last is of the turn before. */
+  /** Immediates of one turn run together: steps counted since the last one belong to the turn before. */
   #watch(): void {
     setImmediate(() => {
       this.#turn = 0;
@@ -64,13 +64,13 @@ const lengths = fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLe
 
 let names = 0;
 
-/** Names that nobody has asked about. */
+/** Names that are not cached. */
 function newName(length: number): string {
   names += 1;
   return `${names}`.padStart(length, "x");
 }
 
-test("O12: whatever the patterns and names, a turn takes few steps, and a request no more than its limit", async () => {
+test("O12: bounds the steps of a turn and of a request, whatever the patterns and names", async () => {
   const longestName = matchSteps(MAX_TOTAL_WEIGHT, "x".repeat(255));
   await fc.assert(
     fc.asyncProperty(fc.array(weights, { minLength: 1, maxLength: 3 }), lengths, async (sets, sizes) => {
@@ -83,14 +83,14 @@ test("O12: whatever the patterns and names, a turn takes few steps, and a reques
       counter.stop();
       expect(refusal).toBe(most > MAX_REQUEST_STEPS ? "resource_exhausted" : undefined);
       expect(counter.total).toBeLessThanOrEqual(most > MAX_REQUEST_STEPS ? 0 : most);
-      // A slice, what its last name exceeds it by, and what is left for deciding.
+      // A slice, the excess of its last name, and the decision itself.
       expect(counter.longestTurn).toBeLessThanOrEqual(2 * TURN_STEPS + longestName);
     }),
     { numRuns: 60 },
   );
 });
 
-test("O12: asks again when what it is matched against has changed meanwhile, and not for ever", async () => {
+test("O12: matches again when patterns have changed meanwhile, a bounded number of times", async () => {
   const counter = new StepCounter();
   const name = newName(255);
   const fresh = () => [{ list: new MatcherList([counter.matcher(MAX_TOTAL_WEIGHT)]), name }];
@@ -118,10 +118,10 @@ const expression = fc
   .array(fc.tuple(atom, fc.integer({ min: 1, max: 150 })), { minLength: 1, maxLength: 4 })
   .map((parts) => `re:${parts.map(([text, times]) => `(?:${text}){${times}}`).join("")}`);
 
-test("O12: permissions whose patterns weigh too much together are refused, and all others weigh less", () => {
+test("O12: refuses permissions whose patterns weigh too much in total", () => {
   fc.assert(
     fc.property(fc.array(expression, { minLength: 1, maxLength: 12 }), (patterns) => {
-      // One that is too large by itself is another refusal.
+      // A single pattern that is too large has another refusal.
       fc.pre(patterns.every((pattern) => patternFault(pattern) === undefined));
       const most = 2 * patternWeight(patterns);
       const permissions = attempt(() => Permissions.of({ join: patterns, publish: patterns }));

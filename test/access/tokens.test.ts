@@ -17,12 +17,12 @@ interface Node {
   readonly leases: Leases;
 }
 
-/** Nodes of a cluster: they share the store and the time, and nothing else. */
+/** Nodes of a cluster that share only the store and the time. */
 class Cluster {
   readonly clock: ManualClock = clockAt();
   readonly store: Store = new MemoryStore({ clock: this.clock, onError: fail });
 
-  node(vhost = "/", secret = TokenSecret.kept(this.store, vhost), store = this.store): Node {
+  node(vhost = "/", secret = TokenSecret.stored(this.store, vhost), store = this.store): Node {
     const leases = new Leases({ store, clock: this.clock });
     cleanUp(() => leases.stop());
     void leases.start();
@@ -38,7 +38,7 @@ function fail(message: string): void {
   throw new Error(message);
 }
 
-/** "in", or the code and what the client is told. */
+/** "in", or the code and the text for the client. */
 function outcome(result: Promise<unknown>): Promise<string> {
   return result.then(
     () => "in",
@@ -46,19 +46,19 @@ function outcome(result: Promise<unknown>): Promise<string> {
   );
 }
 
-/** Lets what has been begun in the background end: nothing here waits for more than memory. */
+/** Waits for background work, which uses only memory here. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Two nodes, of which the first can be cut off from the store, as a killed node is. */
+/** Two nodes. The first can be cut off from the store, like a killed node. */
 function withCuttableNode() {
   const cluster = new Cluster();
   const store = new FlakyStore(cluster.store);
-  return { cluster, store, one: cluster.node("/", TokenSecret.kept(store, "/"), store), two: cluster.node() };
+  return { cluster, store, one: cluster.node("/", TokenSecret.stored(store, "/"), store), two: cluster.node() };
 }
 
-test("a connection token has the claims of rootsocket's sheet, and says whom it is for", async () => {
+test("issues a connection token with RootSocket's claims and the bearer", async () => {
   const { issuer, verifier } = new Cluster().node("/shop");
   const bearer = {
     user: "eve",
@@ -66,7 +66,7 @@ test("a connection token has the claims of rootsocket's sheet, and says whom it 
     permissions: Permissions.of({ join: ["a*"] }),
     sessionExpires: NOW + 3_600_000,
   };
-  const { expires, token } = await issuer.connection(bearer, { allowClientSend: true }, 60_000);
+  const { expires, token } = await issuer.createConnectionToken(bearer, { allowClientSend: true }, 60_000);
   const claims = decodeJwt(token);
   expect(claims).toEqual({
     exp: SECOND + 60,
@@ -90,35 +90,35 @@ test("a connection token has the claims of rootsocket's sheet, and says whom it 
   expect(settings).toEqual({ allowClientSend: true, allowChannelSubscription: true, allowChannelAuthorization: true });
 });
 
-test("O13: the info of a token is the text that was given, and an object in it where that says the same", async () => {
+test("O13: keeps the text of a token's info, as an object where that loses nothing", async () => {
   const { issuer, verifier } = new Cluster().node();
   const deep = `{"a":${"[".repeat(29)}1.10${"]".repeat(29)}}`;
   for (const info of ["{}", '{"name":"Eve","on":true}', '{ "name":"Eve"}', '{"a":1,"a":2}', '{"2":1,"1":2}', deep]) {
-    const { token } = await issuer.connection({ info });
+    const { token } = await issuer.createConnectionToken({ info });
     expect((await verifier.read(token)).principal.info).toBe(info);
-    expect((await verifier.useAccessToken((await issuer.access({ info })).token)).info).toBe(info);
+    expect((await verifier.useAccessToken((await issuer.createAccessToken({ info })).token)).info).toBe(info);
     const { carillon } = decodeJwt(token) as { readonly carillon: object };
     const isPlain = JSON.stringify(JSON.parse(info)) === info && info !== deep;
     expect(carillon).toEqual(isPlain ? { info: JSON.parse(info) as object } : { info_json: info });
   }
 });
 
-test("a token for nobody in particular has an identity of its own, and rootsocket's defaults", async () => {
+test("issues an anonymous token with its own id and RootSocket's defaults", async () => {
   const { issuer, verifier } = new Cluster().node();
-  const [one, other] = [await issuer.connection({}), await issuer.connection({})];
+  const [one, other] = [await issuer.createConnectionToken({}), await issuer.createConnectionToken({})];
   expect(decodeJwt(one.token)["id"]).not.toBe(decodeJwt(other.token)["id"]);
   expect(one.expires).toBe(NOW + 300_000);
   expect((await verifier.read(one.token)).principal).toMatchObject({ user: undefined, expires: undefined, info: "{}" });
   expect((await verifier.read(one.token)).settings.allowClientSend).toBe(false);
 });
 
-test("tokens are good until they expire, and no second longer", async () => {
+test("accepts tokens until they expire", async () => {
   const cluster = new Cluster();
   const { issuer, verifier } = cluster.node();
   cluster.clock.advance(500);
-  const connection = await issuer.connection({}, {}, 1_000);
-  const channel = await issuer.channel("c", 1_000);
-  const access = await issuer.access({}, 1_000);
+  const connection = await issuer.createConnectionToken({}, {}, 1_000);
+  const channel = await issuer.createChannelToken("c", 1_000);
+  const access = await issuer.createAccessToken({}, 1_000);
   cluster.clock.advance(999);
   expect(await outcome(verifier.read(connection.token))).toBe("in");
   expect(await outcome(verifier.checkChannel(channel.token, "c"))).toBe("in");
@@ -128,20 +128,20 @@ test("tokens are good until they expire, and no second longer", async () => {
   expect(await outcome(verifier.useAccessToken(access.token))).toMatch(/unauthenticated.*expired/);
 });
 
-test("no token expires later than its longest time ahead", async () => {
+test("limits a token's expiry to the longest lifetime", async () => {
   const cluster = new Cluster();
   cluster.clock.advance(750);
   const { issuer } = cluster.node();
-  expect((await issuer.connection({})).expires).toBeLessThanOrEqual(cluster.clock.now() + 300_000);
+  expect((await issuer.createConnectionToken({})).expires).toBeLessThanOrEqual(cluster.clock.now() + 300_000);
 });
 
 test.each([0, 999, 300_001, Number.NaN, Number.POSITIVE_INFINITY, -1])(
-  "a lifetime of %d ms is refused",
+  "refuses a lifetime of %d ms",
   async (lifetime) => {
     const { issuer } = new Cluster().node();
-    expect(await outcome(issuer.connection({}, {}, lifetime))).toMatch(/^invalid_argument: lifetime/);
-    expect(await outcome(issuer.channel("c", lifetime))).toMatch(/^invalid_argument: lifetime/);
-    expect(await outcome(issuer.access({}, lifetime === 300_001 ? 86_400_001 : lifetime))).toMatch(
+    expect(await outcome(issuer.createConnectionToken({}, {}, lifetime))).toMatch(/^invalid_argument: lifetime/);
+    expect(await outcome(issuer.createChannelToken("c", lifetime))).toMatch(/^invalid_argument: lifetime/);
+    expect(await outcome(issuer.createAccessToken({}, lifetime === 300_001 ? 86_400_001 : lifetime))).toMatch(
       /^invalid_argument: lifetime/,
     );
   },
@@ -160,38 +160,40 @@ test.each([
   [{ info: `{"a":${"[".repeat(30)}${"]".repeat(30)}}` }, "info is nested too deeply"],
   [{ permissions: Permissions.of({ join: Array.from({ length: 1_001 }, (_, n) => `t${n}`) }) }, "permissions"],
   [{ permissions: Permissions.of({ join: Array.from({ length: 900 }, (_, n) => `topic-${n}`) }) }, "longer than 8192"],
-])("what cannot be read from a token again is not put into it (%#)", async (bearer, text) => {
+])("refuses a bearer that could not be read from a token again (%#)", async (bearer, text) => {
   const { issuer } = new Cluster().node();
-  expect(await outcome(issuer.connection(bearer))).toMatch(new RegExp(`^invalid_argument: .*${text}`));
+  expect(await outcome(issuer.createConnectionToken(bearer))).toMatch(new RegExp(`^invalid_argument: .*${text}`));
 });
 
-test("tokens of one vhost, of one kind and of one channel are nothing elsewhere, also with the same secret", async () => {
+test("refuses tokens of another vhost, kind or channel, even with the same secret", async () => {
   const cluster = new Cluster();
   const secret = TokenSecret.configured("x".repeat(64));
   const shop = cluster.node("/shop", secret);
   const forum = cluster.node("/forum", secret);
-  const connection = await shop.issuer.connection({ user: "eve" });
-  const channel = await shop.issuer.channel("c");
-  const access = await shop.issuer.access({ user: "eve" });
-  expect(await outcome(forum.verifier.takeConnection(connection.token))).toMatch(/unauthenticated.*another vhost/);
-  expect(await outcome(forum.verifier.checkChannel(channel.token, "c"))).toMatch(/unauthenticated.*another vhost/);
+  const connection = await shop.issuer.createConnectionToken({ user: "eve" });
+  const channel = await shop.issuer.createChannelToken("c");
+  const access = await shop.issuer.createAccessToken({ user: "eve" });
+  expect(await outcome(forum.verifier.takeConnection(connection.token))).toMatch(/unauthenticated.*wrong vhost/);
+  expect(await outcome(forum.verifier.checkChannel(channel.token, "c"))).toMatch(/unauthenticated.*wrong vhost/);
   expect(await outcome(forum.verifier.useAccessToken(access.token))).toMatch(/unauthenticated.*unknown/);
-  expect(await outcome(shop.verifier.takeConnection(channel.token))).toMatch(/unauthenticated.*no connect token/);
-  expect(await outcome(shop.verifier.checkChannel(connection.token, "c"))).toMatch(/unauthenticated.*no channel token/);
-  expect(await outcome(shop.verifier.checkChannel(channel.token, "d"))).toMatch(/unauthenticated.*another channel/);
-  expect(await outcome(shop.verifier.checkChannel(channel.token, ""))).toMatch(/unauthenticated.*another channel/);
+  expect(await outcome(shop.verifier.takeConnection(channel.token))).toMatch(/unauthenticated.*not a connect token/);
+  expect(await outcome(shop.verifier.checkChannel(connection.token, "c"))).toMatch(
+    /unauthenticated.*not a channel token/,
+  );
+  expect(await outcome(shop.verifier.checkChannel(channel.token, "d"))).toMatch(/unauthenticated.*wrong channel/);
+  expect(await outcome(shop.verifier.checkChannel(channel.token, ""))).toMatch(/unauthenticated.*wrong channel/);
   expect(await outcome(shop.verifier.useAccessToken(access.token))).toBe("in");
 });
 
-test("each vhost has a secret of its own", async () => {
+test("uses a separate secret for each vhost", async () => {
   const cluster = new Cluster();
-  const { token } = await cluster.node("/shop").issuer.connection({});
+  const { token } = await cluster.node("/shop").issuer.createConnectionToken({});
   expect(await outcome(cluster.node("/forum").verifier.read(token))).toMatch(/unauthenticated.*signature/);
 });
 
-test("forged and malformed tokens are refused", async () => {
+test("refuses forged and malformed tokens", async () => {
   const { issuer, verifier } = new Cluster().node();
-  const { token } = await issuer.connection({ user: "eve" });
+  const { token } = await issuer.createConnectionToken({ user: "eve" });
   const [header = "", claims = "", signature = ""] = token.split(".");
   const text = Buffer.from(claims, "base64url").toString();
   const other = Buffer.from(text.replace("eve", "bob")).toString("base64url");
@@ -213,33 +215,33 @@ test("forged and malformed tokens are refused", async () => {
   }
 });
 
-test("a session that has ended already does not begin", async () => {
+test("refuses a token whose session has ended", async () => {
   const { issuer, verifier } = new Cluster().node();
-  const { token } = await issuer.connection({ sessionExpires: NOW });
+  const { token } = await issuer.createConnectionToken({ sessionExpires: NOW });
   expect(await outcome(verifier.takeConnection(token))).toMatch(/unauthenticated.*session has ended/);
 });
 
-test("the secret is made once, whichever node is first, and found again after a restart", async () => {
+test("creates the secret once, on any node, and finds it again after a restart", async () => {
   const cluster = new Cluster();
-  const secrets = Array.from({ length: 20 }, () => TokenSecret.kept(cluster.store, "/"));
+  const secrets = Array.from({ length: 20 }, () => TokenSecret.stored(cluster.store, "/"));
   const made = new Set(
     (await Promise.all(secrets.map((secret) => secret.get()))).map((bytes) => Buffer.from(bytes).toString("hex")),
   );
   expect(made.size).toBe(1);
   expect([...made][0]).toHaveLength(128);
-  expect(Buffer.from(await TokenSecret.kept(cluster.store, "/").get()).toString("hex")).toBe([...made][0]);
-  expect(Buffer.from(await TokenSecret.kept(cluster.store, "/a").get()).toString("hex")).not.toBe([...made][0]);
+  expect(Buffer.from(await TokenSecret.stored(cluster.store, "/").get()).toString("hex")).toBe([...made][0]);
+  expect(Buffer.from(await TokenSecret.stored(cluster.store, "/a").get()).toString("hex")).not.toBe([...made][0]);
 });
 
-test("a store that is away makes tokens unavailable, and is asked again", async () => {
+test("answers unavailable while the store is unreachable, and retries", async () => {
   const cluster = new Cluster();
   const store = new FlakyStore(cluster.store);
-  const { issuer, verifier } = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const { issuer, verifier } = cluster.node("/", TokenSecret.stored(store, "/"), store);
   store.away = true;
-  expect(await outcome(issuer.connection({}))).toMatch(/^unavailable/);
+  expect(await outcome(issuer.createConnectionToken({}))).toMatch(/^unavailable/);
   store.away = false;
-  const { token } = await issuer.connection({});
-  const access = await issuer.access({});
+  const { token } = await issuer.createConnectionToken({});
+  const access = await issuer.createAccessToken({});
   store.away = true;
   expect(await outcome(verifier.takeConnection(token))).toMatch(/^unavailable/);
   expect(await outcome(verifier.useAccessToken(access.token))).toMatch(/^unavailable/);
@@ -248,14 +250,14 @@ test("a store that is away makes tokens unavailable, and is asked again", async 
   expect(await outcome(verifier.useAccessToken(access.token))).toBe("in");
 });
 
-test("a configured secret needs 64 bytes", () => {
+test("requires 64 bytes for a configured secret", () => {
   expect(() => TokenSecret.configured("x".repeat(63))).toThrow(/at least 64 bytes/);
 });
 
-test("an access token is 128 hexadecimal digits, kept as a hash, and used once", async () => {
+test("issues access tokens of 128 hexadecimal digits, kept as a hash and used once", async () => {
   const cluster = new Cluster();
   const { issuer, verifier } = cluster.node();
-  const { token } = await issuer.access({ user: "eve", permissions: Permissions.of({ join: ["re:a+"] }) });
+  const { token } = await issuer.createAccessToken({ user: "eve", permissions: Permissions.of({ join: ["re:a+"] }) });
   expect(token).toMatch(/^[0-9a-f]{128}$/);
   expect(JSON.stringify(await cluster.store.list(""))).not.toContain(token);
   const principal = await verifier.useAccessToken(token);
@@ -263,10 +265,10 @@ test("an access token is 128 hexadecimal digits, kept as a hash, and used once",
   expect(await outcome(verifier.useAccessToken(token))).toMatch(/unauthenticated.*used/);
 });
 
-test("an access token raced by 50 on two nodes lets one in", async () => {
+test("lets one of 50 clients on two nodes use an access token", async () => {
   const cluster = new Cluster();
   const nodes = [cluster.node(), cluster.node()];
-  const { token } = (await nodes[0]?.issuer.access({})) ?? { token: "" };
+  const { token } = (await nodes[0]?.issuer.createAccessToken({})) ?? { token: "" };
   const outcomes = await Promise.all(
     Array.from({ length: 50 }, (_, n) =>
       outcome(nodes[n % 2]?.verifier.useAccessToken(token) ?? Promise.reject(new Error())),
@@ -276,10 +278,10 @@ test("an access token raced by 50 on two nodes lets one in", async () => {
   expect(outcomes.filter((text) => text.startsWith("unauthenticated"))).toHaveLength(49);
 });
 
-test("a connection token raced by 50 on two nodes is held by one, and by the next when that has ended", async () => {
+test("gives a connection token to one of 50 clients on two nodes, and to the next when that has ended", async () => {
   const cluster = new Cluster();
   const nodes = [cluster.node(), cluster.node()];
-  const { token } = (await nodes[0]?.issuer.connection({})) ?? { token: "" };
+  const { token } = (await nodes[0]?.issuer.createConnectionToken({})) ?? { token: "" };
   for (let round = 0; round < 3; round += 1) {
     const releases: (() => void)[] = [];
     const outcomes = await Promise.all(
@@ -291,20 +293,20 @@ test("a connection token raced by 50 on two nodes is held by one, and by the nex
       ),
     );
     expect(outcomes.filter((text) => text === "in")).toHaveLength(1);
-    expect(outcomes.filter((text) => /^unauthenticated: .*another connection has it/.test(text))).toHaveLength(49);
-    // Once more does nothing.
+    expect(outcomes.filter((text) => /^unauthenticated: .*in use by another connection/.test(text))).toHaveLength(49);
+    // A second release does nothing.
     for (const release of [...releases, ...releases]) release();
     await settled();
   }
 });
 
-test("who releases does not take away what the next one has", async () => {
+test("does not release the next holder's lease", async () => {
   const cluster = new Cluster();
   const [one, two] = [cluster.node(), cluster.node()];
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   const { release } = await one.verifier.takeConnection(token);
   release();
-  // At once, on the same node: the entry may be there still.
+  // At once, on the same node: the entry may still exist.
   const again = await one.verifier.takeConnection(token);
   release();
   await settled();
@@ -315,10 +317,10 @@ test("who releases does not take away what the next one has", async () => {
   expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
 });
 
-test("a token stays held for as long as the node lives, however long that is within its time", async () => {
+test("keeps a lease while the node lives and the token is valid", async () => {
   const cluster = new Cluster();
   const [one, two] = [cluster.node(), cluster.node()];
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   await one.verifier.takeConnection(token);
   for (let count = 0; count < 58; count += 1) {
     cluster.clock.advance(5_000);
@@ -327,9 +329,9 @@ test("a token stays held for as long as the node lives, however long that is wit
   }
 });
 
-test("a killed node's tokens are free after the lease, not before", async () => {
+test("frees a killed node's tokens after the lease time, not before", async () => {
   const { cluster, one, store, two } = withCuttableNode();
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   await one.verifier.takeConnection(token);
   store.away = true;
   cluster.clock.advance(LEASE_TIME - 1);
@@ -341,31 +343,31 @@ test("a killed node's tokens are free after the lease, not before", async () => 
   store.away = false;
 });
 
-test("a holder that others cannot see yet is believed to live", async () => {
+test("treats a holder that is not visible yet as alive", async () => {
   const cluster = new Cluster();
   const store = new FlakyStore(cluster.store);
-  const two = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const two = cluster.node("/", TokenSecret.stored(store, "/"), store);
   const one = cluster.node();
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   await one.verifier.takeConnection(token);
-  // As a replica of the store that lags.
+  // Like a replica of the store that lags.
   store.hidden = "holders/";
   expect(await outcome(two.verifier.takeConnection(token))).toMatch(/another connection/);
 });
 
-test("an access token expires also where the store keeps it for longer", async () => {
+test("expires an access token even if the store keeps it longer", async () => {
   const cluster = new Cluster();
   const store = new FlakyStore(cluster.store);
   store.forever = true;
-  const { issuer, verifier } = cluster.node("/", TokenSecret.kept(store, "/"), store);
-  const { token } = await issuer.access({}, 1_000);
+  const { issuer, verifier } = cluster.node("/", TokenSecret.stored(store, "/"), store);
+  const { token } = await issuer.createAccessToken({}, 1_000);
   cluster.clock.advance(1_000);
-  expect(await outcome(verifier.useAccessToken(token))).toMatch(/unauthenticated.*it has expired/);
+  expect(await outcome(verifier.useAccessToken(token))).toMatch(/unauthenticated.*expired/);
 });
 
-test("what could not be given back is, when the store is there again", async () => {
+test("releases leases later when the store was unreachable", async () => {
   const { cluster, one, store, two } = withCuttableNode();
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   const { release } = await one.verifier.takeConnection(token);
   store.away = true;
   release();
@@ -377,9 +379,9 @@ test("what could not be given back is, when the store is there again", async () 
   expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
 });
 
-test("a node that was cut off for long goes on when the store is there again", async () => {
+test("continues after a long loss of the store", async () => {
   const { cluster, one, store, two } = withCuttableNode();
-  const [first, second] = [await one.issuer.connection({}), await one.issuer.connection({})];
+  const [first, second] = [await one.issuer.createConnectionToken({}), await one.issuer.createConnectionToken({})];
   await one.verifier.takeConnection(first.token);
   store.away = true;
   for (let count = 0; count < 6; count += 1) {
@@ -395,12 +397,13 @@ test("a node that was cut off for long goes on when the store is there again", a
   expect(await outcome(two.verifier.takeConnection(second.token))).toMatch(/another connection/);
 });
 
-test("one timer, and one write each five seconds, serve all tokens; none are left when all have expired", async () => {
+test("renews all leases with one timer and one write every five seconds, until all have expired", async () => {
   const cluster = new Cluster();
   const store = new FlakyStore(cluster.store);
-  const { issuer, leases, verifier } = cluster.node("/", TokenSecret.kept(store, "/"), store);
+  const { issuer, leases, verifier } = cluster.node("/", TokenSecret.stored(store, "/"), store);
   const before = cluster.clock.timers;
-  for (let count = 0; count < 20; count += 1) await verifier.takeConnection((await issuer.connection({})).token);
+  for (let count = 0; count < 20; count += 1)
+    await verifier.takeConnection((await issuer.createConnectionToken({})).token);
   await settled();
   store.writes = 0;
   for (let count = 0; count < 6; count += 1) {
@@ -409,7 +412,7 @@ test("one timer, and one write each five seconds, serve all tokens; none are lef
   }
   expect(store.writes).toBe(6);
   expect(leases.size).toBe(20);
-  // Others' clocks may be behind, so they are kept for longer than they can be presented here.
+  // Other nodes' clocks may be behind, so leases outlive the tokens here.
   for (let passed = 0; passed < 300_000 + CLOCK_TOLERANCE; passed += 5_000) {
     cluster.clock.advance(5_000);
     await settled();
@@ -422,22 +425,22 @@ test("one timer, and one write each five seconds, serve all tokens; none are lef
   expect(cluster.clock.timers).toBeLessThanOrEqual(before);
 });
 
-test("a node that stops gives everything back at once", async () => {
+test("releases all leases when a node stops", async () => {
   const cluster = new Cluster();
   const [one, two] = [cluster.node(), cluster.node()];
-  const { token } = await one.issuer.connection({});
+  const { token } = await one.issuer.createConnectionToken({});
   await one.verifier.takeConnection(token);
   await one.leases.stop();
   expect(await outcome(two.verifier.takeConnection(token))).toBe("in");
   expect((await cluster.store.list("holders/")).length).toBe(1);
 });
 
-/** The store as a node sees it whose way there is cut. */
+/** Store of a node that can be cut off from it. */
 class FlakyStore implements Store {
   away = false;
-  /** What it does not show, though it is there. */
+  /** Keys that it hides. */
   hidden = "-";
-  /** Whether it never lets anything expire. */
+  /** Whether entries never expire. */
   forever = false;
   writes = 0;
   readonly shared = true;

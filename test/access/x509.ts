@@ -7,7 +7,7 @@ cryptoProvider.set(webcrypto as Crypto);
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** A certificate of the P-256 key with this name, as PEM. */
+/** Creates a certificate of the P-256 key with this name, as PEM. */
 export async function certificate(name: string): Promise<string> {
   const { privateKey, publicKey } = pair(name);
   const keys = {

@@ -1,29 +1,29 @@
 import type { Principal, Terms } from "../decide/principal.js";
 
-/** What a credential has shown. */
+/** Result of verifying a credential. */
 export interface Authenticated {
   readonly principal: Principal;
   /**
-   * Lets the next connection have the token; for tokens that one connection holds at a time. To be called when the
-   * connection that presented it has ended. Calling it again does nothing.
+   * Releases a token that one connection may use at a time. The caller calls it when that connection has ended; further
+   * calls do nothing.
    */
   readonly release: (() => void) | undefined;
 }
 
-/** Finds out whom a vhost's client acts for. One a vhost. */
+/** Authenticates a vhost's clients. */
 export interface Authenticator {
-  /** What holds for all whom it knows, and for those who may come in without a token. Undefined: nothing does. */
+  /** Terms of all its clients, including those without a token. Undefined for none. */
   readonly terms?: Terms | undefined;
 
   /**
    * @param credential - a JWT of the vhost's issuer, or a connection or single access token that Carillon issued
    * @throws CarillonError unauthenticated: malformed, expired, not for this vhost, used, or held by another connection
-   * @throws CarillonError unavailable: what is needed to decide (keys of the issuer, the store) cannot be reached
+   * @throws CarillonError unavailable: the issuer's keys or the store cannot be reached
    */
   authenticate(credential: string): Promise<Authenticated>;
 
   /**
-   * Whether a channel token lets its bearer join.
+   * Checks that a channel token permits its bearer to join.
    * @throws CarillonError unauthenticated: malformed, expired, or not for this vhost and channel
    */
   checkChannelToken(token: string, channel: string): Promise<void>;

@@ -4,7 +4,7 @@ import type { ConnectionSettings } from "../tokens/token-claims.js";
 import type { TokenVerifier } from "../tokens/token-verifier.js";
 import type { Authenticator } from "./authenticator.js";
 
-/** A vhost's means to find out who a client is, for dialects with ways of their own. */
+/** A vhost's authentication services, for dialects with their own credentials. */
 export interface AccessTools {
   readonly clock: Clock;
   /** Checks the tokens that Carillon issued for the vhost. */
@@ -15,17 +15,17 @@ export interface AccessTools {
   readonly authenticator: Authenticator;
 }
 
-/** How a dialect's clients and backends get into a vhost. */
+/** A dialect's own authentication in a vhost. */
 export interface DialectAccess {
   /** Default: the vhost's own. */
   readonly authenticator?: Authenticator | undefined;
-  /** Settings of connection tokens that are asked for without. */
+  /** Default settings of connection tokens. */
   readonly tokenSettings?: ConnectionSettings | undefined;
-  /** Secret that the dialect's backends show in the place of a key; undefined: they do not get in. */
+  /** Secret that the dialect's backends send instead of a key; undefined: they are refused. */
   readonly backendToken?: string | undefined;
 }
 
-/** A dialect with ways of its own into a vhost. */
+/** A dialect with its own authentication. */
 export interface DialectWithAccess {
   readonly name: string;
   /**

@@ -14,7 +14,7 @@ import { TokenVerifier } from "../tokens/token-verifier.js";
 import type { AccessTools } from "./dialect-access.js";
 import { VhostAuthenticator } from "./vhost-authenticator.js";
 
-/** What the configuration says of tokens of a vhost's own issuer. */
+/** Settings of a vhost's own token issuer. */
 export interface JwtSettings {
   readonly algorithms?: readonly string[] | undefined;
   readonly secret?: string | undefined;
@@ -24,7 +24,7 @@ export interface JwtSettings {
   readonly jwks_url?: string | undefined;
   readonly issuer?: string | readonly string[] | undefined;
   readonly audience?: string | readonly string[] | undefined;
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly leeway: number;
   readonly claims: ClaimNames;
   readonly require_exp?: boolean | undefined;
@@ -32,42 +32,42 @@ export interface JwtSettings {
   readonly permission_bits?: BitGrants | undefined;
 }
 
-/** What it says of who gets in. */
+/** Settings of a vhost's authentication. */
 export interface AccessSettings {
   readonly anonymous: { readonly permissions: Grants };
   readonly jwt?: JwtSettings | undefined;
   readonly tokens: SecretSettings;
 }
 
-/** One of both, or neither. */
+/** At most one of the two. */
 export interface SecretSettings {
   readonly secret?: string | undefined;
   readonly secret_file?: string | undefined;
 }
 
-/** What is shared by all vhosts. */
+/** Resources shared by all vhosts. */
 export interface AccessResources {
   readonly store: Store;
   readonly leases: Leases;
   readonly clock: Clock;
-  /** Told once when an issuer's keys cannot be fetched; for the log. */
+  /** Called when an issuer's keys cannot be fetched, once until they can; for the log. */
   readonly onFailure?: (message: string) => void;
 }
 
-/** A vhost's clients: how they are authenticated, and how they get tokens. */
+/** Authentication of a vhost's clients, and the tokens issued for them. */
 export interface VhostAccess extends AccessTools {
-  /** @param settings - of connection tokens that are asked for without */
+  /** @param settings - defaults for connection tokens */
   createIssuer(settings?: ConnectionSettings): TokenIssuer;
   /** Undefined where the vhost has no issuer of its own. */
   readonly jwt: JwtVerifier | undefined;
-  /** Ends what goes on in the background. */
+  /** Stops background work. */
   stop(): void;
 }
 
 /**
- * Makes what a vhost's settings ask for, and begins to fetch its issuer's keys.
+ * Creates a vhost's authentication from its settings, and starts fetching its issuer's keys.
  *
- * @throws CarillonError invalid_argument: settings that cannot be, naming the one
+ * @throws CarillonError invalid_argument: an invalid setting, with its name
  * @throws CarillonError failed_precondition: a file that cannot be read
  */
 export function createVhostAccess(vhost: string, settings: AccessSettings, resources: AccessResources): VhostAccess {
@@ -110,7 +110,7 @@ function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResou
   try {
     return new JwtVerifier(options, clock, onFailure);
   } catch (error) {
-    // The verifier names the setting within those of tokens.
+    // The verifier names the setting without the prefix.
     const { code, message } = CarillonError.from(error);
     throw new CarillonError(code, `jwt.${message}`, { cause: error });
   }
@@ -118,7 +118,7 @@ function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResou
 
 function tokenSecretOf(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
   const secret = readSecretSetting("tokens", settings);
-  return secret === undefined ? TokenSecret.kept(store, vhost) : TokenSecret.configured(secret);
+  return secret === undefined ? TokenSecret.stored(store, vhost) : TokenSecret.configured(secret);
 }
 
 /**
@@ -131,7 +131,7 @@ export function readSecretSetting(name: string, { secret, secret_file: file }: S
 }
 
 /**
- * What a file holds, without the line end that editors put there; undefined for no file.
+ * Reads a file without the line end that editors add; undefined for no file.
  * @throws CarillonError failed_precondition: it cannot be read
  */
 export function readSecretFile(setting: string, file: string | undefined): string | undefined {

@@ -6,11 +6,11 @@ import type { TokenVerifier } from "../tokens/token-verifier.js";
 import type { Authenticated, Authenticator } from "./authenticator.js";
 
 export interface VhostAuthenticatorOptions {
-  /** What Carillon issued itself. */
+  /** Verifies tokens issued by Carillon. */
   readonly issued: TokenVerifier;
-  /** What the vhost's own issuer issued; undefined where it has none. */
+  /** Verifies tokens of the vhost's own issuer; undefined for none. */
   readonly jwt: JwtVerifier | undefined;
-  /** What every client may do, with a token or without. */
+  /** Permissions of every client, with or without a token. */
   readonly granted: Permissions;
 }
 
@@ -18,7 +18,7 @@ export interface VhostAuthenticatorOptions {
 const ACCESS_TOKEN = /^[0-9a-f]{128}$/;
 
 /**
- * Tells what kind of credential it is by what it looks like, and then checks it as that kind alone: what fails as one is
+ * Chooses the kind of a credential by its form, and verifies it as that kind only: a credential that fails as one kind is
  * never tried as another.
  */
 export class VhostAuthenticator implements Authenticator {
@@ -37,7 +37,7 @@ export class VhostAuthenticator implements Authenticator {
       const { principal, release } = await issued.takeConnection(credential);
       return { principal: this.#grant(principal), release };
     }
-    if (jwt === undefined) throw tokenRefusal("the vhost takes no tokens but those that Carillon issued");
+    if (jwt === undefined) throw tokenRefusal("the vhost accepts only tokens issued by Carillon");
     const { principal } = await jwt.verify(credential);
     return { principal: this.#grant(principal), release: undefined };
   }
@@ -52,7 +52,7 @@ export class VhostAuthenticator implements Authenticator {
   }
 }
 
-/** Whether a JWT says of itself that it is one of Carillon's. */
+/** Whether a JWT claims to be issued by Carillon. */
 function isIssued(token: string): boolean {
   const { claims, header } = readJwt(token);
   const { applicationIdentifier, category } = claims;

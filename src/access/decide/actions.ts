@@ -1,9 +1,9 @@
-/** What a client may be allowed to do with a topic; `call` is to events of workers. */
+/** Actions of a client on a topic. `call` is on an event of workers. */
 export const ACTIONS = ["join", "publish", "call", "presence"] as const;
 
 export type Action = (typeof ACTIONS)[number];
 
-/** What a backend's key may be for. */
+/** Actions that a backend's key may allow. */
 export const BACKEND_ACTIONS = [
   "publish",
   "tokens",

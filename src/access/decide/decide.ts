@@ -1,47 +1,47 @@
 import type { Action } from "./actions.js";
 import type { Principal } from "./principal.js";
 
-/** What a vhost's rules say of a topic. */
+/** Access rules of a topic. */
 export interface AccessRules {
-  /** The pattern of the rule; `*` for the vhost's own. */
+  /** Pattern of the rule; `*` for the vhost's defaults. */
   readonly match: string;
-  /** Whether a topic may be joined without a permission. */
+  /** `open`: a client may join without a permission. */
   readonly access: "open" | "private";
-  /** Whether who may join may publish. */
+  /** Whether a client that may join may publish. */
   readonly clientPublish: boolean;
-  /** Whether there is presence. */
+  /** Whether the topic has presence. */
   readonly presence: boolean;
 }
 
 export interface AccessRequest {
   readonly action: Action;
-  /** For `call`: the event. */
+  /** The event, for `call`. */
   readonly topic: string;
   readonly principal: Pick<Principal, "user" | "permissions" | "terms">;
   readonly rules: AccessRules;
 }
 
-/** The answer, and why. */
+/** Whether an action is allowed, and why. */
 export interface Decision {
   readonly allowed: boolean;
-  /** A sentence that names the rule or the permission that decided. For operators: it names patterns. */
+  /** Names the rule or permission that decided. For operators only, because it shows patterns. */
   readonly reason: string;
 }
 
-/** Whether a client may do something. The only place that decides it. */
-export function decide(question: AccessRequest): Decision {
-  return DECIDERS[question.action](question);
+/** Decides whether a client may perform an action. No other code decides it. */
+export function decide(request: AccessRequest): Decision {
+  return DECIDERS[request.action](request);
 }
 
-const DECIDERS: Readonly<Record<Action, (question: AccessRequest) => Answer>> = {
+const DECIDERS: Readonly<Record<Action, (request: AccessRequest) => LazyDecision>> = {
   join: decideJoin,
   publish: decidePublish,
-  call: (question) => byPermission(question) ?? refuse(() => `no permission to call matches ${named(question)}`),
+  call: (request) => checkPermission(request) ?? refuse(() => `no permission to call matches ${quoteTopic(request)}`),
   presence: decidePresence,
 };
 
-/** Words are put together only where somebody reads them: publishes are decided one by one. */
-class Answer implements Decision {
+/** Builds the reason only when it is read, because every publish is decided. */
+class LazyDecision implements Decision {
   readonly #explain: () => string;
 
   constructor(
@@ -56,75 +56,76 @@ class Answer implements Decision {
   }
 }
 
-function decideJoin(question: AccessRequest): Answer {
-  const { principal, rules } = question;
+function decideJoin(request: AccessRequest): LazyDecision {
+  const { principal, rules } = request;
   const { terms } = principal;
-  if (terms?.joins === false) return refuse(() => "the token lets only the backend join it to topics");
+  if (terms?.joins === false) return refuse(() => "the token allows joins by the backend only");
   if (terms?.confined === true) {
     return (
-      byPermission(question) ??
-      refuse(() => `no permission to join matches ${named(question)}, and the token asks for one`)
+      checkPermission(request) ??
+      refuse(() => `no permission to join matches ${quoteTopic(request)}, and the token asks for one`)
     );
   }
-  if (rules.access === "open") return allow(() => `${ruleOf(question)} opens it to everybody`);
+  if (rules.access === "open") return allow(() => `${describeRule(request)} is open`);
   return (
-    byPermission(question) ??
-    refuse(() => `${ruleOf(question)} makes it private, and no permission to join matches ${named(question)}`)
+    checkPermission(request) ??
+    refuse(() => `${describeRule(request)} makes it private, and no permission to join matches ${quoteTopic(request)}`)
   );
 }
 
-function decidePublish(question: AccessRequest): Answer {
-  const permitted = byPermission(question);
+function decidePublish(request: AccessRequest): LazyDecision {
+  const permitted = checkPermission(request);
   if (permitted !== undefined) return permitted;
-  const { terms } = question.principal;
+  const { terms } = request.principal;
   if (terms !== undefined) {
     if (terms.sends) return allow(() => "the token lets it publish where it is subscribed");
-    return refuse(() => `no permission to publish matches ${named(question)}, and the token asks for one`);
+    return refuse(() => `no permission to publish matches ${quoteTopic(request)}, and the token asks for one`);
   }
-  if (!question.rules.clientPublish) {
+  if (!request.rules.clientPublish) {
     return refuse(
-      () => `no permission to publish matches ${named(question)}, and ${ruleOf(question)} does not let clients publish`,
+      () =>
+        `no permission to publish matches ${quoteTopic(request)}, and ${describeRule(request)} does not let clients publish`,
     );
   }
-  const join = decideJoin({ ...question, action: "join" });
+  const join = decideJoin({ ...request, action: "join" });
   return join.allowed
-    ? allow(() => `${ruleOf(question)} lets whoever may join it publish, and ${join.reason}`)
-    : refuse(() => `no permission to publish matches ${named(question)}, and ${join.reason}`);
+    ? allow(() => `${describeRule(request)} lets every client that may join publish, and ${join.reason}`)
+    : refuse(() => `no permission to publish matches ${quoteTopic(request)}, and ${join.reason}`);
 }
 
-function decidePresence(question: AccessRequest): Answer {
-  if (!question.rules.presence) return refuse(() => `${ruleOf(question)} has no presence`);
-  const permitted = byPermission(question);
+function decidePresence(request: AccessRequest): LazyDecision {
+  if (!request.rules.presence) return refuse(() => `${describeRule(request)} has no presence`);
+  const permitted = checkPermission(request);
   if (permitted !== undefined) return permitted;
-  const join = decideJoin({ ...question, action: "join" });
+  const join = decideJoin({ ...request, action: "join" });
   return join.allowed
-    ? allow(() => `${ruleOf(question)} has presence for whoever may join, and ${join.reason}`)
-    : refuse(() => `no permission for presence matches ${named(question)}, and ${join.reason}`);
+    ? allow(() => `${describeRule(request)} shows presence to every client that may join, and ${join.reason}`)
+    : refuse(() => `no permission for presence matches ${quoteTopic(request)}, and ${join.reason}`);
 }
 
-function byPermission(question: AccessRequest): Answer | undefined {
-  const { action, principal, topic } = question;
+function checkPermission(request: AccessRequest): LazyDecision | undefined {
+  const { action, principal, topic } = request;
   const pattern = principal.permissions.grantFor(action, topic);
   if (pattern === undefined) return undefined;
-  return allow(() => `the permission ${JSON.stringify(pattern)} of ${who(question)} allows it (${action})`);
+  return allow(() => `the permission ${JSON.stringify(pattern)} of ${describeClient(request)} allows it (${action})`);
 }
 
-function allow(explain: () => string): Answer {
-  return new Answer(true, explain);
+function allow(explain: () => string): LazyDecision {
+  return new LazyDecision(true, explain);
 }
 
-function refuse(explain: () => string): Answer {
-  return new Answer(false, explain);
+function refuse(explain: () => string): LazyDecision {
+  return new LazyDecision(false, explain);
 }
 
-function ruleOf({ rules }: AccessRequest): string {
+function describeRule({ rules }: AccessRequest): string {
   return `the rule ${JSON.stringify(rules.match)}`;
 }
 
-function named({ topic }: AccessRequest): string {
+function quoteTopic({ topic }: AccessRequest): string {
   return JSON.stringify(topic);
 }
 
-function who({ principal }: AccessRequest): string {
+function describeClient({ principal }: AccessRequest): string {
   return principal.user === undefined ? "an anonymous client" : `user ${JSON.stringify(principal.user)}`;
 }

@@ -8,54 +8,60 @@ import { NO_INFO } from "./info.js";
 import type { Permissions } from "./permissions.js";
 import type { Principal } from "./principal.js";
 
-/** What of a vhost decides who may do what. */
+/** Settings of a vhost that affect access decisions. */
 export interface ExplainedVhost {
   readonly rulesFor: (topic: string) => AccessRules;
-  /** What clients without a token get; undefined where they do not get in. */
+  /** Permissions of clients without a token; undefined where the vhost requires a token. */
   readonly anonymous: Permissions | undefined;
-  /** What every client may do. */
+  /** Permissions of every client. */
   readonly granted: Permissions;
   readonly jwt: JwtOptions | undefined;
 }
 
-/** Who wants to do it. */
+/** Client whose access is explained. */
 export type ExplainedClient =
   | { readonly kind: "token"; readonly token: string }
   | { readonly kind: "anonymous" }
   | { readonly kind: "permissions"; readonly permissions: unknown };
 
 /**
- * Says as a node would whether somebody may do something, and why. Nothing is connected to but a JWKS URL. What tokens of
- * other dialects add, and the kinds of channels opened at run time, it does not know.
+ * Decides as a node would, and explains why. Connects to nothing except a JWKS URL. Ignores token settings of other dialects,
+ * and the kinds of channels opened at run time.
  *
- * @throws CarillonError invalid_argument: permissions that cannot be read, a token when there is no issuer
+ * @throws CarillonError invalid_argument: malformed permissions, or a token where the vhost has no issuer
  * @throws CarillonError unavailable: the issuer's keys cannot be fetched
  */
 export async function explain(
   vhost: ExplainedVhost,
-  asker: ExplainedClient,
-  question: { readonly action: Action; readonly topic: string },
+  client: ExplainedClient,
+  request: { readonly action: Action; readonly topic: string },
   clock: Clock,
 ): Promise<Decision> {
-  const found = await principalOf(vhost, asker, clock);
-  return "reason" in found ? found : decide({ ...question, principal: found, rules: vhost.rulesFor(question.topic) });
+  const resolved = await resolvePrincipal(vhost, client, clock);
+  return "reason" in resolved
+    ? resolved
+    : decide({ ...request, principal: resolved, rules: vhost.rulesFor(request.topic) });
 }
 
-/** A principal, or the refusal of one who does not even get in. */
-async function principalOf(vhost: ExplainedVhost, asker: ExplainedClient, clock: Clock): Promise<Principal | Decision> {
-  if (asker.kind === "anonymous") {
-    if (vhost.anonymous === undefined) return { allowed: false, reason: "clients without a token do not get in" };
-    return principal(vhost.anonymous);
+/** The client's principal, or the refusal of a client that may not connect. */
+async function resolvePrincipal(
+  vhost: ExplainedVhost,
+  client: ExplainedClient,
+  clock: Clock,
+): Promise<Principal | Decision> {
+  if (client.kind === "anonymous") {
+    if (vhost.anonymous === undefined) return { allowed: false, reason: "the vhost requires a token" };
+    return createPrincipal(vhost.anonymous);
   }
-  if (asker.kind === "permissions") {
-    return principal(readPermissions(asker.permissions, "permissions").merged(vhost.granted));
+  if (client.kind === "permissions") {
+    return createPrincipal(readPermissions(client.permissions, "permissions").merged(vhost.granted));
   }
   if (vhost.jwt === undefined) {
-    throw new CarillonError("invalid_argument", "the vhost has no issuer (jwt) whose tokens could be checked here");
+    throw new CarillonError("invalid_argument", "the vhost has no issuer (jwt) to check the token with");
   }
   const verifier = new JwtVerifier(vhost.jwt, clock);
   try {
-    const { principal: verified } = await verifier.verify(asker.token);
+    const { principal: verified } = await verifier.verify(client.token);
     return { ...verified, permissions: verified.permissions.merged(vhost.granted) };
   } catch (error) {
     const { code, message } = CarillonError.from(error);
@@ -66,6 +72,6 @@ async function principalOf(vhost: ExplainedVhost, asker: ExplainedClient, clock:
   }
 }
 
-function principal(permissions: Permissions): Principal {
+function createPrincipal(permissions: Permissions): Principal {
   return { user: undefined, permissions, expires: undefined, info: NO_INFO };
 }

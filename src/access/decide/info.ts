@@ -4,8 +4,8 @@ import { isObject } from "../../util/json.js";
 import { readMemberNames, removeMembers } from "../../util/raw-json.js";
 
 /**
- * The info of a user is kept as JSON text of an object, as its author wrote it: reading it would lose digits of numbers.
- * This is the info of a user of whom nothing is known.
+ * Info of a user without any. Info is kept as the JSON text that its author wrote, because parsing would lose digits of
+ * numbers.
  */
 export const NO_INFO = "{}";
 
@@ -13,40 +13,39 @@ export const NO_INFO = "{}";
 export const MAX_INFO_BYTES = 4_096;
 
 /**
- * Checks the info that a token or a backend gives.
- * @param value - undefined and null for none
- * @param called - its name, for the error
- * @param written - the value's JSON text; undefined: it is written anew
+ * Checks info from a token or a backend.
+ * @param value - undefined or null for none
+ * @param name - used in the error
+ * @param jsonText - JSON text of the value; default: `JSON.stringify(value)`
  * @throws CarillonError invalid_argument
  */
-export function readInfo(value: unknown, called: string, written?: string): string {
+export function readInfo(value: unknown, name: string, jsonText?: string): string {
   if (value === undefined || value === null) return NO_INFO;
   const fault = isObject(value) ? findJsonFault(value) : "is not an object";
-  if (fault !== undefined) throw invalidArgument(`${called} ${fault}`);
-  const text = written ?? JSON.stringify(value);
-  checkSize(text, called);
+  if (fault !== undefined) throw invalidArgument(`${name} ${fault}`);
+  const text = jsonText ?? JSON.stringify(value);
+  checkSize(text, name);
   return text;
 }
 
-/** The same for info that is given as JSON text. @throws CarillonError invalid_argument */
-export function readInfoText(text: string, called: string): string {
-  checkSize(text, called);
+/** Checks info given as JSON text. @throws CarillonError invalid_argument */
+export function readInfoText(text: string, name: string): string {
+  checkSize(text, name);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new CarillonError("invalid_argument", `${called} is not JSON`, { cause });
+    throw new CarillonError("invalid_argument", `${name} is not JSON`, { cause });
   }
-  return readInfo(value ?? [], called, text.trim());
+  return readInfo(value ?? [], name, text.trim());
 }
 
-function checkSize(text: string, called: string): void {
-  if (Buffer.byteLength(text) > MAX_INFO_BYTES)
-    throw invalidArgument(`${called} is larger than ${MAX_INFO_BYTES} bytes`);
+function checkSize(text: string, name: string): void {
+  if (Buffer.byteLength(text) > MAX_INFO_BYTES) throw invalidArgument(`${name} is larger than ${MAX_INFO_BYTES} bytes`);
 }
 
-/** The members of both; of those that both have, the second's. */
-export function mergeInfo(info: string, more: string): string {
-  const members = [removeMembers(info, readMemberNames(more)), removeMembers(more, [])];
+/** Merges the members of both objects. The second wins. */
+export function mergeInfo(info: string, overrides: string): string {
+  const members = [removeMembers(info, readMemberNames(overrides)), removeMembers(overrides, [])];
   return `{${members.filter((text) => text !== "").join(",")}}`;
 }

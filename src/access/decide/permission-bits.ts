@@ -1,24 +1,27 @@
 import { ACTIONS, type Action } from "./actions.js";
 import { type Grants, Permissions } from "./permissions.js";
 
-/** Rights by the bits of an integer that grant them, each set of bits as a decimal number: all of them have to be set. */
+/** Grants by bit mask. The key is the mask as a decimal number; a grant applies when all its bits are set. */
 export type BitGrants = Readonly<Record<string, Grants>>;
 
-/** Most digits of an integer of bits: some hundreds of bits. */
+/** An integer of at most 100 digits, which is about 330 bits. */
 const INTEGER = /^\d{1,100}$/;
 
-/** Reads permissions that an issuer writes as an integer. */
+/** Reads permissions from a claim that holds an integer. */
 export class PermissionBits {
   readonly #grants: readonly (readonly [bits: bigint, grants: Grants])[];
 
-  /** @throws CarillonError invalid_argument: a pattern that cannot be read, or too much in all */
+  /** @throws CarillonError invalid_argument: an invalid pattern, or too large a weight in total */
   constructor(grants: BitGrants) {
     this.#grants = Object.entries(grants).map(([bits, rights]) => [BigInt(bits), rights]);
-    // A token may have all of them.
+    // A token may set all bits.
     this.#merged(this.#grants.map(([, rights]) => rights));
   }
 
-  /** @param text - the claim's JSON text, which holds all digits. @returns undefined for what is not an integer */
+  /**
+   * @param text - JSON text of the claim, which has all digits
+   * @returns undefined if the claim is not an integer
+   */
   read(value: unknown, text: string): Permissions | undefined {
     const digits = typeof value === "string" ? value : typeof value === "number" ? text : "";
     if (!INTEGER.test(digits)) return undefined;
@@ -26,9 +29,9 @@ export class PermissionBits {
     return this.#merged(this.#grants.filter(([bits]) => (set & bits) === bits).map(([, grants]) => grants));
   }
 
-  #merged(all: readonly Grants[]): Permissions {
+  #merged(grantLists: readonly Grants[]): Permissions {
     const grants: { [A in Action]?: readonly string[] } = {};
-    for (const action of ACTIONS) grants[action] = [...new Set(all.flatMap((one) => one[action] ?? []))];
+    for (const action of ACTIONS) grants[action] = [...new Set(grantLists.flatMap((one) => one[action] ?? []))];
     return Permissions.of(grants);
   }
 }

@@ -8,7 +8,7 @@ import { ACTIONS, type Action } from "./actions.js";
 /** Patterns of topics (for `call`: of events) by action. */
 export type Grants = { readonly [A in Action]?: readonly string[] | undefined };
 
-/** What somebody may do. Never changed. */
+/** Permissions of a client. Immutable. */
 export class Permissions {
   static readonly NONE = new Permissions({});
 
@@ -22,16 +22,16 @@ export class Permissions {
       if (patterns !== undefined)
         this.#actions.set(
           action,
-          naming(action, () => new PatternSet(patterns)),
+          withAction(action, () => new PatternSet(patterns)),
         );
     }
   }
 
-  /** @throws CarillonError invalid_argument: a pattern that cannot be read, or too much together */
+  /** @throws CarillonError invalid_argument: an invalid pattern, or too large a weight in total */
   static of(grants: Grants): Permissions {
     let weight = 0;
     for (const action of ACTIONS) {
-      weight += naming(action, () => patternWeight(grants[action] ?? [], MAX_TOTAL_WEIGHT));
+      weight += withAction(action, () => patternWeight(grants[action] ?? [], MAX_TOTAL_WEIGHT));
       const fault = weightFault(weight);
       if (fault !== undefined) throw new CarillonError("invalid_argument", `permissions: ${fault}`);
     }
@@ -47,17 +47,17 @@ export class Permissions {
     return Object.keys(copy).length === 0 ? Permissions.NONE : new Permissions(copy);
   }
 
-  /** As a token or the configuration holds them: actions without patterns are left out. */
+  /** Patterns by action, as a token or the configuration holds them. Actions without patterns are left out. */
   get grants(): Grants {
     return this.#grants;
   }
 
-  /** The pattern that allows it; undefined: nothing does. */
+  /** The first pattern that allows the action on the name; undefined for none. */
   grantFor(action: Action, name: string): string | undefined {
     return this.#actions.get(action)?.find(name);
   }
 
-  /** The patterns of an action that are not plain names. */
+  /** Patterns of an action that are not plain names. */
   matchersOf(action: Action): MatcherList | undefined {
     return this.#actions.get(action)?.matchers;
   }
@@ -66,7 +66,7 @@ export class Permissions {
     return this.grantFor(action, name) !== undefined;
   }
 
-  /** What either of them allows. */
+  /** Permissions that allow everything that either of the two allows. */
   merged(other: Permissions): Permissions {
     if (other.#actions.size === 0 || other === this) return this;
     if (this.#actions.size === 0) return other;
@@ -80,8 +80,8 @@ export class Permissions {
   }
 }
 
-/** Faults name the action whose patterns they are in. */
-function naming<Made>(action: Action, make: () => Made): Made {
+/** Prefixes errors with the action of the pattern. */
+function withAction<Made>(action: Action, make: () => Made): Made {
   try {
     return make();
   } catch (error) {

@@ -6,42 +6,42 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** What the backend has said of a client in the place of what its token says. */
-export interface Given {
-  /** The user that the token has named; undefined for none. */
+/** User and info chosen by the backend instead of those in the token. */
+export interface BackendOverrides {
+  /** User named by the token; undefined for none. */
   readonly subject: string | undefined;
   readonly user: string | undefined;
   /** JSON text of an object. */
   readonly info: string | undefined;
 }
 
-/** Whom a session acts for, and what that allows. Never changed: a fresh token makes a new one. */
+/** Identity and permissions of a session. Immutable: a fresh token creates a new principal. */
 export interface Principal {
   /** The user's id; undefined for an anonymous client. */
   readonly user: string | undefined;
   readonly permissions: Permissions;
-  /** When the session ends unless a fresh token comes before, in milliseconds since the epoch; undefined: it does not. */
+  /** Expiry of the session unless a fresh token replaces it, in milliseconds since the epoch; undefined for none. */
   readonly expires: number | undefined;
-  /** Information about the user for hooks, workers and other members: JSON text of an object. */
+  /** Information about the user for hooks, workers and presence: JSON text of an object. */
   readonly info: string;
-  /** Absent: the backend has said nothing, and all above is the token's. */
-  readonly given?: Given | undefined;
-  /** Absent: permissions and rules alone decide. */
+  /** Absent where the backend has changed nothing of the token's identity. */
+  readonly overrides?: BackendOverrides | undefined;
+  /** Absent where only permissions and rules decide. */
   readonly terms?: Terms | undefined;
 }
 
-/** What narrows or widens, beside permissions and rules, what a principal may do. */
+/** Restrictions and grants of a dialect or token, beside permissions and rules. */
 export interface Terms {
-  /** Topics that the rules open to everybody are not open to it: only permissions, and channel tokens, open any. */
+  /** Ignores open rules: the principal may join with a permission or a channel token only. */
   readonly confined: boolean;
-  /** Whether it may join topics itself; its backend can join it to some all the same. */
+  /** Whether it may join topics itself. Its backend may always join it. */
   readonly joins: boolean;
-  /** Whether it may publish on the topics that it is in, where no permission lets it. */
+  /** Whether it may publish on the topics that it has joined, without a permission. */
   readonly sends: boolean;
 }
 
-/** Somebody who has yet to say who it is, where nobody may do anything before: a sign of life, and a token. */
-export const STRANGER: Principal = {
+/** Principal of a guest that must authenticate first: it may only keep the connection alive and send a token. */
+export const UNAUTHENTICATED: Principal = {
   user: undefined,
   permissions: Permissions.NONE,
   expires: undefined,

@@ -1,13 +1,13 @@
 import type { Clock } from "../../core/ports.js";
 
 export interface BreakerOptions {
-  /** So many failures in a row open it. */
+  /** Number of consecutive failures that open the breaker. */
   readonly failures: number;
-  /** Milliseconds until one call may try again. */
+  /** Milliseconds between opening and the next probe. */
   readonly pause: number;
 }
 
-/** closed: calls are made; open: none is; half_open: one is under way that decides. */
+/** closed: calls are made. open: calls are rejected. half_open: a probe is in flight, whose outcome decides. */
 export type BreakerState = "closed" | "open" | "half_open";
 
 export interface BreakerEvents {
@@ -15,22 +15,22 @@ export interface BreakerEvents {
   onClosed(): void;
 }
 
-/** A call that may be made. Exactly one of its methods is to be called. */
+/** Permit for one call. The caller must call exactly one of its methods. */
 export interface Ticket {
   succeeded(): void;
   failed(): void;
-  /** It was never made, or nothing was learned from it. */
+  /** The call was not made, or its outcome says nothing about the backend. */
   unused(): void;
 }
 
-/** Keeps from calling a backend that fails: what waits for it would only wait, and it would not get better by it. */
+/** Stops calls to a failing backend, so that clients do not wait for it and it can recover. */
 export class CircuitBreaker {
   readonly #options: BreakerOptions;
   readonly #clock: Clock;
   readonly #events: BreakerEvents;
   #failures = 0;
-  /** When a call may try again; undefined while closed. */
-  #retry: number | undefined;
+  /** Time of the next probe, by the monotonic clock; undefined while closed. */
+  #retryAt: number | undefined;
   #probing = false;
 
   constructor(options: BreakerOptions, clock: Clock, events: BreakerEvents) {
@@ -40,45 +40,45 @@ export class CircuitBreaker {
   }
 
   get state(): BreakerState {
-    if (this.#retry === undefined) return "closed";
+    if (this.#retryAt === undefined) return "closed";
     return this.#probing ? "half_open" : "open";
   }
 
-  /** @returns undefined when the call may not be made */
+  /** @returns undefined when the call must not be made */
   enter(): Ticket | undefined {
-    if (this.#retry === undefined) return this.#ordinary;
-    if (this.#probing || this.#clock.monotonic() < this.#retry) return undefined;
+    if (this.#retryAt === undefined) return this.#closedTicket;
+    if (this.#probing || this.#clock.monotonic() < this.#retryAt) return undefined;
     this.#probing = true;
-    return this.#probe;
+    return this.#probeTicket;
   }
 
-  /** Of a call that was made while closed; what it tells later, when it is open, is old news. */
-  readonly #ordinary: Ticket = {
+  /** Permit for calls made while closed. Outcomes that arrive after the breaker has opened are ignored. */
+  readonly #closedTicket: Ticket = {
     succeeded: () => {
-      if (this.#retry === undefined) this.#failures = 0;
+      if (this.#retryAt === undefined) this.#failures = 0;
     },
     failed: () => {
-      if (this.#retry !== undefined) return;
+      if (this.#retryAt !== undefined) return;
       this.#failures += 1;
       if (this.#failures < this.#options.failures) return;
-      this.#retry = this.#clock.monotonic() + this.#options.pause;
+      this.#retryAt = this.#clock.monotonic() + this.#options.pause;
       this.#events.onOpened();
     },
     unused: () => {
-      // Nothing is known that was not known before.
+      // Nothing changes.
     },
   };
 
-  readonly #probe: Ticket = {
+  readonly #probeTicket: Ticket = {
     succeeded: () => {
       this.#probing = false;
-      this.#retry = undefined;
+      this.#retryAt = undefined;
       this.#failures = 0;
       this.#events.onClosed();
     },
     failed: () => {
       this.#probing = false;
-      this.#retry = this.#clock.monotonic() + this.#options.pause;
+      this.#retryAt = this.#clock.monotonic() + this.#options.pause;
     },
     unused: () => {
       this.#probing = false;

@@ -1,30 +1,30 @@
-/** Runs when there is a place for it; `leave` is to be called once it is done. */
+/** Runs when a slot is free. The caller must call `leave` when it is done. */
 type Start = () => void;
 
-/** How many may wait: questions, which somebody waits for, and farewells, which come in thousands when a node stops. */
-export const MAX_WAITING = { question: 1_000, farewell: 10_000 } as const;
+/** Largest queues. Clients wait for requests; notifications come by the thousand when a node stops. */
+export const MAX_WAITING = { request: 1_000, notification: 10_000 } as const;
 
 export type Urgency = keyof typeof MAX_WAITING;
 
-/** Lets so many calls be under way and a bounded number wait. Questions go first. */
+/** Limits the calls in flight, and queues a bounded number of others. Requests go first. */
 export class ConcurrencyLimit {
-  readonly #places: number;
-  readonly #waiting: Readonly<Record<Urgency, Set<Start>>> = { question: new Set(), farewell: new Set() };
-  #taken = 0;
+  readonly #limit: number;
+  readonly #waiting: Readonly<Record<Urgency, Set<Start>>> = { request: new Set(), notification: new Set() };
+  #running = 0;
 
-  constructor(places: number) {
-    this.#places = places;
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
   /**
-   * Takes a place, now or later.
-   * @returns gives up waiting: true when it had not begun; undefined when too many wait and it will never begin
+   * Starts a call now or later.
+   * @returns cancels waiting, and returns true if the call had not started; undefined when the queue is full
    */
   enter(urgency: Urgency, start: Start): (() => boolean) | undefined {
-    if (this.#taken < this.#places) {
-      this.#taken += 1;
+    if (this.#running < this.#limit) {
+      this.#running += 1;
       start();
-      return never;
+      return neverWaited;
     }
     const waiting = this.#waiting[urgency];
     if (waiting.size >= MAX_WAITING[urgency]) return undefined;
@@ -32,19 +32,19 @@ export class ConcurrencyLimit {
     return () => waiting.delete(start);
   }
 
-  /** Gives a place to the next. */
+  /** Frees a slot and starts the next call. */
   leave(): void {
-    for (const waiting of [this.#waiting.question, this.#waiting.farewell]) {
+    for (const waiting of [this.#waiting.request, this.#waiting.notification]) {
       const [next] = waiting;
       if (next === undefined) continue;
       waiting.delete(next);
       next();
       return;
     }
-    this.#taken -= 1;
+    this.#running -= 1;
   }
 }
 
-function never(): boolean {
+function neverWaited(): boolean {
   return false;
 }

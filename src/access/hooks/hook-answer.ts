@@ -2,22 +2,22 @@ import { labelFault, topicFault } from "../../core/topic-name.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../../errors.js";
 import { findJsonFault } from "../../util/find-json-fault.js";
 import { isObject } from "../../util/json.js";
-import type { GivenChanges, GivenHttpRefusal, GivenRefusal } from "./hook-caller.js";
+import type { UncheckedChanges, UncheckedHttpRefusal, UncheckedRefusal } from "./hook-caller.js";
 import { headerFault } from "./http-header.js";
 import { HttpRefusal } from "./http-refusal.js";
 
-/** What a backend has answered cannot be meant: a failure of the backend, whose text is for operators. */
+/** Invalid answer of a backend. The text is for operators. */
 export class MalformedAnswer extends Error {
   override readonly name = "MalformedAnswer";
 }
 
-/** What is changed of an allowed client. What is undefined leaves things as they are. */
+/** Changes to an allowed client. Undefined members change nothing. */
 export interface HookChanges {
-  /** Only at connect. */
+  /** At connect only. */
   readonly user: string | undefined;
   /** JSON text of an object. */
   readonly info: string | undefined;
-  /** To be joined on the client's behalf through the default broker. */
+  /** Topics that the server joins on the client's behalf on the default broker. */
   readonly topics: readonly string[];
   /** In milliseconds since the epoch. */
   readonly expires: number | undefined;
@@ -25,22 +25,22 @@ export interface HookChanges {
 
 export const NO_CHANGES: HookChanges = { user: undefined, info: undefined, topics: [], expires: undefined };
 
-/** Most topics that one answer may join a client to. */
+/** Most topics in one answer. */
 const MAX_TOPICS = 1_000;
-/** Kept for as long as the session lives; characters of JSON. */
+/** Largest info, in characters of JSON. It is kept for the life of the session. */
 const MAX_INFO = 16_384;
 const MAX_HEADERS = 64;
-/** Of names and values; characters. */
+/** Largest sum of names and values, in characters. */
 const MAX_HEADER_TEXT = 8_192;
 const MAX_BODY = 65_536;
 
 /** @throws MalformedAnswer */
-export function checkChanges({ expires, info, topics, user }: GivenChanges): HookChanges {
-  if (user !== undefined) refuse("user", labelFault(user));
-  if (info !== undefined) refuse("info", infoFault(info));
-  if (topics.length > MAX_TOPICS) refuse("topics", `are ${topics.length}, the limit is ${MAX_TOPICS}`);
-  for (const [position, topic] of topics.entries()) refuse(`topics[${position}]`, topicFault(topic));
-  if (expires !== undefined && !Number.isFinite(expires)) refuse("expires", "is no time");
+export function checkChanges({ expires, info, topics, user }: UncheckedChanges): HookChanges {
+  if (user !== undefined) rejectIf("user", labelFault(user));
+  if (info !== undefined) rejectIf("info", infoFault(info));
+  if (topics.length > MAX_TOPICS) rejectIf("topics", `are too many: ${topics.length}, the limit is ${MAX_TOPICS}`);
+  for (const [position, topic] of topics.entries()) rejectIf(`topics[${position}]`, topicFault(topic));
+  if (expires !== undefined && !Number.isFinite(expires)) rejectIf("expires", "is not a valid time");
   return { user: user === "" ? undefined : user, info, topics, expires };
 }
 
@@ -55,28 +55,28 @@ function infoFault(text: string): string | undefined {
 }
 
 /** @throws MalformedAnswer */
-export function httpRefusal({ body, headers, status }: GivenHttpRefusal): HttpRefusal {
-  if (status !== 0 && !(status >= 300 && status <= 599)) refuse("status", `${status} is not from 300 to 599`);
-  if (body.length > MAX_BODY) refuse("body", `is ${body.length} bytes, the limit is ${MAX_BODY}`);
-  if (headers.length > MAX_HEADERS) refuse("headers", `are ${headers.length}, the limit is ${MAX_HEADERS}`);
+export function createHttpRefusal({ body, headers, status }: UncheckedHttpRefusal): HttpRefusal {
+  if (status !== 0 && !(status >= 300 && status <= 599)) rejectIf("status", `${status} is not from 300 to 599`);
+  if (body.length > MAX_BODY) rejectIf("body", `is ${body.length} bytes, the limit is ${MAX_BODY}`);
+  if (headers.length > MAX_HEADERS) rejectIf("headers", `are too many: ${headers.length}, the limit is ${MAX_HEADERS}`);
   let text = 0;
   for (const [position, { name, value }] of headers.entries()) {
-    refuse(`headers[${position}]`, headerFault(name, value));
+    rejectIf(`headers[${position}]`, headerFault(name, value));
     text += name.length + value.length;
   }
-  if (text > MAX_HEADER_TEXT) refuse("headers", `are longer than ${MAX_HEADER_TEXT} characters`);
+  if (text > MAX_HEADER_TEXT) rejectIf("headers", `are longer than ${MAX_HEADER_TEXT} characters`);
   return new HttpRefusal({ status: status || 403, headers: headers.map(({ name, value }) => [name, value]), body });
 }
 
-/** Longest text of a refusal that a client is told, in characters. */
+/** Longest text of a refusal that a client receives, in characters. */
 const MAX_TEXT = 1_024;
 
-/** A refusal is one whatever its words are: with a code that is none it is permission_denied. */
-export function refusalError({ code, message }: GivenRefusal): CarillonError {
+/** Creates the error of a backend's refusal. An unknown code becomes permission_denied, so that the refusal still holds. */
+export function createRefusal({ code, message }: UncheckedRefusal): CarillonError {
   const known = Object.hasOwn(GRPC_STATUS, code) ? (code as ErrorCode) : "permission_denied";
   return new CarillonError(known, message === "" ? "refused by the backend" : message.slice(0, MAX_TEXT));
 }
 
-function refuse(field: string, fault: string | undefined): void {
-  if (fault !== undefined) throw new MalformedAnswer(`the answer's ${field} ${fault}`);
+function rejectIf(field: string, fault: string | undefined): void {
+  if (fault !== undefined) throw new MalformedAnswer(`invalid answer: ${field} ${fault}`);
 }

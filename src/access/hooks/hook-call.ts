@@ -26,85 +26,85 @@ export interface HookCallOptions {
   readonly timeout: number;
   readonly urgency: Urgency;
   readonly stopping: AbortSignal;
-  /** Told before the breaker is. */
+  /** Called before the breaker counts the failure. */
   readonly onFailed: (failure: HookFailure) => void;
 }
 
 /**
- * One call: it waits for its place, is made unless the breaker is open, and is given up when its time is over. The time of
- * a question runs from the beginning, as somebody waits for it; that of a farewell from when it is made.
+ * One hook call. It waits for a slot, is made unless the breaker is open, and fails after the timeout. The timeout of a
+ * request includes waiting, because a client waits for the answer; that of a notification starts when the call is made.
  */
 export class HookCall<T> {
   readonly #options: HookCallOptions;
   readonly #outcome = withResolvers<T>();
   readonly #controller = new AbortController();
   #cancelTimer: (() => void) | undefined;
-  #giveUpWaiting: (() => boolean) | undefined;
+  #cancelWaiting: (() => boolean) | undefined;
   #ticket: Ticket | undefined;
 
   constructor(options: HookCallOptions) {
     this.#options = options;
-    // It may be decided before anybody waits for it.
+    // The outcome may be settled before `run` awaits it.
     this.#outcome.promise.catch(ignore);
   }
 
   /** @throws HookFailure */
-  async run(make: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { breaker, gate, stopping, urgency } = this.#options;
-    // Farewells look when it is their turn: they have time.
-    if (urgency === "question" && breaker.state !== "closed") this.#take();
+    // Notifications check the breaker only when a slot is free.
+    if (urgency === "request" && breaker.state !== "closed") this.#acquireTicket();
     stopping.addEventListener("abort", this.#onStopping);
     if (stopping.aborted) this.#onStopping();
-    if (urgency === "question") this.#startTimer();
+    if (urgency === "request") this.#startTimer();
     try {
-      this.#giveUpWaiting = gate.enter(urgency, () => {
-        this.#begin(make).catch(ignore);
+      this.#cancelWaiting = gate.enter(urgency, () => {
+        this.#begin(request).catch(ignore);
       });
-      if (this.#giveUpWaiting === undefined) throw new HookFailure("overload", "too many calls wait for the backend");
+      if (this.#cancelWaiting === undefined) throw new HookFailure("overload", "too many pending backend calls");
       return await this.#outcome.promise;
     } finally {
       this.#cancelTimer?.();
       stopping.removeEventListener("abort", this.#onStopping);
-      this.#giveUpWaiting?.();
+      this.#cancelWaiting?.();
       this.#ticket?.unused();
       this.#ticket = undefined;
     }
   }
 
-  async #begin(make: (signal: AbortSignal) => Promise<T>): Promise<void> {
+  async #begin(request: (signal: AbortSignal) => Promise<T>): Promise<void> {
     const { gate } = this.#options;
     try {
-      if (!this.#controller.signal.aborted) await this.#make(make);
+      if (!this.#controller.signal.aborted) await this.#run(request);
     } finally {
       gate.leave();
     }
   }
 
-  async #make(make: (signal: AbortSignal) => Promise<T>): Promise<void> {
+  async #run(request: (signal: AbortSignal) => Promise<T>): Promise<void> {
     try {
-      this.#take();
-      if (this.#options.urgency === "farewell") this.#startTimer();
-      const answer = await make(this.#controller.signal);
+      this.#acquireTicket();
+      if (this.#options.urgency === "notification") this.#startTimer();
+      const answer = await request(this.#controller.signal);
       this.#settle()?.succeeded();
       this.#outcome.resolve(answer);
     } catch (cause) {
-      this.#fail(failureOf(cause));
+      this.#fail(toHookFailure(cause));
     }
   }
 
   /** @throws HookFailure breaker_open */
-  #take(): void {
+  #acquireTicket(): void {
     this.#ticket ??= this.#options.breaker.enter();
     if (this.#ticket === undefined) {
-      throw new HookFailure("breaker_open", "the backend is left alone for a while, after it has failed");
+      throw new HookFailure("breaker_open", "the backend is paused after failures");
     }
   }
 
   #startTimer(): void {
     const { clock, timeout } = this.#options;
     this.#cancelTimer = clock.after(timeout, () => {
-      // That it waited too long for its place says nothing of the backend that those before it have not said.
-      if (this.#giveUpWaiting?.() === true) {
+      // A timeout while waiting for a slot says nothing new about the backend.
+      if (this.#cancelWaiting?.() === true) {
         this.#settle()?.unused();
       }
       this.#fail(new HookFailure("late", `no answer within ${timeout} ms`));
@@ -116,7 +116,7 @@ export class HookCall<T> {
     this.#fail(new HookFailure("failed", "this node is stopping, or the settings have changed"));
   };
 
-  /** The first outcome counts; what comes later finds no ticket. */
+  /** Settles the call with a failure. Only the first outcome counts: later ones find no ticket. */
   #fail(failure: HookFailure): void {
     const ticket = this.#settle();
     if (ticket !== undefined) {
@@ -134,7 +134,7 @@ export class HookCall<T> {
   }
 }
 
-function failureOf(cause: unknown): HookFailure {
+function toHookFailure(cause: unknown): HookFailure {
   if (cause instanceof HookFailure) return cause;
   return new HookFailure("failed", errorText(cause), { cause });
 }

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** What a backend may be asked about, or told of. */
+/** Events for which a backend's hook can be called. */
 export const HOOK_EVENTS = ["connect", "join", "publish", "disconnect"] as const;
 
 export type HookEvent = (typeof HOOK_EVENTS)[number];
 
-/** The client that asks, as the backend is told. */
+/** Description of the client, for the backend. */
 export interface HookSubject {
   readonly vhost: string;
   readonly connectionId: string;
@@ -18,49 +18,49 @@ export interface HookSubject {
 }
 
 /**
- * Parts of a request that a backend is told only on demand: the query with its token, the headers with theirs (`authorization`, a
- * cookie, a subprotocol), and at each join the upgrade request.
+ * Parts of an upgrade request that a backend receives only if configured: the query with its token, the headers that carry
+ * tokens (`authorization`, a cookie, a subprotocol), and the whole upgrade request at each join.
  */
 export const HOOK_FORWARDS = ["query", "authorization", "join"] as const;
 
 export type HookForward = (typeof HOOK_FORWARDS)[number];
 
-/** An upgrade request as the backend is told of it. */
+/** An upgrade request as forwarded to the backend. */
 export interface ForwardedUpgrade {
   readonly method: string;
   readonly uri: string;
   readonly headers: IncomingHttpHeaders;
   readonly query: URLSearchParams;
-  /** The settings by which it was made: what they let through is in it. */
+  /** Settings in force when it was made, which decided what it contains. */
   readonly forwarded: readonly HookForward[];
 }
 
-export interface ConnectQuestion extends Omit<ForwardedUpgrade, "forwarded"> {
+export interface ConnectHookRequest extends Omit<ForwardedUpgrade, "forwarded"> {
   readonly client: HookSubject;
 }
 
-export interface JoinQuestion {
+export interface JoinHookRequest {
   readonly client: HookSubject;
   readonly broker: string;
   readonly topics: readonly string[];
-  /** Undefined where the backend does not want to be told of it again. */
+  /** Undefined where the settings do not forward it at joins. */
   readonly upgrade?: ForwardedUpgrade | undefined;
 }
 
-export interface PublishQuestion extends Omit<JoinQuestion, "upgrade"> {
+export interface PublishHookRequest extends Omit<JoinHookRequest, "upgrade"> {
   readonly payload: Uint8Array;
   readonly event: string;
 }
 
-export interface HookFarewell {
+export interface DisconnectHookEvent {
   readonly client: HookSubject;
-  /** The WebSocket close code; 1006 where there was none. */
+  /** WebSocket close code; 1006 for none. */
   readonly code: number;
   readonly reason: string;
 }
 
-/** What the backend says of an allowed client, unchecked. What is undefined leaves things as they are. */
-export interface GivenChanges {
+/** Changes to an allowed client in a backend's answer, not yet checked. Undefined members change nothing. */
+export interface UncheckedChanges {
   readonly user: string | undefined;
   /** JSON text. */
   readonly info: string | undefined;
@@ -69,31 +69,30 @@ export interface GivenChanges {
   readonly expires: number | undefined;
 }
 
-/** How the backend refuses a connection, unchecked. */
-export interface GivenHttpRefusal {
+/** A backend's refusal of a connection, not yet checked. */
+export interface UncheckedHttpRefusal {
   readonly status: number;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
   readonly body: Uint8Array;
 }
 
-/** How the backend refuses anything else, unchecked. */
-export interface GivenRefusal {
+/** A backend's refusal of any other request, not yet checked. */
+export interface UncheckedRefusal {
   readonly code: string;
   readonly message: string;
 }
 
-/** Exactly one of the two. */
-export type Verdict<Refusal> = { readonly allow: GivenChanges } | { readonly refuse: Refusal };
+/** A backend's answer: exactly one of the two. */
+export type Verdict<Refusal> = { readonly allow: UncheckedChanges } | { readonly refuse: Refusal };
 
 /**
- * The way to a backend. A call that fails in whatever way throws an Error, whose text is for operators; it ends when the
- * signal is aborted.
+ * Transport to a backend. Any failed call throws an Error, whose text is for operators. Aborting the signal ends a call.
  */
 export interface HookCaller {
-  connect(question: ConnectQuestion, signal: AbortSignal): Promise<Verdict<GivenHttpRefusal>>;
-  join(question: JoinQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>>;
-  publish(question: PublishQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>>;
-  disconnect(farewell: HookFarewell, signal: AbortSignal): Promise<void>;
-  /** Lets go of its connections. Calls under way fail. */
+  connect(request: ConnectHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedHttpRefusal>>;
+  join(request: JoinHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedRefusal>>;
+  publish(request: PublishHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedRefusal>>;
+  disconnect(event: DisconnectHookEvent, signal: AbortSignal): Promise<void>;
+  /** Closes the connections. Calls in flight fail. */
   close(): void;
 }

@@ -1,14 +1,14 @@
 import { HOOK_EVENTS, type HookEvent } from "./hook-caller.js";
 
 /**
- * What became of a call. Beside the backend's two answers: it failed or could not be understood, was late, was not made
- * because the breaker is open, or because too many wait.
+ * Outcome of a hook call: the backend's two answers, `failed` for an error or an invalid answer, `late` for a timeout, and
+ * two for calls that were not made: the breaker was open, or the queue was full.
  */
 export const HOOK_OUTCOMES = ["allowed", "refused", "failed", "late", "breaker_open", "overload"] as const;
 
 export type HookOutcome = (typeof HOOK_OUTCOMES)[number];
 
-/** The node's calls of backends, as plain numbers that are read when somebody asks for metrics. */
+/** Counts this node's hook calls, for its metrics. */
 export class HookCounts {
   readonly #calls = new Map<string, number>();
   readonly #seconds = new Map<HookEvent, number>(HOOK_EVENTS.map((event) => [event, 0]));
@@ -26,12 +26,12 @@ export class HookCounts {
     return this.#calls.get(`${event} ${outcome}`) ?? 0;
   }
 
-  /** Seconds that were waited for answers, in all, by hook. */
+  /** Total seconds spent waiting for answers, by hook. */
   seconds(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#seconds);
   }
 
-  /** For a metric with two labels: every hook with every outcome that has happened. */
+  /** Yields a count for every hook and outcome that has happened. */
   *all(): Generator<{ readonly hook: HookEvent; readonly outcome: HookOutcome; readonly calls: number }> {
     for (const hook of HOOK_EVENTS) {
       for (const outcome of HOOK_OUTCOMES) {

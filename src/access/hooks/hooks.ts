@@ -3,32 +3,31 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { type BreakerOptions, type BreakerState, CircuitBreaker } from "./circuit-breaker.js";
 import { ConcurrencyLimit, type Urgency } from "./concurrency-limit.js";
-import { checkChanges, type HookChanges, httpRefusal, NO_CHANGES, refusalError } from "./hook-answer.js";
+import { checkChanges, createHttpRefusal, createRefusal, type HookChanges, NO_CHANGES } from "./hook-answer.js";
 import { HookCall, type HookFailure } from "./hook-call.js";
 import type {
-  ConnectQuestion,
+  ConnectHookRequest,
+  DisconnectHookEvent,
   ForwardedUpgrade,
-  GivenRefusal,
   HookCaller,
   HookEvent,
-  HookFarewell,
   HookForward,
-  JoinQuestion,
-  PublishQuestion,
+  JoinHookRequest,
+  PublishHookRequest,
   Verdict,
 } from "./hook-caller.js";
 import type { HookCounts } from "./hook-counts.js";
 
-/** What becomes of a question that brings no answer. */
+/** Decision on a request whose hook call fails. */
 export type OnFailure = "refuse" | "allow";
 
 export interface HookSettings {
   readonly events: readonly HookEvent[];
   readonly forward: readonly HookForward[];
-  /** Milliseconds until an answer must be there, waiting for a place included. */
+  /** Milliseconds for a call, including the wait for a slot. */
   readonly timeout: number;
   readonly on_failure: OnFailure;
-  /** Calls that may be under way at once. */
+  /** Most calls in flight. */
   readonly concurrency: number;
   readonly breaker: BreakerOptions;
 }
@@ -37,37 +36,37 @@ export interface HooksOptions {
   readonly settings: HookSettings;
   readonly caller: HookCaller;
   readonly clock: Clock;
-  /** Those of the node; they outlive a change of the settings. */
+  /** Counts of the node, which outlive a change of the settings. */
   readonly counts: HookCounts;
-  /** A call has failed; for the log. */
+  /** Called when a call has failed; for the log. */
   readonly onFailed: (event: HookEvent, failure: Error) => void;
-  /** The breaker has opened, because of this failure; for the log. */
+  /** Called when this failure has opened the breaker; for the log. */
   readonly onOpened: (failure: Error) => void;
-  /** The backend answers again. */
+  /** Called when the backend answers again. */
   readonly onClosed: () => void;
 }
 
 /**
- * A vhost's backend, asked about what its clients do. What fails, is late or cannot be understood is decided by
- * `on_failure`; what the backend refuses is refused.
+ * Calls a vhost's backend about its clients' requests. When a call fails, times out or brings an invalid answer, `on_failure`
+ * decides.
  *
- * Every queue is bounded (O6), and while the breaker is open nobody waits.
+ * Every queue is bounded (O6). While the breaker is open, no client waits.
  */
 export class Hooks {
   readonly #options: HooksOptions;
   readonly #gate: ConcurrencyLimit;
   readonly #breaker: CircuitBreaker;
   readonly #stopping = new AbortController();
-  /** Calls that are under way or wait. */
-  readonly #open: Readonly<Record<Urgency, Set<Promise<unknown>>>> = { question: new Set(), farewell: new Set() };
-  /** What decides where a call brings no answer. */
+  /** Calls in flight or waiting. */
+  readonly #pending: Readonly<Record<Urgency, Set<Promise<unknown>>>> = { request: new Set(), notification: new Set() };
+  /** Decides when a call fails. */
   #onFailure: () => OnFailure;
   #lastFailure: Error = new Error("no call has failed");
 
   constructor(options: HooksOptions) {
     this.#options = options;
     this.#onFailure = () => options.settings.on_failure;
-    // One for each call that is under way or waits.
+    // Each call in flight or waiting adds one listener.
     setMaxListeners(0, this.#stopping.signal);
     this.#gate = new ConcurrencyLimit(options.settings.concurrency);
     this.#breaker = new CircuitBreaker(options.settings.breaker, options.clock, {
@@ -76,20 +75,20 @@ export class Hooks {
     });
   }
 
-  /** Whether the backend wants to hear of it. The methods below may be called anyhow: they allow it then. */
+  /** Whether the hook is configured. The methods below allow everything where it is not. */
   asks(event: HookEvent): boolean {
     return this.#options.settings.events.includes(event);
   }
 
-  /** Whether the backend is to be told of this too. */
-  forwards(what: HookForward): boolean {
-    return this.#options.settings.forward.includes(what);
+  /** Whether the backend receives this optional part of a request. */
+  forwards(part: HookForward): boolean {
+    return this.#options.settings.forward.includes(part);
   }
 
-  /** The upgrade as a join tells it: nothing where the settings let less through now than they did at the upgrade. */
+  /** The upgrade request for a join hook; undefined where the settings now forward less than at the upgrade. */
   upgradeAtJoin(upgrade: ForwardedUpgrade | undefined): ForwardedUpgrade | undefined {
     if (upgrade === undefined || !this.forwards("join")) return undefined;
-    return upgrade.forwarded.every((what) => this.forwards(what)) ? upgrade : undefined;
+    return upgrade.forwarded.every((part) => this.forwards(part)) ? upgrade : undefined;
   }
 
   get breakerState(): BreakerState {
@@ -97,63 +96,63 @@ export class Hooks {
   }
 
   /**
-   * @throws HttpRefusal as the backend wants it refused
-   * @throws CarillonError unavailable, resource_exhausted: the backend could not be asked
+   * @throws HttpRefusal chosen by the backend
+   * @throws CarillonError unavailable, resource_exhausted: the call failed
    */
-  onConnect(question: ConnectQuestion): Promise<HookChanges> {
-    return this.#ask("connect", (caller, signal) => caller.connect(question, signal), httpRefusal);
+  onConnect(request: ConnectHookRequest): Promise<HookChanges> {
+    return this.#request("connect", (caller, signal) => caller.connect(request, signal), createHttpRefusal);
   }
 
   /**
-   * @throws CarillonError with the backend's code and text, permission_denied where it names none
-   * @throws CarillonError unavailable, resource_exhausted: the backend could not be asked
+   * @throws CarillonError with the backend's code and text; permission_denied where it names no valid code
+   * @throws CarillonError unavailable, resource_exhausted: the call failed
    */
-  async onJoin(question: JoinQuestion): Promise<HookChanges> {
-    const changes = await this.#ask("join", (caller, signal) => caller.join(question, signal), refusalOf);
+  async onJoin(request: JoinHookRequest): Promise<HookChanges> {
+    const changes = await this.#request("join", (caller, signal) => caller.join(request, signal), createRefusal);
     return { ...changes, user: undefined };
   }
 
   /** @throws as onJoin does */
-  async onPublish(question: PublishQuestion): Promise<HookChanges> {
-    const changes = await this.#ask("publish", (caller, signal) => caller.publish(question, signal), refusalOf);
+  async onPublish(request: PublishHookRequest): Promise<HookChanges> {
+    const changes = await this.#request("publish", (caller, signal) => caller.publish(request, signal), createRefusal);
     return { ...changes, user: undefined };
   }
 
-  /** Tells the backend some time later, once, if it can be told. Never throws. */
-  onDisconnect(farewell: HookFarewell): void {
+  /** Notifies the backend in the background, at most once. Never throws. */
+  onDisconnect(details: DisconnectHookEvent): void {
     if (!this.asks("disconnect")) return;
-    this.#call("disconnect", (caller, signal) => caller.disconnect(farewell, signal)).then(
+    this.#call("disconnect", (caller, signal) => caller.disconnect(details, signal)).then(
       () => this.#options.counts.count("disconnect", "allowed"),
       ({ outcome }: HookFailure) => this.#options.counts.count("disconnect", outcome),
     );
   }
 
-  /** Resolves when no farewell is under way or waits any more. */
+  /** Resolves when no notification is in flight or waiting. */
   async drained(): Promise<void> {
-    await settled(this.#open.farewell);
+    await waitUntilEmpty(this.#pending.notification);
   }
 
   /**
-   * Its settings hold no more: what has begun is finished, and then it stops.
-   * @param onFailure - decides from now on where a call brings no answer; undefined: as it was decided before
+   * Stops after the calls that have started, when new settings replace these.
+   * @param onFailure - decides from now on when a call fails; a result of undefined means the old setting
    */
   async retire(onFailure: () => OnFailure | undefined): Promise<void> {
     this.#onFailure = () => onFailure() ?? this.#options.settings.on_failure;
-    await Promise.all([settled(this.#open.question), settled(this.#open.farewell)]);
+    await Promise.all([waitUntilEmpty(this.#pending.request), waitUntilEmpty(this.#pending.notification)]);
     this.stop();
   }
 
-  /** Calls under way fail, and so does what comes later. */
+  /** Calls in flight and later calls fail. */
   stop(): void {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#options.caller.close();
   }
 
-  async #ask<Refusal>(
+  async #request<Refusal>(
     event: Exclude<HookEvent, "disconnect">,
     call: (caller: HookCaller, signal: AbortSignal) => Promise<Verdict<Refusal>>,
-    errorOf: (refusal: Refusal) => Error,
+    toError: (refusal: Refusal) => Error,
   ): Promise<HookChanges> {
     if (!this.asks(event)) return NO_CHANGES;
     const { counts } = this.#options;
@@ -161,31 +160,31 @@ export class Hooks {
     try {
       answer = await this.#call(event, async (caller, signal) => {
         const verdict = await call(caller, signal);
-        return "allow" in verdict ? checkChanges(verdict.allow) : refusalFrom(() => errorOf(verdict.refuse));
+        return "allow" in verdict ? checkChanges(verdict.allow) : createSafeRefusal(() => toError(verdict.refuse));
       });
     } catch (cause) {
-      return this.#decide(event, cause as HookFailure);
+      return this.#applyOnFailure(event, cause as HookFailure);
     }
     counts.count(event, answer instanceof Error ? "refused" : "allowed");
     if (answer instanceof Error) throw answer;
     return answer;
   }
 
-  #decide(event: HookEvent, { outcome }: HookFailure): HookChanges {
+  #applyOnFailure(event: HookEvent, { outcome }: HookFailure): HookChanges {
     this.#options.counts.count(event, outcome);
     if (this.#onFailure() === "allow") return NO_CHANGES;
-    // Why is the operator's to know; the client is told whether coming again may help.
+    // The cause is for operators; the client learns only whether a retry may help.
     if (outcome === "overload") {
-      throw new CarillonError("resource_exhausted", "too much is being asked of the backend at the moment");
+      throw new CarillonError("resource_exhausted", "the backend is overloaded: try again later");
     }
-    throw new CarillonError("unavailable", "the backend, which decides this, does not answer");
+    throw new CarillonError("unavailable", "the backend that decides this does not answer");
   }
 
   /** @throws HookFailure */
   #call<T>(event: HookEvent, run: (caller: HookCaller, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { caller, clock, counts, settings } = this.#options;
     const begin = performance.now();
-    const urgency: Urgency = event === "disconnect" ? "farewell" : "question";
+    const urgency: Urgency = event === "disconnect" ? "notification" : "request";
     const call = new HookCall<T>({
       gate: this.#gate,
       breaker: this.#breaker,
@@ -198,22 +197,20 @@ export class Hooks {
         this.#options.onFailed(event, failure);
       },
     });
-    const open = this.#open[urgency];
+    const pending = this.#pending[urgency];
     const ended: Promise<T> = call
       .run((signal) => run(caller, signal))
       .finally(() => {
-        open.delete(ended);
+        pending.delete(ended);
         counts.addSeconds(event, (performance.now() - begin) / 1_000);
       });
-    open.add(ended);
+    pending.add(ended);
     return ended;
   }
 }
 
-const refusalOf = (given: GivenRefusal): Error => refusalError(given);
-
-/** A refusal that cannot be written as it was given is still one: it must not let anybody in. */
-function refusalFrom(make: () => Error): Error {
+/** Creates the refusal's error, or a plain one if the backend's is invalid: an invalid refusal must not admit a client. */
+function createSafeRefusal(make: () => Error): Error {
   try {
     return make();
   } catch (cause) {
@@ -221,7 +218,7 @@ function refusalFrom(make: () => Error): Error {
   }
 }
 
-/** Resolves when the set is empty; what is in it leaves it as it settles. */
-async function settled(open: ReadonlySet<Promise<unknown>>): Promise<void> {
-  while (open.size > 0) await Promise.allSettled(open);
+/** Resolves when the set is empty. Its promises remove themselves as they settle. */
+async function waitUntilEmpty(pending: ReadonlySet<Promise<unknown>>): Promise<void> {
+  while (pending.size > 0) await Promise.allSettled(pending);
 }

@@ -1,8 +1,8 @@
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import { headerFault } from "./http-header.js";
 
-/** What statuses mean; others of 5xx are `unavailable`, all else is `permission_denied`. */
-const CODES: Readonly<Record<number, ErrorCode>> = {
+/** Error codes by status. Other 5xx are `unavailable`; the rest are `permission_denied`. */
+const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: "invalid_argument",
   401: "unauthenticated",
   404: "not_found",
@@ -11,37 +11,37 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   501: "unimplemented",
 };
 
-/** Has no body. Source: RFC 9110 §15.4.5. */
+/** Status without a body. Source: RFC 9110 §15.4.5. */
 const NOT_MODIFIED = 304;
 
 export interface HttpRefusalOptions {
-  /** 300 to 599: redirects are refusals too. */
+  /** 300 to 599. Redirects are refusals too. */
   readonly status: number;
-  /** Several of one name are several headers, as `set-cookie` needs it. */
+  /** A name may repeat, as `set-cookie` needs. */
   readonly headers: Iterable<readonly [name: string, value: string]>;
   readonly body: Uint8Array;
 }
 
-/** A refused connection with the answer that somebody else has chosen for it: the backend. */
+/** Refusal of a connection with the HTTP answer chosen by the backend. */
 export class HttpRefusal extends CarillonError {
   readonly status: number;
-  /** Safe to be written: what is not passed on, and what no header can hold, is left out. */
+  /** Headers that are safe to write: without hop-by-hop, reserved and invalid ones. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
 
-  /** @throws RangeError for a status that is no refusal */
+  /** @throws RangeError: status not from 300 to 599 */
   constructor({ body, headers, status }: HttpRefusalOptions) {
     if (!Number.isInteger(status) || status < 300 || status > 599) {
-      throw new RangeError(`a refusal has a status of 300 to 599, not ${status}`);
+      throw new RangeError(`status: expected 300 to 599, got ${status}`);
     }
-    super(CODES[status] ?? (status < 500 ? "permission_denied" : "unavailable"), "refused by the backend");
+    super(CODE_BY_STATUS[status] ?? (status < 500 ? "permission_denied" : "unavailable"), "refused by the backend");
     this.status = status;
     this.body = status === NOT_MODIFIED ? new Uint8Array() : body;
     const all = [...headers];
     const named = all.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => value.split(","));
-    const own = new Set(named.map((name) => name.trim().toLowerCase()));
+    const excluded = new Set(named.map((name) => name.trim().toLowerCase()));
     this.headers = all.filter(
-      ([name, value]) => !own.has(name.toLowerCase()) && headerFault(name, value) === undefined,
+      ([name, value]) => !excluded.has(name.toLowerCase()) && headerFault(name, value) === undefined,
     );
   }
 }

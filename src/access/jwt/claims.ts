@@ -5,14 +5,14 @@ import { ACTIONS, type Action } from "../decide/actions.js";
 import { Permissions } from "../decide/permissions.js";
 import { EXPRESSION } from "../patterns/pattern.js";
 
-/** What the claims are called. A dot leads into an object, unless there is a claim of the whole name. */
+/** Names of the claims. A dot leads into an object, unless a claim has the whole name. */
 export interface ClaimNames {
   readonly user: string;
   readonly permissions: string;
   readonly info: string;
-  /** When the token was issued: seconds since the epoch, or ISO 8601. Undefined: no claim tells. */
+  /** Time of issue: seconds since the epoch, or ISO 8601. Undefined for no such claim. */
   readonly issued_at?: string | undefined;
-  /** For how many seconds from then it is good. */
+  /** Lifetime of the token in seconds, from its time of issue. */
   readonly expires_in?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export const MAX_TOKEN_PATTERNS = 1_000;
 /** Most regular expressions among them: each may take some milliseconds to compile. */
 export const MAX_EXPRESSIONS = 32;
 
-/** The claim of this name, or that a dotted name leads to. Only what the token itself holds: `constructor` is nothing. */
+/** Finds a claim by its name or dotted path. Looks at own properties only, so `constructor` is undefined. */
 export function claimAt(claims: Readonly<Record<string, unknown>>, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
@@ -36,7 +36,7 @@ export function claimAt(claims: Readonly<Record<string, unknown>>, name: string)
   return value;
 }
 
-/** JSON text of the same claim, as the token has it. @param text - of the claims, in which no object names a member twice */
+/** Finds the JSON text of the same claim. @param text - JSON text of the claims, without duplicate names */
 export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: string, name: string): string | undefined {
   if (Object.hasOwn(claims, name)) return findValueText(text, name);
   let value: string | undefined = text;
@@ -44,36 +44,36 @@ export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: str
   return value;
 }
 
-/** @throws CarillonError invalid_argument, naming what the value was called */
-export function readUser(value: unknown, called: string): string {
-  if (typeof value !== "string") throw fault(called, value === undefined ? "is missing" : "is not a string");
-  if (value === "") throw fault(called, "is empty");
-  if (Buffer.byteLength(value) > MAX_USER_BYTES) throw fault(called, `is longer than ${MAX_USER_BYTES} bytes`);
-  if (/[\p{Cc}\p{Surrogate}]/u.test(value)) throw fault(called, "holds a control character or is not valid Unicode");
+/** @throws CarillonError invalid_argument, with the given name of the value */
+export function readUser(value: unknown, name: string): string {
+  if (typeof value !== "string") throw fault(name, value === undefined ? "is missing" : "is not a string");
+  if (value === "") throw fault(name, "is empty");
+  if (Buffer.byteLength(value) > MAX_USER_BYTES) throw fault(name, `is longer than ${MAX_USER_BYTES} bytes`);
+  if (/[\p{Cc}\p{Surrogate}]/u.test(value)) throw fault(name, "holds a control character or is not valid Unicode");
   return value;
 }
 
-/** @throws CarillonError invalid_argument, naming what the value was called */
-export function readPermissions(value: unknown, called: string): Permissions {
+/** @throws CarillonError invalid_argument, with the given name of the value */
+export function readPermissions(value: unknown, name: string): Permissions {
   if (value === undefined || value === null) return Permissions.NONE;
-  if (!isObject(value)) throw fault(called, "is not an object of actions and their patterns");
+  if (!isObject(value)) throw fault(name, "is not an object of patterns by action");
   let patterns = 0;
   let expressions = 0;
   for (const [action, list] of Object.entries(value)) {
     if (!ACTIONS.includes(action as Action)) {
-      throw fault(called, `names an action that there is not; known: ${ACTIONS.join(", ")}`);
+      throw fault(name, `contains an unknown action; known: ${ACTIONS.join(", ")}`);
     }
     if (!Array.isArray(list) || !list.every((pattern) => typeof pattern === "string")) {
-      throw fault(called, `${action} is not a list of patterns`);
+      throw fault(name, `${action} is not a list of patterns`);
     }
     patterns += list.length;
     expressions += list.filter((pattern) => pattern.startsWith(EXPRESSION)).length;
   }
-  if (patterns > MAX_TOKEN_PATTERNS) throw fault(called, `has more than ${MAX_TOKEN_PATTERNS} patterns`);
-  if (expressions > MAX_EXPRESSIONS) throw fault(called, `has more than ${MAX_EXPRESSIONS} regular expressions`);
+  if (patterns > MAX_TOKEN_PATTERNS) throw fault(name, `has more than ${MAX_TOKEN_PATTERNS} patterns`);
+  if (expressions > MAX_EXPRESSIONS) throw fault(name, `has more than ${MAX_EXPRESSIONS} regular expressions`);
   return Permissions.of(value);
 }
 
-function fault(called: string, what: string): CarillonError {
-  return new CarillonError("invalid_argument", `${called} ${what}`);
+function fault(name: string, what: string): CarillonError {
+  return new CarillonError("invalid_argument", `${name} ${what}`);
 }

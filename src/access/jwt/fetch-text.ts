@@ -1,10 +1,10 @@
 export interface FetchLimits {
-  /** Milliseconds for the whole answer. */
+  /** Milliseconds for the whole response. */
   readonly timeout: number;
   readonly maxBytes: number;
 }
 
-/** Gets a small text. A redirect is an error: it might lead to where nobody meant to ask. */
+/** Fetches a small text. A redirect is an error, because it could lead to an internal address. */
 export async function fetchText(url: URL, { maxBytes, timeout }: FetchLimits): Promise<string> {
   const response = await fetch(url, {
     redirect: "error",
@@ -13,14 +13,14 @@ export async function fetchText(url: URL, { maxBytes, timeout }: FetchLimits): P
   });
   if (response.status !== 200) {
     await response.body?.cancel();
-    throw new Error(`the answer is ${response.status}`);
+    throw new Error(`the response has status ${response.status}`);
   }
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of response.body ?? []) {
     bytes += part.byteLength;
-    // Leaving the loop ends the connection.
-    if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    // Leaving the loop closes the connection.
+    if (bytes > maxBytes) throw new Error(`the response is larger than ${maxBytes} bytes`);
     parts.push(part);
   }
   return Buffer.concat(parts).toString();

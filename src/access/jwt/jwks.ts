@@ -4,17 +4,17 @@ import { CarillonError } from "../../errors.js";
 import { isLoopback } from "../../util/address.js";
 import { fetchText } from "./fetch-text.js";
 
-/** Milliseconds. */
+/** All times are in milliseconds. */
 export interface JwksTimes {
-  /** How often the keys are fetched. */
+  /** Time between two fetches. */
   readonly refresh: number;
-  /** How soon again after a failure. */
+  /** Time before the next fetch after a failure. */
   readonly retry: number;
-  /** Keys that a token names and that are not there are asked for so often at most. */
+  /** Least time between two fetches for unknown key ids. */
   readonly cooldown: number;
-  /** How long keys are used that could not be fetched again. */
+  /** Time for which keys are used that cannot be fetched again. */
   readonly keep: number;
-  /** How long an answer may take. */
+  /** Longest time for a response. */
   readonly timeout: number;
 }
 
@@ -29,18 +29,18 @@ const TIMES: JwksTimes = {
 const MAX_BYTES = 256 * 1024;
 
 export interface JwksEvents {
-  /** The keys are others than before, or none any more. */
+  /** The keys have changed, or have become too old to use. */
   onChange(): void;
-  /** They cannot be fetched; told once, until they can again. */
+  /** A fetch has failed; called once until one succeeds. */
   onFailure(message: string): void;
 }
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
 
 /**
- * An issuer's keys at a URL. Fetched at start and now and then, so that no client waits for it; when that fails, those
- * known are used for a day more. jose has createRemoteJWKSet, which throws its keys away before it has new ones and
- * asks an issuer that is away at every token.
+ * An issuer's keys at a URL. Fetches them at start and at intervals, so that no client waits. When fetches fail, known keys
+ * are used for one more day. jose's createRemoteJWKSet is not used: it drops its keys before it has new ones, and sends a
+ * request for every token while the issuer is unreachable.
  */
 export class JwksKeys {
   readonly #url: URL;
@@ -57,7 +57,7 @@ export class JwksKeys {
   #stopped = false;
 
   /**
-   * @throws CarillonError invalid_argument: a URL that anybody on the way could answer
+   * @throws CarillonError invalid_argument: an invalid URL, or one whose answers could be forged in transit
    */
   constructor(url: string, clock: Clock, events: JwksEvents, times: Partial<JwksTimes> = {}) {
     this.#url = readUrl(url);
@@ -66,12 +66,12 @@ export class JwksKeys {
     this.#events = events;
   }
 
-  /** Why the last fetch failed; undefined when it did not. */
+  /** Reason of the last fetch's failure; undefined if it succeeded. */
   get failure(): string | undefined {
     return this.#failure;
   }
 
-  /** Begins to fetch. Nothing waits for it: an issuer that is away keeps no node from starting. */
+  /** Starts fetching in the background: a node starts even if an issuer is unreachable. */
   start(): void {
     void this.#fetch();
   }
@@ -82,14 +82,14 @@ export class JwksKeys {
   }
 
   /**
-   * The key that a token names.
-   * @throws CarillonError unauthenticated: there is no such key
-   * @throws CarillonError unavailable: the keys are not known
+   * Finds the key that a token names.
+   * @throws JWKSNoMatchingKey: unknown key
+   * @throws CarillonError unavailable: the keys cannot be fetched
    */
   async find(header: JWSHeaderParameters): Promise<CryptoKey> {
-    this.#forgetOld();
+    this.#dropStaleKeys();
     if (this.#keys === undefined) {
-      if (this.#pending !== undefined || this.#elapsed() >= this.#times.retry) await this.#fetch();
+      if (this.#pending !== undefined || this.#sinceLastTry() >= this.#times.retry) await this.#fetch();
       if (this.#keys === undefined) throw this.#unavailable();
     }
     try {
@@ -97,8 +97,8 @@ export class JwksKeys {
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     }
-    // Perhaps the issuer has a new one.
-    if (this.#pending !== undefined || this.#elapsed() >= this.#times.cooldown) await this.#fetch();
+    // The issuer may have a new key.
+    if (this.#pending !== undefined || this.#sinceLastTry() >= this.#times.cooldown) await this.#fetch();
     try {
       return await this.#keys(header);
     } catch (error) {
@@ -107,22 +107,22 @@ export class JwksKeys {
     }
   }
 
-  #elapsed(): number {
+  #sinceLastTry(): number {
     return this.#clock.monotonic() - this.#tried;
   }
 
   #unavailable(): CarillonError {
-    return new CarillonError("unavailable", "the keys of the tokens' issuer cannot be fetched: try again later");
+    return new CarillonError("unavailable", "cannot fetch the issuer's keys: try again later");
   }
 
-  #forgetOld(): void {
+  #dropStaleKeys(): void {
     if (this.#keys === undefined || this.#clock.monotonic() - this.#fetched < this.#times.keep) return;
     this.#keys = undefined;
     this.#text = "";
     this.#events.onChange();
   }
 
-  /** Never rejects. Calls that wait share one request. */
+  /** Never rejects. Concurrent calls share one request. */
   #fetch(): Promise<void> {
     this.#pending ??= this.#fetchNow().finally(() => {
       this.#pending = undefined;
@@ -131,7 +131,7 @@ export class JwksKeys {
       this.#cancelTimer = this.#clock.after(
         this.#failure === undefined ? this.#times.refresh : this.#times.retry,
         () => {
-          this.#forgetOld();
+          this.#dropStaleKeys();
           void this.#fetch();
         },
       );
@@ -141,7 +141,7 @@ export class JwksKeys {
 
   async #fetchNow(): Promise<void> {
     this.#tried = this.#clock.monotonic();
-    // Settings that are only tried out are stopped at once: for those nobody is asked.
+    // Settings that are only being checked are stopped in this turn: no request is made for them.
     await Promise.resolve();
     if (this.#stopped) return;
     try {
@@ -153,16 +153,16 @@ export class JwksKeys {
       this.#failure = undefined;
       if (changed) this.#events.onChange();
     } catch (error) {
-      const known = this.#failure !== undefined;
-      this.#failure = textOf(error);
-      // Without the query, which may hold a key of the issuer's.
-      if (!known) this.#events.onFailure(`${this.#url.origin}${this.#url.pathname}: ${this.#failure}`);
+      const reported = this.#failure !== undefined;
+      this.#failure = describeFetchError(error);
+      // Without the query, which may contain a secret.
+      if (!reported) this.#events.onFailure(`${this.#url.origin}${this.#url.pathname}: ${this.#failure}`);
     }
   }
 }
 
-/** fetch says "fetch failed", and why in the cause. */
-function textOf(error: unknown): string {
+/** Adds the cause, because fetch's own message is only "fetch failed". */
+function describeFetchError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
@@ -174,7 +174,7 @@ function readUrl(text: string): URL {
     throw new CarillonError("invalid_argument", "jwks_url: expected https://…, or http://… on this machine");
   }
   if (url.username !== "" || url.password !== "") {
-    throw new CarillonError("invalid_argument", "jwks_url: keys are public, it cannot hold a user or password");
+    throw new CarillonError("invalid_argument", "jwks_url: must not contain a user or password");
   }
   return url;
 }

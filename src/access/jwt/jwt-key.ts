@@ -1,46 +1,48 @@
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { CarillonError, invalidArgument } from "../../errors.js";
 
-/** What signatures can be checked with. */
+/** Key that verifies signatures. */
 export type VerificationKey = KeyObject | Uint8Array;
 
-/** A key, and the algorithms that fit it. What a token says of its algorithm never decides how a key is used. */
+/** A key and the algorithms allowed with it. A token's header never decides how a key is used. */
 export interface KeyWithAlgorithms {
   readonly key: VerificationKey;
   readonly algorithms: readonly string[];
 }
 
-/** Least length of secrets, in bytes: the length of the hash. Source: RFC 7518 §3.2. */
+/** Shortest secrets, in bytes: the length of the hash. Source: RFC 7518 §3.2. */
 const HMAC_BYTES: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
 
 const RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 const EDDSA = ["EdDSA", "Ed25519"];
 
-/** By the names that OpenSSL has for the curves. */
+/** Algorithms by OpenSSL's names of the curves. */
 const EC: Readonly<Record<string, string>> = { prime256v1: "ES256", secp384r1: "ES384", secp521r1: "ES512" };
 
-/** What keys of a JWKS may be for. Never HMAC: what is public is no secret. */
+/** Algorithms for keys of a JWKS. Not HMAC, because its keys are secret and a JWKS is public. */
 export const ASYMMETRIC: readonly string[] = [...RSA, ...Object.values(EC), ...EDDSA];
 
 /** @throws CarillonError invalid_argument: too short, or a public key by mistake */
 export function readSecret(
   secret: string | Uint8Array,
-  wanted: readonly string[] | undefined,
+  configured: readonly string[] | undefined,
   allowShort: boolean,
 ): KeyWithAlgorithms {
   const key = typeof secret === "string" ? Buffer.from(secret) : secret;
-  // Whoever has the public key could sign with it as the secret.
+  // A public key used as the secret would let anyone sign tokens.
   if (Buffer.from(key).includes("-----BEGIN") || isJwk(Buffer.from(key).toString())) {
     throw invalidArgument("secret: this is a public key or certificate; give it as public_key");
   }
-  const algorithms = wanted ?? Object.keys(HMAC_BYTES).filter((name) => key.length >= (HMAC_BYTES[name] ?? 0));
+  const algorithms = configured ?? Object.keys(HMAC_BYTES).filter((name) => key.length >= (HMAC_BYTES[name] ?? 0));
   const chosen = algorithms.length === 0 ? ["HS256"] : algorithms;
   checkAlgorithms(chosen, Object.keys(HMAC_BYTES), "a secret");
   for (const name of chosen) {
-    const least = HMAC_BYTES[name] ?? 0;
-    if (key.length === 0) throw invalidArgument("secret: is empty");
-    if (key.length < least && !allowShort) {
-      throw invalidArgument(`secret: ${name} needs at least ${least} bytes; \`openssl rand -hex ${least}\` makes some`);
+    const minimum = HMAC_BYTES[name] ?? 0;
+    if (key.length === 0) throw invalidArgument("secret: must not be empty");
+    if (key.length < minimum && !allowShort) {
+      throw invalidArgument(
+        `secret: ${name} needs at least ${minimum} bytes; \`openssl rand -hex ${minimum}\` makes some`,
+      );
     }
   }
   return { key, algorithms: chosen };
@@ -50,20 +52,20 @@ export function readSecret(
  * @param text - a public key as PEM (SPKI), an X.509 certificate as PEM, or a JWK as JSON
  * @throws CarillonError invalid_argument: unreadable, private, too weak, or not for these algorithms
  */
-export function readPublicKey(text: string, wanted: readonly string[] | undefined): KeyWithAlgorithms {
+export function readPublicKey(text: string, configured: readonly string[] | undefined): KeyWithAlgorithms {
   const key = parsePublicKey(text.trim());
-  const [fitting, what] = algorithmsOf(key);
-  checkAlgorithms(wanted ?? fitting, fitting, what);
-  return { key, algorithms: wanted ?? fitting };
+  const [supported, keyKind] = algorithmsOf(key);
+  checkAlgorithms(configured ?? supported, supported, keyKind);
+  return { key, algorithms: configured ?? supported };
 }
 
 /** @throws CarillonError invalid_argument */
-export function checkAlgorithms(wanted: readonly string[], fitting: readonly string[], what: string): void {
-  if (wanted.length === 0) throw invalidArgument("algorithms: expected at least one");
-  for (const name of wanted) {
-    if (!fitting.includes(name)) {
+export function checkAlgorithms(configured: readonly string[], supported: readonly string[], keyKind: string): void {
+  if (configured.length === 0) throw invalidArgument("algorithms: expected at least one");
+  for (const name of configured) {
+    if (!supported.includes(name)) {
       throw invalidArgument(
-        `algorithms: ${JSON.stringify(name)} does not go with ${what}; what does: ${fitting.join(", ")}`,
+        `algorithms: ${JSON.stringify(name)} does not fit ${keyKind}; expected one of ${supported.join(", ")}`,
       );
     }
   }
@@ -71,9 +73,7 @@ export function checkAlgorithms(wanted: readonly string[], fitting: readonly str
 
 function parsePublicKey(text: string): KeyObject {
   if (text.includes("PRIVATE KEY-----") || (isJwk(text) && "d" in (JSON.parse(text) as object))) {
-    throw invalidArgument(
-      "public_key: this is a private key; Carillon wants the public one and should not have the other",
-    );
+    throw invalidArgument("public_key: this is a private key; expected the public key");
   }
   try {
     if (text.includes("-----BEGIN CERTIFICATE-----")) return new X509Certificate(text).publicKey;
@@ -82,7 +82,7 @@ function parsePublicKey(text: string): KeyObject {
   } catch (cause) {
     throw new CarillonError(
       "invalid_argument",
-      "public_key: cannot be read; expected PEM (PUBLIC KEY or CERTIFICATE) or a JWK",
+      "public_key: malformed; expected PEM (PUBLIC KEY or CERTIFICATE) or a JWK",
       { cause },
     );
   }

@@ -4,28 +4,26 @@ import type { VerificationKey } from "./jwt-key.js";
 import { tokenRefusal } from "./jwt-text.js";
 
 const CLAIMS: Readonly<Record<string, string>> = {
-  nbf: "it is not valid yet",
-  iss: "it is of another issuer",
-  aud: "it is for another audience",
-  iat: "its time of issue (iat) is not a number",
-  exp: "its time of expiry (exp) is not a number",
+  nbf: "not valid yet (nbf)",
+  iss: "wrong issuer (iss)",
+  aud: "wrong audience (aud)",
+  iat: "time of issue (iat) is not a number",
+  exp: "expiry (exp) is not a number",
 };
 
-/** What a client is told of why jose did not take its token. Nothing of it is jose's own text. */
+/** Converts jose's error to one for the client. Never shows jose's own text. */
 export function describeJwtRefusal(error: unknown): CarillonError {
   if (error instanceof CarillonError) return error;
-  if (error instanceof errors.JWTExpired) return tokenRefusal("it has expired", error);
+  if (error instanceof errors.JWTExpired) return tokenRefusal("expired", error);
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.reason === "missing") return tokenRefusal(`it has no ${error.claim}`, error);
-    return tokenRefusal(CLAIMS[error.claim] ?? "a claim is wrong", error);
+    if (error.reason === "missing") return tokenRefusal(`missing claim ${error.claim}`, error);
+    return tokenRefusal(CLAIMS[error.claim] ?? "invalid claim", error);
   }
-  if (error instanceof errors.JOSEAlgNotAllowed)
-    return tokenRefusal("it is not signed by an algorithm that is allowed", error);
-  if (error instanceof errors.JWSSignatureVerificationFailed) return tokenRefusal("its signature is wrong", error);
-  if (error instanceof errors.JWKSNoMatchingKey) return tokenRefusal("its key is none of the issuer's", error);
-  if (error instanceof errors.JWKSMultipleMatchingKeys)
-    return tokenRefusal("it does not say which of the keys (kid)", error);
-  return tokenRefusal("it cannot be verified", error);
+  if (error instanceof errors.JOSEAlgNotAllowed) return tokenRefusal("signing algorithm not allowed", error);
+  if (error instanceof errors.JWSSignatureVerificationFailed) return tokenRefusal("invalid signature", error);
+  if (error instanceof errors.JWKSNoMatchingKey) return tokenRefusal("unknown signing key", error);
+  if (error instanceof errors.JWKSMultipleMatchingKeys) return tokenRefusal("ambiguous signing key: no kid", error);
+  return tokenRefusal("verification failed", error);
 }
 
 /** Demands on a JWT beside its signature. */

@@ -7,29 +7,29 @@ export const MAX_TOKEN = 8_192;
 export interface JwtParts {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
-  /** JSON text of the claims, as the issuer wrote it. No object in it names a member twice. */
+  /** JSON text of the claims, as the issuer wrote it. Contains no duplicate names. */
   readonly claimsText: string;
 }
 
-/** Kinds of JWT that say whom their bearer acts for. Others (logout+jwt, dpop+jwt) are for something else: RFC 8725 §3.11. */
+/** Types of JWT accepted as access tokens. Others (logout+jwt, dpop+jwt) have other uses: RFC 8725 §3.11. */
 const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
 
 /**
- * Reads what a JWT says, whoever has made it: nothing is verified.
+ * Decodes a JWT without verifying it.
  *
  * @param longest - in characters
  * @throws CarillonError unauthenticated
  */
 export function readJwt(token: string, longest: number = MAX_TOKEN): JwtParts {
-  if (token.length > longest) throw tokenRefusal(`it is longer than ${longest} characters`);
+  if (token.length > longest) throw tokenRefusal(`longer than ${longest} characters`);
   const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(token);
-  if (parts === null) throw tokenRefusal("it is not a signed JWT");
+  if (parts === null) throw tokenRefusal("not a signed JWT");
   const { value: header } = readPart(parts[1] ?? "", "header");
-  if (header["crit"] !== undefined) throw tokenRefusal("its header asks for an extension (crit)");
+  if (header["crit"] !== undefined) throw tokenRefusal("unsupported extension in its header (crit)");
   const { kid, typ } = header;
-  if (kid !== undefined && typeof kid !== "string") throw tokenRefusal("its key id (kid) is not a string");
+  if (kid !== undefined && typeof kid !== "string") throw tokenRefusal("key id (kid) is not a string");
   if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
-    throw tokenRefusal("its type (typ) is not JWT");
+    throw tokenRefusal("wrong type (typ), expected JWT");
   }
   const { text: claimsText, value: claims } = readPart(parts[2] ?? "", "claims");
   return { header, claims, claimsText };
@@ -45,14 +45,14 @@ function readPart(
     text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
     value = readJson(text);
   } catch (error) {
-    const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "it is not JSON";
-    throw tokenRefusal(`its ${what} cannot be read: ${why}`);
+    const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "not JSON";
+    throw tokenRefusal(`malformed ${what}: ${why}`);
   }
-  if (!isObject(value)) throw tokenRefusal(`its ${what} is not a JSON object`);
+  if (!isObject(value)) throw tokenRefusal(`malformed ${what}: not a JSON object`);
   return { text, value };
 }
 
-/** A refusal whose text the client gets: what is wrong with its token. */
+/** Creates the error for an invalid token. The client receives its text. */
 export function tokenRefusal(what: string, cause?: unknown): CarillonError {
-  return new CarillonError("unauthenticated", `the token was refused: ${what}`, { cause });
+  return new CarillonError("unauthenticated", `invalid token: ${what}`, { cause });
 }

@@ -2,10 +2,10 @@ import type { ClaimNames } from "./claims.js";
 import { claimAt } from "./claims.js";
 import { tokenRefusal } from "./jwt-text.js";
 
-/** The last moment that a Date knows, in seconds. */
+/** Latest time of a Date, in seconds. */
 const LAST_SECOND = 8.64e12;
 
-/** ISO 8601, as most languages write it; without a zone it is UTC. */
+/** ISO 8601 as most languages write it. A time without a zone is UTC. */
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/;
 
 interface TimeOptions {
@@ -13,35 +13,35 @@ interface TimeOptions {
   readonly requireExp: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly leeway: number;
 }
 
 /**
- * When a token ends, leeway included: by `exp`, and by the claims of issue and duration where the settings name them; the earlier of
- * both. `exp` itself has been held against the clock already.
- * @returns milliseconds since the epoch; undefined for a token that does not end
+ * Reads a token's expiry, plus the leeway: the earlier of `exp` and of issue plus lifetime, where the settings name those
+ * claims. The caller has already checked that `exp` is in the future.
+ * @returns milliseconds since the epoch; undefined for a token without expiry
  * @throws CarillonError unauthenticated
  */
 export function readExpiry(claims: Readonly<Record<string, unknown>>, options: TimeOptions): number | undefined {
   const { leeway, now, requireExp } = options;
   const { exp, iat } = claims;
   if (exp !== undefined && (typeof exp !== "number" || exp > LAST_SECOND)) {
-    throw tokenRefusal("its time of expiry (exp) cannot be");
+    throw tokenRefusal("invalid expiry (exp)");
   }
   if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + leeway)) {
-    throw tokenRefusal("it was issued in the future (iat)");
+    throw tokenRefusal("issued in the future (iat)");
   }
-  const ends = [exp, endOfDuration(claims, options)].filter((second) => second !== undefined);
+  const ends = [exp, findEndOfDuration(claims, options)].filter((second) => second !== undefined);
   if (ends.length === 0) {
-    if (requireExp) throw tokenRefusal("it has no time of expiry (exp)");
+    if (requireExp) throw tokenRefusal("no expiry (exp)");
     return undefined;
   }
   return Math.min(...ends) * 1_000 + leeway;
 }
 
 /** In seconds since the epoch; undefined where the token, or the settings, have no such claims. */
-function endOfDuration(
+function findEndOfDuration(
   claims: Readonly<Record<string, unknown>>,
   { leeway, names, now }: TimeOptions,
 ): number | undefined {
@@ -50,16 +50,16 @@ function endOfDuration(
   const [duration, issued] = [claimAt(claims, expires_in), claimAt(claims, issued_at)];
   if (duration === undefined && issued === undefined) return undefined;
   if (typeof duration !== "number" || duration < 0) throw tokenRefusal(`${expires_in} is not a number of seconds`);
-  const begin = secondOf(issued);
+  const begin = toSeconds(issued);
   if (begin === undefined) throw tokenRefusal(`${issued_at} is neither a number of seconds nor a time in ISO 8601`);
-  if (begin * 1_000 > now + leeway) throw tokenRefusal(`it was issued in the future (${issued_at})`);
+  if (begin * 1_000 > now + leeway) throw tokenRefusal(`issued in the future (${issued_at})`);
   const end = begin + duration;
-  if (end > LAST_SECOND) throw tokenRefusal(`its time of expiry (${expires_in}) cannot be`);
-  if (end * 1_000 + leeway <= now) throw tokenRefusal("it has expired");
+  if (end > LAST_SECOND) throw tokenRefusal(`invalid expiry (${expires_in})`);
+  if (end * 1_000 + leeway <= now) throw tokenRefusal("expired");
   return end;
 }
 
-function secondOf(moment: unknown): number | undefined {
+function toSeconds(moment: unknown): number | undefined {
   if (typeof moment === "number") return moment;
   const zone = typeof moment === "string" ? MOMENT.exec(moment) : null;
   if (zone === null) return undefined;

@@ -14,45 +14,45 @@ import { describeJwtRefusal } from "./jwt-refusal.js";
 import { MAX_TOKEN, readJwt, tokenRefusal } from "./jwt-text.js";
 import { readExpiry } from "./jwt-times.js";
 
-/** How the tokens of an issuer are checked. Exactly one of secret, publicKey and jwksUrl. */
+/** Settings for verifying an issuer's tokens. Exactly one of secret, publicKey and jwksUrl. */
 export interface JwtOptions {
-  /** Default: all that fit the key. */
+  /** Default: all algorithms of the key. */
   readonly algorithms?: readonly string[] | undefined;
   readonly secret?: string | Uint8Array | undefined;
   /** PEM (SPKI or X.509) or a JWK as JSON. */
   readonly publicKey?: string | undefined;
   readonly jwksUrl?: string | undefined;
-  /** One of these; default: any. */
+  /** Allowed issuers; default: any. */
   readonly issuer?: string | readonly string[] | undefined;
-  /** At least one of these; default: any. */
+  /** A token must have one of these; default: any. */
   readonly audience?: string | readonly string[] | undefined;
-  /** How far the issuer's clock may be from ours, in milliseconds; 0 when left out. */
+  /** Tolerated difference between the issuer's clock and ours, in milliseconds; default: 0. */
   readonly leeway?: number | undefined;
   readonly claims?: Partial<ClaimNames> | undefined;
-  /** Whether a token has to end; true when left out. */
+  /** Whether a token must have an expiry; default: true. */
   readonly requireExp?: boolean | undefined;
-  /** Whether the user may be an integer, whose digits are the user's id. */
+  /** Whether the user claim may be an integer. Its digits are the user's id. */
   readonly integerUser?: boolean | undefined;
-  /** Rights of tokens whose permissions are an integer; undefined: such tokens are refused. */
+  /** Grants for tokens whose permissions are an integer; undefined: such tokens are refused. */
   readonly permissionBits?: BitGrants | undefined;
-  /** Takes secrets shorter than RFC 7518 §3.2 asks for, where another system has chosen them. */
+  /** Accepts secrets shorter than RFC 7518 §3.2 requires, where another system has chosen them. */
   readonly allowShortSecret?: boolean | undefined;
   readonly jwksTimes?: Partial<JwksTimes> | undefined;
 }
 
-/** What a verified token says. */
+/** Contents of a verified token. */
 export interface VerifiedJwt {
   readonly principal: Principal & { readonly user: string };
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** The number of a user, without a sign, a fraction or an exponent. */
+/** Number of a user, without a sign, fraction or exponent. */
 const USER_NUMBER = /^\d+$/;
 
-/** Tokens that are remembered: clients come again with the same, and checking a signature costs up to 0.3 ms. */
-const MAX_REMEMBERED = 2_000;
+/** Most cached tokens. Clients reconnect with the same token, and verifying a signature takes up to 0.3 ms. */
+const MAX_CACHED = 2_000;
 
-/** Checks the tokens of one issuer. */
+/** Verifies the tokens of one issuer. */
 export class JwtVerifier {
   readonly #clock: Clock;
   readonly #leeway: number;
@@ -63,16 +63,16 @@ export class JwtVerifier {
   readonly #options: JWTVerifyOptions;
   readonly #key: VerificationKey | undefined;
   readonly #jwks: JwksKeys | undefined;
-  /** By the SHA-256 of the token. Emptied when the issuer's keys change. */
-  readonly #remembered = new LruMap<string, VerifiedJwt>(MAX_REMEMBERED);
+  /** Verified tokens by their SHA-256. Emptied when the issuer's keys change. */
+  readonly #cache = new LruMap<string, VerifiedJwt>(MAX_CACHED);
   #generation = 0;
 
   /**
-   * @param onFailure - told when the issuer's keys cannot be fetched; for the log
-   * @throws CarillonError invalid_argument: settings that cannot be, naming the one
+   * @param onFailure - called when the issuer's keys cannot be fetched; for the log
+   * @throws CarillonError invalid_argument: invalid settings, naming the one
    */
   constructor(options: JwtOptions, clock: Clock, onFailure: (message: string) => void = () => undefined) {
-    const { algorithms: wanted, audience, issuer, jwksUrl, leeway = 0, publicKey, secret } = options;
+    const { algorithms: configured, audience, issuer, jwksUrl, leeway = 0, publicKey, secret } = options;
     if ([secret, publicKey, jwksUrl].filter((source) => source !== undefined).length !== 1) {
       throw new CarillonError("invalid_argument", "jwt: expected one of secret, public_key and jwks_url");
     }
@@ -81,18 +81,18 @@ export class JwtVerifier {
     this.#claims = { ...DEFAULT_CLAIMS, ...options.claims };
     this.#requireExp = options.requireExp ?? true;
     this.#integerUser = options.integerUser === true;
-    this.#bits = bitsOf(options.permissionBits);
-    let algorithms = wanted ?? ASYMMETRIC;
+    this.#bits = createBits(options.permissionBits);
+    let algorithms = configured ?? ASYMMETRIC;
     if (jwksUrl === undefined) {
       const found =
         secret === undefined
-          ? readPublicKey(publicKey ?? "", wanted)
-          : readSecret(secret, wanted, options.allowShortSecret === true);
+          ? readPublicKey(publicKey ?? "", configured)
+          : readSecret(secret, configured, options.allowShortSecret === true);
       this.#key = found.key;
       algorithms = found.algorithms;
     } else {
       checkAlgorithms(algorithms, ASYMMETRIC, "keys at a URL");
-      this.#jwks = new JwksKeys(jwksUrl, clock, { onChange: () => this.#forget(), onFailure }, options.jwksTimes);
+      this.#jwks = new JwksKeys(jwksUrl, clock, { onChange: () => this.#clearCache(), onFailure }, options.jwksTimes);
     }
     this.#options = {
       algorithms: [...algorithms],
@@ -103,12 +103,12 @@ export class JwtVerifier {
     };
   }
 
-  /** Why the issuer's keys could not be fetched the last time; undefined: they were, or none are. */
+  /** Reason of the last failed fetch of the issuer's keys; undefined if it succeeded or there is no URL. */
   get failure(): string | undefined {
     return this.#jwks?.failure;
   }
 
-  /** Begins to fetch the issuer's keys, where they are at a URL. */
+  /** Starts fetching the issuer's keys, where they are at a URL. */
   start(): void {
     this.#jwks?.start();
   }
@@ -119,21 +119,21 @@ export class JwtVerifier {
 
   /**
    * @throws CarillonError unauthenticated, with a text for the client
-   * @throws CarillonError unavailable: the issuer's keys are not known
+   * @throws CarillonError unavailable: the issuer's keys cannot be fetched
    */
   async verify(token: string): Promise<VerifiedJwt> {
-    if (token.length > MAX_TOKEN) throw tokenRefusal(`it is longer than ${MAX_TOKEN} characters`);
+    if (token.length > MAX_TOKEN) throw tokenRefusal(`longer than ${MAX_TOKEN} characters`);
     const digest = createHash("sha256").update(token).digest("base64url");
-    const remembered = this.#remembered.get(digest);
-    if (remembered !== undefined) {
-      const { expires } = remembered.principal;
-      if (expires === undefined || expires > this.#clock.now()) return remembered;
-      this.#remembered.delete(digest);
+    const cached = this.#cache.get(digest);
+    if (cached !== undefined) {
+      const { expires } = cached.principal;
+      if (expires === undefined || expires > this.#clock.now()) return cached;
+      this.#cache.delete(digest);
     }
     const generation = this.#generation;
     const verified = await this.#check(token);
-    // Not when the key that was used may be gone by now.
-    if (generation === this.#generation) this.#remembered.set(digest, verified);
+    // Not cached if the keys have changed meanwhile: the key used may have been removed.
+    if (generation === this.#generation) this.#cache.set(digest, verified);
     return verified;
   }
 
@@ -144,28 +144,28 @@ export class JwtVerifier {
     } catch (error) {
       throw describeJwtRefusal(error);
     }
-    return { principal: this.#principalOf(claims, claimsText), claims };
+    return { principal: this.#createPrincipal(claims, claimsText), claims };
   }
 
   async #verifySignature(token: string): Promise<JWTPayload> {
     const options = { ...this.#options, currentDate: new Date(this.#clock.now()) };
     if (this.#key !== undefined) return (await jwtVerify(token, this.#key, options)).payload;
-    return (await jwtVerify(token, async (header) => this.#keyAtUrl(header), options)).payload;
+    return (await jwtVerify(token, async (header) => this.#findKey(header), options)).payload;
   }
 
-  #keyAtUrl(header: Parameters<JwksKeys["find"]>[0]): ReturnType<JwksKeys["find"]> {
-    if (this.#jwks === undefined) throw tokenRefusal("there is no key");
+  #findKey(header: Parameters<JwksKeys["find"]>[0]): ReturnType<JwksKeys["find"]> {
+    if (this.#jwks === undefined) throw tokenRefusal("unknown signing key");
     return this.#jwks.find(header);
   }
 
-  #principalOf(claims: Readonly<Record<string, unknown>>, text: string): VerifiedJwt["principal"] {
+  #createPrincipal(claims: Readonly<Record<string, unknown>>, text: string): VerifiedJwt["principal"] {
     const times = { names: this.#claims, requireExp: this.#requireExp, now: this.#clock.now(), leeway: this.#leeway };
     const expires = readExpiry(claims, times);
     const { info } = this.#claims;
     try {
       return {
-        user: this.#userOf(claims, text),
-        permissions: this.#permissionsOf(claims, text),
+        user: this.#readUser(claims, text),
+        permissions: this.#readPermissions(claims, text),
         info: readInfo(claimAt(claims, info), info, claimTextAt(claims, text, info)),
         expires,
       };
@@ -174,27 +174,27 @@ export class JwtVerifier {
     }
   }
 
-  #userOf(claims: Readonly<Record<string, unknown>>, text: string): string {
+  #readUser(claims: Readonly<Record<string, unknown>>, text: string): string {
     const { user } = this.#claims;
     const value = claimAt(claims, user);
     const digits = this.#integerUser && typeof value === "number" ? claimTextAt(claims, text, user) : undefined;
     return readUser(digits !== undefined && USER_NUMBER.test(digits) ? digits : value, user);
   }
 
-  #permissionsOf(claims: Readonly<Record<string, unknown>>, text: string): Permissions {
+  #readPermissions(claims: Readonly<Record<string, unknown>>, text: string): Permissions {
     const { permissions } = this.#claims;
     const value = claimAt(claims, permissions);
     return this.#bits?.read(value, claimTextAt(claims, text, permissions) ?? "") ?? readPermissions(value, permissions);
   }
 
-  #forget(): void {
+  #clearCache(): void {
     this.#generation += 1;
-    this.#remembered.clear();
+    this.#cache.clear();
   }
 }
 
 /** @throws CarillonError invalid_argument, naming the setting */
-function bitsOf(grants: BitGrants | undefined): PermissionBits | undefined {
+function createBits(grants: BitGrants | undefined): PermissionBits | undefined {
   if (grants === undefined) return undefined;
   try {
     return new PermissionBits(grants);

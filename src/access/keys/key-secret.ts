@@ -1,19 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
 
 export interface CreatedKey {
-  /** To be shown once: `ck_` and 43 characters of base64url. */
+  /** Key to show once: `ck_` and 43 characters of base64url. */
   readonly secret: string;
-  /** What is kept: SHA-256, 64 hexadecimal digits. */
+  /** SHA-256 of the key, to store: 64 hexadecimal digits. */
   readonly hash: string;
 }
 
-/** Makes a backend's key: 256 random bits, so that a plain hash is enough to keep. */
+/** Creates a backend's key of 256 random bits, so that a plain hash protects it. */
 export function createKey(): CreatedKey {
   const secret = `ck_${randomBytes(32).toString("base64url")}`;
   return { secret, hash: hashKey(secret) };
 }
 
-/** 64 hexadecimal digits. Keys are looked up by it, so that the time it takes tells nothing of other keys. */
+/** Hashes a key to 64 hexadecimal digits. Keys are looked up by hash, so that timing reveals nothing about other keys. */
 export function hashKey(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");
 }

@@ -7,77 +7,77 @@ import { weightFault } from "../patterns/match-steps.js";
 import { PatternSet } from "../patterns/pattern-set.js";
 import type { Backend, BackendCredentials, BackendDirectory } from "./backend.js";
 import { hashKey } from "./key-secret.js";
-import { normalSubject } from "./subject-dn.js";
+import { normalizeSubject } from "./subject-dn.js";
 
-/** What somebody is let do in a vhost. */
+/** Permissions of a key or certificate in a vhost. */
 interface Scope {
   readonly name: string;
   readonly actions: readonly ("*" | BackendAction)[];
-  /** Patterns; none: every topic. */
+  /** Patterns; empty for every topic. */
   readonly topics: readonly string[];
 }
 
-/** A key and what it is for. */
+/** A key and its permissions. */
 export interface KeyScope extends Scope {
   /** Unique in the vhost. */
   readonly id: string;
   /** SHA-256 of the key, 64 hexadecimal digits. */
   readonly hash: string;
-  /** In milliseconds since the epoch; undefined where it stands in the configuration. */
+  /** In milliseconds since the epoch; undefined for a key of the configuration. */
   readonly created: number | undefined;
   readonly configured: boolean;
 }
 
-/** Who has a certificate of this subject, signed by the authority that is trusted. */
+/** A subject of client certificates signed by the trusted authority, and its permissions. */
 export interface CertificateScope extends Scope {
-  /** Such as `CN=billing,O=Example`: all attributes, most specific first. */
+  /** All attributes, most specific first, such as `CN=billing,O=Example`. */
   readonly subject: string;
 }
 
 export interface KeyringOptions {
   readonly clock: Clock;
-  /** Whether everybody may do everything for as long as there has been no key and no certificate. */
+  /** Whether no key is required until the first key or certificate exists. */
   readonly open: boolean;
   readonly hasVhost: (vhost: string) => boolean;
-  /** False while keys may exist that are not known yet: nobody is let in or turned away for good then. Default: true. */
+  /** False while stored keys may not be loaded yet: unknown keys then fail with `unavailable`. Default: true. */
   readonly loaded?: () => boolean;
-  /** Told that a key is in use, once in {@link USE_INTERVAL} for each key. */
+  /** Called when a key is used, at most once per {@link USE_INTERVAL} and key. */
   readonly onUsed?: (use: { readonly vhost: string; readonly id: string; readonly at: number }) => void;
 }
 
-/** Milliseconds. */
+/** In milliseconds. */
 export const USE_INTERVAL = 60_000;
 
-/** All who are let do something in a vhost. */
+/** All keys and certificates of a vhost. */
 export interface Scopes {
   readonly keys: readonly KeyScope[];
   readonly certificates: readonly CertificateScope[];
 }
 
-interface Known {
+interface ScopeEntry {
   readonly backend: Backend;
-  /** Of a key; "" for a certificate, whose use is not kept. */
+  /** Id of the key; "" for a certificate, whose use is not reported. */
   readonly id: string;
   lastUsed: number | undefined;
-  lastTold: number;
+  lastReported: number;
 }
 
-/** What one vhost has: by hash, by normal subject, and keys by their id. */
-interface Holdings {
-  readonly keys: Map<string, Known>;
-  readonly certificates: Map<string, Known>;
-  readonly byId: Map<string, Known>;
+/** Entries of one vhost: keys by hash, certificates by normalized subject, and keys by id. */
+interface VhostEntries {
+  readonly keys: Map<string, ScopeEntry>;
+  readonly certificates: Map<string, ScopeEntry>;
+  readonly byId: Map<string, ScopeEntry>;
 }
 
-/** The keys and certificates of all vhosts. Looked up at every RPC. */
+/** Keys and certificates of all vhosts. Every RPC looks one up. */
 export class Keyring implements BackendDirectory {
   readonly #options: KeyringOptions;
   /** By hash. */
-  readonly #keys = new Map<string, Known>();
-  /** By normal subject. */
-  readonly #certificates = new Map<string, Known>();
+  readonly #keys = new Map<string, ScopeEntry>();
+  /** By normalized subject. */
+  readonly #certificates = new Map<string, ScopeEntry>();
   /** By vhost. */
-  readonly #held = new Map<string, Holdings>();
+  readonly #vhosts = new Map<string, VhostEntries>();
   readonly #anonymous = new Map<string, Backend>();
   #open: boolean;
 
@@ -86,151 +86,152 @@ export class Keyring implements BackendDirectory {
     this.#open = options.open;
   }
 
-  /** Whether nobody is asked for a key. Ends with the first key for good: taking the last one away lets nobody in. */
+  /** Whether no key is required. The first key ends this for good: removing the last key does not open the node again. */
   get open(): boolean {
     return this.#open;
   }
 
   /**
-   * In the place of all keys and certificates that the vhost had before.
-   * @throws CarillonError already_exists: one that is another vhost's, or twice in this one. invalid_argument: a pattern or
-   * a subject that cannot be read. Nothing has changed then
+   * Replaces all keys and certificates of a vhost.
+   * @throws CarillonError already_exists: a key or subject is used by another vhost, or twice in this one; nothing changes
+   * @throws CarillonError invalid_argument: an invalid pattern or subject; nothing changes
    */
   replace(vhost: string, scopes: Scopes): void {
-    const before = this.#held.get(vhost);
-    const held = this.#holdings(vhost, scopes, before);
-    if (before !== undefined) this.#letGo(before);
-    for (const [hash, known] of held.keys) this.#keys.set(hash, known);
-    for (const [subject, known] of held.certificates) this.#certificates.set(subject, known);
-    this.#held.set(vhost, held);
-    if (held.keys.size + held.certificates.size > 0) this.#open = false;
+    const before = this.#vhosts.get(vhost);
+    const entries = this.#createEntries(vhost, scopes, before);
+    if (before !== undefined) this.#removeEntries(before);
+    for (const [hash, known] of entries.keys) this.#keys.set(hash, known);
+    for (const [subject, known] of entries.certificates) this.#certificates.set(subject, known);
+    this.#vhosts.set(vhost, entries);
+    if (entries.keys.size + entries.certificates.size > 0) this.#open = false;
   }
 
-  /** There have been keys: nobody is let in without one from now on. */
+  /** Requires a key from now on, because keys have existed. */
   close(): void {
     this.#open = false;
   }
 
-  /** Whether replace would take them. @throws as replace does */
+  /** Checks that `replace` would accept the scopes. @throws as `replace` does */
   check(vhost: string, scopes: Scopes): void {
-    this.#holdings(vhost, scopes, undefined);
+    this.#createEntries(vhost, scopes, undefined);
   }
 
-  /** Takes all keys and certificates of a vhost away. */
+  /** Removes all keys and certificates of a vhost. */
   remove(vhost: string): void {
-    const held = this.#held.get(vhost);
-    if (held !== undefined) this.#letGo(held);
-    this.#held.delete(vhost);
+    const entries = this.#vhosts.get(vhost);
+    if (entries !== undefined) this.#removeEntries(entries);
+    this.#vhosts.delete(vhost);
     this.#anonymous.delete(vhost);
   }
 
-  /** When a key was last used on this node, in milliseconds since the epoch. */
+  /** Time of a key's last use on this node, in milliseconds since the epoch. */
   lastUsed(vhost: string, id: string): number | undefined {
-    return this.#held.get(vhost)?.byId.get(id)?.lastUsed;
+    return this.#vhosts.get(vhost)?.byId.get(id)?.lastUsed;
   }
 
   identify({ authorization, certificate, vhost }: BackendCredentials): Backend {
-    if (this.#letsAnybodyIn()) return this.#identifyAnybody(vhost ?? DEFAULT_VHOST);
+    if (this.#isOpen()) return this.#identifyAnonymous(vhost ?? DEFAULT_VHOST);
     if (authorization !== undefined) {
       const secret = /^bearer +([!-~]+) *$/i.exec(authorization)?.[1];
       if (secret === undefined) throw unauthenticated("authorization: expected Bearer and a key");
       return this.identifyKey(secret, vhost);
     }
-    if (certificate === undefined) throw unauthenticated("a key is needed: authorization: Bearer KEY");
+    if (certificate === undefined) throw unauthenticated("missing key: expected authorization: Bearer KEY");
     return this.#identifyCertificate(certificate, vhost);
   }
 
   /**
-   * The same for a bare key.
-   * @param vhost - undefined: its own
+   * Identifies a backend by its bare key.
+   * @param vhost - undefined for the key's own
+   * @throws as `identify` does
    */
   identifyKey(secret: string, vhost: string | undefined): Backend {
-    if (this.#letsAnybodyIn()) return this.#identifyAnybody(vhost ?? DEFAULT_VHOST);
+    if (this.#isOpen()) return this.#identifyAnonymous(vhost ?? DEFAULT_VHOST);
     const key = this.#keys.get(hashKey(secret));
     if (key === undefined) {
       this.#checkLoaded();
-      throw unauthenticated("no such key: it is wrong, or was revoked");
+      throw unauthenticated("unknown or revoked key");
     }
     checkVhost(key.backend, vhost);
     this.#use(key);
     return key.backend;
   }
 
-  #holdings(vhost: string, { certificates, keys }: Scopes, before: Holdings | undefined): Holdings {
-    const held: Holdings = { keys: new Map(), certificates: new Map(), byId: new Map() };
+  #createEntries(vhost: string, { certificates, keys }: Scopes, before: VhostEntries | undefined): VhostEntries {
+    const entries: VhostEntries = { keys: new Map(), certificates: new Map(), byId: new Map() };
     for (const key of keys) {
-      checkFree(vhost, held.keys, this.#keys, key.hash, `the key named ${JSON.stringify(key.name)}`);
-      const known = entryOf(vhost, key, key.id, before?.byId.get(key.id));
-      held.keys.set(key.hash, known);
-      held.byId.set(key.id, known);
+      checkUnused(vhost, entries.keys, this.#keys, key.hash, `the key named ${JSON.stringify(key.name)}`);
+      const known = createEntry(vhost, key, key.id, before?.byId.get(key.id));
+      entries.keys.set(key.hash, known);
+      entries.byId.set(key.id, known);
     }
     for (const certificate of certificates) {
-      const subject = normalSubject(certificate.subject);
-      checkFree(vhost, held.certificates, this.#certificates, subject, `the certificate of ${subject}`);
-      held.certificates.set(subject, entryOf(vhost, certificate, "", undefined));
+      const subject = normalizeSubject(certificate.subject);
+      checkUnused(vhost, entries.certificates, this.#certificates, subject, `the certificate of ${subject}`);
+      entries.certificates.set(subject, createEntry(vhost, certificate, "", undefined));
     }
-    return held;
+    return entries;
   }
 
-  #letGo({ certificates, keys }: Holdings): void {
+  #removeEntries({ certificates, keys }: VhostEntries): void {
     for (const hash of keys.keys()) this.#keys.delete(hash);
     for (const subject of certificates.keys()) this.#certificates.delete(subject);
   }
 
-  #letsAnybodyIn(): boolean {
+  #isOpen(): boolean {
     if (this.#open) this.#checkLoaded();
     return this.#open;
   }
 
   #checkLoaded(): void {
     if (this.#options.loaded?.() !== false) return;
-    throw new CarillonError("unavailable", "the keys are not known yet: try again");
+    throw new CarillonError("unavailable", "the keys are not loaded yet: try again");
   }
 
   #identifyCertificate(subject: string, vhost: string | undefined): Backend {
-    const found = this.#certificates.get(normalOrNothing(subject));
+    const found = this.#certificates.get(normalizeOrEmpty(subject));
     if (found === undefined) {
       this.#checkLoaded();
-      throw unauthenticated("no backend has a certificate of this subject");
+      throw unauthenticated("unknown certificate subject: no backend uses it");
     }
     checkVhost(found.backend, vhost);
     return found.backend;
   }
 
-  #identifyAnybody(vhost: string): Backend {
+  #identifyAnonymous(vhost: string): Backend {
     let backend = this.#anonymous.get(vhost);
     if (backend !== undefined && this.#options.hasVhost(vhost)) return backend;
     if (!this.#options.hasVhost(vhost)) {
       this.#anonymous.delete(vhost);
-      throw new CarillonError("not_found", `no vhost ${JSON.stringify(vhost)}`);
+      throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(vhost)}`);
     }
-    backend = backendOf(vhost, { name: "anonymous", actions: ["*"], topics: [] });
+    backend = createBackend(vhost, { name: "anonymous", actions: ["*"], topics: [] });
     this.#anonymous.set(vhost, backend);
     return backend;
   }
 
-  #use(key: Known): void {
+  #use(key: ScopeEntry): void {
     const at = this.#options.clock.now();
     key.lastUsed = at;
-    if (at - key.lastTold < USE_INTERVAL) return;
-    key.lastTold = at;
+    if (at - key.lastReported < USE_INTERVAL) return;
+    key.lastReported = at;
     this.#options.onUsed?.({ vhost: key.backend.vhost, id: key.id, at });
   }
 }
 
-function entryOf(vhost: string, scope: Scope, id: string, before: Known | undefined): Known {
+function createEntry(vhost: string, scope: Scope, id: string, before: ScopeEntry | undefined): ScopeEntry {
   return {
-    // The same object for as long as it may do the same: its patterns are compiled once.
-    backend: before !== undefined && isSameScope(before.backend, scope) ? before.backend : backendOf(vhost, scope),
+    // Keeps the object while its scope is unchanged, so that its patterns are compiled once.
+    backend: before !== undefined && isSameScope(before.backend, scope) ? before.backend : createBackend(vhost, scope),
     id,
     lastUsed: before?.lastUsed,
-    lastTold: before?.lastTold ?? Number.NEGATIVE_INFINITY,
+    lastReported: before?.lastReported ?? Number.NEGATIVE_INFINITY,
   };
 }
 
 function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolean {
   const { actions: known } = backend;
-  const allowed = actionsOf(actions);
+  const allowed = resolveActions(actions);
   return (
     backend.name === name &&
     known.size === allowed.size &&
@@ -239,17 +240,17 @@ function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolea
   );
 }
 
-/** @throws CarillonError invalid_argument: a key cannot have these topics */
+/** Checks the topics of a key. @throws CarillonError invalid_argument: an invalid pattern, or too large a weight */
 export function checkPatterns(topics: readonly string[]): void {
   const fault = weightFault(new PatternSet(topics).matchers.weight);
   if (fault !== undefined) throw new CarillonError("invalid_argument", fault);
 }
 
-function actionsOf(actions: Scope["actions"]): ReadonlySet<BackendAction> {
+function resolveActions(actions: Scope["actions"]): ReadonlySet<BackendAction> {
   return new Set(actions.includes("*") ? BACKEND_ACTIONS : (actions as readonly BackendAction[]));
 }
 
-function backendOf(vhost: string, { actions, name, topics }: Scope): Backend {
+function createBackend(vhost: string, { actions, name, topics }: Scope): Backend {
   const patterns = new PatternSet(topics);
   const { matchers } = patterns;
   const fault = weightFault(matchers.weight);
@@ -258,32 +259,32 @@ function backendOf(vhost: string, { actions, name, topics }: Scope): Backend {
   return {
     name,
     vhost,
-    actions: actionsOf(actions),
+    actions: resolveActions(actions),
     topics: [...topics],
     matchers,
     mayUse: (topic) => topics.length === 0 || patterns.find(topic) !== undefined,
   };
 }
 
-function checkFree(
+function checkUnused(
   vhost: string,
-  own: ReadonlyMap<string, Known>,
-  all: ReadonlyMap<string, Known>,
+  own: ReadonlyMap<string, ScopeEntry>,
+  all: ReadonlyMap<string, ScopeEntry>,
   id: string,
   what: string,
 ): void {
   if (!own.has(id) && (all.get(id)?.backend.vhost ?? vhost) === vhost) return;
-  throw new CarillonError("already_exists", `${what} is there already`);
+  throw new CarillonError("already_exists", `${what} already exists`);
 }
 
 function checkVhost(backend: Backend, vhost: string | undefined): void {
   if (vhost === undefined || vhost === backend.vhost) return;
-  throw new CarillonError("permission_denied", `the credentials are not for vhost ${JSON.stringify(vhost)}`);
+  throw new CarillonError("permission_denied", `the credentials are not valid for vhost ${JSON.stringify(vhost)}`);
 }
 
-function normalOrNothing(subject: string): string {
+function normalizeOrEmpty(subject: string): string {
   try {
-    return normalSubject(subject);
+    return normalizeSubject(subject);
   } catch {
     return "";
   }

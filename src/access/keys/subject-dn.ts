@@ -5,32 +5,32 @@ type Attribute = readonly [type: string, value: string];
 const TYPE = /^(?:[A-Za-z][\w-]*|\d+(?:\.\d+)+)$/;
 
 /**
- * A certificate's subject in the one way of writing that subjects are compared in: attributes in their order, types in
- * upper case, values exactly, without spaces around. `CN=a\,b, o=x` and `CN=a\2cb,O=x` are the same; `CN=a` and `CN=a,O=x` are not.
+ * Normalizes a certificate's subject for comparison: attributes in their order, types in upper case, values exact but
+ * trimmed. `CN=a\,b, o=x` and `CN=a\2cb,O=x` are equal; `CN=a` and `CN=a,O=x` are not.
  *
- * @param text - as RFC 4514 has it, most specific first
+ * @param text - in the form of RFC 4514, most specific attribute first
  * @throws CarillonError invalid_argument
  */
-export function normalSubject(text: string): string {
-  return write(split(text).map(readAttribute));
+export function normalizeSubject(text: string): string {
+  return formatAttributes(splitAttributes(text).map(readAttribute));
 }
 
 /**
- * The subject that Node gives for a peer's certificate (`getPeerCertificate().subject`), which has the least specific
- * first, as `CN=…,O=…`. What the values hold cannot pass for another attribute.
+ * Formats Node's subject of a peer certificate (`getPeerCertificate().subject`), which has the least specific attribute
+ * first, as `CN=…,O=…`. Values are escaped, so that they cannot pass for other attributes.
  */
-export function subjectText(subject: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+export function formatSubject(subject: Readonly<Record<string, string | readonly string[] | undefined>>): string {
   const attributes = Object.entries(subject).flatMap(([type, values]) =>
     [values ?? []].flat().map((value): Attribute => [type, value]),
   );
-  return write(attributes.toReversed());
+  return formatAttributes(attributes.toReversed());
 }
 
-function write(attributes: readonly Attribute[]): string {
-  return attributes.map(([type, value]) => `${type.toUpperCase()}=${escaped(value.trim())}`).join(",");
+function formatAttributes(attributes: readonly Attribute[]): string {
+  return attributes.map(([type, value]) => `${type.toUpperCase()}=${escapeValue(value.trim())}`).join(",");
 }
 
-function escaped(value: string): string {
+function escapeValue(value: string): string {
   return value
     .replace(/[\\,+"<>;=]/g, String.raw`\$&`)
     .replace(/\p{Cc}/gu, (character) =>
@@ -38,8 +38,8 @@ function escaped(value: string): string {
     );
 }
 
-/** Between attributes; `+`, between those of one rank, counts the same: nobody issues two subjects that differ in it. */
-function split(text: string): string[] {
+/** Splits at `,` and `+`. `+` joins attributes of one rank; authorities do not issue subjects that differ only in that. */
+function splitAttributes(text: string): string[] {
   const parts = [""];
   for (const [token] of text.matchAll(/\\[^]|[^]/g)) {
     if (token === "," || token === "+") parts.push("");
@@ -54,11 +54,11 @@ function readAttribute(text: string): Attribute {
   if (at < 1 || !TYPE.test(type)) {
     throw new CarillonError("invalid_argument", "subject: expected attributes such as CN=billing,O=Example");
   }
-  return [type, unescaped(text.slice(at + 1).trim())];
+  return [type, unescapeValue(text.slice(at + 1).trim())];
 }
 
-/** Pairs of hexadecimal digits are bytes of UTF-8, so neighbours are read together. */
-function unescaped(value: string): string {
+/** Pairs of hexadecimal digits are bytes of UTF-8, so adjacent pairs are decoded together. */
+function unescapeValue(value: string): string {
   return value.replace(/(?:\\[0-9a-fA-F]{2})+|\\./gs, (sequence) =>
     /^\\[0-9a-fA-F]{2}/.test(sequence)
       ? Buffer.from(sequence.replaceAll("\\", ""), "hex").toString("utf8")

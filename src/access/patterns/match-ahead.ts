@@ -7,65 +7,63 @@ import type { MatcherList } from "./matcher-list.js";
 /** Steps of one turn of the event loop: 2 to 5 ms. */
 export const TURN_STEPS = 200_000;
 
-/** How often a request is matched again because what it was matched against has changed meanwhile. */
+/** Most times that a request is matched again because patterns changed in the meantime. */
 const MAX_ROUNDS = 5;
 
-/** A name that is going to be held against patterns. */
+/** A name to match against a list of patterns. */
 export interface Match {
   readonly list: MatcherList;
   readonly name: string;
 }
 
-/** Steps of this turn of the event loop that requests together have taken without waiting. */
-let taken = 0;
+/** Steps taken in this turn of the event loop by all requests that did not wait. */
+let stepsTaken = 0;
 
-/** Queue of all vhosts, which take turns. */
+/** Queue of the work of all vhosts, which take turns. */
 const queue = new TurnQueue(TURN_STEPS, setImmediate);
 
 /**
- * Does long work in slices, after that which the vhost has asked for before. Parts yield their steps.
- * @throws what the work throws
+ * Runs long work in slices, after the vhost's earlier work. The iterator yields the steps of each part.
+ * @throws the work's errors
  */
 export function runInTurns<Result>(vhost: string, work: Iterator<number, Result>): Promise<Result> {
   return queue.run(vhost, work);
 }
 
 /**
- * Finds the answers that a request needs before it is decided, in slices where they take long, so that deciding finds them
- * remembered and can be done in one turn.
+ * Matches the names of a request before it is decided, in slices if that takes long. Results are cached, so that the decision
+ * itself takes one turn.
  *
- * @param matches - what deciding would ask now; asked again after each wait, as rules and permissions may have changed
- * @returns undefined where it can be decided at once
- * @throws CarillonError resource_exhausted: more than a request may take, or changed again and again
+ * @param matches - lists the matches that the decision needs; called again after each wait, because rules and permissions may
+ * have changed
+ * @returns undefined where the request can be decided at once
+ * @throws CarillonError resource_exhausted: too many steps, or patterns that changed repeatedly
  */
 export function matchAhead(vhost: string, matches: () => Iterable<Match>): Promise<void> | undefined {
-  return takeAtOnce(pendingSteps(matches())) ? undefined : matchInRounds(vhost, matches);
+  return takeWithoutWaiting(countPendingSteps(matches())) ? undefined : matchInRounds(vhost, matches);
 }
 
-/** Many requests of one turn, each of which is short, are long together: those beyond a slice wait for theirs. */
-function takeAtOnce(steps: number): boolean {
-  if (taken + steps > TURN_STEPS) return steps === 0;
-  if (taken === 0 && steps > 0) setImmediate(endTurn);
-  taken += steps;
+/** Lets short requests pass without waiting, up to one slice of steps in a turn. */
+function takeWithoutWaiting(steps: number): boolean {
+  if (stepsTaken + steps > TURN_STEPS) return steps === 0;
+  if (stepsTaken === 0 && steps > 0) setImmediate(endTurn);
+  stepsTaken += steps;
   return true;
 }
 
 function endTurn(): void {
-  taken = 0;
+  stepsTaken = 0;
 }
 
 async function matchInRounds(vhost: string, matches: () => Iterable<Match>): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     await runInTurns(vhost, matchInParts(matches()));
-    if (pendingSteps(matches()) <= TURN_STEPS) return;
+    if (countPendingSteps(matches()) <= TURN_STEPS) return;
   }
-  throw new CarillonError(
-    "resource_exhausted",
-    "patterns changed again and again while names were held against them: try again",
-  );
+  throw new CarillonError("resource_exhausted", "patterns changed repeatedly during matching: try again");
 }
 
-/** The same for names that are going to be held against a backend's patterns. @throws as matchAhead does */
+/** Matches names against a backend's patterns ahead of its decision. @throws as `matchAhead` does */
 export function scopeAhead(
   { matchers: list, vhost }: Pick<Backend, "matchers" | "vhost">,
   names: readonly string[],
@@ -73,8 +71,8 @@ export function scopeAhead(
   return list.weight === 0 ? undefined : matchAhead(vhost, () => names.map((name) => ({ list, name })));
 }
 
-/** @throws CarillonError resource_exhausted: more than a request may take, whether remembered or not */
-function pendingSteps(matches: Iterable<Match>): number {
+/** Counts the steps that are not cached. @throws CarillonError resource_exhausted: too many steps, cached or not */
+function countPendingSteps(matches: Iterable<Match>): number {
   let pending = 0;
   let total = 0;
   for (const { list, name } of matches) {
@@ -85,14 +83,14 @@ function pendingSteps(matches: Iterable<Match>): number {
   return pending;
 }
 
-/** @throws CarillonError resource_exhausted: more than a request may take */
+/** @throws CarillonError resource_exhausted: more steps than a request may take */
 export function checkSteps(steps: number): void {
   if (steps <= MAX_REQUEST_STEPS) return;
-  const text = `holding its names against patterns takes ${steps} steps, the limit is ${MAX_REQUEST_STEPS}: ask for less at a time`;
+  const text = `matching its names against patterns takes ${steps} steps, the limit is ${MAX_REQUEST_STEPS}: send smaller requests`;
   throw new CarillonError("resource_exhausted", text);
 }
 
-/** Finds answers, so that they are remembered. Parts yield their steps. */
+/** Matches and caches the results. Yields the steps of each match. */
 export function* matchInParts(matches: Iterable<Match>): Generator<number, void> {
   for (const { list, name } of matches) {
     const steps = list.stepsFor(name);

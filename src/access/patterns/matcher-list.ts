@@ -3,21 +3,21 @@ import { CHEAP_STEPS, matchSteps, NAME_STEPS } from "./match-steps.js";
 import type { Matcher } from "./pattern.js";
 
 /**
- * Answers that the node remembers, of all lists together: 40 MB where every name is as long as it may be. A list is told
- * by its number, as a pattern's answer for a name never changes.
+ * Cached results of all lists of this node, by list id and name: at most 40 MB with the longest names. Results never become
+ * stale, because a list never changes.
  */
 const answers = new LruMap<string, number>(65_536);
 
-/** Longest name of a topic or an event, in bytes. */
+/** Longest name of a topic or event, in bytes. */
 const LONGEST_NAME = 255;
 
-let lists = 0;
+let lastId = 0;
 
-/** Patterns in order, of which the first that matches counts. Costly answers are remembered. */
+/** Ordered patterns, of which the first match counts. Costly results are cached. */
 export class MatcherList {
-  /** Steps that one byte of a name takes at most. */
+  /** Most steps for one byte of a name. */
   readonly weight: number;
-  /** Whether no topic's name takes enough steps to be counted. */
+  /** Whether every name takes too few steps to be counted. */
   readonly isCheap: boolean;
   readonly #matchers: readonly Matcher[];
   readonly #id: number;
@@ -26,14 +26,14 @@ export class MatcherList {
     this.#matchers = matchers;
     this.weight = matchers.reduce((sum, matcher) => sum + matcher.weight, 0);
     this.isCheap = this.weight * (LONGEST_NAME + NAME_STEPS) < CHEAP_STEPS;
-    lists += 1;
-    this.#id = lists;
+    lastId += 1;
+    this.#id = lastId;
   }
 
   /** Position of the first pattern that matches; -1 for none. */
   find(name: string): number {
     if (matchSteps(this.weight, name) < CHEAP_STEPS) return this.#search(name);
-    const key = this.#keyOf(name);
+    const key = this.#cacheKey(name);
     let answer = answers.get(key);
     if (answer === undefined) {
       answer = this.#search(name);
@@ -42,13 +42,13 @@ export class MatcherList {
     return answer;
   }
 
-  /** Steps that {@link find} would take now; 0 where the answer is remembered, or costs next to nothing. */
+  /** Steps that {@link find} would take now; 0 where the result is cached or cheap. */
   stepsFor(name: string): number {
     const steps = matchSteps(this.weight, name);
-    return steps < CHEAP_STEPS || answers.get(this.#keyOf(name)) !== undefined ? 0 : steps;
+    return steps < CHEAP_STEPS || answers.get(this.#cacheKey(name)) !== undefined ? 0 : steps;
   }
 
-  #keyOf(name: string): string {
+  #cacheKey(name: string): string {
     return `${this.#id}\n${name}`;
   }
 

@@ -1,14 +1,14 @@
 import { MatcherList } from "./matcher-list.js";
 import { compilePattern, isExact, type Matcher } from "./pattern.js";
 
-/** Patterns of which any may match. Names are found at once, whatever their number. */
+/** Set of patterns. Plain names are looked up in constant time. */
 export class PatternSet {
   /** Patterns that are not plain names. */
   readonly matchers: MatcherList;
   readonly #names = new Set<string>();
   readonly #texts: readonly string[];
 
-  /** @throws CarillonError invalid_argument: a pattern that cannot be read */
+  /** @throws CarillonError invalid_argument: an invalid pattern */
   constructor(patterns: Iterable<string>) {
     const texts: string[] = [];
     const matchers: Matcher[] = [];
@@ -25,7 +25,7 @@ export class PatternSet {
     this.matchers = new MatcherList(matchers);
   }
 
-  /** The first pattern that matches. */
+  /** The first pattern that matches; plain names go first. */
   find(name: string): string | undefined {
     return this.#names.has(name) ? name : this.#texts[this.matchers.find(name)];
   }

@@ -2,36 +2,36 @@ import { CarillonError } from "../../errors.js";
 import { LruMap } from "../../util/lru-map.js";
 import { compileExpression } from "./expression.js";
 
-/** A pattern, ready to match. */
+/** A compiled pattern. */
 export interface Matcher {
   (name: string): boolean;
-  /** Steps that one byte of a name takes at most: an expression's instructions, and less than 3 for any other pattern. */
+  /** Most steps for one byte of a name: the instructions of a regular expression, and less than 3 for other patterns. */
   readonly weight: number;
 }
 
-/** Longest pattern that is no regular expression, in bytes of UTF-8; as long as names may be. */
+/** Longest pattern that is not a regular expression, in bytes of UTF-8; the same as for names. */
 export const MAX_PATTERN_BYTES = 255;
 
-/** Begins a regular expression. */
+/** Prefix of a regular expression. */
 export const EXPRESSION = "re:";
 
-/** Compiled patterns by their text: sessions of the same kind share one. */
+/** Compiled patterns by text, shared by sessions. */
 const compiled = new LruMap<string, Matcher>(10_000);
-/** Fewer: the program of each takes up to 200 KB. */
+/** Fewer than patterns, because a program takes up to 200 KB. */
 const compiledExpressions = new LruMap<string, Matcher>(200);
 
-/** Whether a pattern means one name only: itself. */
+/** Whether a pattern is a plain name. */
 export function isExact(pattern: string): boolean {
   return !pattern.includes("*") && !pattern.includes(">") && !pattern.startsWith(EXPRESSION);
 }
 
 /**
- * Reads a pattern of names. One language everywhere: permissions, topic rules, scopes of keys.
+ * Compiles a pattern of names. Permissions, topic rules and the topics of keys share this language.
  *
  * - `news`: this name.
  * - `*`: every name.
- * - `chat-*`, a star after other characters of the last segment: names that begin so.
- * - `orders.*.paid`, a star alone between dots: exactly one segment, of one character or more.
+ * - `chat-*`, a star at the end of the last segment: names with this prefix.
+ * - `orders.*.paid`, a star alone between dots: exactly one segment of at least one character.
  * - `orders.>`, at the end: one segment or more.
  * - `re:chat-[0-9]+`: names that the regular expression (RE2) matches as a whole.
  *
@@ -39,7 +39,7 @@ export function isExact(pattern: string): boolean {
  */
 export function compilePattern(pattern: string): Matcher {
   try {
-    return matcherOf(pattern);
+    return getMatcher(pattern);
   } catch (error) {
     const shown = pattern.length > 100 ? `${pattern.slice(0, 100)}…` : pattern;
     throw new CarillonError("invalid_argument", `pattern ${JSON.stringify(shown)}: ${(error as Error).message}`);
@@ -47,65 +47,65 @@ export function compilePattern(pattern: string): Matcher {
 }
 
 /**
- * Weight of the patterns that are not plain names.
- * @param most - those that come when it is exceeded are not looked at: compiling them takes time
- * @throws CarillonError invalid_argument: one that cannot be read
+ * Adds up the weights of the patterns that are not plain names.
+ * @param limit - stops once the sum exceeds it, because compiling takes time
+ * @throws CarillonError invalid_argument: an invalid pattern
  */
-export function patternWeight(patterns: Iterable<string>, most = Number.POSITIVE_INFINITY): number {
+export function patternWeight(patterns: Iterable<string>, limit = Number.POSITIVE_INFINITY): number {
   let weight = 0;
   for (const pattern of patterns) {
     const matcher = compilePattern(pattern);
     if (!isExact(pattern)) weight += matcher.weight;
-    if (weight > most) break;
+    if (weight > limit) break;
   }
   return weight;
 }
 
-/** What is wrong with a pattern; undefined for a good one. */
+/** Reason why a pattern is invalid; undefined for a valid one. */
 export function patternFault(pattern: string): string | undefined {
   try {
-    matcherOf(pattern);
+    getMatcher(pattern);
     return undefined;
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-function matcherOf(pattern: string): Matcher {
+function getMatcher(pattern: string): Matcher {
   if (isExact(pattern)) {
-    refuse(nameFault(pattern));
-    return withWeight((name) => name === pattern, LIGHT);
+    throwFault(nameFault(pattern));
+    return withWeight((name) => name === pattern, TEXT_WEIGHT);
   }
   const cache = pattern.startsWith(EXPRESSION) ? compiledExpressions : compiled;
   let matcher = cache.get(pattern);
   if (matcher === undefined) {
-    matcher = pattern.startsWith(EXPRESSION) ? compileRegular(pattern) : compile(pattern);
+    matcher = pattern.startsWith(EXPRESSION) ? compileRegularExpression(pattern) : compile(pattern);
     cache.set(pattern, matcher);
   }
   return matcher;
 }
 
-function refuse(fault: string | undefined): void {
+function throwFault(fault: string | undefined): void {
   if (fault !== undefined) throw new Error(fault);
 }
 
 function compile(pattern: string): Matcher {
-  refuse(nameFault(pattern) ?? wildcardFault(pattern));
-  if (pattern === "*") return withWeight(() => true, LIGHT);
+  throwFault(nameFault(pattern) ?? wildcardFault(pattern));
+  if (pattern === "*") return withWeight(() => true, TEXT_WEIGHT);
   const segments = pattern.split(".");
   const last = segments.at(-1) ?? "";
   if (last.length > 1 && last.endsWith("*")) {
     const beginning = pattern.slice(0, -1);
-    return withWeight((name) => name.startsWith(beginning), LIGHT);
+    return withWeight((name) => name.startsWith(beginning), TEXT_WEIGHT);
   }
-  return withWeight(segmentsMatcher(segments), SEGMENTS);
+  return withWeight(segmentsMatcher(segments), SEGMENTS_WEIGHT);
 }
 
 /** Weights of patterns that compare text. */
-const LIGHT = 1 / 16;
-const SEGMENTS = 2;
+const TEXT_WEIGHT = 1 / 16;
+const SEGMENTS_WEIGHT = 2;
 
-function compileRegular(pattern: string): Matcher {
+function compileRegularExpression(pattern: string): Matcher {
   const { matches, size } = compileExpression(pattern.slice(EXPRESSION.length));
   return withWeight(matches, size);
 }
@@ -127,16 +127,16 @@ function wildcardFault(pattern: string): string | undefined {
   for (const [position, segment] of segments.entries()) {
     if (segment === "*" || !/[*>]/.test(segment)) continue;
     if (segment === ">" && position === last && position > 0) continue;
-    if (segment.includes(">")) return 'a ">" may stand at the end after a dot only, such as orders.>';
+    if (segment.includes(">")) return 'a ">" is allowed only at the end, after a dot, as in orders.>';
     if (position < last || segment.indexOf("*") < segment.length - 1) {
-      return 'a "*" may stand at the end or for a whole segment only, such as chat-* or orders.*';
+      return 'a "*" is allowed only at the end or as a whole segment, as in chat-* or orders.*';
     }
-    if (segments.includes("*")) return 'a "*" for a segment cannot be together with one for any ending';
+    if (segments.includes("*")) return 'a "*" as a whole segment cannot be combined with one at the end of a segment';
   }
   return undefined;
 }
 
-/** Walks along the name: nothing is allocated, and the first segment that differs ends it. */
+/** Matches segment by segment without allocating, and stops at the first difference. */
 function segmentsMatcher(pattern: readonly string[]): (name: string) => boolean {
   const open = pattern.at(-1) === ">";
   const fixed = open ? pattern.slice(0, -1) : pattern;
@@ -156,7 +156,7 @@ function segmentsMatcher(pattern: readonly string[]): (name: string) => boolean 
   };
 }
 
-/** Whether one segment or more begins there, none of them empty. */
+/** Whether the rest of the name is one or more non-empty segments. */
 function hasSegmentsFrom(name: string, from: number): boolean {
   return from < name.length && name[from] !== "." && !name.endsWith(".") && !name.includes("..", from);
 }

@@ -4,38 +4,37 @@ import type { Store } from "../../store/store.js";
 
 const PREFIX = "holders/";
 
-/** Time between two attempts to watch a store that cannot be reached, in milliseconds. */
+/** Time between two attempts to watch an unreachable store, in milliseconds. */
 const RETRY_WAIT = 1_000;
 
 export interface HoldersOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** How long the others may hear nothing of a holder before it is taken for dead, in milliseconds. */
-  readonly silence: number;
-  /** How long a holder is remembered that the store no longer has, in milliseconds. */
-  readonly memory: number;
+  /** Time without a heartbeat after which a holder counts as dead, in milliseconds. */
+  readonly timeout: number;
+  /** Time for which a holder is kept after the store has lost its entry, in milliseconds. */
+  readonly retention: number;
 }
 
-interface Sight {
-  /** Undefined: the store has no entry of the holder. */
+interface Observation {
+  /** Undefined where the store has no entry for the holder. */
   readonly value: string | undefined;
-  /** When this node first saw that value, by its monotonic clock. */
+  /** Time at which this node first saw the value, by its monotonic clock. */
   readonly since: number;
 }
 
-/** The store's key of a holder's sign of life. Its value changes with each one. */
+/** Store key of a holder's heartbeat. Each heartbeat changes the value. */
 export function holderKey(holder: string): string {
   return PREFIX + holder;
 }
 
 /**
- * Whether those who hold something still live, as far as this node has seen: a holder is dead when its entry has been the
- * same for as long as its silence may last. Only this node's monotonic clock counts, so that it does not matter what
- * time another node, or the store, takes it to be.
+ * Tracks whether lease holders are alive. A holder is dead when this node has seen no change of its heartbeat for the
+ * timeout. Only this node's monotonic clock counts, so that other nodes' clocks and the store's do not matter.
  */
 export class Holders {
   readonly #options: HoldersOptions;
-  readonly #seen = new Map<string, Sight>();
+  readonly #observations = new Map<string, Observation>();
   #unwatch: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
   #stopped = false;
@@ -44,12 +43,12 @@ export class Holders {
     this.#options = options;
   }
 
-  /** Begins to watch all holders, so that a dead one is known when somebody asks. A store that is away is tried again. */
+  /** Starts watching all holders, so that a dead one is known in time. Retries while the store is unreachable. */
   async start(): Promise<void> {
     const { clock, store } = this.#options;
     try {
       const unwatch = await store.watch(PREFIX, ({ key, value }) => {
-        this.#see(key.slice(PREFIX.length), value, clock.monotonic());
+        this.#observe(key.slice(PREFIX.length), value, clock.monotonic());
       });
       if (this.#stopped) unwatch();
       else this.#unwatch = unwatch;
@@ -57,7 +56,7 @@ export class Holders {
       if (CarillonError.from(cause).code !== "unavailable") throw cause;
       if (this.#stopped) return;
       this.#cancelRetry = clock.after(RETRY_WAIT, () => {
-        // Without it a dead holder is noticed later, and no living one is taken for dead.
+        // Without the watch a dead holder is noticed later, but a live one never counts as dead.
         this.start().catch(() => undefined);
       });
     }
@@ -71,26 +70,26 @@ export class Holders {
 
   /** @throws CarillonError unavailable */
   async isDead(holder: string): Promise<boolean> {
-    const { clock, silence, store } = this.#options;
-    const asked = clock.monotonic();
-    // The watch alone may lag; this read shows every sign of life that the store has taken.
+    const { clock, timeout: silence, store } = this.#options;
+    const checkedAt = clock.monotonic();
+    // The watch may lag. This read sees every heartbeat that the store has accepted.
     const entry = await store.get(holderKey(holder));
-    const { since } = this.#see(holder, entry?.value, clock.monotonic());
-    return asked - since >= silence;
+    const { since } = this.#observe(holder, entry?.value, clock.monotonic());
+    return checkedAt - since >= silence;
   }
 
-  #see(holder: string, value: string | undefined, now: number): Sight {
-    const seen = this.#seen.get(holder);
-    if (seen !== undefined && seen.value === value) return seen;
-    const sight = { value, since: now };
-    this.#seen.set(holder, sight);
-    if (value === undefined) this.#forgetOld(now);
-    return sight;
+  #observe(holder: string, value: string | undefined, now: number): Observation {
+    const previous = this.#observations.get(holder);
+    if (previous !== undefined && previous.value === value) return previous;
+    const observation = { value, since: now };
+    this.#observations.set(holder, observation);
+    if (value === undefined) this.#dropOld(now);
+    return observation;
   }
 
-  #forgetOld(now: number): void {
-    for (const [holder, { since, value }] of this.#seen) {
-      if (value === undefined && now - since >= this.#options.memory) this.#seen.delete(holder);
+  #dropOld(now: number): void {
+    for (const [holder, { since, value }] of this.#observations) {
+      if (value === undefined && now - since >= this.#options.retention) this.#observations.delete(holder);
     }
   }
 }

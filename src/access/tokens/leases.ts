@@ -4,18 +4,18 @@ import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
 import { Holders, holderKey } from "./holders.js";
 
-/** How long a node may show no sign of life before its leases are free, in milliseconds. */
+/** Time without a heartbeat after which a node's leases are free, in milliseconds. */
 export const LEASE_TIME = 15_000;
 /**
- * How much the clocks of nodes may differ before one of them takes a lease for expired that another still needs, in
- * milliseconds: so much longer than they are needed leases are kept.
+ * Tolerated difference between nodes' clocks, in milliseconds. Leases are stored this much longer than needed, so that no
+ * node treats a lease as expired that another still needs.
  */
 export const CLOCK_TOLERANCE = 300_000;
 
-/** How often a node says that it is alive. */
+/** Time between two heartbeats, in milliseconds. */
 const RENEWAL = 5_000;
 
-/** Tries to get at an entry that comes and goes meanwhile. */
+/** Most attempts to write an entry that changes concurrently. */
 const MAX_TRIES = 3;
 
 const HELD = "held";
@@ -25,38 +25,37 @@ export interface LeasesOptions {
   readonly clock: Clock;
 }
 
-/** What is kept of a lease. */
-interface Held {
+/** Stored value of a lease. */
+interface LeaseRecord {
   readonly holder: string;
 }
 
 interface Lease {
   readonly key: string;
   readonly revision: number;
-  /** When nobody can want it any more, whatever their clock says. */
+  /** Time after which no node needs it, by any tolerated clock. */
   readonly expires: number;
 }
 
 /**
- * Things that one holder has at a time, in the whole cluster.
+ * Exclusive leases in the whole cluster.
  *
- * A node's leases live as long as the node shows signs of life, which one timer writes: one write each five seconds,
- * however many tokens are held. A node that was killed shows none, and what it held is free when the others have seen none
- * for {@link LEASE_TIME}, by their own monotonic clocks. A node that cannot reach the store for longer loses its leases in
- * the eyes of the others.
+ * A node's leases last while it writes heartbeats: one write every five seconds, regardless of the number of leases. The
+ * leases of a killed node are free when the others have seen no heartbeat for {@link LEASE_TIME}, by their own monotonic
+ * clocks. A node that cannot reach the store for longer than that loses its leases too.
  */
 export class Leases {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #holder: string = randomUUID();
-  /** By key. */
+  /** Leases by key. */
   readonly #held = new Map<string, Lease>();
-  /** Keys that this node is trying to get. */
-  readonly #taking = new Set<string>();
-  /** To be given back again: the store could not be reached. */
-  readonly #returning = new Set<Lease>();
+  /** Keys that this node is acquiring. */
+  readonly #acquiring = new Set<string>();
+  /** Leases to release again, because the store could not be reached. */
+  readonly #releasing = new Set<Lease>();
   readonly #holders: Holders;
-  /** When this node began to write its last sign of life, by the monotonic clock. */
+  /** Time at which this node started its last heartbeat, by the monotonic clock. */
   #renewed = Number.NEGATIVE_INFINITY;
   #renewals = 0;
   #revision: number | undefined;
@@ -67,57 +66,58 @@ export class Leases {
   constructor({ clock, store }: LeasesOptions) {
     this.#clock = clock;
     this.#store = store;
-    this.#holders = new Holders({ store, clock, silence: LEASE_TIME, memory: CLOCK_TOLERANCE });
+    this.#holders = new Holders({ store, clock, timeout: LEASE_TIME, retention: CLOCK_TOLERANCE });
   }
 
-  /** Begins to see which nodes live. The store has started. */
+  /** Starts tracking the other nodes. The store must have started. */
   async start(): Promise<void> {
     await this.#holders.start();
   }
 
-  /** Leases that this node holds. */
+  /** Number of leases of this node. */
   get size(): number {
     return this.#held.size;
   }
 
   /**
-   * @param key - of the store
-   * @param expires - when nobody can want it any more by this node's clock, in milliseconds since the epoch
-   * @returns gives it back; undefined: somebody else has it
+   * Acquires a lease.
+   * @param key - in the store
+   * @param expires - time after which it is not needed, by this node's clock, in milliseconds since the epoch
+   * @returns releases it; undefined when another holder has it
    * @throws CarillonError unavailable
    */
-  async take(key: string, expires: number): Promise<(() => void) | undefined> {
-    if (this.#held.has(key) || this.#taking.has(key)) return undefined;
-    this.#taking.add(key);
+  async acquire(key: string, expires: number): Promise<(() => void) | undefined> {
+    if (this.#held.has(key) || this.#acquiring.has(key)) return undefined;
+    this.#acquiring.add(key);
     try {
-      // The next renewal is up to RENEWAL away, and a look of others that saw the last one must not come first.
+      // The next heartbeat may be RENEWAL away. Another node must not find the last one timed out before it.
       if (this.#clock.monotonic() - this.#renewed >= RENEWAL / 2) await this.#renew();
-      const kept = expires + CLOCK_TOLERANCE;
-      const revision = await this.#write(key, kept);
-      return revision === undefined ? undefined : this.#hold({ key, revision, expires: kept });
+      const storedUntil = expires + CLOCK_TOLERANCE;
+      const revision = await this.#write(key, storedUntil);
+      return revision === undefined ? undefined : this.#addLease({ key, revision, expires: storedUntil });
     } finally {
-      this.#taking.delete(key);
+      this.#acquiring.delete(key);
     }
   }
 
-  #hold(lease: Lease): () => void {
+  #addLease(lease: Lease): () => void {
     this.#held.set(lease.key, lease);
     this.#keepAlive();
     return () => {
       if (this.#held.get(lease.key) !== lease) return;
       this.#held.delete(lease.key);
-      void this.#giveBack(lease);
+      void this.#release(lease);
     };
   }
 
-  /** Lets others have everything at once. */
+  /** Releases all leases at once. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTimer?.();
     this.#holders.stop();
-    // What cannot be written now runs out by itself, at the latest when this node is taken for dead.
+    // Leases that cannot be released now end when this node counts as dead, at the latest.
     await this.#renewing?.catch(() => undefined);
-    await Promise.all([...this.#held.values(), ...this.#returning].map((lease) => this.#giveBack(lease)));
+    await Promise.all([...this.#held.values(), ...this.#releasing].map((lease) => this.#release(lease)));
     this.#held.clear();
     if (this.#revision !== undefined) await this.#store.delete(this.#holderKey).catch(() => undefined);
   }
@@ -128,8 +128,8 @@ export class Leases {
 
   async #write(key: string, expires: number): Promise<number | undefined> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const value = JSON.stringify({ holder: this.#holder } satisfies Held);
-      // Each try needs to know how the one before went.
+      const value = JSON.stringify({ holder: this.#holder } satisfies LeaseRecord);
+      // Each attempt depends on the outcome of the one before.
       // oxlint-disable-next-line no-await-in-loop
       const revision = await this.#try(key, value, expires);
       if (revision !== undefined) return revision === HELD ? undefined : revision;
@@ -137,30 +137,30 @@ export class Leases {
     return undefined;
   }
 
-  /** @returns the revision of what has been written; undefined: it has changed meanwhile */
+  /** @returns the written revision; undefined after a concurrent change */
   async #try(key: string, value: string, expires: number): Promise<number | typeof HELD | undefined> {
-    const created = await orUndefined("already_exists", this.#store.create(key, value, { expires }));
+    const created = await undefinedOn("already_exists", this.#store.create(key, value, { expires }));
     if (created !== undefined) return created;
     const entry = await this.#store.get(key);
     if (entry === undefined) return undefined;
-    if (await this.#isHeld(JSON.parse(entry.value) as Held)) return HELD;
-    return orUndefined("failed_precondition", this.#store.update(key, value, entry.revision, { expires }));
+    if (await this.#isHeld(JSON.parse(entry.value) as LeaseRecord)) return HELD;
+    return undefinedOn("failed_precondition", this.#store.update(key, value, entry.revision, { expires }));
   }
 
-  async #isHeld({ holder }: Held): Promise<boolean> {
-    // Of this node's own, left behind: being given back just now, or written when the answer was lost.
+  async #isHeld({ holder }: LeaseRecord): Promise<boolean> {
+    // A leftover of this node is free: it is being released, or the answer to its write was lost.
     return holder !== this.#holder && !(await this.#holders.isDead(holder));
   }
 
-  /** One timer while something is held. */
+  /** Runs one timer while a lease is held. */
   #keepAlive(): void {
     if (this.#stopped || this.#cancelTimer !== undefined) return;
     this.#cancelTimer = this.#clock.after(RENEWAL, () => {
       this.#cancelTimer = undefined;
       for (const { expires, key } of this.#held.values()) if (expires <= this.#clock.now()) this.#held.delete(key);
-      for (const lease of this.#returning) void this.#giveBack(lease);
-      if (this.#held.size + this.#returning.size === 0) return;
-      // What fails is tried again at the next time.
+      for (const lease of this.#releasing) void this.#release(lease);
+      if (this.#held.size + this.#releasing.size === 0) return;
+      // A failed heartbeat is repeated at the next interval.
       this.#renew().catch(() => undefined);
       this.#keepAlive();
     });
@@ -174,41 +174,41 @@ export class Leases {
   }
 
   async #renewNow(): Promise<void> {
-    const begun = this.#clock.monotonic();
+    const startedAt = this.#clock.monotonic();
     const until = this.#clock.now() + LEASE_TIME + CLOCK_TOLERANCE;
     this.#renewals += 1;
     const value = String(this.#renewals);
     if (this.#revision !== undefined) {
       const update = this.#store.update(this.#holderKey, value, this.#revision, { expires: until });
-      this.#revision = await orUndefined("failed_precondition", update);
+      this.#revision = await undefinedOn("failed_precondition", update);
     }
-    this.#revision ??= await orUndefined(
+    this.#revision ??= await undefinedOn(
       "already_exists",
       this.#store.create(this.#holderKey, value, { expires: until }),
     );
     if (this.#revision === undefined) {
-      // The answer to an earlier write was lost. Nobody else writes it.
+      // The answer to an earlier write was lost. Only this node writes the entry.
       const { revision } = (await this.#store.get(this.#holderKey)) ?? { revision: 0 };
       this.#revision = await this.#store.update(this.#holderKey, value, revision, { expires: until });
     }
-    this.#renewed = begun;
+    this.#renewed = startedAt;
   }
 
   /** Never rejects. */
-  async #giveBack(lease: Lease): Promise<void> {
-    this.#returning.delete(lease);
+  async #release(lease: Lease): Promise<void> {
+    this.#releasing.delete(lease);
     if (lease.expires <= this.#clock.now()) return;
     try {
-      // Changed: somebody has taken it when this node was thought dead.
-      await orUndefined("failed_precondition", this.#store.delete(lease.key, lease.revision));
+      // failed_precondition: another node has acquired it while this one counted as dead.
+      await undefinedOn("failed_precondition", this.#store.delete(lease.key, lease.revision));
     } catch {
-      this.#returning.add(lease);
+      this.#releasing.add(lease);
       this.#keepAlive();
     }
   }
 }
 
-async function orUndefined<T>(code: CarillonError["code"], result: Promise<T>): Promise<T | undefined> {
+async function undefinedOn<T>(code: CarillonError["code"], result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;
   } catch (error) {

@@ -5,14 +5,14 @@ import type { Permissions } from "../decide/permissions.js";
 import type { JsonObject, Principal } from "../decide/principal.js";
 import { readPermissions, readUser } from "../jwt/claims.js";
 
-/** Whom the bearer of an issued token acts for. */
+/** Identity and permissions in an issued token. */
 export interface Bearer {
-  /** Undefined: an anonymous client. */
+  /** Undefined for an anonymous client. */
   readonly user?: string | undefined;
   /** JSON text of an object. */
   readonly info?: string | undefined;
   readonly permissions?: Permissions | undefined;
-  /** When the session ends, in milliseconds since the epoch. */
+  /** Expiry of the session, in milliseconds since the epoch. */
   readonly sessionExpires?: number | undefined;
 }
 
@@ -29,12 +29,12 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   allowChannelAuthorization: true,
 };
 
-/** A bearer as tokens hold it. What is undefined is left out. */
+/** Converts a bearer to the claim in a token. Undefined members are left out. */
 export function bearerToJson({ info, permissions, sessionExpires, user }: Bearer): JsonObject {
   return JSON.parse(JSON.stringify({ user, ...infoToJson(info), permissions, sessionExpires })) as JsonObject;
 }
 
-/** Info that would lose something when it is read, or is nested, is held as a string that has its JSON text. */
+/** Stores nested info, and info that parsing would change, as a string with its JSON text. */
 function infoToJson(info: string | undefined): { readonly info?: unknown; readonly info_json?: string } {
   if (info === undefined) return {};
   const value = JSON.parse(info) as object;
@@ -43,7 +43,7 @@ function infoToJson(info: string | undefined): { readonly info?: unknown; readon
 }
 
 /**
- * Checks what a backend wants to have in a token, before it is.
+ * Checks a bearer that a backend has requested.
  * @throws CarillonError invalid_argument
  */
 export function checkBearer({ info, permissions, sessionExpires, user }: Bearer): void {
@@ -51,13 +51,13 @@ export function checkBearer({ info, permissions, sessionExpires, user }: Bearer)
   if (info !== undefined) readInfoText(info, "info");
   readPermissions(permissions?.grants, "permissions");
   if (sessionExpires !== undefined && !Number.isFinite(sessionExpires)) {
-    throw new CarillonError("invalid_argument", "session_expires is no time");
+    throw new CarillonError("invalid_argument", "session_expires is not a valid time");
   }
 }
 
-/** @throws CarillonError invalid_argument: nothing that Carillon has written */
+/** Reads the claim written by `bearerToJson`. @throws CarillonError invalid_argument: not such a claim */
 export function bearerFromJson(value: unknown): Principal {
-  if (!isObject(value)) throw new CarillonError("invalid_argument", "no bearer");
+  if (!isObject(value)) throw new CarillonError("invalid_argument", "bearer is not an object");
   const { info, info_json: infoText, permissions, sessionExpires, user } = value;
   return {
     user: user === undefined ? undefined : readUser(user, "user"),

@@ -27,7 +27,7 @@ export interface IssuerOptions {
   readonly settings?: Partial<ConnectionSettings> | undefined;
 }
 
-/** Makes tokens for the clients of one vhost. */
+/** Issues tokens for the clients of one vhost. */
 export class TokenIssuer {
   readonly #options: IssuerOptions;
 
@@ -41,7 +41,7 @@ export class TokenIssuer {
    * @param lifetime - in milliseconds, 1 s to 5 min
    * @throws CarillonError invalid_argument, unavailable
    */
-  async connection(
+  async createConnectionToken(
     bearer: Bearer,
     settings: Partial<ConnectionSettings> = {},
     lifetime: number = TOKEN_LIFETIME.most,
@@ -65,21 +65,21 @@ export class TokenIssuer {
   }
 
   /**
-   * A token that lets whoever presents it join one channel.
+   * Creates a token that permits its bearer to join one channel.
    * @param lifetime - in milliseconds, 1 s to 5 min
    * @throws CarillonError invalid_argument, unavailable
    */
-  async channel(channel: string, lifetime: number = TOKEN_LIFETIME.most): Promise<Issued> {
+  async createChannelToken(channel: string, lifetime: number = TOKEN_LIFETIME.most): Promise<Issued> {
     if (channel === "") throw new CarillonError("invalid_argument", "channel is empty");
     return this.#sign(lifetime, { category: "channel", channel });
   }
 
   /**
-   * 128 hexadecimal digits that can be used once.
+   * Creates an access token: 128 hexadecimal digits that can be used once.
    * @param lifetime - in milliseconds, 1 s to 24 h
    * @throws CarillonError invalid_argument, unavailable
    */
-  async access(bearer: Bearer, lifetime: number = ACCESS_TOKEN_LIFETIME.usual): Promise<Issued> {
+  async createAccessToken(bearer: Bearer, lifetime: number = ACCESS_TOKEN_LIFETIME.usual): Promise<Issued> {
     checkBearer(bearer);
     checkLifetime(lifetime, ACCESS_TOKEN_LIFETIME);
     const { clock, store, vhost } = this.#options;
@@ -94,7 +94,7 @@ export class TokenIssuer {
   async #sign(lifetime: number, claims: JWTPayload): Promise<Issued> {
     checkLifetime(lifetime, TOKEN_LIFETIME);
     const { clock, secret, vhost } = this.#options;
-    // Whole seconds: none shorter than asked for, and none beyond the longest.
+    // In whole seconds: at least the requested lifetime, and at most the longest.
     const now = clock.now();
     const exp = Math.min(Math.ceil((now + lifetime) / 1_000), Math.floor((now + TOKEN_LIFETIME.most) / 1_000));
     const token = await new SignJWT({ exp, applicationIdentifier: vhost, id: randomUUID(), ...claims })

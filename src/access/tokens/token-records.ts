@@ -1,34 +1,34 @@
 import { createHash } from "node:crypto";
 import type { Store } from "../../store/store.js";
 
-/** How what concerns a vhost's issued tokens is kept in the store. */
+/** Store keys for a vhost's issued tokens. */
 
-/** What Carillon signs the vhost's tokens with. */
+/** Key of the secret that signs the vhost's tokens. */
 export function secretKey(vhost: string): string {
-  return `token-secrets/${segmentOf(vhost)}`;
+  return `token-secrets/${encodeVhost(vhost)}`;
 }
 
-/** A single access token that has not been used: by its hash, so that who reads the store cannot use it. */
+/** Key of an unused access token, by its hash: a reader of the store cannot use the token. */
 export function accessTokenKey(vhost: string, token: string): string {
-  return accessTokensOf(vhost) + createHash("sha256").update(token).digest("hex");
+  return accessTokenPrefix(vhost) + createHash("sha256").update(token).digest("hex");
 }
 
-/** Whoever holds the connection token of this id. */
+/** Key of the lease on a connection token. */
 export function leaseKey(vhost: string, id: string): string {
-  return `leases/${segmentOf(vhost)}/${id}`;
+  return `leases/${encodeVhost(vhost)}/${id}`;
 }
 
-/** Makes every token worthless that was issued for the vhost. @throws CarillonError unavailable */
+/** Revokes every token issued for the vhost. @throws CarillonError unavailable */
 export async function forgetTokens(store: Store, vhost: string): Promise<void> {
   await store.delete(secretKey(vhost));
-  for (const { key } of await store.list(accessTokensOf(vhost))) await store.delete(key);
+  for (const { key } of await store.list(accessTokenPrefix(vhost))) await store.delete(key);
 }
 
-function accessTokensOf(vhost: string): string {
-  return `access-tokens/${segmentOf(vhost)}/`;
+function accessTokenPrefix(vhost: string): string {
+  return `access-tokens/${encodeVhost(vhost)}/`;
 }
 
-/** A key's characters are few. */
-function segmentOf(vhost: string): string {
+/** Encodes a vhost path in the characters that store keys allow. */
+function encodeVhost(vhost: string): string {
   return Buffer.from(vhost).toString("base64url");
 }

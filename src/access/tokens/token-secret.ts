@@ -4,10 +4,10 @@ import type { Store, StoreEntry } from "../../store/store.js";
 import { readSecret } from "../jwt/jwt-key.js";
 import { secretKey } from "./token-records.js";
 
-/** As many as HS512's hash has. Source: RFC 7518 §3.2. */
+/** Length of HS512's hash. Source: RFC 7518 §3.2. */
 const SECRET_BYTES = 64;
 
-/** What Carillon signs a vhost's tokens with. */
+/** Secret that signs a vhost's tokens. */
 export class TokenSecret {
   readonly #find: () => Promise<Uint8Array>;
   #secret: Promise<Uint8Array> | undefined;
@@ -22,9 +22,9 @@ export class TokenSecret {
     return new TokenSecret(() => Promise.resolve(key as Uint8Array));
   }
 
-  /** Made once, when it is first needed, by whichever node is first, and kept in the store. */
-  static kept(store: Store, vhost: string): TokenSecret {
-    return new TokenSecret(() => findOrMake(store, secretKey(vhost)));
+  /** Created on first use by the first node that needs it, and kept in the store. */
+  static stored(store: Store, vhost: string): TokenSecret {
+    return new TokenSecret(() => findOrCreate(store, secretKey(vhost)));
   }
 
   /** @throws CarillonError unavailable: the store cannot be reached */
@@ -37,23 +37,24 @@ export class TokenSecret {
   }
 }
 
-async function findOrMake(store: Store, key: string): Promise<Uint8Array> {
-  const before = await store.get(key);
-  if (before !== undefined) return readKept(before);
-  const made = randomBytes(SECRET_BYTES);
+async function findOrCreate(store: Store, key: string): Promise<Uint8Array> {
+  const existing = await store.get(key);
+  if (existing !== undefined) return readStored(existing);
+  const created = randomBytes(SECRET_BYTES);
   try {
-    await store.create(key, made.toString("base64url"));
-    return made;
+    await store.create(key, created.toString("base64url"));
+    return created;
   } catch (error) {
     if (CarillonError.from(error).code !== "already_exists") throw error;
   }
   const entry = await store.get(key);
-  if (entry === undefined) throw new CarillonError("unavailable", "the vhost's token secret is not known: try again");
-  return readKept(entry);
+  if (entry === undefined)
+    throw new CarillonError("unavailable", "the vhost's token secret is not loaded yet: try again");
+  return readStored(entry);
 }
 
-/** @throws CarillonError internal: with fewer bytes, which are damage, tokens could be made up */
-function readKept({ key, value }: StoreEntry): Uint8Array {
+/** @throws CarillonError internal: a shorter secret, which is damaged and would make tokens forgeable */
+function readStored({ key, value }: StoreEntry): Uint8Array {
   const secret = Buffer.from(value, "base64url");
   if (secret.length >= SECRET_BYTES) return secret;
   throw new CarillonError("internal", `store entry ${key} is damaged: expected ${SECRET_BYTES} bytes of base64url`);

@@ -17,20 +17,20 @@ export interface VerifierOptions {
   readonly clock: Clock;
 }
 
-/** What a connection token says. */
+/** Contents of a connection token. */
 export interface ConnectionToken {
   readonly id: string;
   readonly principal: Principal;
   readonly settings: ConnectionSettings;
-  /** The dialect that it is for; undefined: all that take such tokens. */
+  /** The only dialect that accepts it; undefined for all that accept such tokens. */
   readonly only: string | undefined;
-  /** When the token can no more be presented, in milliseconds since the epoch. */
+  /** Expiry of the token, in milliseconds since the epoch. */
   readonly expires: number;
 }
 
 type Category = "connect" | "channel";
 
-/** Checks the tokens that Carillon issued for one vhost. */
+/** Verifies the tokens that Carillon issued for one vhost. */
 export class TokenVerifier {
   readonly #options: VerifierOptions;
 
@@ -39,13 +39,13 @@ export class TokenVerifier {
   }
 
   /**
-   * What a connection token says; nothing is taken.
+   * Verifies a connection token without acquiring its lease.
    * @throws CarillonError unauthenticated, unavailable
    */
   async read(token: string): Promise<ConnectionToken> {
     const claims = await this.#verify(token, "connect");
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, exp, id, only } = claims;
-    if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) throw tokenRefusal("it has no id");
+    if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) throw tokenRefusal("no id");
     return {
       id,
       principal: readBearer(claims["carillon"], this.#options.clock.now()),
@@ -60,28 +60,29 @@ export class TokenVerifier {
   }
 
   /**
-   * The same, and takes the token for a connection.
-   * @param dialect - that is spoken on it; undefined: none that tokens are made for
-   * @returns what it says, and what lets the next connection have it
-   * @throws CarillonError unauthenticated: also when another connection has it. unavailable
+   * Verifies a connection token and acquires its lease.
+   * @param dialect - of the connection; undefined for dialects that tokens cannot be limited to
+   * @returns its contents, and `release`, which lets another connection use it
+   * @throws CarillonError unauthenticated: also when another connection uses it. unavailable
    */
   async takeConnection(token: string, dialect?: string): Promise<ConnectionToken & { readonly release: () => void }> {
-    const said = await this.read(token);
-    if (said.only !== undefined && said.only !== dialect) throw tokenRefusal(`it is for clients of ${said.only} alone`);
-    const { expires, id } = said;
-    const release = await this.#options.leases.take(leaseKey(this.#options.vhost, id), expires);
-    if (release === undefined) throw tokenRefusal("another connection has it");
-    return { ...said, release };
+    const contents = await this.read(token);
+    if (contents.only !== undefined && contents.only !== dialect)
+      throw tokenRefusal(`only valid for ${contents.only} clients`);
+    const { expires, id } = contents;
+    const release = await this.#options.leases.acquire(leaseKey(this.#options.vhost, id), expires);
+    if (release === undefined) throw tokenRefusal("in use by another connection");
+    return { ...contents, release };
   }
 
   /** @throws CarillonError unauthenticated, unavailable */
   async checkChannel(token: string, channel: string): Promise<void> {
     const claims = await this.#verify(token, "channel");
-    if (claims["channel"] !== channel) throw tokenRefusal("it is for another channel");
+    if (claims["channel"] !== channel) throw tokenRefusal("wrong channel");
   }
 
   /**
-   * Uses a single access token up: of several who come with it at once, on any node, one gets in.
+   * Consumes an access token. Of several clients that present it at once, on any node, one is accepted.
    * @throws CarillonError unauthenticated, unavailable
    */
   async useAccessToken(token: string): Promise<Principal> {
@@ -96,7 +97,7 @@ export class TokenVerifier {
       throw error;
     }
     const { bearer, expires } = JSON.parse(entry.value) as { readonly bearer: unknown; readonly expires: number };
-    if (expires <= clock.now()) throw tokenRefusal("it has expired");
+    if (expires <= clock.now()) throw tokenRefusal("expired");
     return readBearer(bearer, clock.now());
   }
 
@@ -104,21 +105,21 @@ export class TokenVerifier {
     const { clock, secret, vhost } = this.#options;
     const { claims } = readJwt(token);
     await verifySignature(token, await secret.get(), { algorithms: ["HS512"], now: clock.now() });
-    // Vhosts may have been given the same secret.
-    if (claims["applicationIdentifier"] !== vhost) throw tokenRefusal("it is for another vhost");
-    if (claims["category"] !== category) throw tokenRefusal(`it is no ${category} token`);
+    // Vhosts may be configured with the same secret.
+    if (claims["applicationIdentifier"] !== vhost) throw tokenRefusal("wrong vhost");
+    if (claims["category"] !== category) throw tokenRefusal(`not a ${category} token`);
     return claims;
   }
 }
 
-const UNKNOWN = "it is unknown, expired or used";
+const UNKNOWN = "unknown, expired or already used";
 
 function readBearer(value: unknown, now: number): Principal {
   let principal: Principal;
   try {
     principal = bearerFromJson(value ?? {});
   } catch (error) {
-    throw tokenRefusal("it says nothing that can be read", error);
+    throw tokenRefusal("unreadable", error);
   }
   if (principal.expires !== undefined && principal.expires <= now) throw tokenRefusal("its session has ended");
   return principal;

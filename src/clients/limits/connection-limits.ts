@@ -6,7 +6,7 @@ import { KeyedRates } from "./keyed-rates.js";
 import { RateLimited } from "./rate-limited.js";
 import { TokenBucket } from "./token-bucket.js";
 
-/** As a vhost's settings have them; undefined: no limit. */
+/** Connection limits of a vhost. Undefined means unlimited. */
 export interface ConnectionLimitSettings {
   readonly connections?: number | undefined;
   readonly connections_per_user?: number | undefined;
@@ -16,18 +16,18 @@ export interface ConnectionLimitSettings {
   readonly handshakes_per_second_per_address?: number | undefined;
 }
 
-/** What a connection counts against. */
-export interface Places {
+/** Share of the limits that one connection uses. */
+export interface ConnectionSlot {
   /**
-   * The connection is this user's from now on, and no longer the one's before.
-   * @throws CarillonError resource_exhausted: the user has as many as it may have; nothing has changed then
+   * Counts the connection for this user from now on, instead of the user before.
+   * @throws CarillonError resource_exhausted: the user has reached its limit; nothing changes
    */
-  takeUser(user: string | undefined): void;
-  /** Gives the places back. Calling it again does nothing. */
+  setUser(user: string | undefined): void;
+  /** Stops counting the connection. Further calls do nothing. */
   release(): void;
 }
 
-/** The connections of one vhost on this node, and how fast they may come. */
+/** Counts the connections of one vhost on this node, and limits their number and the rate of handshakes. */
 export class ConnectionLimits {
   readonly #clock: Clock;
   readonly #addresses = new Counts();
@@ -42,15 +42,15 @@ export class ConnectionLimits {
     this.change(settings);
   }
 
-  /** Those that hold now. */
+  /** Limits in force. */
   get settings(): ConnectionLimitSettings {
     return this.#settings;
   }
 
-  /** From now on these limits. A limit by address or user that there was none of before counts who comes from now on. */
+  /** Replaces the limits. A new limit by address or user counts only the connections made after the change. */
   change(settings: ConnectionLimitSettings): void {
     const { handshakes_per_second: rate, handshakes_per_second_per_address: byAddress } = settings;
-    // A bucket that stays the same must not be filled by a change of something else.
+    // Keeps the bucket when its rate is unchanged: a new one would be full.
     if (rate !== this.#settings.handshakes_per_second) {
       this.#rate = rate === undefined ? undefined : new TokenBucket(rate, this.#clock);
     }
@@ -61,63 +61,67 @@ export class ConnectionLimits {
   }
 
   /**
-   * A client asks to be let in.
+   * Counts a new connection.
    * @param address - in the form of `normalizeIpAddress`
-   * @throws RateLimited: too many at once
-   * @throws CarillonError resource_exhausted: as many as there may be
+   * @throws RateLimited: too many handshakes per second
+   * @throws CarillonError resource_exhausted: a limit on the number of connections is reached
    */
-  arrive(address: string): Places {
+  acquire(address: string): ConnectionSlot {
     const { connections = Number.POSITIVE_INFINITY, connections_per_address: byAddress } = this.#settings;
     const byKey = byAddress !== undefined || this.#rateByAddress !== undefined;
     const key = byKey ? toAddressKey(address) : "";
-    // One address that comes too often uses up nothing of what the others may.
+    // Checked first, so that an address above its rate uses none of the vhost's rate.
     const waitOfAddress = this.#rateByAddress?.take(key) ?? 0;
-    if (waitOfAddress > 0) throw new RateLimited("too many connections at once from your address", waitOfAddress);
-    if (this.#rate?.take() === false) throw new RateLimited("too many connections at once", this.#rate.wait());
-    if (this.#count >= connections) throw exhausted("this vhost has as many connections as it may have");
-    if (byAddress !== undefined && !this.#addresses.take(key, byAddress)) {
-      throw exhausted("your address has as many connections as it may have");
+    if (waitOfAddress > 0) throw new RateLimited("too many handshakes per second from your address", waitOfAddress);
+    if (this.#rate?.take() === false) throw new RateLimited("too many handshakes per second", this.#rate.wait());
+    if (this.#count >= connections) throw limitReached("this vhost has reached its connection limit");
+    if (byAddress !== undefined && !this.#addresses.acquire(key, byAddress)) {
+      throw limitReached("your address has reached its connection limit");
     }
     this.#count += 1;
-    return new Taken(this, byAddress === undefined ? undefined : key);
+    return new AcquiredSlot(this, byAddress === undefined ? undefined : key);
   }
 
-  /** For a connection's places. @throws CarillonError resource_exhausted */
-  takeUser(user: string): boolean {
+  /**
+   * Counts a connection of a user.
+   * @returns false where users are not counted
+   * @throws CarillonError resource_exhausted
+   */
+  acquireUser(user: string): boolean {
     const { connections_per_user: limit } = this.#settings;
     if (limit === undefined) return false;
-    if (!this.#users.take(user, limit)) throw exhausted("this user has as many connections as it may have");
+    if (!this.#users.acquire(user, limit)) throw limitReached("this user has reached its connection limit");
     return true;
   }
 
-  giveUser(user: string): void {
-    this.#users.give(user);
+  releaseUser(user: string): void {
+    this.#users.release(user);
   }
 
-  give(address: string | undefined): void {
+  release(address: string | undefined): void {
     this.#count -= 1;
-    if (address !== undefined) this.#addresses.give(address);
+    if (address !== undefined) this.#addresses.release(address);
   }
 }
 
-/** What one connection has taken, to be given back once. */
-class Taken implements Places {
+/** Releases each count of a connection exactly once. */
+class AcquiredSlot implements ConnectionSlot {
   #limits: ConnectionLimits | undefined;
   readonly #address: string | undefined;
   #user: string | undefined;
   #userCounted = false;
 
-  /** @param address - undefined where it is not counted */
+  /** @param address - undefined where addresses are not counted */
   constructor(limits: ConnectionLimits, address: string | undefined) {
     this.#limits = limits;
     this.#address = address;
   }
 
-  takeUser(user: string | undefined): void {
+  setUser(user: string | undefined): void {
     const limits = this.#limits;
     if (limits === undefined || user === this.#user) return;
-    const counted = user !== undefined && limits.takeUser(user);
-    this.#giveUser();
+    const counted = user !== undefined && limits.acquireUser(user);
+    this.#releaseUser();
     this.#user = user;
     this.#userCounted = counted;
   }
@@ -125,17 +129,17 @@ class Taken implements Places {
   release(): void {
     const limits = this.#limits;
     if (limits === undefined) return;
-    this.#giveUser();
+    this.#releaseUser();
     this.#limits = undefined;
-    limits.give(this.#address);
+    limits.release(this.#address);
   }
 
-  #giveUser(): void {
-    if (this.#userCounted && this.#user !== undefined) this.#limits?.giveUser(this.#user);
+  #releaseUser(): void {
+    if (this.#userCounted && this.#user !== undefined) this.#limits?.releaseUser(this.#user);
     this.#userCounted = false;
   }
 }
 
-function exhausted(message: string): CarillonError {
+function limitReached(message: string): CarillonError {
   return new CarillonError("resource_exhausted", message);
 }

@@ -1,8 +1,8 @@
-/** How many of each key there are. A key of which there are none takes no memory. */
+/** Counts by key. A key with a count of zero takes no memory. */
 export class Counts {
   readonly #counts = new Map<string, number>();
 
-  /** How many keys there are. */
+  /** Number of keys with a count above zero. */
   get size(): number {
     return this.#counts.size;
   }
@@ -11,16 +11,16 @@ export class Counts {
     return this.#counts.get(key) ?? 0;
   }
 
-  /** Takes a place. @returns false, and nothing is taken, when there are as many as there may be */
-  take(key: string, limit: number): boolean {
+  /** Adds one. @returns false, and adds nothing, when the limit is reached */
+  acquire(key: string, limit: number): boolean {
     const count = this.of(key);
     if (count >= limit) return false;
     this.#counts.set(key, count + 1);
     return true;
   }
 
-  /** Gives a place back. */
-  give(key: string): void {
+  /** Subtracts one. */
+  release(key: string): void {
     const count = this.of(key);
     if (count > 1) this.#counts.set(key, count - 1);
     else this.#counts.delete(key);

@@ -2,18 +2,17 @@ import type { Clock } from "../../core/ports.js";
 import { TokenBucket } from "./token-bucket.js";
 
 /**
- * How many keys are remembered. A bucket is full again after a second, and then as good as forgotten: only who comes from
- * more addresses than this within one second makes the oldest be forgotten too early, and a node does not take so many
- * handshakes in a second.
+ * Most keys kept. A bucket is full again after a second and may be dropped then. A bucket is dropped too early only when
+ * more keys than this are used within a second, which is more handshakes than a node can take.
  */
 const MAX_KEYS = 65_536;
 
-/** The same rate for each of many keys, in bounded memory. */
+/** Limits each of many keys to the same rate, in bounded memory. */
 export class KeyedRates {
   readonly #perSecond: number;
   readonly #clock: Clock;
   readonly #maxKeys: number;
-  /** The key that was used longest ago comes first. */
+  /** Least recently used key first. */
   readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(perSecond: number, clock: Clock, maxKeys = MAX_KEYS) {
@@ -22,21 +21,21 @@ export class KeyedRates {
     this.#maxKeys = maxKeys;
   }
 
-  /** How many keys are remembered. */
+  /** Number of keys kept. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  /** Takes one of the key's. @returns 0, or how many milliseconds the key has to wait for it */
+  /** Takes one from the key's bucket. @returns 0, or milliseconds to wait before the next attempt */
   take(key: string): number {
     const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#perSecond, this.#clock);
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
-    if (this.#buckets.size > this.#maxKeys) this.#forgetOldest();
+    if (this.#buckets.size > this.#maxKeys) this.#dropOldest();
     return bucket.take() ? 0 : bucket.wait();
   }
 
-  #forgetOldest(): void {
+  #dropOldest(): void {
     for (const key of this.#buckets.keys()) {
       this.#buckets.delete(key);
       return;

@@ -27,7 +27,7 @@ export async function authenticate(
   let changes: HookChanges | undefined;
   try {
     principal = command.anew === true ? authenticated.principal : applyRenewal(authenticated.principal, before);
-    changes = await client.introduce(principal, authenticated.principal.user);
+    changes = await client.runConnectHook(principal, authenticated.principal.user);
     if (changes !== undefined) principal = applyOverrides(changes, principal);
     await topicsAhead(client, principal);
     await context.review.ahead(

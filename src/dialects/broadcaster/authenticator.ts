@@ -50,7 +50,7 @@ export class BroadcasterAuthenticator implements Authenticator {
    * @throws CarillonError invalid_argument: a verified token without a subject or channels
    */
   async authenticate(credential: string): Promise<Authenticated> {
-    if (this.#key === undefined) throw tokenRefusal("the vhost has no secret for tokens of broadcaster");
+    if (this.#key === undefined) throw tokenRefusal("the vhost has no secret for Broadcaster tokens");
     const { claims } = readJwt(credential, LONGEST);
     const now = this.#clock.now();
     await verifySignature(credential, this.#key, { algorithms: ALGORITHMS, audience: AUDIENCE, leeway: LEEWAY, now });
@@ -61,7 +61,7 @@ export class BroadcasterAuthenticator implements Authenticator {
   }
 
   async checkChannelToken(): Promise<void> {
-    throw tokenRefusal("broadcaster has no tokens for channels");
+    throw tokenRefusal("Broadcaster has no channel tokens");
   }
 }
 
@@ -77,9 +77,9 @@ function readKey(secret: string): VerificationKey {
 
 /** In milliseconds since the epoch. */
 function readExpiry({ exp, iat }: Claims, now: number): number {
-  if (typeof exp !== "number" || exp > LAST_SECOND) throw tokenRefusal("its time of expiry (exp) cannot be");
+  if (typeof exp !== "number" || exp > LAST_SECOND) throw tokenRefusal("invalid expiry (exp)");
   if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + LEEWAY)) {
-    throw tokenRefusal("it was issued in the future (iat)");
+    throw tokenRefusal("issued in the future (iat)");
   }
   return exp * 1_000 + LEEWAY;
 }
@@ -118,5 +118,5 @@ function isExpression(name: string): boolean {
 function readNames(claims: Claims, called: string): readonly string[] {
   const value = Object.hasOwn(claims, called) ? (claims[called] ?? []) : [];
   if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
-  throw tokenRefusal(`its ${called} is not a list of strings`);
+  throw tokenRefusal(`${called} is not a list of strings`);
 }

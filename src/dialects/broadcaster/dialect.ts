@@ -114,7 +114,7 @@ class BroadcasterConversation implements Conversation {
     if (this.#rights !== undefined) {
       throw new CarillonError("failed_precondition", "connection is already authenticated");
     }
-    if (token === "") throw new CarillonError("unauthenticated", "the token was refused: it is empty");
+    if (token === "") throw new CarillonError("unauthenticated", "invalid token: empty");
     return {
       command: { kind: "authenticate", token },
       result: () => {

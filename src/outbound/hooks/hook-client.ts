@@ -1,12 +1,12 @@
 import { HookService } from "../../../gen/carillon/v1/hook_pb.js";
 import type {
-  ConnectQuestion,
-  GivenHttpRefusal,
-  GivenRefusal,
+  ConnectHookRequest,
+  DisconnectHookEvent,
   HookCaller,
-  HookFarewell,
-  JoinQuestion,
-  PublishQuestion,
+  JoinHookRequest,
+  PublishHookRequest,
+  UncheckedHttpRefusal,
+  UncheckedRefusal,
   Verdict,
 } from "../../access/hooks/hook-caller.js";
 import type { UnaryCalls } from "./hook-calls.js";
@@ -39,19 +39,19 @@ export class HookClient implements HookCaller {
     this.#calls = /^grpcs?:/.test(url) ? new GrpcUnary(url, authorization) : new ConnectUnary(url, authorization);
   }
 
-  async connect(question: ConnectQuestion, signal: AbortSignal): Promise<Verdict<GivenHttpRefusal>> {
+  async connect(question: ConnectHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedHttpRefusal>> {
     return readConnectVerdict(await this.#calls.call(onConnect, toConnectRequest(question), signal));
   }
 
-  async join(question: JoinQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>> {
+  async join(question: JoinHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedRefusal>> {
     return readVerdict(await this.#calls.call(onJoin, toJoinRequest(question), signal));
   }
 
-  async publish(question: PublishQuestion, signal: AbortSignal): Promise<Verdict<GivenRefusal>> {
+  async publish(question: PublishHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedRefusal>> {
     return readVerdict(await this.#calls.call(onPublish, toPublishRequest(question), signal));
   }
 
-  async disconnect(farewell: HookFarewell, signal: AbortSignal): Promise<void> {
+  async disconnect(farewell: DisconnectHookEvent, signal: AbortSignal): Promise<void> {
     await this.#calls.call(onDisconnect, toDisconnectRequest(farewell), signal);
   }
 

@@ -12,26 +12,26 @@ import type {
   OnPublishResponse,
 } from "../../../gen/carillon/v1/hook_pb.js";
 import type {
-  ConnectQuestion,
+  ConnectHookRequest,
+  DisconnectHookEvent,
   ForwardedUpgrade,
-  GivenChanges,
-  GivenHttpRefusal,
-  GivenRefusal,
-  HookFarewell,
   HookSubject,
-  JoinQuestion,
-  PublishQuestion,
+  JoinHookRequest,
+  PublishHookRequest,
+  UncheckedChanges,
+  UncheckedHttpRefusal,
+  UncheckedRefusal,
   Verdict,
 } from "../../access/hooks/hook-caller.js";
 import { infoFields, readInfoFields, toMilliseconds } from "../../rpc/values.js";
 
 /** Requests and answers of carillon.v1.HookService. */
 
-export function toConnectRequest(question: ConnectQuestion): MessageInitShape<typeof OnConnectRequestSchema> {
+export function toConnectRequest(question: ConnectHookRequest): MessageInitShape<typeof OnConnectRequestSchema> {
   return { client: toClient(question.client), ...toUpgrade(question) };
 }
 
-export function toJoinRequest(question: JoinQuestion): MessageInitShape<typeof OnJoinRequestSchema> {
+export function toJoinRequest(question: JoinHookRequest): MessageInitShape<typeof OnJoinRequestSchema> {
   const { broker, client, topics, upgrade } = question;
   const request = { client: toClient(client), broker, topics: [...topics] };
   return upgrade === undefined ? request : { ...request, upgrade: toUpgrade(upgrade) };
@@ -47,27 +47,27 @@ function toUpgrade({ headers, method, query, uri }: Omit<ForwardedUpgrade, "forw
   };
 }
 
-export function toPublishRequest(question: PublishQuestion): MessageInitShape<typeof OnPublishRequestSchema> {
+export function toPublishRequest(question: PublishHookRequest): MessageInitShape<typeof OnPublishRequestSchema> {
   const { broker, client, event, payload, topics } = question;
   return { client: toClient(client), broker, topics: [...topics], payload, event };
 }
 
-export function toDisconnectRequest(farewell: HookFarewell): MessageInitShape<typeof OnDisconnectRequestSchema> {
+export function toDisconnectRequest(farewell: DisconnectHookEvent): MessageInitShape<typeof OnDisconnectRequestSchema> {
   const { client, code, reason } = farewell;
   return { client: toClient(client), code, reason };
 }
 
 /** @throws Error if the answer is malformed */
-export function readConnectVerdict({ decision }: OnConnectResponse): Verdict<GivenHttpRefusal> {
+export function readConnectVerdict({ decision }: OnConnectResponse): Verdict<UncheckedHttpRefusal> {
   return decision.case === "refuse" ? { refuse: decision.value } : { allow: readChanges(decision.value) };
 }
 
 /** @throws Error if the answer is malformed */
-export function readVerdict({ decision }: OnJoinResponse | OnPublishResponse): Verdict<GivenRefusal> {
+export function readVerdict({ decision }: OnJoinResponse | OnPublishResponse): Verdict<UncheckedRefusal> {
   return decision.case === "refuse" ? { refuse: decision.value } : { allow: readChanges(decision.value) };
 }
 
-function readChanges(changes: Changes | undefined): GivenChanges {
+function readChanges(changes: Changes | undefined): UncheckedChanges {
   return {
     user: changes?.user,
     info: readInfoFields(changes),

@@ -25,9 +25,9 @@ export const TOKEN_ACTIONS: Readonly<Record<keyof typeof TokenService.method, Ba
 
 /** Issues tokens for the clients of one vhost. Lifetimes are in milliseconds; undefined: the longest, or the default. */
 export interface TokenServiceIssuer {
-  connection(bearer: Bearer, settings: Partial<ConnectionSettings>, lifetime?: number): Promise<Issued>;
-  channel(channel: string, lifetime?: number): Promise<Issued>;
-  access(bearer: Bearer, lifetime?: number): Promise<Issued>;
+  createConnectionToken(bearer: Bearer, settings: Partial<ConnectionSettings>, lifetime?: number): Promise<Issued>;
+  createChannelToken(channel: string, lifetime?: number): Promise<Issued>;
+  createAccessToken(bearer: Bearer, lifetime?: number): Promise<Issued>;
 }
 
 /** Implements carillon.v1.TokenService. */
@@ -44,21 +44,21 @@ export class TokenImplementation implements ImplementationOf<typeof TokenService
     const issuer = this.#issuerOf(backend.vhost);
     const settings = pickPresent({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
     return toTokenMessage(
-      await issuer.connection(readBearer(backend, request), settings, durationToMilliseconds("lifetime", lifetime)),
+      await issuer.createConnectionToken(readBearer(backend, request), settings, durationToMilliseconds("lifetime", lifetime)),
     );
   }
 
   async createChannelToken({ channel, lifetime }: CreateChannelTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     checkTopic(backend, "channel", channel);
     return toTokenMessage(
-      await this.#issuerOf(backend.vhost).channel(channel, durationToMilliseconds("lifetime", lifetime)),
+      await this.#issuerOf(backend.vhost).createChannelToken(channel, durationToMilliseconds("lifetime", lifetime)),
     );
   }
 
   async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const issuer = this.#issuerOf(backend.vhost);
     return toTokenMessage(
-      await issuer.access(readBearer(backend, request), durationToMilliseconds("lifetime", request.lifetime)),
+      await issuer.createAccessToken(readBearer(backend, request), durationToMilliseconds("lifetime", request.lifetime)),
     );
   }
 }

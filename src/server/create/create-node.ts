@@ -168,7 +168,7 @@ function createClients(hub: Hub): Clients {
   clients.listen({
     onOpened: () => {},
     onClosed: (client, code, reason) => {
-      if (client.introduced) client.vhost.hooks?.onDisconnect({ client: toHookSubject(client), code, reason });
+      if (client.connectHookDone) client.vhost.hooks?.onDisconnect({ client: toHookSubject(client), code, reason });
     },
   });
   return clients;

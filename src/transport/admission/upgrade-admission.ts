@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { HookForward } from "../../access/hooks/hook-caller.js";
-import type { AdmittedClient, Arrival } from "../../clients/admission.js";
+import type { AdmissionRequest, AdmittedClient } from "../../clients/admission.js";
 import type { Clock } from "../../core/ports.js";
 import type { RouteFinder, WebSocketRoute } from "../../dialects/routes.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
@@ -19,9 +19,9 @@ export interface UpgradePolicy {
    * Admits a client; synchronously when no backend has to decide.
    * @throws CarillonError the refusal; an HttpRefusal is answered as it is
    */
-  admit(arrival: Arrival): AdmittedClient | Promise<AdmittedClient>;
+  admit(arrival: AdmissionRequest): AdmittedClient | Promise<AdmittedClient>;
   /** Returns where upgrades of a vhost may carry a token. */
-  credentialPlaces(vhost: string): CredentialPlaces;
+  credentialSources(vhost: string): CredentialPlaces;
   /** Returns the parts of an upgrade that are also forwarded to the vhost's backend. */
   forwardedParts(vhost: string): readonly HookForward[];
 }
@@ -33,7 +33,7 @@ export interface PendingUpgrade {
   /** Bytes that arrived after the request. */
   readonly head: Buffer;
   readonly route: WebSocketRoute;
-  readonly arrival: Arrival;
+  readonly arrival: AdmissionRequest;
   readonly admitted: AdmittedClient;
 }
 
@@ -115,10 +115,10 @@ export class UpgradeAdmission {
     }
   }
 
-  #describeArrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: WebSocketRoute): Arrival {
+  #describeArrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: WebSocketRoute): AdmissionRequest {
     const { admission, clientAddress, nextId } = this.#options;
     const { headers } = request;
-    const places = admission.credentialPlaces(vhost);
+    const places = admission.credentialSources(vhost);
     const guest = dialect.entry === "guest";
     // A dialect with its own tokens takes them in its own place only.
     const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));

@@ -5,21 +5,21 @@ import { RateLimited } from "../../../src/clients/limits/rate-limited.js";
 import { TokenBucket } from "../../../src/clients/limits/token-bucket.js";
 import { ManualClock } from "../../support/manual-clock.js";
 
-/** How many of so many attempts succeed. */
+/** Number of successful attempts. */
 function successes(attempts: number, attempt: () => boolean): number {
   return Array.from({ length: attempts }, attempt).filter(Boolean).length;
 }
 
-function tried(attempt: () => unknown): string {
+function outcomeOf(attempt: () => unknown): string {
   try {
     attempt();
     return "ok";
   } catch (error) {
-    return error instanceof RateLimited ? `again in ${error.retryAfter} s` : (error as { code: string }).code;
+    return error instanceof RateLimited ? `retry in ${error.retryAfter} s` : (error as { code: string }).code;
   }
 }
 
-describe("a bucket", () => {
+describe("token bucket", () => {
   test("A11: admits a second's worth at once, and then at the rate", () => {
     const clock = new ManualClock();
     const bucket = new TokenBucket(10, clock);
@@ -36,13 +36,13 @@ describe("a bucket", () => {
   test("A11: admits no more than the rate over a long time, whatever the order of requests", () => {
     const clock = new ManualClock();
     const bucket = new TokenBucket(7, clock);
-    let through = 0;
+    let passed = 0;
     for (let step = 0; step < 10_000; step += 1) {
       clock.advance(step % 13);
-      if (bucket.take()) through += 1;
+      if (bucket.take()) passed += 1;
     }
-    expect(through).toBeLessThanOrEqual(7 + (clock.now() * 7) / 1_000);
-    expect(through).toBeGreaterThanOrEqual((clock.now() * 7) / 1_000 - 1);
+    expect(passed).toBeLessThanOrEqual(7 + (clock.now() * 7) / 1_000);
+    expect(passed).toBeGreaterThanOrEqual((clock.now() * 7) / 1_000 - 1);
   });
 
   test("A11: admits an amount above a second's worth when the bucket is full, and charges it to later ones", () => {
@@ -70,15 +70,15 @@ describe("a bucket", () => {
   });
 });
 
-test("A11: keeps counts within their limit, and forgets keys without any", () => {
+test("A11: keeps counts within their limit, and drops keys with a count of zero", () => {
   const counts = new Counts();
-  expect(successes(5, () => counts.take("a", 3))).toBe(3);
-  expect(counts.take("b", 1)).toBe(true);
+  expect(successes(5, () => counts.acquire("a", 3))).toBe(3);
+  expect(counts.acquire("b", 1)).toBe(true);
   expect([counts.of("a"), counts.of("b"), counts.of("c"), counts.size]).toEqual([3, 1, 0, 2]);
-  for (let round = 0; round < 3; round += 1) counts.give("a");
-  counts.give("b");
+  for (let round = 0; round < 3; round += 1) counts.release("a");
+  counts.release("b");
   expect(counts.size).toBe(0);
-  expect(counts.take("c", 0)).toBe(false);
+  expect(counts.acquire("c", 0)).toBe(false);
 });
 
 test("A11: limits rates by key within bounded memory", () => {
@@ -86,7 +86,7 @@ test("A11: limits rates by key within bounded memory", () => {
   const rates = new KeyedRates(2, clock, 100);
   for (let key = 0; key < 1_000; key += 1) expect(rates.take(String(key))).toBe(0);
   expect(rates.size).toBe(100);
-  // Who keeps on coming is remembered among many others.
+  // A key that is used again and again is kept among many others.
   const waits = Array.from({ length: 500 }, (_, other) => {
     rates.take(`other ${other}`);
     return rates.take("greedy");
@@ -97,67 +97,67 @@ test("A11: limits rates by key within bounded memory", () => {
   expect(rates.take("greedy")).toBe(0);
 });
 
-describe("a vhost's connections", () => {
+describe("connection limits", () => {
   test("A11: admits every connection without limits", () => {
     const limits = new ConnectionLimits({}, new ManualClock());
-    expect(tried(() => Array.from({ length: 1_000 }, () => limits.arrive("192.0.2.1").takeUser("ann")))).toBe("ok");
+    expect(outcomeOf(() => Array.from({ length: 1_000 }, () => limits.acquire("192.0.2.1").setUser("ann")))).toBe("ok");
   });
 
-  test("A11: frees a place once when it is released", () => {
+  test("A11: frees a slot once when it is released", () => {
     const limits = new ConnectionLimits({ connections: 2 }, new ManualClock());
-    const first = limits.arrive("192.0.2.1");
-    limits.arrive("192.0.2.2");
-    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("resource_exhausted");
+    const first = limits.acquire("192.0.2.1");
+    limits.acquire("192.0.2.2");
+    expect(outcomeOf(() => limits.acquire("192.0.2.3"))).toBe("resource_exhausted");
     first.release();
     first.release();
-    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
-    expect(tried(() => limits.arrive("192.0.2.4"))).toBe("resource_exhausted");
+    expect(outcomeOf(() => limits.acquire("192.0.2.3"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.4"))).toBe("resource_exhausted");
   });
 
   test("A11: counts an IPv6 network as one address", () => {
     const limits = new ConnectionLimits({ connections_per_address: 1 }, new ManualClock());
-    const place = limits.arrive("2001:db8::1");
-    expect(tried(() => limits.arrive("2001:db8::ffff"))).toBe("resource_exhausted");
-    expect(tried(() => limits.arrive("2001:db8:0:1::1"))).toBe("ok");
-    expect(tried(() => limits.arrive("192.0.2.1"))).toBe("ok");
-    expect(tried(() => limits.arrive("192.0.2.1"))).toBe("resource_exhausted");
-    place.release();
-    expect(tried(() => limits.arrive("2001:db8::ffff"))).toBe("ok");
+    const slot = limits.acquire("2001:db8::1");
+    expect(outcomeOf(() => limits.acquire("2001:db8::ffff"))).toBe("resource_exhausted");
+    expect(outcomeOf(() => limits.acquire("2001:db8:0:1::1"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.1"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.1"))).toBe("resource_exhausted");
+    slot.release();
+    expect(outcomeOf(() => limits.acquire("2001:db8::ffff"))).toBe("ok");
   });
 
-  test("A11: takes no place for a refused address", () => {
+  test("A11: does not count a refused address", () => {
     const limits = new ConnectionLimits({ connections: 2, connections_per_address: 1 }, new ManualClock());
-    limits.arrive("192.0.2.1");
-    for (let round = 0; round < 5; round += 1) tried(() => limits.arrive("192.0.2.1"));
-    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("ok");
+    limits.acquire("192.0.2.1");
+    for (let round = 0; round < 5; round += 1) outcomeOf(() => limits.acquire("192.0.2.1"));
+    expect(outcomeOf(() => limits.acquire("192.0.2.2"))).toBe("ok");
   });
 
-  test("A11: counts a user's connections from all addresses, and moves one when its user changes", () => {
+  test("A11: counts a user's connections from all addresses, and counts for the new user when the user changes", () => {
     const limits = new ConnectionLimits({ connections_per_user: 1 }, new ManualClock());
-    const first = limits.arrive("192.0.2.1");
-    const second = limits.arrive("192.0.2.2");
-    first.takeUser("ann");
-    first.takeUser("ann");
-    expect(tried(() => second.takeUser("ann"))).toBe("resource_exhausted");
-    second.takeUser("bob");
-    expect(tried(() => second.takeUser("ann"))).toBe("resource_exhausted");
-    // It is still bob's.
-    expect(tried(() => limits.arrive("192.0.2.3").takeUser("bob"))).toBe("resource_exhausted");
-    first.takeUser(undefined);
-    second.takeUser("ann");
+    const first = limits.acquire("192.0.2.1");
+    const second = limits.acquire("192.0.2.2");
+    first.setUser("ann");
+    first.setUser("ann");
+    expect(outcomeOf(() => second.setUser("ann"))).toBe("resource_exhausted");
+    second.setUser("bob");
+    expect(outcomeOf(() => second.setUser("ann"))).toBe("resource_exhausted");
+    // The connection still counts for bob.
+    expect(outcomeOf(() => limits.acquire("192.0.2.3").setUser("bob"))).toBe("resource_exhausted");
+    first.setUser(undefined);
+    second.setUser("ann");
     second.release();
-    second.takeUser("ann");
-    expect(tried(() => limits.arrive("192.0.2.3").takeUser("ann"))).toBe("ok");
+    second.setUser("ann");
+    expect(outcomeOf(() => limits.acquire("192.0.2.3").setUser("ann"))).toBe("ok");
   });
 
   test("A11: limits handshakes per second, and says when to retry", () => {
     const clock = new ManualClock();
     const limits = new ConnectionLimits({ handshakes_per_second: 2 }, clock);
-    limits.arrive("192.0.2.1").release();
-    limits.arrive("192.0.2.2").release();
-    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("again in 1 s");
+    limits.acquire("192.0.2.1").release();
+    limits.acquire("192.0.2.2").release();
+    expect(outcomeOf(() => limits.acquire("192.0.2.3"))).toBe("retry in 1 s");
     clock.advance(500);
-    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.3"))).toBe("ok");
   });
 
   test("A11: does not charge other addresses for one that connects too often", () => {
@@ -165,29 +165,30 @@ describe("a vhost's connections", () => {
       { handshakes_per_second: 3, handshakes_per_second_per_address: 1 },
       new ManualClock(),
     );
-    limits.arrive("192.0.2.1");
-    for (let round = 0; round < 9; round += 1) expect(tried(() => limits.arrive("192.0.2.1"))).toBe("again in 1 s");
-    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("ok");
-    expect(tried(() => limits.arrive("192.0.2.3"))).toBe("ok");
-    expect(tried(() => limits.arrive("192.0.2.4"))).toBe("again in 1 s");
+    limits.acquire("192.0.2.1");
+    for (let round = 0; round < 9; round += 1)
+      expect(outcomeOf(() => limits.acquire("192.0.2.1"))).toBe("retry in 1 s");
+    expect(outcomeOf(() => limits.acquire("192.0.2.2"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.3"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.4"))).toBe("retry in 1 s");
   });
 
-  test("A11: applies changed limits to new connections, and releases the places taken before", () => {
+  test("A11: applies changed limits to new connections, and releases the slots acquired before", () => {
     const clock = new ManualClock();
     const limits = new ConnectionLimits({ handshakes_per_second: 2 }, clock);
-    const before = limits.arrive("192.0.2.1");
-    before.takeUser("ann");
+    const before = limits.acquire("192.0.2.1");
+    before.setUser("ann");
     limits.change({ handshakes_per_second: 2, connections: 2, connections_per_address: 1, connections_per_user: 1 });
-    const after = limits.arrive("192.0.2.1");
-    after.takeUser("ann");
-    // The bucket was not filled by the change.
-    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("again in 1 s");
+    const after = limits.acquire("192.0.2.1");
+    after.setUser("ann");
+    // The change did not refill the bucket.
+    expect(outcomeOf(() => limits.acquire("192.0.2.2"))).toBe("retry in 1 s");
     clock.advance(1_000);
-    expect(tried(() => limits.arrive("192.0.2.2"))).toBe("resource_exhausted");
+    expect(outcomeOf(() => limits.acquire("192.0.2.2"))).toBe("resource_exhausted");
     before.release();
-    expect(tried(() => limits.arrive("192.0.2.1"))).toBe("resource_exhausted");
+    expect(outcomeOf(() => limits.acquire("192.0.2.1"))).toBe("resource_exhausted");
     after.release();
     clock.advance(1_000);
-    expect(tried(() => limits.arrive("192.0.2.1").takeUser("ann"))).toBe("ok");
+    expect(outcomeOf(() => limits.acquire("192.0.2.1").setUser("ann"))).toBe("ok");
   });
 });

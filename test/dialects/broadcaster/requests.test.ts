@@ -90,8 +90,8 @@ test("B5: refuses a method that is not a string, with the request's id", () => {
 test("B6: authenticates once", () => {
   const conversation = open();
   const auth = { id: 1, method: "auth", params: { token: "a.b.c" } };
-  expect(failed(conversation, auth, "unauthenticated", "the token was refused: it has expired")).toBe(
-    errorText(1, "Unauthenticated", "the token was refused: it has expired"),
+  expect(failed(conversation, auth, "unauthenticated", "invalid token: expired")).toBe(
+    errorText(1, "Unauthenticated", "invalid token: expired"),
   );
   expect(failed(conversation, auth, "invalid_argument", "invalid subject claim")).toBe(
     errorText(1, "InvalidArgument", "invalid subject claim"),

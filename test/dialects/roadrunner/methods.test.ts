@@ -174,7 +174,7 @@ test("G7: publishes to the listener's own vhost, even one created later", async 
   await (await rpcClient(node)).call("broadcast.Publish", publish);
   expect(await shop.next()).toMatchObject({ payload: "x" });
   const later = await rpcClient(node, 1);
-  expect((await later.call("broadcast.Publish", publish)).body.toString()).toBe('no vhost "/later"');
+  expect((await later.call("broadcast.Publish", publish)).body.toString()).toBe('unknown vhost "/later"');
   const created = await fetch(`${node.http}/carillon.v1.ControlService/CreateVhost`, {
     method: "POST",
     headers: { "content-type": "application/json" },

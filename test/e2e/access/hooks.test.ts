@@ -195,7 +195,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     (await nextHookCall(backend, "OnConnect")).fail();
     expect(await turnedAway).toMatchObject({
       status: 503,
-      body: '{"code":"unavailable","message":"the backend, which decides this, does not answer"}\n',
+      body: '{"code":"unavailable","message":"the backend that decides this does not answer"}\n',
     });
     const client = await enter(node, backend);
     const refused = client.ask(join("a"));
@@ -204,7 +204,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect([topic, error?.code, error?.message]).toEqual([
       "#join",
       "unavailable",
-      "the backend, which decides this, does not answer",
+      "the backend that decides this does not answer",
     ]);
     await new TestBackend(node).say("a", "not for you");
     const joined = client.ask(join("b"));
@@ -303,7 +303,7 @@ test("A9: beyond those that may wait clients are refused at once, and the others
   const backend = await startBackend();
   const node = await start(backend, { concurrency: 4, timeout: "8s", events: ["connect"] });
   const beyond = 5;
-  const total = 4 + MAX_WAITING.question + beyond;
+  const total = 4 + MAX_WAITING.request + beyond;
   const answers = new Queue<number>();
   // Connected before anything is asked, and few are awaited: those that wait have only the time of a question.
   const clients = await Promise.all(Array.from({ length: total }, () => connectRaw(node.http)));

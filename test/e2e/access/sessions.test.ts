@@ -173,7 +173,7 @@ describe("A11: limits of connections", () => {
     await connect(`${node.ws}/ws`);
     expect(await refusalOf(node)).toEqual({
       status: 429,
-      body: '{"code":"resource_exhausted","message":"this vhost has as many connections as it may have"}\n',
+      body: '{"code":"resource_exhausted","message":"this vhost has reached its connection limit"}\n',
     });
     await connect(`${node.ws}/ws/other`);
     await leave(first);

@@ -119,7 +119,7 @@ inBrowser("the pages of the dialects", () => {
     await page.frame("received", /"code":"Unauthenticated","message":"authentication required"/);
     await page.fill("secret", "another secret");
     await page.step("Authenticate");
-    await page.frame("received", /"code":"Unauthenticated","message":"the token was refused: .*signature/);
+    await page.frame("received", /"code":"Unauthenticated","message":"invalid token: .*signature/);
     expect(await page.shown.page.getByTestId("send-result").textContent()).toBe("");
     await page.fill("secret", SECRET);
     await page.step("Authenticate");
@@ -143,7 +143,7 @@ inBrowser("the pages of the dialects", () => {
     });
     const page = await openDialect(node, "rootsocket", { expected: /status of 401/ });
     await page.shown.inState("disconnected");
-    await page.shown.says("last-close", /^No connection: a key is needed: Authorization: KEY$/);
+    await page.shown.says("last-close", /^No connection: missing key: expected Authorization: KEY$/);
     await page.step("Ping");
     await page.shown.says("send-result", /^not sent: there is no connection$/);
     await page.publish("x");

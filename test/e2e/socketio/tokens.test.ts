@@ -39,7 +39,7 @@ test.each(["2.3.0", "4.x"] as const)(
     const weak = await connectStock(node.http, { version, auth: { token: applicationToken(2) } });
     expect(await weak.ask("pool_request", {})).toMatchObject({ ok: false, error: { code: 403 } });
     const old = applicationToken(274, new Date(Date.now() - 700_000_000));
-    await expect(connectStock(node.http, { version, auth: { token: old } })).rejects.toThrow("it has expired");
+    await expect(connectStock(node.http, { version, auth: { token: old } })).rejects.toThrow("invalid token: expired");
   },
 );
 

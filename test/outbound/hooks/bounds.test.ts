@@ -120,7 +120,7 @@ test.each([
 ] as const)("bounds running and queued calls, and applies on_failure: %s beyond them", async (on_failure, beyond) => {
   const caller = new SlowCaller();
   const { counts, hooks } = hooksOf(caller, { on_failure });
-  const outcomes = Array.from({ length: 4 + MAX_WAITING.question }, () => codeOf(hooks.onJoin(JOIN)));
+  const outcomes = Array.from({ length: 4 + MAX_WAITING.request }, () => codeOf(hooks.onJoin(JOIN)));
   await nextTurn();
   expect(caller.underWay).toBe(4);
   expect(await codeOf(hooks.onJoin(JOIN))).toBe(beyond);

@@ -1,8 +1,8 @@
 import type {
   HookSubject as Client,
-  ConnectQuestion,
+  ConnectHookRequest,
   HookCaller,
-  JoinQuestion,
+  JoinHookRequest,
 } from "../../../src/access/hooks/hook-caller.js";
 import { HookCounts } from "../../../src/access/hooks/hook-counts.js";
 import { type HookSettings, Hooks } from "../../../src/access/hooks/hooks.js";
@@ -60,9 +60,9 @@ export const CLIENT: Client = {
   address: "192.0.2.1",
 };
 
-export const JOIN: JoinQuestion = { client: CLIENT, broker: "", topics: ["a", "b"] };
+export const JOIN: JoinHookRequest = { client: CLIENT, broker: "", topics: ["a", "b"] };
 
-export const CONNECT: ConnectQuestion = {
+export const CONNECT: ConnectHookRequest = {
   client: { ...CLIENT, user: undefined, info: "{}" },
   method: "GET",
   uri: "/ws?meta=1&x=y",

@@ -29,7 +29,7 @@ function startWith(vhost: object = {}, config: object = {}): Promise<TestNode> {
 }
 
 test("C2: answers NOT_FOUND for a connection, vhost, channel or key that does not exist", async () => {
-  const vhost = /^no vhost "\/none"$/;
+  const vhost = /^unknown vhost "\/none"$/;
   await expectRefused(await startWith(), STATUS.notFound, [
     { called: method.getConnection, request: { id: "none" }, message: /"none"/ },
     { called: method.getVhost, request: { path: "/none" }, message: vhost },

@@ -1,6 +1,6 @@
 import { type WebSocket, WebSocketServer } from "ws";
 import { Permissions } from "../../../src/access/decide/permissions.js";
-import type { AdmittedClient, Arrival } from "../../../src/clients/admission.js";
+import type { AdmissionRequest, AdmittedClient } from "../../../src/clients/admission.js";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { vhostPaths } from "../../../src/dialects/routes.js";
 import { createClientAddress } from "../../../src/net/client-address.js";
@@ -20,7 +20,7 @@ import { ampleLeases } from "./byte-budget.js";
 
 /** An admission that the test decides on. */
 export interface Decision {
-  readonly arrival: Arrival;
+  readonly arrival: AdmissionRequest;
   readonly admit: (topics?: readonly string[]) => void;
   readonly refuse: (cause: unknown) => void;
 }
@@ -38,7 +38,7 @@ export class TestDoor {
   /** The time that peers have to take answers. */
   readonly answerClock = new ManualClock();
   /** Those who have asked, in order. */
-  readonly arrivals = new Queue<Arrival>();
+  readonly arrivals = new Queue<AdmissionRequest>();
   readonly decisions = new Queue<Decision>();
   readonly faults: unknown[] = [];
   readonly inside = new Set<WebSocket>();
@@ -54,7 +54,7 @@ export class TestDoor {
       admission: {
         admit: (arrival) => this.admitted(arrival),
         forwardedParts: () => [],
-        credentialPlaces: () => ({ header: true, protocol: true, cookie: "session", query: true }),
+        credentialSources: () => ({ header: true, protocol: true, cookie: "session", query: true }),
         ...policy,
       },
       clientAddress: createClientAddress(undefined),
@@ -111,14 +111,14 @@ export class TestDoor {
     await closed;
   }
 
-  admitted(arrival: Arrival, topics: readonly string[] = []): AdmittedClient {
+  admitted(arrival: AdmissionRequest, topics: readonly string[] = []): AdmittedClient {
     this.arrivals.push(arrival);
     return {
       principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: "{}" },
       topics,
       upgrade: undefined,
-      introduce: () => Promise.resolve(undefined),
-      introduced: true,
+      runConnectHook: () => Promise.resolve(undefined),
+      connectHookDone: true,
       exchange: () => {},
       release: () => this.released.push(arrival.connectionId),
     };

@@ -75,7 +75,7 @@ describe("description of a client", () => {
   });
 
   test("O10: does not forward a token in the query, even when the vhost takes none there", async () => {
-    const door = await new TestDoor({ policy: { credentialPlaces: () => WITHOUT_QUERY } }).start();
+    const door = await new TestDoor({ policy: { credentialSources: () => WITHOUT_QUERY } }).start();
     await requestUpgrade(door, "/ws?x=%20&token=x%20y");
     expect(await door.arrivals.next()).toMatchObject({ credential: undefined, upgrade: { uri: "/ws?x=+" } });
     await requestUpgrade(door, "/ws?x=%20");
@@ -156,7 +156,7 @@ describe("description of a client", () => {
   });
 
   test("O10: forwards headers unchanged when the vhost takes no token from them", async () => {
-    const door = await new TestDoor({ policy: { credentialPlaces: () => NO_PLACES } }).start();
+    const door = await new TestDoor({ policy: { credentialSources: () => NO_PLACES } }).start();
     await requestUpgrade(door, "/ws", {
       Authorization: "Bearer x",
       Cookie: "session=x",

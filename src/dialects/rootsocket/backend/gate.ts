@@ -40,7 +40,7 @@ export function admit(gate: RequestGate, { headers }: IncomingMessage, action: B
     const error = CarillonError.from(cause);
     if (error.code !== "unauthenticated") throw cause;
     // The gate's own text names the way in which other interfaces take keys.
-    const text = key === undefined ? "a key is needed: Authorization: KEY" : "no such key: it is wrong, or was revoked";
+    const text = key === undefined ? "missing key: expected Authorization: KEY" : "unknown or revoked key";
     throw new CarillonError(error.code, text, { cause });
   }
 }

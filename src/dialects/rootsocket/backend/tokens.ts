@@ -6,13 +6,13 @@ import type { RestMethod } from "./call.js";
 /** Makes tokens for the clients of one vhost. */
 export interface ConnectionTokenIssuer {
   /** @throws CarillonError unavailable */
-  connection(
+  createConnectionToken(
     bearer: Readonly<Record<string, never>>,
     settings: undefined,
     lifetime: undefined,
     only: "rootsocket",
   ): Promise<{ readonly token: string }>;
-  channel(channel: string): Promise<{ readonly token: string }>;
+  createChannelToken(channel: string): Promise<{ readonly token: string }>;
 }
 
 /** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
@@ -20,7 +20,7 @@ export function connectionTokens(issuerOf: (vhost: string) => ConnectionTokenIss
   return {
     action: "tokens",
     handle: async ({ backend, request, response }) => {
-      const { token } = await issuerOf(backend.vhost).connection({}, undefined, undefined, "rootsocket");
+      const { token } = await issuerOf(backend.vhost).createConnectionToken({}, undefined, undefined, "rootsocket");
       answerJson(request, response, CREATED, { token });
     },
   };
@@ -36,7 +36,7 @@ export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer
       if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
         throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
       }
-      const { token } = await issuerOf(backend.vhost).channel(readChannel(backend, fields));
+      const { token } = await issuerOf(backend.vhost).createChannelToken(readChannel(backend, fields));
       answerJson(request, response, CREATED, { token });
     },
   };

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { HookForward } from "../../../access/hooks/hook-caller.js";
 import { HttpRefusal } from "../../../access/hooks/http-refusal.js";
-import type { Arrival } from "../../../clients/admission.js";
+import type { AdmissionRequest } from "../../../clients/admission.js";
 import { RateLimited } from "../../../clients/limits/rate-limited.js";
 import { CarillonError } from "../../../errors.js";
 import { type CredentialPlaces, readCredential } from "../../../transport/admission/credential.js";
@@ -38,7 +38,7 @@ export function toArrival({
   places,
   request,
   vhost,
-}: NamespaceConnect): Arrival {
+}: NamespaceConnect): AdmissionRequest {
   const { headers } = request;
   const url = parseRequestUrl(request);
   const credential = readAuthToken(auth) ?? readCredential(headers, url.searchParams, { ...places, protocol: false });

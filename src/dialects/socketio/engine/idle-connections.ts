@@ -45,7 +45,7 @@ export class IdleConnections {
 
   /** @returns false where its address has reached its limit: the connection has to be closed */
   add(line: IdleConnection): boolean {
-    if (!this.#addresses.take(toAddressKey(line.address), this.#perAddress)) return false;
+    if (!this.#addresses.acquire(toAddressKey(line.address), this.#perAddress)) return false;
     this.#lines.add(line);
     const [oldest] = this.#lines;
     if (this.#lines.size > this.#inAll) oldest?.cut();
@@ -53,6 +53,6 @@ export class IdleConnections {
   }
 
   delete(line: IdleConnection): void {
-    if (this.#lines.delete(line)) this.#addresses.give(toAddressKey(line.address));
+    if (this.#lines.delete(line)) this.#addresses.release(toAddressKey(line.address));
   }
 }

@@ -1,14 +1,14 @@
-import type { AdmittedClient, Arrival } from "../../../clients/admission.js";
+import type { AdmissionRequest, AdmittedClient } from "../../../clients/admission.js";
 import type { EngineConnection } from "./engine-connection.js";
 
 /** A client in one namespace of its connection, from its request until it has left. */
 export class NamespaceSession {
   readonly line: EngineConnection;
-  readonly arrival: Arrival;
+  readonly arrival: AdmissionRequest;
   #admitted: AdmittedClient | undefined;
   #state: "at the door" | "inside" | "gone" = "at the door";
 
-  constructor(line: EngineConnection, arrival: Arrival) {
+  constructor(line: EngineConnection, arrival: AdmissionRequest) {
     this.line = line;
     this.arrival = arrival;
     line.enter(arrival.vhost, this);

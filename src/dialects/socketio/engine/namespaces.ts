@@ -1,6 +1,6 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Server, Socket } from "socket.io";
-import type { AdmittedClient, Arrival } from "../../../clients/admission.js";
+import type { AdmissionRequest, AdmittedClient } from "../../../clients/admission.js";
 import { openClient } from "../../../commands/on-behalf.js";
 import type { OutboxContext } from "../../../core/outbox.js";
 import { Session } from "../../../core/session.js";
@@ -110,7 +110,7 @@ export class Namespaces {
       address: line.address,
       request: socket.request,
       auth: socket.handshake.auth,
-      places: admission.credentialPlaces(vhost),
+      places: admission.credentialSources(vhost),
       forward: admission.forwardedParts(vhost),
     });
     const place = new NamespaceSession(line, arrival);
@@ -119,7 +119,7 @@ export class Namespaces {
   }
 
   /** @throws CarillonError the refusal, or unavailable where it takes too long */
-  #decide(arrival: Arrival): Promise<AdmittedClient> {
+  #decide(arrival: AdmissionRequest): Promise<AdmittedClient> {
     const { admission, clock } = this.#options;
     const { promise, reject, resolve } = withResolvers<AdmittedClient>();
     const decide = async (): Promise<AdmittedClient> => admission.admit(arrival);

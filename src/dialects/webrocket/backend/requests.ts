@@ -100,7 +100,9 @@ async function accessToken([uid = "", permission = ""]: readonly string[], { iss
   if (user === undefined) return 400;
   const channels = [EXPRESSION + permission];
   const grants = { join: channels, publish: channels, presence: channels, call: ["*"] };
-  const issued = await unless("invalid_argument", () => issuer.access({ user, permissions: Permissions.of(grants) }));
+  const issued = await unless("invalid_argument", () =>
+    issuer.createAccessToken({ user, permissions: Permissions.of(grants) }),
+  );
   return issued === undefined ? 597 : ["AT", issued.token];
 }
 

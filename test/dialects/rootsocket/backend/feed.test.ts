@@ -101,7 +101,10 @@ test("S9: ends the feed of a revoked key, and tells the reader", async () => {
   const feed = await openFeed(node, secret);
   expect(await feed.next()).toMatchObject({ type: "caught_up" });
   await backend.call(ControlService.method.revokeKey, { id: key?.id ?? "" });
-  expect(await feed.next()).toEqual({ type: "ended", data: { detail: expect.stringContaining("no such key") } });
+  expect(await feed.next()).toEqual({
+    type: "ended",
+    data: { detail: expect.stringContaining("unknown or revoked key") },
+  });
   expect(await feed.next()).toBeUndefined();
 });
 

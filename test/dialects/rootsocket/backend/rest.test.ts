@@ -32,9 +32,9 @@ test.each(CALLS)("S1: demands a bare key in Authorization for %s %s", async (met
   const node = await startApplication();
   expect(await call(node, method, `${path}/`, { key: "" })).toMatchObject({
     status: 401,
-    body: { detail: "a key is needed: Authorization: KEY" },
+    body: { detail: "missing key: expected Authorization: KEY" },
   });
-  const wrong = { status: 401, body: { detail: "no such key: it is wrong, or was revoked" } };
+  const wrong = { status: 401, body: { detail: "unknown or revoked key" } };
   for (const key of ["carillon_wrong", `Bearer ${KEY}`, `${KEY} x`, "Basic eDp5"]) {
     expect(await call(node, method, `${path}/`, { key })).toMatchObject(wrong);
   }

@@ -20,7 +20,7 @@ test("S5: admits one client of a token at a time", async () => {
   const client = await enter(node, token);
   expect(await refusedUpgrade(webSocketUrl(node, token))).toMatchObject({
     status: 401,
-    body: expect.stringContaining("another connection has it") as string,
+    body: expect.stringContaining("in use by another connection") as string,
   });
   client.webSocket.terminate();
   await client.closed;

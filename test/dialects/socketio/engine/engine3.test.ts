@@ -120,7 +120,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await client.nextText()).toBe('431[{"ok":true}]');
     client.send("40/shop?token=x,");
     expect(await client.nextText()).toBe(
-      '44/shop,{"message":"the token was refused: it is not a signed JWT","human":"Please sign in first.",' +
+      '44/shop,{"message":"invalid token: not a signed JWT","human":"Please sign in first.",' +
         '"details":"unauthenticated","context":"connection","code":401,"_id":null}',
     );
     client.send("40/nope,");
