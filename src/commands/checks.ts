@@ -97,7 +97,7 @@ function areCheap({ permissions }: Principal, actions: readonly Action[]): boole
  */
 export function checkExists({ openedOnly, vhost }: Pick<Client, "openedOnly" | "vhost">, topic: string) {
   if (vhost.exists(topic) && (!openedOnly || vhost.channels.has(topic))) return undefined;
-  return new CarillonError("not_found", `no channel ${JSON.stringify(topic)} is open`);
+  return new CarillonError("not_found", `channel ${JSON.stringify(topic)} is not open`);
 }
 
 const REFUSED: Readonly<Record<Action, string>> = {

@@ -17,16 +17,16 @@ export interface ConfigSources<Input extends object = object> {
   /** Path of a YAML file. */
   readonly file?: string | undefined;
   readonly environment?: NodeJS.ProcessEnv;
-  /** What flags say, as a configuration file would hold it. They win over the environment, that over the file. */
+  /** Settings from flags, in the form of a configuration file. Flags win over the environment, and that over the file. */
   readonly flags?: Input;
-  /** `memory` or a NATS URL: in place of all brokers configured. */
+  /** `memory` or a NATS URL; replaces all configured brokers. */
   readonly broker?: string | undefined;
 }
 
-/** Keys of the top level that no environment variable can hold: maps of things. */
+/** Map-valued keys of the top level, which environment variables cannot hold. */
 const MAPS = ["vhosts", "store"];
 
-/** Reads the configuration of a node that has some dialects. */
+/** Reads the configuration of a node with these dialects. */
 export class ConfigReader {
   readonly #dialects: readonly DialectSettings[];
   readonly #schema: ReturnType<typeof createSchema>;
@@ -39,7 +39,7 @@ export class ConfigReader {
     this.#vhostSchema = createVhostSchema(dialects);
   }
 
-  /** Keys of every setting. */
+  /** Keys of all settings. */
   get tree(): SettingsTree {
     this.#tree ??= new SettingsTree(this.#schema);
     return this.#tree;
@@ -47,7 +47,7 @@ export class ConfigReader {
 
   /**
    * Reads everything that configures a node into one complete, frozen configuration.
-   * @throws CarillonError invalid_argument that names every fault, one a line
+   * @throws CarillonError invalid_argument, with every fault on a line of its own
    */
   load({ broker, environment = {}, file, flags = {} }: ConfigSources): Config {
     const fromFile = file === undefined ? {} : readConfigFile(file);
@@ -62,7 +62,7 @@ export class ConfigReader {
     return this.parse({ ...merge(merge(fromFile, input), flags), ...fromShortForm });
   }
 
-  /** @throws CarillonError invalid_argument that names every fault, one a line */
+  /** @throws CarillonError invalid_argument, with every fault on a line of its own */
   parse(input: object): Config {
     const result = this.#schema.safeParse(input);
     if (!result.success) {
@@ -73,8 +73,8 @@ export class ConfigReader {
   }
 
   /**
-   * Reads the settings of a vhost that is made at run time.
-   * @throws CarillonError invalid_argument that names every fault, one a line
+   * Reads the settings of a vhost created at run time.
+   * @throws CarillonError invalid_argument, with every fault on a line of its own
    */
   parseVhost(path: string, given: object): VhostSettings {
     const result = this.#vhostSchema.safeParse(given);
@@ -83,7 +83,7 @@ export class ConfigReader {
     throw new CarillonError("invalid_argument", describeIssues(result.error, context));
   }
 
-  /** Every setting with its default and meaning, as a YAML file that can be started from. */
+  /** Every setting with its default and meaning, as a YAML file to start from. */
   writeDefaults(): string {
     return writeDefaults(this.#dialects, this.#filesOnly);
   }
@@ -100,7 +100,7 @@ export class ConfigReader {
   readonly #knownKeys = (path: readonly PropertyKey[]): readonly string[] => this.tree.knownKeys(path);
 }
 
-/** @throws CarillonError invalid_argument for a file that cannot be read or is not YAML */
+/** @throws CarillonError invalid_argument: an unreadable file, or invalid YAML */
 function readConfigFile(file: string): Fields {
   let text: string;
   try {
@@ -116,7 +116,7 @@ function readConfigFile(file: string): Fields {
   return content;
 }
 
-/** What is wrong and where, without what the library quotes: there may be a secret in that line. */
+/** Describes a YAML error and its position, without the library's quotation, which may contain a secret. */
 function yamlFault({ linePos, message }: YAMLParseError): string {
   const [words] = message.split(/: | at line \d/, 1);
   const [start] = linePos ?? [];
@@ -127,7 +127,7 @@ function parseContent(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS() ?? {};
   } catch {
-    // Its words name the alias: a secret that begins with * and is not quoted, perhaps.
+    // The library's message names the alias, which may be an unquoted secret that begins with *.
     throw new CarillonError("invalid_argument", `${file}: a value that begins with * and is not quoted`);
   }
 }
@@ -140,7 +140,7 @@ function parseShortForm(shortForm: string): NodeInput {
   return { brokers: { nats: { driver: "nats", servers: [shortForm] } } };
 }
 
-/** Without keys, whoever reaches the ports may publish and listen: only this machine, unless that is asked for. */
+/** Requires loopback addresses when no keys are configured, unless open access is allowed explicitly. */
 function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
   if (insecure || asksForKeys(vhosts)) return;
   for (const [name, address] of Object.entries({ http, grpc, "admin.listen": admin.listen })) {
@@ -154,12 +154,12 @@ function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
   }
 }
 
-/** Whether backends have to show who they are. One key in one vhost is enough: the others then let nobody in. */
+/** Whether backends must authenticate. One key in one vhost is enough: vhosts without keys then refuse all backends. */
 export function asksForKeys(vhosts: Config["vhosts"]): boolean {
   return Object.values(vhosts).some(({ certificates, keys }) => keys.length > 0 || certificates.length > 0);
 }
 
-/** Objects are merged key by key, everything else is replaced. */
+/** Merges objects key by key; other values are replaced. */
 function merge(base: object, over: object): Fields {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {

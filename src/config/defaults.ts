@@ -2,8 +2,8 @@ import type { DialectSettings } from "./dialect-settings.js";
 import { enumerate } from "./reference.js";
 
 /**
- * Every setting with its default and meaning, as a file that can be started from. A test holds it against the schema.
- * @param filesOnly - further keys of the top level that no environment variable can hold
+ * Every setting with its default and meaning, as a file to start from. A test compares it with the schema.
+ * @param filesOnly - other keys of the top level that environment variables cannot hold
  */
 export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: readonly string[]): string {
   const clients = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
@@ -222,7 +222,7 @@ log:
 `;
 }
 
-/** The dialects' parts of the file, each indented by some spaces. */
+/** Parts of the dialects, indented. */
 function joinFragments(dialects: readonly DialectSettings[], where: "node" | "vhost", indent: number): string {
   const fragments = dialects.map(({ settings }) => settings.defaults[where] ?? "");
   return fragments.join("").replaceAll(/^(?=.)/gm, " ".repeat(indent));

@@ -3,29 +3,29 @@ import type { Setting } from "./settings-tree.js";
 
 const PREFIX = "CARILLON_";
 
-/** Read elsewhere: the file's path, the short form of `brokers`, and what the command line shows to a node. */
+/** Variables read elsewhere: the file's path, the short form of `brokers`, and credentials of the command line. */
 const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_KEY", "CARILLON_TOKEN"];
 
-/** What Kubernetes sets in every container for a service that is named carillon. */
+/** Variables that Kubernetes sets in containers for a service named carillon. */
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 
-/** The variables that are known. */
+/** Known variables. */
 export interface KnownVariables {
   readonly settings: readonly Setting[];
-  /** Keys of the top level that no variable can hold, such as maps. */
+  /** Keys of the top level that variables cannot hold, such as maps. */
   readonly filesOnly: readonly string[];
-  /** Variables that commands of dialects read. */
+  /** Variables read by the dialects' commands. */
   readonly elsewhere: readonly string[];
 }
 
 export interface FromEnvironment {
-  /** Settings as a configuration file would hold them. */
+  /** Settings in the form of a configuration file. */
   readonly input: Readonly<Record<string, unknown>>;
   /** One line for each unknown variable. */
   readonly faults: readonly string[];
 }
 
-/** Reads settings by the name of their variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
+/** Reads settings from variables: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
 export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): FromEnvironment {
   const readElsewhere = [...SHORT_FORMS, ...known.elsewhere];
   const variables = new Map(

@@ -1,15 +1,15 @@
 import { findNearest } from "../util/find-nearest.js";
 import type { z } from "./schema-builder.js";
 
-/** Where faults are found. */
+/** Context of the described faults. */
 export interface IssueContext {
-  /** Keys that may stand at a place in the configuration. */
+  /** Known keys at a path of the configuration. */
   readonly knownKeys: (path: readonly PropertyKey[]) => readonly string[];
-  /** Place of what was checked in the whole configuration. */
+  /** Path of the checked value in the whole configuration. */
   readonly within?: readonly PropertyKey[];
 }
 
-/** Describes the faults of a configuration, one a line: where, and what is expected there. */
+/** Describes the faults of a configuration, one on each line: the path, and what is expected. */
 export function describeIssues(error: z.ZodError, context: IssueContext): string {
   return error.issues.flatMap((issue) => describeIssue(issue, context)).join("\n");
 }
@@ -31,7 +31,7 @@ function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: Issu
   return [`${path.join(".") || "configuration"}: ${issue.message}`];
 }
 
-/** How far into a value one of several alternatives fits. */
+/** Depth to which an alternative of a union matches a value. */
 function depth(issues: readonly z.core.$ZodIssue[]): number {
   return Math.max(0, ...issues.map(({ code, path }) => path.length + (code === "unrecognized_keys" ? 1 : 0)));
 }

@@ -22,10 +22,10 @@ interface Node {
 
 const TABLE_HEAD = ["| setting | type | default | meaning |", "|---|---|---|---|"];
 
-/** Lists longer than this are cut in the column of defaults. */
+/** Longest list in the column of defaults; longer ones are truncated. */
 const MAX_SHOWN_ITEMS = 5;
 
-/** What users call the entries of a map, by the map's key. */
+/** Placeholders for the entries of a map, by the map's key. */
 const ENTRY_NAMES: Readonly<Record<string, string>> = { brokers: "NAME", vhosts: "PATH" };
 
 function writeIntroduction(filesOnly: readonly string[]): string {
@@ -54,14 +54,14 @@ carillon.yaml: valid
 ## Node`;
 }
 
-/** "a, b and c". */
+/** Joins names as in "a, b and c". */
 export function enumerate(words: readonly string[]): string {
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
 /**
- * The page, as Markdown with a final newline.
- * @param filesOnly - further keys of the top level that no environment variable can hold
+ * Writes the page as Markdown with a final newline.
+ * @param filesOnly - other keys of the top level that environment variables cannot hold
  */
 export function writeConfigurationPage(schema: z.ZodType, filesOnly: readonly string[]): string {
   const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
@@ -88,7 +88,7 @@ function* writeObject(path: string, node: Node): Generator<string> {
   }
 }
 
-/** Settings within an object of the top level are one level below it; names that users choose do not count. */
+/** Heading level of an object: nested objects are one level deeper; names chosen by users do not count. */
 function headingLevel(path: string): string {
   const depth = path
     .replace(/ \(.*\)$/, "")
@@ -110,14 +110,14 @@ function writeRow(path: string, key: string, node: Node, required: boolean): str
   return [`| ${cells.join(" | ")} |`];
 }
 
-/** Objects that get sections of their own, by their path: nested ones, entries of maps and lists, variants. */
+/** Objects with their own sections, by path: nested objects, entries of maps and lists, variants. */
 function objectsWithin(path: string, key: string, node: Node): (readonly [path: string, object: Node])[] {
   const { additionalProperties: entry, description, items, oneOf } = node;
   if (oneOf !== undefined) {
     return oneOf.map((variant) => [`${path} (${readDriver(variant)})`, { description, ...variant }] as const);
   }
   if (items?.properties !== undefined) return [[`${path}[]`, { description, ...items }]];
-  // One listener, or a list of them.
+  // One object, or a list of them.
   const list = node.anyOf?.find(({ items: item }) => item?.properties !== undefined);
   if (list?.items !== undefined) return [[`${path}[]`, { description, ...list.items }]];
   if (node.properties !== undefined) return Object.values(node.properties).some(isDescribed) ? [[path, node]] : [];

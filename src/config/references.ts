@@ -18,7 +18,7 @@ interface References {
   readonly trusted_proxies: readonly string[];
 }
 
-/** Settings that speak of others that are not there. */
+/** Finds settings that need others that are missing. */
 export function* findReferenceFaults(config: References): Generator<SettingsFault> {
   const { brokers, cluster, store, vhosts } = config;
   for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
@@ -27,7 +27,7 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
       if (message !== undefined) yield { path: ["vhosts", path, "brokers", position], message };
     }
     if (certificates.length > 0 && config.client_certificates === undefined) {
-      yield { path: ["vhosts", path, "certificates"], message: "client_certificates is needed too" };
+      yield { path: ["vhosts", path, "certificates"], message: "requires client_certificates" };
     }
   }
   yield* sharedFaults(vhosts);
@@ -39,17 +39,17 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
     if (message !== undefined) yield { path: [key, "broker"], message };
   }
   if (store.driver === "nats" && !Object.values(brokers).some(({ driver }) => driver === "nats")) {
-    yield { path: ["store", "driver"], message: "nats: no broker is a NATS one" };
+    yield { path: ["store", "driver"], message: "nats: no broker uses the NATS driver" };
   }
   if (config.client_certificates !== undefined && config.tls === undefined) {
-    yield { path: ["client_certificates"], message: "tls is needed too" };
+    yield { path: ["client_certificates"], message: "requires tls" };
   }
   if (config.proxy_protocol && config.trusted_proxies.length === 0) {
-    yield { path: ["proxy_protocol"], message: "trusted_proxies: whose word is to be taken?" };
+    yield { path: ["proxy_protocol"], message: "requires trusted_proxies" };
   }
 }
 
-/** A key or a certificate that is in the configuration twice: it could not be told whose it is. */
+/** Finds keys and certificates that occur twice in the configuration, which would be ambiguous. */
 function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
   const known = new Map<string, readonly PropertyKey[]>();
   for (const [path, { certificates, keys }] of Object.entries(vhosts)) {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseAddress } from "../util/address.js";
 import { VHOST_PATH } from "../util/names.js";
 
-/** Building blocks of settings; every schema is made of these. */
+/** Building blocks of all settings' schemas. */
 
 export { z } from "zod";
 
@@ -18,7 +18,7 @@ export const address = z.string().transform((text, context) => {
 
 export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a path such as /shop or /shop/eu");
 
-/** Beginning of paths that a dialect has, with its default. */
+/** Prefix of a dialect's paths, with its default. */
 export function pathPrefix(usual: string) {
   return z
     .string()
@@ -31,10 +31,10 @@ export function count(least: number, most: number): z.ZodNumber {
   return z.number().int().min(least).max(most);
 }
 
-/** Refinement of an object: at most one of several ways to give the same thing. */
+/** Refinement of an object: at most one of several alternative keys. */
 export function atMostOne(...keys: readonly string[]) {
   return {
     check: (value: object) => keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length <= 1,
-    message: `only one of ${keys.join(", ")}`,
+    message: `at most one of ${keys.join(", ")} is allowed`,
   };
 }

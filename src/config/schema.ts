@@ -10,16 +10,16 @@ import { brokerName, createVhostSchema } from "./vhost.js";
 export type { VhostSettings } from "./vhost.js";
 
 /**
- * The configuration file, key by key. Defaults stand here and nowhere else; `carillon config --print-defaults` shows
- * them with their meaning (defaults.ts).
+ * Schema of the configuration file. Defaults are defined here only; `carillon config --print-defaults` shows them with
+ * their meaning (defaults.ts).
  */
 
-/** An address, or a network in CIDR form. */
+/** Address, or network in CIDR form. */
 const network = z
   .string()
   .refine((text) => parseNetwork(text) !== undefined, "expected an address or a network such as 10.0.0.0/8");
 
-/** `*`, `null`, `file://`, an exact origin, or one with a single `*` in it. */
+/** Origin: `*`, `null`, `file://`, an exact origin, or one with a single `*`. */
 const originPattern = z.string().superRefine((text, context) => {
   const fault = ["*", "null"].includes(text.toLowerCase()) ? undefined : compileOriginPattern(text);
   if (typeof fault === "string") context.addIssue({ code: "custom", message: fault });
@@ -80,17 +80,17 @@ const natsBroker = z
       .describe("A publish or join fails when NATS has not confirmed it after this time."),
   })
   .refine(({ password, user }) => (user === undefined) === (password === undefined), {
-    message: "user and password go together",
+    message: "user and password require each other",
   })
   .refine(
     ({ creds_file, nkey_file, token, user }) =>
       [user, token, nkey_file, creds_file].filter((way) => way !== undefined).length <= 1,
-    { message: "only one of user, token, nkey_file and creds_file" },
+    { message: "at most one of user, token, nkey_file and creds_file is allowed" },
   );
 
 const broker = z.discriminatedUnion("driver", [memoryBroker, natsBroker]);
 
-/** Schema of the whole configuration, on a node that has these dialects. */
+/** Schema of the whole configuration of a node with these dialects. */
 export function createSchema(dialects: readonly DialectSettings[]) {
   const vhost = createVhostSchema(dialects);
   const clientDialects = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
@@ -130,7 +130,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
         .describe(
           "Brokers by name. A broker carries messages between nodes; the first one is the default of every vhost.",
         ),
-      // The default vhost is always there.
+      // The default vhost always exists.
       vhosts: z
         .record(vhostPath, vhost)
         .prefault({})
@@ -234,7 +234,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .default(10)
             .describe("Consecutive malformed frames that close a connection."),
         })
-        .refine(({ payload, request }) => payload <= request, { message: "payload: expected no more than request" })
+        .refine(({ payload, request }) => payload <= request, { message: "payload: expected at most request" })
         .refine(({ expanded_request, payload }) => payload < expanded_request, {
           message: "payload: expected less than expanded_request",
         })
@@ -303,10 +303,10 @@ export function createSchema(dialects: readonly DialectSettings[]) {
     });
 }
 
-/** The configuration as a file holds it, without the settings of dialects: every key may be left out. */
+/** Input of the configuration, without dialects' settings. Every key is optional. */
 export type NodeInput = z.input<ReturnType<typeof createSchema>>;
 
-/** The same, complete, in milliseconds and bytes. */
+/** Complete configuration, in milliseconds and bytes. */
 export type Config = z.output<ReturnType<typeof createSchema>>;
 
 export type BrokerConfig = Config["brokers"][string];

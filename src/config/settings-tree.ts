@@ -11,7 +11,7 @@ interface Node {
   readonly oneOf?: readonly Node[];
 }
 
-/** The keys of a schema, for messages and for environment variables. */
+/** Keys of a schema, for messages and environment variables. */
 export class SettingsTree {
   readonly #root: Node;
 
@@ -19,20 +19,20 @@ export class SettingsTree {
     this.#root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
   }
 
-  /** Keys that may stand at a place in the configuration. */
+  /** Known keys at a path of the configuration. */
   knownKeys(path: readonly PropertyKey[]): string[] {
     let nodes: readonly Node[] = [this.#root];
     for (const key of path) nodes = nodes.flatMap((node) => children(node, String(key)));
     return nodes.flatMap(alternatives).flatMap((node) => Object.keys(node.properties ?? {}));
   }
 
-  /** Settings that hold one value or a list; entries of maps that users name are not among them. */
+  /** Settings that hold one value or a list, except in maps with keys chosen by users. */
   get settings(): readonly Setting[] {
     return findSettings(this.#root, []);
   }
 }
 
-/** A setting as a path from the top. */
+/** Path of a setting from the top. */
 export interface Setting {
   readonly path: readonly string[];
   readonly list: boolean;

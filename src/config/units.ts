@@ -42,7 +42,7 @@ function quantity(kind: QuantityKind, least: string, most: string) {
   return parser.meta({ [QUANTITY]: { kind, least, most } });
 }
 
-/** A bare number is bytes; a bare time has no meaning, except 0. */
+/** A number without a unit is bytes. A time needs a unit, except 0. */
 function read(value: string | number, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(String(value));
   if (match === null) return undefined;

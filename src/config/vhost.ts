@@ -8,14 +8,14 @@ import { collectSchemas, type DialectSettings } from "./dialect-settings.js";
 import { atMostOne, count, z } from "./schema-builder.js";
 import { bytes, duration } from "./units.js";
 
-/** The settings of a vhost: in the configuration file, and at run time by the control service. */
+/** Schema of a vhost's settings, for the configuration file and the control service. */
 
 export const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of letters, digits, _ and -");
 
-/** A pattern, and where it stands in what is checked. */
+/** A pattern and its path in the checked value. */
 type PatternAt = readonly [text: string, path: readonly (string | number)[]];
 
-/** Patterns that one name may be held against one after the other. Nothing more is compiled when it would be too much. */
+/** Checks patterns that are matched one after the other. Stops compiling when their total weight is too large. */
 function checkPatterns(patterns: readonly PatternAt[], context: z.RefinementCtx): void {
   let weight = 0;
   for (const [text, path] of patterns) {
@@ -78,7 +78,7 @@ function hasNoUser(text: string): boolean {
 const KEY_SOURCES = ["secret", "secret_file", "public_key", "public_key_file", "jwks_url"] as const;
 const oneKeySource = atMostOne(...KEY_SOURCES);
 
-/** Bits that are set in an integer, as a decimal number. */
+/** Bit mask as a decimal number. */
 const permissionBits = z.string().regex(/^[1-9]\d{0,99}$/, "expected bits as a decimal number, such as 8");
 
 const jwt = z
@@ -121,7 +121,7 @@ const jwt = z
           .describe("Claim with the duration in seconds. The earlier of this end and `exp` counts."),
       })
       .refine(({ expires_in, issued_at }) => (expires_in === undefined) === (issued_at === undefined), {
-        message: "issued_at and expires_in are given together",
+        message: "issued_at and expires_in require each other",
       })
       .prefault({}),
     require_exp: z.boolean().default(true).describe("Refuse tokens without `exp`."),
@@ -133,7 +133,7 @@ const jwt = z
   })
   .refine(oneKeySource.check, { message: oneKeySource.message })
   .refine((settings) => KEY_SOURCES.some((key) => settings[key] !== undefined), {
-    message: `one of ${KEY_SOURCES.join(", ")} is needed`,
+    message: `expected one of ${KEY_SOURCES.join(", ")}`,
   });
 
 const oneTokenSecret = atMostOne("secret", "secret_file");
@@ -181,7 +181,7 @@ const key = z.strictObject({
   topics: scope,
 });
 
-/** Names are what tells keys apart, in logs and where they are listed. */
+/** Names must be unique, because logs and lists identify keys by name. */
 const keys = z.array(key).superRefine((entries, context) => {
   for (const [position, { name }] of entries.entries()) {
     if (entries.findIndex((entry) => entry.name === name) === position) continue;
@@ -206,7 +206,7 @@ const certificate = z.strictObject({
 });
 
 const hooks = z.strictObject({
-  // What is wrong with a backend's address is logged: no secret may be in it.
+  // Faults of a backend's address are logged, so it must not contain a secret.
   url: z
     .string()
     .refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
@@ -247,7 +247,7 @@ const limits = z.strictObject({
     .describe("Connections of one client address on one node. An IPv6 /64 counts as one address."),
   handshakes_per_second: rate.describe("New connections per second on one node."),
   handshakes_per_second_per_address: rate.describe("New connections per second of one client address on one node."),
-  // As many as a client may have topics, one command for each, and as many again.
+  // One command for each topic that a client may have, and as many again.
   commands_per_second: count(1, 10_000_000)
     .or(z.literal("off"))
     .default(2_000)
@@ -311,5 +311,5 @@ export function createVhostSchema(dialects: readonly DialectSettings[]) {
   });
 }
 
-/** Complete, in milliseconds and bytes. Those of dialects are read by `settingsOf`. */
+/** Complete settings, in milliseconds and bytes. `settingsOf` reads those of dialects. */
 export type VhostSettings = z.output<ReturnType<typeof createVhostSchema>>;

@@ -28,25 +28,25 @@ import type { Vhost } from "./vhost.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
 import type { Vhosts } from "./vhosts.js";
 
-/** Most channels, and most keys, that a vhost may have: all nodes keep all of them. */
+/** Most channels and keys of a vhost. Every node keeps all of them in memory. */
 const MOST_CHANNELS = 100_000;
 const MOST_KEYS = 1_000;
-/** Entries that are deleted at once. */
+/** Number of entries deleted concurrently. */
 const ABREAST = 100;
 
 export interface AdministrationOptions {
   readonly vhosts: Vhosts;
   readonly store: Store;
   readonly clock: Clock;
-  /** When a key was last used on this node; undefined: not since it started. */
+  /** Time of a key's last use on this node; undefined: not since it started. */
   readonly lastUsed: (vhost: string, id: string) => number | undefined;
-  /** @throws CarillonError invalid_argument that names every fault */
+  /** @throws CarillonError invalid_argument, with every fault */
   readonly parse: (path: string, given: JsonObject) => VhostSettings;
-  /** @throws CarillonError invalid_argument: settings that cannot be used, such as a broker that is not there */
+  /** @throws CarillonError invalid_argument: unusable settings, such as an unknown broker */
   readonly check: (path: string, settings: VhostSettings) => void;
 }
 
-/** Makes and changes vhosts, channels and keys: in the store, and on this node at once. */
+/** Creates and changes vhosts, channels and keys in the store, and applies changes on this node at once. */
 export class Administration implements VhostAdmin {
   readonly #options: AdministrationOptions;
 
@@ -62,9 +62,9 @@ export class Administration implements VhostAdmin {
     if (vhosts.get(path) !== undefined) throw exists(path);
     this.#check(path, settings);
     const key = vhostKey(path);
-    // Made on another node a moment ago, or not heard of yet.
+    // Another node may have just created it.
     if ((await store.get(key)) !== undefined) throw exists(path);
-    // What is left of one that was deleted while its node died must not come back to life.
+    // Leftovers of a vhost whose deletion was interrupted must not come back.
     await this.#clear(path);
     const value = valueOf({ id: randomUUID(), path, settings });
     try {
@@ -112,7 +112,7 @@ export class Administration implements VhostAdmin {
 
   async delete(path: string): Promise<void> {
     this.#requireChangeable(path);
-    // Last, so that one whose deletion is cut off still exists, and can be deleted again.
+    // Deleted last, so that a vhost whose deletion was interrupted still exists and can be deleted again.
     await this.#clear(path);
     await this.#delete(vhostKey(path));
   }
@@ -123,7 +123,7 @@ export class Administration implements VhostAdmin {
     checkChannel(channel);
     if (vhost.channels.has(channel)) return false;
     if (vhost.channels.size >= MOST_CHANNELS) {
-      throw new CarillonError("resource_exhausted", `the vhost has ${MOST_CHANNELS} channels, which is the limit`);
+      throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MOST_CHANNELS} channels`);
     }
     const key = channelKey(path, channel);
     try {
@@ -139,7 +139,7 @@ export class Administration implements VhostAdmin {
     const vhost = this.#options.vhosts.require(path);
     checkChannel(channel);
     if (!vhost.channels.has(channel)) {
-      throw new CarillonError("not_found", `no channel ${JSON.stringify(channel)} is open`);
+      throw new CarillonError("not_found", `channel ${JSON.stringify(channel)} is not open`);
     }
     await this.#delete(channelKey(path, channel));
   }
@@ -156,14 +156,14 @@ export class Administration implements VhostAdmin {
       throw new CarillonError("already_exists", `the vhost has a key named ${JSON.stringify(name)}`);
     }
     if (names.length >= MOST_KEYS) {
-      throw new CarillonError("resource_exhausted", `the vhost has ${MOST_KEYS} keys, which is the limit`);
+      throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MOST_KEYS} keys`);
     }
     const { hash, secret } = createKey();
     const record: KeyRecord = { id: randomUUID(), name, hash, actions, topics, created: clock.now() };
     const key = keyKey(path, record.id);
     const value = JSON.stringify(record);
     await vhosts.change({ key, value }, () => store.create(key, value));
-    // A damaged or missing record must not open the node at its next start. What fails is made up for when a key goes.
+    // A damaged or missing record must not open the node at its next start. A failure here is repaired when a key is removed.
     await this.#rememberKeys(path).catch(() => undefined);
     return { key: described(record, undefined), secret };
   }
@@ -197,16 +197,16 @@ export class Administration implements VhostAdmin {
     const vhost = vhosts.require(path);
     if (![...vhosts.keysOf(path)].some((key) => key.id === id)) {
       if (vhost.settings.keys.some(({ name }) => name === id)) {
-        throw new CarillonError("failed_precondition", `key ${JSON.stringify(id)} is in the configuration`);
+        throw new CarillonError("failed_precondition", `key ${JSON.stringify(id)} is defined in the configuration`);
       }
-      throw new CarillonError("not_found", `no key ${JSON.stringify(id)}`);
+      throw new CarillonError("not_found", `unknown key ${JSON.stringify(id)}`);
     }
     await this.#rememberKeys(path);
     await this.#delete(keyKey(path, id));
     await store.delete(useKey(path, id));
   }
 
-  /** Remembers when a key was used. What cannot be written now will be at the next use. */
+  /** Records the last use of a key. A failed write is made up for at the next use. */
   async keyUsed({ at, id, vhost }: { readonly vhost: string; readonly id: string; readonly at: number }) {
     const { store } = this.#options;
     const key = useKey(vhost, id);
@@ -219,7 +219,7 @@ export class Administration implements VhostAdmin {
     const parsed = this.#options.parse(path, settings);
     const file = namedFile(settings);
     if (file !== undefined) {
-      throw new CarillonError("invalid_argument", `${file}: files can be named in the configuration only`);
+      throw new CarillonError("invalid_argument", `${file}: files are only allowed in the configuration`);
     }
     this.#options.check(path, parsed);
   }
@@ -227,11 +227,11 @@ export class Administration implements VhostAdmin {
   #requireChangeable(path: string): void {
     const vhost = this.#options.vhosts.require(path);
     if (vhost.configured) {
-      throw new CarillonError("failed_precondition", `vhost ${JSON.stringify(path)} is in the configuration`);
+      throw new CarillonError("failed_precondition", `vhost ${JSON.stringify(path)} is defined in the configuration`);
     }
   }
 
-  /** Everything that belongs to a vhost and is kept under its own keys. */
+  /** Deletes all store entries of a vhost. */
   async #clear(path: string): Promise<void> {
     const { store } = this.#options;
     for (const kind of [KEYS, USES, CHANNELS] as const) {
@@ -249,7 +249,7 @@ export class Administration implements VhostAdmin {
     return vhosts.change({ key, value: undefined }, () => store.delete(key));
   }
 
-  /** Before keys go: a node that starts when there are none any more does not let everybody in (A3). */
+  /** Records that keys have existed, before any is removed: a node that starts without keys then still requires one (A3). */
   async #rememberKeys(path: string): Promise<void> {
     const { store, vhosts } = this.#options;
     const { certificates, keys } = vhosts.get(path)?.settings ?? { certificates: [], keys: [] };
@@ -281,10 +281,10 @@ function checkChannel(channel: string): void {
 }
 
 function exists(path: string): CarillonError {
-  return new CarillonError("already_exists", `vhost ${JSON.stringify(path)} is there already`);
+  return new CarillonError("already_exists", `vhost ${JSON.stringify(path)} already exists`);
 }
 
-/** What is told of a key made at run time: everything but its hash. */
+/** Describes a key created at run time, without its hash. */
 function described(record: KeyRecord, lastUsed: number | undefined): KeyDescription {
   const { actions, created, id, name, topics } = record;
   return { id, name, actions, topics, created, lastUsed, configured: false };

@@ -12,23 +12,23 @@ import type { Store } from "../store/store.js";
 import type { VhostDialects, VhostParts } from "./vhost.js";
 
 export interface VhostPartsContext {
-  /** All that the node has, whether they are served or not. */
+  /** All dialects of the node, whether served or not. */
   readonly dialects: readonly DialectWithAccess[];
   readonly store: Store;
   readonly leases: Leases;
   readonly clock: Clock;
   readonly hookCounts: HookCounts;
   readonly callerOf: (hooks: NonNullable<VhostSettings["hooks"]>) => HookCaller;
-  /** A call to a backend has failed. */
+  /** Called when a call to a backend has failed. */
   readonly onHookFailed: (vhost: string, event: HookEvent, failure: Error) => void;
-  /** A backend that is asked no longer answers (with why), or does again. */
+  /** Called when a hook's backend has stopped answering (with the reason), or answers again. */
   readonly onHooks: (vhost: string, failure: Error | undefined) => void;
-  /** The keys of a vhost's issuer cannot be fetched. */
+  /** Called when the keys of a vhost's issuer cannot be fetched. */
   readonly onIssuer: (vhost: string, message: string) => void;
 }
 
 /**
- * Makes of a vhost's settings what works by them.
+ * Creates the services of a vhost from its settings.
  * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
  */
 export function createVhostParts(path: string, settings: VhostSettings, context: VhostPartsContext): VhostParts {
@@ -50,7 +50,7 @@ export function createVhostParts(path: string, settings: VhostSettings, context:
 }
 
 /**
- * Makes the parts of a vhost and ends them: settings that it throws for cannot be used.
+ * Checks settings by creating the parts of a vhost and stopping them.
  * @throws as {@link createVhostParts}
  */
 export function tryVhostSettings(path: string, settings: VhostSettings, context: VhostPartsContext): void {
@@ -83,7 +83,7 @@ function accessOf(path: string, settings: VhostSettings, context: VhostPartsCont
   return naming(path, () => createVhostAccess(path, settings, { store, leases, clock, onFailure }));
 }
 
-/** Faults name the setting within those of the vhost. */
+/** Prefixes errors with the path of the vhost's settings. */
 function naming<Made>(path: string, make: () => Made): Made {
   try {
     return make();

@@ -2,7 +2,7 @@ import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store, StoreChange } from "../store/store.js";
 
-/** Milliseconds between two tries to read a store that cannot be reached. */
+/** Milliseconds between two attempts to read an unreachable store. */
 const RETRY = 1_000;
 
 type Take = (change: StoreChange) => void;
@@ -10,24 +10,24 @@ type Take = (change: StoreChange) => void;
 export interface RecordFeedOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** What takes the entries below each prefix. */
+  /** Handlers of the entries below each prefix. */
   readonly takers: ReadonlyMap<string, Take>;
-  /** Everything that is in the store has been taken. May throw what the store throws: it is called again then. */
+  /** Called when all entries of the store have been handled. May throw the store's errors; it is called again then. */
   readonly onRead: () => Promise<void>;
   readonly onError: (message: string) => void;
 }
 
-/** A change of this node that is being written. */
+/** A change of this node whose write is in flight. */
 interface Write {
-  /** Whether the store has told of the entry meanwhile. */
+  /** Whether the store has reported the entry meanwhile. */
   heard: boolean;
 }
 
-/** What the store holds below some prefixes, heard as it changes, over outages; and this node's own changes at once. */
+/** Follows the store's entries below some prefixes across outages, and applies this node's own changes at once. */
 export class RecordFeed {
   readonly #options: RecordFeedOptions;
   readonly #unwatch = new Map<string, () => void>();
-  /** By key. */
+  /** Writes in flight, by key. */
   readonly #writes = new Map<string, Set<Write>>();
   #cancelRetry: (() => void) | undefined;
   #read = false;
@@ -37,16 +37,16 @@ export class RecordFeed {
     this.#options = options;
   }
 
-  /** False until what the store holds is known. */
+  /** False until the store has been read. */
   get read(): boolean {
     return this.#read;
   }
 
-  /** Reads, and goes on hearing changes. A store that cannot be reached is tried again. */
+  /** Reads the store and follows its changes. Retries while the store is unreachable. */
   async start(): Promise<void> {
     const { clock, onError, onRead, store, takers } = this.#options;
     try {
-      // A watch that stands outlives outages: what fails is tried again without those before.
+      // An established watch survives outages, so a retry starts only the missing ones.
       for (const [prefix, take] of takers) {
         if (this.#unwatch.has(prefix)) continue;
         this.#unwatch.set(prefix, await store.watch(prefix, (change) => this.#hear(change, take)));
@@ -71,9 +71,9 @@ export class RecordFeed {
   }
 
   /**
-   * Writes a change and takes it before the store tells of it, so that whoever made it sees it at once. What the store has
-   * told of meanwhile may be later than it, and is left as it is: the change itself is told in its turn.
-   * @throws what write throws
+   * Writes a change and applies it before the store reports it, so that the caller sees it at once. An entry that the store
+   * has reported meanwhile may be newer and is kept; the change itself is reported in its turn.
+   * @throws the errors of `write`
    */
   async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
     const { takers } = this.#options;
@@ -96,7 +96,7 @@ export class RecordFeed {
     this.#take(change, take);
   }
 
-  /** One entry that cannot be read does not keep the others from being known. */
+  /** Handles one entry. A damaged entry does not affect the others. */
   #take(change: StoreChange, take: Take): void {
     try {
       take(change);

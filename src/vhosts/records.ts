@@ -5,13 +5,13 @@ import { vhostPath } from "../config/schema-builder.js";
 import { CarillonError } from "../errors.js";
 import { isObject } from "../util/json.js";
 
-/** How what is made at run time is kept in the store. Names are base64url there: a key's characters are few. */
+/** Store entries of vhosts, channels and keys created at run time. Names are in base64url, because store keys allow few characters. */
 
 export interface VhostRecord {
-  /** One that is made again after it was deleted is another one. */
+  /** Differs for a vhost created again after its deletion. */
   readonly id: string;
   readonly path: string;
-  /** As they were given, so that a later version reads them with its own defaults. */
+  /** Settings as given, so that a later version reads them with its own defaults. */
   readonly settings: JsonObject;
 }
 
@@ -29,16 +29,16 @@ export interface KeyRecord {
 export const VHOSTS = "vhosts/";
 export const KEYS = "keys/";
 export const CHANNELS = "channels/";
-/** When keys were last used. */
+/** Prefix of the times of keys' last use. */
 export const USES = "key-uses/";
-/** There once was a key, on a node that let everybody in before. */
+/** Entry that records that keys have existed. */
 export const GUARDED = "guarded";
 
 export function vhostKey(path: string): string {
   return VHOSTS + encodeRecord(path);
 }
 
-/** What the keys of a vhost's entries of a kind begin with. */
+/** Prefix of a vhost's entries of one kind. */
 export function recordPrefix(kind: typeof KEYS | typeof CHANNELS | typeof USES, path: string): string {
   return `${kind}${encodeRecord(path)}/`;
 }
@@ -48,7 +48,7 @@ export function keyKey(path: string, id: string): string {
 }
 
 export function useKey(path: string, id: string): string {
-  // A configured key's id is its name.
+  // The id of a configured key is its name.
   return recordPrefix(USES, path) + encodeRecord(id);
 }
 
@@ -56,7 +56,7 @@ export function channelKey(path: string, channel: string): string {
   return recordPrefix(CHANNELS, path) + encodeRecord(channel);
 }
 
-/** The vhost and the name that a key of the store stands for. */
+/** Splits a store key into vhost and name. */
 export function readRecordKey(key: string): { readonly path: string; readonly name: string } {
   const [, path = "", name = ""] = key.split("/");
   return { path: decodeRecord(path), name };
@@ -66,7 +66,7 @@ export function decodeRecord(text: string): string {
   return Buffer.from(text, "base64url").toString("utf8");
 }
 
-/** @throws CarillonError internal: the entry is damaged, or this version cannot read it */
+/** @throws CarillonError internal: the entry is damaged or of an unknown version */
 export function parseVhostRecord(key: string, value: string): VhostRecord {
   const record = parseObject(key, value);
   const { id, path, settings } = record;
@@ -75,7 +75,7 @@ export function parseVhostRecord(key: string, value: string): VhostRecord {
   return record as unknown as VhostRecord;
 }
 
-/** @throws CarillonError internal: the entry is damaged, or this version cannot read it */
+/** @throws CarillonError internal: the entry is damaged or of an unknown version */
 export function parseKeyRecord(key: string, value: string): KeyRecord {
   const record = parseObject(key, value);
   const { actions, created, hash, id, name, topics } = record;
@@ -90,9 +90,9 @@ export function parseKeyRecord(key: string, value: string): KeyRecord {
   return record as unknown as KeyRecord;
 }
 
-/** @param fault - what is wrong with it */
+/** @param fault - reason */
 export function unreadable(key: string, fault?: string): CarillonError {
-  return new CarillonError("internal", `store entry ${key} cannot be read${fault === undefined ? "" : `: ${fault}`}`);
+  return new CarillonError("internal", `unreadable store entry ${key}${fault === undefined ? "" : `: ${fault}`}`);
 }
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -102,7 +102,7 @@ function parseObject(key: string, value: string): JsonObject {
     const parsed: unknown = JSON.parse(value);
     if (isObject(parsed)) return parsed as JsonObject;
   } catch {
-    // No JSON.
+    // Not JSON.
   }
   throw unreadable(key);
 }

@@ -1,12 +1,12 @@
 import type { Json, JsonObject } from "../access/decide/principal.js";
 
-/** Settings that are secrets, or hashes of them. */
+/** Settings that hold secrets or their hashes. */
 const SECRET = new Set(["secret", "key", "hash", "access_token"]);
 
-/** Settings that name files of this machine: whoever calls from outside may not make a node read them. */
+/** Settings that name local files. Remote callers may not make a node read files. */
 export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file"]);
 
-/** Settings as they may be shown: nothing of a secret but that there is one. */
+/** Replaces secrets in settings, so that they can be shown. */
 export function redactSecrets(settings: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : shown(value, key)]),
@@ -15,12 +15,12 @@ export function redactSecrets(settings: JsonObject): JsonObject {
 
 function shown(value: Json, key = ""): Json {
   if (Array.isArray(value)) return value.map((entry: Json) => shown(entry));
-  // Some issuers want a key of theirs in the query.
+  // The query may hold an issuer's key.
   if (key === "jwks_url" && typeof value === "string") return value.replace(/\?.*/s, "?(not shown)");
   return typeof value === "object" && value !== null ? redactSecrets(value as JsonObject) : value;
 }
 
-/** The first setting that names a file, as a path; undefined for none. */
+/** Finds the first setting that names a file, and returns its path; undefined for none. */
 export function namedFile(settings: Json, path = "settings"): string | undefined {
   if (typeof settings !== "object" || settings === null) return undefined;
   for (const [key, value] of Object.entries(settings)) {

@@ -3,16 +3,16 @@ import { compilePattern } from "../access/patterns/pattern.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
 
-/** The topic rules of a vhost, and the patterns that finding one of them asks. */
+/** Topic rules of a vhost, and the patterns matched to find one. */
 export interface RuleTable {
   readonly matchers: MatcherList;
   readonly rulesFor: (topic: string) => TopicRules;
 }
 
 /**
- * The topic rules of a vhost: the first pattern that matches decides, what the vhost says of all topics comes last. Of what
- * neither says, a channel that was opened has what its kind has, which is in its name.
- * @param channels - that are open
+ * Creates the topic rules of a vhost. The first matching pattern wins, then the vhost's defaults. An open channel takes what
+ * neither sets from its kind, which its name's prefix tells.
+ * @param channels - open channels
  */
 export function createRuleTable(settings: VhostSettings, channels: ReadonlySet<string>): RuleTable {
   const matchers = new MatcherList(settings.topics.map(({ match }) => compilePattern(match)));
@@ -32,7 +32,7 @@ export function createRuleTable(settings: VhostSettings, channels: ReadonlySet<s
   };
 }
 
-/** The rules of a kind of topics: those of the vhost's patterns in order, and the one for all others. */
+/** Rules of one kind of topics: one for each of the vhost's patterns in order, and one for all other topics. */
 interface KindRules {
   readonly rules: readonly TopicRules[];
   readonly standard: TopicRules;
@@ -40,7 +40,7 @@ interface KindRules {
 
 type Rule = VhostSettings["topics"][number];
 
-/** Kinds of channels, by the beginnings of their names. Source: X7 of PROTOCOL.md. */
+/** Kinds of channels, by the prefixes of their names. Source: X7 of PROTOCOL.md. */
 const KIND = /^(?:private|presence)-/;
 const KINDS = {
   private: { access: "private" },

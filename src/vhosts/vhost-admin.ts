@@ -1,23 +1,23 @@
 import type { BackendAction } from "../access/decide/actions.js";
 import type { JsonObject } from "../access/decide/principal.js";
 
-/** A vhost as operators see it. */
+/** Description of a vhost, for operators. */
 export interface VhostDescription {
   readonly path: string;
-  /** As they were given, without secrets. */
+  /** Settings as given, without secrets. */
   readonly settings: JsonObject;
-  /** Of the configuration file: it cannot be changed at run time. */
+  /** Whether it is defined in the configuration file, and cannot be changed at run time. */
   readonly configured: boolean;
 }
 
-/** A key as operators see it: never the key itself. */
+/** Description of a key, for operators. Never contains the key itself. */
 export interface KeyDescription {
   readonly id: string;
   readonly name: string;
   readonly actions: readonly ("*" | BackendAction)[];
-  /** Patterns; none: all topics. */
+  /** Patterns; empty for all topics. */
   readonly topics: readonly string[];
-  /** In milliseconds since the epoch; undefined where it stands in the configuration. */
+  /** In milliseconds since the epoch; undefined for a key of the configuration. */
   readonly created: number | undefined;
   readonly lastUsed: number | undefined;
   readonly configured: boolean;
@@ -30,9 +30,9 @@ export interface NewVhostKey {
 }
 
 /**
- * Keeps vhosts, channels and keys. What it changes holds on this node when it has answered, and on the others within a
- * second. All methods throw CarillonError unavailable when the store cannot be reached, and not_found for a vhost that
- * does not exist.
+ * Manages vhosts, channels and keys. A change is in effect on this node when the method resolves, and on the others within
+ * a second. All methods throw CarillonError unavailable when the store cannot be reached, and not_found for an unknown
+ * vhost.
  */
 export interface VhostAdmin {
   /** @throws CarillonError already_exists, invalid_argument (the path, the settings) */
@@ -47,12 +47,12 @@ export interface VhostAdmin {
   get(path: string): Promise<VhostDescription>;
   /** Ordered by path. */
   list(): Promise<readonly VhostDescription[]>;
-  /** Ends its connections on all nodes, and takes its keys and channels with it. @throws CarillonError failed_precondition */
+  /** Deletes a vhost with its keys and channels, and closes its connections on all nodes. @throws CarillonError failed_precondition */
   delete(path: string): Promise<void>;
 
-  /** @returns false when it was open already */
+  /** @returns false when it was already open */
   openChannel(vhost: string, channel: string): Promise<boolean>;
-  /** Clients that are in it leave it, on all nodes. @throws CarillonError not_found: it was not open */
+  /** Closes a channel and removes its clients from it on all nodes. @throws CarillonError not_found: not open */
   closeChannel(vhost: string, channel: string): Promise<void>;
   /** Ordered. */
   listChannels(vhost: string): Promise<readonly string[]>;

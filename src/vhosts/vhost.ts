@@ -10,34 +10,33 @@ import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { createRuleTable, type RuleTable } from "./rules.js";
 
-/** What a vhost's settings have been made into. */
+/** Services created from a vhost's settings. */
 export interface VhostParts {
   readonly authenticator: Authenticator;
-  /** Undefined where the backend is not asked. */
+  /** Undefined without hooks. */
   readonly hooks: Hooks | undefined;
   /**
-   * Makes what dialects' settings ask for. Cheap: it is made anew at every change, while these parts stay.
+   * Creates the dialects' parts. Cheap: they are created at every change of the settings, while these parts stay.
    * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
    */
   forDialects(settings: VhostSettings): VhostDialects;
   /**
-   * Others have come in their place: ends what they keep going, such as the fetching of keys, but lets hooks finish what
-   * they have begun.
-   * @param onFailure - what those settings say that hold now
+   * Stops background work, such as the fetching of keys, after new parts have replaced these. Hook calls in flight finish.
+   * @param onFailure - `on_failure` of the current settings
    */
   retire(onFailure: () => OnFailure | undefined): Promise<void>;
-  /** Ends everything at once. */
+  /** Stops everything at once. */
   stop(): void;
 }
 
-/** Parts of a vhost that depend on the settings of dialects. */
+/** Parts of a vhost that depend on dialects' settings. */
 export interface VhostDialects {
-  /** By the names of the dialects that have ways of their own into a vhost. */
+  /** Authentication of dialects that have their own, by name. */
   readonly access: ReadonlyMap<string, DialectAccess>;
   readonly issuer: TokenIssuer;
 }
 
-/** What may change of a vhost. */
+/** Parts of a vhost that can change. */
 export interface VhostDefinition {
   readonly settings: VhostSettings;
   readonly given: JsonObject;
@@ -45,37 +44,37 @@ export interface VhostDefinition {
   readonly dialects: VhostDialects;
 }
 
-/** Which topics there are, and their rules. */
+/** Determines which topics exist, and their rules. */
 export interface TopicAccess {
   rulesFor(topic: string): TopicRules;
-  /** The patterns that {@link rulesFor} asks. */
+  /** Patterns that {@link rulesFor} matches. */
   readonly ruleMatchers: MatcherList;
   exists(topic: string): boolean;
 }
 
-/** What stays the same for as long as it exists. */
+/** Parts of a vhost that never change. */
 export interface VhostFacts {
   readonly name: string;
   readonly configured: boolean;
-  /** Shared with whoever keeps it up to date. */
+  /** Open channels. {@link Vhosts} keeps the set up to date. */
   readonly channels: ReadonlySet<string>;
 }
 
 /**
- * One application's world: its topics, clients, keys and rules never meet another's. The object stays the same for as
- * long as the vhost exists; what it holds changes when its settings do.
+ * Isolated space of one application: its topics, clients, keys and rules are separate from other vhosts'. The object stays
+ * the same while the vhost exists; its contents change with its settings.
  */
 export class Vhost {
   readonly name: string;
   /** Of the configuration file: it cannot be changed at run time. */
   readonly configured: boolean;
-  /** Channels opened at run time; they matter where `opened_only` is on. */
+  /** Channels opened at run time; used with `opened_only`. */
   readonly channels: ReadonlySet<string>;
   #settings: VhostSettings;
   #given: JsonObject;
   #parts: VhostParts;
   #dialects: VhostDialects;
-  /** Of settings before, whose hooks have not finished yet. */
+  /** Replaced parts whose hook calls have not finished. */
   readonly #retiring = new Set<VhostParts>();
   #rules: RuleTable;
   #anonymous: Principal | undefined;
@@ -93,7 +92,7 @@ export class Vhost {
     this.#anonymous = anonymousOf(settings);
   }
 
-  /** The settings as they were given, secrets and all; those of the configuration file complete. */
+  /** Settings as given, with secrets; complete for a vhost of the configuration file. */
   get given(): JsonObject {
     return this.#given;
   }
@@ -106,7 +105,7 @@ export class Vhost {
     return this.#parts.authenticator;
   }
 
-  /** Authenticates its clients of a dialect. */
+  /** Authenticator for its clients of a dialect. */
   authenticatorFor(dialect: string): Authenticator {
     return this.#dialects.access.get(dialect)?.authenticator ?? this.#parts.authenticator;
   }
@@ -115,22 +114,22 @@ export class Vhost {
     return this.#parts.hooks;
   }
 
-  /** Makes tokens for its clients. */
+  /** Issues tokens for its clients. */
   get issuer(): TokenIssuer {
     return this.#dialects.issuer;
   }
 
-  /** Whom clients without a token act for; undefined where nobody comes in without one. */
+  /** Principal of clients without a token; undefined where a token is required. */
   get anonymous(): Principal | undefined {
     return this.#anonymous;
   }
 
-  /** Secret that a dialect's backends show in the place of a key; undefined: they do not get in. */
+  /** Secret that a dialect's backends send instead of a key; undefined: they are refused. */
   backendTokenFor(dialect: string): string | undefined {
     return this.#dialects.access.get(dialect)?.backendToken;
   }
 
-  /** Whom clients of a dialect act for that say inside who they are, until they do. */
+  /** Principal of a dialect's clients that authenticate after connecting, until they do. */
   guestFor(dialect: string): Principal {
     const guest = this.#anonymous ?? UNAUTHENTICATED;
     const { terms } = this.authenticatorFor(dialect);
@@ -141,24 +140,24 @@ export class Vhost {
     return this.#rules.rulesFor(topic);
   }
 
-  /** The patterns that {@link rulesFor} asks. */
+  /** Patterns that {@link rulesFor} matches. */
   get ruleMatchers(): MatcherList {
     return this.#rules.matchers;
   }
 
-  /** Whether clients may join the topic at all. */
+  /** Whether the topic exists for clients. */
   exists(topic: string): boolean {
     return !this.#settings.opened_only || this.channels.has(topic);
   }
 
-  /** What its settings were made into; to be kept where new ones make nothing else of it. */
+  /** Current parts, to keep when new settings do not change them. */
   get parts(): VhostParts {
     return this.#parts;
   }
 
   /**
-   * Kept by the registry of vhosts, which then gives the topics their new rules.
-   * @returns who could be in which topics until now
+   * Replaces the settings. Called by {@link Vhosts}, which then applies the new rules to the topics.
+   * @returns access to topics before the change
    */
   change({ dialects, given, parts, settings }: VhostDefinition): TopicAccess {
     const before = this.#parts;
@@ -178,17 +177,17 @@ export class Vhost {
     return access;
   }
 
-  /** It is no more: its hooks finish what they have begun, such as telling the backend that its clients have gone. */
+  /** Stops a deleted vhost. Hook calls in flight finish, such as notifications of disconnected clients. */
   async retire(): Promise<void> {
     await this.#retire(this.#parts);
   }
 
-  /** Resolves when its backends have been told of everybody who has gone, or could not be told. */
+  /** Resolves when its disconnect hooks have been called, or have failed. */
   async drained(): Promise<void> {
     await Promise.all([this.#parts, ...this.#retiring].map(async ({ hooks }) => hooks?.drained()));
   }
 
-  /** Ends everything at once. */
+  /** Stops everything at once. */
   stop(): void {
     for (const parts of [this.#parts, ...this.#retiring]) parts.stop();
   }

@@ -24,28 +24,29 @@ import {
 import { toScopes } from "./scopes.js";
 import { type TopicAccess, Vhost, type VhostDefinition, type VhostParts } from "./vhost.js";
 
-/** The keys of all vhosts, where backends are looked up. */
+/** Keys of all vhosts. */
 export interface KeyDirectory {
-  /** In the place of all keys and certificates that the vhost had before. */
+  /** Replaces all keys and certificates of a vhost. */
   replace(vhost: string, scopes: Scopes): void;
   remove(vhost: string): void;
-  /** There have been keys: nobody is let in without one, even where there are none any more. */
+  /** Requires a key from now on, even when no key is left. */
   close(): void;
 }
 
 export interface VhostEvents {
   /**
-   * Resolves, as those for channels do, when it has been applied to all clients of this node. None of them rejects.
-   * @param before - who could be in which topics until now
+   * Called after a change of settings. Resolves, like the methods for channels, when the change has been applied to all
+   * clients of this node. Never rejects.
+   * @param before - access to topics before the change
    */
   onChanged(vhost: Vhost, before: TopicAccess): Promise<void>;
-  /** Its clients are to be sent away. Resolves when they have gone. */
+  /** Disconnects the clients of a deleted vhost. Resolves when they have gone. */
   onDeleted(vhost: Vhost): Promise<void>;
-  /** A channel has been opened whose kind gives it other rules. @param before - those that its topic had until now */
+  /** Called when an opened channel has other rules because of its kind. @param before - the topic's rules so far */
   onChannelRuled(vhost: Vhost, channel: string, before: TopicRules): Promise<void>;
   onChannelClosed(vhost: Vhost, channel: string): Promise<void>;
   onError(message: string): void;
-  /** What is in the store is known now. */
+  /** Called when the store has been read. */
   onLoaded(): void;
 }
 
@@ -55,29 +56,29 @@ export interface VhostsOptions {
   readonly keys: KeyDirectory;
   readonly clock: Clock;
   readonly events: VhostEvents;
-  /** @throws CarillonError invalid_argument that names every fault */
+  /** @throws CarillonError invalid_argument, with every fault */
   readonly parse: (path: string, given: JsonObject) => VhostSettings;
-  /** @throws CarillonError invalid_argument: settings that nothing can be made of */
+  /** @throws CarillonError invalid_argument: unusable settings */
   readonly makeParts: (path: string, settings: VhostSettings) => VhostParts;
 }
 
-/** The vhosts of this node: those of the configuration file, and those made at run time, as the store has them. */
+/** Registry of this node's vhosts: those of the configuration file, and those in the store. */
 export class Vhosts {
   readonly #options: VhostsOptions;
   readonly #vhosts = new Map<string, Vhost>();
-  /** Deleted ones, whose clients have not gone yet or whose backends have not been told of it. */
+  /** Deleted vhosts with connected clients or pending disconnect hooks. */
   readonly #deleted = new Set<Vhost>();
-  /** Run-time keys by vhost and id; also of vhosts that are not known yet, as entries come in any order. */
+  /** Run-time keys by vhost and id. May belong to vhosts that are not known yet, because entries arrive in any order. */
   readonly #keys = new Map<string, Map<string, KeyRecord>>();
   readonly #channels = new Map<string, Set<string>>();
-  /** Of those made at run time, as they were heard. */
+  /** Records of vhosts created at run time. */
   readonly #records = new Map<string, VhostRecord>();
   readonly #feed: RecordFeed;
-  /** By vhost: resolves when its latest change has been applied to the clients of this node. */
+  /** Resolves when a vhost's latest change has been applied to the clients of this node; by vhost. */
   readonly #applied = new Map<string, Promise<void>>();
   #loaded = false;
 
-  /** @throws CarillonError invalid_argument, failed_precondition: configured settings that nothing can be made of */
+  /** @throws CarillonError invalid_argument, failed_precondition: unusable settings in the configuration */
   constructor(options: VhostsOptions) {
     this.#options = options;
     this.#feed = new RecordFeed({
@@ -115,22 +116,22 @@ export class Vhosts {
     return this.#vhosts.values();
   }
 
-  /** False until what the store holds is known: a vhost or key that is not found may exist all the same. */
+  /** False until the store has been read: vhosts and keys that are not found may still exist. */
   get loaded(): boolean {
     return this.#loaded;
   }
 
-  /** Run-time keys of a vhost. */
+  /** Keys of a vhost created at run time. */
   keysOf(path: string): Iterable<KeyRecord> {
     return this.#keys.get(path)?.values() ?? [];
   }
 
-  /** Reads what the store holds, and goes on hearing changes. A store that cannot be reached is tried again. */
+  /** Reads the store and follows its changes. Retries while the store is unreachable. */
   start(): Promise<void> {
     return this.#feed.start();
   }
 
-  /** Resolves when all backends have been told of everybody who has gone, or could not be told. */
+  /** Resolves when all disconnect hooks have been called, or have failed. */
   async drained(): Promise<void> {
     await Promise.all([...this.#vhosts.values(), ...this.#deleted].map((vhost) => vhost.drained()));
   }
@@ -141,16 +142,15 @@ export class Vhosts {
   }
 
   /**
-   * Makes a change in the store, and has it hold here when it has been made. Resolves when it has been applied to the
-   * clients of this node.
-   * @throws what write throws
+   * Writes a change to the store and applies it here. Resolves when it has been applied to the clients of this node.
+   * @throws the errors of `write`
    */
   async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
     const { path } = readRecordKey(change.key);
     const before = this.#applied.get(path);
     const written = await this.#feed.change(change, write);
     const applied = this.#applied.get(path);
-    // The same where this one concerns no client: it waits for no other.
+    // An unchanged promise means that no client is affected: nothing to wait for.
     if (applied !== before) await applied;
     return written;
   }
@@ -187,12 +187,12 @@ export class Vhosts {
     const record = parseVhostRecord(key, value);
     const { settings: given } = record;
     const settings = this.#parse(record, key);
-    // Deleted and made again while nothing was heard: another vhost of the same path.
+    // The vhost was deleted and created again during an outage: it is another vhost.
     if (before !== undefined && before.id !== record.id) this.#delete(path);
     const known = this.#vhosts.get(path);
     if (known !== undefined && isDeepStrictEqual(before, record)) return;
     const { events, makeParts } = this.#options;
-    // What is known of an issuer's keys, and asked of a backend, is not lost for a change that does not concern it.
+    // Parts are kept when their settings are unchanged, so that issuers' keys and hook calls survive.
     const same = known !== undefined && isDeepStrictEqual(partsOf(known.settings), partsOf(settings));
     const parts = same ? known.parts : makeParts(path, settings);
     const definition = { settings, given, parts, dialects: parts.forDialects(settings) };
@@ -202,7 +202,7 @@ export class Vhosts {
     this.#showKeys(path);
   };
 
-  /** @throws CarillonError internal: this version cannot read the settings */
+  /** @throws CarillonError internal: settings that this version cannot read */
   #parse({ path, settings }: VhostRecord, key: string): VhostSettings {
     try {
       return this.#options.parse(path, settings);
@@ -240,7 +240,7 @@ export class Vhosts {
     if (record === undefined) keys.delete(id);
     else keys.set(id, record);
     if (keys.size === 0) this.#keys.delete(path);
-    // Until everything has been read nobody is let in by any of them: they are shown together then.
+    // Until the store has been read no key is accepted, so that all become valid together.
     if (this.#loaded && this.#vhosts.has(path)) this.#showKeys(path);
   };
 
@@ -252,7 +252,7 @@ export class Vhosts {
     if (value !== undefined) {
       const before = vhost?.rulesFor(channel);
       channels.add(channel);
-      // Its kind may have made something else of a topic that was there already.
+      // The channel's kind may change the rules of an existing topic.
       if (vhost !== undefined && before !== undefined && before !== vhost.rulesFor(channel)) {
         this.#apply(path, this.#options.events.onChannelRuled(vhost, channel, before));
       }
@@ -263,7 +263,7 @@ export class Vhosts {
     }
   };
 
-  /** Shared with the vhost, which may come to be known later. */
+  /** Shared with the vhost, which may become known later. */
   #channelsOf(path: string): Set<string> {
     const channels = this.#channels.get(path) ?? new Set();
     this.#channels.set(path, channels);
@@ -276,23 +276,23 @@ export class Vhosts {
     try {
       this.#options.keys.replace(path, { keys: [...keys, ...made], certificates });
     } catch (error) {
-      // Those that were there may have been taken away: none is better than too many.
+      // A key may have been revoked, so no key is safer than the old ones.
       this.#options.keys.remove(path);
       throw error;
     }
   }
 }
 
-/** Settings that parts are made of: hooks, and all that access is. The type tells when there are more. */
+/** Settings that determine the parts: hooks and access. The type fails to compile when a member is missing. */
 function partsOf({ anonymous, hooks, jwt, tokens }: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
   const known: Complete<AccessSettings> = { anonymous, jwt, tokens };
   return { ...known, hooks };
 }
 
-/** No member may be left out, not even one that may be absent. */
+/** Requires every member, including optional ones. */
 type Complete<T> = { [K in keyof Required<T>]: T[K] };
 
-/** Settings as they may be told: what is undefined is left out. */
+/** Copies settings without undefined members. */
 function toJson(settings: VhostSettings): JsonObject {
   return JSON.parse(JSON.stringify(settings)) as JsonObject;
 }

@@ -124,17 +124,17 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
     "receiving: expected at least 8 times frame",
   ],
   ["a request without room", { limits: { request: "11MiB" } }, "receiving: expected at least 6 times request"],
-  ["a payload beyond the request", { limits: { payload: "8MiB" } }, "payload: expected no more than request"],
+  ["a payload beyond the request", { limits: { payload: "8MiB" } }, "payload: expected at most request"],
   ["no broker", { brokers: {} }, "brokers: expected at least one broker"],
   [
     "two ways in",
     { brokers: { a: { driver: "nats", servers: ["nats://h:1"], token: "t", creds_file: "f" } } },
-    "only one of",
+    "at most one of",
   ],
   [
     "half a login",
     { brokers: { a: { driver: "nats", servers: ["nats://h:1"], user: "u" } } },
-    "user and password go together",
+    "user and password require each other",
   ],
   ["two stars", { origins: ["https://*.*.example"] }, "at most one *"],
   [
@@ -145,7 +145,7 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   [
     "certificates that nobody is asked for",
     { vhosts: { "/shop": { certificates: [CERTIFICATE] } } },
-    "vhosts./shop.certificates: client_certificates is needed too",
+    "vhosts./shop.certificates: requires client_certificates",
   ],
   [
     "two keys of one name",
@@ -225,7 +225,7 @@ test("the same key names in two vhosts are two keys", () => {
 
 test("certificates without an authority do not count as keys that are asked for", () => {
   const vhosts = { "/": { certificates: [CERTIFICATE] } };
-  expect(faultsOf({ flags: { vhosts, http: "0.0.0.0:80" } })).toMatch(/^vhosts.*client_certificates is needed too$/);
+  expect(faultsOf({ flags: { vhosts, http: "0.0.0.0:80" } })).toMatch(/^vhosts.*requires client_certificates$/);
   expect(faultsOf({ flags: { ...MUTUAL_TLS, vhosts, http: "0.0.0.0:80" } })).toBe("none");
 });
 

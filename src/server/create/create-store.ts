@@ -33,7 +33,7 @@ export function createStore({ brokers, store }: Config, { limitedLog, log, onCha
   const events = { onUp, onDown, onError };
   if (store.driver === "file") return new FileStore({ folder: store.path, clock: systemClock, ...events });
   const broker = natsBroker(brokers, store.broker);
-  if (broker === undefined) throw new CarillonError("invalid_argument", "store: no broker is a NATS one");
+  if (broker === undefined) throw new CarillonError("invalid_argument", "store: no broker uses the NATS driver");
   const { bucket, replicas } = store;
   return new NatsStore({ bucket, replicas, nats: natsOptions(broker), clock: systemClock, events });
 }

@@ -74,7 +74,7 @@ test("X25: hides tokens in lists of settings, and refuses files at run time", as
   const file = temporaryFile("token", TOKEN);
   await expect(administration.create("/other", { webrocket: { access_token_file: file } })).rejects.toMatchObject({
     code: "invalid_argument",
-    message: expect.stringContaining("files can be named in the configuration only"),
+    message: expect.stringContaining("files are only allowed in the configuration"),
   });
 });
 

@@ -54,7 +54,7 @@ test("A5: vhosts that are made at run time take the same settings, and name what
     [{ permission_bits: { x: {} } }, "permission_bits"],
     [{ permission_bits: { "-1": {} } }, "permission_bits"],
     [{ permission_bits: { 1: { fly: [] } } }, "permission_bits"],
-    [{ claims: { issued_at: "issued_at" } }, "given together"],
+    [{ claims: { issued_at: "issued_at" } }, "require each other"],
     [{ require_exp: "no" }, "require_exp"],
     [{ integer_user: 1 }, "integer_user"],
   ];

@@ -35,9 +35,9 @@ test("C2: answers NOT_FOUND for a connection, vhost, channel or key that does no
     { called: method.getVhost, request: { path: "/none" }, message: vhost },
     { called: method.updateVhost, request: { path: "/none", settings: {} }, message: vhost },
     { called: method.deleteVhost, request: { path: "/none" }, message: vhost },
-    { called: method.closeChannel, request: { channel: "none" }, message: /^no channel "none" is open$/ },
+    { called: method.closeChannel, request: { channel: "none" }, message: /^channel "none" is not open$/ },
     { called: method.createKey, request: { name: "a", actions: ["*"], vhost: "/none" }, message: vhost },
-    { called: method.revokeKey, request: { id: "none" }, message: /^no key "none"$/ },
+    { called: method.revokeKey, request: { id: "none" }, message: /^unknown key "none"$/ },
   ]);
 });
 
@@ -57,7 +57,7 @@ test("C3: answers ALREADY_EXISTS for the path of a vhost and the name of a key t
 test("C5: answers FAILED_PRECONDITION for changes of a vhost or key of the configuration", async () => {
   const node = await startWith();
   const { keys } = await new TestBackend(node, bearer("admin")).call(method.listKeys, {});
-  const inConfiguration = /is in the configuration$/;
+  const inConfiguration = /is defined in the configuration$/;
   await expectRefused(node, STATUS.failedPrecondition, [
     { called: method.updateVhost, request: { path: "/configured", settings: {} }, message: inConfiguration },
     { called: method.deleteVhost, request: { path: "/configured" }, message: inConfiguration },

@@ -162,7 +162,7 @@ test("X25: refuses changes of configured vhosts", async () => {
     expect(await ask(method, path)).toEqual({
       status: 409,
       location: null,
-      body: { error: 'vhost "/test" is in the configuration' },
+      body: { error: 'vhost "/test" is defined in the configuration' },
     });
   }
   expect(accessTokenOf(world, "/test")).toBe(TOKEN);

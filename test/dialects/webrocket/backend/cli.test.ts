@@ -95,8 +95,8 @@ test("X28: lists workers", async () => {
 test.each([
   [["channels", "/other"], "vhost doesn't exist"],
   [["vhost", "add", "/test"], "vhost already exists"],
-  [["vhost", "delete", "/test"], 'vhost "/test" is in the configuration'],
-  [["token", "/test"], 'vhost "/test" is in the configuration'],
+  [["vhost", "delete", "/test"], 'vhost "/test" is defined in the configuration'],
+  [["token", "/test"], 'vhost "/test" is defined in the configuration'],
   [["channel", "open", "/test", "#foo"], "invalid channel name"],
   [["channel", "close", "/test", "foo/../.."], "invalid channel name"],
   [["channel", "close", "/test", "foo"], "channel doesn't exist"],
