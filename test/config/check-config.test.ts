@@ -19,7 +19,7 @@ async function faultsOf(input: ConfigInput): Promise<string> {
   );
 }
 
-/** "starts", or why a node with this configuration does not. */
+/** "starts", or the reason why a node with this configuration does not start. */
 async function start(input: ConfigInput): Promise<string> {
   try {
     const server = new Server(parseConfig({ ...PORTS, ...input }), log);
@@ -67,12 +67,12 @@ test.each<[string, ConfigInput, RegExp]>([
     { brokers: { far: { ...NATS, tls: { ca_file: "/nowhere/a" } } } },
     /tls\.ca_file: cannot read/,
   ],
-])("what a node does not start with is told before: %s", async (_, input, expected) => {
+])("reports configurations that prevent a start: %s", async (_, input, expected) => {
   expect(await faultsOf(input)).toMatch(expected);
   expect(await start(input)).toMatch(expected);
 });
 
-test("every fault is named, one a line, with what it is of", async () => {
+test("reports every fault on a line of its own", async () => {
   const faults = await faultsOf({
     vhosts: { "/": { jwt: { secret: "short" } }, "/shop": { tokens: { secret_file: "/nowhere/s" } } },
     brokers: { near: { driver: "memory" }, far: { ...NATS, nkey_file: "/nowhere/n" } },
@@ -86,7 +86,7 @@ test("every fault is named, one a line, with what it is of", async () => {
   ]);
 });
 
-test("what is good is good, and nobody is asked for it", async () => {
+test("accepts a valid configuration without network access", async () => {
   let asked = 0;
   const issuer = createServer((_request, response) => {
     asked += 1;
@@ -104,7 +104,7 @@ test("what is good is good, and nobody is asked for it", async () => {
     tls: { cert_file: certFile, key_file: keyFile },
   };
   expect(await faultsOf(input)).toBe("none");
-  // Had the issuer been asked, it would have been before this.
+  // A request to the issuer would have arrived before this.
   await fetch(url);
   expect(asked).toBe(1);
 });

@@ -32,14 +32,14 @@ function faultsOf(sources: ConfigSources<ConfigInput>): string {
   return "none";
 }
 
-test("no configuration at all works: memory, loopback only", () => {
+test("starts without configuration: memory broker, loopback only", () => {
   const config = loadConfig({});
   expect(config.brokers).toEqual({ memory: { driver: "memory" } });
   expect(config.http).toEqual({ host: "127.0.0.1", port: 8080 });
   expect(config.grpc).toEqual({ host: "127.0.0.1", port: 6001 });
 });
 
-test("the defaults that are printed are the defaults, every key of them", () => {
+test("prints every default", () => {
   const printed = parse(configReader.writeDefaults()) as ConfigInput;
   expect(parseConfig(printed)).toEqual(parseConfig({}));
   const keysOf = (value: unknown): unknown =>
@@ -50,13 +50,13 @@ test("the defaults that are printed are the defaults, every key of them", () => 
   expect(keysOf(printed)).toEqual({ ...(keysOf(parseConfig({})) as object), http: null, grpc: null });
 });
 
-test("I8: the defaults that are printed tell what elevated means, and that it is on", () => {
+test("I8: prints the default of elevated and its meaning", () => {
   expect(configReader.writeDefaults()).toMatch(/# +elevated +true \(the default\)/);
   const { vhosts } = parseConfig({ vhosts: { "/": { socketio: { calls: [{ event: "e" }] } } } });
   expect(vhosts["/"]).toMatchObject({ socketio: { calls: [{ event: "e", elevated: true }] } });
 });
 
-test("flags win over the environment, that over the file, key by key", () => {
+test("prefers flags to the environment, and that to the file, key by key", () => {
   const file = fileWith("limits: { outbox: 2MiB, payload: 2KiB, frame: 2KiB }\nhttp: 127.0.0.1:1\n");
   const environment = { CARILLON_LIMITS_OUTBOX: "3MiB", CARILLON_LIMITS_PAYLOAD: "3KiB", CARILLON_INSECURE: "true" };
   const config = loadConfig({ file, environment, flags: { limits: { payload: "4KiB" } } });
@@ -65,14 +65,14 @@ test("flags win over the environment, that over the file, key by key", () => {
   expect(config.insecure).toBe(true);
 });
 
-test("the configuration is frozen", () => {
+test("freezes the configuration", () => {
   const config = loadConfig({});
   expect(Object.isFrozen(config)).toBe(true);
   expect(Object.isFrozen(config.limits)).toBe(true);
   expect(Object.isFrozen(config.origins)).toBe(true);
 });
 
-test("lists come from the environment with commas", () => {
+test("reads lists from the environment, separated by commas", () => {
   const config = loadConfig({ environment: { CARILLON_ORIGINS: "https://a.example, https://*.b.example" } });
   expect(config.origins).toEqual(["https://a.example", "https://*.b.example"]);
 });
@@ -81,12 +81,12 @@ test.each([
   ["nats://127.0.0.1:4222", { driver: "nats", servers: ["nats://127.0.0.1:4222"] }],
   ["tls://nats.example:4222", { driver: "nats", servers: ["tls://nats.example:4222"] }],
   ["nats://me:p%40ss@127.0.0.1:4222", { servers: ["nats://me:p%40ss@127.0.0.1:4222"] }],
-])("the short form of brokers: %s", (broker, expected) => {
+])("reads the short form of brokers: %s", (broker, expected) => {
   expect(loadConfig({ broker }).brokers["nats"]).toMatchObject(expected);
   expect(loadConfig({ environment: { CARILLON_BROKER: broker } }).brokers["nats"]).toMatchObject(expected);
 });
 
-test("a broker that is neither memory nor NATS is a fault that does not show what may be a password", () => {
+test("refuses a broker that is neither memory nor NATS, without showing a password", () => {
   for (const broker of ["redis://me:secret@h", "nats://me:secret@h:port", "nats://me:secret@h/path", "secret"]) {
     expect(faultsOf({ broker })).toMatch(/broker/);
     expect(faultsOf({ broker })).not.toContain("secret");
@@ -168,7 +168,7 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
     },
     "vhosts./shop.certificates.0.subject: the same as vhosts./.certificates.0.subject",
   ],
-])("a fault is named: %s", (_what, flags, expected) => {
+])("reports the fault: %s", (_what, flags, expected) => {
   expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);
 });
 
@@ -184,15 +184,15 @@ test.each([
   ],
   [[{ listen: "tcp://127.0.0.1:1", vhots: "/" }], "roadrunner.0.vhots: unknown key; did you mean vhost?"],
   ["tcp://127.0.0.1:1", "roadrunner: expected listen and vhost, or a list of them"],
-])("G7: a fault of RoadRunner's listeners is named: %j", (roadrunner, expected) => {
+])("G7: reports the fault of RoadRunner's listeners: %j", (roadrunner, expected) => {
   expect(faultsOf({ flags: { roadrunner: roadrunner as never } })).toBe(expected);
 });
 
-test("every fault is named, one a line", () => {
+test("reports every fault on a line of its own", () => {
   expect(faultsOf({ flags: { http: "x", grpc: "y" } }).split("\n")).toHaveLength(2);
 });
 
-test("an unknown variable is a fault that names its neighbour; what Kubernetes sets for a service is none", () => {
+test("refuses an unknown variable and suggests a similar one, but ignores variables that Kubernetes sets", () => {
   expect(faultsOf({ environment: { CARILLON_LIMIT_OUTBOX: "1MiB" } })).toBe(
     "CARILLON_LIMIT_OUTBOX: unknown variable; did you mean CARILLON_LIMITS_OUTBOX?",
   );
@@ -205,31 +205,31 @@ test("an unknown variable is a fault that names its neighbour; what Kubernetes s
   expect(faultsOf({ environment: service })).toBe("none");
 });
 
-test("what is a map of things is not to be had by a variable, and no variable is proposed for it", () => {
+test("rejects map-valued settings from the environment, and does not suggest them", () => {
   for (const name of ["CARILLON_STORE", "CARILLON_STORES", "CARILLON_VHOSTS"]) {
     expect(faultsOf({ environment: { [name]: "file" } })).not.toMatch(/CARILLON_(?:STORE|VHOSTS)\?/);
     expect(faultsOf({ environment: { [name]: "file" } })).toContain(`${name}: unknown variable`);
   }
 });
 
-test("an issuer's URL with a password is a fault that does not show it", () => {
+test("refuses an issuer's URL with a password, without showing it", () => {
   const jwks_url = "https://me:s3cret@login.example.com/keys";
   const fault = faultsOf({ flags: { vhosts: { "/": { jwt: { jwks_url } } } } });
   expect(fault).toBe("vhosts./.jwt.jwks_url: expected no user or password: keys are public");
 });
 
-test("the same key names in two vhosts are two keys", () => {
+test("allows the same key name in two vhosts", () => {
   const vhosts = { "/": { keys: [keyNamed("a", "1")] }, "/shop": { keys: [keyNamed("a", "2")] } };
   expect(faultsOf({ flags: { vhosts } })).toBe("none");
 });
 
-test("certificates without an authority do not count as keys that are asked for", () => {
+test("refuses certificates without an authority", () => {
   const vhosts = { "/": { certificates: [CERTIFICATE] } };
   expect(faultsOf({ flags: { vhosts, http: "0.0.0.0:80" } })).toMatch(/^vhosts.*requires client_certificates$/);
   expect(faultsOf({ flags: { ...MUTUAL_TLS, vhosts, http: "0.0.0.0:80" } })).toBe("none");
 });
 
-test("a file that is missing, no YAML, or no map is told by name", () => {
+test("names a file that is missing, invalid YAML or not a map", () => {
   expect(faultsOf({ file: "/nowhere/carillon.yaml" })).toContain("cannot read /nowhere/carillon.yaml");
   const broken = fileWith("http: [");
   expect(faultsOf({ file: broken })).toContain(broken);
@@ -248,6 +248,6 @@ test.each(["0.0.0.0:8080", "[::]:8080", ":8080", "192.168.1.5:8080", "carillon.e
   },
 );
 
-test.each(["127.0.0.1:0", "localhost:0", "[::1]:0", "127.8.9.1:1"])("listening on %s is loopback", (http) => {
+test.each(["127.0.0.1:0", "localhost:0", "[::1]:0", "127.8.9.1:1"])("treats %s as loopback", (http) => {
   expect(faultsOf({ flags: { http } })).toBe("none");
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { configReader } from "../../src/server/config.js";
 import { packageRoot } from "../../src/util/package-root.js";
 
-test("docs/configuration.md is what npm run docs writes", () => {
+test("docs/configuration.md is up to date with npm run docs", () => {
   expect(readFileSync(join(packageRoot, "docs", "configuration.md"), "utf8")).toBe(configReader.writePage());
 });
 

@@ -7,7 +7,7 @@ import { cleanUp } from "../support/clean-up.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { createVhostWorld } from "../support/nodes/vhost-world.js";
 
-/** The vhosts of one node; several share what is kept. */
+/** Vhosts of one node. Several nodes share a store. */
 function createNode(store: MemoryStore): VhostRuntime {
   return createVhostWorld({}, store);
 }
@@ -23,7 +23,7 @@ function createStore(): MemoryStore {
 
 const KEY = { name: "made", actions: ["publish" as const], topics: [] };
 
-test("a vhost that this node has not heard of yet is not made again, and loses nothing", async () => {
+test("refuses to create a vhost that exists but is not known to this node yet", async () => {
   const store = createStore();
   const one = createNode(store);
   await one.vhosts.start();
@@ -37,7 +37,7 @@ test("a vhost that this node has not heard of yet is not made again, and loses n
   expect(await store.list("")).toEqual(entries);
 });
 
-test("what a node reads when it starts costs each vhost's keys once", async () => {
+test("builds each vhost's keys once when a node starts", async () => {
   const store = createStore();
   const one = createNode(store);
   await one.vhosts.start();
@@ -53,7 +53,7 @@ test("what a node reads when it starts costs each vhost's keys once", async () =
   expect(replace.mock.calls.length).toBeLessThan(10);
 });
 
-test("settings that name one of the vhost's own run-time keys are refused, and its keys stay", async () => {
+test("refuses settings with a key that exists at run time, and keeps the keys", async () => {
   const store = createStore();
   const { administration, keyring, vhosts } = createNode(store);
   await vhosts.start();
@@ -64,7 +64,7 @@ test("settings that name one of the vhost's own run-time keys are refused, and i
   expect(keyring.identifyKey(secret, undefined).name).toBe("made");
 });
 
-test("A3: a node that starts when the last key is gone does not let everybody in", async () => {
+test("A3: a node that starts after the last key was removed still requires a key", async () => {
   const store = createStore();
   const one = createNode(store);
   await one.vhosts.start();
@@ -77,7 +77,7 @@ test("A3: a node that starts when the last key is gone does not let everybody in
   expect(restarted.keyring.open).toBe(false);
 });
 
-test("a vhost that was deleted and made again while nothing was heard is another one", async () => {
+test("treats a vhost deleted and created again during an outage as another one", async () => {
   const store = createStore();
   const one = createNode(store);
   await one.vhosts.start();
@@ -87,13 +87,13 @@ test("a vhost that was deleted and made again while nothing was heard is another
   const before = other.vhosts.require("/made");
   const [entry] = await store.list("vhosts/");
   if (entry === undefined) throw new Error("no entry");
-  // As an entry reads that was deleted and made again: of all that happened only the last is heard.
+  // Like an entry that was deleted and created again: only the last change is reported.
   const value = JSON.stringify({ ...(JSON.parse(entry.value) as object), id: "another" });
   await store.update(entry.key, value, entry.revision);
   expect(other.vhosts.require("/made")).not.toBe(before);
 });
 
-test("parts stay when settings change that do not concern them", async () => {
+test("keeps parts when unrelated settings change", async () => {
   const { administration, vhosts } = createNode(createStore());
   await vhosts.start();
   await administration.create("/made", { jwt: { secret: "s".repeat(64) } });
@@ -104,7 +104,7 @@ test("parts stay when settings change that do not concern them", async () => {
   expect(vhosts.require("/made").authenticator).not.toBe(authenticator);
 });
 
-test("the last use of a configured key is kept, whatever its name", async () => {
+test("stores the last use of a configured key, whatever its name", async () => {
   const store = createStore();
   const { administration } = createNode(store);
   await administration.keyUsed({ vhost: "/", id: "billing.v1", at: 5 });

@@ -8,7 +8,7 @@ import { ManualClock } from "../support/manual-clock.js";
 interface TestFeed {
   readonly store: MemoryStore;
   readonly feed: RecordFeed;
-  /** What holds, as the taker was told. */
+  /** Entries as reported to the handler. */
   readonly taken: Map<string, string>;
   readonly clock: ManualClock;
   readonly errors: string[];
@@ -31,14 +31,14 @@ function createFeed(onRead: () => Promise<void> = () => Promise.resolve()): Test
   return { store, feed, taken, clock, errors };
 }
 
-test("a change holds as soon as it is made, and the store's own word changes nothing", async () => {
+test("applies a change at once, and ignores the store's report of it", async () => {
   const { feed, store, taken } = createFeed();
   await feed.start();
   await feed.change({ key: "a/1", value: "one" }, () => store.create("a/1", "one"));
   expect(taken).toEqual(new Map([["a/1", "one"]]));
 });
 
-test("what somebody else has changed meanwhile is not undone", async () => {
+test("keeps a concurrent change of another node", async () => {
   const { feed, store, taken } = createFeed();
   await feed.start();
   await feed.change({ key: "a/1", value: "one" }, async () => {
@@ -48,7 +48,7 @@ test("what somebody else has changed meanwhile is not undone", async () => {
   expect([await store.get("a/1"), taken]).toEqual([undefined, new Map()]);
 });
 
-test("what cannot be written is not taken", async () => {
+test("does not apply a change whose write fails", async () => {
   const { feed, store, taken } = createFeed();
   await feed.start();
   await store.create("a/1", "one");
@@ -57,7 +57,7 @@ test("what cannot be written is not taken", async () => {
   expect(taken).toEqual(new Map([["a/1", "one"]]));
 });
 
-test("reading that fails is tried again, and what goes meanwhile is gone", async () => {
+test("retries a failed read, and notices entries deleted meanwhile", async () => {
   let fails = true;
   const { clock, feed, store, taken } = createFeed(() => {
     return fails ? Promise.reject(new CarillonError("unavailable", "away")) : Promise.resolve();

@@ -44,7 +44,11 @@ export class TokenImplementation implements ImplementationOf<typeof TokenService
     const issuer = this.#issuerOf(backend.vhost);
     const settings = pickPresent({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
     return toTokenMessage(
-      await issuer.createConnectionToken(readBearer(backend, request), settings, durationToMilliseconds("lifetime", lifetime)),
+      await issuer.createConnectionToken(
+        readBearer(backend, request),
+        settings,
+        durationToMilliseconds("lifetime", lifetime),
+      ),
     );
   }
 
@@ -58,7 +62,10 @@ export class TokenImplementation implements ImplementationOf<typeof TokenService
   async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const issuer = this.#issuerOf(backend.vhost);
     return toTokenMessage(
-      await issuer.createAccessToken(readBearer(backend, request), durationToMilliseconds("lifetime", request.lifetime)),
+      await issuer.createAccessToken(
+        readBearer(backend, request),
+        durationToMilliseconds("lifetime", request.lifetime),
+      ),
     );
   }
 }

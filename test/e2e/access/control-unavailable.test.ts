@@ -13,7 +13,7 @@ const UNAVAILABLE = 14;
 
 const CONFIG = { vhosts: { "/": { keys: [configuredKey("admin", { actions: ["*"] })] } } };
 
-test("A10, C7: names a node that does not answer in missing_nodes, and answers UNAVAILABLE for a connection that may be there", async () => {
+test("A10, C7: names a node that does not answer in missing_nodes, and answers UNAVAILABLE for a connection that may exist", async () => {
   const server = await startJetStream();
   const cluster = new AccessCluster(server.url, CONFIG);
   const [node, frozen] = [await cluster.startNode(), await cluster.startProcess()];
@@ -28,7 +28,7 @@ test("A10, C7: names a node that does not answer in missing_nodes, and answers U
 
   frozen.child.kill("SIGSTOP");
   while (!/\) T /.test(readFileSync(`/proc/${frozen.child.pid}/stat`, "utf8")));
-  // All at once: a node that stays silent is soon taken for gone, and then it is not missing any more.
+  // All at once: a silent node soon counts as gone, and is not missing any more.
   const [listed, ...answers] = await Promise.all([
     backend.call(method.listConnections, {}),
     ...mountsOf(node).map((caller) => caller.call(method.getConnection, { id }, bearer("admin"))),

@@ -11,7 +11,7 @@ import { temporaryFolder } from "../../support/temporary-files.js";
 
 const control = ControlService.method;
 
-/** Milliseconds in which a change at one node is known at another (A13). */
+/** Milliseconds within which a change on one node is known on another (A13). */
 const A_SECOND = 1_000 * LOAD;
 
 async function enter(node: Pick<TestNode, "ws">, user: string, path = "/ws"): Promise<TestClient> {
@@ -30,8 +30,8 @@ async function startTwo() {
 
 const target = (user: string) => ({ target: { target: { case: "user" as const, value: user } } });
 
-describe("A10: connections of all nodes, from whichever is asked", () => {
-  test("are listed by pages, by user and by topic, and told of one by one", async () => {
+describe("A10: connections of all nodes, from any node", () => {
+  test("are listed by pages, by user and by topic, and described one by one", async () => {
     const { atOne, atTwo, one, two } = await startTwo();
     const eve = await enter(one, "eve");
     await enter(two, "eve");
@@ -73,7 +73,7 @@ describe("A10: connections of all nodes, from whichever is asked", () => {
     }
   });
 
-  test("are disconnected, one or all of a user, with 4403 or the code that was asked for", async () => {
+  test("are disconnected, one or all of a user, with 4403 or the requested code", async () => {
     const { atTwo, one, two } = await startTwo();
     const clients = [
       await enter(one, "eve"),
@@ -98,7 +98,7 @@ describe("A10: connections of all nodes, from whichever is asked", () => {
     expect(ada?.webSocket.readyState).toBe(ada?.webSocket.OPEN);
   });
 
-  test("W17: join and leave on their behalf, whatever they may do, and are told", async () => {
+  test("W17: join and leave on their behalf, regardless of permissions, and are notified", async () => {
     const { atTwo, one, two } = await startTwo();
     const clients = [await enter(one, "eve"), await enter(two, "eve")];
     const other = await enter(one, "adam");
@@ -126,7 +126,7 @@ describe("A10: connections of all nodes, from whichever is asked", () => {
     expect((await atTwo.ask(control.subscribe, { topics: ["foo"] })).status).toBe(STATUS.invalidArgument);
   });
 
-  test("are watched: those that are open, then each that comes and goes, with its code", async () => {
+  test("are watched: open ones, then each connect and disconnect, with its code", async () => {
     const { atTwo, one, two } = await startTwo();
     await enter(one, "early");
     const watch = atTwo.open(control.watchConnections, {});
@@ -149,7 +149,7 @@ describe("A10: connections of all nodes, from whichever is asked", () => {
     expect(await next()).toEqual(["CLOSED", "near", 4403]);
   });
 
-  test("A2: a watch ends within a second when its key is revoked at another node", async () => {
+  test("A2: a watch ends within a second when its key is revoked on another node", async () => {
     const { atOne, two } = await startTwo();
     const { key, secret } = await atOne.call(control.createKey, { name: "watcher", actions: ["connections"] });
     const backend = new TestBackend(two, bearer(secret));
@@ -166,8 +166,8 @@ describe("A10: connections of all nodes, from whichever is asked", () => {
   });
 });
 
-describe("A13: what is made at one node", () => {
-  test("is known at the other within a second: vhosts, keys, channels", async () => {
+describe("A13: changes on one node", () => {
+  test("are known on the other within a second: vhosts, keys, channels", async () => {
     const { atOne, atTwo, two } = await startTwo();
     const before = Date.now();
     const settings = { opened_only: true, anonymous: { permissions: { join: ["*"] } } };
@@ -187,14 +187,14 @@ describe("A13: what is made at one node", () => {
     const join = { command: "join", topics: ["foo"], id: 1 };
     expect(await client.ask(join)).toMatchObject({ topic: "#join", error: { code: "not_found" } });
     expect(Date.now() - before).toBeLessThan(A_SECOND);
-    // Opened at two, for whom it is there at once.
+    // Opened on the second node, where it takes effect at once.
     expect(await made.call(control.openChannel, { channel: "foo" })).toMatchObject({ opened: true });
     expect(await made.call(control.openChannel, { channel: "foo" })).toMatchObject({ opened: false });
     expect(await client.ask(join)).toMatchObject({ topic: "@join" });
     expect((await made.call(control.listChannels, {})).channels).toEqual(["foo"]);
   });
 
-  test("A10: a vhost that is deleted closes its sessions on all nodes with 4404, and its keys go with it", async () => {
+  test("A10: deleting a vhost closes its sessions on all nodes with 4404, and deletes its keys", async () => {
     const { atOne, atTwo, one, two } = await startTwo();
     const path = "/made";
     await atOne.call(control.createVhost, { path, settings: { tokens: {} } });
@@ -227,7 +227,7 @@ describe("A13: what is made at one node", () => {
     }
     await other.join("foo");
 
-    // One of the same name is another one: nothing of the first is left.
+    // A vhost created with the same name has nothing of the first.
     await atTwo.call(control.createVhost, { path, settings: {} });
     await until(
       () => atOne.ask(control.getVhost, { path }),
@@ -254,7 +254,7 @@ describe("A13: what is made at one node", () => {
     expect((await remade.call(control.listKeys, {})).keys.map(({ name }) => name)).toEqual(["made"]);
   });
 
-  test("changed settings hold for who is there and who comes", async () => {
+  test("changed settings apply to connected and new clients", async () => {
     const { atOne, atTwo, two } = await startTwo();
     const path = "/made";
     await atOne.call(control.createVhost, { path, settings: { access: "private" } });
@@ -280,7 +280,7 @@ describe("A13: what is made at one node", () => {
     await client.join("bar");
   });
 
-  test("W17: changed settings take away the topics that they no longer open, and tell which", async () => {
+  test("W17: changed settings remove clients from topics that are no longer allowed, and notify them", async () => {
     const { atOne, atTwo, two } = await startTwo();
     const path = "/made";
     const jwt = { secret: SECRET };
@@ -298,7 +298,7 @@ describe("A13: what is made at one node", () => {
     expect(await client.next()).toEqual({ topic: "@leave", payload: ["bar"] });
   });
 
-  test("settings that cannot be are refused with their names, and change nothing", async () => {
+  test("invalid settings are refused with their names, and change nothing", async () => {
     const { atOne } = await startTwo();
     const path = "/made";
     const faults: readonly (readonly [object, string])[] = [
@@ -327,7 +327,7 @@ describe("A13: what is made at one node", () => {
     expect((await atOne.ask(control.deleteVhost, { path: "/" })).status).toBe(STATUS.failedPrecondition);
   });
 
-  test("of two nodes that make the same vhost at once one does", async () => {
+  test("one of two nodes creates a vhost when both try at once", async () => {
     const { atOne, atTwo } = await startTwo();
     const answers = await Promise.all(
       [atOne, atTwo].map((backend) => backend.ask(control.createVhost, { path: "/made", settings: {} })),
@@ -336,7 +336,7 @@ describe("A13: what is made at one node", () => {
   });
 });
 
-test("A13: what is in a file survives SIGKILL: vhosts, keys, channels, used and revoked ones", async () => {
+test("A13: the file store survives SIGKILL: vhosts, keys, channels, and used and revoked tokens", async () => {
   const folder = temporaryFolder();
   const config = { store: { driver: "file" as const, path: folder } };
   const first = await startConfigured(config);
@@ -369,7 +369,7 @@ test("A13: what is in a file survives SIGKILL: vhosts, keys, channels, used and 
 });
 
 describe("A7: channels of a vhost with opened_only", () => {
-  test("are the only topics; a permission or a channel token does not open others", async () => {
+  test("are the only topics; a permission or channel token does not open others", async () => {
     const node = await startNode({
       vhosts: { "/": { opened_only: true, anonymous: { permissions: { join: ["*"], publish: ["*"] } } } },
     });
@@ -388,7 +388,7 @@ describe("A7: channels of a vhost with opened_only", () => {
     }
   });
 
-  test("W17: are left by all who are in them when they are closed, on all nodes", async () => {
+  test("W17: are left by all their clients on all nodes when they are closed", async () => {
     const { atOne, atTwo, one, two } = await startTwo();
     await atOne.call(control.openChannel, { channel: "foo" });
     const clients = [await connect(`${one.ws}/ws`), await connect(`${two.ws}/ws`), await connect(`${two.ws}/ws`)];

@@ -11,7 +11,7 @@ import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
 
-/** A node whose vhost asks its backend about these. */
+/** Starts a node whose vhost has these hooks. */
 async function start(
   events: readonly ("connect" | "join" | "disconnect")[],
   vhost: VhostInput = {},
@@ -26,7 +26,7 @@ async function start(
 
 const userOf = ({ request }: HookCall): string | undefined => (request as OnConnectRequest).client?.user;
 
-/** A rootsocket client whose token wants channel tokens and lets it send nothing. */
+/** Connects a RootSocket client whose token requires channel tokens and forbids sending. */
 async function confined(node: TestNode): Promise<TestClient> {
   const answer = await fetch(`${node.http}/api/v1/connections/`, { method: "POST" });
   const { token } = (await answer.json()) as { readonly token: string };
@@ -37,7 +37,7 @@ const CONFINED = { rootsocket: {}, anonymous: { connect: false } } satisfies Vho
 
 const REFUSED = { event: "error", data: { detail: expect.stringMatching(/^cannot subscribe: /), where: "news" } };
 
-test("A9, D7: what a connect hook answers leaves a token's terms as they are", async () => {
+test("A9, D7: keeps a token's terms after a connect hook's answer", async () => {
   const { backend, node } = await start(["connect"], CONFINED);
   const opened = confined(node);
   (await nextHookCall(backend, "OnConnect")).answer({ allow: { info: { vip: true } } });
@@ -46,7 +46,7 @@ test("A9, D7: what a connect hook answers leaves a token's terms as they are", a
   expect(await client.next()).toMatchObject(REFUSED);
 });
 
-test("A9, D7: nor does what a join hook answers", async () => {
+test("A9, D7: keeps a token's terms after a join hook's answer", async () => {
   const { backend, node } = await start(["join"], CONFINED);
   const client = await confined(node);
   const tokens = await fetch(`${node.http}/api/v1/tokens/`, {
@@ -65,7 +65,7 @@ test("A9, D7: nor does what a join hook answers", async () => {
   });
 });
 
-test("A4, A9: a stranger is asked about when it says who it is, and not before", async () => {
+test("A4, A9: calls the connect hook for a guest when it authenticates, not before", async () => {
   const { backend, node } = await start(["connect"], { anonymous: { connect: false } });
   const client = await connect(`${node.ws}/broadcaster/websocket?x=1`);
   client.send({ id: 1, method: "auth", params: { token: broadcasterToken() } });
@@ -85,7 +85,7 @@ test("A4, A9: a stranger is asked about when it says who it is, and not before",
   expect(await client.next()).toMatchObject({ method: "broadcast", params: { payload: "hello" } });
 });
 
-test("A9: a stranger whose token names nobody is asked about, too, and nobody is told of one that has shown none", async () => {
+test("A9: calls the connect hook for a guest with a token without user, and no hook for one that sent no token", async () => {
   const { backend, node } = await start(["connect", "disconnect"], { anonymous: { connect: false } });
   await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
   const silent = await connect(`${node.ws}/webrocket`);
@@ -104,7 +104,7 @@ test("A9: a stranger whose token names nobody is asked about, too, and nobody is
   expect(backend.calls.unread).toEqual([]);
 });
 
-test("A9: a client that came as nobody is asked about again when it says who it is", async () => {
+test("A9: calls the connect hook again when an anonymous client authenticates", async () => {
   const { backend, node } = await start(["connect"], { jwt });
   const opened = connect(`${node.ws}/ws`);
   const nobody = await nextHookCall(backend, "OnConnect");
@@ -123,7 +123,7 @@ test("A9: a client that came as nobody is asked about again when it says who it 
 test.each([
   ["broadcaster", "/broadcaster/websocket", { id: 1, method: "subscribe", params: { channel: "news" } }],
   ["webrocket", "/webrocket", { subscribe: { channel: "news" } }],
-])("A4: a stranger that speaks %s may do nothing", async (_name, path, frame) => {
+])("A4: lets a guest that speaks %s do nothing", async (_name, path, frame) => {
   const node = await startNode({ vhosts: { "/": { ...SPEAKING, anonymous: { connect: false } } } });
   await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
   const client = await connect(node.ws + path);
@@ -132,7 +132,7 @@ test.each([
   expect(JSON.stringify(await client.next())).toMatch(/authentication required|"code":403/);
 });
 
-test("S3, D7: a token of RootSocket's own is worth nothing elsewhere", async () => {
+test("S3, D7: accepts RootSocket's own tokens in RootSocket only", async () => {
   const node = await startNode({ vhosts: { "/": { ...SPEAKING, anonymous: { connect: false } } } });
   const answer = await fetch(`${node.http}/api/v1/connections/`, { method: "POST" });
   const { token } = (await answer.json()) as { readonly token: string };
@@ -141,7 +141,7 @@ test("S3, D7: a token of RootSocket's own is worth nothing elsewhere", async () 
   await connect(`${node.ws}/api/v1/ws/${token}/`);
 });
 
-test("A13: dialects' secrets and settings that change at run time hold at once", async () => {
+test("A13: applies changes of dialects' secrets and settings at once", async () => {
   const node = await startNode();
   const operator = new TestBackend(node);
   const backend = new TestBackend(node, { "carillon-vhost": "/made" });

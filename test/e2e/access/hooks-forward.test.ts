@@ -11,7 +11,7 @@ import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../su
 import { stockClient } from "../../support/clients/socket-io.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
-/** Carries over what RoadRunner's validators were told of a connection, and how they refused it (rule A9). */
+/** Covers what RoadRunner's validators received about a connection, and how they refused it (rule A9). */
 
 const control = ControlService.method;
 
@@ -28,7 +28,7 @@ async function start(backend: Backend, forward: Forward): Promise<TestNode> {
   return startNode({ vhosts: { "/": settings(backend, forward) } });
 }
 
-/** Shows the same token in every place. */
+/** Sends the same token in every place. */
 async function arrive(
   node: Pick<TestNode, "ws">,
   path = "/ws",
@@ -46,8 +46,8 @@ function headerIn(headers: readonly { readonly name: string; readonly value: str
   return headers.find((header) => header.name === name)?.value;
 }
 
-describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBackend) => {
-  test("is told no token, and no upgrade at a join, unless hooks.forward says so", async () => {
+describe.each(BACKENDS)("A9: a backend called by %s", (_protocol, startBackend) => {
+  test("receives no token, and no upgrade at a join, unless hooks.forward allows it", async () => {
     const backend = await startBackend();
     const node = await start(backend, []);
     const { opened, token } = await arrive(node);
@@ -67,7 +67,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(await client.next()).toMatchObject({ topic: "@join" });
   });
 
-  test("is told the whole query and headers with the token, and all of it at each join", async () => {
+  test("receives the whole query and headers with the token, and all of it at each join, when configured", async () => {
     const backend = await startBackend();
     const node = await start(backend, ["query", "authorization", "join"]);
     const { opened, token } = await arrive(node);
@@ -109,7 +109,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
   );
 });
 
-test("A9: a redirect without a change of content has no body", async () => {
+test("A9: sends a 304 without a body", async () => {
   const backend = await grpcBackend();
   const node = await start(backend, []);
   const refused = wholeRefusal(`${node.ws}/ws`);
@@ -117,15 +117,18 @@ test("A9: a redirect without a change of content has no body", async () => {
   expect(await refused).toMatchObject({ status: 304, body: "" });
 });
 
-test.each([100, 101, 200, 204, 299, 600])("A9: a refusal with status %d lets nobody in", async (status) => {
-  const backend = await grpcBackend();
-  const node = await start(backend, []);
-  const refused = refusedUpgrade(`${node.ws}/ws`);
-  (await nextHookCall(backend, "OnConnect")).answer({ refuse: { status } });
-  expect((await refused).status).toBe(403);
-});
+test.each([100, 101, 200, 204, 299, 600])(
+  "A9: refuses the connection when the refusal has the invalid status %d",
+  async (status) => {
+    const backend = await grpcBackend();
+    const node = await start(backend, []);
+    const refused = refusedUpgrade(`${node.ws}/ws`);
+    (await nextHookCall(backend, "OnConnect")).answer({ refuse: { status } });
+    expect((await refused).status).toBe(403);
+  },
+);
 
-test("A9: a Socket.IO client is told the status of a redirect, and its whole query to the backend", async () => {
+test("A9: sends a redirect's status to a Socket.IO client, and its whole query to the backend", async () => {
   const backend = await grpcBackend();
   const node = await start(backend, ["join", "query"]);
   const token = await signed(SECRET, "HS256", { exp: Math.ceil(Date.now() / 1_000) + 60 });
@@ -137,7 +140,7 @@ test("A9: a Socket.IO client is told the status of a redirect, and its whole que
   expect((await failed).data).toMatchObject({ status: 302 });
 });
 
-test("A9, O10: a join tells nothing that the settings no longer forward", async () => {
+test("A9, O10: forwards nothing at a join that the settings no longer forward", async () => {
   const backend = await grpcBackend();
   const node = await startNode();
   const operator = new TestBackend(node);
@@ -163,7 +166,7 @@ test("A9, O10: a join tells nothing that the settings no longer forward", async 
   expect(await upgradeAt("c")).toBeDefined();
 });
 
-test("O10: the log shows no token that is forwarded, whatever the backend does", async () => {
+test("O10: logs no forwarded token, whatever the backend does", async () => {
   const backend = await grpcBackend();
   const records: unknown[] = [];
   const note = (...parts: unknown[]): void => void records.push(...parts);
@@ -186,7 +189,7 @@ test("O10: the log shows no token that is forwarded, whatever the backend does",
   for (const token of tokens) expect(text).not.toContain(token);
 });
 
-/** Everything that is in an object, errors and their causes too. */
+/** All contents of an object, including errors and their causes. */
 function inspected(value: object): string {
   return inspect(value, { depth: 10, showHidden: true });
 }

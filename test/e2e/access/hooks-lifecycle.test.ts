@@ -32,7 +32,7 @@ function start(backend: Backend, events: Event[], vhost: VhostInput = {}): Promi
   return startNode({ stop_timeout: "1m", vhosts: { "/": { ...vhost, hooks } } });
 }
 
-/** A vhost that is made at run time, with these settings besides its hooks. */
+/** Creates a vhost at run time with hooks and these settings. */
 async function startShop(backend: Backend, hooks: JsonObject) {
   const node = await startNode();
   const operator = new TestBackend(node);
@@ -58,21 +58,21 @@ function connectionOf({ request }: HookCall): string | undefined {
   return (request as OnDisconnectRequest).client?.connectionId;
 }
 
-/** What the only client is in. */
+/** Topics of the only client. */
 async function topicsOf(operator: TestBackend): Promise<string[]> {
   const { connections } = await operator.call(control.listConnections, {});
   const found = await operator.call(control.getConnection, { id: connections[0]?.id ?? "" });
   return found.topics.map(({ topic }) => topic);
 }
 
-/** Comes in as the backend says, with a token of this subject; with none for none. */
+/** Connects with the backend's answer, and a token of this subject; without a token for none. */
 async function enter(node: TestNode, backend: Backend, sub: string, allow: object): Promise<TestClient> {
   const opened = connect(`${node.ws}/ws`, sub === "" ? {} : headers(await token({ sub })));
   (await nextHookCall(backend, "OnConnect")).answer({ allow } as never);
   return opened;
 }
 
-/** Answers every farewell after 30 ms. @returns those that were answered */
+/** Answers every disconnect hook after 30 ms. @returns the answered ones */
 function answeringLate(backend: Backend): OnDisconnectRequest[] {
   const told: OnDisconnectRequest[] = [];
   const serve = async (): Promise<never> => {
@@ -88,7 +88,7 @@ function answeringLate(backend: Backend): OnDisconnectRequest[] {
   return told;
 }
 
-describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_protocol, startBackend) => {
+describe.each(BACKENDS)("A9: a backend by %s is notified of every disconnect", (_protocol, startBackend) => {
   test("L7: when the node stops", async () => {
     const backend = await startBackend();
     const node = await start(backend, ["disconnect"]);
@@ -111,7 +111,7 @@ describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_p
     }
   });
 
-  test("with the code and the text of the close, whichever side has said it", async () => {
+  test("with the code and text of the close, from either side", async () => {
     const backend = await startBackend();
     const node = await start(backend, ["disconnect"], { jwt });
     const told = async (): Promise<[number, string]> => {
@@ -132,8 +132,8 @@ describe.each(BACKENDS)("A9: a backend by %s is told of everybody who goes", (_p
   });
 });
 
-describe("A9: settings that change while the backend is asked", () => {
-  test("its answer counts all the same", async () => {
+describe("A9: settings that change during a hook call", () => {
+  test("its answer still counts", async () => {
     const backend = await grpcBackend();
     const { node, operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const opened = connect(url);
@@ -143,12 +143,12 @@ describe("A9: settings that change while the backend is asked", () => {
     await opened;
     const shop = new TestBackend(node, { "carillon-vhost": "/shop" });
     expect((await shop.call(control.listConnections, { user: "eve" })).connections).toHaveLength(1);
-    // Whoever comes now is not asked about.
+    // New clients cause no call.
     await connect(url);
     expect(backend.calls.unread).toEqual([]);
   });
 
-  test("where it brings no answer the new ones decide", async () => {
+  test("the new settings decide when it fails", async () => {
     const backend = await grpcBackend();
     const { operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const refused = refusedUpgrade(url);
@@ -161,7 +161,7 @@ describe("A9: settings that change while the backend is asked", () => {
     expect((await refused).status).toBe(503);
   });
 
-  test.each(["answer", "fail"] as const)("nobody comes in whom the new ones do not let in (%s)", async (end) => {
+  test.each(["answer", "fail"] as const)("the new settings can still refuse the client (%s)", async (end) => {
     const backend = await grpcBackend();
     const { operator, url } = await startShop(backend, { on_failure: "allow", events: ["connect"] });
     const refused = refusedUpgrade(url);
@@ -172,7 +172,7 @@ describe("A9: settings that change while the backend is asked", () => {
     expect((await refused).status).toBe(401);
   });
 
-  test("it is still told of those who have gone before", async () => {
+  test("the backend is still notified of earlier disconnects", async () => {
     const backend = await grpcBackend();
     const hooks = { concurrency: 1, events: ["disconnect"] };
     const { operator, url } = await startShop(backend, hooks);
@@ -203,7 +203,7 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     return { backend, node, operator };
   }
 
-  test("is not joined by whoever asked while it was being closed", async () => {
+  test("is not joined by a client whose join was in flight when it closed", async () => {
     const { backend, node, operator } = await startOpened(["join"]);
     await operator.call(control.openChannel, { channel: "closing" });
     const client = await connect(`${node.ws}/ws`);
@@ -244,15 +244,15 @@ describe("A7: a channel that is not open, where only open ones exist", () => {
     expect(await topicsOf(operator)).toEqual([]);
     expect((await subscribe("open")).status).toBe(0);
     expect(await client.next()).toEqual({ topic: "@join", payload: ["open"] });
-    // A backend may speak on it: nobody is in it to hear.
+    // A backend may publish on it, but no client receives it.
     await operator.say("closed", "hello");
     await operator.say("open", "hello");
     expect(await client.next()).toMatchObject({ topic: "open" });
   });
 });
 
-describe("W15: a fresh token where the backend has said who the client is", () => {
-  test("is compared with the token before; what the backend has said still holds, but for the time", async () => {
+describe("W15: a fresh token where the backend has chosen the user", () => {
+  test("is compared with the token before; the backend's changes still hold, except the expiry", async () => {
     const backend = await jsonBackend();
     const limits = { connections_per_user: 1 };
     const node = await start(backend, ["connect"], { jwt, limits, access: "private" });
@@ -280,21 +280,21 @@ describe("W15: a fresh token where the backend has said who the client is", () =
         error: { code: "failed_precondition" },
       });
     }
-    // It counts as the one that the backend has named.
+    // It counts for the user named by the backend.
     const second = refusedUpgrade(`${node.ws}/ws`, headers(await token({ sub: "id-19" })));
     (await nextHookCall(backend, "OnConnect")).answer({ allow: { user: "alice" } });
     expect((await second).status).toBe(429);
     await enter(node, backend, "id-17", {});
   });
 
-  test("of a client that came without one must be for the user that the backend has named", async () => {
+  test("of a client that connected without one must name the backend's user", async () => {
     const backend = await jsonBackend();
     const node = await start(backend, ["connect"], { jwt });
     const client = await enter(node, backend, "", { user: "alice" });
     const show = async (sub: string) => (await client.ask(authenticate(await token({ sub })))).topic;
     expect(await show("bob")).toBe("#authenticate");
     const alice = show("alice");
-    // It was asked about nobody until now.
+    // The hook was called for an anonymous client until now.
     (await nextHookCall(backend, "OnConnect")).answer({});
     expect([await alice, await show("alice"), await show("bob")]).toEqual([
       "@authenticate",
@@ -304,7 +304,7 @@ describe("W15: a fresh token where the backend has said who the client is", () =
     expect(backend.calls.unread).toEqual([]);
   });
 
-  test("of a client of whom it has said nothing but the info names the user", async () => {
+  test("of a client whose info only the backend has set names the user", async () => {
     const backend = await jsonBackend();
     const node = await start(backend, ["connect", "join"], { jwt });
     const client = await enter(node, backend, "", { info: { from: "connect" } });
@@ -321,24 +321,27 @@ describe("W15: a fresh token where the backend has said who the client is", () =
   });
 });
 
-test.each(BACKENDS)("O10: a backend by %s is told no token, wherever it was shown", async (_protocol, startBackend) => {
-  const backend = await startBackend();
-  const credentials = { header: true, protocol: true, cookie: "session", query: true };
-  const node = await start(backend, ["connect"], { jwt, credentials });
-  const shown = await token();
-  const opened = connect(
-    `${node.ws}/ws?meta=1&token=${shown}`,
-    { headers: { authorization: `Bearer ${shown}`, cookie: `theme=dark; session=${shown}` } },
-    ["carillon", `bearer.${shown}`],
-  );
-  const asked = await nextHookCall(backend, "OnConnect");
-  const { client, cookies, headers: told, query, uri } = asked.request as OnConnectRequest;
-  asked.answer({});
-  expect((await opened).webSocket.protocol).toBe("carillon");
-  expect(JSON.stringify([uri, told, cookies, query])).not.toContain(shown);
-  expect([client?.user, uri, cookies, query]).toEqual(["eve", "/ws?meta=1", { theme: "dark" }, { meta: "1" }]);
-  expect(told).toContainEqual(expect.objectContaining({ name: "sec-websocket-protocol", value: "carillon" }));
-});
+test.each(BACKENDS)(
+  "O10: sends no token to a backend by %s, wherever the token was",
+  async (_protocol, startBackend) => {
+    const backend = await startBackend();
+    const credentials = { header: true, protocol: true, cookie: "session", query: true };
+    const node = await start(backend, ["connect"], { jwt, credentials });
+    const shown = await token();
+    const opened = connect(
+      `${node.ws}/ws?meta=1&token=${shown}`,
+      { headers: { authorization: `Bearer ${shown}`, cookie: `theme=dark; session=${shown}` } },
+      ["carillon", `bearer.${shown}`],
+    );
+    const asked = await nextHookCall(backend, "OnConnect");
+    const { client, cookies, headers: told, query, uri } = asked.request as OnConnectRequest;
+    asked.answer({});
+    expect((await opened).webSocket.protocol).toBe("carillon");
+    expect(JSON.stringify([uri, told, cookies, query])).not.toContain(shown);
+    expect([client?.user, uri, cookies, query]).toEqual(["eve", "/ws?meta=1", { theme: "dark" }, { meta: "1" }]);
+    expect(told).toContainEqual(expect.objectContaining({ name: "sec-websocket-protocol", value: "carillon" }));
+  },
+);
 
 describe("O8: a number that JSON cannot hold", () => {
   test("is refused in a token's info", async () => {
@@ -352,7 +355,7 @@ describe("O8: a number that JSON cannot hold", () => {
     expect((await new TestBackend(node).call(control.listConnections, {})).connections).toHaveLength(1);
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])("is refused in a backend's: %d", async (n) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("is refused in a backend's answer: %d", async (n) => {
     const backend = await grpcBackend();
     const node = await start(backend, ["connect"]);
     const refused = refusedUpgrade(`${node.ws}/ws`);

@@ -25,7 +25,7 @@ async function start(backend: Backend, hooks: Partial<HookInput> = {}, vhost: Vh
   return node;
 }
 
-/** Comes in as the backend says. */
+/** Connects with the backend's answer. */
 async function enter(node: TestNode, backend: Backend, allow: object = {}): Promise<TestClient> {
   const opened = connect(`${node.ws}/ws`);
   (await nextHookCall(backend, "OnConnect")).answer({ allow } as never);
@@ -38,8 +38,8 @@ const publish = (topic: string) => ({ command: "publish", topics: [topic], paylo
 const calls = (hook: string, outcome: string) => `carillon_hook_calls_total{hook="${hook}",outcome="${outcome}"}`;
 const BREAKER_OPEN = 'carillon_hook_breaker_open{vhost="/"}';
 
-describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBackend) => {
-  test("says at connect who a client is, until when, and what it is in", async () => {
+describe.each(BACKENDS)("A9: a backend called by %s", (_protocol, startBackend) => {
+  test("sets a client's user, expiry and topics at connect", async () => {
     const backend = await startBackend();
     const node = await start(backend, { key: "shared" }, { access: "private" });
     const opened = connect(`${node.ws}/ws?x=y`, { headers: { cookie: "sid=1", "x-forwarded-for": "192.0.2.1" } });
@@ -66,7 +66,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(farewell.request).toMatchObject({ code: 4401, client: { user: "eve", connectionId: client?.connectionId } });
   });
 
-  test("refuses at connect with its own status, headers and body, and nothing else", async () => {
+  test("refuses at connect with its own status, headers and body", async () => {
     const backend = await startBackend();
     const node = await start(backend);
     const refused = wholeRefusal(`${node.ws}/ws`);
@@ -91,13 +91,13 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       },
       body: body.toString(),
     });
-    // Nobody was there who could have gone.
+    // No client was connected, so none has disconnected.
     expect(await metric(node, "carillon_connections")).toBe(0);
     expect(await metric(node, calls("connect", "refused"))).toBe(1);
     expect(backend.calls.unread).toEqual([]);
   });
 
-  test("decides on joins, after the rules, and changes what it likes", async () => {
+  test("decides on joins after the rules, and changes the client", async () => {
     const backend = await startBackend();
     const node = await start(backend, {}, { topics: [{ match: "secret", access: "private" }] });
     const client = await enter(node, backend, { user: "eve" });
@@ -113,7 +113,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       error: { code: "failed_precondition", message: "pay first" },
     });
 
-    // The rules refuse this: the backend does not hear of it.
+    // The rules refuse this, so the backend is not called.
     expect(await client.ask(join("a", "secret"))).toMatchObject({ error: { code: "permission_denied" } });
     const allowed = client.ask(join("a"));
     (await nextHookCall(backend, "OnJoin")).answer({ allow: { info: { paid: 5 }, topics: ["secret"], user: "adam" } });
@@ -129,7 +129,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(await client.next()).toMatchObject({ topic: "@join" });
   });
 
-  test("decides on what clients publish, and nobody gets what it refuses", async () => {
+  test("decides on clients' publishes; refused messages are not delivered", async () => {
     const backend = await startBackend();
     const node = await start(backend, {}, { topics: [{ match: "chat", client_publish: true }] });
     const [eve, adam] = [await enter(node, backend, { user: "eve" }), await enter(node, backend)];
@@ -162,7 +162,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     ]);
   });
 
-  test("is told of each end once, with its code", async () => {
+  test("is notified of each disconnect once, with its code", async () => {
     const backend = await startBackend();
     const node = await start(backend);
     const ends: readonly [number, (client: TestClient) => unknown][] = [
@@ -181,14 +181,14 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
       const asked = await nextHookCall(backend, "OnDisconnect");
       expect((asked.request as OnDisconnectRequest).code).toBe(code);
       expect((asked.request as OnDisconnectRequest).client?.user).toBe("u");
-      // That it fails is nobody's concern.
+      // Its failure has no effect.
       asked.fail();
       await client.closed;
     }
     expect(backend.calls.unread).toEqual([]);
   });
 
-  test("fails closed: nobody gets in and nothing is done, and no word of the backend's gets out", async () => {
+  test("refuses everything when it fails, without showing the backend's error", async () => {
     const backend = await startBackend();
     const node = await start(backend, { breaker: { failures: 100 } });
     const turnedAway = wholeRefusal(`${node.ws}/ws`);
@@ -212,7 +212,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect((await joined).topic).toBe("@join");
   });
 
-  test("fails open where the vhost says so, by Carillon's own rules", async () => {
+  test("allows what the rules allow when it fails, where on_failure is allow", async () => {
     const backend = await startBackend();
     const node = await start(
       backend,
@@ -231,7 +231,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect([(await client.next()).topic, (await client.next()).topic].toSorted()).toEqual(["@publish", "a"]);
   });
 
-  test("that says nothing is given up after its time", async () => {
+  test("times out", async () => {
     const backend = await startBackend();
     const node = await start(backend, { timeout: "200ms" });
     const begin = performance.now();
@@ -239,14 +239,14 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(performance.now() - begin).toBeGreaterThan(190);
     expect(await backend.cancelled.next()).toBe("OnConnect");
     expect(await metric(node, calls("connect", "late"))).toBe(1);
-    // What it says afterwards is of no use to anybody.
+    // Its late answer is ignored.
     (await nextHookCall(backend, "OnConnect")).answer({ allow: { user: "late" } });
     const client = await enter(node, backend);
     expect((await new TestBackend(node).call(control.listConnections, {})).connections).toHaveLength(1);
     client.webSocket.close();
   });
 
-  test("that fails is left alone, and asked again after a while", async () => {
+  test("is paused after failures, and called again later", async () => {
     const backend = await startBackend();
     const node = await start(backend, { breaker: { failures: 2, pause: "500ms" } });
     const client = await enter(node, backend);
@@ -265,7 +265,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect(await metric(node, calls("join", "breaker_open"))).toBe(1);
     expect(await metric(node, calls("connect", "breaker_open"))).toBe(1);
 
-    // One may try, and succeeds.
+    // One probe is made, and succeeds.
     const answered = nextHookCall(backend, "OnJoin").then((asked) => asked.answer({}));
     await until(
       () => client.ask(join("a")),
@@ -279,14 +279,14 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
     expect((await joined).topic).toBe("@join");
   });
 
-  test("is asked no more at once than it may be; the others wait for their turn", async () => {
+  test("receives at most the configured number of concurrent calls; others wait", async () => {
     const backend = await startBackend();
     const node = await start(backend, { concurrency: 2, events: ["join"] });
     const clients = await Promise.all(Array.from({ length: 6 }, () => connect(`${node.ws}/ws`)));
     const joins = clients.map((client) => client.ask(join("a")));
     const underWay = [await nextHookCall(backend, "OnJoin"), await nextHookCall(backend, "OnJoin")];
     for (let answered = 0; answered < clients.length; answered += 1) {
-      // A round trip that needs no backend: whatever else would be asked has been.
+      // A round trip without the backend: any other call would have been made by now.
       await metric(node, calls("join", "allowed"));
       expect(backend.calls.unread).toEqual([]);
       underWay.shift()?.answer({});
@@ -297,7 +297,7 @@ describe.each(BACKENDS)("A9: a backend that is asked by %s", (_protocol, startBa
   });
 });
 
-test("A9: beyond those that may wait clients are refused at once, and the others are not harmed", async () => {
+test("A9: refuses clients beyond the queue at once, without affecting the others", async () => {
   const [, startBackend] = BACKENDS[1] ?? [];
   if (startBackend === undefined) throw new Error("no backend");
   const backend = await startBackend();
@@ -305,7 +305,7 @@ test("A9: beyond those that may wait clients are refused at once, and the others
   const beyond = 5;
   const total = 4 + MAX_WAITING.request + beyond;
   const answers = new Queue<number>();
-  // Connected before anything is asked, and few are awaited: those that wait have only the time of a question.
+  // Connected before the first call, and few are awaited, because waiting calls have only the hook's timeout.
   const clients = await Promise.all(Array.from({ length: total }, () => connectRaw(node.http)));
   for (const client of clients) {
     client.send(upgradeRequest());

@@ -7,7 +7,7 @@ import { startJetStream } from "../../support/nats/store.js";
 import { AccessCluster } from "../../support/nodes/access-cluster.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
-/** The third is made at run time. */
+/** The third is created at run time. */
 const configured = { vhosts: Object.fromEntries(VHOSTS.slice(0, 2).map((path) => [path, settingsOf(path)])) };
 
 /**
@@ -29,11 +29,11 @@ async function expectIsolation(numRuns: number, start: () => Promise<readonly Te
   );
 }
 
-test("A1, A2: nothing crosses from one vhost to another, whatever is done in whichever order", async () => {
+test("A1, A2: isolates vhosts from each other under random operations", async () => {
   await expectIsolation(20, async () => [await startNode(configured)]);
 }, 180_000);
 
-test("A1, A10, A13: nor on two nodes that share NATS", async () => {
+test("A1, A10, A13: isolates vhosts on two nodes that share NATS", async () => {
   const { url } = await startJetStream();
   let run = 0;
   await expectIsolation(6, async () => {

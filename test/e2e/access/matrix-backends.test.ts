@@ -10,7 +10,7 @@ import type { TestAnswer, TestCaller, TestHeaders } from "../../support/backends
 import { TestAuthority } from "../../support/net/certificates.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
-/** What a backend asks for, about one topic. */
+/** Requests of a backend about one topic. */
 type ActionName = "publish" | "control" | "tokens";
 const ACTIONS: Readonly<Record<ActionName, (topic: string) => readonly [DescMethodUnary, object]>> = {
   publish: (topic) => [BroadcastService.method.publish, { messages: [{ topics: [topic] }] }],
@@ -23,7 +23,7 @@ interface Rights {
   readonly topics?: string[];
 }
 
-/** Who asks: with rights to everything, to nothing of this, to some topics, and in another vhost. */
+/** Callers: with all permissions, without this action, for some topics, and of another vhost. */
 const RIGHTS: Readonly<Record<"all" | "other" | "narrow", Rights>> = {
   all: { actions: ["*"] },
   other: { actions: ["topics"] },
@@ -36,7 +36,7 @@ type Ask = (who: Who, action: ActionName | "stream", topic: string, headers?: Te
 const INSIDE = "orders.1";
 const OUTSIDE = "news";
 
-/** What everybody who is known is answered, whatever they are known by. */
+/** Expected answers for known callers, by any credential. */
 async function expectDecisions(ask: Ask, action: ActionName | "stream"): Promise<void> {
   const statusOf = async (...asked: Parameters<Ask>): Promise<number> => (await ask(...asked)).status;
   expect(await statusOf("all", action, OUTSIDE)).toBe(STATUS.ok);
@@ -56,7 +56,7 @@ function startWithKeys(): Promise<TestNode> {
   return startNode({ vhosts: { "/": { keys }, "/shop": { keys: [configuredKey("key-shop", { actions: ["*"] })] } } });
 }
 
-/** Keys like the configured ones, made at run time: secrets by who has them. */
+/** Keys like the configured ones, created at run time: secrets by caller. */
 async function makeKeys(node: TestNode): Promise<Readonly<Record<Who, string>>> {
   const secretOf = async (who: string, request: { actions: string[]; topics?: string[] }): Promise<string> => {
     const backend = new TestBackend(node, bearer(who === "shop" ? "key-shop" : "key-all"));
@@ -107,7 +107,7 @@ describe.each(mounts)("A2: by %s", (mount) => {
     await expectDecisions(askWith(callerOf(node, mount), CONFIGURED), action);
   });
 
-  test.each(actions)("a key made at run time decides on %s, until it is revoked", async (action) => {
+  test.each(actions)("a key created at run time decides on %s, until it is revoked", async (action) => {
     const node = await startWithKeys();
     const secrets = await makeKeys(node);
     const ask = askWith(callerOf(node, mount), secrets);
@@ -122,7 +122,7 @@ describe.each(mounts)("A2: by %s", (mount) => {
     expect((await ask("shop", action, INSIDE)).status).toBe(STATUS.ok);
   });
 
-  test.each(actions)("whoever is unknown gets nothing of %s, and is not told why in detail", async (action) => {
+  test.each(actions)("an unknown caller is refused %s without details", async (action) => {
     const node = await startWithKeys();
     const caller = callerOf(node, mount);
     const [method, request] = ACTIONS[action](INSIDE);
@@ -145,7 +145,7 @@ describe.each(mounts)("A2: by %s", (mount) => {
     }
   });
 
-  test.each(actions)("A3: where there are no keys everybody may do %s, in the vhost that is named", async (action) => {
+  test.each(actions)("A3: allows %s to all callers in the named vhost when no keys exist", async (action) => {
     const node = await startNode({ vhosts: { "/shop": {} } });
     const caller = callerOf(node, mount);
     const [method, request] = ACTIONS[action](INSIDE);
@@ -156,7 +156,7 @@ describe.each(mounts)("A2: by %s", (mount) => {
     expect((await caller.call(method, request, { "carillon-vhost": "shop" })).status).toBe(STATUS.notFound);
   });
 
-  test("A3: the first key that is made closes an open node, and taking it away does not open it again", async () => {
+  test("A3: the first key closes an open node, and removing it does not open it again", async () => {
     const node = await startNode();
     const caller = callerOf(node, mount);
     const [method, request] = ACTIONS.publish(INSIDE);
@@ -173,13 +173,13 @@ describe.each(mounts)("A2: by %s", (mount) => {
 });
 
 describe("A2: by PublishStream", () => {
-  test("a configured key, and one made at run time, decide", async () => {
+  test("configured keys and keys created at run time decide", async () => {
     const node = await startWithKeys();
     await expectDecisions(askByStream(node, CONFIGURED), "stream");
     await expectDecisions(askByStream(node, await makeKeys(node)), "stream");
   });
 
-  test("whoever is unknown publishes nothing", async () => {
+  test("an unknown caller publishes nothing", async () => {
     const node = await startWithKeys();
     for (const headers of [{}, bearer("key-al"), { authorization: "key-all" }] as TestHeaders[]) {
       const answer = await new GrpcBackend({ grpc: node.grpc, headers }).publishStream([INSIDE]);
@@ -187,7 +187,7 @@ describe("A2: by PublishStream", () => {
     }
   });
 
-  test("A3: where there are no keys everybody may", async () => {
+  test("A3: allows all callers when no keys exist", async () => {
     const node = await startNode({ vhosts: { "/shop": {} } });
     for (const headers of [{}, { "carillon-vhost": "/shop" }] as TestHeaders[]) {
       expect((await new GrpcBackend({ grpc: node.grpc, headers }).publishStream([INSIDE])).status).toBe(STATUS.ok);
@@ -236,7 +236,7 @@ describe("A2: by client certificate", () => {
     for (const action of [...actions, "stream"] as const) await expectDecisions(ask, action);
   });
 
-  test("none, an unknown subject, and one that another authority has signed are refused", async () => {
+  test("refuses a missing certificate, an unknown subject, and one signed by another authority", async () => {
     const { channelOf, node } = await startWithCertificates();
     const statusWith = async (channel: ChannelCredentials): Promise<number> => {
       return (await new GrpcBackend({ grpc: node.grpc, channel }).ask(...ACTIONS.publish(INSIDE))).status;
@@ -248,7 +248,7 @@ describe("A2: by client certificate", () => {
     expect(await statusWith(await channelOf("O=Acme, CN=all"))).toBe(STATUS.ok);
   });
 
-  test("a wrong key is not made good by a right certificate", async () => {
+  test("refuses a wrong key even with a valid certificate", async () => {
     const { channelOf, node } = await startWithCertificates();
     const channel = await channelOf("O=Acme, CN=all");
     const backend = new GrpcBackend({ grpc: node.grpc, channel, headers: bearer("wrong") });

@@ -10,14 +10,14 @@ const OTHER_SECRET = "another-secret-".padEnd(64, "y");
 
 const PERMISSIONS = { join: ["news.*"], publish: ["news.*"] };
 
-/** Claims that are good for a minute from now on. */
+/** Claims valid for a minute. */
 const claims = (more: object = {}): object => ({ exp: seconds(60), permissions: PERMISSIONS, ...more });
 
 function seconds(fromNow: number): number {
   return Math.floor(Date.now() / 1_000) + fromNow;
 }
 
-/** Everything is private, and nobody comes in without a token. */
+/** Vhost settings: everything is private, and a token is required. */
 const closed = { access: "private", anonymous: { connect: false }, tokens: { secret: TOKENS_SECRET } } as const;
 
 async function startVhosts(): Promise<TestNode> {
@@ -29,7 +29,7 @@ async function startVhosts(): Promise<TestNode> {
       "/es": { ...closed, jwt: { public_key: pem("p256"), leeway: "0" } },
       "/ed": { ...closed, jwt: { public_key: pem("ed25519"), leeway: "0" } },
       "/issued": { ...closed, keys: [configuredKey("issued", { actions: ["tokens"] })] },
-      // With the same secret, so that nothing but the vhost that a token names keeps them apart.
+      // With the same secret, so that only the vhost named in a token separates them.
       "/other": { ...closed, jwt: { secret: SECRET }, keys: [configuredKey("other", { actions: ["tokens"] })] },
       "/anonymous": { access: "private", anonymous: { permissions: PERMISSIONS } },
     },
@@ -40,7 +40,7 @@ interface Mechanism {
   readonly name: string;
   readonly vhost: string;
   readonly good: (node: TestNode) => Promise<string>;
-  /** What is refused, by what is wrong with it. */
+  /** Invalid credentials, by their fault. */
   readonly bad: (node: TestNode) => Promise<Readonly<Record<string, string>>>;
 }
 
@@ -62,7 +62,7 @@ async function channelToken(node: TestNode, channel: string, who: "issued" | "ot
   return (await issued(who, node).call(TokenService.method.createChannelToken, { channel })).token;
 }
 
-/** What Carillon would have issued. */
+/** Signs a token like one of Carillon's. */
 function forged(more: object, secret = TOKENS_SECRET): Promise<string> {
   const given = { applicationIdentifier: "/issued", category: "connect", id: crypto.randomUUID(), carillon: {} };
   return signed(secret, "HS512", { exp: seconds(60), sub: undefined, ...given, ...more });
@@ -170,13 +170,13 @@ async function expectRights(client: TestClient): Promise<void> {
 }
 
 describe.each(mechanisms.map((mechanism) => [mechanism.name, mechanism] as const))("A4, A5, A8: %s", (_, mechanism) => {
-  test("a good one connects, joins and publishes where its permissions say, and nowhere else", async () => {
+  test("a valid one connects, joins and publishes only where its permissions allow", async () => {
     const node = await startVhosts();
     const client = await connect(`${node.ws}/ws${mechanism.vhost}`, withToken(await mechanism.good(node)));
     await expectRights(client);
   });
 
-  test("a good one in another vhost is answered 401", async () => {
+  test("a valid one is answered 401 in another vhost", async () => {
     const node = await startVhosts();
     const vhosts = ["/hs", "/rs", "/es", "/ed", "/issued"].filter((vhost) => vhost !== mechanism.vhost);
     for (const vhost of vhosts) {
@@ -185,7 +185,7 @@ describe.each(mechanisms.map((mechanism) => [mechanism.name, mechanism] as const
     }
   });
 
-  test("one that is bad in whatever way is answered 401, and on a live connection changes nothing", async () => {
+  test("an invalid one is answered 401, and changes nothing on a live connection", async () => {
     const node = await startVhosts();
     const url = `${node.ws}/ws${mechanism.vhost}`;
     const client = await connect(url, withToken(await mechanism.good(node)));
@@ -200,7 +200,7 @@ describe.each(mechanisms.map((mechanism) => [mechanism.name, mechanism] as const
   });
 });
 
-test("A8: a single access token that has expired, or was used, is refused", async () => {
+test("A8: refuses an access token that has expired or was used", async () => {
   const node = await startVhosts();
   const url = `${node.ws}/ws/issued`;
   const used = await accessToken(node);
@@ -281,12 +281,12 @@ describe("A8, W16: a channel token in a join", () => {
 });
 
 describe("A7: anonymous clients", () => {
-  test("do what the vhost grants to them, and nothing else", async () => {
+  test("have only the permissions that the vhost grants", async () => {
     const node = await startVhosts();
     await expectRights(await connect(`${node.ws}/ws/anonymous`));
   });
 
-  test("A4: are answered 401 where a token is needed, and 404 where there is no vhost", async () => {
+  test("A4: are answered 401 where a token is required, and 404 for an unknown vhost", async () => {
     const node = await startVhosts();
     expect((await refusedUpgrade(`${node.ws}/ws/hs`)).status).toBe(401);
     for (const path of ["/ws/none", "/ws/", "/ws/hs/", "/ws//hs", "/ws/HS", "/ws/%68s", "/ws/hs/x", "/wshs"]) {
@@ -294,7 +294,7 @@ describe("A7: anonymous clients", () => {
     }
   });
 
-  test("A4: a bad token is not taken for none", async () => {
+  test("A4: do not include clients with an invalid token", async () => {
     const node = await startVhosts();
     expect((await refusedUpgrade(`${node.ws}/ws/anonymous`, withToken("nonsense"))).status).toBe(401);
   });
@@ -304,7 +304,7 @@ function startWith(more: object): Promise<TestNode> {
   return startNode({ vhosts: { "/": { ...closed, jwt: { secret: SECRET }, ...more } } });
 }
 
-/** URL, subprotocols and headers for each way to show a token. */
+/** URL, subprotocols and headers for each place of a token. */
 function ways(url: string, token: string) {
   return {
     header: [url, [], { authorization: `Bearer ${token}` }],
@@ -314,8 +314,8 @@ function ways(url: string, token: string) {
   } as const;
 }
 
-describe("A4: where a token is shown", () => {
-  test("header and subprotocol are on, cookie and query off, unless the vhost says otherwise", async () => {
+describe("A4: places of a token", () => {
+  test("default to header and subprotocol, without cookie and query", async () => {
     const node = await startWith({});
     const found = ways(`${node.ws}/ws`, await signed(SECRET, "HS256", claims()));
     for (const way of ["header", "protocol"] as const) {
@@ -329,7 +329,7 @@ describe("A4: where a token is shown", () => {
     }
   });
 
-  test("each can be switched on", async () => {
+  test("can each be enabled", async () => {
     const node = await startWith({ credentials: { cookie: "session", query: true } });
     const token = await signed(SECRET, "HS256", claims());
     for (const [url, protocols, headers] of Object.values(ways(`${node.ws}/ws`, token))) {
@@ -338,7 +338,7 @@ describe("A4: where a token is shown", () => {
     }
   });
 
-  test("each can be switched off", async () => {
+  test("can each be disabled", async () => {
     const node = await startWith({ credentials: { header: false, protocol: false } });
     const token = await signed(SECRET, "HS256", claims());
     for (const [url, protocols, headers] of Object.values(ways(`${node.ws}/ws`, token))) {
@@ -346,7 +346,7 @@ describe("A4: where a token is shown", () => {
     }
   });
 
-  test("the same token in two places is one, two different ones are 400, and a bad one in any place is 401", async () => {
+  test("may repeat one token; two different ones are 400, and an invalid one in any place is 401", async () => {
     const node = await startWith({ credentials: { cookie: "session", query: true } });
     const one = await signed(SECRET, "HS256", claims());
     const other = await signed(SECRET, "HS256", claims({ sub: "adam" }));

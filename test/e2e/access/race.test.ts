@@ -6,18 +6,18 @@ import type { TestNode } from "../../support/nodes/node.js";
 
 const { createAccessToken, createConnectionToken } = TokenService.method;
 
-/** The connection that a token was good for, or undefined. */
+/** Connects with a token. @returns undefined when it is refused */
 async function attempt({ ws }: Pick<TestNode, "ws">, token: string): Promise<TestClient | undefined> {
   try {
     return await connect(`${ws}/ws`, { headers: { authorization: `Bearer ${token}` } });
   } catch (error) {
-    // 401 and nothing else is a refusal.
+    // Only 401 is a refusal.
     if ((error as Error).message !== "Unexpected server response: 401") throw error;
     return undefined;
   }
 }
 
-/** As many connections at once, spread over the nodes, with one token: those that got in. */
+/** Opens many connections at once over the nodes, with one token. @returns the accepted ones */
 async function race(nodes: readonly Pick<TestNode, "ws">[], token: string, count = 50): Promise<TestClient[]> {
   const attempts = nodes.flatMap((node) => {
     return Array.from({ length: count / nodes.length }, () => attempt(node, token));
@@ -31,7 +31,7 @@ async function leave(client: TestClient | undefined): Promise<void> {
   await client?.closed;
 }
 
-test("A8: a connection token that 50 connections race for on two nodes is held by one; free again when that ends", async () => {
+test("A8: gives a connection token to one of 50 connections on two nodes, and frees it when that ends", async () => {
   const cluster = await startCluster();
   const nodes = [await cluster.startNode(), await cluster.startNode()] as const;
   const { token } = await new TestBackend(nodes[0]).call(createConnectionToken, { user: "eve" });
@@ -43,7 +43,7 @@ test("A8: a connection token that 50 connections race for on two nodes is held b
     expect(await race(nodes, token, 4)).toEqual([]);
     await holder?.join("foo");
     await leave(holder);
-    // It is given back some time after the connection has ended.
+    // It is released some time after the connection has ended.
     const winners = await until(
       () => race(nodes, token),
       ({ length }) => length > 0,
@@ -53,7 +53,7 @@ test("A8: a connection token that 50 connections race for on two nodes is held b
   }
 });
 
-test("A8: on a live connection, too: of 50 that authenticate with one token at once one gets it", async () => {
+test("A8: gives a connection token to one of 50 live connections that authenticate at once", async () => {
   const cluster = await startCluster();
   const nodes = [await cluster.startNode(), await cluster.startNode()] as const;
   const backend = new TestBackend(nodes[0]);
@@ -72,7 +72,7 @@ test("A8: on a live connection, too: of 50 that authenticate with one token at o
   }
 });
 
-test("A8: a connection that shows another token gives the first one back", async () => {
+test("A8: releases the first token when a connection authenticates with another", async () => {
   const cluster = await startCluster();
   const nodes = [await cluster.startNode(), await cluster.startNode()] as const;
   const backend = new TestBackend(nodes[0]);
@@ -83,7 +83,7 @@ test("A8: a connection that shows another token gives the first one back", async
   expect(await client?.ask({ command: "authenticate", payload: others, id: 1 })).toMatchObject({
     error: { code: "failed_precondition" },
   });
-  // What was refused is nobody's.
+  // A refused token stays free.
   await until(
     () => attempt(nodes[1], others),
     (found) => found !== undefined,
@@ -102,7 +102,7 @@ test("A8: a connection that shows another token gives the first one back", async
   );
 });
 
-test("A8: a single access token that 50 connections race for on two nodes is used once, and for good", async () => {
+test("A8: accepts an access token once from 50 connections on two nodes", async () => {
   const cluster = await startCluster();
   const nodes = [await cluster.startNode(), await cluster.startNode()] as const;
   for (const node of nodes) {
@@ -114,7 +114,7 @@ test("A8: a single access token that 50 connections race for on two nodes is use
   }
 });
 
-test("A8: what a node held that is killed can be had again within 15 s, and not at once; what is used stays used", async () => {
+test("A8: frees a killed node's connection tokens within 15 s, not at once, and keeps used access tokens used", async () => {
   const cluster = await startCluster();
   const stays = await cluster.startNode();
   const killed = await cluster.startProcess();

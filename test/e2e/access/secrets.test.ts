@@ -19,18 +19,18 @@ import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js
 const control = ControlService.method;
 const tokens = TokenService.method;
 
-/** 43 characters that nothing else holds. */
+/** 43 unique characters. */
 const random = (): string => randomBytes(32).toString("base64url");
-/** 64 and more, as HS512 wants it. */
+/** At least 64 characters, as HS512 requires. */
 const long = (): string => random() + random();
 
-/** What is asked of a node in this test: everything that it answers is kept, to be searched. */
+/** Sends requests to a node and keeps all its answers, to search them for secrets. */
 class Probe {
   readonly answers: string[] = [];
 
   constructor(readonly node: RunningNode) {}
 
-  /** Sends a request as it stands. @returns its status */
+  /** Sends a raw request. @returns its status */
   async get(path: string, headers: Readonly<Record<string, string>> = {}, body?: string): Promise<number> {
     const { hostname, port } = new URL(this.node.http);
     const method = body === undefined ? "GET" : "POST";
@@ -53,7 +53,7 @@ class Probe {
     return refusal.status;
   }
 
-  /** Calls by both mounts. @returns the status, which must be the same */
+  /** Calls through both mounts. @returns the status, which must be equal */
   async call(method: DescMethodUnary, message: object, headers: Readonly<Record<string, string>>): Promise<number> {
     const statuses = new Set<number>();
     for (const caller of mountsOf(this.node)) {
@@ -115,7 +115,7 @@ async function start() {
       },
       "/unhooked": {
         jwt: { secret: given.jwt },
-        // Nobody listens there.
+        // No server listens there.
         hooks: {
           url: "grpc://127.0.0.1:1",
           key: given.hookKey,
@@ -131,7 +131,7 @@ async function start() {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-/** Keys, good and bad, in every way to show one, and what is made with them. */
+/** Uses valid and invalid keys in every place, and calls with them. */
 async function useKeys({ given, probe, secrets }: Started): Promise<void> {
   expect(await probe.call(publish, MESSAGE, bearer(given.key))).toBe(STATUS.ok);
   const wrong = secrets.add("wrong key", random());
@@ -162,7 +162,7 @@ async function useKeys({ given, probe, secrets }: Started): Promise<void> {
   expect(await probe.call(control.listKeys, {}, bearer(given.key))).toBe(STATUS.ok);
 }
 
-/** Vhosts made at run time, good and bad, whose settings hold secrets. */
+/** Creates vhosts at run time with valid and invalid settings that hold secrets. */
 async function useVhosts({ given, hooks, probe, secrets }: Started): Promise<Secrets> {
   const kept = new Secrets();
   const both = (name: string, secret: string): string => kept.add(name, secrets.add(name, secret));
@@ -213,7 +213,7 @@ async function useVhosts({ given, hooks, probe, secrets }: Started): Promise<Sec
   return kept;
 }
 
-/** How an upgrade may carry a token: path, headers, subprotocols. */
+/** Places of a token in an upgrade: path, headers, subprotocols. */
 function ways(token: string): [string, Record<string, string>, string[]][] {
   return [
     ["", { authorization: `Bearer ${token}` }, []],
@@ -223,7 +223,7 @@ function ways(token: string): [string, Record<string, string>, string[]][] {
   ];
 }
 
-/** Tokens of every kind, good and bad, in every place. */
+/** Uses valid and invalid tokens of every kind in every place. */
 async function useTokens({ given, probe, secrets }: Started): Promise<void> {
   const backend = new TestBackend(probe.node, bearer(given.key));
   const jwt = async (name: string, ...args: Parameters<typeof expiring>) => secrets.add(name, await expiring(...args));
@@ -260,7 +260,7 @@ async function useTokens({ given, probe, secrets }: Started): Promise<void> {
       const { token: auth } = await backend.call(tokens.createChannelToken, { channel: "private" });
       secrets.add("channel token", auth);
       expect((await client.ask({ command: "join", topics: ["private"], auth, id: 4 })).topic).toBe("@join");
-      // Not JSON: why is told, and what it was is not logged.
+      // Not JSON: the reason is logged, and the content is not.
       expect((await client.ask(`{"command":"authenticate","payload":"${auth}"` as never)).topic).toBe("#error");
       client.webSocket.terminate();
       await client.closed;
@@ -286,7 +286,7 @@ async function useTokens({ given, probe, secrets }: Started): Promise<void> {
   expect(await probe.refused("/ws", bearer(used))).toBe(401);
 }
 
-/** A backend that is asked, then fails until it is left alone; and one that is not there. */
+/** Calls a backend that fails until the breaker opens, and one that is unreachable. */
 async function useHooks({ given, hooks, probe, secrets }: Started): Promise<void> {
   const token = secrets.add("JWT shown to a vhost with hooks", await expiring(given.jwt, 600, { jti: random() }));
   for (const [query, headers, protocols] of ways(token)) {
@@ -307,14 +307,14 @@ async function useHooks({ given, hooks, probe, secrets }: Started): Promise<void
   expect(await probe.refused("/ws/unhooked", bearer(token))).toBe(503);
 }
 
-test("O10: no secret is in the log, in answers, in metrics, or beyond what must be in the store", async () => {
+test("O10: shows no secret in the log, answers or metrics, and stores only what it must", async () => {
   const started = await start();
   const { folder, nats, probe, secrets } = started;
   await useKeys(started);
   const kept = await useVhosts(started);
   await useTokens(started);
   await useHooks(started);
-  // NATS goes, and comes back with another password: the node is told that its own is wrong.
+  // NATS restarts with another password, and refuses the node's.
   await nats.kill();
   nats.reconfigure(`authorization { user: carillon, password: "${random()}" }`);
   await nats.start();
@@ -339,7 +339,7 @@ test("O10: no secret is in the log, in answers, in metrics, or beyond what must 
   expect(secrets.foundIn(answers)).toEqual([]);
   expect(secrets.hashesFoundIn(answers)).toEqual([]);
 
-  // The settings of vhosts made at run time stand there whole; of keys and tokens there are hashes.
+  // The store holds the complete settings of vhosts created at run time, but only hashes of keys and tokens.
   expect(secrets.foundIn(stored)).toEqual(kept.names);
   expect(secrets.hashesFoundIn(stored)).not.toEqual([]);
 });
@@ -361,7 +361,7 @@ const YAML_FAULTS: readonly ((secret: string) => string)[] = [
   (secret) => `brokers: { nats: { driver: nats, servers: ["nats://127.0.0.1:1"], password: "${secret}" } }`,
 ];
 
-test("O10: what is wrong with a configuration is told without the secrets in it", async () => {
+test("O10: reports faults of a configuration without its secrets", async () => {
   for (const fault of YAML_FAULTS) {
     const secrets = new Secrets();
     const file = temporaryFile("carillon.yaml", fault(secrets.add("secret", random().replaceAll(/[_-]/g, "x"))));
@@ -372,7 +372,7 @@ test("O10: what is wrong with a configuration is told without the secrets in it"
   }
 });
 
-test("O10: nor does the command line repeat keys, tokens and passwords that are refused", async () => {
+test("O10: does not repeat refused keys, tokens and passwords on the command line", async () => {
   const secrets = new Secrets();
   const [key, jwt] = [secrets.add("key", random()), secrets.add("JWT secret", long())];
   const keys = [configuredKey(key, { actions: ["*"] })];

@@ -15,7 +15,7 @@ function start(vhost: VhostInput): Promise<TestNode> {
 
 interface Claims {
   readonly sub?: string;
-  /** Milliseconds since the epoch, rounded up to seconds; a minute from now when left out. */
+  /** In milliseconds since the epoch, rounded up to seconds; default: a minute from now. */
   readonly expires?: number;
   readonly permissions?: object;
 }
@@ -31,9 +31,9 @@ async function enter(node: TestNode, claims: Claims = {}): Promise<TestClient> {
 const authenticate = (payload: string) => ({ command: "authenticate", payload, id: "authenticate" });
 
 describe("A5: expiry", () => {
-  test("closes the session with 4401 within a second, and nothing is taken from it after its time", async () => {
+  test("closes the session with 4401 within a second, and refuses commands after it", async () => {
     const node = await start({ client_publish: true });
-    // The sweep comes once a second, counted from the first session that expires: half a second after whole ones, so
+    // The sweep runs every second from the first session with an expiry, here half a second after whole seconds, so
     // that there is time between a session's end and its sweep.
     await until(
       () => refusedUpgrade(`${node.ws}/none`),
@@ -66,7 +66,7 @@ describe("A5: expiry", () => {
     expect(listener.webSocket.readyState).toBe(listener.webSocket.OPEN);
   });
 
-  test("W15: a fresh token before it keeps the session, with its topics; also after the time, until it is closed", async () => {
+  test("W15: is extended by a fresh token, which keeps the topics, also late until the close", async () => {
     const node = await start({});
     const expires = Math.ceil((Date.now() + 1_100) / 1_000) * 1_000;
     const kept = await enter(node, { sub: "eve", expires });
@@ -79,14 +79,14 @@ describe("A5: expiry", () => {
     expect(await kept.next()).toEqual({ topic: "foo", payload: "still there" });
   });
 
-  test("W15: a fresh token may also end the session earlier", async () => {
+  test("W15: may be moved earlier by a fresh token", async () => {
     const node = await start({});
     const client = await enter(node, { sub: "eve" });
     await client.ask(authenticate(await token({ sub: "eve", expires: Date.now() + 1_000 })));
     expect((await client.closed).code).toBe(4401);
   });
 
-  test("A8: a connection token's session lasts beyond the token, and ends at its own time", async () => {
+  test("A8: of a session is independent of its connection token's", async () => {
     const node = await start({});
     const backend = new TestBackend(node);
     const { createConnectionToken } = TokenService.method;
@@ -104,7 +104,7 @@ describe("A5: expiry", () => {
 });
 
 describe("W15: a fresh token", () => {
-  test("of another user is refused, and changes nothing", async () => {
+  test("is refused for another user, and changes nothing", async () => {
     const node = await start({ access: "private" });
     const client = await enter(node, { sub: "eve", permissions: { join: ["foo"] } });
     const answer = await client.ask(authenticate(await token({ sub: "adam", permissions: { join: ["bar"] } })));
@@ -122,7 +122,7 @@ describe("W15: a fresh token", () => {
     expect(await client.ask(authenticate(await token({ sub: "adam" })))).toMatchObject({ topic: "#authenticate" });
   });
 
-  test("W17: takes away the topics that only the old permissions opened, and tells which", async () => {
+  test("W17: removes the client from topics that only the old permissions allowed, and notifies it", async () => {
     const node = await start({
       access: "private",
       topics: [{ match: "open", access: "open" }],
@@ -146,7 +146,7 @@ describe("W15: a fresh token", () => {
     expect(client.unread).toEqual([]);
   });
 
-  test("an empty or malformed one is refused", async () => {
+  test("is refused when empty or malformed", async () => {
     const node = await start({});
     const client = await enter(node);
     expect(await client.ask(authenticate(""))).toMatchObject({ error: { code: "invalid_argument" } });
@@ -167,7 +167,7 @@ async function leave(client: TestClient): Promise<void> {
 }
 
 describe("A11: limits of connections", () => {
-  test("of a vhost: one more is answered 429, until one has gone; another vhost has its own", async () => {
+  test("of a vhost: answers 429 above the limit until one has ended; another vhost has its own", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { connections: 2 } }, "/other": {} } });
     const first = await connect(`${node.ws}/ws`);
     await connect(`${node.ws}/ws`);
@@ -181,7 +181,7 @@ describe("A11: limits of connections", () => {
     expect((await refusalOf(node)).status).toBe(429);
   });
 
-  test("of a user: by token at the door and by a fresh token inside, whose connection stays what it was", async () => {
+  test("of a user: apply to tokens at connect and to fresh tokens, whose connection keeps its user", async () => {
     const node = await start({ limits: { connections_per_user: 2 } });
     const first = await enter(node, { sub: "eve" });
     const second = await connect(`${node.ws}/ws`);
@@ -202,7 +202,7 @@ describe("A11: limits of connections", () => {
     expect((await refusalOf(node, { headers })).status).toBe(429);
   });
 
-  test("of a user: a refused connection takes no place of the vhost's", async () => {
+  test("of a user: do not count a refused connection for the vhost", async () => {
     const node = await start({ limits: { connections: 2, connections_per_user: 1 } });
     await enter(node, { sub: "eve" });
     for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -232,7 +232,7 @@ describe("A11: limits of connections", () => {
     expect((await refusalOf(node, { headers: { "x-forwarded-for": "192.0.2.1" } })).status).toBe(429);
   });
 
-  test("handshakes a second are answered 429 with Retry-After", async () => {
+  test("answer 429 with Retry-After above the handshakes per second", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { handshakes_per_second: 1 } } } });
     await connect(`${node.ws}/ws`);
     const { headers, status } = await wholeRefusal(`${node.ws}/ws`);
@@ -241,7 +241,7 @@ describe("A11: limits of connections", () => {
 });
 
 describe("A11: limits of a session", () => {
-  test("commands a second are refused beyond it, the session stays, and others have their own", async () => {
+  test("refuse commands above the rate, keep the session, and count sessions separately", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { commands_per_second: 10 } } } });
     const client = await connect(`${node.ws}/ws`);
     const other = await connect(`${node.ws}/ws`);
@@ -261,7 +261,7 @@ describe("A11: limits of a session", () => {
     );
   });
 
-  test("published bytes a second", async () => {
+  test("refuse published bytes above the rate", async () => {
     const node = await startNode({
       vhosts: { "/": { client_publish: true, limits: { publish_bytes_per_second: 1_000 } } },
     });
@@ -281,19 +281,19 @@ describe("A11: limits of a session", () => {
     expect(String((await listener.next()).payload)).toHaveLength(500);
   });
 
-  test("published bytes count once for each topic", async () => {
+  test("count published bytes once for each topic", async () => {
     const node = await startNode({
       vhosts: { "/": { client_publish: true, limits: { publish_bytes_per_second: 1_000 } } },
     });
     const client = await connect(`${node.ws}/ws`);
     const topics = Array.from({ length: 100 }, (_, number) => `foo${number}`);
     const publish = { command: "publish", topics, payload: "x".repeat(100), id: 1 };
-    // A full second's bytes are there for one that is larger, which then uses up what comes after.
+    // A full bucket lets a larger message pass, which then leaves it in debt.
     expect((await client.ask(publish)).topic).toBe("@publish");
     expect(await client.ask({ ...publish, topics: ["foo"] })).toMatchObject({ error: { code: "resource_exhausted" } });
   });
 
-  test("L4: more topics than could be joined are refused before each is looked at", async () => {
+  test("L4: refuse too many topics before checking each", async () => {
     const node = await startNode({ limits: { topics_per_connection: 10 } });
     const client = await connect(`${node.ws}/ws`);
     const topics = Array.from({ length: 50_000 }, (_, number) => `foo${number}`);
@@ -302,7 +302,7 @@ describe("A11: limits of a session", () => {
     });
   });
 
-  test("L4: topics of a connection, the vhost's own limit before the node's; all or nothing", async () => {
+  test("L4: bound the topics of a connection, the vhost's limit before the node's, all or nothing", async () => {
     const node = await startNode({
       limits: { topics_per_connection: 3 },
       vhosts: {
@@ -328,7 +328,7 @@ describe("A11: limits of a session", () => {
     }
   });
 
-  test("A7: sessions of a topic", async () => {
+  test("A7: bound the sessions of a topic", async () => {
     const node = await startNode({ vhosts: { "/": { topics: [{ match: "duel.*", max_sessions: 2 }] } } });
     const [one, two, three] = await Promise.all([1, 2, 3].map(() => connect(`${node.ws}/ws`)));
     if (one === undefined || two === undefined || three === undefined) throw new Error("no clients");
@@ -345,7 +345,7 @@ describe("A11: limits of a session", () => {
     expect(await one.ask({ command: "join", topics: ["duel.1"] })).toMatchObject({ topic: "#join" });
   });
 
-  test("A7: many who join a topic at once get no more places than there are", async () => {
+  test("A7: bound the sessions of a topic when many join at once", async () => {
     const node = await startNode({ vhosts: { "/": { topics: [{ match: "duel", max_sessions: 2 }] } } });
     const clients = await Promise.all(Array.from({ length: 10 }, () => connect(`${node.ws}/ws`)));
     const answers = await Promise.all(clients.map((client) => client.ask({ command: "join", topics: ["duel"] })));
