@@ -66,13 +66,13 @@ test("L5: does not expire a connection that is not read because its command wait
   const nats = await startNats();
   const node = await startNode({
     ping,
-    brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "700ms" } },
+    brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "3s" } },
   });
   const client = await openRaw(node.http);
   await client.join("foo");
   nats.signal("SIGSTOP");
   client.send(command({ command: "join", topics: ["bar"] }), command({ command: "leave", topics: ["bar"] }));
-  // The client answers no ping during seven intervals.
+  // The client answers no ping for thirty intervals; a loaded machine may skip most of them.
   const opcodes: number[] = [];
   let received = await client.next();
   while (received.opcode === OPCODE.ping) {
