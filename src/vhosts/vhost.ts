@@ -66,7 +66,7 @@ export interface VhostFacts {
  */
 export class Vhost {
   readonly name: string;
-  /** Of the configuration file: it cannot be changed at run time. */
+  /** Whether it is defined in the configuration file, and cannot be changed at run time. */
   readonly configured: boolean;
   /** Channels opened at run time; used with `opened_only`. */
   readonly channels: ReadonlySet<string>;

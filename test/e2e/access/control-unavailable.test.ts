@@ -36,7 +36,7 @@ test("A10, C7: names a node that does not answer in missing_nodes, and answers U
   expect([listed.connections, listed.missingNodes]).toEqual([[], [connections[0]?.node]]);
   for (const { message, status } of answers) {
     expect(status).toBe(UNAVAILABLE);
-    expect(message).toContain("on the nodes that answered; missing:");
+    expect(message).toContain("on the nodes that answered; missing nodes:");
   }
   client.webSocket.terminate();
 });

@@ -37,7 +37,7 @@ export class TestDoor {
   readonly clock = new ManualClock();
   /** The time that peers have to take answers. */
   readonly answerClock = new ManualClock();
-  /** Those who have asked, in order. */
+  /** Admission requests, in order. */
   readonly arrivals = new Queue<AdmissionRequest>();
   readonly decisions = new Queue<Decision>();
   readonly faults: unknown[] = [];

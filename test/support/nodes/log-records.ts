@@ -10,7 +10,7 @@ export interface LogRecord {
 export interface TestLog {
   readonly log: Logger;
   readonly records: readonly LogRecord[];
-  /** Those of these levels. */
+  /** Records of these levels. */
   readonly of: (...levels: readonly string[]) => readonly LogRecord[];
 }
 

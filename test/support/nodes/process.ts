@@ -43,7 +43,7 @@ export interface RunningNode {
   readonly log: readonly Readonly<Record<string, unknown>>[];
   /** Resolves when a record with this text comes, or has come. */
   readonly logged: (message: string) => Promise<Readonly<Record<string, unknown>>>;
-  /** What it wrote to stderr; resolves when it has ended. */
+  /** Output on stderr; resolves when the process has ended. */
   readonly stderr: Promise<string>;
   /** Resolves with the exit code. */
   readonly exited: Promise<number | null>;

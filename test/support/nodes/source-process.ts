@@ -24,7 +24,7 @@ const LOADER = `
 
 export interface SourceProcess {
   readonly child: ChildProcess;
-  /** What it has printed, by lines. */
+  /** Printed lines. */
   readonly lines: readonly string[];
   /** Resolves with the first line, from this one on, that matches. */
   readonly printed: (pattern: RegExp, from?: number) => Promise<string>;
