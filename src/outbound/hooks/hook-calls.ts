@@ -2,7 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } fro
 
 /** Calls a backend by one protocol. */
 export interface UnaryCalls {
-  /** @throws Error on any failure, including an answer larger than MAX_ANSWER */
+  /** @throws Error on any failure, including an answer that is larger than MAX_ANSWER or has too many fields (rule E10) */
   call<Input extends DescMessage, Output extends DescMessage>(
     method: DescMethodUnary<Input, Output>,
     request: MessageInitShape<Input>,
@@ -11,5 +11,10 @@ export interface UnaryCalls {
   close(): void;
 }
 
-/** Largest answer, in bytes, as sent and as inflated. */
+/** Maximum size of an answer, in bytes, before and after decompression. */
 export const MAX_ANSWER = 1_048_576;
+
+/** @throws Error when there is a reason to refuse the answer before it is decoded */
+export function checkAnswer(excess: string | undefined): void {
+  if (excess !== undefined) throw new Error(`the answer cannot be decoded: ${excess}`);
+}

@@ -8,7 +8,9 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import { MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
+import { READ_OPTIONS } from "../../rpc/decode.js";
+import { findMessageExcess } from "../../rpc/request-weight.js";
+import { checkAnswer, MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
 
 /** Longest wait before reconnecting to an unreachable backend, in milliseconds. gRPC's default of two minutes is too long for hooks. */
 const MAX_BACKOFF = 2_000;
@@ -37,7 +39,10 @@ export class GrpcUnary implements UnaryCalls {
       const call = this.#client.makeUnaryRequest(
         `/${parent.typeName}/${name}`,
         (message: MessageShape<Input>) => Buffer.from(toBinary(input, message)),
-        (bytes) => fromBinary(output, bytes),
+        (bytes) => {
+          checkAnswer(findMessageExcess(output, bytes));
+          return fromBinary(output, bytes, READ_OPTIONS);
+        },
         create(input, request),
         this.#metadata,
         (error, answer) => {

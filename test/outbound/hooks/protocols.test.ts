@@ -175,6 +175,27 @@ describe.each(BACKENDS)("%s", (_protocol, start) => {
     expect(EMPTY).toHaveLength(0);
   });
 
+  test("E10: fails a call when the answer has too many fields, and says so to the operator", async () => {
+    const backend = await start();
+    const { counts, failures, hooks } = hooksAt(backend.url);
+    const list = { info: { list: Array.from({ length: 40_000 }, () => 1) } };
+    const refused = refusal(hooks.onJoin(JOIN));
+    (await backend.calls.next()).answer({ allow: list });
+    expect(await refused).toMatchObject({ code: "unavailable" });
+    expect(counts.calls("join", "failed")).toBe(1);
+    expect(failures).toEqual([expect.stringContaining("the answer cannot be decoded: too many fields")]);
+  });
+
+  test("decodes the largest answer: 1,000 topics of 255 bytes, and 16 KiB of numbers as info", async () => {
+    const backend = await start();
+    const { hooks } = hooksAt(backend.url);
+    const topics = Array.from({ length: 1_000 }, (_, position) => `${position}`.padEnd(255, "x"));
+    const info = { list: Array.from({ length: 8_000 }, () => 1) };
+    const joined = hooks.onJoin(JOIN);
+    (await backend.calls.next()).answer({ allow: { topics, info } });
+    expect(await joined).toMatchObject({ topics, info: JSON.stringify(info) });
+  });
+
   test("allows with on_failure: allow when the call fails", async () => {
     const backend = await start();
     const { counts, hooks } = hooksAt(backend.url, { on_failure: "allow" });
