@@ -1,5 +1,5 @@
 import type { WebSocket } from "ws";
-import { type Attack, exchange, joined, names, post, restartWatch, type StallNode } from "./attack.js";
+import { type Attack, exchange, joined, names, open, post, restartWatch, type StallNode } from "./attack.js";
 
 const ROCKET = "/rocket";
 
@@ -12,6 +12,17 @@ export const LISTS: readonly Attack[] = [
   {
     name: "a change of a vhost's settings that ends 20,000 memberships",
     run: (node, size) => changeVhost(node, size, { access: "private" }),
+  },
+  {
+    name: "Subscribe and Unsubscribe of 60 connections of a user to 1,000 topics",
+    run: async (node, size, { heavy }) => {
+      const clients = await Promise.all(names(60 * size).map(() => open(node, heavy)));
+      const request = JSON.stringify({ target: { user: "user-0" }, topics: names(1_000 * size) });
+      await restartWatch(node);
+      await post(node, request, "carillon.v1.ControlService/Subscribe");
+      await post(node, request, "carillon.v1.ControlService/Unsubscribe");
+      return () => terminateAll(clients);
+    },
   },
   {
     name: "ListTopics and ListConnections of 50,000 topics and 50 connections",
@@ -54,12 +65,12 @@ export const LISTS: readonly Attack[] = [
   {
     name: "ListChannels, and WebRocket's list and subscribers, of 10,000 channels and 50,000 topics",
     run: async (node, size) => {
-      const open = async (some: readonly string[]): Promise<void> => {
+      const openChannels = async (some: readonly string[]): Promise<void> => {
         for (const channel of some) {
           await post(node, JSON.stringify({ channel }), "carillon.v1.ControlService/OpenChannel", ROCKET);
         }
       };
-      await Promise.all(names(10).map((prefix) => open(names(1_000 * size, `${prefix}.`))));
+      await Promise.all(names(10).map((prefix) => openChannels(names(1_000 * size, `${prefix}.`))));
       const clients = await Promise.all(names(50 * size).map((name) => joined(node, ROCKET, names(1_000, `${name}.`))));
       await restartWatch(node);
       await post(node, "{}", "carillon.v1.ControlService/ListChannels", ROCKET);

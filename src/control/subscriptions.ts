@@ -1,4 +1,5 @@
 import type { Backend } from "../access/keys/backend.js";
+import { runInTurns, TURN_STEPS } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
@@ -6,7 +7,7 @@ import type { BrokerDirectory } from "../core/ports.js";
 import { CarillonError, type ErrorCode } from "../errors.js";
 import { checkTopics } from "./checks.js";
 import { type PartialAnswer, sum } from "./connections.js";
-import { checkTarget, findClients, type Target } from "./target.js";
+import { checkTarget, findClients, isOpen, type Target } from "./target.js";
 
 export interface SubscriptionsOptions {
   readonly cluster: Cluster;
@@ -85,19 +86,66 @@ export class Subscriptions {
     return body;
   }
 
-  async #subscribeHere({ broker, target, topics, vhost }: Body): Promise<JoinResult> {
-    const clients = findClients(this.#options.clients, vhost, target);
-    const joins = await Promise.allSettled(clients.map((client) => this.#options.join(client, broker, topics)));
+  async #subscribeHere(body: Body): Promise<JoinResult> {
+    const { target, vhost } = body;
+    const clients = findClients(this.#options.clients, vhost, target)[Symbol.iterator]();
+    const joins: PromiseSettledResult<void>[] = [];
+    for (let isDone = false; !isDone; ) {
+      const slice = await runInTurns(queueOf(vhost), this.#beginJoins(clients, body));
+      // Joins that wait for one confirmation of the broker end in one turn, so they are waited for before others begin.
+      joins.push(...(await Promise.allSettled(slice.joins)));
+      isDone = slice.isLast;
+    }
     const failed = joins.find((join) => join.status === "rejected");
     const count = joins.filter(({ status }) => status === "fulfilled").length;
-    return { count, targeted: clients.length, failure: failed === undefined ? null : toFailure(failed.reason) };
+    return { count, targeted: joins.length, failure: failed === undefined ? null : toFailure(failed.reason) };
   }
 
-  #unsubscribeHere({ broker, target, topics, vhost }: Body): number {
-    const clients = findClients(this.#options.clients, vhost, target);
-    for (const client of clients) this.#options.leave(client, broker, topics);
+  /** Begins the joins of one slice. */
+  *#beginJoins(clients: Iterator<Client>, { broker, topics }: Body): Generator<number, JoinSlice> {
+    const joins: Promise<void>[] = [];
+    for (let steps = 0; steps < TURN_STEPS; ) {
+      const { done, value: client } = clients.next();
+      if (done === true) return { joins, isLast: true };
+      if (!isOpen(client)) continue;
+      joins.push(this.#options.join(client, broker, topics));
+      steps += stepsOf(topics);
+      yield stepsOf(topics);
+    }
+    return { joins, isLast: false };
+  }
+
+  #unsubscribeHere(body: Body): Promise<number> {
+    const clients = findClients(this.#options.clients, body.vhost, body.target);
+    return runInTurns(queueOf(body.vhost), this.#leaveInParts(clients, body));
+  }
+
+  *#leaveInParts(clients: readonly Client[], { broker, topics }: Body): Generator<number, number> {
+    for (const client of clients) {
+      if (isOpen(client)) this.#options.leave(client, broker, topics);
+      yield stepsOf(topics);
+    }
     return clients.length;
   }
+}
+
+/** Joins in progress, and whether all have begun. */
+interface JoinSlice {
+  readonly joins: readonly Promise<void>[];
+  readonly isLast: boolean;
+}
+
+/** Steps of a client's join or leave, and of each topic of it (rule A15). */
+const CLIENT_STEPS = 2_000;
+const TOPIC_STEPS = 500;
+
+function stepsOf(topics: readonly string[]): number {
+  return CLIENT_STEPS + TOPIC_STEPS * topics.length;
+}
+
+/** Queue of a vhost's joins and leaves. A line feed is in no vhost path. */
+function queueOf(vhost: string): string {
+  return `${vhost}\nsubscriptions`;
 }
 
 function toFailure(cause: unknown): Failure {
