@@ -166,7 +166,7 @@ test.each([
   ["JSON that is no key set", { body: '{"keys":1}' }],
   ["an error", { status: 500 }],
   ["a redirect", { status: 302, headers: { location: "/other" } }],
-  ["more than 256 KiB", { body: `{"keys":[],"x":"${"x".repeat(256 * 1024)}"}` }],
+  ["more than 128 KiB", { body: `{"keys":[],"x":"${"x".repeat(128 * 1024)}"}` }],
 ] as const)("keeps its keys when an answer is %s", async (_, answer) => {
   const clock = clockAt();
   const server = await JwksServer.start([one]);
