@@ -109,6 +109,26 @@ export const REQUESTS: readonly Attack[] = [
     run: (node, size) => createToken(node, { list: Array.from({ length: 16_000 * size }, () => 1) }),
   },
   {
+    name: "a vhost with topic rules of 1,000 small expressions, more than are taken",
+    run: (node, size) => createVhost(node, names(1_000 * size, "re:a?b?c?")),
+  },
+  {
+    name: "a vhost with topic rules of 500 small expressions, the most that are taken",
+    run: (node, size) => createVhost(node, names(500 * size, "re:")),
+  },
+  {
+    name: "a vhost with topic rules of 11 expressions of 1,000 bytes of alternatives, the most that are taken",
+    run: (node, size) => createVhost(node, names(11 * size, `re:(${names(170, "w").join("|")})`)),
+  },
+  {
+    name: "a vhost with topic rules of 3 expressions of Unicode classes, the most that are taken",
+    run: (node, size) => createVhost(node, names(3 * size, `re:[${"\\pL".repeat(90)}]`)),
+  },
+  {
+    name: "a vhost with topic rules of 1,000 invalid expressions",
+    run: (node, size) => createVhost(node, names(1_000 * size, `re:${"(a?)".repeat(200)}(`)),
+  },
+  {
     name: "a request of 4 MiB to Broadcaster's REST of distinct member names",
     run: (node, size) => {
       const data = Object.fromEntries(names(250_000 * size, "n").map((name) => [name, 1]));
@@ -125,6 +145,12 @@ export const REQUESTS: readonly Attack[] = [
       ),
   },
 ];
+
+/** Creates a vhost that has a topic rule for each pattern. Keys would close the node to the next request. */
+async function createVhost(node: StallNode, patterns: readonly string[]): Promise<void> {
+  const settings = { topics: patterns.map((match) => ({ match })) };
+  await post(node, JSON.stringify({ path: `/p${patterns.length}`, settings }), "carillon.v1.ControlService/CreateVhost");
+}
 
 function empty(count: number): string[] {
   return Array.from({ length: Math.ceil(count) }, () => "");

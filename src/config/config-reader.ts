@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Document, parseDocument, type YAMLParseError } from "yaml";
+import { findExpressionExcess } from "../access/patterns/expression-budget.js";
 import { CarillonError } from "../errors.js";
 import { formatAddress, isLoopback } from "../util/address.js";
 import { writeDefaults } from "./defaults.js";
@@ -73,10 +74,12 @@ export class ConfigReader {
   }
 
   /**
-   * Reads the settings of a vhost created at run time.
+   * Reads the settings of a vhost created at run time, whose regular expressions are bounded (rule A15).
    * @throws CarillonError invalid_argument, with every fault on a line of its own
    */
   parseVhost(path: string, given: object): VhostSettings {
+    const excess = findExpressionExcess(given);
+    if (excess !== undefined) throw new CarillonError("invalid_argument", `settings: ${excess}`);
     const result = this.#vhostSchema.safeParse(given);
     if (result.success) return result.data;
     const context = { knownKeys: this.#knownKeys, within: ["vhosts", path] };

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "../access/decide/principal.js";
 import { createKey } from "../access/keys/key-secret.js";
+import { findExpressionExcess } from "../access/patterns/expression-budget.js";
 import { forgetTokens } from "../access/tokens/token-records.js";
 import { vhostPath } from "../config/schema-builder.js";
 import type { VhostSettings } from "../config/vhost.js";
@@ -158,6 +159,8 @@ export class Administration implements VhostAdmin {
     if (names.length >= MOST_KEYS) {
       throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MOST_KEYS} keys`);
     }
+    const excess = findExpressionExcess([...[...vhosts.keysOf(path)].map((key) => key.topics), topics]);
+    if (excess !== undefined) throw new CarillonError("resource_exhausted", `the vhost's keys: ${excess}`);
     const { hash, secret } = createKey();
     const record: KeyRecord = { id: randomUUID(), name, hash, actions, topics, created: clock.now() };
     const key = keyKey(path, record.id);

@@ -119,6 +119,12 @@ test.each([
   expect(fault).toMatch(/too large|malformed/);
 });
 
+test("A15: weighs an expression of long alternatives by its length, as its program is small", () => {
+  const alternatives = Array.from({ length: 250 }, (_, number) => `w${number.toString(36)}`).join("|");
+  expect(compilePattern(`re:(${alternatives})`).weight).toBe(Math.ceil((alternatives.length + 2) / 4));
+  expect(compilePattern("re:[ab]{60}").weight).toBeLessThan(70);
+});
+
 test.each([
   "[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
   "(?:user|team)-\\d{1,10}(?:\\.[\\w-]{1,64})*",

@@ -113,7 +113,7 @@ export class Keyring implements BackendDirectory {
 
   /** Checks that `replace` would accept the scopes. @throws as `replace` does */
   check(vhost: string, scopes: Scopes): void {
-    this.#createEntries(vhost, scopes, undefined);
+    this.#createEntries(vhost, scopes, this.#vhosts.get(vhost));
   }
 
   /** Removes all keys and certificates of a vhost. */
@@ -236,7 +236,7 @@ function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolea
     backend.name === name &&
     known.size === allowed.size &&
     [...known].every((action) => allowed.has(action)) &&
-    isDeepStrictEqual(backend.topics, topics)
+    (backend.topics === topics || isDeepStrictEqual(backend.topics, topics))
   );
 }
 
@@ -260,7 +260,7 @@ function createBackend(vhost: string, { actions, name, topics }: Scope): Backend
     name,
     vhost,
     actions: resolveActions(actions),
-    topics: [...topics],
+    topics,
     matchers,
     mayUse: (topic) => topics.length === 0 || patterns.find(topic) !== undefined,
   };

@@ -10,9 +10,12 @@ const MAX_PROGRAM = 1_000;
 /** Number of instructions that a Unicode class such as `\p{L}` counts as, by the time to compile it. */
 const UNICODE_CLASS = 10;
 
+/** Number of bytes that take as long to compile as an instruction. Long alternatives may share few instructions. */
+const BYTES_PER_INSTRUCTION = 4;
+
 /** A compiled regular expression. */
 export interface Expression {
-  /** Instructions of the program, plus {@link UNICODE_CLASS} for each Unicode class. */
+  /** Instructions of the program plus {@link UNICODE_CLASS} for each Unicode class, or more for a long expression. */
   readonly size: number;
   readonly matches: (name: string) => boolean;
 }
@@ -37,7 +40,10 @@ export function compileExpression(expression: string): Expression {
   const compiled = compile(expression);
   const size = compiled.programSize() + classes;
   if (size > MAX_PROGRAM) throw new Error(TOO_LARGE);
-  return { size, matches: (name) => compiled.matcher(name).matches() };
+  return {
+    size: Math.max(size, Math.ceil(Buffer.byteLength(expression) / BYTES_PER_INSTRUCTION)),
+    matches: (name) => compiled.matcher(name).matches(),
+  };
 }
 
 const TOO_LARGE = "the expression is too large: too many repetitions";

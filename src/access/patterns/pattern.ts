@@ -17,8 +17,12 @@ export const EXPRESSION = "re:";
 
 /** Compiled patterns by text, shared by sessions. */
 const compiled = new LruMap<string, Matcher>(10_000);
-/** Fewer than patterns, because a program takes up to 200 KB. */
-const compiledExpressions = new LruMap<string, Matcher>(200);
+/** Fewer expressions, as the program of each takes up to 200 KB. */
+const largeExpressions = new LruMap<string, Matcher>(200);
+/** As many as settings may have (rule A15), so that each is compiled once. Each takes up to 20 KB. */
+const smallExpressions = new LruMap<string, Matcher>(1_000);
+/** Maximum weight of a small expression. */
+const SMALL = 100;
 
 /** Whether a pattern is a plain name. */
 export function isExact(pattern: string): boolean {
@@ -76,13 +80,17 @@ function getMatcher(pattern: string): Matcher {
     throwFault(nameFault(pattern));
     return withWeight((name) => name === pattern, TEXT_WEIGHT);
   }
-  const cache = pattern.startsWith(EXPRESSION) ? compiledExpressions : compiled;
-  let matcher = cache.get(pattern);
+  let matcher = compiled.get(pattern) ?? smallExpressions.get(pattern) ?? largeExpressions.get(pattern);
   if (matcher === undefined) {
     matcher = pattern.startsWith(EXPRESSION) ? compileRegularExpression(pattern) : compile(pattern);
-    cache.set(pattern, matcher);
+    cacheFor(pattern, matcher).set(pattern, matcher);
   }
   return matcher;
+}
+
+function cacheFor(pattern: string, { weight }: Matcher): LruMap<string, Matcher> {
+  if (!pattern.startsWith(EXPRESSION)) return compiled;
+  return weight > SMALL ? largeExpressions : smallExpressions;
 }
 
 function throwFault(fault: string | undefined): void {

@@ -106,6 +106,40 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     }
   });
 
+  test("are refused when the expressions of all keys and settings of a vhost weigh more than 3,000", async () => {
+    const manager = configuredKey("manager", { actions: ["*"] });
+    const backend = new TestBackend(await startNode({ vhosts: { "/": { keys: [manager] } } }), bearer("manager"));
+    const keys = Array.from({ length: 8 }, (_, number) => ({ name: `key${number}`, topics: [`${SLOWER}${number}`] }));
+    const configured = keys.map(({ name, topics }) => ({ ...configuredKey(name, { actions: ["publish"] }), topics }));
+    const made = await backend.ask(ControlService.method.createVhost, { path: "/a", settings: { keys: configured } });
+    expect([made.status, made.message]).toEqual([
+      STATUS.invalidArgument,
+      expect.stringMatching(/settings: patterns weigh \d+ together, the limit is 3000/),
+    ]);
+    await backend.call(ControlService.method.createVhost, { path: "/a", settings: { keys: configured.slice(0, 7) } });
+
+    const create = ({ name, topics }: (typeof keys)[number]) =>
+      backend.ask(ControlService.method.createKey, { vhost: "/a", name: `made-${name}`, actions: ["publish"], topics });
+    for (const key of keys.slice(0, 7)) expect((await create(key)).status).toBe(STATUS.ok);
+    const refused = await create({ name: "last", topics: [`${SLOWER}7`] });
+    expect([refused.status, refused.message]).toEqual([
+      STATUS.resourceExhausted,
+      expect.stringMatching(/the vhost's keys: patterns weigh \d+ together, the limit is 3000/),
+    ]);
+    // An expression that another key has too is compiled already.
+    expect((await create({ name: "same", topics: [`${SLOWER}0`] })).status).toBe(STATUS.ok);
+  });
+
+  test("name the first invalid expression when settings have too many", async () => {
+    const backend = new TestBackend(await startNode());
+    const topics = Array.from({ length: 1_000 }, (_, number) => ({ match: `re:(${number}` }));
+    const made = await backend.ask(ControlService.method.createVhost, { path: "/a", settings: { topics } });
+    expect([made.status, made.message]).toEqual([
+      STATUS.invalidArgument,
+      expect.stringMatching(/^settings: pattern "re:\(0": the expression cannot be read/),
+    ]);
+  });
+
   test("are refused beyond a weight of 3,000 for one worker and 6,000 for all workers of a vhost", async () => {
     const node = await startNode({ vhosts: { "/": { anonymous: { permissions: { call: ["*"] } } } } });
     const expressions = Array.from({ length: 100 }, (_, number) => `${SLOW}${number}`);

@@ -1,0 +1,37 @@
+import { CarillonError } from "../../errors.js";
+import { weightFault } from "./match-steps.js";
+import { compilePattern, EXPRESSION } from "./pattern.js";
+
+/** Weight of an invalid expression, which may take as long to compile as the largest valid one. */
+const INVALID_WEIGHT = 1_000;
+
+/**
+ * Checks that the regular expressions within settings or lists of patterns can be compiled in one turn of the event loop:
+ * together they weigh no more than the patterns of one key. Each different expression counts once. Compiles them until
+ * the limit is reached.
+ * @param value - JSON; each text that begins like an expression counts
+ * @returns the reason for a refusal; undefined when the expressions are acceptable
+ */
+export function findExpressionExcess(value: unknown): string | undefined {
+  const seen = new Set<string>();
+  let weight = 0;
+  let invalid: string | undefined;
+  for (const text of textsOf(value)) {
+    if (!text.startsWith(EXPRESSION) || seen.has(text)) continue;
+    seen.add(text);
+    try {
+      weight += compilePattern(text).weight;
+    } catch (error) {
+      invalid ??= CarillonError.from(error).message;
+      weight += INVALID_WEIGHT;
+    }
+    const excess = weightFault(weight);
+    if (excess !== undefined) return invalid ?? excess;
+  }
+  return undefined;
+}
+
+function* textsOf(value: unknown): Generator<string> {
+  if (typeof value === "string") yield value;
+  else if (typeof value === "object" && value !== null) for (const part of Object.values(value)) yield* textsOf(part);
+}
