@@ -149,7 +149,11 @@ export const REQUESTS: readonly Attack[] = [
 /** Creates a vhost that has a topic rule for each pattern. Keys would close the node to the next request. */
 async function createVhost(node: StallNode, patterns: readonly string[]): Promise<void> {
   const settings = { topics: patterns.map((match) => ({ match })) };
-  await post(node, JSON.stringify({ path: `/p${patterns.length}`, settings }), "carillon.v1.ControlService/CreateVhost");
+  await post(
+    node,
+    JSON.stringify({ path: `/p${patterns.length}`, settings }),
+    "carillon.v1.ControlService/CreateVhost",
+  );
 }
 
 function empty(count: number): string[] {
