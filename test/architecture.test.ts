@@ -142,6 +142,22 @@ function nameOf(dialect: string): RegExp {
     : new RegExp(dialect.split("").join("[-_. ]?"), "i");
 }
 
+test("has no file under 25 lines that only one file of its folder imports, apart from types and tables", () => {
+  const crumbs = files.filter((file) => {
+    const text = readFileSync(join(root, "src", file), "utf8");
+    const importers = new Set(imports.filter((line) => targetFile(line) === file).map((line) => line.file));
+    const [only] = importers;
+    const isSibling = importers.size === 1 && only !== undefined && dirname(only) === dirname(file);
+    return isSibling && text.split("\n").length <= 25 && /^export (?:async )?(?:function|class)/m.test(text);
+  });
+  expect(crumbs).toEqual([]);
+});
+
+/** File that a relative import names, relative to src/; undefined for a package. */
+function targetFile({ file, target }: Import): string | undefined {
+  return target.startsWith(".") ? join(dirname(file), target).replace(/\.js$/, ".ts") : undefined;
+}
+
 /** Names that files of src/ declare and export; an overload is listed again. */
 function exportedNames(): readonly { readonly file: string; readonly name: string }[] {
   const declaration = /^export (?:async )?(?:abstract )?(?:function\*?|class|interface|type|const) (\w+)/gm;

@@ -1,7 +1,6 @@
-import { CarillonError, invalidArgument } from "../errors.js";
+import { CarillonError, type ErrorCode, invalidArgument } from "../errors.js";
 import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
 import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker } from "./ports.js";
-import { PublishFailures } from "./publish-failures.js";
 import { fromSessionUuid } from "./session-uuid.js";
 import { labelFault, topicFault } from "./topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
@@ -67,6 +66,26 @@ export interface Prepared {
   readonly messages: readonly PreparedMessage[];
   /** Time of acceptance, in milliseconds since the epoch. */
   readonly time: number;
+}
+
+/** Counts failed publishes, for the metrics. */
+export class PublishFailures {
+  readonly #counts: Readonly<Record<Source["kind"], Map<ErrorCode, number>>> = {
+    backend: new Map(),
+    client: new Map(),
+  };
+
+  count(source: Source["kind"], cause: unknown): void {
+    const { code } = CarillonError.from(cause);
+    const counts = this.#counts[source];
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+
+  *all(): Generator<{ readonly source: Source["kind"]; readonly code: ErrorCode; readonly count: number }> {
+    for (const source of ["backend", "client"] as const) {
+      for (const [code, count] of this.#counts[source]) yield { source, code, count };
+    }
+  }
 }
 
 /** Checks and publishes the messages of backends and clients. A request is published whole or not at all (O4). */

@@ -4,11 +4,14 @@ const MAX_DEPTH = 16;
 /** Matches a string, a bracket, a comma or a colon; other values are irrelevant here. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/gs;
 
+/** JSON text that parses, but is ambiguous or nested too deeply. The message completes "the JSON text …". */
+export class AmbiguousJsonError extends Error {}
+
 /**
  * Parses JSON, and rejects ambiguous text: parsers differ in which of two members with the same name they use, and in
  * their treatment of `__proto__`.
  *
- * @throws Error with the reason
+ * @throws SyntaxError, AmbiguousJsonError
  */
 export function readJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
@@ -18,7 +21,7 @@ export function readJson(text: string): unknown {
   for (const [token] of text.matchAll(TOKEN)) {
     if (token === "{" || token === "[") {
       open.push(token === "{" ? new Set() : undefined);
-      if (open.length > MAX_DEPTH) throw new Error("it is nested too deeply");
+      if (open.length > MAX_DEPTH) throw new AmbiguousJsonError("nested too deeply");
       nameComes = token === "{";
     } else if (token === "}" || token === "]") {
       open.pop();
@@ -33,8 +36,9 @@ export function readJson(text: string): unknown {
 }
 
 function checkName(name: string, seen: Set<string> | undefined): void {
-  if (name === "__proto__") throw new Error("it names __proto__");
-  if (seen?.has(name) === true) throw new Error(`it names ${JSON.stringify(name.slice(0, 50))} twice`);
+  if (name === "__proto__") throw new AmbiguousJsonError("has a member named __proto__");
+  if (seen?.has(name) === true)
+    throw new AmbiguousJsonError(`has two members named ${JSON.stringify(name.slice(0, 50))}`);
   seen?.add(name);
 }
 

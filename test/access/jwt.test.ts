@@ -183,7 +183,7 @@ test.each([
   ["a kid that is not a string", '{"alg":"HS256","kid":{"a":1}}', "kid"],
   ["a typ for something else", '{"alg":"HS256","typ":"logout+jwt"}', "typ"],
   ["a typ that is not a string", '{"alg":"HS256","typ":["JWT"]}', "typ"],
-  ["two algs", '{"alg":"none","alg":"HS256"}', '"alg" twice'],
+  ["two algs", '{"alg":"none","alg":"HS256"}', 'two members named "alg"'],
   ["__proto__", '{"alg":"HS256","__proto__":{"x":1}}', "__proto__"],
   ["a list", '["HS256"]', "not a JSON object"],
   ["no JSON", "alg=HS256", "not JSON"],
@@ -212,9 +212,13 @@ test.each(["../../dev/null", "' OR 1=1 --", "__proto__", "constructor", "\u0000"
 const HEADER = '{"alg":"HS256"}';
 
 test.each([
-  ["the same claim twice", `{"sub":"a","exp":${SECOND + 60},"sub":"b"}`, '"sub" twice'],
-  ["the same claim twice, once escaped", `{"sub":"a","exp":${SECOND + 60},"s\\u0075b":"b"}`, '"sub" twice'],
-  ["a name twice inside", `{"sub":"a","exp":${SECOND + 60},"info":{"a":1,"b":[{"c":1}],"a":2}}`, '"a" twice'],
+  ["the same claim twice", `{"sub":"a","exp":${SECOND + 60},"sub":"b"}`, 'two members named "sub"'],
+  ["the same claim twice, once escaped", `{"sub":"a","exp":${SECOND + 60},"s\\u0075b":"b"}`, 'two members named "sub"'],
+  [
+    "a name twice inside",
+    `{"sub":"a","exp":${SECOND + 60},"info":{"a":1,"b":[{"c":1}],"a":2}}`,
+    'two members named "a"',
+  ],
   ["__proto__", `{"sub":"a","exp":${SECOND + 60},"__proto__":{"permissions":{"join":["*"]}}}`, "__proto__"],
   ["deep lists", `{"sub":"a","exp":${SECOND + 60},"x":${"[".repeat(50)}${"]".repeat(50)}}`, "nested too deeply"],
   ["very deep lists", `{"sub":"a","exp":${SECOND + 60},"x":${"[".repeat(2_500)}${"]".repeat(2_500)}}`, "too deeply"],

@@ -1,5 +1,5 @@
 import { CarillonError } from "../../errors.js";
-import { isObject, readJson } from "../../util/json.js";
+import { AmbiguousJsonError, isObject, readJson } from "../../util/json.js";
 
 /** Longest token, in characters. */
 export const MAX_TOKEN = 8_192;
@@ -45,7 +45,7 @@ function readPart(
     text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
     value = readJson(text);
   } catch (error) {
-    const why = error instanceof Error && error.message.startsWith("it ") ? error.message : "not JSON";
+    const why = error instanceof AmbiguousJsonError ? error.message : "not JSON";
     throw tokenRefusal(`malformed ${what}: ${why}`);
   }
   if (!isObject(value)) throw tokenRefusal(`malformed ${what}: not a JSON object`);

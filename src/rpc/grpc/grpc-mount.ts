@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { HealthImplementation } from "grpc-health-check";
 import type { ByteBudget } from "../../net/byte-budget.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import type { Address } from "../../util/address.js";
@@ -8,7 +9,6 @@ import type { Gatekeeper } from "../gatekeeper.js";
 import type { ServiceImplementations } from "../service.js";
 import { GrpcCallers } from "./grpc-callers.js";
 import { GrpcGate } from "./grpc-gate.js";
-import { GrpcHealth } from "./grpc-health.js";
 import { toGrpcMethods } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { IdleStreams } from "./idle-streams.js";
@@ -154,5 +154,21 @@ export class GrpcMount {
   terminate(): void {
     this.#server.forceShutdown();
     this.#port.terminate();
+  }
+}
+
+/** grpc.health.v1.Health for the whole server ("") and each of its services. */
+class GrpcHealth {
+  readonly #health: HealthImplementation;
+  readonly #names: readonly string[];
+
+  constructor(server: Pick<Server, "addService">, services: readonly string[]) {
+    this.#names = ["", ...services];
+    this.#health = new HealthImplementation(Object.fromEntries(this.#names.map((name) => [name, "NOT_SERVING"])));
+    this.#health.addToServer(server);
+  }
+
+  setServing(serving: boolean): void {
+    for (const name of this.#names) this.#health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
   }
 }

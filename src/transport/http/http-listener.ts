@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../../core/ports.js";
 import type { ClientListener } from "../../dialects/module.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import type { Handler } from "../../net/http-handler.js";
+import { answerPreflight, type Handler } from "../../net/http-handler.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { Address } from "../../util/address.js";
@@ -11,12 +11,20 @@ import { systemClock } from "../../util/system-clock.js";
 import { ignoreUpgrade, isWebSocketUpgrade } from "../admission/ignore-upgrade.js";
 import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
-import { allowOrigin, answerRpcPreflight } from "./cors.js";
 import type { HostCheck } from "./host.js";
 import type { OriginCheck } from "./origin.js";
 import { parseRequestUrl } from "./request-url.js";
 import { UnreadAnswers } from "./unread-answers.js";
 import { UnusedConnections } from "./unused-connections.js";
+
+/** Methods and headers of Connect and gRPC-Web clients in browsers. Source: connectrpc.com, CORS. */
+const METHODS = "POST, GET";
+const REQUEST_HEADERS = [
+  "authorization, content-type, connect-protocol-version, connect-timeout-ms, grpc-timeout, x-grpc-web, x-user-agent",
+  // Names the vhost of the request (A3).
+  "carillon-vhost",
+].join(", ");
+const RESPONSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin";
 
 /** Timeouts of the steps of a request, in milliseconds. */
 export interface HttpTimes {
@@ -227,4 +235,17 @@ function describeOrigin(origin: string | undefined): string {
 
 function describeHost(host: string | undefined): string {
   return `host name not allowed: ${host ?? ""}; see origins in the configuration`;
+}
+
+/** Lets a page read the response. @param origin - of the page; the caller has checked it */
+function allowOrigin(response: ServerResponse, origin: string): void {
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-expose-headers", RESPONSE_HEADERS);
+  response.setHeader("vary", "origin");
+}
+
+/** Answers the preflight request of a call. */
+function answerRpcPreflight(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader("vary", "origin, access-control-request-headers");
+  answerPreflight(request, response, METHODS, REQUEST_HEADERS);
 }
