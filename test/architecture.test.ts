@@ -8,7 +8,7 @@ const root = join(__dirname, "..");
 const FOR_ALL = ["util", "errors"];
 
 /**
- * Who may import whom, as ARCHITECTURE.md has it. A room is a folder of src/, or a file beside them. Every room may import
+ * Imports that ARCHITECTURE.md allows each room. A room is a folder of src/, or a file beside them. Every room may import
  * from itself, except that the rooms within brokers/ and dialects/ never import each other.
  */
 const ROOMS = roomsIn(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));

@@ -11,8 +11,8 @@ import { startNode, type TestNode } from "../../support/nodes/node.js";
 const configured = { vhosts: Object.fromEntries(VHOSTS.slice(0, 2).map((path) => [path, settingsOf(path)])) };
 
 /**
- * What is published, joined, listed, known or made in a vhost is compared, step by step, with a model in which there is
- * no way from one vhost to another. All of them use the same names.
+ * Runs random steps (publish, join, list, manage) against nodes and a model whose vhosts are independent, and compares the
+ * two after each step. All vhosts use the same names.
  */
 async function expectIsolation(numRuns: number, start: () => Promise<readonly TestNode[]>): Promise<void> {
   await fc.assert(

@@ -4,7 +4,7 @@ import { cleanUp } from "../../support/clean-up.js";
 import { startNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
-/** What a node tells of who is let in without a key or a token, and what callers without one are told. */
+/** Warnings of a node about access without a key or a token, and the answers to callers without one. */
 
 const NOBODY_ASKED = "no keys are configured: whoever reaches these ports may publish and listen";
 const OPEN = "clients without a token may join topics: see access, anonymous";

@@ -1,21 +1,21 @@
 import type { TestClient } from "../clients/native.js";
 
-/** Names that every vhost of the model uses: nothing but the vhost tells what they stand for apart. */
+/** Names used in every vhost of the model, so that only the vhost tells two of them apart. */
 export const TOPICS = ["a", "b", "private"] as const;
 export const USERS = ["eve", "adam"] as const;
-/** Of each vhost's key that is in its settings. */
+/** Name of the key in each vhost's settings. */
 export const FIRST_KEY = "first";
 export const KEY_NAMES = ["k1", "k2"] as const;
 
-/** May be joined with a channel token only. */
+/** Topic that requires a channel token. */
 export const PRIVATE_TOPIC = "private";
-/** Opened everywhere; to join it is a round trip after which nothing is on its way any more. */
+/** Channel opened in every vhost. Joining it is a round trip after which no earlier message is in flight. */
 export const BARRIER = "barrier";
 
 export const VHOSTS = ["/", "/shop", "/made/eu"] as const;
 export type Path = (typeof VHOSTS)[number];
 
-/** Whose backends manage the other vhosts. */
+/** Vhost whose backends manage the other vhosts. */
 export const DEFAULT_VHOST: Path = "/";
 
 export interface ModelKey {
@@ -24,19 +24,19 @@ export interface ModelKey {
   readonly secret: string;
 }
 
-/** What one vhost must look like from inside; there is no way from one of these to another. */
+/** Expected state of one vhost. No model vhost refers to another. */
 export class ModelVhost {
   readonly channels = new Set<string>([BARRIER]);
   readonly keys: ModelKey[] = [];
   /** Secrets of keys that were revoked. */
   readonly revoked: string[] = [];
   readonly clients: ModelClient[] = [];
-  /** What a watch of the connections must tell, in any order. */
+  /** Expected events of a watch of its connections, in any order. */
   readonly watched: string[] = [];
 
   constructor(
     readonly path: Path,
-    /** Of the key that the configuration has. */
+    /** Secret of the configured key. */
     readonly secret: string,
   ) {}
 
@@ -52,7 +52,7 @@ export class ModelVhost {
     return this.clients.filter(({ topics }) => topics.has(topic));
   }
 
-  /** Everybody who is in one of the topics must get it, once for each. */
+  /** Expects the message at every member, once for each topic. */
   deliver(topics: readonly string[], payload: string): void {
     for (const topic of topics) for (const client of this.in(topic)) client.expect(topic, payload);
   }
@@ -71,7 +71,7 @@ export class ModelVhost {
     }
   }
 
-  /** Why a client may not join or publish; undefined where it may. */
+  /** Expected error code of a join or a publish; undefined where it is allowed. */
   refusal(topics: readonly string[], opens?: Path): string | undefined {
     for (const topic of topics) {
       if (!this.channels.has(topic)) return "not_found";
@@ -87,16 +87,16 @@ export class ModelVhost {
   }
 }
 
-/** A client that is connected, and what it must have got. */
+/** A connected client and the messages that it must have received. */
 export class ModelClient {
   readonly topics = new Set<string>();
   readonly expected: string[] = [];
-  /** What has come beside answers. */
+  /** Received messages, without answers. */
   readonly got: string[] = [];
 
   constructor(
     readonly connection: TestClient,
-    /** Sent as its user agent, so that lists of connections can be read. */
+    /** Sent as its user agent, so that lists of connections are readable. */
     readonly label: string,
     /** The id of its connection. */
     readonly id: string,

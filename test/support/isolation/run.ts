@@ -20,7 +20,7 @@ type Runs = {
   readonly [Kind in Step["kind"]]: (world: IsolationWorld, step: StepOf<Kind>, number: number) => Promise<void>;
 };
 
-/** Does what a step says, in the nodes and in the model, and compares the answers. */
+/** Runs a step against the nodes and the model, and compares the answers. */
 export async function runStep(world: IsolationWorld, step: Step, number: number): Promise<void> {
   await (RUNS[step.kind] as (world: IsolationWorld, step: Step, number: number) => Promise<void>)(world, step, number);
 }
@@ -215,21 +215,21 @@ function labels(clients: readonly ModelClient[]): string[] {
   return clients.map(({ label }) => label).toSorted();
 }
 
-/** As the request has it. A connection that there is not is one of nobody's. */
+/** Returns the target as the request names it. An unknown connection belongs to no vhost. */
 function targetOf(world: IsolationWorld, target: TargetStep) {
   if ("user" in target) return { target: { target: { case: "user", value: target.user } } };
   const id = world.client(target.connection)?.id ?? "none";
   return { target: { target: { case: "connectionId", value: id } } };
 }
 
-/** Whom the model says that it must be about: never one of another vhost. */
+/** Returns the clients that the model expects to be affected: never those of another vhost. */
 function meantBy(world: IsolationWorld, vhost: ModelVhost, target: TargetStep): ModelClient[] {
   if ("user" in target) return vhost.ofUser(target.user);
   const client = world.client(target.connection);
   return client?.vhost === vhost ? [client] : [];
 }
 
-/** The vhost whose keys are meant; undefined where the caller may not, and was told so. */
+/** Returns the vhost whose keys the step manages; undefined where the caller was refused. */
 function managed(
   world: IsolationWorld,
   caller: ModelVhost | undefined,

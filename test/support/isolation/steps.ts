@@ -1,25 +1,25 @@
 import fc from "fast-check";
 import { KEY_NAMES, type Path, TOPICS, USERS, VHOSTS } from "./model.js";
 
-/** Who calls: with a key of one vhost, and perhaps naming another one. */
+/** Caller of an RPC: the vhost of its key, and the vhost that it names, which may differ. */
 export interface CallerStep {
   readonly of: Path;
   readonly names: Path | undefined;
-  /** Which of the vhost's keys, revoked ones too, modulo how many there are. */
+  /** Index into the vhost's keys including revoked ones, modulo their number. */
   readonly key: number;
-  /** Which mount of which node. */
+  /** Index of a node and a mount. */
   readonly way: number;
 }
 
-/** A token made with the secret, or by the issuer, of a vhost. */
+/** A token signed with the secret of a vhost, or issued by it. */
 export interface TokenStep {
   readonly of: Path;
   readonly kind: "jwt" | "connection" | "access";
 }
 
-/** Which client, modulo how many there are: of all vhosts. */
+/** Index of a client of any vhost, modulo their number. */
 type Which = number;
-/** Whom a call is about: a user, or a connection whichever vhost it is in. */
+/** Target of a call: a user, or a connection of any vhost. */
 export type TargetStep = { readonly user: string } | { readonly connection: Which };
 
 export type Step =
@@ -62,7 +62,7 @@ const token: fc.Arbitrary<TokenStep> = fc.record({
 });
 const target: fc.Arbitrary<TargetStep> = fc.oneof(fc.record({ user }), fc.record({ connection: some }));
 
-/** Half of the tokens are the vhost's own: else hardly anybody would be inside. */
+/** Half of the tokens belong to the vhost, so that enough clients are admitted. */
 const connect = fc
   .tuple(path, fc.option(token, { nil: undefined, freq: 3 }), fc.boolean(), user, some)
   .map(([at, shown, own, name, node]): Step => {
@@ -110,7 +110,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: step("listVhosts", { caller }) },
 );
 
-/** Which channels are open at first, by vhost, and what happens then. */
+/** Initially open channels by vhost, and the steps that follow. */
 export const histories: fc.Arbitrary<{
   readonly open: readonly (readonly string[])[];
   readonly steps: readonly Step[];

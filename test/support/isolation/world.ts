@@ -26,11 +26,11 @@ import type { CallerStep, TokenStep } from "./steps.js";
 const control = ControlService.method;
 const tokens = TokenService.method;
 
-/** Secrets are different in every vhost; everything else is the same. */
+/** Creates secrets that differ between vhosts. Everything else is equal. */
 const keySecret = (path: Path): string => `key-of-${VHOSTS.indexOf(path)}`;
 const jwtSecret = (path: Path): string => `jwt-secret-${VHOSTS.indexOf(path)}-`.padEnd(64, "j");
 
-/** A vhost's settings: everybody may join and publish what is open, but for the topic that needs a channel token. */
+/** Settings of a vhost in which clients may join and publish open channels, except the topic that requires a channel token. */
 export function settingsOf(path: Path) {
   return {
     client_publish: true,
@@ -46,7 +46,7 @@ function expectSame(actual: unknown, expected: unknown): void {
   expect(actual).toEqual(expected);
 }
 
-/** Nodes with three vhosts, the last of them made at run time, and what must be true in each. */
+/** Nodes with three vhosts, the last one created at run time, and the expected state of each. */
 export class IsolationWorld {
   readonly vhosts: Readonly<Record<Path, ModelVhost>>;
   readonly #nodes: readonly TestNode[];
@@ -65,13 +65,13 @@ export class IsolationWorld {
     return Object.values(this.vhosts);
   }
 
-  /** All clients, of whichever vhost; the one meant by a step's number. */
+  /** Returns the client of any vhost that a step's index selects. */
   client(which: number): ModelClient | undefined {
     const clients = this.all.flatMap((vhost) => vhost.clients);
     return clients[which % Math.max(clients.length, 1)];
   }
 
-  /** Each vhost begins with a user and somebody unknown in it, who have joined what they may. */
+  /** Connects a user and an anonymous client to each vhost, and joins the topics that they may join. */
   async start(open: readonly (readonly string[])[]): Promise<void> {
     const made = VHOSTS[2];
     await this.#backend(DEFAULT_VHOST, 0).call(control.createVhost, { path: made, settings: settingsOf(made) });
@@ -102,7 +102,7 @@ export class IsolationWorld {
     }
   }
 
-  /** Resolves when every node knows what was made: at once where it was made, within a second elsewhere (A13). */
+  /** Resolves when every node knows the created vhost: at once on the node that created it, within a second elsewhere (A13). */
   async stored(): Promise<void> {
     for (const { channels, keys, path } of this.all) {
       const wanted = JSON.stringify([
@@ -124,7 +124,7 @@ export class IsolationWorld {
     }
   }
 
-  /** Calls as a step says; where that is refused, it must be so, and the vhost's side of the model is not there. */
+  /** Makes a step's call. Checks that it is refused where the model says so, and then returns no model vhost. */
   async call<Output extends DescMessage>(
     { key, names, of, way }: CallerStep,
     method: DescMethodUnary<DescMessage, Output>,
@@ -156,7 +156,7 @@ export class IsolationWorld {
     return (await this.#backend(of, 0).call(tokens.createChannelToken, { channel })).token;
   }
 
-  /** Comes in, or is told that it may not. */
+  /** Connects a client, or checks its refusal. */
   async connect(at: Path, token: TokenStep | undefined, user: string, node: number): Promise<void> {
     const url = `${this.#nodes[node % this.#nodes.length]?.ws}/ws${at === DEFAULT_VHOST ? "" : at}`;
     this.#count += 1;
@@ -182,7 +182,7 @@ export class IsolationWorld {
     client.topics.add(BARRIER);
   }
 
-  /** Sends a command and gives its answer; messages that come before it are checked, too. */
+  /** Sends a command and returns its answer. Records the messages that arrive before it. */
   async ask(client: ModelClient, command: object): Promise<NativeFrame> {
     this.#count += 1;
     const id = this.#count;
@@ -194,7 +194,7 @@ export class IsolationWorld {
     }
   }
 
-  /** After everything on its way has come: each client has got what the model says, and nothing else. */
+  /** Waits for messages in flight, then checks that each client received exactly what the model expects. */
   async settle(): Promise<void> {
     for (const client of this.all.flatMap((vhost) => vhost.clients)) {
       await this.ask(client, { command: "join", topics: [BARRIER] });
@@ -204,7 +204,7 @@ export class IsolationWorld {
     }
   }
 
-  /** Every watch has told of its own vhost's connections. */
+  /** Checks that every watch reported exactly the connections of its own vhost. */
   async end(): Promise<void> {
     for (const vhost of this.all) await this.connect(vhost.path, undefined, "", 0);
     for (const vhost of this.all) {
