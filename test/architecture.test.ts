@@ -4,25 +4,25 @@ import { dirname, join, relative } from "node:path";
 
 const root = join(__dirname, "..");
 
-/** Modules that every room may import. */
+/** Modules that every module may import. */
 const FOR_ALL = ["util", "errors"];
 
 /**
- * Imports that ARCHITECTURE.md allows each room. A room is a folder of src/, or a file beside them. Every room may import
- * from itself, except that the rooms within brokers/ and dialects/ never import each other.
+ * Modules that each module may import, as in the table of ARCHITECTURE.md. A module is a folder of src/, or a file beside
+ * them; folders within brokers/ and dialects/ are modules that never import each other.
  */
-const ROOMS = roomsIn(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));
+const MODULES = modulesIn(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));
 
-function roomsIn(page: string): ReadonlyMap<string, readonly string[]> {
-  const rooms = new Map<string, readonly string[]>();
-  for (const [, room = "", cell = ""] of page.matchAll(/^\| `src\/([\w/-]+?)(?:\/|\.ts)` \|.*\| ?([^|]*)\|$/gm)) {
+function modulesIn(page: string): ReadonlyMap<string, readonly string[]> {
+  const modules = new Map<string, readonly string[]>();
+  for (const [, module = "", cell = ""] of page.matchAll(/^\| `src\/([\w/-]+?)(?:\/|\.ts)` \|.*\| ?([^|]*)\|$/gm)) {
     const names = cell.split(",").map((name) => name.trim());
-    rooms.set(room, [...FOR_ALL, ...names.flatMap((name) => (name === "all above" ? [...rooms.keys()] : name))]);
+    modules.set(module, [...FOR_ALL, ...names.flatMap((name) => (name === "all above" ? [...modules.keys()] : name))]);
   }
-  return rooms;
+  return modules;
 }
 
-/** One room for each dependency. */
+/** Npm packages that each module may import. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   nats: ["nats"],
   access: ["jose", "re2js"],
@@ -38,12 +38,12 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 /** Lists the dialects. */
 const REGISTRY = "server/dialects.ts";
 
-/** The core is pure: no input or output, not even Node's. */
+/** Modules without input or output, which import none of Node's modules. */
 const WITHOUT_BUILTINS = ["core"];
 
 interface Import {
   readonly file: string;
-  readonly room: string;
+  readonly module: string;
   readonly target: string;
 }
 
@@ -55,56 +55,56 @@ const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8"
 const imports: readonly Import[] = files.flatMap((file) => {
   const text = readFileSync(join(root, "src", file), "utf8");
   const targets = [...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)";/gms)].map((match) => match[1] ?? "");
-  return targets.map((target) => ({ file, room: roomOf(file), target }));
+  return targets.map((target) => ({ file, module: moduleOf(file), target }));
 });
 
-function roomOf(file: string): string {
+function moduleOf(file: string): string {
   const parts = file.split("/");
   const [first = "", second = ""] = parts;
   if (parts.length === 1) return first.replace(/\.ts$/, "");
   return parts.length > 2 && (first === "brokers" || first === "dialects") ? `${first}/${second}` : first;
 }
 
-/** The room of a relative import; undefined for a package. */
-function targetRoom({ file, target }: Import): string | undefined {
+/** The module of a relative import; undefined for a package. */
+function targetModule({ file, target }: Import): string | undefined {
   if (!target.startsWith(".")) return undefined;
   const path = relative(join(root, "src"), join(root, "src", dirname(file), target));
-  return path.startsWith("../gen/") ? "gen" : roomOf(path.replace(/\.js$/, ".ts"));
+  return path.startsWith("../gen/") ? "gen" : moduleOf(path.replace(/\.js$/, ".ts"));
 }
 
 test("finds import lines", () => {
   expect(imports.length).toBeGreaterThan(100);
 });
 
-test("lists exactly the existing rooms in the table", () => {
-  expect([...ROOMS.keys()].toSorted()).toEqual(
-    [...new Set([...FOR_ALL, ...imports.map(({ room }) => room)])].toSorted(),
+test("lists exactly the existing modules in the table", () => {
+  expect([...MODULES.keys()].toSorted()).toEqual(
+    [...new Set([...FOR_ALL, ...imports.map(({ module }) => module)])].toSorted(),
   );
 });
 
-test("names only existing rooms as imports", () => {
-  const known = new Set(["", "gen", ...ROOMS.keys()]);
-  expect([...ROOMS].filter(([, names]) => names.some((name) => !known.has(name)))).toEqual([]);
+test("names only existing modules as imports", () => {
+  const known = new Set(["", "gen", ...MODULES.keys()]);
+  expect([...MODULES].filter(([, names]) => names.some((name) => !known.has(name)))).toEqual([]);
 });
 
-test("allows rooms only the imports of the table", () => {
+test("allows modules only the imports of the table", () => {
   const wrong = imports.filter((line) => {
-    const target = targetRoom(line);
-    return target !== undefined && target !== line.room && !ROOMS.get(line.room)?.includes(target);
+    const target = targetModule(line);
+    return target !== undefined && target !== line.module && !MODULES.get(line.module)?.includes(target);
   });
   expect(wrong).toEqual([]);
 });
 
-test("imports each package in one room only", () => {
+test("imports each package in one module only", () => {
   const wrong = imports.filter((line) => {
     if (line.target.startsWith(".") || isBuiltin(line.target)) return false;
-    return !PACKAGES[line.room]?.some((name) => line.target === name || line.target.startsWith(`${name}/`));
+    return !PACKAGES[line.module]?.some((name) => line.target === name || line.target.startsWith(`${name}/`));
   });
   expect(wrong).toEqual([]);
 });
 
 test("imports nothing with input or output in the core", () => {
-  const wrong = imports.filter(({ room, target }) => WITHOUT_BUILTINS.includes(room) && isBuiltin(target));
+  const wrong = imports.filter(({ module, target }) => WITHOUT_BUILTINS.includes(module) && isBuiltin(target));
   expect(wrong).toEqual([]);
 });
 

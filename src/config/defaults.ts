@@ -7,24 +7,24 @@ import { enumerate } from "./reference.js";
  */
 export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: readonly string[]): string {
   const clients = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
-  return `# Carillon's configuration: every key with its default. All of them may be left out.
+  return `# Carillon's configuration: every key with its default. Every key is optional.
 # Those outside of ${enumerate(["brokers", "vhosts", "store", ...filesOnly])} can also be set by the environment: limits.outbox is
 # CARILLON_LIMITS_OUTBOX; lists are separated by commas.
 
-# Where to listen, HOST:PORT. Port 0: any free one, told in the log's "ready" record.
-# http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the page to try it in.
+# Addresses to listen on, HOST:PORT. Port 0: any free port, as in the log's "ready" record.
+# http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the try-it page.
 http: 127.0.0.1:8080
 grpc: 127.0.0.1:6001
 
-# true: listen on other than loopback addresses although nobody is asked for a key.
+# true: allow addresses other than loopback without requiring keys.
 insecure: false
 
-# An address of its own for /healthz, /readyz and /metrics, which are then no longer on http:
+# Separate address for /healthz, /readyz and /metrics, which http then no longer serves:
 #   admin: { listen: 127.0.0.1:9090 }
 admin: {}
 
 # Origins of pages that may connect: "*", exact ones, or with one "*" as the port or in the host (https://*.example.com).
-# Pages from files and sandboxed frames are "null" or file://. Clients that are no browser send none.
+# Files and sandboxed frames have the origin "null" or file://. Clients other than browsers send no origin.
 origins:
   - http://localhost
   - http://localhost:*
@@ -39,69 +39,69 @@ origins:
   - https://[::1]
   - https://[::1]:*
 
-# The page to try it in, at "/": on, off, or auto (on when http listens on loopback).
+# The try-it page at "/": on, off, or auto (on when http listens on loopback).
 page: auto
 
-# How messages travel between nodes. Clients name a broker by its key here. A NATS one:
+# Brokers by name, which carry messages between nodes. A NATS broker:
 #   nats:
 #     driver: nats
-#     servers: [nats://127.0.0.1:4222]   # or tls://…: then no server is spoken to in the clear
+#     servers: [nats://127.0.0.1:4222]   # or tls://…: then no server is contacted in the clear
 #     prefix: carillon                   # subjects are <prefix>.<vhost>.<topic>
-#     client_name: carillon              # shown by NATS
+#     client_name: carillon              # name of the connection in NATS monitoring
 #     user: …  password: …               # or one of: token, nkey_file, creds_file; or in a server's URL,
 #                                        # percent-encoded: nats://USER:PASSWORD@HOST:PORT, nats://TOKEN@HOST:PORT
 #     tls: { ca_file: …, cert_file: …, key_file: … }
-#     pending: 64MiB                     # sent and not confirmed; beyond that publishes are refused
+#     pending: 64MiB                     # sent and not confirmed; further publishes are refused
 #     confirm_timeout: 5s                # a publish or join that NATS has not confirmed by then fails
 brokers:
   memory:
     driver: memory
 
-# A vhost is one application's world: its topics, keys, clients and rules never meet another's. "/" is always there;
-# others are paths such as /shop, spoken to at /ws/shop. More can be made at run time (carillon.v1.ControlService).
+# A vhost is the isolated namespace of one application: its topics, keys, clients and rules. "/" always exists; others
+# are paths such as /shop, served at /ws/shop. More can be created at run time (carillon.v1.ControlService).
 vhosts:
   /:
-    # The brokers that clients may name (default: all of them; the first is used where none is named):
+    # The brokers that clients may name; the first is the default. Default: all brokers.
     #   brokers: [memory]
-    # Whether every client may join, or those with a permission only: open, private.
+    # open: every client may join; private: joining needs a permission.
     access: open
-    # Whether those who may join may publish too. Others need a permission.
+    # Whether clients that may join may publish too. Otherwise publishing needs a permission.
     client_publish: false
-    # Whether it is known who is in a topic.
+    # Whether the members of a topic are tracked.
     presence: false
-    # true: only channels exist that were opened at run time.
+    # true: allow only channels that were opened at run time.
     opened_only: false
-    # What happens to messages for a client that does not take them: disconnect it, drop_oldest, or keep only the latest
-    # of each topic.
+    # Policy for a client that reads too slowly: disconnect it, drop_oldest messages, or keep only the latest of each
+    # topic.
     slow_consumer: disconnect
     # How long messages may wait to be written together.
     write_delay: 0
-    # The same by topic; the first rule that matches decides. Patterns are: a name; the beginning of names and a *
-    # (chat-*); segments between dots, * for any one (prices.*), a last > for one or more; re: and a regular expression.
+    # The same by topic; the first matching rule applies. Patterns: a name; a prefix with * (chat-*); segments between dots,
+    # with * for exactly one (prices.*) and a last > for one or more; re: with a regular expression.
     #   topics:
     #     - { match: "prices.*", slow_consumer: latest, write_delay: 20ms }
-    #     - { match: "staff.>", access: private, max_sessions: 500 }   # max_sessions: on one node
+    #     - { match: "staff.>", access: private, max_sessions: 500 }   # max_sessions: per node
     topics: []
-    # What clients without a token may do. connect: false keeps them out.
+    # Permissions of every client. connect: false refuses clients without a token.
     anonymous:
       connect: true
       permissions: {}   # such as { join: [news], publish: ["chat-*"], call: [], presence: [] }
-    # Tokens of your own issuer, which say who a client is and what it may do:
+    # Tokens of your own issuer, with a client's user and permissions:
     #   jwt:
     #     secret: …              # or one of: secret_file, public_key, public_key_file, jwks_url
     #     algorithms: [HS256]    # default: those that fit the key
     #     issuer: …  audience: …  leeway: 30s
     #     claims: { user: sub, permissions: permissions, info: info }
-    #   For tokens that are made otherwise:
-    #     claims: { issued_at: …, expires_in: … }   # they end by these, too: seconds or ISO 8601, and seconds; default: not asked
-    #     require_exp: true        # false: tokens without an expiry are accepted; logged at start
-    #     integer_user: false      # true: the user may be an integer; its digits are the user's id
-    #     permission_bits: { 2: { join: [news] }, 8: { publish: ["*"] } }   # permissions may be an integer: by bits that are set
-    # The secret of the tokens that Carillon issues, 64 characters or more. Default: made once, and kept in the store.
+    #   For other tokens:
+    #     claims: { issued_at: …, expires_in: … }   # time of issue (seconds or ISO 8601) and duration in seconds; default: none
+    #     require_exp: true        # false: accept tokens without an expiry; logged at start
+    #     integer_user: false      # true: accept an integer as the user; its digits are the id
+    #     permission_bits: { 2: { join: [news] }, 8: { publish: ["*"] } }   # permissions by bit, for integer permissions
+    # The secret of the tokens that Carillon issues, 64 characters or more. Default: generated once and kept in the store.
     #   tokens: { secret_file: … }   # or secret
     tokens: {}
-    # Where an upgrade may carry a token: Authorization header, Sec-WebSocket-Protocol, a cookie of this name, the query's
-    # token. Addresses are logged by proxies, so the query is off.
+    # Where an upgrade may carry a token: the Authorization header, Sec-WebSocket-Protocol, a cookie of this name, the
+    # query parameter token. The query is off because proxies log it.
     credentials:
       header: true
       protocol: true
@@ -112,62 +112,62 @@ vhosts:
     #   keys:
     #     - { name: shop, hash: "sha256:…", actions: [publish], topics: ["orders.*"] }
     keys: []
-    # Backends' certificates by subject, where client_certificates is set:
+    # Client certificates of backends, by subject. Needs client_certificates:
     #   certificates:
     #     - { subject: "CN=shop,O=Example", actions: [publish] }
     certificates: []
-    # Your backend, asked before clients connect, join or publish, and told when they leave (carillon.v1.HookService):
+    # Your backend, which decides about connects, joins and publishes, and is notified of disconnects (carillon.v1.HookService):
     #   hooks:
     #     url: grpc://127.0.0.1:7001     # or grpcs://, http:// or https:// (Connect-JSON)
     #     events: [connect, join]        # and publish, disconnect
-    #     forward: []                    # query, authorization: with the token that is in them; join: the upgrade at joins too
+    #     forward: []                    # query, authorization: with their token; join: the upgrade at each join
     #     timeout: 2s
     #     on_failure: refuse             # or allow
     #     concurrency: 64
     #     breaker: { failures: 5, pause: 10s }
     #     key: …                         # sent as authorization: Bearer
-${joinFragments(dialects, "vhost", 4)}    # Where a number is given: connections, connections_per_user, connections_per_address, handshakes_per_second,
-    # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. All are counted on
-    # each node.
+${joinFragments(dialects, "vhost", 4)}    # Off unless set: connections, connections_per_user, connections_per_address, handshakes_per_second,
+    # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. Each node counts
+    # separately.
     limits:
-      # Commands of one client, and after a pause so many at once; beyond that they are refused. off: not limited.
+      # Commands of one client, with a burst of as many; further commands are refused. off: no limit.
       commands_per_second: 2000
-      # Bytes of answers to one client; one that has had more is not read until its second is over. off: not limited.
+      # Bytes of answers to one client. Beyond it, the client is not read until its rate is below the limit. off: no limit.
       answer_bytes_per_second: 4MiB
 
-# The client protocols that are spoken, and then where each of them is.
+# The client protocols that the node serves, followed by their settings.
 dialects: [${clients.join(", ")}]
 ${joinFragments(dialects, "node", 0)}
-# What is made at run time (vhosts, channels, keys, used tokens) is kept in: memory, until the node stops; file, in a
-# folder of this node's own; or nats, for all nodes (needs JetStream; replicas: servers of a NATS cluster that keep it).
+# Where run-time state (vhosts, channels, keys, used tokens) is kept. memory: until the node stops. file: in a folder that
+# no other node uses. nats: for all nodes (needs JetStream; replicas: number of NATS servers that keep it).
 #   store: { driver: file, path: /var/lib/carillon }
 #   store: { driver: nats, broker: nats, bucket: carillon, replicas: 1 }
 store:
   driver: memory
 
-# The NATS broker by which nodes find each other. Default: the first one configured.
+# The NATS broker through which nodes find each other. Default: the first NATS broker.
 #   cluster: { broker: nats }
 cluster: {}
 
-# TLS on both ports. Files that change are read again.
+# TLS on all TCP ports except RoadRunner's. The files are read again when they change.
 #   tls: { cert_file: …, key_file: …, min_version: TLSv1.2 }
-# Certificates that backends may show on the gRPC port:
+# Client certificates of backends on the gRPC port:
 #   client_certificates: { ca_file: …, required: false }
 
-# Proxies whose word is taken for a client's address: X-Forwarded-For, or with proxy_protocol the PROXY protocol (version 2),
-# which they then have to speak on both ports.
+# Proxies that are trusted to report a client's address: in X-Forwarded-For or, with proxy_protocol, by the PROXY protocol
+# (version 2), which is then required from them on every port.
 trusted_proxies: []
 proxy_protocol: false
 
 limits:
-  # WebSocket connections of this node. Each takes an open file.
+  # WebSocket connections of the node. Each uses an open file.
   connections: 50000
   # Connections of all ports that have not sent their first request (PROXY header, TLS handshake, head of an HTTP request,
-  # HTTP/2 preface, first frame); more are cut. One address gets half of it at most, trusted_proxies aside. It is never more
+  # HTTP/2 preface, first frame); further ones are closed. One address gets at most half, except trusted_proxies. Never more
   # than half of the files that the process may open.
   pending_connections: 10000
   topics_per_connection: 1000
-  # Calls to workers of one connection that may be under way at a time.
+  # Pending calls of workers by one connection.
   calls_per_connection: 100
   topics_per_message: 1000
   # Largest WebSocket frame that a client may send.
@@ -176,42 +176,41 @@ limits:
   payload: 1MiB
   # Largest RPC request.
   request: 4MiB
-  # Most that one request may become: payloads, and 1 KiB for each, times their topics.
+  # Largest expanded request: each payload plus 1 KiB, times its topics.
   expanded_request: 64MiB
-  # What all ports together may have received, and inflated, of requests and frames that are not complete yet; beyond it
-  # they are refused. One key, or one address, gets half of it at most; all callers without a key together get half, and
-  # one of them a quarter. At least 4MiB, 6 times request and 8 times frame; more where a
-  # dialect has larger frames of its own.
+  # Received and decompressed bytes of incomplete requests and frames on all ports; further ones are refused. One key or
+  # address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB,
+  # 6 times request and 8 times frame; more for a dialect with larger frames of its own.
   receiving: 64MiB
-  # What one backend may be answered of lists (connections, topics, presence, channels, keys, vhosts) in a second, and after a
-  # pause 8 times that at once; beyond it calls are refused. off lifts it.
+  # Bytes per second of list answers (connections, topics, presence, channels, keys, vhosts) to one key, with a burst of 8
+  # times as much; further calls are refused. off: no limit.
   backend_answer_bytes_per_second: 4MiB
-  # What may wait for one client that reads slowly; beyond that slow_consumer decides.
+  # Bytes that wait for one slow client. Beyond it slow_consumer applies.
   outbox: 1MiB
-  # So many frames in a row that are no command close a connection.
+  # Consecutive malformed frames that close a connection.
   malformed_frames: 10
 
-# WebSocket pings: how often, and how long a client may take to answer.
+# WebSocket pings: their interval, and the time a client has to answer.
 ping:
   interval: 25s
   timeout: 8s
 
-# HTTP; request and answer hold for calls of the gRPC port, too. keep_alive: from one request to the next on a connection; more
-# than your load balancer keeps its connections. request: until a request, or a message of a
-# WebSocket, has arrived whole; a head has a minute of that.
-# answer: a client that takes nothing of its answer for so long is cut off.
+# HTTP; request and answer also apply to calls of the gRPC port.
+# keep_alive: idle time between two requests of a connection; set it longer than your load balancer's.
+# request: time in which a request or a WebSocket message must arrive completely; the head of a request has one minute.
+# answer: a client that reads nothing of its answer for this time is disconnected.
 timeouts:
   keep_alive: 75s
   request: 2m
   answer: 1m
 
-# Whether permessage-deflate is offered to clients: less to send, for CPU time once per message.
+# Whether to offer permessage-deflate to clients: smaller messages, for CPU time once per message.
 compression: false
 
-# How long a topic that everybody has left stays subscribed.
+# How long a topic stays subscribed after its last session has left.
 interest_linger: 2s
 
-# How long a stop may take. What is not done by then is cut off.
+# Time that a graceful stop may take. Requests that are not finished by then are aborted.
 stop_timeout: 10s
 
 log:

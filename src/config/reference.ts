@@ -45,7 +45,7 @@ node dist/src/bin.js config --check carillon.yaml
 carillon.yaml: valid
 \`\`\`
 
-- **Precedence**: flags win over environment variables, variables over the file.
+- **Precedence**: flags override environment variables, which override the file.
 - **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. ${enumerate(["brokers", "vhosts", "store", ...filesOnly].map(toCode))}
   can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`.
 - **Durations** are written \`500ms\`, \`25s\`, \`2m\` or \`1h\`, **sizes** \`64KiB\`, \`1MiB\` or a number of bytes.

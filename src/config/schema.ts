@@ -102,15 +102,14 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           "Address of the HTTP port: WebSocket, Connect, gRPC-Web, health, metrics and the try-it page. Port 0 takes any free port.",
         ),
       grpc: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
-      insecure: z
-        .boolean()
-        .default(false)
-        .describe("Allow addresses other than loopback although no caller is asked for a key."),
+      insecure: z.boolean().default(false).describe("Allow addresses other than loopback without requiring keys."),
       admin: z
         .strictObject({
           listen: address
             .optional()
-            .describe("Separate address for `/healthz`, `/readyz` and `/metrics`, which then leave the HTTP port."),
+            .describe(
+              "Separate address for `/healthz`, `/readyz` and `/metrics`, which the HTTP port then no longer serves.",
+            ),
         })
         .prefault({}),
       origins: z
@@ -141,7 +140,10 @@ export function createSchema(dialects: readonly DialectSettings[]) {
       store: z
         .discriminatedUnion("driver", [
           z.strictObject({ driver: z.literal("memory") }),
-          z.strictObject({ driver: z.literal("file"), path: z.string().min(1).describe("Folder of this node alone.") }),
+          z.strictObject({
+            driver: z.literal("file"),
+            path: z.string().min(1).describe("Folder, which no other node may use."),
+          }),
           z.strictObject({
             driver: z.literal("nats"),
             broker: brokerName
@@ -201,7 +203,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           pending_connections: count(10, 10_000_000)
             .default(10_000)
             .describe(
-              "Connections of all ports that have not sent their first request. At most half for one address, but for trusted proxies. Never more than half of the open files that the process may have.",
+              "Connections of all ports that have not sent their first request. One address gets at most half, except trusted proxies. Never more than half of the process's limit of open files.",
             ),
           topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
           calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
@@ -213,12 +215,12 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           request: bytes("1KiB", "256MiB").prefault("4MiB").describe("Largest RPC request."),
           expanded_request: bytes("1KiB", "4GiB")
             .prefault("64MiB")
-            .describe("Payloads of a request, plus 1 KiB each, times their topics."),
+            .describe("Largest expanded request: each payload plus 1 KiB, times its topics."),
           // A dialect's requests may have 1 MiB, and an unknown caller a quarter of this.
           receiving: bytes("4MiB", "64GiB")
             .prefault("64MiB")
             .describe(
-              "Bytes of unfinished requests and frames on all ports, received and decompressed. One key or address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB, 6 times `request` and 8 times `frame`; a dialect with larger frames of its own may need more.",
+              "Received and decompressed bytes of incomplete requests and frames on all ports. One key or address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB, 6 times `request` and 8 times `frame`; a dialect with larger frames of its own may need more.",
             ),
           backend_answer_bytes_per_second: z
             .literal("off")
@@ -229,7 +231,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             ),
           outbox: bytes("4KiB", "1GiB")
             .prefault("1MiB")
-            .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` decides."),
+            .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` applies."),
           malformed_frames: count(1, 1_000_000)
             .default(10)
             .describe("Consecutive malformed frames that close a connection."),
@@ -260,11 +262,11 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           request: duration("1s", "1h")
             .prefault("2m")
             .describe(
-              "Time in which a request or a WebSocket message must arrive completely. The head of a request has a minute of it.",
+              "Time in which a request or a WebSocket message must arrive completely. The head of a request must arrive within a minute.",
             ),
           answer: duration("1s", "1h")
             .prefault("1m")
-            .describe("A client that takes nothing of its answer for this time is disconnected."),
+            .describe("A client that reads nothing of its answer for this time is disconnected."),
         })
         .prefault({}),
       compression: z.boolean().default(false).describe("Offer permessage-deflate to clients."),

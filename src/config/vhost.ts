@@ -58,8 +58,8 @@ const topicRule = z.strictObject({
   access: access.optional().describe("`open`: every client may join. `private`: joining needs a permission."),
   client_publish: z.boolean().optional().describe("Let clients that may join publish too."),
   presence: z.boolean().optional().describe("Track who is in the topic."),
-  max_sessions: count(1, 10_000_000).optional().describe("Sessions of one node in a topic."),
-  slow_consumer: slowConsumer.optional().describe("What happens to messages that a client does not take."),
+  max_sessions: count(1, 10_000_000).optional().describe("Most sessions of one node in the topic."),
+  slow_consumer: slowConsumer.optional().describe("Policy for a client that reads too slowly."),
   write_delay: duration("0", "10s").optional().describe("How long messages may wait in order to be written together."),
 });
 
@@ -214,20 +214,16 @@ const hooks = z.strictObject({
         "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
     })
     .describe("Backend: `grpc://`, `grpcs://`, or `http://` and `https://` for Connect-JSON."),
-  events: z
-    .array(z.enum(HOOK_EVENTS))
-    .min(1)
-    .default(["connect", "join"])
-    .describe("Events that the backend is asked about or told of."),
+  events: z.array(z.enum(HOOK_EVENTS)).min(1).default(["connect", "join"]).describe("Events that call the backend."),
   forward: z
     .array(z.enum(HOOK_FORWARDS))
     .default([])
     .describe(
-      "Credentials that the backend is told as well: `query` and `authorization` with their token; `join`: the upgrade at joins too.",
+      "Additional data for the backend. `query`: the query with its token. `authorization`: headers, cookies and subprotocols with their token. `join`: the upgrade request at each join.",
     ),
   timeout: duration("10ms", "8s").prefault("2s").describe("Time the backend has to answer."),
   on_failure: z.enum(["refuse", "allow"]).default("refuse").describe("Decision when the backend does not answer."),
-  concurrency: count(1, 10_000).default(64).describe("Questions under way at a time."),
+  concurrency: count(1, 10_000).default(64).describe("Concurrent calls of the backend."),
   breaker: z
     .strictObject({
       failures: count(1, 1_000).default(5).describe("Consecutive failures that open the circuit breaker."),
@@ -262,7 +258,7 @@ const limits = z.strictObject({
     .or(bytes("64KiB", "10GiB"))
     .prefault("4MiB")
     .describe(
-      "Bytes of answers to one client per second. A client beyond it is not read until its time has passed. `off` removes the limit.",
+      "Bytes of answers to one client per second. Beyond it, the client is not read until its rate is below the limit again. `off` removes the limit.",
     ),
   topics_per_connection: count(1, 1_000_000).optional().describe("Topics of one connection."),
 });
@@ -285,7 +281,7 @@ export function createVhostSchema(dialects: readonly DialectSettings[]) {
     slow_consumer: slowConsumer
       .default("disconnect")
       .describe(
-        "What happens to messages that a client does not take: close the connection, drop the oldest, or keep the latest of each topic.",
+        "Policy for a client that reads too slowly: close its connection, drop the oldest messages, or keep only the latest of each topic.",
       ),
     write_delay: duration("0", "10s")
       .prefault("0")

@@ -24,7 +24,7 @@ const vhostSettings = z
   .refine(oneSecret.check, { message: oneSecret.message })
   .prefault({});
 
-const VHOST_DEFAULTS = `# The secret of Broadcaster's tokens (HS256); none: no Broadcaster client gets further than a heartbeat.
+const VHOST_DEFAULTS = `# HS256 secret of Broadcaster's tokens. Without one no Broadcaster client can authenticate.
 #   broadcaster: { secret_file: … }   # or secret
 broadcaster: {}
 `;

@@ -18,7 +18,7 @@ const listenUrl = z.string().transform((text, context) => {
 
 const listener = z.strictObject({
   listen: listenUrl.describe(
-    "Address: `tcp://HOST:PORT` on loopback, or `unix:///PATH`. Other addresses need `insecure: true`, because callers show no key.",
+    "Address: `tcp://HOST:PORT` on loopback, or `unix:///PATH`. Other addresses need `insecure: true`, because callers are not authenticated.",
   ),
   vhost: vhostPath.default(DEFAULT_VHOST).describe("Vhost that callers publish to."),
 });
@@ -31,8 +31,9 @@ const nodeSettings = z
   .prefault([]);
 
 const NODE_DEFAULTS = `
-# Where PHP applications publish by RoadRunner's RPC (goridge): a TCP port of this machine or a Unix socket, each for one
-# vhost. There are no keys, so other addresses need insecure: true. RoadRunner's own port, 6001, is the default of grpc.
+# Addresses for PHP applications that publish by RoadRunner's RPC (goridge): a TCP port on loopback or a Unix socket, each
+# for one vhost. Callers are not authenticated, so other addresses need insecure: true. RoadRunner's default port, 6001, is
+# also the default of grpc.
 #   roadrunner: { listen: tcp://127.0.0.1:6002, vhost: / }       # or a list: [{ listen: unix:///run/carillon.sock }]
 roadrunner: []
 `;

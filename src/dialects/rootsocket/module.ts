@@ -39,8 +39,8 @@ rootsocket:
   base: /api/v1
 `;
 
-const VHOST_DEFAULTS = `# What RootSocket connections may do, where their token says nothing else: publish, subscribe, and subscribe without a
-# channel token.
+const VHOST_DEFAULTS = `# Rights of RootSocket connections, unless their token says otherwise: to publish, to subscribe, and whether a
+# subscription needs a channel token.
 rootsocket:
   allow_client_send: false
   allow_channel_subscription: true

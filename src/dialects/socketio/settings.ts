@@ -54,12 +54,12 @@ const vhostSettings = z
 
 export type SocketIoSettings = z.output<typeof vhostSettings>;
 
-const VHOST_DEFAULTS = `# Socket.IO: which topics a group that is watched stands for, and which events are calls to workers. Of a call:
+const VHOST_DEFAULTS = `# Socket.IO: the topics that \`spectate\` joins, and the events that are calls of workers. Settings of a call:
 #   event     its name
-#   elevated  true (the default): for clients with a token only, of their own or of the request; false: for all
-#   answer    the event that answers; default: the call's own name
+#   elevated  true (the default): only with a token, of the connection or of the request; false: for all clients
+#   answer    the answering event; default: the name of the call
 #   timeout   default: 30s
-# Either way the client needs the permission \`call\` for the event.
+# In both cases the client needs the permission \`call\` for the event.
 #   calls: [{ event: pool_request, elevated: true, answer: pool_response, timeout: 30s }]
 socketio:
   spectate:

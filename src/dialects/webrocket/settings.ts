@@ -30,7 +30,7 @@ const nodeSettings = z
   })
   .prefault({});
 
-const NODE_DEFAULTS = `# WebRocket's backends: off unless they have an address to listen on; without TLS nothing of theirs is encrypted.
+const NODE_DEFAULTS = `# Ports for WebRocket's backends and its admin interface, off by default. Without tls they are not encrypted.
 #   webrocket: { backend: 127.0.0.1:8081, admin: { listen: 127.0.0.1:8082, cookie_file: … } }   # or cookie
 webrocket:
   mount: /webrocket
@@ -50,7 +50,7 @@ const vhostSettings = z
   .refine(oneToken.check, { message: oneToken.message })
   .prefault({});
 
-const VHOST_DEFAULTS = `# The token of WebRocket backends, 40 letters, digits and _; none: they do not get in.
+const VHOST_DEFAULTS = `# Token of WebRocket backends: 40 letters, digits and _. Without one they are refused.
 #   webrocket: { access_token_file: … }   # or access_token
 webrocket: {}
 `;
