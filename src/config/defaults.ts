@@ -149,7 +149,8 @@ store:
 #   cluster: { broker: nats }
 cluster: {}
 
-# TLS on the ports http and grpc, and on those of admin and backends where a dialect supports it. The files are read again when they change.
+# TLS on http, grpc and admin.listen, and on the ports of dialects that support it. The files are read again when they
+# change.
 #   tls: { cert_file: …, key_file: …, min_version: TLSv1.2 }
 # Client certificates of backends on the gRPC port:
 #   client_certificates: { ca_file: …, required: false }
