@@ -1,6 +1,6 @@
 import { signed } from "./jwt.js";
 
-/** JSON requests with ids, and broadcasts that are counted. Clients show a JWT in their first request. */
+/** JSON requests with ids, and numbered broadcasts. Clients send a JWT in their first request. */
 export const broadcaster = {
   title: "Broadcaster",
   about:

@@ -1,7 +1,7 @@
 import { element, oncePerFrame } from "./dom.js";
 import { RollingList } from "./rolling-list.js";
 
-/** A list that grows, and how fast it does. */
+/** Growing list and its rate. */
 export class Feed {
   #noun;
   #total = 0;
@@ -9,7 +9,7 @@ export class Feed {
   #rate = 0;
   list;
 
-  /** `id` is the list element's; `noun` says what the tally counts. */
+  /** `id` is the id of the list element; `noun` names the counted entries. */
   constructor(id, renderRow, noun) {
     this.list = new RollingList(element(id), renderRow);
     this.#noun = noun;
@@ -38,14 +38,14 @@ export class Feed {
   }
 }
 
-/** Feeds of which one is shown, with what stands above them: pause, clear and the tally. */
+/** Feeds, of which one is shown, with pause, clear and the counter above them. */
 export class Feeds {
   #feeds;
   #shown;
   #paused = false;
   #tallySoon = oncePerFrame(() => this.#showTally());
 
-  /** The first one is shown. */
+  /** Shows the first feed. */
   constructor(feeds) {
     this.#feeds = feeds;
     element("pause").addEventListener("click", ({ currentTarget }) => this.#pause(currentTarget));
@@ -60,14 +60,14 @@ export class Feeds {
     this.show(feeds[0]);
   }
 
-  /** `size` is what the entry holds, in characters. What is not `counted` is no part of the tally. */
+  /** `size` is the size of the entry, in characters. Only `counted` entries are included in the counter. */
   add(feed, entry, size, counted = true) {
     if (counted) feed.count();
     feed.list.add(entry, size);
     this.#tallySoon();
   }
 
-  /** `way` is sent, received or note: a note is the page's own word on what happened between two frames. */
+  /** `way` is sent, received or note: a note is the page's own remark between two frames. */
   addFrame(feed, way, text) {
     this.add(feed, { way, text, at: Date.now() }, text.length, way !== "note");
   }

@@ -1,4 +1,4 @@
-// The rows of raw frames. Whatever comes from outside enters the page as text, never as markup.
+// Rows of raw frames. Received data enters the page as text, never as markup.
 
 import { shortened, showTime } from "./row-parts.js";
 
@@ -12,7 +12,7 @@ const WAYS = {
 
 const frameTemplate = document.querySelector("#frame-template").content.firstElementChild;
 
-/** One frame, as it went over the wire. A very long one is cut until asked for. */
+/** Creates the row of one raw frame. A very long frame is truncated until the user opens it. */
 export function frameRow({ way, text, at }) {
   const row = frameTemplate.cloneNode(true);
   const [time, sign, code] = row.children;

@@ -2,7 +2,7 @@ import { showTime } from "./row-parts.js";
 
 const template = document.querySelector("#gap-template").content.firstElementChild;
 
-/** Marks where the connection was away, from `from` to `to` in milliseconds since the epoch: messages are missing here. */
+/** Marks a gap in which the connection was lost, from `from` to `to` in milliseconds since the epoch. */
 export function gapRow({ from, to }) {
   const row = template.cloneNode(true);
   const [time, text] = row.children;

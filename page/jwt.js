@@ -1,4 +1,4 @@
-/** A JWT by HS256. The secret goes nowhere else. */
+/** Signs a JWT with HS256 in the page, so that the secret never leaves it. */
 export async function signed(secret, claims) {
   if (globalThis.crypto?.subtle === undefined) {
     throw new Error("Browsers sign only on pages that came by https or from this machine: sign the token elsewhere.");

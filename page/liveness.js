@@ -1,12 +1,12 @@
-// A browser sends no WebSocket pings of its own, and is not told of those that it answers. On a wire that was cut without
-// a word, a socket therefore stays open for minutes: the page has to ask.
+// Browsers cannot send WebSocket pings, and do not expose the pings that they answer. A socket whose connection was cut
+// silently therefore stays open for minutes, so the page sends pings of its own.
 
-/** How long a connection may be quiet before it is asked for a sign of life, in milliseconds. */
+/** Milliseconds of silence after which the page sends a ping. */
 const QUIET_MS = 20_000;
-/** How long the answer may take, in milliseconds. */
+/** Milliseconds within which the answer must arrive. */
 const ANSWER_MS = 8_000;
 
-/** Watches one connection. `ask` sends a ping; `lost` is called once when nothing at all comes back. */
+/** Watches one connection. `ask` sends a ping; `lost` is called once when no frame arrives in time. */
 export class Liveness {
   #ask;
   #lost;
@@ -24,12 +24,12 @@ export class Liveness {
     this.#watch(QUIET_MS);
   }
 
-  /** Notes that something has come. */
+  /** Records that a frame has arrived. */
   heard() {
     this.#heardAt = performance.now();
   }
 
-  /** Asks now: the network has changed, or the page was asleep. */
+  /** Sends a ping now, because the network has changed or the page was suspended. */
   probe() {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);

@@ -4,7 +4,7 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const SWING = [0, 14, -11, 7, -4, 0].map((degrees) => ({ transform: `rotate(${degrees}deg)` }));
 let swinging = false;
 
-/** Shows how it stands with the connection: the state's name, the same in words, and how the last one ended, if one did. */
+/** Shows the state of the connection: its name, a description, and how the last connection ended. */
 export function showConnection(name, words, lastClose) {
   const label = element("state");
   label.dataset.state = name;
@@ -16,7 +16,7 @@ export function showConnection(name, words, lastClose) {
   if (lastClose !== undefined) close.textContent = lastClose;
 }
 
-/** The bell swings when something is heard. */
+/** Swings the bell when a message arrives. */
 export function ringBell() {
   if (swinging || reducedMotion.matches || document.hidden) return;
   swinging = true;

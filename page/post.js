@@ -1,10 +1,10 @@
-// Calls of the server that this page comes from, as a backend makes them.
+// Calls of the page's server, like those of a backend.
 
 const TIMEOUT_MS = 10_000;
 
-/** Posts JSON. Rejects with an Error whose message can be shown as it is where there is no answer at all. */
+/** Posts JSON. Rejects with an Error whose message can be shown when there is no answer. */
 export async function post(path, body, headers = {}) {
-  // Made out here: what cannot stand in a header, in a key say, is not the server's fault.
+  // Created outside the request, because characters that are invalid in a header are not the server's fault.
   const all = new Headers({ "content-type": "application/json", ...headers });
   let response;
   try {
@@ -22,7 +22,7 @@ export async function post(path, body, headers = {}) {
   return { response, answer: await response.json().catch(() => undefined) };
 }
 
-/** What is wrong, by an answer that says so. Connect and the older systems' REST have different words for it. */
+/** Reads the error of an answer. Connect and the older systems' REST have different fields for it. */
 export function refusal({ response, answer }) {
   if (answer?.code) return new Error(`${answer.code}: ${answer.message ?? "no reason given"}`);
   if (answer?.detail) return new Error(answer.detail);

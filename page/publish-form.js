@@ -4,7 +4,7 @@ import { Publishing } from "./publishing.js";
 
 const COPIED_FOR_MS = 1_500;
 
-/** The form that publishes, and the same as code to copy. */
+/** Form that publishes, with the equivalent code to copy. */
 export class PublishForm {
   #topic = element("publish-topic");
   #event = element("publish-event");
@@ -36,7 +36,7 @@ export class PublishForm {
     }
   }
 
-  /** Brings what depends on the form, and on the joined topics, up to date. */
+  /** Updates the parts that depend on the form and on the joined topics. */
   show() {
     const values = this.#values();
     element("unheard").hidden = values.topic === "" || this.#topics.has(values.topic);
@@ -56,7 +56,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(source.textContent);
     button.textContent = "Copied";
   } catch {
-    // Browsers give a page without TLS no clipboard: then the text is selected, ready for the keyboard.
+    // Pages without TLS have no clipboard access, so the text is selected for copying by keyboard.
     getSelection().selectAllChildren(source);
     button.textContent = "Selected";
   }

@@ -1,4 +1,4 @@
-// Publishing as a backend does, with plain JSON over HTTP (the Connect protocol), and the same as text to copy.
+// Publishing like a backend, with plain JSON over HTTP (the Connect protocol), and the equivalent code to copy.
 
 import { post, refusal } from "./post.js";
 
@@ -6,8 +6,8 @@ const PATH = "/websockets.v1.BroadcastService/Publish";
 const LONGEST_SNIPPET_PAYLOAD = 10_000;
 
 /**
- * Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown as it is. `headers` say
- * who asks, and for which vhost, where that matters.
+ * Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown as it is. `headers`
+ * say who asks, and for which vhost, where that matters.
  */
 export async function publish({ topic, payload, event }, headers = {}) {
   const body = requestBody(topic, payload, event);
@@ -16,7 +16,7 @@ export async function publish({ topic, payload, event }, headers = {}) {
   throw refusal({ response, answer });
 }
 
-/** What `publish` resolved to, after so many milliseconds. */
+/** Describes the result of `publish` and its duration in milliseconds. */
 export function receiptsInWords([receipt], milliseconds) {
   const stage = receipt?.stage?.replace(/^STAGE_/, "").toLowerCase();
   const parts = [stage ? `Published: ${stage}` : "Published", `${Math.max(1, Math.round(milliseconds))} ms`];
@@ -24,7 +24,7 @@ export function receiptsInWords([receipt], milliseconds) {
   return parts.join(" · ");
 }
 
-/** What the form holds as code: `curl` and `publish` send it, `listen` hears it. */
+/** Creates code from the form: `curl` and `publish` send the message, `listen` receives it. */
 export function snippets({ topic, payload, event }, origin) {
   const url = origin + PATH;
   const long = payload.length > LONGEST_SNIPPET_PAYLOAD;
@@ -50,7 +50,10 @@ export function snippets({ topic, payload, event }, origin) {
   };
 }
 
-/** A whole listener: it comes back by itself, also from a wire that is dead without a word, and shows a token where there is one. */
+/**
+ * A whole listener: it comes back by itself, also from a wire that is dead without a word, and shows a token where
+ * there is one.
+ */
 function listenSnippet(url, names) {
   return `const url = ${JSON.stringify(url)};
 // Resolves to a fresh token from your backend, where the node asks for one.

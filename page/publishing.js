@@ -1,7 +1,7 @@
 import { element, showResult } from "./dom.js";
 import { publish, receiptsInWords } from "./publish.js";
 
-/** Publishes, and shows how that went. */
+/** Publishes and shows the result. */
 export class Publishing {
   #result = element("publish-result");
   #turn = 0;
@@ -18,7 +18,7 @@ export class Publishing {
       kind = "bad";
       text = error.message;
     }
-    // An older answer that comes late must not cover a newer one.
+    // A late answer must not replace a newer one.
     if (turn === this.#turn) showResult(this.#result, kind, text);
   }
 }

@@ -1,15 +1,15 @@
 const OPEN_TIMEOUT_MS = 10_000;
 
 /**
- * One WebSocket whose frames are shown and not understood. It does not come back by itself: what happens to it is there to
- * be seen. Its state is disconnected, connecting or connected. `events` has the callbacks onState, onFrame, onClosed and
- * onFailed, which is told why there is not even an address to connect to.
+ * One WebSocket whose frames are shown and not understood. It does not come back by itself: what happens to it is there
+ * to be seen. Its state is disconnected, connecting or connected. `events` has the callbacks onState, onFrame, onClosed
+ * and onFailed, which is told why there is not even an address to connect to.
  */
 export class RawConnection {
   #events;
   #socket;
   #state = "disconnected";
-  /** Counts what was begun: an address that comes after its connection was given up is not used. */
+  /** Number of connection attempts, so that the address of an abandoned attempt is ignored. */
   #turn = 0;
   #timer;
 
@@ -43,7 +43,7 @@ export class RawConnection {
     this.#events.onClosed({ code: 1000, reason: "", opened: true, byUser: true });
   }
 
-  /** Sends text as one frame. False when there is no connection to send it on. */
+  /** Sends text as one frame. @returns false when there is no connection */
   send(text) {
     if (this.#state !== "connected") return false;
     this.#socket.send(text);
@@ -53,7 +53,7 @@ export class RawConnection {
 
   #open(url) {
     const socket = new WebSocket(url);
-    // Every handler asks whether its socket is still the one in use: one that was given up may report much later.
+    // Every handler checks that its socket is still in use, because an abandoned one may report much later.
     const current = (handler) => (event) => {
       if (socket === this.#socket) handler(event);
     };

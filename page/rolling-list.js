@@ -1,4 +1,4 @@
-// What is kept, in rows and in characters: 500 payloads of a megabyte each would be more than a tab can hold.
+// Limits in rows and in characters, because 500 payloads of a megabyte each would exceed a tab's memory.
 const MOST_ROWS = 500;
 const MOST_CHARACTERS = 8_000_000;
 // After drawing this many at once, the list rests three times as long as that took: a flood leaves the page responsive.
@@ -26,11 +26,11 @@ export class RollingList {
     this.#renderRow = renderRow;
   }
 
-  /** `size` is what the entry holds, in characters. */
+  /** `size` is the size of the entry, in characters. */
   add(entry, size) {
     this.#waiting.push({ entry, size });
     this.#waitingSize += size;
-    // Cut only at twice the limits: then the cost of cutting is spread over many entries.
+    // Trimmed only at twice the limits, so that the cost of trimming is spread over many entries.
     if (this.#waiting.length > 2 * MOST_ROWS || this.#waitingSize > 2 * MOST_CHARACTERS) this.#cutWaiting();
     this.#schedule();
   }
@@ -64,7 +64,7 @@ export class RollingList {
     const added = this.#waiting;
     this.#waiting = [];
     this.#waitingSize = 0;
-    // Entries in between were dropped: what stands in the list no longer joins on to what comes.
+    // Entries in between were dropped, so the shown entries do not precede the new ones directly.
     if (this.#gap) this.#removeRows();
     this.#gap = false;
 

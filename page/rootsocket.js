@@ -1,4 +1,4 @@
-/** Events over a WebSocket whose address is a token; a backend makes the tokens. */
+/** Events over a WebSocket whose path holds a token; a backend creates the tokens. */
 export const rootsocket = {
   title: "RootSocket",
   about:
@@ -31,7 +31,7 @@ export const rootsocket = {
     { name: "Disconnect", frame: () => event("disconnect") },
   ],
 
-  /** The server wants to know whether anybody is there. */
+  /** Answers the server's ping. */
   reply: (text) => (text === event("ping") ? event("pong") : undefined),
 };
 

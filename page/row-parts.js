@@ -1,4 +1,4 @@
-/** Shows a moment, in milliseconds since the epoch, by the clock on the wall. */
+/** Formats a time, in milliseconds since the epoch, as local time. */
 export function showTime(element, at) {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return;
@@ -11,7 +11,7 @@ function padded(number, digits) {
   return String(number).padStart(digits, "0");
 }
 
-/** Text of this many characters at most, and a sign where that is not all. */
+/** Truncates a text to a number of characters, and marks that it did. */
 export function shortened(text, length) {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }

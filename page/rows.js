@@ -1,4 +1,4 @@
-// The rows of messages. Whatever comes from outside enters the page as text, never as markup.
+// Rows of messages. Received data enters the page as text, never as markup.
 
 import { shortened, showTime } from "./row-parts.js";
 import { toneOf } from "./tones.js";
@@ -9,7 +9,7 @@ const LONGEST_DUMP_BYTES = 1_024;
 const messageTemplate = document.querySelector("#message-template").content.firstElementChild;
 const messagesOfRows = new WeakMap();
 
-/** One message on one line; the rest of it is made only when somebody opens the row. */
+/** Creates the row of one message; its details are created when the row is opened. */
 export function messageRow(message) {
   const row = messageTemplate.cloneNode(true);
   const [time, where, payload, event] = row.querySelector("summary").children;
@@ -27,7 +27,7 @@ export function messageRow(message) {
 
 /** Fills rows of this list with their details when they are opened. */
 export function detailOnOpen(list) {
-  // `toggle` does not bubble, so it is caught on its way down.
+  // `toggle` does not bubble, so it is handled in the capture phase.
   list.addEventListener(
     "toggle",
     ({ target }) => {

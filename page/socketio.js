@@ -1,4 +1,4 @@
-/** Socket.IO's packets as they are inside of one WebSocket, without its client. */
+/** Socket.IO's packets inside one WebSocket, without its client. */
 export const socketio = {
   title: "Socket.IO",
   about:
@@ -35,7 +35,7 @@ export const socketio = {
   },
 };
 
-/** The number asks for an acknowledgement. */
+/** Creates an event; the number requests an acknowledgement. */
 function event(vhost, number, name, argument) {
   return `42${namespace(vhost)}${number}${JSON.stringify([name, argument])}`;
 }

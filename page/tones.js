@@ -3,7 +3,7 @@ const TONES = 6;
 
 const tones = new Map();
 
-/** The class that colours this topic. By order of appearance and not by a hash, so that the first ones all differ. */
+/** Returns the CSS class of a topic, by order of appearance, so that the first topics all differ. */
 export function toneOf(topic) {
   let tone = tones.get(topic);
   if (tone === undefined) {

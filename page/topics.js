@@ -4,14 +4,14 @@ import { linkOfTopics, splitTopics, topicsOfLink } from "./wire.js";
 
 const template = element("topic-template").content.firstElementChild;
 
-/** What this page listens to: the form that joins, one chip for each topic, and the link that carries them. */
+/** Topics of the page: the form that joins, one chip for each topic, and the link that carries them. */
 export class Topics {
   #connection;
   #chips = new Map();
-  /** The topics that could not be joined for now, for as long as the page says so. */
+  /** Topics whose join failed temporarily, while the page shows that. */
   #troubled = [];
 
-  /** Asks for the counters to be brought up to date. */
+  /** Requests an update of the counters. */
   countSoon = oncePerFrame(() => this.#showCounts());
 
   constructor(connection) {
@@ -29,7 +29,7 @@ export class Topics {
     this.#connection.join(names);
   }
 
-  /** Brings chips and link in line with what the connection says. */
+  /** Updates the chips and the link from the connection. */
   show() {
     const { topics } = this.#connection;
     for (const [name, chip] of this.#chips) if (!topics.has(name)) this.#removeChip(name, chip);
@@ -68,7 +68,7 @@ export class Topics {
 
   #follow(wanted) {
     for (const name of this.#connection.topics.keys()) if (!wanted.includes(name)) this.#connection.leave(name);
-    // One by one: a topic in a link that is not allowed must not cost the others.
+    // Joined one by one, so that an invalid topic in a link does not affect the others.
     for (const name of wanted) this.join([name]);
   }
 
@@ -93,7 +93,7 @@ export class Topics {
   }
 
   #removeChip(name, { item, leave }) {
-    // The button that was pressed goes away, and must not leave the keyboard nowhere.
+    // The pressed button disappears, so the focus moves to another element.
     const focused = document.activeElement;
     const next = (item.nextElementSibling ?? item.previousElementSibling)?.querySelector(".leave");
     item.remove();

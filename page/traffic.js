@@ -4,7 +4,7 @@ import { frameRow } from "./frame-rows.js";
 import { gapRow } from "./gap-row.js";
 import { detailOnOpen, messageRow } from "./rows.js";
 
-/** The two lists, messages and raw frames, and the tabs that tell which one is shown. */
+/** Lists of messages and raw frames, and the tabs that switch between them. */
 export class Traffic {
   #messages = new Feed("messages", (entry) => (entry.from === undefined ? messageRow(entry) : gapRow(entry)), "heard");
   #frames = new Feed("frames", frameRow, "frames");
@@ -14,7 +14,7 @@ export class Traffic {
     { tab: element("tab-frames"), panel: element("panel-frames"), feed: this.#frames },
   ];
 
-  /** `send` sends text as one frame, and tells whether it could. */
+  /** `send` sends text as one frame, and returns whether it was sent. */
   constructor(send) {
     detailOnOpen(element("messages"));
     this.#listenToTabs();
@@ -28,17 +28,17 @@ export class Traffic {
     this.#feeds.add(this.#messages, { ...message, heardAt: Date.now() }, message.payload.length);
   }
 
-  /** Marks in the list of messages that the connection was away. */
+  /** Marks a gap of the connection in the list of messages. */
   addGap(gap) {
     this.#feeds.add(this.#messages, gap, 0, false);
   }
 
-  /** Says what the server did not understand, beside the field that frames are typed in. */
+  /** Shows a frame error of the server beside the input of frames. */
   showProblem(text) {
     showResult(element("frame-result"), "bad", text);
   }
 
-  /** `way` is sent, received or note: a note is the page's own word on what happened between two frames. */
+  /** `way` is sent, received or note: a note is the page's own remark between two frames. */
   addFrame(way, text) {
     this.#feeds.addFrame(this.#frames, way, text);
   }

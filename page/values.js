@@ -3,11 +3,11 @@ import { topicsOfLink } from "./wire.js";
 
 const FIRST_CHANNEL = "hello";
 
-/** What stands in the fields that everything on the page is made of. Nothing of it is kept. */
+/** Values of the page's fields. They are not stored. */
 export class Values {
   #fields = new Map(["channel", "path", "vhost", "key"].map((name) => [name, element(name)]));
 
-  /** Puts the dialect's own fields into the page, and into the others what they begin with. */
+  /** Adds the dialect's own fields to the page, and sets the initial values of the others. */
   constructor({ fields = [], path }) {
     for (const field of fields) this.#fields.set(field.name, addField(field));
     for (const { form } of this.#fields.values()) form.addEventListener("submit", stay);
@@ -15,7 +15,7 @@ export class Values {
     this.#fields.get("channel").value = topicsOfLink(location.href)?.[0] ?? FIRST_CHANNEL;
   }
 
-  /** By the fields' names; secrets as they are typed, all else without the white space around it. */
+  /** Values by field name; trimmed, except for secrets. */
   get all() {
     const typed = [...this.#fields].map(([name, { type, value }]) => [
       name,
@@ -25,19 +25,19 @@ export class Values {
     return { ...values, vhost: values.vhost || "/" };
   }
 
-  /** What says in a call by RPC who calls, and for which vhost. */
+  /** Headers of an RPC call for the key and the vhost. */
   get headers() {
     const { key, vhost } = this.all;
     return { "carillon-vhost": vhost, ...(key === "" ? {} : { authorization: `Bearer ${key}` }) };
   }
 
-  /** Calls with each character that is typed. */
+  /** Registers a listener for every change of a field. */
   onChange(listener) {
     for (const field of this.#fields.values()) field.addEventListener("input", listener);
   }
 }
 
-/** The Enter key in a form's only field would send it, and there is nothing to send. */
+/** Prevents the Enter key from submitting a form with a single field. */
 function stay(event) {
   event.preventDefault();
 }
@@ -54,7 +54,7 @@ function addField({ aside, label, name, secret }) {
   return field;
 }
 
-/** Text that stands beside what it is about. */
+/** Creates a note beside a field. */
 export function hint(text) {
   const aside = document.createElement("span");
   aside.className = "aside";

@@ -1,4 +1,4 @@
-/** One member a frame, which names the event. Channels exist only when a backend has opened them. */
+/** Frames with one member, which names the event. Channels exist only after a backend has opened them. */
 export const webrocket = {
   title: "WebRocket",
   about:

@@ -1,11 +1,11 @@
-// The native protocol as text: what the page sends, and what it reads. No sockets and no DOM in here.
+// Encoding and decoding of the native protocol, without sockets and DOM.
 
-/** The text of one command frame. The id comes back in its answer. */
+/** Creates the text of one command frame. Its answer carries the same id. */
 export function commandFrame(command, topics, id) {
   return JSON.stringify({ command, broker: "", topics, payload: "", id });
 }
 
-/** Asks for a sign of life, which is `{"topic":"@pong"}`. */
+/** Ping, which is answered by `{"topic":"@pong"}`. */
 export const PING = JSON.stringify({ command: "ping" });
 
 /**
@@ -44,7 +44,7 @@ export function readFrame(text) {
   };
 }
 
-/** Topics as people type them: separated by commas or white space, each once. */
+/** Parses typed topics, separated by commas or white space, without duplicates. */
 export function splitTopics(text) {
   return [...new Set(text.split(/[\s,]+/).filter(Boolean))];
 }
@@ -60,13 +60,13 @@ export function topicsOfLink(href) {
   return [...new Set(names.map(decoded))];
 }
 
-/** The other way: what to put behind a link so that it carries these topics. */
+/** Creates the fragment of a link that carries topics. */
 export function linkOfTopics(topics) {
   return `#${topics.map(encoded).join(",")}`;
 }
 
 function encoded(topic) {
-  // What a fragment may hold unescaped stays readable; the comma must not.
+  // Characters that a fragment may hold stay unescaped, except the comma.
   return encodeURIComponent(topic).replace(/%(?:2F|3A|40|24|26|2B|3B|3D)/g, (escaped) => decodeURIComponent(escaped));
 }
 
@@ -94,7 +94,7 @@ const CLOSE_WORDS = new Map([
   [1015, "TLS failed"],
 ]);
 
-/** A close code in words, with the reason that the server gave, if any. */
+/** Describes a close code, with the server's reason if there is one. */
 export function closeInWords({ code, reason, opened, byUser, silent }) {
   if (byUser) return "Disconnected by you.";
   if (silent) return "The server stopped answering.";

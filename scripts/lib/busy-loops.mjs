@@ -1,13 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-// A loop whose parent was killed outright ends by itself.
+// A loop exits by itself when its parent was killed.
 const SPIN = `
   const parent = process.ppid;
   while (process.ppid === parent) for (let n = 0; n < 10_000_000; n += 1);
 `;
 
-/** Keeps this many cores busy, each with a process of its own. Answers their process ids and the function that ends them. */
+/**
+ * Keeps a number of cores busy, each with its own process.
+ * @returns their process ids and a function that stops them
+ */
 export function startBusyLoops(count) {
   const loops = Array.from({ length: count }, () => {
     const loop = spawn(process.execPath, ["-e", SPIN], { stdio: ["ignore", "ignore", "inherit"] });

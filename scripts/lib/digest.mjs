@@ -19,7 +19,7 @@ export function digest(paths) {
   return hash.digest("hex");
 }
 
-/** The digest that a finished step left behind, or undefined. */
+/** Reads the digest of a finished step; undefined when there is none. */
 export function readStamp(file) {
   try {
     return readFileSync(file, "utf8");

@@ -6,7 +6,7 @@ import { root } from "./paths.mjs";
 // Jest's title over the message of a file: "● Test suite failed to run".
 const HEADING = /^.*●.*$/m;
 
-/** The failures in a file that `jest --json --outputFile` wrote: `{ test, message }` each. Undefined without a file. */
+/** Reads the failures, `{ test, message }`, from a file of `jest --json --outputFile`. Undefined without a file. */
 export function readFailures(file) {
   let results;
   try {

@@ -13,8 +13,8 @@ const folder = join(cache, `grpcurl-${VERSION}`);
 const built = join(folder, "grpcurl");
 
 /**
- * A grpcurl for the tests of server reflection: `{ path }`, or `{ missing: reason }`. It is built with Go where Go is; the
- * module proxy checks what it gives against Go's checksum database.
+ * A grpcurl for the tests of server reflection: `{ path }`, or `{ missing: reason }`. It is built with Go where Go is;
+ * the module proxy checks what it gives against Go's checksum database.
  */
 export async function grpcurl() {
   const found = findProgram([process.env.GRPCURL, "grpcurl", built].filter(Boolean));
@@ -23,7 +23,7 @@ export async function grpcurl() {
 
   say("building grpcurl (first time only) ...");
   mkdirSync(cache, { recursive: true });
-  // Built beside the target and renamed: nobody ever finds half a file there.
+  // Built beside the target and renamed, so that the target is never incomplete.
   const work = mkdtempSync(join(cache, "grpcurl-build-"));
   try {
     const { code, output } = await run("go", ["install", MODULE], { env: { ...process.env, GOBIN: work } });

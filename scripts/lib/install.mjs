@@ -7,10 +7,10 @@ import { inRoot } from "./paths.mjs";
 import { mustRun } from "./run.mjs";
 import { say } from "./say.mjs";
 
-// It lies inside node_modules, which `npm ci` removes first: an install that was broken off leaves no stamp.
+// The stamp is inside node_modules, which `npm ci` removes first, so an interrupted install leaves no stamp.
 const STAMP = inRoot("node_modules", ".carillon-stamp");
 
-/** Installs the packages that package-lock.json names, unless that is done already. */
+/** Installs the packages of package-lock.json, unless they are already installed. */
 export async function install() {
   if (isDone()) return;
   await alone(async () => {

@@ -7,7 +7,7 @@ import { run } from "./run.mjs";
 const VERSION = "2.10.29";
 
 // SHA-256 of the archives, as the project's own image definitions pin them (nats-io/nats-docker, 2.10.x/alpine3.22).
-// Those know Linux only; on macOS Homebrew has nats-server.
+// They cover Linux only; on macOS Homebrew has nats-server.
 const ARCHIVES = {
   "linux x64": ["linux-amd64", "e314da74a83a1d3876db8814c27eb990fe729640fd6452025b441bcede8390da"],
   "linux arm64": ["linux-arm64", "da4b27942ecfb4c5f0c54553d2e7f470ddda9d7581cfe8131b351a0e223ed401"],
@@ -20,7 +20,7 @@ const OFFICIAL = "https://github.com/nats-io/nats-server/releases/download";
 const ANSWER_TIMEOUT_MS = 10_000;
 const BODY_TIMEOUT_MS = 180_000;
 
-/** Where a downloaded nats-server lies. The version is in the path: a newer pin is fetched anew. */
+/** Path of a downloaded nats-server. It contains the version, so that a newer one is downloaded. */
 export const downloaded = join(cache, `nats-server-${VERSION}`, "nats-server");
 
 /** This platform's archive as `{ url, sha256 }`, or undefined if no checksum is pinned for it. */
@@ -31,13 +31,13 @@ export function release(platform = process.platform, arch = process.arch) {
   return { url: `${base}/v${VERSION}/nats-server-v${VERSION}-${name}.tar.gz`, sha256 };
 }
 
-/** Downloads, checks and unpacks an archive; puts its nats-server at `target`. Throws an Error that says what failed. */
+/** Downloads, verifies and unpacks an archive, and moves its nats-server to `target`. @throws Error with the reason */
 export async function fetchRelease({ url, sha256 }, target = downloaded) {
   const archive = await download(url);
   const found = createHash("sha256").update(archive).digest("hex");
   if (found !== sha256) throw new Error(`${url} has the SHA-256 ${found}, expected ${sha256}; it was not unpacked`);
 
-  // Unpacked beside the target and renamed: nobody ever finds half a file there.
+  // Unpacked beside the target and renamed, so that the target is never incomplete.
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, "nats-download-"));
   try {
@@ -64,7 +64,7 @@ async function download(url) {
     timer = setTimeout(() => abort.abort(new Error("too slow")), BODY_TIMEOUT_MS);
     return Buffer.from(await response.arrayBuffer());
   } catch (error) {
-    // fetch says only "fetch failed"; its cause says what did.
+    // fetch reports only "fetch failed"; its cause has the reason.
     const cause = error.cause?.code ?? error.cause?.message ?? error.message;
     throw new Error(`${url} could not be fetched (${cause})`, { cause: error });
   } finally {

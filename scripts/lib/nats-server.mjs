@@ -3,7 +3,7 @@ import { findProgram, versionOf } from "./program.mjs";
 import { SetupError, Stopped, say } from "./say.mjs";
 import { installSystemPackage } from "./system-package.mjs";
 
-/** The path of a nats-server that runs: found, or else got. Throws a SetupError that says how to get one by hand. */
+/** Finds or installs a nats-server. @returns its path @throws SetupError with instructions for a manual installation */
 export async function natsServer() {
   const named = process.env.NATS_SERVER;
   if (named) {
@@ -13,7 +13,7 @@ export async function natsServer() {
   return findProgram(["nats-server", downloaded]) ?? (await get());
 }
 
-// The distribution's package first: the system's own updates then look after it.
+// The distribution's package comes first, because the system then updates it.
 async function get() {
   const reasons = [];
   reasons.push((await installSystemPackage("nats-server")) ?? "the package holds no nats-server that runs");

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** What the scripts keep between runs; git ignores it, and `npm ci` leaves it alone. */
+/** Folder of files that the scripts keep between runs; git and `npm ci` ignore it. */
 export const cache = join(root, ".cache");
 
 export const inRoot = (...parts) => join(root, ...parts);

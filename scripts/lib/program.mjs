@@ -2,13 +2,13 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 
-// Where packages put programs that PATH does not always name (a plain user's PATH on Debian has no sbin).
+// Folders of packages' programs that PATH may lack (an ordinary user's PATH on Debian has no sbin).
 const MORE_FOLDERS = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
 
 // A browser's first start on a slow machine takes seconds.
 const VERSION_TIMEOUT_MS = 20_000;
 
-/** The first of these programs (names, or absolute paths) that is there and runs, or undefined. */
+/** Finds the first program (a name or an absolute path) that exists and runs; undefined when there is none. */
 export function findProgram(names) {
   const folders = [...(process.env.PATH ?? "").split(delimiter).filter(Boolean), ...MORE_FOLDERS];
   const candidates = names.flatMap((name) => (isAbsolute(name) ? [name] : folders.map((folder) => join(folder, name))));

@@ -7,18 +7,19 @@ import { findProgram, versionOf } from "./program.mjs";
 import { run } from "./run.mjs";
 import { SetupError, say } from "./say.mjs";
 
-// Beside the interpreter, so that an environment that was broken off has none.
+// Beside the interpreter, so that an interrupted installation has none.
 const STAMP = "carillon-stamp";
 
-// Without a network pip would try for minutes.
+// Without a network pip would retry for minutes.
 const PIP_INSTALL = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
 const PIP_LIMITS = ["--timeout", "15", "--retries", "1"];
 
 /**
- * Virtual environments of Python for tests: one for each file `scripts/python/NAME.txt`, which pins its packages. Answers
- * `{ env, missing }`: variables for the tests, and a line for each environment that is not to be had. NAME's interpreter is in
- * PYTHON_NAME (`socketio-4`: PYTHON_SOCKETIO_4), or the reason why there is none in PYTHON_NAME_MISSING. A missing Python is no
- * error, because few tests need one; a wrong PYTHON is, because somebody meant it.
+ * Virtual environments of Python for tests: one for each file `scripts/python/NAME.txt`, which pins its packages.
+ * Answers `{ env, missing }`: variables for the tests, and a line for each environment that is not to be had. NAME's
+ * interpreter is in PYTHON_NAME (`socketio-4`: PYTHON_SOCKETIO_4), or the reason why there is none in
+ * PYTHON_NAME_MISSING. A missing Python is no error, because few tests need one; a wrong PYTHON is, because somebody
+ * meant it.
  */
 export async function pythonEnvironments() {
   const names = readdirSync(inRoot("scripts", "python")).map((file) => file.replace(/\.txt$/, ""));
@@ -41,7 +42,7 @@ function interpreter() {
   return named;
 }
 
-/** The interpreter of a complete environment, `{ path }`, or `{ reason }`. */
+/** Returns the interpreter of a complete environment, `{ path }`, or `{ reason }`. */
 async function environment(name, python) {
   const requirements = join("scripts", "python", `${name}.txt`);
   const folder = join(cache, "python", name);
@@ -67,7 +68,7 @@ async function environment(name, python) {
   });
 }
 
-/** pip and venv say last what has failed. */
+/** Returns the last line, in which pip and venv report the failure. */
 function lastLine(output) {
   const lines = output.split("\n").map((line) => line.trim());
   return lines.findLast((line) => line !== "" && !line.startsWith("[notice]")) ?? "it says nothing";

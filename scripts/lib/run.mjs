@@ -4,13 +4,13 @@ import { SetupError, Stopped } from "./say.mjs";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-// A child that ignores a signal for this long is killed, so that a stop always ends.
+// Milliseconds after which a child that ignores a signal is killed.
 const GRACE_MS = 5_000;
 
 /**
  * Runs a program from the repository's root and answers `{ code, output }`. Its output is kept back, shown as it comes
- * with `show: true`, or written to a file with `to`, an open descriptor. A signal to this process goes to the child; when that
- * has ended, Stopped is thrown.
+ * with `show: true`, or written to a file with `to`, an open descriptor. A signal to this process goes to the child;
+ * when that has ended, Stopped is thrown.
  */
 export function run(file, args, { show = false, to = "pipe", env = process.env } = {}) {
   return new Promise((resolve, reject) => {
@@ -27,7 +27,7 @@ export function run(file, args, { show = false, to = "pipe", env = process.env }
       child.kill(signal);
       timer ??= setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
     };
-    // Only while the child runs: what start.mjs loads afterwards has its own signal handling.
+    // Only while the child runs, because modules that start.mjs loads later handle signals themselves.
     for (const signal of SIGNALS) process.on(signal, onSignal);
 
     const finish = (code, note = "") => {
@@ -41,7 +41,7 @@ export function run(file, args, { show = false, to = "pipe", env = process.env }
   });
 }
 
-/** The same for a step that must succeed: what it printed is shown only if it fails. */
+/** Runs a step that must succeed; its output is shown only if it fails. */
 export async function mustRun(what, file, args, options) {
   const { code, output } = await run(file, args, options);
   if (code === 0) return;

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 
-/** A failure that the person at the terminal can do something about: shown as its message, without a stack. */
+/** Failure that the user can fix: shown as its message, without a stack. */
 export class SetupError extends Error {}
 
-/** A signal asked for the end. Thrown, so that every step on the way out still gives back its locks and files. */
+/** Thrown when a signal stops the script, so that every step releases its locks and files. */
 export class Stopped extends Error {
   constructor(signal) {
     super(`stopped by ${signal}`);
@@ -11,7 +11,7 @@ export class Stopped extends Error {
   }
 }
 
-/** Progress goes to stderr, so that stdout stays free for what a command was asked for. */
+/** Prints progress to stderr, so that stdout carries only the command's output. */
 export function say(line) {
   process.stderr.write(`carillon: ${line}\n`);
 }

@@ -3,7 +3,7 @@ import { findProgram } from "./program.mjs";
 import { run } from "./run.mjs";
 import { say } from "./say.mjs";
 
-// Without a network apt would try for minutes; and another apt that runs now is waited for.
+// Without a network apt would retry for minutes. The options also wait for another running apt.
 const APT = ["apt-get", "-qq", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1"];
 const APT_INSTALL = [...APT, "-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends"];
 
@@ -14,7 +14,7 @@ const APT_INSTALL = [...APT, "-o", "DPkg::Lock::Timeout=120", "install", "-y", "
 export async function installSystemPackage(name) {
   if (findProgram(["apt-get"])) {
     return asRoot(name, async (root) => {
-      // Lists that are missing or old show up as a failed install; only then are they worth a minute.
+      // Missing or old package lists make the install fail; only then are they updated, which takes a minute.
       const env = [...root, "env", "DEBIAN_FRONTEND=noninteractive"];
       const first = await run(env[0], [...env.slice(1), ...APT_INSTALL, name]);
       if (first.code === 0) return first;
@@ -32,7 +32,7 @@ export async function installSystemPackage(name) {
   return "no package manager that this script knows (apt, apk, Homebrew)";
 }
 
-/** `ID` of /etc/os-release, as "debian"; undefined elsewhere. */
+/** Reads `ID` of /etc/os-release, such as "debian"; undefined on other systems. */
 export function distribution() {
   if (!existsSync("/etc/os-release")) return undefined;
   return /^ID="?([^"\n]*)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** One plain line from a file that `jest --json --outputFile` wrote; undefined if jest ended before it wrote one. */
+/** Formats the results of `jest --json --outputFile` as one line; undefined if jest wrote no file. */
 export function tally(file) {
   let results;
   try {
@@ -8,7 +8,7 @@ export function tally(file) {
   } catch {
     return undefined;
   }
-  // A test file that could not even be loaded has no failed tests of its own: it counts as one.
+  // A test file that cannot be loaded has no failed tests, so it counts as one.
   const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
   const skipped = results.numPendingTests + results.numTodoTests;
   return `${results.numPassedTests} passed, ${failed} failed, ${skipped} skipped`;

@@ -23,19 +23,19 @@ const missing =
 let browser: Browser | undefined;
 const complaints: string[] = [];
 
-// After the clean-up, which was registered before: one that throws would leave the rest of it undone.
+// Registered after the clean-up, because a hook that throws would skip the remaining clean-up.
 afterEach(() => {
   const text = complaints.splice(0).join("\n");
   if (text !== "") throw new Error(`the browser complained:\n${text}`);
 });
 
-/** A group of tests that need a browser. Where there is none they are skipped, and the group's title says why. */
+/** Groups tests that need a browser. Without one they are skipped, and the group's title has the reason. */
 export function ifBrowser(title: string, tests: () => void): void {
   const group = missing === undefined ? describe : describe.skip;
   group(missing === undefined ? title : `${title} (skipped: ${missing})`, tests);
 }
 
-/** The same, with a browser that is there while these tests run. */
+/** Groups tests that need a browser, and runs one for them. */
 export function inBrowser(title: string, tests: () => void): void {
   ifBrowser(title, () => {
     beforeAll(startBrowser);
@@ -44,7 +44,9 @@ export function inBrowser(title: string, tests: () => void): void {
   });
 }
 
-/** Starts the one browser of a test file whose groups are not all {@link inBrowser}. Without a browser it does nothing. */
+/**
+ * Starts the one browser of a test file whose groups are not all {@link inBrowser}. Without a browser it does nothing.
+ */
 export async function startBrowser(): Promise<void> {
   if (missing !== undefined) return;
   browser = await chromium.launch({ args: ARGUMENTS, ...(executablePath === undefined ? {} : { executablePath }) });
@@ -55,40 +57,40 @@ export async function stopBrowser(): Promise<void> {
   browser = undefined;
 }
 
-/** What a browser reports while there is no server, or one that is stopping. */
+/** Problem that a browser reports while the server is stopping or unreachable. */
 export const NO_SERVER = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Unexpected response code|status of 503/;
 
 export interface PageOptions {
-  /** Which page, as `try/webrocket`; by default the native protocol's. */
+  /** Path of the page, such as `try/webrocket`; default: the page of the native protocol. */
   readonly path?: string;
-  /** Topics behind the link, as `#foo,bar`; by default there is no link and the page chooses. */
+  /** Fragment with topics, such as `#foo,bar`; default: none, so that the page chooses. */
   readonly hash?: string;
-  /** Problems that the test provokes, such as connections that fail while there is no server. */
+  /** Problems that the test provokes, such as connections that fail without a server. */
   readonly expected?: RegExp;
-  /** Screen, touch and colours; by default a desktop in light colours. */
+  /** Screen, touch and colours; default: a desktop in light colours. */
   readonly device?: BrowserContextOptions;
-  /** Lets the test move the page's clock, which goes on by itself otherwise. */
+  /** Whether the test controls the page's clock. */
   readonly movableClock?: boolean;
 }
 
-/** A phone of common size, held upright. */
+/** Phone of common size in portrait orientation. */
 export const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 /** The page in a tab with a profile of its own. */
 export class TestPage {
   readonly page: Page;
-  /** What the browser complained about: errors, warnings, violations of the content security policy. */
+  /** Problems reported by the browser: errors, warnings, violations of the content security policy. */
   readonly problems: string[] = [];
-  /** The frames that went over the page's WebSockets, as the browser's network layer saw them. */
+  /** Frames of the page's WebSockets, as seen by the browser's network layer. */
   readonly received: string[] = [];
   readonly sent: string[] = [];
-  /** What was written with console.log, as text. */
+  /** Texts written with console.log. */
   readonly logs: string[] = [];
   readonly state: Locator;
   readonly topics: Locator;
   readonly messages: Locator;
 
-  /** Opens any URL, for as long as the caller wants. */
+  /** Opens a URL in a page that the caller closes. */
   static async open(url: string, { device, movableClock }: PageOptions = {}): Promise<TestPage> {
     if (browser === undefined) throw new Error("there is no browser: pages are opened inside of inBrowser()");
     const context = await browser.newContext(device);
@@ -126,13 +128,13 @@ export class TestPage {
     });
   }
 
-  /** @returns what the browser complained about, except for what was expected */
+  /** @returns reported problems, except for expected ones */
   async close(expected?: RegExp): Promise<string[]> {
     await this.page.context().close();
     return this.problems.filter((problem) => expected?.test(problem) !== true);
   }
 
-  /** Resolves when the page says that it is connected, reconnecting … */
+  /** Resolves when the page shows a state such as connected or reconnecting. */
   async inState(name: "connected" | "connecting" | "reconnecting" | "disconnected"): Promise<void> {
     await this.page.locator(`[data-testid="state"][data-state="${name}"]`).waitFor();
   }
@@ -146,7 +148,7 @@ export class TestPage {
     }
   }
 
-  /** The names of all topics shown, in the order shown. */
+  /** Returns the names of all shown topics, in order. */
   topicNames(): Promise<(string | null)[]> {
     return this.topics.evaluateAll((items) => items.map((item) => item.getAttribute("data-topic")));
   }
@@ -163,13 +165,16 @@ export class TestPage {
     await this.page.getByTestId("publish-button").click();
   }
 
-  /** Waits until so many messages are shown; gives their payloads, oldest first. */
+  /** Waits until a number of messages are shown. Returns their payloads, oldest first. */
   async payloads(count: number): Promise<(string | null)[]> {
     await this.messages.nth(count - 1).waitFor();
     return (await this.messages.locator(".payload").allTextContents()).toReversed();
   }
 
-  /** Waits until so many frames went this way; gives them as shown, oldest first. Turns to the tab of raw frames. */
+  /**
+   * Opens the tab of raw frames and waits until a number of frames of one direction are shown. Returns them, oldest
+   * first.
+   */
   async frames(way: "sent" | "received" | "note", count: number): Promise<string[]> {
     await this.page.getByTestId("tab-frames").click();
     const frames = this.page.locator(`[data-testid="frames"] li[data-way="${way}"]`);
@@ -177,13 +182,13 @@ export class TestPage {
     return (await frames.locator("code").allTextContents()).toReversed();
   }
 
-  /** The next value that something in the page writes with console.log. */
+  /** Returns the next value that the page writes with console.log. */
   async logged(): Promise<unknown> {
     const entry = await this.page.waitForEvent("console", (candidate) => candidate.type() === "log");
     return entry.args()[0]?.jsonValue();
   }
 
-  /** Resolves when this text has been written with console.log so many times. */
+  /** Resolves when a text has been written with console.log a number of times. */
   async hasLogged(text: string, times = 1): Promise<void> {
     while (this.logs.filter((log) => log === text).length < times) await this.page.waitForEvent("console");
   }
@@ -194,7 +199,7 @@ export class TestPage {
   }
 }
 
-/** Opens a page of a node. After the test it is closed, and whatever the browser complained about fails the test. */
+/** Opens a page of a node. It is closed after the test, and problems reported by the browser fail the test. */
 export async function openPage(http: string, options: PageOptions = {}): Promise<TestPage> {
   const opened = await TestPage.open(`${http}/${options.path ?? ""}${options.hash ?? ""}`, options);
   cleanUp(async () => complaints.push(...(await opened.close(options.expected))));

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { type ClientOptions, WebSocket } from "ws";
 import { cleanUp } from "../clean-up.js";
 
-/** What the native dialect sends, parsed. */
+/** Parsed frame of the native dialect. */
 export interface NativeFrame {
   readonly topic: string;
   readonly payload: unknown;
@@ -14,7 +14,7 @@ export interface NativeFrame {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** A plain WebSocket client: frames are kept in order until somebody asks for the next. */
+/** Plain WebSocket client that keeps frames in order until a test reads them. */
 export class TestClient {
   readonly webSocket: WebSocket;
   /** Resolves when the connection has ended. */
@@ -34,7 +34,7 @@ export class TestClient {
       });
     });
     webSocket.on("error", () => {
-      // The close event tells.
+      // The close event follows.
     });
     webSocket.on("message", (data: Buffer) => {
       const text = data.toString("utf8");
@@ -44,12 +44,12 @@ export class TestClient {
     });
   }
 
-  /** Sends an object as JSON, or text as it is. */
+  /** Sends an object as JSON, or a text unchanged. */
   send(command: object | string): void {
     this.webSocket.send(typeof command === "string" ? command : JSON.stringify(command));
   }
 
-  /** The next frame, byte for byte. Rejects when the connection ends first. */
+  /** Returns the next frame, byte for byte. Rejects when the connection ends first. */
   nextText(): Promise<string> {
     const frame = this.#frames.shift();
     if (frame !== undefined) return Promise.resolve(frame);
@@ -64,25 +64,25 @@ export class TestClient {
     return JSON.parse(await this.nextText()) as NativeFrame;
   }
 
-  /** Sends a command and gives the next frame. */
+  /** Sends a command and returns the next frame. */
   async ask(command: object): Promise<NativeFrame> {
     this.send(command);
     return this.next();
   }
 
-  /** Joins and takes the answer. */
+  /** Joins topics and reads the answer. */
   async join(...topics: string[]): Promise<void> {
     const answer = await this.ask({ command: "join", topics, id: "join" });
     if (answer.topic !== "@join") throw new Error(`not joined: ${JSON.stringify(answer)}`);
   }
 
-  /** Frames that have come and that nobody has asked for. */
+  /** Received frames that have not been read. */
   get unread(): readonly string[] {
     return this.#frames;
   }
 }
 
-/** Connects to a WebSocket URL; the connection is ended after the test. */
+/** Connects to a WebSocket URL; the connection is closed after the test. */
 export async function connect(
   url: string,
   options: ClientOptions = {},
@@ -103,7 +103,7 @@ export interface RefusedUpgrade {
   readonly body: string;
 }
 
-/** What a server answers to an upgrade that it refuses. */
+/** Returns the status and body of a refused upgrade. */
 export async function refusedUpgrade(
   url: string,
   options: ClientOptions = {},
@@ -113,7 +113,7 @@ export async function refusedUpgrade(
   return { status, body };
 }
 
-/** The same with its headers. */
+/** Returns the status, headers and body of a refused upgrade. */
 export async function wholeRefusal(
   url: string,
   options: ClientOptions = {},
@@ -121,7 +121,7 @@ export async function wholeRefusal(
 ): Promise<RefusedUpgrade & { readonly headers: IncomingMessage["headers"] }> {
   const webSocket = new WebSocket(url, [...protocols], options);
   webSocket.on("error", () => {
-    // The refusal is what is asked for.
+    // The refusal is the expected result.
   });
   const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
   let body = "";

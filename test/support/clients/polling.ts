@@ -1,8 +1,8 @@
 export type EngineVersion = 3 | 4;
 
-/** An Engine.IO client that polls, made of plain fetch. */
+/** Engine.IO client that polls with plain fetch. */
 export class PollingClient {
-  /** Where it asks. */
+  /** URL of the polls. */
   readonly url: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #version: EngineVersion;
@@ -22,7 +22,7 @@ export class PollingClient {
     return new PollingClient(`${path}&sid=${sid}`, {}, version);
   }
 
-  /** A client of a node, connected to `/`. */
+  /** Opens a client of a node, connected to `/`. */
   static async connect(http: string, auth = "", version: EngineVersion = 4): Promise<PollingClient> {
     const client = await PollingClient.open(http, version);
     if (version === 4) await client.send(`40${auth}`);
@@ -36,7 +36,7 @@ export class PollingClient {
     return this.post(this.#version === 4 ? packets.join("\x1e") : packets.map(lengthAndPacket).join(""));
   }
 
-  /** Sends a body as it is. @returns the status */
+  /** Sends a raw body. @returns the status */
   async post(body: string | Buffer): Promise<number> {
     const type = typeof body === "string" ? "text/plain;charset=UTF-8" : "application/octet-stream";
     const headers = { "content-type": type, ...this.#headers };
@@ -45,7 +45,7 @@ export class PollingClient {
     return response.status;
   }
 
-  /** The next packet; polls where none is there. */
+  /** Returns the next packet; polls when none is queued. */
   async next(): Promise<string> {
     for (;;) {
       const packet = this.#packets.shift();
@@ -55,7 +55,7 @@ export class PollingClient {
     }
   }
 
-  /** The packets of one answer. */
+  /** Polls once and returns the packets of the response. */
   async poll(): Promise<string[]> {
     const response = await fetch(this.url, { headers: this.#headers });
     if (!response.ok) throw new Error(`the poll was answered with ${response.status}`);
@@ -63,7 +63,7 @@ export class PollingClient {
     return this.#version === 4 ? text.split("\x1e") : packetsOf(text);
   }
 
-  /** Where the same connection may have a WebSocket. */
+  /** URL at which the same connection may upgrade to WebSocket. */
   get webSocketUrl(): string {
     return this.url.replace("http", "ws").replace("polling", "websocket");
   }

@@ -9,21 +9,21 @@ import type { HeardEvent, SocketIoClient, Transport } from "./socket-io.js";
 
 const PROGRAM = join(__dirname, "socketio_client.py");
 
-/** A line of the program's. */
+/** Line of the program's output. */
 type Told =
   | { readonly what: "event"; readonly event: string; readonly value: unknown }
   | { readonly what: "answer"; readonly number: number; readonly value: unknown }
   | { readonly what: "connect_error"; readonly data: { readonly message: string } | null }
   | { readonly what: "connect" | "disconnect" };
 
-/** An environment of scripts/python by its name; undefined where `npm test` has not made it, with the reason. */
+/** Finds an environment of scripts/python by name, or the reason why `npm test` has not created it. */
 export function pythonAt(name: string): { readonly path: string | undefined; readonly missing: string } {
   const variable = `PYTHON_${name.replaceAll("-", "_").toUpperCase()}`;
   const missing = process.env[`${variable}_MISSING`] ?? `${variable} is not set`;
   return { path: process.env[variable], missing };
 }
 
-/** A client of python-socketio, in a process of its own. */
+/** Client of python-socketio in a separate process. */
 export class PythonClient implements SocketIoClient {
   readonly heard = new Queue<HeardEvent>();
   readonly ended = new Queue<string>();
@@ -47,7 +47,7 @@ export class PythonClient implements SocketIoClient {
     });
   }
 
-  /** Rejects where it is refused. */
+  /** Connects. Rejects when the client is refused. */
   connected(): Promise<this> {
     return this.#connected.promise;
   }
@@ -65,7 +65,7 @@ export class PythonClient implements SocketIoClient {
     this.#write(JSON.stringify({ event, values: values.map(withoutBytes) }));
   }
 
-  /** Sends an event with JSON text that this language could not write. */
+  /** Sends an event with JSON text that JavaScript cannot produce. */
   emitText(event: string, text: string): void {
     this.#write(`{"event":${JSON.stringify(event)},"values":[${text}]}`);
   }

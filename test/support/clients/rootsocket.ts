@@ -3,10 +3,10 @@ import { configuredKey } from "../backends/backend.js";
 import { startNode, type TestNode } from "../nodes/node.js";
 import { connect, type TestClient } from "./native.js";
 
-/** The secret of a key that may do everything. */
+/** Secret of a key with all actions. */
 export const KEY = "carillon_everything";
 
-/** A node whose vhost `/` has a key. */
+/** Starts a node whose vhost `/` has a key. */
 export function startApplication(config: ConfigInput = {}): Promise<TestNode> {
   return startNode(applicationConfig(config));
 }
@@ -25,9 +25,9 @@ export function applicationConfig({ vhosts = {}, ...config }: ConfigInput): Conf
 
 export interface RestRequest {
   readonly method?: string;
-  /** Undefined: the key that may do everything; "": none. */
+  /** Key of the request; undefined: the key with all actions; "": no key. */
   readonly key?: string;
-  /** Sent as JSON, text as it is. */
+  /** Body, sent as JSON; a text is sent unchanged. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -36,7 +36,7 @@ export interface RestAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** Undefined where there is none. */
+  /** Undefined when there is none. */
   readonly body: unknown;
 }
 
@@ -55,7 +55,7 @@ export async function ask(
   return { status: response.status, headers: response.headers, text, body: text === "" ? undefined : JSON.parse(text) };
 }
 
-/** @throws Error where it was refused */
+/** @throws Error when the request was refused */
 export async function tokenOf(node: Pick<TestNode, "http">, path: string, body?: unknown): Promise<string> {
   const answer = await ask(node, path, { body });
   if (answer.status !== 201) throw new Error(`no token: ${answer.text}`);
@@ -70,7 +70,7 @@ export function channelToken(node: Pick<TestNode, "http">, channel: string): Pro
   return tokenOf(node, "tokens/", { category: 1, channel });
 }
 
-/** A client with a connection token of its own. */
+/** Connects a client with a new connection token. */
 export async function enter(node: Pick<TestNode, "http">, token?: string): Promise<TestClient> {
   return connect(webSocketUrl(node, token ?? (await connectionToken(node))));
 }
@@ -79,13 +79,13 @@ export function webSocketUrl({ http }: Pick<TestNode, "http">, token: string): s
   return `${http.replace("http", "ws")}/api/v1/ws/${token}/`;
 }
 
-/** Subscribes, which has no answer, and waits until it has been done: a ping is answered after it. */
+/** Subscribes and waits for the answer to a ping, because subscriptions are not answered. */
 export async function subscribe(client: TestClient, channel: string, auth?: string): Promise<void> {
   client.send({ event: "subscription-add", data: { channel, auth } });
   await settle(client);
 }
 
-/** Resolves when all that was sent before has been done, and nothing has been answered to it. */
+/** Resolves when the server has processed earlier frames, and checks that it has not answered them. */
 export async function settle(client: TestClient): Promise<void> {
   client.send({ event: "ping" });
   const text = await client.nextText();

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { cleanUp } from "../clean-up.js";
 
-/** An application's own page, of another origin than a node's. @returns the origin */
+/** Serves an application's page on an origin other than a node's. @returns the origin */
 export async function startSite(script = ""): Promise<string> {
   const site = createServer(({ url }, response) => {
     response.setHeader("content-type", url === "/script.js" ? "text/javascript" : "text/html");

@@ -9,7 +9,7 @@ export type Transport = "polling" | "websocket";
 
 export const TRANSPORTS: readonly Transport[] = ["polling", "websocket"];
 
-/** By version; 2.3.0 speaks Engine.IO 3. */
+/** Client libraries by version; 2.3.0 uses Engine.IO 3. */
 const LIBRARIES = { "2.3.0": io2, "3.1.3": io3, "4.x": io4 } as const;
 
 export type StockVersion = keyof typeof LIBRARIES;
@@ -17,7 +17,7 @@ export type StockVersion = keyof typeof LIBRARIES;
 export const VERSIONS = Object.keys(LIBRARIES) as StockVersion[];
 
 export type StockOptions = Partial<ManagerOptions & SocketOptions> & {
-  /** The newest unless said otherwise. */
+  /** Version of the library; default: the newest. */
   readonly version?: StockVersion;
 };
 
@@ -27,17 +27,17 @@ export interface HeardEvent {
   readonly value: unknown;
 }
 
-/** A client of Socket.IO, whichever library it is made of. */
+/** Client of Socket.IO, independent of its library. */
 export interface SocketIoClient {
   readonly heard: Queue<HeardEvent>;
-  /** Why it was disconnected, each time. */
+  /** Reasons of its disconnects. */
   readonly ended: Queue<string>;
-  /** Sends an event and gives the acknowledgement. */
+  /** Sends an event and returns the acknowledgement. */
   ask(event: string, ...values: readonly unknown[]): Promise<unknown>;
   emit(event: string, ...values: readonly unknown[]): void;
 }
 
-/** The stock client, which keeps what it hears until somebody asks for it. */
+/** Stock client that keeps events until a test reads them. */
 export class StockClient implements SocketIoClient {
   readonly socket: Socket;
   readonly heard = new Queue<HeardEvent>();
@@ -58,12 +58,13 @@ export class StockClient implements SocketIoClient {
       this.socket.disconnect();
       engine.close();
       if (engine.readyState !== "closed") await closed;
-      // A client that polls says in a request that it goes. A node that stops before that has arrived waits for its next poll.
+      // A client that polls says in a request that it goes. A node that stops before that has arrived waits for its
+      // next poll.
       await fetch(new URL("/healthz", url)).catch(() => undefined);
     });
   }
 
-  /** The session's id; with Engine.IO 3 another one. */
+  /** Id of the session; it differs with Engine.IO 3. */
   get id(): string {
     return this.socket.id ?? "";
   }
@@ -73,7 +74,7 @@ export class StockClient implements SocketIoClient {
     const { promise, reject, resolve } = withResolvers<this>();
     this.socket.once("connect", () => resolve(this));
     this.socket.once("connect_error", reject);
-    // In Engine.IO 3, the packet that refuses the client.
+    // In Engine.IO 3, this packet refuses the client.
     (this.socket as unknown as NodeJS.EventEmitter).once("error", (data: { readonly message: string }) => {
       reject(Object.assign(new Error(data.message), { data }));
     });
@@ -91,7 +92,7 @@ export class StockClient implements SocketIoClient {
   }
 }
 
-/** A stock client at an address, with a namespace as its path; it is disconnected after the test. */
+/** Connects a stock client to a URL whose path is the namespace; it is disconnected after the test. */
 export function stockClient(url: string, options: StockOptions = {}): StockClient {
   return new StockClient(url, options);
 }
@@ -100,7 +101,7 @@ export function connectStock(url: string, options: StockOptions = {}): Promise<S
   return stockClient(url, options).connected();
 }
 
-/** Clients of Engine.IO 3 say nothing with their wish to be connected: a token comes in a header. */
+/** Clients of Engine.IO 3 send no payload when they connect, so the token is in a header. */
 function withoutAuth({ auth, ...options }: StockOptions): StockOptions {
   const token = typeof auth === "object" ? (auth["token"] as unknown) : undefined;
   if (typeof token !== "string") return options;

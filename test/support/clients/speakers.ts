@@ -8,27 +8,27 @@ import type { TestNode } from "../nodes/node.js";
 import { Queue } from "../queue.js";
 import { connect, type TestClient } from "./native.js";
 
-/** A message as a client of some dialect has heard it. */
+/** Message that a client of a dialect has received. */
 export interface Heard {
   readonly channel: string;
-  /** "" where the dialect says none. */
+  /** "" when the dialect has none. */
   readonly event: string;
-  /** What the client is given: the value that JSON stands for where the dialect carries JSON, else a string. */
+  /** Payload of the client: a JSON value if the dialect carries JSON, otherwise a string. */
   readonly value: unknown;
 }
 
-/** A client of a dialect, whichever. */
+/** Client of any dialect. */
 export interface SpeakerClient {
-  /** Resolves when it has taken effect. */
+  /** Resolves when the subscription has taken effect. */
   subscribe(channel: string): Promise<void>;
   /** Publishes without waiting for an answer. Undefined: clients of the dialect do not publish. */
   readonly publish?: (channel: string, event: string, value: object) => void;
   readonly heard: Queue<Heard>;
-  /** All frames that are no messages; undefined where its stock client does not show them. */
+  /** Frames other than messages; undefined when the stock client does not expose them. */
   readonly answers?: Queue<unknown>;
 }
 
-/** A dialect as tests speak it, with the stock client where there is one. */
+/** Dialect for tests, with its stock client if there is one. */
 export interface Speaker {
   readonly name: "native" | "broadcaster" | "rootsocket" | "webrocket" | "socketio";
   enter(node: TestNode, vhost?: string): Promise<SpeakerClient>;
@@ -40,7 +40,7 @@ export const ACCESS_TOKEN = "0123456789".repeat(4);
 /** Names that every dialect allows. */
 export const CHANNELS = ["news", "other"];
 
-/** A vhost in which clients of all dialects may subscribe and, where they have words for it, publish. */
+/** Vhost in which clients of all dialects may subscribe and, if the dialect supports it, publish. */
 export const SPEAKING = {
   client_publish: true,
   broadcaster: { secret: SECRET },
@@ -48,7 +48,7 @@ export const SPEAKING = {
   webrocket: { access_token: ACCESS_TOKEN },
 } satisfies NonNullable<ConfigInput["vhosts"]>[string];
 
-/** WebRocket's clients find only channels that were opened. Nodes that share no store are told each. */
+/** Opens channels for WebRocket's clients, on each node because the nodes share no store. */
 export async function openChannels(node: TestNode, vhost = "/"): Promise<void> {
   const backend = new TestBackend(node, { "carillon-vhost": vhost });
   for (const channel of CHANNELS) await backend.call(ControlService.method.openChannel, { channel });
@@ -104,7 +104,7 @@ const rootsocket: Speaker = {
       ...ears,
       subscribe: (channel) => {
         ears.send({ event: "subscription-add", data: { channel } });
-        // A subscription has no answer; what is sent after it is done after it.
+        // A subscription is not answered; later frames are processed after it.
         return ears.ask({ event: "ping" });
       },
       publish: (channel, _event, value) => {
@@ -150,7 +150,7 @@ const socketio: Speaker = {
     });
     const channels: string[] = [];
     socket.onAny((event: string, value: unknown) => {
-      // The protocol does not say by which topic a message came.
+      // The protocol does not carry the topic of a message.
       heard.push({ channel: channels.join(), event, value });
     });
     return {
@@ -166,7 +166,7 @@ const socketio: Speaker = {
 
 export const SPEAKERS: readonly Speaker[] = [native, broadcaster, rootsocket, webrocket, socketio];
 
-/** Of a user who may do everything in the channels. */
+/** Token of a user with all permissions in the channels. */
 export function broadcasterToken(): string {
   const now = Math.floor(Date.now() / 1_000);
   const claims = { sub: "ann", aud: "broadcaster", iat: now, exp: now + 600, authorizedChannels: CHANNELS };
@@ -180,20 +180,20 @@ export function broadcasterToken(): string {
 
 interface Ears {
   readonly heard: Queue<Heard>;
-  /** All frames that are no messages. */
+  /** Frames other than messages. */
   readonly answers: Queue<unknown>;
   send(frame: object): void;
-  /** Sends, and waits for the next frame that is no message. */
+  /** Sends a frame and waits for the next frame other than a message. */
   ask(frame: object): Promise<void>;
 }
 
-/** @param read - what is heard by a frame; undefined for one that is no message */
+/** @param read - returns the message of a frame; undefined for other frames */
 function listen(client: TestClient, read: (frame: Record<string, unknown>) => Heard | undefined): Ears {
   const heard = new Queue<Heard>();
   const answers = new Queue<unknown>();
   const sort = async (): Promise<void> => {
     for (;;) {
-      // The first frames may have come with the connection, before anybody asked for one.
+      // The first frames may have arrived with the connection, before the first read.
       const frame = JSON.parse(await client.nextText()) as Record<string, unknown>;
       const message = read(frame);
       if (message === undefined) answers.push(frame);

@@ -8,7 +8,7 @@ import { startNode, type TestNode } from "../nodes/node.js";
 import { connect, type TestClient } from "./native.js";
 
 /**
- * A golden transcript: what goes over the wire, line by line.
+ * Golden transcript: the frames on the wire, line by line.
  *
  *     # W2: the title, beginning with the rule
  *     config {"limits":{"topics_per_connection":2}}     the node's configuration
@@ -68,21 +68,21 @@ export async function playTranscript({ lines: written }: Transcript, speech: Spe
   expect(client.unread).toEqual([]);
 }
 
-/** How a dialect's transcripts are played. */
+/** Settings for playing a dialect's transcripts. */
 export interface Speech {
-  /** The node's configuration, where a transcript gives none. */
+  /** Configuration of the node, unless a transcript sets it. */
   readonly config?: ConfigInput;
-  /** Where the client connects, unless the transcript says. */
+  /** Path of the client, unless a transcript sets it. */
   readonly path: (words: Readonly<Record<string, string>>) => string;
-  /** What `{{word}}` in a line stands for, such as a token. */
+  /** Values of `{{word}}` in lines, such as a token. */
   readonly words?: (node: TestNode) => Promise<Readonly<Record<string, string>>>;
-  /** What is sent at the end, and what its answer has in it: nothing else may come before. */
+  /** Frame sent at the end, and a text of its answer; no other frame may arrive before. */
   readonly sentinel: { readonly send: string; readonly answer: RegExp };
-  /** Makes what is never twice the same in a frame what the line has in its place, such as `<id>`. */
+  /** Replaces variable parts of a frame by the placeholders of the line, such as `<id>`. */
   readonly mask?: (text: string, like: string) => string;
 }
 
-/** How the native dialect's transcripts are played. */
+/** Settings for playing the native dialect's transcripts. */
 export const NATIVE_SPEECH: Speech = {
   path: () => "/ws",
   sentinel: { send: '{"command":"join","topics":["sentinel"],"id":"sentinel"}', answer: /@join.*sentinel/ },
@@ -93,7 +93,7 @@ interface Stage {
   readonly node: TestNode;
   readonly speech: Speech;
   worker: TestWorker | undefined;
-  /** That it has got last. */
+  /** Latest task of the worker. */
   task: Task | undefined;
 }
 

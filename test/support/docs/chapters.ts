@@ -5,30 +5,30 @@ import { FENCED } from "./examples.js";
 /** Folder of the protocol's chapters. */
 export const PROTOCOL: string = join(__dirname, "../../../docs/protocol");
 
-/** A chapter of docs/protocol/. */
+/** Chapter of docs/protocol/. */
 export interface Chapter {
   /** File name without its extension, such as `native`. */
   readonly name: string;
   readonly text: string;
 }
 
-/** A fenced block of a chapter: an example of frames on the wire. */
+/** Fenced block of a chapter: an example of frames on the wire. */
 export interface WireExample {
   /** Word after the fence, such as `transcript`. */
   readonly kind: string;
   readonly code: string;
 }
 
-/** A row in a chapter's table of rules. */
+/** Row in a chapter's table of rules. */
 export interface RuleRow {
-  /** Such as `A9`. */
+  /** Id of the rule, such as `A9`. */
   readonly id: string;
   readonly chapter: string;
   /** Whether the row links to details below the table. */
   readonly hasDetails: boolean;
 }
 
-/** All chapters, without the page that lists them. */
+/** Reads all chapters, except the page that lists them. */
 export function readChapters(): Chapter[] {
   return readdirSync(PROTOCOL)
     .filter((file) => file.endsWith(".md") && file !== "README.md")
@@ -51,7 +51,7 @@ export function readRules({ name, text }: Chapter): RuleRow[] {
   }));
 }
 
-/** Cells of a row of a Markdown table, without the white space around them. */
+/** Splits a row of a Markdown table into trimmed cells. */
 export function cellsOf(row: string): string[] {
   return row
     .slice(1, -1)

@@ -20,10 +20,10 @@ import { NatsServer } from "../nats/server.js";
 import { Program } from "../nodes/program.js";
 import { type Example, patternOf } from "./examples.js";
 
-/** Node 20 has no WebSocket of its own, which code for browsers needs. */
+/** Adds the WebSocket that code for browsers needs and Node 20 lacks. */
 const WEB_SOCKET = `
 import { WebSocket } from "ws";
-// A browser's own never throws an unhandled error event: the close event follows.
+// A browser's WebSocket throws no unhandled error event; the close event follows.
 globalThis.WebSocket ??= class extends WebSocket {
   constructor(...url) {
     super(...url);
@@ -34,7 +34,7 @@ globalThis.WebSocket ??= class extends WebSocket {
 
 const JOINED = /^(?:joined hello|carillon: listening to hello)$/;
 
-/** Addresses in examples, by what listens there. Each stands for a free port, or for the port that was taken. */
+/** Addresses in examples, by listener. Each is replaced by a free port. */
 const ADDRESSES = {
   http: "127.0.0.1:8080",
   grpc: "127.0.0.1:6001",
@@ -72,13 +72,13 @@ export class ExampleRunner {
     return `http://${this.#address("http")}`;
   }
 
-  /** A plain WebSocket client that has joined hello. */
+  /** Plain WebSocket client that has joined hello. */
   get client(): TestClient {
     if (this.#client === undefined) throw new Error("no client before joinHello()");
     return this.#client;
   }
 
-  /** Stops the node gracefully, as Ctrl+C does. @returns its exit code; 0 if none was running */
+  /** Stops the node gracefully, like Ctrl+C. @returns its exit code; 0 if none was running */
   async stopNode(): Promise<number | null> {
     return this.#node === undefined ? 0 : this.#node.stop("SIGINT");
   }
@@ -98,7 +98,7 @@ export class ExampleRunner {
     return this.#node;
   }
 
-  /** Starts another node beside the first. */
+  /** Starts a second node. */
   async startSecondNode(command: string): Promise<void> {
     const node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);
     this.#background.push(node);
@@ -119,12 +119,12 @@ export class ExampleRunner {
     await this.#startBackground(example).says(JOINED);
   }
 
-  /** Starts a program that goes on in the background; resolves when it has printed what its example says. */
+  /** Starts a program in the background; resolves when it has printed its example's output. */
   async startBackground(example: Example): Promise<void> {
     await this.#startBackground(example).says(new RegExp(`^${patternOf(this.real(example.prints ?? ""))}$`));
   }
 
-  /** Starts a backend that nodes ask; resolves when it can be asked. */
+  /** Starts a backend for hooks; resolves when it accepts requests. */
   async startBackend({ code, file }: Example): Promise<void> {
     const backend = this.#startModule(file, code.replace("listen(7001", "listen(0"));
     this.#background.push(backend);
@@ -132,7 +132,7 @@ export class ExampleRunner {
     this.#addresses.set("backend", `127.0.0.1:${port}`);
   }
 
-  /** Runs an example to its end. */
+  /** Runs an example until it exits. */
   async run({ code, file, language }: Example): Promise<string> {
     if (language === "yaml") {
       this.#write(file, code);
@@ -147,7 +147,7 @@ export class ExampleRunner {
     return program.printed;
   }
 
-  /** Code or output of the page, with the ports of this run. */
+  /** Replaces the ports in code or output of the page by those of this run. */
   real(text: string): string {
     return text.replaceAll(/127\.0\.0\.1:\d+/g, (address) => {
       const found = Object.entries(ADDRESSES).find(([, standing]) => standing === address);
@@ -206,7 +206,7 @@ async function readyRecord(node: Program): Promise<Addresses> {
   return JSON.parse(record) as Addresses;
 }
 
-/** HOST:PORT of a URL. */
+/** Returns HOST:PORT of a URL. */
 function hostOf(url: string): string {
   return new URL(url.replace(/^tcp:/, "http:")).host;
 }

@@ -1,14 +1,13 @@
 /**
- * The fenced blocks of a page of documentation, as examples that can be run:
+ * Reads the fenced blocks of a page of documentation as examples:
  *
  * - `sh` is run by a shell, `js` by Node, `yaml` is a file. A first line `// NAME` or `# NAME` names the file.
- * - `sh keeps running` and `js keeps running` go on in the background.
- * - `text` is what the example before it prints: `…` stands for anything within a line, and for any lines on a line of
- *   its own.
- * - `text heard` is what a listener has printed when everything above has been run.
+ * - `sh keeps running` and `js keeps running` run in the background.
+ * - `text` is the output of the example before it: `…` matches anything within a line, and any lines on a separate line.
+ * - `text heard` is the output of a listener after all examples above.
  */
 export interface Example {
-  /** Of the fence, from 1. */
+  /** Line of the fence, from 1. */
   readonly line: number;
   readonly language: "sh" | "js" | "yaml";
   readonly keepsRunning: boolean;
@@ -19,13 +18,13 @@ export interface Example {
 
 export interface Examples {
   readonly examples: readonly Example[];
-  /** The lines of the block `text heard`. */
+  /** Lines of the block `text heard`. */
   readonly heard: readonly string[];
 }
 
 export const FENCED = /^```(?<info>.*)\n(?<code>[\s\S]*?)\n```$/gm;
 
-/** @throws Error for a block that is none of these: nothing on the page goes unnoticed */
+/** @throws Error for any other block, so that none is overlooked */
 export function readExamples(page: string): Examples {
   const examples: Example[] = [];
   let heard: readonly string[] = [];
@@ -49,7 +48,7 @@ export function readExamples(page: string): Examples {
   return { examples, heard };
 }
 
-/** What an example is said to print, as a pattern. */
+/** Converts the expected output of an example to a pattern. */
 export function patternOf(prints: string): string {
   const lines = prints.split("\n").map((line) => {
     if (line === "…") return String.raw`[\s\S]*`;

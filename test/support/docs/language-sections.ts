@@ -1,8 +1,8 @@
 import { FENCED } from "./examples.js";
 
-/** A section of docs/languages.md: the files and the commands of one language, in their order. */
+/** Section of docs/languages.md: the files and commands of one language, in order. */
 export interface LanguageSection {
-  /** The heading, as `Go`. */
+  /** Heading of the section, such as `Go`. */
   readonly language: string;
   readonly steps: readonly LanguageStep[];
 }
@@ -11,7 +11,7 @@ export type LanguageStep =
   | { readonly kind: "file"; readonly path: string; readonly text: string }
   | { readonly kind: "commands"; readonly text: string; readonly needs: readonly string[] };
 
-/** A first line that names the file, as a comment of the language. */
+/** First line of a block that names the file in a comment of its language. */
 const FILE = /^(?:\/\/|#|<!--|<\?php \/\/) (\S+\.\w+)(?: -->)?\n/;
 
 /**
@@ -34,7 +34,7 @@ function readStep(language: string, { code = "", info = "" }: Record<string, str
   if (fence === "sh") return { kind: "commands", text: code, needs: flag === "needs" ? needs : [] };
   const [firstLine = "", path] = FILE.exec(code) ?? [];
   if (path === undefined) throw new Error(`${language}: a block does not name its file`);
-  // XML and PHP begin with something else than a comment.
+  // XML and PHP do not begin with a comment.
   const text = firstLine.startsWith("<!--") ? code.slice(firstLine.length) : code;
   return { kind: "file", path, text };
 }

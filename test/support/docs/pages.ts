@@ -15,14 +15,14 @@ export function docsPages(): string[] {
     .toSorted();
 }
 
-/** The part of a page below a heading of level 2. @throws Error if the page has no such heading */
+/** Returns the part of a page below a heading of level 2. @throws Error if the page has no such heading */
 export function sectionOf(page: string, title: string): string {
   const section = page.split(/^## /m).find((text) => text.startsWith(`${title}\n`));
   if (section === undefined) throw new Error(`no section "${title}"`);
   return section;
 }
 
-/** Text with every run of white space as one space, to find sentences that a line end cuts. */
+/** Replaces every run of white space by one space, to find sentences across line ends. */
 export function joinLines(text: string): string {
   return text.replaceAll(/\s+/g, " ");
 }

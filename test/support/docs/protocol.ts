@@ -1,22 +1,22 @@
 import { status } from "@grpc/grpc-js";
 import { cellsOf, readChapter } from "./chapters.js";
 
-/** A row of the table in docs/protocol/errors.md. */
+/** Row of the table in docs/protocol/errors.md. */
 export interface ErrorRow {
   readonly rule: string;
   /** Number of the gRPC status. */
   readonly status: number;
   /** Name of the status in Connect. */
   readonly connectCode: string;
-  /** Every text that the row allows; empty where the port has its own. */
+  /** Texts that the row allows; empty when the port has its own. */
   readonly wordings: readonly Wording[];
-  /** Matches each of the wordings; matches anything where the port has its own. */
+  /** Matches each of the wordings; matches anything when the port has its own. */
   readonly pattern: RegExp;
 }
 
 export interface Wording {
   readonly text: string;
-  /** The text with anything in place of positions, numbers and quoted names. */
+  /** Creates a pattern of a text that matches any positions, numbers and quoted names. */
   readonly pattern: RegExp;
 }
 
