@@ -12,9 +12,9 @@ const PATH = "/shop";
 
 interface Shop {
   readonly node: TestNode;
-  /** Calls for the default vhost, which administrates the others. */
+  /** Calls the node as a backend of the default vhost, which may administer the others. */
   readonly backend: TestBackend;
-  /** Calls for the shop's vhost. */
+  /** Calls the node as a backend of the shop's vhost. */
   readonly own: TestBackend;
   readonly update: (settings: object) => Promise<void>;
 }
@@ -43,7 +43,7 @@ async function joinAll({ node }: Shop, count: number, topics: readonly string[])
   );
 }
 
-/** Turns of the event loop until it resolves. */
+/** Counts the turns of the event loop until the promise resolves. */
 async function turnsUntil(resolved: Promise<unknown>): Promise<number> {
   const ended = resolved.then(() => true);
   let turns = 0;
@@ -51,7 +51,7 @@ async function turnsUntil(resolved: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-/** Sessions in topics of the vhost, by topic. */
+/** Returns the number of sessions in each topic of the vhost. */
 async function sizes({ own }: Shop): Promise<Record<string, number>> {
   const { topics } = await own.call(control.listTopics, { pageSize: 1_000 });
   return Object.fromEntries(topics.map(({ name, sessions }) => [name, sessions]));
@@ -61,7 +61,7 @@ describe("A15: a change of a vhost's settings", () => {
   const SECRET_TOPICS = names("secret-", 500);
   const PRIVATE = { topics: [{ match: "secret-*", access: "private" }] };
 
-  test("is applied in slices, and answered when all clients have left what they lose", async () => {
+  test("reviews clients in slices, and answers when all clients have left the topics that they may no longer join", async () => {
     const shop = await startShop({});
     const clients = await joinAll(shop, 20, ["open", ...SECRET_TOPICS]);
     const [first] = await Promise.all([Promise.race(clients.map((client) => client.next())), shop.update(PRIVATE)]);
@@ -69,7 +69,7 @@ describe("A15: a change of a vhost's settings", () => {
     expect(await sizes(shop)).toEqual({ open: 20 });
   });
 
-  test("lets other commands be carried out between the slices, and decides on joins by the new settings", async () => {
+  test("executes other commands between the slices, and decides on joins by the new settings", async () => {
     const shop = await startShop({});
     const clients = await joinAll(shop, 20, ["open", ...SECRET_TOPICS]);
     const late = await connect(`${shop.node.ws}/ws${PATH}`);
@@ -77,7 +77,7 @@ describe("A15: a change of a vhost's settings", () => {
     const left = clients.map((client) => client.next());
     await Promise.race(left);
     const turns = turnsUntil(Promise.all(left));
-    // The others have not been reviewed yet, this one is refused already.
+    // The other clients have not been reviewed yet, but this join is already refused.
     expect(await late.ask({ command: "join", topics: ["secret-0"], id: 1 })).toMatchObject({
       topic: "#join",
       error: { code: "permission_denied" },
@@ -88,7 +88,7 @@ describe("A15: a change of a vhost's settings", () => {
     expect(await sizes(shop)).toEqual({ open: 21 });
   });
 
-  test("is clean when the node stops between the slices", async () => {
+  test("closes every connection when the node stops between the slices", async () => {
     const shop = await startShop({});
     const clients = await joinAll(shop, 20, SECRET_TOPICS);
     const updated = shop.update(PRIVATE).catch((error: unknown) => error);
@@ -99,27 +99,27 @@ describe("A15: a change of a vhost's settings", () => {
   });
 });
 
-describe("A15: changes of a vhost between the slices of another", () => {
+describe("A15: a second change of a vhost's settings between the slices of the first", () => {
   const TOPICS = names("secret-", 500);
 
-  test("apply in turn: clients that have been reviewed stay out, and the others may stay", async () => {
+  test("applies after the first: reviewed clients stay out, and the others keep their topics", async () => {
     const shop = await startShop({});
-    const stories = (await joinAll(shop, 20, TOPICS)).map((client) => new Story(client, TOPICS));
+    const trackers = (await joinAll(shop, 20, TOPICS)).map((client) => new MembershipTracker(client, TOPICS));
     const closed = shop.update({ access: "private" });
-    await Promise.race(stories.map(({ left }) => left));
+    await Promise.race(trackers.map(({ left }) => left));
     await Promise.all([closed, shop.update({ access: "open" })]);
-    await Promise.all(stories.map((story) => story.ask({ command: "leave", topics: ["none"] })));
-    const stayed = stories.filter(({ topics }) => topics.size > 0);
-    expect(stayed.length).toBeLessThan(stories.length);
+    await Promise.all(trackers.map((tracker) => tracker.ask({ command: "leave", topics: ["none"] })));
+    const stayed = trackers.filter(({ topics }) => topics.size > 0);
+    expect(stayed.length).toBeLessThan(trackers.length);
     expect(await sizes(shop)).toEqual(
       stayed.length === 0 ? {} : Object.fromEntries(TOPICS.map((topic) => [topic, stayed.length])),
     );
   });
 
-  test("take from whoever joined by the settings between them", async () => {
+  test("removes clients that joined while the settings in between allowed it", async () => {
     const shop = await startShop({ access: "private" });
     const crowd = await joinAllWithTokens(shop, 20, TOPICS);
-    // Opens the vhost, and closes it again while the clients are reviewed for something else.
+    // Opens the vhost. The review for this change is still running when the next change closes the vhost.
     const busy = shop.update({ access: "open" });
     const late = await connect(`${shop.node.ws}/ws${PATH}`);
     await busy;
@@ -130,7 +130,7 @@ describe("A15: changes of a vhost between the slices of another", () => {
   });
 });
 
-/** Clients whose tokens permit the topics. */
+/** Connects clients whose tokens permit the topics, and joins the topics. */
 async function joinAllWithTokens({ node }: Shop, count: number, topics: readonly string[]): Promise<TestClient[]> {
   return Promise.all(
     names("user", count).map(async (sub) => {
@@ -141,11 +141,11 @@ async function joinAllWithTokens({ node }: Shop, count: number, topics: readonly
   );
 }
 
-/** Tells by its own frames which topics a client is in. */
-class Story {
+/** Tracks by its own frames which topics a client is in. */
+class MembershipTracker {
   readonly client: TestClient;
   readonly topics: Set<string>;
-  /** Resolves when it has been taken out of a topic, or has left one. */
+  /** Resolves when the client has left a topic, or was removed from one. */
   readonly left: Promise<void>;
   #leave: () => void = () => {};
   readonly #answers = new Map<number, (frame: NativeFrame) => void>();
@@ -183,16 +183,16 @@ class Story {
   }
 }
 
-/** Walks through any name of the letters a and b for longer than a slice. */
+/** Expression that takes more than a slice to match against any long name of the letters a and b. */
 const SLOW = "re:[ab]*a[ab]{900}c";
 const LETTERS = ["a", "b", "c"] as const;
 
-/** A name that takes about a slice to hold against SLOW. */
+/** Returns a name that takes about a slice to match against SLOW. */
 function slowName(letter: string, number: number): string {
   return `${letter}${number.toString(2).replaceAll("0", "a").replaceAll("1", "b").padStart(120, "ab")}`;
 }
 
-/** Letters whose topics the vhost's settings open to everybody. */
+/** Returns the letters whose topics the vhost's settings open to everyone. */
 async function openLetters({ backend }: Shop): Promise<readonly string[]> {
   const { vhost } = await backend.call(control.getVhost, { path: PATH });
   const { topics = [] } = (vhost?.settings ?? {}) as {
@@ -201,7 +201,7 @@ async function openLetters({ backend }: Shop): Promise<readonly string[]> {
   return topics.filter(({ access }) => access === "open").map(({ match }) => match.slice(0, 1));
 }
 
-describe("A15: whatever changes while clients join, leave and authenticate", () => {
+describe("A15: changes while clients join, leave and authenticate", () => {
   const rules = fc
     .subarray([...LETTERS])
     .map((open) => open.map((letter) => ({ match: `${letter}*`, access: "open" })));
@@ -226,18 +226,18 @@ describe("A15: whatever changes while clients join, leave and authenticate", () 
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), turns: fc.nat(8) }) },
   );
 
-  test("clients are in what they were told, and in nothing that they may not be in", async () => {
+  test("keeps each client in exactly the topics that its frames report, all of them permitted", async () => {
     const shop = await startShop({ access: "private" });
     let run = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
         run += 1;
         await shop.update({ access: "private" });
-        const stories = await Promise.all(
-          LETTERS.map(async () => new Story(await connect(`${shop.node.ws}/ws${PATH}`))),
+        const trackers = await Promise.all(
+          LETTERS.map(async () => new MembershipTracker(await connect(`${shop.node.ws}/ws${PATH}`))),
         );
-        const permitted = stories.map((): readonly string[] => []);
-        const under = stories.map(() => Promise.resolve<unknown>(undefined));
+        const permitted = trackers.map((): readonly string[] => []);
+        const under = trackers.map(() => Promise.resolve<unknown>(undefined));
         const changes: Promise<void>[] = [];
         const base = run * 16;
         const nameOf = ([letter, number]: readonly [string, number]) => slowName(letter, base + number);
@@ -248,26 +248,26 @@ describe("A15: whatever changes while clients join, leave and authenticate", () 
               access: "private",
               topics: [{ match: `${SLOW}${run % 2}${position}`, access: "private" }, ...one.rules],
             };
-            // One that meets another is refused.
+            // A change that overlaps with another one is refused.
             changes.push(shop.update(settings).catch(() => undefined));
           } else {
-            const story = stories[one.client];
-            if (story === undefined) continue;
+            const tracker = trackers[one.client];
+            if (tracker === undefined) continue;
             if (one.kind === "authenticate") {
               permitted[one.client] = one.letters;
               const permissions = { join: one.letters.map((letter) => `${letter}*`) };
               const payload = await token({ sub: `user${one.client}`, permissions });
-              under[one.client] = story.ask({ command: "authenticate", payload });
+              under[one.client] = tracker.ask({ command: "authenticate", payload });
             } else {
-              under[one.client] = story.ask({ command: one.kind, topics: one.topics.map(nameOf) });
+              under[one.client] = tracker.ask({ command: one.kind, topics: one.topics.map(nameOf) });
             }
           }
         }
         await Promise.all([...changes, ...under]);
-        await Promise.all(stories.map((story) => story.ask({ command: "leave", topics: ["none"] })));
+        await Promise.all(trackers.map((tracker) => tracker.ask({ command: "leave", topics: ["none"] })));
         const open = await openLetters(shop);
         const expected: Record<string, number> = {};
-        for (const [number, { topics }] of stories.entries()) {
+        for (const [number, { topics }] of trackers.entries()) {
           const may = new Set([...open, ...(permitted[number] ?? [])]);
           for (const topic of topics) {
             expect(may).toContain(topic[0]);
@@ -275,15 +275,15 @@ describe("A15: whatever changes while clients join, leave and authenticate", () 
           }
         }
         expect(await sizes(shop)).toEqual(expected);
-        for (const { client } of stories) client.webSocket.close();
-        await Promise.all(stories.map(({ client }) => client.closed));
+        for (const { client } of trackers) client.webSocket.close();
+        await Promise.all(trackers.map(({ client }) => client.closed));
       }),
       { numRuns: 12 },
     );
   });
 });
 
-/** Clients each of which takes more than a slice to review, as its token has an expression of its own. */
+/** Connects clients that each take more than a slice to review, because each token has an expression of its own. */
 async function joinSlowly({ node }: Shop, count: number, channel: string): Promise<TestClient[]> {
   return Promise.all(
     names("user", count).map(async (sub) => {
@@ -294,8 +294,8 @@ async function joinSlowly({ node }: Shop, count: number, channel: string): Promi
   );
 }
 
-describe("A15: a channel that is closed", () => {
-  test("is left once by all its members, also by those that join it again before they are reviewed", async () => {
+describe("A15: closing a channel", () => {
+  test("removes each member once, including members that join again before their review", async () => {
     const shop = await startShop({ opened_only: true });
     const channel = "ab".repeat(125);
     await shop.own.call(control.openChannel, { channel });
@@ -304,20 +304,20 @@ describe("A15: a channel that is closed", () => {
     const closed = shop.own.call(control.closeChannel, { channel });
     await Promise.race(left);
     await shop.own.call(control.openChannel, { channel });
-    // The last member that has not been told yet.
+    // The last member to be reviewed.
     const last = clients.at(-1);
     const answers = last?.ask({ command: "join", topics: [channel], id: 1 });
     for (const frame of left) expect(await frame).toEqual({ topic: "@leave", payload: [channel] });
     expect(await answers).toMatchObject({ topic: "@join", id: 1 });
     await closed;
     expect(await sizes(shop)).toEqual({ [channel]: 1 });
-    // Nothing more has come before the answer.
+    // No other frame arrives before this answer.
     expect(await last?.ask({ command: "leave", topics: [channel], id: 2 })).toMatchObject({ topic: "@leave", id: 2 });
   });
 });
 
-describe("A15: presence that is turned on or off", () => {
-  test("is as the memberships are, whoever leaves between the slices", async () => {
+describe("A15: turning presence on or off", () => {
+  test("lists the actual members when clients leave between the slices", async () => {
     const shop = await startShop({ presence: true });
     const TOPICS = names("topic-", 200);
     const clients = await joinAll(shop, 10, TOPICS);
@@ -333,8 +333,8 @@ describe("A15: presence that is turned on or off", () => {
   });
 });
 
-describe("A15: many connections that end together", () => {
-  test("end in slices when their vhost is deleted, and all of them do", async () => {
+describe("A15: many connections of a deleted vhost", () => {
+  test("ends all of them, in slices", async () => {
     const shop = await startShop({});
     const clients = await joinAll(shop, 300, names("topic-", 10));
     const closed = clients.map((client) => client.closed);

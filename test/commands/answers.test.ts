@@ -3,7 +3,7 @@ import { startNode } from "../support/nodes/node.js";
 
 const PRESENCE = { vhosts: { "/": { presence: true } } };
 
-/** Asks so many times at once; resolves when all have been answered. */
+/** Sends the command the given number of times at once. Resolves with all answers. */
 async function askMany(client: TestClient, times: number, command: object): Promise<readonly string[]> {
   for (let id = 0; id < times; id += 1) client.send({ ...command, id });
   const answers: string[] = [];
@@ -19,16 +19,16 @@ describe("A11: answers", () => {
     for (const member of members) await member.join("foo");
     const client = await connect(`${node.ws}/ws`);
     const [first = ""] = await askMany(client, 1, { command: "presence", topics: ["foo"] });
-    // Two seconds' worth and a part: what was had in the first second, and what is owed after it.
+    // More than two seconds' worth: one is allowed in the first second, the next one is charged in advance.
     const times = Math.ceil((3 * 65_536) / first.length);
     const [other] = members;
     const begin = Date.now();
     const asked = askMany(client, times, { command: "presence", topics: ["foo"] });
-    // Answered in its turn, whatever the other one waits for.
+    // Answered without waiting for the other client's answers.
     expect(await other?.ask({ command: "leave", topics: ["bar"], id: 1 })).toMatchObject({ topic: "@leave" });
     const answers = await asked;
     expect(answers.every((answer) => answer.startsWith('{"topic":"@presence"'))).toBe(true);
-    // No machine is so slow that it would take longer than it has to: only too short is a fault.
+    // A loaded machine may take longer, so the test checks the lower bound only.
     expect(Date.now() - begin).toBeGreaterThanOrEqual(1_000);
   });
 
@@ -42,7 +42,7 @@ describe("A11: answers", () => {
     await client.join("foo");
     const text = JSON.stringify({ command: "presence", topics: ["foo"] });
     const { _socket: socket } = client.webSocket as unknown as { _socket: { cork(): void; uncork(): void } };
-    // In one write: the node reads them together.
+    // In a single write, so that the node reads them together.
     socket.cork();
     for (let count = 0; count < 4_000; count += 1) client.send(text);
     socket.uncork();
@@ -74,7 +74,7 @@ describe("A11: commands", () => {
   test("refuses more than 2,000 at once unless the vhost sets another limit", async () => {
     const node = await startNode({ vhosts: { "/free": { limits: { commands_per_second: "off" } } } });
     const command = { command: "leave", topics: ["foo"] };
-    // As fast as a machine may be, a second brings no more than it says; far more than two seconds' worth.
+    // On a machine of any speed, the limit bounds the answers of each second; 10,000 commands far exceed two seconds' worth.
     const begin = Date.now();
     const answers = await askMany(await connect(`${node.ws}/ws`), 10_000, command);
     const allowed = answers.filter((answer) => answer.startsWith('{"topic":"@leave"')).length;

@@ -27,7 +27,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     expect(await client.next()).toEqual({ topic: "@call", payload: "x".repeat(300_000), id: 1 });
   });
 
-  test("answers each of many concurrent calls once, with its own answer", async () => {
+  test("answers each of many concurrent calls once, with the call's own answer", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const workers = [await startWorker(one, ["sum"]), await startWorker(other, ["sum"])];
     const client = await connect(`${one.ws}/ws`);
@@ -51,7 +51,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     await client.join("foo");
   });
 
-  test("cancels calls when the connection ends, and lets triggers go on", async () => {
+  test("cancels calls when the connection ends, and continues triggers", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const worker = await startWorker(other, ["*"]);
     const client = await connect(`${one.ws}/ws`);
@@ -86,7 +86,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     expect((await worker.cancelled.next()).taskId).toBe(task.id);
   });
 
-  test("gives the call of a lost worker to another, and fails it after a part of the answer", async () => {
+  test("reassigns the call of a lost worker, but fails it after a part of the answer", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const lost = await startWorker(other, ["sum"]);
     const client = await connect(`${one.ws}/ws`);
@@ -104,7 +104,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
   });
 });
 
-test("W18, L7: fails the calls under way before a stopping node closes connections", async () => {
+test("W18, L7: fails pending calls before a stopping node closes connections", async () => {
   const node = await startNode({ vhosts });
   const worker = await startWorker(node, ["sum"]);
   const client = await connect(`${node.ws}/ws`);
@@ -135,7 +135,7 @@ test("W18: allows calls of any event where only open channels exist, as an event
   expect(await client.next()).toEqual({ topic: "@call", payload: "2", id: 1 });
 });
 
-test("A7: decides on calls by their permission, which a fresh token changes", async () => {
+test("A7: decides on calls by their permission, which a new token changes", async () => {
   const node = await startNode({ vhosts: { "/": { jwt } } });
   const worker = await startWorker(node, ["*"]);
   const client = await enter(node, { sub: "eve", permissions: { call: ["sum"] } });
@@ -145,7 +145,7 @@ test("A7: decides on calls by their permission, which a fresh token changes", as
   expect(await client.next()).toMatchObject({ topic: "@call" });
 });
 
-test("W19: logs a failed trigger, also when its client has gone", async () => {
+test("W19: logs a failed trigger, also after its client has disconnected", async () => {
   const log: { msg: string; reason?: string }[] = [];
   const logger = pino({}, { write: (line: string) => log.push(JSON.parse(line) as { msg: string }) });
   const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", vhosts }, logger);
@@ -196,7 +196,7 @@ test.each(WORLDS)("W19: counts triggers until a worker has them: %s", async (kin
   const refused = { error: { message: "2 tasks of this connection are under way, which is its limit" } };
   for (let id = 7; id < 9; id += 1) expect(await trigger(id)).toMatchObject(refused);
   worker.answer(await worker.tasks.next(), "");
-  // One that has waited has come to a worker.
+  // A waiting trigger has reached a worker, which makes room.
   expect(
     await until(
       () => trigger(9),
@@ -206,7 +206,7 @@ test.each(WORLDS)("W19: counts triggers until a worker has them: %s", async (kin
   expect(await trigger(10)).toMatchObject(refused);
 });
 
-test("K5: gives a trigger its own deadline, and goes on with it when the calling node stops", async () => {
+test("K5: gives a trigger its own deadline, and continues it when the calling node stops", async () => {
   const { one, other } = await startWorld("two nodes on NATS", { vhosts, stop_timeout: "1s" });
   const worker = await startWorker(other, ["mail", "sum"]);
   const end = Date.now() + 500;
@@ -222,7 +222,7 @@ test("K5: gives a trigger its own deadline, and goes on with it when the calling
     () => Date.now() > end,
   );
   await one.carillon.stop();
-  // What the other node has been told before comes before this.
+  // Sentinel: earlier messages to this node arrive before this call.
   const client = await connect(`${other.ws}/ws`);
   client.send(call("sum", 1));
   await worker.tasks.next();

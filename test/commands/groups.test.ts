@@ -5,7 +5,7 @@ import { present, startWorld, WORLDS } from "./support.js";
 
 const vhosts = { "/": { presence: true } };
 
-/** Numbers on both topics, until it is enough. */
+/** Publishes consecutive numbers on both topics until `enough` is aborted. */
 async function publishNumbers(node: TestNode, enough: AbortSignal): Promise<void> {
   for (let number = 0; !enough.aborted; number += 1) {
     const answer = await publish(node, [{ topics: ["a", "b"], payload: String(number) }]);
@@ -13,7 +13,7 @@ async function publishNumbers(node: TestNode, enough: AbortSignal): Promise<void
   }
 }
 
-/** What should not have come, of a client that is in one of two topics at a time. */
+/** Returns the frames that a client must not receive while it is in one of two topics at a time. */
 function faultsOf(frames: readonly NativeFrame[]): NativeFrame[] {
   let current: string | undefined;
   let last: number | undefined;
@@ -32,7 +32,7 @@ function faultsOf(frames: readonly NativeFrame[]): NativeFrame[] {
 }
 
 describe.each(WORLDS)("W21: exclusive groups: %s", (kind) => {
-  test("O2, O3: loses nothing and delivers nothing of the other topic when a client switches topics under load", async () => {
+  test("O2, O3: loses nothing and delivers no message of the other topic when a client switches topics under load", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const client = await connect(`${one.ws}/ws`);
     const stop = new AbortController();

@@ -10,12 +10,12 @@ import { connect, type TestClient } from "../support/clients/native.js";
 import type { TestNode } from "../support/nodes/node.js";
 import { jwt, startWorld, WORLDS } from "./support.js";
 
-/** Text that reading and writing would change in every way there is. */
+/** JSON text that parsing and writing it again would change: digits, escapes, order, duplicates and white space. */
 const INFO = '{ "id":1724442618569203714, "b":1.10, "1":-1E-2, "b":[1E5,"\\u00e9\\/"] }';
 
 const VHOST = { jwt, presence: true };
 
-/** A token with claims as they are written. */
+/** Signs a token with the text of its claims as given. */
 function tokenOf(claims: string): string {
   const text = ['{"alg":"HS256"}', claims].map((part) => Buffer.from(part).toString("base64url")).join(".");
   return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
@@ -30,7 +30,7 @@ function enter({ ws }: TestNode, token: string): Promise<TestClient> {
   return connect(`${ws}/ws`, { headers: { authorization: `Bearer ${token}` } });
 }
 
-/** Joins `room`, and is told who comes. */
+/** Joins `room`, and watches its presence. */
 async function watch(node: TestNode, token: string): Promise<TestClient> {
   const client = await enter(node, token);
   client.send({ command: "join", topics: ["room"], presence: true });
@@ -38,7 +38,7 @@ async function watch(node: TestNode, token: string): Promise<TestClient> {
   return client;
 }
 
-describe.each(WORLDS)("A16, O13: the info of a user has the digits of its token, with %s", (kind) => {
+describe.each(WORLDS)("A16, O13: info of a user, digit for digit: %s", (kind) => {
   test("reaches members, workers and operators on every node", async () => {
     const { one, other } = await startWorld(kind, { vhosts: { "/": VHOST } });
     // Duplicates are refused in tokens.

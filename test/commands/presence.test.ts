@@ -27,7 +27,7 @@ const watching = (topic: string, fields: object = {}) => ({
   ...fields,
 });
 
-/** Asks until the count is as wanted: other nodes hear of it a moment later. */
+/** Polls until the count is as expected, because other nodes learn of changes a moment later. */
 const counted = (client: TestClient, topic: string, count: number) =>
   until(
     () => present(client, topic),
@@ -56,7 +56,7 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
     expect(new Set(members.map(({ connection }) => connection)).size).toBe(5);
   });
 
-  test("W20: tells watchers of joins, leaves, closed connections and backends' changes, after their answer", async () => {
+  test("W20: reports joins, leaves, closed connections and backends' changes to watchers, after the answer to their join", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const watcher = await connect(`${one.ws}/ws`);
     expect(await watcher.ask(watching("foo", { id: 1 }))).toEqual({ topic: "@join", payload: ["foo"], id: 1 });
@@ -87,7 +87,7 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
     expect(watcher.unread).toEqual([]);
   });
 
-  test("W20: reports a client that gets a user as leaving without one and joining with it", async () => {
+  test("W20: reports a client that authenticates as an anonymous member leaving and a user joining", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const watcher = await connect(`${one.ws}/ws`);
     await watcher.ask(watching("foo"));
@@ -106,7 +106,7 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
 
   test("W20: lets a client reconstruct the members from answers and events in any order", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
-    // Enough for a large topic, whose changes are told together.
+    // Enough members for a large topic, which reports changes in batches.
     const crowd = await Promise.all(
       Array.from({ length: 105 }, (_, position) => connect(`${position % 2 === 0 ? one.ws : other.ws}/ws`)),
     );
@@ -140,9 +140,9 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
   });
 });
 
-/** What a client knows who listens. */
+/** Members of a topic, as a client reconstructs them from answers and events. */
 class Model {
-  /** What does not go with what was told before. */
+  /** Events and answers that contradict earlier ones. */
   readonly faults: unknown[] = [];
   #members: Set<string> | undefined;
 
@@ -157,7 +157,7 @@ class Model {
   take({ payload, topic }: NativeFrame): void {
     const { count, joined, left, members } = payload as News & Partial<Listed>;
     if (members !== undefined) this.#members = new Set(members.map(({ connection }) => connection));
-    // What was told before the first answer is in it.
+    // Changes before the first answer are included in it.
     if (this.#members === undefined) return;
     for (const { connection } of left ?? []) this.#members.delete(connection);
     for (const { connection } of joined ?? []) this.#members.add(connection);
@@ -176,7 +176,7 @@ describe("A13: rules that change at run time", () => {
     return { node, update, ws: `${node.ws}/ws${path}` };
   };
 
-  test("W12: lists the members when presence is switched on, and none when it is switched off, and tells watchers", async () => {
+  test("W12: lists members after presence is turned on, and none after it is turned off, and notifies watchers", async () => {
     const { update, ws } = await start({});
     const clients = [await connect(ws), await connect(ws)];
     const hidden = await connect(ws);
@@ -195,7 +195,7 @@ describe("A13: rules that change at run time", () => {
     expect(asker.unread).toEqual([]);
   });
 
-  test("W20: removes a client that may not join any more, and reports nothing more to it", async () => {
+  test("W20: removes a client that may no longer join, and reports nothing more to it", async () => {
     const { node, update, ws } = await start({ presence: true });
     const watcher = await enter(node, { sub: "eve", permissions: { join: ["foo"] } }, `/ws${path}`);
     await watcher.ask(watching("foo"));
@@ -212,7 +212,7 @@ describe("A13: rules that change at run time", () => {
   });
 });
 
-test("W12: lists at most 1,000 members and says that there are more", async () => {
+test("W12: lists at most 1,000 members, and reports when there are more", async () => {
   const node = await startNode({ vhosts });
   const watcher = await connect(`${node.ws}/ws`);
   await watcher.ask(watching("foo"));

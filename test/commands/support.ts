@@ -9,10 +9,10 @@ export type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
 
 export const jwt = { secret: SECRET, leeway: "0" };
 
-/** Where things are tried: on one node, and from one node to another. */
+/** One or two nodes to test with. */
 export interface World {
   readonly one: TestNode;
-  /** The same node where there is one only. */
+  /** Second node; the same as `one` with the memory driver. */
   readonly other: TestNode;
   readonly nats: NatsServer | undefined;
 }
@@ -42,7 +42,7 @@ export function token(claims: Claims): Promise<string> {
   return signed(SECRET, "HS256", { ...claims, exp: Math.ceil(Date.now() / 1_000) + 60 });
 }
 
-/** A client with a token. */
+/** Connects a client with a token of these claims. */
 export async function enter(node: Pick<TestNode, "ws">, claims: Claims, path = "/ws"): Promise<TestClient> {
   return connect(node.ws + path, { headers: { authorization: `Bearer ${await token(claims)}` } });
 }
@@ -55,7 +55,7 @@ export interface Listed {
   readonly more?: boolean;
 }
 
-/** Who is in the topic, as the client is told. */
+/** Asks as a client for the members of a topic. */
 export async function present(client: TestClient, topic: string): Promise<Listed> {
   const answer = await client.ask({ command: "presence", topics: [topic], id: "presence" });
   if (answer.topic !== "@presence") throw new Error(`refused: ${JSON.stringify(answer)}`);

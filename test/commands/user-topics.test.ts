@@ -17,7 +17,7 @@ import { enter, jwt, present, startWorld, token, type VhostInput, WORLDS } from 
 const vhosts = { "/": { jwt, presence: true } } satisfies Record<string, VhostInput>;
 const SENTINEL = { topic: "sentinel", payload: "end" };
 
-/** The id of a client that is alone in a topic. */
+/** Returns the connection's id. Joins the topic, which must have no other member. */
 async function idOf(client: TestClient, topic: string): Promise<string> {
   await client.join(topic);
   const [member] = (await present(client, topic)).members;
@@ -25,8 +25,8 @@ async function idOf(client: TestClient, topic: string): Promise<string> {
   return member.connection;
 }
 
-describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
-  test("delivers $user.ID to every connection of the user, in any encoding, and to nobody else", async () => {
+describe.each(WORLDS)("W22: topics that cannot be joined: %s", (kind) => {
+  test("delivers $user.ID to every connection of the user, in any encoding, and to no other client", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const eves = [await enter(one, { sub: "eve" }), await enter(other, { sub: "eve" })];
     const withTime = await enter(other, { sub: "eve" }, "/ws?meta=1");
@@ -97,7 +97,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
     expect(await there.next()).toEqual(SENTINEL);
   });
 
-  test("delivers a user's messages from the answer on that gives a client the user, and none to closed connections", async () => {
+  test("delivers a user's messages to a client once its new token is confirmed, and none to closed connections", async () => {
     const { one, other } = await startWorld(kind, { vhosts });
     const backend = new TestBackend(one);
     const client = await connect(`${other.ws}/ws`);
@@ -161,7 +161,7 @@ describe.each(WORLDS)("W22: topics that nobody joins: %s", (kind) => {
   });
 });
 
-test("W22: decides by a key's scope for which users it may publish", async () => {
+test("W22: checks by a key's scope which users it may publish to", async () => {
   const scoped = configuredKey("scoped", { actions: ["publish"], topics: ["$user.>", "news"] });
   const other = configuredKey("other", { actions: ["publish"], topics: ["news"] });
   const node = await startNode({ vhosts: { "/": { jwt, keys: [scoped, other] } } });
@@ -206,7 +206,7 @@ test("W22: uses the vhost's default broker, and follows its change", async () =>
   expect(await client.next()).toEqual({ topic: "$user.eve", payload: "by b" });
 });
 
-test("N4, N7: subscribes once for the connections of a vhost, and once for each connected user", async () => {
+test("N4, N7: subscribes once for all connections of a vhost, and once for each connected user", async () => {
   const { nats, one } = await startWorld("two nodes on NATS", { vhosts: { ...vhosts, "/shop": {} } });
   if (nats === undefined) throw new Error("no NATS");
   const become = (expected: readonly RegExp[]) =>
@@ -243,7 +243,7 @@ test("W15, W22: answers a client that gets a user when NATS has confirmed the us
 
   proxy.hold("clients");
   client.send({ command: "authenticate", payload: await token({ sub: "eve" }) });
-  // The connections', foo, the user's.
+  // Subscriptions of the vhost's connections, of foo and of the user.
   await proxy.passed("SUB", 3);
   await new TestBackend(other).say("$user.eve", "before");
   for (let count = 0; count < 20; count += 1) await readiness(node);

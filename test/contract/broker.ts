@@ -3,7 +3,7 @@ import type { Message, Publication } from "../../src/core/message.js";
 import type { BrokerDriver } from "../../src/core/ports.js";
 import { Queue } from "../support/queue.js";
 
-/** Drivers that share one broker. Tests that need one driver use the first. */
+/** Drivers that share one broker. Tests that need a single driver use the first. */
 export type SetUp = () => Promise<{
   readonly drivers: readonly [BrokerDriver, ...BrokerDriver[]];
 }>;
@@ -182,7 +182,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       expect(gone.heard.unread).toEqual([]);
     });
 
-    test("O3: has delivered earlier messages when the settle of a later subscription resolves", async () => {
+    test("O3: delivers earlier messages before the settle of a later subscription resolves", async () => {
       const ear = await hear("a");
       for (let number = 0; number < 50; number += 1) {
         await driver.publish([to("a", String(number))]);
@@ -240,7 +240,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       ["all 256 values", Uint8Array.from({ length: 256 }, (_, value) => value)],
       ["line ends and what looks like NATS", Buffer.from("\r\n\r\nPUB carillon._.a 1\r\nx\r\nPING\r\n\r\n")],
       ["512 KiB", randomBytes(512 * 1_024)],
-    ])("N2: a payload arrives byte for byte: %s", async (_name, payload) => {
+    ])("N2: delivers a payload byte for byte: %s", async (_name, payload) => {
       const ear = await hear("a");
 
       await driver.publish([to("a", payload)]);

@@ -8,13 +8,13 @@ export interface DialectUnderTest {
   readonly dialect: Dialect;
   /** Folder of the golden transcripts. */
   readonly transcripts: string;
-  /** Player of the transcripts; undefined: the native dialect's. */
+  /** Player of the transcripts. Default: the native dialect's. */
   readonly speech?: Speech;
   /** Queries that change the encoding of messages. */
   readonly variants: readonly string[];
   /** Valid commands, to be mixed with random frames. */
   readonly commands: readonly string[];
-  /** Decodes a message as a client does; without topic if the protocol does not send it. */
+  /** Decodes a message as a client does; without a topic if the protocol does not send it. */
   readonly readMessage: (text: string) => { readonly topic?: string; readonly payload: Uint8Array };
   /** Converts a payload to the part that the protocol can represent; undefined: every byte. */
   readonly sayable?: (message: Message) => Uint8Array;

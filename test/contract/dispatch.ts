@@ -7,7 +7,7 @@ export interface SetUpOptions {
   readonly acknowledgeWithin?: number;
 }
 
-/** Nodes that know each other: one, or several. */
+/** Starts one or several nodes that know each other. */
 export type SetUp = (options?: SetUpOptions) => Promise<readonly TestDispatch[]>;
 
 function bytes(text: string): Uint8Array {
@@ -18,11 +18,11 @@ function end({ registration }: TestWorker, id: string, text: string): void {
   registration.answer(id, bytes(text), false);
 }
 
-/** What workers/dispatch.ts promises. Every driver passes this. */
+/** Tests the contract of workers/dispatch.ts, which every driver fulfils. */
 export function dispatchContract(ofDriver: string, setUp: SetUp): void {
   describe(`dispatch: ${ofDriver}`, () => {
     let nodes: readonly TestDispatch[];
-    /** Where is asked, and where the workers are: another node, if there is one. */
+    /** Node of the caller, and node of the workers: another one, if there are several. */
     let near: TestDispatch;
     let far: TestDispatch;
 
@@ -35,7 +35,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       far = last;
     }
 
-    /** Nothing is left of any task, on any node. */
+    /** Waits until no node holds anything of any task. */
     async function expectNothingLeft(): Promise<void> {
       while (nodes.some(({ dispatch }) => dispatch.asked + dispatch.waiting + dispatch.working > 0)) {
         await new Promise(setImmediate);
@@ -203,7 +203,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X21: gives a worker that cannot answer triggers and no calls", async () => {
+    test("X21: gives triggers, and no calls, to a worker that cannot answer", async () => {
       await start();
       const mute = await enter(far, ["*"], { answers: false, capacity: 100 });
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
@@ -214,7 +214,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       end(mute, id, "");
       expect(await triggered.outcome).toEqual({ parts: [""] });
 
-      // The more specific pattern is nobody's as far as calls go.
+      // For calls, the more specific pattern has no worker.
       const registration = await enterEcho(near, ["*"]);
       const specific = await enter(far, ["a"], { answers: false });
       expect(await ask(far.dispatch, "a").outcome).toEqual({ parts: ["a"] });
@@ -249,7 +249,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         workers.push(await enter(node, ["*"], { capacity: 1 }));
         workers.push(await enter(node, ["*"], { capacity: 1, answers: false }));
       }
-      // Until each has been welcomed it gets nothing.
+      // A worker gets no task until it is welcomed.
       await new Promise(setImmediate);
       const asked = workers.map(() => ask(near.dispatch, "a", { wantsAnswer: false }));
       for (const worker of workers) end(worker, (await worker.given.next()).id, "");
@@ -257,14 +257,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("X20: rotates triggers among the nodes and the workers of each, whatever room they have", async () => {
+    test("X20: rotates triggers among the nodes and the workers of each, regardless of their free capacity", async () => {
       await start();
       const workers: TestWorker[] = [];
       for (const node of nodes) {
         workers.push(await enter(node, ["*"], { capacity: 100 }));
         workers.push(await enter(node, ["*"], { capacity: 10 }));
       }
-      // Until each has been welcomed it gets nothing.
+      // A worker gets no task until it is welcomed.
       await new Promise(setImmediate);
       const asked = Array.from({ length: 3 * workers.length }, () => ask(near.dispatch, "a", { wantsAnswer: false }));
       for (const { taken } of asked) await taken;
@@ -289,7 +289,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await first.outcome;
       await waiting.given;
       expect([first.gives(), waiting.gives(), waiting.takes()]).toEqual([1, 1, 1]);
-      // One that is given to another again is not told of again.
+      // A reassigned trigger is not reported again.
       const other = await enter(far, ["a"], { capacity: 2 });
       worker.registration.leave();
       for (const _ of [waiting, call]) end(other, (await other.given.next()).id, "");
@@ -341,14 +341,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const workers: TestWorker[] = [];
       for (const node of nodes) workers.push(await enter(node, ["a"]), await enter(node, ["a"]));
       const asked = workers.map(() => ask(near.dispatch, "a"));
-      // Each has one: a task that waited while somebody was free would leave one of these without.
+      // Each worker has one task: with a task waiting beside a free worker, one of these would have none.
       const tasks = await Promise.all(workers.map((worker) => worker.given.next()));
       for (const [position, worker] of workers.entries()) end(worker, tasks[position]?.id ?? "", "done");
       await Promise.all(asked.map(({ outcome }) => outcome));
       await expectNothingLeft();
     });
 
-    test("gives the next task to the worker of a node with most room", async () => {
+    test("gives the next task to the worker of a node with the most free capacity", async () => {
       await start();
       const large = await enter(far, ["a"], { capacity: 4 });
       const small = await enter(far, ["a"], { capacity: 2 });
@@ -356,10 +356,10 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect([large.given.unread.length, small.given.unread.length]).toEqual([3, 1]);
     });
 
-    test("rotates among workers with equal room", async () => {
+    test("rotates among workers with equal free capacity", async () => {
       await start();
       const workers = [await enter(far, ["a"]), await enter(far, ["a"])];
-      // Until each has been welcomed it gets nothing.
+      // A worker gets no task until it is welcomed.
       await new Promise(setImmediate);
       const turns = [];
       for (let number = 0; number < 6; number += 1) {
@@ -373,7 +373,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(turns).toEqual([first, 1 - first, first, 1 - first, first, 1 - first]);
     });
 
-    test("refuses a task at once when too many wait, without harm to those", async () => {
+    test("refuses a task at once when too many wait, and keeps the waiting ones", async () => {
       await start({ limits: { waiting: { count: 2, bytes: 1_000_000 } } });
       const worker = await enter(far, ["a"]);
       const asked = [];
@@ -390,7 +390,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("refuses a task when too many bytes wait, by limits of each vhost", async () => {
+    test("refuses a task when too many bytes wait, by each vhost's own limits", async () => {
       await start({ limits: { waiting: { count: 10, bytes: 3_000 } } });
       await enter(far, ["a"]);
       await enter(far, ["a"], { vhost: "/other" });
@@ -402,7 +402,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await ask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
     });
 
-    test("refuses a task at once when too many are under way at the calling node", async () => {
+    test("refuses a task at once when too many are pending at the calling node", async () => {
       await start({ limits: { asked: { count: 2, bytes: 1_000_000 } } });
       await enter(far, ["a"], { capacity: 10 });
       const asked = [ask(near.dispatch, "a"), ask(near.dispatch, "a")];
@@ -539,7 +539,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect([...other.given.unread, ...second.given.unread]).toEqual([]);
     });
 
-    test("moves or returns the tasks that wait for a worker that leaves or drains", async () => {
+    test("moves or returns waiting tasks when their worker leaves or drains", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const runs = ask(near.dispatch, "a");
@@ -554,7 +554,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("gives a task that is not acknowledged to another worker, and the silent one none until it reports something", async () => {
+    test("reassigns a task that is not acknowledged, and gives the silent worker none until it reports something", async () => {
       await start({ acknowledgeWithin: 300 });
       const silent = await enter(far, ["a"], { capacity: 10 });
       const { outcome } = ask(near.dispatch, "a");
@@ -618,7 +618,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await ask(far.dispatch, "a", { vhost: "/one/two" }).outcome).toEqual({ parts: ["two"] });
     });
 
-    test("survives a worker's connection or a caller that throws", async () => {
+    test("continues when a worker's connection or a caller throws", async () => {
       await start();
       const registration = await far.dispatch.enter(
         { vhost: "/", events: ["a"], capacity: 10, name: "" },
@@ -661,7 +661,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await expectNothingLeft();
     });
 
-    test("lets the workers of a draining node end their tasks", async () => {
+    test("lets the workers of a draining node finish their tasks", async () => {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
       const { outcome } = ask(near.dispatch, "a");
@@ -687,7 +687,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
           for (;;) {
             const { id, payload } = await worker.given.next();
             const text = Buffer.from(payload).toString();
-            // Every third is left to the worker's end, so that workers always end with some.
+            // Every third task stays with its worker, so that workers always leave with some.
             if (Number(text) % 3 === 0 && workers.size > 2) continue;
             end(worker, id, text);
           }
@@ -709,7 +709,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         oldest?.registration.leave();
         if (oldest !== undefined) workers.delete(oldest);
       }
-      // Those that a worker still has end with it.
+      // Tasks that a worker still holds end when it leaves.
       const last = await enterEcho(far, ["a"], { capacity: 1_000 });
       for (const { registration } of workers) registration.leave();
       const outcomes = await Promise.all(asked.map(({ outcome }) => outcome));

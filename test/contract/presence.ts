@@ -1,10 +1,10 @@
 import type { Presence } from "../../src/presence/presence.js";
 import { PLACE, someone, Watcher } from "../presence/support.js";
 
-/** Two nodes' presence, where the driver has that; else the same one twice. */
+/** Creates the presence of two nodes, or the same presence twice where the driver is local. */
 export type SetUp = () => Promise<readonly [Presence, Presence]>;
 
-/** What presence/presence.ts promises. Every driver passes this. */
+/** Tests the contract of presence/presence.ts, which every driver fulfils. */
 export function presenceContract(ofDriver: string, setUp: SetUp): void {
   describe(`presence: ${ofDriver}`, () => {
     let one: Presence;
@@ -29,7 +29,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       return watcher;
     }
 
-    /** Resolves when the other node has taken in all that was done before. */
+    /** Resolves when the other node has applied all earlier changes. */
     async function arrived(): Promise<void> {
       const place = { ...PLACE, topic: "sentinel" };
       const watcher = watch(other, place);
@@ -214,7 +214,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(places.map((place) => other.count(place))).toEqual([0, 1, 1, 1]);
     });
 
-    test("tells watchers of both nodes what happens after they began, in one change a turn", async () => {
+    test("reports changes after the start of a watch to watchers of both nodes, in one report for each turn", async () => {
       one.enter(PLACE, someone("before"), false);
       const own = watch(one);
       await arrived();
@@ -227,7 +227,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       for (const { told } of [own, watcher]) expect(told).toEqual([["-before", "+c1", "+c3"]]);
     });
 
-    test("tells a watcher that begins while changes wait the rest of them", async () => {
+    test("reports only the remaining changes to a watch that starts while changes wait", async () => {
       one.enter(PLACE, someone("before"), false);
       const first = watch(one);
       one.enter(PLACE, someone("c1"), false);
@@ -257,7 +257,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(ended.told).toEqual([]);
     });
 
-    test("survives a watcher that throws", async () => {
+    test("continues for other watchers when a watcher throws", async () => {
       const end = other.watch(PLACE, () => {
         throw new Error("a fault of the watcher");
       });

@@ -122,7 +122,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
   test("I13: notifies a client whose token has expired, and ends its connection", async () => {
     const node = await startNode({ vhosts: { "/": { jwt: { secret: SECRET, leeway: "0s" } } } });
     const client = await connectTo(node);
-    // It is shown when the client is there: a client in a process of its own may take seconds to start.
+    // The token is created after connecting, because a client in a process of its own may take seconds to start.
     const token = await tokenFor("eve", { exp: Math.floor(Date.now() / 1_000) + 3 });
     expect(await client.ask("request_elevation", { token })).toMatchObject({ success: true });
     expect(await client.heard.next()).toMatchObject({ event: "error", value: { code: 4401 } });

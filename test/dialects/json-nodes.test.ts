@@ -3,7 +3,7 @@ import { ask, connectionToken, startApplication } from "../support/clients/roots
 import { connectStock } from "../support/clients/socket-io.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 
-/** The most that is read. */
+/** Largest allowed number of objects and lists. */
 const MOST = 131_072;
 const TOO_MANY = "more than 131072 objects and lists";
 const TOO_HEAVY = "too many values or different names: weight above 400000";
@@ -18,9 +18,9 @@ async function answerTo(node: TestNode, path: string, ...frames: string[]): Prom
   return client.nextText();
 }
 
-/** More than a name for each that is read. */
+/** More different names than allowed. */
 const NAMED = JSON.stringify(Array.from({ length: 25_000 }, (_, number) => ({ [`name-${number}`]: 1 })));
-/** Objects with the same names in another order have shapes of their own, too. */
+/** The same names in different orders, each of which adds a shape of its own in V8. */
 const ORDERS = JSON.stringify(
   Array.from({ length: 6_000 }, (_, number) =>
     Object.fromEntries(Array.from({ length: 8 }, (_each, position) => [`m${(number * (position + 1)) % 7919}`, 1])),
@@ -41,16 +41,16 @@ describe.each([
   ["too many short texts", TEXTS, TOO_HEAVY],
   ["too many numbers", NUMBERS, TOO_HEAVY],
 ])("D10: %s", (_how, text, reason) => {
-  test("D10, W7: the native dialect answers #error", async () => {
+  test("D10, W7: answers #error in the native dialect", async () => {
     expect(await answerTo(await startNode(), "/ws", text)).toBe(JSON.stringify({ topic: "#error", payload: [reason] }));
   });
 
-  test("D10, B5: Broadcaster answers InvalidArgument", async () => {
+  test("D10, B5: answers InvalidArgument in Broadcaster", async () => {
     const node = await startNode();
     expect(await answerTo(node, "/broadcaster/websocket", text)).toContain(`invalid request: ${reason}`);
   });
 
-  test("D10, S19: RootSocket answers an error", async () => {
+  test("D10, S19: answers an error in RootSocket", async () => {
     const node = await startApplication();
     const token = await connectionToken(node);
     expect(await answerTo(node, `/api/v1/ws/${token}/`, text)).toContain(`invalid event: ${reason}`);
@@ -65,11 +65,11 @@ describe.each([
   });
 });
 
-test("D10, X1: WebRocket answers 400 to an otherwise valid event", async () => {
+test("D10, X1: answers 400 to an otherwise valid event in WebRocket", async () => {
   expect(await answerTo(await startNode(), "/webrocket", `{"pong":{"data":${FLAT}}}`)).toContain('"code":400');
 });
 
-test("D10, I14: Socket.IO answers 400 to too many objects and lists, in JSON text within an event, too", async () => {
+test("D10, I14: answers 400 to too many objects and lists in Socket.IO, also in JSON text within an event", async () => {
   const client = await connectStock((await startNode()).http);
   const nested = Array.from({ length: MOST }, () => []);
   expect(await client.ask("join", nested)).toMatchObject({ error: { code: 400, message: TOO_MANY } });
@@ -77,7 +77,7 @@ test("D10, I14: Socket.IO answers 400 to too many objects and lists, in JSON tex
   expect(await client.ask("join", text)).toMatchObject({ error: { code: 400 } });
 });
 
-/** Publishes as a client, and compares what arrives. */
+/** Publishes the payload as a client, and expects it to be delivered unchanged. */
 async function expectDelivered(payload: unknown): Promise<void> {
   const node = await startNode({ vhosts: { "/": { client_publish: true } } });
   const client = await connect(`${node.ws}/ws`);
@@ -88,7 +88,7 @@ async function expectDelivered(payload: unknown): Promise<void> {
 }
 
 test("D10: reads the allowed number, and does not count brackets in strings", async () => {
-  // The frame and two of its members are objects and lists, too.
+  // The frame itself and two of its members are objects and lists.
   const payload = [...Array.from({ length: MOST - 3 }, () => []), '\\"[{'.repeat(10_000)];
   await expectDelivered(payload);
 });

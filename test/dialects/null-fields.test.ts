@@ -9,12 +9,12 @@ import { authenticated as broadcasterConversation } from "./broadcaster/support.
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A command, and the fields that it may lack. */
+/** A command and its optional fields. */
 interface OptionalFields {
   readonly command: string;
   readonly fields: Fields;
   readonly optional: readonly string[];
-  /** The frame with these fields. */
+  /** Creates a frame with these fields. */
   readonly frame: (fields: Fields) => unknown;
 }
 
@@ -112,7 +112,7 @@ const TABLES: Readonly<Record<string, DialectTable>> = {
   },
 };
 
-/** A conversation with a client that is a user, who may use workers. */
+/** Opens a conversation of an authenticated client that may use workers. */
 function webrocketConversation(): Conversation {
   const conversation = new WebrocketDialect().open(REQUEST);
   const received = conversation.receive('{"auth":{"token":"t"}}');
@@ -126,14 +126,14 @@ const OUTCOMES: readonly Outcome[] = [
   { ok: false, error: new CarillonError("not_found", "why") },
 ];
 
-/** All that a frame becomes: its command, and its answer to each outcome. */
+/** Returns the command of a frame, and its answers to each outcome. */
 function read(open: () => Conversation, frame: unknown): object {
   const received: Received = open().receive(JSON.stringify(frame));
   if (received.kind !== "command") return received;
   return { ...received, answer: OUTCOMES.map((outcome) => withoutTime(received.answer(outcome))) };
 }
 
-/** Some answers tell the time. */
+/** Masks times, which some answers hold. */
 function withoutTime(texts: unknown): string {
   return JSON.stringify(texts ?? null).replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>");
 }

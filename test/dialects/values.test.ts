@@ -4,10 +4,10 @@ import { connect, type TestClient } from "../support/clients/native.js";
 import { broadcasterToken, openChannels, SPEAKING } from "../support/clients/speakers.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 
-/** Publishes the value of this JSON text, and resolves when it has been sent. */
+/** Publishes a value given as JSON text. Resolves when it has been sent. */
 type Publish = (text: string) => Promise<void> | void;
 
-/** The JSON text that a frame has at the place of the payload, without what the dialect adds. */
+/** Returns the JSON text of the payload in a frame, without the members that the dialect adds. */
 type ReadValue = (frame: string) => string;
 
 interface Listener {
@@ -28,7 +28,7 @@ const numbers = fc.oneof(
 );
 const names = fc.oneof(strings, fc.constantFrom('"a"', '"1"', '"0"', '"__proto__"', '"\\u0061"'));
 
-/** JSON text in all the ways in which a value may be written: white space, digits, escapes, order and duplicates of members. */
+/** Generates JSON text with variations of white space, digits, escapes, order and duplicates of members. */
 const { value: texts } = fc.letrec<{ value: string; list: string; object: string }>((tie) => ({
   value: fc.oneof({ maxDepth: 4 }, numbers, strings, fc.constantFrom("null", "true"), tie("list"), tie("object")),
   list: fc
@@ -45,7 +45,7 @@ async function ask(client: TestClient, frame: string): Promise<string> {
   return nextMessage(client);
 }
 
-/** The part of a frame between two known parts. */
+/** Returns the part of a frame between its expected start and end. */
 function between(frame: string, begin: string, end: string): string {
   expect(frame.slice(0, begin.length)).toBe(begin);
   expect(frame.slice(frame.length - end.length)).toBe(end);
@@ -94,7 +94,7 @@ async function socketIo({ ws }: TestNode): Promise<Listener> {
   return { client, read: (frame) => between(frame, "42[", "]").replace(/^"[^"]*",/, "") };
 }
 
-/** Signs of life that servers ask for, which come whenever they like. */
+/** Pings that servers send at any time. */
 const PINGS: ReadonlySet<string> = new Set(['{"event":"ping"}', '{":ping":{}}', "2"]);
 
 async function nextMessage(client: TestClient): Promise<string> {
@@ -115,7 +115,7 @@ interface Listeners {
 
 interface Stage {
   readonly listeners: Listeners;
-  /** The payload that the last publish was heard as, by dialect. */
+  /** Resolves with the payload of the last publish as received, by dialect. */
   readonly heard: () => Promise<Readonly<Record<keyof Listeners, string>>>;
   readonly publishers: Readonly<Record<string, Publish>>;
 }
@@ -139,7 +139,7 @@ async function start(): Promise<Stage> {
   return { listeners, heard, publishers: await publishersOf(node) };
 }
 
-/** Each by a connection of its own, which hears nothing of what it publishes. */
+/** Creates publishers, each with a connection of its own that does not subscribe. */
 async function publishersOf(node: TestNode): Promise<Readonly<Record<string, Publish>>> {
   const post = async (path: string, body: string, status: number): Promise<void> => {
     const headers = { "content-type": "application/json" };
@@ -170,7 +170,7 @@ function isObjectText(text: string): boolean {
   return text.startsWith("{");
 }
 
-/** A value in a WebRocket frame: the members of an object, or the member `data`. */
+/** Returns a value as it is in a WebRocket frame: the members of an object, or the member `data`. */
 function webrocketMembers(text: string): string {
   return isObjectText(text) ? text.slice(1, -1).trim() : `"data":${text}`;
 }
@@ -180,7 +180,7 @@ test("D3, O13: delivers a JSON value as the text that was sent, however it is pu
   const values = texts.filter((text) => !text.startsWith('"'));
   await fc.assert(
     fc.asyncProperty(values, fc.constantFrom(...Object.keys(publishers)), async (text, name) => {
-      // The native payload null is an absent one (D9).
+      // In the native dialect, a payload of null is an absent one (D9).
       const by = name === "native" && text === "null" ? "broadcaster" : name;
       await publishers[by]?.(text);
       const { webrocket: members, ...payloads } = await heard();
@@ -207,7 +207,7 @@ test("D3, O13: delivers WebRocket's objects and RootSocket's texts unchanged", a
   );
 });
 
-test("D3, O13: refuses half of a surrogate pair or passes it on as written, and never replaces it", async () => {
+test("D3, O13: refuses half of a surrogate pair or delivers it as written, and never replaces it", async () => {
   const { heard, listeners, publishers } = await start();
   for (const name of ["broadcaster", "broadcaster's REST", "RPC as JSON"]) {
     await publishers[name]?.('"a\\uD800"');

@@ -197,7 +197,7 @@ async function connectionsBecome(node: TestNode, count: number): Promise<void> {
 }
 
 test.each(GRAMMARS.map((grammar) => [grammar.name, grammar] as const))(
-  "O8, A1: whatever a %s client sends, the node lives, no session stays, and nothing crosses to another vhost",
+  "O8, A1: survives any frames of a %s client, keeps no session, and delivers nothing to another vhost",
   async (_name, grammar) => {
     const faults: unknown[] = [];
     const onFault = (fault: unknown): void => {

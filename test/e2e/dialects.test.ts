@@ -182,7 +182,7 @@ test("D5: names the connection as the sender of a message, and no sender for a b
 });
 
 test.each(["/ws", "/broadcaster/websocket", "ROOTSOCKET", "/webrocket"])(
-  "D8: %s answers malformed commands, closes after ten of them, and closes on a frame that is not text",
+  "D8: answers malformed commands at %s, closes after ten of them, and closes on a frame that is not text",
   async (path) => {
     const node = await startSpeakingNode();
     const open = async (): Promise<TestClient> => {

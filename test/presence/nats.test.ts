@@ -9,14 +9,14 @@ import { PLACE, type PresenceNode, someone, startPresence, Watcher } from "./sup
 
 const PROGRAM = join(__dirname, "programs/node.ts");
 
-/** Found after 3.75 s at most, and told; what is more is the machine that runs the tests. */
+/** Longest time to detect a lost node and report its members, in milliseconds: 3.75 s, with room for a loaded machine. */
 const LOST_WITHIN = 4_000 * LOAD;
 
 async function startNode(server: NatsServer, name: string): Promise<PresenceNode> {
   return startPresence(name, (await startNatsBus(server.url)).bus);
 }
 
-/** A node with 1,000 members in a process of its own, on one of three servers, and what two others are told. */
+/** Starts three servers: a node with 1,000 members in its own process on one, and watching nodes on the two others. */
 async function startThree(): Promise<{ readonly third: SourceProcess; readonly watchers: Watcher[] }> {
   const [s0, s1, s2] = (await startNatsCluster(3)) as [NatsServer, NatsServer, NatsServer];
   const nodes = await Promise.all([startNode(s0, "one"), startNode(s1, "two")]);
@@ -53,7 +53,7 @@ test("removes the 1,000 members of a killed node once each, on all nodes within 
   for (const watcher of watchers) checkEach(watcher, (id) => [`+${id}`, `-${id}`]);
 });
 
-test("removes the members of a frozen node within 4 s and adds them once each when it goes on, and loses none there", async () => {
+test("removes the members of a frozen node within 4 s and adds them once each when it resumes, and loses none there", async () => {
   const { third, watchers } = await startThree();
   const began = Date.now();
   third.child.kill("SIGSTOP");
@@ -65,7 +65,7 @@ test("removes the members of a frozen node within 4 s and adds them once each wh
   expect(third.lines.filter((line) => line.startsWith("-"))).toEqual([]);
 });
 
-test("removes the members of each other on two separated nodes, keeps all on a third, and agrees when the link heals", async () => {
+test("removes the other side's members on two separated nodes, keeps all on a third, and agrees when the link heals", async () => {
   const { cut, heal, servers } = await startCuttableNats();
   const nodes = await Promise.all(servers.map((server, position) => startNode(server, `n${position}`)));
   const watchers = nodes.map(({ presence }) => new Watcher(presence));
@@ -93,7 +93,7 @@ test("removes the members of each other on two separated nodes, keeps all on a t
   for (const { presence } of nodes) expect(presence.count(PLACE)).toBe(5);
 });
 
-test("reports exactly what was missed during a cut too short to lose a node", async () => {
+test("reports exactly the changes missed during a cut too short to lose a node", async () => {
   const { cut, heal, servers } = await startCuttableNats();
   const nodes = await Promise.all(servers.map((server, position) => startNode(server, `n${position}`)));
   const [one, two] = nodes as [PresenceNode, PresenceNode];

@@ -5,18 +5,18 @@ import { createPresence, PLACE, type PresenceNode, someone, Watcher } from "./su
 
 const clock = new ManualClock();
 
-/** Starts it beside others that answer at once. */
+/** Starts a node beside others that answer at once. */
 async function startBeside(name: string, bus: SharedBus, own = clock): Promise<PresenceNode> {
   const made = createPresence(name, bus, own);
   const started = made.start();
   await turns();
-  // For the first one, who is answered by nobody.
+  // The first node has no peer to answer it, and waits for the time-out.
   if (made.member.nodes.size === 1) own.advance(300);
   await started;
   return made;
 }
 
-/** What is said is heard, answered and told. */
+/** Lets sent messages be delivered, answered and reported. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
 }
@@ -103,7 +103,7 @@ test("notices lost messages within 1 s, and reports the difference once each", a
   expect(two.presence.count(PLACE)).toBe(300);
   await pass(1_000);
   expect(idsIn(two)).toEqual(idsIn(one));
-  // c00008 has left and come back as it was: nobody needs to know.
+  // c00008 left and returned unchanged, so no difference is reported.
   expect(watcher.told).toEqual([["-c00007", "+new"]]);
   expect(watcher.faults).toEqual([]);
 });
@@ -135,7 +135,7 @@ test("notices a gap before the next change at once", async () => {
   expect(idsIn(two)).toEqual(["c1", "c2", "c3"]);
 });
 
-test("reads a node whose pages were lost when it is heard again", async () => {
+test("reads a node after lost pages when it sends again", async () => {
   const watcher = new Watcher(two.presence);
   bus.muted = true;
   one.presence.enter(PLACE, someone("c1"), false);
@@ -186,7 +186,7 @@ test("removes the members of a stopping node at once, and ignores its later chan
   expect([...one.member.nodes]).toEqual([one.member.node]);
 });
 
-test("removes the members of a silent node within 4 s, and adds them once each when it is heard", async () => {
+test("removes the members of a silent node within 4 s, and adds them once each when it sends again", async () => {
   const own = new ManualClock();
   const silent = await startBeside("silent", bus, own);
   for (const id of names(600)) silent.presence.enter(PLACE, someone(id), false);
@@ -207,11 +207,11 @@ test("removes the members of a silent node within 4 s, and adds them once each w
     for (const id of names(600)) expect(watcher.toldOf(id)).toEqual([`-${id}`, `+${id}`]);
     expect(watcher.told).toHaveLength(2);
   }
-  // It has taken nobody for dead.
+  // The silent node has not removed any member.
   expect(silent.presence.count(PLACE)).toBe(601);
 });
 
-test("keeps own members on nodes that lose each other, and agrees when they meet again", async () => {
+test("keeps own members on nodes that lose each other, and agrees when they reconnect", async () => {
   for (const id of names(200, "a")) one.presence.enter(PLACE, someone(id), false);
   for (const id of names(200, "b")) two.presence.enter(PLACE, someone(id), false);
   await turns();
@@ -246,7 +246,7 @@ const steps = fc.array(
   { minLength: 1, maxLength: 60 },
 );
 
-test("agrees on all nodes in the end whatever is lost, and reports changes that add up to it", async () => {
+test("agrees on all nodes after any losses, and reports changes that add up to the result", async () => {
   const three = await startBeside("three", bus);
   const nodes = [one, two, three];
   const places = ["room", "hall"].map((topic) => ({ ...PLACE, topic }));
@@ -258,7 +258,7 @@ test("agrees on all nodes in the end whatever is lost, and reports changes that 
       );
       for (const { choice, enters, hidden, node, after, topic, user } of all) {
         const place = { ...PLACE, topic };
-        // Connections are one node's.
+        // Each connection belongs to one node.
         const id = `${node}-${choice}`;
         if (enters) nodes[node]?.presence.enter(place, someone(id, user), hidden);
         else nodes[node]?.presence.leave(place, id);

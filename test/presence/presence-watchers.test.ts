@@ -3,7 +3,7 @@ import { PresenceWatchers } from "../../src/presence/presence-watchers.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { someone } from "./support.js";
 
-/** A place of a size, whose turns end when the test says so. */
+/** A topic with a given number of members; the test ends its turns. */
 class Stage {
   readonly clock = new ManualClock();
   readonly errors: string[] = [];
@@ -35,7 +35,7 @@ class Stage {
     for (const run of this.#ends.splice(0)) run();
   }
 
-  /** Members of the changes told, and the counts. */
+  /** Joined members and counts of the reported changes. */
   get heard(): unknown[] {
     return this.told.map(({ count, joined }) => [joined.map(({ connectionId }) => connectionId).join(), count]);
   }
@@ -134,7 +134,7 @@ test("keeps nothing waiting when the last watch ends", () => {
   ]);
 });
 
-test("tells the other watchers when one ends, begins or throws meanwhile", () => {
+test("continues for other watchers when one ends, begins or throws during a report", () => {
   const stage = new Stage();
   const order: string[] = [];
   let endSecond: (() => void) | undefined;

@@ -8,7 +8,7 @@ import { cleanUp } from "../support/clean-up.js";
 
 export interface PresenceNode extends TestMember {
   readonly presence: ClusterPresence;
-  /** Says nothing any more, as if it were dead. */
+  /** Joins the cluster, then starts presence. */
   readonly start: () => Promise<void>;
 }
 
@@ -19,7 +19,7 @@ export function someone(connectionId: string, user = "", info: object | string =
   return { connectionId, user, info: text, joined: 1_732_000_000_123 };
 }
 
-/** A node with presence; it is stopped after the test. */
+/** Creates a node with presence; it is stopped after the test. */
 export function createPresence(name: string, bus: Bus, clock: Clock = systemClock): PresenceNode {
   const made = createMember(name, bus, clock);
   const presence = new ClusterPresence({
@@ -44,12 +44,12 @@ export async function startPresence(name: string, bus: Bus, clock: Clock = syste
   return made;
 }
 
-/** Somebody who watches a place, adds up what it is told, and notes what cannot be. */
+/** Watches a topic, adds up the reported changes, and records contradictions. */
 export class Watcher {
   readonly faults: string[] = [];
-  /** `+connection` and `-connection`, a change at a time. */
+  /** Reported changes as `+connection` and `-connection`, one list for each report. */
   readonly told: string[][] = [];
-  /** Who has left, as it was told. */
+  /** Members reported as having left. */
   readonly left: Member[] = [];
   readonly end: () => void;
   readonly #presence: Presence;
@@ -66,7 +66,7 @@ export class Watcher {
     this.#here = new Map(presence.members(place).map((member) => [member.connectionId, member]));
   }
 
-  /** By what it has been told. */
+  /** Members according to the reports so far, by connection id. */
   get here(): Member[] {
     return [...this.#here.values()].toSorted((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
   }
@@ -75,7 +75,7 @@ export class Watcher {
     return this.#here.size;
   }
 
-  /** Resolves when this holds, after a change. */
+  /** Resolves when the condition holds; it is checked after each change. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) {
       await new Promise<void>((resolve) => {
@@ -92,7 +92,7 @@ export class Watcher {
     return this.until(() => this.#here.has(connectionId));
   }
 
-  /** What it was told of one. */
+  /** Returns the reported changes of one connection. */
   toldOf(connectionId: string): string[] {
     return this.told.flat().filter((word) => word.slice(1) === connectionId);
   }

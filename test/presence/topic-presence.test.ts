@@ -33,7 +33,7 @@ test("keeps lists in order through all changes, and never changes a list that it
       .toSorted();
   for (const each of entries.slice(0, 10)) room.add(each);
   const first = room.members;
-  // More than are sorted in, and than the list is made anew for.
+  // Changes of these sizes are inserted one by one, or cause the whole list to be sorted again.
   for (const [from, to] of [
     [10, 12],
     [12, 400],

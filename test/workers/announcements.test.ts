@@ -23,7 +23,7 @@ test("confirms a worker only when a node that missed a change has read it", asyn
   bus.loses = (subject) => subject === "all";
   const missed = await enter(far, ["a"]);
 
-  // The next change shows the gap. The page that near asks for is held back.
+  // The next change reveals the gap. The page that near then requests is held back.
   const toNear = `node.${near.member.node}`;
   const { promise: page, resolve: hold } = withResolvers<Uint8Array>();
   bus.loses = (subject, data) => {

@@ -2,12 +2,12 @@ import { setImmediate } from "node:timers/promises";
 import { cleanUp } from "../support/clean-up.js";
 import { ask, enterEcho, type Outcome, startLocalDispatch, type TestDispatch } from "./support.js";
 
-/** Expressions that match a long name, each of which takes more than a turn of the event loop to find that out. */
+/** Returns expressions that match a long name, each after more than a turn of the event loop. */
 function costlyPatterns(set: string): readonly string[] {
   return [1, 2, 3].map((number) => `re:[ab]*a[ab]{900}|${set}{${number}}|[ab]*`);
 }
 
-/** Replaces the workers' patterns in every turn; there is always a worker. */
+/** Replaces the workers' patterns in every turn, so that there is always a worker. */
 async function changePatterns(node: TestDispatch, isOver: () => boolean): Promise<void> {
   let registration = await enterEcho(node, costlyPatterns("c"));
   for (let turn = 0; !isOver(); turn += 1) {
@@ -22,7 +22,7 @@ function isRefused(outcome: Outcome): boolean {
   return "code" in outcome && outcome.code === "resource_exhausted";
 }
 
-test("refuses a task whose event is held against patterns that change again and again", async () => {
+test("refuses a task when patterns change again and again while its event is matched", async () => {
   const node = await startLocalDispatch();
   let over = false;
   cleanUp(() => {

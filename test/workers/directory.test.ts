@@ -7,7 +7,7 @@ function found(directory: WorkerDirectory, event: string, vhost = "/", wantsAnsw
   );
 }
 
-test("sorts patterns by specificity, in whichever order they come", () => {
+test("sorts patterns by specificity, independent of the order in which they are added", () => {
   const patterns = ["chat.rooms", "orders", "chat.room-*", "chat*", "c*", "chat.*.paid", "*.rooms.*", "chat.>"];
   const sorted = [...patterns, "*.>", "re:a", "re:b", "*"];
   expect(sorted.toReversed().toSorted(bySpecificity)).toEqual(sorted);
@@ -93,7 +93,7 @@ test("X20: rotates among nodes, and lists a node with workers of both kinds twic
   expect(both.toSorted().join("")).toBe("aaabbb");
 });
 
-test("lets the bus choose only where its group holds all nodes that may get the task", () => {
+test("lets the bus choose only when its group holds exactly the nodes that may get the task", () => {
   const directory = new WorkerDirectory();
   directory.add("a", ["/", "*"]);
   const grouped = (wantsAnswer: boolean) => directory.find("/", "e", wantsAnswer).map((entry) => entry.grouped);

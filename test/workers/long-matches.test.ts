@@ -6,17 +6,17 @@ import { ask, enter, enterEcho, startLocalDispatch, type TestAsked } from "./sup
 
 const EVENT = "ab".repeat(125);
 
-/** Expressions that match no event here, and weigh nearly as much as one worker's may. */
+/** Returns expressions that match no event here and have nearly the largest weight that a worker may have. */
 function costlyPatterns(set: string): readonly string[] {
   return [1, 2, 3].map((number) => `re:[ab]*a[ab]{900}${set}{${number}}`);
 }
 
-/** Turns of the event loop that finding out about these patterns takes at least. */
+/** Returns the least number of turns of the event loop that matching these patterns takes. */
 function turnsFor(patterns: readonly string[]): number {
   return Math.floor(matchSteps(patternWeight(patterns), EVENT) / TURN_STEPS);
 }
 
-/** Turns of the event loop until the task has ended. */
+/** Counts the turns of the event loop until the task has ended. */
 async function turnsUntil({ outcome }: TestAsked): Promise<number> {
   const ended = outcome.then(() => true);
   let turns = 0;
@@ -24,7 +24,7 @@ async function turnsUntil({ outcome }: TestAsked): Promise<number> {
   return turns;
 }
 
-/** A task that a worker has, which leaves when it is told to, and costly patterns that came after it was offered. */
+/** Gives a task to a worker that can leave, and adds workers with costly patterns afterwards. */
 async function startTask() {
   const node = await startLocalDispatch();
   const first = await enter(node, [EVENT]);
@@ -44,24 +44,24 @@ test("A15: matches a task's event with new patterns in slices when its worker is
   expect(await task.outcome).toEqual({ parts: ["attempt 2"] });
 });
 
-test("A15: gives a task that is cancelled while patterns are matched to no worker", async () => {
+test("A15: gives a task that is cancelled during matching to no worker", async () => {
   const { leave, node, task } = await startTask();
   leave();
   task.asked.cancel();
   const later = ask(node.dispatch, EVENT);
-  // Asked for later, it is matched later.
+  // The later task is matched after the cancelled one.
   expect(await later.outcome).toEqual({ parts: ["attempt 1"] });
   expect([task.ends(), node.dispatch.asked, node.errors]).toEqual([0, 0, []]);
 });
 
-test("A15: refuses a task when the node stops while patterns are matched", async () => {
+test("A15: refuses a task when the node stops during matching", async () => {
   const { leave, node, task } = await startTask();
   leave();
   await node.stop();
   expect(await task.outcome).toMatchObject({ code: "unavailable", message: "this node is stopping" });
 });
 
-test("A15: matches many events that take a short time each in shared slices", async () => {
+test("A15: matches many events of short matches in shared slices", async () => {
   const node = await startLocalDispatch();
   const pattern = "re:[ab]*a[ab]{600}c";
   await enterEcho(node, [pattern, "re:[ab]+"], { capacity: 100 });

@@ -20,7 +20,7 @@ beforeEach(async () => {
   bus = await startSharedBus();
 });
 
-/** Everything that is under way arrives. */
+/** Resolves when all messages in flight have arrived. */
 async function arrive(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }
@@ -53,12 +53,12 @@ function bytes(text: string): Uint8Array {
   return Buffer.from(text);
 }
 
-/** Words between nodes about tasks, but for offers to groups. */
+/** Whether a subject carries messages about tasks between nodes, other than offers to groups. */
 function isWord(subject: string): boolean {
   return subject.startsWith("tasks.");
 }
 
-describe("a node alone", () => {
+describe("a single node", () => {
   test("gives a task that is not acknowledged in 10 s to another worker, and leaves an acknowledged one alone", async () => {
     const node = await startLocalDispatch({ clock });
     const silent = await enter(node, ["a"]);
@@ -79,7 +79,7 @@ describe("a node alone", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("neither ends nor prolongs a task when the wall clock is set", async () => {
+  test("keeps deadlines when the wall clock is set", async () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"]);
     const [first, second] = [ask(node, "a", 30_000), ask(node, "a", 30_000)];
@@ -103,7 +103,7 @@ describe("a node alone", () => {
     await pass(31_000);
     expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
     expect(workers.map(({ given }) => given.unread.length)).toEqual([1, 1, 1]);
-    // None of them has said anything since.
+    // None of the workers has acknowledged anything since.
     const waits = ask(node, "a", 5_000);
     await pass(TICK);
     await waits.taken;
@@ -113,7 +113,7 @@ describe("a node alone", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("never gives a worker a task twice, however free it is", async () => {
+  test("never gives a worker a task twice, even when it has free capacity", async () => {
     const node = await startLocalDispatch({ clock });
     const given: string[] = [];
     const late = await node.dispatch.enter(
@@ -122,7 +122,7 @@ describe("a node alone", () => {
         give: ({ id }) => {
           given.push(id);
         },
-        // It is there after all.
+        // The worker is alive after all.
         cancel: (id) => {
           late.acknowledge(id);
         },
@@ -143,7 +143,7 @@ describe("a node alone", () => {
     expect((await other.given.next()).id).toBe(shared.asked.taskId);
   });
 
-  test("leaves no timer behind when a task ends, in whichever way", async () => {
+  test("leaves no timer behind when a task ends in any way", async () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"], { capacity: 10 });
     const answered = ask(node, "a");
@@ -169,7 +169,7 @@ describe("lost messages", () => {
     far = await start();
   });
 
-  /** A task whose answer's first part arrives, and whose second part is lost. */
+  /** Delivers the first part of a task's answer, and loses the second. */
   async function loseSecondPart(more: boolean) {
     const worker = await enter(far, ["a"]);
     const { outcome, parts } = ask(near, "a");
@@ -215,7 +215,7 @@ describe("lost messages", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
-  test("leaves a task with its worker when the report that it was taken is lost and it is offered again", async () => {
+  test("leaves a task with its worker when the report of taking it is lost and it is offered again", async () => {
     const first = await enter(far, ["a"]);
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { ends, outcome } = ask(near, "a");
@@ -234,7 +234,7 @@ describe("lost messages", () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     await arrive();
-    // The first try goes to a node by its name, as large tasks do.
+    // The first offer goes to a node directly, as always for large tasks.
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { outcome } = askAt(near.dispatch, "a", { payload: new Uint8Array(100_000), deadline: 600_000 });
     await arrive();
@@ -253,7 +253,7 @@ describe("lost messages", () => {
     expect([far.dispatch.working, third.dispatch.working]).toEqual([0, 0]);
   });
 
-  test("ignores the answer of a worker whose cancellation was lost, and cancels its task then", async () => {
+  test("ignores the answer of a worker whose cancellation was lost, and then cancels its task", async () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     await arrive();
@@ -361,7 +361,7 @@ describe("lost messages", () => {
     worker.registration.drain();
     await arrive();
     bus.loses = () => false;
-    // It says itself that it has none.
+    // The node itself reports that it has no worker.
     expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
@@ -394,7 +394,7 @@ describe("lost messages", () => {
     expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
-  test("reports invalid bytes on the bus once, and goes on", async () => {
+  test("reports invalid bytes on the bus once, and continues", async () => {
     const worker = await enter(far, ["a"]);
     const { node } = far.member;
     const head = Buffer.from([2, 1, 65]);

@@ -19,7 +19,7 @@ import {
 const PROGRAM = join(__dirname, "programs/node.ts");
 const TASKS = 100;
 
-/** A node in a process of its own, with a worker that keeps what it gets. */
+/** Starts a node in its own process, with a worker that holds its tasks. */
 async function startProcess(server: NatsServer, node: string): Promise<SourceProcess> {
   const started = runSource(PROGRAM, [server.url, node]);
   await started.printed(/^started$/);
@@ -30,7 +30,7 @@ function given({ lines }: SourceProcess): readonly string[] {
   return lines.filter((line) => line.startsWith("given "));
 }
 
-/** Asks so much of a process that it has all of it. */
+/** Makes calls, and resolves when the process has taken all of them. */
 async function askProcess({ dispatch }: TestDispatch, process: SourceProcess, count: number): Promise<TestAsked[]> {
   const asked = Array.from({ length: count }, () => ask(dispatch, "work"));
   await Promise.all(asked.map(({ taken }) => taken));
@@ -76,7 +76,7 @@ test("fails all tasks when the only node with workers is killed", async () => {
   expect(near.dispatch.asked).toBe(0);
 });
 
-test("gives the 100 tasks of a frozen node to others, and ignores its answers when it goes on", async () => {
+test("gives the 100 tasks of a frozen node to others, and ignores its answers when it resumes", async () => {
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
@@ -88,7 +88,7 @@ test("gives the 100 tasks of a frozen node to others, and ignores its answers wh
 
   frozen.child.stdin?.write("answer\n");
   frozen.child.kill("SIGCONT");
-  // It takes part again: with nobody else, what is asked goes to it.
+  // The frozen node takes part again: an event without a worker is refused.
   frozen.child.stdin?.write("ask nobody\n");
   await frozen.printed(/^refused unavailable$/);
   expect(asked.every(({ ends }) => ends() === 1)).toBe(true);
@@ -131,7 +131,7 @@ test("cancels the calls of a killed node at their workers, and executes its trig
   expect(far.dispatch.working).toBe(0);
 });
 
-test("offers the tasks of a frozen calling node again when it goes on", async () => {
+test("offers the tasks of a frozen calling node again when it resumes", async () => {
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
@@ -175,7 +175,7 @@ test("uses this node's workers while NATS is down, reports others as unavailable
     message: expect.stringContaining("that can be reached"),
   });
   expect(Date.now() - began).toBeLessThan(500 * LOAD);
-  // This answer cannot arrive: it is asked after, and asked again.
+  // This answer is lost. The caller checks the task, and offers it again.
   worker.registration.answer(ids[1] ?? "", Buffer.from("never heard"), false);
   await far.bus.flush();
 
@@ -190,7 +190,7 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   expect([near.dispatch.asked, far.dispatch.working]).toEqual([0, 0]);
 });
 
-test("gives a worker tasks from all nodes of a three-server cluster once it is registered", async () => {
+test("gives a worker tasks from all nodes of a three-server cluster after its registration", async () => {
   const servers = await startNatsCluster(3);
   const nodes: TestDispatch[] = [];
   for (const { url } of servers) nodes.push(await startDispatch((await startNatsBus(url)).bus));

@@ -33,12 +33,12 @@ test("chooses a free worker of this node first, and then lets the bus choose", (
   expect(route({ nodes: ["a", "b"] })).toEqual({ to: "group" });
 });
 
-test("lets the task wait where there is only one node", () => {
+test("lets the task wait when there is a single node", () => {
   expect(route({ nodes: ["self"] })).toEqual(node("self", true));
   expect(route({ nodes: ["a"] })).toEqual(node("a", true));
 });
 
-test("asks each node once while there are others, and lets the task wait at the last", () => {
+test("asks each node once while others remain, and lets the task wait at the last", () => {
   expect(route({ nodes: ["a", "b"], refusals: { a: "busy" } })).toEqual(node("b", true));
   expect(["b", "c"]).toContainEqual(Object(route({ nodes: ["a", "b", "c"], refusals: { a: "busy" } })).node);
   expect(route({ nodes: ["a", "b", "c"], refusals: { a: "busy", b: "gone" } })).toEqual(node("c", true));
@@ -46,7 +46,7 @@ test("asks each node once while there are others, and lets the task wait at the 
   expect(route({ nodes: ["a", "self"] })).toEqual(node("a", false));
 });
 
-test("lets the task wait when three nodes are busy, or all: at this node if possible", () => {
+test("lets the task wait when three nodes, or all of them, are busy, at this node if possible", () => {
   expect(route({ nodes: ["a", "self"], refusals: { a: "busy" } })).toEqual(node("self", true));
   expect(route({ nodes: ["a", "b"], refusals: { a: "busy", b: "gone" } })).toEqual(node("a", true));
   const refusals = { a: "busy", b: "busy", c: "busy" } as const;
@@ -90,12 +90,12 @@ test("X20: offers a trigger to the next node in the rotation that may have a fre
   expect(route({ nodes, rotation, selfIsFree: true, avoided: ["a"] })).toEqual(node("self", false));
   expect(route({ nodes, rotation, selfIsFree: true, up: false })).toEqual(node("self", false));
   expect(route({ nodes, rotation, up: false })).toEqual(node("self", true));
-  // Which nodes there are may have changed since.
+  // The nodes may have changed since.
   expect(route({ nodes: ["b"], rotation, selfIsFree: false })).toEqual(node("b", true));
   expect(route({ nodes: ["c", "d"], rotation, refusals: { d: "gone" } })).toEqual(node("c", true));
 });
 
-test("offers a task to few nodes, whatever they answer", () => {
+test("offers a task to a bounded number of nodes, whatever they answer", () => {
   const answers: readonly Why[] = ["busy", "full", "gone"];
   for (let seed = 0; seed < 2_000; seed += 1) {
     const nodes = Array.from({ length: (seed % 6) + 1 }, (_, number) => `n${number}`);

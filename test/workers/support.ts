@@ -25,19 +25,19 @@ export interface DispatchOptions {
   readonly clock?: Clock;
 }
 
-/** A node as far as tasks are concerned. */
+/** The dispatch of one node. */
 export interface TestDispatch {
   readonly dispatch: ClusterDispatch;
   readonly member: ClusterNode;
   readonly bus: Bus;
   readonly errors: string[];
-  /** As a node does that stops. */
+  /** Stops the dispatch as a stopping node does. */
   readonly stop: () => Promise<void>;
 }
 
 let count = 0;
 
-/** Starts a node's part on a bus that is started; it is stopped after the test. */
+/** Starts a node's dispatch on a started bus; it is stopped after the test. */
 export async function startDispatch(bus: Bus, options: DispatchOptions = {}): Promise<TestDispatch> {
   const { acknowledgeWithin = ACKNOWLEDGE_WITHIN, clock = systemClock, limits } = options;
   count += 1;
@@ -68,7 +68,7 @@ export async function startDispatch(bus: Bus, options: DispatchOptions = {}): Pr
   return { dispatch, member, bus, errors, stop };
 }
 
-/** A node alone. */
+/** Starts the dispatch of a single node. */
 export async function startLocalDispatch(options: DispatchOptions = {}): Promise<TestDispatch> {
   const bus = new LocalBus((message) => {
     throw new Error(message);
@@ -77,7 +77,7 @@ export async function startLocalDispatch(options: DispatchOptions = {}): Promise
   return startDispatch(bus, options);
 }
 
-/** Nodes that have met on one NATS server. */
+/** Starts nodes on one NATS server. Resolves when they know each other. */
 export async function startNatsDispatches(
   url: string,
   size: number,
@@ -88,7 +88,7 @@ export async function startNatsDispatches(
   return started;
 }
 
-/** What has come of a task. */
+/** Result of a task, as its caller sees it. */
 export type Outcome =
   | { readonly parts: readonly string[] }
   | { readonly parts: readonly string[]; readonly code: ErrorCode; readonly message: string };
@@ -96,14 +96,14 @@ export type Outcome =
 export interface TestAsked {
   readonly asked: CallHandle;
   readonly outcome: Promise<Outcome>;
-  /** Parts as they come. */
+  /** Parts of the answer, in the order received. */
   readonly parts: Queue<string>;
-  /** Resolves when a node has taken it. */
+  /** Resolves when a node has taken the task. */
   readonly taken: Promise<void>;
-  /** How often the caller was told that it has ended, and that it was taken. */
+  /** How often the end of the task, and its being taken, were reported to the caller. */
   readonly ends: () => number;
   readonly takes: () => number;
-  /** Resolves when a worker has it: of triggers only. */
+  /** Resolves when a worker has the task; for triggers only. */
   readonly given: Promise<void>;
   readonly gives: () => number;
 }
@@ -184,7 +184,7 @@ export async function enter(
   return { registration, given, cancelled };
 }
 
-/** A worker that answers what it gets at once: with the payload, or as it is told. */
+/** Adds a worker that answers its tasks at once, with the payload or the given answer. */
 export async function enterEcho(
   node: TestDispatch,
   events: readonly string[],
@@ -204,7 +204,7 @@ export async function enterEcho(
   return registration;
 }
 
-/** The first of them that has been given something. */
+/** Resolves with the first of these workers that has a task. */
 export async function whoHas(workers: readonly TestWorker[]): Promise<TestWorker> {
   for (;;) {
     const found = workers.find(({ given }) => given.unread.length > 0);

@@ -45,7 +45,7 @@ const messages: fc.Arbitrary<TaskMessage> = fc.oneof(
   fc.record({ type: fc.constant("have" as const), tasks: fc.array(fc.tuple(number, number, number)) }),
 );
 
-/** As JSON, where bytes of any kind are alike. */
+/** Converts a message to plain JSON values, in which all kinds of byte arrays are equal. */
 function shown(message: TaskMessage): unknown {
   return JSON.parse(JSON.stringify(message, (_, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
 }
@@ -59,7 +59,7 @@ test("decodes any number of messages as they were encoded", () => {
   );
 });
 
-/** An error in any case: what is not thrown is taken for well. */
+/** Returns the error that the function throws; a plain error if it throws none, because random bytes may be valid. */
 function faultOf(run: () => unknown): unknown {
   try {
     run();
@@ -74,7 +74,7 @@ test("refuses invalid bytes with an error", () => {
     fc.property(messages, fc.nat(), fc.integer({ min: 0, max: 255 }), (message, position, value) => {
       const bytes = Uint8Array.from(encodeTaskMessage(message));
       bytes[position % bytes.length] = value;
-      // Buffer's own errors are of another realm than the test's.
+      // Errors of Buffer belong to another realm than the test, so `instanceof` does not work.
       expect(types.isNativeError(faultOf(() => decodeTaskMessages(bytes)))).toBe(true);
     }),
   );

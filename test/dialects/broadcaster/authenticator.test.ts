@@ -13,7 +13,7 @@ const GOOD = {
 
 const authenticator = new BroadcasterAuthenticator(SECRET, clockAt());
 
-/** What becomes of a token with these claims other; undefined takes one away. */
+/** Authenticates with a token of valid claims, overridden by the given ones; undefined removes a claim. */
 async function outcome(claims: object, alg = "HS256", by = authenticator): Promise<unknown> {
   return told(by.authenticate(await signed(SECRET, alg, { ...GOOD, ...claims })));
 }

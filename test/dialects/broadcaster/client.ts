@@ -7,7 +7,7 @@ export const SECRET = "short";
 
 export const PATH = "/broadcaster/websocket";
 
-/** A token that outlives the test, but for what the claims say. */
+/** Signs a token that outlives the test unless the claims say otherwise. */
 export function token(claims: object = {}): Promise<string> {
   return new SignJWT({ sub: "eve", aud: "broadcaster", exp: 4e9, ...RIGHTS, ...claims })
     .setProtectedHeader({ alg: "HS256" })
@@ -26,7 +26,7 @@ export interface Broadcast {
   };
 }
 
-/** A client of broadcaster as it is anywhere: a plain WebSocket that reads and writes JSON. */
+/** A Broadcaster client: a plain WebSocket that sends and receives JSON. */
 export class BroadcasterClient {
   readonly #client: TestClient;
   #id = 0;
@@ -39,7 +39,7 @@ export class BroadcasterClient {
     return new BroadcasterClient(await connect(node.ws + path));
   }
 
-  /** One that is authenticated and subscribed. */
+  /** Connects a client, authenticates it and subscribes it to the channels. */
   static async subscribed(node: TestNode, path: string, ...channels: readonly string[]): Promise<BroadcasterClient> {
     const client = await BroadcasterClient.connect(node, path);
     await client.#done("auth", { token: await token() });
@@ -55,7 +55,7 @@ export class BroadcasterClient {
     return this.#client.closed;
   }
 
-  /** The result or the error; nothing else may have come before. */
+  /** Sends a request, and returns its result or error. No other frame may arrive first. */
   async ask(method: string, params?: object): Promise<object> {
     this.#id += 1;
     this.#client.send({ id: this.#id, method, params });
@@ -65,7 +65,7 @@ export class BroadcasterClient {
     return answer;
   }
 
-  /** Asks for no answer. */
+  /** Sends a notification, which has no answer. */
   tell(method: string, params: object): void {
     this.#client.send({ method, params });
   }

@@ -15,7 +15,7 @@ test("B13: writes a broadcast with exactly these members in this order", () => {
   );
 });
 
-test("B14: has one place for the count, at seq, whatever a message holds", () => {
+test("B14: writes the count in a single position, at seq, for any message", () => {
   const texts = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("\0", '{"seq":\0}', '"\0"', '"\\u0000"'));
   expect(open().encoding.counted).toBe(true);
   fc.assert(

@@ -19,7 +19,7 @@ test("B2: answers with the request's id and either a result or an error", () => 
 });
 
 test.each([undefined, 0, null])(
-  "B3: with the id %j it is a notification: only an error is answered, without one",
+  "B3: treats a request with the id %j as a notification: answers errors only, without an id",
   (id) => {
     expect(done(open(), { id, method: "heartbeat" }).answer).toBeUndefined();
     expect(failed(open(), { id, method: "heartbeat" }, "internal", "why")).toBe(
@@ -41,7 +41,7 @@ test.each([
 });
 
 test.each(["auth", "subscribe", "unsubscribe", "publish"])(
-  "B4: %s without params, or with others than it has",
+  "B4: refuses %s without params, or with invalid ones",
   (method) => {
     const told = (params: unknown): unknown => refused(authenticated(), { id: 1, method, params });
     expect(told(undefined)).toBe(errorText(1, "InvalidArgument", "missing params"));
@@ -67,7 +67,7 @@ test.each([
 });
 
 test.each(["9007199254740993", "-1724442618569203714", "1".repeat(400), "1e3", "1.0", "1e999"])(
-  "B2: the id %.30s comes back as it was sent",
+  "B2: returns the id %.30s as it was sent",
   (id) => {
     const ask = (rest: string) => authenticated().receive(`{"id" : ${id} ,${rest}}`);
     const accepted = ask('"method":"heartbeat"');
@@ -113,7 +113,7 @@ test("B7: subscribes to a channel", () => {
   );
 });
 
-test("B7: checks the demands on subscribe in this order", () => {
+test("B7: checks the requirements of subscribe in this order", () => {
   expect(refused(open(), subscribe(":"))).toBe(errorText(2, "Unauthenticated", "authentication required"));
   const publisher = authenticated({ ...RIGHTS, scope: ["publish"] });
   expect(refused(publisher, subscribe(":"))).toBe(errorText(2, "PermissionDenied", "scope required: subscribe"));
@@ -164,7 +164,7 @@ test("B10: answers a publish with the whole message", () => {
   );
 });
 
-test("B10: checks the demands on publish in this order", () => {
+test("B10: checks the requirements of publish in this order", () => {
   expect(refused(open(), publish(":"))).toBe(errorText(4, "Unauthenticated", "authentication required"));
   const reader = authenticated({ ...RIGHTS, scope: ["subscribe"] });
   expect(refused(reader, publish(":"))).toBe(errorText(4, "PermissionDenied", "scope required: publish"));
@@ -221,6 +221,6 @@ test.each<[ErrorCode, string]>([
   ["cancelled", "Internal"],
   ["unimplemented", "Internal"],
   ["internal", "Internal"],
-])("B16: names the error %s %s", (code, called) => {
+])("B16: writes the error %s as %s", (code, called) => {
   expect(failed(open(), { id: 1, method: "heartbeat" }, code, "why")).toBe(errorText(1, called, "why"));
 });

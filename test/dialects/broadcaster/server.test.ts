@@ -17,7 +17,7 @@ test("B14: counts messages for each connection in shared frames", async () => {
     clients.push(await BroadcasterClient.subscribed(node, PATH, number % 2 === 0 ? "c" : "other"));
     await publish(node, [{ topics: ["c", "other"], payload: String(number) }]);
   }
-  // Several in one turn, in one write.
+  // Several messages in one turn, in a single write.
   const payloads = Array.from({ length: 20 }, (_, number) => ({ topics: ["c", "other"], payload: `burst ${number}` }));
   await publish(node, payloads);
   for (const [number, client] of clients.entries()) {
@@ -27,7 +27,7 @@ test("B14: counts messages for each connection in shared frames", async () => {
     expect(got.map(({ seq }) => seq)).toEqual(Array.from({ length: wanted }, (_, position) => position + 1));
     expect(new Set(got.map(({ channel }) => channel))).toEqual(new Set([number % 2 === 0 ? "c" : "other"]));
     expect(got.slice(-20).map(({ payload }) => payload)).toEqual(payloads.map(({ payload }) => payload));
-    // Nothing more has come.
+    // No other frame arrives before this answer.
     expect(await client.ask("heartbeat")).toMatchObject({ result: {} });
   }
 });
@@ -50,7 +50,7 @@ test("B14: shows a slow client's lost messages as a gap in seq", async () => {
   for (const { number, seq } of got) expect(seq).toBe(number);
 });
 
-test("B14: sends the same to a client with compression", async () => {
+test("B14: sends the same messages to a client with compression", async () => {
   const node = await startNode({ ...withVhost(), compression: true });
   const client = await connect(`${node.ws}/broadcaster/websocket`, { perMessageDeflate: true });
   for (const [method, params] of [

@@ -3,7 +3,7 @@ import { BroadcasterDialect } from "../../../src/dialects/broadcaster/dialect.js
 import type { Conversation } from "../../../src/dialects/dialect.js";
 import { CarillonError, type ErrorCode } from "../../../src/errors.js";
 
-/** The time that conversations tell: 2023-11-14T22:13:20.000Z. */
+/** Time of the clock in conversations: 2023-11-14T22:13:20.000Z. */
 export const NOW = 1_700_000_000_000;
 
 export const RIGHTS = { authorizedChannels: ["c", "other"], scope: ["subscribe", "publish"] };
@@ -13,7 +13,7 @@ export function open(): Conversation {
   return dialect.open({ query: new URLSearchParams(), connectionId: "n.1" });
 }
 
-/** A conversation with a client that has shown a token with these claims; who verifies it is not the dialect. */
+/** Opens a conversation of a client with a token of these claims. The token is not verified, which is not the dialect's task. */
 export function authenticated(claims: object = RIGHTS): Conversation {
   const conversation = open();
   const token = `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.sig`;
@@ -21,7 +21,7 @@ export function authenticated(claims: object = RIGHTS): Conversation {
   return conversation;
 }
 
-/** The command that a frame becomes, and the text of its answer when it has been carried out. */
+/** Returns the command that a frame becomes, and the text of its answer after success. */
 export function done(
   conversation: Conversation,
   frame: object,
@@ -30,12 +30,12 @@ export function done(
   return concluded(conversation, frame, result === undefined ? { ok: true } : { ok: true, result });
 }
 
-/** The same where it has been refused. */
+/** Returns the text of the answer after the command has failed. */
 export function failed(conversation: Conversation, frame: object, code: ErrorCode, message: string): unknown {
   return concluded(conversation, frame, { ok: false, error: new CarillonError(code, message) }).answer;
 }
 
-/** The text that refuses a frame which becomes no command. */
+/** Returns the text that refuses a frame without a command. */
 export function refused(conversation: Conversation, frame: object | string): unknown {
   const received = conversation.receive(typeof frame === "string" ? frame : JSON.stringify(frame));
   if (received.kind === "command") throw new Error(`it has become a command: ${received.command.kind}`);

@@ -6,7 +6,7 @@ import { cleanUp } from "../../support/clean-up.js";
 import { connect, refusedUpgrade } from "../../support/clients/native.js";
 import { lines } from "./module.js";
 
-/** A node's dialects with one more, as its entry in the registry would add it. */
+/** The node's dialects with one more, added as its registry entry would add it. */
 const dialects = [...DIALECTS, lines];
 const reader = new ConfigReader(dialects);
 
@@ -19,7 +19,7 @@ async function start(input: object): Promise<string> {
   return server.addresses?.http.replace("http", "ws") ?? "";
 }
 
-test("serves a dialect that is a folder and an entry in the list", async () => {
+test("serves a dialect that consists of a folder and an entry in the list", async () => {
   const url = await start({ vhosts: { "/": { lines: { publishes: true } }, "/shop": {} } });
   const [client, other, native] = await Promise.all([
     connect(`${url}/lines`),
@@ -49,7 +49,7 @@ test("gives a dialect its own access to each vhost, by the vhost's settings", as
   expect(await client.nextText()).toBe("permission_denied");
 });
 
-test("serves a dialect where the configuration says", async () => {
+test("serves a dialect at the path of the configuration", async () => {
   const url = await start({ lines: { base: "/other" } });
   const client = await connect(`${url}/other`);
   client.send("+news");
@@ -57,7 +57,7 @@ test("serves a dialect where the configuration says", async () => {
   expect((await refusedUpgrade(`${url}/lines`)).status).toBe(404);
 });
 
-test("does not serve a dialect that `dialects` leaves out", async () => {
+test("does not serve a dialect that `dialects` omits", async () => {
   const url = await start({ dialects: ["native"] });
   expect((await refusedUpgrade(`${url}/lines`)).status).toBe(404);
 });

@@ -6,8 +6,8 @@ import { defineDialect } from "../../../src/dialects/module.js";
 import { vhostPaths } from "../../../src/dialects/routes.js";
 
 /**
- * A dialect of one-line frames: `+TOPIC` joins, `!TOPIC TEXT` publishes; messages come as `TOPIC TEXT`, answers as `ok` or an
- * error's code.
+ * A dialect of one-line frames: `+TOPIC` joins, and `!TOPIC TEXT` publishes. A message is sent as `TOPIC TEXT`, an answer as `ok` or
+ * as an error's code.
  */
 class LinesDialect implements Dialect {
   readonly name = "lines";

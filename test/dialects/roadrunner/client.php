@@ -1,6 +1,6 @@
 <?php
-// A client of RoadRunner's RPC in plain PHP, written from the protocol's description. It publishes "hello" to the topics that
-// it is given, first by broadcast.Publish, then to a bad topic, and prints what it is answered, one JSON object a line.
+// A client of RoadRunner's RPC in plain PHP, written from the protocol's description. It publishes "hello" to
+// the given topics by broadcast.Publish, then to an invalid topic, and prints the answers, one JSON object a line.
 // Usage: php client.php tcp://HOST:PORT|unix:///PATH TOPIC...
 declare(strict_types=1);
 

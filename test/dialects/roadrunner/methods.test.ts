@@ -16,7 +16,7 @@ function requestOf(...messages: Messages): Uint8Array {
   return toBinary(RequestSchema, create(RequestSchema, { messages }));
 }
 
-/** Length-delimited fields, in the order given. */
+/** Encodes length-delimited fields, in the given order. */
 function fields(...all: readonly (readonly [field: number, value: string | Uint8Array])[]): Uint8Array {
   const writer = new BinaryWriter();
   for (const [field, value] of all) writer.tag(field, WireType.LengthDelimited).bytes(Buffer.from(value));

@@ -5,7 +5,7 @@ import { startNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
 /**
- * The published packages (spiral/goridge, spiral/roadrunner-broadcast) come from Packagist alone, so PHP speaks for itself here:
+ * The published packages (spiral/goridge, spiral/roadrunner-broadcast) are on Packagist only, which the tests do not use. Instead,
  * client.php makes the frames with PHP's own pack, hash and streams.
  */
 const hasPhp = spawnSync("php", ["-n", "--version"]).status === 0;

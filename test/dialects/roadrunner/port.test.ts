@@ -24,7 +24,7 @@ const LISTEN = { roadrunner: { listen: "tcp://127.0.0.1:0" } };
 const METHOD = "broadcast.Publish";
 const MIB = 1_048_576;
 
-/** Lets turns of the event loop pass until something has come about. */
+/** Lets turns of the event loop pass until the condition holds. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
@@ -33,7 +33,7 @@ function publish(payload: string | Uint8Array, ...topics: string[]): Uint8Array 
   return toBinary(RequestSchema, create(RequestSchema, { messages: [{ topics, payload: Buffer.from(payload) }] }));
 }
 
-/** A listener by itself, whose publishes are answered when the test says so. */
+/** Starts a listener without a node; the test answers its publishes. */
 async function startListener(url: ListenUrl = { kind: "tcp", host: "127.0.0.1", port: 0 }) {
   const clock = new ManualClock();
   const budget = new ByteBudget(64 * MIB);
@@ -90,7 +90,7 @@ test("G1: reads frames in any segments, and several in one", async () => {
   const frame = frameOf(METHOD, publish("a", "foo"));
   for (const cut of [1, 9, 10, 19, 20, 21, 36, 37, 38, frame.length - 1]) {
     client.send(frame.subarray(0, cut));
-    // A round trip elsewhere: what was sent is a segment of its own.
+    // A round trip elsewhere, so that the bytes sent so far are a segment of their own.
     await listener.join("foo");
     client.send(frame.subarray(cut));
     expect((await client.next()).body.toString("hex")).toBe("0801");
@@ -161,7 +161,7 @@ test("G6: counts received bytes in the node's budget, and gives them back", asyn
   const clients = await Promise.all(Array.from({ length: 20 }, open));
   const frame = frameOf(METHOD, publish("x".repeat(4 * MIB - 100), "foo"));
   for (const client of clients) client.send(frame.subarray(0, -1));
-  // One address gets half of the budget at most: some are refused, and told so before they are complete.
+  // One address may use half of the budget: some requests are refused before they are complete.
   const refused = await Promise.race(clients.map((client) => client.next()));
   expect(refused.body.toString()).toContain("too much data in transit");
   expect(budget.used).toBeLessThanOrEqual(32 * MIB);
@@ -178,10 +178,10 @@ test("G6: stops reading a connection with 256 unanswered requests until some are
   );
   client.send(Buffer.concat(frames));
   await until(() => waiting.length >= 256);
-  // Round trips of another connection, in which this one would be read on.
+  // Round trips of another connection, during which the node would have read on.
   const other = await open();
   for (let round = 0; round < 20; round += 1) await other.call("rpc.Version", "true", { flags: 0x08 });
-  // At most what one read brings comes on top.
+  // Besides these, at most the requests of one read.
   expect(waiting.length).toBeLessThan(256 + 65_536 / 1_000);
   for (let answers = 0; answers < requests; ) {
     const round = waiting.length;
@@ -281,7 +281,7 @@ describe("a Unix socket", () => {
     const path = join(temporaryFolder(), "rpc.sock");
     const left = createServer().listen(path);
     await once(left, "listening");
-    // As a killed process leaves it: the handle is closed without the file being removed.
+    // Like a killed process, closes the handle without removing the file.
     const moved = `${path}.moved`;
     renameSync(path, moved);
     await new Promise((resolve) => left.close(resolve));
@@ -318,7 +318,7 @@ test.each(["without TLS", "with TLS"])("G9: logs once what to do when frames rea
   const tls = way === "with TLS" ? { tls: { cert_file, key_file } } : {};
   const records: string[] = [];
   const log = Object.assign(createLog({ level: "silent", format: "json" }), {
-    // Some records have fields before their text.
+    // Some log records have fields before their text.
     warn: (...parts: unknown[]) => records.push(String(parts.at(-1))),
   });
   const carillon = createCarillon({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", ...tls }, log);
@@ -329,12 +329,12 @@ test.each(["without TLS", "with TLS"])("G9: logs once what to do when frames rea
     const socket = connectSocket(Number(grpc.split(":")[1]), "127.0.0.1");
     cleanUp(() => socket.destroy());
     socket.on("error", () => {
-      // It is closed.
+      // The node has closed the connection.
     });
     socket.resume().write(bytes);
     await once(socket, "close");
   };
-  // An alert of TLS begins with the same byte.
+  // A TLS alert begins with the same byte.
   await send(Buffer.from("15030300020228", "hex"));
   expect(records.filter((text) => text.includes("goridge"))).toEqual([]);
   for (let count = 0; count < 3; count += 1) await send(frameOf(METHOD, publish("a", "foo")));

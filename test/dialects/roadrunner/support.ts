@@ -18,13 +18,13 @@ export interface FrameParts {
   readonly flags?: number;
   readonly sequence?: number;
   readonly stream?: number;
-  /** In place of the real ones. */
+  /** Values written in place of the real ones. */
   readonly payloadBytes?: number;
   readonly nameBytes?: number;
   readonly checksum?: number;
 }
 
-/** A request's bytes, written from the protocol's description. */
+/** Encodes a request, following the protocol's description. */
 export function frameOf(method: string, body: Uint8Array | string, parts: FrameParts = {}): Buffer {
   const name = Buffer.from(method, "latin1");
   const content = Buffer.from(body);
@@ -40,7 +40,7 @@ export function frameOf(method: string, body: Uint8Array | string, parts: FrameP
   return Buffer.concat([header, name, content]);
 }
 
-/** A client of RoadRunner's RPC: what it gets is cut into frames by their headers. */
+/** A client of RoadRunner's RPC, which splits received bytes into frames by their headers. */
 export class RpcClient {
   readonly socket: Socket;
   readonly closed: Promise<unknown>;
@@ -52,7 +52,7 @@ export class RpcClient {
     this.socket = socket;
     this.closed = once(socket, "close");
     socket.on("error", () => {
-      // The close event tells.
+      // The close event follows.
     });
     socket.on("data", (chunk: Buffer) => {
       this.#bytes = Buffer.concat([this.#bytes, chunk]);
@@ -68,7 +68,7 @@ export class RpcClient {
     this.socket.write(bytes);
   }
 
-  /** The next `count` bytes. Rejects when the connection ends first. */
+  /** Takes the next `count` bytes. Rejects when the connection ends first. */
   async take(count: number): Promise<Buffer> {
     while (this.#bytes.length < count) {
       if (this.#ended) throw new Error("the connection has ended");
@@ -81,7 +81,7 @@ export class RpcClient {
     return taken;
   }
 
-  /** The next answer. */
+  /** Resolves with the next answer. */
   async next(): Promise<TestFrame> {
     const header = await this.take(20);
     const checksum = crc32(header.subarray(0, 6));

@@ -118,7 +118,7 @@ test("S16: closes on disconnect", () => {
   expect(answer({ event: "disconnect" })).toBeUndefined();
 });
 
-test("S17: reads any other event as a message from within the channel", () => {
+test("S17: reads any other event as a message published within the channel", () => {
   const frame = { event: "c", data: { raw: 'täxt "1"' } };
   expect(command(frame)).toEqual({
     kind: "publish",
@@ -193,11 +193,11 @@ test("S20: writes bytes that are not UTF-8 as base64, and marks them", () => {
   expect(messageText("c", Buffer.from("ff00", "hex"))).toBe('{"event":"c","data":{"raw":"/wA=","encoding":"base64"}}');
 });
 
-test.each(RESERVED)("S21: keeps a message of a topic called %s apart from the protocol's events", (topic) => {
+test.each(RESERVED)("S21: keeps a message of the topic %s apart from the protocol's events", (topic) => {
   expect(messageText(topic, Buffer.from("x"))).toBe(`{"event":"#${topic}","data":{"raw":"x"}}`);
 });
 
-test("S22: reports the end of a subscription as a refusal, and not its begin on the client's behalf", () => {
+test("S22: reports the end of a subscription as a refusal, and does not report its start on the client's behalf", () => {
   expect(conversation.noticeText({ kind: "joined", topics: ["a"] })).toBeUndefined();
   expect(conversation.noticeText({ kind: "unwatched", topics: ["a"] })).toBeUndefined();
   expect(conversation.noticeText({ kind: "left", topics: [] })).toBeUndefined();

@@ -19,7 +19,7 @@ dialectContract("socketio", {
     mask: (text) =>
       text
         .replace(/"sid":"[^"]+"/, '"sid":"<sid>"')
-        // The nodes of tests ping once an hour. Transcripts show the default.
+        // Test nodes ping once an hour. The transcripts show the default.
         .replace('"pingInterval":3600000', '"pingInterval":25000')
         .replace(/"room":"[\da-f]{12}\.[\da-z]+_auth"/, '"room":"<sid>_auth"'),
   },

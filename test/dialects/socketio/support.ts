@@ -1,7 +1,7 @@
 import type { ConfigInput } from "../../../src/index.js";
 import { SECRET, signed } from "../../access/jwts.js";
 
-/** A vhost with tokens of its own, and call rules as an app has them. */
+/** A vhost with its own token secret and the call rules of a typical application. */
 export const CONFIG: ConfigInput = {
   vhosts: {
     "/": {
@@ -20,7 +20,7 @@ export const CONFIG: ConfigInput = {
   },
 };
 
-/** A token of the vhost's issuer, good for an hour, with these claims more or other. */
+/** Signs a token of the vhost's issuer, valid for an hour. The claims override the default ones. */
 export function tokenFor(user: string, claims: object = {}): Promise<string> {
   return signed(SECRET, "HS256", {
     sub: user,

@@ -30,7 +30,7 @@ test("X25: creates different tokens of 40 word characters", () => {
   expect(new Set(tokens).size).toBe(100);
 });
 
-test("X25: compares whole secrets", () => {
+test("X25: compares secrets completely", () => {
   expect(isSecret(TOKEN, TOKEN)).toBe(true);
   for (const shown of ["", TOKEN.slice(1), `${TOKEN} `, TOKEN.toLowerCase()])
     expect(isSecret(shown, TOKEN)).toBe(false);
@@ -50,8 +50,8 @@ test("X25: reads a vhost's token from the configuration, in place or in a file",
 });
 
 test.each([
-  ["a file that is not there", "/no/such/file", "failed_precondition"],
-  ["a file that holds something else", temporaryFileOf("short"), "invalid_argument"],
+  ["a missing file", "/no/such/file", "failed_precondition"],
+  ["a file without a token", temporaryFileOf("short"), "invalid_argument"],
 ])("X25: refuses to start with %s, and names it", async (_, file, code) => {
   const path = typeof file === "string" ? file : file();
   const settings = { webrocket: { access_token_file: path } };

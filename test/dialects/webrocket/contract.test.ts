@@ -40,7 +40,7 @@ dialectContract("webrocket", {
   sayable: ({ payload }) => Buffer.from(sayable(valueOf(Buffer.from(payload)))),
 });
 
-/** What the data says that Carillon does not say itself, however it is written. */
+/** Returns the data as text, without the members that Carillon itself sets. */
 function sayable(data: object | undefined): string {
   return JSON.stringify(data, (key, value: unknown) => (key === "sid" || key === "channel" ? undefined : value));
 }
@@ -52,7 +52,7 @@ function valueOf(payload: Buffer): object {
   try {
     value = JSON.parse(text);
   } catch {
-    // A string.
+    // The value is a string.
   }
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : { data: value };
 }

@@ -133,7 +133,7 @@ test("X9, O13: keeps the text of a member's data", () => {
 });
 
 test.each(["1e999", '"\\ud800"', `${"[".repeat(30)}${"]".repeat(30)}`])(
-  "X9: data about a member that cannot be told to everybody is refused: %s",
+  "X9: refuses member data that not every dialect can carry: %s",
   (value) => {
     const subscribe = `{"subscribe":{"channel":"presence-c","data":{"a":${value}}}}`;
     expect(open().receive(subscribe)).toEqual({ kind: "refused", answer: told(400, "Bad request") });
@@ -188,7 +188,7 @@ function present(number: number, info: object = {}): Present {
   return { connectionId: `${number}`, user: `u${number}`, info: JSON.stringify(info) };
 }
 
-/** What a client is told that has joined where these were. */
+/** Returns the frame that a joining client receives, with these members present. */
 function listed(members: readonly Present[], more = false): Record<string, unknown> {
   const subscribe = { channel: "presence-c", hidden: true };
   const text = received(open(), { subscribe }).answer({ ok: true, result: { kind: "among", members, more } });
@@ -197,8 +197,8 @@ function listed(members: readonly Present[], more = false): Record<string, unkno
   return (JSON.parse(text) as { readonly ":subscribed": Record<string, unknown> })[":subscribed"];
 }
 
-describe("X3: those who were there", () => {
-  test("are listed with their info, but for its uid", () => {
+describe("X3: present members", () => {
+  test("are listed with their info, except for its uid", () => {
     const members = [present(1, { uid: "forged", name: "Änn" }), present(2)];
     const subscribers = [{ uid: "u1", name: "Änn" }, { uid: "u2" }];
     for (let time = 0; time < 2; time += 1) {
@@ -234,7 +234,7 @@ test("X8: reports a leave before a return as another user", () => {
   ]);
 });
 
-test("X6: demands authentication for workers, whatever the vhost allows", () => {
+test("X6: requires authentication for workers, whatever the vhost allows", () => {
   const conversation = open();
   const broadcast = { broadcast: { channel: "c", event: "e", trigger: "w/e" } };
   const refusal = { kind: "refused", answer: told(403, "Forbidden") };

@@ -33,20 +33,20 @@ function subscribe(more: object = {}, channel = ROOM): object {
   return { subscribe: { channel, ...more } };
 }
 
-/** Subscribes, and takes what it is told of itself. */
+/** Subscribes, and takes the notices of the client's own join. */
 async function arrive(client: Frontend, more: object = {}, channel = ROOM): Promise<void> {
   expect(await client.ask(subscribe(more, channel))).toMatchObject({ ":subscribed": { channel } });
   expect(await client.next()).toMatchObject({ ":memberJoined": { channel } });
 }
 
-describe.each(WORLDS)("webrocket: %s", (kind) => {
+describe.each(WORLDS)("WebRocket: %s", (kind) => {
   async function start(): Promise<readonly [one: TestNode, other: TestNode]> {
     const { one, other } = await startWorld(kind, configOf());
     await openChannels(one, other);
     return [one, other];
   }
 
-  test("X8: tells a new member who is there and of itself, and the others of it with its data", async () => {
+  test("X8: sends a new member the list of members and its own join, and the other members its join with its data", async () => {
     const [one, other] = await start();
     const eve = await enter(one, "eve");
     expect(await eve.ask(subscribe({ data: { name: "Eve", 7: [1] } }))).toEqual(subscribed("eve", []));
@@ -61,11 +61,11 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     );
     expect(await adam.next()).toEqual(joined("adam", { sid: "its own" }));
     for (const client of [eve, hidden]) expect(await client.next()).toEqual(joined("adam", { sid: "its own" }));
-    // Nobody is told twice, and of the hidden nobody.
+    // No client is notified twice, and no client of the hidden member.
     for (const client of [eve, adam, hidden]) expect(await client.heard()).toEqual([]);
   });
 
-  test("X9: confirms a leave, and tells the others the member's data and farewell", async () => {
+  test("X9: confirms a leave, and sends the other members the member's data and farewell", async () => {
     const [one, other] = await start();
     const [eve, adam] = [await enter(one, "eve"), await enter(other, "adam")];
     await arrive(eve);
@@ -111,7 +111,7 @@ describe.each(WORLDS)("webrocket: %s", (kind) => {
     expect(await eve.next()).toEqual(joined("seth"));
   });
 
-  test("X1: uses one UUID as sid on all nodes, by which backends may name the connection", async () => {
+  test("X1: uses one UUID as sid on all nodes, by which backends can address the connection", async () => {
     const [one, other] = await start();
     const adam = await Frontend.open(one);
     expect(adam.sid).toMatch(/^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
@@ -171,7 +171,7 @@ async function startOne(): Promise<TestNode> {
   return node;
 }
 
-test("L1: accepts an origin with a slash at its end, as Go's WebSocket client sends it", async () => {
+test("L1: accepts an origin with a final slash, as Go's WebSocket client sends it", async () => {
   const node = await startOne();
   for (const origin of ["http://127.0.0.1", "http://127.0.0.1/", "http://127.0.0.1:3000/"]) {
     const client = await connect(`${node.ws}/webrocket/test`, { headers: { origin } });
@@ -192,12 +192,12 @@ test("X2: accepts a single access token once", async () => {
   expect(await eve.next()).toEqual(joined("eve"));
   expect(await eve.ask(subscribe({}, "private-club"))).toEqual(error(403, "Forbidden"));
   expect(await (await Frontend.open(node)).ask({ auth: { token: single } })).toEqual(error(402, "Unauthorized"));
-  // What was used up harms nothing.
+  // A used token has no effect on the client that used it.
   expect(await eve.ask({ auth: { token: single } })).toEqual(error(402, "Unauthorized"));
   expect(await eve.ask({ broadcast: { channel: ROOM, event: "e" } })).toEqual({ e: { sid: eve.sid, channel: ROOM } });
 });
 
-test("X3: lists at most 1,000 members, and that there are more", async () => {
+test("X3: lists at most 1,000 members, and reports when there are more", async () => {
   const node = await startOne();
   const credential = await token({ sub: "cain", permissions: ALL });
   const others = Array.from({ length: 1_001 }, () =>
@@ -225,7 +225,7 @@ test("X2: leaves all channels at a new authentication, even after an anonymous t
   const node = await startOne();
   const eve = await Frontend.open(node);
   await eve.ask(subscribe({}, "open"));
-  // A guest's first token lets it stay.
+  // A guest's first token without a user does not leave its channels.
   await eve.ask({ auth: { token: await token({ permissions: ALL }) } });
   expect(await eve.ask({ broadcast: { channel: "open", event: "e" } })).toMatchObject({ e: { channel: "open" } });
   await eve.ask({ auth: { token: await token({ sub: "eve", permissions: ALL }) } });
@@ -242,14 +242,14 @@ test("X8, X9: reports each join and leave once on two nodes", async () => {
   for (const [number, node] of [one, other, one, other].entries()) {
     const adam = await enter(node, `adam${number}`);
     await arrive(adam, { data: { number } });
-    // Each change is awaited: who has come and gone before it was told is told of to nobody.
+    // Each change is awaited, because a member that leaves before its join was reported is not reported at all.
     expected.push(joined(`adam${number}`, { number }), left(`adam${number}`, { number, why: "done" }));
     for (const watcher of watchers) expect(await watcher.next()).toEqual(expected.at(-2));
     if (number < 2) await adam.ask({ unsubscribe: { channel: ROOM, data: { why: "done" } } });
     else await adam.ask({ close: { why: "done" } });
     for (const watcher of watchers) expect(await watcher.next()).toEqual(expected.at(-1));
   }
-  // What nodes say of one node comes in its order: a second telling of any of it would have come before these.
+  // Changes of one node arrive in order: a repeated one would have arrived before these.
   for (const node of [one, other]) {
     const last = await enter(node, "last");
     await last.ask(subscribe({ data: { at: "last" } }));

@@ -5,10 +5,10 @@ import { bearer, configuredKey, TestBackend } from "../../support/backends/backe
 import { connect, type TestClient } from "../../support/clients/native.js";
 import { type TestNode } from "../../support/nodes/node.js";
 
-/** Where clients connect. */
+/** Path for clients. */
 export const PATH = "/webrocket/test";
 
-/** The vhost's backend. */
+/** Key of the vhost's backend. */
 export const SECRET = "webrocket-backend";
 
 export function configOf(vhost: VhostInput = {}): ConfigInput {
@@ -23,7 +23,7 @@ export function backendOf(node: TestNode): TestBackend {
   return new TestBackend(node, bearer(SECRET));
 }
 
-/** Nobody may join what has not been opened. Nodes that share no store are told each. */
+/** Opens the channels, which is required to join them. Nodes without a shared store each need it. */
 export async function openChannels(...nodes: readonly TestNode[]): Promise<void> {
   for (const node of nodes) {
     for (const channel of CHANNELS) await backendOf(node).call(ControlService.method.openChannel, { channel });
@@ -63,7 +63,7 @@ export class Frontend {
     return this.next();
   }
 
-  /** All that has come, up to the answer to a frame that is none. */
+  /** Returns all frames received before the answer to an invalid one. */
   async heard(): Promise<object[]> {
     this.send("sentinel");
     const frames: object[] = [];

@@ -3,9 +3,9 @@ import { type Example, patternOf, readExamples } from "../../support/docs/exampl
 import { docsPages, readPage } from "../../support/docs/pages.js";
 
 /**
- * Runs every example of docs/, page by page and in the order of the page: examples.ts describes the blocks, and
- * example-runner.ts how they are run. A page that does not begin with a node of its
- * own has the node of the quick start.
+ * Runs every example of docs/, page by page and in the order of the page. examples.ts describes the blocks, and
+ * example-runner.ts runs them. A page that does not start a node of its
+ * own uses the node of the quick start.
  */
 
 /** Pages with a test of their own. */
@@ -40,7 +40,7 @@ for (const path of docsPages()) {
     }
 
     if (heard.length === 0) return;
-    test("a program in the background prints what the page says", async () => {
+    test("prints what the page says when run in the background", async () => {
       const lines = new RegExp(`^${patternOf(heard.join("\n"))}$`);
       await expect(
         Promise.any([...runner.listeners.values()].map((program) => program.says(lines))),
@@ -49,13 +49,13 @@ for (const path of docsPages()) {
   });
 }
 
-/** Whether a page begins with a node of its own. */
+/** Whether the first example of a page starts a node. */
 function startsNode(examples: readonly Example[]): boolean {
   const first = examples.find(({ language }) => language !== "yaml");
   return first?.keepsRunning === true && /^nats-server|bin\.js serve/.test(first.code);
 }
 
-/** @returns what the example has printed, for a program in the background once that is what the page says */
+/** @returns the output of the example; for a program in the background, as soon as it matches the page */
 async function runExample(runner: ExampleRunner, example: Example): Promise<string> {
   const { code, keepsRunning, prints = "" } = example;
   if (!keepsRunning) return (await runner.run(example)).trimEnd();

@@ -76,7 +76,7 @@ const ELSEWHERE = /^docs\/(?:languages\.md|protocol\/)/;
 const inCheckout = existsSync(join(packageRoot, ".git")) ? describe : describe.skip;
 
 inCheckout("in a checkout", () => {
-  test("git and the linters ignore the files that examples leave in a checkout", () => {
+  test("ignores the files that examples leave in a checkout, in git and the linters", () => {
     const files = PAGES.filter((page) => !ELSEWHERE.test(page)).flatMap((page) => filesOf(readPage(page)));
     expect(files).toEqual(expect.arrayContaining(["ann.mjs", "shop.key", "shop.yaml"]));
     const { stdout } = spawnSync("git", ["check-ignore", "--no-index", ...files, "generated/", "state/"], {
@@ -87,7 +87,7 @@ inCheckout("in a checkout", () => {
   });
 });
 
-/** Files that a page's examples write, by their own name or as output of a command. */
+/** Returns the files that a page's examples write, either as named blocks or as output of a command. */
 function filesOf(page: string): string[] {
   const { examples } = readExamples(page);
   const named = examples.flatMap(({ file }) => file ?? []);
@@ -96,7 +96,7 @@ function filesOf(page: string): string[] {
   return [...named, ...written.map(([, name = ""]) => name)];
 }
 
-/** Every command with its options, groups of commands by what is in them. */
+/** Returns every command with its options. Commands of a group are listed one by one. */
 async function commandsOf(command: readonly string[]): Promise<unknown[]> {
   const { stdout } = await runCarillon([...command, "--help"]);
   const [, listed] = stdout.split("Commands:\n");
@@ -113,7 +113,7 @@ test("lists the exit codes of --help", async () => {
   expect(stdout).toContain(listed);
 });
 
-/** The first table of a section of docs/operating.md. */
+/** Reads the first table of a section of docs/operating.md. */
 function tableOf(title: string): string {
   return /(?:^\|.*\n)+/m.exec(sectionOf(OPERATING, title))?.[0] ?? "";
 }

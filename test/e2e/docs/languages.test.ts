@@ -9,9 +9,9 @@ import { type LanguageSection, readLanguageSections } from "../../support/docs/l
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { Program } from "../../support/nodes/program.js";
 
-/** Runs each section of docs/languages.md as it stands, in a folder with nothing but a copy of the proto files. */
+/** Runs each section of docs/languages.md unchanged, in a folder that holds nothing but a copy of the proto files. */
 
-/** The programs that a section's commands use. A section whose programs are not all installed is skipped, and says so. */
+/** Programs that a section's commands use. A section is skipped, with a note in its title, unless all of them are installed. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   Python: ["python3"],
   Go: ["go"],
@@ -23,12 +23,12 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "C#": ["dotnet"],
 };
 
-/** A first run downloads packages and compiles them: minutes on a small machine, in milliseconds. */
+/** Time limit of a section, in milliseconds. A first run downloads and compiles packages, which takes minutes on a small machine. */
 const PATIENCE = 600_000;
 
 const sections = readLanguageSections(readFileSync(join(packageRoot, "docs", "languages.md"), "utf8"));
 
-test("every language of the page says which programs it needs", () => {
+test("knows the required programs of every language on the page", () => {
   expect(sections.map(({ language }) => language)).toEqual(Object.keys(PROGRAMS));
 });
 
@@ -38,7 +38,7 @@ for (const section of sections) {
   const group = missing.length === 0 ? describe : describe.skip;
   group(`${language}${missing.length === 0 ? "" : ` (skipped: ${missing.join(", ")} not on the PATH)`}`, () => {
     test(
-      "R1: the client of docs/languages.md publishes",
+      "R1: publishes by the client of docs/languages.md",
       async () => {
         const node = await startNode();
         const client = await connect(`${node.ws}/ws`);
@@ -52,13 +52,13 @@ for (const section of sections) {
   });
 }
 
-/** @returns what its commands print */
+/** @returns the output of its commands */
 async function runSection({ language, steps }: LanguageSection, node: TestNode): Promise<string> {
   const folder = createFolder();
   const real = (text: string): string =>
     text.replaceAll("127.0.0.1:6001", node.grpc).replaceAll("http://127.0.0.1:8080", node.http);
   let printed = "";
-  // Files first: a section explains before it shows, and tools expect all of a project.
+  // Writes all files first, because tools expect a complete project and a page explains commands before it shows files.
   for (const step of steps) {
     if (step.kind !== "file") continue;
     const path = join(folder, step.path);
@@ -71,9 +71,9 @@ async function runSection({ language, steps }: LanguageSection, node: TestNode):
       folder,
       environment: {
         ...process.env,
-        // Compiled packages are kept from run to run.
+        // Keeps compiled packages between runs.
         CARGO_TARGET_DIR: join(packageRoot, ".cache", "languages", "cargo"),
-        // Nobody debugs them: without it they are compiled in less time.
+        // Compiles in less time without debug information.
         CARGO_PROFILE_DEV_DEBUG: "0",
         CARGO_INCREMENTAL: "0",
       },
@@ -90,7 +90,7 @@ function createFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "carillon-language-"));
   cleanUp(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(packageRoot, "proto"), join(folder, "proto"), { recursive: true });
-  // Where `npm install @bufbuild/buf` puts it.
+  // The path of an installation by `npm install @bufbuild/buf`.
   symlinkSync(join(packageRoot, "node_modules"), join(folder, "node_modules"));
   return folder;
 }

@@ -15,7 +15,7 @@ import { type NatsServer, startNats } from "../../support/nats/server.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { Queue } from "../../support/queue.js";
 
-/** Plays the examples of docs/protocol/. The dialects' contract plays the transcripts in the chapters of the dialects. */
+/** Plays the examples of docs/protocol/, other than the dialects' transcripts, which the dialect contract plays. */
 
 type Player = (examples: readonly WireExample[]) => Promise<void>;
 
@@ -68,7 +68,7 @@ const cases = readChapters().flatMap((chapter) => {
 });
 
 test.each(cases)(
-  "the $kind examples in the chapter $chapter of docs/protocol show real frames",
+  "shows real frames in the $kind examples of docs/protocol, chapter $chapter",
   async ({ examples, kind }) => {
     const play = PLAYERS[kind];
     expect(play).toBeDefined();
@@ -96,7 +96,7 @@ async function openDialect(node: TestNode, name: string): Promise<WirePeer> {
   return { send: (line) => client.send(line), next: () => client.nextText() };
 }
 
-/** Connects to a nats-server without a library. A round trip follows each line, so that it has taken effect. */
+/** Connects to a nats-server without a library. A round trip after each line ensures that the line has taken effect. */
 async function openNats(server: NatsServer): Promise<WirePeer> {
   const socket = connectTcp(server.port, "127.0.0.1");
   cleanUp(() => socket.destroy());

@@ -6,12 +6,12 @@ import { ExampleRunner, isInstalled } from "../../support/docs/example-runner.js
 import { type Example, patternOf, readExamples } from "../../support/docs/examples.js";
 
 /**
- * Runs every example of README.md, in its order and for real: the built executable, clients in processes of their own,
- * the page in a browser. What an example publishes must be heard by every listener that is running by then. How blocks
- * are read stands in examples.ts, how they are run and where ports are substituted in example-runner.ts.
+ * Runs every example of README.md in order, unchanged: the built executable, clients in processes of their own, and
+ * the page in a browser. Every listener running at the time must receive what an example publishes. examples.ts describes
+ * the blocks; example-runner.ts runs them and substitutes ports.
  */
 
-/** Commands that cannot run as they stand, with the command that runs in their place and the reason. */
+/** Commands that cannot run unchanged, each with its replacement and the reason. */
 const INSTEAD: Readonly<Record<string, { readonly command: string; readonly why: string }>> = {
   "npm start": {
     command: "node dist/src/bin.js serve --try",
@@ -22,10 +22,10 @@ const INSTEAD: Readonly<Record<string, { readonly command: string; readonly why:
 const { examples, heard } = readExamples(readFileSync(join(packageRoot, "README.md"), "utf8"));
 let runner: ExampleRunner;
 let page: TestPage | undefined;
-/** The listener that the README has for browsers, in a browser. */
+/** The README's listener for browsers, in a browser. */
 let snippet: TestPage | undefined;
 let starts = 0;
-/** What listeners should have heard by now, and how much of that was before each of them was started. */
+/** Payloads published so far, and for each listener the number of those published before it started. */
 const published: string[] = [];
 const before: number[] = [];
 
@@ -40,7 +40,7 @@ describe("README.md", () => {
     await runner.close();
   });
 
-  test("what cannot be run is on the page, and what is heard is published by one example each", () => {
+  test("has every command that is replaced, and one example that publishes each expected message", () => {
     expect(examples.map(({ code }) => code)).toEqual(expect.arrayContaining(Object.keys(INSTEAD)));
     expect(heard.map((line) => examples.filter((example) => publishes(example, line)).length)).toEqual(
       heard.map(() => 1),
@@ -61,7 +61,7 @@ describe("README.md", () => {
     });
   }
 
-  test("carillon listen and the listener for browsers have printed just that, in that order", () => {
+  test("prints exactly the published messages in order, in carillon listen and the listener for browsers", () => {
     const [listen, script] = [...runner.listeners.values()].map(({ stdout }) => stdout.trimEnd().split("\n"));
     expect(listen).toEqual(published.slice(before[0]));
     expect(script?.filter((line) => line.startsWith("hello: "))).toEqual(
@@ -70,21 +70,21 @@ describe("README.md", () => {
   });
 
   ifBrowser("the browser", () => {
-    test("had nothing to complain about but the node that was away", async () => {
+    test("reports no problems except for the stopped node", async () => {
       expect(await page?.close(NO_SERVER)).toEqual([]);
-      // /healthz has no icon.
+      // /healthz has no icon, which browsers request.
       expect(await snippet?.close(new RegExp(`${NO_SERVER.source}|status of 404`))).toEqual([]);
     });
   });
 });
 
 function startTests({ prints = "" }: Example, command: string): void {
-  test("Ctrl+C ends the node before, with 0", async () => {
+  test("stops the earlier node with 0 on Ctrl+C", async () => {
     expect(await runner.stopNode()).toBe(0);
     if (page !== undefined) await page.inState("reconnecting");
   });
 
-  test("starts, prints what the page says, and listeners come back", async () => {
+  test("starts, prints what the page says, and lets the listeners reconnect", async () => {
     const node = await runner.startNode(command);
     await runner.joinHello();
     await expect(node.says(new RegExp(patternOf(runner.real(prints))))).resolves.toBeDefined();
@@ -95,7 +95,7 @@ function startTests({ prints = "" }: Example, command: string): void {
       page ??= await TestPage.open(runner.http);
       await page.joined("hello");
       starts += 1;
-      // The first time there was none yet.
+      // At the first start there is no listener yet.
       await snippet?.hasLogged("joined hello", starts);
       expect(await page.topicNames()).toEqual(["hello"]);
     });
@@ -111,7 +111,7 @@ function listenTests(example: Example): void {
   if (example.language !== "js") return;
   ifBrowser("in a browser", () => {
     test("joins", async () => {
-      // Any address of the node: a page of another origin would have to be let in first.
+      // Any address of the node will do: the node refuses pages of other origins by default.
       snippet = await TestPage.open(`${runner.http}/healthz`);
       await snippet.page.evaluate(runner.real(example.code));
       await snippet.hasLogged("joined hello");
@@ -121,26 +121,26 @@ function listenTests(example: Example): void {
 }
 
 function runTests(example: Example): void {
-  test("runs, and prints what it is said to print", async () => {
+  test("runs, and prints what the page says", async () => {
     const printed = await runner.run(example);
     expect(printed.trimEnd()).toMatch(new RegExp(`^${patternOf(runner.real(example.prints ?? ""))}$`));
   });
 }
 
 function hearTests(line: string): void {
-  test("W4: a plain WebSocket client hears it, byte for byte", async () => {
+  test("W4: delivers the message to a plain WebSocket client, byte for byte", async () => {
     published.push(line);
     expect(await runner.client.nextText()).toBe(JSON.stringify({ topic: "hello", payload: line }));
   });
 
-  test("the listeners started above print it", async () => {
+  test("prints the message in the listeners started above", async () => {
     for (const listener of runner.listeners.values())
       await listener.says(new RegExp(`^(?:hello: )?${patternOf(line)}$`));
     expect(runner.listeners.size).toBe(before.length);
   });
 
   ifBrowser("the page", () => {
-    test("shows it", async () => {
+    test("shows the message", async () => {
       expect(await page?.payloads(published.length)).toEqual(published);
       await snippet?.hasLogged(`hello: ${line}`);
     });

@@ -23,7 +23,7 @@ async function startAsking(events: Event[], vhost: object = {}): Promise<{ node:
 
 const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
 
-/** The ids of all connections. */
+/** Returns the ids of all connections. */
 async function idsAt(node: TestNode): Promise<string[]> {
   const { connections } = await new TestBackend(node).call(control.listConnections, {});
   return connections.map(({ id }) => id);
@@ -31,10 +31,10 @@ async function idsAt(node: TestNode): Promise<string[]> {
 
 describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => {
   const options = { version, transports: [transport] };
-  /** Whether the client speaks Engine.IO 3: it is told no id, and refused by another packet. */
+  /** Whether the client speaks Engine.IO 3, in which a client does not know its id, and a refusal is another packet. */
   const isOld = version === "2.3.0";
 
-  test("I11: a backend lists them, joins and leaves for them, and disconnects them", async () => {
+  test("I11: lets a backend list clients, join and leave for them, and disconnect them", async () => {
     const node = await startNode();
     const client = await connectStock(node.http, { ...options, extraHeaders: { "user-agent": "app/1" } });
     const backend = new TestBackend(node);
@@ -55,7 +55,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     expect(await client.ended.next()).toBe("io server disconnect");
   });
 
-  test("I12: a vhost that is made at run time is a namespace, until it is deleted", async () => {
+  test("I12: serves a vhost created at run time as a namespace until it is deleted", async () => {
     const node = await startNode();
     const backend = new TestBackend(node);
     await expect(connectStock(`${node.http}/made`, options)).rejects.toThrow("Invalid namespace");
@@ -70,7 +70,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     await expect(connectStock(`${node.http}/made`, options)).rejects.toThrow("Invalid namespace");
   });
 
-  test("I2: the backend is asked who comes in, and never told the token", async () => {
+  test("I2: asks the backend to admit a client, and never sends it the token", async () => {
     const { backend, node } = await startAsking(["connect"]);
     const token = await tokenFor("eve");
     const client = stockClient(node.http, {
@@ -96,7 +96,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     expect(await refused).toMatchObject({ data: { ...data, status: 403 } });
   });
 
-  test("I19: a token in a request does not count where the backend decides about every user", async () => {
+  test("I19: ignores a token in a request when the backend decides about every user", async () => {
     const { backend, node } = await startAsking(["connect"], { socketio: { calls: [{ event: "e" }] } });
     const connecting = connectStock(node.http, options);
     (await backend.calls.next()).answer({ allow: {} });
@@ -111,7 +111,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     expect(await elevation).toMatchObject({ success: true });
   });
 
-  test("I17: a client that goes while it is decided on is not there afterwards, and counts for nothing", async () => {
+  test("I17: keeps nothing of a client that disconnects during the admission decision", async () => {
     const { backend, node } = await startAsking(["connect"], { limits: { connections: 1 } });
     const client = stockClient(node.http, options);
     client.connected().catch(() => {});
@@ -120,7 +120,7 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     while ((await metric(node, "carillon_connections")) > 0);
     asked.answer({ allow: {} });
     void allowAll(backend);
-    // Its place is free when the answer has come.
+    // Its slot is released when the backend has answered.
     const other = await until(
       () => connectStock(node.http, options).catch(() => undefined),
       (connected) => connected !== undefined,
@@ -129,12 +129,12 @@ describe.each(CLIENTS)("Socket.IO's client %s over %s", (version, transport) => 
     expect(other?.socket.connected).toBe(true);
   });
 
-  test("O6: while an event waits for the backend, no more is read than may wait, and nothing is lost", async () => {
+  test("O6: bounds the reading of a client while an event waits for the backend, and loses nothing", async () => {
     const { backend, node } = await startAsking(["join"]);
     const client = await connectStock(node.http, options);
     const first = client.ask("join", { topics: ["first"] });
     const asked = await backend.calls.next();
-    // Older versions put all that waits into one request, whatever may be in one.
+    // Older versions put all waiting packets into a single request, without a limit.
     const filler = "x".repeat(version === "4.x" ? 30_000 : 5_000);
     const others = Array.from({ length: 150 }, () => client.ask("unknown", { filler }));
     const [id = ""] = await idsAt(node);

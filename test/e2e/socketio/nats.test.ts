@@ -8,7 +8,7 @@ import { startNats } from "../../support/nats/server.js";
 const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
 
 test.each(CLIENTS)(
-  "I6: a node hears of NATS only what somebody spectates on it (%s, %s)",
+  "I6: subscribes in NATS only to what clients of the node spectate (%s, %s)",
   async (version, transport) => {
     const server = await startNats('http: "127.0.0.1:-1"');
     const named = (name: string) =>
@@ -25,7 +25,7 @@ test.each(CLIENTS)(
     await publish(two, [{ topics: ["42", "43"], payload: '{"n":1}', event: "log_pool" }]);
     expect(await first.heard.next()).toEqual({ event: "log_pool", value: { n: 1 } });
     expect(await second.heard.next()).toEqual({ event: "log_pool", value: { n: 1 } });
-    // The oldest is not told its session's id.
+    // The oldest client does not know its session's id.
     const own = version === "2.3.0" ? "$user.eve" : `$connection.${first.id}`;
     await publish(two, [{ topics: [own], payload: "2", event: "to_you" }]);
     expect(await first.heard.next()).toEqual({ event: "to_you", value: 2 });

@@ -19,7 +19,7 @@ for (const [name, transport] of CLIENTS) {
   group(path === "" ? `${title} (skipped: ${missing})` : title, () => {
     socketIoContract((node, token) => new PythonClient(path, node.http, transport, token).connected());
 
-    test("I3, I4: the published bot's bare numbers are answered, and name the topic of their digits", async () => {
+    test("I3, I4: accepts bare numbers from the published bot, and keeps their digits in the topic's name", async () => {
       const node = await startNode(CONFIG);
       const client = await new PythonClient(path, node.http, transport, await tokenFor("eve")).connected();
       client.emitText("request_elevation", "1923512129");
@@ -36,7 +36,7 @@ for (const [name, transport] of CLIENTS) {
       expect(await client.heard.next()).toEqual({ event: "log_pool", value: 2 });
     });
 
-    test("I7: numbers that JavaScript rounds reach a worker with their digits", async () => {
+    test("I7: delivers numbers that JavaScript rounds to a worker with all digits", async () => {
       const node = await startNode(CONFIG);
       const client = await new PythonClient(path, node.http, transport, await tokenFor("eve")).connected();
       const worker = await startWorker(node, ["*"]);
@@ -50,7 +50,7 @@ for (const [name, transport] of CLIENTS) {
       });
     });
 
-    test("I13: a client that says that it goes is gone", async () => {
+    test("I13: removes a client at once when it announces its disconnect", async () => {
       const node = await startNode(CONFIG);
       const client = await new PythonClient(path, node.http, transport).connected();
       client.disconnect();

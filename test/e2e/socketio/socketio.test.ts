@@ -17,7 +17,7 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
     connectStock(node.http, { ...options, ...(token !== undefined && { auth: { token } }) }),
   );
 
-  test("I2: a token in the handshake, the header or the cookie elevates at once; a bad one refuses", async () => {
+  test("I2: elevates a client at once by a token in the handshake, the header or the cookie, and refuses a bad token", async () => {
     const node = await startNode(CONFIG);
     const token = await tokenFor("eve");
     const ways = [
@@ -43,7 +43,7 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
     }
   });
 
-  test("I12: vhosts are namespaces, and one connection may be in several", async () => {
+  test("I12: serves vhosts as namespaces, several of them on one connection", async () => {
     const { socket: first, node } = await inVhosts();
     const shop = first.io.socket("/shop", { auth: {} });
     const connected = new Promise<void>((resolve) => shop.on("connect", resolve));
@@ -70,7 +70,7 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
     return { node, socket };
   }
 
-  test("I13: a node that stops sends its clients to another one, and says so", async () => {
+  test("I13: sends clients to another node at a stop, and notifies them", async () => {
     const first = await startNode(CONFIG);
     const client = await connectStock(first.http, {
       ...options,
@@ -80,7 +80,7 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
     });
     const { id } = client;
     await first.carillon.stop();
-    // One that is between two polls finds nobody any more, and is told nothing.
+    // A client between two polls finds no node any more, and is not notified.
     const told = client.heard.unread.filter(({ event }) => event === "error").map(({ value }) => value);
     expect([[], [expect.objectContaining({ code: 1012, message: "service restart" })]]).toContainEqual(told);
     expect(transport === "polling" || told.length === 1).toBe(true);
@@ -95,32 +95,29 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
   });
 });
 
-test.each(VERSIONS)(
-  "I15: a client that polls first comes to a WebSocket, and misses nothing meanwhile (%s)",
-  async (version) => {
-    const node = await startNode(CONFIG);
-    const client = stockClient(node.http, { version });
-    await client.connected();
-    await client.ask("join", { topics: ["a"] });
-    let count = 0;
-    const send = async (): Promise<void> => {
-      await say(node, "a", String(count));
-      count += 1;
-    };
-    while (client.socket.io.engine.transport.name !== "websocket") await send();
-    for (let more = 0; more < 20; more += 1) await send();
-    for (let expected = 0; expected < count; expected += 1) {
-      expect(await client.heard.next()).toEqual({ event: "message", value: expected });
-    }
-    expect(client.socket.io.engine.transport.name).toBe("websocket");
-  },
-);
+test.each(VERSIONS)("I15: upgrades a polling client to a WebSocket without loss (%s)", async (version) => {
+  const node = await startNode(CONFIG);
+  const client = stockClient(node.http, { version });
+  await client.connected();
+  await client.ask("join", { topics: ["a"] });
+  let count = 0;
+  const send = async (): Promise<void> => {
+    await say(node, "a", String(count));
+    count += 1;
+  };
+  while (client.socket.io.engine.transport.name !== "websocket") await send();
+  for (let more = 0; more < 20; more += 1) await send();
+  for (let expected = 0; expected < count; expected += 1) {
+    expect(await client.heard.next()).toEqual({ event: "message", value: expected });
+  }
+  expect(client.socket.io.engine.transport.name).toBe("websocket");
+});
 
 test.each(VERSIONS)("I2: tells a client that connects too often when to retry (%s)", async (version) => {
   const node = await startNode({ vhosts: { "/": { limits: { handshakes_per_second: 1 } } } });
   const code = version === "2.3.0" ? { code: 429, details: "resource_exhausted" } : { code: "resource_exhausted" };
   const options = { version, transports: ["websocket"] };
-  // However slow the machine is, a second client is refused at some time: it comes within a second.
+  // On a slow machine, repeats until a second client connects within a second of the first, and is refused.
   let refusal: unknown;
   while (refusal === undefined) {
     const attempts = Array.from({ length: 5 }, () => connectStock(node.http, options));
@@ -130,7 +127,7 @@ test.each(VERSIONS)("I2: tells a client that connects too often when to retry (%
   expect(refusal).toMatchObject({ data: { ...code, retry_after: 1 } });
 });
 
-/** Not all versions have `emitWithAck`. */
+/** Emits an event with an acknowledgement, because not all versions have `emitWithAck`. */
 function askOn(socket: Socket, event: string, value: object): Promise<unknown> {
   return new Promise((resolve) => {
     socket.emit(event, value, resolve);

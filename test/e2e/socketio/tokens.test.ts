@@ -5,7 +5,7 @@ import { startWorker } from "../../support/backends/worker.js";
 import { connectStock } from "../../support/clients/socket-io.js";
 import { startNode } from "../../support/nodes/node.js";
 
-/** Tokens as the application makes them that the gateway is for: no `exp`, an integer for the user, bits for the rights. */
+/** Settings for the tokens of the gateway's application: no `exp`, an integer as the user, and bits for the rights. */
 const SETTINGS = {
   access: "private" as const,
   jwt: {
@@ -24,7 +24,7 @@ function applicationToken(permissions: number, issuedAt = new Date()): string {
 }
 
 test.each(["2.3.0", "4.x"] as const)(
-  "A5, A7: the application's tokens are good by configuration (%s)",
+  "A5, A7: accepts the application's tokens by configuration (%s)",
   async (version) => {
     const node = await startNode({ vhosts: { "/": SETTINGS } });
     const client = await connectStock(node.http, { version, auth: { token: applicationToken(274) } });
@@ -43,7 +43,7 @@ test.each(["2.3.0", "4.x"] as const)(
   },
 );
 
-test("A5: vhosts that are made at run time take the same settings, and name what is wrong with them", async () => {
+test("A5: accepts the same settings for vhosts created at run time, and names the invalid setting", async () => {
   const node = await startNode();
   const backend = new TestBackend(node);
   const { createVhost } = ControlService.method;

@@ -2,7 +2,7 @@ import { ClusterPresence } from "../../../src/presence/cluster-presence.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
-/** A node with so many members in a room until it is killed. Prints who comes and goes there. */
+/** A node with the given number of members in a room, until it is killed. Prints who joins and leaves the room. */
 const { args, bus, member: cluster, node } = createMemberProgram(8 << 20);
 const members = Number(args[0]);
 const presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError: say });

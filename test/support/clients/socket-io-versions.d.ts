@@ -1,4 +1,4 @@
-/** Versions whose types cannot be imported: as far as the tests use them, they are as the newest. */
+/** Types for versions whose own types cannot be imported. The parts that the tests use are the same as in the newest version. */
 declare module "socket.io-client-2" {
   export { io as default } from "socket.io-client";
 }

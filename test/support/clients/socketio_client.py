@@ -1,4 +1,4 @@
-"""A client of python-socketio that is told what to do by lines of JSON, and tells what it hears by others.
+"""A client of python-socketio that reads commands as lines of JSON, and prints received events as others.
 
 Bytes are {"$bytes": BASE64} in both directions. Works with python-socketio 4 (Engine.IO 3) and 5 (Engine.IO 4).
 """
@@ -42,7 +42,7 @@ def say(what, **more):
 
 
 class Client(socketio.Client):
-    """Tells every event, whatever its name."""
+    """Prints every event of any name."""
 
     def _trigger_event(self, event, namespace, *args):
         if event not in OWN:
@@ -55,7 +55,7 @@ class Client(socketio.Client):
 
 
 def in_order(engine):
-    """The library gives every packet to a thread of its own: here they are told in the order in which they came."""
+    """Prints packets in the order received, although the library handles each in a thread of its own."""
     trigger = engine._trigger_event
 
     def trigger_event(event, *args, **kwargs):

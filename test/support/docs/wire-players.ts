@@ -3,7 +3,7 @@ import type { TestNode } from "../nodes/node.js";
 import { connectRaw } from "../raw/client.js";
 import { patternOf } from "./examples.js";
 
-/** One side of a conversation: it sends and receives lines. */
+/** A peer on the wire, which sends and receives lines. */
 export interface WirePeer {
   send(line: string): Promise<void> | void;
   next(): Promise<string>;
@@ -45,7 +45,7 @@ function parseHttp(text: string): HttpText {
 /**
  * Plays a block of lines `PEER > line` (the peer sends), `PEER < line` (it receives; `…` stands for anything), and
  * `publish TOPIC {…}` (a backend publishes).
- * @param open - connects a peer when its name first comes up
+ * @param open - connects a peer at the first use of its name
  */
 export async function playConversation(
   node: TestNode,
@@ -73,7 +73,7 @@ async function publishAs(node: TestNode, text: string): Promise<void> {
 }
 
 /**
- * Reads the bytes of a line such as "15 08 `informer.List`": hexadecimal digits, and text in backquotes.
+ * Encodes the bytes of a line such as "15 08 `informer.List`": hexadecimal digits, and text in backquotes.
  * @throws Error for a word that is neither
  */
 export function parseBytes(line: string): Buffer {

@@ -6,8 +6,8 @@ import { DEFAULT_LIMITS } from "../../../src/workers/limits.js";
 import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
 /**
- * A node with a worker of the events `work`, which prints what it gets and answers all of it when a line `answer` comes. On
- * a line `ask EVENT` or `trigger EVENT` the node asks; it prints what comes of it.
+ * A node with a worker for the event `work`, which prints its tasks and answers all of them when it reads a line `answer`. On
+ * a line `ask EVENT` or `trigger EVENT` the node sends a task, and prints its outcome.
  */
 const { bus, member: cluster, node } = createMemberProgram();
 const dispatch = new ClusterDispatch({

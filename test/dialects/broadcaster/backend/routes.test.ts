@@ -25,7 +25,7 @@ interface Stage {
   readonly post: (body: string | object, headers?: Record<string, string>) => Promise<Response>;
 }
 
-/** The routes on a server of their own. @param keys - none: nobody is asked for one */
+/** Starts a server with the routes alone. @param keys - without any, no key is required */
 async function start(keys = KEYS): Promise<Stage> {
   const ring = new Keyring({ clock: systemClock, open: true, hasVhost: () => true });
   const scopes = keys.map((key, number): KeyScope => {
@@ -97,7 +97,7 @@ test.each<Record<string, string>>([
   { authorization: "Bearer all all" },
 ])("B20: answers 401 without a known key: %j", async (headers) => {
   const { post, published } = await start();
-  // What is wrong with the body nobody is told who has no key.
+  // Without a key, the answer does not reveal that the body is invalid.
   const response = await post("{", headers);
   expect(response.status).toBe(401);
   expect(response.headers.get("www-authenticate")).toBe("Bearer");
@@ -155,7 +155,7 @@ test("B20, O13: answers with the payload's text as it was sent", async () => {
   expect(await response.text()).toContain(`"event":"","payload":${payload}}`);
 });
 
-test("B21: answers 413 to a body that is too large, with and without a Content-Length", async () => {
+test("B21: answers 413 to a too large body, with and without a Content-Length", async () => {
   const { post, published, url } = await start();
   const response = await post({ ...GOOD, payload: "x".repeat(2_000) });
   expect([response.status, await response.json()]).toEqual([
@@ -164,7 +164,7 @@ test("B21: answers 413 to a body that is too large, with and without a Content-L
   ]);
   const { port } = new URL(url);
   const chunked = request({ port, path: "/base/publish", method: "POST", headers: { authorization: "Bearer all" } });
-  // Not ended: the answer does not wait for the rest.
+  // Left incomplete: the answer does not wait for the rest.
   chunked.write("x".repeat(2_000));
   const [{ headers, statusCode }] = (await once(chunked, "response")) as [IncomingMessage];
   expect([statusCode, headers.connection]).toEqual([413, "close"]);

@@ -37,7 +37,7 @@ inBrowser("rootsocket's browser clients", () => {
   });
 });
 
-/** In the page: what a client does with its connectionUrl and its channelUrl. */
+/** Runs in the page: connects and subscribes as a client does with its connectionUrl and channelUrl. */
 async function clientOf({ base, key }: { readonly base: string; readonly key: string }): Promise<void> {
   const tokenOf = async (path: string, body: object): Promise<string> => {
     const headers = { authorization: key, "content-type": "application/json", "x-requested-with": "client" };

@@ -10,7 +10,7 @@ interface FeedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** What is read of a feed, as a browser's EventSource would. */
+/** Reader of a feed's events, like a browser's EventSource. */
 class Feed {
   readonly response: Response;
   readonly #events: AsyncGenerator<FeedEvent>;
@@ -20,7 +20,7 @@ class Feed {
     this.#events = eventsOf(response);
   }
 
-  /** Undefined when it has ended. */
+  /** Resolves with the next event; undefined when the feed has ended. */
   async next(): Promise<FeedEvent | undefined> {
     const { done, value } = await this.#events.next();
     return done === true ? undefined : value;

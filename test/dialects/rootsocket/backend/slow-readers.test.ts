@@ -21,7 +21,7 @@ const backend = gate.admit(credentials, "connections");
 
 type Handle = (call: RestCall) => Promise<void>;
 
-/** A server that answers with this alone, and how each of its answers has ended. */
+/** Starts a server with this handler alone, and records how each answer ends. */
 async function serve(handle: Handle): Promise<{ readonly port: number; readonly outcomes: Queue<unknown> }> {
   const outcomes = new Queue<unknown>();
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
@@ -45,7 +45,7 @@ async function serve(handle: Handle): Promise<{ readonly port: number; readonly 
   return { port: (server.address() as AddressInfo).port, outcomes };
 }
 
-/** Has asked, and reads nothing until it is told to. */
+/** Sends a request, and reads nothing until the test resumes the socket. */
 async function reader(port: number): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");
   cleanUp(() => socket.destroy());
@@ -58,7 +58,7 @@ async function reader(port: number): Promise<Socket> {
   return socket;
 }
 
-/** What comes until it holds this. */
+/** Reads until the text contains `end`. */
 async function readUntil(socket: Socket, end: string): Promise<string> {
   let text = "";
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
@@ -84,12 +84,12 @@ function facts(id: string, userAgent = ""): ConnectionInfo {
   };
 }
 
-/** Changes that the test makes, until the reader has gone. */
+/** Changes that the test reports, until the watch ends. */
 class Changes {
   readonly #queue = new Queue<WatchEvent>();
-  /** How many have been taken. */
+  /** Number of changes taken. */
   taken = 0;
-  /** Resolves when nobody watches any more. */
+  /** Resolves when the watch has ended. */
   readonly ended: Promise<unknown>;
   #end: (reason: unknown) => void = () => {};
 
@@ -146,7 +146,7 @@ test("S9: stops watching and its timers when the reader has gone", async () => {
   expect(clock.timers).toBe(0);
 });
 
-test("S9, O6: bounds the backlog of a reader that takes nothing, and cuts it off", async () => {
+test("S9, O6: bounds the backlog of a reader that does not read, and cuts it off", async () => {
   const clock = new ManualClock();
   const changes = new Changes();
   const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, gate, clock }, call));
@@ -154,7 +154,7 @@ test("S9, O6: bounds the backlog of a reader that takes nothing, and cuts it off
   const count = 1_000;
   for (let number = 0; number < count; number += 1) changes.push(`n1.${number}`, "x".repeat(100_000));
   let before = -1;
-  // It has come to a stop when nothing is taken between two round trips.
+  // The feed has stopped when no change is taken between two round trips.
   while (before < changes.taken) {
     before = changes.taken;
     for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -171,7 +171,7 @@ test("S9, O6: bounds the backlog of a reader that takes nothing, and cuts it off
 
 type Listed = Parameters<typeof listConnections>[0];
 
-/** Answers with these pages, one after the other. */
+/** Answers with these pages in turn. */
 function pages(...all: readonly { readonly ids: readonly string[]; readonly missing?: readonly string[] }[]): Listed {
   return {
     list: (_backend, { pageToken }) => {
@@ -211,7 +211,7 @@ test("S8: names nodes that did not answer", async () => {
   expect(await list(port)).toEqual({ missing: "n2, n3", ids: ["a", "b"] });
 });
 
-test("S8: cuts off a list when a node is lost meanwhile", async () => {
+test("S8: cuts off a list when a node is lost before its end", async () => {
   const connections = pages({ ids: ["a"] }, { ids: ["b"], missing: ["n2"] });
   const { outcomes, port } = await serve((call) => listConnections(connections, call));
   await expect(list(port)).rejects.toThrow(/terminated|fetch failed/);

@@ -11,7 +11,7 @@ import {
 } from "../../../support/clients/rootsocket.js";
 import { startCluster } from "../../../support/nodes/access-cluster.js";
 
-test("S5: refuses a token that a connection of another node holds, until that has gone", async () => {
+test("S5: refuses a token in use by a connection of another node until that connection ends", async () => {
   const cluster = await startCluster(applicationConfig({}));
   const [one, other] = [await cluster.startNode(), await cluster.startNode()];
   const token = await connectionToken(one);

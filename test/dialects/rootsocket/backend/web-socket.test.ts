@@ -88,7 +88,7 @@ test("S5: takes the vhost from the token, and delivers nothing of another", asyn
   expect(await shop.ask({ command: "leave", topics: ["test"] })).toMatchObject({ topic: "@leave" });
 });
 
-/** A message of so many bytes. */
+/** Creates a message of the given number of bytes. */
 function eventOf(length: number): string {
   const frame = '{"event":"test","data":{"raw":""}}';
   return frame.replace('""', `"${"x".repeat(length - frame.length)}"`);
@@ -102,7 +102,7 @@ test("S18: drops an event above 1 MB, and keeps its sender", async () => {
   client.send(eventOf(1_048_577));
   const dropped = '{"event":"error","data":{"detail":"invalid event: it is larger than 1048576 bytes"}}';
   expect(await client.nextText()).toBe(dropped);
-  // However many: these are no malformed frames.
+  // Unlike malformed frames, too large events never close the connection.
   for (let frames = 0; frames < 12; frames += 1) client.send(eventOf(1_048_577));
   for (let frames = 0; frames < 12; frames += 1) expect(await client.nextText()).toBe(dropped);
   client.send(eventOf(4 * 1_048_576));
@@ -142,7 +142,7 @@ test("S11: counts pings where commands are limited", async () => {
   expect(await client.nextText()).toBe(JSON.stringify({ event: "error", data: { detail } }));
 });
 
-test("S22, S24: subscribes a client by the API without a notice, and tells it the end", async () => {
+test("S22, S24: subscribes a client by the API without a notice, and reports the end of the subscription", async () => {
   const rootsocket = { allow_channel_subscription: false, allow_client_send: true };
   const node = await startApplication({ vhosts: { "/": { rootsocket } } });
   const client = await enter(node);

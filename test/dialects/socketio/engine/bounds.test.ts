@@ -46,7 +46,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1013"}', 1);
   });
 
-  test("O6: drops messages for a slow client by the topic's rule, tells it, and goes on", async () => {
+  test("O6: drops messages for a slow client by the topic's rule, notifies it, and continues", async () => {
     const node = await startNode({
       limits: { outbox: "256KiB" },
       vhosts: { "/": { topics: [{ match: "a", slow_consumer: "latest" }] } },
@@ -86,7 +86,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     const topics = Array.from({ length: 10 }, (_, at) => `t${at}`);
     await client.send(`421["join",${JSON.stringify({ topics })}]`);
     expect(await client.next()).toBe('431[{"ok":true}]');
-    // More than two kernels take for one connection.
+    // More than the socket buffers of both ends hold for one connection.
     const message = { topics, payload: "x".repeat(900_000) };
     for (let time = 0; time < 2; time += 1) {
       const { socket } = await connectRaw(node.http);
@@ -98,7 +98,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect(await metric(node, CONNECTIONS)).toBe(0);
   });
 
-  test("O6: ends a connection with too many packets in one request, and takes none of them", async () => {
+  test("O6: ends a connection with too many packets in one request, and executes none of them", async () => {
     const node = await startNode();
     const client = await PollingClient.connect(node.http, "", version);
     const packets = Array.from({ length: 5_001 }, () => '42["call"]');
@@ -115,7 +115,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect((await fetch(client.url)).status).toBe(400);
   });
 
-  test("O6: serves others while one client's many events are carried out", async () => {
+  test("O6: serves other clients while many events of one client are executed", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { commands_per_second: "off" } } } });
     const client = await PollingClient.connect(node.http, "", version);
     const events = Array.from({ length: 4_900 }, (_, at) => `42${at}["leave",{"topics":["a"]}]`);
@@ -135,7 +135,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
   test("I15: disconnects a silent client that changes its transport", async () => {
     const node = await startNode({ ping: { interval: "1s", timeout: "500ms" } });
     const polling = await PollingClient.connect(node.http, "", version);
-    // With Engine.IO 4 it has been asked for one.
+    // With Engine.IO 4 the node has sent a ping.
     if (version === 4) await polling.poll();
     const client = await connect(polling.webSocketUrl);
     client.send("2probe");
@@ -145,7 +145,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1011"}', 1);
   });
 
-  test("O6: bounds the events that wait for others", async () => {
+  test("O6: bounds the events that wait behind others", async () => {
     const node = await startNode({ limits: { frame: "4KiB" } });
     const client = await PollingClient.connect(node.http, "", version);
     const events = Array.from({ length: 30 }, (_, at) => `42${at}["join",{"topics":["t${at}"]}]`);
@@ -167,11 +167,11 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilMetric(node, 'carillon_connections_closed_total{code="1000"}', 1);
   });
 
-  test("O6: counts a body in the node's budget until it is answered", async () => {
+  test("O6: counts a body in the node's budget until the request is answered", async () => {
     const node = await startNode({
       limits: { receiving: "4MiB", request: "256KiB", frame: "256KiB", payload: "64KiB" },
     });
-    // One address of clients gets a quarter: these hold nearly all of it.
+    // One address may use a quarter of the budget: these requests hold nearly all of it.
     const held = await Promise.all(
       [1, 2, 3, 4, 5].map(async (count) => {
         const { url } = await PollingClient.connect(node.http, "", version);
@@ -185,7 +185,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     const packet = `42["join",{"topics":["a"],"x":"${"x".repeat(60_000)}"}]`;
     const refused = await PollingClient.connect(node.http, "", version);
     expect(await refused.send(packet)).toBe(429);
-    // Its packets are lost: it is not served any more.
+    // The packets of the refused request are lost, so the node ends the connection.
     await expect(refused.poll()).rejects.toThrow("400");
     for (const { socket } of held) socket.destroy();
     await untilNone(node, "carillon_receiving_bytes");
@@ -194,7 +194,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     await untilNone(node, "carillon_receiving_bytes");
   });
 
-  test("O6: reads and drops the rest of a request that is too large", async () => {
+  test("O6: reads and drops the rest of a too large request", async () => {
     const node = await startNode({ limits: { frame: "4KiB" } });
     const { url } = await PollingClient.connect(node.http, "", version);
     const raw = await connectRaw(node.http);
@@ -208,7 +208,7 @@ describe.each<EngineVersion>([4, 3])("O6: Engine.IO %i", (version) => {
     expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
   });
 
-  test("O6: limits an answer's packets to those that Python's clients take, with attachments beside their event", async () => {
+  test("O6: limits an answer's packets to the number that Python's clients accept, and keeps attachments with their event", async () => {
     const node = await startNode();
     const client = await PollingClient.connect(node.http, "", version);
     await client.send('421["join",{"topics":["a"]}]');

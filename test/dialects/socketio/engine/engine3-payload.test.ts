@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { type EnginePacket, engine3Payload } from "../../../../src/dialects/socketio/engine/engine3-payload.js";
 
-/** The packets of a payload; "too many" where none is taken. */
+/** Decodes the packets of a payload; "too many" if it is refused as a whole. */
 function decoded(payload: string | Buffer, maxPackets = 100): EnginePacket[] | "too many" {
   const packets: EnginePacket[] = [];
   let tooMany = false;
@@ -22,12 +22,12 @@ function encoded(packets: readonly EnginePacket[], supportsBinary: boolean): str
 
 const MALFORMED = [{ type: "error", data: "parser error" }];
 
-/** The data of a packet, and the value where that is JSON text. */
+/** Returns the data of a packet, parsed if it is JSON text. */
 function read({ data, type }: EnginePacket): unknown {
   return typeof data === "string" && type === "message" ? JSON.parse(data) : data;
 }
 
-/** JSON text, where characters beyond the Basic Multilingual Plane stand in strings only, as in all packets. */
+/** JSON text, in which characters beyond the Basic Multilingual Plane occur in strings only, as in all packets. */
 const texts = fc.string({ unit: "binary", minLength: 1 }).map((text) => JSON.stringify(text));
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((raw) => Buffer.from(raw));
 const packets = fc.array(
@@ -50,7 +50,7 @@ test.each([true, false])("I18: decodes what it encodes, as bytes or text (%s)", 
   );
 });
 
-test("O8: never throws on a payload, and takes a malformed one as a whole or not at all", () => {
+test("O8: never throws on a payload, and decodes a malformed one completely or not at all", () => {
   const payloads = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.uint8Array().map((raw) => Buffer.from(raw)),
@@ -69,7 +69,7 @@ test("O8: never throws on a payload, and takes a malformed one as a whole or not
   );
 });
 
-test("O6: takes no packet of a request with too many", () => {
+test("O6: decodes no packet of a request with too many", () => {
   expect(decoded("1:2".repeat(5), 5)).toHaveLength(5);
   expect(decoded("1:2".repeat(6), 5)).toBe("too many");
   expect(decoded(Buffer.from("0001ff32".repeat(6), "hex"), 5)).toBe("too many");
@@ -80,7 +80,7 @@ test("I18: writes lengths that all clients count alike", () => {
   expect(encoded([{ type: "message", data: '2["😀é"]' }], false)).toBe('19:42["\\ud83d\\ude00é"]');
 });
 
-test("I18: stops reading when told to", () => {
+test("I18: stops reading when the receiver returns false", () => {
   const types: string[] = [];
   engine3Payload(10, () => {}).decodePayload("1:21:11:3", ({ type }) => {
     types.push(type);

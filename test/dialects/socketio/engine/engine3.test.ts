@@ -10,20 +10,20 @@ import { CONFIG, tokenFor } from "../support.js";
 const POLL = "/socket.io/?EIO=3&transport=polling";
 const PATH = "/socket.io/?EIO=3&transport=websocket";
 
-/** A connection that takes bytes as they are, as browsers do. */
+/** Opens a connection that receives bytes in binary form, as browsers do. */
 async function binaryHandshake({ http }: TestNode): Promise<string> {
   const opened = await (await fetch(http + POLL)).text();
   const { sid } = JSON.parse(opened.slice(opened.indexOf("{"))) as { sid: string };
   return `${http}${POLL}&sid=${sid}`;
 }
 
-/** A packet in a body with bytes: 0 or 1, the digits of its length, 255. */
+/** Encodes a packet for a binary body: 0 or 1, the digits of its length, 255, and the content. */
 function binaryPacket(kind: 0 | 1, body: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(kind, ...Array.from(String(body.length), Number), 255), body]);
 }
 
 describe("I18: Engine.IO 3", () => {
-  test("I18: answers polls with lengths, and connects the client to / unasked", async () => {
+  test("I18: answers polls with lengths, and connects the client to / without a request", async () => {
     const node = await startNode({ ping: { interval: "25s" } });
     const opened = await (await fetch(node.http + POLL)).text();
     expect(opened).toMatch(/^\d+:0\{"sid":"[\w-]+","upgrades":\["websocket"\],"pingInterval":25000,/);
@@ -35,7 +35,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await (await fetch(url)).text()).toBe('16:431[{"ok":true}]');
   });
 
-  test("I18: sends bytes raw to clients that take them, and as base64 to others", async () => {
+  test("I18: sends bytes raw to clients that accept them, and as base64 to others", async () => {
     const node = await startNode();
     const url = await binaryHandshake(node);
     expect(await (await fetch(url)).text()).toBe("2:40");
@@ -78,7 +78,7 @@ describe("I18: Engine.IO 3", () => {
         "00".repeat(20),
       ].map((hex) => Buffer.from(hex, "hex")),
     ],
-  ])("I14: ends the connection on a body that is not packets (%s)", async (_kind, bodies) => {
+  ])("I14: ends the connection on a malformed body (%s)", async (_kind, bodies) => {
     const node = await startNode();
     for (const body of bodies) {
       const client = await PollingClient.connect(node.http, "", 3);
@@ -140,7 +140,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await metric(node, "carillon_connections")).toBe(0);
   });
 
-  test("I17: reports the refusal of /, and counts the client as without a namespace", async () => {
+  test("I17: reports the refusal of /, and counts the connection as one without a namespace", async () => {
     const node = await startNode({ vhosts: { "/": { ...CONFIG.vhosts?.["/"], limits: { connections: 1 } } } });
     await PollingClient.connect(node.http, "", 3);
     const second = await PollingClient.open(node.http, 3);
@@ -148,7 +148,7 @@ describe("I18: Engine.IO 3", () => {
     expect(await metric(node, "carillon_connections")).toBe(1);
   });
 
-  test("I15: keeps messages for a polling client, and sends them in order on the WebSocket that it changes to", async () => {
+  test("I15: keeps messages for a polling client, and sends them in order on the WebSocket after its upgrade", async () => {
     const node = await startNode();
     const polling = await PollingClient.connect(node.http, "", 3);
     await polling.send('421["join",{"topics":["a"]}]');
@@ -183,7 +183,7 @@ describe("I16: refusals before an upgrade", () => {
     "EIO=3&transport=websocket&sid=nobody",
     "EIO=4&transport=websocket&sid=__proto__",
     "EIO=4&transport=websocket&j=0",
-  ])("I16: answers 400, and no 101 (%s)", async (query) => {
+  ])("I16: answers 400 instead of 101 (%s)", async (query) => {
     const node = await startNode();
     expect(await refusedUpgrade(`${node.ws}/socket.io/?${query}`)).toMatchObject({ status: 400 });
     expect(await metric(node, 'carillon_upgrades_refused_total{reason="invalid_argument"}')).toBe(1);

@@ -9,7 +9,7 @@ const PATH = "/socket.io/?EIO=4&transport=websocket";
 const POLL = "/socket.io/?EIO=4&transport=polling";
 const CONNECTIONS = "carillon_connections";
 
-/** A plain WebSocket that has come to a namespace. */
+/** Opens a plain WebSocket, and connects it to a namespace. */
 async function connected(node: TestNode, connectPacket = "40"): Promise<TestClient> {
   const client = await connect(node.ws + PATH);
   expect(await client.nextText()).toMatch(/^0\{/);
@@ -18,7 +18,7 @@ async function connected(node: TestNode, connectPacket = "40"): Promise<TestClie
   return client;
 }
 
-/** Opens connections that poll, pipelined on one of TCP: all are open long before the first is closed as idle. */
+/** Opens polling connections, pipelined over one TCP connection: all are open long before the first times out as idle. */
 async function handshakes(node: TestNode, count: number): Promise<string[]> {
   const client = await connectRaw(node.http);
   client.send(`GET ${POLL} HTTP/1.1\r\nHost: test\r\n\r\n`.repeat(count));
@@ -39,7 +39,7 @@ async function poll(url: string): Promise<string> {
   return (await fetch(url)).text();
 }
 
-describe("who may come", () => {
+describe("SocketIoListener", () => {
   test("I16: checks origins on both transports, and lets browsers read the answers", async () => {
     const node = await startNode({ origins: ["https://app.example"] });
     const ask = (origin: string, method = "GET", headers = {}) =>
@@ -59,7 +59,7 @@ describe("who may come", () => {
     expect(await client.nextText()).toMatch(/^0\{/);
   });
 
-  test("I1: serves the path without the slash at its end, on both transports", async () => {
+  test("I1: serves the path without its final slash, on both transports", async () => {
     const node = await startNode();
     for (const transport of TRANSPORTS) {
       const client = await connectStock(node.http, { addTrailingSlash: false, transports: [transport] });
@@ -74,7 +74,7 @@ describe("who may come", () => {
     expect(await changing.ask("join", { topics: ["a"] })).toEqual({ ok: true });
   });
 
-  test("I1: does not serve paths that only begin like it", async () => {
+  test("I1: does not serve paths that merely start with its own", async () => {
     const node = await startNode();
     for (const path of ["/socket.iox", "/socket.io.evil", "/socket.i", "/socket.io/x", "/socket.io//"]) {
       expect((await fetch(`${node.http}${path}?EIO=4&transport=polling`)).status).toBe(404);
@@ -83,7 +83,7 @@ describe("who may come", () => {
     }
   });
 
-  test("I16: refuses requests other than Engine.IO's", async () => {
+  test("I16: refuses requests that are not Engine.IO's", async () => {
     const node = await startNode();
     for (const path of [
       "/socket.io/",
@@ -99,7 +99,7 @@ describe("who may come", () => {
     expect((await refusedUpgrade(`${node.ws}/socket.io/other`)).status).toBe(404);
   });
 
-  test("I17: counts these and WebSockets together for the limit of connections", async () => {
+  test("I17: counts Socket.IO clients and other WebSockets together for the connection limit", async () => {
     const node = await startNode({ limits: { connections: 2 }, vhosts: { "/shop": {} } });
     const first = await connected(node);
     first.send("40/shop,");
@@ -114,7 +114,7 @@ describe("who may come", () => {
     expect(await first.nextText()).toMatch(/^44\/shop,.*"code":"unavailable"/);
   });
 
-  test("I16: refuses a request that names two connections", async () => {
+  test("I16: refuses a request with more than one sid", async () => {
     const node = await startNode({ limits: { connections: 1 } });
     await connected(node);
     for (const sids of ["&sid=x&sid=", "&sid=&sid=x", "&sid=&sid="]) {
@@ -125,7 +125,7 @@ describe("who may come", () => {
     expect((await fetch(node.http + POLL)).status).toBe(503);
   });
 
-  test("I17: bounds connections without a namespace apart from clients", async () => {
+  test("I17: limits connections without a namespace separately from clients", async () => {
     const node = await startNode({ limits: { connections: 2 } });
     const idle = await handshakes(node, 1_024);
     expect((await fetch(node.http + POLL)).status).toBe(503);
@@ -134,10 +134,10 @@ describe("who may come", () => {
     const [first = "", second = ""] = idle.slice(-2);
     await post(first, "40");
     expect(await poll(first)).toMatch(/^40/);
-    // The limit is looked at when it comes in, too.
+    // A connect request is checked against the limit, too.
     await post(second, "40");
     expect(await poll(second)).toMatch(/^44.*"code":"unavailable"/);
-    // Neither of the places that were given back is lost.
+    // Both connections without a namespace count again, so a new one is refused.
     await post(first, "41");
     expect((await fetch(node.http + POLL)).status).toBe(503);
     await post(second, "40");
@@ -146,7 +146,7 @@ describe("who may come", () => {
     expect((await refusedUpgrade(node.ws + PATH)).status).toBe(503);
   });
 
-  test("I12: ends the connection of a client that asks for a namespace again", async () => {
+  test("I12: ends the connection of a client that requests a namespace twice", async () => {
     const node = await startNode();
     const before = await connect(node.ws + PATH);
     before.send("40");
@@ -159,7 +159,7 @@ describe("who may come", () => {
     expect(await metric(node, CONNECTIONS)).toBe(0);
   });
 
-  test("I12: allows a new request after a refusal or a leave", async () => {
+  test("I12: allows a new connect request after a refusal or a leave", async () => {
     const node = await startNode({ vhosts: { "/shop": { anonymous: { connect: true } } } });
     const client = await connect(node.ws + PATH);
     await client.nextText();
@@ -174,7 +174,7 @@ describe("who may come", () => {
     }
   });
 
-  test("I17: leaves nothing behind of a deleted connection, admitted or not", async () => {
+  test("I17: keeps nothing of a terminated connection, admitted or not", async () => {
     const node = await startNode({ vhosts: { "/shop": { anonymous: { connect: true } } } });
     for (let time = 0; time < 20; time += 1) {
       const client = await connect(node.ws + PATH);
@@ -188,7 +188,7 @@ describe("who may come", () => {
   });
 });
 
-test("I8: drops an answer that comes after the client has gone", async () => {
+test("I8: drops an answer that arrives after the client has disconnected", async () => {
   const rules = { anonymous: { permissions: { call: ["e"] } }, socketio: { calls: [{ event: "e", elevated: false }] } };
   const node = await startNode({ vhosts: { "/": rules } });
   const worker = await startWorker(node, ["*"]);

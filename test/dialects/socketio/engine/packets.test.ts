@@ -9,7 +9,7 @@ interface Decoded {
   readonly data?: readonly unknown[];
 }
 
-/** What a decoder of the library's makes of chunks; "violation" where it gives up. */
+/** Decodes chunks with the library's decoder; "violation" where it throws. */
 function decoded(...chunks: readonly unknown[]): Decoded[] | "violation" {
   const { Decoder } = packetParser(1_000);
   const decoder = new Decoder();
@@ -23,7 +23,7 @@ function decoded(...chunks: readonly unknown[]): Decoded[] | "violation" {
   return packets;
 }
 
-/** A batch as a client of Engine.IO 4 gets it that polls. */
+/** Encodes a batch for a polling client of Engine.IO 4. */
 function pollText(frames: Uint8Array): string {
   return pollParts(frames)
     .map(({ text }) => text)

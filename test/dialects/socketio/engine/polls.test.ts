@@ -6,7 +6,7 @@ import { cleanUp } from "../../../support/clean-up.js";
 import { ManualClock } from "../../../support/manual-clock.js";
 import { connectRaw, type RawClient } from "../../../support/raw/client.js";
 
-/** More than two kernels take for one connection. */
+/** More than the socket buffers of both ends hold for one connection. */
 const LARGE = "x".repeat(32 * 1_048_576);
 
 async function stage() {
@@ -22,7 +22,7 @@ async function stage() {
     server.close();
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  /** A request on a connection of its own, whose answers nobody reads for now. */
+  /** Sends a request on a connection of its own, whose answer is not read for now. */
   const ask = async (
     header = "Accept: */*",
   ): Promise<{ readonly client: RawClient; readonly response: ServerResponse }> => {
@@ -37,7 +37,7 @@ async function stage() {
   return { clock, lost, polls, ask };
 }
 
-test("O6: passes a poll on when the answer before it has been taken, and lets no second one wait", async () => {
+test("O6: handles a poll when the client has taken the answer before it, and refuses a second waiting one", async () => {
   const { ask, clock, lost, polls } = await stage();
   const first = await ask();
   const second = await ask();
@@ -58,7 +58,7 @@ test("O6: passes a poll on when the answer before it has been taken, and lets no
   expect(lost).toEqual([]);
 });
 
-test("O6: gives up an answer that is not taken in time, with and without another poll waiting", async () => {
+test("O6: cuts off an answer that is not taken in time, with and without another poll waiting", async () => {
   const { ask, clock, lost, polls } = await stage();
   const { response } = await ask();
   polls.take(response, () => response.end(LARGE));
@@ -69,7 +69,7 @@ test("O6: gives up an answer that is not taken in time, with and without another
   expect(lost).toEqual(["too slow"]);
 });
 
-test("I15: reports a lost answer, as the client would miss packets", async () => {
+test("I15: reports a lost answer, because the client would miss packets", async () => {
   const { ask, lost, polls } = await stage();
   const { client, response } = await ask();
   polls.take(response, () => response.end(LARGE));
@@ -89,7 +89,7 @@ test("I15: counts an answer that ends its connection as taken", async () => {
   expect(clock.timers).toBe(0);
 });
 
-test("O6: leaves the last answer some time at the end, and passes the waiting poll on", async () => {
+test("O6: gives the last answer time at the end, and handles the waiting poll", async () => {
   const { ask, clock, polls } = await stage();
   const { response } = await ask();
   const second = await ask();
@@ -106,7 +106,7 @@ test("O6: leaves the last answer some time at the end, and passes the waiting po
   expect(response.destroyed).toBe(true);
 });
 
-test("passes a poll beside an unanswered one on at once, without replacing it", async () => {
+test("handles a poll beside an unanswered one at once, without replacing it", async () => {
   const { ask, polls } = await stage();
   const { response } = await ask();
   const beside = await ask();
@@ -121,7 +121,7 @@ test("passes a poll beside an unanswered one on at once, without replacing it", 
   expect(taken).toBe(false);
 });
 
-test("O6: cuts an untaken answer in time at the end, even with another poll held", async () => {
+test("O6: cuts off an untaken answer in time at the end, even when another poll is held", async () => {
   const { ask, clock, polls } = await stage();
   const first = await ask();
   const second = await ask();

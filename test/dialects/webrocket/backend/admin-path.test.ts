@@ -24,7 +24,7 @@ test("X24: reads paths of vhosts and of their parts", () => {
   expect(read("/a/channels/")).toEqual({ kind: "channel", vhost: "/a", channel: "" });
 });
 
-test("X24: reads the words as vhosts at the root, or where such a vhost exists", () => {
+test("X24: reads the reserved words as vhosts at the root, or where such a vhost exists", () => {
   expect(read("/token")).toEqual({ kind: "vhost", vhost: "/token" });
   expect(read("/channels/c")).toEqual({ kind: "vhost", vhost: "/channels/c" });
   expect(read("/channels/channels")).toEqual({ kind: "channels", vhost: "/channels" });
@@ -46,12 +46,12 @@ test("X24: lists all meanings of a path whose vhosts exist", () => {
   expect(texts("/a/workers", "/a/workers", "/a")).toEqual(["vhost /a/workers", "workers of vhost /a"]);
   expect(texts("/a/token", "/a")).toEqual(["token of vhost /a"]);
   expect(texts("/a/channels/b")).toEqual(["channel b of vhost /a"]);
-  // Written so it can be nothing else.
+  // With an encoded character, the path has a single meaning.
   expect(texts("/a/channels/%62", "/a", "/a/channels/b")).toEqual(["channel b of vhost /a"]);
 });
 
 test.each(["//", "/a/", "/a//b", "/a.b", "/a/channels/%ff", "*", "", "/a%20b", "//token", "/channels/c.d"])(
-  "X24: nothing is at %j",
+  "X24: rejects the path %j",
   (path) => {
     expect(read(path)).toBeUndefined();
   },

@@ -149,7 +149,7 @@ test("X25: replaces the token of a vhost", async () => {
   const { authenticator } = world.vhosts.require("/made");
   expect(accessToken).not.toBe(before);
   await ask("PUT", "/made/token");
-  // Nothing else of the vhost is made anew for it.
+  // The token's change does not recreate other parts of the vhost.
   expect(world.vhosts.require("/made").authenticator).toBe(authenticator);
 });
 
@@ -208,7 +208,7 @@ test("X26: opens, lists and closes channels", async () => {
   expect((await ask("GET", "/test/channels")).body).toEqual({ channels: [] });
 });
 
-test("X22: lists workers of both kinds, WebRocket's by the id that they gave", async () => {
+test("X22: lists workers of both kinds, WebRocket's by their own ids", async () => {
   const node = await startLocalDispatch();
   const { ask } = await start(await createWorld(undefined, createStore(), node));
   const one = await enter(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
@@ -261,13 +261,13 @@ test("X24: refuses changes by an ambiguous path", async () => {
   const paths = [...world.vhosts.all].map(({ name }) => name).filter((name) => name.startsWith("/made"));
   expect(paths.toSorted()).toEqual(["/made", "/made/channels", "/made/channels/foo", "/made/token"]);
   expect([...world.vhosts.require("/made").channels]).toEqual(["foo"]);
-  // What only reads tells of the longest path, and so written a channel can be nothing else.
+  // A GET uses the longest path; with an encoded character, the path means a channel only.
   expect(await ask("GET", "/made/channels/foo")).toMatchObject({ body: { vhost: { path: "/made/channels/foo" } } });
   expect(await ask("DELETE", "/made/channels/%66oo")).toMatchObject({ status: 202 });
   expect([...world.vhosts.require("/made").channels]).toEqual([]);
 });
 
-/** A store that cannot be reached. */
+/** A store that is unreachable. */
 class AwayStore extends MemoryStore {
   constructor() {
     super({ clock: systemClock, onError: () => {} });
@@ -278,7 +278,7 @@ class AwayStore extends MemoryStore {
   }
 }
 
-test("X24: claims nothing missing or deleted before the store has been read", async () => {
+test("X24: does not report anything as missing or deleted before the store has been read", async () => {
   const { ask } = await start(await createWorld(undefined, new AwayStore()));
   for (const [method, path] of [
     ["GET", "/"],
@@ -313,13 +313,13 @@ test("X24: ignores queries and bodies of any size", async () => {
   request.destroy();
 });
 
-test("X23: refuses pages", async () => {
+test("X23: refuses requests of web pages", async () => {
   const { url } = await start();
   const headers = { "X-WebRocket-Cookie": COOKIE, origin: url };
   expect((await fetch(url, { headers })).status).toBe(403);
 });
 
-test("X27: keeps vhosts and channels over a restart", async () => {
+test("X27: keeps vhosts and channels across a restart", async () => {
   const folder = temporaryFolder();
   const stores: FileStore[] = [];
   const open = async (): Promise<FileStore> => {

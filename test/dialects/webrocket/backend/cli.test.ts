@@ -32,7 +32,7 @@ afterEach(() => {
   process.exitCode = 0;
 });
 
-/** @returns exit code, and what was printed */
+/** Runs a command of the CLI. @returns exit code and output */
 async function webrocket(...args: readonly string[]): Promise<readonly [number, string]> {
   printed = { stdout: "", stderr: "" };
   process.exitCode = 0;
@@ -61,7 +61,7 @@ test("X28: manages channels", async () => {
   expect(await webrocket("channels", "/test")).toEqual([0, "presence-bar\n"]);
 });
 
-test("X28: tells channels of a vhost from vhosts whose paths end alike", async () => {
+test("X28: distinguishes channels from vhosts whose paths end alike", async () => {
   for (const path of ["/made", "/made/channels/foo"]) await world.administration.create(path, {});
   expect(await webrocket("channel", "open", "/made", "foo")).toEqual([0, ""]);
   expect([...world.vhosts.require("/made").channels]).toEqual(["foo"]);
@@ -126,7 +126,7 @@ test("X28: reads the cookie from the environment or a file", async () => {
   expect(await webrocket("vhosts")).toEqual([2, expect.stringContaining("a cookie is needed")]);
 });
 
-test("X28: exits with 3 when the interface cannot be reached, or is something else", async () => {
+test("X28: exits with 3 when the interface is unreachable, or is another server", async () => {
   expect(await webrocket("vhosts", "--admin", "http://127.0.0.1:1")).toEqual([
     3,
     expect.stringContaining("http://127.0.0.1:1 cannot be reached: connect ECONNREFUSED"),

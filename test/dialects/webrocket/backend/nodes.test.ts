@@ -6,7 +6,7 @@ import { HEARTBEAT, identityOf, packet, request, TestPeer } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
 
-/** A whole node, reached as WebRocket's users do. */
+/** A complete node, used through WebRocket's ports. */
 class Node {
   readonly node: TestNode;
   readonly backend: { readonly port: number };
@@ -26,7 +26,7 @@ class Node {
     return (await response.json()) as Body;
   }
 
-  /** Asks until it is so: other nodes hear of what was made within a second. */
+  /** Polls until the condition holds, because other nodes learn of changes within a second. */
   async adminUntil<Body>(path: string, isSo: (body: Body) => boolean): Promise<Body> {
     for (;;) {
       const body = await this.admin<Body>("GET", path);
@@ -34,7 +34,7 @@ class Node {
     }
   }
 
-  /** A client of the frontend. */
+  /** Connects a client of the frontend. */
   async client(vhost: string): Promise<TestClient> {
     const client = await connect(`${this.node.ws}/webrocket${vhost}`);
     await client.nextText();
@@ -55,7 +55,7 @@ async function startNodes(count: number): Promise<readonly Node[]> {
   return nodes;
 }
 
-/** Makes a vhost at the first node. @returns its token, when all nodes know it */
+/** Creates a vhost on the first node. @returns its token, when all nodes know it */
 async function makeVhost([first, ...others]: readonly Node[], path: string): Promise<string> {
   const { vhost } = (await first?.admin<{ readonly vhost: Vhosts["vhosts"][number] }>("POST", path)) ?? {};
   const isThere = ({ vhosts }: Vhosts) => vhosts.some((known) => known.accessToken === vhost?.accessToken);
@@ -63,7 +63,7 @@ async function makeVhost([first, ...others]: readonly Node[], path: string): Pro
   return vhost?.accessToken ?? "";
 }
 
-/** A worker that is alive until it is given something. */
+/** Connects a worker that sends heartbeats until it gets a task. */
 async function ready(node: Node, token: string): Promise<TestPeer> {
   const before = await workersOf(node);
   const peer = await TestPeer.connect(node.backend);
@@ -105,7 +105,7 @@ test("X6, X20: distributes a burst of triggers to the workers of both nodes, and
     }
   }
   expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, number) => number));
-  // Nothing was refused: this is answered first.
+  // No trigger was refused: this answer would come after a refusal.
   ann.send({ subscribe: {} });
   expect(await ann.nextText()).toBe('{":error":{"code":400,"status":"Bad request"}}');
 });
@@ -129,7 +129,7 @@ test("X14 to X22: serves a vhost created on one node on the other, with its chan
   expect(await ann.nextText()).toBe('{":authenticated":{}}');
   ann.send({ subscribe: { channel: "private-room" } });
   expect(await ann.nextText()).toBe('{":subscribed":{"channel":"private-room","uid":"ann"}}');
-  // One use, in the whole cluster.
+  // The token is single-use in the whole cluster.
   const again = await one.client("/made");
   again.send({ auth: { token: access } });
   expect(await again.nextText()).toBe('{":error":{"code":402,"status":"Unauthorized"}}');
@@ -148,14 +148,14 @@ test("X14 to X22: serves a vhost created on one node on the other, with its chan
   const had = await Promise.race(given);
   const [command, task = ""] = had.packet;
   expect([command, JSON.parse(task)]).toEqual(["TR", { "chat/log": { a: 2, sid: expect.any(String) } }]);
-  // It has not said that it is alive since: the other one, of the other node, does it again.
+  // The worker has sent no heartbeat since, so its task is reassigned to the other node's worker.
   had.worker.socket.destroy();
   for (const { packet: told } of await Promise.all(given)) expect(told).toEqual(["TR", task]);
 
   await startWorker(one.node, ["*"], { headers: { "carillon-vhost": "/made" } });
   expect((await workersOf(two)).filter(({ answers }) => answers)).toHaveLength(1);
 
-  // The token holds on all nodes, and so does the next one.
+  // A replaced token changes on all nodes.
   await one.admin("PUT", "/made/token");
   await two.adminUntil<Vhosts>("/", ({ vhosts }) => vhosts.every(({ accessToken }) => accessToken !== token));
   expect(await request(two.backend, ["OC", "other"], client)).toBe("ER\n402\n\r\n\r\n");

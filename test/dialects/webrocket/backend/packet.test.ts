@@ -7,7 +7,7 @@ import {
 } from "../../../../src/dialects/webrocket/backend/packet.js";
 import { packet } from "./support.js";
 
-/** All packets of these chunks. */
+/** Reads all packets of these chunks. */
 function read(chunks: readonly Uint8Array[], limit = 1_000): Packet[] {
   const reader = new PacketReader(limit);
   const packets: Packet[] = [];
@@ -105,7 +105,7 @@ test("X13: reads a large packet in small pieces in linear time", () => {
   const bytes = Buffer.from(`i\n\nC\n${"a".repeat(2_000_000)}\n\r\n\r\n`);
   let found: Packet | undefined;
   const begin = performance.now();
-  // Copied anew each time it would be 200 GB, and most of a minute.
+  // Copying all bytes for each chunk would copy 200 GB, and take most of a minute.
   for (let at = 0; at < bytes.length; at += 10) {
     reader.push(bytes.subarray(at, at + 10));
     found = reader.next();

@@ -20,7 +20,7 @@ async function startTls() {
   return { backend, ca: readFileSync(authority.caFile) };
 }
 
-test("X13: answers 503 to a packet that there is no room for, and gives back what it held", async () => {
+test("X13: answers 503 to a packet beyond the budget, and releases its bytes", async () => {
   const world = await createWorld();
   const budget = new ByteBudget(40_000);
   const backend = await startBackend(world, { budget });
@@ -42,7 +42,7 @@ test("X13: serves TLS on the port", async () => {
   await once(socket, "end");
 });
 
-test("X13: sends nothing in the clear with TLS", async () => {
+test("X13: sends nothing unencrypted with TLS", async () => {
   const { backend } = await startTls();
   const socket = connect(backend.port, "127.0.0.1").on("error", () => {});
   cleanUp(() => socket.destroy());

@@ -13,7 +13,7 @@ async function start(): Promise<{ readonly node: TestNode; readonly vhost: Webro
   return { node, vhost: { port, path: "/chat", token: TOKEN } };
 }
 
-/** A user of the demo chat: its server gets it a token, with which it authenticates. */
+/** A user of the demo chat, whose server issues a token for authentication. */
 class User {
   sid = "";
   readonly #client: TestClient;
@@ -28,7 +28,7 @@ class User {
     const token = await requestWebrocket(vhost, "AT", user, ".*");
     const one = new User(await connect(`${node.ws}/webrocket/chat`));
     one.#read().catch(() => {
-      // The test is over.
+      // The connection ends with the test.
     });
     const greeting = (await one.next()) as { readonly ":connected": { readonly sid: string } };
     one.sid = greeting[":connected"].sid;
@@ -42,12 +42,12 @@ class User {
     this.#client.send(frame);
   }
 
-  /** The next frame that is neither a ping nor a refused trigger. */
+  /** Resolves with the next frame that is neither a ping nor a refused trigger. */
   next(): Promise<object> {
     return this.#frames.next();
   }
 
-  /** Where the worker has just been taken for dead, nobody has the trigger: it is sent again when the worker is back (X19). */
+  /** Sends a trigger. If it is refused because the worker was just considered dead, sends it again after a heartbeat (X19). */
   trigger(event: string, data: Data, worker: PublishedWorker): void {
     this.#again = () => void worker.heartbeat().then(() => this.trigger(event, data, worker));
     this.send({ trigger: { event, data } });
@@ -64,7 +64,7 @@ class User {
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** The worker's next event like this. One that it has had before comes again where it was taken for dead meanwhile (X20). */
+/** Resolves with the worker's next matching event. Earlier events may repeat if the worker was considered dead (X20). */
 async function eventOf(worker: PublishedWorker, name: string, isIt: (data: Data) => boolean): Promise<Data> {
   for (;;) {
     const { [name]: data } = (await worker.events.next()) as Readonly<Record<string, Data>>;
@@ -84,7 +84,7 @@ test("X14, X20: sends all of 20 triggers to a published worker, before and after
   expect(worker.errors).toEqual([]);
 });
 
-test("X14, X16: runs the demo chat: its worker sends 8 messages to all", async () => {
+test("X14, X16: runs the demo chat, whose worker sends 8 messages to all", async () => {
   const { node, vhost } = await start();
   const worker = await PublishedWorker.start(vhost);
   await requestWebrocket(vhost, "OC", "presence-room");
@@ -111,7 +111,7 @@ test("X14, X16: runs the demo chat: its worker sends 8 messages to all", async (
 test("X13, X15: answers a published client with every success and every error", async () => {
   const { vhost } = await start();
   expect(await requestWebrocket(vhost, "OC", "room")).toBe("");
-  // An older client names the kind of the channel as well.
+  // An older client also sends the kind of the channel.
   expect(await requestWebrocket(vhost, "OC", "room", "public")).toBe("");
   expect(await requestWebrocket(vhost, "BC", "room", "said", "{}")).toBe("");
   expect(await requestWebrocket(vhost, "AT", "ann", "room")).toMatch(/^[\da-f]{128}$/);

@@ -26,7 +26,7 @@ async function start(options: BackendOptions = {}) {
   return { world, backend: await startBackend(world, options) };
 }
 
-/** JSON with so many objects in a list. */
+/** Creates JSON with the given number of objects in a list. */
 function nested(count: number): string {
   return `{"a":[${"{},".repeat(count)}0]}`;
 }
@@ -95,7 +95,7 @@ test.each([
   ["null", "null"],
   ["a string", '"text"'],
   ["empty", ""],
-])("X16: BC delivers without data where it is not a JSON object: %s", async (_, data) => {
+])("X16: BC delivers without data when the data is not a JSON object: %s", async (_, data) => {
   const { backend, world } = await start();
   await world.administration.openChannel("/test", "foo");
   const heard = await heardIn(world, "/test", "foo");
@@ -188,7 +188,7 @@ test("X14: refuses a replaced token at once", async () => {
   expect(await request(backend, ["OC", "bar"], identityOf("req", "/made", second))).toBe(OK);
 });
 
-test("X15: reads one request of a connection", async () => {
+test("X15: reads a single request on each connection", async () => {
   const { backend, world } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say(packet(identityOf("req"), "OC", "foo") + packet(identityOf("req"), "OC", "bar"));
@@ -196,7 +196,7 @@ test("X15: reads one request of a connection", async () => {
   expect(await world.administration.listChannels("/test")).toEqual(["foo"]);
 });
 
-test("X15: answers a client that has ended its side", async () => {
+test("X15: answers a client that has half-closed its connection", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.socket.end(packet(identityOf("req"), "OC", "foo"));

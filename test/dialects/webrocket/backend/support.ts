@@ -28,7 +28,7 @@ import { createVhostWorld } from "../../../support/nodes/vhost-world.js";
 import { Queue } from "../../../support/queue.js";
 import { startLocalDispatch, type TestDispatch } from "../../../workers/support.js";
 
-/** What WebRocket's backends meet: vhosts with what is kept, a publisher, and workers. */
+/** Environment of WebRocket's backends: stored vhosts, a publisher and workers. */
 
 export const TOKEN = "0123456789_abcdefghijABCDEFGHIJ_XYZ01234";
 export const UUID = "9b2f1c3e-0000-4000-8000-0123456789ab";
@@ -80,7 +80,7 @@ export async function createWorld(
   };
 }
 
-/** What is published in a channel from now on. */
+/** Collects the messages published to a channel from now on. */
 export async function heardIn({ driver }: World, vhost: string, channel: string): Promise<Queue<Message>> {
   const heard = new Queue<Message>();
   driver.subscribe(vhost, channel, (message) => {
@@ -103,7 +103,7 @@ export interface BackendOptions {
   readonly port?: Partial<PortOptions>;
 }
 
-/** The TCP port on a free one. */
+/** Starts the TCP port on a free port number. */
 export async function startBackend(
   world: World,
   { port: portOptions, ...options }: BackendOptions = {},
@@ -130,7 +130,7 @@ export async function startBackend(
   return { port, backend };
 }
 
-/** The admin interface on a free port. @returns its URL */
+/** Starts the admin interface on a free port. @returns its URL */
 export async function startAdmin(
   world: World,
   cookie: string,
@@ -162,7 +162,7 @@ export async function startAdmin(
   return webrocketAdmin;
 }
 
-/** Gives a vhost a new token for its backends. */
+/** Replaces the token of a vhost's backends. */
 export async function renewAccessToken(
   { administration }: Pick<World, "administration">,
   path: string,
@@ -172,7 +172,7 @@ export async function renewAccessToken(
   return token;
 }
 
-/** The token that a vhost's backends have to show. */
+/** Returns the token required from a vhost's backends. */
 export function accessTokenOf({ vhosts }: Pick<World, "vhosts">, path: string): string | undefined {
   return vhosts.require(path).backendTokenFor("webrocket");
 }
@@ -181,10 +181,10 @@ export function identityOf(kind: "req" | "dlr", vhost = "/test", token = TOKEN):
   return `${kind}:${vhost}:${token}:${UUID}`;
 }
 
-/** A worker's heartbeat: it gives its identity with `RD` only. */
+/** Heartbeat of a worker, which sends its identity with `RD` only. */
 export const HEARTBEAT = "HB\n\r\n\r\n";
 
-/** A packet with an identity, as a client writes it. */
+/** Encodes a packet with an identity, as a client does. */
 export function packet(identity: string, command: string, ...frames: readonly string[]): string {
   return `${[identity, "", command, ...frames].join("\n")}\n\r\n\r\n`;
 }
@@ -192,9 +192,9 @@ export function packet(identity: string, command: string, ...frames: readonly st
 /** A plain TCP client. */
 export class TestPeer {
   readonly socket: Socket;
-  /** Packets, as their lines. */
+  /** Received packets, as their lines. */
   readonly packets = new Queue<readonly string[]>();
-  /** All that was received; resolves when the server has ended its side. */
+  /** Resolves with all received text when the server has ended its side. */
   readonly ended: Promise<string>;
 
   private constructor(socket: Socket) {
@@ -222,7 +222,7 @@ export class TestPeer {
     this.socket.write(text);
   }
 
-  /** The next packet that is no heartbeat. */
+  /** Resolves with the next packet other than a heartbeat. */
   async next(): Promise<readonly string[]> {
     for (;;) {
       const lines = await this.packets.next();
@@ -231,7 +231,7 @@ export class TestPeer {
   }
 }
 
-/** One request, and all that is answered until the server closes. */
+/** Sends one request. @returns everything received until the server closes */
 export async function request(
   backend: Pick<TestBackend, "port">,
   command: readonly [string, ...string[]],
@@ -242,7 +242,7 @@ export async function request(
   return peer.ended;
 }
 
-/** Resolves when it is so. */
+/** Resolves when the condition holds. */
 export async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise(setImmediate);
 }

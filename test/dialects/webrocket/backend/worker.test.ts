@@ -26,7 +26,7 @@ interface Node {
   readonly faults: readonly unknown[];
 }
 
-/** The backend's port, whose time the test owns. */
+/** Starts the backends' port with a clock that the test moves. */
 async function start(): Promise<Node> {
   const node = await startLocalDispatch();
   const world = await createWorld(undefined, createStore(), node);
@@ -34,7 +34,7 @@ async function start(): Promise<Node> {
   return { clock, node, backend: await startBackend(world, { clock }), faults: world.faults };
 }
 
-/** A worker that is ready. */
+/** Connects a worker, and waits until it is ready. */
 async function startWorker({ backend, node }: Node): Promise<TestPeer> {
   const before = node.dispatch.workers;
   const peer = await TestPeer.connect(backend);
@@ -44,7 +44,7 @@ async function startWorker({ backend, node }: Node): Promise<TestPeer> {
   return peer;
 }
 
-/** A worker is given nothing before the end of the turn in which it has come in. */
+/** Waits for the turn after which a new worker may get tasks. */
 async function welcomed(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await nextTurn();
 }
@@ -68,13 +68,13 @@ test("X19: exchanges heartbeats every 500 ms", async () => {
   expect(node.node.dispatch.workers).toBe(1);
 });
 
-/** A heartbeat that has been read: what another connection has said after it was answered. */
+/** Sends a heartbeat, and waits until it has been read: a request on another connection is answered after it. */
 async function beat({ backend }: Node, peer: TestPeer): Promise<void> {
   peer.say(HEARTBEAT);
   expect(await request(backend, ["CC", "none"])).toBe("ER\n454\n\r\n\r\n");
 }
 
-/** Has the worker do something. */
+/** Has the worker complete a task. */
 async function done(node: Node, peer: TestPeer): Promise<void> {
   const { outcome } = trigger(node, "known");
   expect((await peer.next())[0]).toBe("TR");
@@ -89,7 +89,7 @@ test("X20: sends a trigger with its caller, and counts it as done at the first h
   const asked = trigger(node);
   expect(await peer.next()).toEqual(["TR", '{"chat/say":{"a":1,"sid":"n.1"}}']);
   await asked.taken;
-  // Those may have been sent before the task came.
+  // A heartbeat this early may have been sent before the task arrived.
   await beat(node, peer);
   node.clock.advance(499);
   await beat(node, peer);
@@ -134,7 +134,7 @@ test.each(["dies", "says goodbye", "is silent"])("X20: reassigns the tasks of a 
   if (how === "dies") first.socket.destroy();
   else if (how === "says goodbye") first.say(QUIT);
   else {
-    // The second one is heard meanwhile.
+    // The second worker keeps sending heartbeats.
     for (let number = 0; number < 2; number += 1) {
       node.clock.advance(500);
       await beat(node, second);
@@ -148,7 +148,7 @@ test.each(["dies", "says goodbye", "is silent"])("X20: reassigns the tasks of a 
   expect(node.node.dispatch.workers).toBe(1);
 });
 
-test("X19: treats 1.5 s of silence as death, and ends the connection at the next heartbeat", async () => {
+test("X19: considers a worker dead after 1.5 s of silence, and ends the connection at the next heartbeat", async () => {
   const node = await start();
   const { clock } = node;
   const peer = await startWorker(node);
@@ -162,7 +162,7 @@ test("X19: treats 1.5 s of silence as death, and ends the connection at the next
   await peer.ended;
 });
 
-test("X19: lets a worker that was taken for dead be ready again", async () => {
+test("X19: lets a worker that was considered dead become ready again", async () => {
   const node = await start();
   const peer = await startWorker(node);
   node.clock.advance(1_500);
@@ -172,7 +172,7 @@ test("X19: lets a worker that was taken for dead be ready again", async () => {
   await done(node, peer);
 });
 
-test("X19, X13: tells a silent worker, and ends its connection", async () => {
+test("X19, X13: notifies a silent worker, and ends its connection", async () => {
   const node = await start();
   const peer = await startWorker(node);
   node.clock.advance(10_000);
@@ -189,14 +189,14 @@ test.each([
   expect(await peer.ended).toBe("QT\n\n\r\n\r\n");
 });
 
-test("X14: keeps nothing of a stranger after a bare heartbeat", async () => {
+test("X14: keeps nothing of an unidentified peer after a bare heartbeat", async () => {
   const { backend } = await start();
   const peer = await TestPeer.connect(backend);
   peer.say("HB\nand an endless frame");
   expect(await peer.ended).toBe("QT\n\n\r\n\r\n");
 });
 
-test("X19: ends at QT at once, even before it was ready", async () => {
+test("X19: ends the connection at QT at once, even before the worker was ready", async () => {
   const node = await start();
   const early = await TestPeer.connect(node.backend);
   early.say(QUIT);
@@ -223,19 +223,16 @@ test.each([
   ["a bare request", "OC\nfoo\n\r\n\r\n", 400],
   ["another worker's name", packet(WORKER.replace(UUID, UUID.replaceAll("9", "8")), "HB"), 400],
   ["a malformed identity", packet(WORKER.slice(1), "HB"), 402],
-])(
-  "X14: a worker that says what it may not is refused, and what it had is given to others: %s",
-  async (_, text, code) => {
-    const node = await start();
-    const peer = await startWorker(node);
-    const asked = trigger(node);
-    await peer.next();
-    peer.say(text);
-    expect(await peer.next()).toEqual(["ER", String(code)]);
-    expect(await asked.outcome).toMatchObject({ code: "unavailable" });
-    expect([node.node.dispatch.workers, node.faults]).toEqual([0, []]);
-  },
-);
+])("X14: refuses a worker after %s, and reassigns its tasks", async (_, text, code) => {
+  const node = await start();
+  const peer = await startWorker(node);
+  const asked = trigger(node);
+  await peer.next();
+  peer.say(text);
+  expect(await peer.next()).toEqual(["ER", String(code)]);
+  expect(await asked.outcome).toMatchObject({ code: "unavailable" });
+  expect([node.node.dispatch.workers, node.faults]).toEqual([0, []]);
+});
 
 test.each([
   ["bare", () => HEARTBEAT],
@@ -293,7 +290,7 @@ test("X20: does not count unread tasks of a worker as done", async () => {
     node.clock.advance(500);
     for (const each of [peer, second]) await beat(node, each);
   }
-  // What its connection has taken it may have done: far from all.
+  // Only tasks that the connection has taken may count as done, which is far from all.
   expect(node.node.dispatch.working).toBeGreaterThan(10);
   peer.socket.destroy();
   while (asked.some(({ ends }) => ends() === 0)) {
