@@ -107,7 +107,7 @@ export interface ClientListener {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Clients that count for the node's limit. */
   readonly connections: number;
-  /** Accepts nobody any more. */
+  /** Stops accepting connections. */
   close(): void;
   /** Resolves when all clients have gone. */
   drained(): Promise<void>;
@@ -115,7 +115,7 @@ export interface ClientListener {
   terminate(): void;
 }
 
-/** What a node offers to its dialects. */
+/** Services of a node for its dialects. */
 export interface DialectContext {
   readonly config: Config;
   readonly clock: Clock;

@@ -43,7 +43,7 @@ export const roadrunner = defineDialect({
   serves: "backends",
   settings: { node: nodeSettings, vhost: undefined, defaults: { node: NODE_DEFAULTS } },
   filesOnly: true,
-  // Nobody shows a key there, so nobody but this machine is let in.
+  // The protocol has no keys, so only this machine is admitted.
   *faults(listeners, { insecure }) {
     for (const { listen } of listeners) {
       if (insecure || listen.kind === "unix" || isLoopback(listen.host)) continue;

@@ -6,7 +6,7 @@ import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json
 /** An event of a client. */
 export interface SocketIoRequestEvent {
   readonly event: string;
-  /** Its argument; undefined for none. */
+  /** Parsed argument; undefined for none. */
   readonly argument: unknown;
   /** JSON text of the argument, as the client wrote it, with digits, order and duplicates that JSON.parse loses. */
   readonly text: string;
@@ -16,7 +16,7 @@ export interface SocketIoRequestEvent {
   readonly attachments: readonly Uint8Array[];
 }
 
-/** An argument that is an object: its members, and its JSON text. */
+/** Members and JSON text of an argument that is an object. */
 interface AskedObject {
   readonly fields: Fields;
   readonly text: string;
@@ -29,23 +29,23 @@ const INTEGER = /^-?\d+$/;
 
 /**
  * Reads an event, `["name", argument]`.
- * @returns a string that says why it is none
+ * @returns the event, or the reason why the text is not one
  */
 export function readEvent(text: string, attachments: readonly Uint8Array[]): SocketIoRequestEvent | string {
   const value = parseJson(text);
   if (!Array.isArray(value)) return explainNoJson(text, "the packet is not a JSON list");
   const [event, argument] = value as readonly unknown[];
   if (typeof event !== "string") return "the event has no name";
-  const asked = { event, argument, text: findSecondElement(text) ?? "", attachments };
-  // Not repeated: it may be very long.
+  const request = { event, argument, text: findSecondElement(text) ?? "", attachments };
+  // The name is not repeated, because it may be very long.
   if (event.length > MAX_EVENT)
-    return { ...asked, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
-  return value.length > 2 ? { ...asked, fault: "an event has one argument at most" } : asked;
+    return { ...request, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
+  return value.length > 2 ? { ...request, fault: "an event has one argument at most" } : request;
 }
 
-/** The members of an event's argument: an object, or JSON text of one. @throws CarillonError invalid_argument */
-export function readEventFields(asked: SocketIoRequestEvent): Fields {
-  const object = objectIn(asked);
+/** Reads the members of an event's argument, which is an object or the JSON text of one. @throws CarillonError invalid_argument */
+export function readEventFields(request: SocketIoRequestEvent): Fields {
+  const object = objectIn(request);
   if (object === undefined) throw invalidArgument("expected an object, or JSON text of one");
   return object.fields;
 }
@@ -56,21 +56,21 @@ function objectIn({ argument, text }: SocketIoRequestEvent): AskedObject | undef
   return isObject(fields) ? { fields, text: isText ? argument : text } : undefined;
 }
 
-/** JSON text of the `_id` that is echoed, as the client wrote it; undefined for none, and for null. */
-export function echoedId(asked: SocketIoRequestEvent): string | undefined {
-  const object = objectIn(asked);
+/** Returns the JSON text of the `_id` to echo, as the client wrote it; undefined for none, and for null. */
+export function echoedId(request: SocketIoRequestEvent): string | undefined {
+  const object = objectIn(request);
   return object === undefined ? undefined : writtenMember(object, "_id");
 }
 
 /**
- * The token that elevates: the member `token`, or the argument itself.
+ * Reads the token of an elevation: the member `token`, or the argument itself.
  * @throws CarillonError invalid_argument
  */
-export function readElevationToken(asked: SocketIoRequestEvent): string {
-  const object = objectIn(asked);
+export function readElevationToken(request: SocketIoRequestEvent): string {
+  const object = objectIn(request);
   if (object !== undefined) return readTokenText(object.fields["token"]);
-  if (typeof asked.argument === "number") throw invalidArgument(`${asked.text.slice(0, MAX_EVENT)} is not a token`);
-  return readTokenText(asked.argument);
+  if (typeof request.argument === "number") throw invalidArgument(`${request.text.slice(0, MAX_EVENT)} is not a token`);
+  return readTokenText(request.argument);
 }
 
 function readTokenText(token: unknown): string {
@@ -79,11 +79,11 @@ function readTokenText(token: unknown): string {
 }
 
 /**
- * The token that a request brings for itself; undefined for none, and for null.
- * @throws CarillonError invalid_argument: not a token
+ * Reads a request's own token; undefined for none, and for null.
+ * @throws CarillonError invalid_argument when the value is not a token
  */
-export function readRequestToken(asked: SocketIoRequestEvent): string | undefined {
-  const token = objectIn(asked)?.fields["token"];
+export function readRequestToken(request: SocketIoRequestEvent): string | undefined {
+  const token = objectIn(request)?.fields["token"];
   if (token === undefined || token === null) return undefined;
   return readTokenText(token);
 }
@@ -97,9 +97,9 @@ export function readEventTopics(fields: Fields): readonly string[] {
 }
 
 /** Reads the group to spectate: `{"guild_id":…,"include_logs":…}`, or the id alone. */
-export function readSpectateRequest(asked: SocketIoRequestEvent): { readonly id: string; readonly logs: boolean } {
-  const object = objectIn(asked);
-  if (object === undefined) return { id: groupId(asked.argument, asked.text), logs: false };
+export function readSpectateRequest(request: SocketIoRequestEvent): { readonly id: string; readonly logs: boolean } {
+  const object = objectIn(request);
+  if (object === undefined) return { id: groupId(request.argument, request.text), logs: false };
   const { fields } = object;
   const logs = fields["include_logs"] ?? false;
   if (typeof logs !== "boolean") throw invalidArgument("include_logs: neither true nor false");
@@ -113,23 +113,23 @@ function groupId(id: unknown, text = ""): string {
   throw invalidArgument("guild_id: neither a string nor an integer");
 }
 
-/** JSON text of a member; undefined for none, and for null. */
+/** Returns the JSON text of a member; undefined for none, and for null. */
 function writtenMember({ fields, text }: AskedObject, name: string): string | undefined {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
   return value === undefined || value === null ? undefined : findValueText(text, name);
 }
 
-/** The payload of a task: a string's characters, bytes as they are, any other value as the JSON text that was sent. */
-export function payloadOfEvent(asked: SocketIoRequestEvent): Uint8Array {
-  const { argument, attachments, text } = asked;
+/** Returns the payload of a task: the characters of a string, unchanged bytes, or the JSON text of any other value as sent. */
+export function payloadOfEvent(request: SocketIoRequestEvent): Uint8Array {
+  const { argument, attachments, text } = request;
   if (typeof argument === "string" && !hasLoneSurrogate(argument)) return Buffer.from(argument);
   return attachments.length > 0 ? toBytes(argument, attachments) : Buffer.from(text);
 }
 
-/** The same without the request's own token, which workers must not see. */
-export function payloadWithoutToken(asked: SocketIoRequestEvent): Uint8Array {
-  if (asked.attachments.length > 0) throw invalidArgument("bytes may be the whole payload, not a part of one");
-  return Buffer.from(`{${removeMembers(objectIn(asked)?.text ?? "{}", ["token"])}}`);
+/** Returns the payload of a task without the request's own token, which workers must not see. */
+export function payloadWithoutToken(request: SocketIoRequestEvent): Uint8Array {
+  if (request.attachments.length > 0) throw invalidArgument("bytes may be the whole payload, not a part of one");
+  return Buffer.from(`{${removeMembers(objectIn(request)?.text ?? "{}", ["token"])}}`);
 }
 
 /** Returns the one attachment of an event. Bytes among other values are refused, as a task's payload cannot hold both. */

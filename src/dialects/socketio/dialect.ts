@@ -79,43 +79,43 @@ export class SocketIoConversation implements Conversation {
   }
 
   /**
-   * @param text - the JSON list that an event is
-   * @param acknowledge - the id of the acknowledgement that is asked for; undefined for none
+   * @param text - the event, as a JSON list
+   * @param acknowledge - id of the requested acknowledgement; undefined for none
    * @param attachments - the bytes that the event has placeholders for
    */
   receive(text: string, acknowledge?: number, attachments: readonly Uint8Array[] = []): Received {
-    const asked = readEvent(text, attachments);
-    if (typeof asked === "string") {
-      const error = new CarillonError("invalid_argument", asked);
+    const request = readEvent(text, attachments);
+    if (typeof request === "string") {
+      const error = new CarillonError("invalid_argument", request);
       return { kind: "malformed", answer: this.#failed(error, "", undefined, acknowledge) };
     }
-    const { event } = asked;
+    const { event } = request;
     try {
-      if (asked.fault !== undefined) throw new CarillonError("invalid_argument", asked.fault);
-      if (event === "request_elevation") return this.#elevate(asked, acknowledge);
-      if (event === "spectate") return this.#spectate(asked, acknowledge);
-      if (event === "join" || event === "leave") return this.#joinOrLeave(event, asked, acknowledge);
+      if (request.fault !== undefined) throw new CarillonError("invalid_argument", request.fault);
+      if (event === "request_elevation") return this.#elevate(request, acknowledge);
+      if (event === "spectate") return this.#spectate(request, acknowledge);
+      if (event === "join" || event === "leave") return this.#joinOrLeave(event, request, acknowledge);
       const rule = this.#settings().calls.find((candidate) => candidate.event === event);
-      if (rule !== undefined) return this.#call(rule, asked, acknowledge);
+      if (rule !== undefined) return this.#call(rule, request, acknowledge);
       throw new CarillonError("not_found", `there is no event ${JSON.stringify(event)}`);
     } catch (cause) {
       const error = CarillonError.from(cause);
-      return { kind: "refused", answer: this.#failed(error, event, echoedId(asked), acknowledge) };
+      return { kind: "refused", answer: this.#failed(error, event, echoedId(request), acknowledge) };
     }
   }
 
-  /** Reports what was done on the client's behalf by the events that answer the same request. */
+  /** Reports an action on the client's behalf by the event that answers the same request of a client. */
   noticeText({ kind, topics }: Notice): Texts {
     if (kind === "unwatched") return undefined;
     return this.#packets.event(kind === "joined" ? "join" : "leave", { text: JSON.stringify({ topics }) });
   }
 
-  /** Event with the reason why this side closes the connection; Socket.IO itself carries none. */
+  /** Event with the reason for which the node closes the connection, because Socket.IO itself sends none. */
   endText(reason: CloseReason | ChosenClose): string {
     return this.#packets.event("error", { text: endText(...toCloseFrame(reason)) });
   }
 
-  #elevate(asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
+  #elevate(request: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     const answer = (outcome: Outcome): string => {
       const text = outcome.ok
         ? JSON.stringify({ success: true, room: this.#room })
@@ -125,7 +125,7 @@ export class SocketIoConversation implements Conversation {
     };
     let token: string;
     try {
-      token = readElevationToken(asked);
+      token = readElevationToken(request);
     } catch (cause) {
       return { kind: "refused", answer: answer({ ok: false, error: CarillonError.from(cause) }) };
     }
@@ -136,9 +136,9 @@ export class SocketIoConversation implements Conversation {
     return { kind: "command", command: { kind: "authenticate", token }, answer: onOutcome };
   }
 
-  #spectate(asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
+  #spectate(request: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     this.#checkElevated();
-    const { id, logs } = readSpectateRequest(asked);
+    const { id, logs } = readSpectateRequest(request);
     const { spectate } = this.#settings();
     const patterns = logs ? [...spectate.topics, ...spectate.logs] : spectate.topics;
     const topics = patterns.map((pattern) => pattern.replace("{id}", () => id));
@@ -151,24 +151,24 @@ export class SocketIoConversation implements Conversation {
       hidden: undefined,
       presence: undefined,
     } as const;
-    const idText = echoedId(asked);
+    const idText = echoedId(request);
     return {
       kind: "command",
       command,
       answer: (outcome) =>
-        outcome.ok ? this.#done(acknowledge) : this.#failed(outcome.error, asked.event, idText, acknowledge),
+        outcome.ok ? this.#done(acknowledge) : this.#failed(outcome.error, request.event, idText, acknowledge),
     };
   }
 
-  #joinOrLeave(kind: "join" | "leave", asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
-    const idText = echoedId(asked);
+  #joinOrLeave(kind: "join" | "leave", request: SocketIoRequestEvent, acknowledge: number | undefined): Received {
+    const idText = echoedId(request);
     const answer = (outcome: Outcome): Texts => {
       if (outcome.ok) return this.#done(acknowledge);
       if (acknowledge === undefined) return this.#failed(outcome.error, kind, idText, undefined);
       return this.#refusal(outcome.error, kind, idText, acknowledge);
     };
     try {
-      const topics = readEventTopics(readEventFields(asked));
+      const topics = readEventTopics(readEventFields(request));
       if (kind === "leave") return { kind: "command", command: { kind, broker: "", topics }, answer };
       const command = { kind, broker: "", topics, auth: undefined, group: undefined } as const;
       return { kind: "command", command: { ...command, hidden: undefined, presence: undefined }, answer };
@@ -178,13 +178,13 @@ export class SocketIoConversation implements Conversation {
   }
 
   /** Sends the last answer as the acknowledgement, if the client wants one, and answers before it as events. */
-  #call(rule: CallRule, asked: SocketIoRequestEvent, acknowledge: number | undefined): Received {
-    const token = rule.elevated && !this.#elevated ? readRequestToken(asked) : undefined;
+  #call(rule: CallRule, request: SocketIoRequestEvent, acknowledge: number | undefined): Received {
+    const token = rule.elevated && !this.#elevated ? readRequestToken(request) : undefined;
     if (rule.elevated && token === undefined) this.#checkElevated();
-    const { event } = asked;
+    const { event } = request;
     const { timeout } = rule;
-    const id = echoedId(asked);
-    const payload = token === undefined ? payloadOfEvent(asked) : payloadWithoutToken(asked);
+    const id = echoedId(request);
+    const payload = token === undefined ? payloadOfEvent(request) : payloadWithoutToken(request);
     return {
       kind: "command",
       command: { kind: "call", event, payload, timeout, token },

@@ -3,7 +3,7 @@ import type { MessageEncoding } from "../dialect.js";
 import { sayable, toEventValue, type Value } from "./event-values.js";
 
 /**
- * Wire texts are what a client gets that polls (Engine.IO 4): a packet, and the attachment behind it as a packet of its own.
+ * Wire texts have the format of polling clients of Engine.IO 4: a packet, followed by the attachment as a packet of its own.
  * JSON text holds no character that separates packets.
  */
 export const SEPARATOR = "\x1e";
@@ -26,7 +26,7 @@ export class Packets {
       : `${TEXT_PACKET}51-${this.#namespace}${body}${attached(attachment)}`;
   }
 
-  /** @param id - as the client gave it with the event */
+  /** @param id - id that the client sent with the event */
   acknowledgement(id: number, { attachment, text }: Value): string {
     return attachment === undefined
       ? `${TEXT_PACKET}3${this.#namespace}${id}[${text}]`

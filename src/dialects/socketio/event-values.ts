@@ -27,13 +27,13 @@ export function sayable(event: string): string {
   return event === "" || RESERVED.has(event) ? "message" : event;
 }
 
-/** A payload as a value: bytes that are not UTF-8 are an attachment (rule D3). */
+/** Converts a payload to a value: bytes that are not UTF-8 are an attachment (rule D3). */
 export function toEventValue(payload: Uint8Array): Value {
   const { base64, text } = payloadValue(payload);
   return base64 ? { text: PLACEHOLDER, attachment: text.slice(1, -1) } : { text };
 }
 
-/** Members that are added to an answer of a worker. */
+/** Members added to a worker's answer. */
 export interface Marks {
   /** JSON text; undefined for none. */
   readonly id: string | undefined;
@@ -53,9 +53,9 @@ export function marked({ attachment, text }: Value, { finished, id }: Marks): Va
 }
 
 /**
- * The value of the event `error`. `details` names the code in a word: front-ends decode it as a string, and show nothing of an
- * error whose details are anything else.
- * @param context - the event that was asked for; "" for none
+ * Returns the value of the event `error`. `details` is the name of the code, because front-ends decode it as a string, and do not show
+ * an error with any other details.
+ * @param context - the requested event; "" for none
  * @param id - JSON text
  */
 export function failureText({ code, message }: CarillonError, context: string, id = "null"): string {

@@ -26,7 +26,7 @@ const CODES: Codes = {
   unavailable: 503,
   resource_exhausted: 503,
   deadline_exceeded: 503,
-  // Answered otherwise: whoever is in a channel already is told nothing.
+  // Never sent: a repeated subscription has no answer.
   already_exists: 400,
   cancelled: 597,
   internal: 597,
@@ -34,7 +34,7 @@ const CODES: Codes = {
 
 /** Codes that differ for some requests, by the event that the client has sent. */
 const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
-  // All that is wrong with a token, whoever has found out.
+  // Any fault of a token, found by any check.
   auth: { invalid_argument: 402, permission_denied: 402, failed_precondition: 402, not_found: 402 },
   subscribe: { invalid_argument: 454 },
   trigger: { not_found: 503 },

@@ -9,25 +9,25 @@ import { createForwardedUpgrade } from "../../../transport/admission/forwarded-u
 import { parseRequestUrl } from "../../../transport/http/request-url.js";
 import { CONNECTION, failureText } from "../event-values.js";
 
-/** Request of a client to be connected to a namespace. */
+/** Connect request of a client for a namespace. */
 export interface NamespaceConnect {
   readonly vhost: string;
   readonly dialect: string;
   readonly connectionId: string;
   readonly address: string;
-  /** The first request of its connection. */
+  /** First request of the connection. */
   readonly request: IncomingMessage;
-  /** Payload of its CONNECT packet. */
+  /** Payload of the CONNECT packet. */
   readonly auth: Readonly<Record<string, unknown>>;
   readonly places: CredentialPlaces;
-  /** Parts of the request that the vhost's backend is told in addition. */
+  /** Additional parts of the request to be forwarded to the vhost's backend. */
   readonly forward: readonly HookForward[];
 }
 
 /**
- * Who is at the door. What it says with its wish counts before what its connection came with, which all of its namespaces have
- * in common.
- * @throws CarillonError invalid_argument: what is no token, or different ones in one request
+ * Converts a connect request to an admission request. A token in the connect request takes precedence over a token of the
+ * connection, which all of its namespaces share.
+ * @throws CarillonError invalid_argument for an invalid token, or different ones in one request
  */
 export function toArrival({
   address,
@@ -59,17 +59,17 @@ function readAuthToken({ token }: Readonly<Record<string, unknown>>): string | u
 }
 
 /**
- * Tells a client why it is not connected to a namespace: by the event `connect_error`, with Engine.IO 3 by the event `error`, which
- * then has the same members as for a command.
+ * Refusal of a connect request. The client gets the event `connect_error`; with Engine.IO 3 it gets the event `error`, with the same
+ * members as for a command.
  */
 export class ConnectError extends Error {
   readonly data: Readonly<Record<string, unknown>>;
 
   constructor(cause: CarillonError, protocol: number) {
     super(cause.message, { cause });
-    const said = protocol === 3 ? JSON.parse(failureText(cause, CONNECTION)) : { code: cause.code };
+    const details = protocol === 3 ? JSON.parse(failureText(cause, CONNECTION)) : { code: cause.code };
     this.data = {
-      ...(said as object),
+      ...(details as object),
       ...(cause instanceof HttpRefusal && { status: cause.status }),
       ...(cause instanceof RateLimited && { retry_after: cause.retryAfter }),
     };

@@ -9,13 +9,13 @@ import type { SocketIoConversation } from "../dialect.js";
 import { packetFrames } from "./frames.js";
 import type { NamespaceSession } from "./namespace-session.js";
 
-/** Bytes counted for an event while it waits, beside its own. */
+/** Overhead of a waiting event, counted in addition to its own bytes. */
 const EVENT_BYTES = 64;
 
-/** Waiting bytes above which the connection is not read. While it is not read, no sign of life is seen. */
+/** Waiting bytes above which the connection is paused. A paused connection shows no heartbeats. */
 const HOLD_BYTES = 65_536;
 
-/** Dependencies of connections, the same for all. */
+/** Dependencies that all connections share. */
 export interface SocketIoContext extends CommandQueueContext {
   readonly fanOut: FanOut;
 }
@@ -29,21 +29,21 @@ interface WaitingEvent {
 /** One Socket.IO client in one namespace, whose events become commands. */
 export class SocketIoConnection implements ClientConnection, CommandSource<WaitingEvent> {
   readonly client: Client;
-  readonly place: NamespaceSession;
+  readonly namespaceSession: NamespaceSession;
   readonly #conversation: SocketIoConversation;
   readonly #context: SocketIoContext;
   readonly #queue: CommandQueue<WaitingEvent>;
-  /** Bytes of the present event and of the waiting ones. */
+  /** Bytes of the current event and of the waiting ones. */
   #heldBytes = 0;
 
   constructor(
     facts: ClientFacts,
-    place: NamespaceSession,
+    namespaceSession: NamespaceSession,
     conversation: SocketIoConversation,
     context: SocketIoContext,
   ) {
     this.client = new Client(facts, this);
-    this.place = place;
+    this.namespaceSession = namespaceSession;
     this.#conversation = conversation;
     this.#context = context;
     this.#queue = new CommandQueue(this, context);
@@ -52,7 +52,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
   receive(event: WaitingEvent): void {
     if (!this.client.session.open) return;
     const cost = measureCost(event);
-    if (!this.place.line.takeBytes(cost)) {
+    if (!this.namespaceSession.connection.takeBytes(cost)) {
       this.#context.services.hub.remove(this.client.session, "overloaded");
       return;
     }
@@ -65,14 +65,14 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
   }
 
   onWaiting(bytes: number): void {
-    if (bytes > HOLD_BYTES) this.place.line.hold(this);
+    if (bytes > HOLD_BYTES) this.namespaceSession.connection.hold(this);
   }
 
   onIdle(): void {
     const bytes = this.#heldBytes;
     this.#heldBytes = 0;
-    this.place.line.giveBytes(bytes);
-    this.place.line.letGo(this);
+    this.namespaceSession.connection.giveBytes(bytes);
+    this.namespaceSession.connection.release(this);
   }
 
   notify(notice: Notice): void {
@@ -81,7 +81,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
 
   /**
    * Ends the session.
-   * @param code - counts unless this node has ended the connection
+   * @param code - used unless this node has ended the connection
    * @returns the code that the session ended with
    */
   closed(code: number, reason: string): number {
@@ -89,11 +89,11 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
     const [endedWith, text] = endedFor === undefined ? [code, reason] : toCloseFrame(endedFor);
     this.#context.services.clients.remove(this.client, endedWith, text);
     this.#queue.clear();
-    this.place.line.letGo(this);
+    this.namespaceSession.connection.release(this);
     return endedWith;
   }
 
-  /** Sends frames to this client alone; nothing for no texts. */
+  /** Sends frames to this client only. Does nothing without texts. */
   send(texts: Texts): void {
     const frames = createFrames(texts, packetFrames);
     if (frames === undefined) return;
@@ -102,7 +102,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
   }
 }
 
-/** A lower bound: a character takes a byte or more. */
+/** Returns a lower bound of the bytes: a character takes one or more. */
 function measureCost({ attachments, text }: WaitingEvent): number {
   return attachments.reduce((bytes, { length }) => bytes + length, EVENT_BYTES + text.length);
 }

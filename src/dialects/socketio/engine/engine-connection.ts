@@ -16,11 +16,11 @@ import { Polls } from "./polls.js";
 export const IDLE_TIMEOUT = 10_000;
 /** How long a peer may take to answer a close, in milliseconds; then its connection is cut. */
 export const CLOSE_TIMEOUT = 3_000;
-/** The same for the next poll of a polling client, which fetches the last packets. */
+/** How long a polling client may take to fetch the last packets by its next poll, in milliseconds. */
 const LAST_POLL_TIMEOUT = 1_000;
 
 /** Members of the library's objects that its types lack. */
-interface Inside {
+interface Internals {
   readonly id: string;
   readonly upgrading: boolean;
   transport: {
@@ -41,7 +41,7 @@ interface Reading {
 export interface EngineConnectionCounts {
   /** Clients in a namespace, or waiting for admission to one. */
   connections: number;
-  /** Connections without any of them. */
+  /** Connections without such a client. */
   readonly idle: IdleConnections;
 }
 
@@ -49,35 +49,35 @@ export interface EngineConnectionOptions {
   readonly address: string;
   readonly clock: Clock;
   readonly counts: EngineConnectionCounts;
-  /** Counts the bytes of its packets. */
+  /** Counts the bytes of the connection's packets. */
   readonly lease: ByteLease;
 }
 
-/** One Engine.IO connection over any transport, which all of its namespaces share. */
+/** One Engine.IO connection over any transport, shared by all namespaces of the client. */
 export class EngineConnection implements IdleConnection {
   readonly id: string;
-  /** Address of the client, kept from its first request, which may have ended. */
+  /** Address of the client, from its first request, which may have ended since. */
   readonly address: string;
-  /** By namespace. */
-  readonly places = new Map<string, NamespaceSession>();
+  /** Sessions by namespace. */
+  readonly sessions = new Map<string, NamespaceSession>();
   readonly polls: Polls;
   readonly queue: PollQueue;
   /** Revision of Engine.IO that the client speaks. */
   readonly protocol: number;
-  /** Reason why this side has cut it; undefined for none. */
+  /** Reason for which this node has cut the connection; undefined if it has not, or without a reason. */
   cutFor: CloseReason | undefined;
   readonly #held: HeldBytes;
-  /** Bytes of events that wait or are carried out, and of a packet whose attachments are incomplete. */
+  /** Bytes of waiting and current events, and of a packet with missing attachments. */
   #heldBytes = 0;
   readonly #connection: EngineSocket;
   readonly #clock: Clock;
   readonly #counts: EngineConnectionCounts;
-  /** Namespaces that the client has asked for, until it is refused or has left. */
-  readonly #asked = new Set<string>();
-  /** Namespaces that have too much waiting. */
+  /** Namespaces that the client has requested, until it is refused or has left. */
+  readonly #requested = new Set<string>();
+  /** Sessions with too many waiting bytes. */
   readonly #holders = new Set<object>();
   #paused: Reading | undefined;
-  /** Starts to read a held request with packets. */
+  /** Starts to read a held POST request. */
   #heldRequest: (() => void) | undefined;
   #cancelIdle: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
@@ -88,69 +88,69 @@ export class EngineConnection implements IdleConnection {
     this.#counts = counts;
     this.address = address;
     this.#held = new HeldBytes(lease);
-    this.id = this.#inside.id;
+    this.id = this.#internals.id;
     this.protocol = connection.protocol;
     this.polls = new Polls({ clock, onLost: (why) => this.cut(why === "too slow" ? "slow_consumer" : undefined) });
     if (this.protocol === 3 && !this.#isWebSocket) this.#readPolls();
     this.queue = new PollQueue(connection, this.polls);
     connection.on("upgrade", () => this.queue.flush());
-    this.#inside.transport.closeTimeout = LAST_POLL_TIMEOUT;
+    this.#internals.transport.closeTimeout = LAST_POLL_TIMEOUT;
     applyEngineWorkarounds(connection, () => this.cut());
     connection.once("close", () => this.#closed());
   }
 
-  /** Whether the client is in one of its namespaces, and not only waiting for admission. */
-  get inside(): boolean {
-    return [...this.places.values()].some(({ inside }) => inside);
+  /** Whether the client is connected to a namespace, and not only waiting for admission. */
+  get connected(): boolean {
+    return [...this.sessions.values()].some(({ connected }) => connected);
   }
 
   get open(): boolean {
     return this.#connection.readyState === "open";
   }
 
-  /** Whether it polls, and may change to a WebSocket. */
+  /** Whether the client polls, and may upgrade to a WebSocket. */
   get upgradable(): boolean {
-    return !this.#isWebSocket && !this.#inside.upgrading;
+    return !this.#isWebSocket && !this.#internals.upgrading;
   }
 
   get #isWebSocket(): boolean {
-    return this.#inside.transport.name === "websocket";
+    return this.#internals.transport.name === "websocket";
   }
 
   /** Replaces the library's reader and writer for polls of Engine.IO 3. */
   #readPolls(): void {
-    const { transport } = this.#inside;
+    const { transport } = this.#internals;
     transport.parser = { ...transport.parser, ...engine3Payload(MAX_PACKETS, () => this.cut("flooding")) };
   }
 
-  /** Starts the time-out of a connection without a namespace. */
-  rest(): void {
+  /** Starts the timeout of a connection without a namespace. */
+  startIdle(): void {
     if (!this.open) return;
     if (this.#counts.idle.add(this)) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
-    // After what was written: its client may have been told just now why it has to go.
+    // Closes after the last packets, one of which may tell the client the reason.
     else this.close();
   }
 
   /**
-   * The client asks for a namespace. It is in each once, and has to wait for an answer before it asks again.
-   * @throws Error where it has asked for this one
+   * Records a connect request. A client may be in each namespace once, and must wait for the answer before it requests one again.
+   * @throws Error when the namespace is requested or joined already
    */
-  ask(namespace: string): void {
-    if (this.#asked.has(namespace)) {
+  requestNamespace(namespace: string): void {
+    if (this.#requested.has(namespace)) {
       this.close();
-      throw new Error("asked for already");
+      throw new Error("requested already");
     }
-    this.#asked.add(namespace);
+    this.#requested.add(namespace);
   }
 
-  /** Forgets a namespace that has refused the client, which may ask again. */
-  refused(namespace: string): void {
-    this.#asked.delete(namespace);
+  /** Forgets a refused connect request, so that the client may repeat it. */
+  forgetNamespace(namespace: string): void {
+    this.#requested.delete(namespace);
   }
 
   /**
-   * Counts bytes that its packets hold, until they are given back by {@link giveBytes}.
-   * @returns false, and nothing has changed, where the node's budget has no room
+   * Counts bytes that the connection's packets hold until {@link giveBytes} releases them.
+   * @returns false when the node's budget is exhausted; nothing has changed then
    */
   takeBytes(bytes: number): boolean {
     if (!this.#held.set(this.#heldBytes + bytes)) return false;
@@ -163,23 +163,23 @@ export class EngineConnection implements IdleConnection {
     this.#held.set(this.#heldBytes);
   }
 
-  enter(namespace: string, place: NamespaceSession): void {
+  enter(namespace: string, session: NamespaceSession): void {
     this.#counts.connections += 1;
-    this.places.set(namespace, place);
-    this.#endRest();
+    this.sessions.set(namespace, session);
+    this.#endIdle();
   }
 
-  leave(namespace: string, place: NamespaceSession): void {
-    if (this.places.get(namespace) !== place) return;
-    // Before the answer to a client that asks for it again.
+  leave(namespace: string, session: NamespaceSession): void {
+    if (this.sessions.get(namespace) !== session) return;
+    // Comes before the answer to a repeated connect request.
     this.queue.flush();
-    this.places.delete(namespace);
-    this.#asked.delete(namespace);
+    this.sessions.delete(namespace);
+    this.#requested.delete(namespace);
     this.#counts.connections -= 1;
-    if (this.places.size === 0) this.rest();
+    if (this.sessions.size === 0) this.startIdle();
   }
 
-  /** Ends the connection after its last packets; cuts it if the peer does not take them. */
+  /** Ends the connection after its last packets. Cuts it if the peer does not take them in time. */
   close(): void {
     if (!this.open) return;
     this.queue.flush();
@@ -194,19 +194,19 @@ export class EngineConnection implements IdleConnection {
     this.cutFor ??= reason;
     this.polls.cut();
     this.#connection.close(true);
-    this.#inside.transport.socket?.terminate();
-    if (this.#connection.readyState !== "closed") this.#inside.transport.emit("close");
+    this.#internals.transport.socket?.terminate();
+    if (this.#connection.readyState !== "closed") this.#internals.transport.emit("close");
   }
 
   /** Stops reading until every holder has released the connection. */
   hold(holder: object): void {
     this.#holders.add(holder);
     if (this.#paused !== undefined) return;
-    this.#paused = this.#inside.transport.socket;
+    this.#paused = this.#internals.transport.socket;
     this.#paused?.pause();
   }
 
-  letGo(holder: object): void {
+  release(holder: object): void {
     if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
     const request = this.#heldRequest;
     this.#heldRequest = undefined;
@@ -216,8 +216,8 @@ export class EngineConnection implements IdleConnection {
   }
 
   /**
-   * Takes a request with packets, now or when they can be taken.
-   * @returns false where another one waits: no client that keeps to the protocol sends two
+   * Handles a POST request, now or when reading resumes.
+   * @returns false when another one waits, because a client that follows the protocol never sends two at a time
    */
   take(request: () => void): boolean {
     if (this.#holders.size === 0) request();
@@ -227,28 +227,28 @@ export class EngineConnection implements IdleConnection {
   }
 
   #closed(): void {
-    this.#endRest();
-    this.cutFor ??= this.#inside.transport.socket?.meter?.cutFor;
+    this.#endIdle();
+    this.cutFor ??= this.#internals.transport.socket?.meter?.cutFor;
     this.#cancelCut?.();
-    this.#counts.connections -= this.places.size;
-    const places = [...this.places.values()];
-    this.places.clear();
-    for (const place of places) place.lineClosed();
+    this.#counts.connections -= this.sessions.size;
+    const sessions = [...this.sessions.values()];
+    this.sessions.clear();
+    for (const session of sessions) session.end();
     this.#holders.clear();
     this.#paused?.resume();
-    // The library answers that there is no such connection.
+    // The library answers that the connection is unknown.
     this.#heldRequest?.();
     this.#heldRequest = undefined;
     this.polls.end(CLOSE_TIMEOUT);
   }
 
-  #endRest(): void {
+  #endIdle(): void {
     this.#counts.idle.delete(this);
     this.#cancelIdle?.();
     this.#cancelIdle = undefined;
   }
 
-  get #inside(): Inside {
-    return this.#connection as unknown as Inside;
+  get #internals(): Internals {
+    return this.#connection as unknown as Internals;
   }
 }

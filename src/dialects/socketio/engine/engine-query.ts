@@ -5,19 +5,19 @@ export interface EngineQuery {
   /** Revision of Engine.IO. */
   readonly protocol: 3 | 4;
   readonly transport: "polling" | "websocket";
-  /** Id of its connection, which is its client's secret; "" for a new one. */
+  /** Id of the connection, which is the client's secret; "" for a new connection. */
   readonly sid: string;
 }
 
 /**
- * Reads the query as the library does, which takes every version but 4 for 3, and the last of several values.
+ * Reads the query as the library does, which treats every version other than 4 as 3, and uses the last of several values.
  * @throws CarillonError invalid_argument
  */
 export function readEngineQuery(query: URLSearchParams): EngineQuery {
   const version = only(query, "EIO");
   if (version !== "3" && version !== "4")
     throw invalidArgument("unsupported Engine.IO version: EIO=4 and EIO=3 are served");
-  // Pages of any origin may load a script, and the origin is not told then.
+  // Pages of any origin may load a script, and such a request does not name its origin.
   if (query.has("j")) throw invalidArgument("JSONP is not served");
   const transport = only(query, "transport");
   if (transport !== "polling" && transport !== "websocket") {

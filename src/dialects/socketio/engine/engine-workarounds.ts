@@ -1,9 +1,9 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { PacketWriteOptions } from "./poll-queue.js";
 
-/** Bytes of the library's own packets that may wait for the peer: a peer could provoke them and never read. */
+/** Most bytes of the library's own packets that may wait for the peer, which can provoke them and never read. */
 const UNREAD_BYTES = 65_536;
-/** Cost of a packet beside its data: a client of Engine.IO 3 provokes empty ones with its pings. */
+/** Overhead of a packet in bytes. Pings of Engine.IO 3 provoke packets without data. */
 const PACKET_BYTES = 16;
 
 interface Written {
@@ -13,8 +13,8 @@ interface Written {
 }
 
 /**
- * Looks after a connection where the library does not.
- * @param onUnread - more of the library's own packets wait than may; a session's outbox bounds the others
+ * Adds limits and timeouts to a connection that the library lacks.
+ * @param onUnread - called when too many of the library's own packets wait; a session's outbox bounds all other packets
  */
 export function applyEngineWorkarounds(connection: EngineSocket, onUnread: () => void): void {
   let unread = 0;
@@ -23,7 +23,7 @@ export function applyEngineWorkarounds(connection: EngineSocket, onUnread: () =>
     if (options?.ours === true) return;
     if (type === "ping") pinged = true;
     unread += PACKET_BYTES + (data?.length ?? 0);
-    // At once: one request may provoke very many.
+    // Checked at once, because one request may provoke many packets.
     if (unread > UNREAD_BYTES) onUnread();
   });
   connection.on("flush", () => {
@@ -32,8 +32,8 @@ export function applyEngineWorkarounds(connection: EngineSocket, onUnread: () =>
   connection.on("heartbeat", () => {
     pinged = false;
   });
-  // The library forgets what it waits for when the transport changes, and never asks again. A client of Engine.IO 3 is always
-  // waited for: it is the one that pings.
+  // The library drops its ping timeout when the transport changes, and never sets it again. A client of Engine.IO 3 always has a
+  // timeout, because it sends the pings.
   connection.on("upgrade", () => {
     if (pinged || connection.protocol === 3) (connection as unknown as { resetPingTimeout(): void }).resetPingTimeout();
   });

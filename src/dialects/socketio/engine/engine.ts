@@ -12,9 +12,9 @@ import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./engine-connection.js";
 import { type DecodedClient, packetParser } from "./parser.js";
 
 export interface EngineSettings {
-  /** Largest message of a client, and largest request of one that polls, in bytes. */
+  /** Largest message of a WebSocket client, and largest request of a polling client, in bytes. */
   readonly frameBytes: number;
-  /** In milliseconds. */
+  /** Interval and timeout of pings, in milliseconds. */
   readonly ping: { readonly interval: number; readonly timeout: number };
   /** Counts the bytes of a connection's messages. */
   readonly openLease: OpenRequestLease;
@@ -26,7 +26,7 @@ export class EngineWebSocket extends WebSocket {
   meter: MessageMeter | undefined = undefined;
 }
 
-/** Creates Engine.IO without a port: requests and upgrades are handed to it. */
+/** Creates Engine.IO without a port; the caller passes on requests and upgrades. */
 export function createEngine(settings: EngineSettings): Engine {
   const { frameBytes, ping } = settings;
   return new Engine({
@@ -35,7 +35,7 @@ export function createEngine(settings: EngineSettings): Engine {
     pingInterval: ping.interval,
     pingTimeout: ping.timeout,
     maxHttpBufferSize: frameBytes,
-    // Sinks have to know what the peer has taken, and write ready-made frames: both go without compression only.
+    // Sinks must know what the peer has taken, and write encoded frames: both require that compression is off.
     perMessageDeflate: false,
     httpCompression: false,
     wsEngine: webSocketServer(settings),
@@ -43,8 +43,8 @@ export function createEngine(settings: EngineSettings): Engine {
 }
 
 /**
- * Socket.IO over it. Namespaces that nobody is in are forgotten: vhosts come and go.
- * @param clientOf - the client of the connection that the library hears of just now
+ * Creates Socket.IO. It removes namespaces without clients, because vhosts are created and deleted.
+ * @param clientOf - returns the client of the newest connection
  */
 export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient | undefined): Server {
   return new Server({
@@ -55,7 +55,7 @@ export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient
   });
 }
 
-/** The project's WebSocket server in place of the engine's own, with the limits of all WebSockets. */
+/** Creates the class of the WebSocket server, which applies the node's limits for all WebSockets. */
 function webSocketServer(settings: EngineSettings): new (options: ServerOptions) => WebSocketServer {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {

@@ -2,14 +2,14 @@ import { isUtf8 } from "node:buffer";
 
 /**
  * Requests and answers of Engine.IO 3's polling, in place of the library's own, which has no limit of packets and reads them
- * character by character. Texts are `LENGTH:PACKET`, the length in UTF-16 units; where there are bytes among them and the client takes
- * those, it is 0 (text) or 1 (bytes), the length in decimal digits of a byte each, 255, and the packet.
+ * character by character. A packet in a text payload is `LENGTH:PACKET`, the length in UTF-16 units. If a payload has bytes and the client
+ * accepts them, a packet is 0 (text) or 1 (bytes), the length in decimal digits of a byte each, 255, and the packet.
  */
 
 /** Types of packets, in the order of their numbers. */
 const TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"] as const;
 
-/** Most digits of a length; more is larger than any request. */
+/** Most digits of a length. A longer one exceeds any request. */
 const MAX_DIGITS = 8;
 const LENGTH_END = 255;
 
@@ -40,7 +40,7 @@ export interface Engine3Payload {
 
 /**
  * @param maxPackets - in one request
- * @param onTooMany - told of a request with more of them, of which none is taken
+ * @param onTooMany - called for a request with more packets, none of which is used
  */
 export function engine3Payload(maxPackets: number, onTooMany: () => void): Engine3Payload {
   return {

@@ -5,8 +5,8 @@ import type { MessageEncoding } from "../../dialect.js";
 import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
 
 /**
- * A session's frames are WebSocket frames of Engine.IO 4, which most clients read: a batch of them is written as it is. For polling
- * clients, and for bytes to clients of Engine.IO 3, a batch is converted once for all of them.
+ * A session's frames are WebSocket frames of Engine.IO 4, which most clients use: a batch of them is written unchanged. For polling
+ * clients, and for bytes to clients of Engine.IO 3, a batch is converted once for all clients.
  */
 
 /** FIN and the binary opcode (RFC 6455 §5.2). */
@@ -117,7 +117,7 @@ function pollText({ data }: BatchPacket): string {
   return typeof data === "string" ? TEXT_PACKET + data : BINARY_PACKET + data.toString("base64");
 }
 
-/** Reads packets back from the node's own frames, which are whole and unmasked. */
+/** Reads packets back from the node's own frames, which are complete and unmasked. */
 function parsePackets(frames: Uint8Array): BatchPacket[] {
   const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
   const packets: BatchPacket[] = [];

@@ -18,12 +18,12 @@ import type { DecodedClient } from "./parser.js";
 import { countBody, countPackets } from "./poll-body.js";
 
 export interface SocketIoListenerOptions
-  extends Omit<NamespacesOptions, "lineOf" | "checkRoom" | "onEmpty" | "frameBytes">,
+  extends Omit<NamespacesOptions, "connectionOf" | "checkRoom" | "onEmpty" | "frameBytes">,
     EngineSettings {
-  /** Such as `/socket.io/`. */
+  /** Path with a final slash, such as `/socket.io/`. */
   readonly path: string;
   readonly clientAddress: ClientAddress;
-  /** Told the error's code of each upgrade that is refused. */
+  /** Called with the error's code for each refused upgrade. */
   readonly onUpgradeRefused: (code: ErrorCode) => void;
   /** Number of clients of the node, this listener's included. */
   readonly inside: () => number;
@@ -34,16 +34,16 @@ export interface SocketIoListenerOptions
 /** Source: the Engine.IO protocol, HTTP long-polling. */
 const METHODS: readonly string[] = ["GET", "POST"];
 
-/** Listener for Socket.IO clients. The HTTP listener hands over their requests and upgrades when it has checked origins. */
+/** Listener for Socket.IO clients. The HTTP listener checks origins, then passes on their requests and upgrades. */
 export class SocketIoListener {
   readonly #options: SocketIoListenerOptions;
   readonly #engine: Engine;
-  /** By the ids of their connections. */
-  readonly #lines = new Map<string, EngineConnection>();
+  /** Connections by id. */
+  readonly #connections = new Map<string, EngineConnection>();
   readonly #counts: EngineConnectionCounts = { connections: 0, idle: new IdleConnections() };
-  /** Connection that the library is being told of. */
+  /** The newest connection, for which the library creates a decoder next. */
   #newest: EngineConnection | undefined;
-  /** Sockets of upgrades, which the library forgets before they have ended. */
+  /** Sockets of upgrades, which the library stops tracking before they end. */
   readonly #sockets = new Set<Duplex>();
   #closed = false;
   #onDrained: (() => void) | undefined;
@@ -51,18 +51,18 @@ export class SocketIoListener {
   constructor(options: SocketIoListenerOptions) {
     this.#options = options;
     this.#engine = createEngine(options);
-    const server = createSocketIo(options.frameBytes, () => this.#decoded(this.#newest));
+    const server = createSocketIo(options.frameBytes, () => this.#createDecodedClient(this.#newest));
     new Namespaces(server, {
       ...options,
-      lineOf: (connection) => this.#lines.get(connectionId(connection)),
+      connectionOf: (socket) => this.#connections.get(connectionId(socket)),
       checkRoom: () => this.#checkRoom(),
-      onEmpty: (line) => {
-        if (this.#closed) line.close();
+      onEmpty: (connection) => {
+        if (this.#closed) connection.close();
       },
     });
-    // Before the library hears of it.
-    this.#engine.on("connection", (connection: EngineSocket) => {
-      this.#add(connection);
+    // Registered first, so that the connection is known when Socket.IO handles it.
+    this.#engine.on("connection", (socket: EngineSocket) => {
+      this.#add(socket);
     });
     server.bind(this.#engine);
   }
@@ -95,10 +95,10 @@ export class SocketIoListener {
         requireUpgrade(request, response);
         return;
       }
-      const line = this.#findLine(query, request);
-      if (line === undefined) this.#engine.handleRequest(request, response);
-      else if (!this.#bring(line, request, response)) {
-        line.cut();
+      const connection = this.#findConnection(query, request);
+      if (connection === undefined) this.#engine.handleRequest(request, response);
+      else if (!this.#forward(connection, request, response)) {
+        connection.cut();
         throw new CarillonError("invalid_argument", "one request at a time");
       }
     } catch (cause) {
@@ -110,71 +110,71 @@ export class SocketIoListener {
     this.#sockets.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);
-      this.#look();
+      this.#checkDrained();
     });
     try {
       this.#checkUpgrade(this.#query(request), request);
       this.#engine.handleUpgrade(request, socket, head);
     } catch (cause) {
-      const error = this.#told(cause);
+      const error = this.#toCarillonError(cause);
       this.#options.onUpgradeRefused(error.code);
       refuseUpgradeWith(socket, error);
     }
   }
 
-  /** Admits nobody any more; clients that wait for admission are refused. */
+  /** Stops admitting clients, and refuses those that wait for admission. */
   close(): void {
     this.#closed = true;
-    for (const line of this.#lines.values()) if (!line.inside) line.close();
+    for (const connection of this.#connections.values()) if (!connection.connected) connection.close();
   }
 
   /** Resolves when every connection has ended. */
   drained(): Promise<void> {
     const { promise, resolve } = withResolvers<void>();
     this.#onDrained = resolve;
-    this.#look();
+    this.#checkDrained();
     return promise;
   }
 
   /** Cuts the remaining connections. */
   terminate(): void {
-    for (const line of this.#lines.values()) line.cut();
+    for (const connection of this.#connections.values()) connection.cut();
     for (const socket of this.#sockets) socket.destroy();
     this.#engine.close();
   }
 
   /**
-   * Brings the engine a request of a connection that there is, now or later.
-   * @returns false for one too many
+   * Forwards a request of an open connection to the engine, now or later.
+   * @returns false when another one waits already
    */
-  #bring(line: EngineConnection, request: IncomingMessage, response: ServerResponse): boolean {
+  #forward(connection: EngineConnection, request: IncomingMessage, response: ServerResponse): boolean {
     const handle = (): void => {
       if (request.destroyed) {
-        line.cut();
+        connection.cut();
         return;
       }
-      if (request.method === "POST") this.#count(line, request, response);
+      if (request.method === "POST") this.#countRequest(connection, request, response);
       this.#engine.handleRequest(request, response);
     };
-    if (request.method === "POST") return line.take(handle);
-    if (request.method === "GET") return line.polls.take(response, handle);
+    if (request.method === "POST") return connection.take(handle);
+    if (request.method === "GET") return connection.polls.take(response, handle);
     handle();
     return true;
   }
 
   /** Bounds the bytes and packets of a request. */
-  #count(line: EngineConnection, request: IncomingMessage, response: ServerResponse): void {
-    // With Engine.IO 3 they are counted where they are read.
-    if (line.protocol !== 3) countPackets(request, () => line.cut("flooding"));
+  #countRequest(connection: EngineConnection, request: IncomingMessage, response: ServerResponse): void {
+    // Packets of Engine.IO 3 are counted during decoding.
+    if (connection.protocol !== 3) countPackets(request, () => connection.cut("flooding"));
     countBody(request, response, this.#options.openLease(request, undefined), (cause) => {
-      // The packets of the request are lost: a client cannot go on behind a gap.
-      response.once("finish", () => line.cut());
+      // The packets of the request are lost, and a client cannot continue after a gap.
+      response.once("finish", () => connection.cut());
       this.#refuse(response, cause);
     });
   }
 
   #refuse(response: ServerResponse, cause: unknown): void {
-    const error = this.#told(cause);
+    const error = this.#toCarillonError(cause);
     const seconds = retryAfterSeconds(error);
     if (seconds !== undefined) response.setHeader("retry-after", String(seconds));
     refuseRequest(response, error.code, error.message);
@@ -191,46 +191,47 @@ export class SocketIoListener {
   }
 
   /**
-   * The connection that a request belongs to; undefined for a new one, or one that there is not.
-   * @throws CarillonError unavailable: a new one is refused
+   * Finds the connection of a request; undefined for a new or unknown one.
+   * @throws CarillonError unavailable when a new connection is refused
    */
-  #findLine({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
-    if (sid !== "") return this.#lines.get(sid);
+  #findConnection({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
+    if (sid !== "") return this.#connections.get(sid);
     this.#checkRoom();
     this.#counts.idle.checkRoom(this.#options.clientAddress(request));
     return undefined;
   }
 
   /**
-   * The library refuses some upgrades when it has answered 101, by text of HTTP or a close frame: nothing that it would
-   * refuse may reach it.
+   * Checks an upgrade before the library does, because the library refuses some upgrades after its answer 101, by HTTP text or a
+   * close frame.
    * @throws CarillonError invalid_argument, unavailable
    */
   #checkUpgrade(query: EngineQuery, request: IncomingMessage): void {
     if (query.transport !== "websocket") throw new CarillonError("invalid_argument", "transport: not websocket");
-    const line = this.#findLine(query, request);
+    const connection = this.#findConnection(query, request);
     if (query.sid === "") return;
-    if (line === undefined) throw new CarillonError("invalid_argument", "unknown sid");
-    if (line.protocol !== query.protocol) throw new CarillonError("invalid_argument", "EIO: not the connection's");
-    if (!line.upgradable) throw new CarillonError("invalid_argument", "the connection has a WebSocket already");
+    if (connection === undefined) throw new CarillonError("invalid_argument", "unknown sid");
+    if (connection.protocol !== query.protocol)
+      throw new CarillonError("invalid_argument", "EIO: not the connection's");
+    if (!connection.upgradable) throw new CarillonError("invalid_argument", "the connection has a WebSocket already");
   }
 
-  /** Client of a connection, for its decoder. */
-  #decoded(line: EngineConnection | undefined): DecodedClient | undefined {
-    if (line === undefined) return undefined;
+  /** Creates the client that the connection's decoder reports to. */
+  #createDecodedClient(connection: EngineConnection | undefined): DecodedClient | undefined {
+    if (connection === undefined) return undefined;
     return {
-      protocol: line.protocol,
-      take: (bytes) => {
-        if (line.takeBytes(bytes)) return;
-        line.cut("overloaded");
+      protocol: connection.protocol,
+      takeBytes: (bytes) => {
+        if (connection.takeBytes(bytes)) return;
+        connection.cut("overloaded");
         throw new Error("too much data in transit on this node");
       },
-      give: (bytes) => {
-        line.giveBytes(bytes);
+      giveBytes: (bytes) => {
+        connection.giveBytes(bytes);
       },
-      ask: (namespace) => {
-        // The library refuses at once what there is not.
-        if (this.#options.exists(namespace)) line.ask(namespace);
+      requestNamespace: (namespace) => {
+        // The library itself refuses unknown namespaces at once.
+        if (this.#options.exists(namespace)) connection.requestNamespace(namespace);
       },
     };
   }
@@ -242,38 +243,38 @@ export class SocketIoListener {
     }
   }
 
-  #add(connection: EngineSocket): void {
+  #add(socket: EngineSocket): void {
     const { clientAddress, clock, openLease } = this.#options;
-    const line = new EngineConnection(connection, {
-      address: clientAddress(connection.request),
+    const connection = new EngineConnection(socket, {
+      address: clientAddress(socket.request),
       clock,
       counts: this.#counts,
-      lease: openLease(connection.request, undefined),
+      lease: openLease(socket.request, undefined),
     });
-    this.#newest = line;
-    this.#lines.set(line.id, line);
-    connection.once("close", () => {
-      this.#lines.delete(line.id);
-      this.#look();
+    this.#newest = connection;
+    this.#connections.set(connection.id, connection);
+    socket.once("close", () => {
+      this.#connections.delete(connection.id);
+      this.#checkDrained();
     });
-    line.rest();
-    // The library brings the client there, unasked.
-    if (line.protocol === 3) line.ask("/");
+    connection.startIdle();
+    // The library connects these clients to `/` without a request.
+    if (connection.protocol === 3) connection.requestNamespace("/");
   }
 
-  #look(): void {
-    if (this.#lines.size === 0 && this.#sockets.size === 0) this.#onDrained?.();
+  #checkDrained(): void {
+    if (this.#connections.size === 0 && this.#sockets.size === 0) this.#onDrained?.();
   }
 
-  #told(cause: unknown): CarillonError {
+  #toCarillonError(cause: unknown): CarillonError {
     if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
     return CarillonError.from(cause);
   }
 }
 
-/** The id, which the library's types hide: it is the client's secret. */
-function connectionId(connection: EngineSocket): string {
-  return (connection as unknown as { readonly id: string }).id;
+/** Returns the connection's id, which the library's types hide because it is the client's secret. */
+function connectionId(socket: EngineSocket): string {
+  return (socket as unknown as { readonly id: string }).id;
 }
 
 /** Lets a page of a checked origin read the answers, with cookies if it sends them. */

@@ -1,47 +1,48 @@
 import type { AdmissionRequest, AdmittedClient } from "../../../clients/admission.js";
 import type { EngineConnection } from "./engine-connection.js";
 
-/** A client in one namespace of its connection, from its request until it has left. */
+/** A client in one namespace of its connection, from its connect request until it leaves. */
 export class NamespaceSession {
-  readonly line: EngineConnection;
+  readonly connection: EngineConnection;
   readonly arrival: AdmissionRequest;
   #admitted: AdmittedClient | undefined;
-  #state: "at the door" | "inside" | "gone" = "at the door";
+  #state: "pending" | "connected" | "ended" = "pending";
 
-  constructor(line: EngineConnection, arrival: AdmissionRequest) {
-    this.line = line;
+  constructor(connection: EngineConnection, arrival: AdmissionRequest) {
+    this.connection = connection;
     this.arrival = arrival;
-    line.enter(arrival.vhost, this);
+    connection.enter(arrival.vhost, this);
   }
 
-  get inside(): boolean {
-    return this.#state === "inside";
+  get connected(): boolean {
+    return this.#state === "connected";
   }
 
-  /** Takes the admission. The library then connects the client, unless its connection has ended. */
+  /** Stores the admission, or releases it if the connection has ended. The library then connects the client. */
   admit(admitted: AdmittedClient): void {
-    if (this.#state === "at the door") this.#admitted = admitted;
+    if (this.#state === "pending") this.#admitted = admitted;
     else admitted.release();
   }
 
   /**
    * Connects the client.
-   * @returns its admission, which the caller now has to release; undefined where it has ended
+   * @returns its admission, which the caller must release from now on; undefined if the session has ended
    */
   take(): AdmittedClient | undefined {
-    if (this.#state !== "at the door" || this.#admitted === undefined) return undefined;
-    this.#state = "inside";
+    if (this.#state !== "pending" || this.#admitted === undefined) return undefined;
+    this.#state = "connected";
     return this.#admitted;
   }
 
-  /** Ends it: the client was refused or has left. */
+  /** Ends the session when the client was refused or has left. */
   leave(): void {
-    this.line.leave(this.arrival.vhost, this);
-    this.lineClosed();
+    this.connection.leave(this.arrival.vhost, this);
+    this.end();
   }
 
-  lineClosed(): void {
-    if (this.#state === "at the door") this.#admitted?.release();
-    this.#state = "gone";
+  /** Releases an admission that {@link take} has not handed over. Called when the connection ends. */
+  end(): void {
+    if (this.#state === "pending") this.#admitted?.release();
+    this.#state = "ended";
   }
 }

@@ -22,7 +22,7 @@ import { SocketIoSink } from "./sink.js";
 const READ_CHUNK_BYTES = 65_536;
 
 /** Reasons to reconnect. Stock clients do so after a lost connection, and not after a packet that disconnects them. */
-const COME_BACK: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
+const RECONNECT_REASONS: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
   "service_restart",
   "slow_consumer",
   "overloaded",
@@ -48,16 +48,16 @@ export interface NamespacesOptions
   readonly frameBytes: number;
   /** Consecutive packets without an event that end a connection. */
   readonly malformedFrames: number;
-  readonly lineOf: (connection: EngineSocket) => EngineConnection | undefined;
+  readonly connectionOf: (socket: EngineSocket) => EngineConnection | undefined;
   /** @throws CarillonError unavailable */
   readonly checkRoom: () => void;
-  /** Told when a connection has no namespace any more. */
-  readonly onEmpty: (line: EngineConnection) => void;
+  /** Called when a connection has left its last namespace. */
+  readonly onEmpty: (connection: EngineConnection) => void;
 }
 
 type Next = (error?: Error) => void;
 
-/** Serves each vhost as a namespace. Clients that are connected to one become sessions. */
+/** Serves each vhost as a namespace. Each client in a namespace has a session. */
 export class Namespaces {
   readonly #options: NamespacesOptions;
   readonly #dialect = new SocketIoDialect();
@@ -81,44 +81,44 @@ export class Namespaces {
   }
 
   async #arrive(socket: Socket, next: Next): Promise<void> {
-    const line = this.#options.lineOf(socket.conn);
-    let place: NamespaceSession | undefined;
+    const connection = this.#options.connectionOf(socket.conn);
+    let namespaceSession: NamespaceSession | undefined;
     try {
-      place = this.#placeFor(socket, line);
-      place.admit(await this.#decide(place.arrival));
-      this.#checkThere(place);
+      namespaceSession = this.#createSession(socket, connection);
+      namespaceSession.admit(await this.#decide(namespaceSession.arrival));
+      this.#checkVhost(namespaceSession);
       next();
     } catch (cause) {
       if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
-      if (place === undefined) line?.refused(socket.nsp.name);
-      else place.leave();
-      if (place?.line.places.size === 0) this.#options.onEmpty(place.line);
+      if (namespaceSession === undefined) connection?.forgetNamespace(socket.nsp.name);
+      else namespaceSession.leave();
+      if (namespaceSession?.connection.sessions.size === 0) this.#options.onEmpty(namespaceSession.connection);
       next(new ConnectError(CarillonError.from(cause), socket.conn.protocol));
     }
   }
 
   /** @throws CarillonError */
-  #placeFor(socket: Socket, line: EngineConnection | undefined): NamespaceSession {
+  #createSession(socket: Socket, connection: EngineConnection | undefined): NamespaceSession {
     const { admission, checkRoom, sessionIds } = this.#options;
-    if (line === undefined) throw new CarillonError("unavailable", "the connection has ended");
+    if (connection === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
     checkRoom();
     const arrival = toArrival({
       vhost,
       dialect: this.#dialect.name,
       connectionId: sessionIds.next(),
-      address: line.address,
+      address: connection.address,
       request: socket.request,
       auth: socket.handshake.auth,
       places: admission.credentialSources(vhost),
       forward: admission.forwardedParts(vhost),
     });
-    const place = new NamespaceSession(line, arrival);
+    const namespaceSession = new NamespaceSession(connection, arrival);
     rename(socket, arrival.connectionId);
-    return place;
+    return namespaceSession;
   }
 
-  /** @throws CarillonError the refusal, or unavailable where it takes too long */
+  /** @throws CarillonError the refusal; unavailable when the decision takes too long */
   #decide(arrival: AdmissionRequest): Promise<AdmittedClient> {
     const { admission, clock } = this.#options;
     const { promise, reject, resolve } = withResolvers<AdmittedClient>();
@@ -128,33 +128,33 @@ export class Namespaces {
   }
 
   /** Checks that the vhost was not deleted during the decision. */
-  #checkThere({ arrival: { vhost } }: NamespaceSession): void {
+  #checkVhost({ arrival: { vhost } }: NamespaceSession): void {
     if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `there is no vhost ${vhost}`);
   }
 
-  /** Makes a session of a client that the library has connected. */
+  /** Creates the session of a client that the library has connected. */
   #enter(socket: Socket): void {
-    const place = this.#options.lineOf(socket.conn)?.places.get(socket.nsp.name);
-    const admitted = place?.take();
-    if (place === undefined || admitted === undefined) {
+    const namespaceSession = this.#options.connectionOf(socket.conn)?.sessions.get(socket.nsp.name);
+    const admitted = namespaceSession?.take();
+    if (namespaceSession === undefined || admitted === undefined) {
       socket.disconnect();
       return;
     }
     try {
-      const connection = this.#connect(socket, place, admitted);
+      const connection = this.#connect(socket, namespaceSession, admitted);
       openClient(connection.client, admitted, this.#options.services);
     } catch (cause) {
-      // The vhost may have been deleted in this very moment.
+      // The vhost may have been deleted meanwhile.
       if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
       admitted.release();
-      place.leave();
+      namespaceSession.leave();
       socket.disconnect();
     }
   }
 
-  #connect(socket: Socket, place: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
+  #connect(socket: Socket, namespaceSession: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
     const { admission, outbox, settingsOf } = this.#options;
-    const { arrival } = place;
+    const { arrival } = namespaceSession;
     const { connectionId: id, vhost } = arrival;
     const elevated = arrival.credential !== undefined || admitted.principal.user !== undefined;
     const conversation = this.#dialect.open({
@@ -164,17 +164,17 @@ export class Namespaces {
       settings: () => settingsOf(vhost),
       elevated,
     });
-    const sink: SocketIoSink = new SocketIoSink(socket.conn, place.line.queue, (reason) => {
+    const sink: SocketIoSink = new SocketIoSink(socket.conn, namespaceSession.connection.queue, (reason) => {
       sink.write(packetFrames(conversation.endText(reason)));
-      place.line.queue.flush();
-      // Whoever ends many goes through them just now.
-      queueMicrotask(() => end(socket, place, reason));
+      namespaceSession.connection.queue.flush();
+      // Deferred, because the caller may be iterating over the sessions.
+      queueMicrotask(() => end(socket, namespaceSession, reason));
     });
     const encoding = socketIoEncoding(conversation.encoding);
     const session = new Session({ id, vhost, encoding, sink, outbox });
     const connection = new SocketIoConnection(
       { session, ...admission.describeClient(arrival, admitted) },
-      place,
+      namespaceSession,
       conversation,
       this.#context,
     );
@@ -189,36 +189,36 @@ export class Namespaces {
   }
 
   #left(connection: SocketIoConnection, reason: string): void {
-    const { place } = connection;
-    const { cutFor } = place.line;
+    const { namespaceSession } = connection;
+    const { cutFor } = namespaceSession.connection;
     const code = connection.closed(...(cutFor === undefined ? (CODES[reason] ?? LOST) : WEBSOCKET_CLOSE[cutFor]));
-    place.leave();
+    namespaceSession.leave();
     this.#options.onClosed(code);
-    if (place.line.places.size === 0) this.#options.onEmpty(place.line);
+    if (namespaceSession.connection.sessions.size === 0) this.#options.onEmpty(namespaceSession.connection);
   }
 }
 
-/** Ends a socket after what has been written; and its connection, where nobody else is on it. */
-function end(socket: Socket, { line }: NamespaceSession, reason: CloseReason | ChosenClose): void {
-  const comesBack = COME_BACK.has(reason);
-  if (!comesBack) socket.disconnect();
-  if (comesBack || !line.inside) line.close();
+/** Ends a socket after the written packets, and its connection if it has no other namespace. */
+function end(socket: Socket, { connection }: NamespaceSession, reason: CloseReason | ChosenClose): void {
+  const reconnects = RECONNECT_REASONS.has(reason);
+  if (!reconnects) socket.disconnect();
+  if (reconnects || !connection.connected) connection.close();
 }
 
 /**
- * A socket's id is its session's, so that backends can name it. The library has it among those that arrive, and looks for it
- * there by the id that it has when it has arrived.
+ * Gives a socket the id of its session, so that backends can address it. The library keeps pending sockets by id, and looks for this
+ * one by its new id after admission.
  */
 function rename(socket: Socket, id: string): void {
-  const sockets = arriving(socket);
+  const sockets = pendingSockets(socket);
   sockets.delete(socket.id);
   Object.assign(socket, { id });
   sockets.set(id, socket);
 }
 
-/** The sockets of a namespace that have not been let in yet, which the library keeps to itself. */
-function arriving({ nsp }: Socket): Map<string, Socket> {
-  return (nsp as unknown as Readonly<Record<typeof ARRIVING, Map<string, Socket>>>)[ARRIVING];
+/** Returns the namespace's sockets before admission, a private map of the library. */
+function pendingSockets({ nsp }: Socket): Map<string, Socket> {
+  return (nsp as unknown as Readonly<Record<typeof PENDING_SOCKETS, Map<string, Socket>>>)[PENDING_SOCKETS];
 }
 
-const ARRIVING = "_preConnectSockets";
+const PENDING_SOCKETS = "_preConnectSockets";

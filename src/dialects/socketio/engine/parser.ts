@@ -19,7 +19,7 @@ const MAX_ATTACHMENTS = 10;
 /** Longest path of a vhost, in characters. */
 const MAX_NAMESPACE = 255;
 
-/** Longest payload of a CONNECT packet, in characters: the library keeps it. Node allows headers of the same size. */
+/** Longest payload of a CONNECT packet, in characters, because the library keeps it. Node allows headers of the same size. */
 const MAX_AUTH = 16_384;
 
 /** Name under which the library emits every event, so that clients' names stay out of its emitters. */
@@ -32,12 +32,12 @@ export type ClientEvent = (text: string, acknowledge: number | undefined, attach
 export interface DecodedClient {
   /** Revision of Engine.IO. */
   readonly protocol: number;
-  /** Told of a requested namespace. @throws Error to refuse the request before the library reads it */
-  ask(namespace: string): void;
-  /** Counts bytes of a packet with missing attachments. @throws Error where the node has no room */
-  take(bytes: number): void;
+  /** Called for each connect request. @throws Error to refuse the request before the library reads it */
+  requestNamespace(namespace: string): void;
+  /** Counts bytes of a packet with missing attachments. @throws Error when the node's budget is exhausted */
+  takeBytes(bytes: number): void;
   /** Releases these bytes. */
-  give(bytes: number): void;
+  giveBytes(bytes: number): void;
 }
 
 /** A packet in the library's format. */
@@ -47,7 +47,7 @@ interface Packet {
   readonly data?: unknown;
 }
 
-interface Begun {
+interface PartialPacket {
   readonly type: number;
   readonly namespace: string;
   readonly text: string;
@@ -57,10 +57,10 @@ interface Begun {
 }
 
 /**
- * In the place of the library's own parser: events stay the JSON text that they came as, so that the dialect reads them, of any
- * depth and whatever they are called. A packet that is none throws, and the library then ends the connection.
+ * Replaces the library's own parser: events stay JSON text as received, so that the dialect reads events of any depth and any name.
+ * An invalid packet throws, and the library then ends the connection.
  * @param limit - bytes that an event and its attachments may have together
- * @param clientOf - called when a decoder is made: whose packets it decodes
+ * @param clientOf - called for each new decoder. Returns the client of its packets
  */
 export function packetParser(limit: number, clientOf: () => DecodedClient | undefined = () => undefined): PacketParser {
   return {
@@ -73,7 +73,7 @@ export function packetParser(limit: number, clientOf: () => DecodedClient | unde
   };
 }
 
-/** Parser for the library, which makes one encoder of it, and a decoder for each connection. */
+/** Parser for the library, which creates one encoder, and a decoder for each connection. */
 export interface PacketParser {
   readonly Encoder: new () => PacketEncoder;
   readonly Decoder: new () => PacketDecoder;
@@ -90,7 +90,7 @@ export class PacketEncoder {
 export class PacketDecoder extends EventEmitter {
   readonly #limit: number;
   readonly #client: DecodedClient | undefined;
-  #begun: Begun | undefined;
+  #begun: PartialPacket | undefined;
   #bytes = 0;
 
   constructor(limit: number, client: DecodedClient | undefined) {
@@ -129,27 +129,27 @@ export class PacketDecoder extends EventEmitter {
     else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
     else if (type === CONNECT) this.#connect(namespace, query, parseAuth(rest));
     else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
-    // Nobody waits for an acknowledgement of a client's.
+    // The node never waits for an acknowledgement by a client.
     else if (type !== ACK) throw new Error("not for a client to say");
   }
 
   #connect(namespace: string, query: string, auth: object | undefined): void {
-    this.#client?.ask(namespace);
+    this.#client?.requestNamespace(namespace);
     this.#emit({ type: CONNECT, nsp: namespace + query, data: auth });
   }
 
-  #begin(begun: Begun): void {
+  #begin(begun: PartialPacket): void {
     this.#take(begun.text.length);
     this.#begun = begun;
   }
 
   #take(bytes: number): void {
-    this.#client?.take(bytes);
+    this.#client?.takeBytes(bytes);
     this.#bytes += bytes;
   }
 
   #end(): void {
-    this.#client?.give(this.#bytes);
+    this.#client?.giveBytes(this.#bytes);
     this.#begun = undefined;
     this.#bytes = 0;
   }
@@ -165,7 +165,7 @@ export class PacketDecoder extends EventEmitter {
     if (begun.type === BINARY_EVENT) this.#emitEvent(begun);
   }
 
-  #emitEvent({ acknowledge, attachments, namespace, text }: Omit<Begun, "type" | "awaited">): void {
+  #emitEvent({ acknowledge, attachments, namespace, text }: Omit<PartialPacket, "type" | "awaited">): void {
     this.#emit({ type: EVENT, nsp: namespace, data: [CLIENT_EVENT, text, acknowledge, attachments] });
   }
 
@@ -175,9 +175,8 @@ export class PacketDecoder extends EventEmitter {
 }
 
 /**
- * The namespace that a client of Engine.IO 3 names, and the query behind it, which the library takes for what the client says with its
- * wish to be connected.
- * @throws Error where the library would make another path of it
+ * Splits the target of a connect request of Engine.IO 3 into the namespace and its query, which the library uses as the payload.
+ * @throws Error when the library would normalise the path to another one
  */
 function split(target: string): readonly [namespace: string, query: string] {
   const at = target.indexOf("?");

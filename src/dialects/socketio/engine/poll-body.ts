@@ -3,8 +3,8 @@ import type { ByteLease } from "../../../net/byte-budget.js";
 import { SEPARATOR } from "../encode.js";
 
 /**
- * Counts the body of a request with packets against what the node may receive, from its first byte until it has been answered.
- * @param onRefused - called once, when there is no room: the library has not seen the end of the body, and never will
+ * Counts the body of a POST request in the node's budget for received bytes, from its first byte until its answer.
+ * @param onRefused - called once, when the budget is exhausted: the library never sees the end of the body
  */
 export function countBody(
   request: IncomingMessage,
@@ -12,9 +12,9 @@ export function countBody(
   lease: ByteLease,
   onRefused: (cause: unknown) => void,
 ): void {
-  // The library has it read as text, but for bytes of Engine.IO 3.
+  // The library decodes the body as text, except for bytes of Engine.IO 3.
   request.on("data", (chunk: string | Buffer) => {
-    // The rest of a request that was answered before its end, such as one that is too large.
+    // Does not count the rest of a request that was answered before its end, such as a too large one.
     if (response.headersSent) return;
     try {
       lease.take(Buffer.byteLength(chunk));
@@ -32,12 +32,12 @@ export function countBody(
 export const MAX_PACKETS = 5_000;
 
 /**
- * Counts the packets of a request while it is read.
- * @param onTooMany - called once, before the library has taken any of them
+ * Counts the packets of a request during its reading.
+ * @param onTooMany - called once, before the library handles any packet
  */
 export function countPackets(request: IncomingMessage, onTooMany: () => void): void {
   let left = MAX_PACKETS - 1;
-  // The library has it read as text.
+  // The library decodes the body as text.
   const onData = (chunk: string): void => {
     left -= countSeparators(chunk);
     if (left >= 0) return;

@@ -8,14 +8,14 @@ interface WaitingPart {
 }
 
 /**
- * Packets of all sessions for one polling client: a limited number in each answer, the next when those have been taken. The library
- * would put all of them into one answer. It is given both forms, as the client may have changed to a WebSocket meanwhile.
+ * Packets of all sessions for one polling client: a limited number in each answer, and the next ones when the client has taken them. The
+ * library would put all of them into one answer. It gets both forms, because the client may have upgraded to a WebSocket meanwhile.
  */
 export class PollQueue {
   readonly #connection: EngineSocket;
   readonly #polls: Polls;
   readonly #waiting: WaitingPart[] = [];
-  /** Parts that the library was given and the client has not taken. */
+  /** Parts passed to the library that the client has not taken yet. */
   #underWay = 0;
 
   constructor(connection: EngineSocket, polls: Polls) {
@@ -23,7 +23,7 @@ export class PollQueue {
     this.#polls = polls;
   }
 
-  /** @param onTaken - called when the client has taken all of them */
+  /** @param onTaken - called when the client has taken all parts */
   write(parts: readonly PollPart[], onTaken: () => void): void {
     for (const [at, part] of parts.entries()) {
       this.#waiting.push({ part, onTaken: at === parts.length - 1 ? onTaken : undefined });
@@ -31,7 +31,7 @@ export class PollQueue {
     this.#next();
   }
 
-  /** Gives the library all waiting parts, before a packet that follows them. */
+  /** Passes all waiting parts to the library, before a packet that follows them. */
   flush(): void {
     for (const waiting of this.#waiting.splice(0)) this.#give(waiting);
   }
@@ -70,7 +70,7 @@ function writePart(connection: EngineSocket, { frames, packets, text }: PollPart
     return;
   }
   for (const [at, { data, frame }] of packets.entries()) {
-    // The library writes bytes, as the transport wants them.
+    // The library writes bytes in the form that the transport requires.
     const options: PacketWriteOptions = typeof data === "string" ? ready(frame) : { compress: false, ours: true };
     connection.write(data, options, at === packets.length - 1 ? onSent : undefined);
   }

@@ -6,18 +6,18 @@ export const TAKE_TIMEOUT = 30_000;
 
 export interface PollsOptions {
   readonly clock: Clock;
-  /** Told that an answer was not taken in time, or was lost: the client would miss packets. */
+  /** Called when an answer is not taken in time, or lost, because the client would miss packets. */
   readonly onLost: (why: "too slow" | "gone") => void;
 }
 
 /**
- * The polls of one client. An answer counts as taken when its connection has nothing of it left, and no poll is answered before. The
- * library counts it as soon as it is written: a client that polls on new connections and reads nothing would fill memory.
+ * The polls of one client. An answer counts as taken when its connection's buffer is empty, and the next poll is not answered earlier.
+ * The library counts an answer as taken when it is written: a client that polls on new connections and never reads would fill memory.
  */
 export class Polls {
   readonly #clock: Clock;
   readonly #onLost: PollsOptions["onLost"];
-  /** The poll whose answer has not been taken yet. */
+  /** The poll whose answer is not taken yet. */
   #current: ServerResponse | undefined;
   #held: (() => void) | undefined;
   readonly #onTaken: (() => void)[] = [];
@@ -29,15 +29,15 @@ export class Polls {
   }
 
   /**
-   * Takes a poll. The library gets it now, or when the answer before it has been taken.
-   * @returns false where another poll waits already, which violates the protocol
+   * Accepts a poll. The library handles it now, or when the answer before it has been taken.
+   * @returns false when another poll waits already, which violates the protocol
    */
   take(response: ServerResponse, handle: () => void): boolean {
     if (this.#current === undefined) {
       this.#give(response, handle);
       return true;
     }
-    // One beside another that has no answer yet is the library's to refuse.
+    // The library refuses a poll beside an unanswered one.
     if (!this.#current.writableEnded) {
       handle();
       return true;
@@ -48,7 +48,7 @@ export class Polls {
     return true;
   }
 
-  /** Runs a function when the answer under way has been taken; at once where there is none. */
+  /** Runs a function when the pending answer has been taken; at once if there is none. */
   whenTaken(run: () => void): void {
     if (this.#current?.writableEnded !== true) {
       run();
@@ -68,7 +68,7 @@ export class Polls {
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     const last = this.#current;
-    // A time of its own: the poll that is held comes after it, and is done at once.
+    // A timer of its own: the held poll becomes the current one below and ends at once, which cancels the shared timer.
     if (last !== undefined)
       last.once(
         "close",
@@ -84,11 +84,11 @@ export class Polls {
     const { socket } = response.req;
     const onOver = (): void => {
       if (this.#current !== response) return;
-      // Where it has no answer yet the library notices itself.
+      // The library itself notices the loss of a poll without an answer.
       if (socket.destroyed && response.writableEnded) this.#onLost("gone");
       this.#taken();
     };
-    // Which comes when the connection ends before, too.
+    // The event also comes when the connection ends first.
     response.once("finish", onOver);
     response.once("close", onOver);
     handle();

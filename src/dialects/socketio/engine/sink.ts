@@ -60,11 +60,11 @@ export class SocketIoSink implements Sink {
   }
 }
 
-/** A batch as bytes for a WebSocket; undefined where the library has to write it. */
+/** Converts a batch to bytes for a WebSocket; undefined when the library must write it. */
 function webSocketFrames({ protocol, transport }: EngineSocket, frames: Uint8Array): Uint8Array | undefined {
   if (transport.name !== "websocket") return undefined;
   if (protocol !== 3) return frames;
-  // A client may ask for base64 on WebSockets, too.
+  // A client may request base64 on WebSockets, too.
   const { supportsBinary } = transport as unknown as { readonly supportsBinary: boolean };
   return supportsBinary ? engine3Frames(frames) : undefined;
 }

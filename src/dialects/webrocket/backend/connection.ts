@@ -63,7 +63,7 @@ export class BackendConnection {
     // The close event follows.
     socket.on("error", ignore);
     socket.once("end", () => {
-      // Whoever has asked something may still hear the answer.
+      // A peer may still wait for an answer.
       if (this.#state === "reading") this.#end("");
     });
     socket.once("close", () => {
