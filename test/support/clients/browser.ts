@@ -96,7 +96,7 @@ export class TestPage {
     const context = await browser.newContext(device);
     if (movableClock === true) await context.clock.install();
     const opened = new TestPage(await context.newPage());
-    // The console tells of most violations; this event tells of all.
+    // The console reports most violations; this event reports all of them.
     await context.exposeFunction("reportViolation", (text: string) => opened.problems.push(`policy: ${text}`));
     await context.addInitScript(() => {
       const { reportViolation } = globalThis as unknown as { reportViolation: (text: string) => void };

@@ -14,7 +14,7 @@ export class PollingClient {
     this.#version = version;
   }
 
-  /** A connection of a node that is in no namespace, but for Engine.IO 3, which has been brought to `/`. */
+  /** Opens a connection without a namespace; with Engine.IO 3, in `/`, to which the server connects it. */
   static async open(http: string, version: EngineVersion = 4): Promise<PollingClient> {
     const path = `${http}/socket.io/?EIO=${version}&transport=polling${version === 3 ? "&b64=1" : ""}`;
     const opened = await (await fetch(path)).text();

@@ -32,7 +32,7 @@ export class PythonClient implements SocketIoClient {
   readonly #connected = withResolvers<this>();
   #asked = 0;
 
-  /** @param token - in a header, or in what it says with its wish to be connected, as its version does */
+  /** @param token - sent in a header or in the connect request, depending on the client's version */
   constructor(python: string, url: string, transport: Transport, token?: string) {
     const args = [PROGRAM, url, transport, ...(token === undefined ? [] : [token])];
     const child = spawn(python, args, { stdio: ["pipe", "pipe", "inherit"] });

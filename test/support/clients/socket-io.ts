@@ -21,7 +21,7 @@ export type StockOptions = Partial<ManagerOptions & SocketOptions> & {
   readonly version?: StockVersion;
 };
 
-/** An event, and its value. */
+/** Received event and its value. */
 export interface HeardEvent {
   readonly event: string;
   readonly value: unknown;
@@ -58,8 +58,8 @@ export class StockClient implements SocketIoClient {
       this.socket.disconnect();
       engine.close();
       if (engine.readyState !== "closed") await closed;
-      // A client that polls says in a request that it goes. A node that stops before that has arrived waits for its
-      // next poll.
+      // A polling client announces its disconnect in a request. This round trip lets it arrive, because a node that stops
+      // earlier waits for the next poll.
       await fetch(new URL("/healthz", url)).catch(() => undefined);
     });
   }

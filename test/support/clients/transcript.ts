@@ -12,20 +12,20 @@ import { connect, type TestClient } from "./native.js";
  *
  *     # W2: the title, beginning with the rule
  *     config {"limits":{"topics_per_connection":2}}     the node's configuration
- *     open /ws?meta=1                                   the client connects (else to /ws)
+ *     open /ws?meta=1                                   the client connects (default: to /ws)
  *     > {"command":"join","topics":["foo"]}             the client sends a text frame
  *     >> deadbeef                                       the client sends a binary frame, in hexadecimal
  *     < {"topic":"@join","payload":["foo"]}             the server's next frame, byte for byte
  *     publish foo {"payload":"hi","event":"e"}          a backend publishes; "hex" instead of "payload" for bytes
  *     closed 1008 too many malformed frames             the server has closed
- *     worker chat/* sum                                 a worker for these events comes
+ *     worker chat/* sum                                 a worker for these events registers
  *     task {"event":"sum","payload":"1+1"}              it gets a task with these fields
- *     answer 2                                          it answers the last task that it got; "part" where more follows,
+ *     answer 2                                          it answers its last task; "part" if more follows,
  *     answer-hex ff                                     in hexadecimal
- *     fail not_found no such thing                      it fails that task
+ *     fail not_found no such thing                      it fails its last task
  *
- * `{{word}}` in a line is what the dialect's test has for it, such as a token. At the end nothing may be unread: a command of
- * its own is the sentinel. In `<` lines `<time>` stands for any time,
+ * `{{word}}` in a line is replaced by a value of the dialect's test, such as a token. At the end, a command sent as a sentinel
+ * ensures that no frame is unread. In `<` lines `<time>` stands for any time,
  * `<connection>` for the id of any connection.
  */
 export interface Transcript {
