@@ -29,7 +29,7 @@ test("R3: answers a PublishStream in the order sent, and ends it when the client
 
 test("R3: ends the stream at a refused Request after the earlier answers, and publishes nothing later", async () => {
   const nats = await startNats();
-  const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
+  const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "1m" } } });
   const listener = await connect(`${node.ws}/ws`);
   await listener.join("a");
   const stream = new PublishStream(grpcClient(node));
@@ -97,13 +97,13 @@ test("R4, O6: stops reading from a publisher that reads no answers, at 256 reque
 
 test("R4: slows down a publisher of large payloads before the bound for NATS would refuse it", async () => {
   const nats = await startNats();
-  const broker = { driver: "nats" as const, servers: [nats.url], pending: "16MiB" };
+  const broker = { driver: "nats" as const, servers: [nats.url], pending: "16MiB", confirm_timeout: "1m" };
   const node = await startNode({ brokers: { nats: broker } });
   const stream = new PublishStream(grpcClient(node));
   nats.signal("SIGSTOP");
   const requests = range(24).map((id) => [{ topics: ["a"], payload: Buffer.alloc(900_000), id: String(id) }]);
   const written = stream.writeAll(requests);
-  await untilMetric(node, MESSAGES_IN, 1);
+  await untilMetric(node, MESSAGES_IN, 10);
   expect(await settled(node, MESSAGES_IN)).toBe(10);
   nats.signal("SIGCONT");
   for (const id of range(24)) expect(await stream.next()).toEqual([String(id)]);
@@ -112,7 +112,7 @@ test("R4: slows down a publisher of large payloads before the bound for NATS wou
 
 test("R3: survives a client that cancels a stream", async () => {
   const nats = await startNats();
-  const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url] } } });
+  const node = await startNode({ brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "1m" } } });
   const client = grpcClient(node);
   const stream = new PublishStream(client);
   nats.signal("SIGSTOP");
@@ -129,7 +129,7 @@ test("R3: survives a client that cancels a stream", async () => {
 test("E16: ends an open stream with UNAVAILABLE after the pending answers when the node stops", async () => {
   const nats = await startNats();
   const node = await startNode({
-    brokers: { nats: { driver: "nats", servers: [nats.url] } },
+    brokers: { nats: { driver: "nats", servers: [nats.url], confirm_timeout: "1m" } },
     stop_timeout: "1m",
   });
   const client = grpcClient(node);
