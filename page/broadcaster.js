@@ -1,22 +1,22 @@
-import { signed } from "./jwt.js";
+import { signJwt } from "./jwt.js";
 
 /** JSON requests with ids, and numbered broadcasts. Clients send a JWT in their first request. */
 export const broadcaster = {
   title: "Broadcaster",
   about:
-    "Requests have an id, a method and params; an answer names the request that it belongs to. Broadcasts are counted by seq " +
-    "for each connection, so that a gap shows what was missed. All but the heartbeat needs a token first.",
+    "A request has an id, a method and params; its answer repeats the id. Broadcasts carry a seq, counted per connection: a " +
+    "gap means that messages were lost. Every method except heartbeat requires a token first.",
   path: "/broadcaster",
   fields: [
     {
       name: "secret",
       label: "Secret",
-      aside: "as in the configuration; signs the token here",
+      aside: "from the configuration; signs the token in this page",
       secret: true,
     },
   ],
   configuration: {
-    why: "The configuration needs the secret of Broadcaster’s tokens:",
+    why: "Broadcaster requires a token secret in the configuration:",
     lines: "vhosts:\n  VHOST:\n    broadcaster: { secret: … }",
   },
 
@@ -26,11 +26,11 @@ export const broadcaster = {
     { name: "Heartbeat", frame: (_values, { next }) => request(next(), "heartbeat") },
     {
       name: "Authenticate",
-      aside: "with a token for the channel, signed here",
+      aside: "with a token for the channel, signed in this page",
       async frame({ channel, secret }, { next }) {
-        if (secret === "") throw new Error("Type the secret first: the token is signed with it, in this page.");
+        if (secret === "") throw new Error("Type the secret first: this page signs the token with it.");
         const now = Math.floor(Date.now() / 1_000);
-        const token = await signed(secret, {
+        const token = await signJwt(secret, {
           sub: "visitor",
           aud: "broadcaster",
           iat: now,

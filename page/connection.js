@@ -1,32 +1,32 @@
 import { Liveness } from "./liveness.js";
 import { commandFrame, PING, readFrame } from "./wire.js";
 
-/** Longest wait before the first try, in milliseconds. */
+/** Longest delay before the first retry, in milliseconds. */
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
-// Only a connection that lasted this long resets the back-off: a server that accepts and closes at once is not hammered.
+// Only a connection that lasts this long resets the back-off, because a server may accept and close at once.
 const STABLE_AFTER_MS = 5_000;
 const OPEN_TIMEOUT_MS = 10_000;
 const POLICY_VIOLATION = 1008;
 
 /**
- * How long to wait after this many failures in a row, in milliseconds: anything up to a bound that doubles. The whole of
- * it is random, so that the clients of a server that restarts come back spread out and the first of them at once.
+ * Returns a random delay before the next retry, in milliseconds, below a bound that doubles with each failure in a row.
+ * The whole delay is random, so that the clients of a restarted server reconnect spread out, the first of them at once.
  */
 export function backoffDelay(failures, random = Math.random) {
   return random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
 }
 
 /**
- * One WebSocket that comes back by itself and joins its topics again.
+ * One WebSocket that reconnects by itself and joins its topics again.
  *
  *     disconnected ──connect──▶ connecting ──open──▶ connected
  *          ▲                     │      ▲                │
  *          │                   close    └─delay over─┐  close
  *      disconnect, 1008          └───▶ reconnecting ◀──┘
  *
- * A topic is `joining`, `joined` or `leaving`. Only the server's answers move it on, so what the page shows as joined
- * is joined. `events` has the callbacks onState, onTopics, onMessage, onFrame and onProblem.
+ * A topic is `joining`, `joined` or `leaving`. Only the server's answers change its status, so the page shows a topic as
+ * joined only when it is. `events` has the callbacks onState, onTopics, onMessage, onFrame and onProblem.
  */
 export class Connection {
   #url;
@@ -38,16 +38,16 @@ export class Connection {
   #lastClose;
   #state = { name: "disconnected" };
   #topics = new Map();
-  #asked = new Map();
+  #pending = new Map();
   #nextId = 1;
-  #liveness = new Liveness({ ask: () => this.send(PING), lost: () => this.#giveUp() });
+  #liveness = new Liveness({ ping: () => this.send(PING), onLost: () => this.#giveUp() });
 
   constructor(url, events) {
     this.#url = url;
     this.#events = events;
   }
 
-  /** By name: `{ status, count }`. */
+  /** Map from topic name to `{ status, count }`. */
   get topics() {
     return this.#topics;
   }
@@ -56,13 +56,13 @@ export class Connection {
     return this.#state;
   }
 
-  /** Connects, or cuts a wait for the next try short. */
+  /** Connects at once, even while waiting for the next retry. */
   connect() {
     if (this.#socket !== undefined) return;
     this.#stopTimers();
     if (this.#lastClose?.byUser) this.#lastClose = undefined;
     const socket = new WebSocket(this.#url);
-    // Every handler asks whether its socket is still the one in use: one that was given up may report much later.
+    // Every handler checks that its socket is still in use, because an abandoned one may report much later.
     const current = (handler) => (event) => {
       if (socket === this.#socket) handler(event);
     };
@@ -88,7 +88,7 @@ export class Connection {
     this.#enter({ name: "connecting", attempt: this.#failures + 1 });
   }
 
-  /** Closes and stays closed until `connect`. The topics are kept, to be joined again then. */
+  /** Closes, and stays closed until `connect`, which joins the topics again. */
   disconnect() {
     const socket = this.#socket;
     this.#forgetSocket();
@@ -98,29 +98,29 @@ export class Connection {
     this.#enter({ name: "disconnected" });
   }
 
-  /** Finds out at once whether the connection still stands. */
+  /** Checks at once whether the connection is still alive. */
   probe() {
     this.#liveness.probe();
   }
 
-  /** Joins what is not joined yet; without a connection, as soon as there is one. */
+  /** Joins topics that are not joined yet; while disconnected, as soon as the page is connected. */
   join(names) {
     const added = names.filter((name) => this.#topics.get(name)?.status !== "joined");
     for (const name of added) this.#topics.set(name, { status: "joining", count: this.#topics.get(name)?.count ?? 0 });
     if (added.length === 0) return;
-    this.#ask("join", added);
+    this.#request("join", added);
     this.#events.onTopics();
   }
 
   leave(name) {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
-    if (this.#ask("leave", [name])) topic.status = "leaving";
+    if (this.#request("leave", [name])) topic.status = "leaving";
     else this.#topics.delete(name);
     this.#events.onTopics();
   }
 
-  /** Sends text as one frame. False when there is no connection to send it on. */
+  /** Sends text as one frame. @returns false when the page is not connected */
   send(text) {
     if (this.#state.name !== "connected") return false;
     this.#socket.send(text);
@@ -128,10 +128,10 @@ export class Connection {
     return true;
   }
 
-  #ask(command, names, again = false) {
+  #request(command, names, again = false) {
     const id = this.#nextId;
     if (!this.send(commandFrame(command, names, id))) return false;
-    this.#asked.set(id, { again });
+    this.#pending.set(id, { again });
     this.#nextId++;
     return true;
   }
@@ -147,7 +147,7 @@ export class Connection {
     this.#joinAgain();
   }
 
-  /** Goes on without waiting for the close: on a dead wire nobody answers that either. */
+  /** Treats the connection as closed without waiting for the close event, which a dead connection delays. */
   #giveUp() {
     const opened = this.#state.name === "connected";
     this.#socket.close();
@@ -156,15 +156,15 @@ export class Connection {
 
   #joinAgain() {
     const names = [...this.#topics.keys()].filter((name) => this.#topics.get(name).status === "joining");
-    if (names.length > 0) this.#ask("join", names, true);
+    if (names.length > 0) this.#request("join", names, true);
   }
 
   #closed(close) {
     this.#forgetSocket();
-    // Tries that fail say nothing new: how the last connection ended tells more.
+    // The end of the last open connection says more than a failed attempt to reconnect.
     if (close.opened || this.#lastClose?.opened !== true) this.#lastClose = close;
     if (close.code === POLICY_VIOLATION) {
-      // The server does not want this client: asking again would get the same answer.
+      // The server has rejected this client, and would reject it again.
       this.#enter({ name: "disconnected" });
       return;
     }
@@ -174,7 +174,7 @@ export class Connection {
   }
 
   #received(data) {
-    this.#liveness.heard();
+    this.#liveness.received();
     if (typeof data !== "string") {
       this.#events.onFrame("received", `(binary frame, ${data.byteLength} bytes)`);
       return;
@@ -190,8 +190,8 @@ export class Connection {
   }
 
   #answered({ ok, command, topics, id, error }) {
-    const again = this.#asked.get(id)?.again === true;
-    this.#asked.delete(id);
+    const again = this.#pending.get(id)?.again === true;
+    this.#pending.delete(id);
     if (command === "join" && ok) this.#joined(topics);
     else if (command === "join") this.#joinRefused(topics, error, again);
     else if (command === "leave") this.#left(topics, ok, error);
@@ -200,17 +200,17 @@ export class Connection {
 
   #joined(names) {
     this.#joinFailures = 0;
-    // The answer is believed even where the page did not ask: the command may have been typed as a raw frame.
+    // Unexpected answers count too, because the user may have typed the command as a raw frame.
     for (const name of names) this.#topics.set(name, { status: "joined", count: this.#topics.get(name)?.count ?? 0 });
   }
 
   #joinRefused(names, error, again) {
     if (error?.code === "unavailable") {
-      // The broker behind the server is away: the topics stay wanted.
+      // The broker is disconnected, so the topics are joined later.
       this.#after("join", backoffDelay(this.#joinFailures++), () => this.#joinAgain());
     } else if (again && names.length > 1) {
-      // A join is all or nothing. Coming back, one topic that is no longer allowed must not cost the others.
-      for (const name of names) this.#ask("join", [name], true);
+      // A join is all or nothing. After a reconnect, a topic that is no longer allowed must not affect the others.
+      for (const name of names) this.#request("join", [name], true);
       return;
     } else {
       for (const name of names) if (this.#topics.get(name)?.status === "joining") this.#topics.delete(name);
@@ -221,7 +221,7 @@ export class Connection {
   #left(names, ok, error) {
     for (const name of names) {
       const topic = this.#topics.get(name);
-      // Asked to join again in the meantime: then the answer to that decides.
+      // A topic that was joined again in the meantime waits for the answer to that join.
       if (topic === undefined || topic.status === "joining") continue;
       if (ok) this.#topics.delete(name);
       else topic.status = "joined";
@@ -233,7 +233,7 @@ export class Connection {
     this.#stopTimers();
     this.#liveness.stop();
     this.#socket = undefined;
-    this.#asked.clear();
+    this.#pending.clear();
     for (const [name, topic] of this.#topics) {
       if (topic.status === "leaving") this.#topics.delete(name);
       else topic.status = "joining";

@@ -12,24 +12,24 @@ import { socketio } from "./socketio.js";
 import { Steps } from "./steps.js";
 import { Values } from "./values.js";
 import { webrocket } from "./webrocket.js";
-import { closeInWords } from "./wire.js";
+import { describeClose } from "./wire.js";
 
 /**
- * The page of each protocol that has one beside the native one's. A dialect is what its page says of it and
+ * Dialects with a page of their own. Each has a `title`, a description `about`, and
  *
- *     path           where it is spoken, unless the configuration says otherwise
- *     socketPath     (values, tools) → the path of the WebSocket, or a promise of it
- *     fields         what is to be typed beside the channel
- *     configuration  what the server's configuration needs for all of it to work
- *     steps          what can be done with one click: each has a `frame` or a `call`, made of (values, tools)
- *     reply          (text, values) → what is sent at once when this frame has come, or undefined
+ *     path           default path of the dialect
+ *     socketPath     (values, tools) → path of the WebSocket, or a promise of it
+ *     fields         fields of the form besides the channel
+ *     configuration  settings that the server needs for all of the page to work
+ *     steps          sample frames and calls: each has a function `frame` or `call` of (values, tools)
+ *     reply          (text, values) → answer to a received frame, or undefined
  *
- * `values` are what stands in the form's fields, by name. `tools` are those of {@link Steps}.
+ * `values` are the values of the form's fields, by name. `tools` are those of {@link Steps}.
  */
 const DIALECTS = { broadcaster, rootsocket, webrocket, socketio };
 
 const STATES = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" };
-const SPOKEN = { connected: "Connected.", disconnected: "Disconnected." };
+const ANNOUNCED = { connected: "Connected.", disconnected: "Disconnected." };
 const LONGEST_DUMP_BYTES = 64;
 const LONGEST_NOTE = 200;
 
@@ -42,7 +42,7 @@ const values = new Values(dialect);
 const steps = new Steps(dialect, { connection, values, note });
 const publishing = new Publishing();
 
-/** What happened between two frames. Tokens are long, and shown in full where they are sent. */
+/** Adds a note between two frames. It is truncated, because tokens are long, and shown in full in the frames that carry them. */
 function note(text) {
   feeds.addFrame(frames, "note", shortened(text, LONGEST_NOTE));
 }
@@ -50,11 +50,11 @@ function note(text) {
 function onState(state, url) {
   showConnection(state, STATES[state]);
   if (state === "connected") note(`connected to ${url}`);
-  if (state in SPOKEN) element("announce").textContent = SPOKEN[state];
+  if (state in ANNOUNCED) element("announce").textContent = ANNOUNCED[state];
 }
 
 function onFrame(way, data) {
-  const text = typeof data === "string" ? data : bytesInWords(data);
+  const text = typeof data === "string" ? data : describeBytes(data);
   feeds.addFrame(frames, way, text);
   if (way !== "received") return;
   latest.add({ payload: text });
@@ -64,18 +64,18 @@ function onFrame(way, data) {
 }
 
 function onClosed(close) {
-  showConnection("disconnected", STATES.disconnected, closeInWords(close));
+  showConnection("disconnected", STATES.disconnected, describeClose(close));
   note(`closed ${close.code}${close.reason ? ` ${close.reason}` : ""}`);
 }
 
-/** There was something to be asked of the server first, and it was refused. */
+/** Shows why the address of the WebSocket could not be found, such as a refused token. */
 function onFailed(error) {
-  showConnection("disconnected", STATES.disconnected, `No connection: ${error.message}`);
-  // There are the vhost and the key, and one of them is what is wrong.
+  showConnection("disconnected", STATES.disconnected, `Connection failed: ${error.message}`);
+  // The vhost or the key is probably wrong, so the page shows their fields.
   element("address").open = true;
 }
 
-function bytesInWords(buffer) {
+function describeBytes(buffer) {
   const bytes = new Uint8Array(buffer.slice(0, LONGEST_DUMP_BYTES));
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   const more = buffer.byteLength > LONGEST_DUMP_BYTES ? " …" : "";

@@ -1,25 +1,25 @@
-/** The element with this id. The page is one file with fixed ids, so a missing one is a mistake worth stopping for. */
+/** Finds an element by its id. @throws Error when it is missing, because the page has fixed ids */
 export function element(id) {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`no element #${id}`);
   return found;
 }
 
-/** Shows how something went: `kind` is good, bad or empty. A failure is brought in sight. */
+/** Shows the result of an action: `kind` is good, bad or empty. A failure is scrolled into view. */
 export function showResult(target, kind, text) {
   target.dataset.kind = kind;
   target.textContent = text;
   if (kind === "bad") target.scrollIntoView({ block: "nearest" });
 }
 
-/** Runs `action` in the next animation frame, once, however often it was asked for until then. */
+/** Returns a function that schedules `action` for the next animation frame, at most once per frame. */
 export function oncePerFrame(action) {
-  let asked = false;
+  let scheduled = false;
   return () => {
-    if (asked) return;
-    asked = true;
+    if (scheduled) return;
+    scheduled = true;
     requestAnimationFrame(() => {
-      asked = false;
+      scheduled = false;
       action();
     });
   };

@@ -1,7 +1,7 @@
 import { element, oncePerFrame } from "./dom.js";
 import { RollingList } from "./rolling-list.js";
 
-/** Growing list and its rate. */
+/** List of entries, with their number and rate. */
 export class Feed {
   #noun;
   #total = 0;
@@ -38,7 +38,7 @@ export class Feed {
   }
 }
 
-/** Feeds, of which one is shown, with pause, clear and the counter above them. */
+/** Shows one of several feeds, with pause, clear and the counter above it. */
 export class Feeds {
   #feeds;
   #shown;
@@ -67,7 +67,7 @@ export class Feeds {
     this.#tallySoon();
   }
 
-  /** `way` is sent, received or note: a note is the page's own remark between two frames. */
+  /** `way` is sent, received or note: a note is a remark of the page between two frames. */
   addFrame(feed, way, text) {
     this.add(feed, { way, text, at: Date.now() }, text.length, way !== "note");
   }

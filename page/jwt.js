@@ -1,17 +1,17 @@
 /** Signs a JWT with HS256 in the page, so that the secret never leaves it. */
-export async function signed(secret, claims) {
+export async function signJwt(secret, claims) {
   if (globalThis.crypto?.subtle === undefined) {
-    throw new Error("Browsers sign only on pages that came by https or from this machine: sign the token elsewhere.");
+    throw new Error("This page cannot sign the token: browsers sign only on pages loaded by HTTPS or from localhost.");
   }
   const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", bytesOf(secret), algorithm, false, ["sign"]);
+  const key = await crypto.subtle.importKey("raw", encodeUtf8(secret), algorithm, false, ["sign"]);
   const parts = [{ alg: "HS256", typ: "JWT" }, claims];
-  const text = parts.map((part) => base64url(bytesOf(JSON.stringify(part)))).join(".");
-  const signature = await crypto.subtle.sign(algorithm, key, bytesOf(text));
+  const text = parts.map((part) => base64url(encodeUtf8(JSON.stringify(part)))).join(".");
+  const signature = await crypto.subtle.sign(algorithm, key, encodeUtf8(text));
   return `${text}.${base64url(new Uint8Array(signature))}`;
 }
 
-function bytesOf(text) {
+function encodeUtf8(text) {
   return new TextEncoder().encode(text);
 }
 

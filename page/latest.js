@@ -5,8 +5,8 @@ import { toneOf } from "./tones.js";
 const SHORT_PAYLOAD = 100;
 
 /**
- * The newest entry in a strip at the bottom, for as long as the list itself is out of sight, as on a phone. An entry is
- * a message, or only the `payload` of one where frames are not understood.
+ * Strip at the bottom with the newest entry, shown while the list is out of view, as on a phone. An entry is a message,
+ * or only a `payload` where frames are not parsed.
  */
 export class Latest {
   #strip = element("latest");
@@ -17,7 +17,7 @@ export class Latest {
   constructor(list) {
     new IntersectionObserver(([{ isIntersecting }]) => {
       this.#listInSight = isIntersecting;
-      // Only messages that arrive while the list is out of sight justify covering the page.
+      // Only messages that arrive while the list is out of view justify covering the page.
       this.#message = undefined;
       this.#showSoon();
     }).observe(list);

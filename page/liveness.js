@@ -6,38 +6,38 @@ const QUIET_MS = 20_000;
 /** Milliseconds within which the answer must arrive. */
 const ANSWER_MS = 8_000;
 
-/** Watches one connection. `ask` sends a ping; `lost` is called once when no frame arrives in time. */
+/** Watches one connection. `ping` sends a ping; `onLost` is called once when no frame arrives in time. */
 export class Liveness {
-  #ask;
-  #lost;
+  #ping;
+  #onLost;
   #timer;
-  #heardAt = 0;
+  #receivedAt = 0;
 
-  constructor({ ask, lost }) {
-    this.#ask = ask;
-    this.#lost = lost;
+  constructor({ ping, onLost }) {
+    this.#ping = ping;
+    this.#onLost = onLost;
   }
 
   start() {
     this.stop();
-    this.heard();
+    this.received();
     this.#watch(QUIET_MS);
   }
 
   /** Records that a frame has arrived. */
-  heard() {
-    this.#heardAt = performance.now();
+  received() {
+    this.#receivedAt = performance.now();
   }
 
   /** Sends a ping now, because the network has changed or the page was suspended. */
   probe() {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
-    const askedAt = performance.now();
-    this.#ask();
+    const pingedAt = performance.now();
+    this.#ping();
     this.#timer = setTimeout(() => {
-      if (this.#heardAt >= askedAt) this.#watch(QUIET_MS);
-      else this.#lost();
+      if (this.#receivedAt >= pingedAt) this.#watch(QUIET_MS);
+      else this.#onLost();
     }, ANSWER_MS);
   }
 
@@ -48,7 +48,7 @@ export class Liveness {
 
   #watch(milliseconds) {
     this.#timer = setTimeout(() => {
-      const left = QUIET_MS - (performance.now() - this.#heardAt);
+      const left = QUIET_MS - (performance.now() - this.#receivedAt);
       if (left > 0) this.#watch(left);
       else this.probe();
     }, milliseconds);

@@ -5,10 +5,10 @@ const SWING = [0, 14, -11, 7, -4, 0].map((degrees) => ({ transform: `rotate(${de
 let swinging = false;
 
 /** Shows the state of the connection: its name, a description, and how the last connection ended. */
-export function showConnection(name, words, lastClose) {
+export function showConnection(name, description, lastClose) {
   const label = element("state");
   label.dataset.state = name;
-  label.textContent = words;
+  label.textContent = description;
   element("state-dot").dataset.state = name;
   element("toggle").textContent = name === "disconnected" ? "Connect" : "Disconnect";
   const close = element("last-close");

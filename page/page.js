@@ -5,7 +5,7 @@ import { ringBell, showConnection } from "./masthead.js";
 import { PublishForm } from "./publish-form.js";
 import { Topics } from "./topics.js";
 import { Traffic } from "./traffic.js";
-import { closeInWords, topicsOfLink } from "./wire.js";
+import { describeClose, parseTopicsLink } from "./wire.js";
 
 const FIRST_TOPIC = "hello";
 
@@ -31,7 +31,7 @@ const connection = new Connection(socketUrl.href, {
   },
 });
 
-const firstTopics = topicsOfLink(location.href) ?? [FIRST_TOPIC];
+const firstTopics = parseTopicsLink(location.href) ?? [FIRST_TOPIC];
 const traffic = new Traffic((text) => connection.send(text));
 const latest = new Latest(document.querySelector(".traffic"));
 const topics = new Topics(connection);
@@ -41,15 +41,15 @@ const publishForm = new PublishForm({
   firstTopic: firstTopics[0] ?? FIRST_TOPIC,
 });
 
-// ---- The connection's state ----
+// ---- State of the connection ----
 
-const SPOKEN = {
+const ANNOUNCED = {
   connected: "Connected.",
-  reconnecting: "Not connected, trying again.",
+  reconnecting: "Disconnected, retrying.",
   disconnected: "Disconnected.",
 };
 let lastState;
-/** When the connection was lost, in milliseconds since the epoch; undefined while there is one, and before the first. */
+/** Time at which the connection was lost, in milliseconds since the epoch; undefined while connected and before that. */
 let awaySince;
 
 function stateChanged(state) {
@@ -63,24 +63,25 @@ function stateChanged(state) {
     if (awaySince !== undefined) traffic.addGap({ from: awaySince, to: Date.now() });
     awaySince = undefined;
   } else if (lastState?.name === "connected") awaySince = Date.now();
-  // The countdown is for the eye only: read out once a second it would drown everything else.
-  if (state.name in SPOKEN && state.name !== lastState?.name) element("announce").textContent = SPOKEN[state.name];
+  // The countdown is not announced, because a screen reader would read it out every second.
+  if (state.name in ANNOUNCED && state.name !== lastState?.name)
+    element("announce").textContent = ANNOUNCED[state.name];
   lastState = state;
 }
 
 function showState(state) {
-  // How the last connection ended is no news once there is a new one.
+  // While connected, the end of the previous connection no longer matters.
   const lastClose = state.name === "connected" ? undefined : state.lastClose;
-  showConnection(state.name, stateInWords(state), lastClose && closeInWords(lastClose));
+  showConnection(state.name, describeState(state), lastClose && describeClose(lastClose));
   element("retry").hidden = state.name !== "reconnecting";
 }
 
-function stateInWords(state) {
+function describeState(state) {
   switch (state.name) {
     case "connected":
       return "Connected";
     case "connecting":
-      return state.attempt > 1 ? `Connecting, try ${state.attempt}` : "Connecting";
+      return state.attempt > 1 ? `Connecting, attempt ${state.attempt}` : "Connecting";
     case "reconnecting":
       return `Reconnecting in ${Math.max(1, Math.ceil((state.at - Date.now()) / 1_000))} s`;
     default:
@@ -99,7 +100,7 @@ element("toggle").addEventListener("click", () => {
 
 element("retry").addEventListener("click", () => {
   connection.connect();
-  // The button goes away with the wait: the keyboard must not be left nowhere.
+  // The button disappears, so the focus moves to another one.
   element("toggle").focus();
 });
 

@@ -1,10 +1,10 @@
-// Calls of the page's server, like those of a backend.
+// Calls of the node's HTTP API, as a backend makes them.
 
 const TIMEOUT_MS = 10_000;
 
-/** Posts JSON. Rejects with an Error whose message can be shown when there is no answer. */
+/** Posts JSON. Without an answer, rejects with an Error whose message can be shown to the user. */
 export async function post(path, body, headers = {}) {
-  // Created outside the request, because characters that are invalid in a header are not the server's fault.
+  // Created outside the request, because an invalid header is not a failure of the server.
   const all = new Headers({ "content-type": "application/json", ...headers });
   let response;
   try {
@@ -22,7 +22,7 @@ export async function post(path, body, headers = {}) {
   return { response, answer: await response.json().catch(() => undefined) };
 }
 
-/** Reads the error of an answer. Connect and the older systems' REST have different fields for it. */
+/** Converts an error answer to an Error. Connect and the REST interfaces of older systems have different fields for it. */
 export function refusal({ response, answer }) {
   if (answer?.code) return new Error(`${answer.code}: ${answer.message ?? "no reason given"}`);
   if (answer?.detail) return new Error(answer.detail);

@@ -6,8 +6,8 @@ const PATH = "/websockets.v1.BroadcastService/Publish";
 const LONGEST_SNIPPET_PAYLOAD = 10_000;
 
 /**
- * Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown as it is. `headers`
- * say who asks, and for which vhost, where that matters.
+ * Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown to the user.
+ * `headers` name the vhost and the key, if they are needed.
  */
 export async function publish({ topic, payload, event }, headers = {}) {
   const body = requestBody(topic, payload, event);
@@ -17,7 +17,7 @@ export async function publish({ topic, payload, event }, headers = {}) {
 }
 
 /** Describes the result of `publish` and its duration in milliseconds. */
-export function receiptsInWords([receipt], milliseconds) {
+export function describeReceipts([receipt], milliseconds) {
   const stage = receipt?.stage?.replace(/^STAGE_/, "").toLowerCase();
   const parts = [stage ? `Published: ${stage}` : "Published", `${Math.max(1, Math.round(milliseconds))} ms`];
   if (receipt?.id) parts.push(`id ${receipt.id}`);
@@ -51,16 +51,16 @@ export function snippets({ topic, payload, event }, origin) {
 }
 
 /**
- * A whole listener: it comes back by itself, also from a wire that is dead without a word, and shows a token where
- * there is one.
+ * Creates the code of a complete listener. It reconnects by itself, also when the connection dies without a close, and
+ * presents a token if it has one.
  */
 function listenSnippet(url, names) {
   return `const url = ${JSON.stringify(url)};
-// Resolves to a fresh token from your backend, where the node asks for one.
+// Resolves to a fresh token from your backend, if the node requires one.
 const getToken = async () => undefined;
 
 async function listen(failures = 0) {
-  // Up to 0.5 s at first, then up to twice as long each time, all of it random: clients come back spread out.
+  // Waits up to 0.5 s at first, and up to twice as long each time. The delay is random, so that clients reconnect spread out.
   const again = () => setTimeout(listen, Math.random() * Math.min(30000, 500 * 2 ** failures), failures + 1);
   let token;
   try {
@@ -88,7 +88,7 @@ async function listen(failures = 0) {
     if (frame.topic === "@pong") return;
     if (frame.topic === "@join") failures = 0;
     console.log(frame);
-    // The join is lost with the broker behind the node: begin again.
+    // The join failed because the broker is disconnected, so start again.
     if (frame.error?.code === "unavailable") giveUp();
   };
 }

@@ -1,19 +1,19 @@
 import { element, showResult } from "./dom.js";
-import { publish, receiptsInWords } from "./publish.js";
+import { describeReceipts, publish } from "./publish.js";
 
 /** Publishes and shows the result. */
 export class Publishing {
   #result = element("publish-result");
   #turn = 0;
 
-  /** The same as of `publish`, but that it does not reject. */
+  /** Publishes like `publish`, and shows a failure instead of rejecting. */
   async publish(message, headers) {
     const turn = ++this.#turn;
     const began = performance.now();
     let kind = "good";
     let text;
     try {
-      text = receiptsInWords(await publish(message, headers), performance.now() - began);
+      text = describeReceipts(await publish(message, headers), performance.now() - began);
     } catch (error) {
       kind = "bad";
       text = error.message;

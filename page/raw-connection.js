@@ -1,9 +1,9 @@
 const OPEN_TIMEOUT_MS = 10_000;
 
 /**
- * One WebSocket whose frames are shown and not understood. It does not come back by itself: what happens to it is there
- * to be seen. Its state is disconnected, connecting or connected. `events` has the callbacks onState, onFrame, onClosed
- * and onFailed, which is told why there is not even an address to connect to.
+ * One WebSocket whose frames are shown and not parsed. It does not reconnect by itself, so that the user sees how it
+ * ended. Its state is disconnected, connecting or connected. `events` has the callbacks onState, onFrame, onClosed and
+ * onFailed, which receives the error when the address could not be found.
  */
 export class RawConnection {
   #events;
@@ -43,7 +43,7 @@ export class RawConnection {
     this.#events.onClosed({ code: 1000, reason: "", opened: true, byUser: true });
   }
 
-  /** Sends text as one frame. @returns false when there is no connection */
+  /** Sends text as one frame. @returns false when the page is not connected */
   send(text) {
     if (this.#state !== "connected") return false;
     this.#socket.send(text);

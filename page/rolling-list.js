@@ -1,13 +1,13 @@
 // Limits in rows and in characters, because 500 payloads of a megabyte each would exceed a tab's memory.
 const MOST_ROWS = 500;
 const MOST_CHARACTERS = 8_000_000;
-// After drawing this many at once, the list rests three times as long as that took: a flood leaves the page responsive.
+// After drawing this many rows at once, the list rests REST times as long as that took, so that the page stays responsive.
 const MANY_ROWS = 50;
 const REST = 3;
 
 /**
- * A list element that shows the newest entries, newest first, and draws at most once per animation frame. Entries that
- * would have scrolled out before they were drawn are never drawn at all.
+ * List element that shows the newest entries first, and draws at most once per animation frame. Entries that would have
+ * been removed before they are drawn are never drawn.
  */
 export class RollingList {
   #list;
@@ -35,7 +35,7 @@ export class RollingList {
     this.#schedule();
   }
 
-  /** While held, nothing is drawn; the newest entries wait. */
+  /** Stops or resumes drawing. The newest entries are kept while it is stopped. */
   hold(held) {
     this.#held = held;
     this.#schedule();
@@ -83,7 +83,7 @@ export class RollingList {
     }
 
     if (added.length < MANY_ROWS) return;
-    // A timeout of 0 runs after the browser has laid out and painted, so that this is in the cost too.
+    // A timeout of 0 runs after the browser has laid out and painted, so that the cost includes both.
     setTimeout(() => {
       const now = performance.now();
       this.#restUntil = now + REST * (now - began);

@@ -2,27 +2,26 @@
 export const rootsocket = {
   title: "RootSocket",
   about:
-    "An event of one of the protocol’s own types does what its name says; any other type is a channel, and data.raw what is " +
-    "sent to it. A backend makes the tokens to connect and to subscribe with, which is done here by this page. What works " +
-    "has no answer.",
+    "An event whose type is not one of the protocol’s names a channel, and sends data.raw to it. Clients connect and " +
+    "subscribe with tokens that a backend creates; here the page creates them. Only failures are answered.",
   path: "/api/v1",
   configuration: {
-    why: "Clients may send only where the configuration lets them:",
+    why: "Clients may send only if the configuration allows it:",
     lines: "vhosts:\n  VHOST:\n    rootsocket: { allow_client_send: true }",
   },
 
   async socketPath(values, tools) {
-    return `${values.path}/ws/${await tokenFor("connections", values, tools)}/`;
+    return `${values.path}/ws/${await createToken("connections", values, tools)}/`;
   },
 
   steps: [
     { name: "Ping", frame: () => event("ping") },
     {
       name: "Subscribe",
-      aside: "fetches a token of the channel first",
+      aside: "creates a token for the channel first",
       async frame(values, tools) {
         const { channel } = values;
-        const auth = await tokenFor("tokens", values, tools, { category: CHANNEL, channel });
+        const auth = await createToken("tokens", values, tools, { category: CHANNEL, channel });
         return event("subscription-add", { channel, auth });
       },
     },
@@ -35,13 +34,13 @@ export const rootsocket = {
   reply: (text) => (text === event("ping") ? event("pong") : undefined),
 };
 
-/** The category of a channel's token. */
+/** Token category of channels. */
 const CHANNEL = 1;
 
-/** The bare key, unlike elsewhere. */
-async function tokenFor(what, { key, path, vhost }, { ask }, body = {}) {
+/** Creates a token. The header holds the key without a scheme, unlike in other dialects. */
+async function createToken(what, { key, path, vhost }, { post }, body = {}) {
   const headers = { "carillon-vhost": vhost, ...(key === "" ? {} : { authorization: key }) };
-  const { token } = await ask(`${path}/${what}/`, body, headers);
+  const { token } = await post(`${path}/${what}/`, body, headers);
   return token;
 }
 

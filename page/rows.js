@@ -15,7 +15,7 @@ export function messageRow(message) {
   const [time, where, payload, event] = row.querySelector("summary").children;
   row.dataset.topic = message.topic;
   row.classList.add(toneOf(message.topic));
-  showTime(time, message.time === undefined ? message.heardAt : Date.parse(message.time));
+  showTime(time, message.time === undefined ? message.receivedAt : Date.parse(message.time));
   where.lastElementChild.textContent = message.topic;
   if (message.event) event.textContent = message.event;
   else event.remove();
@@ -62,7 +62,7 @@ function addFact(list, term, value) {
   list.append(name, text);
 }
 
-/** JSON indented, anything else as it is. Only white space changes: parsing and printing would round large numbers. */
+/** Indents JSON, and returns other text unchanged. It does not parse and print, which would round large numbers. */
 function pretty(text) {
   if (!/^\s*[[{]/.test(text) || !isJson(text)) return text;
   let depth = 0;
@@ -77,7 +77,7 @@ function pretty(text) {
   return indented;
 }
 
-// Strings, empty brackets (which stay on one line), single signs, and runs of anything else but white space.
+// Matches strings, empty brackets (which stay on one line), punctuation, and runs of other characters except white space.
 const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 function lineBreak(depth) {

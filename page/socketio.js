@@ -2,9 +2,9 @@
 export const socketio = {
   title: "Socket.IO",
   about:
-    "What the stock client sends and gets. The first digit is Engine.IO’s: 0 opens, 2 asks and 3 answers whether anybody is " +
-    "there, 4 is a packet of Socket.IO’s. Of those 0 connects, 1 disconnects, 2 is an event, and 3 acknowledges the event of " +
-    "that number. This page connects and answers pings by itself.",
+    "Packets as the standard client sends and receives them. The first digit is the Engine.IO type: 0 open, 2 ping, 3 pong, " +
+    "4 a Socket.IO packet. The next digit is the Socket.IO type: 0 connect, 1 disconnect, 2 event, 3 acknowledgement of the " +
+    "event with that number. This page connects and answers pings by itself.",
   path: "/socket.io/",
 
   socketPath: ({ path }) => `${path}?EIO=4&transport=websocket`,
@@ -12,16 +12,16 @@ export const socketio = {
   steps: [
     { name: "Join", frame: ({ channel, vhost }, { next }) => event(vhost, next(), "join", { topics: [channel] }) },
     {
-      name: "Ask for elevation",
-      aside: "with a token made by RPC",
-      async frame({ vhost }, { asBackend, next }) {
-        const { token } = await asBackend("/carillon.v1.TokenService/CreateConnectionToken", { user: "visitor" });
+      name: "Request elevation",
+      aside: "with a token created by RPC",
+      async frame({ vhost }, { call, next }) {
+        const { token } = await call("/carillon.v1.TokenService/CreateConnectionToken", { user: "visitor" });
         return event(vhost, next(), "request_elevation", { token });
       },
     },
     {
       name: "Spectate",
-      aside: "one group at a time, when elevated",
+      aside: "one group at a time, after elevation",
       frame: ({ channel, vhost }, { next }) => event(vhost, next(), "spectate", { guild_id: channel }),
     },
     { name: "Leave", frame: ({ channel, vhost }, { next }) => event(vhost, next(), "leave", { topics: [channel] }) },
@@ -35,12 +35,12 @@ export const socketio = {
   },
 };
 
-/** Creates an event; the number requests an acknowledgement. */
+/** Creates an event packet. Its number requests an acknowledgement. */
 function event(vhost, number, name, argument) {
   return `42${namespace(vhost)}${number}${JSON.stringify([name, argument])}`;
 }
 
-/** A vhost is a namespace; the first one goes without saying. */
+/** Returns the prefix of a vhost's namespace; the namespace of "/" is omitted. */
 function namespace(vhost) {
   return vhost === "/" ? "" : `${vhost},`;
 }

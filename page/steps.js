@@ -2,10 +2,10 @@ import { element, showResult } from "./dom.js";
 import { post, refusal } from "./post.js";
 import { hint } from "./values.js";
 
-const NOT_SENT = "not sent: there is no connection";
+const NOT_SENT = "Not sent: not connected.";
 const CONNECT_HEADERS = { "connect-protocol-version": "1" };
 
-/** What can be sent with one click, and the editor for all that is to be sent in another way. */
+/** List of sample frames and calls, and the editor for other frames. */
 export class Steps {
   #connection;
   #values;
@@ -15,12 +15,12 @@ export class Steps {
   #number = 0;
 
   /**
-   * What a dialect's functions get beside the values. `ask` posts JSON and resolves to the answer, `asBackend` does so by
-   * RPC, and `next` numbers what is to be told apart. What they ask of the server is shown among the frames.
+   * Functions for the dialects. `post` posts JSON and resolves to the answer, `call` calls an RPC method, and `next`
+   * returns the next request number. The list of frames shows their requests.
    */
   tools = {
-    ask: (path, body, headers) => this.#ask(path, body, headers),
-    asBackend: (path, body) => this.#ask(path, body, { ...CONNECT_HEADERS, ...this.#values.headers }),
+    post: (path, body, headers) => this.#post(path, body, headers),
+    call: (path, body) => this.#post(path, body, { ...CONNECT_HEADERS, ...this.#values.headers }),
     next: () => ++this.#number,
   };
 
@@ -63,7 +63,7 @@ export class Steps {
     return row;
   }
 
-  /** What takes a while is not begun twice, and a refusal is shown as it comes. */
+  /** Runs the action of a button, once at a time, and shows its error. */
   async #do(button, action) {
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
@@ -86,7 +86,7 @@ export class Steps {
     if (!this.#connection.send(text)) throw new Error(NOT_SENT);
   }
 
-  async #ask(path, body, headers) {
+  async #post(path, body, headers) {
     const { response, answer } = await post(path, body, headers);
     this.#note(`POST ${path} ${JSON.stringify(body)} → ${response.status} ${JSON.stringify(answer) ?? ""}`.trimEnd());
     if (response.ok && answer !== undefined) return answer;

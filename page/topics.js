@@ -1,6 +1,6 @@
 import { element, oncePerFrame, showResult } from "./dom.js";
 import { toneOf } from "./tones.js";
-import { linkOfTopics, splitTopics, topicsOfLink } from "./wire.js";
+import { parseTopicsLink, splitTopics, toTopicsLink } from "./wire.js";
 
 const template = element("topic-template").content.firstElementChild;
 
@@ -20,7 +20,7 @@ export class Topics {
       event.preventDefault();
       this.#joinTyped(element("join-input"));
     });
-    addEventListener("hashchange", () => this.#follow(topicsOfLink(location.href) ?? []));
+    addEventListener("hashchange", () => this.#follow(parseTopicsLink(location.href) ?? []));
   }
 
   join(names) {
@@ -41,7 +41,7 @@ export class Topics {
     element("no-topics").hidden = topics.size > 0;
     this.#forgetTrouble(topics);
     const lasting = [...topics.keys()].filter((name) => topics.get(name).status !== "leaving");
-    history.replaceState(null, "", linkOfTopics(lasting));
+    history.replaceState(null, "", toTopicsLink(lasting));
     this.countSoon();
   }
 
@@ -49,7 +49,7 @@ export class Topics {
     const about = topics.length > 0 ? `${topics.join(", ")}: ` : "";
     const why = code === undefined ? "refused" : `${code}${message ? `: ${message}` : ""}`;
     this.#troubled = code === "unavailable" ? topics : [];
-    const then = this.#troubled.length > 0 ? " (trying again)" : "";
+    const then = this.#troubled.length > 0 ? " (retrying)" : "";
     showResult(element("join-result"), "bad", about + why + then);
   }
 

@@ -6,7 +6,11 @@ import { detailOnOpen, messageRow } from "./rows.js";
 
 /** Lists of messages and raw frames, and the tabs that switch between them. */
 export class Traffic {
-  #messages = new Feed("messages", (entry) => (entry.from === undefined ? messageRow(entry) : gapRow(entry)), "heard");
+  #messages = new Feed(
+    "messages",
+    (entry) => (entry.from === undefined ? messageRow(entry) : gapRow(entry)),
+    "received",
+  );
   #frames = new Feed("frames", frameRow, "frames");
   #feeds = new Feeds([this.#messages, this.#frames]);
   #tabs = [
@@ -14,7 +18,7 @@ export class Traffic {
     { tab: element("tab-frames"), panel: element("panel-frames"), feed: this.#frames },
   ];
 
-  /** `send` sends text as one frame, and returns whether it was sent. */
+  /** `send` sends text as one frame. It returns false when the page is not connected. */
   constructor(send) {
     detailOnOpen(element("messages"));
     this.#listenToTabs();
@@ -25,7 +29,7 @@ export class Traffic {
   }
 
   addMessage(message) {
-    this.#feeds.add(this.#messages, { ...message, heardAt: Date.now() }, message.payload.length);
+    this.#feeds.add(this.#messages, { ...message, receivedAt: Date.now() }, message.payload.length);
   }
 
   /** Marks a gap of the connection in the list of messages. */
@@ -38,7 +42,7 @@ export class Traffic {
     showResult(element("frame-result"), "bad", text);
   }
 
-  /** `way` is sent, received or note: a note is the page's own remark between two frames. */
+  /** `way` is sent, received or note: a note is a remark of the page between two frames. */
   addFrame(way, text) {
     this.#feeds.addFrame(this.#frames, way, text);
   }
@@ -69,6 +73,6 @@ export class Traffic {
     if (input.value === "") return;
     showResult(element("frame-result"), "", "");
     if (send(input.value)) input.value = "";
-    else this.showProblem("Not sent: there is no connection.");
+    else this.showProblem("Not sent: not connected.");
   }
 }

@@ -1,5 +1,5 @@
 import { element } from "./dom.js";
-import { topicsOfLink } from "./wire.js";
+import { parseTopicsLink } from "./wire.js";
 
 const FIRST_CHANNEL = "hello";
 
@@ -10,9 +10,9 @@ export class Values {
   /** Adds the dialect's own fields to the page, and sets the initial values of the others. */
   constructor({ fields = [], path }) {
     for (const field of fields) this.#fields.set(field.name, addField(field));
-    for (const { form } of this.#fields.values()) form.addEventListener("submit", stay);
+    for (const { form } of this.#fields.values()) form.addEventListener("submit", preventSubmit);
     this.#fields.get("path").value = path;
-    this.#fields.get("channel").value = topicsOfLink(location.href)?.[0] ?? FIRST_CHANNEL;
+    this.#fields.get("channel").value = parseTopicsLink(location.href)?.[0] ?? FIRST_CHANNEL;
   }
 
   /** Values by field name; trimmed, except for secrets. */
@@ -38,7 +38,7 @@ export class Values {
 }
 
 /** Prevents the Enter key from submitting a form with a single field. */
-function stay(event) {
+function preventSubmit(event) {
   event.preventDefault();
 }
 

@@ -2,12 +2,12 @@
 export const webrocket = {
   title: "WebRocket",
   about:
-    "A frame is an object with one member, which names the event; the server’s own events begin with a colon. Channels exist " +
-    "only once a backend has opened them. One named private-… is for those who have authenticated, and one named presence-… " +
-    "tells its members of each other.",
+    "A frame is an object with one member, named after the event; the names of the server’s own events begin with a colon. A " +
+    "channel exists after a backend has opened it. A private-… channel requires authentication. A presence-… channel also " +
+    "shows its members to each other.",
   path: "/webrocket",
   configuration: {
-    why: "Everyone may broadcast where the configuration says so; others authenticate before:",
+    why: "Clients may broadcast without authentication only if the configuration allows it:",
     lines: "vhosts:\n  VHOST:\n    client_publish: true",
   },
 
@@ -17,16 +17,16 @@ export const webrocket = {
     {
       name: "Open the channel",
       aside: "by RPC",
-      call: ({ channel }, { asBackend }) => asBackend("/carillon.v1.ControlService/OpenChannel", { channel }),
+      call: ({ channel }, { call }) => call("/carillon.v1.ControlService/OpenChannel", { channel }),
     },
     { name: "Subscribe", frame: ({ channel }) => event("subscribe", { channel }) },
     {
       name: "Authenticate",
-      aside: "with a token made by RPC, for one use",
-      async frame({ channel }, { asBackend }) {
+      aside: "with a single-use token created by RPC",
+      async frame({ channel }, { call }) {
         const permissions = { join: [channel], publish: [channel] };
         const wanted = { user: "visitor", permissions };
-        const { token } = await asBackend("/carillon.v1.TokenService/CreateAccessToken", wanted);
+        const { token } = await call("/carillon.v1.TokenService/CreateAccessToken", wanted);
         return event("auth", { token });
       },
     },

@@ -49,8 +49,8 @@ export function splitTopics(text) {
   return [...new Set(text.split(/[\s,]+/).filter(Boolean))];
 }
 
-/** The topics that a link names (`#foo,bar`), or undefined where it names none at all: a lone `#` means "no topic". */
-export function topicsOfLink(href) {
+/** Parses the topics of a link (`#foo,bar`). Returns undefined without a fragment; an empty one means "no topics". */
+export function parseTopicsLink(href) {
   const start = href.indexOf("#");
   if (start === -1) return undefined;
   const names = href
@@ -61,7 +61,7 @@ export function topicsOfLink(href) {
 }
 
 /** Creates the fragment of a link that carries topics. */
-export function linkOfTopics(topics) {
+export function toTopicsLink(topics) {
   return `#${topics.map(encoded).join(",")}`;
 }
 
@@ -78,27 +78,27 @@ function decoded(text) {
   }
 }
 
-const CLOSE_WORDS = new Map([
+const CLOSE_MEANINGS = new Map([
   [1000, "closed normally"],
   [1001, "the server is going away"],
   [1002, "protocol error"],
   [1003, "unsupported data"],
   [1005, "closed without a code"],
   [1006, "connection lost"],
-  [1007, "text that is not UTF-8"],
+  [1007, "invalid UTF-8"],
   [1008, "refused by policy"],
   [1009, "frame too large"],
-  [1011, "error in the server"],
-  [1012, "the server restarts"],
-  [1013, "too slow to keep up"],
+  [1011, "internal server error"],
+  [1012, "the server is restarting"],
+  [1013, "client too slow"],
   [1015, "TLS failed"],
 ]);
 
 /** Describes a close code, with the server's reason if there is one. */
-export function closeInWords({ code, reason, opened, byUser, silent }) {
+export function describeClose({ code, reason, opened, byUser, silent }) {
   if (byUser) return "Disconnected by you.";
   if (silent) return "The server stopped answering.";
-  if (!opened && code === 1006) return "No connection: the server did not answer, or refused.";
-  const words = CLOSE_WORDS.get(code) ?? "closed";
-  return `Last closed with ${code}, ${words}${reason ? `: “${reason}”` : ""}.`;
+  if (!opened && code === 1006) return "Connection failed: the server did not answer or refused it.";
+  const meaning = CLOSE_MEANINGS.get(code) ?? "closed";
+  return `Closed with ${code}, ${meaning}${reason ? `: “${reason}”` : ""}.`;
 }

@@ -1,4 +1,4 @@
-// npm run bench [-- NAME ...]: compiles bench/ with the sources and runs it, compiled code measuring compiled code.
+// npm run bench [-- NAME ...]: compiles bench/ with the sources, and runs it.
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { buildBench } from "./lib/build.mjs";
@@ -8,7 +8,7 @@ import { inRoot } from "./lib/paths.mjs";
 import { SetupError } from "./lib/say.mjs";
 
 await main(async () => {
-  if (!existsSync(inRoot("bench", "run.ts"))) throw new SetupError("there is no bench/run.ts.");
+  if (!existsSync(inRoot("bench", "run.ts"))) throw new SetupError("bench/run.ts is missing.");
   await install();
   await buildBench();
   const entry = inRoot("dist-bench", "bench", "run.js");

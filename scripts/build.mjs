@@ -1,4 +1,4 @@
-// npm run build: the packages, then dist/.
+// npm run build: installs the packages and compiles dist/.
 import { build } from "./lib/build.mjs";
 import { install } from "./lib/install.mjs";
 import { main } from "./lib/main.mjs";

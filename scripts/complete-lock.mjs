@@ -1,11 +1,10 @@
-// node scripts/complete-lock.mjs: to be run after `npm install PACKAGE` where `npm ci` then says "Missing: ... from
-// lock file".
+// node scripts/complete-lock.mjs: adds the entries that package-lock.json lacks. Run it after `npm install PACKAGE` if
+// `npm ci` then reports "Missing: ... from lock file".
 //
-// Packages with native programs name one optional package per platform. A registry mirror that holds only some of the
-// platforms makes npm leave the others out of package-lock.json, and `npm ci` then refuses that file: on the mirror's
-// side because it can never be complete, elsewhere because it is not. This adds the entries that are left out. They
-// hold a version but no checksum, which only the full registry could tell; npm accepts that, and does not even look
-// for a package of a foreign platform.
+// Packages with native programs name one optional package per platform. With a registry mirror that lacks some of the
+// platforms, npm leaves those out of package-lock.json, and `npm ci` then rejects the file as incomplete. The added
+// entries have a version but no checksum, which only the full registry knows. npm accepts that, and never downloads a
+// package of another platform.
 import { readFileSync, writeFileSync } from "node:fs";
 import { main } from "./lib/main.mjs";
 import { inRoot } from "./lib/paths.mjs";
@@ -29,7 +28,7 @@ await main(() => {
   say(`${added.length} of ${missing.length} missing entries added to package-lock.json.`);
 });
 
-/** Whether a package at `parent` finds `name`: in its own node_modules, or in one further up, as Node looks it up. */
+/** Whether a package at `parent` finds `name` in its own node_modules or in one further up, as Node resolves it. */
 function holds(packages, parent, name) {
   const folders = parent.split(/\/?node_modules\//).slice(1);
   return [...folders, ""].some((_, depth) => {
@@ -40,7 +39,7 @@ function holds(packages, parent, name) {
 
 function add(packages, { name, version, dev }) {
   const [os, cpu, libc] = [OS, CPU, LIBC].map((pattern) => pattern.exec(name)?.[1]);
-  // Only what is certain: an exact version of a package whose name says its platform.
+  // Other entries cannot be derived: a version range, or a package whose name does not contain its platform.
   if (!os || !cpu || !/^\d+\.\d+\.\d+$/.test(version)) return false;
   packages[`node_modules/${name}`] = {
     version,
@@ -48,7 +47,7 @@ function add(packages, { name, version, dev }) {
     ...(dev ? { dev } : {}),
     ...(libc ? { libc: [libc === "musl" ? "musl" : "glibc"] } : {}),
     optional: true,
-    // Some packages name the system in words, where npm's "os" has the name of process.platform.
+    // Some package names say "windows", but npm's "os" uses the values of process.platform.
     os: [os === "windows" ? "win32" : os],
   };
   return true;

@@ -1,5 +1,5 @@
-// npm run test:stress [-- --runs 5 --loops 2 FILE ... [-- jest's arguments]]: finds tests that fail now and then, by running
-// them several times on a machine that is kept busy. Without files it runs all of them.
+// npm run test:stress [-- --runs 5 --loops 2 FILE ... [-- jest's arguments]]: finds flaky tests, by running them
+// several times on a busy machine. Without files it runs all tests.
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { build } from "./lib/build.mjs";
@@ -35,5 +35,5 @@ function readOptions() {
 function count(name, text, least) {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= least) return number;
-  throw new SetupError(`--${name} is a whole number from ${least}, not ${JSON.stringify(text)}.`);
+  throw new SetupError(`invalid --${name} ${JSON.stringify(text)}: expected an integer of at least ${least}.`);
 }

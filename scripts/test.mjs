@@ -1,5 +1,5 @@
-// npm test [-- jest's arguments]: everything that has to hold, from a fresh clone. With arguments it is a developer's
-// quick run of a few tests, without the checks of the whole tree.
+// npm test [-- jest's arguments]: installs, builds, and runs all checks and tests. With arguments it skips typecheck and
+// lint, for a quick run of a few tests.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ await main(async () => {
 
   const { env, missing } = await testEnvironment();
   process.exitCode = await test(args, env);
-  // At the end, where somebody who wonders about skipped tests looks.
+  // Printed last, because a developer looks at the end for the reason of skipped tests.
   for (const line of missing) say(line);
 });
 
@@ -38,7 +38,7 @@ async function test(args, env) {
   try {
     const results = join(folder, "results.json");
     const { code } = await jest(args, results, { show: true, env });
-    // Jest's own summary is coloured, laid out for people, and goes to stderr; this line is for whoever counts.
+    // Jest prints its own summary, formatted for people, to stderr; this line is for scripts.
     const line = tally(results);
     if (line) process.stdout.write(`${line}\n`);
     return code;

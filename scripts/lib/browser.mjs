@@ -12,8 +12,8 @@ const KNOWN = [
 ];
 
 /**
- * A Chromium for the page's tests: `{ path }`, or `{ missing: reason }`. A missing browser is no error, because all
- * but those tests run without one; a wrong CHROMIUM is, because somebody meant it.
+ * Finds or installs Chromium for the page's tests. Returns `{ path }`, or `{ missing: reason }`, because all other tests
+ * run without it. @throws SetupError for an invalid CHROMIUM
  */
 export async function browser() {
   const named = process.env.CHROMIUM;
@@ -27,14 +27,14 @@ export async function browser() {
   const reason = await get();
   const installed = findProgram(KNOWN);
   if (installed) return { path: installed };
-  const why = reason ?? "the system's package chromium does not run here";
+  const why = reason ?? "the system's chromium package does not run here";
   return { missing: `no Chromium: ${why}. Install Chromium or Chrome, or set CHROMIUM=/path/to/it` };
 }
 
 async function get() {
-  // There the package only sends on to a snap, which cannot be installed in a container or without a running snapd.
-  if (distribution() === "ubuntu") return "Ubuntu has it as a snap only, which this script does not install";
-  // Homebrew's chromium is no command-line package, and its Chrome asks for a password.
-  if (process.platform === "darwin") return "none of the usual applications is installed";
+  // Ubuntu's package only installs a snap, which fails in a container or without a running snapd.
+  if (distribution() === "ubuntu") return "Ubuntu provides it only as a snap, which this script does not install";
+  // Homebrew's chromium is not a command-line package, and its Chrome asks for a password.
+  if (process.platform === "darwin") return "neither Chrome nor Chromium is installed in /Applications";
   return installSystemPackage("chromium");
 }

@@ -6,30 +6,30 @@ import { cache, inRoot } from "./paths.mjs";
 import { mustRun } from "./run.mjs";
 import { say } from "./say.mjs";
 
-/** The executable that `build` makes. */
+/** Path of the executable that `build` creates. */
 export const bin = inRoot("dist", "src", "bin.js");
 
-/** Compiles src/ and gen/ into dist/, unless dist/ is made from exactly these sources already. */
+/** Compiles src/ and gen/ into dist/, unless dist/ is up to date. */
 export async function build() {
   await compile({ project: "tsconfig.json", out: "dist", sources: ["src", "gen"] });
 }
 
-/** The same and bench/ too, into dist-bench/: what is measured is compiled as what is shipped, but never shipped. */
+/** Compiles src/, gen/ and bench/ into dist-bench/, which the npm package does not include. */
 export async function buildBench() {
   await compile({ project: "tsconfig.bench.json", out: "dist-bench", sources: ["src", "gen", "bench"] });
 }
 
 async function compile({ project, out, sources }) {
-  // package-lock.json stands for the compiler's version.
+  // package-lock.json determines the compiler's version.
   const inputs = [...sources, "tsconfig.json", project, "package.json", "package-lock.json"];
-  // The stamp lies beside `out` and not in it, because all of dist/ goes into the npm package.
+  // The stamp is outside of `out`, because all of dist/ goes into the npm package.
   const stamp = join(cache, `${out}.stamp`);
   const done = () => existsSync(inRoot(out, "src")) && readStamp(stamp) === digest(inputs);
   if (done()) return;
   await alone(async () => {
     if (done()) return;
     say(`building ${out} ...`);
-    // Taken before the compiler reads: a file saved while it runs is built at the next run.
+    // Taken before the compiler runs, so that a file saved in the meantime is built at the next run.
     const built = digest(inputs);
     rmSync(stamp, { force: true });
     const fresh = `${out}-new`;
@@ -37,7 +37,7 @@ async function compile({ project, out, sources }) {
     try {
       const tsc = inRoot("node_modules", "typescript", "bin", "tsc");
       await mustRun("the build", process.execPath, [tsc, "-p", project, "--outDir", fresh]);
-      // tsc writes plain files; a test or a link may start this one directly.
+      // tsc does not set the executable bit, and a test or a link may start this file directly.
       const executable = inRoot(fresh, "src", "bin.js");
       if (existsSync(executable)) chmodSync(executable, 0o755);
       replace(fresh, out);
@@ -48,8 +48,8 @@ async function compile({ project, out, sources }) {
   });
 }
 
-// By renames, so that a server that is just starting never reads half a build; and whole, so that what was compiled
-// from files that are gone now goes too. `fresh` lies beside `out`: deeper down, the source maps' paths would be wrong.
+// Replaces the folder by renames, so that a starting server never reads half a build and the output of deleted sources
+// disappears. `fresh` is beside `out`, because in a deeper folder the source maps' paths would be wrong.
 function replace(fresh, out) {
   const old = `${out}-old`;
   remove(old);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-// A loop exits by itself when its parent was killed.
+// A loop exits by itself when its parent is killed.
 const SPIN = `
   const parent = process.ppid;
   while (process.ppid === parent) for (let n = 0; n < 10_000_000; n += 1);

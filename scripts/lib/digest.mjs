@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { inRoot } from "./paths.mjs";
 
 /**
- * One hash over the names and contents of files and folders (given from the repository's root; a missing one counts
- * as empty). Contents and not times: a checkout, a copy or a restored cache changes times without any meaning, and a
- * deleted file changes none.
+ * Hashes the names and contents of files and folders, by their paths from the repository's root; a missing one counts as
+ * empty. Modification times are ignored, because a checkout, a copy or a restored cache changes them, and deleting a
+ * file does not.
  */
 export function digest(paths) {
   const hash = createHash("sha256");

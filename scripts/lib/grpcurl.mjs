@@ -8,18 +8,19 @@ import { say } from "./say.mjs";
 const VERSION = "1.9.4";
 const MODULE = `github.com/fullstorydev/grpcurl/cmd/grpcurl@v${VERSION}`;
 
-// The version is in the path: a newer pin is built anew.
+// The path contains the version, so that a newer version is built again.
 const folder = join(cache, `grpcurl-${VERSION}`);
 const built = join(folder, "grpcurl");
 
 /**
- * A grpcurl for the tests of server reflection: `{ path }`, or `{ missing: reason }`. It is built with Go where Go is;
- * the module proxy checks what it gives against Go's checksum database.
+ * Finds grpcurl for the tests of server reflection, or builds it if Go is installed. Returns `{ path }`, or
+ * `{ missing: reason }`. Go verifies the module against its checksum database.
  */
 export async function grpcurl() {
   const found = findProgram([process.env.GRPCURL, "grpcurl", built].filter(Boolean));
   if (found) return { path: found };
-  if ((await run("go", ["version"])).code !== 0) return { missing: "no grpcurl and no Go to build it with" };
+  if ((await run("go", ["version"])).code !== 0)
+    return { missing: "neither grpcurl nor Go, which builds it, is installed" };
 
   say("building grpcurl (first time only) ...");
   mkdirSync(cache, { recursive: true });

@@ -15,7 +15,7 @@ export async function install() {
   if (isDone()) return;
   await alone(async () => {
     if (isDone()) return;
-    const why = existsSync(inRoot("node_modules")) ? "they are not as package-lock.json says" : "first time only";
+    const why = existsSync(inRoot("node_modules")) ? "they differ from package-lock.json" : "first time only";
     say(`installing packages (${why}) ...`);
     const [file, ...first] = npm();
     // --include=dev: with NODE_ENV=production npm would leave out the compiler.

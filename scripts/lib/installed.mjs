@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { inRoot } from "./paths.mjs";
 
 /**
- * Whether node_modules holds what package-lock.json names, and nothing else: after `npm install` of a further package, say.
- * npm writes what it has installed to a lockfile inside node_modules when it has finished; with `--package-lock-only` it writes
- * there what it has not installed, too, so that the packages themselves are looked at as well.
+ * Whether node_modules holds exactly the packages of package-lock.json. npm lists the installed packages in a lockfile
+ * inside node_modules. With `--package-lock-only` it also lists packages that it has not installed, so this checks the
+ * packages themselves too.
  */
 export function isInstalled() {
   const wanted = packagesOf(inRoot("package-lock.json"));
@@ -40,19 +40,19 @@ function isThere(path, { link, version }) {
   }
 }
 
-/** Optional packages are left out where they do not fit. Which C library there is only npm knows. */
+/** Whether a package may be missing: an optional one for another platform, or for a C library, which only npm detects. */
 function mayLack(entry) {
   if (entry.optional !== true && entry.devOptional !== true) return false;
   const isForPlatform = entry.os !== undefined || entry.cpu !== undefined;
   return !isForPlatform || entry.libc !== undefined || !fits(entry);
 }
 
-/** A folder shared with another machine or container may hold what was compiled for that. */
+/** Whether a package supports this platform. A folder shared with another machine may hold packages for that one. */
 function fits({ cpu, os }) {
   return allows(os, process.platform) && allows(cpu, process.arch);
 }
 
-/** Source: npm's package.json, `os` and `cpu`: names, or names to exclude with `!`. */
+/** Whether the `os` or `cpu` of a package.json allows a name. They list names, or names to exclude with `!` (source: npm). */
 function allows(names, name) {
   if (names === undefined) return true;
   const excluded = names.filter((one) => one.startsWith("!"));

@@ -6,8 +6,8 @@ import { run } from "./run.mjs";
 const OUTPUT_FILE = "--outputFile=";
 
 /**
- * Runs jest with these arguments, and writes its results as JSON to the file `results`. An `--outputFile` among the arguments
- * gets a copy: jest takes only one.
+ * Runs jest, and writes its results as JSON to the file `results`. An `--outputFile` among the arguments receives a copy,
+ * because jest accepts only one.
  * @param options - those of `run`
  */
 export async function jest(args, results, options) {

@@ -7,11 +7,11 @@ import { say } from "./say.mjs";
 const PATH = join(cache, "setup.lock");
 const POLL_MS = 200;
 const BEAT_MS = 1_000;
-// A holder that was killed leaves the file behind. Its age tells, and not a process id in it: ids are used again, and
-// containers that share a checkout cannot see each other's.
+// A killed holder leaves the file behind. Its age decides and not a process id, because ids are reused and containers
+// that share a checkout do not see each other's processes.
 const STALE_MS = 15_000;
 
-/** Runs `task` while no other script of this checkout installs or builds; waits for its turn. */
+/** Waits until no other script of this checkout installs or builds, then runs `task` under the lock. */
 export async function alone(task) {
   mkdirSync(cache, { recursive: true });
   for (let waited = false; !take(); waited = true) {
@@ -34,8 +34,8 @@ function take() {
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
   }
-  // A stale file is removed now and taken at the next poll at the earliest. That pause lets every other waiter that
-  // saw the same stale file remove it too, before anybody can have made a new one.
+  // A stale file is removed now, and created again at the next poll at the earliest. In the meantime every other waiter
+  // that saw the stale file removes it too, so that none removes a new one.
   const seen = statSync(PATH, { throwIfNoEntry: false });
   if (seen && Date.now() - seen.mtimeMs > STALE_MS) rmSync(PATH, { force: true });
   return false;

@@ -1,10 +1,10 @@
 import { SetupError, Stopped, say } from "./say.mjs";
 
-// What package.json names under "engines". Checked here too, because npm only warns about it, and what follows would
-// fail later with a message that does not name the cause.
+// Oldest Node of "engines" in package.json. Checked here too, because npm only warns, and later steps would fail with a
+// message that does not name the cause.
 const OLDEST_NODE = 20;
 
-/** Runs a script's steps; a SetupError ends it with exit code 1 and one clear message, a signal with the usual code. */
+/** Runs the steps of a script. A SetupError ends it with its message and exit code 1, a signal with 128 + its number. */
 export async function main(steps) {
   try {
     checkNode();

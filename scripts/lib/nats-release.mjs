@@ -16,14 +16,14 @@ const ARCHIVES = {
 
 const OFFICIAL = "https://github.com/nats-io/nats-server/releases/download";
 
-// The answer must begin soon (an unreachable host is the usual failure), the 6 MB may then take their time.
+// The answer must begin soon, because an unreachable host is the usual failure; the 6 MB may take longer.
 const ANSWER_TIMEOUT_MS = 10_000;
 const BODY_TIMEOUT_MS = 180_000;
 
 /** Path of a downloaded nats-server. It contains the version, so that a newer one is downloaded. */
 export const downloaded = join(cache, `nats-server-${VERSION}`, "nats-server");
 
-/** This platform's archive as `{ url, sha256 }`, or undefined if no checksum is pinned for it. */
+/** Returns the archive for a platform, `{ url, sha256 }`, or undefined if no checksum is pinned for it. */
 export function release(platform = process.platform, arch = process.arch) {
   const [name, sha256] = ARCHIVES[`${platform} ${arch}`] ?? [];
   if (!name) return undefined;

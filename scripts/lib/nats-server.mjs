@@ -16,7 +16,7 @@ export async function natsServer() {
 // The distribution's package comes first, because the system then updates it.
 async function get() {
   const reasons = [];
-  reasons.push((await installSystemPackage("nats-server")) ?? "the package holds no nats-server that runs");
+  reasons.push((await installSystemPackage("nats-server")) ?? "the package's nats-server does not run");
   const installed = findProgram(["nats-server"]);
   if (installed) return installed;
 
@@ -26,13 +26,13 @@ async function get() {
 
   throw new SetupError(
     [
-      "the tests need a nats-server, and none could be found or got:",
+      "the tests need nats-server, which was not found and could not be installed:",
       ...reasons.map((reason) => `  - ${reason}`),
-      "Any one of these helps:",
+      "To install it, do one of the following:",
       "  - sudo apt-get install nats-server    (Debian, Ubuntu)",
       "  - sudo apk add nats-server            (Alpine)",
       "  - brew install nats-server            (macOS)",
-      "  - get one from https://github.com/nats-io/nats-server/releases, put it on the PATH or set",
+      "  - download it from https://github.com/nats-io/nats-server/releases, and put it on the PATH or set",
       "    NATS_SERVER=/path/to/nats-server",
       "  - set CARILLON_NATS_DOWNLOAD_BASE to a mirror of that page's download folder",
     ].join("\n"),

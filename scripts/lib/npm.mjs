@@ -1,6 +1,6 @@
 /**
- * How to start npm: `[file, ...first arguments]`. Below `npm test` the npm that was called is used again, run by this
- * Node: the `npm` that PATH holds may belong to another Node.
+ * Returns the command that starts npm, `[file, ...first arguments]`. Under `npm test` it runs the same npm with this Node,
+ * because the `npm` on the PATH may belong to another Node.
  */
 export function npm() {
   const cli = process.env.npm_execpath;

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 
-// Folders of packages' programs that PATH may lack (an ordinary user's PATH on Debian has no sbin).
+// Folders of programs that may be missing from PATH: on Debian, an ordinary user's PATH lacks sbin.
 const MORE_FOLDERS = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
 
 // A browser's first start on a slow machine takes seconds.
@@ -16,8 +16,8 @@ export function findProgram(names) {
 }
 
 /**
- * The first line that `path --version` prints, or undefined if it cannot be run. This tells real programs from
- * stand-ins, as Ubuntu's `chromium-browser` is where its snap is not installed.
+ * Returns the first line that `path --version` prints, or undefined if it fails. A placeholder fails, such as Ubuntu's
+ * `chromium-browser` without its snap.
  */
 export function versionOf(path) {
   const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: VERSION_TIMEOUT_MS });

@@ -7,7 +7,7 @@ import { findProgram, versionOf } from "./program.mjs";
 import { run } from "./run.mjs";
 import { SetupError, say } from "./say.mjs";
 
-// Beside the interpreter, so that an interrupted installation has none.
+// Written last into the environment, so that an interrupted installation has no stamp.
 const STAMP = "carillon-stamp";
 
 // Without a network pip would retry for minutes.
@@ -15,11 +15,10 @@ const PIP_INSTALL = ["-m", "pip", "install", "--quiet", "--disable-pip-version-c
 const PIP_LIMITS = ["--timeout", "15", "--retries", "1"];
 
 /**
- * Virtual environments of Python for tests: one for each file `scripts/python/NAME.txt`, which pins its packages.
- * Answers `{ env, missing }`: variables for the tests, and a line for each environment that is not to be had. NAME's
- * interpreter is in PYTHON_NAME (`socketio-4`: PYTHON_SOCKETIO_4), or the reason why there is none in
- * PYTHON_NAME_MISSING. A missing Python is no error, because few tests need one; a wrong PYTHON is, because somebody
- * meant it.
+ * Creates a virtual environment of Python for each file `scripts/python/NAME.txt`, which pins its packages. Returns
+ * `{ env, missing }`: variables for the tests, and a message for each environment that could not be created. The
+ * interpreter of NAME is in PYTHON_NAME (`socketio-4`: PYTHON_SOCKETIO_4), or the reason why it is missing in
+ * PYTHON_NAME_MISSING. @throws SetupError for an invalid PYTHON
  */
 export async function pythonEnvironments() {
   const names = readdirSync(inRoot("scripts", "python")).map((file) => file.replace(/\.txt$/, ""));
@@ -27,10 +26,10 @@ export async function pythonEnvironments() {
   const missing = [];
   const python = interpreter();
   for (const name of names.toSorted()) {
-    const { path, reason } = python ? await environment(name, python) : { reason: "no python3 is on the PATH" };
+    const { path, reason } = python ? await environment(name, python) : { reason: "python3 is not on the PATH" };
     const variable = `PYTHON_${name.replaceAll("-", "_").toUpperCase()}`;
     env[path ? variable : `${variable}_MISSING`] = path ?? reason;
-    if (!path) missing.push(`the tests in Python with ${name} were skipped: ${reason}`);
+    if (!path) missing.push(`skipped the tests with Python ${name}: ${reason}`);
   }
   return { env, missing };
 }
@@ -52,7 +51,7 @@ async function environment(name, python) {
   if (isDone()) return { path };
   return alone(async () => {
     if (isDone()) return { path };
-    say(`making the Python environment ${name} (first time only) ...`);
+    say(`creating the Python environment ${name} (first time only) ...`);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(join(cache, "python"), { recursive: true });
     const steps = [
@@ -71,5 +70,5 @@ async function environment(name, python) {
 /** Returns the last line, in which pip and venv report the failure. */
 function lastLine(output) {
   const lines = output.split("\n").map((line) => line.trim());
-  return lines.findLast((line) => line !== "" && !line.startsWith("[notice]")) ?? "it says nothing";
+  return lines.findLast((line) => line !== "" && !line.startsWith("[notice]")) ?? "no output";
 }

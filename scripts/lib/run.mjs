@@ -8,9 +8,9 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const GRACE_MS = 5_000;
 
 /**
- * Runs a program from the repository's root and answers `{ code, output }`. Its output is kept back, shown as it comes
- * with `show: true`, or written to a file with `to`, an open descriptor. A signal to this process goes to the child;
- * when that has ended, Stopped is thrown.
+ * Runs a program in the repository's root, and resolves to `{ code, output }`. With `show: true` the output is shown
+ * instead of collected; with `to`, an open file descriptor, it is written to that file. A signal to this process is
+ * forwarded to the child. @throws Stopped when the child has ended after a signal
  */
 export function run(file, args, { show = false, to = "pipe", env = process.env } = {}) {
   return new Promise((resolve, reject) => {
@@ -27,7 +27,7 @@ export function run(file, args, { show = false, to = "pipe", env = process.env }
       child.kill(signal);
       timer ??= setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
     };
-    // Only while the child runs, because modules that start.mjs loads later handle signals themselves.
+    // Removed when the child ends, because modules that start.mjs loads later handle signals themselves.
     for (const signal of SIGNALS) process.on(signal, onSignal);
 
     const finish = (code, note = "") => {
@@ -41,7 +41,7 @@ export function run(file, args, { show = false, to = "pipe", env = process.env }
   });
 }
 
-/** Runs a step that must succeed; its output is shown only if it fails. */
+/** Runs a step, and prints its output only if it fails. @throws SetupError if it fails */
 export async function mustRun(what, file, args, options) {
   const { code, output } = await run(file, args, options);
   if (code === 0) return;

@@ -8,8 +8,8 @@ import { say } from "./say.mjs";
 import { tally } from "./tally.mjs";
 
 /**
- * Runs jest `runs` times beside `loops` busy loops, prints a table of the tests that failed at least once, and answers
- * whether there were any. Output and results of runs with failures stay in a folder below .cache/stress.
+ * Runs jest `runs` times beside `loops` busy loops, and prints a table of the tests that failed at least once. Keeps the
+ * output and results of runs with failures in a folder below .cache/stress. @returns whether any test failed
  */
 export async function stress({ args, env, loops, runs }) {
   const folder = join(cache, "stress", new Date().toISOString().replaceAll(/[:.]/g, "-"));
@@ -43,7 +43,7 @@ async function runOnce(args, env, folder) {
   try {
     const { code } = await jest(args, results, { env, to: output });
     const failed = readFailures(results) ?? [{ test: "jest", message: "ended without results" }];
-    // Jest can fail without a failed test, as when a worker crashes or no file matches.
+    // Jest can fail without a failed test, for example when a worker crashes or no file matches.
     if (code !== 0 && failed.length === 0) failed.push({ test: "jest", message: `exit code ${code}` });
     const seconds = Math.round((performance.now() - start) / 1_000);
     return { failed, line: `${tally(results) ?? "no results"}, ${seconds} s` };
@@ -65,7 +65,7 @@ class Failures {
     this.#runs.set(test, known);
   }
 
-  /** Tests that failed most often first, each with the first line of its first message. */
+  /** Formats the tests, most failures first, each with the first line of its first message. */
   table(total) {
     if (this.isEmpty) return `no failures in ${total} runs\n`;
     const rows = [...this.#runs].toSorted(([, one], [, other]) => other.runs.size - one.runs.size);

@@ -8,13 +8,13 @@ const APT = ["apt-get", "-qq", "-o", "Acquire::http::Timeout=15", "-o", "Acquire
 const APT_INSTALL = [...APT, "-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends"];
 
 /**
- * Installs one package of the system's own distribution. Answers undefined when it is installed, else the reason why
- * not. It never asks for a password: what needs one is left to the person.
+ * Installs a package of the system's distribution, without ever asking for a password. Resolves to undefined when it is
+ * installed, else to the reason of the failure.
  */
 export async function installSystemPackage(name) {
   if (findProgram(["apt-get"])) {
     return asRoot(name, async (root) => {
-      // Missing or old package lists make the install fail; only then are they updated, which takes a minute.
+      // Package lists are updated only if the installation fails, because that takes a minute.
       const env = [...root, "env", "DEBIAN_FRONTEND=noninteractive"];
       const first = await run(env[0], [...env.slice(1), ...APT_INSTALL, name]);
       if (first.code === 0) return first;
@@ -29,7 +29,7 @@ export async function installSystemPackage(name) {
     });
   }
   if (findProgram(["brew"])) return attempt(name, () => run("brew", ["install", name]));
-  return "no package manager that this script knows (apt, apk, Homebrew)";
+  return "unknown package manager: expected apt, apk or Homebrew";
 }
 
 /** Reads `ID` of /etc/os-release, such as "debian"; undefined on other systems. */
@@ -45,9 +45,9 @@ async function asRoot(name, install) {
 }
 
 async function attempt(name, install) {
-  say(`installing the system's package ${name} (first time only) ...`);
+  say(`installing the system package ${name} (first time only) ...`);
   const { code, output } = await install();
   if (code === 0) return undefined;
   const last = output.trim().split("\n").at(-1);
-  return `the system's package ${name} could not be installed: ${last}`;
+  return `the system package ${name} could not be installed: ${last}`;
 }

@@ -6,8 +6,8 @@ import { pythonEnvironments } from "./python.mjs";
 import { say } from "./say.mjs";
 
 /**
- * Finds, or gets, the programs that tests start: `{ env, missing }`, with the environment for jest, and a line for each
- * program without which tests are skipped.
+ * Finds or installs the programs that tests start. Returns `{ env, missing }`: the environment for jest, and a message
+ * for each missing program whose tests are skipped.
  */
 export async function testEnvironment() {
   const nats = await natsServer();
@@ -26,7 +26,7 @@ export async function testEnvironment() {
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
   };
   const missing = [];
-  if (chromium.missing) missing.push(`the browser's tests were skipped: ${chromium.missing}`);
-  if (reflection.missing) missing.push(`grpcurl's tests were skipped: ${reflection.missing}`);
+  if (chromium.missing) missing.push(`skipped the tests with a browser: ${chromium.missing}`);
+  if (reflection.missing) missing.push(`skipped the tests with grpcurl: ${reflection.missing}`);
   return { env, missing: [...missing, ...python.missing] };
 }

@@ -1,6 +1,6 @@
 import Sequencer from "@jest/test-sequencer";
 
-/** Files that take longest, by the end of their paths. A stale name does no harm: its file is taken in jest's own order. */
+/** Slowest test files, by the end of their paths. A stale name has no effect. */
 const SLOWEST = [
   "e2e/docs/languages.test.ts",
   "e2e/bench.test.ts",
@@ -12,8 +12,8 @@ const SLOWEST = [
 ];
 
 /**
- * Starts with the slowest files, so that none of them runs alone at the end. Jest knows how long each took last time; on a fresh
- * clone it goes by their sizes.
+ * Starts with the slowest files, so that none of them runs alone at the end. Jest sorts by the durations of the last run,
+ * which a fresh clone does not have.
  */
 export default class TestSequencer extends Sequencer {
   async sort(tests) {

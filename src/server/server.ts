@@ -114,7 +114,7 @@ export class Server {
   #storeReasons(): string[] {
     const { store, vhostRuntime } = this.#parts;
     if (!vhostRuntime.vhosts.loaded) return ["the store has not been read"];
-    return store.up ? [] : ["the store cannot be used"];
+    return store.up ? [] : ["the store is unavailable"];
   }
 
   /** Reports the readiness to the health service, and the first time to the log. */

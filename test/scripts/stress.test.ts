@@ -141,8 +141,8 @@ test.each(["SIGTERM", "SIGKILL"] as const)("keeps a core busy while a test runs,
 });
 
 test.each([
-  [["--runs", "0"], '--runs is a whole number from 1, not "0".'],
-  [["--loops", "many"], '--loops is a whole number from 0, not "many".'],
+  [["--runs", "0"], 'invalid --runs "0": expected an integer of at least 1.'],
+  [["--loops", "many"], 'invalid --loops "many": expected an integer of at least 0.'],
   [["--until-green"], "Unknown option '--until-green'"],
 ])("refuses the arguments %j", async (args, message) => {
   const { code, stderr } = await new Checkout({}).run("scripts/stress.mjs", ...args);

@@ -43,7 +43,7 @@ function createDriver(name: string, broker: BrokerConfig, context: BrokerContext
         onUp();
       },
       onDown: (reason) => {
-        log.warn({ reason }, "broker away, trying again");
+        log.warn({ reason }, "broker disconnected, retrying");
         onDown();
       },
       onError: (message) => {

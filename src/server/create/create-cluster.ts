@@ -36,10 +36,10 @@ function createBus({ brokers, cluster }: Config, log: Logger, onError: (message:
     clock: systemClock,
     events: {
       onUp: (server) => {
-        log.info({ server }, "other nodes can be reached");
+        log.info({ server }, "cluster connected");
       },
       onDown: (reason) => {
-        log.warn({ reason }, "other nodes cannot be reached, trying again");
+        log.warn({ reason }, "cluster disconnected, retrying");
       },
       onError,
     },

@@ -19,11 +19,11 @@ export interface StoreContext {
 /** Creates the store that the configuration names. It does not open or connect yet. */
 export function createStore({ brokers, store }: Config, { limitedLog, log, onChanged }: StoreContext): Store {
   const onUp = (): void => {
-    log.info("store can be used");
+    log.info("store available");
     onChanged();
   };
   const onDown = (reason: string): void => {
-    log.warn({ reason }, "store cannot be used, trying again");
+    log.warn({ reason }, "store unavailable, retrying");
     onChanged();
   };
   const onError = (message: string): void => {

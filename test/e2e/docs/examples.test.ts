@@ -8,7 +8,7 @@ import { docsPages, readPage } from "../../support/docs/pages.js";
  * own uses the node of the quick start.
  */
 
-/** Pages with a test of their own. */
+/** Pages that other test files cover. */
 const ELSEWHERE = /^docs\/(?:languages\.md|protocol\/)/;
 
 const QUICK_START = "node dist/src/bin.js serve --try";
@@ -32,7 +32,7 @@ for (const path of docsPages()) {
       const skipped = firstLine.startsWith("curl ") && !isInstalled("curl");
       const group = skipped ? describe.skip : describe;
       group(`line ${example.line}: ${firstLine}${skipped ? " (skipped: no curl on the PATH)" : ""}`, () => {
-        test("runs, and prints what the page says", async () => {
+        test("prints the output shown on the page", async () => {
           const printed = await runExample(runner, example);
           expect(printed).toMatch(new RegExp(`^${patternOf(runner.real(example.prints ?? ""))}$`));
         });
@@ -69,6 +69,6 @@ async function runExample(runner: ExampleRunner, example: Example): Promise<stri
 async function startNode(runner: ExampleRunner, command: string): Promise<void> {
   if (command.includes("--http")) return runner.startSecondNode(command);
   const exitCode = await runner.stopNode();
-  if (exitCode !== 0) throw new Error(`the node before ended with ${exitCode}`);
+  if (exitCode !== 0) throw new Error(`the previous node exited with ${exitCode}`);
   await runner.startNode(command);
 }

@@ -9,14 +9,14 @@ import { docsPages, joinLines, readPage, sectionOf } from "../../support/docs/pa
 import { startNode } from "../../support/nodes/node.js";
 import { runCarillon } from "../../support/nodes/process.js";
 
-/** Compares facts of README and docs with the program. */
+/** Compares facts in README.md and docs/ with the program. */
 
 const OPERATING = readPage("docs/operating.md");
 const COMMAND_LINE = readPage("docs/command-line.md");
 const PAGES = ["README.md", ...docsPages()];
 const DEFAULTS = parse(configReader.writeDefaults()) as { http: string; grpc: string; limits: Record<string, unknown> };
 
-/** Bytes. */
+/** Largest README.md, in bytes. */
 const README_LIMIT = 12 * 1024;
 
 test("keeps README within 12 KB", () => {
@@ -39,12 +39,12 @@ test("states a vhost's actual default limits in docs/operating.md", () => {
   expect(joinLines(OPERATING)).toContain("2,000 commands and 4 MiB of answers per second and client");
 });
 
-test("lists exactly the metrics of /metrics", async () => {
+test("lists all metrics of /metrics", async () => {
   const node = await startNode();
   const metrics = await (await fetch(`${node.http}/metrics`)).text();
-  const there = [...metrics.matchAll(/^# TYPE (carillon_\w+)/gm)].map(([, name]) => name);
+  const served = [...metrics.matchAll(/^# TYPE (carillon_\w+)/gm)].map(([, name]) => name);
   const listed = [...tableOf("Metrics").matchAll(/`(carillon_\w+)`/g)].map(([, name]) => name);
-  expect(listed.toSorted()).toEqual(there.toSorted());
+  expect(listed.toSorted()).toEqual(served.toSorted());
 });
 
 test("lists every limit with its default", () => {
@@ -69,10 +69,10 @@ test("lists every command with its options", async () => {
   expect(listed).toEqual(await commandsOf([]));
 });
 
-/** Pages whose examples run in a folder of their own. */
+/** Pages whose examples do not run in a checkout. */
 const ELSEWHERE = /^docs\/(?:languages\.md|protocol\/)/;
 
-/** Groups tests that need a checkout of git. */
+/** Groups tests that need a git checkout. */
 const inCheckout = existsSync(join(packageRoot, ".git")) ? describe : describe.skip;
 
 inCheckout("in a checkout", () => {

@@ -24,7 +24,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Time limit of a section, in milliseconds. A first run downloads and compiles packages, which takes minutes on a small machine. */
-const PATIENCE = 600_000;
+const TIMEOUT_MS = 600_000;
 
 const sections = readLanguageSections(readFileSync(join(packageRoot, "docs", "languages.md"), "utf8"));
 
@@ -47,7 +47,7 @@ for (const section of sections) {
         expect(printed).toMatch(/^(?:STAGE_FLUSHED|Flushed)$/m);
         expect(await client.nextText()).toBe(`{"topic":"hello","payload":"Hello from ${language}"}`);
       },
-      PATIENCE,
+      TIMEOUT_MS,
     );
   });
 }
@@ -80,7 +80,7 @@ async function runSection({ language, steps }: LanguageSection, node: TestNode):
     });
     cleanUp(() => program.stop("SIGKILL"));
     const code = await program.gone;
-    if (code !== 0) throw new Error(`${language}: the commands ended with ${code}:\n${program.printed}`);
+    if (code !== 0) throw new Error(`${language}: the commands exited with ${code}:\n${program.printed}`);
     printed += program.printed;
   }
   return printed;

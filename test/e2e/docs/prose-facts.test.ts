@@ -9,7 +9,7 @@ import { ACKNOWLEDGE_WITHIN } from "../../../src/workers/cluster-dispatch.js";
 import { MAX_ATTEMPTS } from "../../../src/workers/limits.js";
 import { docsPages, joinLines, readPage, sectionOf } from "../../support/docs/pages.js";
 
-/** Compares constants and names in the docs with the source. */
+/** Compares constants and names in docs/ with the source. */
 
 const NUMBERS: readonly string[] = ["no", "one", "two", "three", "four", "five"];
 
@@ -37,7 +37,7 @@ test.each([
   ["docs/workers.md", `does not acknowledge it within ${ACKNOWLEDGE_WITHIN / 1_000} s`],
   ["docs/workers.md", `at most ${NUMBERS[MAX_ATTEMPTS]} times in all`],
   ["docs/publishing.md", `up to ${MAX_TOPIC_BYTES} bytes each`],
-])("%s says %j", (page, fact) => {
+])("states the actual value in %s: %j", (page, fact) => {
   expect(joinLines(readPage(page))).toContain(fact);
 });
 

@@ -15,7 +15,7 @@ import { type Example, patternOf, readExamples } from "../../support/docs/exampl
 const INSTEAD: Readonly<Record<string, { readonly command: string; readonly why: string }>> = {
   "npm start": {
     command: "node dist/src/bin.js serve --try",
-    why: "its last step only: it installs and builds first, which is done and must not happen under running tests",
+    why: "without installing and building, which would disturb running tests",
   },
 };
 
@@ -27,7 +27,8 @@ let snippet: TestPage | undefined;
 let starts = 0;
 /** Payloads published so far, and for each listener the number of those published before it started. */
 const published: string[] = [];
-const before: number[] = [];
+/** Number of payloads published before each listener was started. */
+const publishedBefore: number[] = [];
 
 describe("README.md", () => {
   beforeAll(async () => {
@@ -63,9 +64,9 @@ describe("README.md", () => {
 
   test("prints exactly the published messages in order, in carillon listen and the listener for browsers", () => {
     const [listen, script] = [...runner.listeners.values()].map(({ stdout }) => stdout.trimEnd().split("\n"));
-    expect(listen).toEqual(published.slice(before[0]));
+    expect(listen).toEqual(published.slice(publishedBefore[0]));
     expect(script?.filter((line) => line.startsWith("hello: "))).toEqual(
-      published.slice(before[1]).map((line) => `hello: ${line}`),
+      published.slice(publishedBefore[1]).map((line) => `hello: ${line}`),
     );
   });
 
@@ -104,9 +105,9 @@ function startTests({ prints = "" }: Example, command: string): void {
 
 function listenTests(example: Example): void {
   test("joins", async () => {
-    before.push(published.length);
+    publishedBefore.push(published.length);
     await runner.startListener(example);
-    expect(runner.listeners.size).toBe(before.length);
+    expect(runner.listeners.size).toBe(publishedBefore.length);
   });
   if (example.language !== "js") return;
   ifBrowser("in a browser", () => {
@@ -136,7 +137,7 @@ function hearTests(line: string): void {
   test("prints the message in the listeners started above", async () => {
     for (const listener of runner.listeners.values())
       await listener.says(new RegExp(`^(?:hello: )?${patternOf(line)}$`));
-    expect(runner.listeners.size).toBe(before.length);
+    expect(runner.listeners.size).toBe(publishedBefore.length);
   });
 
   ifBrowser("the page", () => {

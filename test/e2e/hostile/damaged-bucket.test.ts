@@ -114,7 +114,7 @@ test("SECURITY: keeps keys and vhosts when the bucket of a running node is delet
   const manager = await (await connectNats(server)).jetstreamManager();
   await manager.streams.delete("KV_carillon");
   expect((await backend.ask(ControlService.method.createVhost, { path: "/new" })).status).toBe(14);
-  expect(await node.logged("store cannot be used, trying again")).toMatchObject({
+  expect(await node.logged("store unavailable, retrying")).toMatchObject({
     reason: expect.stringMatching(/it was deleted: restore it/),
   });
   const { vhosts } = await backend.call(ControlService.method.listVhosts, {});

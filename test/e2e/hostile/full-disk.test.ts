@@ -35,13 +35,13 @@ test("L8: is not ready while its disk is full, serves clients meanwhile, and is 
 
   limitFiles(node, 1);
   expect(await createVhost(node, "/meanwhile")).toBe(503);
-  expect(await readiness(node)).toBe("503 the store cannot be used");
+  expect(await readiness(node)).toBe("503 the store is unavailable");
   expect(await health.check()).toBe("NOT_SERVING");
   expect((await fetch(`${node.http}/healthz`)).status).toBe(200);
   await client.join("topic");
 
   limitFiles(node, "unlimited");
-  await node.logged("store can be used");
+  await node.logged("store available");
   while ((await readiness(node)) !== "200 ready");
   expect(await health.check()).toBe("SERVING");
   expect(await createVhost(node, "/meanwhile")).toBe(200);

@@ -15,7 +15,7 @@ inBrowser("the page's connection", () => {
     await first.carillon.stop();
     await shown.inState("reconnecting");
     await shown.says("state", /^Reconnecting in \d+ s$/);
-    await shown.says("last-close", /^Last closed with 1012, the server restarts: “service restart”\.$/);
+    await shown.says("last-close", /^Closed with 1012, the server is restarting: “service restart”\.$/);
     expect(await shown.topics.evaluateAll((items) => items.map((item) => item.getAttribute("data-status")))).toEqual([
       "joining",
       "joining",
@@ -46,7 +46,7 @@ inBrowser("the page's connection", () => {
     const rows = await shown.page.getByTestId("messages").locator("li").allTextContents();
     expect(rows).toEqual([
       expect.stringContaining("after"),
-      expect.stringMatching(/Not connected for [\d,]+ s: messages published meanwhile are missing here\.$/),
+      expect.stringMatching(/Disconnected for [\d,]+ s: messages published in that time are missing\.$/),
       expect.stringContaining("before"),
     ]);
   });
@@ -109,7 +109,7 @@ inBrowser("the page's connection", () => {
     await button.click();
     await shown.inState("disconnected");
     await shown.says("last-close", /^Disconnected by you\.$/);
-    await say(node, "orders", "nobody hears this");
+    await say(node, "orders", "not received");
     await button.click();
     await shown.inState("connected");
     await shown.joined("hello", "orders");
@@ -125,7 +125,7 @@ inBrowser("the page's connection", () => {
     await shown.page.getByTestId("frame-input").fill("no JSON");
     await shown.page.getByTestId("frame-button").click();
     await shown.inState("disconnected");
-    await shown.says("last-close", /^Last closed with 1008, refused by policy: “too many malformed frames”\.$/);
+    await shown.says("last-close", /^Closed with 1008, refused by policy: “too many malformed frames”\.$/);
     expect(await shown.page.getByTestId("connect-button").textContent()).toBe("Connect");
   });
 
@@ -137,7 +137,7 @@ inBrowser("the page's connection", () => {
 
     await nats.kill();
     await shown.join("orders");
-    await shown.says("join-result", /^orders: unavailable: broker "nats" .*\(trying again\)$/);
+    await shown.says("join-result", /^orders: unavailable: broker "nats" .*\(retrying\)$/);
     await shown.publish("hello", "not now");
     await shown.says("publish-result", /^unavailable: broker "nats"/);
     await shown.inState("connected");

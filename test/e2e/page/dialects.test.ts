@@ -143,9 +143,9 @@ inBrowser("the pages of the dialects", () => {
     });
     const page = await openDialect(node, "rootsocket", { expected: /status of 401/ });
     await page.shown.inState("disconnected");
-    await page.shown.says("last-close", /^No connection: missing key: expected Authorization: KEY$/);
+    await page.shown.says("last-close", /^Connection failed: missing key: expected Authorization: KEY$/);
     await page.step("Ping");
-    await page.shown.says("send-result", /^not sent: there is no connection$/);
+    await page.shown.says("send-result", /^Not sent: not connected\.$/);
     await page.publish("x");
     await page.shown.says("publish-result", /^unauthenticated: /);
     await page.fill("key", key);
@@ -168,7 +168,7 @@ inBrowser("the pages of the dialects", () => {
     await page.frame("received", /"detail":"cannot send: .*","where":"hello"/);
     await page.step("Disconnect");
     await page.shown.inState("disconnected");
-    await page.shown.says("last-close", /^Last closed with 1000/);
+    await page.shown.says("last-close", /^Closed with 1000/);
     await page.frame("note", /^closed 1000$/);
     await page.press("connect-button");
     await page.shown.inState("connected");
@@ -200,7 +200,7 @@ inBrowser("the pages of the dialects", () => {
     const node = await startNode({ ping: { interval: "2s", timeout: "1900ms" } });
     const page = await openDialect(node, "socketio");
     await page.subscribe("socketio");
-    await page.step("Ask for elevation");
+    await page.step("Request elevation");
     await page.frame("received", /^432\[\{"success":true,/);
     await page.fill("channel", "42");
     await page.step("Spectate");
@@ -263,7 +263,7 @@ inBrowser("the pages of the dialects", () => {
     for (const [name, path] of paths) {
       const page = await openDialect(node, name, { expected: /status of 404|Unexpected response code/ });
       await page.shown.inState("disconnected");
-      await page.shown.says("last-close", /^No connection: /);
+      await page.shown.says("last-close", /^Connection failed: /);
       if (await page.shown.page.getByTestId("path").isHidden()) await page.press("address-toggle");
       await page.fill("path", path);
       await page.fill("vhost", "/shop");
@@ -284,7 +284,7 @@ inBrowser("the pages of the dialects", () => {
     const node = await startNode({ dialects: ["native"] });
     for (const name of NAMES) {
       const page = await openDialect(node, name, { expected: /Unexpected response code|status of 404/ });
-      await page.shown.says("last-close", /^No connection: /);
+      await page.shown.says("last-close", /^Connection failed: /);
       expect(await page.shown.state.textContent()).toBe("Disconnected");
     }
   });
@@ -294,7 +294,7 @@ inBrowser("the pages of the dialects", () => {
     const page = await openDialect(node, "webrocket", { expected: NO_SERVER });
     await page.shown.inState("connected");
     await node.carillon.stop();
-    await page.shown.says("last-close", /^Last closed with 1012, the server restarts/);
+    await page.shown.says("last-close", /^Closed with 1012, the server is restarting/);
     await page.step("Open the channel", "Call");
     await page.shown.says("send-result", /^The server could not be reached\.$/);
     expect(await page.frame("note", /^closed 1012 service restart$/)).toHaveLength(2);

@@ -36,7 +36,7 @@ inBrowser("the page", () => {
       "order.sent",
     ]);
     expect(await shown.topics.locator(".count").allTextContents()).toEqual(["3"]);
-    await shown.says("tally", /3 heard/);
+    await shown.says("tally", /3 received/);
   });
 
   test("W4, W10: shows raw frames byte for byte", async () => {
@@ -85,7 +85,7 @@ inBrowser("the page", () => {
     await shown.page.getByTestId("leave-orders").waitFor({ state: "detached" });
     expect(await shown.topicNames()).toEqual(["hello", "orders.42"]);
     expect(new URL(shown.page.url()).hash).toBe("#hello,orders.42");
-    await say(node, "orders", "nobody hears this");
+    await say(node, "orders", "not received");
     await say(node, "orders.42", "sentinel");
     expect(await shown.payloads(2)).toEqual(["first", "sentinel"]);
   });

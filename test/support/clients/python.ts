@@ -10,7 +10,7 @@ import type { HeardEvent, SocketIoClient, Transport } from "./socket-io.js";
 const PROGRAM = join(__dirname, "socketio_client.py");
 
 /** Line of the program's output. */
-type Told =
+type OutputLine =
   | { readonly what: "event"; readonly event: string; readonly value: unknown }
   | { readonly what: "answer"; readonly number: number; readonly value: unknown }
   | { readonly what: "connect_error"; readonly data: { readonly message: string } | null }
@@ -30,7 +30,7 @@ export class PythonClient implements SocketIoClient {
   readonly #write: (line: string) => void;
   readonly #answers = new Map<number, (value: unknown) => void>();
   readonly #connected = withResolvers<this>();
-  #asked = 0;
+  #requests = 0;
 
   /** @param token - sent in a header or in the connect request, depending on the client's version */
   constructor(python: string, url: string, transport: Transport, token?: string) {
@@ -38,8 +38,8 @@ export class PythonClient implements SocketIoClient {
     const child = spawn(python, args, { stdio: ["pipe", "pipe", "inherit"] });
     const gone = once(child, "close");
     this.#write = (line) => child.stdin.write(`${line}\n`);
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      this.#told(withBytes(JSON.parse(line)) as Told);
+    createInterface({ input: child.stdout }).on("line", (text) => {
+      this.#receive(withBytes(JSON.parse(text)) as OutputLine);
     });
     cleanUp(async () => {
       child.kill("SIGKILL");
@@ -53,8 +53,8 @@ export class PythonClient implements SocketIoClient {
   }
 
   ask(event: string, ...values: readonly unknown[]): Promise<unknown> {
-    this.#asked += 1;
-    const number = this.#asked;
+    this.#requests += 1;
+    const number = this.#requests;
     const { promise, resolve } = withResolvers<unknown>();
     this.#answers.set(number, resolve);
     this.#write(JSON.stringify({ event, values: values.map(withoutBytes), number }));
@@ -74,11 +74,11 @@ export class PythonClient implements SocketIoClient {
     this.#write('{"event":null}');
   }
 
-  #told(told: Told): void {
-    if (told.what === "event") this.heard.push({ event: told.event, value: told.value });
-    else if (told.what === "answer") this.#answers.get(told.number)?.(told.value);
-    else if (told.what === "connect_error") this.#connected.reject(new Error(told.data?.message ?? "refused"));
-    else if (told.what === "connect") this.#connected.resolve(this);
+  #receive(line: OutputLine): void {
+    if (line.what === "event") this.heard.push({ event: line.event, value: line.value });
+    else if (line.what === "answer") this.#answers.get(line.number)?.(line.value);
+    else if (line.what === "connect_error") this.#connected.reject(new Error(line.data?.message ?? "refused"));
+    else if (line.what === "connect") this.#connected.resolve(this);
     else this.ended.push("");
   }
 }

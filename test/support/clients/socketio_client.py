@@ -1,6 +1,6 @@
 """A client of python-socketio that reads commands as lines of JSON, and prints received events as others.
 
-Bytes are {"$bytes": BASE64} in both directions. Works with python-socketio 4 (Engine.IO 3) and 5 (Engine.IO 4).
+Bytes are {"$bytes": BASE64} in both directions. It works with python-socketio 4 (Engine.IO 3) and 5 (Engine.IO 4).
 """
 
 import base64

@@ -47,8 +47,8 @@ export function readTranscripts(folder: string): Transcript[] {
 }
 
 export async function playTranscript({ lines: written }: Transcript, speech: Speech = NATIVE_SPEECH): Promise<void> {
-  const given = written.find((line) => line.startsWith("config "))?.slice("config ".length);
-  const node = await startNode((given === undefined ? (speech.config ?? {}) : JSON.parse(given)) as ConfigInput);
+  const config = written.find((line) => line.startsWith("config "))?.slice("config ".length);
+  const node = await startNode((config === undefined ? (speech.config ?? {}) : JSON.parse(config)) as ConfigInput);
   const words = (await speech.words?.(node)) ?? {};
   const lines = written.map((line) => line.replaceAll(/\{\{([^}]+)\}\}/g, (_all, word: string) => words[word] ?? word));
   const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? speech.path(words);
@@ -137,18 +137,18 @@ async function play(verb: string, rest: string, stage: Stage): Promise<void> {
 
 async function work(verb: string, rest: string, stage: Stage): Promise<void> {
   const { task, worker } = stage;
-  if (worker === undefined) throw new Error(`a transcript without a worker has no ${JSON.stringify(verb)}`);
+  if (worker === undefined) throw new Error(`no worker for the transcript's ${JSON.stringify(verb)}`);
   if (verb === "task") {
     const { payload, ...next } = (stage.task = await worker.tasks.next());
     expect({ ...next, payload: Buffer.from(payload).toString() }).toMatchObject(JSON.parse(rest) as object);
     return;
   }
-  if (task === undefined) throw new Error("the worker has got no task");
+  if (task === undefined) throw new Error("the worker has not received a task");
   const [word = "", ...words] = rest.split(" ");
   if (verb === "answer" || verb === "part") worker.answer(task, rest, verb === "part");
   else if (verb === "answer-hex") worker.answer(task, Buffer.from(rest, "hex"));
   else if (verb === "fail") worker.fail(task, word, words.join(" "));
-  else throw new Error(`a transcript has no ${JSON.stringify(verb)}`);
+  else throw new Error(`unknown verb in a transcript: ${JSON.stringify(verb)}`);
 }
 
 function masked(text: string, like: string): string {

@@ -54,7 +54,7 @@ type Listener = keyof typeof ADDRESSES;
  * Runs examples in a temporary folder that looks like a checkout: the built executable, the generated code, the proto
  * files and every package, `carillon` itself among them.
  *
- * Ports are substituted, in code and in expected output. A node takes free ones at its first start and keeps them when
+ * Ports are substituted in code and in expected output. A node takes free ports at its first start, and keeps them when
  * it is started again.
  */
 export class ExampleRunner {
@@ -83,7 +83,7 @@ export class ExampleRunner {
     return this.#node === undefined ? 0 : this.#node.stop("SIGINT");
   }
 
-  /** Starts a node; resolves when it is ready and every listener of the node before has joined again. */
+  /** Starts a node; resolves when it is ready and every listener of the previous node has joined again. */
   async startNode(command: string): Promise<Program> {
     const before = [...this.listeners.values()].map((listener) => ({ listener, joined: listener.count(JOINED) }));
     this.#node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);

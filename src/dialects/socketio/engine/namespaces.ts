@@ -129,7 +129,7 @@ export class Namespaces {
 
   /** Checks that the vhost was not deleted during the decision. */
   #checkVhost({ arrival: { vhost } }: NamespaceSession): void {
-    if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `there is no vhost ${vhost}`);
+    if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(vhost)}`);
   }
 
   /** Creates the session of a client that the library has connected. */
