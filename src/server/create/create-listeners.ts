@@ -195,7 +195,7 @@ export function createCertificates({ client_certificates, tls }: Config, log: Lo
       log.info({ ...loaded }, "certificate read again");
     },
     onFailed: (error) => {
-      log.error({ reason: error.message }, "the new certificate cannot be used, the one before stays");
+      log.error({ reason: error.message }, "invalid new certificate, keeping the previous one");
     },
   });
 }

@@ -25,7 +25,7 @@ let page: TestPage | undefined;
 /** The README's listener for browsers, in a browser. */
 let snippet: TestPage | undefined;
 let starts = 0;
-/** Payloads published so far, and for each listener the number of those published before it started. */
+/** Payloads published so far. */
 const published: string[] = [];
 /** Number of payloads published before each listener was started. */
 const publishedBefore: number[] = [];
