@@ -12,7 +12,7 @@ export interface OpenAccessContext {
 
 /** Logs what is open without authentication. */
 export function warnOpenAccess({ http }: Config, { keyring, log, vhosts }: OpenAccessContext): void {
-  if (keyring.open) log.warn("no keys are configured: whoever reaches these ports may publish and listen");
+  if (keyring.open) log.warn("no keys are configured: every caller that reaches these ports may publish and listen");
   const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);
   if (endless.length > 0) log.warn({ vhosts: endless }, "tokens without an expiry are accepted: see jwt.require_exp");
   if (isLoopback(http.host)) return;

@@ -277,7 +277,7 @@ describe("carillon serve", () => {
   test("logs that no keys are configured, and prints three commands with --try", async () => {
     const node = await startCarillon(["--try"]);
     expect(
-      await node.logged("no keys are configured: whoever reaches these ports may publish and listen"),
+      await node.logged("no keys are configured: every caller that reaches these ports may publish and listen"),
     ).toBeTruthy();
     node.child.kill("SIGTERM");
     expect(await node.exited).toBe(0);
