@@ -68,7 +68,7 @@ export interface CallCommand {
   readonly token?: string | undefined;
 }
 
-/** A task for a worker, whose outcome nobody waits for. */
+/** Task for a worker, whose outcome is not reported. */
 export interface TriggerCommand {
   readonly kind: "trigger";
   readonly event: string;

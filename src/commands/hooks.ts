@@ -32,7 +32,7 @@ export function toHookSubject({ origin, principal, session, vhost }: Client): Ho
   };
 }
 
-/** Applies the changes of a hook's answer. The client is told of joined topics; a failure to join them is logged. */
+/** Applies the changes of a hook's answer. The client is notified of joined topics; a failure to join them is logged. */
 export async function applyChanges(client: Client, changes: HookChanges, context: CommandContext) {
   const { expires, info, topics } = changes;
   if (expires !== undefined || info !== undefined) {

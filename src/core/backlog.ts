@@ -9,7 +9,7 @@ const SPARE = 0.75;
 /**
  * Batches that wait for one session while its connection is full. A backlog exists only for that time.
  *
- * Messages are dropped from the front of a topic: the client is told of a loss just before the topic's next batch.
+ * Messages are dropped from the front of a topic: the client learns of a loss just before the topic's next batch.
  */
 export class Backlog {
   readonly #drops: Drops;

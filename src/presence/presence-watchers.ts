@@ -17,12 +17,12 @@ const INTERVAL = 100;
 
 interface Watcher {
   readonly onChange: (change: PresenceChange) => void;
-  /** Index of the first step that it is told. */
+  /** Index of the first step that the watcher receives. */
   from: number;
 }
 
 /**
- * The watchers of a topic. They are told at the end of the turn in which something changed; for a large topic, at most every
+ * Watchers of a topic. They are notified at the end of the turn in which the topic changed; for a large topic, at most every
  * 100 ms. The waiting steps are those of that interval, and refer to members that the node holds or held.
  */
 export class PresenceWatchers {
@@ -90,7 +90,7 @@ export class PresenceWatchers {
     const count = this.#countOf();
     // Shared by the watchers that began at the same time, which are nearly always all.
     const changes = new Map<number, PresenceChange | undefined>();
-    // A copy: watchers may be added while others are told.
+    // A copy: watchers may be added while others are notified.
     const watchers = [...this.#watchers];
     for (const watcher of watchers) {
       const { from, onChange } = watcher;

@@ -44,7 +44,7 @@ export interface CallHandle {
 
 /** Gives tasks to workers on any node. Every driver passes test/contract/dispatch.ts. */
 export interface Dispatch {
-  /** Starts a task. Never throws: the caller is told of an invalid request in a later turn. */
+  /** Starts a task. Never throws: an invalid request is reported to the caller in a later turn. */
   ask(request: TaskRequest, caller: Caller): CallHandle;
   /**
    * Registers a worker. Resolves when tasks of any node reach it.

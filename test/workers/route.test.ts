@@ -57,11 +57,11 @@ test("lets the task wait when three nodes, or all of them, are busy, at this nod
 
 test("prefers busy nodes to full ones, and gives up after three full ones", () => {
   expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "busy" } })).toEqual(node("b", true));
-  expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "gone" } })).toEqual({ to: "nobody", why: "full" });
+  expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "gone" } })).toEqual({ to: "none", why: "full" });
   const refusals = { a: "full", b: "full", c: "full", d: "busy" } as const;
-  expect(route({ nodes: ["a", "b", "c", "d"], refusals })).toEqual({ to: "nobody", why: "full" });
-  expect(route({ nodes: ["a"], refusals: { a: "gone" } })).toEqual({ to: "nobody", why: "gone" });
-  expect(route({ nodes: [] })).toEqual({ to: "nobody", why: "gone" });
+  expect(route({ nodes: ["a", "b", "c", "d"], refusals })).toEqual({ to: "none", why: "full" });
+  expect(route({ nodes: ["a"], refusals: { a: "gone" } })).toEqual({ to: "none", why: "gone" });
+  expect(route({ nodes: [] })).toEqual({ to: "none", why: "gone" });
 });
 
 test("asks nodes that did not answer last", () => {
@@ -74,8 +74,8 @@ test("asks nodes that did not answer last", () => {
 
 test("chooses this node only while others cannot be reached", () => {
   expect(route({ nodes: ["a", "b", "self"], up: false })).toEqual(node("self", true));
-  expect(route({ nodes: ["a", "b"], up: false })).toEqual({ to: "nobody", why: "gone" });
-  expect(route({ nodes: ["a", "b"], refusals: { a: "busy" }, up: false })).toEqual({ to: "nobody", why: "gone" });
+  expect(route({ nodes: ["a", "b"], up: false })).toEqual({ to: "none", why: "gone" });
+  expect(route({ nodes: ["a", "b"], refusals: { a: "busy" }, up: false })).toEqual({ to: "none", why: "gone" });
 });
 
 test("X20: offers a trigger to the next node in the rotation that may have a free worker", () => {
@@ -104,7 +104,7 @@ test("offers a task to a bounded number of nodes, whatever they answer", () => {
     for (;;) {
       const rotation = seed % 2 === 0 ? undefined : nodes;
       const found = route({ nodes, refusals, grouped: offers === 0, ...(rotation && { rotation }) });
-      if (found.to === "nobody") break;
+      if (found.to === "none") break;
       offers += 1;
       const asked = found.to === "node" ? found.node : (nodes[seed % nodes.length] ?? "");
       const mayWait = found.to === "node" && found.mayWait;

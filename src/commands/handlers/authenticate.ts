@@ -11,7 +11,7 @@ import { applyChanges } from "../hooks.js";
 
 /**
  * Applies a fresh token to a live connection: it extends the session, gives an anonymous session a user, and replaces its
- * permissions. Topics that the new permissions no longer open are left, and the client is told which.
+ * permissions. The client leaves topics that they no longer allow, and is notified of them.
  */
 export async function authenticate(
   command: AuthenticateCommand,

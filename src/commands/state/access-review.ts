@@ -22,7 +22,7 @@ const CHUNK = 1_000;
 export interface AccessChange {
   /** The only channel that it concerns; undefined for all topics. */
   readonly channel: string | undefined;
-  /** Access before the change; undefined for a channel that was closed, where nobody stays. */
+  /** Access before the change; undefined for a closed channel, from which all clients are removed. */
   readonly before: TopicAccess | undefined;
 }
 
@@ -50,8 +50,8 @@ export interface AccessReviewOptions {
 }
 
 /**
- * Applies changes of vhosts to connected clients, in slices (rule A15). A client that could be in a topic before a change, and
- * may not be in it any more, is taken out and told. Clients that were let in by other means, such as a channel token, stay.
+ * Applies changes of vhosts to connected clients, in slices (rule A15). A client that a change excludes from a topic is
+ * removed from it and notified. Clients that were admitted by other means, such as a channel token, stay.
  *
  * Commands go on between the slices and follow the new settings. A join or a fresh token first has the client's own
  * memberships reviewed; a change does not concern memberships that began after it. Changes that come during a pass share the

@@ -20,7 +20,7 @@ export interface AttendanceOptions {
 export interface JoinPreferences {
   /** Whether the client is neither listed nor counted. */
   readonly hidden: boolean | undefined;
-  /** Whether the client is told who comes and goes. */
+  /** Whether the client receives joins and leaves of other members. */
   readonly watching: boolean | undefined;
   /** Information about the client for the others, as JSON text; at first that of its token. */
   readonly info?: string | undefined;

@@ -33,7 +33,7 @@ export class Calls {
   }
 
   /**
-   * Starts a task. The caller of a call is told nothing once the session has ended.
+   * Starts a task. The caller of a call receives nothing after the session has ended.
    * @throws CarillonError resource_exhausted: the session has reached its limit
    */
   ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onGiven">>): void {

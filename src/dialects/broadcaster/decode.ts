@@ -24,7 +24,7 @@ export interface BroadcasterPublication {
 }
 
 /**
- * Names that broadcaster allows by `^([\w-]+:?)*\w$`, written so that there is only one way to match: the original takes twice as
+ * Names that broadcaster allows by `^([\w-]+:?)*\w$`, rewritten without ambiguity, because the original backtracks: it takes twice as
  * long for each further character of an invalid name.
  */
 const CHANNEL = /^[\w-]+(?::[\w-]+)*(?<!-)$/;

@@ -24,7 +24,7 @@ export interface FrameReaderOptions {
 }
 
 /**
- * Splits received bytes into requests. A body that is too large is refused by its header and discarded; reading goes on after it.
+ * Splits received bytes into requests. A body that is too large is rejected by its header and skipped.
  */
 export class FrameReader {
   readonly #options: FrameReaderOptions;

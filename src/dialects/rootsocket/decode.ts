@@ -31,7 +31,7 @@ export function decodeRootsocketFrame(text: string): Received {
   if (!isObject(frame)) return malformed("it is not a JSON object");
   const { data, event } = frame;
   if (typeof event !== "string") return malformed(`event ${event === undefined ? "is missing" : "is not a string"}`);
-  if (event === "error") return malformed("errors are told by the server");
+  if (event === "error") return malformed("only the server sends errors");
   const handle = EVENTS.get(event);
   if (handle === undefined) return message(event, data);
   // Clients write absent data in several ways; the handlers report the members that they miss.

@@ -8,7 +8,7 @@ export const PONG = '{"event":"pong"}';
 
 /**
  * `{"event":CHANNEL,"data":{"raw":TEXT}}`: strings, whatever they hold; with `"encoding":"base64"` where the payload is
- * not UTF-8. Clients are told neither what they have missed nor who comes and goes.
+ * not UTF-8. Clients receive neither losses nor joins and leaves of others.
  */
 export const rootsocketEncoding: MessageEncoding = {
   textMaker(topic) {

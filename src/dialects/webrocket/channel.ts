@@ -7,12 +7,12 @@ export function isWebrocketChannel(name: string): boolean {
   return NAME.test(name) && topicFault(name) === undefined;
 }
 
-/** Whether clients of a channel are told who comes and goes. */
+/** Whether clients of a channel receive joins and leaves of other clients. */
 export function hasMembers(channel: string): boolean {
   return channel.startsWith("presence-");
 }
 
-/** Whether clients of a channel are told which user they are. */
+/** Whether clients of a channel receive their own user. */
 export function isPrivate(channel: string): boolean {
   return channel.startsWith("private-") || hasMembers(channel);
 }

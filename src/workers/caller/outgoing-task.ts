@@ -40,7 +40,7 @@ export class OutgoingTask {
   rotation: readonly string[] | undefined;
   /** The bus may choose the node: at the first offer. */
   grouped = true;
-  /** A given-up offer that may have been taken: its node is told, unless it is offered the task again. */
+  /** A given-up offer that may have been taken: its node is notified, unless it is offered the task again. */
   doubtful: { readonly node: string; readonly offer: number } | undefined;
   /** Refusals of the present attempt, by node. */
   readonly refusals = new Map<string, Why>();

@@ -20,11 +20,11 @@ export interface RoutingSituation {
   readonly avoided: ReadonlySet<string>;
 }
 
-/** A node, a group in which the bus chooses, or the reason why nobody is left to ask. */
+/** A node, a group in which the bus chooses, or the reason why no node is left. */
 export type TaskRoute =
   | { readonly to: "node"; readonly node: string; readonly mayWait: boolean }
   | { readonly to: "group" }
-  | { readonly to: "nobody"; readonly why: "full" | "gone" };
+  | { readonly to: "none"; readonly why: "full" | "gone" };
 
 /** Busy nodes that are asked before the task waits at one of them, and full nodes before it is refused. */
 const MAX_ASKED = 3;
@@ -50,7 +50,7 @@ export function chooseRoute(situation: RoutingSituation): TaskRoute {
     return { to: "node", node: next ?? pickRandom(better.length > 0 ? better : others), mayWait: last };
   }
   const full = [...refusals.values()].filter((why) => why === "full").length;
-  if (busy.length === 0 || full >= MAX_ASKED) return { to: "nobody", why: full > 0 ? "full" : "gone" };
+  if (busy.length === 0 || full >= MAX_ASKED) return { to: "none", why: full > 0 ? "full" : "gone" };
   return { to: "node", node: busy.includes(self) ? self : pickRandom(busy), mayWait: true };
 }
 

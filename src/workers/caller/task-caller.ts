@@ -39,7 +39,7 @@ export class TaskCaller {
       ...options,
       onUntaken: (task) => {
         if (task.node !== "") task.avoidNode();
-        this.#retry(task, "nobody took it in time");
+        this.#retry(task, "no worker took it in time");
       },
       onUnanswered: (task) => {
         task.avoidNode();
@@ -65,7 +65,7 @@ export class TaskCaller {
       request,
       new CallerReports(caller, this.#options.onError),
     );
-    // In a microtask, so that the handle is returned before the caller is told anything.
+    // In a microtask, so that the handle is returned before the caller is notified.
     queueMicrotask(() => {
       this.#begin(task);
     });
@@ -110,7 +110,7 @@ export class TaskCaller {
     }
   }
 
-  /** Offers a task to single nodes after nobody heard the offer to its group: the bus may not know the nodes yet. */
+  /** Offers a task to single nodes after the offer to its group had no subscriber, because the bus may not know the nodes yet. */
   onNoSubscriber(number: number, offer: number): void {
     const task = this.#tasks.get(number);
     if (task === undefined || task.offer !== offer || task.taken) return;

@@ -48,7 +48,7 @@ export class TaskOffers {
     if (!task.ended) this.#offerToFirst(task);
   }
 
-  /** Tells the node that has the task, or may take it, that nobody waits for it any more. */
+  /** Tells the node that has the task, or may take it, that the task is canceled. */
   withdraw(task: OutgoingTask): void {
     const { node, number, offer } = task;
     this.#cancelDoubtful(task, node);
@@ -97,7 +97,7 @@ export class TaskOffers {
     const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, task);
     const grouped = task.grouped && entry.grouped;
     const route = chooseRoute({ nodes, self, up: transport.up, selfIsFree, refusals, avoided, grouped, rotation });
-    if (route.to === "nobody") return route.why;
+    if (route.to === "none") return route.why;
     task.beginOffer(route.to === "node" ? route.node : "");
     this.#cancelDoubtful(task, task.node);
     const offer = task.toOffer(this.timeLeft(task), route.to === "node" && route.mayWait);

@@ -7,7 +7,7 @@ import type { WorkerGroups } from "./worker-groups.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
 /**
- * Delay before a calling node is told that its task was taken, in milliseconds. Most tasks are answered earlier, and the
+ * Delay before a calling node is notified that its task was taken, in milliseconds. Most tasks are answered earlier, and the
  * answer implies it.
  */
 const REPORT_AFTER = 20;
@@ -81,7 +81,7 @@ export class Assignments {
     }
   }
 
-  /** Removes a task that has ended, or that nobody waits for. */
+  /** Removes a task that has ended, or that was canceled. */
   end(task: AssignedTask): void {
     if (!this.#tasks.delete(task.id)) return;
     this.#dequeue(task);

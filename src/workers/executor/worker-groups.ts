@@ -8,7 +8,7 @@ import type { TaskTransport } from "../wire/task-transport.js";
 import { WorkerGroup } from "./worker-group.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
-/** This node's workers, grouped by pattern. Other nodes are told which groups exist. */
+/** This node's workers, grouped by pattern. Other nodes learn which groups exist. */
 export class WorkerGroups {
   readonly #transport: TaskTransport;
   readonly #announcements: Announcements;

@@ -166,7 +166,7 @@ test.each([
   ["{}", "event is missing"],
   ['{"event":7}', "event is not a string"],
   ['{"event":null}', "event is not a string"],
-  ['{"event":"error","data":{"detail":"x"}}', "errors are told by the server"],
+  ['{"event":"error","data":{"detail":"x"}}', "only the server sends errors"],
 ])("S19: reads %s as malformed", (frame, why) => {
   expect(receive(frame)).toEqual({ kind: "malformed", answer: error(`invalid event: ${why}`) });
 });

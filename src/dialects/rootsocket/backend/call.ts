@@ -40,7 +40,7 @@ export function createMethodsHandler(
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { host, origin } = request.headers;
     if (!originAllowed(origin, host)) {
-      throw new CarillonError("permission_denied", `origin ${origin ?? ""} is not allowed`);
+      throw new CarillonError("permission_denied", `origin not allowed: ${origin ?? ""}`);
     }
     if (answerCors(request, response, names)) return;
     const method = methods.get(request.method ?? "");

@@ -202,7 +202,7 @@ export class BackendConnection {
       socket: this.#socket,
       onOver: (why) => {
         this.#worker = undefined;
-        // One that was silent is told when it is heard again.
+        // A silent worker is notified when it sends again.
         if (why === "drained") this.#end(packetText("QT"));
       },
     });

@@ -323,7 +323,7 @@ test.each(CALLS)("S10: answers pages of configured origins at %s %s", async (met
   expect(refused.status).toBe(401);
   expect(refused.headers.get("access-control-allow-origin")).toBe(ORIGIN);
   const other = await call(node, method, `${path}/`, { headers: { origin: "https://evil.example" } });
-  expect(other).toMatchObject({ status: 403, body: { detail: "origin https://evil.example is not allowed" } });
+  expect(other).toMatchObject({ status: 403, body: { detail: "origin not allowed: https://evil.example" } });
   expect(other.headers.get("access-control-allow-origin")).toBeNull();
 });
 
