@@ -22,7 +22,7 @@ export function allowPages({ headers }: IncomingMessage, response: ServerRespons
   } else {
     response.setHeader("vary", "origin");
     if (!rules.originAllowed(origin, host)) {
-      const text = `origin ${origin ?? ""} is not allowed while no keys are configured: see origins in the configuration`;
+      const text = `origin not allowed: ${origin ?? ""}; configure keys, or add it to origins`;
       throw new CarillonError("permission_denied", text);
     }
     if (origin !== undefined) response.setHeader("access-control-allow-origin", origin);
