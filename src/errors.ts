@@ -38,7 +38,7 @@ export class CarillonError extends Error {
     this.retryDelay = options?.retryDelay;
   }
 
-  /** Converts a thrown value to the error for the caller. Another error than a CarillonError is a bug; its text stays hidden. */
+  /** Converts a thrown value to the error for the caller. Any other value is a bug; its text stays hidden. */
   static from(cause: unknown): CarillonError {
     return cause instanceof CarillonError ? cause : new CarillonError("internal", "internal error", { cause });
   }

@@ -17,15 +17,15 @@ export interface Carillon {
   start(): Promise<void>;
   /** Stops gracefully within the configured time; resolves when everything has ended. */
   stop(): Promise<void>;
-  /** Where it listens; undefined until started. */
+  /** Addresses that it listens on; undefined until started. */
   readonly addresses: Addresses | undefined;
 }
 
 /**
- * Makes a node. Nothing listens until it is started.
+ * Creates a node. It does not listen until it is started.
  *
- * @param config - what a configuration file would hold; what is left out has its default
- * @param log - where log records go; by default to stdout, as `log` in the configuration says
+ * @param config - settings as in a configuration file; missing ones have their defaults
+ * @param log - receives the log records; default: stdout, in the format and level of the setting `log`
  * @throws CarillonError invalid_argument that names every fault of the configuration
  */
 export function createCarillon(config: ConfigInput = {}, log?: Logger): Carillon {

@@ -24,7 +24,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Loads all of the server: for names that none of its own commands has, and for help. */
+/** Adds the dialects' commands, for help and unknown command names only, because it loads the whole server. */
 async function addDialectCommands(program: Command): Promise<void> {
   const [{ DIALECTS }, { addDialectCommand }] = await Promise.all([
     import("../server/dialects.js"),

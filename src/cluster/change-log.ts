@@ -31,13 +31,13 @@ export class ChangeLog<Item extends Identified, Reason> {
   note(createChange: (count: number) => ReplicaChange<Item, Reason>): void {
     this.#count += 1;
     if (!this.#options.wanted()) {
-      // Pending changes must have no gap, and no longer have receivers.
+      // Discards the pending changes: they have no receivers any more, and a batch must not have a gap.
       this.#pending = [];
       return;
     }
     this.#pending.push(createChange(this.#count));
     if (this.#pending.length === 1) this.#options.endOfTurn(this.#onEndOfTurn);
-    // Fewer than a batch are pending, so a batch is never exceeded.
+    // Checked after each change, so a batch never exceeds its maximum.
     else if (this.#pending.length >= MAX_BATCH) this.flush();
   }
 

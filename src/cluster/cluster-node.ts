@@ -154,7 +154,7 @@ export class ClusterNode implements Cluster {
     });
     try {
       if (bus.shared) this.#send(ALL, { type: "ask", from: this.node, id, kind, body });
-      // A message that the bus does not accept now never arrives.
+      // A disconnected bus discards the request, so no other node will answer it.
       if (!bus.up) for (const node of others) request.miss(node);
       this.#run(kind, body, this.node).then(
         (answer) => {

@@ -13,8 +13,8 @@ export interface UnfinishedMessageFragments {
 
 /**
  * Bounds the memory of incomplete messages of all nodes and reassemblers together. Beyond 64 MiB, the message that has
- * not grown for the longest time is dropped, because its sender may have stopped. To a waiting caller, its node appears
- * silent.
+ * not grown for the longest time is dropped, because its sender may have stopped. A caller that waits for the message
+ * treats its sender as a node that does not answer.
  */
 export class FragmentBudget {
   readonly #onLost: (node: string) => void;

@@ -2,7 +2,7 @@ import type { Clock } from "../core/ports.js";
 
 /** Difference of a peer's wall clock that causes a warning, in milliseconds. */
 const MAX_DIFFERENCE = 5_000;
-/** Duration of the difference before the warning, in milliseconds, because a frozen node later reads old messages. */
+/** Minimum duration of a difference before the warning, in milliseconds. A node reads old messages after a freeze. */
 const PERSISTENCE = 10_000;
 
 interface PeerClock {

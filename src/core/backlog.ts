@@ -3,7 +3,7 @@ import type { Drops } from "./drops.js";
 import type { Encoding } from "./ports.js";
 import type { Topic } from "./topic.js";
 
-/** Fraction of the room that stays in use after the oldest messages were dropped. */
+/** Fraction of the limit that stays in use after the oldest batches were dropped. */
 const SPARE = 0.75;
 
 /**
@@ -33,8 +33,8 @@ export class Backlog {
 
   /**
    * Adds a batch and drops others where their topics' policies allow it.
-   * @param room - bytes that may wait
-   * @returns false when the batches that must not be dropped exceed the room
+   * @param room - maximum number of bytes that may wait
+   * @returns false when the batches that must not be dropped exceed that maximum
    */
   add(batch: Batch, room: number): boolean {
     const { topic } = batch;
@@ -75,7 +75,7 @@ export class Backlog {
     if (!mayDrop(batch)) this.#keptBytes += batch.size;
   }
 
-  /** Replaces the topic's waiting messages by its newest one. */
+  /** Replaces the topic's waiting messages with its newest one. */
   #replace(topic: Topic, newest: Batch): void {
     this.#drop((batch) => batch.topic === topic);
     this.#lose(topic, newest.messages - 1);
@@ -119,7 +119,7 @@ export class Backlog {
   }
 }
 
-/** Whether the batch may be dropped: not an answer, and not of a topic that disconnects slow consumers. */
+/** Whether the batch may be dropped. Answers, and batches of topics that disconnect slow consumers, may not. */
 function mayDrop({ topic }: Batch): boolean {
   return topic !== undefined && topic.rules.slowConsumer !== "disconnect";
 }

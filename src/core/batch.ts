@@ -9,15 +9,15 @@ export interface Batch {
   readonly pieces: readonly Uint8Array[] | undefined;
   /** Total size in bytes. */
   readonly size: number;
-  /** A batch of its last message only; undefined where there is one message, or where no policy needs it. */
+  /** Batch with only the last message; undefined when there is one message, or when no policy needs it. */
   readonly last: Batch | undefined;
   /** Topic of the messages; undefined for an answer, which is never dropped. */
   readonly topic: Topic | undefined;
   /** Number of messages. */
   readonly messages: number;
   /**
-   * Returns the batch renumbered so that its first message is number `count` of the session. Undefined where messages carry
-   * no number of the session; where it is defined, `bytes` holds templates.
+   * Returns the batch renumbered so that its first message is number `count` of the session. Undefined where the
+   * encoding does not number messages. Where it is defined, `bytes` holds templates.
    */
   readonly countedFrom: ((count: number) => Batch) | undefined;
 }

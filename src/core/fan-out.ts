@@ -5,7 +5,7 @@ import type { Clock, EndOfTurn } from "./ports.js";
 import type { Session } from "./session.js";
 import type { EncodingGroup, Topic } from "./topic.js";
 
-/** Bytes of frames that may gather before they are written ahead of the end of the turn. Bounds the memory of a burst. */
+/** Number of gathered bytes above which frames are written before the end of the turn. Bounds the memory of a burst. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
 
 export interface FanOutOptions {
@@ -64,12 +64,12 @@ export class FanOut {
     if (this.#gathered > EARLY_FLUSH_BYTES) this.flush();
   }
 
-  /** Sends a frame to one session, after the batches settled for it before. */
+  /** Sends a frame to one session, after the batches that were settled for it earlier. */
   send(session: Session, frame: Uint8Array): void {
     this.#push(session, answerBatch(frame));
   }
 
-  /** Sends a message to one session that is not a member of its topic, such as `$user.ID`, and counts it as delivered. */
+  /** Sends a message to one session that did not join its topic, such as `$user.ID`, and counts it as delivered. */
   sendMessage(session: Session, frame: Uint8Array): void {
     this.delivered.messages += 1;
     this.delivered.bytes += frame.length;
@@ -102,7 +102,7 @@ export class FanOut {
     if (this.#groups.length > 0 || this.#sessions.length > 0) this.#schedule();
   }
 
-  /** Writes the batch of a turn's only group straight to the sinks, without a stop in the outboxes. */
+  /** Writes the batch of a turn's only group directly to the sinks, bypassing the outboxes. */
   #writeAlone(group: EncodingGroup): void {
     const batch = this.#close(group);
     if (batch === undefined) return;

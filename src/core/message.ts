@@ -20,8 +20,8 @@ export interface Publication {
 }
 
 /**
- * Stage that a message has reached, each including the ones before it (O5): accepted by this process, flushed to the broker,
- * stored by the broker.
+ * Stage that a message has reached: accepted by this process, flushed to the broker, or stored by the broker. Each stage
+ * includes the earlier ones (O5).
  */
 export type Stage = "accepted" | "flushed" | "stored";
 

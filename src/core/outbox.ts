@@ -12,7 +12,7 @@ export class OutboxContext {
   readonly window: number;
   /** Bytes that may wait in an outbox, where they can still be dropped. */
   readonly room: number;
-  /** Number of the turn of the event loop. */
+  /** Number of the current turn of the event loop. */
   turn = 0;
 
   /** @param limit - bytes that may wait for one peer, in its connection and its outbox together */
@@ -75,7 +75,7 @@ export class Outbox {
     return more === undefined ? this.#flushOne(first) : this.#flushMany([first, ...more]);
   }
 
-  /** Does the same for a turn with this one batch. */
+  /** Writes or queues the only batch of a turn. Returns false as `flush` does. */
   flushAlone(shared: Batch): boolean {
     return this.#flushOne(this.#own(shared));
   }
@@ -89,7 +89,7 @@ export class Outbox {
     return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
-  /** Writes everything, including the backlog, whatever the connection has accepted. Nothing may be pushed afterwards. */
+  /** Writes everything, including the backlog, even to a full connection. Nothing may be pushed afterwards. */
   finish(): void {
     this.flush();
     if (this.#backlog !== undefined) {

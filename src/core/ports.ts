@@ -2,7 +2,7 @@ import type { CarillonError, ChosenClose, CloseReason } from "../errors.js";
 import type { Message, Publication, Stage } from "./message.js";
 import type { PresenceNews } from "./notice.js";
 
-/** Interfaces that the core needs from the outside. Implementations (drivers, sinks, dialects) do not know each other. */
+/** Interfaces that the core needs from its environment. Implementations (drivers, sinks, dialects) do not know each other. */
 
 /** Carries messages between nodes. Every driver passes test/contract/broker.ts. */
 export interface BrokerDriver {

@@ -59,7 +59,7 @@ interface PreparedMessage {
   readonly driver: BrokerDriver | undefined;
 }
 
-/** A checked request of which nothing is published yet. It must be sent in the turn that prepared it. */
+/** A checked request that has not been published yet. It must be sent in the turn that prepared it. */
 export interface Prepared {
   readonly source: Source["kind"];
   readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
@@ -118,7 +118,7 @@ export class Publisher {
     return this.send(this.prepare(source, drafts));
   }
 
-  /** Sends a prepared request: the second half of `publish`, for callers that act on a refusal first. */
+  /** Sends a prepared request: the second half of `publish`, for callers that handle refusals before anything is sent. */
   async send({ batches, messages, source }: Prepared): Promise<Receipt[]> {
     const [only] = batches;
     if (batches.size === 1 && only !== undefined) {
@@ -314,7 +314,7 @@ function resolve(
   return broker;
 }
 
-/** Rejects user and connection topics on other brokers than the default, the only one on which nodes subscribe to them. */
+/** Rejects user and connection topics on brokers other than the default, because nodes subscribe to them only there. */
 function checkUserTopics(topics: readonly string[], broker: NamedBroker, standard: NamedBroker, where: string): void {
   if (broker.name === standard.name) return;
   const position = topics.findIndex(isUserTopic);

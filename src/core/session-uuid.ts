@@ -10,7 +10,7 @@ const SESSION_ID = /^([\da-f]{8})([\da-f]{4})\.([\da-z]{1,11})$/;
 const SESSION_UUID = /^([\da-f]{8})-([\da-f]{4})-8000-(8[\da-f]{3})-([\da-f]{12})$/;
 
 const VARIANT = 0x80_00;
-/** First multiple of the count that belongs in the fourth group. */
+/** Number of counts that the last group can hold. The higher bits of a count go into the fourth group. */
 const LAST_GROUP = 2 ** 48;
 
 /** @returns the id itself where it is not a session id, such as a sender chosen by a NATS client */

@@ -13,8 +13,8 @@ export interface ClientSessionOptions {
 }
 
 /**
- * Connection of one client. It is its own outbox, so that a message passes as few objects as possible on its way to the
- * socket: most of them are not in the processor's cache.
+ * Connection of one client. It extends its outbox, so that a message touches as few objects as possible on its way to the
+ * socket, because most of them are not in the processor's cache.
  */
 export class Session extends Outbox {
   readonly id: string;

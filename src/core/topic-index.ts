@@ -1,7 +1,7 @@
 import { Topic } from "./topic.js";
 import type { RulesOf } from "./topic-rules.js";
 
-/** The topics of this node by vhost, broker and name. A topic of one vhost is never found by another (design: vhost). */
+/** The topics of this node by vhost, broker and name. A lookup in one vhost never finds a topic of another. */
 export class TopicIndex {
   readonly #rulesOf: RulesOf;
   readonly #realms = new Map<string, Map<string, Topic>>();
@@ -58,7 +58,7 @@ export class TopicIndex {
   }
 }
 
-/** A line feed is in no vhost path and in no broker name, so two pairs never make one key. */
+/** Joins the names with a line feed, which neither can contain, so different pairs never share a key. */
 function realmKey(vhost: string, broker: string): string {
   return `${vhost}\n${broker}`;
 }

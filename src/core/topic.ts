@@ -32,7 +32,7 @@ export interface Membership {
 export class Topic {
   /** One group for each encoding in use: one or two, rarely more. */
   readonly groups: EncodingGroup[] = [];
-  /** Number of members and joins in flight, which keep the subscription. */
+  /** Number of members and of joins in flight. The subscription is kept while it is above 0. */
   holders = 0;
   subscription: Subscription | undefined;
 

@@ -20,7 +20,7 @@ export function createClientAddress(trusted: Networks | undefined): ClientAddres
     const addresses = String(forwarded).split(",");
     while (trusted.includes(address)) {
       const next = parseForwardedAddress(addresses.pop());
-      // A proxy that has addresses no address is the last known hop.
+      // The next address is missing or invalid, so this proxy is the last known hop.
       if (next === undefined) break;
       address = next;
     }

@@ -53,7 +53,7 @@ export class FileWatch {
       });
       this.#watchers.add(watcher);
     } catch {
-      // Polling remains, for example when the system has reached its limit of watches.
+      // Polling still finds changes, for example when the system has reached its limit of watches.
     }
   }
 

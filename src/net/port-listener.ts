@@ -102,7 +102,7 @@ export class PortListener {
     });
   }
 
-  /** Stops accepting without a wait. The owners of the connections close them. */
+  /** Stops accepting immediately. The owners of the connections close them. */
   terminate(): void {
     void this.close();
   }
@@ -205,11 +205,11 @@ function peekFirstBytes(socket: Socket, timeout: number, done: (bytes: Buffer | 
 }
 
 /**
- * Begins to listen on a configured address.
- * @param setting - its name, for the error
- * @param wanted - undefined: nothing is to listen
- * @returns where it listens, as HOST:PORT; undefined where nothing does
- * @throws CarillonError failed_precondition: the address cannot be had
+ * Starts to listen on a configured address.
+ * @param setting - name of the setting, for the error
+ * @param wanted - undefined when the listener is disabled
+ * @returns the address with the actual port, as HOST:PORT; undefined when the listener is disabled
+ * @throws CarillonError failed_precondition when the address is unavailable
  */
 export async function listenAt(
   setting: string,
@@ -224,7 +224,7 @@ export async function listenAt(
   }
 }
 
-/** Error of an address that cannot be had. */
+/** Creates the error for an address that is unavailable. */
 export function listenFailure(setting: string, wanted: string, cause: unknown): CarillonError {
   const text = `cannot listen on ${setting} address ${wanted}: ${errorText(cause)}`;
   return new CarillonError("failed_precondition", text, { cause });

@@ -19,13 +19,13 @@ import type { PresenceWatchersOptions } from "./presence-watchers.js";
 import { TopicPresence } from "./topic-presence.js";
 
 export interface ClusterPresenceOptions extends PresenceWatchersOptions {
-  /** Passed before it starts, so that no node is missed. */
+  /** Must not have started yet, so that the listener misses no node. */
   readonly cluster: Cluster;
 }
 
 /**
- * Presence on all nodes. Each node speaks for its own members, and every node holds all of them. The members of a lost node
- * leave, and come back when the node is heard again.
+ * Presence on all nodes. Each node announces its own members, and every node holds a copy of all members. The members of a
+ * lost node leave, and rejoin when the node is reachable again.
  */
 export class ClusterPresence implements Presence {
   readonly #options: ClusterPresenceOptions;
@@ -63,14 +63,14 @@ export class ClusterPresence implements Presence {
     this.#listen(cluster);
   }
 
-  /** Resolves when the nodes that answer have been read. The cluster is started before. */
+  /** Resolves when the members of all nodes that answer have been read. The cluster must have been started. */
   async start(): Promise<void> {
     this.#scheduleCount();
-    // Nodes that cannot be read now are read with their next message.
+    // Nodes that cannot be read now are read after their next message.
     await this.#others.read().catch(ignore);
   }
 
-  /** Tells the others the last changes, and nothing more. Called before the cluster stops. */
+  /** Sends the last changes to the other nodes, then stops. Called before the cluster stops. */
   stop(): void {
     this.#own.flush();
     this.#stopped = true;

@@ -2,24 +2,25 @@ import { mergeInfo } from "../access/decide/info.js";
 import type { Member, PresenceChange } from "./presence.js";
 import { isSameUser } from "./presence-entry.js";
 
-/** A member that came or went. */
+/** A member that joined or left. */
 export interface PresenceStep {
   readonly member: Member;
   readonly here: boolean;
-  /** Data that it gave when it left, as JSON text of an object. */
+  /** Data that the member sent when it left, as JSON text of an object. */
   readonly farewell?: string | undefined;
 }
 
 interface Ends {
   readonly before: Member | undefined;
   after: Member | undefined;
-  /** Given when it left last. */
+  /** Data that the member sent when it last left. */
   farewell: string | undefined;
 }
 
 /**
- * Sums up steps. A member that came and went is in neither list, and one that came back as another user is in both.
- * @returns undefined where nothing has changed
+ * Combines steps into one change. A member that joined and left is in neither list. A member that rejoined as another user
+ * is in both.
+ * @returns undefined when nothing has changed
  */
 export function toDifference(steps: Iterable<PresenceStep>, count: number): PresenceChange | undefined {
   const changed = new Map<string, Ends>();

@@ -2,12 +2,12 @@ import type { PresenceStep } from "./difference.js";
 import type { Member } from "./presence.js";
 import type { PresenceEntry } from "./presence-entry.js";
 
-/** Pending steps above which sorting a new list costs less. */
+/** Number of pending steps above which sorting a new list is cheaper. */
 const MOST_STEPS = 100;
 
 /**
- * The members of a topic, ordered by connection. Changes are applied when the list is read: a join costs the same for any
- * number of members, and reading after few changes costs a copy and no sort.
+ * The members of a topic, ordered by connection. Changes are applied when the list is read, so a join takes constant time,
+ * and reading after few changes takes a copy without a sort.
  */
 export class PresenceListing {
   #members: readonly Member[];
@@ -26,7 +26,7 @@ export class PresenceListing {
     this.#steps.push(step);
   }
 
-  /** Lists the members. Lists returned earlier do not change. */
+  /** Lists the members. Never modifies a list that was returned earlier. */
   read(): readonly Member[] {
     if (this.#steps.length === 0) return this.#members;
     const members = [...this.#members];
@@ -41,7 +41,7 @@ export class PresenceListing {
   }
 }
 
-/** Finds the index of a connection, or the one where it belongs. */
+/** Finds the index of a connection, or the index at which to insert it. */
 function findPosition(members: readonly Member[], connectionId: string): number {
   let from = 0;
   let to = members.length;

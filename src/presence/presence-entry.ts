@@ -1,15 +1,15 @@
 import type { Member, TopicAddress } from "./presence.js";
 
-/** A visible member of a topic, as nodes announce it to each other. */
+/** A visible member of a topic, in the form that nodes announce to each other. */
 export type PresenceEntry = {
-  /** Count of the change that added it. Grows with each member that the node adds. */
+  /** Count of the change that added the member. Increases with each member that the node adds. */
   readonly id: number;
   /** Key of the topic. */
   readonly key: string;
   readonly member: Member;
 };
 
-/** Joins the names of a topic's address, which contain no line ends. */
+/** Joins the names of a topic's address with line ends, which they cannot contain. */
 export function presenceEntryKey({ broker, topic, vhost }: TopicAddress): string {
   return `${vhost}\n${broker}\n${topic}`;
 }

@@ -6,13 +6,13 @@ import type { PresenceChange } from "./presence.js";
 export interface PresenceWatchersOptions {
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
-  /** Called for faults of watchers. */
+  /** Called when a watcher throws. */
   readonly onError: (message: string) => void;
 }
 
-/** Members above which a topic is large. */
+/** Number of members above which a topic is large. */
 const LARGE = 100;
-/** Shortest interval between two reports on a large topic, in milliseconds. */
+/** Minimum interval between two reports about a large topic, in milliseconds. */
 const INTERVAL = 100;
 
 interface Watcher {
@@ -23,7 +23,7 @@ interface Watcher {
 
 /**
  * Watchers of a topic. They are notified at the end of the turn in which the topic changed; for a large topic, at most every
- * 100 ms. The waiting steps are those of that interval, and refer to members that the node holds or held.
+ * 100 ms. The steps since the last report are kept meanwhile.
  */
 export class PresenceWatchers {
   readonly #options: PresenceWatchersOptions;
@@ -42,7 +42,7 @@ export class PresenceWatchers {
     return this.#watchers.size;
   }
 
-  /** @returns ends it */
+  /** @returns a function that removes the watcher */
   add(onChange: (change: PresenceChange) => void): () => void {
     const watcher = { onChange, from: this.#steps.length };
     this.#watchers.add(watcher);
@@ -58,7 +58,7 @@ export class PresenceWatchers {
     if (this.#cancel === undefined) this.#schedule();
   }
 
-  /** Reports nothing more. */
+  /** Removes all watchers, and discards the pending steps. */
   end(): void {
     this.#watchers.clear();
     this.#steps = [];
@@ -88,9 +88,9 @@ export class PresenceWatchers {
     const steps = this.#steps;
     this.#steps = [];
     const count = this.#countOf();
-    // Shared by the watchers that began at the same time, which are nearly always all.
+    // Differences by first step, shared by watchers that began at the same time, which are nearly always all.
     const changes = new Map<number, PresenceChange | undefined>();
-    // A copy: watchers may be added while others are notified.
+    // Copies the set, because watchers may be added while others are notified.
     const watchers = [...this.#watchers];
     for (const watcher of watchers) {
       const { from, onChange } = watcher;

@@ -12,14 +12,14 @@ export type Member = {
   readonly user: string;
   /** JSON text of an object. */
   readonly info: string;
-  /** In milliseconds since the epoch. */
+  /** Time of joining, in milliseconds since the epoch. */
   readonly joined: number;
 };
 
-/** Changes in a topic since the last report. A member that came and went in between is in neither list. */
+/** Changes in a topic since the last report. A member that joined and left in between is in neither list. */
 export interface PresenceChange {
   readonly joined: readonly Member[];
-  /** As they were, with the data that they gave when they left. */
+  /** Members as they were, with the data that they sent when they left. */
   readonly left: readonly Member[];
   /** Number of visible members after the change. */
   readonly count: number;
@@ -34,8 +34,8 @@ export interface Presence {
   enter(address: TopicAddress, member: Member, hidden: boolean): void;
   /**
    * Ends a membership. Does nothing for a session that is not a member.
-   * @param farewell - JSON text of an object, which watchers get merged into the member's information; its fields win. It is
-   *   sent once and not stored, so a node that missed the message reports without it
+   * @param farewell - JSON text of an object, which is merged into the member's information for watchers; its fields win. It is
+   *   sent once and not stored, so a node that missed the message reports the leave without it
    */
   leave(address: TopicAddress, connectionId: string, farewell?: string): void;
   /** Lists the members on the nodes that answer, ordered by connection. */
@@ -44,9 +44,9 @@ export interface Presence {
   /** Counts distinct users; each anonymous client counts as one. */
   users(address: TopicAddress): number;
   /**
-   * Reports changes from now on, at the end of the turn; with more than 100 members, at most every 100 ms. The members so far
-   * can be read in the same turn. Watchers that begin while changes wait get a difference of their own.
-   * @returns ends it
+   * Reports changes from now on, at the end of the turn; with more than 100 members, at most every 100 ms. `members`,
+   * called right after this, returns the state before the first change.
+   * @returns a function that ends the watch
    */
   watch(address: TopicAddress, onChange: (change: PresenceChange) => void): () => void;
 }

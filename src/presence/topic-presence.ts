@@ -4,10 +4,10 @@ import type { Member, PresenceChange } from "./presence.js";
 import type { PresenceEntry } from "./presence-entry.js";
 import { PresenceWatchers, type PresenceWatchersOptions } from "./presence-watchers.js";
 
-/** A topic with members or watchers. Its list and its number of users are kept once they have been read. */
+/** A topic with members or watchers. Its list and its number of users are maintained once they have been read. */
 export class TopicPresence {
   readonly key: string;
-  /** By connection. */
+  /** Members by connection. */
   readonly #entries = new Map<string, PresenceEntry>();
   #listing: PresenceListing | undefined;
   #users: Users | undefined;
@@ -26,12 +26,12 @@ export class TopicPresence {
     return this.#users.count;
   }
 
-  /** Whether it has neither members nor watchers. */
+  /** Whether the topic has neither members nor watchers. */
   get idle(): boolean {
     return this.#entries.size === 0 && this.#watchers === undefined;
   }
 
-  /** By connection. */
+  /** Members, ordered by connection. */
   get members(): readonly Member[] {
     this.#listing ??= new PresenceListing(this.#entries.values());
     return this.#listing.read();
@@ -44,14 +44,14 @@ export class TopicPresence {
   add(entry: PresenceEntry): void {
     const { member } = entry;
     const known = this.#entries.get(member.connectionId);
-    // A connection is a member once: the last report counts.
+    // A connection is a member at most once, so the latest entry replaces an earlier one.
     if (known !== undefined) this.remove(known);
     this.#entries.set(member.connectionId, entry);
     this.#users?.add(member);
     this.#note({ member, here: true });
   }
 
-  /** Does nothing where a newer entry of the connection exists. */
+  /** Removes an entry. Does nothing when a newer entry of the connection exists. */
   remove(entry: PresenceEntry, farewell?: string): void {
     const { member } = entry;
     if (this.#entries.get(member.connectionId) !== entry) return;
@@ -60,7 +60,7 @@ export class TopicPresence {
     this.#note({ member, here: false, farewell });
   }
 
-  /** @returns ends it */
+  /** @returns a function that ends the watch */
   watch(onChange: (change: PresenceChange) => void, options: PresenceWatchersOptions): () => void {
     this.#watchers ??= new PresenceWatchers(() => this.count, options);
     const end = this.#watchers.add(onChange);
@@ -70,7 +70,7 @@ export class TopicPresence {
     };
   }
 
-  /** Reports nothing more. */
+  /** Stops all reports. */
   end(): void {
     this.#watchers?.end();
   }

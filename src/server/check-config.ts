@@ -13,9 +13,9 @@ import { natsOptions } from "./create/nats-options.js";
 import { DIALECTS } from "./dialects.js";
 
 /**
- * Checks settings and the files that they name as a start does, without listening or network access.
- * @param log - gets nothing unless a part reports a fault
- * @throws CarillonError invalid_argument that names every fault, one a line
+ * Checks the settings, and the files that they name, like a start does, but without listening or network access.
+ * @param log - receives a record only when a part reports a fault
+ * @throws CarillonError invalid_argument that names every fault, one per line
  */
 export async function checkConfig(config: Config, log: Logger): Promise<void> {
   const store = new MemoryStore({ clock: systemClock, onError: (message) => log.error(message) });

@@ -5,7 +5,7 @@ import { DIALECTS } from "./dialects.js";
 
 type VhostInput = NonNullable<NodeInput["vhosts"]>[string];
 
-/** The configuration of a node with some dialects, as a file holds it: every key may be left out. */
+/** Configuration of a node with these dialects, as in a configuration file. Every key is optional. */
 export type ConfigInput<Dialect extends DialectSettings = (typeof DIALECTS)[number]> = Omit<
   NodeInput,
   "dialects" | "vhosts"
@@ -20,13 +20,13 @@ export const configReader = new ConfigReader(DIALECTS);
 
 /**
  * Reads everything that configures a node into one complete, frozen configuration.
- * @throws CarillonError invalid_argument that names every fault, one a line
+ * @throws CarillonError invalid_argument that names every fault, one per line
  */
 export function loadConfig(sources: ConfigSources<ConfigInput>): Config {
   return configReader.load(sources);
 }
 
-/** @throws CarillonError invalid_argument that names every fault, one a line */
+/** @throws CarillonError invalid_argument that names every fault, one per line */
 export function parseConfig(input: ConfigInput): Config {
   return configReader.parse(input);
 }

@@ -6,7 +6,7 @@ import { socketio } from "../dialects/socketio/module.js";
 import { webrocket } from "../dialects/webrocket/module.js";
 
 /**
- * The dialects of a node. The first that knows a WebSocket path has it: webrocket may be mounted at the root, where every path
- * could be a vhost's, so it comes after all others that have such paths.
+ * The dialects of a node. The first one that recognizes a WebSocket path serves it. webrocket may be mounted at the root, where
+ * every path could be a vhost's, so it comes after all others that recognize paths by vhost.
  */
 export const DIALECTS = [native, broadcaster, rootsocket, webrocket, socketio, roadrunner] as const;

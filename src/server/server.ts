@@ -52,8 +52,8 @@ export class Server {
   }
 
   /**
-   * Starts the node. Resolves when it listens. Brokers that cannot be reached yet are tried again; until they are there,
-   * `/readyz` reports that the node is not ready.
+   * Starts the node. Resolves when it listens. Unreachable brokers are retried. Until they are connected, `/readyz`
+   * reports that the node is not ready.
    * @throws CarillonError failed_precondition: a broker refuses this node, or an address cannot be used
    */
   start(): Promise<void> {
@@ -61,7 +61,7 @@ export class Server {
     return this.#starting;
   }
 
-  /** Stops gracefully, within the configured time. Further calls wait for the same stop. */
+  /** Stops gracefully, within the configured time. Later calls return the same promise. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnceStarted();
     return this.#stopping;
@@ -92,7 +92,7 @@ export class Server {
     }
   }
 
-  /** Waits for the start first, as a part that is just opening could not be closed. */
+  /** Waits for the start first, because a part that is still opening cannot be closed. */
   async #stopOnceStarted(): Promise<void> {
     // The caller of start() gets the error.
     await this.#starting?.catch(ignore);
@@ -117,7 +117,7 @@ export class Server {
     return store.up ? [] : ["the store is unavailable"];
   }
 
-  /** Reports the readiness to the health service, and the first time to the log. */
+  /** Reports the readiness to the health service. Logs it the first time. */
   #showReadiness(): void {
     const ready = this.#readiness().length === 0;
     this.#parts.listeners.grpc.setServing(ready);

@@ -3,12 +3,12 @@ import { systemClock } from "../util/system-clock.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import type { NodeParts } from "./create/create-node.js";
 
-/** Shortest time, in milliseconds, that a bus or broker gets to stop, even when the node's time is over. */
+/** Minimum time that a bus or broker gets to stop, in milliseconds, even after the node's timeout. */
 const LEAST_TIME = 100;
 
 /**
- * Stops the parts of a node, which may have started in part: tasks and publishes first, then connections, then everything
- * below. Never rejects.
+ * Stops the parts of a node, some of which may not have started: tasks and publishes first, then connections, then their
+ * dependencies. Never rejects.
  * @param timeout - milliseconds after which connections are cut
  */
 export async function stopNode(parts: NodeParts, timeout: number, log: Logger): Promise<void> {
@@ -17,7 +17,7 @@ export async function stopNode(parts: NodeParts, timeout: number, log: Logger): 
   const { clusterServices, listeners, messaging, rpc } = parts;
   listeners.grpc.setServing(false);
   const closed = closeListeners(parts);
-  // Tasks under way may take half of the time; the rest is for everything else.
+  // Tasks in progress may take half of the time. The rest is for everything else.
   await withDeadline(begin + timeout / 2, rpc.drainWork());
   clusterServices.dispatch.stop();
   rpc.stop();
@@ -42,7 +42,7 @@ function clientListeners({ listeners: { dialects, webSockets } }: NodeParts) {
   return [webSockets, ...dialects.flatMap(({ clients }) => clients ?? [])];
 }
 
-/** Accepts no further connections. Resolves when the requests and streams that are open have ended. */
+/** Stops accepting connections. Resolves when the open requests and streams have ended. */
 function closeListeners(parts: NodeParts): Promise<unknown> {
   const { admin, dialects, grpc, http } = parts.listeners;
   const ports = [
@@ -86,7 +86,7 @@ async function stopRuntimes(parts: NodeParts, end: number, log: Logger): Promise
   ]);
 }
 
-/** @returns whether it was done by the time `end`, by the monotonic clock */
+/** @returns whether `done` settled before `end`, a time of the monotonic clock */
 async function withDeadline(end: number, done: Promise<unknown>): Promise<boolean> {
   const { promise: late, resolve } = withResolvers<false>();
   const cancel = systemClock.after(Math.max(0, end - systemClock.monotonic()), () => {

@@ -10,7 +10,7 @@ export interface OpenAccessContext {
   readonly log: Logger;
 }
 
-/** Logs what is open without authentication. */
+/** Warns about everything that is accessible without authentication. */
 export function warnOpenAccess({ http }: Config, { keyring, log, vhosts }: OpenAccessContext): void {
   if (keyring.open) log.warn("no keys are configured: every caller that reaches these ports may publish and listen");
   const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);

@@ -116,7 +116,7 @@ export class FileStore extends TableStore {
       const writes = this.#pending;
       this.#pending = [];
       const batch = new WriteBatch(this.table);
-      // Failures are reported after the sync too, because a write may fail because of an earlier one of its batch.
+      // Rejected writes also wait for the sync, because an earlier write of the batch may be the reason for the rejection.
       const settlers = writes.map((write) => decideWrite(write, batch));
       try {
         await this.#record(batch);
@@ -167,7 +167,7 @@ export class FileStore extends TableStore {
     this.#cancelRetry = this.#options.clock.after(RETRY_WAIT, this.#retry);
   }
 
-  /** Rewrites the file: this finds out whether there is space, and replaces a file in an unknown state. */
+  /** Rewrites the file, which tests whether the disk has space, and replaces a file in an unknown state. */
   readonly #retry = (): void => {
     this.#runExclusively(async () => {
       try {

@@ -22,7 +22,7 @@ const PAUSE = 50;
  *
  * Each process first listens on a name of its own, then checks the names of the others. If two processes start together,
  * the one that checks last sees the other. Locks of dead processes are removed. A process whose own lock was removed
- * looked dead for a moment, and tries again.
+ * had looked dead for a moment. It tries again.
  */
 export class FolderLock {
   readonly #server: Server;

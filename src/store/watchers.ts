@@ -28,7 +28,7 @@ export class Watchers {
   }
 
   notify(change: StoreChange): void {
-    // A watcher that another one removes is not called any more, because a Set's iterator sees deletions.
+    // A watcher that another one removes is no longer called, because a Set's iterator sees deletions.
     for (const { onChange, prefix } of this.#all) if (change.key.startsWith(prefix)) onChange(change);
   }
 

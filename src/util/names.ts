@@ -1,6 +1,6 @@
 /** Names that several rooms share. */
 
-/** The vhost that always exists, and whose backends manage the others. */
+/** Path of the vhost that always exists. Its backends manage the other vhosts. */
 export const DEFAULT_VHOST = "/";
 
 /** Matches a vhost's name: `/`, or segments of letters, digits, _ and -. */

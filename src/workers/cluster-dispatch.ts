@@ -20,29 +20,29 @@ import { WorkerGroups } from "./executor/worker-groups.js";
 import type { DispatchLimits } from "./limits.js";
 import { TaskTransport } from "./wire/task-transport.js";
 
-/** Time in which a worker must acknowledge or end a task, in milliseconds. */
+/** Time within which a worker must acknowledge or end a task, in milliseconds. */
 export const ACKNOWLEDGE_WITHIN = 10_000;
 
 export interface ClusterDispatchOptions {
   readonly cluster: Cluster;
-  /** The cluster's bus. Both are started before this and stopped after it. */
+  /** The cluster's bus. Cluster and bus are started before the dispatch and stopped after it. */
   readonly bus: Bus;
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
   readonly limits: DispatchLimits;
-  /** Time in which a worker must acknowledge or end a task, in milliseconds, with a tolerance of half a second. */
+  /** Time within which a worker must acknowledge or end a task, in milliseconds; accurate to half a second. */
   readonly acknowledgeWithin: number;
-  /** Called for faults of callers and workers' connections, and for invalid messages on the bus. */
+  /** Called for exceptions of callers and of workers' connections, and for invalid messages on the bus. */
   readonly onError: (message: string) => void;
 }
 
 /**
- * Gives tasks to workers on all nodes of the cluster.
+ * Distributes tasks to workers on all nodes of the cluster.
  *
- * The calling node owns a task until it has ended (caller/). A node with workers holds it while one of them has it, or while
- * it waits for one (executor/). Messages between them (wire/) may be lost: an offer expires after a second, the caller checks
- * tasks that it got no message about, parts are counted, and a held task ends with its deadline. In the worst case a worker
- * gets a task twice, or a call fails.
+ * The calling node owns a task until it has ended (caller/). An executing node holds the task while one of its workers has
+ * it, or while it waits for one (executor/). Messages between them (wire/) may be lost. Therefore an offer expires after a
+ * second, the caller checks tasks without recent messages, parts are counted, and a held task ends with its deadline. In the
+ * worst case a worker gets a task twice, or a call fails.
  */
 export class ClusterDispatch implements Dispatch {
   readonly #transport: TaskTransport;
@@ -73,7 +73,7 @@ export class ClusterDispatch implements Dispatch {
     this.#executor = executor;
     this.#caller = caller;
     this.#listing = new WorkerListing(cluster, executor);
-    // Registered after the directory's listener.
+    // Registered after the directory's listener, so that the directory no longer lists a lost node when its tasks are retried.
     cluster.onNodes(({ alive, node: other }) => {
       if (alive) return;
       executor.onNodeLost(other);
@@ -107,7 +107,7 @@ export class ClusterDispatch implements Dispatch {
     await this.#announcements.start();
   }
 
-  /** Refuses new tasks, and gives this node's workers none. Resolves when the tasks under way have ended. */
+  /** Refuses new tasks, and assigns none to this node's workers. Resolves when the tasks in progress have ended. */
   async drain(): Promise<void> {
     await Promise.all([this.#caller.drain(), this.#executor.drain()]);
   }

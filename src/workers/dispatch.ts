@@ -3,10 +3,10 @@ import type { CarillonError } from "../errors.js";
 /** A request to the workers of a vhost. */
 export interface TaskRequest {
   readonly vhost: string;
-  /** Name that is matched with the workers' patterns: 1 to 255 bytes, with the syntax of a topic. */
+  /** Name that workers' patterns are matched against: 1 to 255 bytes, with the syntax of a topic. */
   readonly event: string;
   readonly payload: Uint8Array;
-  /** Topic of the publish that triggered it; "" otherwise. */
+  /** Topic of the publish that triggered the event; "" otherwise. */
   readonly topic: string;
   /** Connection of the calling client; "" for a backend. */
   readonly connectionId: string;
@@ -20,35 +20,36 @@ export interface TaskRequest {
   readonly wantsAnswer: boolean;
 }
 
-/** The caller of a task. Exactly one of `onPart` with `more` false and `onFailed` ends the task, unless it is cancelled before. */
+/** The caller of a task. Either `onPart` with `more` false or `onFailed` ends the task, unless it is cancelled earlier. */
 export interface Caller {
   /** Called once, before the first part, when the task waits for a worker or has one. */
   onTaken?(): void;
-  /** Called once for a trigger, after onTaken, when a worker has it; not if it has ended by then. */
+  /** Called once for a trigger, after onTaken, when a worker has it; not called when the trigger has ended by then. */
   onGiven?(): void;
   onPart(payload: Uint8Array, more: boolean): void;
   /**
    * Called when the task has failed.
-   * @param error - unavailable: no worker, three lost in turn, or one lost after a part of its answer. resource_exhausted: too
-   *   many tasks wait. deadline_exceeded. Or the failure that the worker reported
+   * @param error - unavailable: no worker, three workers lost in succession, or one lost after a part of its answer.
+   *   resource_exhausted: too many tasks wait. deadline_exceeded: not answered in time. Or the failure that the worker reported
    */
   onFailed(error: CarillonError): void;
 }
 
-/** A task under way. */
+/** Handle of a task in progress. */
 export interface CallHandle {
   readonly taskId: string;
-  /** Ends the wait and tells the worker. Does nothing once the task has ended. */
+  /** Cancels the task and notifies its worker. Does nothing once the task has ended. */
   cancel(): void;
 }
 
-/** Gives tasks to workers on any node. Every driver passes test/contract/dispatch.ts. */
+/** Distributes tasks to workers on any node. Every driver passes test/contract/dispatch.ts. */
 export interface Dispatch {
   /** Starts a task. Never throws: an invalid request is reported to the caller in a later turn. */
   ask(request: TaskRequest, caller: Caller): CallHandle;
   /**
-   * Registers a worker. Resolves when tasks of any node reach it.
-   * @throws CarillonError invalid_argument: patterns, capacity. unavailable: this node is stopping
+   * Registers a worker. Resolves when tasks from any node can reach it.
+   * @throws CarillonError invalid_argument for patterns, capacity or name; resource_exhausted for too many patterns;
+   *   unavailable when this node is stopping
    */
   enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration>;
   /** Lists the workers of a vhost on all nodes. */
@@ -59,7 +60,7 @@ export interface WorkerHello {
   readonly vhost: string;
   /** Patterns of events, in the syntax of src/access/patterns/pattern.ts. */
   readonly events: readonly string[];
-  /** Largest number of tasks at a time. */
+  /** Maximum number of concurrent tasks. */
   readonly capacity: number;
   readonly name: string;
   /** False for a worker that cannot report outcomes, and gets triggers only. Default: true. */
@@ -75,7 +76,7 @@ export interface WorkerDescription {
   readonly capacity: number;
   /** False for a worker that gets triggers only. */
   readonly answers: boolean;
-  /** Number of tasks that it has. */
+  /** Number of tasks that the worker has. */
   readonly tasks: number;
 }
 
@@ -83,7 +84,7 @@ export interface WorkerDescription {
 export interface WorkerList {
   /** Ordered by node and id. */
   readonly workers: readonly WorkerDescription[];
-  /** Whether a node has more: at most 1,000 of each node are listed. */
+  /** Whether a node has more workers than the list shows, which is at most 1,000 of each node. */
   readonly more: boolean;
   /** Nodes that did not answer in time. */
   readonly missing: readonly string[];
@@ -91,7 +92,7 @@ export interface WorkerList {
 
 export interface GivenTask extends TaskRequest {
   readonly id: string;
-  /** Counts from 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number;
 }
 
@@ -101,14 +102,14 @@ export interface WorkerConnection {
   cancel(taskId: string): void;
 }
 
-/** Reports of a worker's connection. Those about a task that the worker does not have are ignored. */
+/** Reports from a worker's connection. Reports about a task that the worker does not have are ignored. */
 export interface WorkerRegistration {
   readonly workerId: string;
   acknowledge(taskId: string): void;
   answer(taskId: string, payload: Uint8Array, more: boolean): void;
   fail(taskId: string, error: CarillonError): void;
-  /** Stops new tasks. */
+  /** Stops assigning new tasks to the worker. */
   drain(): void;
-  /** Removes the worker, whose connection has ended. Its tasks go to others. */
+  /** Removes the worker, whose connection has ended. Its tasks go to other workers. */
   leave(): void;
 }

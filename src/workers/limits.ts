@@ -1,4 +1,4 @@
-/** Bounds on tasks at a time. Each counts as its payload and {@link TASK_BYTES}. */
+/** Bounds on concurrent tasks. Each task counts as its payload plus {@link TASK_BYTES}. */
 export interface Amount {
   readonly count: number;
   readonly bytes: number;
@@ -6,7 +6,7 @@ export interface Amount {
 
 /** Limits of one vhost on one node. Tasks beyond them are refused with resource_exhausted. */
 export interface DispatchLimits {
-  /** Tasks requested at this node that have not ended. They are kept so that another worker can get them. */
+  /** Tasks requested at this node that have not ended. They are kept for further attempts. */
   readonly asked: Amount;
   /** Tasks that wait at this node for one of its workers. */
   readonly waiting: Amount;
@@ -20,15 +20,15 @@ export const DEFAULT_LIMITS: DispatchLimits = {
 /** Largest payload of a task, or of one part of an answer. A message between nodes has at most 32 MiB in all. */
 export const MAX_PAYLOAD_BYTES = 16 << 20;
 
-/** Memory of a task besides its payload, in bytes: names, timers, the caller. */
+/** Estimated memory of a task besides its payload, in bytes: names, timers, the caller. */
 export const TASK_BYTES = 1_024;
 
-/** Unused bytes of its buffer that a kept payload may pin. */
+/** Maximum number of unused buffer bytes that a retained payload may keep in memory. */
 const MAX_UNUSED_BYTES = 16 << 10;
 
 /**
- * Copies a small payload that is a slice of a large buffer. Kept as it is, the slice would pin the whole buffer, which no
- * limit counts.
+ * Copies a small payload that is a slice of a large buffer. The slice would keep the whole buffer in memory, which no limit
+ * counts.
  */
 export function detachBytes(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength - bytes.length > MAX_UNUSED_BYTES ? Buffer.from(bytes) : bytes;
@@ -42,13 +42,13 @@ export const MAX_EVENTS = 100;
 export const MAX_CAPACITY = 10_000;
 export const MAX_NAME_LENGTH = 64;
 
-/** Distinct patterns of a node's workers. Every node holds those of all nodes. */
+/** Maximum number of distinct patterns of a node's workers. Every node holds the patterns of all nodes. */
 export const MAX_WORKER_PATTERNS = 20_000;
 
-/** Distinct patterns of one vhost's workers at a node, so that no vhost takes all of the above. */
+/** Maximum number of distinct patterns of one vhost's workers at a node: a tenth, so that no vhost uses them all. */
 export const MAX_PATTERNS_OF_VHOST = 2_000;
 
-/** Largest weight of these patterns. Matching the longest event with all of them takes 1.6 million steps, some 20 ms. */
+/** Maximum total weight of these patterns. Matching the longest event against them takes 1.6 million steps, about 20 ms. */
 export const MAX_WEIGHT_OF_VHOST = 6_000;
 
 interface Used {

@@ -4,21 +4,21 @@ import type { Clock } from "../core/ports.js";
 export const DISPATCH_TICK = 250;
 
 /**
- * Checks the tasks under way while there are any, with one timer for all of them. Age is counted in ticks and not by the
- * clock, so that a process that was frozen does not take its peers for dead.
+ * Checks the tasks in progress while there are any, with one timer for all of them. Age is counted in ticks instead of time,
+ * so that a process that was frozen does not consider its peers dead.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #check: () => boolean;
   #cancel: (() => void) | undefined;
 
-  /** @param check - returns whether there is anything to check on the next tick */
+  /** @param check - returns whether any task is left to check on the next tick */
   constructor(clock: Clock, check: () => boolean) {
     this.#clock = clock;
     this.#check = check;
   }
 
-  /** Starts the timer: a task is under way. */
+  /** Starts the timer, because a task has begun. */
   wake(): void {
     this.#cancel ??= this.#clock.after(DISPATCH_TICK, this.#tick);
   }

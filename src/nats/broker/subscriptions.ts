@@ -28,7 +28,7 @@ export class TopicSubscriptions {
   subscribeAll(connection: NatsConnection): void {
     if (this.#all.size === 0) return;
     for (const subscription of this.#all) this.#subscribe(subscription, connection);
-    // Otherwise they would be unconfirmed until the next caller's round, and a refusal in that round would affect them.
+    // Without this round, they would stay unconfirmed until the next caller's, and a refusal in that round would affect them.
     void this.#rounds.confirm(0);
   }
 
@@ -42,7 +42,7 @@ export class TopicSubscriptions {
 
   /**
    * Reports a refusal without a subject, usually of a subscription beyond the server's limit. All unconfirmed subscriptions
-   * are refused, also one that the server accepted when two joins raced for the last place. A refused join can be retried;
+   * are refused, even one that the server accepted when two joins raced for the last slot. A refused join can be retried;
    * a successful join that receives nothing could not be detected.
    */
   refuseUnconfirmed(text: string): void {

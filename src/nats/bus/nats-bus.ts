@@ -169,7 +169,7 @@ export class NatsBus implements Bus {
       const { subscription } = entry;
       if (subscription === undefined || subscription.isClosed()) return;
       if (group === undefined) subscription.unsubscribe();
-      // The server may have chosen this member for further messages, which are handled until it has processed the end.
+      // Drains, because the server may assign messages to this group member until it has processed the unsubscribe.
       else subscription.drain().catch(ignore);
     };
   }

@@ -14,10 +14,10 @@ export interface AdminContext {
   readonly times: Partial<HttpTimes>;
 }
 
-/** Refuses requests of pages, whichever their origin. */
+/** Refuses requests from web pages of any origin. */
 const originAllowed: OriginCheck = (origin) => origin === undefined;
 
-/** Creates the listener for health and metrics; undefined where it has no address of its own. */
+/** Creates the listener for health and metrics; undefined when they are served on the HTTP port. */
 export function createAdmin({ admin }: Config, context: AdminContext): HttpListener | undefined {
   const { operations, portOf, times } = context;
   if (admin.listen === undefined) return undefined;

@@ -3,7 +3,7 @@ import type { Config } from "../../config/schema.js";
 import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
 import { CarillonError } from "../../errors.js";
 
-/** Dialects that a node serves: those for clients that the configuration names, and all for backends. */
+/** Returns the dialects that a node serves: the client dialects named in the configuration, and all backend dialects. */
 function served(config: Config, dialects: readonly DialectModule[]): readonly DialectModule[] {
   return dialects.filter(({ name, serves }) => serves === "backends" || config.dialects.includes(name));
 }
@@ -17,7 +17,7 @@ export function createDialects(dialects: readonly DialectModule[], context: Dial
 
 /**
  * Checks the settings of the dialects that a node serves.
- * @throws CarillonError invalid_argument that names every fault, one a line
+ * @throws CarillonError invalid_argument that names every fault, one per line
  */
 export function checkDialects(config: Config, dialects: readonly DialectModule[]): void {
   const faults: CarillonError[] = [];

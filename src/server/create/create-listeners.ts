@@ -44,17 +44,17 @@ export interface ListenersContext
   readonly gatekeeper: Gatekeeper;
   /** Pages of the HTTP port. */
   readonly pages: ReadonlyMap<string, Handler>;
-  /** Handlers for health and metrics, on the HTTP port or one of their own. */
+  /** Handlers for health and metrics, on the HTTP port or on a separate one. */
   readonly operations: ReadonlyMap<string, Handler>;
 }
 
-/** The listeners of a node, and what they share. */
+/** The listeners of a node, and their shared resources. */
 export interface Listeners {
   readonly heartbeat: Heartbeat;
   readonly http: HttpListener;
   readonly webSockets: WebSocketListener;
   readonly inflations: Inflations;
-  /** Undefined where health and metrics are on the HTTP port. */
+  /** Undefined when health and metrics are on the HTTP port. */
   readonly admin: HttpListener | undefined;
   readonly grpc: GrpcMount;
   readonly dialects: readonly DialectParts[];

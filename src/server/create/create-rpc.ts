@@ -35,7 +35,7 @@ export interface RpcContext extends ClusterServices {
 /** The services for backends. */
 export interface RpcServices {
   readonly services: ServiceImplementations;
-  /** Refuses new tasks. Resolves when those under way have ended. */
+  /** Refuses new tasks. Resolves when those in progress have ended. */
   drainWork(): Promise<void>;
   /** Ends the open streams of backends. */
   stop(): void;

@@ -21,9 +21,9 @@ export interface VhostsContext {
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
   readonly store: Store;
-  /** All dialects of the node, whether they are served or not. */
+  /** All known dialects, including those that the node does not serve. */
   readonly dialects: readonly DialectWithAccess[];
-  /** Parses settings given at run time. @throws CarillonError invalid_argument that names every fault */
+  /** Parses the settings of a vhost that is managed at run time. @throws CarillonError invalid_argument with every fault */
   readonly parse: (path: string, given: object) => VhostSettings;
   readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
 }
@@ -86,7 +86,7 @@ export function createVhosts(config: Config, vhostsContext: VhostsContext): Vhos
 
 /**
  * Creates the handlers that apply changes of vhosts to their clients and topics.
- * @param commandContext - called for each change, as it is created after the vhosts
+ * @param commandContext - called for each change, because the context is created after the vhosts
  */
 export function createVhostEvents(
   commandContext: () => Pick<CommandContext, "clients" | "review">,
@@ -102,7 +102,7 @@ export function createVhostEvents(
   };
 }
 
-/** Creates the context that the parts of vhosts are created with. */
+/** Creates the dependencies of the vhosts' parts. */
 export function createPartsContext({
   dialects,
   limitedLog,
@@ -130,7 +130,7 @@ export function createPartsContext({
   };
 }
 
-/** Checks references to the rest of the configuration, which the schema has checked for configured vhosts. */
+/** Checks references to the rest of the configuration. The schema checks them for vhosts in the configuration only. */
 function checkReferences(config: Config, { brokers: named = [], certificates }: VhostSettings): void {
   if (certificates.length > 0 && config.client_certificates === undefined) {
     throw new CarillonError("invalid_argument", "certificates: this node's client_certificates are needed too");

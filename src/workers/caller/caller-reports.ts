@@ -2,7 +2,7 @@ import type { CarillonError } from "../../errors.js";
 import { errorText } from "../../util/native-error.js";
 import type { Caller } from "../dispatch.js";
 
-/** Reports the progress of one task to its caller. A caller that throws harms no other task. */
+/** Reports the progress of one task to its caller. Catches the caller's exceptions, so that other tasks are unaffected. */
 export class CallerReports {
   readonly #caller: Caller;
   readonly #onError: (message: string) => void;

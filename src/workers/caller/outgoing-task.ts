@@ -6,7 +6,7 @@ import { detachBytes, MAX_PAYLOAD_BYTES, TASK_BYTES } from "../limits.js";
 import type { Offer, Why } from "../wire/task-messages.js";
 import type { CallerReports } from "./caller-reports.js";
 
-/** A task that was requested at this node, until it has ended. */
+/** A task that was requested at this node and has not ended. */
 export class OutgoingTask {
   readonly number: number;
   readonly id: string;
@@ -15,38 +15,38 @@ export class OutgoingTask {
   /** Bytes counted against the vhost's limit. */
   readonly bytes: number;
   ended = false;
-  /** Deadline, by this node's monotonic clock. */
+  /** Deadline in milliseconds, by this node's monotonic clock. */
   ends = Number.POSITIVE_INFINITY;
-  /** Counts from 1. */
+  /** Number of the current attempt, from 1. */
   attempt = 1;
-  /** Number of the present offer; answers to earlier ones are ignored. */
+  /** Number of the current offer; answers to earlier offers are ignored. */
   offer = 0;
   pattern = "";
-  /** Matching patterns whose workers turned out to be gone. */
+  /** Matching patterns that were found to have no workers left. */
   readonly exhausted = new Set<string>();
-  /** The node that was offered it, or has it; "" while the bus chooses. */
+  /** Node to which the task was offered, or which has it; "" while the bus chooses. */
   node = "";
-  /** The matching patterns are being searched, and no node is offered it. */
+  /** Whether the matching patterns are being searched. No offer is open meanwhile. */
   searching = false;
-  /** A node has taken it. */
+  /** Whether a node has taken the task. */
   taken = false;
-  /** Parts of the answer that were passed on. */
+  /** Number of answer parts that were passed on to the caller. */
   parts = 0;
-  /** Ticks since the last message about it. */
+  /** Ticks since the last message about the task. */
   ticks = 0;
-  /** Checks in a row that were not answered. */
+  /** Number of consecutive unanswered checks. */
   checks = 0;
-  /** Order of the nodes for a trigger, since the present attempt at the present pattern began. */
+  /** Order in which nodes are tried for a trigger; undefined until chosen for the current attempt and pattern. */
   rotation: readonly string[] | undefined;
-  /** The bus may choose the node: at the first offer. */
+  /** Whether the bus may choose the node, as for the first offer. */
   grouped = true;
-  /** A given-up offer that may have been taken: its node is notified, unless it is offered the task again. */
+  /** Abandoned offer that its node may have taken. The node gets a cancel, unless it is offered the task again. */
   doubtful: { readonly node: string; readonly offer: number } | undefined;
-  /** Refusals of the present attempt, by node. */
+  /** Refusals of the current attempt, by node. */
   readonly refusals = new Map<string, Why>();
-  /** Nodes that did not answer: others are asked first. */
+  /** Nodes that did not answer. Other nodes are tried first. */
   readonly avoided = new Set<string>();
-  /** Workers that had it earlier. */
+  /** Workers that already had the task, and do not get it again. */
   readonly not: string[] = [];
   cancelDeadline: (() => void) | undefined;
 
@@ -58,7 +58,7 @@ export class OutgoingTask {
     this.bytes = request.payload.length + TASK_BYTES;
   }
 
-  /** Voids the present offer, and what is answered to it, while the matching patterns are searched. */
+  /** Invalidates the current offer, so that answers to it are ignored while the matching patterns are searched. */
   beginSearch(): void {
     this.searching = true;
     this.offer += 1;
@@ -66,7 +66,7 @@ export class OutgoingTask {
     this.taken = false;
   }
 
-  /** Begins an offer to a node, or to a group for "". */
+  /** Begins an offer to a node; "" offers to a group. */
   beginOffer(node: string): void {
     this.offer += 1;
     this.taken = false;
@@ -83,7 +83,7 @@ export class OutgoingTask {
     this.exhausted.clear();
   }
 
-  /** Asks other nodes first from now on: this one did not answer. */
+  /** Marks the current node as unresponsive, so that other nodes are tried first. */
   avoidNode(): void {
     const { node, offer } = this;
     this.avoided.add(node);
@@ -110,6 +110,6 @@ export function checkRequest({ deadline, event, payload }: TaskRequest, now: num
     const text = `${payload.length} bytes are more than the ${MAX_PAYLOAD_BYTES} that a task may have`;
     return new CarillonError("resource_exhausted", text);
   }
-  // False for NaN, too.
+  // The comparison is false for NaN, which is therefore rejected.
   return deadline > now ? undefined : new CarillonError("deadline_exceeded", "no answer came in time");
 }

@@ -1,22 +1,22 @@
 import { randomInt } from "node:crypto";
 import type { Why } from "../wire/task-messages.js";
 
-/** Inputs to the choice of where a task is offered next. */
+/** Inputs to the choice of the next node for a task. */
 export interface RoutingSituation {
   /** Nodes with workers of the pattern. */
   readonly nodes: ReadonlySet<string>;
   readonly self: string;
   /** Whether other nodes can be reached. */
   readonly up: boolean;
-  /** Whether a worker of this node is free. */
+  /** Whether this node has a free worker of the pattern. */
   readonly selfIsFree: boolean;
-  /** Whether the bus may choose. */
+  /** Whether the bus may choose the node. */
   readonly grouped: boolean;
-  /** Order of the nodes for a trigger, the next one first; undefined for a call. */
+  /** Order in which nodes are tried for a trigger, the next one first; undefined for a call. */
   readonly rotation: readonly string[] | undefined;
-  /** Refusals by node since the present attempt began. */
+  /** Refusals of the current attempt, by node. */
   readonly refusals: ReadonlyMap<string, Why>;
-  /** Nodes that did not answer: the others are asked first. */
+  /** Nodes that did not answer. Other nodes are tried first. */
   readonly avoided: ReadonlySet<string>;
 }
 
@@ -26,13 +26,13 @@ export type TaskRoute =
   | { readonly to: "group" }
   | { readonly to: "none"; readonly why: "full" | "gone" };
 
-/** Busy nodes that are asked before the task waits at one of them, and full nodes before it is refused. */
+/** Number of busy nodes tried before the task waits at one of them, and of full nodes tried before it is refused. */
 const MAX_ASKED = 3;
 
 /**
- * Chooses where a task is offered next. A free worker of this node comes first, then a free one anywhere: the bus chooses
- * among the other nodes for the first offer, and later offers go to nodes that have not been asked yet. When three nodes are
- * busy, or all, the task waits at one of them. A trigger goes to a free worker of the next node in the rotation.
+ * Chooses the next node for a task. A free worker of this node comes first, then a free one on any node. The bus chooses
+ * among the other nodes for the first offer. Later offers go to nodes that have not been tried yet. When three nodes, or all,
+ * are busy, the task waits at one of them. A trigger goes to a free worker of the next node in the rotation.
  */
 export function chooseRoute(situation: RoutingSituation): TaskRoute {
   const { avoided, grouped, nodes, refusals, rotation, self, selfIsFree, up } = situation;
@@ -45,7 +45,7 @@ export function chooseRoute(situation: RoutingSituation): TaskRoute {
   if (nodes.has(self) && !refusals.has(self)) busy.unshift(self);
   if (others.length > 0 && busy.length < MAX_ASKED) {
     if (grouped && rotation === undefined && refusals.size === 0 && better.length > 1) return { to: "group" };
-    // With a worker of its own, this node is the better place to wait.
+    // The task waits at this node rather than at another one, if this node has a worker.
     const last = !busy.includes(self) && (others.length === 1 || busy.length === MAX_ASKED - 1);
     return { to: "node", node: next ?? pickRandom(better.length > 0 ? better : others), mayWait: last };
   }

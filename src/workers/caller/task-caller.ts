@@ -65,7 +65,7 @@ export class TaskCaller {
       request,
       new CallerReports(caller, this.#options.onError),
     );
-    // In a microtask, so that the handle is returned before the caller is notified.
+    // Queues a microtask, so that the handle is returned before the caller is notified.
     queueMicrotask(() => {
       this.#begin(task);
     });
@@ -79,7 +79,7 @@ export class TaskCaller {
     };
   }
 
-  /** Takes a message of a node that was offered a task. */
+  /** Handles a message from a node that was offered a task. */
   receive(from: string, message: CallerMessage): void {
     if (message.type === "have") {
       this.#noteHeld(from, message);
@@ -110,7 +110,7 @@ export class TaskCaller {
     }
   }
 
-  /** Offers a task to single nodes after the offer to its group had no subscriber, because the bus may not know the nodes yet. */
+  /** Offers a task to single nodes when its group had no subscriber, because the bus may not know their subscriptions yet. */
   onNoSubscriber(number: number, offer: number): void {
     const task = this.#tasks.get(number);
     if (task === undefined || task.offer !== offer || task.taken) return;
@@ -118,7 +118,7 @@ export class TaskCaller {
     void this.#offers.offer(task);
   }
 
-  /** Offers the tasks of a node that is not on the bus to others. */
+  /** Offers the tasks of an unreachable node to other nodes. */
   onUnreachable(node: string): void {
     for (const task of this.#tasks.values()) {
       if (task.node !== node || task.taken) continue;
@@ -133,7 +133,7 @@ export class TaskCaller {
     }
   }
 
-  /** Takes no new tasks. Resolves when those under way have ended. */
+  /** Refuses new tasks. Resolves when those in progress have ended. */
   async drain(): Promise<void> {
     this.#stopped = true;
     if (this.#tasks.size === 0) return;
@@ -142,7 +142,7 @@ export class TaskCaller {
     });
   }
 
-  /** Fails all calls. Triggers that another node has taken go on there, as when this node is lost. */
+  /** Fails all calls. Triggers that another node has taken continue there, as they do when this node is lost. */
   stop(): void {
     this.#stopped = true;
     for (const task of this.#tasks.values()) {
@@ -171,7 +171,7 @@ export class TaskCaller {
     void this.#offers.offer(task);
   }
 
-  /** Takes the task into the vhost's budget. @returns the error where it is refused */
+  /** Charges the task to the vhost's budget. @returns the error when the task is refused */
   #checkAdmission({ bytes, request }: OutgoingTask, now: number): CarillonError | undefined {
     if (this.#stopped) return new CarillonError("unavailable", "this node is stopping");
     const fault = checkRequest(request, now);
@@ -190,7 +190,7 @@ export class TaskCaller {
     }
   }
 
-  /** Finds the task of the present offer. An outdated offer that its node still holds is cancelled there. */
+  /** Finds the task if this is its current offer. Otherwise cancels the offer at the node, unless the message ends it. */
   #findCurrent(from: string, number: number, offer: number, endsOffer: boolean): OutgoingTask | undefined {
     const task = this.#tasks.get(number);
     if (task !== undefined && task.offer === offer && (task.node === "" || task.node === from)) {
@@ -218,7 +218,7 @@ export class TaskCaller {
     task.reports.part(payload, more);
   }
 
-  /** Offers the task again after the present offer came to nothing. */
+  /** Offers the task again after the current offer has failed. */
   #retry(task: OutgoingTask, why: string): void {
     if (task.parts > 0) {
       this.#giveUp(task, "unavailable", `${why}, after a part of the answer`);

@@ -17,7 +17,7 @@ export interface TaskOffersOptions {
   readonly isFree: (vhost: string, pattern: string, wanted: TaskNeeds) => boolean;
 }
 
-/** Finds nodes for tasks: which pattern, which node, and in which order they are asked. */
+/** Offers tasks to nodes: chooses the pattern, the node, and the order of attempts. */
 export class TaskOffers {
   readonly #options: TaskOffersOptions;
   readonly #onFailed: (task: OutgoingTask, error: CarillonError) => void;
@@ -48,14 +48,14 @@ export class TaskOffers {
     if (!task.ended) this.#offerToFirst(task);
   }
 
-  /** Tells the node that has the task, or may take it, that the task is canceled. */
+  /** Notifies the node that has the task, or may take it, that the task is canceled. */
   withdraw(task: OutgoingTask): void {
     const { node, number, offer } = task;
     this.#cancelDoubtful(task, node);
     if (node !== "") this.#options.transport.send(node, { type: "cancel", task: number, offer });
   }
 
-  /** Milliseconds until the deadline, as far as a timer can wait. */
+  /** Milliseconds until the deadline, at most the longest delay of a timer. */
   timeLeft({ ends }: OutgoingTask): number {
     return Math.min(Math.max(0, ends - this.#options.clock.monotonic()), LONGEST_TIMER);
   }
@@ -110,7 +110,7 @@ export class TaskOffers {
     return this.#offerTo(entry, task);
   }
 
-  /** Cancels the given-up offer, unless its node is the one that has the task now. */
+  /** Cancels the abandoned offer, unless the task is now offered to the same node. */
   #cancelDoubtful(task: OutgoingTask, node: string): void {
     const { doubtful, number } = task;
     task.doubtful = undefined;

@@ -3,11 +3,11 @@ import type { Check } from "../wire/task-messages.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import type { OutgoingTask } from "./outgoing-task.js";
 
-/** Time in which a node must take an offered task, in milliseconds. */
+/** Time within which a node must take an offered task, in milliseconds. */
 const TAKEN_WITHIN = 1_000;
-/** Time without a message about a task after which the node that has it is asked, in milliseconds. */
+/** Time without a message about a task after which its node is checked, in milliseconds. */
 const CHECK_AFTER = 2_000;
-/** Unanswered checks after which the node counts as gone. */
+/** Number of unanswered checks after which the node counts as gone. */
 const MAX_CHECKS = 3;
 /** Largest number of tasks in one check. */
 const CHECK_SIZE = 1_000;
@@ -22,7 +22,7 @@ export interface TaskWatchdogOptions {
   readonly onUnanswered: (task: OutgoingTask) => void;
 }
 
-/** Finds tasks that no message has arrived about for a while, and asks their nodes. */
+/** Finds tasks without recent messages, and checks with their nodes whether they still have them. */
 export class TaskWatchdog {
   readonly #options: TaskWatchdogOptions;
 
@@ -35,7 +35,7 @@ export class TaskWatchdog {
     const { node, onUntaken, transport } = this.#options;
     const checks = new Map<string, (readonly [number, number])[]>();
     for (const task of tasks) {
-      // Messages to this node itself are never lost, and other nodes cannot be heard while the bus is away.
+      // Messages within this node are never lost, and no other node can be reached while the bus is disconnected.
       if (task.searching || task.node === node || (task.taken && !transport.up)) continue;
       task.ticks += 1;
       if (!task.taken) {

@@ -6,14 +6,14 @@ import type { Clock, EndOfTurn } from "../../core/ports.js";
 import { ignore } from "../../util/ignore.js";
 import { placeKey, type WorkerDirectory, type WorkerPlace } from "./directory.js";
 
-/** Tells what changes in a node's patterns. */
+/** Kind of the requests that carry changes of a node's patterns. */
 const CHANGES = "work.changes";
-/** Asks for a page of a node's patterns. */
+/** Kind of the requests for a page of a node's patterns. */
 const PAGE = "work.page";
-/** Tells the number of a node's changes from time to time, so that a lost message is noticed. */
+/** Kind of the periodic messages with the count of a node's changes, which reveal lost messages. */
 const COUNT = "work.count";
 
-/** Interval of the counts, in milliseconds: the longest time for which a lost message goes unnoticed. */
+/** Interval of the counts, in milliseconds: the maximum time until a lost message is noticed. */
 const COUNT_INTERVAL = 2_000;
 
 /** A pattern of a node's workers. */
@@ -23,21 +23,21 @@ type AnnouncementChanges = ReplicaChanges<Announcement, null>;
 
 export interface AnnouncementsOptions {
   readonly cluster: Cluster;
-  /** Whether there can be other nodes. */
+  /** Whether the cluster can have other nodes. */
   readonly shared: boolean;
   readonly directory: WorkerDirectory;
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
 }
 
-/** Replicates the directory of workers: each node announces the patterns of its own. */
+/** Replicates the directory of workers: each node announces the patterns of its own workers. */
 export class Announcements {
   readonly #options: AnnouncementsOptions;
   readonly #own: OwnItems<Announcement, null>;
   /** This node's announcements by {@link placeKey}. */
   readonly #announced = new Map<string, Announcement>();
   readonly #others: Replicas<Announcement, null>;
-  /** Resolves when the nodes have answered all announcements so far. */
+  /** Resolves when the nodes have answered all announcements sent until now. */
   #confirmed: Promise<void> = Promise.resolve();
   #cancelCount: (() => void) | undefined;
 
@@ -69,7 +69,7 @@ export class Announcements {
     this.#listen(cluster);
   }
 
-  /** Resolves when this node knows the patterns of the others that answer. */
+  /** Resolves when this node knows the patterns of all other nodes that answer. */
   async start(): Promise<void> {
     if (!this.#options.shared) return;
     this.#scheduleCount();
@@ -83,7 +83,7 @@ export class Announcements {
   }
 
   /**
-   * Announces patterns. Resolves when all nodes that answer know them; the others notice with the next count.
+   * Announces patterns. Resolves when all nodes that answer know them. The others notice the loss at the next count.
    * @throws CarillonError invalid_argument for an invalid pattern
    */
   async add(places: readonly WorkerPlace[]): Promise<void> {
@@ -110,7 +110,7 @@ export class Announcements {
   }
 
   #announce(changes: AnnouncementChanges): void {
-    // A node of another version may not know the message, which must not stop the others.
+    // A node of another version may not know the message. Its error must not delay the announcement to the others.
     const answered = this.#options.cluster.ask(CHANGES, changes).catch(ignore);
     this.#confirmed = Promise.all([this.#confirmed, answered]).then(ignore);
   }
@@ -119,7 +119,7 @@ export class Announcements {
     cluster.handle(CHANGES, async (body, from) => {
       if (from === cluster.node) return null;
       this.#others.takeChanges(from, body as unknown as AnnouncementChanges);
-      // The answer confirms that this node knows the patterns, which it may have to read first.
+      // The answer confirms that this node knows the patterns, so a read in progress must end first.
       await this.#others.settled().catch(ignore);
       return null;
     });
@@ -137,12 +137,12 @@ export class Announcements {
     });
   }
 
-  /** Adds a pattern of another node. One of another version may have a pattern that is invalid here; others serve it. */
+  /** Adds a pattern of another node. Ignores an invalid one, which a node of another version may send. */
   #addForeign(node: string, place: WorkerPlace): void {
     try {
       this.#options.directory.add(node, place);
     } catch {
-      // Its tasks go to the other nodes.
+      // This node offers no tasks to the pattern; other nodes may.
     }
   }
 

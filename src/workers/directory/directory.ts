@@ -5,20 +5,20 @@ import { compilePattern, isExact } from "../../access/patterns/pattern.js";
 import { LruMap } from "../../util/lru-map.js";
 import { bySpecificity } from "./specificity.js";
 
-/** A pattern of a vhost's workers; `triggers` for workers that cannot answer. */
+/** A pattern of a vhost's workers; `triggers` marks workers that cannot answer. */
 export type WorkerPlace =
   | readonly [vhost: string, pattern: string]
   | readonly [vhost: string, pattern: string, kind: "triggers"];
 
-/** The nodes with workers of a pattern that may get a task. */
+/** A pattern that matches a task, and the nodes with suitable workers of the pattern. */
 export interface DirectoryEntry {
   readonly pattern: string;
   readonly nodes: ReadonlySet<string>;
-  /** Whether all of these nodes listen as one group on the bus: only those with workers that answer do. */
+  /** Whether all of these nodes listen as one group on the bus. Only nodes with workers that answer do. */
   readonly grouped: boolean;
   /**
-   * Advances the rotation and returns the nodes, the next one first. A node with workers of both kinds is listed twice: the
-   * number of workers of each kind is not known.
+   * Advances the rotation and returns the nodes, the next one first. A node with workers of both kinds is listed twice,
+   * because the number of workers of each kind is not known.
    */
   rotate(): readonly string[];
 }
@@ -36,7 +36,7 @@ interface OwnEntry {
 
 interface VhostEntries {
   readonly all: Map<string, OwnEntry>;
-  /** Entries that are patterns and not names, the most specific first. */
+  /** Entries with wildcards or expressions instead of plain names, the most specific first. */
   readonly patterns: OwnEntry[];
   /** Cached results by event, for calls and for triggers, until an entry changes. */
   readonly found: { readonly calls: Found; readonly triggers: Found };
@@ -44,13 +44,13 @@ interface VhostEntries {
 
 type Found = LruMap<string, readonly DirectoryEntry[]>;
 
-/** Rotations begin at a random number below this, so that nodes with the same directory do not begin with the same worker. */
+/** Bound of the random start of rotations, so that nodes with the same directory do not all begin with the same node. */
 const MAX_FIRST_ROTATION = 1_000;
 
-/** Cached events of a vhost. */
+/** Maximum number of cached events of a vhost. */
 const MAX_FOUND = 1_000;
 
-/** Which nodes have workers for which events. */
+/** Finds the nodes that have workers for an event. */
 export class WorkerDirectory {
   readonly #vhosts = new Map<string, VhostEntries>();
 
@@ -90,7 +90,7 @@ export class WorkerDirectory {
     if (entries.all.size === 0) this.#vhosts.delete(vhost);
   }
 
-  /** Lists the matches that {@link find} would make for an event; none where the result is cached. */
+  /** Lists the matches that {@link find} would perform for an event; none when the result is cached. */
   *matchesOf(vhost: string, event: string, wantsAnswer: boolean): Generator<Match> {
     const entries = this.#vhosts.get(vhost);
     if (entries === undefined || cacheFor(entries, wantsAnswer).get(event) !== undefined) return;

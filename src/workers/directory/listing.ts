@@ -1,10 +1,10 @@
 import type { Cluster } from "../../cluster/cluster.js";
 import type { WorkerDescription, WorkerList } from "../dispatch.js";
 
-/** Asks for a node's workers of a vhost. */
+/** Kind of the requests for a node's workers of a vhost. */
 const WORKERS = "work.workers";
 
-/** Most workers of a node that are listed. With the longest patterns they take 26 MB of the 32 that an answer may have. */
+/** Maximum number of listed workers of a node. With the longest patterns they take 26 MB; an answer may have 32. */
 const MAX_LISTED = 1_000;
 
 /** The workers of a node. */
@@ -30,7 +30,7 @@ export class WorkerListing {
     });
   }
 
-  /** @throws CarillonError unimplemented: a node of another version does not know the request */
+  /** @throws CarillonError unimplemented when a node of another version does not know the request */
   async list(vhost: string): Promise<WorkerList> {
     const { answers, missing } = await this.#cluster.ask(WORKERS, vhost);
     const lists = [...answers].map(([, list]) => list as unknown as NodeList);

@@ -2,8 +2,8 @@ import { EXPRESSION, isExact } from "../../access/patterns/pattern.js";
 
 /**
  * Compares patterns, the most specific first: names; prefixes, the longest first; patterns of segments, the one with the most
- * fixed characters first; regular expressions; and `*`, which takes the events that no other pattern matches. Equal ones are
- * sorted by name, so that all nodes choose alike.
+ * fixed characters first; regular expressions; and `*`, which gets the events that no other pattern matches. Equally specific
+ * patterns are sorted by name, so that all nodes make the same choice.
  */
 export function bySpecificity(one: string, other: string): number {
   const [a, b] = [rank(one), rank(other)];

@@ -6,34 +6,34 @@ import type { WorkerHandle } from "./worker-handle.js";
 
 let count = 0;
 
-/** A task of any node that a worker of this node has, or that waits here for one. */
+/** A task of any node that a worker of this node has, or that waits at this node for one. */
 export class AssignedTask {
-  /** Identifies it to workers and callers. */
+  /** Id of the task for workers and callers. */
   readonly id: string;
   /** The calling node. */
   readonly from: string;
-  /** The calling node's numbers for the task and for its present offer. */
+  /** The calling node's numbers of the task and of its current offer. */
   about: { readonly task: number; readonly offer: number };
   readonly request: Omit<TaskRequest, "deadline" | "payload">;
   readonly attempt: number;
-  /** Workers that had it earlier. */
+  /** Workers that already had the task, and do not get it again. */
   readonly not: readonly string[];
-  /** Deadline of its caller, by this node's monotonic clock. */
+  /** Deadline of its caller in milliseconds, by this node's monotonic clock. */
   readonly ends: number;
   readonly group: WorkerGroup;
-  /** Grows with each task of this node. */
+  /** Increases with each task of this node. */
   readonly order: number;
-  /** Bytes counted while it waits. */
+  /** Bytes counted against the vhost's limit while the task waits. */
   readonly bytes: number;
   payload: Uint8Array;
-  /** Undefined while it waits. */
+  /** Worker that has the task; undefined while it waits. */
   worker: WorkerHandle | undefined;
   acknowledged = false;
-  /** Parts of the answer that were sent. */
+  /** Number of answer parts that were sent to the calling node. */
   parts = 0;
-  /** The calling node knows that it is here. */
+  /** Whether the calling node was notified that this node has the task. */
   reported = false;
-  /** Ticks since a worker got it. */
+  /** Ticks since a worker got the task. */
   ticks = 0;
 
   constructor(from: string, offer: Offer, ends: number, group: WorkerGroup) {

@@ -21,7 +21,7 @@ export interface AssignmentsOptions {
   readonly onError: (message: string) => void;
 }
 
-/** The tasks that this node's workers have, and the tasks that wait here for a worker. */
+/** The tasks that this node's workers have, and the tasks that wait at this node for a worker. */
 export class Assignments {
   readonly #options: AssignmentsOptions;
   readonly #tasks = new Map<string, AssignedTask>();
@@ -53,8 +53,8 @@ export class Assignments {
   }
 
   /**
-   * Gives a task to a worker, or queues it where none is given.
-   * @returns false when too many tasks of the vhost wait already; nothing has changed then
+   * Assigns a task to the worker, or queues it when the worker is undefined.
+   * @returns false, and nothing has changed, when too many tasks of the vhost are waiting
    */
   add(task: AssignedTask, worker: WorkerHandle | undefined): boolean {
     if (worker === undefined && !this.#waiting.take(task.request.vhost, task.bytes)) return false;
@@ -65,13 +65,13 @@ export class Assignments {
     return true;
   }
 
-  /** Gives a worker the tasks that wait for it, oldest first, as far as it has room. */
+  /** Assigns waiting tasks to a worker, oldest first, up to its capacity. */
   feed(worker: WorkerHandle): void {
     while (worker.free > 0 && this.#waiting.count > 0) {
       const task = this.#findNext(worker);
       if (task === undefined) return;
       this.#dequeue(task);
-      // An expired task was given up by its caller already.
+      // The caller has already given up an expired task.
       if (task.ends <= this.#options.clock.monotonic()) {
         this.end(task);
         continue;
@@ -93,15 +93,15 @@ export class Assignments {
     if (this.#tasks.size === 0) this.#onEmpty?.();
   }
 
-  /** Ends a task whose caller no longer waits, and tells its worker. */
+  /** Ends a task whose caller no longer waits, and notifies its worker. */
   withdraw(task: AssignedTask): void {
     if (task.worker !== undefined) this.cancelAt(task.worker, task);
     this.end(task);
   }
 
-  /** Returns a task to the calling node: its worker is gone or silent. */
+  /** Returns a task to the calling node, because its worker is gone or silent. */
   return(task: AssignedTask): void {
-    // The worker may have left while it was told to cancel.
+    // The worker may have left during the call that cancelled the task.
     if (this.#tasks.get(task.id) !== task) return;
     this.#options.transport.send(task.from, { type: "lost", ...task.about, worker: task.worker?.id ?? "" });
     this.end(task);
@@ -113,7 +113,7 @@ export class Assignments {
     });
   }
 
-  /** Tells the calling node that its task is here. */
+  /** Notifies the calling node that this node has the task. */
   reportTaken(task: AssignedTask): void {
     task.reported = true;
     this.#options.transport.send(task.from, { type: "taken", ...task.about, given: task.worker !== undefined });
@@ -131,7 +131,7 @@ export class Assignments {
     this.#cancelReport?.();
   }
 
-  /** Triggers are reported at once, as their callers wait for this alone; for calls, the answer may come first. */
+  /** Reports triggers at once, because their callers wait only for this. Delays it for calls, whose answer may come first. */
   #reportLater(task: AssignedTask): void {
     if (!task.request.wantsAnswer) {
       this.reportTaken(task);
@@ -153,7 +153,7 @@ export class Assignments {
     const { attempt, id, payload, request } = task;
     const deadline = clock.now() + (task.ends - clock.monotonic());
     task.worker = worker;
-    // The calling node keeps the payload for further attempts, so this node's copy can go.
+    // Drops this node's copy of the payload, because the calling node keeps it for further attempts.
     task.payload = EMPTY;
     worker.tasks.set(id, task);
     this.#guard(worker, () => {

@@ -10,7 +10,7 @@ import type { WorkerGroups } from "./worker-groups.js";
 import type { TaskNeeds } from "./worker-handle.js";
 import { WorkerRegistry } from "./worker-registry.js";
 
-/** Calling nodes end their tasks themselves. A task that is this late, in milliseconds, was forgotten by its caller. */
+/** Milliseconds past the deadline after which a task ends here, because its calling node should have ended it. */
 const GRACE = 1_000;
 
 export interface TaskExecutorOptions {
@@ -21,7 +21,7 @@ export interface TaskExecutorOptions {
   readonly endOfTurn: EndOfTurn;
   /** Bound on the waiting tasks of each vhost. */
   readonly waiting: Amount;
-  /** Time in which a worker must acknowledge or end a task, in milliseconds. */
+  /** Time within which a worker must acknowledge or end a task, in milliseconds. */
   readonly acknowledgeWithin: number;
   readonly onError: (message: string) => void;
 }
@@ -48,7 +48,7 @@ export class TaskExecutor {
     return this.#registry.size;
   }
 
-  /** Number of tasks of all nodes that wait here for a worker. */
+  /** Number of tasks of all nodes that wait at this node for a worker. */
   get waiting(): number {
     return this.#assignments.waiting;
   }
@@ -73,7 +73,7 @@ export class TaskExecutor {
     return this.#options.groups.find(vhost, pattern)?.isFree(wanted) === true;
   }
 
-  /** Takes a calling node's message. */
+  /** Handles a message from a calling node. */
   receive(from: string, message: ExecutorMessage): void {
     switch (message.type) {
       case "offer":
@@ -87,15 +87,15 @@ export class TaskExecutor {
     }
   }
 
-  /** Withdraws the calls of a lost node. Its triggers go on. */
+  /** Withdraws the calls of a lost node. Its triggers continue. */
   onNodeLost(node: string): void {
     const lost = [...this.#assignments.tasks].filter(({ from, request }) => from === node && request.wantsAnswer);
-    // Waiting tasks first: no worker gets one of them when the others end.
+    // Waiting tasks are withdrawn first, so that no worker gets one of them when the others end.
     for (const task of lost) if (task.worker === undefined) this.#assignments.withdraw(task);
     for (const task of lost) if (task.worker !== undefined) this.#assignments.withdraw(task);
   }
 
-  /** Takes no new tasks. Resolves when the workers have ended theirs. */
+  /** Refuses new tasks. Resolves when this node's workers have ended theirs. */
   async drain(): Promise<void> {
     this.#stopped = true;
     this.#registry.drain();
@@ -116,7 +116,7 @@ export class TaskExecutor {
     if (known !== undefined) {
       if (known.about.offer >= offer.offer) return;
       if (known.parts === 0) {
-        // The calling node missed that the task is here: it continues under the new number, and no worker starts over.
+        // The calling node did not get the report that this node has the task. The task continues under the new offer's number.
         known.about = { task: offer.task, offer: offer.offer };
         this.#assignments.reportTaken(known);
         return;
@@ -148,7 +148,7 @@ export class TaskExecutor {
     if (task?.about.offer === offer) this.#assignments.withdraw(task);
   }
 
-  /** Tells a calling node which of its tasks are here. */
+  /** Answers a check: notifies the calling node which of its tasks this node has, and which are lost. */
   #reportHeld(from: string, { tasks }: Check): void {
     const { transport } = this.#options;
     const held: (readonly [number, number, number])[] = [];
@@ -161,8 +161,8 @@ export class TaskExecutor {
   }
 
   /**
-   * Withdraws tasks that their callers forgot, and returns those that their workers do not acknowledge.
-   * @returns whether there are tasks to check later
+   * Withdraws tasks that their callers have forgotten, and returns tasks that their workers did not acknowledge in time.
+   * @returns whether any tasks are left to check on the next tick
    */
   #check(): boolean {
     const late = this.#options.clock.monotonic() - GRACE;

@@ -2,11 +2,11 @@ import { patternWeight } from "../../access/patterns/pattern.js";
 import type { AssignedTask } from "./assigned-task.js";
 import type { TaskNeeds, WorkerHandle } from "./worker-handle.js";
 
-/** A group's workers of one kind, those that answer or those that do not, as announced to other nodes. */
+/** Announcement of a group's workers of one kind, either those that answer or those that do not. */
 export interface Share {
-  /** Resolves when the other nodes know of them. */
+  /** Resolves when the other nodes know about the workers. */
   readonly announced: Promise<void>;
-  /** Stops listening to their offers. */
+  /** Stops listening for offers to them. */
   end(): void;
 }
 
@@ -15,9 +15,9 @@ export class WorkerGroup {
   readonly pattern: string;
   readonly weight: number;
   readonly workers: WorkerHandle[] = [];
-  /** First come, first served. */
+  /** Waiting tasks, in order of arrival. */
   readonly waiting = new Set<AssignedTask>();
-  /** By whether the workers answer. */
+  /** Announcements, keyed by whether the workers answer. */
   readonly shares = new Map<boolean, Share>();
   #turn = 0;
 
@@ -27,7 +27,7 @@ export class WorkerGroup {
   }
 
   /**
-   * Picks the worker with most room for a call, and the next free one for a trigger. Workers with equal room take turns.
+   * Picks the worker with the most free capacity for a call, and the next free worker for a trigger. Equal workers take turns.
    * @returns undefined when no worker is free
    */
   pick(wanted: TaskNeeds): WorkerHandle | undefined {
@@ -53,7 +53,7 @@ export class WorkerGroup {
     return this.workers.some((worker) => !worker.leaving && worker.suits(wanted));
   }
 
-  /** The task that has waited longest among those that the worker may take. */
+  /** Returns the task that has waited longest among those that the worker may take. */
   nextFor(worker: WorkerHandle): AssignedTask | undefined {
     for (const task of this.waiting) if (worker.suits(task)) return task;
     return undefined;

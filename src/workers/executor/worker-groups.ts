@@ -8,7 +8,7 @@ import type { TaskTransport } from "../wire/task-transport.js";
 import { WorkerGroup } from "./worker-group.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
-/** This node's workers, grouped by pattern. Other nodes learn which groups exist. */
+/** This node's workers, grouped by pattern. Announces the groups to other nodes. */
 export class WorkerGroups {
   readonly #transport: TaskTransport;
   readonly #announcements: Announcements;
@@ -24,7 +24,7 @@ export class WorkerGroups {
     return this.#groups.get(vhost)?.get(pattern);
   }
 
-  /** The groups of a worker. */
+  /** Yields the groups of a worker. */
   *of({ hello: { events, vhost } }: WorkerHandle): Generator<WorkerGroup> {
     const groups = this.#groups.get(vhost);
     if (groups === undefined) return;
@@ -35,7 +35,7 @@ export class WorkerGroups {
   }
 
   /**
-   * Adds a worker to its groups at once. Resolves when all nodes that answer know of them.
+   * Adds a worker to its groups at once. Resolves when all nodes that answer know about the groups.
    * @throws CarillonError resource_exhausted
    */
   async add(worker: WorkerHandle): Promise<void> {
@@ -48,12 +48,12 @@ export class WorkerGroups {
     for (const pattern of fresh) groups.set(pattern, new WorkerGroup(pattern));
     for (const group of this.of(worker)) group.workers.push(worker);
     this.#share(worker);
-    // Other workers may have created a group moments ago.
+    // Another worker may have created a group whose announcement is still in flight.
     await Promise.all(Array.from(this.of(worker), async (group) => group.shares.get(worker.answers)?.announced));
   }
 
   /**
-   * Removes a worker from its groups, so that it gets no more tasks. A group without workers ends.
+   * Removes a worker from its groups, so that it gets no more tasks. Removes a group that has no workers left.
    * @returns the worker's groups
    */
   remove(worker: WorkerHandle): readonly WorkerGroup[] {
@@ -92,7 +92,7 @@ export class WorkerGroups {
     const { answers } = worker;
     const unshared = [...this.of(worker)].filter(({ shares }) => !shares.has(answers));
     const places = unshared.map((group) => toPlace(worker, group));
-    // Offers to a group may want an answer, so only workers that answer listen together.
+    // Offers to a group may need an answer, so only workers that answer join the queue group.
     const ends = places.map((place) => (answers ? this.#transport.join(place) : ignore));
     const announced = this.#announce(places);
     for (const [position, { shares }] of unshared.entries()) {

@@ -3,7 +3,7 @@ import type { AssignedTask } from "./assigned-task.js";
 
 /** Requirements of a task on its worker. */
 export interface TaskNeeds {
-  /** Workers that had it earlier: no worker gets a task twice. */
+  /** Workers that already had the task, because no worker gets a task twice. */
   readonly not: readonly string[];
   readonly request: { readonly wantsAnswer: boolean };
 }
@@ -15,11 +15,11 @@ export class WorkerHandle {
   readonly connection: WorkerConnection;
   /** Its tasks, by id. */
   readonly tasks = new Map<string, AssignedTask>();
-  /** Its registration was answered: no task is sent before. */
+  /** Whether its registration was answered. It gets no tasks before. */
   welcome = false;
-  /** It gets no new tasks. */
+  /** Whether it drains or has left, and gets no new tasks. */
   leaving = false;
-  /** It left a task unacknowledged and has sent nothing since: it gets no tasks, whatever its capacity. */
+  /** Whether it left a task unacknowledged and has sent nothing since. It then gets no tasks, whatever its capacity. */
   silent = false;
 
   constructor(id: string, hello: WorkerHello, connection: WorkerConnection) {
@@ -28,7 +28,7 @@ export class WorkerHandle {
     this.connection = connection;
   }
 
-  /** Whether it reports the outcome of tasks; otherwise it gets triggers only. */
+  /** Whether it reports the outcomes of tasks; otherwise it gets triggers only. */
   get answers(): boolean {
     return this.hello.answers !== false;
   }

@@ -18,7 +18,7 @@ export interface WorkerRegistryOptions {
   readonly endOfTurn: EndOfTurn;
 }
 
-/** The workers that are connected to this node, and what they report about their tasks. */
+/** Registers the workers that are connected to this node, and handles their reports about tasks. */
 export class WorkerRegistry {
   readonly #options: WorkerRegistryOptions;
   readonly #workers = new Map<string, WorkerHandle>();
@@ -35,7 +35,7 @@ export class WorkerRegistry {
 
   /**
    * Lists a vhost's workers in the order in which they connected.
-   * @param limit - largest number listed
+   * @param limit - maximum number of listed workers
    */
   list(vhost: string, limit: number): WorkerDescription[] {
     const { node } = this.#options;
@@ -72,7 +72,7 @@ export class WorkerRegistry {
     return this.#register(worker);
   }
 
-  /** Gives the workers no new tasks. */
+  /** Stops assigning new tasks to the workers. */
   drain(): void {
     this.#stopped = true;
     for (const worker of this.#workers.values()) this.#drain(worker);
@@ -159,7 +159,7 @@ export class WorkerRegistry {
     for (const task of worker.tasks.values()) this.#options.assignments.return(task);
   }
 
-  /** Refuses the waiting tasks that no worker is left for: the calling nodes offer them elsewhere. */
+  /** Refuses the waiting tasks for which no worker is left, so that the calling nodes offer them elsewhere. */
   #refuseUnserved(group: WorkerGroup): void {
     const { assignments, transport } = this.#options;
     for (const task of group.waiting) {
@@ -178,7 +178,7 @@ export class WorkerRegistry {
 
 /**
  * Checks a worker's registration.
- * @returns it with each pattern once
+ * @returns the registration without duplicate patterns
  * @throws CarillonError invalid_argument
  */
 function checkHello(hello: WorkerHello): WorkerHello {

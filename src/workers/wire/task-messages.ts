@@ -3,8 +3,8 @@ import type { TaskRequest } from "../dispatch.js";
 import { LONGEST_TIMER } from "../limits.js";
 
 /**
- * A message between nodes about tasks. The calling node numbers its tasks, and the offers of each task: that number
- * distinguishes the present offer from those that were given up.
+ * A message between nodes about tasks. The calling node numbers its tasks, and the offers of each task. The offer's
+ * number distinguishes the current offer from abandoned ones.
  */
 export type TaskMessage = ExecutorMessage | CallerMessage;
 
@@ -14,7 +14,7 @@ export type ExecutorMessage = Offer | Cancel | Check;
 /** Sent to the calling node. */
 export type CallerMessage = Taken | Refused | Part | Failed | Lost | Have;
 
-/** Whether a message goes to the executor, and not to the caller. */
+/** Whether a message goes to the executor instead of the caller. */
 export function isForExecutor(message: TaskMessage): message is ExecutorMessage {
   return message.type === "offer" || message.type === "cancel" || message.type === "check";
 }
@@ -24,7 +24,7 @@ interface OfferId {
   readonly offer: number;
 }
 
-/** A request without the parts that messages carry separately. */
+/** A request without the fields that messages carry separately. */
 export type TaskRequestMessage = Omit<TaskRequest, "deadline" | "payload">;
 
 /** Offers a task to a node. */
@@ -32,20 +32,20 @@ export interface Offer extends OfferId {
   readonly type: "offer";
   readonly request: TaskRequestMessage;
   readonly payload: Uint8Array;
-  /** Milliseconds until the deadline: the clocks of nodes differ. */
+  /** Milliseconds until the deadline, because the clocks of nodes differ. */
   readonly left: number;
   readonly attempt: number;
   readonly pattern: string;
-  /** Whether it may wait for a worker; otherwise another node may have a free one. */
+  /** Whether the task may wait for a worker. Otherwise a node without a free worker refuses it. */
   readonly mayWait: boolean;
-  /** Workers that had it earlier: no worker gets a task twice. */
+  /** Workers that already had the task, because no worker gets a task twice. */
   readonly not: readonly string[];
 }
 
-/** The task waits for a worker, or has one. A trigger that has waited is reported again when a worker gets it. */
+/** Reports that the task waits for a worker, or has one. A trigger that waited is reported again when a worker gets it. */
 export interface Taken extends OfferId {
   readonly type: "taken";
-  /** Whether a worker has it. Nodes of earlier versions omit it. */
+  /** Whether a worker has the task. Nodes of earlier versions omit this field. */
   readonly given: boolean;
 }
 
@@ -59,51 +59,51 @@ export interface Refused extends OfferId {
 
 export interface Part extends OfferId {
   readonly type: "part";
-  /** Number of parts before it. */
+  /** Number of parts before this one. */
   readonly position: number;
   readonly more: boolean;
   readonly payload: Uint8Array;
 }
 
-/** The worker reported a failure. */
+/** Reports that the worker failed the task. */
 export interface Failed extends OfferId {
   readonly type: "failed";
   readonly code: ErrorCode;
   readonly message: string;
 }
 
-/** The task returns to the calling node: its worker is gone or does not acknowledge. */
+/** Returns the task to the calling node, because its worker is gone or does not acknowledge. */
 export interface Lost extends OfferId {
   readonly type: "lost";
-  /** "" where the node does not know the task. */
+  /** Worker that had the task; "" when it had none, or when the node does not know the task. */
   readonly worker: string;
 }
 
-/** Nobody waits for the task any more. */
+/** Cancels a task whose outcome is no longer needed. */
 export interface Cancel extends OfferId {
   readonly type: "cancel";
 }
 
-/** Asks whether a node has tasks that the calling node got no message about for a while. */
+/** Asks whether a node still has the tasks about which the calling node has received no recent message. */
 export interface Check {
   readonly type: "check";
   readonly tasks: readonly (readonly [task: number, offer: number])[];
 }
 
-/** Lists the tasks of a check that the node has, with the number of parts that it sent of each. */
+/** Lists the tasks of a check that the node has, each with the number of parts sent. */
 export interface Have {
   readonly type: "have";
   readonly tasks: readonly (readonly [task: number, offer: number, parts: number])[];
 }
 
-/** The header holds a type as its index in this list. */
+/** Message types. The header contains a type as its index in this list. */
 const TYPES = ["offer", "taken", "refused", "part", "failed", "lost", "cancel", "check", "have"] as const;
 type Type = (typeof TYPES)[number];
 const NUMBERS = Object.fromEntries(TYPES.map((type, number) => [type, number])) as Readonly<Record<Type, number>>;
 
 const NOTHING = new Uint8Array();
 
-/** Bytes of the two lengths that precede header and payload. */
+/** Number of bytes of the two lengths that precede header and payload. */
 const LENGTHS = 8;
 
 /**
@@ -162,7 +162,7 @@ function encodeOfferFields(message: Exclude<TaskMessage, Check | Have>): readonl
 
 /**
  * Decodes the messages of one transmission.
- * @throws Error for bytes that no node sends: others can publish on the bus, too
+ * @throws Error for invalid bytes, because other programs can publish on the bus
  */
 export function decodeTaskMessages(bytes: Uint8Array): TaskMessage[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -16,33 +16,33 @@ import {
   type TaskMessage,
 } from "./task-messages.js";
 
-/** Bytes of messages to one node that are sent together. Fragments of larger ones are larger (cluster/fragments.ts). */
+/** Maximum number of bytes sent together, below the size of a fragment (cluster/fragments.ts). A larger message is sent alone. */
 const TRANSMISSION_BYTES = 48 << 10;
 /** Queue group of the nodes that have workers of a pattern. */
 const GROUP = "workers";
-/** First byte of a transmission, before the length of the sender's name, the name, and the messages. No fragment begins so. */
+/** First byte of a transmission; no fragment begins with it. The sender's length and name, and the messages, follow. */
 const MARK = 0x02;
 const HEAD = 2;
 
 export interface TaskTransportOptions {
   readonly cluster: Cluster;
-  /** Started before and stopped after this. */
+  /** Started before the transport and stopped after it. */
   readonly bus: Bus;
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
   readonly onError: (message: string) => void;
 }
 
-/** Receives the messages for the tasks that were requested at this node. */
+/** Receives messages about the tasks that were requested at this node. */
 export interface CallerReceiver {
   receive(from: string, message: CallerMessage): void;
-  /** Nobody listens to the group that an offer of this node went to. */
+  /** Called when the group to which this node offered a task has no subscriber. */
   onNoSubscriber(task: number, offer: number): void;
-  /** A node that was offered a task is not on the bus. */
+  /** Called when a node that was offered a task is not subscribed to the bus. */
   onUnreachable(node: string): void;
 }
 
-/** Receives the messages for the tasks that this node's workers execute. */
+/** Receives messages about the tasks that this node's workers execute. */
 export interface ExecutorReceiver {
   receive(from: string, message: ExecutorMessage): void;
 }
@@ -54,8 +54,8 @@ interface Outgoing {
 }
 
 /**
- * Carries messages between callers and executors, on this node without the bus. Messages to one node in one turn travel
- * together. They arrive in the order sent, except for offers to a group.
+ * Carries messages between callers and executors. Messages within this node bypass the bus. Messages to one node in one turn
+ * are sent together. They arrive in the order sent, except for offers to a group.
  */
 export class TaskTransport {
   readonly #options: TaskTransportOptions;
@@ -104,7 +104,7 @@ export class TaskTransport {
     if (bus.shared) this.#unsubscribe = bus.subscribe(subjectOfNode(this.#node), this.#onTransmission);
   }
 
-  /** Sends at once what waits, and receives nothing more. */
+  /** Sends the pending messages at once, and stops receiving. */
   stop(): void {
     this.flush();
     this.#invalid.stop();
@@ -141,18 +141,18 @@ export class TaskTransport {
     return true;
   }
 
-  /** Listens to the offers for workers of a pattern. @returns ends it */
+  /** Listens for offers to workers of a pattern. @returns a function that ends the subscription */
   join(place: WorkerPlace): () => void {
     const { bus } = this.#options;
     return bus.shared ? bus.subscribe(subjectOfPlace(place), this.#onTransmission, GROUP) : ignore;
   }
 
-  /** Resolves when the bus has processed all that was sent and subscribed to, or cannot be reached. */
+  /** Resolves when the bus has processed all earlier messages and subscriptions, or is disconnected. */
   async confirm(): Promise<void> {
     await this.#options.bus.flush().catch(ignore);
   }
 
-  /** Sends what waits for the end of the turn. */
+  /** Sends the messages that wait for the end of the turn. */
   flush(): void {
     for (const [to, outgoing] of this.#outgoing) this.#publish(to, outgoing);
   }
@@ -175,7 +175,7 @@ export class TaskTransport {
     });
   }
 
-  /** Delivers in a microtask, so that the sender's turn ends before it is answered. */
+  /** Delivers in a microtask, so that the sender's code finishes before an answer arrives. */
   #sendToSelf(message: TaskMessage): void {
     this.#own.push(message);
     if (this.#own.length > 1) return;
@@ -237,7 +237,7 @@ function subjectOfNode(node: string): string {
   return `tasks.${node}`;
 }
 
-/** Vhosts and patterns hold what a subject cannot. */
+/** Encodes the vhost and the pattern, which may contain characters that a subject cannot. */
 function subjectOfPlace([vhost, pattern]: WorkerPlace): string {
   return `work.${tokenOf(vhost)}.${tokenOf(pattern)}`;
 }
