@@ -7,32 +7,32 @@ import { findJsonExcess } from "../util/json-size.js";
 import { nextTurn } from "../util/next-turn.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
-/** Parts of the HTTP interfaces for backends that dialects share. */
+/** Helpers that the dialects' HTTP interfaces for backends share. */
 
-/** Decides which backend may call what, by any protocol. */
+/** Decides which backend may call which operation, in any protocol. */
 export interface RequestGate {
   /** @throws CarillonError unauthenticated, permission_denied, not_found (the vhost), unavailable */
   admit(credentials: BackendCredentials, action: BackendAction): Backend;
 }
 
-/** JSON as a value, and as it is written. */
+/** JSON text with its parsed value. */
 export interface RequestText {
   readonly text: string;
   readonly value: unknown;
 }
 
-/** A body larger than its limit. HTTP tells it from other exhausted resources. */
+/** Error for a body above its limit. HTTP has a status for it, unlike for other exhausted resources. */
 class BodyTooLarge extends CarillonError {}
 
 /** Source: RFC 9110 §15.5.14. */
 const CONTENT_TOO_LARGE = 413;
 
-/** The HTTP status of a refusal. */
+/** Returns the HTTP status for a refusal. */
 export function toHttpStatus(error: CarillonError): number {
   return error instanceof BodyTooLarge ? CONTENT_TOO_LARGE : HTTP_STATUS[error.code];
 }
 
-/** Sets Retry-After where the time to try again is known. */
+/** Sets Retry-After if the error has a retry delay. */
 export function setRetryAfter(response: ServerResponse, error: CarillonError): void {
   const seconds = retryAfterSeconds(error);
   if (seconds !== undefined) response.setHeader("retry-after", seconds);
@@ -42,14 +42,14 @@ export function setRetryAfter(response: ServerResponse, error: CarillonError): v
 export interface BodyReading {
   /** Largest body, in bytes. */
   readonly limit: number;
-  /** Counts the body until it has been parsed, and is released then. */
+  /** Counts the body. It is released when the body has been parsed. */
   readonly lease: ByteLease;
 }
 
 /**
- * Parses the JSON of a request's body, in several turns of the event loop where it is large.
- * @throws CarillonError invalid_argument: no JSON, or not UTF-8. resource_exhausted: too large, or the node is receiving too
- * much. cancelled: it was cut off
+ * Parses the JSON body of a request. A large body takes several turns of the event loop.
+ * @throws CarillonError invalid_argument: not JSON, or not UTF-8; resource_exhausted: too large, or the node's budget is
+ * exhausted; cancelled: the body is truncated
  */
 export async function readRequestText(request: IncomingMessage, reading: BodyReading): Promise<RequestText> {
   try {
@@ -83,7 +83,7 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-/** Reads by events: leaving an async loop over the request would cut the connection, and the refusal with it. */
+/** Reads the body by events. Leaving an async loop over the request would close the connection before the refusal is sent. */
 function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Promise<Buffer> {
   const { promise, reject, resolve } = withResolvers<Buffer>();
   let parts: Buffer[] = [];
@@ -94,7 +94,7 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
     parts = [];
     reject(cause);
   };
-  // The rest of a refused body is read and dropped.
+  // The rest of a refused body is read and discarded.
   request.on("data", (part: Buffer) => {
     if (refused) return;
     bytes += part.length;
@@ -121,15 +121,15 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
 
 /**
  * Answers with JSON.
- * @returns bytes of the body
+ * @returns the number of bytes of the body
  */
 export function answerJson(request: IncomingMessage, response: ServerResponse, status: number, body: unknown): number {
   return answerWithText(request, response, { status, type: "application/json", body: `${JSON.stringify(body)}\n` });
 }
 
 /**
- * Answers with a text, "" for no body. Says that the connection ends where the request has not been read to its end.
- * @returns bytes of the body
+ * Answers with a text; "" for no body. The answer closes the connection if the request has not been read completely.
+ * @returns the number of bytes of the body
  */
 export function answerWithText(
   request: IncomingMessage,

@@ -1,10 +1,10 @@
-/** A command that a dialect adds to the command line. */
+/** Command that a dialect adds to the command line. */
 export interface DialectCommand {
   readonly name: string;
   readonly description: string;
   readonly arguments?: readonly { readonly name: string; readonly description: string }[];
   readonly options?: readonly CommandOption[];
-  /** Commands below this one. */
+  /** Subcommands. */
   readonly commands?: readonly DialectCommand[];
   /**
    * @param args - in the order of `arguments`
@@ -15,11 +15,11 @@ export interface DialectCommand {
 }
 
 export interface CommandOption {
-  /** Such as `--ca <file>`. */
+  /** For example `--ca <file>`. */
   readonly flags: string;
   readonly description: string;
   readonly default?: string;
-  /** Says what a value is expected to be; undefined: it is valid. */
+  /** Returns a description of the expected value; undefined if the value is valid. */
   fault?(value: string): string | undefined;
 }
 

@@ -3,66 +3,69 @@ import type { Message } from "../core/message.js";
 import type { Notice, PresenceNews } from "../core/notice.js";
 
 /**
- * One client protocol. A dialect turns wire text into commands, and messages and answers into wire text; it knows
- * nothing of sockets, brokers or other dialects. Every dialect passes test/contract/dialect.ts.
+ * Client protocol. A dialect converts wire text to commands, and messages and answers to wire text. It does not depend on
+ * sockets, brokers or other dialects. Every dialect passes test/contract/dialect.ts.
  */
 export interface Dialect {
-  /** As configuration, logs and metrics call it. */
+  /** Name in the configuration, logs and metrics. */
   readonly name: string;
   /** How its clients authenticate. */
   readonly entry: DialectEntry;
-  /** Largest frame of a client in bytes, given the node's limit. Default: that limit. A larger frame closes the connection. */
+  /**
+   * Returns the largest frame of a client, in bytes, for the node's limit. Default: that limit. A larger frame closes the
+   * connection.
+   */
   readonly frameBytes?: (limit: number) => number;
-  /** Whether its clients can use only channels that were opened, even where the vhost does not demand it. */
+  /** Whether its clients can use only opened channels, even if the vhost does not require this. */
   readonly openedOnly?: boolean;
-  /** Begins a conversation with a client that has connected. */
+  /** Creates the protocol state for a client that has connected. */
   open(request: OpenRequest): Conversation;
 }
 
 /**
- * `credential`: by a token of the upgrade, in one of the places that the vhost allows (C1) or in the path. `guest`: the client
- * connects without a token and presents it later.
+ * `credential`: the client presents a token in the upgrade, in one of the places that the vhost allows (C1) or in the path.
+ * `guest`: the client connects without a token and presents it later.
  */
 export type DialectEntry = "credential" | "guest";
 
-/** The request that a client has connected with. */
+/** Request with which a client has connected. */
 export interface OpenRequest {
   readonly query: URLSearchParams;
   /** The session's id, unique in the cluster. */
   readonly connectionId: string;
 }
 
-/** State of one connection's protocol between frames. */
+/** Protocol state of one connection, from frame to frame. */
 export interface Conversation {
   readonly encoding: MessageEncoding;
   /** First frame to the client; undefined for none. */
   readonly greeting?: string | undefined;
   /** Frame that is sent with each WebSocket ping; undefined for none. */
   readonly pingText?: string | undefined;
-  /** Takes one frame of the client. Never throws. */
+  /** Decodes one frame from the client. Never throws. */
   receive(text: string): Received;
-  /** Tells the client what was done on its behalf; undefined where the protocol has no words for it. */
+  /** Encodes a notice of an action on behalf of the client; undefined if the protocol has no message for it. */
   noticeText(notice: Notice): Texts;
 }
 
 /** Frames to send, in order; undefined for none. */
 export type Texts = string | readonly string[] | undefined;
 
-/** Writes messages. Conversations with the same format share one object, so that their recipients share bytes. */
+/** Encodes messages. Conversations with the same format share one object, so that their recipients share the encoded bytes. */
 export interface MessageEncoding {
-  /** Prepares the text that all messages of a topic share. */
+  /** Returns an encoder for the messages of a topic. It is created once, because these messages share most of their text. */
   textMaker(topic: string): (message: Message) => string;
-  /** Whether its texts hold {@link COUNT} once, in the place of the connection's number of messages, from 1. */
+  /** Whether each text contains {@link COUNT} once, as a placeholder for the connection's message count, which starts at 1. */
   readonly counted?: boolean;
-  /** Tells a client how many messages of a topic it has missed; undefined where the protocol has no words for it. */
+  /** Encodes the number of a topic's messages that a client has missed; undefined if the protocol has no message for it. */
   laggedText(topic: string, missed: number): string | undefined;
-  /** Tells a client that follows presence who has come and gone; undefined where the protocol has no words for it. */
+  /** Encodes a change of presence for a client that watches it; undefined if the protocol has no message for it. */
   presenceText(news: PresenceNews): Texts;
 }
 
 /**
- * Placeholder for the connection's count in a message's text; all connections share the text before and after it. JSON has to
- * escape this character, so no client's text can contain it.
+ * Placeholder for the connection's count in a message's text. All connections share the text before and after it. JSON
+ * escapes this character in strings, so no other part of a text can contain it.
  */
 export const COUNT = "\0";
 
@@ -70,16 +73,16 @@ export type Received =
   | {
       readonly kind: "command";
       readonly command: Command;
-      /** The answer's wire text; undefined where the protocol has none. */
+      /** Encodes an answer; undefined if the protocol has none. */
       readonly answer: (outcome: Outcome) => Texts;
     }
   | {
-      /** A command that cannot be carried out as it is written. It changes nothing. */
+      /** Invalid command. It has no effect. */
       readonly kind: "refused";
       readonly answer: Texts;
     }
   | {
-      /** A frame that is not a command. Too many of them in a row end the connection. */
+      /** Frame that is not a command. Too many consecutive ones end the connection. */
       readonly kind: "malformed";
       readonly answer: Texts;
     };

@@ -31,7 +31,7 @@ import type { RouteFinder } from "./routes.js";
 type Schema = z.ZodType | undefined;
 
 /**
- * Everything that the node needs to know of a dialect. Each folder beside this file exports one, and the registry
+ * Everything that the node needs to know about a dialect. Each folder beside this file exports one module. The registry
  * (`server/dialects.ts`) lists them.
  */
 export interface DialectModule<
@@ -41,25 +41,26 @@ export interface DialectModule<
   Addresses extends object = object,
 > extends DialectSettings<Name, Node, Vhost> {
   /**
-   * Makes a vhost's own ways in; made anew whenever its settings change. Default: the vhost's authenticator.
-   * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
+   * Creates the dialect's authentication for a vhost, again whenever the vhost's settings change. Default: the vhost's
+   * authenticator.
+   * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read); its text names the setting
    */
   createAccess?(settings: SettingsOutput<Vhost>, tools: AccessTools): DialectAccess;
   /**
-   * Checks what no schema can: files, and settings that depend on each other. Nothing listens yet.
+   * Checks what a schema cannot: files, and settings that depend on each other. Called before any port listens.
    * @throws CarillonError invalid_argument, failed_precondition
    */
   check?(settings: SettingsOutput<Node>, config: Config): void;
-  /** Makes what serves the dialect. Nothing listens yet. */
+  /** Creates the handlers and ports that serve the dialect. Called before any port listens. */
   create(settings: SettingsOutput<Node>, context: DialectContext): DialectParts<Addresses>;
-  /** Whether `page/` has a module to try it with. */
+  /** Whether `page/` has a demo page for the dialect. */
   readonly hasPage?: boolean;
   /** Recognizes connections that reach the gRPC port by mistake. */
   readonly strayFrames?: StrayFrames;
   readonly command?: DialectCommand;
 }
 
-/** Lets the types of a module follow from its schemas. */
+/** Infers the types of a module from its schemas. */
 export function defineDialect<
   const Name extends string,
   Node extends Schema,
@@ -69,18 +70,18 @@ export function defineDialect<
   return module;
 }
 
-/** Frames of a protocol that has the default gRPC port for its own. */
+/** Detects frames of a protocol whose default port is also the default of gRPC. */
 export interface StrayFrames {
   matches(firstBytes: Buffer): boolean;
-  /** For the log. */
+  /** Advice for the log. */
   readonly advice: string;
 }
 
-/** Serves a dialect on a node. All are optional. */
+/** Handlers and ports that serve a dialect on a node. All are optional. */
 export interface DialectParts<Addresses extends object = object> {
-  /** Finds WebSocket paths. The first dialect of the registry that knows a path has it. */
+  /** Finds the routes of WebSocket paths. If several dialects know a path, the first in the registry serves it. */
   readonly webSockets?: RouteFinder;
-  /** Takes clients on the HTTP port that are more than WebSockets. */
+  /** Serves clients on the HTTP port that do not use plain WebSockets. */
   readonly clients?: ClientListener;
   /** Handlers of the HTTP port by exact path. */
   readonly routes?: ReadonlyMap<string, Handler>;
@@ -90,26 +91,29 @@ export interface DialectParts<Addresses extends object = object> {
 /** A dialect's own ports. */
 export interface DialectPorts<Addresses extends object = object> {
   /**
-   * @returns where they listen, by the names that `ready` in the log and {@link Addresses} have
-   * @throws CarillonError failed_precondition: an address cannot be had
+   * @returns the addresses, by their names in the `ready` log entry and in {@link Addresses}
+   * @throws CarillonError failed_precondition: an address is not available
    */
   listen(): Promise<Addresses>;
-  /** Accepts nothing more. Resolves when the requests under way are answered. */
+  /** Stops accepting connections and requests. Resolves when the pending requests are answered. */
   close(): Promise<void>;
   /** Cuts the connections. */
   terminate(): void;
 }
 
-/** A listener below its own path of the HTTP port, which has checked origins. It answers CORS itself. */
+/**
+ * Listener for requests and upgrades below its own path of the HTTP port. The HTTP port checks their origins; the listener
+ * answers CORS requests itself.
+ */
 export interface ClientListener {
   takes(path: string): boolean;
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Clients that count for the node's limit. */
+  /** Number of clients that count towards the node's limit. */
   readonly connections: number;
   /** Stops accepting connections. */
   close(): void;
-  /** Resolves when all clients have gone. */
+  /** Resolves when all clients have disconnected. */
   drained(): Promise<void>;
   /** Cuts the connections. */
   terminate(): void;
@@ -129,16 +133,16 @@ export interface DialectContext {
   readonly answers: AnswerBudget;
   readonly budget: ByteBudget;
   readonly openLease: OpenRequestLease;
-  /** For ports that callers of this machine use. */
+  /** Limits for ports that are meant for callers on this machine. */
   readonly bounds: LocalListenerLimits;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
-  /** How a port at an address is reached: TLS, proxies. */
+  /** Returns the options of a port at an address: TLS and proxies. */
   readonly portOf: (address: Address) => PortOptions;
-  /** Times of requests on HTTP ports, in milliseconds. */
+  /** Timeouts of requests on HTTP ports, in milliseconds. */
   readonly times: { readonly answer: number; readonly keepAlive: number; readonly request: number };
-  /** Told how long a publish took until the broker had it, in seconds. */
+  /** Receives the duration of each publish until the broker had it, in seconds. */
   readonly onPublished: (seconds: number) => void;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server, not refusals. */
   readonly onFault: (cause: unknown) => void;
   readonly clients: ClientContext;
 }
@@ -153,11 +157,11 @@ export interface ClientContext {
   readonly clientAddress: ClientAddress;
   readonly admission: AdmissionControl;
   readonly openLease: OpenRequestLease;
-  /** Whether a vhost exists at present. */
+  /** Returns whether a vhost exists now. */
   readonly exists: (vhost: string) => boolean;
-  /** Clients on all listeners, which `limits.connections` bounds. */
+  /** Returns the number of clients on all listeners, which `limits.connections` bounds. */
   readonly inside: () => number;
-  /** Told the close code. */
+  /** Called with the close code of each connection. */
   readonly onClosed: (code: number) => void;
   readonly onUpgradeRefused: (code: ErrorCode) => void;
   readonly onFault: (cause: unknown) => void;

@@ -11,11 +11,11 @@ export interface WebSocketRoute {
 
 /**
  * Finds the route of a path; undefined for paths without WebSockets.
- * @throws CarillonError unauthenticated: the path holds no token that could be one of a vhost's
+ * @throws CarillonError unauthenticated: the token in the path is malformed or names an unknown vhost
  */
 export type RouteFinder = (path: string) => WebSocketRoute | undefined;
 
-/** Joins finders; the first that knows a path has it. */
+/** Combines finders. The first one that knows a path determines its route. */
 export function joinRoutes(finders: readonly RouteFinder[]): RouteFinder {
   return (path) => {
     for (const find of finders) {
@@ -27,9 +27,10 @@ export function joinRoutes(finders: readonly RouteFinder[]): RouteFinder {
 }
 
 /**
- * A dialect on a path of its own for each vhost: at the prefix (`/ws`) for `/`, below it (`/ws/shop/eu`) for `/shop/eu`.
+ * Creates a finder for a dialect with one path for each vhost: the prefix (`/ws`) for `/`, and a path below it
+ * (`/ws/shop/eu`) for `/shop/eu`.
  * @param prefix - "" for the root
- * @param exists - whether there is such a vhost just now
+ * @param exists - returns whether a vhost exists now
  */
 export function vhostPaths(prefix: string, dialect: Dialect, exists: (vhost: string) => boolean): RouteFinder {
   return (path) => {
@@ -39,8 +40,8 @@ export function vhostPaths(prefix: string, dialect: Dialect, exists: (vhost: str
 }
 
 /**
- * A dialect whose paths hold a connection token, `/api/v1/ws/TOKEN/`, which names its vhost. Whether it is one is found out
- * where it is presented.
+ * Creates a finder for a dialect whose paths contain a connection token, such as `/api/v1/ws/TOKEN/`. The token names its
+ * vhost. It is verified later, at admission.
  */
 export function tokenPaths(prefix: string, dialect: Dialect, exists: (vhost: string) => boolean): RouteFinder {
   return (path) => {
@@ -53,7 +54,7 @@ export function tokenPaths(prefix: string, dialect: Dialect, exists: (vhost: str
   };
 }
 
-/** Vhost of a path below a prefix. Vhosts' names have no characters that a URL must escape. */
+/** Returns the vhost of a path below a prefix. Names of vhosts have no characters that a URL must escape. */
 function vhostBelow(prefix: string, path: string): string | undefined {
   if (path === (prefix || "/")) return "/";
   return path.startsWith(`${prefix}/`) && !path.endsWith("/") ? path.slice(prefix.length) : undefined;

@@ -5,7 +5,7 @@ import type { ErrorCode } from "../errors.js";
 /** First and longest wait before reconnecting, in milliseconds. Each is twice the previous one; half of it is random. */
 const FIRST_WAIT = 250;
 const MAX_WAIT = 10_000;
-/** Characters of a refusal that are read, and milliseconds to wait for more of them. */
+/** Largest part of a refusal that is read, in characters, and the timeout for its next part, in milliseconds. */
 const MAX_REFUSAL = 4_096;
 const REFUSAL_TIMEOUT = 2_000;
 
@@ -28,7 +28,7 @@ export interface ListenOptions {
 }
 
 export interface ListenEvents {
-  /** Receives each frame of the server and its text, except a refusal that is retried. */
+  /** Receives each frame from the server with its text, except refused joins that are retried. */
   readonly onFrame: (frame: ListenFrame, text: string) => void;
   readonly onConnected: () => void;
   /**
@@ -148,7 +148,7 @@ function readRefusal(response: IncomingMessage, done: (message: string | undefin
     if (text.length > MAX_REFUSAL) response.destroy();
   });
   response.setTimeout(REFUSAL_TIMEOUT, () => response.destroy());
-  // A truncated body is read as far as it came.
+  // The received part of a truncated body is used.
   response.on("error", () => {});
   response.once("close", () => done(readMessage(text.slice(0, MAX_REFUSAL))));
 }

@@ -2,13 +2,16 @@ import type { BackendAction } from "../access/decide/actions.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 
-/** Seconds' worth of answers that a caller may receive at once after a pause: 50,000 connections, page by page, with the default. */
+/**
+ * Burst that a caller may receive after a pause, in seconds of its rate. With the default rate it covers a list of 50,000
+ * connections, page by page.
+ */
 const BURST = 8;
 
-/** Bytes charged while an answer is being made, so that a caller cannot request any number of answers at the same time. */
+/** Bytes reserved while an answer is being prepared, so that a caller cannot request an unlimited number of answers at once. */
 const RESERVED = 65_536;
 
-/** Number of accounts above which those of idle callers without debt are forgotten. */
+/** Number of accounts above which the accounts of idle callers are removed, unless they are overdrawn. */
 const MAX_ACCOUNTS = 4_096;
 
 /** Actions with potentially large answers. */
@@ -32,7 +35,10 @@ interface Account {
   time: number;
 }
 
-/** Bounds the bytes of answers of each caller by a token bucket (rule L17). An answer is never cut short: the next call is refused. */
+/**
+ * Bounds the bytes of answers of each caller by a token bucket (rule L17). An answer is never cut short; instead, the next
+ * call is refused.
+ */
 export class AnswerBudget {
   readonly #perSecond: number;
   readonly #clock: Clock;

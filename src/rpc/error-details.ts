@@ -18,7 +18,10 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["resource_exhausted", "unavai
 /** Milliseconds after which to retry, unless the error says otherwise. */
 const RETRY_DELAY = 1_000;
 
-/** Largest field path and description sent, in UTF-16 code units. It keeps all details within the metadata that peers accept. */
+/**
+ * Largest field path and largest description sent, in UTF-16 code units. Peers limit the size of the metadata that carries
+ * them.
+ */
 const MAX_TEXT = 256;
 
 /** @param type - the request's type; undefined if unknown */

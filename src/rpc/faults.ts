@@ -24,9 +24,9 @@ export function isDisconnect(cause: unknown): boolean {
 }
 
 /**
- * Largest error text sent, in UTF-16 code units, and in bytes after gRPC's percent-encoding. Texts quote parts of the request,
- * and gRPC sends them in a header beside their details. Clients in C++, Python, Ruby, PHP, C# and Java accept 8 KiB of
- * headers. They lose the status when there is one byte more.
+ * Largest error text sent, in UTF-16 code units, and in bytes after gRPC's percent-encoding. Texts quote parts of the
+ * request, and gRPC sends them in a header beside their details. Clients in C++, Python, Ruby, PHP, C# and Java accept 8 KiB
+ * of headers. They lose the status when the headers are larger.
  */
 const MAX_TEXT = 1_024;
 const MAX_ENCODED = 3_072;
@@ -34,7 +34,7 @@ const MAX_ENCODED = 3_072;
 /** Largest number of bytes of one encoded code unit. */
 const MAX_UNIT = 9;
 
-/** Converts anything that an implementation throws to the error that both mounts answer with. */
+/** Converts any thrown value to the error for the caller, and reports faults of this server. */
 export function toCallerError(cause: unknown, onFault: OnFault): CarillonError {
   const error = CarillonError.from(cause);
   if (error.code === "internal") onFault(cause);

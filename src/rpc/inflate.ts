@@ -8,8 +8,8 @@ const INFLATERS = { br: createBrotliDecompress, deflate: createInflate, gzip: cr
 export type InflatedEncoding = keyof typeof INFLATERS;
 
 /**
- * Bytes counted for the state of one decompressor, from before it starts. Brotli's are its tables. Its window of up to
- * 16 MiB is filled before it returns a byte, so only a few Brotli decompressors run at a time.
+ * Bytes counted for the state of one decompressor, before it starts. For Brotli they cover its tables only. Its window of up
+ * to 16 MiB is filled before it returns a byte, so only a few Brotli decompressors run at a time.
  */
 const STATE_BYTES: Readonly<Record<InflatedEncoding, number>> = { br: 262_144, deflate: 65_536, gzip: 65_536 };
 
@@ -66,7 +66,7 @@ export async function inflate(
   if (encoding !== "br") return run(encoding, data, { lease, limit });
   await brotli.acquire();
   try {
-    // The caller has gone, so the result is not used.
+    // The caller has disconnected, so the result is not used.
     if (lease.released) return "malformed";
     return await run(encoding, data, { lease, limit });
   } finally {

@@ -33,7 +33,8 @@ export function findMessageExcess(type: DescMessage, bytes: Uint8Array): string 
 }
 
 /**
- * Does the same for a message in JSON. A value within a google.protobuf.Struct weighs as much as a message.
+ * Does the same as {@link findMessageExcess} for a message in JSON. A value within a google.protobuf.Struct weighs as much as
+ * a message.
  * @param text - need not be valid JSON
  */
 export function findJsonMessageExcess(type: DescMessage, text: string): string | undefined {

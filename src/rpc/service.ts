@@ -50,7 +50,7 @@ export interface ServiceImplementation {
   readonly jsonExtension?: JsonExtension;
 }
 
-/** Members of a JSON request beyond the fields of its messages. */
+/** Members of a JSON request that its protobuf messages do not define. */
 export interface JsonExtension {
   /** Takes several turns of the event loop for a large body. @returns undefined if there is no extension, or the text is not JSON */
   extract(body: string): Promise<ExtendedJson | undefined>;

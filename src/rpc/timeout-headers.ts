@@ -8,8 +8,8 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
 const MAX_GRPC_TIMEOUT = "2147483S";
 
 /**
- * Checks the `grpc-timeout` header and bounds it for libraries: @grpc/grpc-js finds digits in the middle of any text, and a
- * timer beyond 31 bits of milliseconds fires at once.
+ * Checks and bounds the `grpc-timeout` header before libraries read it. @grpc/grpc-js accepts digits in the middle of any
+ * text. A timer of more than 2^31 - 1 ms fires at once.
  * @returns undefined if there is no header
  * @throws CarillonError invalid_argument: malformed; deadline_exceeded: the deadline has passed
  */

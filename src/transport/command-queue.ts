@@ -5,7 +5,7 @@ import type { CommandContext } from "../commands/command-context.js";
 import { execute } from "../commands/execute.js";
 import type { Received, Texts } from "../dialects/dialect.js";
 
-/** Largest number of commands of one client, and of bytes of their answers, in one turn of the event loop. */
+/** Largest number of one client's commands, and of bytes of their answers, in one turn of the event loop. */
 const COMMANDS_A_TURN = 64;
 const ANSWERS_A_TURN = 64 * 1_024;
 
@@ -14,7 +14,7 @@ export interface CommandSource<Item> {
   readonly client: Client;
   decode(item: Item): Received;
   send(texts: Texts): void;
-  /** Called when an item has to wait for the command before it. @param bytes - size of all waiting items */
+  /** Called when an item must wait for the preceding command. @param bytes - size of all waiting items */
   onWaiting(bytes: number): void;
   /** Called when all items have been executed, or dropped with the session. */
   onIdle(): void;
@@ -29,8 +29,8 @@ export interface CommandQueueContext {
 }
 
 /**
- * Executes the commands of one connection one after the other, in the order sent. A client that gets more bytes of
- * answers than its rate allows is paused. A client that does not read its answers is closed by its outbox (L6).
+ * Executes the commands of one connection one after the other, in the order sent. A client whose answers exceed its byte rate
+ * is paused. The outbox disconnects a client that does not read its answers (L6).
  */
 export class CommandQueue<Item> {
   readonly #source: CommandSource<Item>;
@@ -53,7 +53,7 @@ export class CommandQueue<Item> {
     return this.#busy;
   }
 
-  /** Executes an item, now or after those before it. */
+  /** Executes an item, after all preceding ones. */
   add(item: Item, bytes: number): void {
     if (!this.#busy) {
       void this.#run(item);

@@ -23,11 +23,11 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   "not_found",
 ]);
 
-/** Worker process: handles the tasks of clients and other backends. */
+/** Worker: handles tasks from clients and other backends. */
 export interface Worker {
   /**
-   * Handles the events that match a pattern, such as `chat/*`. Of several matching patterns the most specific one wins. Must be
-   * called before start.
+   * Adds a handler for the events that match a pattern, such as `chat/*`. If several patterns match, the most specific one
+   * wins. Must be called before {@link start}.
    * @throws CarillonError invalid_argument: a malformed pattern; already_exists; failed_precondition: already started
    */
   on(pattern: string, handler: WorkerHandler): Worker;

@@ -11,7 +11,7 @@ interface Entry {
 
 /** Handlers of a worker by pattern. */
 export class Handlers {
-  /** Most specific pattern first, in the order in which nodes choose, too. */
+  /** Most specific pattern first. Nodes choose in the same order. */
   readonly #entries: Entry[] = [];
 
   get patterns(): string[] {

@@ -25,7 +25,7 @@ export class RunningTask {
   /** Runs the handler, and sends its answer or failure. Resolves when the handler has returned. */
   async run(handler: WorkerHandler | undefined): Promise<void> {
     const { event, id: taskId } = this.#task;
-    // Every task can be acknowledged at once, because there are never more than the capacity.
+    // Every task is acknowledged at once, because it starts at once: the node never assigns more than the capacity.
     this.#call.send({ request: { case: "acknowledge", value: { taskId } } });
     try {
       if (handler === undefined) throw new CarillonError("unimplemented", `no handler for event ${event}`);
@@ -45,7 +45,7 @@ export class RunningTask {
 
   #fail(cause: unknown): void {
     const isRefusal = cause instanceof CarillonError;
-    // An aborted handler usually fails because of that.
+    // An aborted handler usually fails because of the abort, so its error is not reported.
     if (!isRefusal && !this.#abandoned) this.#onError(toError(cause, this.#task.event));
     if (this.#ended) {
       if (isRefusal && !this.#abandoned) this.#onError(cause);

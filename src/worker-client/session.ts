@@ -18,7 +18,7 @@ export class WorkerSession {
   readonly #options: WorkerSessionOptions;
   readonly #tasks = new Map<string, RunningTask>();
   readonly #call: WorkerStreamCall;
-  /** Resolves when the connection has ended; undefined: with OK. */
+  /** Resolves when the connection has ended, with the failure; undefined: it ended with OK. */
   readonly ended: Promise<CarillonError | undefined>;
 
   constructor(options: WorkerSessionOptions) {
@@ -61,7 +61,7 @@ export class WorkerSession {
         this.#cancelTask(response.value.taskId);
         break;
       case undefined:
-      // A message of a later version.
+      // Ignores messages of later versions.
     }
   }
 

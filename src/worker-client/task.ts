@@ -29,7 +29,7 @@ export interface WorkerTask {
   readonly signal: AbortSignal;
 }
 
-/** Answers a task. A handler that returns without calling it gives an empty answer. */
+/** Answers a task. If the handler returns without a final answer, the task ends with an empty one. */
 export interface WorkerAnswer {
   /**
    * Ends the task.
@@ -37,8 +37,8 @@ export interface WorkerAnswer {
    */
   (payload: string | Uint8Array): void;
   /**
-   * Sends one part of the answer; more must follow. Resolves when the connection accepts more.
-   * @throws CarillonError as above
+   * Sends one part of the answer, which does not end the task. Resolves when the connection accepts more.
+   * @throws CarillonError as for the final answer
    */
   part(payload: string | Uint8Array): Promise<void>;
 }

@@ -22,10 +22,13 @@ const LAST_SECOND = 8.64e12;
 /** Names of channels. A name with any other character, such as a wildcard, is ignored. */
 const CHANNEL = /^[\w:-]{1,255}$/;
 
-/** Rights come from the token alone: neither rules nor the permissions of every client add to it. */
+/** Permissions come from the token only. Neither rules nor the permissions of every client add to them. */
 const TERMS: Terms = { confined: true, joins: true, sends: false };
 
-/** Longest token, in characters: it names each channel, and comes in a frame, where no header's limit holds. */
+/**
+ * Longest token, in characters. It may be long because it names each channel. It arrives in a frame, so no limit of headers
+ * applies.
+ */
 const LONGEST = 65_536;
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -65,7 +68,7 @@ export class BroadcasterAuthenticator implements Authenticator {
   }
 }
 
-/** Accepts short secrets, which systems in production may have. */
+/** Reads the secret. Short secrets are accepted, because existing systems may use them. */
 function readKey(secret: string): VerificationKey {
   try {
     return readSecret(secret, ALGORITHMS, true).key;
@@ -75,7 +78,7 @@ function readKey(secret: string): VerificationKey {
   }
 }
 
-/** In milliseconds since the epoch. */
+/** Returns the expiry, in milliseconds since the epoch. */
 function readExpiry({ exp, iat }: Claims, now: number): number {
   if (typeof exp !== "number" || exp > LAST_SECOND) throw tokenRefusal("invalid expiry (exp)");
   if (iat !== undefined && (typeof iat !== "number" || iat * 1_000 > now + LEEWAY)) {
@@ -106,7 +109,7 @@ function readGrants(claims: Claims): Permissions {
   });
 }
 
-/** The pattern that matches one name alone: no character of it has a meaning in an expression. */
+/** Returns a pattern that matches exactly one name. Valid names contain no special characters of expressions. */
 function toExactPattern(name: string): string {
   return isExpression(name) ? EXPRESSION + name : name;
 }

@@ -4,11 +4,11 @@ import { findValueText } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, parseJson, payloadOfValue } from "../json.js";
 
 export interface Request {
-  /** JSON text, as the client wrote it; undefined for a notification, which is answered by errors only. */
+  /** JSON text as the client sent it; undefined for a notification, to which only errors are sent. */
   readonly id: string | undefined;
   readonly method: string;
   readonly params: unknown;
-  /** JSON text of the whole request, as the client wrote it. */
+  /** JSON text of the whole request as the client sent it. */
   readonly text: string;
 }
 
@@ -16,7 +16,7 @@ type Decoded =
   | { readonly ok: true; readonly request: Request }
   | { readonly ok: false; readonly id: string | undefined; readonly why: string };
 
-/** A message to be published. */
+/** Message to be published. */
 export interface BroadcasterPublication {
   readonly channel: string;
   readonly event: string;
@@ -24,15 +24,15 @@ export interface BroadcasterPublication {
 }
 
 /**
- * Names that broadcaster allows by `^([\w-]+:?)*\w$`, rewritten without ambiguity, because the original backtracks: it takes twice as
- * long for each further character of an invalid name.
+ * Names that Broadcaster allows by `^([\w-]+:?)*\w$`. The expression is rewritten without ambiguity, because the original
+ * backtracks: each further character of an invalid name doubles its time.
  */
 const CHANNEL = /^[\w-]+(?::[\w-]+)*(?<!-)$/;
 
 /** Longest name as a topic, in bytes; names are ASCII. */
 const MAX_CHANNEL_BYTES = 255;
 
-/** Whether broadcaster's clients can name a topic. */
+/** Returns whether a topic is a valid channel of Broadcaster. */
 export function isBroadcasterChannel(name: string): boolean {
   return name.length <= MAX_CHANNEL_BYTES && CHANNEL.test(name);
 }
@@ -92,15 +92,15 @@ export function checkChannel(channel: string): void {
   if (!isBroadcasterChannel(channel)) throw invalidArgument("invalid channel");
 }
 
-/** Rights in a token, in broadcaster's terms. */
+/** Rights in a token, in Broadcaster's terms. */
 export interface Rights {
   readonly scope: ReadonlySet<string>;
   readonly channels: ReadonlySet<string>;
 }
 
 /**
- * Reads the rights in a verified token. They only choose the words of a refusal: broadcaster tells a missing scope from a missing
- * channel, which permissions do not.
+ * Reads the rights in a verified token. They only select the text of a refusal. Broadcaster distinguishes a missing scope
+ * from a missing channel; permissions do not.
  */
 export function readRights(token: string): Rights {
   const claims = parseJson(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));

@@ -15,7 +15,7 @@ import {
 } from "./decode.js";
 import { broadcasterEncoding, broadcasterErrorText, messageText, resultText, timestamp } from "./encode.js";
 
-/** Clock; in milliseconds since the epoch. */
+/** Clock, in milliseconds since the epoch. */
 interface Time {
   now(): number;
 }
@@ -48,9 +48,9 @@ class BroadcasterConversation implements Conversation {
   readonly encoding = broadcasterEncoding;
   readonly #connectionId: string;
   readonly #time: Time;
-  /** Undefined until the client has shown a token. */
+  /** Undefined until the client has authenticated. */
   #rights: Rights | undefined;
-  /** Channels that it has subscribed to itself. It does not know of those that were joined on its behalf. */
+  /** Channels that the client has subscribed to itself. Topics that were joined on its behalf are not among them. */
   readonly #subscribed = new Set<string>();
 
   constructor(connectionId: string, time: Time) {
@@ -69,8 +69,8 @@ class BroadcasterConversation implements Conversation {
       const { command, reword, result } = this.#plan(decoded.request);
       const answer = (outcome: Outcome): string | undefined => {
         if (!outcome.ok) return broadcasterErrorText(id, reword?.(outcome.error) ?? outcome.error);
-        const told = result(outcome.result);
-        return id === undefined ? undefined : resultText(id, told);
+        const resultJson = result(outcome.result);
+        return id === undefined ? undefined : resultText(id, resultJson);
       };
       return { kind: "command", command, answer };
     } catch (cause) {
@@ -78,7 +78,7 @@ class BroadcasterConversation implements Conversation {
     }
   }
 
-  /** Reports the end of subscriptions, as errors without a request; the protocol has no words for anything else. */
+  /** Reports ended subscriptions as errors without a request. The protocol has no message for other notices. */
   noticeText({ kind, topics }: Notice): Texts {
     if (kind !== "left") return undefined;
     for (const topic of topics) this.#subscribed.delete(topic);

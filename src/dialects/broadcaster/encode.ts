@@ -3,7 +3,7 @@ import type { CarillonError, ErrorCode } from "../../errors.js";
 import { COUNT, type MessageEncoding } from "../dialect.js";
 import { payloadValue } from "../json.js";
 
-/** Broadcaster's names of errors. It has none for limits, nor for failures that may pass. */
+/** Broadcaster's names of errors. It has none for limits, and none for temporary failures. */
 const CODES: Readonly<Record<ErrorCode, string>> = {
   cancelled: "Internal",
   invalid_argument: "InvalidArgument",
@@ -19,14 +19,14 @@ const CODES: Readonly<Record<ErrorCode, string>> = {
   unauthenticated: "Unauthenticated",
 };
 
-/** Fields of a message that clients are sent. */
+/** Fields of a message that clients receive. */
 export type BroadcasterMessageFields = Pick<Message, "id" | "event" | "time" | "payload">;
 
-/** Writes broadcasts. `seq` is the count of each connection; the text before and after it is shared by all. */
+/** Encodes broadcasts. `seq` is the count of each connection. All connections share the text before and after it. */
 export const broadcasterEncoding: MessageEncoding = {
   textMaker(topic) {
-    const tellOf = messageTeller(topic, COUNT);
-    return (message) => `{"method":"broadcast","params":${tellOf(message)}}`;
+    const encode = messageEncoder(topic, COUNT);
+    return (message) => `{"method":"broadcast","params":${encode(message)}}`;
   },
   counted: true,
   // Clients see a gap in `seq`.
@@ -34,9 +34,9 @@ export const broadcasterEncoding: MessageEncoding = {
   presenceText: () => undefined,
 };
 
-/** A message as JSON for its publisher; its `seq` is 0, as it is in no connection's count. */
+/** Encodes a message as JSON for its publisher. Its `seq` is 0, because the answer does not count as a delivered message. */
 export function messageText(channel: string, message: BroadcasterMessageFields): string {
-  return messageTeller(channel, "0")(message);
+  return messageEncoder(channel, "0")(message);
 }
 
 /** @param id, result - JSON texts */
@@ -44,23 +44,23 @@ export function resultText(id: string, result: string): string {
   return `{"requestId":${id},"result":${result}}`;
 }
 
-/** An error; without an id for a notification. */
+/** Encodes an error as a frame; without an id for a notification. */
 export function broadcasterErrorText(id: string | undefined, error: CarillonError): string {
   const requestId = id === undefined ? "" : `"requestId":${id},`;
   return `{${requestId}"error":${errorObject(error)}}`;
 }
 
-/** JSON text of an error. */
+/** Encodes an error as a JSON object. */
 export function errorObject({ code, message }: Pick<CarillonError, "code" | "message">): string {
   return JSON.stringify({ code: CODES[code], message });
 }
 
-/** RFC 3339, in UTC. @param time - milliseconds since the epoch */
+/** Formats a time as in RFC 3339, in UTC. @param time - milliseconds since the epoch */
 export function timestamp(time: number): string {
   return new Date(time).toISOString();
 }
 
-function messageTeller(channel: string, seq: string): (message: BroadcasterMessageFields) => string {
+function messageEncoder(channel: string, seq: string): (message: BroadcasterMessageFields) => string {
   const channelText = JSON.stringify(channel);
   return ({ event, id, payload, time }) => {
     const { base64, text } = payloadValue(payload);

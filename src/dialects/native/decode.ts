@@ -6,12 +6,12 @@ import type { Received } from "../dialect.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
 
-/** A frame's members, and JSON texts of those that JSON.parse would not preserve. */
+/** Members of a frame, with the JSON texts of those that JSON.parse would not preserve. */
 interface Frame {
   readonly fields: Fields;
-  /** Undefined for a command without an id. */
+  /** JSON text; undefined for a command without an id. */
   readonly id: string | undefined;
-  /** Undefined for no payload, and for a string. */
+  /** JSON text; undefined for no payload, and for a string. */
   readonly payload: string | undefined;
 }
 
@@ -56,14 +56,14 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ["ping", () => ({ kind: "idle" })],
 ]);
 
-/** Sent by older clients; their server has ignored it for long. */
+/** Command that older clients send. Their server has ignored it for a long time. */
 const IGNORED = "headers";
 
 const UNKNOWN = `unknown command; known: ${[...COMMANDS.keys()].join(", ")}`;
 
 /**
- * Reads one frame of a client. A frame with a known command is that command, and a fault of its other fields refuses it. One
- * with an unknown command counts as a command and is answered with an error. Any other frame is malformed.
+ * Reads one frame of a client. A frame with a known command is refused if its other fields are invalid. A frame with an
+ * unknown command counts as a command and is answered with an error. Any other frame is malformed.
  */
 export function decodeNativeFrame(text: string): Received {
   const fields = parseJson(text);
@@ -94,7 +94,7 @@ function read(name: string, build: Build, frame: Frame): Received {
   }
 }
 
-/** Reads the text only where a value does not tell how it was written. */
+/** Reads the members. The JSON text is searched only for values that parsing may have changed. */
 function readFrame(fields: Fields, text: string): Frame {
   const { id, payload } = fields;
   const isWritten = typeof payload !== "string" && (payload ?? undefined) !== undefined;
@@ -133,7 +133,7 @@ function readNumber(fields: Fields, name: string): number | undefined {
   throw invalidArgument(`${name}: not a number`);
 }
 
-/** Reads the one topic of a call, which is the name of its event. */
+/** Reads the only topic of a call, which is the name of its event. */
 function readOnlyTopic(fields: Fields): string {
   const topics = readTopics(fields);
   const [topic] = topics;
@@ -148,7 +148,7 @@ function readTopics(fields: Fields): readonly string[] {
   return value;
 }
 
-/** The UTF-8 of a string, or the JSON text of any other value as it was sent. */
+/** Returns a string as UTF-8, or the JSON text of any other value as sent. */
 function toPayload(fields: Fields, written: string | undefined): Uint8Array {
   if (written !== undefined) return Buffer.from(written);
   const value = readText(fields, "payload");
@@ -164,7 +164,7 @@ function isCommandId(value: unknown): boolean {
   return value === undefined || value === null || typeof value === "string" || typeof value === "number";
 }
 
-/** A frame without a command of its own; it counts as one all the same. */
+/** Treats a frame without a valid command as a command that does nothing, so that it counts towards the rate limits. */
 function idle(answer: (outcome: Outcome) => string | undefined): Received {
   return { kind: "command", command: { kind: "idle" }, answer };
 }

@@ -3,7 +3,7 @@ import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received } fr
 import { decodeNativeFrame } from "./decode.js";
 import { nativeEncoding, nativeEncodingWithMetadata, nativeNoticeText } from "./encode.js";
 
-/** The websockets protocol of PHP applications on `/ws`, with what Carillon adds for clients that ask (the W rules). */
+/** Websockets protocol of PHP applications on `/ws`, with Carillon's optional additions (the W rules). */
 export class NativeDialect implements Dialect {
   readonly name = "native";
   readonly entry = "credential";
@@ -13,7 +13,7 @@ export class NativeDialect implements Dialect {
   }
 }
 
-/** Keeps nothing between frames: one conversation for each format of messages serves all connections. */
+/** Stateless conversation. One for each format of messages serves all connections. */
 class NativeConversation implements Conversation {
   readonly encoding;
 

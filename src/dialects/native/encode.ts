@@ -6,7 +6,7 @@ import type { CarillonError } from "../../errors.js";
 import { LruMap } from "../../util/lru-map.js";
 import type { MessageEncoding } from "../dialect.js";
 
-/** `{"topic":…,"payload":…}` and nothing else; with `"encoding":"base64"` where the payload is not UTF-8. */
+/** Encodes messages as `{"topic":…,"payload":…}`, with `"encoding":"base64"` if the payload is not UTF-8. */
 export const nativeEncoding: MessageEncoding = {
   textMaker(topic) {
     const begin = messageBegin(topic);
@@ -16,7 +16,7 @@ export const nativeEncoding: MessageEncoding = {
   presenceText,
 };
 
-/** The same with `id`, `event` where there is one, and `time`, for clients that came with `?meta=1`. */
+/** Encodes messages with `id`, `time` and, if there is one, `event` in addition, for clients that connected with `?meta=1`. */
 export const nativeEncodingWithMetadata: MessageEncoding = {
   textMaker(topic) {
     const begin = messageBegin(topic);
@@ -27,8 +27,9 @@ export const nativeEncodingWithMetadata: MessageEncoding = {
 };
 
 /**
- * The answer to a command: `@join` for success, `#join` for a refusal, with the topics as the client gave them, or with the result.
- * @param id - JSON text, as the client wrote it; undefined for none
+ * Encodes the answer to a command, such as `@join` for success and `#join` for a refusal. It carries the topics as the client
+ * sent them, or the result.
+ * @param id - JSON text as the client sent it; undefined for none
  */
 export function answerText(
   command: string,
@@ -44,7 +45,7 @@ export function answerText(
   return `${begin},"id":${id}${outcome.ok ? leftText(result) : failureText(outcome.error)}}`;
 }
 
-/** The answer to a ping. @param id - as in {@link answerText} */
+/** Encodes the answer to a ping. @param id - as in {@link answerText} */
 export function pongText(id: string | undefined): string {
   return `{"topic":"@pong"${idText(id)}}`;
 }
@@ -61,7 +62,7 @@ function idText(id: string | undefined): string {
   return id === undefined ? "" : `,"id":${id}`;
 }
 
-/** A part of a call's answer; written like a message's payload. */
+/** Encodes a part of a call's answer, in the same way as a message's payload. */
 function partText({ more, payload }: Extract<Result, { kind: "part" }>, id: string | undefined): string {
   return `${messageBegin("@call")}${payloadText(payload)}${idText(id)}${more ? ',"more":true' : ""}}`;
 }
@@ -71,14 +72,14 @@ function presentPayload({ count, members, more, topic, users }: PresentResult): 
   return `${begin},"members":[${sharedPresentText(members)}]${more ? ',"more":true' : ""}}`;
 }
 
-/** Members that have come, with their info, and members that have left, without. */
+/** Encodes a change of presence: members that have joined, with their info, and members that have left, without. */
 function presenceText({ count, joined, left, topic }: PresenceNews): string {
   const gone = left.map(({ connectionId, user }) => ({ connection: connectionId, user }));
   const begin = JSON.stringify({ topic: "@presence", payload: { topic, count } }).slice(0, -2);
   return `${begin},"joined":[${presentText(joined)}],"left":${JSON.stringify(gone)}}}`;
 }
 
-/** A notice has the format of the answer to the command that was carried out on the client's behalf. */
+/** Encodes a notice in the format of the answer to the same command from a client. */
 export function nativeNoticeText({ kind, topics }: Notice): string {
   return JSON.stringify({ topic: NOTICES[kind], payload: topics });
 }
@@ -89,7 +90,7 @@ const NOTICES: Readonly<Record<Notice["kind"], string>> = {
   unwatched: "#presence",
 };
 
-/** The answer to a malformed frame. */
+/** Encodes the answer to a malformed frame. */
 export function malformedText(why: string): string {
   return JSON.stringify({ topic: "#error", payload: [why] });
 }
@@ -112,10 +113,10 @@ function metadataText({ event, id, time }: Message): string {
 /** Longest text that is cached, in characters. */
 const LONGEST_KEPT = 256 * 1_024;
 
-/** Cached texts of lists of members, which change when a member comes or goes: 16 Mi characters at most. */
+/** Cached texts of lists of members, at most 16 Mi characters. A list is replaced when a member joins or leaves. */
 const texts = new LruMap<readonly Present[], string>(64);
 
-/** As {@link presentText}, cached for lists that are asked for repeatedly. */
+/** Returns {@link presentText} of a list, cached because the same list is often requested repeatedly. */
 function sharedPresentText(members: readonly Present[]): string {
   let text = texts.get(members);
   if (text === undefined) {
@@ -125,7 +126,10 @@ function sharedPresentText(members: readonly Present[]): string {
   return text;
 }
 
-/** Members as JSON, without brackets around them. Their info is copied digit by digit. */
+/**
+ * Encodes members as JSON, without the enclosing brackets. Their info is copied as JSON text, so that its numbers keep all
+ * digits.
+ */
 function presentText(members: readonly Present[]): string {
   return members
     .map(({ connectionId, info, user }) => {

@@ -8,20 +8,20 @@ import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
 
 /**
- * Most unanswered requests of one connection, as in a stream (rule R4); beyond it the connection is not read. PHP sends one request
- * at a time; other clients may send several.
+ * Largest number and size of unanswered requests of one connection, as for a stream (rule R4). Beyond it the connection is
+ * not read. PHP sends one request at a time; other clients may send several.
  */
 const WINDOW = { requests: 256, bytes: 8 * 1_024 * 1_024 } as const;
 
 export interface RoadRunnerContext extends MethodContext {
-  /** Most bytes of a request. */
+  /** Largest request, in bytes. */
   readonly requestBytes: number;
   readonly budget: ByteBudget;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server, not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 
-/** One connection of an application. Requests are answered in the order in which they complete. */
+/** Connection of an application. Requests are answered in the order in which they complete. */
 export class RoadRunnerConnection {
   readonly #socket: Socket;
   readonly #context: RoadRunnerContext;
@@ -37,7 +37,8 @@ export class RoadRunnerConnection {
     this.#onArrived = onRequest;
     this.#socket = socket;
     this.#context = context;
-    // Access to the port stands for a key: callers without one must not use up its share.
+    // Access to the port replaces a key, so these callers have a share of the budget of their own. Anonymous callers cannot
+    // exhaust it.
     const key = `roadrunner ${context.source.vhost}`;
     this.#lease = context.budget.open({ address: normalizeIpAddress(socket.remoteAddress ?? "") ?? "", key });
     this.#reader = new FrameReader({
@@ -57,17 +58,20 @@ export class RoadRunnerConnection {
     });
   }
 
-  /** Counts received requests and delivered answers: a peer that makes progress is not stuck. */
+  /**
+   * Number of received requests, plus the number of times that pending answers were delivered. A peer that makes progress is
+   * not stuck.
+   */
   get progress(): number {
     return this.#progress;
   }
 
-  /** Whether the peer has sent an incomplete frame, or does not take its answers. */
+  /** Whether the peer has sent an incomplete frame, or does not read its answers. */
   get stuck(): boolean {
     return this.#reader.waiting || this.#socket.writableNeedDrain;
   }
 
-  /** Stops reading, and ends the connection when the requests under way are answered. */
+  /** Stops reading, and ends the connection when the pending requests are answered. */
   close(): void {
     this.#closing = true;
     this.#regulate();
@@ -110,7 +114,7 @@ export class RoadRunnerConnection {
     this.#onArrived();
     this.#unanswered.requests += 1;
     this.#unanswered.bytes += bytes;
-    // From here on, other limits bound what waits.
+    // From here on, other limits bound the request.
     this.#giveRoom();
     void this.#answer(request).then((frame) => {
       this.#unanswered.requests -= 1;
@@ -136,7 +140,7 @@ export class RoadRunnerConnection {
     }
   }
 
-  /** Ends the connection after the last answer. PHP never closes its side, so its end is not awaited. */
+  /** Ends the connection after the last answer. It does not wait for the peer, because PHP never closes its side. */
   #end(): void {
     this.#socket.destroySoon();
   }
@@ -145,7 +149,7 @@ export class RoadRunnerConnection {
     this.#lease.give(this.#lease.bytes);
   }
 
-  /** Pauses reading while too much is unanswered or answers are not taken. */
+  /** Pauses reading while too many requests are unanswered or answers are not read. */
   #regulate(): void {
     const { bytes, requests } = this.#unanswered;
     const full = requests >= WINDOW.requests || bytes >= WINDOW.bytes || this.#socket.writableNeedDrain;

@@ -3,28 +3,29 @@ import { type FrameHeader, HEADER_BYTES, MalformedFrame, readHeader } from "./fr
 /** Longest name of a method, in bytes. */
 const MAX_NAME = 255;
 
-/** A request of an application. */
+/** Request of an application. */
 export interface RequestFrame {
   readonly flags: number;
   readonly sequence: number;
   /** Bytes of the method's name. */
   readonly method: Buffer;
-  /** Undefined where it was discarded. */
+  /** Undefined if it was discarded. */
   readonly body: Buffer | undefined;
   /** Reason to refuse the request without reading its body. */
   readonly refusal: string | undefined;
 }
 
 export interface FrameReaderOptions {
-  /** Most bytes of a body. */
+  /** Largest body, in bytes. */
   readonly bodyBytes: number;
-  /** Takes room for received bytes. @returns why there is none; undefined where there is */
+  /** Reserves budget for received bytes. @returns the reason for a refusal; undefined for success */
   readonly takeRoom: (bytes: number) => string | undefined;
   readonly onRequest: (request: RequestFrame) => void;
 }
 
 /**
- * Splits received bytes into requests. A body that is too large is rejected by its header and skipped.
+ * Splits received bytes into requests. A request with too large a body is refused when its header arrives, and its body is
+ * skipped.
  */
 export class FrameReader {
   readonly #options: FrameReaderOptions;
@@ -87,7 +88,7 @@ export class FrameReader {
     if (this.#headBytes < HEADER_BYTES + nameBytes) return;
     if (this.#bodyBytes === 0) this.#beginBody(this.#header);
     if (this.#bodyBytes < bodyBytes) return;
-    if (this.#chunks !== undefined) this.#tell(joined(this.#chunks), undefined);
+    if (this.#chunks !== undefined) this.#emit(joined(this.#chunks), undefined);
     this.#header = undefined;
     this.#chunks = undefined;
     this.#headBytes = 0;
@@ -103,10 +104,10 @@ export class FrameReader {
 
   #refuse(refusal: string): void {
     this.#chunks = undefined;
-    this.#tell(undefined, refusal);
+    this.#emit(undefined, refusal);
   }
 
-  #tell(body: Buffer | undefined, refusal: string | undefined): void {
+  #emit(body: Buffer | undefined, refusal: string | undefined): void {
     const { flags = 0, nameBytes = 0, sequence = 0 } = this.#header ?? {};
     const method = Buffer.from(this.#head.subarray(HEADER_BYTES, HEADER_BYTES + nameBytes));
     this.#options.onRequest({ flags, sequence, method, body, refusal });

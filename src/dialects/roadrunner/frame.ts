@@ -1,8 +1,8 @@
-/** Frames of goridge, the protocol of RoadRunner's RPC: a header of 20 bytes, the method's name, and the body. */
+/** Frames of goridge, the protocol of RoadRunner's RPC: a header of 20 bytes, the name of the method, and the body. */
 
 /** Bytes of a header with two options, which RPC always has: the sequence id and the length of the method's name. */
 export const HEADER_BYTES = 20;
-/** Bytes of a header that its checksum needs: the checked ones and the checksum. */
+/** Number of header bytes needed to verify its checksum: the checked bytes and the checksum itself. */
 const CHECKED_BYTES = 10;
 /** Version 1 in the high nibble, five 32-bit words of header in the low one. */
 const FIRST_BYTE = 0x15;
@@ -15,7 +15,7 @@ export type CodecName = keyof typeof CODECS;
 const ALL_CODECS = Object.values(CODECS).reduce((all, flag) => all | flag, 0);
 const ERROR_FLAG = 0x40;
 
-/** An invalid header. Where the next frame begins is unknown, so the connection has to end. */
+/** Error for an invalid header. The beginning of the next frame is unknown, so the connection must end. */
 export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
 }
@@ -27,7 +27,7 @@ export interface FrameHeader {
   /** Bytes of the body. */
   readonly bodyBytes: number;
   readonly sequence: number;
-  /** 0 in requests; pings and pongs, which RPC does not use, have another. */
+  /** 0 in requests. Other values mark pings and pongs, which RPC does not use. */
   readonly stream: number;
 }
 
@@ -47,7 +47,7 @@ export function readHeader(bytes: Buffer): FrameHeader {
   };
 }
 
-/** The name of the codec in a request's flags; undefined where there is not exactly one, or any other flag beside it. */
+/** Finds the codec in a request's flags; undefined if they are anything other than exactly one codec. */
 export function findCodec(flags: number): CodecName | undefined {
   const [name] = Object.entries(CODECS).find(([, flag]) => flag === flags) ?? [];
   return name as CodecName | undefined;
@@ -65,12 +65,15 @@ export function encodeAnswer({ body, flags, method, sequence }: AnswerFrame): Bu
   return encodeFrame(flags, sequence, method, body);
 }
 
-/** Writes an error, whose text is the message of PHP's exception. */
+/** Encodes an error. PHP uses its text as the message of an exception. */
 export function encodeError({ flags, method, sequence }: Omit<AnswerFrame, "body">, text: string): Buffer {
   return encodeFrame((flags & ALL_CODECS) | ERROR_FLAG, sequence, method, Buffer.from(text));
 }
 
-/** Whether a connection's first bytes are those of a goridge request. TLS has an alert that begins with the same byte. */
+/**
+ * Returns whether a connection begins with a goridge request. More than the first byte is checked, because TLS alerts begin
+ * with the same one.
+ */
 export function looksLikeFrame(bytes: Uint8Array): boolean {
   if (bytes[0] !== FIRST_BYTE) return false;
   if (bytes.length >= CHECKED_BYTES) return hasGoodChecksum(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
@@ -94,7 +97,7 @@ function hasGoodChecksum(bytes: Buffer): boolean {
   return crc32(bytes.subarray(0, 6)) === bytes.readUInt32LE(6);
 }
 
-/** CRC-32 as in zlib, whose own is not in every Node 20. Bit by bit, as only six bytes are ever checked. */
+/** Computes CRC-32 as zlib does. Not every Node 20 has zlib.crc32. It works bit by bit, because only six bytes are checked. */
 function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

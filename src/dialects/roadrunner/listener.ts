@@ -5,8 +5,8 @@ import type { ListenUrl } from "../../util/listen-url.js";
 import { RoadRunnerConnection, type RoadRunnerContext } from "./connection.js";
 
 /**
- * Interval in which connections with an incomplete frame or untaken answers are checked, in milliseconds. One that is found twice in
- * a row without progress is cut.
+ * Interval between checks for connections with an incomplete frame or unread answers, in milliseconds. A connection without
+ * progress between two consecutive checks is cut.
  */
 const SWEEP_INTERVAL = 30_000;
 /** Milliseconds without a packet before TCP keep-alive probes begin. */
@@ -15,9 +15,9 @@ const KEEP_ALIVE = 60_000;
 export interface RoadRunnerListenerOptions extends RoadRunnerContext {
   readonly url: ListenUrl;
   readonly clock: Clock;
-  /** Most connections at a time; one more is closed at once. */
+  /** Largest number of concurrent connections. A further one is closed at once. */
   readonly connections: number;
-  /** Bounds of its connections beside their number. */
+  /** Limits of its connections, in addition to their number. */
   readonly bounds?: LocalListenerLimits;
 }
 
@@ -26,7 +26,7 @@ export class RoadRunnerListener {
   readonly #options: RoadRunnerListenerOptions;
   readonly #listener: LocalListener;
   readonly #connections = new Set<RoadRunnerConnection>();
-  /** Connections that were stuck at the last sweep, with their progress by then. */
+  /** Connections that were stuck at the last sweep, with their progress at that time. */
   #stuck = new Map<RoadRunnerConnection, number>();
   #cancelSweep: (() => void) | undefined;
   #closing = false;
@@ -37,14 +37,14 @@ export class RoadRunnerListener {
   }
 
   /**
-   * @returns where it listens, such as `tcp://127.0.0.1:6002`
+   * @returns the URL, such as `tcp://127.0.0.1:6002`
    * @throws Error of node:net, such as EADDRINUSE
    */
   listen(): Promise<string> {
     return this.#listener.listen();
   }
 
-  /** Accepts nothing more. Resolves when the requests under way are answered. */
+  /** Stops accepting connections and requests. Resolves when the pending requests are answered. */
   async close(): Promise<void> {
     this.#closing = true;
     const closed = this.#listener.close();
@@ -78,7 +78,7 @@ export class RoadRunnerListener {
     });
   }
 
-  /** One timer for all connections. */
+  /** Cuts stuck connections. One timer serves all connections. */
   readonly #sweep = (): void => {
     const stuck = new Map<RoadRunnerConnection, number>();
     for (const connection of this.#connections) {

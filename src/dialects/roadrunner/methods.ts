@@ -11,7 +11,7 @@ import { toDrafts } from "../../rpc/services/publish/publish-drafts.js";
 import { packageVersion } from "../../util/package-root.js";
 import type { CodecName } from "./frame.js";
 
-/** Told how long a publish took until it was answered, in seconds. */
+/** Receives the duration of each publish until its answer, in seconds. */
 type OnPublished = (seconds: number) => void;
 
 export interface MethodContext {
@@ -35,7 +35,7 @@ const publishing = new Map([
   ["PublishAsync", publishAsync],
 ]);
 
-/** The services that PHP's library looks for before it publishes. */
+/** Services that PHP's library looks up before it publishes. */
 const PLUGINS = JSON.stringify(["websockets", "broadcast", "centrifuge"]);
 
 const SERVICES: ReadonlyMap<string, ReadonlyMap<string, Method>> = new Map([
@@ -59,7 +59,7 @@ const SERVICES: ReadonlyMap<string, ReadonlyMap<string, Method>> = new Map([
 
 /**
  * @param name - such as `broadcast.Publish`
- * @throws CarillonError with the words of Go's net/rpc, which clients may match
+ * @throws CarillonError with the error texts of Go's net/rpc, which clients may match
  */
 export function findMethod(name: string): Method {
   const dot = name.lastIndexOf(".");
@@ -71,7 +71,7 @@ export function findMethod(name: string): Method {
   return method;
 }
 
-/** A Response of websockets.v1 with `ok = true`, and nothing that the published package does not have. */
+/** Encoded Response of websockets.v1 with `ok = true`, without fields that the published package lacks. */
 const OK = Buffer.of(0x08, 0x01);
 
 async function publishRequest(body: Uint8Array, context: MethodContext, confirmed: boolean): Promise<Uint8Array> {
@@ -104,7 +104,7 @@ async function sendAs(
   const payload = b64data === "" ? data : base64(b64data);
   const draft: PublicationDraft = { broker: "", topics: channels, payload, event: "", id: idempotencyKey };
   try {
-    // An empty channel is an error here; only lists of topics skip empty ones.
+    // An empty channel is an error here. Only Carillon's own requests skip empty topics.
     await send([draft], { ...context, source: { ...context.source, skipsEmptyTopics: false } }, true);
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);

@@ -43,7 +43,7 @@ export const roadrunner = defineDialect({
   serves: "backends",
   settings: { node: nodeSettings, vhost: undefined, defaults: { node: NODE_DEFAULTS } },
   filesOnly: true,
-  // The protocol has no keys, so only this machine is admitted.
+  // The protocol has no keys, so only callers on this machine are admitted.
   *faults(listeners, { insecure }) {
     for (const { listen } of listeners) {
       if (insecure || listen.kind === "unix" || isLoopback(listen.host)) continue;
@@ -55,7 +55,7 @@ export const roadrunner = defineDialect({
       };
     }
   },
-  // Both have port 6001 by default.
+  // RoadRunner's RPC and gRPC both use port 6001 by default.
   strayFrames: {
     matches: looksLikeFrame,
     advice:

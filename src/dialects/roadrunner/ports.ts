@@ -14,7 +14,7 @@ export interface RoadRunnerAddresses {
   readonly roadrunner: readonly string[];
 }
 
-/** Listeners for RoadRunner's RPC, one for each that is configured. */
+/** Creates the configured listeners for RoadRunner's RPC. */
 export function createRoadRunnerPorts(
   configured: readonly ListenerSettings[],
   context: DialectContext,

@@ -15,7 +15,7 @@ export function isReserved(event: string): boolean {
   return RESERVED.has(event);
 }
 
-/** Fault of a channel's name, to follow it in a sentence; undefined for a valid one. */
+/** Returns the fault of a channel's name as the predicate of a sentence; undefined for a valid name. */
 export function channelFault(channel: string): string | undefined {
   if (channel === "") return "is empty";
   if (isReserved(channel)) return "is reserved: it is a type of event";

@@ -8,7 +8,7 @@ import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode
 /** Largest event, in bytes. A larger one is refused. Source: rootsocket's sheet. */
 export const EVENT_BYTES = 1_048_576;
 
-/** Makes the answer to a refused event. */
+/** Creates the answer to a refused event. */
 type Refuse = (why: string) => string;
 
 /** Handlers of the protocol's own events; all other events are messages. */
@@ -22,7 +22,7 @@ const EVENTS: ReadonlyMap<string, (data: Fields) => Received> = new Map<string, 
 
 /** Reads one frame of a client. Any object with an event's name counts as an event, even if its data is invalid. */
 export function decodeRootsocketFrame(text: string): Received {
-  // Refused unread. One UTF-16 unit is three bytes at most, so the length suffices for most frames.
+  // Refuses large frames without parsing them. A UTF-16 unit takes at most three bytes, so most frames need no byte count.
   if (text.length > EVENT_BYTES / 3 && Buffer.byteLength(text) > EVENT_BYTES) {
     return refused(invalidText(`it is larger than ${EVENT_BYTES} bytes`));
   }
@@ -34,7 +34,7 @@ export function decodeRootsocketFrame(text: string): Received {
   if (event === "error") return malformed("only the server sends errors");
   const handle = EVENTS.get(event);
   if (handle === undefined) return message(event, data);
-  // Clients write absent data in several ways; the handlers report the members that they miss.
+  // Clients represent absent data in several ways. The handlers report missing members.
   return handle(isObject(data) ? data : {});
 }
 
@@ -89,7 +89,7 @@ function message(channel: string, data: unknown): Received {
   );
 }
 
-/** Fault of a channel, as a sentence. */
+/** Returns the fault of a channel as a sentence; undefined for a valid channel. */
 function findFault(channel: unknown): string | undefined {
   if (channel === undefined || channel === null) return "channel is missing";
   if (typeof channel !== "string") return "channel is not a string";
@@ -97,7 +97,7 @@ function findFault(channel: unknown): string | undefined {
   return fault === undefined ? undefined : `the channel's name ${fault}`;
 }
 
-/** An accepted event. Only a ping is answered. */
+/** Accepts an event. @param done - answer on success; only a ping has one */
 function accepted(command: Command, refuse: Refuse, done?: string): Received {
   const answer = (outcome: Outcome): Texts => (outcome.ok ? done : refuse(outcome.error.message));
   return { kind: "command", command, answer };

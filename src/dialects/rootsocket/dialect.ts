@@ -3,12 +3,12 @@ import type { Conversation, Dialect, Received, Texts } from "../dialect.js";
 import { decodeRootsocketFrame, EVENT_BYTES } from "./decode.js";
 import { noticeTexts, PING, rootsocketEncoding } from "./encode.js";
 
-/** rootsocket's events, on `/api/v1/ws/TOKEN/` (the S rules). */
+/** RootSocket's events, on `/api/v1/ws/TOKEN/` (the S rules). */
 export class RootsocketDialect implements Dialect {
   readonly name = "rootsocket";
   readonly entry = "credential";
 
-  /** Leaves room above the largest event, which is refused without closing the connection. */
+  /** Allows frames larger than the largest event, so that a larger event is refused without closing the connection. */
   frameBytes(limit: number): number {
     return limit < EVENT_BYTES ? limit : Math.max(limit, 4 * EVENT_BYTES);
   }
@@ -18,7 +18,7 @@ export class RootsocketDialect implements Dialect {
   }
 }
 
-/** Keeps nothing between frames: one conversation serves all connections. */
+/** Stateless conversation, which serves all connections. */
 const conversation: Conversation = {
   encoding: rootsocketEncoding,
   pingText: PING,

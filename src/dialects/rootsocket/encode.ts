@@ -7,8 +7,8 @@ export const PING = '{"event":"ping"}';
 export const PONG = '{"event":"pong"}';
 
 /**
- * `{"event":CHANNEL,"data":{"raw":TEXT}}`: strings, whatever they hold; with `"encoding":"base64"` where the payload is
- * not UTF-8. Clients receive neither losses nor joins and leaves of others.
+ * Encodes messages as `{"event":CHANNEL,"data":{"raw":TEXT}}`. TEXT is always a string, with `"encoding":"base64"` if the
+ * payload is not UTF-8. Clients are informed neither of missed messages nor of other clients' joins and leaves.
  */
 export const rootsocketEncoding: MessageEncoding = {
   textMaker(topic) {
@@ -20,8 +20,8 @@ export const rootsocketEncoding: MessageEncoding = {
 };
 
 /**
- * Event of a topic. Backends can subscribe clients to topics named as the protocol's own events; `#`, with which no topic begins,
- * tells them apart.
+ * Returns the event for a topic. Backends can subscribe clients to topics that are named like the protocol's own events. The
+ * prefix `#`, with which no topic begins, distinguishes them.
  */
 function eventOf(topic: string): string {
   return isReserved(topic) ? `#${topic}` : topic;
@@ -38,7 +38,7 @@ export function rootsocketErrorText(detail: string, where?: string): string {
   return JSON.stringify({ event: "error", data: where === undefined ? { detail } : { detail, where } });
 }
 
-/** Clients recognize a failed subscription by these words. */
+/** Clients recognize a failed subscription by the prefix of this text. */
 export function cannotSubscribeText(why: string, channel: string): string {
   return rootsocketErrorText(`cannot subscribe: ${why}`, channel);
 }

@@ -7,7 +7,7 @@ import { RootsocketAuthenticator } from "./authenticator.js";
 import { createRootsocketRoutes } from "./backend/routes.js";
 import { RootsocketDialect } from "./dialect.js";
 
-/** Part of `limits.receiving` that one client without a key may hold. */
+/** Fraction of `limits.receiving` that one client without a key may hold. */
 const CLIENT_PART = 1 / 4;
 
 const nodeSettings = z

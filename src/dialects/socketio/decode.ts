@@ -3,21 +3,21 @@ import { isObject } from "../../util/json.js";
 import { findSecondElement, findValueText, removeMembers } from "../../util/raw-json.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 
-/** An event of a client. */
+/** Event from a client. */
 export interface SocketIoRequestEvent {
   readonly event: string;
   /** Parsed argument; undefined for none. */
   readonly argument: unknown;
-  /** JSON text of the argument, as the client wrote it, with digits, order and duplicates that JSON.parse loses. */
+  /** JSON text of the argument as the client sent it. JSON.parse would lose digits, the order of members, and duplicates. */
   readonly text: string;
-  /** Reason to refuse the event, whatever its name. */
+  /** Reason to refuse the event; undefined if it is well-formed. */
   readonly fault?: string;
-  /** Binary attachments, which the argument has placeholders for. */
+  /** Binary attachments, for which the argument contains placeholders. */
   readonly attachments: readonly Uint8Array[];
 }
 
 /** Members and JSON text of an argument that is an object. */
-interface AskedObject {
+interface ObjectArgument {
   readonly fields: Fields;
   readonly text: string;
 }
@@ -50,13 +50,13 @@ export function readEventFields(request: SocketIoRequestEvent): Fields {
   return object.fields;
 }
 
-function objectIn({ argument, text }: SocketIoRequestEvent): AskedObject | undefined {
+function objectIn({ argument, text }: SocketIoRequestEvent): ObjectArgument | undefined {
   const isText = typeof argument === "string";
   const fields = isText ? parseJson(argument) : argument;
   return isObject(fields) ? { fields, text: isText ? argument : text } : undefined;
 }
 
-/** Returns the JSON text of the `_id` to echo, as the client wrote it; undefined for none, and for null. */
+/** Returns the JSON text of the `_id` to echo, as the client sent it; undefined for none, and for null. */
 export function echoedId(request: SocketIoRequestEvent): string | undefined {
   const object = objectIn(request);
   return object === undefined ? undefined : writtenMember(object, "_id");
@@ -114,7 +114,7 @@ function groupId(id: unknown, text = ""): string {
 }
 
 /** Returns the JSON text of a member; undefined for none, and for null. */
-function writtenMember({ fields, text }: AskedObject, name: string): string | undefined {
+function writtenMember({ fields, text }: ObjectArgument, name: string): string | undefined {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
   return value === undefined || value === null ? undefined : findValueText(text, name);
 }
@@ -132,7 +132,10 @@ export function payloadWithoutToken(request: SocketIoRequestEvent): Uint8Array {
   return Buffer.from(`{${removeMembers(objectIn(request)?.text ?? "{}", ["token"])}}`);
 }
 
-/** Returns the one attachment of an event. Bytes among other values are refused, as a task's payload cannot hold both. */
+/**
+ * Returns the one attachment of an event. Bytes among other values are refused, because a task's payload is either bytes or
+ * JSON.
+ */
 function toBytes(argument: unknown, attachments: readonly Uint8Array[]): Uint8Array {
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;

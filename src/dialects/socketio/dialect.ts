@@ -22,7 +22,7 @@ type CallRule = SocketIoSettings["calls"][number];
 
 /** Connection of a client to a namespace. */
 export interface SocketIoRequest extends OpenRequest {
-  /** "/" when left out. */
+  /** Default: "/". */
   readonly namespace?: string;
   /** Reads the vhost's current settings. */
   readonly settings?: () => SocketIoSettings;
@@ -30,19 +30,19 @@ export interface SocketIoRequest extends OpenRequest {
   readonly elevated?: boolean;
 }
 
-/** Exclusive group of topics: a client spectates one id at a time. */
+/** Group of the spectated topics. Joining a group leaves its previous topics, so a client spectates one id at a time. */
 const SPECTATED = "spectate";
 
 const USUAL: SocketIoSettings = { spectate: { topics: ["{id}"], logs: ["{id}_logs"] }, calls: [] };
 
-/** Most namespaces with a cached encoding. */
+/** Largest number of namespaces with a cached encoding. */
 const MAX_ENCODINGS = 1_000;
 
 /** Commands and messages as Socket.IO's events (the I rules). */
 export class SocketIoDialect implements Dialect {
   readonly name = "socketio";
   readonly entry = "guest";
-  /** By namespace, so that all of its sockets share the frames of messages. */
+  /** Encodings by namespace, so that all sockets of a namespace share the frames of messages. */
   readonly #encodings = new Map<string, MessageEncoding>();
 
   open(request: SocketIoRequest): SocketIoConversation {
@@ -61,7 +61,7 @@ export class SocketIoDialect implements Dialect {
   }
 }
 
-/** Events of one socket. Keeps whether the socket is elevated. */
+/** Protocol state of one socket: whether it is elevated, that is, has presented a token. */
 export class SocketIoConversation implements Conversation {
   readonly encoding: MessageEncoding;
   readonly #packets: Packets;
@@ -81,7 +81,7 @@ export class SocketIoConversation implements Conversation {
   /**
    * @param text - the event, as a JSON list
    * @param acknowledge - id of the requested acknowledgement; undefined for none
-   * @param attachments - the bytes that the event has placeholders for
+   * @param attachments - bytes for which the event contains placeholders
    */
   receive(text: string, acknowledge?: number, attachments: readonly Uint8Array[] = []): Received {
     const request = readEvent(text, attachments);
@@ -104,13 +104,13 @@ export class SocketIoConversation implements Conversation {
     }
   }
 
-  /** Reports an action on the client's behalf by the event that answers the same request of a client. */
+  /** Reports an action on behalf of the client, with the event that answers the same request from a client. */
   noticeText({ kind, topics }: Notice): Texts {
     if (kind === "unwatched") return undefined;
     return this.#packets.event(kind === "joined" ? "join" : "leave", { text: JSON.stringify({ topics }) });
   }
 
-  /** Event with the reason for which the node closes the connection, because Socket.IO itself sends none. */
+  /** Encodes an event with the reason for which the node closes the connection, because Socket.IO itself sends no reason. */
   endText(reason: CloseReason | ChosenClose): string {
     return this.#packets.event("error", { text: endText(...toCloseFrame(reason)) });
   }
@@ -177,7 +177,7 @@ export class SocketIoConversation implements Conversation {
     }
   }
 
-  /** Sends the last answer as the acknowledgement, if the client wants one, and answers before it as events. */
+  /** Calls workers. The last answer is sent as the acknowledgement if the client requested one; earlier answers are events. */
   #call(rule: CallRule, request: SocketIoRequestEvent, acknowledge: number | undefined): Received {
     const token = rule.elevated && !this.#elevated ? readRequestToken(request) : undefined;
     if (rule.elevated && token === undefined) this.#checkElevated();
@@ -208,7 +208,7 @@ export class SocketIoConversation implements Conversation {
     return acknowledge === undefined ? undefined : this.#packets.acknowledgement(acknowledge, { text: '{"ok":true}' });
   }
 
-  /** Answers an error: by an event, and by the acknowledgement if the client wants one. */
+  /** Answers with an error: as an event, and as the acknowledgement if the client requested one. */
   #failed(error: CarillonError, context: string, id: string | undefined, acknowledge: number | undefined): Texts {
     const event = this.#packets.event("error", { text: failureText(error, context, id) });
     return acknowledge === undefined ? event : [event, this.#refusal(error, context, id, acknowledge)];

@@ -3,15 +3,15 @@ import type { MessageEncoding } from "../dialect.js";
 import { sayable, toEventValue, type Value } from "./event-values.js";
 
 /**
- * Wire texts have the format of polling clients of Engine.IO 4: a packet, followed by the attachment as a packet of its own.
- * JSON text holds no character that separates packets.
+ * Separator of the packets in a wire text. Wire texts have the format for polling clients of Engine.IO 4: a packet, followed
+ * by the attachment as a packet of its own. JSON text never contains the separator.
  */
 export const SEPARATOR = "\x1e";
-/** First characters of a packet with text, and of one with bytes as base64. */
+/** First character of a packet with text, and of a packet with bytes as base64. */
 export const TEXT_PACKET = "4";
 export const BINARY_PACKET = "b";
 
-/** Socket.IO's packets (protocol 5) of a namespace. */
+/** Encodes Socket.IO's packets (protocol 5) of a namespace. */
 export class Packets {
   readonly #namespace: string;
 
@@ -34,7 +34,7 @@ export class Packets {
   }
 }
 
-/** Messages as events of a namespace. */
+/** Creates the encoding of messages as events of a namespace. */
 export function socketIoEventEncoding(packets: Packets): MessageEncoding {
   return {
     textMaker:

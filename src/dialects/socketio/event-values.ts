@@ -4,7 +4,7 @@ import { payloadValue } from "../json.js";
 
 /** Names of events, and their values as JSON text. */
 
-/** Value of an event; with an attachment as base64 where it holds a placeholder. */
+/** Value of an event as JSON text. If it contains a placeholder, the attachment is in base64. */
 export interface Value {
   readonly text: string;
   readonly attachment?: string;
@@ -22,7 +22,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 const PLACEHOLDER = '{"_placeholder":true,"num":0}';
 
-/** Name under which an event can be sent. */
+/** Returns the name under which an event is sent: `message` if its own name is empty or reserved. */
 export function sayable(event: string): string {
   return event === "" || RESERVED.has(event) ? "message" : event;
 }
@@ -33,7 +33,7 @@ export function toEventValue(payload: Uint8Array): Value {
   return base64 ? { text: PLACEHOLDER, attachment: text.slice(1, -1) } : { text };
 }
 
-/** Members added to a worker's answer. */
+/** Members that are added to a worker's answer. */
 export interface Marks {
   /** JSON text; undefined for none. */
   readonly id: string | undefined;
@@ -41,7 +41,7 @@ export interface Marks {
   readonly finished: boolean;
 }
 
-/** Adds the marks to an object, in place of its own members; any other value becomes the member `data`. */
+/** Adds the marks to an object; they replace its members of the same names. Any other value becomes the member `data`. */
 export function marked({ attachment, text }: Value, { finished, id }: Marks): Value {
   const marks = [...(id === undefined ? [] : [`"_id":${id}`]), `"finished":${finished}`];
   const isObjectText = attachment === undefined && text.trimStart().startsWith("{");
@@ -53,8 +53,8 @@ export function marked({ attachment, text }: Value, { finished, id }: Marks): Va
 }
 
 /**
- * Returns the value of the event `error`. `details` is the name of the code, because front-ends decode it as a string, and do not show
- * an error with any other details.
+ * Returns the value of the event `error`. `details` is the name of the code, because front-ends decode it as a string and do
+ * not show an error otherwise.
  * @param context - the requested event; "" for none
  * @param id - JSON text
  */
@@ -72,7 +72,10 @@ export function failureText({ code, message }: CarillonError, context: string, i
 /** Context of errors outside of events. */
 export const CONNECTION = "connection";
 
-/** Reason why this side ends the connection. @param code - as in a WebSocket's close frame */
+/**
+ * Returns the value of the event `error` that precedes the end of the connection.
+ * @param code - as in a WebSocket's close frame
+ */
 export function endText(code: number, message: string): string {
   return JSON.stringify({
     message,
@@ -84,7 +87,7 @@ export function endText(code: number, message: string): string {
   });
 }
 
-/** Text of an error for people. */
+/** Texts of errors for end users. */
 const HUMAN: Readonly<Record<ErrorCode, string>> = {
   cancelled: "This was cancelled.",
   invalid_argument: "This was not asked for in the right way.",

@@ -12,7 +12,7 @@ const nodeSettings = z
   })
   .prefault({});
 
-/** Name of a topic with `{id}` in the place of a watched id. */
+/** Name of a topic with `{id}` as a placeholder for the spectated id. */
 const topicOfId = z
   .string()
   .refine((text) => text.split("{id}").length === 2, "expected one {id} in it")

@@ -5,7 +5,10 @@ import type { Terms } from "../../access/decide/principal.js";
 import { CarillonError } from "../../errors.js";
 import type { WebrocketVhostSettings } from "./settings.js";
 
-/** Authenticates WebRocket's clients, in the vhosts that its backends use: a subscriber of a channel may publish on it. */
+/**
+ * Authenticates WebRocket's clients in vhosts that have an access token for its backends. A subscriber of a channel may
+ * publish on it.
+ */
 export class WebrocketAuthenticator implements Authenticator {
   readonly terms: Terms = { confined: false, joins: true, sends: true };
   readonly #authenticator: Authenticator;
@@ -24,17 +27,17 @@ export class WebrocketAuthenticator implements Authenticator {
   }
 }
 
-/** Format of the secret that WebRocket's backends show; it allows everything in the vhost. */
+/** Format of the secret that WebRocket's backends present. It permits everything in the vhost. */
 const ACCESS_TOKEN = /^\w{40}$/;
 
-/** 160 random bits as 40 hexadecimal digits. */
+/** Creates an access token: 160 random bits as 40 hexadecimal digits. */
 export function createAccessToken(): string {
   return randomBytes(20).toString("hex");
 }
 
 /**
- * The token of the vhost's settings; undefined where it has none.
- * @throws CarillonError invalid_argument: the file holds none. failed_precondition: it cannot be read
+ * Reads the access token from the vhost's settings; undefined if they have none.
+ * @throws CarillonError invalid_argument: the file contains no token; failed_precondition: the file cannot be read
  */
 export function readAccessToken(settings: WebrocketVhostSettings): string | undefined {
   const { access_token: given, access_token_file: file } = settings;
@@ -45,12 +48,12 @@ export function readAccessToken(settings: WebrocketVhostSettings): string | unde
   throw new CarillonError("invalid_argument", text);
 }
 
-/** Whether a secret is the one that was shown, in constant time. */
+/** Compares a presented secret with the expected one, in constant time. */
 export function isSecret(shown: string, secret: string): boolean {
   return timingSafeEqual(hash(shown), hash(secret));
 }
 
-/** Digests have the same length, whatever was shown. */
+/** Hashes a secret, because timingSafeEqual needs inputs of the same length. */
 function hash(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }

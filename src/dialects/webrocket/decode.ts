@@ -11,12 +11,10 @@ export type Decoded =
   | { readonly ok: true; readonly event: string; readonly command: Command }
   | { readonly ok: false; readonly code: WebrocketCode; readonly malformed: boolean };
 
-/** Builds a command, or returns the code of a refusal. @param written - makes the value's JSON text */
+/** Builds a command, or returns the code of a refusal. @param written - returns the value's JSON text */
 type Build = (fields: Fields, written: () => string) => Command | WebrocketCode;
 
-/**
- * Largest info of a member, in bytes of JSON: as much as in a token. All nodes keep it while the member is present.
- */
+/** Largest info of a member, in bytes of JSON, the same as in a token. All nodes keep it while the member is present. */
 const MOST_INFO = 4_096;
 
 const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
@@ -82,7 +80,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
 ]);
 
-/** Reads one frame: its first member is the event; others are ignored. */
+/** Reads one frame. Its first member is the event; other members are ignored. */
 export function decodeWebrocketFrame(text: string): Decoded {
   const frame = parseJson(text);
   const event = isObject(frame) ? readFirstName(text) : undefined;
@@ -94,14 +92,17 @@ export function decodeWebrocketFrame(text: string): Decoded {
   return typeof command === "number" ? { ok: false, code: command, malformed: false } : { ok: true, event, command };
 }
 
-/** The data as the client wrote it, of any depth and with all digits of its numbers; `{}` for data other than an object. */
+/**
+ * Returns the data as the client sent it, of any depth and with all digits of its numbers; `{}` for data other than an
+ * object.
+ */
 function toPayload(data: unknown, written: () => string): Uint8Array {
   return Buffer.from(isObject(data) ? (findValueText(written(), "data") ?? "{}") : "{}");
 }
 
 /**
- * Reads the info of a member, as the client wrote it; `{}` for data other than an object.
- * @returns undefined for data that is too large, or that some readers could not take
+ * Reads the info of a member as the client sent it; `{}` for data other than an object.
+ * @returns undefined for data that is too large, or that some JSON parsers could not read
  */
 function readInfoMember(data: unknown, written: () => string | undefined): string | undefined {
   if (!isObject(data)) return "{}";
@@ -113,12 +114,12 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** Whether a value names a client's event: names that begin with a colon are the server's. */
+/** Returns whether a value is a valid name of a client's event. Names that begin with a colon are reserved for the server. */
 function isEvent(value: unknown): value is string {
   return isText(value) && !value.startsWith(":");
 }
 
-/** Whether a member is present. Many clients write null for an absent one. */
+/** Returns whether a member is present. Many clients send null for an absent one. */
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
@@ -127,7 +128,7 @@ function isFlag(value: unknown): boolean {
   return !isGiven(value) || typeof value === "boolean";
 }
 
-/** Whether a value is a trigger or absent. */
+/** Returns whether a value is a valid trigger, or absent. */
 function isTrigger(value: unknown): value is string | null | undefined {
   return !isGiven(value) || value === "" || isEvent(value);
 }

@@ -24,7 +24,7 @@ export class WebrocketDialect implements Dialect {
   }
 }
 
-/** Keeps the client's user, from the answers to its authentication. */
+/** Protocol state of one client: whether it has authenticated, and its user. */
 class WebrocketConversation implements Conversation {
   readonly encoding = webrocketEncoding;
   readonly greeting: string;
@@ -80,12 +80,12 @@ class WebrocketConversation implements Conversation {
   }
 }
 
-/** Whether a command needs a worker, which only authenticated clients may ask. */
+/** Returns whether a command triggers a worker, which requires authentication. */
 function wantsWorker(command: Command): boolean {
   return command.kind === "trigger" || (command.kind === "publish" && command.trigger !== "");
 }
 
-/** Whether an outcome has no answer: joining a channel again, and heartbeats. */
+/** Returns whether a failed command gets no answer: a repeated join, or a heartbeat. */
 function answerless(command: Command, { error }: Outcome & { readonly ok: false }): boolean {
   return command.kind === "idle" || (command.kind === "join" && error.code === "already_exists");
 }

@@ -8,7 +8,10 @@ import type { MessageEncoding, Texts } from "../dialect.js";
 import { payloadValue } from "../json.js";
 import { hasMembers, isPrivate } from "./channel.js";
 
-/** Writes `{"event":{…data,"sid":…,"channel":…}}`. Members of the data with these names give way to Carillon's own. */
+/**
+ * Encodes messages as `{"event":{…data,"sid":…,"channel":…}}`. Carillon's members replace members of the data with the same
+ * names.
+ */
 export const webrocketEncoding: MessageEncoding = {
   textMaker(topic) {
     const channel = `"channel":${JSON.stringify(mapConnectionTopic(topic, toSessionUuid))}`;
@@ -31,7 +34,10 @@ export function closedText(sid: string): string {
   return `{":closed":{"sid":${JSON.stringify(sid)}}}`;
 }
 
-/** Answer to a join. In a channel with members it lists those present, and announces the client itself as to the others. */
+/**
+ * Encodes the answer to a join. In a channel with presence, it lists the members, and the client also receives its own
+ * `:memberJoined`, like the other members.
+ */
 export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outcome & { readonly ok: true }): Texts {
   const [channel = ""] = command.topics;
   const { result } = outcome;
@@ -44,15 +50,15 @@ export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outc
 /** Largest list of members in an answer, in bytes of JSON. */
 const MOST_SUBSCRIBERS = 256 << 10;
 
-interface Told {
+interface EncodedMember {
   readonly text: string;
   readonly bytes: number;
 }
 
 /** Cached JSON texts of members. */
-const subscriberTexts = new WeakMap<Present, Told>();
+const subscriberTexts = new WeakMap<Present, EncodedMember>();
 
-/** Members as JSON, as many as fit; `more` counts the others. */
+/** Encodes as many members as fit. The member `more` is true if some are missing. */
 function subscribersText({ members, more }: { readonly members: readonly Present[]; readonly more: boolean }): string {
   const texts: string[] = [];
   let bytes = 0;
@@ -66,10 +72,10 @@ function subscribersText({ members, more }: { readonly members: readonly Present
   return `,"subscribers":[${texts.join(",")}]${rest}`;
 }
 
-function toSubscriber(member: Present): Told {
+function toSubscriber(member: Present): EncodedMember {
   let made = subscriberTexts.get(member);
   if (made === undefined) {
-    const text = `{${joined(`"uid":${JSON.stringify(member.user)}`, told(member.info, ["uid"]))}}`;
+    const text = `{${joined(`"uid":${JSON.stringify(member.user)}`, infoText(member.info, ["uid"]))}}`;
     made = { text, bytes: Buffer.byteLength(text) };
     subscriberTexts.set(member, made);
   }
@@ -80,7 +86,7 @@ export function unsubscribedText(channel: string): string {
   return `{":unsubscribed":{"channel":${JSON.stringify(channel)}}}`;
 }
 
-/** A notice has the format of the answer to the request that was carried out on the client's behalf. */
+/** Encodes a notice in the format of the answer to the same request from a client. */
 export function webrocketNoticeText({ kind, topics }: Notice, uid: string): Texts {
   if (kind === "unwatched") return undefined;
   return topics.map((channel) => (kind === "joined" ? subscribedText(channel, uid) : unsubscribedText(channel)));
@@ -91,7 +97,10 @@ function subscribedText(channel: string, uid: string, more = ""): string {
   return `{":subscribed":{"channel":${JSON.stringify(channel)}${known}${more}}}`;
 }
 
-/** Writes one event for each member that has come or left. A member that has returned as another user has left first. */
+/**
+ * Encodes one event for each member that has joined or left. Leaves come first, because a member may have returned as another
+ * user.
+ */
 function presenceText({ joined: come, left, topic }: PresenceNews): readonly string[] {
   return [
     ...left.map((member) => memberText(":memberLeft", topic, member)),
@@ -101,22 +110,22 @@ function presenceText({ joined: come, left, topic }: PresenceNews): readonly str
 
 function memberText(event: string, channel: string, { info, user }: Pick<Present, "info" | "user">): string {
   const said = `"uid":${JSON.stringify(user)},"channel":${JSON.stringify(channel)}`;
-  return `{"${event}":{${joined(said, told(info, ["uid", "channel"]))}}}`;
+  return `{"${event}":{${joined(said, infoText(info, ["uid", "channel"]))}}}`;
 }
 
-/** Info of a member without the names that Carillon uses itself. */
-function told(info: string, without: readonly string[]): string {
+/** Returns the info of a member without the names that Carillon uses itself. */
+function infoText(info: string, without: readonly string[]): string {
   return removeMembers(info, without);
 }
 
-/** Members of a JSON object; any other payload becomes the member `data`. */
+/** Returns the members of a JSON object. Any other payload becomes the member `data`. */
 function dataText({ payload }: Message, without: readonly string[]): string {
   const { base64, text } = payloadValue(payload);
   if (text.trimStart().startsWith("{")) return removeMembers(text, without);
   return base64 ? `"data":${text},"encoding":"base64"` : `"data":${text}`;
 }
 
-/** Event name of a message. The protocol needs one, and reserves those that begin with a colon. */
+/** Returns the event name of a message. The protocol requires a name, and reserves names that begin with a colon. */
 function eventOf({ event }: Message): string {
   return event === "" || event.startsWith(":") ? "message" : event;
 }

@@ -1,6 +1,6 @@
 import type { CarillonError, ErrorCode } from "../../errors.js";
 
-/** Codes of errors with their names. */
+/** Error codes with their names. */
 const STATUS = {
   400: "Bad request",
   402: "Unauthorized",
@@ -32,15 +32,15 @@ const CODES: Codes = {
   internal: 597,
 };
 
-/** Codes that differ for some requests, by the event that the client has sent. */
+/** Codes that differ for some requests, by the client's event. */
 const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
-  // Any fault of a token, found by any check.
+  // All faults of a token have the same code, whichever check finds them.
   auth: { invalid_argument: 402, permission_denied: 402, failed_precondition: 402, not_found: 402 },
   subscribe: { invalid_argument: 454 },
   trigger: { not_found: 503 },
 };
 
-/** @param event - what the client has sent */
+/** @param event - event that the client has sent */
 export function toWebrocketCode(event: string, { code }: CarillonError): WebrocketCode {
   return EXCEPTIONS[event]?.[code] ?? CODES[code];
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { address, atMostOne, z } from "../../config/schema-builder.js";
 import { CarillonError } from "../../errors.js";
 
-/** Least length of the admin interface's cookie, in characters. */
+/** Smallest length of the admin interface's cookie, in characters. */
 const SHORTEST_COOKIE = 16;
 
 const mount = z.string().regex(/^(?:\/|(?:\/[\w.-]+)+)$/, "expected / or a path such as /webrocket");
@@ -65,8 +65,9 @@ export type WebrocketSettings = z.output<typeof nodeSettings>;
 export type WebrocketVhostSettings = z.output<typeof vhostSettings>;
 
 /**
- * The cookie that callers of the admin interface have to show.
- * @throws CarillonError failed_precondition: its file cannot be read. invalid_argument: it is too short, as of an empty file
+ * Reads the cookie that callers of the admin interface must present.
+ * @throws CarillonError failed_precondition: its file cannot be read; invalid_argument: it is too short, for example because
+ * the file is empty
  */
 export function readConfiguredCookie({ cookie, cookie_file: file }: NonNullable<WebrocketSettings["admin"]>): string {
   const read = cookie ?? (file === undefined ? "" : readCookieFile(file));

@@ -24,7 +24,7 @@ import {
 export interface HookClientOptions {
   /** `grpc://HOST:PORT`, `grpcs://HOST:PORT`, `http://…` or `https://…`. */
   readonly url: string;
-  /** Sent as `authorization: Bearer …`, so that the backend can authenticate this server. */
+  /** Key that is sent as `authorization: Bearer …`, so that the backend can authenticate this server. */
   readonly key?: string | undefined;
 }
 

@@ -63,7 +63,7 @@ async function* checkBody(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
     parts.push(part);
   }
   const bytes = Buffer.concat(parts);
-  // Weighed like a Struct, whose values take the longest to decode.
+  // Checked as if it were a Struct, because the values of a Struct take the longest to decode.
   checkAnswer(findJsonMessageExcess(StructSchema, bytes.toString()));
   yield bytes;
 }

@@ -80,7 +80,7 @@ function toClient({ info, user, ...same }: HookSubject): MessageInitShape<typeof
   return { ...same, user: user ?? "", ...infoFields(info) };
 }
 
-/** Key that a JavaScript object cannot hold as its own entry. */
+/** Name that would set the prototype of a JavaScript object instead of a property. */
 const RESERVED_KEY = "__proto__";
 
 function* listHeaders(headers: IncomingHttpHeaders): Generator<{ readonly name: string; readonly value: string }> {

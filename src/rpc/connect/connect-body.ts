@@ -16,7 +16,7 @@ import type { RpcForm } from "./rpc-form.js";
 const ENVELOPE_BYTES = 5;
 const COMPRESSED = 1;
 
-/** Compressions of requests that are inflated here. Connect answers requests with any other. */
+/** Compressions that are inflated here. Connect itself refuses requests with any other compression. */
 const ENCODINGS: ReadonlySet<string> = new Set(["br", "gzip"]);
 
 /** Request body, as passed to Connect. */

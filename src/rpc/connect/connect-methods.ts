@@ -39,7 +39,7 @@ function unaryHandler({ desc, handle }: RpcMethod) {
       const answer = handle(complete(request), call);
       return answerLease === undefined ? answer : countAnswer(desc.output, answer, answerLease);
     } finally {
-      // The method bounds everything that it queues from here on.
+      // From here on, the method itself bounds what it queues.
       lease.release();
     }
   };
@@ -80,7 +80,7 @@ function checkDeadline({ deadline = Number.POSITIVE_INFINITY }: RpcCall): void {
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
 }
 
-/** Returns the deadline in milliseconds since the epoch. Connect only has the time left. */
+/** Returns the deadline in milliseconds since the epoch. Connect only reports the remaining time. */
 function readDeadline(context: HandlerContext): number | undefined {
   const left = context.timeoutMs();
   return left === undefined ? undefined : Date.now() + left - findCaller(context).readingTime;

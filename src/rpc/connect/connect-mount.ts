@@ -110,7 +110,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     }
     const answer = await handle(universal);
     if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
-    // The answer is a snapshot for one key's holder, so caches must not keep it.
+    // The answer is a snapshot for the holder of one key, so caches must not store it.
     if (request.method === "GET") answer.header?.set("cache-control", "no-store");
     await universalResponseToNodeResponse(form.text ? encodeAnswerAsBase64(answer) : answer, response);
   };

@@ -30,7 +30,10 @@ export function encodeAnswerAsBase64(answer: UniversalServerResponse): Universal
   return body === undefined || !(Symbol.asyncIterator in body) ? answer : { ...answer, body: encodeBody(body) };
 }
 
-/** Encodes each part. A generator would queue the client's disconnect behind the next part. */
+/**
+ * Encodes each part. An async generator would be unsuitable, because it delays `return` after a disconnect until the next
+ * part arrives.
+ */
 function encodeBody(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {

@@ -32,8 +32,8 @@ const ENCODINGS: ReadonlySet<string> = new Set(["deflate", "gzip"]);
 const NO_ENCODING = "identity";
 
 /**
- * Sees the headers of each call before @grpc/grpc-js does. It answers calls of unknown methods, calls with a malformed or
- * passed deadline, and calls with an unsupported compression before it reads any of their requests.
+ * Checks the headers of each call before @grpc/grpc-js does. It refuses calls of unknown methods, with a malformed or expired
+ * deadline, or with an unsupported compression, without reading their requests.
  */
 export class GrpcGate {
   readonly #budget: ByteBudget;
@@ -54,7 +54,7 @@ export class GrpcGate {
     };
   }
 
-  /** Request of the call being passed to the library, which creates its interceptors in the same turn. */
+  /** Request of the call that is being passed to the library. The library creates the call's interceptors in the same turn. */
   get opening(): GrpcRequest | undefined {
     return this.#opening;
   }
@@ -83,7 +83,7 @@ export class GrpcGate {
   }
 
   #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, library: OnStream): void {
-    // The library answers with 415.
+    // The library itself answers with 415.
     if (headers["content-type"]?.startsWith("application/grpc") !== true) {
       library(stream, headers);
       return;

@@ -80,7 +80,7 @@ function generatedCodec({ input, output }: DescMethod): Codec {
   };
 }
 
-/** Stands for the half of a definition that a server does not use. */
+/** Placeholder for the functions of a method definition that only clients use. */
 export function unused(): never {
   throw new Error("a server neither encodes requests nor decodes answers");
 }
@@ -109,7 +109,10 @@ function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcM
   };
 }
 
-/** Rejects a call that has ended, or has passed its deadline before its timer fired, before it has an effect. */
+/**
+ * Rejects a call before it has an effect, if the call has ended or its deadline has passed. The deadline's timer may fire
+ * late.
+ */
 function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
   if (call.cancelled) throw new CarillonError("cancelled", "the caller has disconnected");
   if ((readDeadline(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;

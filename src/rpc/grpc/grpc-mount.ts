@@ -27,7 +27,7 @@ const IDLE_TIMEOUT = 600_000;
  */
 const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
 
-/** Milliseconds. */
+/** Default timeouts of an incomplete request and of an unread answer, in milliseconds. */
 const REQUEST_TIMEOUT = 120_000;
 const ANSWER_TIMEOUT = 60_000;
 

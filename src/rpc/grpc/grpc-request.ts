@@ -11,7 +11,10 @@ import type { UnreadCalls, UnreadEntry } from "./unread-calls.js";
 const PREFIX_BYTES = 5;
 const COMPRESSED = 1;
 
-/** Bytes of messages that a streaming method has not taken yet, above which no more are read. One message is always allowed. */
+/**
+ * Bytes of messages that a streaming method has not taken yet, above which no further message is read. One message is always
+ * allowed.
+ */
 const MAX_UNTAKEN = 65_536;
 
 /** Bounds on the requests of a method. */
@@ -49,9 +52,9 @@ interface Library {
 }
 
 /**
- * Reads the messages of one call in place of @grpc/grpc-js, which would inflate and keep them without bounds. It passes
- * each message to the library uncompressed when the method wants one, and then the end of the request. Everything held until
- * then counts against the budget.
+ * Reads the messages of one call in place of @grpc/grpc-js, which would inflate and buffer them without limits. It passes a
+ * message to the library, uncompressed, whenever the method reads one, and finally the end of the request. Everything held
+ * until then counts towards the budget.
  */
 export class GrpcRequest {
   readonly #stream: ServerHttp2Stream;
@@ -193,7 +196,7 @@ export class GrpcRequest {
     if (this.#unread !== undefined) this.#host.unread.remove(this.#unread);
   };
 
-  /** Passes the library the message that it wants. Resumes the stream only if the message has not arrived. */
+  /** Passes the message that the library is waiting for. Resumes the stream only if that message has not arrived. */
   #pump(): void {
     if (this.#over || this.#library === undefined) return;
     const { streaming } = this.#rules;
@@ -219,7 +222,7 @@ export class GrpcRequest {
     return streaming && acknowledged && this.#untakenBytes > MAX_UNTAKEN;
   }
 
-  /** @returns false if it has not arrived yet. @throws CarillonError */
+  /** @returns false if the message has not arrived yet. @throws CarillonError */
   #giveNext(library: Library): boolean {
     const { limit, streaming } = this.#rules;
     if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformed("more than one message");

@@ -2,7 +2,7 @@ import { CarillonError } from "../../errors.js";
 import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
 import type { GrpcRequest } from "./grpc-request.js";
 
-/** Interval between checks for overdue requests, as a fraction of their time. */
+/** Number of checks for overdue requests within the timeout. */
 const CHECKS = 8;
 
 /** Ends calls whose requests take too long to arrive. One timer serves all; it runs while there are calls. */

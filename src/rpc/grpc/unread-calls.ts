@@ -1,12 +1,12 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
 
-/** Interval between checks for unread answers, as a fraction of their time. */
+/** Number of checks for unread answers within the timeout. */
 const CHECKS = 4;
 
 /**
- * Bytes per millisecond that a peer must read, in addition to the timeout. node:http2 does not report how much of a write has
- * been sent until all of it has been.
+ * Lowest accepted rate of a peer, in bytes per millisecond. The timeout is extended by the time that the pending bytes take
+ * at this rate, because node:http2 reports no progress within a write until all of it has been sent.
  */
 const MIN_RATE = 64;
 

@@ -1,9 +1,9 @@
 import { CarillonError } from "../../errors.js";
 import type { Caller, CallHandle } from "../../workers/dispatch.js";
 
-/** Bytes that a part counts in addition to its payload. */
+/** Overhead counted for each part, in bytes, in addition to its payload. */
 const PART_BYTES = 64;
-/** Number of taken parts, and size of one in bytes, above which the taken parts are freed. */
+/** Number of taken parts from which all taken parts are freed, and size of a single part, in bytes, above which they are. */
 const MANY_TAKEN = 64;
 const LARGE_PART = 64 << 10;
 

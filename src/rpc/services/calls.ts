@@ -24,7 +24,10 @@ const TOO_SLOW = `the caller reads too slowly: ${MAX_ANSWER} bytes of the answer
 export interface CallImplementationOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
-  /** Receives triggered tasks that were accepted but not completed, of which no one else is informed. */
+  /**
+   * Receives triggered tasks that were accepted but not completed. Their callers have already been answered, so no one else
+   * learns of them.
+   */
   readonly onUndone: (request: TaskRequest, error: CarillonError) => void;
 }
 

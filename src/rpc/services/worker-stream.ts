@@ -3,9 +3,9 @@ import type { GivenTask, WorkerConnection, WorkerRegistration } from "../../work
 import { toCancelMessage, toTaskMessage, toWelcomeMessage, type WorkResponseInit } from "./worker-messages.js";
 
 /**
- * Messages to one worker. Each is sent when its connection accepts it. The queue of a worker that does not read is bounded by
- * its current tasks: at most its capacity, whose bytes the callers' limits bound (O6). A task that is cancelled before it
- * is sent is never sent.
+ * Queue of messages to one worker. Each message is sent when the connection accepts it. A worker that does not read has at
+ * most its capacity of tasks queued, whose bytes the limits of the callers bound (O6). A task that is cancelled while it is
+ * queued is never sent.
  */
 export class WorkerStream implements WorkerConnection {
   #registration: WorkerRegistration | undefined;
@@ -48,7 +48,7 @@ export class WorkerStream implements WorkerConnection {
   }
 
   cancel(taskId: string): void {
-    // Each task is cancelled at most once, so the queue is never longer than the tasks were.
+    // Each task is cancelled at most once, so there are never more cancellations queued than tasks were sent.
     if (this.#tasks.has(taskId) && !this.#unsent.delete(taskId)) this.#cancelled.push(taskId);
     this.done(taskId);
     this.#wake?.();

@@ -79,7 +79,7 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
         cancelTimeout();
         stream.register(await dispatch.enter(readHello(request, backend), stream), acknowledgeWithin);
       }
-      // The worker has closed its half and can no longer answer its tasks.
+      // The worker has half-closed the stream and can no longer answer its tasks.
       stream.end();
     } finally {
       cancelTimeout();

@@ -5,7 +5,7 @@ import { CarillonError } from "../../errors.js";
 export interface CredentialPlaces {
   /** `Authorization: Bearer TOKEN`. */
   readonly header: boolean;
-  /** The subprotocol `bearer.TOKEN`: the only way for a browser's WebSocket that no log records. */
+  /** The subprotocol `bearer.TOKEN`: for a browser's WebSocket the only place that is not usually logged. */
   readonly protocol: boolean;
   /** Name of a cookie; empty for none. */
   readonly cookie: string;
@@ -16,8 +16,9 @@ export interface CredentialPlaces {
 /** Name of the query parameter that carries a token. */
 export const TOKEN_PARAMETER = "token";
 /**
- * Prefix of the subprotocol that carries a token; every character of a token is allowed in a subprotocol. The client
- * must also offer `carillon`, for the server to choose, as with Kubernetes' base64url.bearer.authorization.k8s.io.
+ * Prefix of the subprotocol that carries a token. Every character of a token is allowed in a subprotocol. The client must
+ * also offer another subprotocol, such as `carillon`, for the server to choose. Kubernetes'
+ * base64url.bearer.authorization.k8s.io works the same way.
  */
 const TOKEN_PROTOCOL = "bearer.";
 const OWN_PROTOCOL = "carillon";
@@ -43,9 +44,7 @@ export function readCredential(
   return token;
 }
 
-/**
- * Removes the token from headers that are forwarded to a backend. Only the places that the vhost allows are cleared.
- */
+/** Removes the token from headers that are forwarded to a backend, in the places that the vhost allows. */
 export function removeToken(headers: IncomingHttpHeaders, places: CredentialPlaces): IncomingHttpHeaders {
   const kept = { ...headers };
   if (places.header && BEARER.test(headers.authorization ?? "")) kept.authorization = undefined;
@@ -71,7 +70,7 @@ export function chooseProtocol(offered: ReadonlySet<string>): string | false {
 }
 
 function addBearer(found: Set<string>, authorization: string | undefined): void {
-  // Other schemes are not for Carillon: a proxy may ask for a password.
+  // Credentials of other schemes are not meant for Carillon. For example, a proxy may require a password.
   if (authorization !== undefined && BEARER.test(authorization)) found.add(authorization.slice(7).trim());
 }
 

@@ -5,8 +5,8 @@ import { ignore } from "../../util/ignore.js";
 import { PIECE_COST } from "../receiving/receiver-parts.js";
 
 /**
- * Bytes that a client may send before it is admitted, including the cost of their chunks; reading stops beyond it. One
- * read of Node.js, of up to 64 KiB, may exceed it.
+ * Bytes that a client may send before it is admitted, including the overhead of their chunks. Reading stops at this limit.
+ * The last read, of up to 64 KiB, may exceed it.
  */
 const MAX_HELD_BYTES = 65_536;
 
@@ -14,17 +14,17 @@ export interface HeldSocketOptions {
   readonly socket: Duplex;
   /** Bytes that arrived after the request. */
   readonly head: Buffer;
-  /** Lease for this socket only; released when the socket is taken or gone. */
+  /** Lease for this socket only. It is released when the socket is taken or closed. */
   readonly lease: ByteLease;
-  /** Called once when the peer has disconnected before the socket was taken; the socket is destroyed by then. */
+  /** Called once if the peer disconnects before the socket is taken. The socket has then been destroyed. */
   readonly onGone: () => void;
   /** Called when the budget is exhausted; the callee must take the socket. */
   readonly onOverloaded: () => void;
 }
 
 /**
- * Socket of an upgrade that waits for its decision. It is read, because otherwise a disconnect goes unnoticed; the
- * bytes are kept for the later owner.
+ * Socket of an upgrade whose admission is pending. It is read, because a disconnect would otherwise go unnoticed. The bytes
+ * are kept for whoever takes the socket.
  */
 export class HeldSocket {
   readonly #socket: Duplex;
@@ -53,10 +53,10 @@ export class HeldSocket {
     this.#count();
   }
 
-  /** Stops holding the socket. @returns all bytes so far; the caller must listen for further ones in this turn */
+  /** Stops holding the socket. @returns all bytes so far; the caller must add its own listener in this turn */
   take(): Buffer {
     this.#stopReading();
-    // A stream that already flows would not emit bytes that are put back.
+    // A flowing stream would not emit bytes that are unshifted to it.
     this.#socket.pause();
     this.#socket.resume();
     return this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks);
@@ -73,7 +73,7 @@ export class HeldSocket {
     else if (this.#bytes >= MAX_HELD_BYTES) this.#socket.pause();
   }
 
-  /** Treats a half-closed client as gone, as the WebSocket library does. */
+  /** Treats a half-closed connection as closed, as the WebSocket library does. */
   readonly #gone = (): void => {
     this.#stopReading();
     this.#socket.on("error", ignore).destroy();

@@ -49,7 +49,7 @@ function end(socket: Duplex, status: number, headers: readonly Header[], body: U
     // The peer may have disconnected already.
     socket.destroy();
   });
-  // The socket is no longer read, so a peer that does not close its side would stay for ever.
+  // The socket is no longer read, so without this a peer that does not close its side would stay connected forever.
   socket.once("finish", () => {
     socket.destroy();
   });

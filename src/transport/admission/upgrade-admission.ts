@@ -16,8 +16,8 @@ import { refuseUpgradeWith } from "./refuse.js";
 /** Decides on clients; clients/admission-control.ts implements it. */
 export interface UpgradePolicy {
   /**
-   * Admits a client; synchronously when no backend has to decide.
-   * @throws CarillonError the refusal; an HttpRefusal is answered as it is
+   * Admits a client; synchronously unless a backend must decide.
+   * @throws CarillonError the refusal; the response of an HttpRefusal is sent unchanged
    */
   admit(arrival: AdmissionRequest): AdmittedClient | Promise<AdmittedClient>;
   /** Returns where upgrades of a vhost may carry a token. */
@@ -60,7 +60,7 @@ export interface UpgradeAdmissionOptions {
   readonly enter: (upgrade: PendingUpgrade) => boolean;
 }
 
-/** Client that waits for its admission. */
+/** Client whose admission is pending. */
 interface Waiting {
   readonly socket: Duplex;
   readonly held: HeldSocket;
@@ -77,7 +77,7 @@ export class UpgradeAdmission {
     this.#options = options;
   }
 
-  /** Number of clients that wait for their admission. */
+  /** Number of clients whose admission is pending. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -96,7 +96,7 @@ export class UpgradeAdmission {
     }
   }
 
-  /** Refuses all further clients, and those that wait. */
+  /** Refuses all further clients, and those whose admission is pending. */
   close(): void {
     this.#closed = true;
     for (const waiting of this.#waiting) this.#refuseWaiting(waiting, createStoppingError());

@@ -16,8 +16,8 @@ export function isWebSocketPath(routeAt: RouteFinder, path: string): boolean {
 }
 
 /**
- * Answers a plain request on a WebSocket path with 426 and the names of the missing headers: proxies drop the headers
- * of an upgrade unless configured to forward them.
+ * Answers a plain request on a WebSocket path with 426. The answer names the missing headers, because proxies drop the
+ * headers of an upgrade unless they are configured to forward them.
  */
 export function requireUpgrade(request: IncomingMessage, response: ServerResponse): void {
   if (request.method !== "GET" && request.method !== "HEAD") {

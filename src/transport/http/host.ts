@@ -6,10 +6,10 @@ import type { OriginCheck } from "./origin.js";
 export type HostCheck = (host: string | undefined) => boolean;
 
 /**
- * Creates a check that protects a loopback listener against DNS rebinding: a site lets its name resolve to 127.0.0.1,
- * and its page then sends same-origin requests to this server. The Host header of such a request names the site.
- * Allowed are IP addresses, names without a dot (which cannot be registered), `localhost` and its subdomains, and hosts
- * of allowed origins (which a reverse proxy may forward).
+ * Creates a check that protects a loopback listener against DNS rebinding: a site lets its name resolve to 127.0.0.1, and its
+ * page then sends same-origin requests to this server. The Host header of such a request names the site. The check allows IP
+ * addresses, names without a dot (which cannot be registered), `localhost` and its subdomains, and hosts of allowed origins
+ * (which a reverse proxy may forward).
  */
 export function createLoopbackHostCheck(originAllowed: OriginCheck): HostCheck {
   return (text) => {

@@ -34,13 +34,16 @@ export interface HttpTimes {
   readonly request: number;
   /** From the end of a response to the next request on the connection. */
   readonly keepAlive: number;
-  /** Longest time in which a peer may read nothing of its response; it is disconnected at most half of that later. */
+  /**
+   * Longest time for which a peer may read nothing of its response. The check may disconnect it up to half of that time
+   * later.
+   */
   readonly answer: number;
 }
 
 export const HTTP_TIMES: HttpTimes = { head: 60_000, request: 120_000, keepAlive: 75_000, answer: 60_000 };
 
-/** Longest interval of the checks of head and request timeouts, in milliseconds; a timeout is late by at most that. */
+/** Longest interval between checks of the head and request timeouts, in milliseconds. A timeout fires late by at most that. */
 const LONGEST_CHECK = 1_000;
 const CHECKS_OF_HEAD = 20;
 
@@ -76,7 +79,7 @@ export interface UpgradeHandler {
 /** Serves the HTTP port: RPC, pages, health and metrics; passes upgrades to the listeners of clients. */
 export class HttpListener {
   readonly #options: HttpListenerOptions;
-  /** HTTP server that never listens itself: the port listener gives it the connections. */
+  /** HTTP server that never listens itself. The port listener passes connections to it. */
   readonly #server: Server;
   readonly #port: PortListener;
   readonly #unused: UnusedConnections;

@@ -12,8 +12,8 @@ const BACKSLASH = /\\|%5c/i;
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|;|$)/i;
 
 /**
- * Parses the path and query of a request; the host is a placeholder. Paths that a proxy might read differently are
- * rejected: a proxy that hides `/metrics` would forward `/x/%2e%2e/metrics`.
+ * Parses the path and query of a request; the host is a placeholder. Paths that a proxy might read differently are rejected.
+ * For example, a proxy that hides `/metrics` would forward `/x/%2e%2e/metrics`.
  * @throws CarillonError invalid_argument
  */
 export function parseRequestUrl(request: IncomingMessage): URL {

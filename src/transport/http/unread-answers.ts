@@ -16,11 +16,11 @@ interface Progress {
 }
 
 /**
- * Closes connections whose peer reads nothing of a response, so that a peer cannot hold its bytes for ever. A response
- * that waits for the node, such as a poll or a feed, is not affected.
+ * Closes connections whose peer reads nothing of a response, so that a peer cannot make the node hold the response forever. A
+ * response that waits for the node, such as a poll or a feed, is not affected.
  *
- * Like nginx's send_timeout, it measures the bytes that the operating system accepts. With large system buffers a very
- * slow peer makes progress in steps.
+ * Like nginx's send_timeout, it measures the bytes that the operating system accepts. With large system buffers a very slow
+ * peer makes progress in steps.
  */
 export class UnreadAnswers {
   /** Responses that have not ended. */

@@ -3,7 +3,7 @@ import type { ByteLease } from "../../net/byte-budget.js";
 import { errorCode } from "../../util/native-error.js";
 import { compact, PIECE_COST } from "./receiver-parts.js";
 
-/** Cost of a message in addition to its inflated size, in bytes: each message sets up zlib anew. */
+/** Cost of a message in addition to its inflated size, in bytes. Each message needs a new zlib stream. */
 export const MESSAGE_COST = 4 << 10;
 /** Largest number of bytes that one compressed byte inflates to. Source: zlib's technical details. */
 const LARGEST_RATIO = 1_032;
@@ -14,7 +14,7 @@ const EMPTY = Buffer.alloc(0);
 /** Replaces a message that cannot be inflated. It is not UTF-8, so the connection closes with 1007. */
 const BROKEN = Buffer.from([0xff]);
 
-/** Callback of the WebSocket library's extensions. Call it once, in a later turn. */
+/** Callback of the WebSocket library's extensions. It must be called once, asynchronously. */
 type OnInflated = (error: Error | null, data: Buffer) => void;
 
 interface Job {
@@ -32,7 +32,7 @@ interface InflaterOptions {
   readonly onClosed: () => void;
 }
 
-/** Inflates the messages of one connection, one at a time, because the library waits for each. */
+/** Inflates the messages of one connection, one at a time. The library waits for each. */
 export class Inflater {
   /** Accumulated cost of the connection, on the scale of its address. */
   cost = 0;
@@ -79,7 +79,7 @@ export class Inflater {
     return this.#piecesBytes + (this.#job?.data.length ?? 0);
   }
 
-  /** @returns undefined when the inflated message exceeds the budget; it keeps waiting */
+  /** @returns undefined when the inflated message exceeds the budget; the message keeps waiting */
   inflateNext(): { readonly data: Buffer; readonly deliver: () => void } | undefined {
     const job = this.#job;
     const { lease, most, onIdle } = this.#options;

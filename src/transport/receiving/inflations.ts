@@ -18,7 +18,7 @@ interface Flow {
   now: number;
 }
 
-/** Connections of an address whose messages wait at the start of a turn; the last one is next. */
+/** Connections of an address whose messages wait at the start of a turn. The last one is served next. */
 interface Queue {
   readonly flow: Flow;
   readonly inflaters: Inflater[];
@@ -30,13 +30,13 @@ export interface InflationsOptions {
 }
 
 /**
- * Inflates the messages of all WebSocket clients, a limited number of bytes in each turn of the event loop. It serves
- * the address with the lowest cost, including the next message, and of that address the connection with the lowest
- * cost. So small messages do not wait behind many large ones. The cost of a message is the worst case for its
- * compressed length. (Source: fair queueing, Demers, Keshav and Shenker, 1989.)
+ * Inflates the messages of all WebSocket clients, a limited number of bytes in each turn of the event loop. It first serves
+ * the address with the lowest accumulated cost, including its next message, and within it the connection with the lowest
+ * cost. Small messages therefore do not wait behind many large ones. The cost of a waiting message is the worst case for its
+ * compressed length. Source: fair queueing (Demers, Keshav and Shenker, 1989).
  *
- * Inflating is synchronous and does not use the thread pool, because the library has one FIFO queue for the whole
- * process, which also inflates the messages of connections that have closed.
+ * Inflating is synchronous. The library's alternative in the thread pool has one FIFO queue for the whole process, which also
+ * inflates the messages of closed connections.
  */
 export class Inflations {
   readonly #options: InflationsOptions;
@@ -115,7 +115,7 @@ export class Inflations {
   /** @returns the cost of the message; undefined when it exceeds the budget */
   #serve({ flow, inflaters }: Queue): number | undefined {
     const inflater = inflaters.pop();
-    // Handling an earlier message may have closed it.
+    // Handling an earlier message may have closed the connection.
     if (inflater === undefined || !flow.waiting.has(inflater)) return 0;
     const inflated = inflater.inflateNext();
     if (inflated === undefined) return undefined;

@@ -56,7 +56,7 @@ export class MessageMeter implements UnfinishedMessage {
     this.#held = new HeldBytes(lease);
     this.#deadlines = deadlines;
     this.#onCut = onCut;
-    // Called after the library's own listener, which has parsed the chunk by then.
+    // Added after the library's own listener, so the chunk has been parsed when this one runs.
     socket.on("data", this.measure);
     socket.once("close", this.#close);
   }
@@ -76,7 +76,7 @@ export class MessageMeter implements UnfinishedMessage {
     if (this.#ended) return;
     compactReceiver(receiver);
     if (this.#unfinished === 0) this.#begin();
-    // Never 0, because a masking key alone also counts as a message.
+    // Never 0, because 0 means that no message has begun, and a masking key alone holds no counted bytes.
     this.#unfinished = 1 + countReceiverBytes(receiver) + (this.inflater?.held ?? 0);
     if (!this.#held.set(this.#unfinished + this.#pending)) this.#cut("overloaded");
   };
@@ -108,7 +108,7 @@ export class MessageMeter implements UnfinishedMessage {
     this.#held.set(this.#unfinished);
   }
 
-  /** Cuts a connection whose message has timed out. The time restarts while this side does not read. */
+  /** Cuts a connection whose message has timed out. If this side is not reading, the timeout restarts instead. */
   expire(): void {
     if (this.#webSocket.isPaused || this.inflater?.waiting === true) this.begun = this.#deadlines.clock.monotonic();
     else this.#cut("message_timeout");

@@ -1,6 +1,6 @@
 /**
- * Bytes of the frame limit per allowed fragment. Each fragment of an incomplete message pins the chunk that it arrived
- * in, up to 64 KiB: with the library's limit of 16,384 fragments one client could pin 1 GiB by sending a byte at a time
+ * Bytes of the frame limit per allowed fragment. Each fragment of an incomplete message pins the chunk that it arrived in, of
+ * up to 64 KiB. With the library's limit of 16,384 fragments, one client could pin 1 GiB by sending fragments of one byte
  * between pongs. Measured: 4,000 such fragments pinned 250 MB.
  */
 const BYTES_PER_FRAGMENT = 1_024;
@@ -9,7 +9,7 @@ const BYTES_PER_FRAGMENT = 1_024;
  * to its payload.
  */
 const BYTES_PER_CHUNK = 64;
-/** Number of pieces allowed with any frame limit. */
+/** Number of fragments, and of buffered chunks, that are allowed with any frame limit. */
 const LEAST_PIECES = 256;
 
 /** Limits of the WebSocket library for one incomplete message; its type definitions lack the last two. */

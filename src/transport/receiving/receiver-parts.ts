@@ -62,8 +62,8 @@ export function countReceiverBytes(receiver: ReceiverParts): number {
 }
 
 /**
- * Copies pieces that are small parts of their chunks, so that a few bytes do not pin 64 KiB. Call it after each read;
- * earlier pieces are then already copied.
+ * Copies pieces that are small parts of their chunks, so that a few bytes do not pin 64 KiB. It must be called after each
+ * read, because it relies on earlier pieces being copied already.
  */
 export function compactReceiver(receiver: ReceiverParts): void {
   if (receiver[MASK] !== undefined) receiver[MASK] = compact(receiver[MASK]);
@@ -76,7 +76,7 @@ export function compactReceiver(receiver: ReceiverParts): void {
   }
 }
 
-/** Drops the held parts of a message. The receiver must get no further data. */
+/** Discards the held parts of a message. The receiver must not be given further data. */
 export function emptyReceiver(receiver: ReceiverParts): void {
   receiver[BUFFERS] = [];
   receiver[BUFFERED_BYTES] = 0;

@@ -20,9 +20,9 @@ interface LibraryParts {
  * WebSocket of a client, and the sink of its session. It holds the connection's objects as fields, so that one set of
  * handlers serves all connections.
  *
- * The sink writes complete frames directly to the upgraded socket. The library writes its own frames (pongs, the close
- * frame) to the same socket, each in one write, because it queues only messages, which it never gets. So frames never
- * interleave.
+ * The sink writes complete frames directly to the upgraded socket. The library writes its own frames (pings, pongs, the close
+ * frame) to the same socket, each in one write. It would queue frames only behind messages, and it is never given a message.
+ * Frames therefore never interleave.
  */
 export class ClientWebSocket extends WebSocket implements Sink {
   connection: WebSocketConnection | undefined = undefined;
@@ -72,7 +72,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
     if (this.#socket.writableNeedDrain) {
       this.#socket.once("drain", run);
     } else if (this.readyState === WebSocket.OPEN) {
-      // Below its high-water mark the stream emits no drain event; the callback of a last, empty write replaces it.
+      // Below its high-water mark the stream emits no drain event. The callback of an empty write replaces it.
       this.#socket.write(EMPTY, (error) => {
         if (!error) run();
       });

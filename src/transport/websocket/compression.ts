@@ -45,8 +45,8 @@ function forgetTurn(): void {
 }
 
 /**
- * Compresses a text for permessage-deflate, once for all recipients. It is synchronous and does not use the thread
- * pool, because the frame must be ready when its turn comes.
+ * Compresses a text for permessage-deflate, once for all recipients. Compression is synchronous, because the frame must be
+ * complete before the next one is sent.
  */
 export function compressText(text: string): Uint8Array {
   const deflated = deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH });

@@ -18,8 +18,8 @@ import type { HeartbeatWatch, Pulse } from "./heartbeat.js";
 export interface WebSocketConnectionContext extends CommandQueueContext {
   readonly fanOut: FanOut;
   /**
-   * Called when a connection has ended, with the close code: this node's if it closed the connection; 1006 if there was
-   * none.
+   * Called when a connection has ended. `code` is this node's close code if it closed the connection, otherwise the peer's;
+   * 1006 if there was no close frame.
    */
   readonly onClosed: (connection: WebSocketConnection, code: number) => void;
 }
@@ -136,7 +136,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
   onIdle(): void {
     this.#inflater?.settle();
     this.#meter?.settle();
-    // A pong may have arrived without being read, so the peer has until the next ping.
+    // A pong may have arrived without being read, so the peer counts as alive until the next ping.
     this.#alive = true;
     if (this.webSocket.isPaused) this.webSocket.resume();
   }

@@ -19,20 +19,20 @@ export function createCountedTemplate(text: string): Buffer {
 }
 
 /**
- * Smallest rest after the count that connections share, in bytes. Below it, one write of a copy costs less than several
- * writes.
+ * Smallest part after the count that connections share, in bytes. A smaller part is copied, because one write costs less than
+ * several.
  */
 const SHARED_BYTES = 4_096;
 
 /**
- * Creates a function that makes the text frames of one connection from its count. Small frames are joined into one
- * piece; of a large frame the rest after the count is a separate piece, which the template shares.
+ * Creates a function that makes the text frames of one connection from its count. Small frames are joined into one piece. The
+ * part of a large frame after the count is a separate piece, which all connections share.
  */
 export function createCountedFrames(templates: readonly Uint8Array[]): (count: number) => readonly Uint8Array[] {
   if (templates.some((template) => template.length - readOffset(template) >= SHARED_BYTES)) {
     return (count) => templates.flatMap((template, position) => [...createPieces(template, count + position)]);
   }
-  // The frames of connections whose counts have the same lengths differ only in the digits.
+  // Frames whose counts have the same numbers of digits differ only in those digits.
   const models = new Map<number, Model>();
   return (count) => {
     const lengths = encodeLengths(count, templates.length);
@@ -44,7 +44,7 @@ export function createCountedFrames(templates: readonly Uint8Array[]): (count: n
   };
 }
 
-/** Frames of one connection, and the offset in them at which each count ends. */
+/** Frames of one connection, with the offset at which each count ends. */
 interface Model {
   readonly bytes: Buffer;
   readonly ends: readonly number[];
@@ -78,7 +78,9 @@ function copyModel({ bytes, ends }: Model, count: number): Buffer {
   return frames;
 }
 
-/** Encodes the decimal lengths of consecutive counts as one number; the first length and the sum identify them. */
+/**
+ * Encodes the decimal lengths of consecutive counts as one number. The first length and the sum of all lengths identify them.
+ */
 function encodeLengths(first: number, counts: number): number {
   let sum = 0;
   let length = countDigits(first);

@@ -17,7 +17,7 @@ export interface HeartbeatOptions {
   readonly clock: Clock;
   /** Milliseconds between pings of a connection. */
   readonly interval: number;
-  /** Milliseconds in which a peer must answer. Less than the interval; rounded up to 1/25 of it. */
+  /** Milliseconds in which a peer must answer. Less than the interval; rounded up to a multiple of 1/25 of the interval. */
   readonly timeout: number;
 }
 

@@ -30,7 +30,7 @@ import type { Heartbeat } from "./heartbeat.js";
 /** Milliseconds in which a peer must answer a close frame before its connection is cut. */
 const CLOSE_TIMEOUT = 3_000;
 
-/** Largest read of Node from a socket, in bytes. As much may arrive after a connection was paused. */
+/** Largest read of Node from a socket, in bytes. One more read may arrive after a connection was paused. */
 const READ_CHUNK_BYTES = 65_536;
 
 export interface WebSocketListenerOptions
@@ -89,7 +89,7 @@ export class WebSocketListener {
     this.#admission.handle(request, url, socket, head);
   }
 
-  /** Refuses all further clients, and those that wait. */
+  /** Refuses all further clients, and those whose admission is pending. */
   close(): void {
     this.#admission.close();
   }
@@ -196,7 +196,7 @@ function createServer({ compression, limits }: WebSocketListenerOptions, frameBy
     noServer: true,
     clientTracking: false,
     perMessageDeflate: compression && COMPRESSION,
-    // The number of pieces that may pin memory does not grow with the dialect's frame limit.
+    // These limits use the node's frame limit, so that a dialect with larger frames does not let a client pin more memory.
     ...createReceiverLimits(limits.frameBytes),
     maxPayload: frameBytes,
     closeTimeout: CLOSE_TIMEOUT,

@@ -5,7 +5,7 @@ import { errorObject } from "../encode.js";
 
 const METHOD_NOT_ALLOWED = 405;
 
-/** Answers with JSON text by default; "" for no body. */
+/** Answers with a text, by default JSON; "" for no body. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -14,7 +14,7 @@ export function answer(
   answerWithText(request, response, { status, type, body });
 }
 
-/** Answers with an error in broadcaster's format; drops the connection of a request that was cut off. */
+/** Answers with an error in Broadcaster's format. Closes the connection if the request was truncated. */
 export function answerError(
   request: IncomingMessage,
   response: ServerResponse,

@@ -4,15 +4,15 @@ import { CarillonError } from "../../../errors.js";
 export interface PageRules {
   /** `open`: backends need no key. */
   readonly keys: { readonly open: boolean };
-  /** Whether pages of an origin may publish where no key is needed. */
+  /** Returns whether pages of an origin may publish if no key is required. */
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
 }
 
 const REQUEST_HEADERS = ["Content-Type", "Authorization"];
 
 /**
- * Lets pages read the answer. Where a key is needed, pages of any origin may ask. Where none is, any page that a user on this
- * network opens could publish, so only those of allowed origins may.
+ * Lets pages read the answer. If a key is required, pages of any origin may send requests. If not, any page that a user on
+ * this network opens could publish, so only pages of allowed origins may.
  * @throws CarillonError permission_denied
  */
 export function allowPages({ headers }: IncomingMessage, response: ServerResponse, rules: PageRules): void {
@@ -31,7 +31,10 @@ export function allowPages({ headers }: IncomingMessage, response: ServerRespons
   response.setHeader("access-control-allow-headers", allowedHeaders(headers["access-control-request-headers"]));
 }
 
-/** Headers of the original, and those that the page asks for: tracing and other libraries add their own. */
+/**
+ * Returns the headers that the original allows, and those that the page requests, because tracing and other libraries add
+ * their own.
+ */
 function allowedHeaders(asked = ""): string {
   const known = REQUEST_HEADERS.map((name) => name.toLowerCase());
   const others = asked.split(",").map((name) => name.trim());

@@ -15,13 +15,13 @@ export interface PublishOptions extends PageRules {
   /** Largest body, in bytes. */
   readonly requestBytes: number;
   readonly openLease: OpenRequestLease;
-  /** Told how long a publish took until it was answered, in seconds. */
+  /** Receives the duration of each publish until its answer, in seconds. */
   readonly onPublished: (seconds: number) => void;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server, not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 
-/** Publishes the message that a backend has posted, and answers with it. Never rejects. */
+/** Publishes the message in a backend's request, and answers with that message. Never rejects. */
 export async function handlePublish(
   request: IncomingMessage,
   response: ServerResponse,
@@ -35,7 +35,7 @@ export async function handlePublish(
   } catch (cause) {
     const error = CarillonError.from(cause);
     if (error !== cause) options.onFault(cause);
-    // The caller has sent one message and no list.
+    // The caller has sent a single message, not a list.
     const message = error.message.replace(/^messages\[0\]\./, "");
     setRetryAfter(response, error);
     answerError(request, response, { code: error.code, message }, toHttpStatus(error));
@@ -61,7 +61,7 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });
 }
 
-/** A named vhost has to be the key's. */
+/** Admits the backend. If the request names a vhost, it must be the key's. */
 function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend {
   const { authorization, [VHOST_HEADER]: vhost } = headers;
   const named = typeof vhost === "string" ? vhost : undefined;

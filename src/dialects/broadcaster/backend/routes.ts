@@ -8,7 +8,7 @@ export interface BroadcasterRoutesOptions extends PublishOptions {
   readonly base: string;
 }
 
-/** HTTP interface for broadcaster's backends, by path: publishing, and whether the server is up. */
+/** Creates the HTTP interface for Broadcaster's backends, by path: publishing, and a health check. */
 export function createBroadcasterRoutes(options: BroadcasterRoutesOptions): ReadonlyMap<string, Handler> {
   const { base } = options;
   return new Map<string, Handler>([

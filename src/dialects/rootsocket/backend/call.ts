@@ -7,17 +7,17 @@ import type { AnswerLease } from "../../../rpc/answer-budget.js";
 import { answerJson, setRetryAfter, toHttpStatus } from "../../backend-http.js";
 import { type AdmittedBackend, admit, type RevalidatingGate } from "./gate.js";
 
-/** A request of an admitted backend. */
+/** Request of an admitted backend. */
 export interface RestCall extends AdmittedBackend {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Counts the body while it is read. */
   readonly lease: ByteLease;
-  /** Counts the answer; undefined where it is not counted. */
+  /** Counts the answer; undefined if it is not counted. */
   readonly answerLease: AnswerLease | undefined;
 }
 
-/** A method of a path. A refusal is thrown before anything has been answered. */
+/** HTTP method of a path. Its handler throws a refusal before it sends any part of the answer. */
 export interface RestMethod {
   readonly action: AdmittedBackend["action"];
   readonly handle: (call: RestCall) => Promise<void>;
@@ -27,7 +27,7 @@ export interface RestCallOptions {
   readonly gate: RevalidatingGate;
   readonly openLease: OpenRequestLease;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server, not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 
@@ -77,20 +77,20 @@ function refuse(
   const error = CarillonError.from(cause);
   const { code, message } = error;
   if (code === "internal") onFault(cause);
-  // The caller is gone, or has a part of the answer that must not pass for the whole.
+  // The caller has disconnected, or has received a part of the answer. Closing the connection marks that part as incomplete.
   if (code === "cancelled" || response.headersSent) {
     response.destroy();
     return;
   }
-  // The status demands to name the way to authenticate. Source: RFC 9110 §15.5.2.
+  // This status requires a header with the authentication scheme. Source: RFC 9110 §15.5.2.
   if (code === "unauthenticated") response.setHeader("www-authenticate", "Key");
   setRetryAfter(response, error);
   answerJson(request, response, toHttpStatus(error), { detail: message });
 }
 
 /**
- * Lets a page of an origin that has been checked read the answer, and answers its browser's preflight.
- * @returns true: the request was a preflight
+ * Lets a page of a checked origin read the answer, and answers the preflight request of its browser.
+ * @returns whether the request was a preflight request, which has been answered
  */
 function answerCors(request: IncomingMessage, response: ServerResponse, methods: string): boolean {
   const { origin } = request.headers;

@@ -1,19 +1,19 @@
 import type { ConnectionInfo } from "../../../control/connection-info.js";
 
-/** A connection in the protocol's terms. */
+/** Description of a connection in the protocol's terms. */
 export interface ConnectionEntry {
   readonly identifier: string;
-  /** In ISO 8601, as all times. */
+  /** In ISO 8601. */
   readonly startedAt: string;
-  /** Null while it lives. */
+  /** In ISO 8601; null while the connection is open. */
   readonly endedAt: string | null;
   readonly ipAddress: string;
   readonly userAgent: string;
-  /** Messages that it has sent. */
+  /** Number of messages that the client has sent. */
   readonly messages: number;
 }
 
-/** @param ended - in milliseconds since the epoch; null: it lives */
+/** @param ended - in milliseconds since the epoch; null: the connection is open */
 export function toConnectionEntry(facts: ConnectionInfo, ended: number | null): ConnectionEntry {
   const { address, connected, id, published, userAgent } = facts;
   return {

@@ -7,10 +7,10 @@ import { toConnectionEntry } from "./connection.js";
 import type { RevalidatingGate } from "./gate.js";
 import { write } from "./writing.js";
 
-/** The type of server-sent events. Source: WHATWG HTML §9.2. */
+/** Media type of server-sent events. Source: WHATWG HTML §9.2. */
 export const EVENT_STREAM = "text/event-stream";
 
-/** Interval of comments, in milliseconds, which keep proxies from closing the stream. */
+/** Interval between comments, in milliseconds. They keep proxies from closing an idle stream. */
 const COMMENT_INTERVAL = 20_000;
 
 export interface FeedOptions {
@@ -20,8 +20,8 @@ export interface FeedOptions {
 }
 
 /**
- * Streams a vhost's connections while the reader stays: `present` for each open one, `caught_up`, then `opened` and `closed`. `ended`
- * gives the reason of its end.
+ * Streams a vhost's connections until the reader disconnects: `present` for each open one, `caught_up`, then `opened` and
+ * `closed` for changes. If the node ends the stream, `ended` gives the reason.
  */
 export async function feedConnections({ clock, gate, watches }: FeedOptions, call: RestCall): Promise<void> {
   const { action, answerLease, backend, credentials, response } = call;
@@ -46,7 +46,7 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   } catch (cause) {
     const { message } = CarillonError.from(cause);
     response.end(formatServerSentEvent("ended", { detail: message }));
-    // A fault of this server goes to the log, too.
+    // A fault of this server is also logged.
     if (!(cause instanceof CarillonError)) throw cause;
   } finally {
     stopComments();
@@ -54,7 +54,10 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   }
 }
 
-/** Sends comments, and cuts a reader that has not taken the one before: its backlog would stay. */
+/**
+ * Sends comments. Disconnects a reader that has not read its backlog since the previous comment.
+ * @returns stops the comments
+ */
 function sendComments(response: ServerResponse, clock: Clock): () => void {
   let cancel = clock.after(COMMENT_INTERVAL, next);
   function next(): void {
@@ -78,7 +81,7 @@ function formatWatchEvent(event: WatchEvent, now: number): string {
   return formatServerSentEvent(change === "open" ? "present" : "opened", toConnectionEntry(connection, null));
 }
 
-/** JSON has no line breaks. */
+/** Encodes an event. JSON.stringify writes no line breaks, so one data line is enough. */
 function formatServerSentEvent(type: string, data: object): string {
   return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -5,11 +5,11 @@ import { CarillonError } from "../../../errors.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
 import type { RequestGate } from "../../backend-http.js";
 
-/** Decides which backend may call what, and which may keep a stream open. */
+/** Decides which backend may call which operation, and which may keep a stream open. */
 export interface RevalidatingGate extends RequestGate {
   /**
-   * Begins to count an answer; undefined: it is not counted.
-   * @throws CarillonError resource_exhausted: the backend has had too many bytes of answers
+   * Begins to count an answer. Returns undefined if it is not counted.
+   * @throws CarillonError resource_exhausted: the backend has received too many bytes of answers
    */
   openAnswer(backend: Backend, action: BackendAction): AnswerLease | undefined;
   /**
@@ -19,14 +19,14 @@ export interface RevalidatingGate extends RequestGate {
   watch(grant: AdmittedBackend & { readonly onLost: (refusal: CarillonError) => void }): () => void;
 }
 
-/** A backend that was admitted to an action. */
+/** Backend that was admitted to an action. */
 export interface AdmittedBackend {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
   readonly action: BackendAction;
 }
 
-/** Admits a backend by the bare key in `Authorization`, which other interfaces read as a bearer's. */
+/** Admits a backend by its key in `Authorization`, without the scheme `Bearer` that other interfaces require. */
 export function admit(gate: RequestGate, { headers }: IncomingMessage, action: BackendAction): AdmittedBackend {
   const { authorization: key, [VHOST_HEADER]: vhost } = headers;
   const credentials = {
@@ -39,7 +39,7 @@ export function admit(gate: RequestGate, { headers }: IncomingMessage, action: B
   } catch (cause) {
     const error = CarillonError.from(cause);
     if (error.code !== "unauthenticated") throw cause;
-    // The gate's own text names the way in which other interfaces take keys.
+    // The gate's own text describes how other interfaces accept keys.
     const text = key === undefined ? "missing key: expected Authorization: KEY" : "unknown or revoked key";
     throw new CarillonError(error.code, text, { cause });
   }

@@ -6,10 +6,10 @@ import type { RestCall } from "./call.js";
 import { toConnectionEntry } from "./connection.js";
 import { write } from "./writing.js";
 
-/** Connections of a page: the largest allowed. */
+/** Number of connections of a page, the largest that is allowed. */
 const PAGE_SIZE = 1_000;
 
-/** Header with the nodes that did not answer, whose connections are missing. */
+/** Header that names the nodes that did not answer. Their connections are missing from the list. */
 export const MISSING_NODES = "carillon-missing-nodes";
 
 /** Writes the vhost's connections on all nodes, page by page to bound memory. */
@@ -25,7 +25,7 @@ export async function listConnections(connections: Pick<Connections, "list">, ca
   for (let page = 0; ; page += 1) {
     const entries = result.items.map((facts) => JSON.stringify(toConnectionEntry(facts, null))).join(",");
     const separator = page > 0 && entries !== "" ? "," : "";
-    // Each waits for the one before: it begins where that has ended.
+    // Pages are sequential: each begins where the previous one ended.
     // oxlint-disable-next-line no-await-in-loop
     await write(response, separator + entries);
     answerLease?.spend(Buffer.byteLength(entries));

@@ -9,11 +9,11 @@ import type { RestMethod } from "./call.js";
 
 export interface MessagesOptions {
   readonly publisher: Pick<Publisher, "publish">;
-  /** Told how long a publish took until the broker had it, in seconds. */
+  /** Receives the duration of each publish until the broker had it, in seconds. */
   readonly onPublished: (seconds: number) => void;
 }
 
-/** Publishes; answers when the broker has the message. */
+/** Creates the method that publishes a message. It answers when the broker has the message. */
 export function messages({ onPublished, publisher }: MessagesOptions): RestMethod {
   return {
     action: "publish",
@@ -43,12 +43,12 @@ async function publish(
     return receipt?.id ?? "";
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);
-    // The caller has sent one message, and no list.
+    // The caller has sent a single message, not a list.
     throw new CarillonError(code, message.replace(/^messages\[0\]\.payload/, "data"), { cause });
   }
 }
 
-/** Reads the data: the characters of a string, or the JSON text of any other value as it was sent. */
+/** Reads the data: the characters of a string, or the JSON text of any other value as sent. */
 function readData({ fields, text }: Body): string {
   const { data } = fields;
   if (data === undefined) throw new CarillonError("invalid_argument", "data is missing");

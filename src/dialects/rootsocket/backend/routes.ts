@@ -11,13 +11,15 @@ import { type ConnectionTokenIssuer, channelTokens, connectionTokens } from "./t
 export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
   /** Prefix of all paths, such as `/api/v1`. */
   readonly base: string;
-  /** @throws CarillonError not_found for a vhost that is gone */
+  /** @throws CarillonError not_found if the vhost has been deleted */
   readonly issuerOf: (vhost: string) => ConnectionTokenIssuer;
   readonly control: Pick<Control, "connections" | "watches">;
   readonly clock: Clock;
 }
 
-/** HTTP interface for rootsocket's backends (the S rules): handlers by exact path, with a final slash and without. */
+/**
+ * Creates the HTTP interface for RootSocket's backends (the S rules): handlers by exact path, with and without a final slash.
+ */
 export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
   const { base, clock, control, gate, issuerOf } = options;
   const connections: RestMethod = {
@@ -47,7 +49,7 @@ export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<
   return routes;
 }
 
-/** Whether a request accepts an event stream, as a browser's EventSource does. Any other gets the list. */
+/** Returns whether a request accepts an event stream, as a browser's EventSource does. Other requests get the list. */
 function wantsFeed({ headers }: IncomingMessage): boolean {
   return headers.accept?.toLowerCase().includes(EVENT_STREAM) === true;
 }

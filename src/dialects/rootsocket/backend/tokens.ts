@@ -3,7 +3,7 @@ import { answerJson } from "../../backend-http.js";
 import { readBody, readChannel } from "./body.js";
 import type { RestMethod } from "./call.js";
 
-/** Makes tokens for the clients of one vhost. */
+/** Issues tokens for the clients of one vhost. */
 export interface ConnectionTokenIssuer {
   /** @throws CarillonError unavailable */
   createConnectionToken(
@@ -15,7 +15,7 @@ export interface ConnectionTokenIssuer {
   createChannelToken(channel: string): Promise<{ readonly token: string }>;
 }
 
-/** @param issuerOf - throws CarillonError not_found for a vhost that is gone */
+/** @param issuerOf - throws CarillonError not_found if the vhost has been deleted */
 export function connectionTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer): RestMethod {
   return {
     action: "tokens",
@@ -32,7 +32,7 @@ export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer
     handle: async (call) => {
       const { backend, request, response } = call;
       const { fields } = await readBody(call);
-      // Clients that ask for a channel token themselves leave the category out.
+      // Clients that request a channel token themselves omit the category.
       if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
         throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
       }

@@ -3,8 +3,8 @@ import { CarillonError } from "../../../errors.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 
 /**
- * Writes a part of an answer. Resolves when there is room for the next, so that a slow reader slows the writer down.
- * @throws CarillonError cancelled: the reader is gone
+ * Writes a part of an answer. Resolves when the connection accepts more, so that a slow reader slows the writer down.
+ * @throws CarillonError cancelled: the reader has disconnected
  */
 export async function write(response: ServerResponse, text: string): Promise<void> {
   if (response.destroyed) throw gone();

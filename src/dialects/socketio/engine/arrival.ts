@@ -59,8 +59,8 @@ function readAuthToken({ token }: Readonly<Record<string, unknown>>): string | u
 }
 
 /**
- * Refusal of a connect request. The client gets the event `connect_error`; with Engine.IO 3 it gets the event `error`, with the same
- * members as for a command.
+ * Refusal of a connect request. The client gets the event `connect_error`; with Engine.IO 3 it gets the event `error`, with
+ * the same members as for a refused command.
  */
 export class ConnectError extends Error {
   readonly data: Readonly<Record<string, unknown>>;

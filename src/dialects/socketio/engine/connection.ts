@@ -12,7 +12,7 @@ import type { NamespaceSession } from "./namespace-session.js";
 /** Overhead of a waiting event, counted in addition to its own bytes. */
 const EVENT_BYTES = 64;
 
-/** Waiting bytes above which the connection is paused. A paused connection shows no heartbeats. */
+/** Waiting bytes above which the connection is paused. The heartbeats of a paused connection are not read. */
 const HOLD_BYTES = 65_536;
 
 /** Dependencies that all connections share. */
@@ -26,7 +26,7 @@ interface WaitingEvent {
   readonly attachments: readonly Uint8Array[];
 }
 
-/** One Socket.IO client in one namespace, whose events become commands. */
+/** Socket.IO client in one namespace. Its events become commands. */
 export class SocketIoConnection implements ClientConnection, CommandSource<WaitingEvent> {
   readonly client: Client;
   readonly namespaceSession: NamespaceSession;

@@ -12,11 +12,11 @@ import { MAX_PACKETS } from "./poll-body.js";
 import { PollQueue } from "./poll-queue.js";
 import { Polls } from "./polls.js";
 
-/** How long a connection may be without a namespace, in milliseconds. */
+/** Longest time for which a connection may be without a namespace, in milliseconds. */
 export const IDLE_TIMEOUT = 10_000;
-/** How long a peer may take to answer a close, in milliseconds; then its connection is cut. */
+/** Time for a peer to answer a close, in milliseconds. Its connection is then cut. */
 export const CLOSE_TIMEOUT = 3_000;
-/** How long a polling client may take to fetch the last packets by its next poll, in milliseconds. */
+/** Time for a polling client to fetch the last packets by its next poll, in milliseconds. */
 const LAST_POLL_TIMEOUT = 1_000;
 
 /** Members of the library's objects that its types lack. */
@@ -37,7 +37,7 @@ interface Reading {
   resume(): void;
 }
 
-/** Counts that all connections share. */
+/** Counters that all connections share. */
 export interface EngineConnectionCounts {
   /** Clients in a namespace, or waiting for admission to one. */
   connections: number;
@@ -53,10 +53,10 @@ export interface EngineConnectionOptions {
   readonly lease: ByteLease;
 }
 
-/** One Engine.IO connection over any transport, shared by all namespaces of the client. */
+/** Engine.IO connection over any transport. All namespaces of the client share it. */
 export class EngineConnection implements IdleConnection {
   readonly id: string;
-  /** Address of the client, from its first request, which may have ended since. */
+  /** Address of the client. It is kept because the first request, from which it is read, may have ended. */
   readonly address: string;
   /** Sessions by namespace. */
   readonly sessions = new Map<string, NamespaceSession>();
@@ -64,7 +64,7 @@ export class EngineConnection implements IdleConnection {
   readonly queue: PollQueue;
   /** Revision of Engine.IO that the client speaks. */
   readonly protocol: number;
-  /** Reason for which this node has cut the connection; undefined if it has not, or without a reason. */
+  /** Reason for which this node has cut the connection; undefined if it has not cut it, or has no reason. */
   cutFor: CloseReason | undefined;
   readonly #held: HeldBytes;
   /** Bytes of waiting and current events, and of a packet with missing attachments. */
@@ -127,12 +127,13 @@ export class EngineConnection implements IdleConnection {
   startIdle(): void {
     if (!this.open) return;
     if (this.#counts.idle.add(this)) this.#cancelIdle = this.#clock.after(IDLE_TIMEOUT, () => this.close());
-    // Closes after the last packets, one of which may tell the client the reason.
+    // Closes after the last packets have been sent, because one of them may tell the client the reason.
     else this.close();
   }
 
   /**
-   * Records a connect request. A client may be in each namespace once, and must wait for the answer before it requests one again.
+   * Records a connect request. A client may be in each namespace once. It must wait for the answer before it requests the
+   * same namespace again.
    * @throws Error when the namespace is requested or joined already
    */
   requestNamespace(namespace: string): void {
@@ -150,7 +151,7 @@ export class EngineConnection implements IdleConnection {
 
   /**
    * Counts bytes that the connection's packets hold until {@link giveBytes} releases them.
-   * @returns false when the node's budget is exhausted; nothing has changed then
+   * @returns false when the node's budget is exhausted; nothing is counted then
    */
   takeBytes(bytes: number): boolean {
     if (!this.#held.set(this.#heldBytes + bytes)) return false;
@@ -171,7 +172,7 @@ export class EngineConnection implements IdleConnection {
 
   leave(namespace: string, session: NamespaceSession): void {
     if (this.sessions.get(namespace) !== session) return;
-    // Comes before the answer to a repeated connect request.
+    // Sends the session's last packets before the answer to a repeated connect request.
     this.queue.flush();
     this.sessions.delete(namespace);
     this.#requested.delete(namespace);
@@ -179,7 +180,7 @@ export class EngineConnection implements IdleConnection {
     if (this.sessions.size === 0) this.startIdle();
   }
 
-  /** Ends the connection after its last packets. Cuts it if the peer does not take them in time. */
+  /** Ends the connection after its last packets. Cuts it if the peer does not receive them in time. */
   close(): void {
     if (!this.open) return;
     this.queue.flush();
@@ -217,7 +218,7 @@ export class EngineConnection implements IdleConnection {
 
   /**
    * Handles a POST request, now or when reading resumes.
-   * @returns false when another one waits, because a client that follows the protocol never sends two at a time
+   * @returns false when another one waits, which violates the protocol
    */
   take(request: () => void): boolean {
     if (this.#holders.size === 0) request();

@@ -17,7 +17,7 @@ export function readEngineQuery(query: URLSearchParams): EngineQuery {
   const version = only(query, "EIO");
   if (version !== "3" && version !== "4")
     throw invalidArgument("unsupported Engine.IO version: EIO=4 and EIO=3 are served");
-  // Pages of any origin may load a script, and such a request does not name its origin.
+  // JSONP would let pages of any origin read answers, because requests for scripts carry no Origin header.
   if (query.has("j")) throw invalidArgument("JSONP is not served");
   const transport = only(query, "transport");
   if (transport !== "polling" && transport !== "websocket") {

@@ -1,7 +1,10 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { PacketWriteOptions } from "./poll-queue.js";
 
-/** Most bytes of the library's own packets that may wait for the peer, which can provoke them and never read. */
+/**
+ * Largest number of bytes of the library's own packets that may wait for the peer. A peer can provoke such packets and never
+ * read them.
+ */
 const UNREAD_BYTES = 65_536;
 /** Overhead of a packet in bytes. Pings of Engine.IO 3 provoke packets without data. */
 const PACKET_BYTES = 16;
@@ -13,7 +16,7 @@ interface Written {
 }
 
 /**
- * Adds limits and timeouts to a connection that the library lacks.
+ * Adds limits and timeouts that the library lacks to a connection.
  * @param onUnread - called when too many of the library's own packets wait; a session's outbox bounds all other packets
  */
 export function applyEngineWorkarounds(connection: EngineSocket, onUnread: () => void): void {
@@ -23,7 +26,7 @@ export function applyEngineWorkarounds(connection: EngineSocket, onUnread: () =>
     if (options?.ours === true) return;
     if (type === "ping") pinged = true;
     unread += PACKET_BYTES + (data?.length ?? 0);
-    // Checked at once, because one request may provoke many packets.
+    // Checked for each packet, because one request may provoke many.
     if (unread > UNREAD_BYTES) onUnread();
   });
   connection.on("flush", () => {

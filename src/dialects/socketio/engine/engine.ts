@@ -21,7 +21,7 @@ export interface EngineSettings {
   readonly deadlines: MessageDeadlines;
 }
 
-/** The library's socket, with the meter of its messages. */
+/** WebSocket of the library, with the meter of its messages. */
 export class EngineWebSocket extends WebSocket {
   meter: MessageMeter | undefined = undefined;
 }
@@ -35,7 +35,7 @@ export function createEngine(settings: EngineSettings): Engine {
     pingInterval: ping.interval,
     pingTimeout: ping.timeout,
     maxHttpBufferSize: frameBytes,
-    // Sinks must know what the peer has taken, and write encoded frames: both require that compression is off.
+    // Compression must be off, because sinks write encoded frames and count the bytes that the peer has received.
     perMessageDeflate: false,
     httpCompression: false,
     wsEngine: webSocketServer(settings),
@@ -55,7 +55,7 @@ export function createSocketIo(frameBytes: number, clientOf: () => DecodedClient
   });
 }
 
-/** Creates the class of the WebSocket server, which applies the node's limits for all WebSockets. */
+/** Creates the class of the WebSocket server. It applies the limits that all WebSockets of the node have. */
 function webSocketServer(settings: EngineSettings): new (options: ServerOptions) => WebSocketServer {
   return class extends WebSocketServer {
     constructor(options: ServerOptions) {

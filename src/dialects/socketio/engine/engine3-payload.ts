@@ -1,23 +1,24 @@
 import { isUtf8 } from "node:buffer";
 
 /**
- * Requests and answers of Engine.IO 3's polling, in place of the library's own, which has no limit of packets and reads them
- * character by character. A packet in a text payload is `LENGTH:PACKET`, the length in UTF-16 units. If a payload has bytes and the client
- * accepts them, a packet is 0 (text) or 1 (bytes), the length in decimal digits of a byte each, 255, and the packet.
+ * Codec for the payloads of Engine.IO 3's polling. It replaces the library's codec, which does not limit the number of
+ * packets and reads them character by character. A packet in a text payload is `LENGTH:PACKET`, with the length in UTF-16
+ * units. If a payload contains bytes and the client accepts them, each packet is 0 (text) or 1 (bytes), the length with one
+ * byte for each decimal digit, 255, and the packet.
  */
 
 /** Types of packets, in the order of their numbers. */
 const TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"] as const;
 
-/** Most digits of a length. A longer one exceeds any request. */
+/** Largest number of digits of a length. A longer length exceeds any request. */
 const MAX_DIGITS = 8;
 const LENGTH_END = 255;
 
 const LENGTH = /^\d{1,8}$/;
-/** A character outside of the Basic Multilingual Plane: two units for JavaScript, and one for Python. */
+/** Character outside the Basic Multilingual Plane. JavaScript counts it as two units, Python as one. */
 const ASTRAL = /[\u{10000}-\u{10FFFF}]/gu;
 
-/** A packet in the library's format. */
+/** Packet in the library's format. */
 export interface EnginePacket {
   readonly type: string;
   readonly data?: string | Buffer;
@@ -39,7 +40,7 @@ export interface Engine3Payload {
 }
 
 /**
- * @param maxPackets - in one request
+ * @param maxPackets - largest number of packets in one request
  * @param onTooMany - called for a request with more packets, none of which is used
  */
 export function engine3Payload(maxPackets: number, onTooMany: () => void): Engine3Payload {
@@ -67,7 +68,7 @@ function toText(packet: EnginePacket): string {
   return `${text.length}:${text}`;
 }
 
-/** Escapes characters that clients count differently. They occur only within JSON strings. */
+/** Escapes characters that clients count differently. They occur only within JSON strings, where an escape is equivalent. */
 function escaped(text: string): string {
   return text.replace(ASTRAL, (pair) => `\\u${formatUnit(pair, 0)}\\u${formatUnit(pair, 1)}`);
 }

@@ -5,20 +5,23 @@ import type { MessageEncoding } from "../../dialect.js";
 import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
 
 /**
- * A session's frames are WebSocket frames of Engine.IO 4, which most clients use: a batch of them is written unchanged. For polling
- * clients, and for bytes to clients of Engine.IO 3, a batch is converted once for all clients.
+ * Conversion of frames. A session's frames are WebSocket frames of Engine.IO 4. Most clients use these, so a batch of them is
+ * written unchanged. For polling clients, and for bytes to clients of Engine.IO 3, a batch is converted once for all clients.
  */
 
 /** FIN and the binary opcode (RFC 6455 §5.2). */
 const FINAL_BINARY = 0x82;
 
-/** The packet type "message", as Engine.IO 3 writes it before bytes. */
+/** Packet type "message", which precedes bytes in Engine.IO 3. */
 const MESSAGE = Buffer.of(4);
 
-/** python-engineio refuses an answer of more than 16 packets; some may be the library's own. */
+/**
+ * Largest number of packets in the answer to a poll. python-engineio refuses answers of more than 16 packets, and some may be
+ * the library's own.
+ */
 export const PACKETS_A_POLL = 12;
 
-/** A packet of a batch. */
+/** Packet of a batch. */
 export interface BatchPacket {
   /** Data of a packet of type "message", without the type. */
   readonly data: string | Buffer;
@@ -33,7 +36,7 @@ export interface PollPart {
   readonly text: string;
 }
 
-/** Frames of one text of the dialect: a packet, then each attachment. */
+/** Creates the frames of one of the dialect's texts: a packet, then each attachment. */
 export function packetFrames(text: string): Buffer {
   if (!text.includes(SEPARATOR)) return createTextFrame(text);
   return Buffer.concat(
@@ -47,7 +50,10 @@ export function packetFrames(text: string): Buffer {
   );
 }
 
-/** Encoding of frames. Returns the same object for the same dialect encoding, so that sessions share bytes. */
+/**
+ * Returns the encoding of messages as frames. It is the same object for the same dialect encoding, so that sessions share
+ * bytes.
+ */
 export function socketIoEncoding(encoding: MessageEncoding): Encoding {
   let result = known.get(encoding);
   if (result === undefined) {
@@ -67,7 +73,7 @@ export function socketIoEncoding(encoding: MessageEncoding): Encoding {
 
 const known = new WeakMap<MessageEncoding, Encoding>();
 
-/** A batch in parts for polling clients. */
+/** Splits a batch into parts for polling clients. */
 export function pollParts(frames: Uint8Array): readonly PollPart[] {
   let parts = knownParts.get(frames);
   if (parts === undefined) {
@@ -79,7 +85,7 @@ export function pollParts(frames: Uint8Array): readonly PollPart[] {
 
 const knownParts = new WeakMap<Uint8Array, readonly PollPart[]>();
 
-/** A batch for WebSockets of Engine.IO 3, which begin bytes with the packet's type. */
+/** Converts a batch for WebSockets of Engine.IO 3, where the packet type precedes bytes. */
 export function engine3Frames(frames: Uint8Array): Uint8Array {
   let result = knownFrames.get(frames);
   if (result === undefined) {

@@ -3,22 +3,24 @@ import { CarillonError } from "../../../errors.js";
 import { toAddressKey } from "../../../net/ip-address.js";
 
 /**
- * Most connections of one address without a namespace. A client has none for one round trip, and many clients may share an address:
- * this limit allows thousands of connections a second. A connection that never requests a namespace counts for ten seconds.
+ * Largest number of connections of one address without a namespace. Each client is without one for a round trip, and many
+ * clients may share an address, so the limit must allow thousands of new connections per second. A connection that never
+ * requests a namespace counts for ten seconds.
  */
 const PER_ADDRESS = 1_024;
-/** Most connections of all addresses without a namespace, because each takes memory. */
+/** Largest number of connections without a namespace from all addresses, because each uses memory. */
 const IN_ALL = 8_192;
 
-/** A connection without a namespace. */
+/** Connection without a namespace. */
 export interface IdleConnection {
   readonly address: string;
   cut(): void;
 }
 
 /**
- * Connections without a namespace. Each costs its peer one request, so they have limits of their own and do not count against admitted
- * clients: one limit for each address, and one for all, beyond which the oldest is closed, because it has had the most time.
+ * Connections without a namespace. A peer can open one with a single request, so they have their own limits and do not count
+ * towards the limit of clients. One limit applies to each address and one to all together. Beyond the latter the oldest
+ * connection is closed, because it has had the most time to request a namespace.
  */
 export class IdleConnections {
   readonly #inAll: number;

@@ -25,9 +25,9 @@ export interface SocketIoListenerOptions
   readonly clientAddress: ClientAddress;
   /** Called with the error's code for each refused upgrade. */
   readonly onUpgradeRefused: (code: ErrorCode) => void;
-  /** Number of clients of the node, this listener's included. */
+  /** Returns the number of clients of the node, including those of this listener. */
   readonly inside: () => number;
-  /** Most clients of the node. */
+  /** Largest number of clients of the node. */
   readonly limit: number;
 }
 
@@ -41,7 +41,7 @@ export class SocketIoListener {
   /** Connections by id. */
   readonly #connections = new Map<string, EngineConnection>();
   readonly #counts: EngineConnectionCounts = { connections: 0, idle: new IdleConnections() };
-  /** The newest connection, for which the library creates a decoder next. */
+  /** Newest connection. The library creates its decoder next. */
   #newest: EngineConnection | undefined;
   /** Sockets of upgrades, which the library stops tracking before they end. */
   readonly #sockets = new Set<Duplex>();
@@ -60,7 +60,7 @@ export class SocketIoListener {
         if (this.#closed) connection.close();
       },
     });
-    // Registered first, so that the connection is known when Socket.IO handles it.
+    // Registered before Socket.IO's own listener, so that the connection is known when Socket.IO handles it.
     this.#engine.on("connection", (socket: EngineSocket) => {
       this.#add(socket);
     });
@@ -144,7 +144,7 @@ export class SocketIoListener {
   }
 
   /**
-   * Forwards a request of an open connection to the engine, now or later.
+   * Forwards a request of an open connection to the engine, now or when preceding requests allow it.
    * @returns false when another one waits already
    */
   #forward(connection: EngineConnection, request: IncomingMessage, response: ServerResponse): boolean {
@@ -167,7 +167,7 @@ export class SocketIoListener {
     // Packets of Engine.IO 3 are counted during decoding.
     if (connection.protocol !== 3) countPackets(request, () => connection.cut("flooding"));
     countBody(request, response, this.#options.openLease(request, undefined), (cause) => {
-      // The packets of the request are lost, and a client cannot continue after a gap.
+      // The packets of the request are lost, and the client cannot continue with a gap.
       response.once("finish", () => connection.cut());
       this.#refuse(response, cause);
     });
@@ -202,8 +202,8 @@ export class SocketIoListener {
   }
 
   /**
-   * Checks an upgrade before the library does, because the library refuses some upgrades after its answer 101, by HTTP text or a
-   * close frame.
+   * Checks an upgrade before the library does, because the library refuses some upgrades only after it has answered with 101,
+   * by HTTP text or a close frame.
    * @throws CarillonError invalid_argument, unavailable
    */
   #checkUpgrade(query: EngineQuery, request: IncomingMessage): void {
@@ -216,7 +216,7 @@ export class SocketIoListener {
     if (!connection.upgradable) throw new CarillonError("invalid_argument", "the connection has a WebSocket already");
   }
 
-  /** Creates the client that the connection's decoder reports to. */
+  /** Creates the client to which the connection's decoder reports. */
   #createDecodedClient(connection: EngineConnection | undefined): DecodedClient | undefined {
     if (connection === undefined) return undefined;
     return {

@@ -1,7 +1,7 @@
 import type { AdmissionRequest, AdmittedClient } from "../../../clients/admission.js";
 import type { EngineConnection } from "./engine-connection.js";
 
-/** A client in one namespace of its connection, from its connect request until it leaves. */
+/** Client in one namespace of its connection, from its connect request until it leaves. */
 export class NamespaceSession {
   readonly connection: EngineConnection;
   readonly arrival: AdmissionRequest;

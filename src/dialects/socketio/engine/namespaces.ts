@@ -18,10 +18,13 @@ import { NamespaceSession } from "./namespace-session.js";
 import { CLIENT_EVENT, type ClientEvent } from "./parser.js";
 import { SocketIoSink } from "./sink.js";
 
-/** Most bytes that Node reads at once, which may arrive after a connection has been paused. */
+/** Largest read of Node from a socket, in bytes. One more read may arrive after a connection was paused. */
 const READ_CHUNK_BYTES = 65_536;
 
-/** Reasons to reconnect. Stock clients do so after a lost connection, and not after a packet that disconnects them. */
+/**
+ * Reasons after which clients should reconnect. Stock clients reconnect after a lost connection, but not after a DISCONNECT
+ * packet.
+ */
 const RECONNECT_REASONS: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
   "service_restart",
   "slow_consumer",
@@ -46,7 +49,7 @@ export interface NamespacesOptions
   readonly exists: (vhost: string) => boolean;
   readonly settingsOf: (vhost: string) => SocketIoSettings;
   readonly frameBytes: number;
-  /** Consecutive packets without an event that end a connection. */
+  /** Number of consecutive packets without an event that ends a connection. */
   readonly malformedFrames: number;
   readonly connectionOf: (socket: EngineSocket) => EngineConnection | undefined;
   /** @throws CarillonError unavailable */

@@ -19,10 +19,13 @@ const MAX_ATTACHMENTS = 10;
 /** Longest path of a vhost, in characters. */
 const MAX_NAMESPACE = 255;
 
-/** Longest payload of a CONNECT packet, in characters, because the library keeps it. Node allows headers of the same size. */
+/**
+ * Longest payload of a CONNECT packet, in characters. It is limited because the library keeps it. Node allows headers of the
+ * same size.
+ */
 const MAX_AUTH = 16_384;
 
-/** Name under which the library emits every event, so that clients' names stay out of its emitters. */
+/** Name under which the library emits every event, so that clients cannot choose the names of events on its emitters. */
 export const CLIENT_EVENT = "event";
 
 /** Arguments of {@link CLIENT_EVENT}. */
@@ -36,11 +39,11 @@ export interface DecodedClient {
   requestNamespace(namespace: string): void;
   /** Counts bytes of a packet with missing attachments. @throws Error when the node's budget is exhausted */
   takeBytes(bytes: number): void;
-  /** Releases these bytes. */
+  /** Releases bytes that {@link takeBytes} has counted. */
   giveBytes(bytes: number): void;
 }
 
-/** A packet in the library's format. */
+/** Packet in the library's format. */
 interface Packet {
   readonly type: number;
   readonly nsp: string;
@@ -57,9 +60,9 @@ interface PartialPacket {
 }
 
 /**
- * Replaces the library's own parser: events stay JSON text as received, so that the dialect reads events of any depth and any name.
- * An invalid packet throws, and the library then ends the connection.
- * @param limit - bytes that an event and its attachments may have together
+ * Creates the parser that replaces the library's own. Events remain JSON text as received, so that the dialect can read
+ * events of any depth and name. An invalid packet throws, and the library then ends the connection.
+ * @param limit - largest total size of an event and its attachments, in bytes
  * @param clientOf - called for each new decoder. Returns the client of its packets
  */
 export function packetParser(limit: number, clientOf: () => DecodedClient | undefined = () => undefined): PacketParser {
@@ -79,7 +82,7 @@ export interface PacketParser {
   readonly Decoder: new () => PacketDecoder;
 }
 
-/** Writes the library's own packets: connected, refused, disconnected. */
+/** Encodes the library's own packets: connected, refused, disconnected. */
 export class PacketEncoder {
   encode({ data, nsp, type }: Packet): string[] {
     const namespace = nsp === "/" ? "" : `${nsp},`;
@@ -129,7 +132,7 @@ export class PacketDecoder extends EventEmitter {
     else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
     else if (type === CONNECT) this.#connect(namespace, query, parseAuth(rest));
     else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
-    // The node never waits for an acknowledgement by a client.
+    // Acknowledgements from clients are ignored, because the node never requests any.
     else if (type !== ACK) throw new Error("not for a client to say");
   }
 

@@ -14,7 +14,7 @@ export function countBody(
 ): void {
   // The library decodes the body as text, except for bytes of Engine.IO 3.
   request.on("data", (chunk: string | Buffer) => {
-    // Does not count the rest of a request that was answered before its end, such as a too large one.
+    // The rest of a request that was answered early, for example because it is too large, is not counted.
     if (response.headersSent) return;
     try {
       lease.take(Buffer.byteLength(chunk));
@@ -28,11 +28,14 @@ export function countBody(
   });
 }
 
-/** Most packets of one request: the library reads all of them in one turn of the event loop, at some 6 µs each (rule O12). */
+/**
+ * Largest number of packets in one request. The library reads all of them in one turn of the event loop, at about 6 µs each
+ * (rule O12).
+ */
 export const MAX_PACKETS = 5_000;
 
 /**
- * Counts the packets of a request during its reading.
+ * Counts the packets of a request while it is read.
  * @param onTooMany - called once, before the library handles any packet
  */
 export function countPackets(request: IncomingMessage, onTooMany: () => void): void {

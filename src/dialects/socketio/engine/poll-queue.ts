@@ -8,14 +8,15 @@ interface WaitingPart {
 }
 
 /**
- * Packets of all sessions for one polling client: a limited number in each answer, and the next ones when the client has taken them. The
- * library would put all of them into one answer. It gets both forms, because the client may have upgraded to a WebSocket meanwhile.
+ * Queue of packets of all sessions for one polling client. Each answer has a limited number of packets, and the next ones
+ * follow when the client has received it. The library itself would put all of them into one answer. It receives each part in
+ * both forms, as text and as frames, because the client may have upgraded to a WebSocket meanwhile.
  */
 export class PollQueue {
   readonly #connection: EngineSocket;
   readonly #polls: Polls;
   readonly #waiting: WaitingPart[] = [];
-  /** Parts passed to the library that the client has not taken yet. */
+  /** Number of parts that were passed to the library and that the client has not received yet. */
   #underWay = 0;
 
   constructor(connection: EngineSocket, polls: Polls) {
@@ -23,7 +24,7 @@ export class PollQueue {
     this.#polls = polls;
   }
 
-  /** @param onTaken - called when the client has taken all parts */
+  /** @param onTaken - called when the client has received all parts */
   write(parts: readonly PollPart[], onTaken: () => void): void {
     for (const [at, part] of parts.entries()) {
       this.#waiting.push({ part, onTaken: at === parts.length - 1 ? onTaken : undefined });
@@ -70,18 +71,18 @@ function writePart(connection: EngineSocket, { frames, packets, text }: PollPart
     return;
   }
   for (const [at, { data, frame }] of packets.entries()) {
-    // The library writes bytes in the form that the transport requires.
+    // The library encodes bytes as the transport requires.
     const options: PacketWriteOptions = typeof data === "string" ? ready(frame) : { compress: false, ours: true };
     connection.write(data, options, at === packets.length - 1 ? onSent : undefined);
   }
 }
 
-/** Options of a write. */
+/** Options of a write to the library. */
 export interface PacketWriteOptions {
   readonly compress: false;
-  /** Whether a session's outbox bounds it. */
+  /** Marks a packet of a session, which the session's outbox bounds. */
   readonly ours: true;
-  /** Written to a WebSocket as it is: the library's own adapter does so with broadcasts. */
+  /** Frames that are written to a WebSocket unchanged, as the library's own adapter does with broadcasts. */
   readonly wsPreEncodedFrame?: readonly Uint8Array[];
 }
 

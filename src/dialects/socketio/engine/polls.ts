@@ -1,23 +1,27 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../core/ports.js";
 
-/** Longest time for a client to take the answer to a poll, in milliseconds. */
+/** Longest time for a client to receive the answer to a poll, in milliseconds. */
 export const TAKE_TIMEOUT = 30_000;
 
 export interface PollsOptions {
   readonly clock: Clock;
-  /** Called when an answer is not taken in time, or lost, because the client would miss packets. */
+  /**
+   * Called when an answer is not received in time, or is lost. The connection must end, because the client would miss
+   * packets.
+   */
   readonly onLost: (why: "too slow" | "gone") => void;
 }
 
 /**
- * The polls of one client. An answer counts as taken when its connection's buffer is empty, and the next poll is not answered earlier.
- * The library counts an answer as taken when it is written: a client that polls on new connections and never reads would fill memory.
+ * Polls of one client. An answer counts as taken when the buffer of its socket is empty. The next poll is not answered
+ * earlier. The library itself would count an answer as taken when it is written, so a client that polls on new sockets and
+ * never reads would fill the memory.
  */
 export class Polls {
   readonly #clock: Clock;
   readonly #onLost: PollsOptions["onLost"];
-  /** The poll whose answer is not taken yet. */
+  /** Poll whose answer has not been taken yet. */
   #current: ServerResponse | undefined;
   #held: (() => void) | undefined;
   readonly #onTaken: (() => void)[] = [];
@@ -29,7 +33,7 @@ export class Polls {
   }
 
   /**
-   * Accepts a poll. The library handles it now, or when the answer before it has been taken.
+   * Accepts a poll. The library handles it now, or when the preceding answer has been taken.
    * @returns false when another poll waits already, which violates the protocol
    */
   take(response: ServerResponse, handle: () => void): boolean {
@@ -37,7 +41,7 @@ export class Polls {
       this.#give(response, handle);
       return true;
     }
-    // The library refuses a poll beside an unanswered one.
+    // The library itself refuses a second poll while one is unanswered.
     if (!this.#current.writableEnded) {
       handle();
       return true;
@@ -68,7 +72,8 @@ export class Polls {
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     const last = this.#current;
-    // A timer of its own: the held poll becomes the current one below and ends at once, which cancels the shared timer.
+    // The last answer needs its own timer. The held poll becomes the current one below and ends at once, which cancels the
+    // shared timer.
     if (last !== undefined)
       last.once(
         "close",
@@ -88,7 +93,7 @@ export class Polls {
       if (socket.destroyed && response.writableEnded) this.#onLost("gone");
       this.#taken();
     };
-    // The event also comes when the connection ends first.
+    // "close" is emitted even if the socket is lost before the answer has finished.
     response.once("finish", onOver);
     response.once("close", onOver);
     handle();

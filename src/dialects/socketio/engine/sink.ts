@@ -5,7 +5,8 @@ import { engine3Frames, pollParts } from "./frames.js";
 import { type PollQueue, ready } from "./poll-queue.js";
 
 /**
- * Writes a session's frames to its Engine.IO connection: a batch is one write to a WebSocket, and is queued for a polling client.
+ * Sink of a session on its Engine.IO connection. A batch of frames is one write to a WebSocket; for a polling client it is
+ * queued.
  */
 export class SocketIoSink implements Sink {
   readonly #connection: EngineSocket;

@@ -1,7 +1,7 @@
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { WorkerDescription } from "../../../workers/dispatch.js";
 
-/** JSON of the admin interface. Links are paths of the interface with their relations. */
+/** JSON of the admin interface. Links contain a path of the interface and its relation. */
 
 interface Link {
   readonly rel: string;
@@ -26,7 +26,7 @@ export function channelJson(vhost: string, name: string) {
   return { name, links };
 }
 
-/** JSON of a worker. One that cannot answer speaks WebRocket's protocol, whose workers give their id as the name. */
+/** Describes a worker. A worker that cannot answer uses WebRocket's protocol, in which a worker's name is its id. */
 export function workerJson(vhost: string, worker: WorkerDescription) {
   const { answers, capacity, events, id, name, node, tasks } = worker;
   const links: readonly Link[] = [{ rel: "vhost", href: vhost }];

@@ -9,8 +9,8 @@ import { isWebrocketChannel } from "../channel.js";
 import { channelJson, vhostJson, workerJson } from "./admin-json.js";
 import type { AdminResource } from "./admin-path.js";
 
-/** Vhosts or channels that are deleted at a time. */
-const ABREAST = 10;
+/** Number of vhosts or channels that are deleted concurrently. */
+const CONCURRENCY = 10;
 
 export interface AdminServices {
   readonly vhosts: {
@@ -25,7 +25,7 @@ export interface AdminServices {
 }
 
 export interface AdminAnswer {
-  /** 200: read. 202: deleted. 302: made or changed; `location` is where it is. */
+  /** 200: read; 202: deleted; 302: created or changed, with its path in `location`. */
   readonly status: 200 | 202 | 302;
   readonly body: object;
   readonly location?: string;
@@ -37,7 +37,7 @@ function read(body: object): AdminAnswer {
   return { status: 200, body };
 }
 
-/** A refusal in WebRocket's words. */
+/** Refusal with WebRocket's error text and status. */
 export class AdminRefusal extends CarillonError {
   constructor(
     code: ErrorCode,
@@ -56,13 +56,13 @@ export class MethodRefusal extends AdminRefusal {
   }
 }
 
-/** Resource of a request; "" for a part that it does not have. */
-interface About {
+/** Resource of a request; "" for a part that does not apply. */
+interface Target {
   readonly path: string;
   readonly channel: string;
 }
 
-type Operation = (services: AdminServices, about: About) => AdminAnswer | Promise<AdminAnswer>;
+type Operation = (services: AdminServices, about: Target) => AdminAnswer | Promise<AdminAnswer>;
 
 /** Operations by kind of resource and method. */
 const OPERATIONS: Readonly<Record<AdminResource["kind"], ReadonlyMap<string, Operation>>> = {
@@ -109,7 +109,10 @@ function find({ vhosts }: AdminServices, path: string): Vhost {
   throw new AdminRefusal("not_found", "vhost doesn't exist");
 }
 
-/** Refuses until the store has been read: a vhost that is not found may exist. */
+/**
+ * Refuses requests until the store has been read, because a vhost that is not found may exist.
+ * @throws AdminRefusal unavailable
+ */
 function checkLoaded({ loaded }: AdminServices["vhosts"]): void {
   if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
 }
@@ -120,7 +123,7 @@ function listVhosts({ vhosts }: AdminServices): AdminAnswer {
   return read({ vhosts: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(vhostJson) });
 }
 
-/** Deletes all vhosts but those of the configuration, which the answer lists. */
+/** Deletes all vhosts except those of the configuration, which the answer lists. */
 async function deleteVhosts(services: AdminServices): Promise<AdminAnswer> {
   const { admin, vhosts } = services;
   checkLoaded(vhosts);
@@ -129,7 +132,7 @@ async function deleteVhosts(services: AdminServices): Promise<AdminAnswer> {
   return { ...listVhosts(services), status: 202 };
 }
 
-async function createVhost(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+async function createVhost(services: AdminServices, { path }: Target): Promise<AdminAnswer> {
   try {
     await services.admin.create(path, { webrocket: { access_token: createAccessToken() } });
   } catch (error) {
@@ -139,13 +142,13 @@ async function createVhost(services: AdminServices, { path }: About): Promise<Ad
   return changedVhost(services, path);
 }
 
-async function deleteVhost(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+async function deleteVhost(services: AdminServices, { path }: Target): Promise<AdminAnswer> {
   find(services, path);
   await services.admin.delete(path);
   return DELETED;
 }
 
-async function renewToken(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+async function renewToken(services: AdminServices, { path }: Target): Promise<AdminAnswer> {
   find(services, path);
   await services.admin.replaceDialectSettings(path, "webrocket", { access_token: createAccessToken() });
   return changedVhost(services, path);
@@ -155,20 +158,20 @@ function changedVhost(services: AdminServices, path: string): AdminAnswer {
   return { status: 302, location: path, body: { vhost: vhostJson(find(services, path)) } };
 }
 
-function listChannels(services: AdminServices, { path }: About): AdminAnswer {
+function listChannels(services: AdminServices, { path }: Target): AdminAnswer {
   const { channels } = find(services, path);
   checkLoaded(services.vhosts);
   return read({ channels: [...channels].toSorted().map((name) => channelJson(path, name)) });
 }
 
-async function closeChannels(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+async function closeChannels(services: AdminServices, { path }: Target): Promise<AdminAnswer> {
   const { channels } = find(services, path);
   checkLoaded(services.vhosts);
   await inTurns([...channels], (channel) => forgiving("not_found", services.admin.closeChannel(path, channel)));
   return DELETED;
 }
 
-async function openChannel(services: AdminServices, { channel, path }: About): Promise<AdminAnswer> {
+async function openChannel(services: AdminServices, { channel, path }: Target): Promise<AdminAnswer> {
   find(services, path);
   checkName(channel);
   if (!(await services.admin.openChannel(path, channel))) {
@@ -177,21 +180,21 @@ async function openChannel(services: AdminServices, { channel, path }: About): P
   return { status: 302, location: `${path}/channels/${channel}`, body: { channel: channelJson(path, channel) } };
 }
 
-/** Shows a channel with its subscribers on all nodes that answer, in any protocol. */
-async function showChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
+/** Shows a channel with the number of its subscribers in all protocols, on all nodes that answer. */
+async function showChannel(services: AdminServices, about: Target): Promise<AdminAnswer> {
   findChannel(services, about);
   const { value: size } = await services.topics.size(about.path, about.channel);
   return read({ channel: { ...channelJson(about.path, about.channel), subscribers: { size } } });
 }
 
-async function closeChannel(services: AdminServices, about: About): Promise<AdminAnswer> {
+async function closeChannel(services: AdminServices, about: Target): Promise<AdminAnswer> {
   findChannel(services, about);
   await services.admin.closeChannel(about.path, about.channel);
   return DELETED;
 }
 
 /** @throws AdminRefusal */
-function findChannel(services: AdminServices, { channel, path }: About): void {
+function findChannel(services: AdminServices, { channel, path }: Target): void {
   const { channels } = find(services, path);
   checkName(channel);
   if (!channels.has(channel)) checkLoaded(services.vhosts);
@@ -202,19 +205,19 @@ function checkName(channel: string): void {
   if (!isWebrocketChannel(channel)) throw new AdminRefusal("invalid_argument", "invalid channel name");
 }
 
-async function listWorkers(services: AdminServices, { path }: About): Promise<AdminAnswer> {
+async function listWorkers(services: AdminServices, { path }: Target): Promise<AdminAnswer> {
   find(services, path);
   const { missing, more, workers } = await services.dispatch.list(path);
   return read({ workers: workers.map((worker) => workerJson(path, worker)), more, missing });
 }
 
 async function inTurns<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
-  for (let start = 0; start < items.length; start += ABREAST) {
-    await Promise.all(items.slice(start, start + ABREAST).map(run));
+  for (let start = 0; start < items.length; start += CONCURRENCY) {
+    await Promise.all(items.slice(start, start + CONCURRENCY).map(run));
   }
 }
 
-/** Ignores one error, such as of a concurrent deletion. */
+/** Ignores errors of one code, for example after a concurrent deletion. */
 async function forgiving(code: ErrorCode, work: Promise<void>): Promise<void> {
   try {
     await work;

@@ -6,14 +6,14 @@ export type AdminResource =
   | { readonly kind: "vhost" | "token" | "channels" | "workers"; readonly vhost: string }
   | { readonly kind: "channel"; readonly vhost: string; readonly channel: string };
 
-/** Parts of a vhost, after its path. */
+/** Resources of a vhost, by the last segments of their paths. */
 const BEHIND = /^(?<vhost>.+)\/(?<kind>token|channels|workers)$/;
 const CHANNEL = /^(?<vhost>.+)\/channels\/(?<channel>[^/]*)$/;
 
 /**
- * Finds the resources that a path may name, as vhosts have slashes in their paths: `/a/channels` is a vhost, or the channels of
- * `/a`. Lists those of existing vhosts, the longest path first; without any, the part of a vhost that does not exist. The default
- * vhost has no path here.
+ * Finds the resources that a path may name. Paths of vhosts contain slashes, so `/a/channels` may be a vhost, or the channels
+ * of `/a`. The result lists the resources of existing vhosts, the longest vhost path first. If there are none, it has the
+ * resource with the shortest vhost path. The default vhost has no path here.
  * @returns none for an invalid path
  */
 export function findAdminResources(path: string, isVhost: (path: string) => boolean): readonly AdminResource[] {
@@ -23,7 +23,7 @@ export function findAdminResources(path: string, isVhost: (path: string) => bool
   return there.length > 0 ? there : places.slice(-1);
 }
 
-/** Describes a resource in words. */
+/** Describes a resource for an error text. */
 export function describeAdminResource(place: AdminResource): string {
   if (place.kind === "vhosts") return "all vhosts";
   const { kind, vhost } = place;

@@ -6,19 +6,19 @@ import { isSecret } from "../access.js";
 import { AdminRefusal, type AdminServices, MethodRefusal, operate } from "./admin-operations.js";
 import { type AdminResource, describeAdminResource, findAdminResources } from "./admin-path.js";
 
-/** Name of the interface's callers in the budget, as they share one secret. No backend can have it. */
+/** Budget key of all callers of the interface, because they share one secret. No backend has the same key. */
 const CALLER = "webrocket admin";
 
 export interface WebrocketAdminOptions extends AdminServices {
-  /** Secret that callers show in the header `X-WebRocket-Cookie`. */
+  /** Secret that callers present in the header `X-WebRocket-Cookie`. */
   readonly cookie: string;
   /** Counts the bytes of answers. */
   readonly answers: AnswerBudget;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server, not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 
-/** WebRocket's admin interface: vhosts, and their tokens, channels and workers. It leaves out the default vhost. */
+/** WebRocket's admin interface: vhosts with their tokens, channels and workers. It does not include the default vhost. */
 export class WebrocketAdmin {
   readonly #options: WebrocketAdminOptions;
 
@@ -63,8 +63,8 @@ export class WebrocketAdmin {
 }
 
 /**
- * Chooses the resource that an ambiguous path names: for reads that of the vhost with the longest path. Changes are refused, as they
- * might delete the wrong vhost.
+ * Chooses the resource that a path names. For an ambiguous path, reads use the vhost with the longest path. Changes are
+ * refused, because they might delete the wrong vhost.
  */
 function chooseResource(method: string, places: readonly AdminResource[]): AdminResource {
   const [place, other] = places;
@@ -74,7 +74,7 @@ function chooseResource(method: string, places: readonly AdminResource[]): Admin
   throw new AdminRefusal("failed_precondition", text, 409);
 }
 
-/** HTTP status of an error. A configured vhost, or one that has just changed, is a conflict. */
+/** Returns the HTTP status of an error. Changing a configured vhost, or one that has just been changed, is a conflict. */
 function toAdminStatus(error: CarillonError): number {
   if (error instanceof AdminRefusal) return error.status;
   return error.code === "failed_precondition" ? 409 : HTTP_STATUS[error.code];

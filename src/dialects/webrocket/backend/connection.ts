@@ -12,27 +12,27 @@ import { MalformedPacket, type Packet, PacketReader, packetText } from "./packet
 import { answerRequest, type RequestServices } from "./requests.js";
 import { WebrocketWorker } from "./worker.js";
 
-/** Time in which a packet has to be complete, in milliseconds. Workers send heartbeats much more often. */
-const PATIENCE = 10_000;
+/** Time within which a packet must be complete, in milliseconds. Workers send heartbeats much more often. */
+const PACKET_TIMEOUT = 10_000;
 
-/** Time for a peer to close its side after ours, in milliseconds. */
-const LINGER = 2_000;
+/** Time for a peer to close its side of the connection after this node's, in milliseconds. */
+const CLOSE_TIMEOUT = 2_000;
 
 export interface BackendConnectionContext extends RequestServices {
   readonly vhosts: VhostDirectory;
   readonly dispatch: Dispatch;
   readonly clock: Clock;
-  /** Most bytes of a packet. */
+  /** Largest packet, in bytes. */
   readonly packetBytes: number;
   readonly budget: ByteBudget;
-  /** Told of errors that are faults of this server and not refusals. */
+  /** Receives errors that are faults of this server, not refusals. */
   readonly onFault: (cause: unknown) => void;
 }
 
 /** Commands that a worker sends without its identity. */
-const BARE: ReadonlySet<string> = new Set(["HB", "QT"]);
+const BARE_COMMANDS: ReadonlySet<string> = new Set(["HB", "QT"]);
 
-/** One connection of a backend: a request and its answer, or a worker. */
+/** Connection of a backend: a client with one request, or a worker. */
 export class BackendConnection {
   readonly #socket: Socket;
   readonly #context: BackendConnectionContext;
@@ -41,22 +41,22 @@ export class BackendConnection {
   /** Counts the bytes of an incomplete packet; undefined for none. */
   #lease: ByteLease | undefined;
   #worker: WebrocketWorker | undefined;
-  /** Sender of this connection's bare packets, as `RD` has named it. */
+  /** Sender of this connection's bare packets, which its `RD` packet has set. */
   #identity: Identity | undefined;
   /** Path of the vhost that the connection was last admitted to. */
   #vhost: string | undefined;
   #state: "reading" | "answering" | "ended" = "reading";
-  #cancelPatience: () => void;
+  #cancelTimeout: () => void;
   readonly #onKnown: () => void;
 
-  /** @param onKnown - called when a packet of a known backend has come, once for each */
+  /** @param onKnown - called for each packet from an authenticated backend */
   constructor(socket: Socket, context: BackendConnectionContext, onKnown: () => void) {
     this.#onKnown = onKnown;
     this.#socket = socket;
     this.#context = context;
     this.#address = normalizeIpAddress(socket.remoteAddress ?? "") ?? "";
     this.#reader = new PacketReader(context.packetBytes);
-    this.#cancelPatience = context.clock.after(PATIENCE, this.#onSilence);
+    this.#cancelTimeout = context.clock.after(PACKET_TIMEOUT, this.#onTimeout);
     socket.on("data", (chunk: Uint8Array) => {
       this.#take(chunk);
     });
@@ -68,7 +68,7 @@ export class BackendConnection {
     });
     socket.once("close", () => {
       this.#state = "ended";
-      this.#cancelPatience();
+      this.#cancelTimeout();
       this.#worker?.leave();
       this.#release();
     });
@@ -86,11 +86,11 @@ export class BackendConnection {
   }
 
   #take(chunk: Uint8Array): void {
-    // One request a connection.
+    // Each connection serves one request.
     if (this.#state !== "reading") return;
     try {
       this.#reader.push(chunk);
-      for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#obey(packet);
+      for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#handle(packet);
       this.#count();
     } catch (fault) {
       if (!(fault instanceof MalformedPacket)) this.#context.onFault(fault);
@@ -98,7 +98,7 @@ export class BackendConnection {
     }
   }
 
-  /** Counts the bytes that are kept until their packet is complete. */
+  /** Counts the bytes of an incomplete packet. */
   #count(): void {
     const bytes = this.#state === "reading" ? this.#reader.pending : 0;
     if (bytes === 0) {
@@ -116,7 +116,7 @@ export class BackendConnection {
     this.#lease = undefined;
   }
 
-  /** Before a worker is ready, a packet is read no further than its first line unless that is a valid identity. */
+  /** Returns the next packet. Before a worker is ready, the packet is only parsed if its first line is a valid identity. */
   #next(): Packet | undefined {
     if (this.#state !== "reading") return undefined;
     if (this.#identity === undefined) {
@@ -126,10 +126,10 @@ export class BackendConnection {
     return this.#reader.next();
   }
 
-  /** Ends the connection of a peer that is not admitted. */
+  /** Returns whether the peer is admitted; otherwise ends its connection. */
   #admits(line: string): boolean {
     if (line === "" || line === "\r") throw new MalformedPacket("expected an identity");
-    if (BARE.has(line)) {
+    if (BARE_COMMANDS.has(line)) {
       this.#end(line === "HB" ? packetText("QT") : "");
       return false;
     }
@@ -142,28 +142,28 @@ export class BackendConnection {
     return true;
   }
 
-  #obey(packet: Packet): void {
+  #handle(packet: Packet): void {
     const identity = packet.identity === undefined ? this.#identity : parseIdentity(packet.identity);
     if (packet.identity === undefined && identity === undefined) throw new MalformedPacket("expected an empty line");
-    // Checked for each packet: a token that has been changed since is worth nothing.
+    // Checked for each packet, because the token may have been replaced.
     const vhost = authenticatePeer(identity, this.#context.vhosts);
     if (typeof vhost === "number") this.#refuse(vhost);
-    else if (identity !== undefined) this.#obeyKnown(packet, identity, vhost);
+    else if (identity !== undefined) this.#handleAuthenticated(packet, identity, vhost);
   }
 
-  #obeyKnown(packet: Packet, identity: Identity, vhost: Vhost): void {
+  #handleAuthenticated(packet: Packet, identity: Identity, vhost: Vhost): void {
     this.#onKnown();
-    this.#cancelPatience();
-    this.#cancelPatience = this.#context.clock.after(PATIENCE, this.#onSilence);
+    this.#cancelTimeout();
+    this.#cancelTimeout = this.#context.clock.after(PACKET_TIMEOUT, this.#onTimeout);
     const known = this.#worker === undefined ? undefined : this.#identity;
     if (known !== undefined && !isSamePeer(known, identity)) this.#refuse(400);
-    else if (identity.kind === "dlr") this.#obeyWorker(packet.command, identity, vhost);
+    else if (identity.kind === "dlr") this.#handleWorkerCommand(packet.command, identity, vhost);
     else void this.#answer(packet, vhost);
   }
 
   async #answer(packet: Packet, vhost: Vhost): Promise<void> {
     this.#state = "answering";
-    this.#cancelPatience();
+    this.#cancelTimeout();
     try {
       const answer = await answerRequest(packet, vhost, this.#context);
       if (typeof answer === "number") this.#refuse(answer);
@@ -173,7 +173,7 @@ export class BackendConnection {
     }
   }
 
-  #obeyWorker(command: string, identity: Identity, vhost: Vhost): void {
+  #handleWorkerCommand(command: string, identity: Identity, vhost: Vhost): void {
     switch (command) {
       case "RD":
         this.#identity = identity;
@@ -202,7 +202,7 @@ export class BackendConnection {
       socket: this.#socket,
       onOver: (why) => {
         this.#worker = undefined;
-        // A silent worker is notified when it sends again.
+        // A silent worker is told to quit when it sends again.
         if (why === "drained") this.#end(packetText("QT"));
       },
     });
@@ -218,7 +218,7 @@ export class BackendConnection {
     return toWebrocketCode("", error);
   }
 
-  readonly #onSilence = (): void => {
+  readonly #onTimeout = (): void => {
     this.#refuse(400);
   };
 
@@ -226,16 +226,19 @@ export class BackendConnection {
     this.#end(packetText("ER", String(code)));
   }
 
-  /** Ends the connection with an answer. Further input is read and dropped: closing with unread input could lose the answer. */
+  /**
+   * Ends the connection with an answer. Further input is read and discarded, because closing with unread input could lose the
+   * answer.
+   */
   #end(text: string): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
-    this.#cancelPatience();
+    this.#cancelTimeout();
     this.#release();
     this.#worker?.leave();
     this.#worker = undefined;
     this.#socket.end(text);
-    const cancel = this.#context.clock.after(LINGER, () => this.#socket.destroy());
+    const cancel = this.#context.clock.after(CLOSE_TIMEOUT, () => this.#socket.destroy());
     this.#socket.once("close", cancel);
   }
 }

@@ -2,7 +2,7 @@ import type { Vhost } from "../../../vhosts/vhost.js";
 import { isSecret } from "../access.js";
 import type { WebrocketCode } from "../errors.js";
 
-/** The sender of a packet, as the packet names it. */
+/** Sender of a packet, as stated in the packet. */
 export interface Identity {
   /** `req`: a client with one request. `dlr`: a worker. */
   readonly kind: "req" | "dlr";
@@ -12,7 +12,7 @@ export interface Identity {
   readonly uuid: string;
 }
 
-/** Kind, path, token of 40 characters, name of 36. */
+/** Kind, path of the vhost, token of 40 characters, and id of 36 characters. */
 const IDENTITY = /^(req|dlr):(\/(?:[\w-]+(?:\/[\w-]+)*)?):(\w{40}):([\w-]{36})$/;
 
 /** @returns undefined for a malformed identity */
@@ -28,7 +28,7 @@ export interface VhostDirectory {
   readonly loaded: boolean;
 }
 
-/** Whether both name the same peer, whatever their tokens. */
+/** Returns whether two identities name the same peer. Their tokens may differ. */
 export function isSamePeer(one: Identity, other: Identity): boolean {
   return one.kind === other.kind && one.vhost === other.vhost && one.uuid === other.uuid;
 }

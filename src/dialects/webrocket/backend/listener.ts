@@ -7,7 +7,7 @@ import { packetText } from "./packet.js";
 
 export interface WebrocketBackendOptions extends BackendConnectionContext {
   readonly port: PortOptions;
-  /** Most connections at a time; a further one is answered 503. */
+  /** Largest number of concurrent connections. A further one is answered with 503. */
   readonly connections: number;
 }
 
@@ -22,7 +22,7 @@ export class WebrocketBackend {
     this.#options = options;
     this.#port = new PortListener({
       ...options.port,
-      // Nobody who speaks this asks for anything by ALPN.
+      // Clients of this protocol do not use ALPN.
       alpn: "http/1.1",
       allowHalfOpen: true,
       onConnection: (socket) => {
@@ -37,14 +37,17 @@ export class WebrocketBackend {
   }
 
   /**
-   * @returns where it listens: the real port where 0 was asked for
+   * @returns the address, with the actual port if port 0 was configured
    * @throws Error of node:net, such as EADDRINUSE
    */
   listen(): Promise<Address> {
     return this.#port.listen();
   }
 
-  /** Accepts nothing more. Resolves when requests under way are answered and workers have done their tasks. */
+  /**
+   * Stops accepting connections and tasks. Resolves when pending requests are answered and workers have completed their
+   * tasks.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     const closed = this.#port.close();
@@ -60,7 +63,7 @@ export class WebrocketBackend {
 
   #accept(socket: Socket): void {
     if (this.#closing || this.#connections.size >= this.#options.connections) {
-      // The socket is closed anyway.
+      // Errors are ignored, because the socket is closed anyway.
       socket.on("error", ignore);
       socket.end(packetText("ER", "503"), () => socket.destroy());
       return;

@@ -1,25 +1,25 @@
-/** The text packets of WebRocket's backends: lines, each ended by `\n`, and `\r\n\r\n` after the last. */
+/** Text packets of WebRocket's backends. Each line ends with `\n`, and `\r\n\r\n` follows the last one. */
 
 const END = Buffer.from("\r\n\r\n");
 const LINE_END = 0x0a;
 
-/** Most bytes of an identity: the longest vhost, two fixed lengths, and the separators. */
+/** Largest identity, in bytes: the longest vhost, the fields of fixed length, and the separators. */
 const MOST_IDENTITY = 512;
 
 /** Largest buffer that is kept for the next packet, in bytes. */
 const MOST_KEPT = 65_536;
 
-/** Most lines of a packet; the longest defined one has six. */
+/** Largest number of lines of a packet. The longest packet of the protocol has six. */
 const MOST_LINES = 16;
 
 export interface Packet {
-  /** The line before the empty one; undefined for a bare packet, which begins with its command. */
+  /** Line before the empty line; undefined for a bare packet, which begins with its command. */
   readonly identity: string | undefined;
   readonly command: string;
   readonly frames: readonly string[];
 }
 
-/** A packet that cannot be read. Where the next one begins is unknown. */
+/** Error for a packet that cannot be read. The beginning of the next packet is unknown. */
 export class MalformedPacket extends Error {
   override readonly name = "MalformedPacket";
 }
@@ -30,15 +30,15 @@ export class PacketReader {
   #bytes = Buffer.alloc(0);
   #begin = 0;
   #end = 0;
-  /** Position up to which no packet ends. */
+  /** Position up to which the end of a packet has been searched for. */
   #searched = 0;
 
-  /** @param limit - most bytes of a packet */
+  /** @param limit - largest packet, in bytes */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes that were received and not read yet. */
+  /** Number of bytes that were received but not read yet. */
   get pending(): number {
     return this.#end - this.#begin;
   }
@@ -50,8 +50,8 @@ export class PacketReader {
   }
 
   /**
-   * The first line of the packet that is coming in, known before the packet is complete. Bytes are read as Latin-1: an identity
-   * is ASCII. A longer line than any identity is cut.
+   * Returns the first line of the next packet, which may still be incomplete. It is decoded as Latin-1, because an identity
+   * is ASCII. A line that is longer than any identity is truncated.
    * @returns undefined while the line is incomplete
    */
   firstLine(): string | undefined {
@@ -61,7 +61,7 @@ export class PacketReader {
     return head.toString("latin1", 0, end === -1 ? head.length : end);
   }
 
-  /** The next packet, if it is complete. @throws MalformedPacket */
+  /** Returns the next packet if it is complete. @throws MalformedPacket */
   next(): Packet | undefined {
     const known = this.#bytes.subarray(0, this.#end);
     const end = known.indexOf(END, Math.max(this.#begin, this.#searched - END.length + 1));
@@ -98,7 +98,7 @@ export class PacketReader {
 
 function parsePacket(bytes: Uint8Array): Packet {
   const text = decodeText(bytes);
-  // The last line has its end before that of the packet; where it has none, nothing else can be meant.
+  // The last line should end before the packet does. A missing line end is accepted, because it is unambiguous.
   const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n", MOST_LINES + 1);
   if (lines.length > MOST_LINES) throw new MalformedPacket("too many lines");
   const [first = "", empty, command = "", ...frames] = lines;
@@ -118,7 +118,10 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** Writes a packet. One without frames has an empty second line, as clients read a command and at least one more line. */
+/**
+ * Encodes a packet. A packet without frames has an empty second line, because clients read a command and at least one more
+ * line.
+ */
 export function packetText(command: string, ...frames: readonly string[]): string {
   return `${command}\n${frames.join("\n")}\n\r\n\r\n`;
 }

@@ -10,7 +10,7 @@ import { readConfiguredCookie, type WebrocketSettings } from "../settings.js";
 import { WebrocketAdmin } from "./admin.js";
 import { WebrocketBackend } from "./listener.js";
 
-/** Addresses of WebRocket's own ports; undefined where the configuration has none. */
+/** Addresses of WebRocket's own ports; undefined for ports that are not configured. */
 export interface WebrocketAddresses {
   /** HOST:PORT for backends. */
   readonly webrocketBackend?: string | undefined;
@@ -34,7 +34,7 @@ type WebrocketContext = Pick<
   | "vhosts"
 > & { readonly control: Pick<Control, "topics"> };
 
-/** @throws CarillonError failed_precondition, invalid_argument: no cookie can be read */
+/** @throws CarillonError failed_precondition, invalid_argument: the cookie cannot be read or is too short */
 export function createWebrocketPorts(
   { admin, backend }: WebrocketSettings,
   context: WebrocketContext,
@@ -69,7 +69,7 @@ function createBackendListener(address: Address, context: WebrocketContext): Web
   });
 }
 
-/** No page has any business there, whichever its origin. */
+/** Refuses all pages. The admin interface is not for browsers. */
 const originAllowed: OriginCheck = (origin) => origin === undefined;
 
 function createAdminListener(address: Address, cookie: string, context: WebrocketContext): HttpListener {

@@ -16,18 +16,18 @@ import type { Packet } from "./packet.js";
 export interface RequestServices {
   readonly publisher: Publisher;
   readonly admin: Pick<VhostAdmin, "openChannel" | "closeChannel">;
-  /** Told how long a publish took until it was answered, in seconds. */
+  /** Receives the duration of each publish until its answer, in seconds. */
   readonly onPublished: (seconds: number) => void;
 }
 
-/** The command and the frames of the answer, or the code of an error. */
+/** Command and frames of the answer, or an error code. */
 export type RequestAnswer = readonly [command: string, ...frames: readonly string[]] | WebrocketCode;
 
 type Handle = (frames: readonly string[], vhost: Vhost, services: RequestServices) => Promise<RequestAnswer>;
 
 const OK: RequestAnswer = ["OK"];
 
-/** @param frames - fewest frames of the command: more are ignored */
+/** Requests by command. `frames` is the smallest number of frames; further ones are ignored. */
 const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: Handle }> = new Map<
   string,
   { readonly frames: number; readonly handle: Handle }
@@ -39,8 +39,8 @@ const REQUESTS: ReadonlyMap<string, { readonly frames: number; readonly handle: 
 ]);
 
 /**
- * Does what a client asks for.
- * @throws CarillonError as publishing, the store and the issuer of tokens do
+ * Executes a client's request.
+ * @throws CarillonError as the publisher, the store and the token issuer do
  */
 export async function answerRequest(
   { command, frames }: Packet,
@@ -57,7 +57,7 @@ async function broadcast(
   vhost: Vhost,
   { onPublished, publisher }: RequestServices,
 ): Promise<RequestAnswer> {
-  // Events with a colon are Carillon's own.
+  // Names that begin with a colon are reserved for the server.
   if (channel === "" || event === "" || event.startsWith(":") || findJsonExcess(data) !== undefined) return 400;
   if (!vhost.channels.has(channel)) return 454;
   const payload = Buffer.from(isObject(parseJson(data)) ? data : "{}");
@@ -91,8 +91,8 @@ async function closeChannel(
 }
 
 /**
- * Issues a token whose holder is the user, may use the channels that the expression matches as a whole, and may trigger any
- * worker. 597 for an expression that cannot be compiled, as in the original.
+ * Issues a token for a user. Its holder may use the channels whose whole name the expression matches, and may trigger any
+ * worker. An expression that cannot be compiled is answered with 597, as in the original.
  */
 async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<RequestAnswer> {
   if (uid === "" || permission === "") return 400;
@@ -106,7 +106,7 @@ async function accessToken([uid = "", permission = ""]: readonly string[], { iss
   return issued === undefined ? 597 : ["AT", issued.token];
 }
 
-/** @returns undefined where it fails with that code */
+/** @returns undefined if the work fails with that code */
 async function unless<T>(code: ErrorCode, work: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await work();

@@ -6,16 +6,19 @@ import type { Dispatch, GivenTask, WorkerConnection, WorkerRegistration } from "
 import { payloadValue } from "../../json.js";
 import { packetText } from "./packet.js";
 
-/** Interval of a worker's heartbeats, and the time without one after which it is dead, in milliseconds. Source: WebRocket's protocol. */
+/**
+ * Interval of heartbeats, and time without one after which a worker counts as dead, in milliseconds. Source: WebRocket's
+ * protocol.
+ */
 const HEARTBEAT = 500;
-const SILENCE = 1_500;
+const HEARTBEAT_TIMEOUT = 1_500;
 
-/** Triggers that a worker may have at a time: it has each for one to two heartbeats at least. */
+/** Largest number of tasks of a worker at a time. Each remains assigned for at least one to two heartbeats. */
 const CAPACITY = 2_000;
 
 const NOTHING = new Uint8Array();
 
-const UNTAKEN = Number.POSITIVE_INFINITY;
+const UNWRITTEN = Number.POSITIVE_INFINITY;
 
 export interface WebrocketWorkerOptions {
   readonly vhost: string;
@@ -24,35 +27,36 @@ export interface WebrocketWorkerOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   readonly socket: Socket;
-  /** Told when it stops being a worker; its tasks go to others. */
+  /** Called when the worker has ended. Its tasks are assigned to other workers. */
   readonly onOver: (why: "silent" | "drained") => void;
 }
 
 /**
- * A worker that was ready. It does not confirm tasks: a heartbeat counts for the tasks that its connection had taken an interval
- * before, as an earlier one may have been sent before a task arrived. The tasks that it does not read are bounded by its capacity.
+ * WebRocket worker that has sent `RD`. It does not confirm tasks. A heartbeat therefore completes the tasks that were written
+ * to its connection at least one interval earlier. Later tasks may have arrived after the heartbeat was sent. The capacity
+ * bounds the tasks that wait for a worker that does not read.
  */
 export class WebrocketWorker implements WorkerConnection {
   readonly #options: WebrocketWorkerOptions;
   #registration: WorkerRegistration | undefined;
-  /** Its tasks by id, with the time at which the connection has taken them; infinite for those that wait. */
+  /** Assigned tasks by id, with the time at which they were written to the connection; infinite for unwritten ones. */
   readonly #tasks = new Map<string, number>();
-  /** Tasks that were not sent yet. */
-  readonly #untold = new Map<string, GivenTask>();
+  /** Tasks that have not been sent yet. */
+  readonly #unsent = new Map<string, GivenTask>();
   #over = false;
   #draining = false;
   #cancelBeat: () => void;
-  #cancelSilence: () => void;
+  #cancelTimeout: () => void;
 
   constructor(options: WebrocketWorkerOptions) {
     this.#options = options;
     const { clock, socket } = options;
     this.#cancelBeat = clock.after(HEARTBEAT, this.#beat);
-    this.#cancelSilence = clock.after(SILENCE, this.#onSilence);
-    socket.on("drain", this.#tell);
+    this.#cancelTimeout = clock.after(HEARTBEAT_TIMEOUT, this.#onTimeout);
+    socket.on("drain", this.#sendUnsent);
   }
 
-  /** Resolves when triggers of any node reach it. @throws CarillonError as Dispatch does */
+  /** Registers the worker. Resolves when triggers from all nodes reach it. @throws CarillonError as Dispatch does */
   async enter(): Promise<void> {
     const { dispatch, name, vhost } = this.#options;
     const hello = { vhost, events: ["*"], capacity: CAPACITY, name, answers: false };
@@ -65,12 +69,12 @@ export class WebrocketWorker implements WorkerConnection {
     if (this.#draining) registration.drain();
   }
 
-  /** Takes a heartbeat, which means that it has done the tasks of the interval before. */
+  /** Handles a heartbeat, which completes the tasks that were written at least one interval earlier. */
   beat(): void {
     if (this.#over) return;
     const { clock } = this.#options;
-    this.#cancelSilence();
-    this.#cancelSilence = clock.after(SILENCE, this.#onSilence);
+    this.#cancelTimeout();
+    this.#cancelTimeout = clock.after(HEARTBEAT_TIMEOUT, this.#onTimeout);
     const before = clock.monotonic() - HEARTBEAT;
     for (const [id, taken] of this.#tasks) {
       if (taken > before) continue;
@@ -81,49 +85,49 @@ export class WebrocketWorker implements WorkerConnection {
   }
 
   give(task: GivenTask): void {
-    this.#tasks.set(task.id, UNTAKEN);
-    this.#untold.set(task.id, task);
-    this.#tell();
+    this.#tasks.set(task.id, UNWRITTEN);
+    this.#unsent.set(task.id, task);
+    this.#sendUnsent();
   }
 
   cancel(id: string): void {
-    this.#untold.delete(id);
+    this.#unsent.delete(id);
     this.#tasks.delete(id);
     this.#endIfDrained();
   }
 
-  /** Assigns no further tasks; stops being a worker when its own are done. */
+  /** Stops assigning tasks. Ends the worker when its current tasks are done. */
   drain(): void {
     this.#draining = true;
     this.#registration?.drain();
     this.#endIfDrained();
   }
 
-  /** Stops being a worker at once; its tasks go to others. */
+  /** Ends the worker at once. Its tasks are assigned to other workers. */
   leave(): void {
     if (this.#over) return;
     this.#over = true;
     this.#cancelBeat();
-    this.#cancelSilence();
-    this.#options.socket.off("drain", this.#tell);
-    this.#untold.clear();
+    this.#cancelTimeout();
+    this.#options.socket.off("drain", this.#sendUnsent);
+    this.#unsent.clear();
     this.#tasks.clear();
     this.#registration?.leave();
   }
 
-  /** Sends as many tasks as the connection takes now. */
-  readonly #tell = (): void => {
+  /** Sends as many tasks as the connection accepts now. */
+  readonly #sendUnsent = (): void => {
     const { socket } = this.#options;
-    for (const [id, task] of this.#untold) {
+    for (const [id, task] of this.#unsent) {
       if (socket.writableNeedDrain || !socket.writable) return;
-      this.#untold.delete(id);
+      this.#unsent.delete(id);
       socket.write(packetText("TR", taskText(task)), (fault) => {
-        if (!fault) this.#told(id);
+        if (!fault) this.#onWritten(id);
       });
     }
   };
 
-  #told(id: string): void {
+  #onWritten(id: string): void {
     if (!this.#tasks.has(id)) return;
     this.#tasks.set(id, this.#options.clock.monotonic());
     this.#registration?.acknowledge(id);
@@ -135,7 +139,7 @@ export class WebrocketWorker implements WorkerConnection {
     if (socket.writable && !socket.writableNeedDrain) socket.write(packetText("HB"));
   };
 
-  readonly #onSilence = (): void => {
+  readonly #onTimeout = (): void => {
     this.leave();
     this.#options.onOver("silent");
   };
@@ -148,8 +152,8 @@ export class WebrocketWorker implements WorkerConnection {
 }
 
 /**
- * A task on one line: `{"event":{…data,"sid":…}}`. A payload other than a JSON object is the member `data`, as in messages to clients.
- * `sid` is left out where a backend is the caller.
+ * Encodes a task on one line: `{"event":{…data,"sid":…}}`. A payload other than a JSON object becomes the member `data`, as
+ * in messages to clients. `sid` is omitted if the caller is a backend.
  */
 export function taskText({
   connectionId,
@@ -161,7 +165,7 @@ export function taskText({
   const data = text.trimStart().startsWith("{")
     ? removeMembers(text, connectionId === "" ? [] : ["sid"])
     : `"data":${text}${base64 ? ',"encoding":"base64"' : ""}`;
-  // In JSON text a line end can stand between values only, where it is worth no more than a space.
+  // In JSON text a line end can only occur between tokens, where a space is equivalent.
   const members = [data.replace(/[\r\n]+/g, " "), ...sid].filter((part) => part !== "");
   return `{${JSON.stringify(event)}:{${members.join(",")}}}`;
 }

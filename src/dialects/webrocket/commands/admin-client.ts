@@ -4,10 +4,10 @@ import { request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
 import { CarillonError } from "../../../errors.js";
 
-/** How long the node may take to answer, in milliseconds. */
-const PATIENCE = 10_000;
+/** Time for the node to answer, in milliseconds. */
+const TIMEOUT = 10_000;
 
-/** Statuses of a read, a deletion, and a change. A redirect need not be followed: its body has the result. */
+/** Statuses of a read, a deletion, and a change. A redirect need not be followed, because its body contains the result. */
 const SUCCESS: ReadonlySet<number> = new Set([200, 202, 302]);
 
 /** Environment variable with the cookie. */
@@ -41,8 +41,9 @@ interface AdminWorker {
 }
 
 /**
- * Asks the admin interface of a node.
- * @throws CarillonError unavailable: it cannot be reached. deadline_exceeded. Or what it says
+ * Sends a request to the admin interface of a node.
+ * @throws CarillonError unavailable: the node cannot be reached; deadline_exceeded: no answer in time; failed_precondition:
+ * the request was refused
  */
 export async function askAdmin(method: string, path: string, flags: AdminFlags): Promise<AdminBody> {
   const response = await send(method, path, flags);
@@ -52,7 +53,7 @@ export async function askAdmin(method: string, path: string, flags: AdminFlags):
   throw new CarillonError(status === 503 ? "unavailable" : "failed_precondition", body.error ?? `status ${status}`);
 }
 
-/** The cookie of the file, or of the environment. @throws CarillonError invalid_argument: there is none */
+/** Reads the cookie from the file, or from the environment. @throws CarillonError invalid_argument: no valid cookie */
 function readAdminCookie({ cookieFile }: AdminFlags): string {
   const cookie = cookieFile === undefined ? process.env[COOKIE_VARIABLE] : read("--cookie-file", cookieFile);
   if (cookie !== undefined && /^[!-~][ -~]*$/.test(cookie)) return cookie;
@@ -67,8 +68,8 @@ function send(method: string, path: string, flags: AdminFlags): Promise<Incoming
   const ca = caFile === undefined ? {} : { ca: read("--ca", caFile) };
   return new Promise((resolve, reject) => {
     const request = open(url, { method, headers, agent: false, ...ca });
-    request.setTimeout(PATIENCE, () => {
-      request.destroy(new CarillonError("deadline_exceeded", `no answer within ${PATIENCE / 1_000} s`));
+    request.setTimeout(TIMEOUT, () => {
+      request.destroy(new CarillonError("deadline_exceeded", `no answer within ${TIMEOUT / 1_000} s`));
     });
     request.once("response", resolve);
     request.once("error", (cause) => {

@@ -3,8 +3,8 @@ import { DEFAULT_VHOST, VHOST_PATH } from "../../../util/names.js";
 import type { CommandOutput } from "../../command-line.js";
 import { type AdminBody, type AdminFlags, askAdmin } from "./admin-client.js";
 
-/** Ends of paths that the admin interface reads as a part of the vhost before them. */
-const WORDS = /.\/(?:token|channels|workers|channels\/[^/]*)$/;
+/** Endings of paths that the admin interface may read as a resource of a vhost. */
+const RESOURCE_PATH = /.\/(?:token|channels|workers|channels\/[^/]*)$/;
 
 type Args = readonly string[];
 
@@ -42,7 +42,10 @@ export function closeChannel(args: Args, flags: AdminFlags): Promise<CommandOutp
   return changeChannel("DELETE", args, flags);
 }
 
-/** One a line: id, node, name, its patterns, and whether it gets triggers only. Notes say what is missing. */
+/**
+ * Lists one worker per line: id, node, name, patterns, and `triggers` if it receives triggers only. Notes report missing
+ * workers.
+ */
 export async function listWorkers([path = ""]: Args, flags: AdminFlags): Promise<CommandOutput> {
   const { missing = [], more, workers } = await askAdmin("GET", `${checkPath(path)}/workers`, flags);
   if (workers === undefined) throw isVhostError(path, "workers");
@@ -65,13 +68,13 @@ async function changeChannel(
   return { lines: [] };
 }
 
-/** Escapes the first letter too, so that the path means a channel, and no vhost whose path ends alike. */
+/** Escapes the first letter too, so that the path cannot name a vhost whose path ends in the same way. */
 function escapeChannel(channel: string): string {
   const written = encodeURIComponent(channel);
   return /^\w/.test(channel) ? `%${channel.charCodeAt(0).toString(16)}${written.slice(1)}` : written;
 }
 
-/** Error of a path that is a vhost of its own. */
+/** Creates the error for a path that names a vhost instead of a resource. */
 function isVhostError(path: string, word: string): CarillonError {
   return new CarillonError("failed_precondition", `${path}/${word} is a vhost: ask the control service`);
 }
@@ -81,9 +84,12 @@ function checkPath(path: string): string {
   throw new CarillonError("invalid_argument", "vhost: expected a path such as /shop or /shop/eu");
 }
 
-/** Path of a vhost to be made or deleted; refused where the interface would read it as a part of another vhost. */
+/**
+ * Checks the path of a vhost to be created or deleted. Refuses one that the interface might read as a resource of another
+ * vhost.
+ */
 function checkOwnPath(path: string): string {
-  if (!WORDS.test(checkPath(path))) return path;
+  if (!RESOURCE_PATH.test(checkPath(path))) return path;
   const text = `vhost: ${path} would be taken for something of another vhost: make and delete it by the control service`;
   throw new CarillonError("invalid_argument", text);
 }

@@ -12,8 +12,9 @@ import { toDrafts } from "./publish-drafts.js";
 import { checkAhead, createSource, mayNeedCheckAhead } from "./publish-source.js";
 
 /**
- * Largest number and size of unanswered requests of one stream (rule R4). Above it the stream is not read. The size is small
- * beside the total bound for NATS (64 MiB), so that a fast publisher of large payloads is slowed down here and not refused there.
+ * Largest number and total size of unanswered requests of one stream (rule R4). Beyond it the stream is not read. The size is
+ * far below the total limit for NATS (64 MiB), so that a fast publisher of large payloads is slowed down here instead of
+ * being refused there.
  */
 const STREAM_WINDOW = { items: 256, weight: 8 * 1_024 * 1_024 } as const;
 

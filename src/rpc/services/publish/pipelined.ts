@@ -5,7 +5,7 @@ export interface Pipeline<In, Out> {
   readonly window: { readonly items: number; readonly weight: number };
   readonly weigh: (item: In) => number;
   readonly handle: (item: In) => Promise<Out>;
-  /** Stop the reading once one is aborted. Items in progress are completed; then the signal's reason is thrown. */
+  /** Signals that stop the reading. Items in progress are completed; then the signal's reason is thrown. */
   readonly stops: readonly AbortSignal[];
 }
 
@@ -26,7 +26,7 @@ export async function* pipelined<In, Out>(
 
   const read = async (): Promise<void> => {
     for await (const item of stream) {
-      // The stream ended while this item was read: it is neither handled nor answered.
+      // The pipeline has ended while this item was read, so the item is neither handled nor answered.
       if (!state.reading) return;
       const size = weigh(item);
       state.weight += size;

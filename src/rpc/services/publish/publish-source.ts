@@ -16,7 +16,10 @@ const MAX_PENDING_BYTES_OF_VHOST = MAX_PENDING_BYTES / 2;
 /** Milliseconds after which a refused caller may retry. */
 const RETRY_DELAY = 1_000;
 
-/** Bounds the requests that have been received completely, and so are no longer counted by any port, while they are checked in several turns. */
+/**
+ * Bounds the requests that are being checked in several turns of the event loop. They have been received completely, so no
+ * port counts them any more.
+ */
 class PendingChecks {
   readonly #byVhost = new Map<string, number>();
   #bytes = 0;
