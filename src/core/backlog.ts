@@ -33,14 +33,14 @@ export class Backlog {
 
   /**
    * Adds a batch and drops others where their topics' policies allow it.
-   * @param room - maximum number of bytes that may wait
+   * @param limit - maximum number of bytes that may wait
    * @returns false when the batches that must not be dropped exceed that maximum
    */
-  add(batch: Batch, room: number): boolean {
+  add(batch: Batch, limit: number): boolean {
     const { topic } = batch;
     if (topic?.rules.slowConsumer === "latest") this.#replace(topic, batch);
     else this.#push(batch);
-    return this.#bytes <= room || this.#makeRoom(room);
+    return this.#bytes <= limit || this.#makeRoom(limit);
   }
 
   /** Removes batches for writing: at least one, and about `bytes` in total. */
@@ -86,12 +86,12 @@ export class Backlog {
    * Drops the oldest droppable batches. It drops more than needed, so that the next batches do not scan the whole backlog
    * again. The newest batch stays whatever its size.
    */
-  #makeRoom(room: number): boolean {
-    const target = room * SPARE;
+  #makeRoom(limit: number): boolean {
+    const target = limit * SPARE;
     const newest = this.#batches.at(-1);
     if (newest === undefined || this.#keptBytes > target) return false;
     this.#drop((batch) => this.#bytes > target && batch !== newest);
-    return this.#bytes <= room || mayDrop(newest);
+    return this.#bytes <= limit || mayDrop(newest);
   }
 
   #drop(which: (batch: Batch) => boolean): void {

@@ -30,7 +30,7 @@ export class PresenceWatchers {
   readonly #countOf: () => number;
   readonly #watchers = new Set<Watcher>();
   #steps: PresenceStep[] = [];
-  #told = Number.NEGATIVE_INFINITY;
+  #lastReport = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
   constructor(countOf: () => number, options: PresenceWatchersOptions) {
@@ -68,7 +68,7 @@ export class PresenceWatchers {
 
   #schedule(): void {
     const { clock, endOfTurn } = this.#options;
-    const since = Math.max(0, clock.monotonic() - this.#told);
+    const since = Math.max(0, clock.monotonic() - this.#lastReport);
     if (this.#countOf() > LARGE && since < INTERVAL) {
       this.#cancel = clock.after(INTERVAL - since, this.#tell);
       return;
@@ -84,7 +84,7 @@ export class PresenceWatchers {
 
   readonly #tell = (): void => {
     this.#cancel = undefined;
-    this.#told = this.#options.clock.monotonic();
+    this.#lastReport = this.#options.clock.monotonic();
     const steps = this.#steps;
     this.#steps = [];
     const count = this.#countOf();

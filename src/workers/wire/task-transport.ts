@@ -16,7 +16,7 @@ import {
   type TaskMessage,
 } from "./task-messages.js";
 
-/** Maximum number of bytes sent together, below the size of a fragment (cluster/fragments.ts). A larger message is sent alone. */
+/** Maximum number of bytes sent together, below a fragment's size (cluster/fragments.ts). A larger message is sent alone. */
 const TRANSMISSION_BYTES = 48 << 10;
 /** Queue group of the nodes that have workers of a pattern. */
 const GROUP = "workers";
