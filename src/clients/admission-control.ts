@@ -13,7 +13,7 @@ import type { ClientFacts, Rates } from "./client.js";
 import { ConnectionLimits, type ConnectionSlot } from "./limits/connection-limits.js";
 import { TokenBucket } from "./limits/token-bucket.js";
 
-/** Time in which a guest must authenticate where the vhost requires a token, in milliseconds. */
+/** Time limit for a guest to authenticate where the vhost requires a token, in milliseconds. */
 const AUTHENTICATION_TIME = 60_000;
 
 /** Decides whether a client may connect: checks limits first, then the token, then asks the backend's connect hook. */
@@ -28,7 +28,8 @@ export class AdmissionControl {
   }
 
   /**
-   * Returns a promise only where a token must be verified or the backend asked: the common case allocates none.
+   * Decides on a request to connect. Returns a promise only where a token must be verified or the backend must be called, so
+   * that other requests allocate none.
    * @throws CarillonError not_found, unauthenticated, resource_exhausted, unavailable
    * @throws HttpRefusal chosen by the backend
    */
@@ -81,7 +82,7 @@ export class AdmissionControl {
         throw missingToken();
       slot.setUser(principal.user);
       const { user } = authenticated.principal;
-      // A client that already has a user keeps it, so the hook's answer is final.
+      // A client with a user cannot change it, so its connect hook need not be called again.
       const connectHook = user === undefined ? createConnectHook(vhost, request) : undefined;
       const { topics } = changes ?? {};
       const upgrade = upgradeForJoins(vhost, request);
@@ -101,21 +102,21 @@ export class AdmissionControl {
     return { principal, release: undefined };
   }
 
-  /** Principal of a client without a token; undefined where the vhost requires a token. */
+  /** Returns the principal of a client without a token; undefined where the vhost requires a token. */
   #findTokenlessPrincipal(vhost: Vhost, request: AdmissionRequest): Principal | undefined {
     if (request.guest !== true) return vhost.anonymous;
     const guest = vhost.guestFor(request.origin.dialect);
     return mustAuthenticate(vhost, request) ? { ...guest, expires: this.#clock.now() + AUTHENTICATION_TIME } : guest;
   }
 
-  /** The token may have expired during the hook's call, and the backend may answer with an expiry in the past. */
+  /** Checks the expiry after the hook's call, because the token may have expired or the backend may have set a past expiry. */
   #checkExpiry({ expires }: Principal): void {
     if (expires !== undefined && expires <= this.#clock.now()) {
       throw new CarillonError("unauthenticated", "the token has expired");
     }
   }
 
-  /** The vhost's counts, with its current limits. */
+  /** Returns the vhost's connection counts, with its current limits. */
   #findLimits(vhost: Vhost): ConnectionLimits {
     const settings = vhost.settings.limits;
     let limits = this.#limits.get(vhost);
@@ -135,7 +136,7 @@ interface AdmissionFacts {
   readonly release?: (() => void) | undefined;
   readonly topics?: readonly string[] | undefined;
   readonly upgrade: ForwardedUpgrade | undefined;
-  /** User that the backend's connect hook was asked about, as the token names it; undefined: the hook was not called. */
+  /** User in the last call of the connect hook, as the token names it. Undefined: the hook was not called. */
   readonly hookSubject?: { readonly user: string | undefined };
 }
 
@@ -192,7 +193,7 @@ function mustAuthenticate({ anonymous }: Vhost, { guest }: AdmissionRequest): bo
   return guest === true && anonymous === undefined;
 }
 
-/** The upgrade request, where join hooks receive it. Otherwise undefined, because it stays in memory with the connection. */
+/** Returns the upgrade request where join hooks receive it. Otherwise undefined, so that it does not stay in memory. */
 function upgradeForJoins({ hooks }: Vhost, { upgrade }: AdmissionRequest): ForwardedUpgrade | undefined {
   return hooks?.asks("join") === true && hooks.forwards("join") ? upgrade : undefined;
 }
@@ -200,7 +201,7 @@ function upgradeForJoins({ hooks }: Vhost, { upgrade }: AdmissionRequest): Forwa
 /** Calls the backend's connect hook for a client that authenticates after it has connected. */
 type ConnectHook = (principal: Principal) => Promise<HookChanges | undefined>;
 
-/** Undefined without a connect hook, so that the upgrade request is not kept in memory. */
+/** Creates a later call of the connect hook. Undefined without a hook, so that the upgrade request does not stay in memory. */
 function createConnectHook(vhost: Vhost, request: AdmissionRequest): ConnectHook | undefined {
   return vhost.hooks?.asks("connect") === true ? (principal) => callConnectHook(vhost, request, principal) : undefined;
 }

@@ -12,12 +12,12 @@ export interface AdmissionRequest {
   readonly credential: string | undefined;
   /** Whether the client connects without a token and may authenticate later on the connection. */
   readonly guest?: boolean;
-  /** Id of the session to be made, unique in the cluster. */
+  /** Id of the future session, unique in the cluster. */
   readonly connectionId: string;
   readonly upgrade: ForwardedUpgrade;
 }
 
-/** A client that may connect. The caller must call `release` once: when the connection has ended or was never made. */
+/** A client that may connect. The caller must call `release` once, when the connection has ended or has failed to open. */
 export interface AdmittedClient {
   readonly principal: Principal;
   /** Topics that the server joins on the client's behalf as soon as its session exists. */
@@ -27,18 +27,18 @@ export interface AdmittedClient {
   /** Releases the connection's share of the limits and its token. */
   release(): void;
   /**
-   * Counts the connection for the user of a fresh token, and holds that token instead of the one before.
+   * Counts the connection for the user of a fresh token, and holds that token instead of the previous one.
    * @throws CarillonError resource_exhausted: nothing changes
    */
   exchange(authenticated: Authenticated): void;
   /**
-   * Calls the backend's connect hook for a client that has authenticated after connecting, unless the hook was already called
-   * for this user.
-   * @param user - named by the token; undefined for none
+   * Calls the backend's connect hook for a client that has authenticated after connecting, unless its last call was for the
+   * same user.
+   * @param user - user named by the token; undefined for none
    * @returns the hook's changes; undefined where it was not called
    * @throws CarillonError the backend's refusal, or a failed call
    */
   runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined>;
-  /** False while the backend's connect hook is still to be called for this client. */
+  /** False while the backend's connect hook must still be called for this client. */
   readonly connectHookDone: boolean;
 }

@@ -8,7 +8,7 @@ import type { Vhost } from "../vhosts/vhost.js";
 import type { AdmittedClient } from "./admission.js";
 import type { TokenBucket } from "./limits/token-bucket.js";
 
-/** Where a connection comes from. */
+/** Origin of a connection: its protocol, address and software. */
 export interface Origin {
   /** Dialect that the client speaks. */
   readonly dialect: string;
@@ -23,13 +23,14 @@ export interface ClientConnection {
   notify(notice: Notice): void;
 }
 
-/** Rate limits of a session. Undefined means unlimited. */
+/** Rate limits of a session; undefined for unlimited. */
 export interface Rates {
   readonly commands: TokenBucket | undefined;
   readonly publishedBytes: TokenBucket | undefined;
   readonly answeredBytes: TokenBucket | undefined;
 }
 
+/** Properties of a new client. */
 export interface ClientFacts {
   readonly session: Session;
   readonly vhost: Vhost;
@@ -78,7 +79,7 @@ export class Client {
   }
 
   /**
-   * Counts the connection for the user of a fresh token, and holds that token instead of the one before.
+   * Counts the connection for the user of a fresh token, and holds that token instead of the previous one.
    * @throws CarillonError resource_exhausted: the user has reached its limit; nothing changes
    */
   takeToken(authenticated: Authenticated): void {
@@ -95,7 +96,7 @@ export class Client {
     return this.#admitted.upgrade;
   }
 
-  /** False while the backend's connect hook is still to be called for this client. */
+  /** False while the backend's connect hook must still be called for this client. */
   get connectHookDone(): boolean {
     return this.#admitted.connectHookDone;
   }

@@ -10,11 +10,12 @@ import { ClientExpiries } from "./expiries.js";
 export interface ClientEvents {
   onOpened(client: Client): void;
   /**
-   * @param code - of the close frame sent or received; 1006 for none
-   * @param reason - its text; "" for none
+   * Called when a connection has ended.
+   * @param code - code of the close frame sent or received; 1006 for none
+   * @param reason - text of the close frame; "" for none
    */
   onClosed(client: Client, code: number, reason: string): void;
-  /** The client's principal was replaced. */
+  /** Called when the client's principal has been replaced. */
   onChanged?(client: Client, before: Principal): void;
 }
 
@@ -39,7 +40,7 @@ export class Clients {
     });
   }
 
-  /** Adds a listener for connects, disconnects and changes. @returns removes it */
+  /** Adds a listener for connects, disconnects and changes. @returns a function that removes it */
   listen(events: ClientEvents): () => void {
     this.#listeners.add(events);
     return () => this.#listeners.delete(events);
@@ -88,12 +89,15 @@ export class Clients {
     for (const listener of this.#listeners) listener.onChanged?.(client, before);
   }
 
-  /** Closes the connection after the frames already queued. */
+  /** Closes the connection after sending the queued frames. */
   disconnect(client: Client, reason: CloseReason | ChosenClose): void {
     this.#hub.remove(client.session, reason);
   }
 
-  /** Closes connections in slices (rule A15). Resolves when all are closing. The vhost's other work does not delay it. */
+  /**
+   * Closes connections in slices (rule A15). Resolves when all are closing. Has its own queue, so that the vhost's other long
+   * work does not delay it.
+   */
   disconnectEach(vhost: string, clients: readonly Client[], reason: CloseReason | ChosenClose): Promise<void> {
     return runInTurns(
       `${vhost}\ndisconnect`,
@@ -126,7 +130,10 @@ export class Clients {
     this.#expiries.stop();
   }
 
-  /** @param shouldDisconnect - called right before a client is disconnected: a token may have been renewed meanwhile */
+  /**
+   * Disconnects clients, and yields the cost of each.
+   * @param shouldDisconnect - called right before each client, because its token may have been renewed meanwhile
+   */
   *#disconnect(
     clients: readonly Client[],
     reason: CloseReason | ChosenClose,
@@ -164,12 +171,12 @@ export class Clients {
 const DISCONNECT_STEPS = 2_000;
 const LEAVE_STEPS = 150;
 
-/** Name of the queue for expired connections; not a valid vhost path. */
+/** Key of the queue for expired connections. Not a valid vhost path, so it collides with no vhost's queue. */
 const EXPIRED = "expired";
 
 const NO_CLIENTS: ReadonlySet<Client> = new Set();
 
-/** Separated by a line feed, which no vhost path contains. */
+/** Joins vhost and user by a line feed, which no vhost path contains. */
 function userKey(vhost: string, user: string): string {
   return `${vhost}\n${user}`;
 }

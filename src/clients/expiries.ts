@@ -1,13 +1,13 @@
 import type { Clock } from "../core/ports.js";
 
-/** Length of a slot: items expire at most this many milliseconds late, because one timer serves all items of a slot. */
+/** Length of a slot, in milliseconds. All items of a slot are reported together, after its end. */
 const SLOT_MS = 1_000;
 
-/** Reports expired items, with one timer for all of them. */
+/** Reports expired items. One timer serves all of them. */
 export class ClientExpiries<T> {
   readonly #clock: Clock;
   readonly #onExpired: (items: readonly T[]) => void;
-  /** Items by the end of their slot, in units of a slot. */
+  /** Items by the end of their slot, in slots since the epoch. */
   readonly #due = new Map<number, Set<T>>();
   #cancelTimer: (() => void) | undefined;
 
@@ -16,7 +16,7 @@ export class ClientExpiries<T> {
     this.#onExpired = onExpired;
   }
 
-  /** @param expires - in milliseconds since the epoch */
+  /** Adds an item. @param expires - in milliseconds since the epoch */
   add(item: T, expires: number): void {
     const slot = toSlot(expires);
     const due = this.#due.get(slot) ?? new Set();
@@ -25,7 +25,7 @@ export class ClientExpiries<T> {
     this.#cancelTimer ??= this.#clock.after(SLOT_MS, this.#sweep);
   }
 
-  /** @param expires - the value given to `add` */
+  /** Removes an item. @param expires - the value passed to `add` */
   delete(item: T, expires: number): void {
     const slot = toSlot(expires);
     const due = this.#due.get(slot);

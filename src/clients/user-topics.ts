@@ -8,12 +8,12 @@ import type { Client } from "./client.js";
 import type { Clients } from "./clients.js";
 
 export interface UserTopicsOptions {
-  /** Prefix of the ids of this node's connections, before the dot. */
+  /** Common prefix of the ids of this node's connections: the part before the dot. */
   readonly node: string;
   readonly clients: Clients;
   readonly brokers: BrokerDirectory;
   readonly fanOut: FanOut;
-  /** Called once for each vhost whose broker refuses a subscription of this node. */
+  /** Called once for each vhost whose broker refuses a subscription or is missing; for the log. */
   readonly onRefused: (vhost: string, refusal: CarillonError) => void;
 }
 
@@ -27,9 +27,9 @@ interface Interest {
 }
 
 /**
- * Delivers messages published for a user, `$user.ID`, or for a connection, `$connection.ID`. A node subscribes to a user's
- * topic while the user is connected to it. One subscription serves the topics of all its connections in a vhost. A client
- * without a user costs nothing.
+ * Delivers messages published to the topic of a user, `$user.ID`, or of a connection, `$connection.ID`. A node subscribes to
+ * a user's topic while the user is connected to it. One subscription in each vhost serves the topics of all the node's
+ * connections, so a client without a user needs none of its own.
  */
 export class UserTopics {
   readonly #options: UserTopicsOptions;
@@ -60,8 +60,8 @@ export class UserTopics {
   }
 
   /**
-   * Resolves when the broker has confirmed the subscriptions for the client, or is disconnected. A broker that is away does
-   * not keep clients from connecting.
+   * Resolves when the broker has confirmed the subscriptions for the client, or is disconnected. Clients can therefore connect
+   * while the broker is disconnected.
    */
   async confirmed({ vhost }: Client): Promise<void> {
     await this.#findDriver(vhost.name)?.settle().catch(ignore);
@@ -143,7 +143,7 @@ export class UserTopics {
     return interest;
   }
 
-  /** Reports a refused subscription: no client's request fails because of it. */
+  /** Reports a refused subscription, because no client's request fails that would show it. */
   async #watchRefusal(vhost: string, { driver, subscription }: Interest): Promise<void> {
     await driver.settle().catch(ignore);
     if (subscription.refusal !== undefined) this.#reportRefusal(vhost, subscription.refusal);
@@ -159,7 +159,7 @@ export class UserTopics {
     }
   }
 
-  /** Undefined where this node lacks the vhost's broker: joins are refused and no subscription is made. */
+  /** Returns the driver of the vhost's default broker; undefined where this node lacks that broker, so that joins fail too. */
   #findDriver(vhost: string): BrokerDriver | undefined {
     try {
       return this.#options.brokers.resolve(vhost, "").driver;

@@ -8,7 +8,7 @@ import { CarillonError, invalidArgument } from "../errors.js";
 import type { CommandContext } from "./command-context.js";
 
 /**
- * Parses the topics that a command names. Duplicates are dropped; the order stays.
+ * Parses the topics that a command names. Drops duplicates and keeps the order.
  * @throws CarillonError invalid_argument for an empty list or an invalid name
  */
 export function parseTopics(topics: readonly string[]): ReadonlySet<string> {
@@ -23,6 +23,7 @@ export function parseTopics(topics: readonly string[]): ReadonlySet<string> {
 /**
  * Finds a topic that the client is in.
  * @param broker - "" for the vhost's default
+ * @returns the topic; undefined where the client is not in it
  * @throws CarillonError not_found: unknown broker
  */
 export function findMembership({ session }: Client, broker: string, topic: string, { brokers, index }: CommandContext) {
@@ -32,7 +33,8 @@ export function findMembership({ session }: Client, broker: string, topic: strin
 
 /**
  * Checks that the client is in a topic.
- * @throws CarillonError not_found: the topic does not exist. failed_precondition: the client is not in it
+ * @throws CarillonError not_found: unknown broker, or a channel that is not open
+ * @throws CarillonError failed_precondition: the client is not in the topic
  */
 export function checkInside(client: Client, broker: string, topic: string, context: CommandContext): void {
   const absence = checkExists(client, topic);
@@ -47,8 +49,8 @@ export function throwIfRefused(refusal: CarillonError | undefined): void {
 }
 
 /**
- * Checks what a client may do with a topic. The error reveals nothing of the vhost's rules.
- * @returns the error where it is refused
+ * Checks whether a client may perform an action on a topic. The error reveals nothing about the vhost's rules.
+ * @returns the error; undefined where the action is allowed
  */
 export function checkRight(client: Client, action: Action, topic: string): CarillonError | undefined {
   const { principal, vhost } = client;
@@ -60,8 +62,8 @@ export function checkRight(client: Client, action: Action, topic: string): Caril
 }
 
 /**
- * Matches the patterns that {@link checkRight} needs for these topics, in slices where that takes long.
- * @param principals - whose rights will be checked; by default the client's at the time of the check
+ * Matches the topics against the patterns that {@link checkRight} needs, in slices where that takes long.
+ * @param principals - principals whose rights will be checked; default: the client's current one
  * @returns undefined where the rights can be checked at once
  * @throws CarillonError resource_exhausted: matching would take too long
  */
@@ -72,13 +74,13 @@ export function prepareRights(
   principals?: readonly Principal[],
 ): Promise<void> | undefined {
   const { vhost } = client;
-  // The path of nearly every publish, which allocates nothing.
+  // Fast path of nearly every publish. It allocates nothing.
   if (principals === undefined && vhost.ruleMatchers.isCheap && areCheap(client.principal, actions)) return undefined;
   return matchAhead(vhost.name, function* () {
-    const asked = (principals ?? [client.principal]).flatMap(({ permissions }) =>
+    const ofActions = (principals ?? [client.principal]).flatMap(({ permissions }) =>
       actions.map((action) => permissions.matchersOf(action)),
     );
-    const lists = new Set([vhost.ruleMatchers, ...asked]);
+    const lists = new Set([vhost.ruleMatchers, ...ofActions]);
     for (const list of lists) {
       if (list === undefined || list.weight === 0) continue;
       for (const name of topics) yield { list, name };
@@ -92,8 +94,8 @@ function areCheap({ permissions }: Principal, actions: readonly Action[]): boole
 }
 
 /**
- * Checks that a topic exists for clients of this kind, whatever their permissions.
- * @returns the error where it does not
+ * Checks that a topic exists for a client, regardless of its permissions.
+ * @returns the error; undefined where the topic exists
  */
 export function checkExists({ openedOnly, vhost }: Pick<Client, "openedOnly" | "vhost">, topic: string) {
   if (vhost.exists(topic) && (!openedOnly || vhost.channels.has(topic))) return undefined;

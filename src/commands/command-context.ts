@@ -27,10 +27,10 @@ export interface CommandContext {
   readonly userTopics: UserTopics;
   readonly calls: Calls;
   readonly clock: Clock;
-  /** Largest number of topics of one session of the vhost. */
+  /** Returns the maximum number of topics of one session in a vhost. */
   readonly topicsPerConnection: (vhost: string) => number;
-  /** Called when a task that a client triggered has failed. */
+  /** Called when a triggered task has failed after the client was answered; for the log. */
   readonly onUndone: (vhost: string, event: string, error: CarillonError) => void;
-  /** Called when a client could not be joined to topics on its behalf. */
+  /** Called when a join on a client's behalf has failed; for the log. */
   readonly onFailedJoin: (connectionId: string, cause: unknown) => void;
 }

@@ -18,19 +18,19 @@ export interface JoinCommand {
   /** "" for the vhost's default. */
   readonly broker: string;
   readonly topics: readonly string[];
-  /** A channel token that opens the topics where permissions do not; undefined for none. */
+  /** Channel token that permits the join where permissions do not; undefined for none. */
   readonly auth: string | undefined;
-  /** Exclusive group: other topics joined through it are left; undefined for none. */
+  /** Exclusive group: the client leaves other topics that it joined only through this group. Undefined for none. */
   readonly group: string | undefined;
-  /** Whether the client is invisible in presence; undefined: unchanged, and visible at first. */
+  /** Whether the client is invisible in presence. Undefined: unchanged; initially visible. */
   readonly hidden: boolean | undefined;
-  /** Whether the client watches presence; undefined: unchanged, and off at first. */
+  /** Whether the client watches presence. Undefined: unchanged; initially off. */
   readonly presence: boolean | undefined;
-  /** Information about the client for other members, as JSON text of an object; undefined: that of its token. */
+  /** Information about the client for other members: JSON text of an object. Undefined: that of its principal. */
   readonly info?: string | undefined;
-  /** Whether to refuse (already_exists) where the client is in one of the topics. */
+  /** Whether to refuse the join (already_exists) if the client is already in one of the topics. */
   readonly once?: boolean | undefined;
-  /** Whether the result lists the members before the join. Needs exactly one topic. */
+  /** Whether the result lists the other members. Needs exactly one topic. */
   readonly listed?: boolean | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface LeaveCommand {
   readonly topics: readonly string[];
   /** Whether to refuse topics that the client is not in (failed_precondition), or that do not exist (not_found). */
   readonly strict?: boolean | undefined;
-  /** Data that watchers get when the client has left, merged into its information: JSON text of an object. */
+  /** Data for watchers when the client has left, merged into its information: JSON text of an object. */
   readonly farewell?: string | undefined;
 }
 
@@ -51,9 +51,9 @@ export interface PublishCommand {
   readonly payload: Uint8Array;
   /** "" for none. */
   readonly event: string;
-  /** Event of a task that gets the payload once it has been published; "" for none. */
+  /** Event of a task to start with the payload once it has been published; "" for none. */
   readonly trigger: string;
-  /** Whether to refuse (failed_precondition) where the client is not in all of the topics. */
+  /** Whether to refuse the publish (failed_precondition) if the client is not in all of the topics. */
   readonly inside?: boolean | undefined;
 }
 
@@ -64,18 +64,18 @@ export interface CallCommand {
   readonly payload: Uint8Array;
   /** In milliseconds; undefined for the default. */
   readonly timeout: number | undefined;
-  /** Token whose bearer makes this call in place of the client; undefined for none. */
+  /** Token of another principal, as which the client makes this call; undefined for none. */
   readonly token?: string | undefined;
 }
 
-/** Task for a worker, whose outcome is not reported. */
+/** A task for a worker. Its outcome is not reported to the client. */
 export interface TriggerCommand {
   readonly kind: "trigger";
   readonly event: string;
   readonly payload: Uint8Array;
 }
 
-/** Asks for the members of a topic. */
+/** A request for the members of a topic. */
 export interface PresenceCommand {
   readonly kind: "presence";
   readonly broker: string;
@@ -86,24 +86,24 @@ export interface PresenceCommand {
 export interface AuthenticateCommand {
   readonly kind: "authenticate";
   readonly token: string;
-  /** Whether a valid token may be of another user, who leaves all topics of the one before. */
+  /** Whether the token may name another user. The client then leaves all topics of the previous user. */
   readonly anew?: boolean | undefined;
 }
 
-/** Asks for the end of the connection, which is answered and then closed with 1000. */
+/** A request to end the connection. It is answered, and the connection is then closed with code 1000. */
 export interface CloseCommand {
   readonly kind: "close";
   /** As in {@link LeaveCommand}. */
   readonly farewell?: string | undefined;
 }
 
-/** A sign of life. Every client may send it. */
+/** A heartbeat. Every client may send it. */
 export interface IdleCommand {
   readonly kind: "idle";
 }
 
 /**
- * The outcome of a command. Each command is answered once, unless the session ends before; only a call may be answered in
+ * The outcome of a command. Each command gets one answer, unless the session ends before. Only a call may be answered in
  * several parts.
  */
 export type Outcome =
@@ -112,15 +112,15 @@ export type Outcome =
 
 /** The result of a command that has more to report than success. */
 export type Result =
-  /** A join through a group: the topics that were left. */
+  /** Result of a join through a group: the topics that the client has left. */
   | { readonly kind: "left"; readonly topics: readonly string[] }
-  /** A call: a part of the answer. */
+  /** Part of a call's answer. `more`: further parts follow. */
   | { readonly kind: "part"; readonly payload: Uint8Array; readonly more: boolean }
-  /** A publish. */
+  /** Result of a publish: the message's id and time. */
   | { readonly kind: "published"; readonly id: string; readonly time: number }
-  /** A join with `listed`: the visible members before it; `more` where some are left out. */
+  /** Result of a join with `listed`: the other visible members. `more`: some are left out. */
   | { readonly kind: "among"; readonly members: readonly Present[]; readonly more: boolean }
-  /** An authenticate. */
+  /** Result of an authenticate: the user's id. */
   | { readonly kind: "identified"; readonly user: string | undefined }
   | PresentResult;
 
@@ -130,10 +130,10 @@ export interface PresentResult {
   readonly topic: string;
   readonly count: number;
   readonly users: number;
-  /** Visible members; `more` where some are left out. */
+  /** Visible members. `more`: some are left out. */
   readonly members: readonly Present[];
   readonly more: boolean;
 }
 
-/** Sends an answer, which reaches the client before anything that happens later. */
+/** Sends an answer. It reaches the client before anything that is sent later. */
 export type Reply = (outcome: Outcome) => void;

@@ -12,18 +12,18 @@ export interface JoinEntry {
   readonly broker: string;
   readonly topics: ReadonlySet<string>;
   /**
-   * Returns the error where the client may not be in a topic. Called after the broker has confirmed, as rules may have changed
-   * and channels may have been closed meanwhile.
+   * Returns the error where the client may not be in a topic. Called after the broker has confirmed the interest, because rules
+   * may have changed and channels may have been closed meanwhile.
    */
   readonly refusal: (topic: string) => CarillonError | undefined;
-  /** Prepares `refusal`, which can be called at once where this is undefined or returns undefined. */
+  /** Prepares `refusal`. Where this is undefined or returns undefined, `refusal` can be called at once. */
   readonly ahead?: () => Promise<void> | undefined;
   /** Exclusive group of the join. */
   readonly group?: string | undefined;
   readonly wishes?: JoinPreferences;
   /**
-   * Called when the broker has confirmed, in the turn in which the memberships begin, before anything is delivered.
-   * @param left - the topics of the group that the session has left
+   * Called in the turn in which the memberships begin, after the broker has confirmed and before anything is delivered.
+   * @param left - topics of the group that the session has left
    */
   readonly onEntered: (left: readonly string[]) => void;
 }
@@ -33,12 +33,12 @@ const NO_WISHES: JoinPreferences = { hidden: undefined, watching: undefined };
 /**
  * Adds a client's session to all of the topics or none (O4), when the broker has confirmed the interest (O2).
  *
- * The round trip to the broker is made even where this node has subscribed to the topic already: messages published before the
- * join arrive first, so that none of them is delivered because of it (O3).
+ * Waits for the broker even where this node has already subscribed to the topic. Messages published before the join arrive
+ * during that round trip, so the new member does not receive them (O3).
  *
- * A session that ends meanwhile enters no topic, and `onEntered` is not called.
- * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or why the
- *   client may not be in a topic
+ * If the session ends meanwhile, it enters no topic, and `onEntered` is not called.
+ * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or the error
+ *   returned by `refusal`
  */
 export async function enter(client: Client, entry: JoinEntry, context: CommandContext) {
   const { broker: name, group, refusal, topics } = entry;
@@ -60,7 +60,7 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   for (const topic of fresh) interest.hold(topic, broker.driver);
   try {
     await broker.driver.settle();
-    // Last, so that nothing happens between the checks and the memberships.
+    // The checks come last, so that nothing can change between them and the beginning of the memberships.
     const ahead = entry.ahead?.();
     if (ahead !== undefined) await ahead;
     context.review.refresh(client, fresh);
@@ -78,7 +78,7 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   begin(client, entry, { all, fresh, left: leaving() }, context);
 }
 
-/** Ends the old memberships, answers, and begins the new ones in one turn, so that nothing is delivered in between. */
+/** Ends the group's old memberships, answers, and begins the new ones in one turn, so that nothing is delivered meanwhile. */
 function begin(
   client: Client,
   { group, onEntered, wishes = NO_WISHES }: JoinEntry,
@@ -89,7 +89,7 @@ function begin(
   // First, so that messages that arrived before the answer are sent before it (O3).
   for (const topic of left) hub.leave(session, topic);
   onEntered(left.map(({ name }) => name));
-  // A backend may have joined it to some of them meanwhile.
+  // The backend may have joined the client to some of the topics meanwhile.
   const joined = fresh.filter((topic) => {
     const isNew = hub.join(session, topic);
     if (isNew) review.entered(client, topic);
@@ -100,7 +100,7 @@ function begin(
   for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, wishes);
 }
 
-/** Ends memberships that a change of the vhost has closed but no review has ended yet, so that the join begins them anew. */
+/** Ends memberships that a change of the vhost no longer allows and no review has ended yet, so that the join renews them. */
 async function leaveLost(
   client: Client,
   broker: string,

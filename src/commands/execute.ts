@@ -12,8 +12,8 @@ import { publish } from "./handlers/publish.js";
 import { trigger } from "./handlers/trigger.js";
 
 /**
- * Executes a client's command. Resolves when the next command of the session may be executed, so that they take effect in the
- * order sent. Errors go to `reply`; nothing is thrown.
+ * Executes a client's command. Resolves when the session's next command may be executed, so that commands take effect in the
+ * order sent. Errors go to `reply`. Never rejects.
  */
 export async function execute(command: Command, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   try {
@@ -31,7 +31,7 @@ function checkAllowed(command: Command, client: Client, { clients }: CommandCont
   if (!ALLOWED_AFTER_EXPIRY.has(command.kind) && clients.isExpired(client)) {
     throw new CarillonError("unauthenticated", "the token has expired");
   }
-  // A close is always allowed.
+  // The rate limit never refuses a close.
   if (command.kind !== "close" && client.rates?.commands?.take(1) === false) {
     throw new CarillonError("resource_exhausted", "this client sends more commands a second than it may");
   }

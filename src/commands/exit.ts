@@ -12,8 +12,8 @@ interface Standing {
 }
 
 /**
- * Takes a client out of the topics that a change has closed to it, and tells it which. The client stays in topics that were
- * opened to it in another way, such as by a channel token.
+ * Removes a client from the topics that a change no longer allows, and notifies it of them. The client stays in topics that
+ * it may be in for another reason, such as a channel token.
  */
 export function exitLost(
   client: Client,
@@ -34,8 +34,8 @@ export function mayBeIn({ name }: Topic, { access, principal }: Standing): boole
 }
 
 /**
- * Takes a client out of topics.
- * @returns the topics that it was in
+ * Removes a client from topics.
+ * @returns those of the topics that it was in
  * @throws CarillonError not_found: unknown broker
  */
 export function exit(client: Client, broker: string, topics: Iterable<string>, context: CommandContext): string[] {

@@ -14,10 +14,10 @@ import { joinOnBehalf } from "./on-behalf.js";
 export async function callHook(
   client: Client,
   event: HookEvent,
-  ask: (hooks: Hooks, who: HookSubject) => Promise<HookChanges>,
+  request: (hooks: Hooks, subject: HookSubject) => Promise<HookChanges>,
 ): Promise<HookChanges | undefined> {
   const { hooks } = client.vhost;
-  return hooks?.asks(event) === true ? ask(hooks, toHookSubject(client)) : undefined;
+  return hooks?.asks(event) === true ? request(hooks, toHookSubject(client)) : undefined;
 }
 
 /** Describes a client to its backend. */

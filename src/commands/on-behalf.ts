@@ -6,20 +6,20 @@ import { enter } from "./enter.js";
 import { exit } from "./exit.js";
 
 /**
- * Joins topics for a client, whatever its permissions, and tells it.
- * @throws CarillonError as a join does, except permission_denied; nothing was joined
+ * Joins topics on a client's behalf, regardless of its permissions, and notifies it.
+ * @throws CarillonError as a join does, without a check of permissions; nothing was joined
  */
 export async function joinOnBehalf(client: Client, broker: string, topics: readonly string[], context: CommandContext) {
   const names = parseTopics(topics);
   const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
   const refusal = (topic: string) => checkExists(client, topic);
-  // Looks up the rules of the topics.
+  // No permissions are needed: this only prepares the topics' rules.
   const ahead = prepareRights(client, [], names);
   if (ahead !== undefined) await ahead;
   await enter(client, { broker, topics: names, refusal, onEntered }, context);
 }
 
-/** Opens an admitted client's session, and joins it to the topics that its token or backend names. */
+/** Opens an admitted client's session, and joins the topics that the connect hook has chosen. Closes it if that fails. */
 export function openClient(client: Client, { topics }: AdmittedClient, context: CommandContext): void {
   context.clients.add(client);
   if (topics.length === 0) return;
@@ -29,7 +29,7 @@ export function openClient(client: Client, { topics }: AdmittedClient, context: 
   });
 }
 
-/** Takes a client out of topics, and tells it which of them it was in. */
+/** Leaves topics on a client's behalf, and notifies it of those that it was in. */
 export function leaveOnBehalf(
   client: Client,
   broker: string,

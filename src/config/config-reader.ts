@@ -18,16 +18,16 @@ export interface ConfigSources<Input extends object = object> {
   /** Path of a YAML file. */
   readonly file?: string | undefined;
   readonly environment?: NodeJS.ProcessEnv;
-  /** Settings from flags, in the form of a configuration file. Flags win over the environment, and that over the file. */
+  /** Settings from flags, in the form of a configuration file. Flags override the environment, which overrides the file. */
   readonly flags?: Input;
-  /** `memory` or a NATS URL; replaces all configured brokers. */
+  /** `memory` or the URL of a NATS server. Replaces all configured brokers. */
   readonly broker?: string | undefined;
 }
 
-/** Map-valued keys of the top level, which environment variables cannot hold. */
+/** Top-level keys that environment variables cannot hold, because their values are maps or variants. */
 const MAPS = ["vhosts", "store"];
 
-/** Reads the configuration of a node with these dialects. */
+/** Reads the configuration of a node, for a given set of dialects. */
 export class ConfigReader {
   readonly #dialects: readonly DialectSettings[];
   readonly #schema: ReturnType<typeof createSchema>;
@@ -47,8 +47,8 @@ export class ConfigReader {
   }
 
   /**
-   * Reads everything that configures a node into one complete, frozen configuration.
-   * @throws CarillonError invalid_argument, with every fault on a line of its own
+   * Merges all sources into one complete, frozen configuration.
+   * @throws CarillonError invalid_argument, with one line for each fault
    */
   load({ broker, environment = {}, file, flags = {} }: ConfigSources): Config {
     const fromFile = file === undefined ? {} : readConfigFile(file);
@@ -63,7 +63,7 @@ export class ConfigReader {
     return this.parse({ ...merge(merge(fromFile, input), flags), ...fromShortForm });
   }
 
-  /** @throws CarillonError invalid_argument, with every fault on a line of its own */
+  /** Parses settings in the form of a file. @throws CarillonError invalid_argument, with one line for each fault */
   parse(input: object): Config {
     const result = this.#schema.safeParse(input);
     if (!result.success) {
@@ -75,7 +75,7 @@ export class ConfigReader {
 
   /**
    * Reads the settings of a vhost created at run time, whose regular expressions are bounded (rule A15).
-   * @throws CarillonError invalid_argument, with every fault on a line of its own
+   * @throws CarillonError invalid_argument, with one line for each fault
    */
   parseVhost(path: string, given: object): VhostSettings {
     const excess = findExpressionExcess(given);
@@ -86,12 +86,12 @@ export class ConfigReader {
     throw new CarillonError("invalid_argument", describeIssues(result.error, context));
   }
 
-  /** Every setting with its default and meaning, as a YAML file to start from. */
+  /** Writes a YAML file to start from: every setting with its default and meaning. */
   writeDefaults(): string {
     return writeDefaults(this.#dialects, this.#filesOnly);
   }
 
-  /** The configuration reference, as Markdown with a final newline. */
+  /** Writes the configuration reference, as Markdown with a final newline. */
   writePage(): string {
     return writeConfigurationPage(this.#schema, this.#filesOnly);
   }
@@ -103,7 +103,7 @@ export class ConfigReader {
   readonly #knownKeys = (path: readonly PropertyKey[]): readonly string[] => this.tree.knownKeys(path);
 }
 
-/** @throws CarillonError invalid_argument: an unreadable file, or invalid YAML */
+/** Reads a configuration file. @throws CarillonError invalid_argument: an unreadable file, or invalid YAML */
 function readConfigFile(file: string): Fields {
   let text: string;
   try {
@@ -119,7 +119,7 @@ function readConfigFile(file: string): Fields {
   return content;
 }
 
-/** Describes a YAML error and its position, without the library's quotation, which may contain a secret. */
+/** Describes a YAML error and its position. Omits the library's excerpt of the file, which may contain a secret. */
 function yamlFault({ linePos, message }: YAMLParseError): string {
   const [words] = message.split(/: | at line \d/, 1);
   const [start] = linePos ?? [];
@@ -157,12 +157,12 @@ function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
   }
 }
 
-/** Whether backends must authenticate. One key in one vhost is enough: vhosts without keys then refuse all backends. */
+/** Whether backends must authenticate. A key in any vhost is enough; vhosts without keys then refuse all backends. */
 export function asksForKeys(vhosts: Config["vhosts"]): boolean {
   return Object.values(vhosts).some(({ certificates, keys }) => keys.length > 0 || certificates.length > 0);
 }
 
-/** Merges objects key by key; other values are replaced. */
+/** Merges objects recursively. Other values of `over`, such as lists, replace those of `base`. */
 function merge(base: object, over: object): Fields {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {

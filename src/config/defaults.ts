@@ -2,8 +2,8 @@ import type { DialectSettings } from "./dialect-settings.js";
 import { enumerate } from "./reference.js";
 
 /**
- * Every setting with its default and meaning, as a file to start from. A test compares it with the schema.
- * @param filesOnly - other keys of the top level that environment variables cannot hold
+ * Writes a configuration file to start from: every setting with its default and meaning. A test compares it with the schema.
+ * @param filesOnly - further top-level keys that environment variables cannot hold
  */
 export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: readonly string[]): string {
   const clients = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
@@ -222,7 +222,7 @@ log:
 `;
 }
 
-/** Parts of the dialects, indented. */
+/** Joins the dialects' parts of the file, indented. */
 function joinFragments(dialects: readonly DialectSettings[], where: "node" | "vhost", indent: number): string {
   const fragments = dialects.map(({ settings }) => settings.defaults[where] ?? "");
   return fragments.join("").replaceAll(/^(?=.)/gm, " ".repeat(indent));

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** Schemas of a dialect's settings; undefined for none. */
+/** Schemas of a dialect's settings. A schema is undefined where the dialect has no such settings. */
 export interface SettingsSchemas<Node, Vhost> {
   /** Settings of the node, under the dialect's name. Every key needs a default. */
   readonly node: Node;
@@ -12,7 +12,7 @@ export interface SettingsSchemas<Node, Vhost> {
 
 /** A fault in a setting. */
 export interface SettingsFault {
-  /** Path of the setting, below the dialect's key where a dialect reports it. */
+  /** Path of the setting; relative to the dialect's key where a dialect reports the fault. */
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
@@ -27,21 +27,21 @@ export interface DialectSettings<
 > {
   /** Key of its settings; the name in `dialects`, in logs and in metrics. */
   readonly name: Name;
-  /** `clients`: served where `dialects` names it. `backends`: served where its settings say so. */
+  /** `clients`: served if `dialects` lists it. `backends`: served if its own settings enable it. */
   readonly serves: "clients" | "backends";
   readonly settings: SettingsSchemas<Node, Vhost>;
-  /** Environment variables that its commands read. */
+  /** Environment variables that the dialect's CLI commands read. */
   readonly variables?: readonly string[];
-  /** Whether the node's settings cannot be set by environment variables, such as a list of objects. */
+  /** Whether environment variables cannot hold its settings of the node, for example because they contain lists of objects. */
   readonly filesOnly?: boolean;
   /** Yields conflicts between otherwise valid settings of a node. */
   faults?(settings: SettingsOutput<Node>, node: { readonly insecure: boolean }): Iterable<SettingsFault>;
 }
 
-/** Input settings, as in a file. */
+/** Settings as in a file, before defaults are added. */
 export type SettingsInput<S> = S extends z.ZodType ? z.input<S> : undefined;
 
-/** Complete settings. */
+/** Settings with defaults, converted to milliseconds and bytes. */
 export type SettingsOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
 
 type NodeSchema<Dialect> = Dialect extends DialectSettings<string, infer Node> ? Node : never;
@@ -61,7 +61,7 @@ export type VhostSettingsInput<Dialect extends DialectSettings> = {
     | undefined;
 };
 
-/** The dialects' schemas by name, for the settings of a node or of a vhost. Untyped. */
+/** Collects the dialects' schemas of a node's or a vhost's settings, by dialect. The result is untyped. */
 export function collectSchemas(dialects: readonly DialectSettings[], where: "node" | "vhost"): object {
   return Object.fromEntries(
     dialects.flatMap(({ name, settings }) => {
@@ -71,7 +71,7 @@ export function collectSchemas(dialects: readonly DialectSettings[], where: "nod
   );
 }
 
-/** Finds a dialect's settings in those of a node or vhost: the output of its schema; undefined for none. */
+/** Returns a dialect's part of a node's or vhost's settings, which is the output of its schema; undefined for none. */
 export function readSettings(settings: object, dialect: string): unknown {
   return (settings as Readonly<Record<string, unknown>>)[dialect];
 }

@@ -3,7 +3,7 @@ import type { Setting } from "./settings-tree.js";
 
 const PREFIX = "CARILLON_";
 
-/** Variables read elsewhere: the file's path, the short form of `brokers`, and credentials of the command line. */
+/** Variables that other code reads: the file's path, the short form of `brokers`, and credentials of the CLI. */
 const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_KEY", "CARILLON_TOKEN"];
 
 /** Variables that Kubernetes sets in containers for a service named carillon. */
@@ -12,7 +12,7 @@ const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(
 /** Known variables. */
 export interface KnownVariables {
   readonly settings: readonly Setting[];
-  /** Keys of the top level that variables cannot hold, such as maps. */
+  /** Top-level keys that variables cannot hold, such as maps. */
   readonly filesOnly: readonly string[];
   /** Variables read by the dialects' commands. */
   readonly elsewhere: readonly string[];

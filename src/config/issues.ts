@@ -1,11 +1,11 @@
 import { findNearest } from "../util/find-nearest.js";
 import type { z } from "./schema-builder.js";
 
-/** Context of the described faults. */
+/** Context for describing faults. */
 export interface IssueContext {
   /** Known keys at a path of the configuration. */
   readonly knownKeys: (path: readonly PropertyKey[]) => readonly string[];
-  /** Path of the checked value in the whole configuration. */
+  /** Path of the checked value within the configuration; default: the whole configuration was checked. */
   readonly within?: readonly PropertyKey[];
 }
 
@@ -31,7 +31,7 @@ function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: Issu
   return [`${path.join(".") || "configuration"}: ${issue.message}`];
 }
 
-/** Depth to which an alternative of a union matches a value. */
+/** Returns the depth to which an alternative of a union matches a value. */
 function depth(issues: readonly z.core.$ZodIssue[]): number {
   return Math.max(0, ...issues.map(({ code, path }) => path.length + (code === "unrecognized_keys" ? 1 : 0)));
 }

@@ -22,7 +22,7 @@ interface Node {
 
 const TABLE_HEAD = ["| setting | type | default | meaning |", "|---|---|---|---|"];
 
-/** Longest list in the column of defaults; longer ones are truncated. */
+/** Maximum number of items shown of a default that is a list. Longer lists are truncated. */
 const MAX_SHOWN_ITEMS = 5;
 
 /** Placeholders for the entries of a map, by the map's key. */
@@ -61,7 +61,7 @@ export function enumerate(words: readonly string[]): string {
 
 /**
  * Writes the page as Markdown with a final newline.
- * @param filesOnly - other keys of the top level that environment variables cannot hold
+ * @param filesOnly - further top-level keys that environment variables cannot hold
  */
 export function writeConfigurationPage(schema: z.ZodType, filesOnly: readonly string[]): string {
   const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
@@ -88,7 +88,7 @@ function* writeObject(path: string, node: Node): Generator<string> {
   }
 }
 
-/** Heading level of an object: nested objects are one level deeper; names chosen by users do not count. */
+/** Returns the heading level of an object. Nested objects are one level deeper; keys chosen by users do not count as levels. */
 function headingLevel(path: string): string {
   const depth = path
     .replace(/ \(.*\)$/, "")
@@ -110,7 +110,7 @@ function writeRow(path: string, key: string, node: Node, required: boolean): str
   return [`| ${cells.join(" | ")} |`];
 }
 
-/** Objects with their own sections, by path: nested objects, entries of maps and lists, variants. */
+/** Finds the objects that get sections of their own, by path: nested objects, entries of maps and lists, variants. */
 function objectsWithin(path: string, key: string, node: Node): (readonly [path: string, object: Node])[] {
   const { additionalProperties: entry, description, items, oneOf } = node;
   if (oneOf !== undefined) {

@@ -18,7 +18,7 @@ interface References {
   readonly trusted_proxies: readonly string[];
 }
 
-/** Finds settings that need others that are missing. */
+/** Finds settings that refer to missing ones, and keys or certificates that occur twice. */
 export function* findReferenceFaults(config: References): Generator<SettingsFault> {
   const { brokers, cluster, store, vhosts } = config;
   for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
@@ -49,7 +49,7 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
   }
 }
 
-/** Finds keys and certificates that occur twice in the configuration, which would be ambiguous. */
+/** Finds keys and certificates that occur twice, because they would identify two backends. */
 function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
   const known = new Map<string, readonly PropertyKey[]>();
   for (const [path, { certificates, keys }] of Object.entries(vhosts)) {
@@ -60,20 +60,20 @@ function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
       ),
     ];
     for (const [text, within] of entries) {
-      const place = ["vhosts", path, ...within];
+      const location = ["vhosts", path, ...within];
       const first = known.get(text);
-      if (first === undefined) known.set(text, place);
-      else yield { path: place, message: `the same as ${first.join(".")}` };
+      if (first === undefined) known.set(text, location);
+      else yield { path: location, message: `the same as ${first.join(".")}` };
     }
   }
 }
 
-/** However it is written. */
+/** Normalizes a subject, so that different spellings of it are equal. */
 function subjectKey(subject: string): string {
   try {
     return normalizeSubject(subject);
   } catch {
-    // Told of where it stands.
+    // The schema reports an invalid subject.
     return subject;
   }
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseAddress } from "../util/address.js";
 import { VHOST_PATH } from "../util/names.js";
 
-/** Building blocks of all settings' schemas. */
+/** Building blocks for the schemas of settings. */
 
 export { z } from "zod";
 
@@ -18,7 +18,7 @@ export const address = z.string().transform((text, context) => {
 
 export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a path such as /shop or /shop/eu");
 
-/** Prefix of a dialect's paths, with its default. */
+/** Creates the schema of a dialect's path prefix. @param usual - default */
 export function pathPrefix(usual: string) {
   return z
     .string()
@@ -26,12 +26,12 @@ export function pathPrefix(usual: string) {
     .default(usual);
 }
 
-/** A whole number from `least` to `most`. */
+/** Creates the schema of an integer from `least` to `most`. */
 export function count(least: number, most: number): z.ZodNumber {
   return z.number().int().min(least).max(most);
 }
 
-/** Refinement of an object: at most one of several alternative keys. */
+/** Creates a refinement of an object: at most one of the keys is set. */
 export function atMostOne(...keys: readonly string[]) {
   return {
     check: (value: object) => keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length <= 1,

@@ -14,7 +14,7 @@ export type { VhostSettings } from "./vhost.js";
  * their meaning (defaults.ts).
  */
 
-/** Address, or network in CIDR form. */
+/** IP address, or network in CIDR form. */
 const network = z
   .string()
   .refine((text) => parseNetwork(text) !== undefined, "expected an address or a network such as 10.0.0.0/8");
@@ -30,9 +30,9 @@ const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
 );
 
 /**
- * Smallest `receiving` as a multiple of `frame` and of `request`, so that each can pass while nothing else is received. A
- * client without a key may hold a quarter of `receiving`, a backend half. Compressed messages count as sent and as inflated;
- * requests may be in base64 besides, and their decompressor counts 256 KiB.
+ * Minimum of `receiving` as a multiple of `frame` and of `request`, so that the largest ones are accepted while nothing else
+ * is received. A client without a key may use a quarter of `receiving`, and a backend half. A compressed message counts in both
+ * its forms. A request may also be in base64, and its decompressor counts as 256 KiB.
  */
 const LEAST_RECEIVING = { frame: 8, request: 6 } as const;
 
@@ -90,7 +90,7 @@ const natsBroker = z
 
 const broker = z.discriminatedUnion("driver", [memoryBroker, natsBroker]);
 
-/** Schema of the whole configuration of a node with these dialects. */
+/** Creates the schema of a node's whole configuration, including the dialects' settings. */
 export function createSchema(dialects: readonly DialectSettings[]) {
   const vhost = createVhostSchema(dialects);
   const clientDialects = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
@@ -216,7 +216,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           expanded_request: bytes("1KiB", "4GiB")
             .prefault("64MiB")
             .describe("Largest expanded request: each payload plus 1 KiB, times its topics."),
-          // A dialect's requests may have 1 MiB, and an unknown caller a quarter of this.
+          // The minimum lets a caller without a key, who may use a quarter, send a dialect's requests of up to 1 MiB.
           receiving: bytes("4MiB", "64GiB")
             .prefault("64MiB")
             .describe(
@@ -305,10 +305,10 @@ export function createSchema(dialects: readonly DialectSettings[]) {
     });
 }
 
-/** Input of the configuration, without dialects' settings. Every key is optional. */
+/** Configuration as in a file, without the dialects' settings. Every key is optional. */
 export type NodeInput = z.input<ReturnType<typeof createSchema>>;
 
-/** Complete configuration, in milliseconds and bytes. */
+/** Configuration with defaults, in milliseconds and bytes. */
 export type Config = z.output<ReturnType<typeof createSchema>>;
 
 export type BrokerConfig = Config["brokers"][string];

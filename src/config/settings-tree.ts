@@ -19,20 +19,20 @@ export class SettingsTree {
     this.#root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
   }
 
-  /** Known keys at a path of the configuration. */
+  /** Returns the known keys at a path of the configuration. */
   knownKeys(path: readonly PropertyKey[]): string[] {
     let nodes: readonly Node[] = [this.#root];
     for (const key of path) nodes = nodes.flatMap((node) => children(node, String(key)));
     return nodes.flatMap(alternatives).flatMap((node) => Object.keys(node.properties ?? {}));
   }
 
-  /** Settings that hold one value or a list, except in maps with keys chosen by users. */
+  /** Settings that hold a single value or a list. Excludes those within maps, whose keys users choose. */
   get settings(): readonly Setting[] {
     return findSettings(this.#root, []);
   }
 }
 
-/** Path of a setting from the top. */
+/** A setting: its path from the top level, and whether it is a list. */
 export interface Setting {
   readonly path: readonly string[];
   readonly list: boolean;

@@ -10,15 +10,15 @@ const KINDS = {
 
 type QuantityKind = keyof typeof KINDS;
 
-/** Metadata key in the JSON Schema of a time or size: its kind and range, as written. */
+/** Metadata key in the JSON Schema of a time or size. Its value holds the kind and the range, as written. */
 export const QUANTITY = "quantity";
 
-/** A time such as `500ms`, `25s`, `2m`, `1h`; read into milliseconds. */
+/** Creates the schema of a time such as `500ms`, `25s`, `2m`, `1h`. Its output is in milliseconds. */
 export function duration(least: string, most: string) {
   return quantity("duration", least, most);
 }
 
-/** A size such as `64KiB`, `1MiB`, or a whole number of bytes; read into bytes. */
+/** Creates the schema of a size such as `64KiB`, `1MiB`, or a number of bytes. Its output is in bytes. */
 export function bytes(least: string, most: string) {
   return quantity("size", least, most);
 }
@@ -42,7 +42,7 @@ function quantity(kind: QuantityKind, least: string, most: string) {
   return parser.meta({ [QUANTITY]: { kind, least, most } });
 }
 
-/** A number without a unit is bytes. A time needs a unit, except 0. */
+/** Parses a quantity; undefined for an invalid one. A size without a unit is in bytes. A time needs a unit, except 0. */
 function read(value: string | number, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(String(value));
   if (match === null) return undefined;

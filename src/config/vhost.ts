@@ -15,7 +15,7 @@ export const brokerName = z.string().regex(/^[\w-]{1,64}$/, "expected a name of 
 /** A pattern and its path in the checked value. */
 type PatternAt = readonly [text: string, path: readonly (string | number)[]];
 
-/** Checks patterns that are matched one after the other. Stops compiling when their total weight is too large. */
+/** Checks patterns and their total weight. Stops when the weight exceeds the limit, because compiling takes time. */
 function checkPatterns(patterns: readonly PatternAt[], context: z.RefinementCtx): void {
   let weight = 0;
   for (const [text, path] of patterns) {
@@ -206,7 +206,7 @@ const certificate = z.strictObject({
 });
 
 const hooks = z.strictObject({
-  // Faults of a backend's address are logged, so it must not contain a secret.
+  // Errors that contain the backend's URL are logged, so the URL must not contain a secret.
   url: z
     .string()
     .refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
@@ -243,7 +243,7 @@ const limits = z.strictObject({
     .describe("Connections of one client address on one node. An IPv6 /64 counts as one address."),
   handshakes_per_second: rate.describe("New connections per second on one node."),
   handshakes_per_second_per_address: rate.describe("New connections per second of one client address on one node."),
-  // One command for each topic that a client may have, and as many again.
+  // The default allows a join of each of the default 1,000 topics in a second, and as many other commands.
   commands_per_second: count(1, 10_000_000)
     .or(z.literal("off"))
     .default(2_000)
@@ -263,7 +263,7 @@ const limits = z.strictObject({
   topics_per_connection: count(1, 1_000_000).optional().describe("Topics of one connection."),
 });
 
-/** Schema of a vhost's settings, with those of dialects last. */
+/** Creates the schema of a vhost's settings. The dialects' settings come last. */
 export function createVhostSchema(dialects: readonly DialectSettings[]) {
   return z.strictObject({
     brokers: z
@@ -307,5 +307,5 @@ export function createVhostSchema(dialects: readonly DialectSettings[]) {
   });
 }
 
-/** Complete settings, in milliseconds and bytes. `settingsOf` reads those of dialects. */
+/** Settings with defaults, in milliseconds and bytes. `readSettings` returns those of a dialect. */
 export type VhostSettings = z.output<ReturnType<typeof createVhostSchema>>;

@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
-/** Bounded queue of one watcher. A watcher that does not keep up gets an error instead of gaps (O6). */
+/** Bounded queue of one watcher. A watcher that reads too slowly gets an error instead of gaps (O6). */
 export class ChangeQueue<T> {
   readonly #limit: number;
   #values: T[] = [];
@@ -25,7 +25,7 @@ export class ChangeQueue<T> {
     this.#wake?.();
   }
 
-  /** Ends the queue and discards its values. The first failure counts. */
+  /** Ends the queue and discards its values. The first failure is kept. */
   fail(failure: Error): void {
     this.#failure ??= failure;
     this.#values = [];
@@ -33,12 +33,12 @@ export class ChangeQueue<T> {
     this.#wake?.();
   }
 
-  /** @throws the failure */
+  /** Checks that the queue has not ended. @throws the failure */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** @throws the failure */
+  /** Takes the next value, and waits for it if there is none. @throws the failure */
   async next(): Promise<T> {
     for (;;) {
       this.check();

@@ -25,8 +25,9 @@ export interface PartialAnswer<T> {
 }
 
 export interface ListConnections {
-  /** "": all. */
+  /** "" for all. */
   readonly user: string;
+  /** "" for all. */
   readonly topic: string;
   readonly pageSize: number;
   readonly pageToken: string;
@@ -48,7 +49,7 @@ const LIST = "connections.list";
 const GET = "connections.get";
 const DISCONNECT = "connections.disconnect";
 
-/** Largest text of a close frame, in bytes. Source: RFC 6455 §5.5. */
+/** Maximum length of a close frame's text, in bytes. Source: RFC 6455 §5.5. */
 const MAX_REASON = 123;
 
 /** Lists, finds and closes connections of a vhost, on all nodes. */
@@ -66,7 +67,7 @@ export class Connections {
     cluster.handle(DISCONNECT, (body) => this.#disconnectHere(body as unknown as CloseBody));
   }
 
-  /** @throws CarillonError invalid_argument; permission_denied: the topic */
+  /** Lists connections. @throws CarillonError invalid_argument; permission_denied: the backend may not use the topic */
   async list(backend: Backend, request: ListConnections): Promise<PartialAnswer<Page<ConnectionInfo>>> {
     const { pageSize, pageToken, topic, user } = request;
     checkLength("user", user);
@@ -102,8 +103,8 @@ export class Connections {
   }
 
   /**
-   * Closes connections after the messages already sent to them.
-   * @param code - 1000, or 3000 to 4999; 0 stands for 4403
+   * Closes connections after sending their queued messages.
+   * @param code - close code: 1000, or 3000 to 4999; 0 for the default, 4403
    * @returns the number of connections closed
    */
   async disconnect(

@@ -11,8 +11,8 @@ export interface ControlOptions extends ConnectionsOptions, SubscriptionsOptions
 }
 
 /**
- * Operations of backends and operators on the connections, topics, channels and keys of vhosts, on all nodes. It must be
- * created before the cluster starts, because it also answers other nodes.
+ * Operations of backends and operators on vhosts and on their connections, topics, channels and keys, on all nodes. Must be
+ * created before the cluster starts, because it also answers requests of other nodes.
  */
 export class Control {
   readonly connections: Connections;

@@ -3,8 +3,9 @@ import { isExact } from "../access/patterns/pattern.js";
 import { CarillonError } from "../errors.js";
 
 /**
- * Returns the first pattern that exceeds a backend's own topics. Whether one pattern covers another is undecidable for the
- * whole pattern language. A pattern is therefore allowed if it is one of the backend's own, or a name that these match.
+ * Returns the first pattern that exceeds a backend's own topics; undefined for none. To decide whether one pattern covers
+ * another would be too costly for regular expressions. Therefore a pattern is allowed only if it equals one of the backend's
+ * own, or is a plain name that one of them matches.
  */
 export function findBeyond(backend: Backend, patterns: readonly string[]): string | undefined {
   const { topics: own } = backend;

@@ -29,7 +29,7 @@ export class KeyOperations {
 
   /**
    * Creates a key with a subset of the rights of the caller's key.
-   * @throws CarillonError invalid_argument, permission_denied, already_exists
+   * @throws CarillonError invalid_argument, permission_denied, already_exists, resource_exhausted
    */
   async create(
     backend: Backend,
@@ -61,7 +61,7 @@ export class KeyOperations {
   }
 }
 
-/** @throws CarillonError invalid_argument, permission_denied */
+/** Returns the requested vhost, or the backend's own. @throws CarillonError invalid_argument, permission_denied */
 function findVhost(backend: Backend, vhost: string): string {
   if (vhost === "" || vhost === backend.vhost) return backend.vhost;
   checkPath("vhost", vhost);

@@ -2,13 +2,13 @@ import { invalidArgument } from "../errors.js";
 
 const DEFAULT_SIZE = 100;
 const MAX_SIZE = 1_000;
-/** Largest answer of one node, in characters of JSON. A page of large items is shorter. */
+/** Maximum size of one node's answer, in characters of JSON. A page of large items has fewer of them. */
 const MAX_ANSWER = 512 * 1_024;
 
-/** Query for the items after a key, in the order of keys. */
+/** Query for the first `size` items after a key, in the order of keys. */
 export type PageQuery = { readonly after: string; readonly size: number };
 
-/** Page of one node. `more` says that it has items after the last. */
+/** Page of one node. `more`: the node has items after the last one. */
 export type NodePage<T> = { readonly items: readonly T[]; readonly more: boolean };
 
 export interface Page<T> {
@@ -18,8 +18,8 @@ export interface Page<T> {
 }
 
 /**
- * Reads the parameters of a page. A token holds the key of the last item, so items added or removed meanwhile neither repeat
- * nor hide others.
+ * Reads the parameters of a page. The token holds the key of the last item. Items added or removed meanwhile therefore neither
+ * repeat nor hide others.
  * @throws CarillonError invalid_argument
  */
 export function readPageQuery(size: number, token: string, defaultSize: number = DEFAULT_SIZE): PageQuery {
@@ -47,15 +47,15 @@ export function toNodePage<T>(all: Iterable<T>, keyOf: (item: T) => string, quer
   }
 }
 
-/** Key and result of each entry in a list. */
+/** Functions that return the key and the result of a list's entry. */
 export interface PageSource<T, Item> {
   readonly keyOf: (entry: T) => string;
   readonly itemOf: (entry: T) => Item;
 }
 
 /**
- * Builds a node's page of a large list in steps, and yields the cost of each. Entries may be added and removed between steps.
- * An entry that returns under its key is in the page once.
+ * Builds a node's page of a large list in parts, and yields the cost of each. Entries may be added and removed between parts.
+ * An entry that is removed and added again is in the page only once.
  */
 export function* pageInSteps<T, Item>(
   all: Iterable<T>,
@@ -81,7 +81,7 @@ export function* pageInSteps<T, Item>(
 const SKIP_STEPS = 20;
 const ITEM_STEPS = 200;
 
-/** Finds the first `size` entries after a key, without sorting all. */
+/** Finds the first `size` entries after a key without sorting the whole list, and yields the cost of each part. */
 function* findFirstAfter<T>(
   all: Iterable<T>,
   keyOf: (item: T) => string,
@@ -116,7 +116,8 @@ function* findFirstAfter<T>(
 }
 
 /**
- * Merges the nodes' pages into one. A node with more items says nothing about those after its last, so the page ends there.
+ * Merges the nodes' pages into one. The page ends at the last item of any node that has more, because the node's items after
+ * it are unknown.
  * @param add - combines two items with the same key
  */
 export function mergePages<T>(

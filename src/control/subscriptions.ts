@@ -13,11 +13,11 @@ export interface SubscriptionsOptions {
   readonly cluster: Cluster;
   readonly clients: Clients;
   readonly brokers: BrokerDirectory;
-  /** Whether clients of the vhost may join the topic at all. */
+  /** Returns whether the topic exists for the vhost's clients. */
   readonly exists: (vhost: string, topic: string) => boolean;
-  /** Joins topics for a client regardless of its permissions, and notifies it. */
+  /** Joins topics on a client's behalf, regardless of its permissions, and notifies it. */
   readonly join: (client: Client, broker: string, topics: readonly string[]) => Promise<void>;
-  /** Leaves topics for a client, and notifies it. */
+  /** Leaves topics on a client's behalf, and notifies it. */
   readonly leave: (client: Client, broker: string, topics: readonly string[]) => void;
 }
 
@@ -55,8 +55,8 @@ export class Subscriptions {
   /**
    * Joins all topics or none for each connection.
    * @returns the number of connections that are now in the topics
-   * @throws CarillonError not_found: a channel that is not open, where only open ones exist
-   * @throws CarillonError the failure of a connection that could not join; others may have joined. Retrying is safe
+   * @throws CarillonError not_found: a channel that is not open, in a vhost with `opened_only`
+   * @throws CarillonError the first failure of a connection that could not join. Others may have joined, so a retry is safe
    */
   async subscribe(backend: Backend, request: SubscriptionRequest): Promise<PartialAnswer<number>> {
     const body = await this.#body(backend, request);
@@ -71,7 +71,7 @@ export class Subscriptions {
     throw new CarillonError(failure.code, `${failure.message} (${count} of ${targeted} connections have joined)`);
   }
 
-  /** @returns the number of connections that are no longer in the topics */
+  /** Leaves topics for each connection. @returns the number of connections that are no longer in the topics */
   async unsubscribe(backend: Backend, request: SubscriptionRequest): Promise<PartialAnswer<number>> {
     const body = await this.#body(backend, request);
     const { answers, missing: missingNodes } = await this.#options.cluster.ask(UNSUBSCRIBE, body);
@@ -92,7 +92,7 @@ export class Subscriptions {
     const joins: PromiseSettledResult<void>[] = [];
     for (let isDone = false; !isDone; ) {
       const slice = await runInTurns(queueOf(vhost), this.#beginJoins(clients, body));
-      // Joins that wait for one confirmation of the broker end in one turn, so they are waited for before others begin.
+      // All joins that wait for the same confirmation end in one turn, so a slice must end before the next begins.
       joins.push(...(await Promise.allSettled(slice.joins)));
       isDone = slice.isLast;
     }
@@ -129,13 +129,13 @@ export class Subscriptions {
   }
 }
 
-/** Joins in progress, and whether all have begun. */
+/** Pending joins of one slice, and whether it is the last one. */
 interface JoinSlice {
   readonly joins: readonly Promise<void>[];
   readonly isLast: boolean;
 }
 
-/** Steps of a client's join or leave, and of each topic of it (rule A15). */
+/** Cost of a client's join or leave, and of each of its topics, in steps (rule A15). */
 const CLIENT_STEPS = 2_000;
 const TOPIC_STEPS = 500;
 
@@ -143,7 +143,7 @@ function stepsOf(topics: readonly string[]): number {
   return CLIENT_STEPS + TOPIC_STEPS * topics.length;
 }
 
-/** Queue of a vhost's joins and leaves. A line feed is in no vhost path. */
+/** Returns the key of the queue for a vhost's joins and leaves. No vhost path contains a line feed, so keys are unique. */
 function queueOf(vhost: string): string {
   return `${vhost}\nsubscriptions`;
 }

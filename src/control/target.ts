@@ -8,7 +8,8 @@ import { checkPresent } from "./checks.js";
 export type Target = { readonly connectionId: string } | { readonly user: string };
 
 /**
- * @returns the target with the connection's own id if it was given as a UUID (X1)
+ * Checks a target.
+ * @returns the target, with a UUID (X1) replaced by the connection's own id
  * @throws CarillonError invalid_argument
  */
 export function checkTarget(target: Target | undefined): Target {

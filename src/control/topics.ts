@@ -25,7 +25,7 @@ export interface ListTopics {
 type ListBody = {
   readonly vhost: string;
   readonly prefix: string;
-  /** Patterns that a listed name must match; none: all names are listed. */
+  /** Patterns of the names to list; empty for all names. */
   readonly patterns: readonly string[];
   readonly page: PageQuery;
 };
@@ -47,7 +47,7 @@ export class Topics {
     cluster.handle(SIZE, (body) => this.#sizeHere(body as unknown as SizeBody));
   }
 
-  /** Lists topics. A backend whose key is restricted to some topics only sees those. */
+  /** Lists topics. A backend whose key is restricted to some topics sees only those. */
   async list(backend: Backend, { pageSize, pageToken, prefix }: ListTopics): Promise<PartialAnswer<Page<TopicSize>>> {
     checkLength("prefix", prefix);
     const page = readPageQuery(pageSize, pageToken);
@@ -78,7 +78,7 @@ export class Topics {
     return runInTurns(vhost, this.#page(vhost, prefix, visible, page));
   }
 
-  /** Builds the page. Only names that may be in it are matched against patterns, so those before it cost nothing. */
+  /** Builds a page. Only names that may be in it are matched against patterns, so those of earlier pages cost little. */
   *#page(vhost: string, prefix: string, visible: PatternSet | undefined, page: PageQuery) {
     const sizes: TopicSize[] = [];
     for (const { broker, name, sessions } of this.#index.of(vhost)) {
@@ -91,7 +91,7 @@ export class Topics {
   }
 }
 
-/** Orders by name, then by broker, because a line feed sorts before every character of a name. */
+/** Returns a key that sorts by name, then by broker: a line feed sorts before every character of a name. */
 function keyOf({ broker, name }: Omit<TopicSize, "sessions">): string {
   return `${name}\n${broker}`;
 }

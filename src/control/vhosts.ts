@@ -7,14 +7,14 @@ import { DEFAULT_VHOST, VHOST_PATH } from "../util/names.js";
 import type { VhostAdmin, VhostDescription } from "../vhosts/vhost-admin.js";
 import { checkPresent, checkTopic } from "./checks.js";
 
-/** @throws CarillonError permission_denied */
+/** Checks that a backend may manage vhosts. @throws CarillonError permission_denied */
 export function checkManager({ actions, name, vhost }: Backend): void {
   if (vhost === DEFAULT_VHOST && actions.has("vhosts")) return;
   const text = `key ${JSON.stringify(name)} lacks the action "vhosts" on the default vhost`;
   throw new CarillonError("permission_denied", text);
 }
 
-/** @throws CarillonError invalid_argument */
+/** Checks a vhost's path. @throws CarillonError invalid_argument */
 export function checkPath(field: string, path: string): void {
   checkPresent(field, path);
   if (!VHOST_PATH.test(path)) throw invalidArgument(`${field}: expected / or a path such as /shop or /shop/eu`);

@@ -19,14 +19,14 @@ export type WatchMirrorEvents = ReplicaEvents<ConnectionInfo, number>;
 /** Close code of a connection that ended without a close frame. Source: RFC 6455 §7.4.1. */
 const ABNORMAL = 1_006;
 
-/** Mirrors the connections of a vhost on all nodes, including this one, while a client of this node watches them. */
+/** Mirrors a vhost's connections on all nodes, including this one, while a backend watches them through this node. */
 export class WatchMirror {
   readonly #options: WatchMirrorOptions;
   readonly #replicas: Replicas<ConnectionInfo, number>;
   readonly #listeners = new Set<WatchMirrorEvents>();
   #cancelRenewal: (() => void) | undefined;
   #ended = false;
-  /** Resolves when the connections of all nodes that answered have been read. @throws CarillonError of Cluster.ask */
+  /** Resolves when the connections of all nodes that answered have been read. @throws errors of `Cluster.ask` */
   readonly ready: Promise<void>;
 
   constructor(options: WatchMirrorOptions) {
@@ -55,7 +55,7 @@ export class WatchMirror {
     return this.#replicas.items();
   }
 
-  /** @returns stops listening */
+  /** Adds a listener. @returns a function that removes it */
   listen(events: WatchMirrorEvents): () => void {
     this.#listeners.add(events);
     return () => this.#listeners.delete(events);
@@ -69,7 +69,7 @@ export class WatchMirror {
     this.#replicas.onNode(node, alive);
   }
 
-  /** Ends the mirror, and the other nodes' leases for it. */
+  /** Ends the mirror, and its leases on all nodes. */
   end(): void {
     this.#ended = true;
     this.#cancelRenewal?.();
@@ -83,7 +83,7 @@ export class WatchMirror {
     });
   }
 
-  /** Renews the lease, and detects lost changes that no later change would reveal. */
+  /** Renews the leases, and compares counts to detect lost changes that no later change reveals. */
   async #renew(): Promise<void> {
     const { cluster, vhost } = this.#options;
     try {

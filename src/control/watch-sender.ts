@@ -31,7 +31,7 @@ export class WatchSender {
   readonly #options: WatchSenderOptions;
   /** End of each lease, by vhost and watching node, on the monotonic clock, in milliseconds. */
   readonly #leases = new Map<string, Map<string, number>>();
-  /** Logs by vhost. They count changes from the beginning, watched or not. */
+  /** Change logs by vhost. They count all changes, even while no node watches the vhost. */
   readonly #logs = new Map<string, Log>();
   readonly #unlisten: () => void;
 
@@ -92,7 +92,9 @@ export class WatchSender {
     return log;
   }
 
-  /** Answers with a page. For many connections it takes several turns; connections opened and closed meanwhile are also sent as changes. */
+  /**
+   * Returns a page. Building it may take several turns. Connections opened and closed meanwhile are also sent as changes.
+   */
   async #page({ cursors, vhost }: WatchPageRequest, from: string): Promise<PageAnswer<ConnectionInfo> | null> {
     const { clients, cluster } = this.#options;
     const count = this.#count(vhost, from);
@@ -106,7 +108,7 @@ export class WatchSender {
     return { count, ...(await runInTurns(vhost, pageInSteps(clients.all(vhost), source, query))) };
   }
 
-  /** Renews the lease of the requesting node. Changes sent to it from now on come after those counted here. */
+  /** Renews the lease of the requesting node, and returns the count of changes. Later changes are sent to the node. */
   #count(vhost: string, from: string): number {
     const log = this.#findLog(vhost);
     log.flush();

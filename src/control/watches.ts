@@ -13,7 +13,7 @@ import { WatchMirror } from "./watch-mirror.js";
 import { WatchSender, type WatchSenderOptions } from "./watch-sender.js";
 
 export interface WatchesOptions extends WatchSenderOptions {
-  /** Largest number of pending changes of one watcher; default 10,000. */
+  /** Maximum number of pending changes of one watcher; default: 10,000. */
   readonly maxPendingChanges?: number;
 }
 
@@ -26,8 +26,8 @@ export type WatchEvent =
 const MAX_PENDING_CHANGES = 10_000;
 
 /**
- * Events after which a watcher yields the turn of the event loop (rule O12). Encoding one takes up to 60 µs, and the stream of a
- * fast reader never blocks.
+ * Number of events after which a watch yields to the event loop (rule O12). Encoding an event takes up to 60 µs, and the
+ * stream of a fast reader never waits.
  */
 const TURN_EVENTS = 64;
 
@@ -36,6 +36,7 @@ interface SharedMirror {
   readonly mirror: WatchMirror;
   watchers: number;
 }
+
 /** Watches connections on all nodes. */
 export class Watches {
   readonly #cluster: Cluster;
@@ -64,10 +65,10 @@ export class Watches {
   }
 
   /**
-   * Yields the open connections, then "caught_up", then each change once. Connections of nodes that do not answer are reported
-   * as opened when they do. Ends with the signal's reason.
+   * Yields the open connections, then `caught_up`, then each change once. Connections of a node that does not answer are
+   * reported as opened when it does. Ends by throwing the signal's reason.
    *
-   * @param user - "" for all. It is compared with a connection's user at the time of the event; later changes of user are ignored.
+   * @param user - user whose connections are watched, as of each event; "" for all. A later change of user causes no event
    * @throws CarillonError resource_exhausted: the watcher reads too slowly; unavailable: this node is stopping
    */
   async *watch({ vhost }: Backend, user: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
@@ -77,7 +78,7 @@ export class Watches {
     const mirror = this.#acquire(vhost);
     let unlisten: (() => void) | undefined;
     let acquired = true;
-    // A disconnected caller may never read the next event, so its watch is removed at once.
+    // A disconnected caller may never read another event, so an abort removes its watch at once.
     const release = (): void => {
       unlisten?.();
       for (const one of signals) one.removeEventListener("abort", onAbort);

@@ -29,17 +29,17 @@ import type { Vhost } from "./vhost.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
 import type { Vhosts } from "./vhosts.js";
 
-/** Most channels and keys of a vhost. Every node keeps all of them in memory. */
+/** Maximum numbers of channels and keys of a vhost. They are bounded because every node keeps all of them in memory. */
 const MOST_CHANNELS = 100_000;
 const MOST_KEYS = 1_000;
 /** Number of entries deleted concurrently. */
-const ABREAST = 100;
+const CONCURRENT_DELETIONS = 100;
 
 export interface AdministrationOptions {
   readonly vhosts: Vhosts;
   readonly store: Store;
   readonly clock: Clock;
-  /** Time of a key's last use on this node; undefined: not since it started. */
+  /** Returns the time of a key's last use on this node; undefined if it has not been used since the node started. */
   readonly lastUsed: (vhost: string, id: string) => number | undefined;
   /** @throws CarillonError invalid_argument, with every fault */
   readonly parse: (path: string, given: JsonObject) => VhostSettings;
@@ -63,9 +63,9 @@ export class Administration implements VhostAdmin {
     if (vhosts.get(path) !== undefined) throw exists(path);
     this.#check(path, settings);
     const key = vhostKey(path);
-    // Another node may have just created it.
+    // Another node may have created it a moment ago.
     if ((await store.get(key)) !== undefined) throw exists(path);
-    // Leftovers of a vhost whose deletion was interrupted must not come back.
+    // Keys and channels left by an interrupted deletion must not become valid again.
     await this.#clear(path);
     const value = valueOf({ id: randomUUID(), path, settings });
     try {
@@ -113,7 +113,7 @@ export class Administration implements VhostAdmin {
 
   async delete(path: string): Promise<void> {
     this.#requireChangeable(path);
-    // Deleted last, so that a vhost whose deletion was interrupted still exists and can be deleted again.
+    // The vhost's own record is deleted last, so that an interrupted deletion can be repeated.
     await this.#clear(path);
     await this.#delete(vhostKey(path));
   }
@@ -166,7 +166,8 @@ export class Administration implements VhostAdmin {
     const key = keyKey(path, record.id);
     const value = JSON.stringify(record);
     await vhosts.change({ key, value }, () => store.create(key, value));
-    // A damaged or missing record must not open the node at its next start. A failure here is repaired when a key is removed.
+    // Without this entry, a lost key record could open the node at its next start. A failure is ignored, because the entry is
+    // written again before any key is removed.
     await this.#rememberKeys(path).catch(() => undefined);
     return { key: described(record, undefined), secret };
   }
@@ -209,7 +210,7 @@ export class Administration implements VhostAdmin {
     await store.delete(useKey(path, id));
   }
 
-  /** Records the last use of a key. A failed write is made up for at the next use. */
+  /** Records the last use of a key. A failed write is not retried, because the next use writes again. */
   async keyUsed({ at, id, vhost }: { readonly vhost: string; readonly id: string; readonly at: number }) {
     const { store } = this.#options;
     const key = useKey(vhost, id);
@@ -240,8 +241,8 @@ export class Administration implements VhostAdmin {
     for (const kind of [KEYS, USES, CHANNELS] as const) {
       const entries = await store.list(recordPrefix(kind, path));
       if (kind === KEYS && entries.length > 0) await this.#rememberKeys(path);
-      for (let start = 0; start < entries.length; start += ABREAST) {
-        await Promise.all(entries.slice(start, start + ABREAST).map(({ key }) => this.#delete(key)));
+      for (let start = 0; start < entries.length; start += CONCURRENT_DELETIONS) {
+        await Promise.all(entries.slice(start, start + CONCURRENT_DELETIONS).map(({ key }) => this.#delete(key)));
       }
     }
     await forgetTokens(store, path);
@@ -252,7 +253,7 @@ export class Administration implements VhostAdmin {
     return vhosts.change({ key, value: undefined }, () => store.delete(key));
   }
 
-  /** Records that keys have existed, before any is removed: a node that starts without keys then still requires one (A3). */
+  /** Records that keys exist, before any is removed, so that a node that later starts without keys still requires one (A3). */
   async #rememberKeys(path: string): Promise<void> {
     const { store, vhosts } = this.#options;
     const { certificates, keys } = vhosts.get(path)?.settings ?? { certificates: [], keys: [] };

@@ -21,7 +21,7 @@ export interface VhostPartsContext {
   readonly callerOf: (hooks: NonNullable<VhostSettings["hooks"]>) => HookCaller;
   /** Called when a call to a backend has failed. */
   readonly onHookFailed: (vhost: string, event: HookEvent, failure: Error) => void;
-  /** Called when a hook's backend has stopped answering (with the reason), or answers again. */
+  /** Called with the failure when a hook's backend no longer answers, and with undefined when it answers again. */
   readonly onHooks: (vhost: string, failure: Error | undefined) => void;
   /** Called when the keys of a vhost's issuer cannot be fetched. */
   readonly onIssuer: (vhost: string, message: string) => void;
@@ -36,7 +36,7 @@ export function createVhostParts(path: string, settings: VhostSettings, context:
   const hooks = hooksOf(path, settings, context);
   return {
     authenticator: access.authenticator,
-    forDialects: (current) => naming(path, () => createVhostDialects(access, current, context.dialects)),
+    forDialects: (current) => withSettingsPath(path, () => createVhostDialects(access, current, context.dialects)),
     hooks,
     retire: async (onFailure) => {
       access.stop();
@@ -50,8 +50,8 @@ export function createVhostParts(path: string, settings: VhostSettings, context:
 }
 
 /**
- * Checks settings by creating the parts of a vhost and stopping them.
- * @throws as {@link createVhostParts}
+ * Checks settings by creating the parts of a vhost, and stops the parts at once.
+ * @throws as {@link createVhostParts} does
  */
 export function tryVhostSettings(path: string, settings: VhostSettings, context: VhostPartsContext): void {
   const parts = createVhostParts(path, settings, context);
@@ -80,11 +80,11 @@ function createVhostDialects(
 function accessOf(path: string, settings: VhostSettings, context: VhostPartsContext): VhostAccess {
   const { clock, leases, onIssuer, store } = context;
   const onFailure = (message: string): void => onIssuer(path, message);
-  return naming(path, () => createVhostAccess(path, settings, { store, leases, clock, onFailure }));
+  return withSettingsPath(path, () => createVhostAccess(path, settings, { store, leases, clock, onFailure }));
 }
 
-/** Prefixes errors with the path of the vhost's settings. */
-function naming<Made>(path: string, make: () => Made): Made {
+/** Runs a function, and prefixes its errors with the path of the vhost's settings. */
+function withSettingsPath<Made>(path: string, make: () => Made): Made {
   try {
     return make();
   } catch (error) {

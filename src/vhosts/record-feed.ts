@@ -2,7 +2,7 @@ import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import type { Store, StoreChange } from "../store/store.js";
 
-/** Milliseconds between two attempts to read an unreachable store. */
+/** Time between two attempts to read an unreachable store, in milliseconds. */
 const RETRY = 1_000;
 
 type Take = (change: StoreChange) => void;
@@ -12,15 +12,15 @@ export interface RecordFeedOptions {
   readonly clock: Clock;
   /** Handlers of the entries below each prefix. */
   readonly takers: ReadonlyMap<string, Take>;
-  /** Called when all entries of the store have been handled. May throw the store's errors; it is called again then. */
+  /** Called when all entries of the store have been handled. Called again if it throws `unavailable`. */
   readonly onRead: () => Promise<void>;
   readonly onError: (message: string) => void;
 }
 
 /** A change of this node whose write is in flight. */
 interface Write {
-  /** Whether the store has reported the entry meanwhile. */
-  heard: boolean;
+  /** Whether the store has reported the entry since the write began. */
+  reported: boolean;
 }
 
 /** Follows the store's entries below some prefixes across outages, and applies this node's own changes at once. */
@@ -49,7 +49,7 @@ export class RecordFeed {
       // An established watch survives outages, so a retry starts only the missing ones.
       for (const [prefix, take] of takers) {
         if (this.#unwatch.has(prefix)) continue;
-        this.#unwatch.set(prefix, await store.watch(prefix, (change) => this.#hear(change, take)));
+        this.#unwatch.set(prefix, await store.watch(prefix, (change) => this.#onStoreChange(change, take)));
         if (this.#stopped) return this.stop();
       }
       await onRead();
@@ -71,19 +71,19 @@ export class RecordFeed {
   }
 
   /**
-   * Writes a change and applies it before the store reports it, so that the caller sees it at once. An entry that the store
-   * has reported meanwhile may be newer and is kept; the change itself is reported in its turn.
+   * Writes a change and applies it before the store reports it, so that the caller sees it at once. If the store has reported
+   * the entry since the write began, the change is not applied here, because the reported value may be newer.
    * @throws the errors of `write`
    */
   async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
     const { takers } = this.#options;
-    const mine: Write = { heard: false };
+    const mine: Write = { reported: false };
     const all = this.#writes.get(change.key) ?? new Set();
     this.#writes.set(change.key, all.add(mine));
     try {
       const written = await write();
       const take = [...takers].find(([prefix]) => change.key.startsWith(prefix))?.[1];
-      if (!mine.heard && take !== undefined) this.#take(change, take);
+      if (!mine.reported && take !== undefined) this.#take(change, take);
       return written;
     } finally {
       all.delete(mine);
@@ -91,8 +91,8 @@ export class RecordFeed {
     }
   }
 
-  #hear(change: StoreChange, take: Take): void {
-    for (const write of this.#writes.get(change.key) ?? []) write.heard = true;
+  #onStoreChange(change: StoreChange, take: Take): void {
+    for (const write of this.#writes.get(change.key) ?? []) write.reported = true;
     this.#take(change, take);
   }
 

@@ -5,13 +5,16 @@ import { vhostPath } from "../config/schema-builder.js";
 import { CarillonError } from "../errors.js";
 import { isObject } from "../util/json.js";
 
-/** Store entries of vhosts, channels and keys created at run time. Names are in base64url, because store keys allow few characters. */
+/**
+ * Store entries of vhosts, channels and keys created at run time. Names are in base64url, because store keys allow few
+ * characters.
+ */
 
 export interface VhostRecord {
-  /** Differs for a vhost created again after its deletion. */
+  /** Unique id, which tells a vhost from a deleted one with the same path. */
   readonly id: string;
   readonly path: string;
-  /** Settings as given, so that a later version reads them with its own defaults. */
+  /** Settings without defaults, so that a later version applies its own. */
   readonly settings: JsonObject;
 }
 
@@ -31,7 +34,7 @@ export const KEYS = "keys/";
 export const CHANNELS = "channels/";
 /** Prefix of the times of keys' last use. */
 export const USES = "key-uses/";
-/** Entry that records that keys have existed. */
+/** Entry whose existence records that keys have existed. */
 export const GUARDED = "guarded";
 
 export function vhostKey(path: string): string {
@@ -48,7 +51,7 @@ export function keyKey(path: string, id: string): string {
 }
 
 export function useKey(path: string, id: string): string {
-  // The id of a configured key is its name.
+  // The id is encoded, because that of a configured key is its name.
   return recordPrefix(USES, path) + encodeRecord(id);
 }
 
@@ -90,7 +93,7 @@ export function parseKeyRecord(key: string, value: string): KeyRecord {
   return record as unknown as KeyRecord;
 }
 
-/** @param fault - reason */
+/** Creates the error for an unreadable entry. @param fault - reason, if known */
 export function unreadable(key: string, fault?: string): CarillonError {
   return new CarillonError("internal", `unreadable store entry ${key}${fault === undefined ? "" : `: ${fault}`}`);
 }

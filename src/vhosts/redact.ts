@@ -9,12 +9,12 @@ export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_fi
 /** Replaces secrets in settings, so that they can be shown. */
 export function redactSecrets(settings: JsonObject): JsonObject {
   return Object.fromEntries(
-    Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : shown(value, key)]),
+    Object.entries(settings).map(([key, value]) => [key, SECRET.has(key) ? "(not shown)" : redactValue(value, key)]),
   );
 }
 
-function shown(value: Json, key = ""): Json {
-  if (Array.isArray(value)) return value.map((entry: Json) => shown(entry));
+function redactValue(value: Json, key = ""): Json {
+  if (Array.isArray(value)) return value.map((entry: Json) => redactValue(entry));
   // The query may hold an issuer's key.
   if (key === "jwks_url" && typeof value === "string") return value.replace(/\?.*/s, "?(not shown)");
   return typeof value === "object" && value !== null ? redactSecrets(value as JsonObject) : value;

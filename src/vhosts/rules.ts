@@ -3,16 +3,16 @@ import { compilePattern } from "../access/patterns/pattern.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { TopicRules } from "../core/topic-rules.js";
 
-/** Topic rules of a vhost, and the patterns matched to find one. */
+/** Topic rules of a vhost, and the patterns that select them. */
 export interface RuleTable {
   readonly matchers: MatcherList;
   readonly rulesFor: (topic: string) => TopicRules;
 }
 
 /**
- * Creates the topic rules of a vhost. The first matching pattern wins, then the vhost's defaults. An open channel takes what
- * neither sets from its kind, which its name's prefix tells.
- * @param channels - open channels
+ * Creates the topic rules of a vhost. A setting comes from the first matching rule; otherwise from the channel's kind, for an
+ * open channel with the prefix of a kind; otherwise from the vhost.
+ * @param channels - open channels; the set may change later
  */
 export function createRuleTable(settings: VhostSettings, channels: ReadonlySet<string>): RuleTable {
   const matchers = new MatcherList(settings.topics.map(({ match }) => compilePattern(match)));
@@ -32,7 +32,7 @@ export function createRuleTable(settings: VhostSettings, channels: ReadonlySet<s
   };
 }
 
-/** Rules of one kind of topics: one for each of the vhost's patterns in order, and one for all other topics. */
+/** Rules for topics of one kind: one for each of the vhost's patterns in order, and `standard` for all other topics. */
 interface KindRules {
   readonly rules: readonly TopicRules[];
   readonly standard: TopicRules;

@@ -1,7 +1,7 @@
 import type { Scopes } from "../access/keys/keyring.js";
 import type { VhostSettings } from "../config/vhost.js";
 
-/** Keys and certificates in a vhost's settings. */
+/** Converts the keys and certificates in a vhost's settings. */
 export function toScopes({ certificates, keys }: Pick<VhostSettings, "certificates" | "keys">): Scopes {
   return {
     keys: keys.map(({ actions, hash, name, topics = [] }) => ({

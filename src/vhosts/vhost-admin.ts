@@ -4,7 +4,7 @@ import type { JsonObject } from "../access/decide/principal.js";
 /** Description of a vhost, for operators. */
 export interface VhostDescription {
   readonly path: string;
-  /** Settings as given, without secrets. */
+  /** Settings without defaults for a vhost created at run time. Secrets are redacted. */
   readonly settings: JsonObject;
   /** Whether it is defined in the configuration file, and cannot be changed at run time. */
   readonly configured: boolean;
@@ -30,36 +30,42 @@ export interface NewVhostKey {
 }
 
 /**
- * Manages vhosts, channels and keys. A change is in effect on this node when the method resolves, and on the others within
- * a second. All methods throw CarillonError unavailable when the store cannot be reached, and not_found for an unknown
+ * Manages vhosts, channels and keys. A change is in effect on this node when the method resolves, and on the other nodes
+ * within a second. All methods throw CarillonError unavailable when the store cannot be reached, and not_found for an unknown
  * vhost.
  */
 export interface VhostAdmin {
-  /** @throws CarillonError already_exists, invalid_argument (the path, the settings) */
+  /** Creates a vhost. @throws CarillonError already_exists, invalid_argument (the path or the settings) */
   create(path: string, settings: JsonObject): Promise<VhostDescription>;
-  /** @throws CarillonError invalid_argument, failed_precondition (a configured one) */
+  /**
+   * Replaces all settings.
+   * @throws CarillonError invalid_argument, failed_precondition (a configured vhost, or a concurrent change)
+   */
   update(path: string, settings: JsonObject): Promise<VhostDescription>;
   /**
-   * Replaces the vhost's settings of one dialect; nothing else of the vhost changes.
-   * @throws CarillonError invalid_argument, failed_precondition (a configured one)
+   * Replaces the settings of one dialect, and keeps the others.
+   * @throws CarillonError invalid_argument, failed_precondition (a configured vhost)
    */
   replaceDialectSettings(path: string, dialect: string, settings: JsonObject): Promise<void>;
   get(path: string): Promise<VhostDescription>;
-  /** Ordered by path. */
+  /** Lists vhosts, ordered by path. */
   list(): Promise<readonly VhostDescription[]>;
-  /** Deletes a vhost with its keys and channels, and closes its connections on all nodes. @throws CarillonError failed_precondition */
+  /**
+   * Deletes a vhost with its keys and channels, and closes its connections on all nodes.
+   * @throws CarillonError failed_precondition (a configured vhost)
+   */
   delete(path: string): Promise<void>;
 
-  /** @returns false when it was already open */
+  /** Opens a channel. @returns false if it was open. @throws CarillonError invalid_argument, resource_exhausted (the limit) */
   openChannel(vhost: string, channel: string): Promise<boolean>;
   /** Closes a channel and removes its clients from it on all nodes. @throws CarillonError not_found: not open */
   closeChannel(vhost: string, channel: string): Promise<void>;
-  /** Ordered. */
+  /** Lists open channels, ordered by name. */
   listChannels(vhost: string): Promise<readonly string[]>;
 
-  /** @throws CarillonError already_exists, invalid_argument */
+  /** Creates a key. @throws CarillonError already_exists, resource_exhausted (a limit of the vhost's keys) */
   createKey(vhost: string, key: NewVhostKey): Promise<{ readonly key: KeyDescription; readonly secret: string }>;
   listKeys(vhost: string): Promise<readonly KeyDescription[]>;
-  /** @throws CarillonError not_found, failed_precondition (a configured one) */
+  /** Revokes a key. @throws CarillonError not_found, failed_precondition (a configured key) */
   revokeKey(vhost: string, id: string): Promise<void>;
 }

@@ -16,13 +16,14 @@ export interface VhostParts {
   /** Undefined without hooks. */
   readonly hooks: Hooks | undefined;
   /**
-   * Creates the dialects' parts. Cheap: they are created at every change of the settings, while these parts stay.
+   * Creates the parts that depend on dialects' settings. They must be cheap, because every change of the settings creates them
+   * anew, even where these parts stay.
    * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
    */
   forDialects(settings: VhostSettings): VhostDialects;
   /**
-   * Stops background work, such as the fetching of keys, after new parts have replaced these. Hook calls in flight finish.
-   * @param onFailure - `on_failure` of the current settings
+   * Stops background work, such as fetching keys, after new parts have replaced these. Pending hook calls finish first.
+   * @param onFailure - returns `on_failure` of the current settings; undefined where they have no hooks
    */
   retire(onFailure: () => OnFailure | undefined): Promise<void>;
   /** Stops everything at once. */
@@ -61,14 +62,14 @@ export interface VhostFacts {
 }
 
 /**
- * Isolated space of one application: its topics, clients, keys and rules are separate from other vhosts'. The object stays
- * the same while the vhost exists; its contents change with its settings.
+ * Isolated namespace of one application. Its topics, clients, keys and rules are separate from those of other vhosts. The
+ * object stays the same while the vhost exists; its contents change with the settings.
  */
 export class Vhost {
   readonly name: string;
   /** Whether it is defined in the configuration file, and cannot be changed at run time. */
   readonly configured: boolean;
-  /** Channels opened at run time; used with `opened_only`. */
+  /** Channels opened at run time. {@link Vhosts} keeps the set up to date. */
   readonly channels: ReadonlySet<string>;
   #settings: VhostSettings;
   #given: JsonObject;
@@ -92,7 +93,7 @@ export class Vhost {
     this.#anonymous = anonymousOf(settings);
   }
 
-  /** Settings as given, with secrets; complete for a vhost of the configuration file. */
+  /** Settings with secrets. Without defaults for a vhost created at run time. */
   get given(): JsonObject {
     return this.#given;
   }
@@ -105,7 +106,7 @@ export class Vhost {
     return this.#parts.authenticator;
   }
 
-  /** Authenticator for its clients of a dialect. */
+  /** Returns the authenticator for the vhost's clients of a dialect. */
   authenticatorFor(dialect: string): Authenticator {
     return this.#dialects.access.get(dialect)?.authenticator ?? this.#parts.authenticator;
   }
@@ -114,7 +115,7 @@ export class Vhost {
     return this.#parts.hooks;
   }
 
-  /** Issues tokens for its clients. */
+  /** Issuer of tokens for the vhost's clients. */
   get issuer(): TokenIssuer {
     return this.#dialects.issuer;
   }
@@ -124,12 +125,12 @@ export class Vhost {
     return this.#anonymous;
   }
 
-  /** Secret that a dialect's backends send instead of a key; undefined: they are refused. */
+  /** Returns the secret that a dialect's backends send instead of a key. Undefined: such backends are refused. */
   backendTokenFor(dialect: string): string | undefined {
     return this.#dialects.access.get(dialect)?.backendToken;
   }
 
-  /** Principal of a dialect's clients that authenticate after connecting, until they do. */
+  /** Returns the principal of a dialect's clients before they authenticate on the connection. */
   guestFor(dialect: string): Principal {
     const guest = this.#anonymous ?? UNAUTHENTICATED;
     const { terms } = this.authenticatorFor(dialect);
@@ -145,7 +146,7 @@ export class Vhost {
     return this.#rules.matchers;
   }
 
-  /** Whether the topic exists for clients. */
+  /** Whether clients can use the topic: with `opened_only`, only open channels exist. */
   exists(topic: string): boolean {
     return !this.#settings.opened_only || this.channels.has(topic);
   }
@@ -177,7 +178,7 @@ export class Vhost {
     return access;
   }
 
-  /** Stops a deleted vhost. Hook calls in flight finish, such as notifications of disconnected clients. */
+  /** Stops a deleted vhost after its pending hook calls, such as notifications of disconnects. */
   async retire(): Promise<void> {
     await this.#retire(this.#parts);
   }

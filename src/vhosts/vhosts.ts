@@ -24,7 +24,7 @@ import {
 import { toScopes } from "./scopes.js";
 import { type TopicAccess, Vhost, type VhostDefinition, type VhostParts } from "./vhost.js";
 
-/** Keys of all vhosts. */
+/** Registry of the keys of all vhosts. */
 export interface KeyDirectory {
   /** Replaces all keys and certificates of a vhost. */
   replace(vhost: string, scopes: Scopes): void;
@@ -35,14 +35,14 @@ export interface KeyDirectory {
 
 export interface VhostEvents {
   /**
-   * Called after a change of settings. Resolves, like the methods for channels, when the change has been applied to all
-   * clients of this node. Never rejects.
+   * Called after a change of settings. Resolves when the change has been applied to all clients of this node. Never rejects.
+   * The methods for channels do the same.
    * @param before - access to topics before the change
    */
   onChanged(vhost: Vhost, before: TopicAccess): Promise<void>;
-  /** Disconnects the clients of a deleted vhost. Resolves when they have gone. */
+  /** Disconnects the clients of a deleted vhost. Resolves when all connections have ended. */
   onDeleted(vhost: Vhost): Promise<void>;
-  /** Called when an opened channel has other rules because of its kind. @param before - the topic's rules so far */
+  /** Called when opening a channel has changed its rules, because of its kind. @param before - rules before the change */
   onChannelRuled(vhost: Vhost, channel: string, before: TopicRules): Promise<void>;
   onChannelClosed(vhost: Vhost, channel: string): Promise<void>;
   onError(message: string): void;
@@ -68,7 +68,7 @@ export class Vhosts {
   readonly #vhosts = new Map<string, Vhost>();
   /** Deleted vhosts with connected clients or pending disconnect hooks. */
   readonly #deleted = new Set<Vhost>();
-  /** Run-time keys by vhost and id. May belong to vhosts that are not known yet, because entries arrive in any order. */
+  /** Keys created at run time, by vhost and id. Their vhost may still be unknown, because entries arrive in any order. */
   readonly #keys = new Map<string, Map<string, KeyRecord>>();
   readonly #channels = new Map<string, Set<string>>();
   /** Records of vhosts created at run time. */
@@ -150,7 +150,7 @@ export class Vhosts {
     const before = this.#applied.get(path);
     const written = await this.#feed.change(change, write);
     const applied = this.#applied.get(path);
-    // An unchanged promise means that no client is affected: nothing to wait for.
+    // An unchanged promise means that the change affects no client.
     if (applied !== before) await applied;
     return written;
   }
@@ -187,7 +187,7 @@ export class Vhosts {
     const record = parseVhostRecord(key, value);
     const { settings: given } = record;
     const settings = this.#parse(record, key);
-    // The vhost was deleted and created again during an outage: it is another vhost.
+    // Another id: the vhost was deleted and created again during an outage.
     if (before !== undefined && before.id !== record.id) this.#delete(path);
     const known = this.#vhosts.get(path);
     if (known !== undefined && isDeepStrictEqual(before, record)) return;
@@ -222,10 +222,11 @@ export class Vhosts {
     this.#records.delete(path);
     if (vhost.channels.size === 0) this.#channels.delete(path);
     this.#options.keys.remove(path);
-    void this.#sendAway(vhost);
+    void this.#retire(vhost);
   }
 
-  async #sendAway(vhost: Vhost): Promise<void> {
+  /** Disconnects a deleted vhost's clients, then stops it. */
+  async #retire(vhost: Vhost): Promise<void> {
     this.#deleted.add(vhost);
     await this.#options.events.onDeleted(vhost);
     await vhost.retire();
@@ -240,7 +241,7 @@ export class Vhosts {
     if (record === undefined) keys.delete(id);
     else keys.set(id, record);
     if (keys.size === 0) this.#keys.delete(path);
-    // Until the store has been read no key is accepted, so that all become valid together.
+    // Stored keys become valid together, when the whole store has been read.
     if (this.#loaded && this.#vhosts.has(path)) this.#showKeys(path);
   };
 
@@ -263,7 +264,7 @@ export class Vhosts {
     }
   };
 
-  /** Shared with the vhost, which may become known later. */
+  /** Returns the set of a vhost's open channels. The vhost shares it, even if it becomes known later. */
   #channelsOf(path: string): Set<string> {
     const channels = this.#channels.get(path) ?? new Set();
     this.#channels.set(path, channels);
@@ -276,14 +277,14 @@ export class Vhosts {
     try {
       this.#options.keys.replace(path, { keys: [...keys, ...made], certificates });
     } catch (error) {
-      // A key may have been revoked, so no key is safer than the old ones.
+      // Removes all keys: keeping the old ones could keep a revoked key valid.
       this.#options.keys.remove(path);
       throw error;
     }
   }
 }
 
-/** Settings that determine the parts: hooks and access. The type fails to compile when a member is missing. */
+/** Picks the settings that determine the parts: hooks and access. Does not compile when a member is missing. */
 function partsOf({ anonymous, hooks, jwt, tokens }: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
   const known: Complete<AccessSettings> = { anonymous, jwt, tokens };
   return { ...known, hooks };

@@ -4,20 +4,21 @@ import type { Principal, Terms } from "../decide/principal.js";
 export interface Authenticated {
   readonly principal: Principal;
   /**
-   * Releases a token that one connection may use at a time. The caller calls it when that connection has ended; further
-   * calls do nothing.
+   * Releases a token that only one connection may use at a time; undefined for other credentials. The caller calls it when
+   * the connection has ended. Further calls do nothing.
    */
   readonly release: (() => void) | undefined;
 }
 
 /** Authenticates a vhost's clients. */
 export interface Authenticator {
-  /** Terms of all its clients, including those without a token. Undefined for none. */
+  /** Terms of all clients that it authenticates, and of guests without a token; undefined for none. */
   readonly terms?: Terms | undefined;
 
   /**
+   * Verifies a client's credential.
    * @param credential - a JWT of the vhost's issuer, or a connection or single access token that Carillon issued
-   * @throws CarillonError unauthenticated: malformed, expired, not for this vhost, used, or held by another connection
+   * @throws CarillonError unauthenticated: malformed, expired, for another vhost, already used, or in use elsewhere
    * @throws CarillonError unavailable: the issuer's keys or the store cannot be reached
    */
   authenticate(credential: string): Promise<Authenticated>;

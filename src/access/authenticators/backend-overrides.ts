@@ -18,8 +18,8 @@ export function applyOverrides({ expires, info, user }: Omit<HookChanges, "topic
 }
 
 /**
- * Combines the principal of a fresh token with the one before: user and info chosen by the backend stay; permissions and
- * expiry come from the token.
+ * Combines the principal of a fresh token with the previous one. The user and info that the backend chose stay; permissions
+ * and expiry come from the token.
  * @throws CarillonError failed_precondition: the token belongs to another user
  */
 export function applyRenewal(fresh: Principal, before: Principal): Principal {
@@ -36,7 +36,10 @@ export function applyRenewal(fresh: Principal, before: Principal): Principal {
   };
 }
 
-/** Compares users as tokens name them, because a backend may rename them. Without a named user, the backend's choice counts. */
+/**
+ * Compares the users that the two tokens name, because the backend may have renamed the user. If the previous token names no
+ * user, compares with the user that the backend chose; any user may replace an anonymous one.
+ */
 function isSame({ user }: Principal, before: Principal): boolean {
   const subject = subjectOf(before);
   if (user === subject) return true;

@@ -17,11 +17,11 @@ export interface AccessTools {
 
 /** A dialect's own authentication in a vhost. */
 export interface DialectAccess {
-  /** Default: the vhost's own. */
+  /** Checks the dialect's credentials. Default: the vhost's own authenticator. */
   readonly authenticator?: Authenticator | undefined;
   /** Default settings of connection tokens. */
   readonly tokenSettings?: ConnectionSettings | undefined;
-  /** Secret that the dialect's backends send instead of a key; undefined: they are refused. */
+  /** Secret that the dialect's backends send instead of a key. Undefined: such backends are refused. */
   readonly backendToken?: string | undefined;
 }
 
@@ -29,7 +29,8 @@ export interface DialectAccess {
 export interface DialectWithAccess {
   readonly name: string;
   /**
-   * @param settings - the dialect's settings of the vhost
+   * Creates the dialect's authentication in a vhost.
+   * @param settings - the dialect's settings in the vhost
    * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
    */
   createAccess?(settings: unknown, tools: AccessTools): DialectAccess;

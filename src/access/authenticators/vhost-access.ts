@@ -39,7 +39,7 @@ export interface AccessSettings {
   readonly tokens: SecretSettings;
 }
 
-/** At most one of the two. */
+/** Secret in the settings or in a file. At most one of the two is set. */
 export interface SecretSettings {
   readonly secret?: string | undefined;
   readonly secret_file?: string | undefined;
@@ -50,15 +50,15 @@ export interface AccessResources {
   readonly store: Store;
   readonly leases: Leases;
   readonly clock: Clock;
-  /** Called when an issuer's keys cannot be fetched, once until they can; for the log. */
+  /** Called once when an issuer's keys cannot be fetched, and again only after a fetch has succeeded; for the log. */
   readonly onFailure?: (message: string) => void;
 }
 
 /** Authentication of a vhost's clients, and the tokens issued for them. */
 export interface VhostAccess extends AccessTools {
-  /** @param settings - defaults for connection tokens */
+  /** Creates an issuer of tokens. @param settings - defaults for connection tokens */
   createIssuer(settings?: ConnectionSettings): TokenIssuer;
-  /** Undefined where the vhost has no issuer of its own. */
+  /** Verifier of the vhost's own issuer; undefined where it has none. */
   readonly jwt: JwtVerifier | undefined;
   /** Stops background work. */
   stop(): void;
@@ -88,7 +88,10 @@ export function createVhostAccess(vhost: string, settings: AccessSettings, resou
   };
 }
 
-/** @throws CarillonError failed_precondition: a file that cannot be read */
+/**
+ * Converts settings to the verifier's options, and reads the key from its file.
+ * @throws CarillonError failed_precondition: a file that cannot be read
+ */
 export function toJwtOptions(settings: JwtSettings): JwtOptions {
   const { algorithms, audience, claims, issuer, jwks_url, leeway } = settings;
   return {
@@ -110,7 +113,7 @@ function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResou
   try {
     return new JwtVerifier(options, clock, onFailure);
   } catch (error) {
-    // The verifier names the setting without the prefix.
+    // The verifier's errors name the setting without its prefix.
     const { code, message } = CarillonError.from(error);
     throw new CarillonError(code, `jwt.${message}`, { cause: error });
   }
@@ -122,8 +125,8 @@ function tokenSecretOf(vhost: string, settings: SecretSettings, store: Store): T
 }
 
 /**
- * A secret that is given in place or in a file; undefined for neither.
- * @param name - of the object that holds the settings, for refusals
+ * Reads a secret from the settings or from the file that they name; undefined for neither.
+ * @param name - object that holds the settings, for errors
  * @throws CarillonError failed_precondition: the file cannot be read
  */
 export function readSecretSetting(name: string, { secret, secret_file: file }: SecretSettings): string | undefined {
@@ -131,8 +134,8 @@ export function readSecretSetting(name: string, { secret, secret_file: file }: S
 }
 
 /**
- * Reads a file without the line end that editors add; undefined for no file.
- * @throws CarillonError failed_precondition: it cannot be read
+ * Reads a file without the final line break that editors add; undefined for no file.
+ * @throws CarillonError failed_precondition: the file cannot be read
  */
 export function readSecretFile(setting: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined;

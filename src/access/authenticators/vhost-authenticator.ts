@@ -14,7 +14,7 @@ export interface VhostAuthenticatorOptions {
   readonly granted: Permissions;
 }
 
-/** 512 random bits in hexadecimal. */
+/** Access token: 512 random bits in hexadecimal. */
 const ACCESS_TOKEN = /^[0-9a-f]{128}$/;
 
 /**

@@ -1,4 +1,4 @@
-/** Actions of a client on a topic. `call` is on an event of workers. */
+/** Actions of a client on a topic; for `call`, on a workers' event. */
 export const ACTIONS = ["join", "publish", "call", "presence"] as const;
 
 export type Action = (typeof ACTIONS)[number];

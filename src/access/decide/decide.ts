@@ -7,7 +7,7 @@ export interface AccessRules {
   readonly match: string;
   /** `open`: a client may join without a permission. */
   readonly access: "open" | "private";
-  /** Whether a client that may join may publish. */
+  /** Whether every client that may join may also publish. */
   readonly clientPublish: boolean;
   /** Whether the topic has presence. */
   readonly presence: boolean;
@@ -15,7 +15,7 @@ export interface AccessRules {
 
 export interface AccessRequest {
   readonly action: Action;
-  /** The event, for `call`. */
+  /** Name of the topic; for `call`, of the event. */
   readonly topic: string;
   readonly principal: Pick<Principal, "user" | "permissions" | "terms">;
   readonly rules: AccessRules;
@@ -28,7 +28,7 @@ export interface Decision {
   readonly reason: string;
 }
 
-/** Decides whether a client may perform an action. No other code decides it. */
+/** Decides whether a client may perform an action. All access decisions are made here. */
 export function decide(request: AccessRequest): Decision {
   return DECIDERS[request.action](request);
 }
@@ -40,7 +40,7 @@ const DECIDERS: Readonly<Record<Action, (request: AccessRequest) => LazyDecision
   presence: decidePresence,
 };
 
-/** Builds the reason only when it is read, because every publish is decided. */
+/** Builds the reason only when it is read, because every publish needs a decision and few reasons are read. */
 class LazyDecision implements Decision {
   readonly #explain: () => string;
 

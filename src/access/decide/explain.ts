@@ -25,8 +25,8 @@ export type ExplainedClient =
   | { readonly kind: "permissions"; readonly permissions: unknown };
 
 /**
- * Decides as a node would, and explains why. Connects to nothing except a JWKS URL. Ignores token settings of other dialects,
- * and the kinds of channels opened at run time.
+ * Makes the decision that a node would make, with the reason. The only network access is to a JWKS URL. Ignores dialects'
+ * own token settings, and the kinds of channels opened at run time.
  *
  * @throws CarillonError invalid_argument: malformed permissions, or a token where the vhost has no issuer
  * @throws CarillonError unavailable: the issuer's keys cannot be fetched
@@ -43,7 +43,7 @@ export async function explain(
     : decide({ ...request, principal: resolved, rules: vhost.rulesFor(request.topic) });
 }
 
-/** The client's principal, or the refusal of a client that may not connect. */
+/** Returns the client's principal, or the refusal of a client that may not connect. */
 async function resolvePrincipal(
   vhost: ExplainedVhost,
   client: ExplainedClient,

@@ -4,8 +4,8 @@ import { isObject } from "../../util/json.js";
 import { readMemberNames, removeMembers } from "../../util/raw-json.js";
 
 /**
- * Info of a user without any. Info is kept as the JSON text that its author wrote, because parsing would lose digits of
- * numbers.
+ * Info of a user who has none. Info is kept as the JSON text that its author wrote, because parsing would lose digits of
+ * large numbers.
  */
 export const NO_INFO = "{}";
 
@@ -44,7 +44,7 @@ function checkSize(text: string, name: string): void {
   if (Buffer.byteLength(text) > MAX_INFO_BYTES) throw invalidArgument(`${name} is larger than ${MAX_INFO_BYTES} bytes`);
 }
 
-/** Merges the members of both objects. The second wins. */
+/** Merges the members of both objects. Members of `overrides` replace those of the same name. */
 export function mergeInfo(info: string, overrides: string): string {
   const members = [removeMembers(info, readMemberNames(overrides)), removeMembers(overrides, [])];
   return `{${members.filter((text) => text !== "").join(",")}}`;

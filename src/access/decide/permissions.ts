@@ -5,7 +5,7 @@ import { patternWeight } from "../patterns/pattern.js";
 import { PatternSet } from "../patterns/pattern-set.js";
 import { ACTIONS, type Action } from "./actions.js";
 
-/** Patterns of topics (for `call`: of events) by action. */
+/** Patterns by action: of topics, or of events for `call`. */
 export type Grants = { readonly [A in Action]?: readonly string[] | undefined };
 
 /** Permissions of a client. Immutable. */
@@ -27,7 +27,7 @@ export class Permissions {
     }
   }
 
-  /** @throws CarillonError invalid_argument: an invalid pattern, or too large a weight in total */
+  /** @throws CarillonError invalid_argument: an invalid pattern, or a total weight above the limit */
   static of(grants: Grants): Permissions {
     let weight = 0;
     for (const action of ACTIONS) {
@@ -47,12 +47,12 @@ export class Permissions {
     return Object.keys(copy).length === 0 ? Permissions.NONE : new Permissions(copy);
   }
 
-  /** Patterns by action, as a token or the configuration holds them. Actions without patterns are left out. */
+  /** Patterns by action, in the form of a token or the configuration. Actions without patterns are left out. */
   get grants(): Grants {
     return this.#grants;
   }
 
-  /** The first pattern that allows the action on the name; undefined for none. */
+  /** Finds the first pattern that allows the action on the name; undefined for none. */
   grantFor(action: Action, name: string): string | undefined {
     return this.#actions.get(action)?.find(name);
   }
@@ -66,7 +66,7 @@ export class Permissions {
     return this.grantFor(action, name) !== undefined;
   }
 
-  /** Permissions that allow everything that either of the two allows. */
+  /** Returns permissions that allow everything that either of the two allows. */
   merged(other: Permissions): Permissions {
     if (other.#actions.size === 0 || other === this) return this;
     if (this.#actions.size === 0) return other;
@@ -80,7 +80,7 @@ export class Permissions {
   }
 }
 
-/** Prefixes errors with the action of the pattern. */
+/** Runs a function, and prefixes its errors with the action of the pattern. */
 function withAction<Made>(action: Action, make: () => Made): Made {
   try {
     return make();

@@ -20,21 +20,21 @@ export interface Principal {
   /** The user's id; undefined for an anonymous client. */
   readonly user: string | undefined;
   readonly permissions: Permissions;
-  /** Expiry of the session unless a fresh token replaces it, in milliseconds since the epoch; undefined for none. */
+  /** Expiry of the session, in milliseconds since the epoch; undefined for none. A fresh token may extend it. */
   readonly expires: number | undefined;
   /** Information about the user for hooks, workers and presence: JSON text of an object. */
   readonly info: string;
-  /** Absent where the backend has changed nothing of the token's identity. */
+  /** Absent where the backend has changed neither user nor info. */
   readonly overrides?: BackendOverrides | undefined;
   /** Absent where only permissions and rules decide. */
   readonly terms?: Terms | undefined;
 }
 
-/** Restrictions and grants of a dialect or token, beside permissions and rules. */
+/** Restrictions and grants that a dialect or token adds to permissions and rules. */
 export interface Terms {
-  /** Ignores open rules: the principal may join with a permission or a channel token only. */
+  /** Whether open rules are ignored, so that a join needs a permission or a channel token. */
   readonly confined: boolean;
-  /** Whether it may join topics itself. Its backend may always join it. */
+  /** Whether it may join topics itself. Its backend may always join topics on its behalf. */
   readonly joins: boolean;
   /** Whether it may publish on the topics that it has joined, without a permission. */
   readonly sends: boolean;

@@ -7,7 +7,7 @@ export interface BreakerOptions {
   readonly pause: number;
 }
 
-/** closed: calls are made. open: calls are rejected. half_open: a probe is in flight, whose outcome decides. */
+/** closed: calls are made. open: calls are rejected. half_open: a probe is in flight, and its outcome decides. */
 export type BreakerState = "closed" | "open" | "half_open";
 
 export interface BreakerEvents {
@@ -44,7 +44,7 @@ export class CircuitBreaker {
     return this.#probing ? "half_open" : "open";
   }
 
-  /** @returns undefined when the call must not be made */
+  /** Requests a permit for a call. @returns undefined when the call must not be made */
   enter(): Ticket | undefined {
     if (this.#retryAt === undefined) return this.#closedTicket;
     if (this.#probing || this.#clock.monotonic() < this.#retryAt) return undefined;

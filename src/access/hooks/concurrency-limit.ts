@@ -1,12 +1,15 @@
-/** Runs when a slot is free. The caller must call `leave` when it is done. */
+/** Starts a call when a slot is free. `leave` must be called when the call has ended. */
 type Start = () => void;
 
-/** Largest queues. Clients wait for requests; notifications come by the thousand when a node stops. */
+/**
+ * Maximum lengths of the queues. That for requests is short because clients wait for them; that for notifications is long
+ * because a stopping node disconnects thousands of clients at once.
+ */
 export const MAX_WAITING = { request: 1_000, notification: 10_000 } as const;
 
 export type Urgency = keyof typeof MAX_WAITING;
 
-/** Limits the calls in flight, and queues a bounded number of others. Requests go first. */
+/** Limits the calls in flight, and queues a bounded number of others. Requests have priority over notifications. */
 export class ConcurrencyLimit {
   readonly #limit: number;
   readonly #waiting: Readonly<Record<Urgency, Set<Start>>> = { request: new Set(), notification: new Set() };
@@ -17,8 +20,9 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * Starts a call now or later.
-   * @returns cancels waiting, and returns true if the call had not started; undefined when the queue is full
+   * Starts a call now, or queues it.
+   * @returns a function that cancels a queued call, and returns whether the call was still queued; undefined when the queue is
+   *   full
    */
   enter(urgency: Urgency, start: Start): (() => boolean) | undefined {
     if (this.#running < this.#limit) {

@@ -25,16 +25,16 @@ export interface HookChanges {
 
 export const NO_CHANGES: HookChanges = { user: undefined, info: undefined, topics: [], expires: undefined };
 
-/** Most topics in one answer. */
+/** Maximum number of topics in one answer. */
 const MAX_TOPICS = 1_000;
-/** Largest info, in characters of JSON. It is kept for the life of the session. */
+/** Maximum length of info, in characters of JSON. Bounded because it stays in memory while the session lasts. */
 const MAX_INFO = 16_384;
 const MAX_HEADERS = 64;
-/** Largest sum of names and values, in characters. */
+/** Maximum total length of header names and values, in characters. */
 const MAX_HEADER_TEXT = 8_192;
 const MAX_BODY = 65_536;
 
-/** @throws MalformedAnswer */
+/** Checks the changes in an answer. @throws MalformedAnswer */
 export function checkChanges({ expires, info, topics, user }: UncheckedChanges): HookChanges {
   if (user !== undefined) rejectIf("user", labelFault(user));
   if (info !== undefined) rejectIf("info", infoFault(info));
@@ -54,7 +54,7 @@ function infoFault(text: string): string | undefined {
   }
 }
 
-/** @throws MalformedAnswer */
+/** Checks the refusal of a connection. Its default status is 403. @throws MalformedAnswer */
 export function createHttpRefusal({ body, headers, status }: UncheckedHttpRefusal): HttpRefusal {
   if (status !== 0 && !(status >= 300 && status <= 599)) rejectIf("status", `${status} is not from 300 to 599`);
   if (body.length > MAX_BODY) rejectIf("body", `is ${body.length} bytes, the limit is ${MAX_BODY}`);
@@ -68,10 +68,10 @@ export function createHttpRefusal({ body, headers, status }: UncheckedHttpRefusa
   return new HttpRefusal({ status: status || 403, headers: headers.map(({ name, value }) => [name, value]), body });
 }
 
-/** Longest text of a refusal that a client receives, in characters. */
+/** Maximum length of the refusal's text for the client, in characters. Longer texts are truncated. */
 const MAX_TEXT = 1_024;
 
-/** Creates the error of a backend's refusal. An unknown code becomes permission_denied, so that the refusal still holds. */
+/** Creates the error of a backend's refusal. An unknown code becomes permission_denied, so that the client is still refused. */
 export function createRefusal({ code, message }: UncheckedRefusal): CarillonError {
   const known = Object.hasOwn(GRPC_STATUS, code) ? (code as ErrorCode) : "permission_denied";
   return new CarillonError(known, message === "" ? "refused by the backend" : message.slice(0, MAX_TEXT));

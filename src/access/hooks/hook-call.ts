@@ -32,7 +32,8 @@ export interface HookCallOptions {
 
 /**
  * One hook call. It waits for a slot, is made unless the breaker is open, and fails after the timeout. The timeout of a
- * request includes waiting, because a client waits for the answer; that of a notification starts when the call is made.
+ * request includes the wait for a slot, because a client waits for the answer. That of a notification starts when the call
+ * is made.
  */
 export class HookCall<T> {
   readonly #options: HookCallOptions;
@@ -48,10 +49,10 @@ export class HookCall<T> {
     this.#outcome.promise.catch(ignore);
   }
 
-  /** @throws HookFailure */
+  /** Makes the call, and returns its answer. @throws HookFailure */
   async run(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { breaker, gate, stopping, urgency } = this.#options;
-    // Notifications check the breaker only when a slot is free.
+    // Fails at once while the breaker is open. Notifications check the breaker only when they have a slot.
     if (urgency === "request" && breaker.state !== "closed") this.#acquireTicket();
     stopping.addEventListener("abort", this.#onStopping);
     if (stopping.aborted) this.#onStopping();
@@ -116,7 +117,7 @@ export class HookCall<T> {
     this.#fail(new HookFailure("failed", "this node is stopping, or the settings have changed"));
   };
 
-  /** Settles the call with a failure. Only the first outcome counts: later ones find no ticket. */
+  /** Fails the call. Only the first outcome is reported to the breaker, because it takes the ticket. */
   #fail(failure: HookFailure): void {
     const ticket = this.#settle();
     if (ticket !== undefined) {
@@ -127,6 +128,7 @@ export class HookCall<T> {
     this.#controller.abort(failure);
   }
 
+  /** Takes the ticket; undefined where an earlier outcome has taken it. */
   #settle(): Ticket | undefined {
     const ticket = this.#ticket;
     this.#ticket = undefined;

@@ -18,8 +18,9 @@ export interface HookSubject {
 }
 
 /**
- * Parts of an upgrade request that a backend receives only if configured: the query with its token, the headers that carry
- * tokens (`authorization`, a cookie, a subprotocol), and the whole upgrade request at each join.
+ * Parts of an upgrade request that a backend receives only if configured. `query`: the query, including a token in it.
+ * `authorization`: the headers that may carry a token (`authorization`, cookies, subprotocols). `join`: the upgrade request
+ * at each join.
  */
 export const HOOK_FORWARDS = ["query", "authorization", "join"] as const;
 
@@ -31,7 +32,7 @@ export interface ForwardedUpgrade {
   readonly uri: string;
   readonly headers: IncomingHttpHeaders;
   readonly query: URLSearchParams;
-  /** Settings in force when it was made, which decided what it contains. */
+  /** Parts that the settings forwarded when the request arrived. */
   readonly forwarded: readonly HookForward[];
 }
 
@@ -86,7 +87,7 @@ export interface UncheckedRefusal {
 export type Verdict<Refusal> = { readonly allow: UncheckedChanges } | { readonly refuse: Refusal };
 
 /**
- * Transport to a backend. Any failed call throws an Error, whose text is for operators. Aborting the signal ends a call.
+ * Transport to a backend. A failed call rejects with an Error whose text is for operators. Aborting the signal ends a call.
  */
 export interface HookCaller {
   connect(request: ConnectHookRequest, signal: AbortSignal): Promise<Verdict<UncheckedHttpRefusal>>;

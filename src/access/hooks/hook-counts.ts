@@ -1,8 +1,8 @@
 import { HOOK_EVENTS, type HookEvent } from "./hook-caller.js";
 
 /**
- * Outcome of a hook call: the backend's two answers, `failed` for an error or an invalid answer, `late` for a timeout, and
- * two for calls that were not made: the breaker was open, or the queue was full.
+ * Outcomes of a hook call. `allowed` and `refused` are the backend's answers. `failed` is an error or an invalid answer, and
+ * `late` a timeout. The other calls were not made: `breaker_open`, or `overload` because the queue was full.
  */
 export const HOOK_OUTCOMES = ["allowed", "refused", "failed", "late", "breaker_open", "overload"] as const;
 

@@ -24,10 +24,10 @@ export type OnFailure = "refuse" | "allow";
 export interface HookSettings {
   readonly events: readonly HookEvent[];
   readonly forward: readonly HookForward[];
-  /** Milliseconds for a call, including the wait for a slot. */
+  /** Milliseconds for a call. For requests, includes the wait for a slot. */
   readonly timeout: number;
   readonly on_failure: OnFailure;
-  /** Most calls in flight. */
+  /** Maximum number of calls in flight. */
   readonly concurrency: number;
   readonly breaker: BreakerOptions;
 }
@@ -36,21 +36,21 @@ export interface HooksOptions {
   readonly settings: HookSettings;
   readonly caller: HookCaller;
   readonly clock: Clock;
-  /** Counts of the node, which outlive a change of the settings. */
+  /** Counts of the node. They continue after a change of the settings. */
   readonly counts: HookCounts;
   /** Called when a call has failed; for the log. */
   readonly onFailed: (event: HookEvent, failure: Error) => void;
-  /** Called when this failure has opened the breaker; for the log. */
+  /** Called with the failure that has opened the breaker; for the log. */
   readonly onOpened: (failure: Error) => void;
   /** Called when the backend answers again. */
   readonly onClosed: () => void;
 }
 
 /**
- * Calls a vhost's backend about its clients' requests. When a call fails, times out or brings an invalid answer, `on_failure`
+ * Calls a vhost's backend about its clients' requests. When a call fails, times out or gets an invalid answer, `on_failure`
  * decides.
  *
- * Every queue is bounded (O6). While the breaker is open, no client waits.
+ * Every queue is bounded (O6). While the breaker is open, requests are decided at once.
  */
 export class Hooks {
   readonly #options: HooksOptions;
@@ -59,7 +59,7 @@ export class Hooks {
   readonly #stopping = new AbortController();
   /** Calls in flight or waiting. */
   readonly #pending: Readonly<Record<Urgency, Set<Promise<unknown>>>> = { request: new Set(), notification: new Set() };
-  /** Decides when a call fails. */
+  /** Returns the decision on a request whose call fails. */
   #onFailure: () => OnFailure;
   #lastFailure: Error = new Error("no call has failed");
 
@@ -75,7 +75,7 @@ export class Hooks {
     });
   }
 
-  /** Whether the hook is configured. The methods below allow everything where it is not. */
+  /** Whether the hook is configured. The methods for a hook that is not configured allow everything. */
   asks(event: HookEvent): boolean {
     return this.#options.settings.events.includes(event);
   }
@@ -85,7 +85,7 @@ export class Hooks {
     return this.#options.settings.forward.includes(part);
   }
 
-  /** The upgrade request for a join hook; undefined where the settings now forward less than at the upgrade. */
+  /** Returns the upgrade request for a join hook; undefined where the settings now forward less than at the upgrade. */
   upgradeAtJoin(upgrade: ForwardedUpgrade | undefined): ForwardedUpgrade | undefined {
     if (upgrade === undefined || !this.forwards("join")) return undefined;
     return upgrade.forwarded.every((part) => this.forwards(part)) ? upgrade : undefined;
@@ -133,8 +133,8 @@ export class Hooks {
   }
 
   /**
-   * Stops after the calls that have started, when new settings replace these.
-   * @param onFailure - decides from now on when a call fails; a result of undefined means the old setting
+   * Stops when all pending calls have ended, after new settings have replaced these.
+   * @param onFailure - returns the decision on a failed call from now on; undefined for that of the old settings
    */
   async retire(onFailure: () => OnFailure | undefined): Promise<void> {
     this.#onFailure = () => onFailure() ?? this.#options.settings.on_failure;
@@ -142,7 +142,7 @@ export class Hooks {
     this.stop();
   }
 
-  /** Calls in flight and later calls fail. */
+  /** Stops at once. Pending and later calls fail. */
   stop(): void {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
@@ -209,7 +209,7 @@ export class Hooks {
   }
 }
 
-/** Creates the refusal's error, or a plain one if the backend's is invalid: an invalid refusal must not admit a client. */
+/** Creates the refusal's error, or a general one if it is invalid, because an invalid refusal must still refuse the client. */
 function createSafeRefusal(make: () => Error): Error {
   try {
     return make();

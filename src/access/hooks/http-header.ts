@@ -1,6 +1,6 @@
 /**
- * Headers that only the server may set: they frame the answer or control its connection, and are hop-by-hop (RFC 9110
- * §7.6.1).
+ * Headers that only the server may set, because they frame the answer or control the connection. All but content-length
+ * are hop-by-hop. Source: RFC 9110 §7.6.1.
  */
 const RESERVED = new Set([
   "connection",
@@ -13,14 +13,14 @@ const RESERVED = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
-/** Prefix of the headers of the handshake that is being refused, which only the server may set. */
+/** Prefix of the WebSocket handshake's headers, which only the server may set. */
 const HANDSHAKE = "sec-websocket-";
 /** Header name. Source: RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 /** Header value without line breaks, which would inject another header. Source: RFC 9110 §5.5. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Reason why a backend's header cannot be part of our answer; undefined where it can. */
+/** Returns the reason why a backend's header cannot be in the answer; undefined where it can. */
 export function headerFault(name: string, value: string): string | undefined {
   if (!TOKEN.test(name)) return "has an invalid name";
   const lowerCase = name.toLowerCase();

@@ -25,7 +25,7 @@ export interface HttpRefusalOptions {
 /** Refusal of a connection with the HTTP answer chosen by the backend. */
 export class HttpRefusal extends CarillonError {
   readonly status: number;
-  /** Headers that are safe to write: without hop-by-hop, reserved and invalid ones. */
+  /** Headers that are safe to write. Hop-by-hop, reserved and invalid ones have been removed. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
 

@@ -5,7 +5,7 @@ import { ACTIONS, type Action } from "../decide/actions.js";
 import { Permissions } from "../decide/permissions.js";
 import { EXPRESSION } from "../patterns/pattern.js";
 
-/** Names of the claims. A dot leads into an object, unless a claim has the whole name. */
+/** Names of the claims. A dotted name is a path into nested objects, unless a claim has that exact name. */
 export interface ClaimNames {
   readonly user: string;
   readonly permissions: string;
@@ -20,9 +20,9 @@ export const DEFAULT_CLAIMS: ClaimNames = { user: "sub", permissions: "permissio
 
 /** Longest id of a user, in bytes of UTF-8. */
 export const MAX_USER_BYTES = 255;
-/** Most patterns in a set of permissions. */
+/** Maximum number of patterns in a set of permissions. */
 export const MAX_TOKEN_PATTERNS = 1_000;
-/** Most regular expressions among them: each may take some milliseconds to compile. */
+/** Maximum number of regular expressions among them, because each may take some milliseconds to compile. */
 export const MAX_EXPRESSIONS = 32;
 
 /** Finds a claim by its name or dotted path. Looks at own properties only, so `constructor` is undefined. */
@@ -36,7 +36,10 @@ export function claimAt(claims: Readonly<Record<string, unknown>>, name: string)
   return value;
 }
 
-/** Finds the JSON text of the same claim. @param text - JSON text of the claims, without duplicate names */
+/**
+ * Finds the JSON text of the claim that {@link claimAt} finds.
+ * @param text - JSON text of the claims, without duplicate names
+ */
 export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: string, name: string): string | undefined {
   if (Object.hasOwn(claims, name)) return findValueText(text, name);
   let value: string | undefined = text;
@@ -44,7 +47,7 @@ export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: str
   return value;
 }
 
-/** @throws CarillonError invalid_argument, with the given name of the value */
+/** Checks a user's id. @throws CarillonError invalid_argument, naming the value */
 export function readUser(value: unknown, name: string): string {
   if (typeof value !== "string") throw fault(name, value === undefined ? "is missing" : "is not a string");
   if (value === "") throw fault(name, "is empty");
@@ -53,7 +56,7 @@ export function readUser(value: unknown, name: string): string {
   return value;
 }
 
-/** @throws CarillonError invalid_argument, with the given name of the value */
+/** Reads permissions; undefined and null grant nothing. @throws CarillonError invalid_argument, naming the value */
 export function readPermissions(value: unknown, name: string): Permissions {
   if (value === undefined || value === null) return Permissions.NONE;
   if (!isObject(value)) throw fault(name, "is not an object of patterns by action");

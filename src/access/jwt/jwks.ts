@@ -4,17 +4,17 @@ import { CarillonError } from "../../errors.js";
 import { isLoopback } from "../../util/address.js";
 import { fetchText } from "./fetch-text.js";
 
-/** All times are in milliseconds. */
+/** Times for fetching an issuer's keys, in milliseconds. */
 export interface JwksTimes {
-  /** Time between two fetches. */
+  /** Time between a successful fetch and the next. */
   readonly refresh: number;
   /** Time before the next fetch after a failure. */
   readonly retry: number;
-  /** Least time between two fetches for unknown key ids. */
+  /** Minimum time between a fetch and one for an unknown key id. */
   readonly cooldown: number;
-  /** Time for which keys are used that cannot be fetched again. */
+  /** Time for which keys stay in use while fetches fail. */
   readonly keep: number;
-  /** Longest time for a response. */
+  /** Maximum time for a response. */
   readonly timeout: number;
 }
 
@@ -30,18 +30,18 @@ const TIMES: JwksTimes = {
 const MAX_BYTES = 128 * 1024;
 
 export interface JwksEvents {
-  /** The keys have changed, or have become too old to use. */
+  /** Called when the keys have changed, or have become too old to use. */
   onChange(): void;
-  /** A fetch has failed; called once until one succeeds. */
+  /** Called when a fetch has failed, and again only after one has succeeded. */
   onFailure(message: string): void;
 }
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
 
 /**
- * An issuer's keys at a URL. Fetches them at start and at intervals, so that no client waits. When fetches fail, known keys
- * are used for one more day. jose's createRemoteJWKSet is not used: it drops its keys before it has new ones, and sends a
- * request for every token while the issuer is unreachable.
+ * An issuer's keys at a URL. Fetches them at start and at intervals, so that clients do not wait for a fetch. When fetches
+ * fail, known keys stay in use for a day after the last successful one. Does not use jose's createRemoteJWKSet, which drops
+ * its keys before it has new ones, and sends a request for every token while the issuer is unreachable.
  */
 export class JwksKeys {
   readonly #url: URL;
@@ -67,12 +67,12 @@ export class JwksKeys {
     this.#events = events;
   }
 
-  /** Reason of the last fetch's failure; undefined if it succeeded. */
+  /** Reason why the last fetch failed; undefined if it succeeded. */
   get failure(): string | undefined {
     return this.#failure;
   }
 
-  /** Starts fetching in the background: a node starts even if an issuer is unreachable. */
+  /** Starts fetching in the background, so that a node starts even if an issuer is unreachable. */
   start(): void {
     void this.#fetch();
   }
@@ -83,7 +83,7 @@ export class JwksKeys {
   }
 
   /**
-   * Finds the key that a token names.
+   * Finds the key for a token by its header. Fetches the keys again for an unknown key id.
    * @throws JWKSNoMatchingKey: unknown key
    * @throws CarillonError unavailable: the keys cannot be fetched
    */
@@ -98,7 +98,7 @@ export class JwksKeys {
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     }
-    // The issuer may have a new key.
+    // Fetches again, because the issuer may have a new key.
     if (this.#pending !== undefined || this.#sinceLastTry() >= this.#times.cooldown) await this.#fetch();
     try {
       return await this.#keys(header);
@@ -142,7 +142,7 @@ export class JwksKeys {
 
   async #fetchNow(): Promise<void> {
     this.#tried = this.#clock.monotonic();
-    // Settings that are only being checked are stopped in this turn: no request is made for them.
+    // A check of settings stops the keys in the turn in which it starts them, so it makes no request.
     await Promise.resolve();
     if (this.#stopped) return;
     try {
@@ -156,7 +156,7 @@ export class JwksKeys {
     } catch (error) {
       const reported = this.#failure !== undefined;
       this.#failure = describeFetchError(error);
-      // Without the query, which may contain a secret.
+      // The query may contain a secret, so it is left out.
       if (!reported) this.#events.onFailure(`${this.#url.origin}${this.#url.pathname}: ${this.#failure}`);
     }
   }

@@ -10,19 +10,19 @@ export interface KeyWithAlgorithms {
   readonly algorithms: readonly string[];
 }
 
-/** Shortest secrets, in bytes: the length of the hash. Source: RFC 7518 §3.2. */
+/** Minimum lengths of secrets, in bytes: those of the hashes. Source: RFC 7518 §3.2. */
 const HMAC_BYTES: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
 
 const RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 const EDDSA = ["EdDSA", "Ed25519"];
 
-/** Algorithms by OpenSSL's names of the curves. */
+/** Algorithms by curve, in OpenSSL's names. */
 const EC: Readonly<Record<string, string>> = { prime256v1: "ES256", secp384r1: "ES384", secp521r1: "ES512" };
 
-/** Algorithms for keys of a JWKS. Not HMAC, because its keys are secret and a JWKS is public. */
+/** Algorithms for keys of a JWKS. Excludes HMAC, because its keys are secret and a JWKS is public. */
 export const ASYMMETRIC: readonly string[] = [...RSA, ...Object.values(EC), ...EDDSA];
 
-/** @throws CarillonError invalid_argument: too short, or a public key by mistake */
+/** Reads an HMAC secret. @throws CarillonError invalid_argument: too short, or a public key by mistake */
 export function readSecret(
   secret: string | Uint8Array,
   configured: readonly string[] | undefined,
@@ -49,6 +49,7 @@ export function readSecret(
 }
 
 /**
+ * Reads a public key.
  * @param text - a public key as PEM (SPKI), an X.509 certificate as PEM, or a JWK as JSON
  * @throws CarillonError invalid_argument: unreadable, private, too weak, or not for these algorithms
  */
@@ -59,7 +60,7 @@ export function readPublicKey(text: string, configured: readonly string[] | unde
   return { key, algorithms: configured ?? supported };
 }
 
-/** @throws CarillonError invalid_argument */
+/** Checks that the key supports all configured algorithms. @throws CarillonError invalid_argument */
 export function checkAlgorithms(configured: readonly string[], supported: readonly string[], keyKind: string): void {
   if (configured.length === 0) throw invalidArgument("algorithms: expected at least one");
   for (const name of configured) {

@@ -11,7 +11,7 @@ const CLAIMS: Readonly<Record<string, string>> = {
   exp: "expiry (exp) is not a number",
 };
 
-/** Converts jose's error to one for the client. Never shows jose's own text. */
+/** Converts jose's error to one for the client, without jose's own text. */
 export function describeJwtRefusal(error: unknown): CarillonError {
   if (error instanceof CarillonError) return error;
   if (error instanceof errors.JWTExpired) return tokenRefusal("expired", error);
@@ -26,7 +26,7 @@ export function describeJwtRefusal(error: unknown): CarillonError {
   return tokenRefusal("verification failed", error);
 }
 
-/** Demands on a JWT beside its signature. */
+/** Requirements for a JWT besides a valid signature. */
 export interface SignatureDemands {
   readonly algorithms: readonly string[];
   readonly audience?: string;
@@ -37,7 +37,7 @@ export interface SignatureDemands {
 }
 
 /**
- * Verifies a JWT with a fixed key; it must have an expiry.
+ * Verifies a JWT with a fixed key. The JWT must have an expiry.
  * @throws CarillonError unauthenticated
  */
 export async function verifySignature(token: string, key: VerificationKey, demands: SignatureDemands): Promise<void> {

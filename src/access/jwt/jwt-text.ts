@@ -11,13 +11,13 @@ export interface JwtParts {
   readonly claimsText: string;
 }
 
-/** Types of JWT accepted as access tokens. Others (logout+jwt, dpop+jwt) have other uses: RFC 8725 §3.11. */
+/** JWT types accepted as access tokens. Others, such as logout+jwt, have other uses. Source: RFC 8725 §3.11. */
 const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
 
 /**
  * Decodes a JWT without verifying it.
  *
- * @param longest - in characters
+ * @param longest - maximum length of the token, in characters
  * @throws CarillonError unauthenticated
  */
 export function readJwt(token: string, longest: number = MAX_TOKEN): JwtParts {

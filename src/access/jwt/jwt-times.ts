@@ -5,7 +5,7 @@ import { tokenRefusal } from "./jwt-text.js";
 /** Latest time of a Date, in seconds. */
 const LAST_SECOND = 8.64e12;
 
-/** ISO 8601 as most languages write it. A time without a zone is UTC. */
+/** Time in the form of ISO 8601 that most languages write. Without a zone, it is in UTC. */
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/;
 
 interface TimeOptions {
@@ -18,8 +18,8 @@ interface TimeOptions {
 }
 
 /**
- * Reads a token's expiry, plus the leeway: the earlier of `exp` and of issue plus lifetime, where the settings name those
- * claims. The caller has already checked that `exp` is in the future.
+ * Reads a token's expiry, and adds the leeway. The expiry is `exp`, or the time of issue plus the lifetime where the settings
+ * name those claims, whichever is earlier. The caller has already checked that `exp` is in the future.
  * @returns milliseconds since the epoch; undefined for a token without expiry
  * @throws CarillonError unauthenticated
  */
@@ -40,7 +40,10 @@ export function readExpiry(claims: Readonly<Record<string, unknown>>, options: T
   return Math.min(...ends) * 1_000 + leeway;
 }
 
-/** In seconds since the epoch; undefined where the token, or the settings, have no such claims. */
+/**
+ * Adds a token's lifetime to its time of issue.
+ * @returns seconds since the epoch; undefined where the token lacks these claims or the settings do not name them
+ */
 function findEndOfDuration(
   claims: Readonly<Record<string, unknown>>,
   { leeway, names, now }: TimeOptions,

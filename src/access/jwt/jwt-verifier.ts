@@ -14,7 +14,7 @@ import { describeJwtRefusal } from "./jwt-refusal.js";
 import { MAX_TOKEN, readJwt, tokenRefusal } from "./jwt-text.js";
 import { readExpiry } from "./jwt-times.js";
 
-/** Settings for verifying an issuer's tokens. Exactly one of secret, publicKey and jwksUrl. */
+/** Settings for verifying an issuer's tokens. Exactly one of secret, publicKey and jwksUrl is set. */
 export interface JwtOptions {
   /** Default: all algorithms of the key. */
   readonly algorithms?: readonly string[] | undefined;
@@ -33,7 +33,7 @@ export interface JwtOptions {
   readonly requireExp?: boolean | undefined;
   /** Whether the user claim may be an integer. Its digits are the user's id. */
   readonly integerUser?: boolean | undefined;
-  /** Grants for tokens whose permissions are an integer; undefined: such tokens are refused. */
+  /** Grants for tokens whose permissions are an integer. Undefined: such tokens are refused. */
   readonly permissionBits?: BitGrants | undefined;
   /** Accepts secrets shorter than RFC 7518 §3.2 requires, where another system has chosen them. */
   readonly allowShortSecret?: boolean | undefined;
@@ -46,10 +46,13 @@ export interface VerifiedJwt {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Number of a user, without a sign, fraction or exponent. */
+/** User id that is an integer: digits without a sign, fraction or exponent. */
 const USER_NUMBER = /^\d+$/;
 
-/** Most cached tokens. Clients reconnect with the same token, and verifying a signature takes up to 0.3 ms. */
+/**
+ * Maximum number of cached tokens. Caching pays because clients reconnect with the same token, and verifying a signature
+ * takes up to 0.3 ms.
+ */
 const MAX_CACHED = 2_000;
 
 /** Verifies the tokens of one issuer. */
@@ -69,7 +72,7 @@ export class JwtVerifier {
 
   /**
    * @param onFailure - called when the issuer's keys cannot be fetched; for the log
-   * @throws CarillonError invalid_argument: invalid settings, naming the one
+   * @throws CarillonError invalid_argument, naming the invalid setting
    */
   constructor(options: JwtOptions, clock: Clock, onFailure: (message: string) => void = () => undefined) {
     const { algorithms: configured, audience, issuer, jwksUrl, leeway = 0, publicKey, secret } = options;
@@ -118,6 +121,7 @@ export class JwtVerifier {
   }
 
   /**
+   * Verifies a token.
    * @throws CarillonError unauthenticated, with a text for the client
    * @throws CarillonError unavailable: the issuer's keys cannot be fetched
    */
@@ -132,7 +136,7 @@ export class JwtVerifier {
     }
     const generation = this.#generation;
     const verified = await this.#check(token);
-    // Not cached if the keys have changed meanwhile: the key used may have been removed.
+    // If the keys have changed meanwhile, the one that verified the token may have been removed.
     if (generation === this.#generation) this.#cache.set(digest, verified);
     return verified;
   }

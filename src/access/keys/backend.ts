@@ -1,7 +1,7 @@
 import type { BackendAction } from "../decide/actions.js";
 import type { MatcherList } from "../patterns/matcher-list.js";
 
-/** Header or metadata that names the requested vhost. */
+/** HTTP header or gRPC metadata key that names the requested vhost. */
 export const VHOST_HEADER = "carillon-vhost";
 
 /** A calling backend: identified by its key or certificate, or anonymous where no keys are configured. */
@@ -18,7 +18,7 @@ export interface Backend {
   mayUse(topic: string): boolean;
 }
 
-/** Identifies a backend on this node, to count its resources. */
+/** Returns the id under which this node counts a backend's resources. */
 export function backendId({ name, vhost }: Backend): string {
   return `${vhost} ${name}`;
 }
@@ -36,6 +36,7 @@ export interface BackendCredentials {
 /** Identifies calling backends. */
 export interface BackendDirectory {
   /**
+   * Identifies the backend that made a call.
    * @throws CarillonError unauthenticated: missing, unknown or revoked key, or unknown certificate
    * @throws CarillonError permission_denied: the key or certificate belongs to another vhost
    * @throws CarillonError not_found: unknown vhost, where no key is required

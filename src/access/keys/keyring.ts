@@ -9,7 +9,7 @@ import type { Backend, BackendCredentials, BackendDirectory } from "./backend.js
 import { hashKey } from "./key-secret.js";
 import { normalizeSubject } from "./subject-dn.js";
 
-/** Permissions of a key or certificate in a vhost. */
+/** Permissions of a key or certificate in its vhost. */
 interface Scope {
   readonly name: string;
   readonly actions: readonly ("*" | BackendAction)[];
@@ -36,16 +36,16 @@ export interface CertificateScope extends Scope {
 
 export interface KeyringOptions {
   readonly clock: Clock;
-  /** Whether no key is required until the first key or certificate exists. */
+  /** Whether calls need no key until the first key or certificate exists. */
   readonly open: boolean;
   readonly hasVhost: (vhost: string) => boolean;
-  /** False while stored keys may not be loaded yet: unknown keys then fail with `unavailable`. Default: true. */
+  /** Returns false until stored keys have been loaded: unknown keys fail with `unavailable` until then. Default: true. */
   readonly loaded?: () => boolean;
   /** Called when a key is used, at most once per {@link USE_INTERVAL} and key. */
   readonly onUsed?: (use: { readonly vhost: string; readonly id: string; readonly at: number }) => void;
 }
 
-/** In milliseconds. */
+/** Minimum time between two reports of a key's use, in milliseconds. */
 export const USE_INTERVAL = 60_000;
 
 /** All keys and certificates of a vhost. */
@@ -86,7 +86,7 @@ export class Keyring implements BackendDirectory {
     this.#open = options.open;
   }
 
-  /** Whether no key is required. The first key ends this for good: removing the last key does not open the node again. */
+  /** Whether calls need no key. The first key ends this for good: removing the last key does not open the node again. */
   get open(): boolean {
     return this.#open;
   }
@@ -111,7 +111,7 @@ export class Keyring implements BackendDirectory {
     this.#open = false;
   }
 
-  /** Checks that `replace` would accept the scopes. @throws as `replace` does */
+  /** Checks that `replace` would accept the scopes, and changes nothing. @throws as `replace` does */
   check(vhost: string, scopes: Scopes): void {
     this.#createEntries(vhost, scopes, this.#vhosts.get(vhost));
   }
@@ -142,7 +142,7 @@ export class Keyring implements BackendDirectory {
 
   /**
    * Identifies a backend by its bare key.
-   * @param vhost - undefined for the key's own
+   * @param vhost - requested vhost; undefined for the key's own
    * @throws as `identify` does
    */
   identifyKey(secret: string, vhost: string | undefined): Backend {
@@ -221,7 +221,7 @@ export class Keyring implements BackendDirectory {
 
 function createEntry(vhost: string, scope: Scope, id: string, before: ScopeEntry | undefined): ScopeEntry {
   return {
-    // Keeps the object while its scope is unchanged, so that its patterns are compiled once.
+    // Keeps the backend while its scope is unchanged, so that its patterns are not compiled again.
     backend: before !== undefined && isSameScope(before.backend, scope) ? before.backend : createBackend(vhost, scope),
     id,
     lastUsed: before?.lastUsed,
@@ -240,7 +240,7 @@ function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolea
   );
 }
 
-/** Checks the topics of a key. @throws CarillonError invalid_argument: an invalid pattern, or too large a weight */
+/** Checks the topics of a key. @throws CarillonError invalid_argument: an invalid pattern, or a total weight above the limit */
 export function checkPatterns(topics: readonly string[]): void {
   const fault = weightFault(new PatternSet(topics).matchers.weight);
   if (fault !== undefined) throw new CarillonError("invalid_argument", fault);

@@ -17,7 +17,7 @@ export function normalizeSubject(text: string): string {
 
 /**
  * Formats Node's subject of a peer certificate (`getPeerCertificate().subject`), which has the least specific attribute
- * first, as `CN=…,O=…`. Values are escaped, so that they cannot pass for other attributes.
+ * first, as `CN=…,O=…`. Values are escaped, so that a value cannot pass for further attributes.
  */
 export function formatSubject(subject: Readonly<Record<string, string | readonly string[] | undefined>>): string {
   const attributes = Object.entries(subject).flatMap(([type, values]) =>
@@ -38,7 +38,10 @@ function escapeValue(value: string): string {
     );
 }
 
-/** Splits at `,` and `+`. `+` joins attributes of one rank; authorities do not issue subjects that differ only in that. */
+/**
+ * Splits at `,` and `+`. `+` joins the attributes of one RDN. It counts as a comma, because authorities do not issue subjects
+ * that differ only in that.
+ */
 function splitAttributes(text: string): string[] {
   const parts = [""];
   for (const [token] of text.matchAll(/\\[^]|[^]/g)) {
@@ -57,7 +60,7 @@ function readAttribute(text: string): Attribute {
   return [type, unescapeValue(text.slice(at + 1).trim())];
 }
 
-/** Pairs of hexadecimal digits are bytes of UTF-8, so adjacent pairs are decoded together. */
+/** Removes escapes. Escaped pairs of hexadecimal digits are bytes of UTF-8, so adjacent pairs are decoded together. */
 function unescapeValue(value: string): string {
   return value.replace(/(?:\\[0-9a-fA-F]{2})+|\\./gs, (sequence) =>
     /^\\[0-9a-fA-F]{2}/.test(sequence)

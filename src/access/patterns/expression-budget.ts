@@ -6,11 +6,11 @@ import { compilePattern, EXPRESSION } from "./pattern.js";
 const INVALID_WEIGHT = 1_000;
 
 /**
- * Checks that the regular expressions within settings or lists of patterns can be compiled in one turn of the event loop:
- * together they weigh no more than the patterns of one key. Each different expression counts once. Compiles them until
- * the limit is reached.
- * @param value - JSON; each text that begins like an expression counts
- * @returns the reason for a refusal; undefined when the expressions are acceptable
+ * Checks that the regular expressions within settings or lists of patterns can be compiled in one turn of the event loop.
+ * Together they may weigh as much as the patterns of one key. Each distinct expression counts once. Compiles them until the
+ * limit is exceeded.
+ * @param value - JSON value; each string in it that begins with `re:` counts as an expression
+ * @returns the reason to refuse them; undefined when they are within the limit
  */
 export function findExpressionExcess(value: unknown): string | undefined {
   const seen = new Set<string>();

@@ -4,13 +4,13 @@ import { errorText } from "../../util/native-error.js";
 /** Longest regular expression, in bytes of UTF-8. */
 export const MAX_EXPRESSION_BYTES = 1_024;
 
-/** Largest program of an expression, in instructions. */
+/** Maximum size of an expression's program, in instructions. */
 const MAX_PROGRAM = 1_000;
 
-/** Number of instructions that a Unicode class such as `\p{L}` counts as, by the time to compile it. */
+/** Number of instructions that take as long to compile as a Unicode class such as `\p{L}`. */
 const UNICODE_CLASS = 10;
 
-/** Number of bytes that take as long to compile as an instruction. Long alternatives may share few instructions. */
+/** Number of bytes that take as long to compile as an instruction. Bytes count because a long text may have a small program. */
 const BYTES_PER_INSTRUCTION = 4;
 
 /** A compiled regular expression. */
@@ -21,7 +21,7 @@ export interface Expression {
 }
 
 /**
- * Compiles a regular expression in RE2's syntax. It must match the whole name, in at most `size` steps for each byte of the
+ * Compiles a regular expression in RE2's syntax. It matches only whole names, in at most `size` steps for each byte of the
  * name.
  *
  * Uses `matcher().matches()`, which simulates the program in 3 to 20 ns a step. The engine's boolean test builds an automaton
@@ -65,7 +65,7 @@ function estimate(expression: string): number {
   // Open groups, each with its size and the size of its last item.
   const open = [{ size: 0, last: 0 }];
   for (const [token] of expression.matchAll(TOKEN)) {
-    // \Q quotes everything after it, including brackets. Refused, because parsing it here would add a source of errors.
+    // \Q quotes everything after it, including brackets. It is refused, because parsing it here would be error-prone.
     if (token === "\\Q") return Number.POSITIVE_INFINITY;
     let group = open.at(-1) ?? { size: 0, last: 0 };
     if (token === "(") {

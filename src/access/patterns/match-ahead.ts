@@ -4,10 +4,10 @@ import type { Backend } from "../keys/backend.js";
 import { MAX_REQUEST_STEPS, matchSteps } from "./match-steps.js";
 import type { MatcherList } from "./matcher-list.js";
 
-/** Steps of one turn of the event loop: 2 to 5 ms. */
+/** Maximum number of steps in one turn of the event loop. They take 2 to 5 ms. */
 export const TURN_STEPS = 200_000;
 
-/** Most times that a request is matched again because patterns changed in the meantime. */
+/** Maximum number of times that a request is matched, because patterns may change in the meantime. */
 const MAX_ROUNDS = 5;
 
 /** A name to match against a list of patterns. */
@@ -19,11 +19,13 @@ export interface Match {
 /** Steps taken in this turn of the event loop by all requests that did not wait. */
 let stepsTaken = 0;
 
-/** Queue of the work of all vhosts, which take turns. */
+/** Queue for the long work of all vhosts. Vhosts alternate. */
 const queue = new TurnQueue(TURN_STEPS, setImmediate);
 
 /**
- * Runs long work in slices, after the vhost's earlier work. The iterator yields the steps of each part.
+ * Runs long work in slices, after earlier work of the same key.
+ * @param vhost - key of the queue: a vhost, or another string for a queue of its own
+ * @param work - yields the steps of each part
  * @throws the work's errors
  */
 export function runInTurns<Result>(vhost: string, work: Iterator<number, Result>): Promise<Result> {
@@ -31,8 +33,8 @@ export function runInTurns<Result>(vhost: string, work: Iterator<number, Result>
 }
 
 /**
- * Matches the names of a request before it is decided, in slices if that takes long. Results are cached, so that the decision
- * itself takes one turn.
+ * Matches the names of a request before the decision on it, in slices if that takes long. The results are cached, so that the
+ * decision itself fits in one turn of the event loop.
  *
  * @param matches - lists the matches that the decision needs; called again after each wait, because rules and permissions may
  * have changed
@@ -43,7 +45,7 @@ export function matchAhead(vhost: string, matches: () => Iterable<Match>): Promi
   return takeWithoutWaiting(countPendingSteps(matches())) ? undefined : matchInRounds(vhost, matches);
 }
 
-/** Lets short requests pass without waiting, up to one slice of steps in a turn. */
+/** Returns whether a request may be decided without waiting. In each turn, such requests share one slice of steps. */
 function takeWithoutWaiting(steps: number): boolean {
   if (stepsTaken + steps > TURN_STEPS) return steps === 0;
   if (stepsTaken === 0 && steps > 0) setImmediate(endTurn);
@@ -71,7 +73,7 @@ export function scopeAhead(
   return list.weight === 0 ? undefined : matchAhead(vhost, () => names.map((name) => ({ list, name })));
 }
 
-/** Counts the steps that are not cached. @throws CarillonError resource_exhausted: too many steps, cached or not */
+/** Counts the steps whose results are not cached. @throws CarillonError resource_exhausted: too many steps, cached or not */
 function countPendingSteps(matches: Iterable<Match>): number {
   let pending = 0;
   let total = 0;
@@ -83,7 +85,7 @@ function countPendingSteps(matches: Iterable<Match>): number {
   return pending;
 }
 
-/** @throws CarillonError resource_exhausted: more steps than a request may take */
+/** Checks the steps of a request. @throws CarillonError resource_exhausted: more than a request may take */
 export function checkSteps(steps: number): void {
   if (steps <= MAX_REQUEST_STEPS) return;
   const text = `matching its names against patterns takes ${steps} steps, the limit is ${MAX_REQUEST_STEPS}: send smaller requests`;

@@ -13,11 +13,11 @@ const LONGEST_NAME = 255;
 
 let lastId = 0;
 
-/** Ordered patterns, of which the first match counts. Costly results are cached. */
+/** Ordered patterns of which the first match applies. Costly results are cached. */
 export class MatcherList {
-  /** Most steps for one byte of a name. */
+  /** Maximum number of steps for one byte of a name. */
   readonly weight: number;
-  /** Whether every name takes too few steps to be counted. */
+  /** Whether even the longest name takes too few steps to be counted. */
   readonly isCheap: boolean;
   readonly #matchers: readonly Matcher[];
   readonly #id: number;
@@ -30,7 +30,7 @@ export class MatcherList {
     this.#id = lastId;
   }
 
-  /** Position of the first pattern that matches; -1 for none. */
+  /** Returns the position of the first pattern that matches; -1 for none. */
   find(name: string): number {
     if (matchSteps(this.weight, name) < CHEAP_STEPS) return this.#search(name);
     const key = this.#cacheKey(name);
@@ -42,7 +42,7 @@ export class MatcherList {
     return answer;
   }
 
-  /** Steps that {@link find} would take now; 0 where the result is cached or cheap. */
+  /** Returns the steps that {@link find} would take now; 0 where the result is cached or cheap. */
   stepsFor(name: string): number {
     const steps = matchSteps(this.weight, name);
     return steps < CHEAP_STEPS || answers.get(this.#cacheKey(name)) !== undefined ? 0 : steps;

@@ -25,7 +25,7 @@ export class PatternSet {
     this.matchers = new MatcherList(matchers);
   }
 
-  /** The first pattern that matches; plain names go first. */
+  /** Finds the first pattern that matches; plain names go first. */
   find(name: string): string | undefined {
     return this.#names.has(name) ? name : this.#texts[this.matchers.find(name)];
   }

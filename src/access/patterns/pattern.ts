@@ -5,11 +5,11 @@ import { compileExpression } from "./expression.js";
 /** A compiled pattern. */
 export interface Matcher {
   (name: string): boolean;
-  /** Most steps for one byte of a name: the instructions of a regular expression, and less than 3 for other patterns. */
+  /** Maximum number of steps for one byte of a name: the size of a regular expression; at most 2 for other patterns. */
   readonly weight: number;
 }
 
-/** Longest pattern that is not a regular expression, in bytes of UTF-8; the same as for names. */
+/** Maximum length of a pattern other than a regular expression, in bytes of UTF-8; equal to that of a name. */
 export const MAX_PATTERN_BYTES = 255;
 
 /** Prefix of a regular expression. */
@@ -17,9 +17,12 @@ export const EXPRESSION = "re:";
 
 /** Compiled patterns by text, shared by sessions. */
 const compiled = new LruMap<string, Matcher>(10_000);
-/** Fewer expressions, as the program of each takes up to 200 KB. */
+/** Compiled large expressions by text. Few are cached, because each takes up to 200 KB. */
 const largeExpressions = new LruMap<string, Matcher>(200);
-/** As many as settings may have (rule A15), so that each is compiled once. Each takes up to 20 KB. */
+/**
+ * Compiled small expressions by text, each of up to 20 KB. The cache holds as many as settings may have (rule A15), so that
+ * each is compiled once.
+ */
 const smallExpressions = new LruMap<string, Matcher>(1_000);
 /** Maximum weight of a small expression. */
 const SMALL = 100;
@@ -30,7 +33,7 @@ export function isExact(pattern: string): boolean {
 }
 
 /**
- * Compiles a pattern of names. Permissions, topic rules and the topics of keys share this language.
+ * Compiles a pattern. Permissions, topic rules and the topics of keys share this syntax.
  *
  * - `news`: this name.
  * - `*`: every name.
@@ -52,7 +55,7 @@ export function compilePattern(pattern: string): Matcher {
 
 /**
  * Adds up the weights of the patterns that are not plain names.
- * @param limit - stops once the sum exceeds it, because compiling takes time
+ * @param limit - sum above which to stop, because compiling takes time
  * @throws CarillonError invalid_argument: an invalid pattern
  */
 export function patternWeight(patterns: Iterable<string>, limit = Number.POSITIVE_INFINITY): number {
@@ -65,7 +68,7 @@ export function patternWeight(patterns: Iterable<string>, limit = Number.POSITIV
   return weight;
 }
 
-/** Reason why a pattern is invalid; undefined for a valid one. */
+/** Returns the reason why a pattern is invalid; undefined for a valid one. */
 export function patternFault(pattern: string): string | undefined {
   try {
     getMatcher(pattern);
@@ -109,7 +112,7 @@ function compile(pattern: string): Matcher {
   return withWeight(segmentsMatcher(segments), SEGMENTS_WEIGHT);
 }
 
-/** Weights of patterns that compare text. */
+/** Weights of a pattern that compares text as a whole, and of one that compares segments. */
 const TEXT_WEIGHT = 1 / 16;
 const SEGMENTS_WEIGHT = 2;
 

@@ -10,9 +10,9 @@ const RETRY_WAIT = 1_000;
 export interface HoldersOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** Time without a heartbeat after which a holder counts as dead, in milliseconds. */
+  /** Time without a heartbeat after which a holder is considered dead, in milliseconds. */
   readonly timeout: number;
-  /** Time for which a holder is kept after the store has lost its entry, in milliseconds. */
+  /** Time for which a holder without an entry in the store is remembered, in milliseconds. */
   readonly retention: number;
 }
 
@@ -30,7 +30,7 @@ export function holderKey(holder: string): string {
 
 /**
  * Tracks whether lease holders are alive. A holder is dead when this node has seen no change of its heartbeat for the
- * timeout. Only this node's monotonic clock counts, so that other nodes' clocks and the store's do not matter.
+ * timeout. It is measured by this node's monotonic clock, so that the clocks of other nodes and of the store do not matter.
  */
 export class Holders {
   readonly #options: HoldersOptions;
@@ -43,7 +43,7 @@ export class Holders {
     this.#options = options;
   }
 
-  /** Starts watching all holders, so that a dead one is known in time. Retries while the store is unreachable. */
+  /** Starts watching all holders, so that a dead one is detected in time. Retries while the store is unreachable. */
   async start(): Promise<void> {
     const { clock, store } = this.#options;
     try {
@@ -56,7 +56,7 @@ export class Holders {
       if (CarillonError.from(cause).code !== "unavailable") throw cause;
       if (this.#stopped) return;
       this.#cancelRetry = clock.after(RETRY_WAIT, () => {
-        // Without the watch a dead holder is noticed later, but a live one never counts as dead.
+        // Without the watch, a dead holder is detected later, but a live one is never considered dead.
         this.start().catch(() => undefined);
       });
     }
@@ -68,7 +68,7 @@ export class Holders {
     this.#unwatch?.();
   }
 
-  /** @throws CarillonError unavailable */
+  /** Returns whether a holder is dead. @throws CarillonError unavailable */
   async isDead(holder: string): Promise<boolean> {
     const { clock, timeout: silence, store } = this.#options;
     const checkedAt = clock.monotonic();

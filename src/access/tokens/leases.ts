@@ -4,7 +4,7 @@ import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
 import { Holders, holderKey } from "./holders.js";
 
-/** Time without a heartbeat after which a node's leases are free, in milliseconds. */
+/** Time without a heartbeat after which other nodes may take a node's leases, in milliseconds. */
 export const LEASE_TIME = 15_000;
 /**
  * Tolerated difference between nodes' clocks, in milliseconds. Leases are stored this much longer than needed, so that no
@@ -15,7 +15,7 @@ export const CLOCK_TOLERANCE = 300_000;
 /** Time between two heartbeats, in milliseconds. */
 const RENEWAL = 5_000;
 
-/** Most attempts to write an entry that changes concurrently. */
+/** Maximum number of attempts to write an entry that changes concurrently. */
 const MAX_TRIES = 3;
 
 const HELD = "held";
@@ -33,16 +33,16 @@ interface LeaseRecord {
 interface Lease {
   readonly key: string;
   readonly revision: number;
-  /** Time after which no node needs it, by any tolerated clock. */
+  /** Time until which it is stored, in milliseconds since the epoch. No node within the clock tolerance needs it then. */
   readonly expires: number;
 }
 
 /**
- * Exclusive leases in the whole cluster.
+ * Leases that one holder in the whole cluster has at a time.
  *
- * A node's leases last while it writes heartbeats: one write every five seconds, regardless of the number of leases. The
- * leases of a killed node are free when the others have seen no heartbeat for {@link LEASE_TIME}, by their own monotonic
- * clocks. A node that cannot reach the store for longer than that loses its leases too.
+ * A node holds its leases while it writes heartbeats: one write every five seconds, regardless of the number of leases.
+ * Other nodes may take the leases of a killed node when they have seen no heartbeat for {@link LEASE_TIME}, by their own
+ * monotonic clocks. A node that cannot reach the store for longer than that loses its leases too.
  */
 export class Leases {
   readonly #store: Store;
@@ -52,7 +52,7 @@ export class Leases {
   readonly #held = new Map<string, Lease>();
   /** Keys that this node is acquiring. */
   readonly #acquiring = new Set<string>();
-  /** Leases to release again, because the store could not be reached. */
+  /** Leases whose release failed because the store could not be reached, and is retried. */
   readonly #releasing = new Set<Lease>();
   readonly #holders: Holders;
   /** Time at which this node started its last heartbeat, by the monotonic clock. */
@@ -81,16 +81,16 @@ export class Leases {
 
   /**
    * Acquires a lease.
-   * @param key - in the store
+   * @param key - key in the store
    * @param expires - time after which it is not needed, by this node's clock, in milliseconds since the epoch
-   * @returns releases it; undefined when another holder has it
+   * @returns a function that releases the lease; undefined when it is held already, by this node or another
    * @throws CarillonError unavailable
    */
   async acquire(key: string, expires: number): Promise<(() => void) | undefined> {
     if (this.#held.has(key) || this.#acquiring.has(key)) return undefined;
     this.#acquiring.add(key);
     try {
-      // The next heartbeat may be RENEWAL away. Another node must not find the last one timed out before it.
+      // The next heartbeat may be RENEWAL away. Until then, the last one must not time out on another node.
       if (this.#clock.monotonic() - this.#renewed >= RENEWAL / 2) await this.#renew();
       const storedUntil = expires + CLOCK_TOLERANCE;
       const revision = await this.#write(key, storedUntil);
@@ -110,12 +110,12 @@ export class Leases {
     };
   }
 
-  /** Releases all leases at once. */
+  /** Releases all leases, and stops the heartbeats. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTimer?.();
     this.#holders.stop();
-    // Leases that cannot be released now end when this node counts as dead, at the latest.
+    // Leases that cannot be released now end, at the latest, when other nodes consider this one dead.
     await this.#renewing?.catch(() => undefined);
     await Promise.all([...this.#held.values(), ...this.#releasing].map((lease) => this.#release(lease)));
     this.#held.clear();
@@ -137,7 +137,7 @@ export class Leases {
     return undefined;
   }
 
-  /** @returns the written revision; undefined after a concurrent change */
+  /** Tries once to write a lease. @returns the written revision; undefined after a concurrent change */
   async #try(key: string, value: string, expires: number): Promise<number | typeof HELD | undefined> {
     const created = await undefinedOn("already_exists", this.#store.create(key, value, { expires }));
     if (created !== undefined) return created;
@@ -148,11 +148,11 @@ export class Leases {
   }
 
   async #isHeld({ holder }: LeaseRecord): Promise<boolean> {
-    // A leftover of this node is free: it is being released, or the answer to its write was lost.
+    // An entry of this node is not held: its release is pending, or the answer to its write was lost.
     return holder !== this.#holder && !(await this.#holders.isDead(holder));
   }
 
-  /** Runs one timer while a lease is held. */
+  /** Writes heartbeats and retries releases while there are leases, with one timer for all. */
   #keepAlive(): void {
     if (this.#stopped || this.#cancelTimer !== undefined) return;
     this.#cancelTimer = this.#clock.after(RENEWAL, () => {
@@ -199,7 +199,7 @@ export class Leases {
     this.#releasing.delete(lease);
     if (lease.expires <= this.#clock.now()) return;
     try {
-      // failed_precondition: another node has acquired it while this one counted as dead.
+      // failed_precondition: another node has acquired it, because it considered this one dead.
       await undefinedOn("failed_precondition", this.#store.delete(lease.key, lease.revision));
     } catch {
       this.#releasing.add(lease);

@@ -16,7 +16,7 @@ export interface Bearer {
   readonly sessionExpires?: number | undefined;
 }
 
-/** Rights in a connection token, for dialects that heed them; clients read them from their token. */
+/** Rights in a connection token. Some dialects enforce them, and clients read them from their token. */
 export interface ConnectionSettings {
   readonly allowClientSend: boolean;
   readonly allowChannelSubscription: boolean;
@@ -29,7 +29,7 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   allowChannelAuthorization: true,
 };
 
-/** Converts a bearer to the claim in a token. Undefined members are left out. */
+/** Converts a bearer to the token's claim. Undefined members are left out. */
 export function bearerToJson({ info, permissions, sessionExpires, user }: Bearer): JsonObject {
   return JSON.parse(JSON.stringify({ user, ...infoToJson(info), permissions, sessionExpires })) as JsonObject;
 }
@@ -43,7 +43,7 @@ function infoToJson(info: string | undefined): { readonly info?: unknown; readon
 }
 
 /**
- * Checks a bearer that a backend has requested.
+ * Checks the bearer of a token that a backend has requested.
  * @throws CarillonError invalid_argument
  */
 export function checkBearer({ info, permissions, sessionExpires, user }: Bearer): void {
@@ -55,7 +55,7 @@ export function checkBearer({ info, permissions, sessionExpires, user }: Bearer)
   }
 }
 
-/** Reads the claim written by `bearerToJson`. @throws CarillonError invalid_argument: not such a claim */
+/** Reads the claim written by `bearerToJson`. @throws CarillonError invalid_argument: an invalid claim */
 export function bearerFromJson(value: unknown): Principal {
   if (!isObject(value)) throw new CarillonError("invalid_argument", "bearer is not an object");
   const { info, info_json: infoText, permissions, sessionExpires, user } = value;

@@ -8,8 +8,9 @@ import { type Bearer, bearerToJson, type ConnectionSettings, checkBearer, DEFAUL
 import { accessTokenKey } from "./token-records.js";
 import type { TokenSecret } from "./token-secret.js";
 
-/** Bounds of a connection or channel token's lifetime, in milliseconds. */
+/** Range of a connection or channel token's lifetime, in milliseconds. */
 export const TOKEN_LIFETIME = { least: 1_000, most: 300_000 } as const;
+/** Range and default of an access token's lifetime, in milliseconds. */
 export const ACCESS_TOKEN_LIFETIME = { least: 1_000, most: 24 * 3_600_000, usual: 3_600_000 } as const;
 
 export interface Issued {
@@ -23,7 +24,7 @@ export interface IssuerOptions {
   readonly secret: TokenSecret;
   readonly store: Store;
   readonly clock: Clock;
-  /** Settings of connection tokens that are asked for without. Default: {@link DEFAULT_SETTINGS}. */
+  /** Settings of connection tokens that are requested without settings. Default: {@link DEFAULT_SETTINGS}. */
   readonly settings?: Partial<ConnectionSettings> | undefined;
 }
 
@@ -36,8 +37,8 @@ export class TokenIssuer {
   }
 
   /**
-   * A token for one connection at a time.
-   * @param only - name of the one dialect that takes it; undefined: all that take such tokens
+   * Creates a token for one connection at a time.
+   * @param only - the only dialect that accepts it; undefined for all that accept such tokens
    * @param lifetime - in milliseconds, 1 s to 5 min
    * @throws CarillonError invalid_argument, unavailable
    */
@@ -94,7 +95,7 @@ export class TokenIssuer {
   async #sign(lifetime: number, claims: JWTPayload): Promise<Issued> {
     checkLifetime(lifetime, TOKEN_LIFETIME);
     const { clock, secret, vhost } = this.#options;
-    // In whole seconds: at least the requested lifetime, and at most the longest.
+    // `exp` is in whole seconds: rounded up, but not beyond the maximum lifetime.
     const now = clock.now();
     const exp = Math.min(Math.ceil((now + lifetime) / 1_000), Math.floor((now + TOKEN_LIFETIME.most) / 1_000));
     const token = await new SignJWT({ exp, applicationIdentifier: vhost, id: randomUUID(), ...claims })

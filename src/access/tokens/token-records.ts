@@ -8,7 +8,7 @@ export function secretKey(vhost: string): string {
   return `token-secrets/${encodeVhost(vhost)}`;
 }
 
-/** Key of an unused access token, by its hash: a reader of the store cannot use the token. */
+/** Key of an unused access token. Holds the token's hash, so that a reader of the store cannot use the token. */
 export function accessTokenKey(vhost: string, token: string): string {
   return accessTokenPrefix(vhost) + createHash("sha256").update(token).digest("hex");
 }

@@ -4,7 +4,7 @@ import type { Store, StoreEntry } from "../../store/store.js";
 import { readSecret } from "../jwt/jwt-key.js";
 import { secretKey } from "./token-records.js";
 
-/** Length of HS512's hash. Source: RFC 7518 §3.2. */
+/** Length of a secret: that of HS512's hash. Source: RFC 7518 §3.2. */
 const SECRET_BYTES = 64;
 
 /** Secret that signs a vhost's tokens. */
@@ -16,13 +16,13 @@ export class TokenSecret {
     this.#find = find;
   }
 
-  /** @throws CarillonError invalid_argument: shorter than 64 bytes */
+  /** Returns the configured secret. @throws CarillonError invalid_argument: shorter than 64 bytes */
   static configured(secret: string): TokenSecret {
     const { key } = readSecret(secret, ["HS512"], false);
     return new TokenSecret(() => Promise.resolve(key as Uint8Array));
   }
 
-  /** Created on first use by the first node that needs it, and kept in the store. */
+  /** Returns the secret in the store. The first node that needs it creates it. */
   static stored(store: Store, vhost: string): TokenSecret {
     return new TokenSecret(() => findOrCreate(store, secretKey(vhost)));
   }
@@ -53,7 +53,7 @@ async function findOrCreate(store: Store, key: string): Promise<Uint8Array> {
   return readStored(entry);
 }
 
-/** @throws CarillonError internal: a shorter secret, which is damaged and would make tokens forgeable */
+/** Decodes a stored secret. @throws CarillonError internal: a shorter secret is damaged, and would make tokens forgeable */
 function readStored({ key, value }: StoreEntry): Uint8Array {
   const secret = Buffer.from(value, "base64url");
   if (secret.length >= SECRET_BYTES) return secret;

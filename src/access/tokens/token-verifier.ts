@@ -61,9 +61,9 @@ export class TokenVerifier {
 
   /**
    * Verifies a connection token and acquires its lease.
-   * @param dialect - of the connection; undefined for dialects that tokens cannot be limited to
-   * @returns its contents, and `release`, which lets another connection use it
-   * @throws CarillonError unauthenticated: also when another connection uses it. unavailable
+   * @param dialect - dialect of the connection; undefined for dialects that a token cannot be limited to
+   * @returns the token's contents, and `release`, which lets another connection use it
+   * @throws CarillonError unauthenticated: invalid, or in use by another connection. unavailable
    */
   async takeConnection(token: string, dialect?: string): Promise<ConnectionToken & { readonly release: () => void }> {
     const contents = await this.read(token);
@@ -75,14 +75,14 @@ export class TokenVerifier {
     return { ...contents, release };
   }
 
-  /** @throws CarillonError unauthenticated, unavailable */
+  /** Checks that a token permits a join of the channel. @throws CarillonError unauthenticated, unavailable */
   async checkChannel(token: string, channel: string): Promise<void> {
     const claims = await this.#verify(token, "channel");
     if (claims["channel"] !== channel) throw tokenRefusal("wrong channel");
   }
 
   /**
-   * Consumes an access token. Of several clients that present it at once, on any node, one is accepted.
+   * Consumes an access token. If several clients present it at once, on any nodes, only one is accepted.
    * @throws CarillonError unauthenticated, unavailable
    */
   async useAccessToken(token: string): Promise<Principal> {
@@ -105,7 +105,7 @@ export class TokenVerifier {
     const { clock, secret, vhost } = this.#options;
     const { claims } = readJwt(token);
     await verifySignature(token, await secret.get(), { algorithms: ["HS512"], now: clock.now() });
-    // Vhosts may be configured with the same secret.
+    // The signature does not prove the vhost, because vhosts may be configured with the same secret.
     if (claims["applicationIdentifier"] !== vhost) throw tokenRefusal("wrong vhost");
     if (claims["category"] !== category) throw tokenRefusal(`not a ${category} token`);
     return claims;

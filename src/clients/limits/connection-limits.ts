@@ -6,11 +6,11 @@ import { KeyedRates } from "./keyed-rates.js";
 import { RateLimited } from "./rate-limited.js";
 import { TokenBucket } from "./token-bucket.js";
 
-/** Connection limits of a vhost. Undefined means unlimited. */
+/** Connection limits of a vhost; undefined for unlimited. */
 export interface ConnectionLimitSettings {
   readonly connections?: number | undefined;
   readonly connections_per_user?: number | undefined;
-  /** By {@link toAddressKey}: an IPv6 network of 64 bits counts as one address. */
+  /** Addresses are grouped by {@link toAddressKey}: an IPv6 /64 counts as one address. */
   readonly connections_per_address?: number | undefined;
   readonly handshakes_per_second?: number | undefined;
   readonly handshakes_per_second_per_address?: number | undefined;
@@ -19,7 +19,7 @@ export interface ConnectionLimitSettings {
 /** Share of the limits that one connection uses. */
 export interface ConnectionSlot {
   /**
-   * Counts the connection for this user from now on, instead of the user before.
+   * Counts the connection for this user from now on, instead of the previous one.
    * @throws CarillonError resource_exhausted: the user has reached its limit; nothing changes
    */
   setUser(user: string | undefined): void;
@@ -62,7 +62,7 @@ export class ConnectionLimits {
 
   /**
    * Counts a new connection.
-   * @param address - in the form of `normalizeIpAddress`
+   * @param address - IP address, as normalized by `normalizeIpAddress`
    * @throws RateLimited: too many handshakes per second
    * @throws CarillonError resource_exhausted: a limit on the number of connections is reached
    */
@@ -70,7 +70,7 @@ export class ConnectionLimits {
     const { connections = Number.POSITIVE_INFINITY, connections_per_address: byAddress } = this.#settings;
     const byKey = byAddress !== undefined || this.#rateByAddress !== undefined;
     const key = byKey ? toAddressKey(address) : "";
-    // Checked first, so that an address above its rate uses none of the vhost's rate.
+    // The address is checked first, so that one above its rate consumes nothing of the vhost's rate.
     const waitOfAddress = this.#rateByAddress?.take(key) ?? 0;
     if (waitOfAddress > 0) throw new RateLimited("too many handshakes per second from your address", waitOfAddress);
     if (this.#rate?.take() === false) throw new RateLimited("too many handshakes per second", this.#rate.wait());
@@ -85,7 +85,7 @@ export class ConnectionLimits {
   /**
    * Counts a connection of a user.
    * @returns false where users are not counted
-   * @throws CarillonError resource_exhausted
+   * @throws CarillonError resource_exhausted: the user has reached its limit
    */
   acquireUser(user: string): boolean {
     const { connections_per_user: limit } = this.#settings;

@@ -2,8 +2,8 @@ import type { Clock } from "../../core/ports.js";
 import { TokenBucket } from "./token-bucket.js";
 
 /**
- * Most keys kept. A bucket is full again after a second and may be dropped then. A bucket is dropped too early only when
- * more keys than this are used within a second, which is more handshakes than a node can take.
+ * Maximum number of keys kept. A bucket is full again after a second, and can then be dropped without effect. A bucket is
+ * dropped earlier only if more keys are used within a second, which is more handshakes than a node can process.
  */
 const MAX_KEYS = 65_536;
 
@@ -12,7 +12,7 @@ export class KeyedRates {
   readonly #perSecond: number;
   readonly #clock: Clock;
   readonly #maxKeys: number;
-  /** Least recently used key first. */
+  /** Buckets by key, the least recently used first. */
   readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(perSecond: number, clock: Clock, maxKeys = MAX_KEYS) {

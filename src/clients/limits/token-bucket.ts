@@ -1,13 +1,13 @@
 import type { Clock } from "../../core/ports.js";
 
 /**
- * Token bucket that holds one second's worth. An amount larger than the bucket passes when the bucket is full and leaves
- * it in debt, so that a single large message is not refused for ever.
+ * Token bucket whose capacity is the amount of one second. A full bucket grants even an amount above its capacity, and is
+ * then in debt. Otherwise a single large message would always be refused.
  */
 export class TokenBucket {
   readonly #clock: Clock;
   readonly #perSecond: number;
-  /** In thousandths, so that the refill of one millisecond is a whole number. Negative for a debt. */
+  /** Available amount in thousandths, so that one millisecond refills a whole number. Negative for a debt. */
   #available: number;
   #refilledAt: number;
 
@@ -32,12 +32,12 @@ export class TokenBucket {
     return Math.max(0, Math.ceil(-this.#available / this.#perSecond));
   }
 
-  /** Milliseconds until an amount can be taken; 0 for now. */
+  /** Returns the milliseconds until an amount can be taken; 0 if it can be taken now. */
   wait(amount = 1): number {
     return Math.max(0, Math.ceil(this.#shortfall(amount) / this.#perSecond));
   }
 
-  /** Refills the bucket. @returns how much is missing for an amount, in thousandths; 0 or less: nothing */
+  /** Refills the bucket. @returns the part of an amount that is missing, in thousandths; 0 or less for none */
   #shortfall(amount: number): number {
     const now = this.#clock.monotonic();
     const full = this.#perSecond * 1_000;

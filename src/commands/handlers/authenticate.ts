@@ -10,8 +10,8 @@ import { exitLost } from "../exit.js";
 import { applyChanges } from "../hooks.js";
 
 /**
- * Applies a fresh token to a live connection: it extends the session, gives an anonymous session a user, and replaces its
- * permissions. The client leaves topics that they no longer allow, and is notified of them.
+ * Applies a fresh token to a live connection. The token extends the session, gives an anonymous session a user, and replaces
+ * the permissions. The client leaves topics that the new permissions do not allow, and is notified of them.
  */
 export async function authenticate(
   command: AuthenticateCommand,
@@ -41,7 +41,7 @@ export async function authenticate(
     throw error;
   }
   if (command.anew === true) leaveAll(client, context);
-  // Pending changes are decided by the rights so far.
+  // Pending changes of the vhost are decided by the old rights.
   context.review.settle(client, client.session.memberships.keys());
   context.clients.change(client, principal);
   if (principal.user !== before.user) await context.userTopics.confirmed(client);
@@ -50,13 +50,13 @@ export async function authenticate(
   if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, context);
 }
 
-/** Prepares the decision on which topics the client may stay in. */
+/** Prepares the decisions about the topics that the client may stay in. */
 function topicsAhead(client: Client, principal: Principal): Promise<void> | undefined {
   const names = [...client.session.memberships.keys()].map(({ name }) => name);
   return prepareRights(client, ["join", "presence"], names, [client.principal, principal]);
 }
 
-/** Leaves the topics of the user before. */
+/** Leaves the topics of the previous user. */
 function leaveAll({ session }: Client, { hub }: CommandContext): void {
   for (const topic of session.memberships.keys()) hub.leave(session, topic);
 }

@@ -8,7 +8,7 @@ import { prepareRights } from "../checks.js";
 import type { CallCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 
-/** Largest and default timeout of a call, in milliseconds. */
+/** Maximum and default timeout of a call, in milliseconds. */
 const MAX_TIMEOUT = 600_000;
 const DEFAULT_TIMEOUT = 30_000;
 
@@ -17,15 +17,15 @@ export async function call(command: CallCommand, client: Client, context: Comman
   const { event, token } = command;
   const bearer = token === undefined ? undefined : await authenticateBearer(token, client);
   await prepareRights(client, ["call"], [event], bearer && [bearer]);
-  ask(command, client, bearer ?? client.principal, context, reply);
+  startCall(command, client, bearer ?? client.principal, context, reply);
 }
 
 /**
- * Authenticates a token that counts for one command. The client's principal stays, and the token is released at once.
- * @throws CarillonError unauthenticated: the token is refused, or the backend decides about every user that connects
+ * Authenticates a token for one command only. The client's principal does not change, and the token is released at once.
+ * @throws CarillonError unauthenticated: the token is invalid, or the vhost has a connect hook
  */
 async function authenticateBearer(token: string, client: Client): Promise<Principal> {
-  // A backend that decides on connections would not hear of this bearer.
+  // The backend decides about every user that connects, but its hook would not be called for this one.
   if (client.vhost.hooks?.asks("connect") === true) {
     throw new CarillonError(
       "unauthenticated",
@@ -38,7 +38,7 @@ async function authenticateBearer(token: string, client: Client): Promise<Princi
   return principal;
 }
 
-function ask(
+function startCall(
   { event, payload, timeout }: CallCommand,
   client: Client,
   principal: Principal,
@@ -63,8 +63,8 @@ function ask(
 
 /**
  * Checks that a client may call an event.
- * @param field - name of the event's field in errors
- * @throws CarillonError invalid_argument: invalid name. permission_denied
+ * @param field - name of the command's field that holds the event, for errors
+ * @throws CarillonError invalid_argument: an invalid name. permission_denied
  */
 export function checkCall(
   { principal, vhost }: Pick<Client, "principal" | "vhost">,

@@ -7,14 +7,14 @@ import type { CommandContext } from "../command-context.js";
 import { enter } from "../enter.js";
 import { applyChanges, callHook } from "../hooks.js";
 
-/** Most members that an answer lists, as in a presence answer. */
+/** Maximum number of members in an answer, as in the answer to a presence command. */
 const MOST_MEMBERS = 1_000;
 
-/** Joins all of the topics or none (O4), after the rules, the permissions and the backend have been asked. */
+/** Joins all of the topics or none (O4), after checking rules and permissions and calling the backend's join hook. */
 export async function join(command: JoinCommand, client: Client, context: CommandContext, reply: Reply): Promise<void> {
   const { brokers, topicsPerConnection } = context;
   const limit = topicsPerConnection(client.vhost.name);
-  // Bounds the decisions, and the request to the backend, by what could be joined.
+  // Bounds the number of decisions and the size of the hook request.
   if (command.topics.length > limit) {
     throw new CarillonError("resource_exhausted", `${command.topics.length} topics, the limit is ${limit}`);
   }
@@ -32,7 +32,7 @@ export async function join(command: JoinCommand, client: Client, context: Comman
   for (const topic of topics) {
     const refusal = checkRight(client, "join", topic);
     if (refusal === undefined) continue;
-    // A channel token replaces a missing permission, and nothing else: the channel must exist, and joins must be allowed.
+    // A channel token replaces only a missing permission: the channel must exist, and the client's own terms must allow joins.
     const mayOpen = refusal.code === "permission_denied" && client.principal.terms?.joins !== false;
     if (command.auth === undefined || !mayOpen) throw refusal;
     await client.vhost.authenticatorFor(client.origin.dialect).checkChannelToken(command.auth, topic);
@@ -48,8 +48,8 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     }),
   );
   const refusal = (topic: string): CarillonError | undefined => {
-    const toBeIn = byToken.has(topic) ? checkExists(client, topic) : checkRight(client, "join", topic);
-    return toBeIn ?? watchRefusal(topic);
+    const joinRefusal = byToken.has(topic) ? checkExists(client, topic) : checkRight(client, "join", topic);
+    return joinRefusal ?? watchRefusal(topic);
   };
   const onEntered = (left: readonly string[]): void => {
     reply({ ok: true, result: createResult(command, client, left, context) });
@@ -67,9 +67,13 @@ function createResult(
 ) {
   const [topic = ""] = topics;
   if (listed === true) {
-    const place = { vhost: client.vhost.name, broker: context.brokers.resolve(client.vhost.name, broker).name, topic };
-    // One more than the answer lists, to know whether there are more, and one for the client itself.
-    const first = context.presence.members(place).slice(0, MOST_MEMBERS + 2);
+    const address = {
+      vhost: client.vhost.name,
+      broker: context.brokers.resolve(client.vhost.name, broker).name,
+      topic,
+    };
+    // Two more than the answer lists: one for the client itself, and one that shows whether there are more.
+    const first = context.presence.members(address).slice(0, MOST_MEMBERS + 2);
     const others = first.filter(({ connectionId }) => connectionId !== client.session.id);
     return { kind: "among", members: others.slice(0, MOST_MEMBERS), more: others.length > MOST_MEMBERS } as const;
   }

@@ -6,8 +6,8 @@ import type { CommandContext } from "../command-context.js";
 import { exit } from "../exit.js";
 
 /**
- * Leaves topics. Topics that were not joined are ignored, or refused where the command is strict. Works while the broker is
- * down, too.
+ * Leaves topics. Topics that the client is not in are ignored, or refused if the command is strict. Works even while the
+ * broker is disconnected.
  */
 export function leave(command: LeaveCommand, client: Client, context: CommandContext, reply: Reply): void {
   const { broker, farewell, strict } = command;

@@ -5,7 +5,7 @@ import { checkRight, parseTopics, prepareRights } from "../checks.js";
 import type { PresenceCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 
-/** Most members that an answer lists. */
+/** Maximum number of members in an answer. */
 const MOST_MEMBERS = 1_000;
 
 /** Answers with the members of a topic. */
@@ -24,24 +24,24 @@ export async function presence(
   await prepareRights(client, ["presence", "join"], topics);
   const refusal = checkRight(client, "presence", topic);
   if (refusal !== undefined) throw refusal;
-  const place = { vhost: client.vhost.name, broker, topic };
-  const members = context.presence.members(place);
+  const address = { vhost: client.vhost.name, broker, topic };
+  const members = context.presence.members(address);
   reply({
     ok: true,
     result: {
       kind: "present",
       topic,
-      count: context.presence.count(place),
-      users: context.presence.users(place),
+      count: context.presence.count(address),
+      users: context.presence.users(address),
       members: takeFirst(members),
       more: members.length > MOST_MEMBERS,
     },
   });
-  // Changes that wait to be reported are in the answer.
-  context.attendance.watchAnew(client, place);
+  // The answer includes pending changes, so they must not be reported again.
+  context.attendance.watchAnew(client, address);
 }
 
-/** Shared first parts of long lists, so that dialects encode each list once until it changes. */
+/** First parts of long lists. They are shared, so that dialects encode each list only once until it changes. */
 const firsts = new WeakMap<readonly Member[], readonly Member[]>();
 
 function takeFirst(members: readonly Member[]): readonly Member[] {

@@ -8,8 +8,8 @@ import { checkCall } from "./call.js";
 import { startTask } from "./trigger.js";
 
 /**
- * Publishes a message, and answers when the broker has it. A triggered task must also wait for a worker, or have one; if that
- * fails, the error says that the message was published.
+ * Publishes a message. Answers when the broker has confirmed it and a triggered task waits for a worker or has one. If the
+ * task cannot start, the error says that the message was published.
  */
 export async function publish(
   command: PublishCommand,
@@ -35,7 +35,7 @@ export async function publish(
   } as const;
   const drafts = [{ broker, topics, payload, event, id: "" }];
   if (client.vhost.hooks?.asks("publish") === true) {
-    // Rules come first, so that the backend is not asked about a publish that is refused anyway.
+    // The rules are checked first, so that the backend is not called for a publish that they refuse.
     publisher.check(source, drafts);
     const changes = await callHook(client, "publish", (hooks, who) =>
       hooks.onPublish({ client: who, broker, topics: [...topics], payload, event }),
@@ -50,7 +50,7 @@ export async function publish(
   reply({ ok: true, result: message && { kind: "published", id: message.id, time: prepared.time } });
 }
 
-/** Checks the task as far as possible before anything is published. */
+/** Checks the triggered task as far as possible before anything is published. */
 async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: CommandContext) {
   await prepareRights(client, ["call"], [event]);
   checkCall(client, event, "trigger");

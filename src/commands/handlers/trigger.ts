@@ -7,7 +7,7 @@ import type { Reply, TriggerCommand } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 import { checkCall, toTaskRequest } from "./call.js";
 
-/** Starts a task. Answered when it waits for a worker, or has one. */
+/** Starts a task. Answers when the task waits for a worker or has one. */
 export async function trigger(command: TriggerCommand, client: Client, context: CommandContext, reply: Reply) {
   const { event, payload } = command;
   await prepareRights(client, ["call"], [event]);
@@ -17,7 +17,7 @@ export async function trigger(command: TriggerCommand, client: Client, context: 
 }
 
 /**
- * Starts a task. Resolves when it waits for a worker, or has one. A later failure is logged.
+ * Starts a task. Resolves when the task waits for a worker or has one. A later failure is logged.
  * @throws CarillonError unavailable, resource_exhausted
  */
 export function startTask(
@@ -43,7 +43,7 @@ export function startTask(
   try {
     context.calls.ask(client.session, toTaskRequest(client, context, { ...task, wantsAnswer: false }), caller);
   } catch (error) {
-    // The connection has reached its limit.
+    // The connection has reached its limit of tasks.
     reject(CarillonError.from(error));
   }
   return promise;

@@ -10,33 +10,33 @@ import type { TopicAccess, Vhost } from "../../vhosts/vhost.js";
 import { mayBeIn } from "../exit.js";
 import type { Attendance } from "./attendance.js";
 
-/** Costs in steps (rule A15): looking at a topic or a client, deciding on a membership, ending one and telling the client. */
+/** Costs in steps (rule A15) to visit a topic or client, decide on a membership, and end one with its notice. */
 const LOOK_STEPS = 50;
 const DECISION_STEPS = 150;
 const EXIT_STEPS = 1_000;
 
-/** Memberships of one client that are decided on together; a notice names as many topics at most. */
+/** Maximum number of a client's memberships that are decided on together, and of topics in a notice. */
 const CHUNK = 1_000;
 
-/** A change of the access of a vhost's clients. New commands follow it at once. */
+/** A change of the access of a vhost's clients. It applies to new commands at once. */
 export interface AccessChange {
-  /** The only channel that it concerns; undefined for all topics. */
+  /** The only channel that it affects; undefined for all topics. */
   readonly channel: string | undefined;
   /** Access before the change; undefined for a closed channel, from which all clients are removed. */
   readonly before: TopicAccess | undefined;
 }
 
 interface PendingChange extends AccessChange {
-  /** Memberships that began after the change, or that it was applied to. */
+  /** Memberships that need no review, because they began after the change or it was already applied to them. */
   readonly settled: WeakSet<Membership>;
 }
 
 interface Review {
-  /** In the order made; those of the present pass come first. */
+  /** Changes in the order in which they were made. Those of the current pass come first. */
   readonly pending: PendingChange[];
-  /** Resolves with the present pass. */
+  /** Resolves when the current pass ends. */
   current: Promise<void> | undefined;
-  /** Resolves with the next pass, which further changes share until it begins. */
+  /** Resolves when the next pass ends. Changes made before it begins share it. */
   next: Promise<void> | undefined;
 }
 
@@ -51,10 +51,10 @@ export interface AccessReviewOptions {
 
 /**
  * Applies changes of vhosts to connected clients, in slices (rule A15). A client that a change excludes from a topic is
- * removed from it and notified. Clients that were admitted by other means, such as a channel token, stay.
+ * removed from it and notified. Clients that are in it for another reason, such as a channel token, stay.
  *
- * Commands go on between the slices and follow the new settings. A join or a fresh token first has the client's own
- * memberships reviewed; a change does not concern memberships that began after it. Changes that come during a pass share the
+ * Commands are executed between the slices, by the new settings. Before a join or a fresh token takes effect, the client's own
+ * memberships are reviewed. A change does not affect memberships that began after it. Changes made during a pass share the
  * next one.
  */
 export class AccessReview {
@@ -74,7 +74,7 @@ export class AccessReview {
     return review.next;
   }
 
-  /** Prepares {@link settle}, which can be called at once where this returns undefined. @throws as matchAhead does */
+  /** Prepares {@link settle}. Where this returns undefined, it can be called at once. @throws as `matchAhead` does */
   ahead(client: Client, topics: Iterable<string>): Promise<void> | undefined {
     const { vhost } = client;
     if (!this.#reviews.has(vhost)) return undefined;
@@ -82,7 +82,7 @@ export class AccessReview {
     return matchAhead(vhost.name, () => listMatches(client, this.#pendingOf(vhost), names));
   }
 
-  /** Applies pending changes to a client's memberships now, before its rights change or it joins the topics anew. */
+  /** Applies pending changes to a client's memberships now, before its rights change or it joins the topics again. */
   settle(client: Client, topics: Iterable<Topic>): void {
     const pending = this.#pendingOf(client.vhost);
     if (pending.length === 0) return;
@@ -96,7 +96,7 @@ export class AccessReview {
     if (this.#reviews.has(vhost)) for (const topic of topics) this.#refresh(vhost, topic);
   }
 
-  /** Notes a membership that began after the pending changes. */
+  /** Records a membership that began after the pending changes. */
   entered({ session, vhost }: Client, topic: Topic): void {
     const membership = session.memberships.get(topic);
     if (membership !== undefined) for (const { settled } of this.#pendingOf(vhost)) settled.add(membership);
@@ -112,7 +112,7 @@ export class AccessReview {
     review.next = undefined;
     const changes = [...review.pending];
     try {
-      // Its own queue, so that long commands of the vhost's clients do not delay it.
+      // The pass has its own queue, so that long commands of the vhost's clients do not delay it.
       await runInTurns(`${vhost.name}\nreview`, this.#pass(vhost, changes));
     } catch (cause) {
       this.#options.onError(vhost.name, cause);
@@ -185,7 +185,7 @@ export class AccessReview {
 
 const NONE: readonly PendingChange[] = [];
 
-/** Copies the members, as a leave reorders them. */
+/** Copies the list of members, because a leave reorders it. */
 function copyMembers({ groups }: Topic): readonly Session[] {
   return groups.flatMap(({ members }) => members);
 }

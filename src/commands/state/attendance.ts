@@ -16,30 +16,30 @@ export interface AttendanceOptions {
   readonly clock: Clock;
 }
 
-/** Presence options of a join; undefined: unchanged, and at first visible and not watching. */
+/** Presence options of a join. Undefined: unchanged; initially visible and not watching. */
 export interface JoinPreferences {
   /** Whether the client is neither listed nor counted. */
   readonly hidden: boolean | undefined;
   /** Whether the client receives joins and leaves of other members. */
   readonly watching: boolean | undefined;
-  /** Information about the client for the others, as JSON text; at first that of its token. */
+  /** Information about the client for other members: JSON text; initially that of its principal. */
   readonly info?: string | undefined;
 }
 
-/** Cost of bringing one member into presence or out of it, in steps (rule A15). */
+/** Cost of adding a member to presence or removing it, in steps (rule A15). */
 const PRESENT_STEPS = 500;
 
 /** Presence state of a membership. Most memberships have none. */
 interface MembershipState {
   hidden: boolean;
-  /** Information for other members, as JSON text; undefined: that of the client. */
+  /** Information for other members, as JSON text. Undefined: that of the client's principal. */
   info: string | undefined;
-  /** Data that watchers get when the session has left. */
+  /** Data for watchers when the session has left. */
   farewell: string | undefined;
   endWatch: (() => void) | undefined;
 }
 
-/** Keeps presence in step with the memberships of this node's sessions, and reports changes to watching sessions. */
+/** Keeps presence consistent with the memberships of this node's sessions, and reports changes to watching sessions. */
 export class Attendance {
   readonly #options: AttendanceOptions;
   readonly #frames = new PresenceFrames();
@@ -58,7 +58,7 @@ export class Attendance {
     });
   }
 
-  /** Notes a join, also of a client that was in the topic. Reports come after the frames sent before. */
+  /** Records a join, even if the client was already in the topic. Frames already sent reach the client before any change. */
   entered(client: Client, topic: Topic, { hidden, info, watching }: JoinPreferences): void {
     const { session } = client;
     if (info !== undefined) this.#stateOf(session, topic).info = info;
@@ -70,8 +70,9 @@ export class Attendance {
   }
 
   /**
-   * Sets the data that watchers on all nodes get when the session leaves the topic, or all of its topics where none is given.
-   * Does nothing where the session is not in the topic.
+   * Sets the data that watchers on all nodes receive when the session leaves a topic. Does nothing where the session is not in
+   * the topic.
+   * @param topic - undefined for all topics of the session
    */
   farewell(session: Session, topic: Topic | undefined, farewell: string): void {
     for (const each of topic === undefined ? session.memberships.keys() : [topic]) {
@@ -90,21 +91,21 @@ export class Attendance {
     if (states.size === 0) this.#states.delete(session);
   }
 
-  /** Restarts the watch of a client that has been told the members: it gets the changes since then. */
+  /** Restarts the watch of a client that has just received the list of members, so that it receives only later changes. */
   watchAnew({ session }: Client, { broker, topic: name }: Omit<TopicAddress, "vhost">): void {
     for (const [topic, { endWatch }] of this.#states.get(session) ?? []) {
       if (topic.name === name && topic.broker === broker && endWatch !== undefined) this.#watch(session, topic);
     }
   }
 
-  /** Notes a change of the topic's rules. Its members are updated by {@link bringUpToDate}. */
+  /** Records a change of the topic's rules. {@link bringUpToDate} then updates its members. */
   ruled(topic: Topic, before: TopicRules): void {
     if (topic.rules.presence !== before.presence) this.#outdated.add(topic);
   }
 
   /**
-   * Adds a topic's members to its presence, or removes them, by its present rules. Parts yield their steps (rule A15): between
-   * them members come and go, and the rules may change again.
+   * Adds a topic's members to presence, or removes them, by the topic's current rules. Yields the steps of each part (rule
+   * A15). Between the parts, members may join and leave, and the rules may change again.
    */
   *bringUpToDate(topic: Topic): Generator<number, void> {
     while (this.#outdated.has(topic)) {
@@ -127,7 +128,7 @@ export class Attendance {
     else if (client !== undefined && session.memberships.has(topic)) this.#present(client, [topic]);
   }
 
-  /** Ends the watches that a client no longer has the right to, and tells it. */
+  /** Ends the watches that a client no longer has permission for, and notifies it. */
   review(client: Client): void {
     const { session } = client;
     const lost: string[] = [];
@@ -153,7 +154,7 @@ export class Attendance {
     const { fanOut, presence } = this.#options;
     const state = this.#stateOf(session, topic);
     state.endWatch?.();
-    // One watch for each session, as they begin at different moments. Equal changes share their frames.
+    // Each session has its own watch, because watches begin at different times. Sessions share the frames of equal changes.
     state.endWatch = presence.watch(toAddress(topic), (change: PresenceChange) => {
       for (const frame of this.#frames.of(change, topic.name, session.encoding)) fanOut.send(session, frame);
     });

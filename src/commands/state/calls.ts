@@ -4,16 +4,17 @@ import { CarillonError } from "../../errors.js";
 import type { Caller, CallHandle, Dispatch, TaskRequest } from "../../workers/dispatch.js";
 
 /**
- * The tasks of client sessions. Calls end with their session. The number of a session's tasks is bounded: calls count until
- * they have ended, and triggers until a worker has them, from when on the worker's capacity bounds them.
+ * The tasks of client sessions. Calls are cancelled when their session ends. The number of a session's pending tasks is
+ * bounded. A call counts until it has ended. A trigger counts until a worker has it, because the worker's capacity bounds it
+ * from then on.
  */
 export class Calls {
   readonly #dispatch: Dispatch;
   readonly #limit: number;
-  /** Counted tasks, and whether the session waits for the outcome. */
-  readonly #underWay = new Map<Session, Map<CallHandle, boolean>>();
+  /** Counted tasks by session. The value is true where the session waits for the outcome. */
+  readonly #pending = new Map<Session, Map<CallHandle, boolean>>();
 
-  /** @param limit - largest number of tasks of one session at a time */
+  /** @param limit - maximum number of counted tasks of one session */
   constructor(dispatch: Dispatch, limit: number, clients: Clients) {
     this.#dispatch = dispatch;
     this.#limit = limit;
@@ -25,51 +26,51 @@ export class Calls {
     });
   }
 
-  /** @throws CarillonError resource_exhausted: the session has reached its limit */
+  /** Checks that a session may start a task. @throws CarillonError resource_exhausted: the session has reached its limit */
   checkRoom(session: Session): void {
-    if ((this.#underWay.get(session)?.size ?? 0) < this.#limit) return;
+    if ((this.#pending.get(session)?.size ?? 0) < this.#limit) return;
     const text = `${this.#limit} tasks of this connection are under way, which is its limit`;
     throw new CarillonError("resource_exhausted", text);
   }
 
   /**
-   * Starts a task. The caller of a call receives nothing after the session has ended.
+   * Starts a task. After the session has ended, the caller of a call receives nothing.
    * @throws CarillonError resource_exhausted: the session has reached its limit
    */
   ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onGiven">>): void {
     this.checkRoom(session);
-    const underWay = this.#underWay.get(session) ?? new Map<CallHandle, boolean>();
-    this.#underWay.set(session, underWay);
-    const isHeard = (): boolean => session.open || !request.wantsAnswer;
+    const pending = this.#pending.get(session) ?? new Map<CallHandle, boolean>();
+    this.#pending.set(session, pending);
+    const isListening = (): boolean => session.open || !request.wantsAnswer;
     const handle = this.#dispatch.ask(request, {
       onTaken: () => {
-        if (isHeard()) caller.onTaken();
+        if (isListening()) caller.onTaken();
       },
       onGiven: () => {
         this.#end(session, handle);
       },
       onPart: (payload, more) => {
         if (!more) this.#end(session, handle);
-        if (isHeard()) caller.onPart(payload, more);
+        if (isListening()) caller.onPart(payload, more);
       },
       onFailed: (error) => {
         this.#end(session, handle);
-        if (isHeard()) caller.onFailed(error);
+        if (isListening()) caller.onFailed(error);
       },
     });
-    underWay.set(handle, request.wantsAnswer);
+    pending.set(handle, request.wantsAnswer);
   }
 
-  /** Cancels the calls of a session that has ended. Its triggers go on. */
+  /** Cancels the calls of a session that has ended. Its triggers continue. */
   #cancel(session: Session): void {
-    const underWay = this.#underWay.get(session);
-    this.#underWay.delete(session);
-    for (const [handle, isWaitedFor] of underWay ?? []) if (isWaitedFor) handle.cancel();
+    const pending = this.#pending.get(session);
+    this.#pending.delete(session);
+    for (const [handle, isWaitedFor] of pending ?? []) if (isWaitedFor) handle.cancel();
   }
 
   #end(session: Session, handle: CallHandle): void {
-    const underWay = this.#underWay.get(session);
-    underWay?.delete(handle);
-    if (underWay?.size === 0) this.#underWay.delete(session);
+    const pending = this.#pending.get(session);
+    pending?.delete(handle);
+    if (pending?.size === 0) this.#pending.delete(session);
   }
 }

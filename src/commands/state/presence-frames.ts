@@ -1,14 +1,14 @@
 import type { Encoding } from "../../core/ports.js";
 import type { PresenceChange } from "../../presence/presence.js";
 
-/** Most members in one frame. */
+/** Maximum number of members in one frame. */
 const MOST_MEMBERS = 1_000;
 
-/** Encodes presence changes, once for each encoding. Watchers share the frames. */
+/** Encodes each presence change once for each encoding. Watchers share the frames. */
 export class PresenceFrames {
   readonly #made = new WeakMap<PresenceChange, Map<Encoding, readonly Uint8Array[]>>();
 
-  /** Encodes a change: in several frames for many members, and in none where the encoding has no presence. */
+  /** Returns a change's frames: several for many members, and none where the encoding does not support presence. */
   of(change: PresenceChange, topic: string, encoding: Encoding): readonly Uint8Array[] {
     const made = this.#made.get(change) ?? new Map<Encoding, readonly Uint8Array[]>();
     this.#made.set(change, made);
@@ -21,7 +21,7 @@ export class PresenceFrames {
   }
 }
 
-/** Members that left come first, as one that came back as another user is in both lists. */
+/** Encodes members that left first, because a member that returned as another user is in both lists. */
 function* encodeFrames(
   { count, joined, left }: PresenceChange,
   topic: string,
