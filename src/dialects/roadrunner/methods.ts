@@ -104,7 +104,7 @@ async function sendAs(
   const payload = b64data === "" ? data : base64(b64data);
   const draft: PublicationDraft = { broker: "", topics: channels, payload, event: "", id: idempotencyKey };
   try {
-    // An empty channel is an error here. Only Carillon's own requests skip empty topics.
+    // An empty channel is an error here. Only requests of websockets.v1 skip empty topics.
     await send([draft], { ...context, source: { ...context.source, skipsEmptyTopics: false } }, true);
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);
