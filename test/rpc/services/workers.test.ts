@@ -59,7 +59,7 @@ test.each([
     "a bad pattern",
     { events: ["a*b"] },
     STATUS.invalidArgument,
-    'pattern "a*b": a "*" may stand at the end or for a whole segment only, such as chat-* or orders.*',
+    'pattern "a*b": a "*" is allowed only at the end or as a whole segment, as in chat-* or orders.*',
   ],
   [
     "a capacity beyond the limit",
