@@ -22,7 +22,7 @@ function isRefused(outcome: Outcome): boolean {
   return "code" in outcome && outcome.code === "resource_exhausted";
 }
 
-test("refuses a task when patterns change again and again while its event is matched", async () => {
+test("refuses a task when patterns change repeatedly while its event is matched", async () => {
   const node = await startLocalDispatch();
   let over = false;
   cleanUp(() => {
@@ -35,7 +35,7 @@ test("refuses a task when patterns change again and again while its event is mat
     outcome = await ask(node.dispatch, event).outcome;
     await setImmediate();
   }
-  expect(outcome).toMatchObject({ message: expect.stringContaining("changed again and again") });
+  expect(outcome).toMatchObject({ message: expect.stringContaining("changed repeatedly") });
   expect(node.errors).toEqual([]);
   over = true;
   await changing;
