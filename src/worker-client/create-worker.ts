@@ -143,7 +143,7 @@ function connectionLost(): CarillonError {
 }
 
 function workerStopped(): CarillonError {
-  return new CarillonError("cancelled", "the worker was workerStopped");
+  return new CarillonError("cancelled", "the worker was stopped");
 }
 
 function warn(error: Error): void {

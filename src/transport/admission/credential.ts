@@ -78,7 +78,10 @@ function addProtocol(found: Set<string>, offered: readonly string[]): void {
   const tokens = offered.filter(carriesToken);
   if (tokens.length > 0 && tokens.length === offered.length) {
     // Browsers fail the connection, without a reason, when the server chooses none of their subprotocols.
-    throw new CarillonError("invalid_argument", "a token subprotocol requires the subprotocol carillon beside it");
+    throw new CarillonError(
+      "invalid_argument",
+      "a token subprotocol requires another subprotocol beside it, such as carillon",
+    );
   }
   for (const token of tokens) found.add(token.slice(TOKEN_PROTOCOL.length));
 }
