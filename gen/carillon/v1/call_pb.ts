@@ -24,21 +24,21 @@ export type CallRequest = Message<"carillon.v1.CallRequest"> & {
   event: string;
 
   /**
-   * In JSON, bytes are base64: `text` and the member "json" take what they say.
+   * Payload as bytes, which are base64 in JSON. `text`, and "json" in JSON requests, take the payload unencoded.
    *
    * @generated from field: bytes payload = 2;
    */
   payload: Uint8Array;
 
   /**
-   * 1 ms to 10 min; 30 s when unset. The call's own deadline ends it, too.
+   * Time limit of the call: 1 ms to 10 min. Default: 30 s. The deadline of the RPC applies too.
    *
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;
 
   /**
-   * The payload as text, as in websockets.v1.Message. In requests that are JSON there is "json", too.
+   * Payload as text, as in websockets.v1.Message. JSON requests may use "json" instead.
    *
    * @generated from field: string text = 4;
    */
@@ -57,7 +57,7 @@ export const CallRequestSchema: GenMessage<CallRequest> = /*@__PURE__*/
  */
 export type CallResponse = Message<"carillon.v1.CallResponse"> & {
   /**
-   * One or more.
+   * Parts of the answer, at least one.
    *
    * @generated from field: repeated bytes parts = 1;
    */
@@ -135,7 +135,7 @@ export type TriggerRequest = Message<"carillon.v1.TriggerRequest"> & {
   payload: Uint8Array;
 
   /**
-   * In which the task must have been done: 1 ms to 10 min; 30 s when unset.
+   * Time limit of the task: 1 ms to 10 min. Default: 30 s.
    *
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
@@ -172,14 +172,15 @@ export const TriggerResponseSchema: GenMessage<TriggerResponse> = /*@__PURE__*/
   messageDesc(file_carillon_v1_call, 5);
 
 /**
- * Asks workers. Needs a key with the action `call`, and its topic patterns are those of events.
+ * Calls workers. Needs a key with the action `call`, whose topic patterns are patterns of events.
  *
  * @generated from service carillon.v1.CallService
  */
 export const CallService: GenService<{
   /**
-   * The whole answer. UNAVAILABLE: no worker takes the event, or three in turn were lost. RESOURCE_EXHAUSTED: all that do
-   * are busy and enough tasks wait. DEADLINE_EXCEEDED: not answered in time.
+   * Returns all parts of the answer. UNAVAILABLE: no worker matches the event, or three workers in succession had the
+   * task without finishing it. RESOURCE_EXHAUSTED: all matching workers are busy, and too many tasks are pending.
+   * DEADLINE_EXCEEDED: there was no complete answer in time.
    *
    * @generated from rpc carillon.v1.CallService.Call
    */
@@ -189,7 +190,7 @@ export const CallService: GenService<{
     output: typeof CallResponseSchema;
   },
   /**
-   * The same, part by part as they come. Ending the stream cancels the task.
+   * Returns each part of the answer as it arrives. Ending the stream cancels the task.
    *
    * @generated from rpc carillon.v1.CallService.CallParts
    */
@@ -199,7 +200,7 @@ export const CallService: GenService<{
     output: typeof CallPartsResponseSchema;
   },
   /**
-   * Nobody waits for an answer: returns when the task waits for a worker, or has one.
+   * Creates a task without waiting for its answer. Returns when a worker has the task, or when the task is pending.
    *
    * @generated from rpc carillon.v1.CallService.Trigger
    */

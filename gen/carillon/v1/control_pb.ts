@@ -26,7 +26,7 @@ export type Connection = Message<"carillon.v1.Connection"> & {
   id: string;
 
   /**
-   * The node that it is on.
+   * Node of the connection.
    *
    * @generated from field: string node = 2;
    */
@@ -50,7 +50,7 @@ export type Connection = Message<"carillon.v1.Connection"> & {
   dialect: string;
 
   /**
-   * IP address of the client, as trusted proxies tell it.
+   * IP address of the client, as reported by trusted proxies.
    *
    * @generated from field: string address = 6;
    */
@@ -67,21 +67,22 @@ export type Connection = Message<"carillon.v1.Connection"> & {
   connected?: Timestamp | undefined;
 
   /**
-   * When the session ends unless it gets a fresh token; unset: it does not.
+   * Time when the session ends, unless the client presents a fresh token before then. If unset, the session does not
+   * expire.
    *
    * @generated from field: google.protobuf.Timestamp expires = 9;
    */
   expires?: Timestamp | undefined;
 
   /**
-   * How many topics it is in.
+   * Number of topics that the connection has joined.
    *
    * @generated from field: uint32 topic_count = 10;
    */
   topicCount: number;
 
   /**
-   * The info as JSON text, in which numbers have all their digits: those of a Struct are 64-bit floats.
+   * Info as JSON text, in which numbers keep all their digits. Numbers in a Struct are 64-bit floats.
    *
    * @generated from field: string info_json = 11;
    */
@@ -118,7 +119,7 @@ export const TopicNameSchema: GenMessage<TopicName> = /*@__PURE__*/
   messageDesc(file_carillon_v1_control, 1);
 
 /**
- * Which connections: exactly one of the two.
+ * Selects connections by exactly one of the two fields.
  *
  * @generated from message carillon.v1.Target
  */
@@ -155,28 +156,28 @@ export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
  */
 export type ListConnectionsRequest = Message<"carillon.v1.ListConnectionsRequest"> & {
   /**
-   * Those of one user; empty: all.
+   * Connections of this user only. Empty for all users.
    *
    * @generated from field: string user = 1;
    */
   user: string;
 
   /**
-   * Those in one topic; empty: all.
+   * Connections in this topic only. Empty for all topics.
    *
    * @generated from field: string topic = 2;
    */
   topic: string;
 
   /**
-   * 1 to 1000; 0: 100.
+   * Connections per page: 1 to 1000. Default: 100.
    *
    * @generated from field: uint32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before.
+   * `next_page_token` of the previous answer.
    *
    * @generated from field: string page_token = 4;
    */
@@ -265,7 +266,7 @@ export const GetConnectionResponseSchema: GenMessage<GetConnectionResponse> = /*
  */
 export type WatchConnectionsRequest = Message<"carillon.v1.WatchConnectionsRequest"> & {
   /**
-   * Those of one user; empty: all.
+   * Connections of this user only. Empty for all users.
    *
    * @generated from field: string user = 1;
    */
@@ -294,7 +295,7 @@ export type WatchConnectionsResponse = Message<"carillon.v1.WatchConnectionsResp
   change: ConnectionChange;
 
   /**
-   * At a close: the WebSocket close code.
+   * WebSocket close code, if the connection closed.
    *
    * @generated from field: uint32 code = 3;
    */
@@ -318,14 +319,14 @@ export type DisconnectRequest = Message<"carillon.v1.DisconnectRequest"> & {
   target?: Target | undefined;
 
   /**
-   * The close code: 1000, or 3000 to 4999; 0: 4403, which tells the client to stay away.
+   * Close code: 1000, or 3000 to 4999. Default: 4403, which tells the client not to reconnect.
    *
    * @generated from field: uint32 code = 2;
    */
   code: number;
 
   /**
-   * 123 bytes at most.
+   * Reason of the close, at most 123 bytes.
    *
    * @generated from field: string reason = 3;
    */
@@ -371,7 +372,7 @@ export type SubscribeRequest = Message<"carillon.v1.SubscribeRequest"> & {
   target?: Target | undefined;
 
   /**
-   * Empty: the vhost's default.
+   * Broker of the topics. Default: the vhost's default broker.
    *
    * @generated from field: string broker = 2;
    */
@@ -466,14 +467,14 @@ export const UnsubscribeResponseSchema: GenMessage<UnsubscribeResponse> = /*@__P
  */
 export type ListTopicsRequest = Message<"carillon.v1.ListTopicsRequest"> & {
   /**
-   * Topics whose names begin with it.
+   * Topics whose names begin with this prefix.
    *
    * @generated from field: string prefix = 1;
    */
   prefix: string;
 
   /**
-   * 1 to 1000; 0: 100.
+   * Topics per page: 1 to 1000. Default: 100.
    *
    * @generated from field: uint32 page_size = 2;
    */
@@ -497,7 +498,7 @@ export const ListTopicsRequestSchema: GenMessage<ListTopicsRequest> = /*@__PURE_
  */
 export type ListTopicsResponse = Message<"carillon.v1.ListTopicsResponse"> & {
   /**
-   * Ordered by name and broker; only those that somebody is in.
+   * Topics with at least one session, ordered by name and broker.
    *
    * @generated from field: repeated carillon.v1.ListTopicsResponse.Topic topics = 1;
    */
@@ -536,7 +537,7 @@ export type ListTopicsResponse_Topic = Message<"carillon.v1.ListTopicsResponse.T
   name: string;
 
   /**
-   * Sessions in it, on all nodes.
+   * Number of sessions in the topic, on all nodes.
    *
    * @generated from field: uint32 sessions = 3;
    */
@@ -560,14 +561,14 @@ export type Vhost = Message<"carillon.v1.Vhost"> & {
   path: string;
 
   /**
-   * The vhost's keys of the configuration file, as given. Secrets are not shown.
+   * Settings of the vhost as given, with the keys of the configuration file. Secrets are not shown.
    *
    * @generated from field: google.protobuf.Struct settings = 2;
    */
   settings?: JsonObject | undefined;
 
   /**
-   * Of the configuration file: it cannot be changed at run time.
+   * True if the configuration file defines the vhost. Such a vhost cannot be changed at run time.
    *
    * @generated from field: bool configured = 3;
    */
@@ -586,7 +587,7 @@ export const VhostSchema: GenMessage<Vhost> = /*@__PURE__*/
  */
 export type CreateVhostRequest = Message<"carillon.v1.CreateVhostRequest"> & {
   /**
-   * `/name` or `/a/b`: segments of letters, digits, `_` and `-`.
+   * Path of the vhost, `/name` or `/a/b`: segments of letters, digits, `_` and `-`.
    *
    * @generated from field: string path = 1;
    */
@@ -632,7 +633,7 @@ export type UpdateVhostRequest = Message<"carillon.v1.UpdateVhostRequest"> & {
   path: string;
 
   /**
-   * In the place of all the settings before.
+   * New settings, which replace all previous ones.
    *
    * @generated from field: google.protobuf.Struct settings = 2;
    */
@@ -779,7 +780,7 @@ export const OpenChannelRequestSchema: GenMessage<OpenChannelRequest> = /*@__PUR
  */
 export type OpenChannelResponse = Message<"carillon.v1.OpenChannelResponse"> & {
   /**
-   * False: it was open already.
+   * False if the channel was already open.
    *
    * @generated from field: bool opened = 1;
    */
@@ -868,14 +869,15 @@ export type Key = Message<"carillon.v1.Key"> & {
   name: string;
 
   /**
-   * publish, tokens, connections, topics, channels, keys, vhosts, call, presence, work, or `*` for all.
+   * Actions of the key: publish, tokens, connections, topics, channels, keys, vhosts, call, presence, work, or `*` for
+   * all.
    *
    * @generated from field: repeated string actions = 3;
    */
   actions: string[];
 
   /**
-   * Patterns; empty: all topics.
+   * Patterns of topics. Empty for all topics.
    *
    * @generated from field: repeated string topics = 4;
    */
@@ -887,14 +889,15 @@ export type Key = Message<"carillon.v1.Key"> & {
   created?: Timestamp | undefined;
 
   /**
-   * Within a minute; unset: never, or not since this is known.
+   * Time of the last use, accurate to one minute. Unset if the key was never used, or not since Carillon began to
+   * record uses.
    *
    * @generated from field: google.protobuf.Timestamp last_used = 6;
    */
   lastUsed?: Timestamp | undefined;
 
   /**
-   * Of the configuration file: it cannot be revoked at run time.
+   * True if the configuration file defines the key. Such a key cannot be revoked at run time.
    *
    * @generated from field: bool configured = 7;
    */
@@ -928,7 +931,7 @@ export type CreateKeyRequest = Message<"carillon.v1.CreateKeyRequest"> & {
   topics: string[];
 
   /**
-   * For a vhost other than the caller's: needs the action `vhosts` of a key of the default vhost. Empty: the caller's.
+   * Vhost of the key. Default: the caller's vhost. Any other needs a key of the default vhost with the action `vhosts`.
    *
    * @generated from field: string vhost = 4;
    */
@@ -952,7 +955,7 @@ export type CreateKeyResponse = Message<"carillon.v1.CreateKeyResponse"> & {
   key?: Key | undefined;
 
   /**
-   * The key itself. It is kept as a hash only and never shown again.
+   * The key itself. It is stored only as a hash, and never shown again.
    *
    * @generated from field: string secret = 2;
    */
@@ -971,7 +974,7 @@ export const CreateKeyResponseSchema: GenMessage<CreateKeyResponse> = /*@__PURE_
  */
 export type ListKeysRequest = Message<"carillon.v1.ListKeysRequest"> & {
   /**
-   * As in CreateKeyRequest.
+   * Vhost of the keys, as in CreateKeyRequest.
    *
    * @generated from field: string vhost = 1;
    */
@@ -1012,7 +1015,7 @@ export type RevokeKeyRequest = Message<"carillon.v1.RevokeKeyRequest"> & {
   id: string;
 
   /**
-   * As in CreateKeyRequest.
+   * Vhost of the key, as in CreateKeyRequest.
    *
    * @generated from field: string vhost = 2;
    */
@@ -1049,7 +1052,7 @@ export enum ConnectionChange {
   UNSPECIFIED = 0,
 
   /**
-   * Open when the watch began.
+   * Was open when the watch began.
    *
    * @generated from enum value: CONNECTION_CHANGE_OPEN = 1;
    */
@@ -1066,7 +1069,7 @@ export enum ConnectionChange {
   CLOSED = 3,
 
   /**
-   * All that were open when the watch began have been told; `connection` is unset.
+   * All connections that were open when the watch began have been sent. `connection` is unset.
    *
    * @generated from enum value: CONNECTION_CHANGE_CAUGHT_UP = 4;
    */
@@ -1080,14 +1083,14 @@ export const ConnectionChangeSchema: GenEnum<ConnectionChange> = /*@__PURE__*/
   enumDesc(file_carillon_v1_control, 0);
 
 /**
- * What operators and backends do with the clients, topics, vhosts, channels and keys of the caller's vhost, on whichever
- * node they are. Where nodes did not answer in time, `missing_nodes` of the answer names them: it is then incomplete.
+ * Manages the clients, topics, vhosts, channels and keys of the caller's vhost, on all nodes. If nodes do not answer in
+ * time, the answer is incomplete and names them in `missing_nodes`.
  *
  * @generated from service carillon.v1.ControlService
  */
 export const ControlService: GenService<{
   /**
-   * Needs the action `connections`, as the five after it do.
+   * Needs the action `connections`, like the next five methods.
    *
    * @generated from rpc carillon.v1.ControlService.ListConnections
    */
@@ -1105,7 +1108,7 @@ export const ControlService: GenService<{
     output: typeof GetConnectionResponseSchema;
   },
   /**
-   * First those that are open now, then opens and closes as they happen, each once.
+   * Sends the open connections first, then each connection that opens or closes, once.
    *
    * @generated from rpc carillon.v1.ControlService.WatchConnections
    */
@@ -1123,7 +1126,8 @@ export const ControlService: GenService<{
     output: typeof DisconnectResponseSchema;
   },
   /**
-   * Joins and leaves on a client's behalf, whatever its permissions say; the client is told.
+   * Joins topics on a client's behalf, whatever its permissions, and notifies the client. Unsubscribe leaves them
+   * likewise.
    *
    * @generated from rpc carillon.v1.ControlService.Subscribe
    */
@@ -1151,7 +1155,7 @@ export const ControlService: GenService<{
     output: typeof ListTopicsResponseSchema;
   },
   /**
-   * Needs the action `vhosts` of a key of the default vhost, as the four after it do.
+   * Needs a key of the default vhost with the action `vhosts`, like the next four methods.
    *
    * @generated from rpc carillon.v1.ControlService.CreateVhost
    */
@@ -1185,7 +1189,7 @@ export const ControlService: GenService<{
     output: typeof ListVhostsResponseSchema;
   },
   /**
-   * Ends its connections, and takes its keys and channels with it.
+   * Deletes the vhost with its keys and channels, and ends its connections.
    *
    * @generated from rpc carillon.v1.ControlService.DeleteVhost
    */
@@ -1195,8 +1199,8 @@ export const ControlService: GenService<{
     output: typeof DeleteVhostResponseSchema;
   },
   /**
-   * Needs the action `channels`, as the two after it do. Opened channels are the topics that exist where the vhost's
-   * `opened_only` is on.
+   * Needs the action `channels`, like the next two methods. If `opened_only` is on in the vhost, only opened channels
+   * exist as topics.
    *
    * @generated from rpc carillon.v1.ControlService.OpenChannel
    */
@@ -1206,7 +1210,7 @@ export const ControlService: GenService<{
     output: typeof OpenChannelResponseSchema;
   },
   /**
-   * Clients that are in it leave it.
+   * Closes a channel. Clients that have joined it leave it.
    *
    * @generated from rpc carillon.v1.ControlService.CloseChannel
    */
@@ -1224,7 +1228,7 @@ export const ControlService: GenService<{
     output: typeof ListChannelsResponseSchema;
   },
   /**
-   * Needs the action `keys`, as the two after it do. A key gives no more than the caller's own has.
+   * Needs the action `keys`, like the next two methods. A key cannot grant rights that the caller's key does not have.
    *
    * @generated from rpc carillon.v1.ControlService.CreateKey
    */

@@ -21,21 +21,21 @@ export const file_carillon_v1_hook: GenFile = /*@__PURE__*/
  */
 export type OnConnectRequest = Message<"carillon.v1.OnConnectRequest"> & {
   /**
-   * Who connects, as far as a token has told.
+   * The client that connects, as far as a token identifies it.
    *
    * @generated from field: carillon.v1.Client client = 1;
    */
   client?: Client | undefined;
 
   /**
-   * The upgrade request as it came, but for the token: that is in none of these, unless `hooks.forward` lets it through.
+   * Upgrade request as received. None of its fields contains the token, unless `hooks.forward` passes it on.
    *
    * @generated from field: string method = 2;
    */
   method: string;
 
   /**
-   * With the whole query, as it was sent.
+   * URI with the whole query, as sent.
    *
    * @generated from field: string uri = 3;
    */
@@ -47,14 +47,14 @@ export type OnConnectRequest = Message<"carillon.v1.OnConnectRequest"> & {
   headers: Header[];
 
   /**
-   * Percent-encoded values are decoded.
+   * Cookies with percent-encoded values decoded.
    *
    * @generated from field: map<string, string> cookies = 5;
    */
   cookies: { [key: string]: string };
 
   /**
-   * Where a parameter is given twice, the last one counts.
+   * Parameters of the query. If a parameter is repeated, the last one counts.
    *
    * @generated from field: map<string, string> query = 6;
    */
@@ -73,7 +73,7 @@ export const OnConnectRequestSchema: GenMessage<OnConnectRequest> = /*@__PURE__*
  */
 export type OnConnectResponse = Message<"carillon.v1.OnConnectResponse"> & {
   /**
-   * Unset: allowed as it is.
+   * If unset, the client is allowed without changes.
    *
    * @generated from oneof carillon.v1.OnConnectResponse.decision
    */
@@ -119,8 +119,8 @@ export type OnJoinRequest = Message<"carillon.v1.OnJoinRequest"> & {
   topics: string[];
 
   /**
-   * The upgrade request that the client came with, where `hooks.forward` has `join`. Unset for clients that came before that was
-   * set, or before `hooks.forward` was reduced.
+   * Upgrade request of the client, if `hooks.forward` contains `join`. It is unset for clients that connected before
+   * `join` was set, or before `hooks.forward` was reduced.
    *
    * @generated from field: carillon.v1.Upgrade upgrade = 4;
    */
@@ -135,7 +135,7 @@ export const OnJoinRequestSchema: GenMessage<OnJoinRequest> = /*@__PURE__*/
   messageDesc(file_carillon_v1_hook, 2);
 
 /**
- * An upgrade request, as OnConnectRequest has it.
+ * An upgrade request, with the fields of OnConnectRequest.
  *
  * @generated from message carillon.v1.Upgrade
  */
@@ -278,14 +278,14 @@ export type OnDisconnectRequest = Message<"carillon.v1.OnDisconnectRequest"> & {
   client?: Client | undefined;
 
   /**
-   * The WebSocket close code; 1006 where there was none.
+   * WebSocket close code. 1006 if there was none.
    *
    * @generated from field: uint32 code = 2;
    */
   code: number;
 
   /**
-   * The text of the close, whichever side has said it.
+   * Reason of the close, from whichever side closed.
    *
    * @generated from field: string reason = 3;
    */
@@ -313,7 +313,7 @@ export const OnDisconnectResponseSchema: GenMessage<OnDisconnectResponse> = /*@_
   messageDesc(file_carillon_v1_hook, 8);
 
 /**
- * The client that asks.
+ * The client that makes the request.
  *
  * @generated from message carillon.v1.Client
  */
@@ -343,21 +343,21 @@ export type Client = Message<"carillon.v1.Client"> & {
   info?: JsonObject | undefined;
 
   /**
-   * The dialect that it speaks.
+   * Dialect of the client.
    *
    * @generated from field: string dialect = 5;
    */
   dialect: string;
 
   /**
-   * IP address of the client, as trusted proxies tell it.
+   * IP address of the client, as reported by trusted proxies.
    *
    * @generated from field: string address = 6;
    */
   address: string;
 
   /**
-   * The info as JSON text, in which numbers have all their digits: those of a Struct are 64-bit floats.
+   * Info as JSON text, in which numbers keep all their digits. Numbers in a Struct are 64-bit floats.
    *
    * @generated from field: string info_json = 7;
    */
@@ -372,13 +372,13 @@ export const ClientSchema: GenMessage<Client> = /*@__PURE__*/
   messageDesc(file_carillon_v1_hook, 9);
 
 /**
- * What is changed of an allowed client. Fields that are not set leave things as they are.
+ * Changes to an allowed client. Unset fields change nothing.
  *
  * @generated from message carillon.v1.Changes
  */
 export type Changes = Message<"carillon.v1.Changes"> & {
   /**
-   * Who the client is from now on. Only at connect.
+   * New user of the client. Applies only at connect.
    *
    * @generated from field: optional string user = 1;
    */
@@ -392,21 +392,21 @@ export type Changes = Message<"carillon.v1.Changes"> & {
   info?: JsonObject | undefined;
 
   /**
-   * Joined on the client's behalf, whatever its permissions say; through the vhost's default broker.
+   * Topics to join on the client's behalf, whatever its permissions, through the vhost's default broker.
    *
    * @generated from field: repeated string topics = 3;
    */
   topics: string[];
 
   /**
-   * When the session ends unless it gets a fresh token before.
+   * Time when the session ends, unless the client presents a fresh token before then.
    *
    * @generated from field: google.protobuf.Timestamp expires = 4;
    */
   expires?: Timestamp | undefined;
 
   /**
-   * In the place of info: JSON text of an object, in which numbers have all their digits.
+   * Info as the JSON text of an object, instead of `info`. Numbers keep all their digits.
    *
    * @generated from field: string info_json = 5;
    */
@@ -421,13 +421,13 @@ export const ChangesSchema: GenMessage<Changes> = /*@__PURE__*/
   messageDesc(file_carillon_v1_hook, 10);
 
 /**
- * An HTTP answer in the place of the upgrade.
+ * An HTTP response instead of the upgrade.
  *
  * @generated from message carillon.v1.HttpRefusal
  */
 export type HttpRefusal = Message<"carillon.v1.HttpRefusal"> & {
   /**
-   * 300 to 599; 0: 403. A redirect has a header `location`.
+   * HTTP status: 300 to 599. Default: 403. A redirect has the header `location`.
    *
    * @generated from field: uint32 status = 1;
    */
@@ -456,7 +456,7 @@ export const HttpRefusalSchema: GenMessage<HttpRefusal> = /*@__PURE__*/
  */
 export type Refusal = Message<"carillon.v1.Refusal"> & {
   /**
-   * A gRPC status name in lower snake case, such as permission_denied, which it is when empty.
+   * A gRPC status name in lower snake case. Default: permission_denied.
    *
    * @generated from field: string code = 1;
    */
@@ -476,14 +476,14 @@ export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
   messageDesc(file_carillon_v1_hook, 12);
 
 /**
- * Implemented by the backend, called by Carillon: over gRPC, or as Connect-JSON (POST <url>/carillon.v1.HookService/…).
- * A call that fails, is late or is not answered is decided by the vhost's `hooks.on_failure`.
+ * Implemented by the backend and called by Carillon, over gRPC or Connect-JSON (POST <url>/carillon.v1.HookService/…).
+ * If a call fails, or is not answered in time, the vhost's `hooks.on_failure` decides.
  *
  * @generated from service carillon.v1.HookService
  */
 export const HookService: GenService<{
   /**
-   * A client asks to connect. Its session begins when this has been answered.
+   * Asks about a client that connects. The session begins after the answer.
    *
    * @generated from rpc carillon.v1.HookService.OnConnect
    */
@@ -493,7 +493,7 @@ export const HookService: GenService<{
     output: typeof OnConnectResponseSchema;
   },
   /**
-   * A client asks to join topics: all of them or none. Asked after Carillon's own rules have allowed it.
+   * Asks about a client that joins topics: all of them or none. Called after Carillon's own rules have allowed it.
    *
    * @generated from rpc carillon.v1.HookService.OnJoin
    */
@@ -503,7 +503,7 @@ export const HookService: GenService<{
     output: typeof OnJoinResponseSchema;
   },
   /**
-   * A client asks to publish. Asked after Carillon's own rules have allowed it.
+   * Asks about a client that publishes. Called after Carillon's own rules have allowed it.
    *
    * @generated from rpc carillon.v1.HookService.OnPublish
    */
@@ -513,7 +513,7 @@ export const HookService: GenService<{
     output: typeof OnPublishResponseSchema;
   },
   /**
-   * A client's session has ended. The answer is not waited for by anybody.
+   * Reports that a client's session has ended. Carillon does not wait for the answer.
    *
    * @generated from rpc carillon.v1.HookService.OnDisconnect
    */

@@ -41,7 +41,7 @@ export type Member = Message<"carillon.v1.Member"> & {
   joined?: Timestamp | undefined;
 
   /**
-   * The info as JSON text, in which numbers have all their digits: those of a Struct are 64-bit floats.
+   * Info as JSON text, in which numbers keep all their digits. Numbers in a Struct are 64-bit floats.
    *
    * @generated from field: string info_json = 5;
    */
@@ -65,14 +65,14 @@ export type GetPresenceRequest = Message<"carillon.v1.GetPresenceRequest"> & {
   topic: string;
 
   /**
-   * Empty: the vhost's default.
+   * Broker of the topic. Default: the vhost's default broker.
    *
    * @generated from field: string broker = 2;
    */
   broker: string;
 
   /**
-   * 0: 1,000, which is the most.
+   * Members per page, at most 1,000. Default: 1,000.
    *
    * @generated from field: uint32 page_size = 3;
    */
@@ -96,7 +96,7 @@ export const GetPresenceRequestSchema: GenMessage<GetPresenceRequest> = /*@__PUR
  */
 export type GetPresenceResponse = Message<"carillon.v1.GetPresenceResponse"> & {
   /**
-   * Ordered by connection. Hidden members are not among them.
+   * Members ordered by connection, without hidden ones.
    *
    * @generated from field: repeated carillon.v1.Member members = 1;
    */
@@ -108,14 +108,14 @@ export type GetPresenceResponse = Message<"carillon.v1.GetPresenceResponse"> & {
   nextPageToken: string;
 
   /**
-   * Of all that are not hidden.
+   * Number of all members that are not hidden.
    *
    * @generated from field: uint64 count = 3;
    */
   count: bigint;
 
   /**
-   * Different users among them; an anonymous client counts as one.
+   * Number of different users among them. An anonymous client counts as one user.
    *
    * @generated from field: uint64 users = 4;
    */
@@ -161,7 +161,7 @@ export type WatchPresenceResponse = Message<"carillon.v1.WatchPresenceResponse">
   joined: Member[];
 
   /**
-   * Connections.
+   * Ids of connections that left.
    *
    * @generated from field: repeated string left = 2;
    */
@@ -173,7 +173,7 @@ export type WatchPresenceResponse = Message<"carillon.v1.WatchPresenceResponse">
   count: bigint;
 
   /**
-   * The members that were there have all been told.
+   * True when all members that were present at the start of the watch have been sent.
    *
    * @generated from field: bool caught_up = 4;
    */
@@ -188,13 +188,14 @@ export const WatchPresenceResponseSchema: GenMessage<WatchPresenceResponse> = /*
   messageDesc(file_carillon_v1_presence, 4);
 
 /**
- * Who is in the topics of the caller's vhost that have presence, on all nodes. Needs a key with the action `presence`.
+ * Reports the members of topics with presence in the caller's vhost, on all nodes. Needs a key with the action
+ * `presence`.
  *
  * @generated from service carillon.v1.PresenceService
  */
 export const PresenceService: GenService<{
   /**
-   * FAILED_PRECONDITION where the topic has no presence.
+   * Lists the members of a topic. FAILED_PRECONDITION: the topic has no presence.
    *
    * @generated from rpc carillon.v1.PresenceService.GetPresence
    */
@@ -204,7 +205,7 @@ export const PresenceService: GenService<{
     output: typeof GetPresenceResponseSchema;
   },
   /**
-   * First the members that are there, then who comes and goes, each once.
+   * Sends the current members first, then each arrival and departure once.
    *
    * @generated from rpc carillon.v1.PresenceService.WatchPresence
    */

@@ -21,7 +21,7 @@ export const file_carillon_v1_token: GenFile = /*@__PURE__*/
  */
 export type CreateConnectionTokenRequest = Message<"carillon.v1.CreateConnectionTokenRequest"> & {
   /**
-   * Empty: the connection is anonymous, with an identity of its own.
+   * User of the connection. If empty, the connection is anonymous and has its own identity.
    *
    * @generated from field: string user = 1;
    */
@@ -33,29 +33,29 @@ export type CreateConnectionTokenRequest = Message<"carillon.v1.CreateConnection
   info?: JsonObject | undefined;
 
   /**
-   * What it may do beside what the vhost grants to anonymous clients.
+   * Permissions in addition to those that the vhost grants to anonymous clients.
    *
    * @generated from field: carillon.v1.Permissions permissions = 3;
    */
   permissions?: Permissions | undefined;
 
   /**
-   * 1 s to 5 min; 5 min when unset. The token must be presented in that time; the session may last longer.
+   * Time in which the token must be presented: 1 s to 5 min. Default: 5 min. The session may last longer.
    *
    * @generated from field: google.protobuf.Duration lifetime = 4;
    */
   lifetime?: Duration | undefined;
 
   /**
-   * When the session itself ends. Unset: it does not.
+   * Time when the session ends. If unset, the session does not expire.
    *
    * @generated from field: google.protobuf.Timestamp session_expires = 5;
    */
   sessionExpires?: Timestamp | undefined;
 
   /**
-   * For the rootsocket protocol, whose clients read them from the token; no other looks at them. Unset: as the vhost's
-   * rootsocket settings say.
+   * Rights of clients of the rootsocket protocol, which read them from the token. Other protocols ignore them. If
+   * unset, the vhost's rootsocket settings apply.
    *
    * @generated from field: optional bool allow_client_send = 6;
    */
@@ -72,7 +72,7 @@ export type CreateConnectionTokenRequest = Message<"carillon.v1.CreateConnection
   allowChannelAuthorization?: boolean | undefined;
 
   /**
-   * In the place of info: JSON text of an object, in which numbers have all their digits.
+   * Info as the JSON text of an object, instead of `info`. Numbers keep all their digits.
    *
    * @generated from field: string info_json = 9;
    */
@@ -176,7 +176,7 @@ export type CreateAccessTokenRequest = Message<"carillon.v1.CreateAccessTokenReq
   permissions?: Permissions | undefined;
 
   /**
-   * 1 s to 24 h; 1 h when unset.
+   * Time in which the token must be presented: 1 s to 24 h. Default: 1 h.
    *
    * @generated from field: google.protobuf.Duration lifetime = 4;
    */
@@ -188,7 +188,7 @@ export type CreateAccessTokenRequest = Message<"carillon.v1.CreateAccessTokenReq
   sessionExpires?: Timestamp | undefined;
 
   /**
-   * In the place of info: JSON text of an object, in which numbers have all their digits.
+   * Info as the JSON text of an object, instead of `info`. Numbers keep all their digits.
    *
    * @generated from field: string info_json = 6;
    */
@@ -225,13 +225,13 @@ export const CreateAccessTokenResponseSchema: GenMessage<CreateAccessTokenRespon
   messageDesc(file_carillon_v1_token, 5);
 
 /**
- * Tokens that Carillon itself issues, for clients of the caller's vhost. Needs a key with the action `tokens`.
+ * Issues Carillon's own tokens for clients of the caller's vhost. Needs a key with the action `tokens`.
  *
  * @generated from service carillon.v1.TokenService
  */
 export const TokenService: GenService<{
   /**
-   * For one connection at a time, in the whole cluster.
+   * Creates a token that is used by one connection at a time in the whole cluster.
    *
    * @generated from rpc carillon.v1.TokenService.CreateConnectionToken
    */
@@ -241,7 +241,7 @@ export const TokenService: GenService<{
     output: typeof CreateConnectionTokenResponseSchema;
   },
   /**
-   * Lets whoever presents it join one channel.
+   * Creates a token with which a client joins one channel.
    *
    * @generated from rpc carillon.v1.TokenService.CreateChannelToken
    */
@@ -251,7 +251,7 @@ export const TokenService: GenService<{
     output: typeof CreateChannelTokenResponseSchema;
   },
   /**
-   * 128 lower-case hexadecimal characters. Authenticating uses it up, once in the whole cluster.
+   * Creates a token of 128 lower-case hexadecimal characters. It is valid for one authentication in the whole cluster.
    *
    * @generated from rpc carillon.v1.TokenService.CreateAccessToken
    */

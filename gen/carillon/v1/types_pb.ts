@@ -35,9 +35,10 @@ export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
   messageDesc(file_carillon_v1_types, 0);
 
 /**
- * What a client may do: patterns of topics (calls: of events) by action. A pattern is a whole name, the beginning of
- * names and a `*` (`chat-*`), segments between dots of which `*` stands for any one (`orders.*`, `a.*.c`) and a final `>`
- * for one or more, or `re:` and a regular expression that must match the whole name.
+ * Permissions of a client: patterns of topics by action (of events for `call`). A pattern is one of: a whole name; the
+ * beginning of names followed by `*` (`chat-*`); segments separated by dots, in which `*` matches any one segment
+ * (`orders.*`, `a.*.c`) and a final `>` matches one or more; `re:` followed by a regular expression that must match the
+ * whole name.
  *
  * @generated from message carillon.v1.Permissions
  */

@@ -23,7 +23,7 @@ export type WorkRequest = Message<"carillon.v1.WorkRequest"> & {
    */
   request: {
     /**
-     * The first, and only the first.
+     * The first message of the stream, and only the first.
      *
      * @generated from field: carillon.v1.Hello hello = 1;
      */
@@ -49,7 +49,7 @@ export type WorkRequest = Message<"carillon.v1.WorkRequest"> & {
     case: "fail";
   } | {
     /**
-     * From now on it gets no new tasks. When it has ended those that it has, the stream ends.
+     * Stops new tasks. The stream ends when the worker has finished its current tasks.
      *
      * @generated from field: carillon.v1.Drain drain = 5;
      */
@@ -70,28 +70,28 @@ export const WorkRequestSchema: GenMessage<WorkRequest> = /*@__PURE__*/
  */
 export type Hello = Message<"carillon.v1.Hello"> & {
   /**
-   * Empty: the key's own.
+   * Vhost of the worker. Default: the vhost of the key.
    *
    * @generated from field: string vhost = 1;
    */
   vhost: string;
 
   /**
-   * Patterns of the events that it takes, as in Permissions: 1 to 100.
+   * Patterns of the events that the worker accepts, as in Permissions: 1 to 100.
    *
    * @generated from field: repeated string events = 2;
    */
   events: string[];
 
   /**
-   * Most tasks that it has at a time: 1 to 10,000; 1 when unset.
+   * Maximum number of tasks at a time: 1 to 10,000. Default: 1.
    *
    * @generated from field: uint32 capacity = 3;
    */
   capacity: number;
 
   /**
-   * For operators; at most 64 characters.
+   * Name for operators, at most 64 characters.
    *
    * @generated from field: string name = 4;
    */
@@ -106,8 +106,8 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_carillon_v1_worker, 1);
 
 /**
- * The task is in good hands. One that is neither acknowledged nor ended within the time that Welcome says is given to
- * another worker.
+ * Confirms that the worker has received the task. A task that is neither acknowledged nor finished within the
+ * `acknowledge_within` of Welcome goes to another worker.
  *
  * @generated from message carillon.v1.Acknowledge
  */
@@ -135,14 +135,14 @@ export type Answer = Message<"carillon.v1.Answer"> & {
   taskId: string;
 
   /**
-   * Whoever only triggered the event does not get it.
+   * Payload for the caller. It is dropped if the task is a trigger.
    *
    * @generated from field: bytes payload = 2;
    */
   payload: Uint8Array;
 
   /**
-   * More parts follow; the task ends with the part that has no more.
+   * True if more parts follow. The last part finishes the task.
    *
    * @generated from field: bool more = 3;
    */
@@ -166,14 +166,14 @@ export type Fail = Message<"carillon.v1.Fail"> & {
   taskId: string;
 
   /**
-   * A gRPC status name in lower snake case; empty or unknown: internal.
+   * A gRPC status name in lower snake case. An empty or unknown name counts as internal.
    *
    * @generated from field: string code = 2;
    */
   code: string;
 
   /**
-   * For the asker; at most 1,024 characters.
+   * Message for the caller, at most 1,024 characters.
    *
    * @generated from field: string message = 3;
    */
@@ -209,7 +209,7 @@ export type WorkResponse = Message<"carillon.v1.WorkResponse"> & {
    */
   response: {
     /**
-     * The first.
+     * The first message of the stream.
      *
      * @generated from field: carillon.v1.Welcome welcome = 1;
      */
@@ -223,7 +223,7 @@ export type WorkResponse = Message<"carillon.v1.WorkResponse"> & {
     case: "task";
   } | {
     /**
-     * Nobody waits for the answer any more. What is still sent of it is dropped.
+     * The caller no longer waits for the answer. The rest of the answer is dropped.
      *
      * @generated from field: carillon.v1.Cancel cancel = 3;
      */
@@ -244,7 +244,7 @@ export const WorkResponseSchema: GenMessage<WorkResponse> = /*@__PURE__*/
  */
 export type Welcome = Message<"carillon.v1.Welcome"> & {
   /**
-   * In this cluster.
+   * Id of the worker in this cluster.
    *
    * @generated from field: string worker_id = 1;
    */
@@ -268,7 +268,7 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
  */
 export type Task = Message<"carillon.v1.Task"> & {
   /**
-   * The same when it is given to another worker.
+   * Id of the task. It stays the same when the task goes to another worker.
    *
    * @generated from field: string id = 1;
    */
@@ -285,21 +285,21 @@ export type Task = Message<"carillon.v1.Task"> & {
   payload: Uint8Array;
 
   /**
-   * Where a client triggered it by publishing.
+   * Topic of the publish that triggered the task, if a client published.
    *
    * @generated from field: string topic = 4;
    */
   topic: string;
 
   /**
-   * Of the client that asked; empty for a backend.
+   * Connection of the calling client. Empty for a backend.
    *
    * @generated from field: string connection_id = 5;
    */
   connectionId: string;
 
   /**
-   * Empty for an anonymous client, and for a backend.
+   * User of the calling client. Empty for an anonymous client and for a backend.
    *
    * @generated from field: string user = 6;
    */
@@ -311,28 +311,28 @@ export type Task = Message<"carillon.v1.Task"> & {
   info?: JsonObject | undefined;
 
   /**
-   * 1 the first time.
+   * Number of the attempt, from 1.
    *
    * @generated from field: uint32 attempt = 8;
    */
   attempt: number;
 
   /**
-   * When the asker gives up.
+   * Time when the caller stops waiting.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 9;
    */
   deadline?: Timestamp | undefined;
 
   /**
-   * False for a trigger: the answer's payload goes nowhere.
+   * False for a trigger: the payload of the answer is dropped.
    *
    * @generated from field: bool wants_answer = 10;
    */
   wantsAnswer: boolean;
 
   /**
-   * The info as JSON text, in which numbers have all their digits: those of a Struct are 64-bit floats.
+   * Info as JSON text, in which numbers keep all their digits. Numbers in a Struct are 64-bit floats.
    *
    * @generated from field: string info_json = 11;
    */
@@ -364,14 +364,16 @@ export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
   messageDesc(file_carillon_v1_worker, 9);
 
 /**
- * Processes that do what clients and other backends ask for. Needs a key with the action `work`.
+ * Connects workers: processes that execute the tasks of clients and of other backends. Needs a key with the action
+ * `work`.
  *
  * @generated from service carillon.v1.WorkerService
  */
 export const WorkerService: GenService<{
   /**
-   * The worker says hello first and is welcomed; then it gets tasks, as many at a time as it has said, and ends each with
-   * an answer or a failure. A task may come more than once: what a lost worker had not ended is given to another one.
+   * The worker sends `hello` first, and receives `welcome`. It then receives tasks, up to its capacity at a time, and
+   * finishes each with an answer or a failure. A task may be delivered more than once: if a worker is lost, its
+   * unfinished tasks go to other workers.
    *
    * @generated from rpc carillon.v1.WorkerService.Work
    */

@@ -2,8 +2,8 @@
 // @generated from file websockets/v1/websockets.proto (package websockets.v1, syntax proto3)
 /* eslint-disable */
 
-// The messages are wire-compatible with the published websockets.v1 package, whose Message has the fields 1 to 3. Fields
-// that Carillon adds have numbers from 10 up.
+// The messages are wire-compatible with the published websockets.v1 package, whose Message has the fields 1 to 3.
+// Fields that Carillon adds have numbers from 10 up.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -29,44 +29,44 @@ export type Message = Message$1<"websockets.v1.Message"> & {
   command: string;
 
   /**
-   * 1 or more names of 1 to 255 bytes, without control characters or white space, not beginning with "@", "#" or "$".
-   * A name given twice counts once. Empty names are skipped; a message with no other name publishes nothing.
+   * One or more names of 1 to 255 bytes, without control characters or white space, not beginning with "@", "#" or "$".
+   * A repeated name counts once. Empty names are skipped. A message with only empty names publishes nothing.
    *
    * @generated from field: repeated string topics = 2;
    */
   topics: string[];
 
   /**
-   * Any bytes, 1 MiB at most unless configured otherwise. In JSON they are base64: `text` and `json` take what they say.
+   * Payload as bytes, at most 1 MiB by default. In JSON they are base64; `text` and `json` take the payload unencoded.
    *
    * @generated from field: bytes payload = 3;
    */
   payload: Uint8Array;
 
   /**
-   * A name for what happened, shown to clients that asked for metadata. Empty: none. 255 bytes at most.
+   * Name of the event, at most 255 bytes. It is sent to clients that requested metadata. Empty for no event.
    *
    * @generated from field: string event = 10;
    */
   event: string;
 
   /**
-   * An id chosen by the publisher, 255 bytes at most. Empty: the server makes one. It is passed on as given.
+   * Id chosen by the publisher, at most 255 bytes, passed on as given. If empty, the server generates one.
    *
    * @generated from field: string id = 11;
    */
   id: string;
 
   /**
-   * The broker to publish through. Empty: the default one.
+   * Broker to publish through. If empty, the default broker.
    *
    * @generated from field: string broker = 12;
    */
   broker: string;
 
   /**
-   * The payload as text: published as its UTF-8. Not together with `payload`. In requests that are JSON there is a third
-   * way, the member "json": any JSON value, published as the text that was sent, digit for digit.
+   * Payload as text, published as UTF-8. Cannot be combined with `payload`. JSON requests have a third form, the member
+   * "json": any JSON value, published as the text that was sent, digit for digit.
    *
    * @generated from field: string text = 13;
    */
@@ -81,7 +81,7 @@ export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
   messageDesc(file_websockets_v1_websockets, 0);
 
 /**
- * A batch: all of it is published, in order, or nothing.
+ * A batch: either all of its messages are published, in order, or none.
  *
  * @generated from message websockets.v1.Request
  */
@@ -106,14 +106,14 @@ export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
  */
 export type Response = Message$1<"websockets.v1.Response"> & {
   /**
-   * True. A Request that was not published fails the call instead.
+   * Always true. A Request that was not published fails the call instead.
    *
    * @generated from field: bool ok = 1;
    */
   ok: boolean;
 
   /**
-   * One for each message of the Request, in order.
+   * Receipts, one for each message of the Request, in order.
    *
    * @generated from field: repeated websockets.v1.Receipt receipts = 10;
    */
@@ -128,20 +128,20 @@ export const ResponseSchema: GenMessage<Response> = /*@__PURE__*/
   messageDesc(file_websockets_v1_websockets, 2);
 
 /**
- * How far one message is known to have got.
+ * The confirmed delivery stage of one message.
  *
  * @generated from message websockets.v1.Receipt
  */
 export type Receipt = Message$1<"websockets.v1.Receipt"> & {
   /**
-   * The message's id: the publisher's, or the one the server made.
+   * Id of the message: the publisher's, or the one that the server generated.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Unspecified for a message that had empty topic names only: nothing was published.
+   * Stage of the message. Unspecified if it had only empty topic names, because nothing was published.
    *
    * @generated from field: websockets.v1.Stage stage = 2;
    */
@@ -156,7 +156,7 @@ export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_websockets_v1_websockets, 3);
 
 /**
- * Stages of delivery, each including those before it.
+ * Stages of delivery. Each includes the earlier ones.
  *
  * @generated from enum websockets.v1.Stage
  */
@@ -167,21 +167,21 @@ export enum Stage {
   UNSPECIFIED = 0,
 
   /**
-   * In this process.
+   * This process has accepted the message.
    *
    * @generated from enum value: STAGE_ACCEPTED = 1;
    */
   ACCEPTED = 1,
 
   /**
-   * The broker has it. Memory: taken over for every session that is in the topic.
+   * The broker has the message. The memory broker has handed it to every session in the topic.
    *
    * @generated from enum value: STAGE_FLUSHED = 2;
    */
   FLUSHED = 2,
 
   /**
-   * The broker has stored it and acknowledged that.
+   * The broker has stored the message and acknowledged that.
    *
    * @generated from enum value: STAGE_STORED = 3;
    */
@@ -195,8 +195,8 @@ export const StageSchema: GenEnum<Stage> = /*@__PURE__*/
   enumDesc(file_websockets_v1_websockets, 0);
 
 /**
- * Publishes messages to topics. Every call answers with one Response per Request, or fails with a status and publishes
- * nothing of that Request.
+ * Publishes messages to topics. Each Request either gets one Response, or fails with a status. A failed Request
+ * publishes nothing.
  *
  * @generated from service websockets.v1.BroadcastService
  */
@@ -212,7 +212,7 @@ export const BroadcastService: GenService<{
     output: typeof ResponseSchema;
   },
   /**
-   * Answers when every message is accepted in this process (stage ACCEPTED), without waiting for the broker.
+   * Answers when this process has accepted every message (stage ACCEPTED), without waiting for the broker.
    *
    * @generated from rpc websockets.v1.BroadcastService.PublishAsync
    */
@@ -223,9 +223,9 @@ export const BroadcastService: GenService<{
   },
   /**
    * Answers each Request as Publish does, in the order sent. A refused Request ends the stream with its status, after
-   * the answers to all Requests before it, and what was sent after it is not published. Where the broker is lost, what
-   * was sent after the last answer may or may not have been published. The server reads on only while a bounded number
-   * of answers is outstanding, so a fast sender is slowed by flow control. Needs HTTP/2: the gRPC port has it.
+   * the answers to all earlier Requests. Nothing sent after it is published. If the broker is lost, Requests sent after
+   * the last answer may or may not have been published. The server stops reading while too many answers are
+   * outstanding, so that flow control slows down a fast sender. Needs HTTP/2, which the gRPC port provides.
    *
    * @generated from rpc websockets.v1.BroadcastService.PublishStream
    */

@@ -2,8 +2,8 @@
 // @generated from file websockets/v1beta/websockets.proto (package websockets.v1beta, syntax proto3)
 /* eslint-disable */
 
-// The package that came before websockets.v1. Its Message numbers the fields differently; everything else, and what each
-// field means, is as in websockets.v1. New programs use that.
+// The predecessor of websockets.v1. Its Message numbers the fields differently. Everything else, including the meaning
+// of each field, is as in websockets.v1. New programs use websockets.v1.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
