@@ -61,7 +61,8 @@ async function openMetered(clock: ManualClock, limit = 64 << 20): Promise<Metere
 const messages = fc.array(fc.array(fc.integer({ min: 0, max: 40_000 }), { minLength: 1, maxLength: 5 }), {
   maxLength: 5,
 });
-const chunkSizes = fc.array(fc.integer({ min: 1, max: 65_536 }), { minLength: 1, maxLength: 20 });
+// The library fails a connection that buffers more than 16,384 chunks, so frames of 40,000 bytes come in larger ones.
+const chunkSizes = fc.array(fc.integer({ min: 16, max: 65_536 }), { minLength: 1, maxLength: 20 });
 
 test("L18: takes the bytes of an incomplete message from the budget, for any split into frames and chunks", async () => {
   await fc.assert(
