@@ -1,6 +1,9 @@
 import type { Present } from "../core/notice.js";
 import type { CarillonError } from "../errors.js";
 
+/** Maximum number of members in one answer or presence frame. */
+export const MAX_LISTED_MEMBERS = 1_000;
+
 /** A request of a client, the same for every dialect. Dialects decode their frames to commands. */
 export type Command =
   | JoinCommand

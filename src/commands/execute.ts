@@ -33,7 +33,7 @@ function checkAllowed(command: Command, client: Client, { clients }: CommandCont
   }
   // The rate limit never refuses a close.
   if (command.kind !== "close" && client.rates?.commands?.take(1) === false) {
-    throw new CarillonError("resource_exhausted", "this client sends more commands a second than it may");
+    throw new CarillonError("resource_exhausted", "this client exceeds its limit of commands per second");
   }
 }
 

@@ -3,6 +3,7 @@ import { type Document, parseDocument, type YAMLParseError } from "yaml";
 import { findExpressionExcess } from "../access/patterns/expression-budget.js";
 import { CarillonError } from "../errors.js";
 import { formatAddress, isLoopback } from "../util/address.js";
+import { isObject } from "../util/json.js";
 import { writeDefaults } from "./defaults.js";
 import type { DialectSettings } from "./dialect-settings.js";
 import { readEnvironment } from "./environment.js";
@@ -170,10 +171,6 @@ function merge(base: object, over: object): Fields {
     if (value !== undefined) result[key] = isObject(known) && isObject(value) ? merge(known, value) : value;
   }
   return result;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function freeze<T>(value: T): T {

@@ -105,7 +105,7 @@ export class PresenceWatchers {
     try {
       onChange(change);
     } catch (fault) {
-      this.#options.onError(`telling a watcher of presence failed: ${errorText(fault)}`);
+      this.#options.onError(`notifying a watcher of presence failed: ${errorText(fault)}`);
     }
   }
 }

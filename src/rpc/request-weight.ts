@@ -26,6 +26,9 @@ type Layout = Map<number, Layout | "packed">;
 
 const layouts = new WeakMap<DescMessage, Layout>();
 
+/** Weight of a value in JSON of a type. */
+const valueWeights = new WeakMap<DescMessage, number>();
+
 /** @returns why decoding the message would take too long; undefined if it would not */
 export function findMessageExcess(type: DescMessage, bytes: Uint8Array): string | undefined {
   if (bytes.length <= (MAX_REQUEST_WEIGHT / MESSAGE_WEIGHT) * FIELD_BYTES) return undefined;
@@ -39,7 +42,7 @@ export function findMessageExcess(type: DescMessage, bytes: Uint8Array): string 
  */
 export function findJsonMessageExcess(type: DescMessage, text: string): string | undefined {
   if (text.length <= MAX_REQUEST_WEIGHT / MESSAGE_WEIGHT) return undefined;
-  const valueWeight = hasStruct(type, new Set()) ? MESSAGE_WEIGHT : 1;
+  const valueWeight = weighValue(type);
   let weight = 0;
   for (let at = 0; at < text.length && weight <= MAX_REQUEST_WEIGHT; at += 1) {
     const code = text.charCodeAt(at);
@@ -57,6 +60,14 @@ function closingQuote(text: string, opening: number): number {
   let at = opening + 1;
   for (; at < text.length && text[at] !== '"'; at += 1) if (text[at] === "\\") at += 1;
   return at;
+}
+
+function weighValue(type: DescMessage): number {
+  const known = valueWeights.get(type);
+  if (known !== undefined) return known;
+  const weight = hasStruct(type, new Set()) ? MESSAGE_WEIGHT : 1;
+  valueWeights.set(type, weight);
+  return weight;
 }
 
 function hasStruct(type: DescMessage, seen: Set<DescMessage>): boolean {

@@ -5,6 +5,9 @@ import type { CommandContext } from "../commands/command-context.js";
 import { execute } from "../commands/execute.js";
 import type { Received, Texts } from "../dialects/dialect.js";
 
+/** Largest read of Node from a socket, in bytes. One more read may arrive after a connection was paused. */
+export const READ_CHUNK_BYTES = 65_536;
+
 /** Largest number of one client's commands, and of bytes of their answers, in one turn of the event loop. */
 const COMMANDS_A_TURN = 64;
 const ANSWERS_A_TURN = 64 * 1_024;

@@ -9,6 +9,7 @@ import type { Clock } from "../core/ports.js";
 import { topicFault } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
+import { ignore } from "../util/ignore.js";
 import {
   CHANNELS,
   channelKey,
@@ -168,7 +169,7 @@ export class Administration implements VhostAdmin {
     await vhosts.change({ key, value }, () => store.create(key, value));
     // Without this entry, a lost key record could open the node at its next start. A failure is ignored, because the entry is
     // written again before any key is removed.
-    await this.#rememberKeys(path).catch(() => undefined);
+    await this.#rememberKeys(path).catch(ignore);
     return { key: described(record, undefined), secret };
   }
 

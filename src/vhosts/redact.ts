@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../access/decide/principal.js";
 const SECRET = new Set(["secret", "key", "hash", "access_token"]);
 
 /** Settings that name local files. Remote callers may not make a node read files. */
-export const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file"]);
+const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file"]);
 
 /** Replaces secrets in settings, so that they can be shown. */
 export function redactSecrets(settings: JsonObject): JsonObject {

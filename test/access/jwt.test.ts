@@ -290,7 +290,7 @@ test.each([
   ["no key", {}, "expected one of"],
   ["two keys", { secret: SECRET, publicKey: pem("rsa") }, "expected one of"],
   ["an empty secret", { secret: "" }, "at least 32 bytes|must not be empty"],
-  ["a short secret", { secret: "x".repeat(31) }, "HS256 needs at least 32 bytes"],
+  ["a short secret", { secret: "x".repeat(31) }, "HS256 requires at least 32 bytes"],
   ["a secret too short for its algorithm", { secret: "x".repeat(63), algorithms: ["HS512"] }, "at least 64 bytes"],
   ["a public key as the secret", { secret: pem("rsa") }, "give it as public_key"],
   ["a JWK as the secret", { secret: JSON.stringify(jwk("rsa")) }, "give it as public_key"],

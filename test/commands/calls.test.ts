@@ -81,7 +81,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
       topic: "#call",
       payload: ["sum"],
       id: 1,
-      error: { code: "deadline_exceeded", message: "no answer came in time" },
+      error: { code: "deadline_exceeded", message: "not answered in time" },
     });
     expect((await worker.cancelled.next()).taskId).toBe(task.id);
   });
@@ -178,7 +178,7 @@ test("W19: refuses a trigger beyond the limit before anything is published", asy
   expect(await client.ask({ command: "publish", topics: ["foo"], payload: "x", trigger: "mail", id: 2 })).toMatchObject(
     {
       topic: "#publish",
-      error: { code: "resource_exhausted", message: "1 tasks of this connection are under way, which is its limit" },
+      error: { code: "resource_exhausted", message: "this connection has reached its limit of 1 pending tasks" },
     },
   );
   worker.answer(task, "");
@@ -193,7 +193,7 @@ test.each(WORLDS)("W19: counts triggers until a worker has them: %s", async (kin
   const client = await connect(`${one.ws}/ws`);
   const trigger = (id: number) => client.ask({ command: "publish", topics: ["foo"], trigger: "mail", id });
   for (let id = 0; id < 7; id += 1) expect(await trigger(id)).toMatchObject({ topic: "@publish", id });
-  const refused = { error: { message: "2 tasks of this connection are under way, which is its limit" } };
+  const refused = { error: { message: "this connection has reached its limit of 2 pending tasks" } };
   for (let id = 7; id < 9; id += 1) expect(await trigger(id)).toMatchObject(refused);
   worker.answer(await worker.tasks.next(), "");
   // A waiting trigger has reached a worker, which makes room.

@@ -235,7 +235,7 @@ describe("carillon config", () => {
     });
     const { code, stderr } = await runCarillon(["config", "--check", "a.yaml"], { folder });
     expect(code).toBe(2);
-    expect(stderr).toContain("carillon: vhosts./.jwt.secret: HS256 needs at least 32 bytes");
+    expect(stderr).toContain("carillon: vhosts./.jwt.secret: HS256 requires at least 32 bytes");
     expect(stderr).toContain("carillon: vhosts./shop.tokens.secret_file: nowhere cannot be read\n");
     expect(stderr).not.toContain("short");
   });

@@ -155,5 +155,5 @@ test("continues for other watchers when one ends, begins or throws during a repo
   stage.join("a");
   stage.endTurn();
   expect(order).toEqual(["first", "third"]);
-  expect(stage.errors).toEqual(["telling a watcher of presence failed: a fault of the watcher"]);
+  expect(stage.errors).toEqual(["notifying a watcher of presence failed: a fault of the watcher"]);
 });

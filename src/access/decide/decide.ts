@@ -63,7 +63,7 @@ function decideJoin(request: AccessRequest): LazyDecision {
   if (terms?.confined === true) {
     return (
       checkPermission(request) ??
-      refuse(() => `no permission to join matches ${quoteTopic(request)}, and the token asks for one`)
+      refuse(() => `no permission to join matches ${quoteTopic(request)}, which the token requires`)
     );
   }
   if (rules.access === "open") return allow(() => `${describeRule(request)} is open`);
@@ -79,7 +79,7 @@ function decidePublish(request: AccessRequest): LazyDecision {
   const { terms } = request.principal;
   if (terms !== undefined) {
     if (terms.sends) return allow(() => "the token lets it publish where it is subscribed");
-    return refuse(() => `no permission to publish matches ${quoteTopic(request)}, and the token asks for one`);
+    return refuse(() => `no permission to publish matches ${quoteTopic(request)}, which the token requires`);
   }
   if (!request.rules.clientPublish) {
     return refuse(

@@ -41,7 +41,7 @@ export function readSecret(
     if (key.length === 0) throw invalidArgument("secret: must not be empty");
     if (key.length < minimum && !allowShort) {
       throw invalidArgument(
-        `secret: ${name} needs at least ${minimum} bytes; \`openssl rand -hex ${minimum}\` makes some`,
+        `secret: ${name} requires at least ${minimum} bytes; \`openssl rand -hex ${minimum}\` generates them`,
       );
     }
   }

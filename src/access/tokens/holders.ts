@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
+import { ignore } from "../../util/ignore.js";
 
 const PREFIX = "holders/";
 
@@ -57,7 +58,7 @@ export class Holders {
       if (this.#stopped) return;
       this.#cancelRetry = clock.after(RETRY_WAIT, () => {
         // Without the watch, a dead holder is detected later, but a live one is never considered dead.
-        this.start().catch(() => undefined);
+        this.start().catch(ignore);
       });
     }
   }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
+import { ignore } from "../../util/ignore.js";
 import { Holders, holderKey } from "./holders.js";
 
 /** Time without a heartbeat after which other nodes may take a node's leases, in milliseconds. */
@@ -116,10 +117,10 @@ export class Leases {
     this.#cancelTimer?.();
     this.#holders.stop();
     // Leases that cannot be released now end, at the latest, when other nodes consider this one dead.
-    await this.#renewing?.catch(() => undefined);
+    await this.#renewing?.catch(ignore);
     await Promise.all([...this.#held.values(), ...this.#releasing].map((lease) => this.#release(lease)));
     this.#held.clear();
-    if (this.#revision !== undefined) await this.#store.delete(this.#holderKey).catch(() => undefined);
+    if (this.#revision !== undefined) await this.#store.delete(this.#holderKey).catch(ignore);
   }
 
   get #holderKey(): string {
@@ -161,7 +162,7 @@ export class Leases {
       for (const lease of this.#releasing) void this.#release(lease);
       if (this.#held.size + this.#releasing.size === 0) return;
       // A failed heartbeat is repeated at the next interval.
-      this.#renew().catch(() => undefined);
+      this.#renew().catch(ignore);
       this.#keepAlive();
     });
   }

@@ -19,7 +19,7 @@ export async function authenticate(
   context: CommandContext,
   reply: Reply,
 ): Promise<void> {
-  if (command.token === "") throw new CarillonError("invalid_argument", "payload: a token is needed");
+  if (command.token === "") throw new CarillonError("invalid_argument", "payload: a token is required");
   const authenticated = await client.vhost.authenticatorFor(client.origin.dialect).authenticate(command.token);
   const { release } = authenticated;
   const before = client.principal;

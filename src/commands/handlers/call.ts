@@ -47,7 +47,7 @@ function startCall(
 ): void {
   checkCall({ principal, vhost: client.vhost }, event, "topics[0]");
   if (timeout !== undefined && !(timeout >= 1 && timeout <= MAX_TIMEOUT)) {
-    throw new CarillonError("invalid_argument", `timeout: ${timeout} is not from 1 to ${MAX_TIMEOUT} milliseconds`);
+    throw new CarillonError("invalid_argument", `timeout: expected 1 to ${MAX_TIMEOUT} milliseconds, got ${timeout}`);
   }
   const task = { event, payload, timeout, principal, topic: "", wantsAnswer: true };
   context.calls.ask(client.session, toTaskRequest(client, context, task), {

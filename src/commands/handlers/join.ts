@@ -2,13 +2,10 @@ import type { Client } from "../../clients/client.js";
 import { labelFault } from "../../core/topic-name.js";
 import { CarillonError } from "../../errors.js";
 import { checkExists, checkRight, findMembership, parseTopics, prepareRights, throwIfRefused } from "../checks.js";
-import type { JoinCommand, Reply } from "../command.js";
+import { type JoinCommand, MAX_LISTED_MEMBERS, type Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 import { enter } from "../enter.js";
 import { applyChanges, callHook } from "../hooks.js";
-
-/** Maximum number of members in an answer, as in the answer to a presence command. */
-const MOST_MEMBERS = 1_000;
 
 /** Joins all of the topics or none (O4), after checking rules and permissions and calling the backend's join hook. */
 export async function join(command: JoinCommand, client: Client, context: CommandContext, reply: Reply): Promise<void> {
@@ -73,9 +70,13 @@ function createResult(
       topic,
     };
     // Two more than the answer lists: one for the client itself, and one that shows whether there are more.
-    const first = context.presence.members(address).slice(0, MOST_MEMBERS + 2);
+    const first = context.presence.members(address).slice(0, MAX_LISTED_MEMBERS + 2);
     const others = first.filter(({ connectionId }) => connectionId !== client.session.id);
-    return { kind: "among", members: others.slice(0, MOST_MEMBERS), more: others.length > MOST_MEMBERS } as const;
+    return {
+      kind: "among",
+      members: others.slice(0, MAX_LISTED_MEMBERS),
+      more: others.length > MAX_LISTED_MEMBERS,
+    } as const;
   }
   return group === undefined ? undefined : ({ kind: "left", topics: left } as const);
 }

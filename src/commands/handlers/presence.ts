@@ -2,11 +2,8 @@ import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
 import type { Member } from "../../presence/presence.js";
 import { checkRight, parseTopics, prepareRights } from "../checks.js";
-import type { PresenceCommand, Reply } from "../command.js";
+import { MAX_LISTED_MEMBERS, type PresenceCommand, type Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
-
-/** Maximum number of members in an answer. */
-const MOST_MEMBERS = 1_000;
 
 /** Answers with the members of a topic. */
 export async function presence(
@@ -18,7 +15,7 @@ export async function presence(
   const topics = parseTopics(command.topics);
   const [topic] = topics;
   if (topic === undefined || topics.size > 1) {
-    throw new CarillonError("invalid_argument", `topics: ${topics.size} of them, exactly one is needed`);
+    throw new CarillonError("invalid_argument", `topics: expected exactly one, got ${topics.size}`);
   }
   const { name: broker } = context.brokers.resolve(client.vhost.name, command.broker);
   await prepareRights(client, ["presence", "join"], topics);
@@ -34,7 +31,7 @@ export async function presence(
       count: context.presence.count(address),
       users: context.presence.users(address),
       members: takeFirst(members),
-      more: members.length > MOST_MEMBERS,
+      more: members.length > MAX_LISTED_MEMBERS,
     },
   });
   // The answer includes pending changes, so they must not be reported again.
@@ -45,10 +42,10 @@ export async function presence(
 const firsts = new WeakMap<readonly Member[], readonly Member[]>();
 
 function takeFirst(members: readonly Member[]): readonly Member[] {
-  if (members.length <= MOST_MEMBERS) return members;
+  if (members.length <= MAX_LISTED_MEMBERS) return members;
   let first = firsts.get(members);
   if (first === undefined) {
-    first = members.slice(0, MOST_MEMBERS);
+    first = members.slice(0, MAX_LISTED_MEMBERS);
     firsts.set(members, first);
   }
   return first;

@@ -20,7 +20,7 @@ export async function publish(
   const { broker, event, payload, topics, trigger: triggered } = command;
   const { publisher } = context;
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
-    throw new CarillonError("resource_exhausted", "this client publishes more bytes a second than it may");
+    throw new CarillonError("resource_exhausted", "this client exceeds its limit of published bytes per second");
   }
   const inside = command.inside === true || client.principal.terms?.sends === true;
   if (inside) for (const topic of topics) checkInside(client, broker, topic, context);
@@ -56,7 +56,7 @@ async function checkTrigger({ topics, trigger: event }: PublishCommand, client: 
   checkCall(client, event, "trigger");
   calls.checkRoom(client.session);
   if (topics.length !== 1) {
-    throw new CarillonError("invalid_argument", `topics: ${topics.length} of them, a trigger needs exactly one`);
+    throw new CarillonError("invalid_argument", `topics: a trigger requires exactly one, got ${topics.length}`);
   }
 }
 

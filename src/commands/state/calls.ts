@@ -29,7 +29,7 @@ export class Calls {
   /** Checks that a session may start a task. @throws CarillonError resource_exhausted: the session has reached its limit */
   checkRoom(session: Session): void {
     if ((this.#pending.get(session)?.size ?? 0) < this.#limit) return;
-    const text = `${this.#limit} tasks of this connection are under way, which is its limit`;
+    const text = `this connection has reached its limit of ${this.#limit} pending tasks`;
     throw new CarillonError("resource_exhausted", text);
   }
 

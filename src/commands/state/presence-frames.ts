@@ -1,8 +1,6 @@
 import type { Encoding } from "../../core/ports.js";
 import type { PresenceChange } from "../../presence/presence.js";
-
-/** Maximum number of members in one frame. */
-const MOST_MEMBERS = 1_000;
+import { MAX_LISTED_MEMBERS } from "../command.js";
 
 /** Encodes each presence change once for each encoding. Watchers share the frames. */
 export class PresenceFrames {
@@ -28,8 +26,8 @@ function* encodeFrames(
   encoding: Encoding,
 ): Generator<Uint8Array> {
   const all = left.length + joined.length;
-  for (let begin = 0; begin < all; begin += MOST_MEMBERS) {
-    const end = begin + MOST_MEMBERS;
+  for (let begin = 0; begin < all; begin += MAX_LISTED_MEMBERS) {
+    const end = begin + MAX_LISTED_MEMBERS;
     const frame = encoding.presenceFrame({
       topic,
       count,

@@ -138,7 +138,7 @@ function readOnlyTopic(fields: Fields): string {
   const topics = readTopics(fields);
   const [topic] = topics;
   if (topic === undefined || topics.length > 1)
-    throw invalidArgument(`topics: ${topics.length} of them, exactly one is needed`);
+    throw invalidArgument(`topics: expected exactly one, got ${topics.length}`);
   return topic;
 }
 

@@ -55,7 +55,7 @@ function createListener(url: ListenUrl, vhost: string, { vhosts, ...context }: D
     checkVhost: () => {
       if (vhosts.loaded) vhosts.require(vhost);
       else if (vhosts.get(vhost) === undefined) {
-        throw new CarillonError("unavailable", "the vhosts are not known yet: try again");
+        throw new CarillonError("unavailable", "the vhosts are still loading: try again");
       }
     },
     requestBytes: limits.request,

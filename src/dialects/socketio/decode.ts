@@ -74,7 +74,7 @@ export function readElevationToken(request: SocketIoRequestEvent): string {
 }
 
 function readTokenText(token: unknown): string {
-  if (typeof token !== "string" || token === "") throw invalidArgument("token: a token is needed");
+  if (typeof token !== "string" || token === "") throw invalidArgument("token: a token is required");
   return token;
 }
 

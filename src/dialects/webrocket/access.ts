@@ -44,7 +44,7 @@ export function readAccessToken(settings: WebrocketVhostSettings): string | unde
   if (given !== undefined) return given;
   const token = readSecretFile("webrocket.access_token_file", file);
   if (token === undefined || ACCESS_TOKEN.test(token)) return token;
-  const text = `webrocket.access_token_file: ${file} has to hold 40 letters, digits and _, and nothing else`;
+  const text = `webrocket.access_token_file: ${file} must contain 40 letters, digits and _ only`;
   throw new CarillonError("invalid_argument", text);
 }
 

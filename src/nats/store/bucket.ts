@@ -7,6 +7,7 @@ import {
   type StreamConfig,
 } from "nats";
 import { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { decodeEntry, dropExpired, type FoundEntry, toBucketKey, toStoreKey } from "./key-value-entry.js";
 import { followEntries } from "./key-value-follow.js";
@@ -97,7 +98,7 @@ export class Bucket {
     const found = new Map<string, FoundEntry>();
     const complete = withResolvers<void>();
     // The read may fail before the promise is awaited.
-    complete.promise.catch(() => {});
+    complete.promise.catch(ignore);
     const end = await followEntries({
       kv: this.kv,
       filter,

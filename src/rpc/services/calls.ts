@@ -107,7 +107,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
   ): () => void {
     const onAbort = (): void => {
       const late = this.#options.clock.now() >= deadline;
-      run(late ? new CarillonError("deadline_exceeded", "no answer came in time") : toRefusal(signal));
+      run(late ? new CarillonError("deadline_exceeded", "not answered in time") : toRefusal(signal));
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();

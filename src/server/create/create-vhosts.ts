@@ -133,7 +133,7 @@ export function createPartsContext({
 /** Checks references to the rest of the configuration. The schema checks them for vhosts in the configuration only. */
 function checkReferences(config: Config, { brokers: named = [], certificates }: VhostSettings): void {
   if (certificates.length > 0 && config.client_certificates === undefined) {
-    throw new CarillonError("invalid_argument", "certificates: this node's client_certificates are needed too");
+    throw new CarillonError("invalid_argument", "certificates: requires this node's client_certificates");
   }
   const { brokers } = config;
   const unknown = named.find((name) => !Object.hasOwn(brokers, name));

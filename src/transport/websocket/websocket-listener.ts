@@ -17,6 +17,7 @@ import {
   type UpgradeAdmissionOptions,
   type UpgradePolicy,
 } from "../admission/upgrade-admission.js";
+import { READ_CHUNK_BYTES } from "../command-queue.js";
 import type { Inflations } from "../receiving/inflations.js";
 import type { MessageDeadlines } from "../receiving/message-deadlines.js";
 import { MessageMeter } from "../receiving/message-meter.js";
@@ -29,9 +30,6 @@ import type { Heartbeat } from "./heartbeat.js";
 
 /** Milliseconds in which a peer must answer a close frame before its connection is cut. */
 const CLOSE_TIMEOUT = 3_000;
-
-/** Largest read of Node from a socket, in bytes. One more read may arrive after a connection was paused. */
-const READ_CHUNK_BYTES = 65_536;
 
 export interface WebSocketListenerOptions
   extends Pick<WebSocketConnectionContext, "services" | "fanOut">,

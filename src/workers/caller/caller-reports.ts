@@ -48,7 +48,7 @@ export class CallerReports {
     try {
       run();
     } catch (fault) {
-      this.#onError(`telling the caller of a task failed: ${errorText(fault)}`);
+      this.#onError(`notifying the caller of a task failed: ${errorText(fault)}`);
     }
   }
 }

@@ -111,5 +111,5 @@ export function checkRequest({ deadline, event, payload }: TaskRequest, now: num
     return new CarillonError("resource_exhausted", text);
   }
   // The comparison is false for NaN, which is therefore rejected.
-  return deadline > now ? undefined : new CarillonError("deadline_exceeded", "no answer came in time");
+  return deadline > now ? undefined : new CarillonError("deadline_exceeded", "not answered in time");
 }

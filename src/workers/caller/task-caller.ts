@@ -165,7 +165,7 @@ export class TaskCaller {
     }
     this.#tasks.set(task.number, task);
     task.cancelDeadline = clock.after(this.#offers.timeLeft(task), () => {
-      this.#giveUp(task, "deadline_exceeded", "no answer came in time");
+      this.#giveUp(task, "deadline_exceeded", "not answered in time");
     });
     this.#ticker.wake();
     void this.#offers.offer(task);
@@ -176,7 +176,7 @@ export class TaskCaller {
     if (this.#stopped) return new CarillonError("unavailable", "this node is stopping");
     const fault = checkRequest(request, now);
     if (fault !== undefined || this.#budget.take(request.vhost, bytes)) return fault;
-    const text = "too many tasks of this vhost are under way at this node: try again later";
+    const text = "too many pending tasks of this vhost at this node: try again later";
     return new CarillonError("resource_exhausted", text);
   }
 
@@ -186,7 +186,7 @@ export class TaskCaller {
       if (task === undefined) continue;
       this.#take(task, from);
       // Parts arrive before this message, unless they were lost.
-      if (parts > task.parts) this.#giveUp(task, "unavailable", "a part of the answer was lost on its way");
+      if (parts > task.parts) this.#giveUp(task, "unavailable", "a part of the answer was lost in transit");
     }
   }
 
@@ -210,7 +210,7 @@ export class TaskCaller {
 
   #passOn(task: OutgoingTask, { more, payload, position }: Part): void {
     if (position !== task.parts) {
-      this.#giveUp(task, "unavailable", "a part of the answer was lost on its way");
+      this.#giveUp(task, "unavailable", "a part of the answer was lost in transit");
       return;
     }
     task.parts += 1;

@@ -68,7 +68,7 @@ export class TaskOffers {
       const outcome = this.#offerTo(entry, task);
       if (outcome === "offered") return;
       if (outcome === "full") {
-        const text = `the workers of event ${JSON.stringify(event)} have too much to do`;
+        const text = `the workers of event ${JSON.stringify(event)} are overloaded`;
         this.#onFailed(task, new CarillonError("resource_exhausted", text));
         return;
       }

@@ -178,7 +178,7 @@ export class Assignments {
     try {
       run();
     } catch (fault) {
-      this.#options.onError(`telling worker ${worker.id} failed: ${errorText(fault)}`);
+      this.#options.onError(`notifying worker ${worker.id} failed: ${errorText(fault)}`);
     }
   }
 }

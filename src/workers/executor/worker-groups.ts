@@ -83,7 +83,9 @@ export class WorkerGroups {
     let weight = patternWeight(fresh);
     for (const group of groups.values()) weight += group.weight;
     if (weight > MAX_WEIGHT_OF_VHOST) {
-      throw exhausted(`the patterns of the vhost's workers at this node would weigh more than ${MAX_WEIGHT_OF_VHOST}`);
+      throw exhausted(
+        `the patterns of the vhost's workers at this node would exceed a weight of ${MAX_WEIGHT_OF_VHOST}`,
+      );
     }
   }
 

@@ -184,15 +184,15 @@ export class WorkerRegistry {
 function checkHello(hello: WorkerHello): WorkerHello {
   const { capacity, events, name } = hello;
   if (events.length === 0 || events.length > MAX_EVENTS) {
-    throw invalidArgument(`a worker takes 1 to ${MAX_EVENTS} patterns of events, not ${events.length}`);
+    throw invalidArgument(`events: expected 1 to ${MAX_EVENTS} patterns, got ${events.length}`);
   }
   const fault = weightFault(patternWeight(events, MAX_TOTAL_WEIGHT));
   if (fault !== undefined) throw invalidArgument(`a worker's ${fault}`);
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
-    throw invalidArgument(`a worker's capacity is 1 to ${MAX_CAPACITY}, not ${capacity}`);
+    throw invalidArgument(`capacity: expected 1 to ${MAX_CAPACITY}, got ${capacity}`);
   }
   if (name.length > MAX_NAME_LENGTH) {
-    throw invalidArgument(`a worker's name has at most ${MAX_NAME_LENGTH} characters`);
+    throw invalidArgument(`name: expected at most ${MAX_NAME_LENGTH} characters`);
   }
   return { ...hello, events: [...new Set(events)] };
 }

@@ -172,7 +172,7 @@ export function decodeTaskMessages(bytes: Uint8Array): TaskMessage[] {
     const end = payloadAt + buffer.readUInt32BE(at + 4);
     if (end > buffer.length) throw new RangeError("a message is longer than its transmission");
     const header = JSON.parse(buffer.toString("utf8", at + LENGTHS, payloadAt)) as unknown;
-    if (!Array.isArray(header)) throw new TypeError("the header of a message is an array");
+    if (!Array.isArray(header)) throw new TypeError("the header of a message is not an array");
     messages.push(decodeMessage(header, bytes.subarray(payloadAt, end)));
     at = end;
   }
@@ -181,7 +181,7 @@ export function decodeTaskMessages(bytes: Uint8Array): TaskMessage[] {
 
 function decodeMessage(header: readonly unknown[], payload: Uint8Array): TaskMessage {
   const type = TYPES[readNumber(header[0])];
-  if (type === undefined) throw new TypeError("a message has a known type");
+  if (type === undefined) throw new TypeError("unknown message type");
   if (type === "check") return { type, tasks: readTuples(header[1], 2) as unknown as Check["tasks"] };
   if (type === "have") return { type, tasks: readTuples(header[1], 3) as unknown as Have["tasks"] };
   return decodeOwn(type, header, payload);
@@ -221,7 +221,7 @@ function decodeOwn(
 
 function decodeOffer(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "type" | keyof OfferId> {
   const not = header[7];
-  if (!Array.isArray(not)) throw new TypeError("an offer lists the workers that had the task");
+  if (!Array.isArray(not)) throw new TypeError("expected a list of excluded workers");
   return {
     left: Math.min(readNumber(header[3]), LONGEST_TIMER),
     attempt: Math.floor(readNumber(header[4])),
@@ -242,28 +242,29 @@ function decodeOffer(header: readonly unknown[], payload: Uint8Array): Omit<Offe
 }
 
 function readTuples(value: unknown, length: number): readonly (readonly number[])[] {
-  if (!Array.isArray(value)) throw new TypeError("a message about tasks lists them");
+  if (!Array.isArray(value)) throw new TypeError("expected a list of tasks");
   return value.map((tuple: unknown) => {
-    if (!Array.isArray(tuple) || tuple.length !== length) throw new TypeError("tasks are listed by numbers");
+    if (!Array.isArray(tuple) || tuple.length !== length)
+      throw new TypeError("expected a list of numbers for each task");
     return tuple.map(readNumber);
   });
 }
 
 function readNumber(value: unknown): number {
   if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) {
-    throw new TypeError("a number is missing");
+    throw new TypeError("expected a number");
   }
   return value;
 }
 
 function readString(value: unknown): string {
-  if (typeof value !== "string") throw new TypeError("a text is missing");
+  if (typeof value !== "string") throw new TypeError("expected a string");
   return value;
 }
 
 function readWhy(value: unknown): Why {
   if (value === "busy" || value === "full" || value === "gone") return value;
-  throw new TypeError("a refusal has a known reason");
+  throw new TypeError("unknown reason of a refusal");
 }
 
 /** Maps codes that only nodes of other versions know to `internal`. */

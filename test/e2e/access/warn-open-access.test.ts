@@ -86,7 +86,7 @@ test("A13: a vhost is not made with certificates that the node asks nobody for",
     call(node.http, "carillon.v1.ControlService/CreateVhost", { path: "/shop", settings });
   expect(await (await create({ certificates })).json()).toEqual({
     code: "invalid_argument",
-    message: "certificates: this node's client_certificates are needed too",
+    message: "certificates: requires this node's client_certificates",
   });
   expect((await create({})).status).toBe(200);
 });

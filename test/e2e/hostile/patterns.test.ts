@@ -152,7 +152,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     await new TestWorker(node.grpc, {}).welcomed(expressions.slice(most, 2 * most), 1);
     await expect(new TestWorker(node.grpc, {}).welcomed(expressions.slice(2 * most), 1)).rejects.toMatchObject({
       code: STATUS.resourceExhausted,
-      details: expect.stringMatching(/patterns of the vhost's workers at this node would weigh more than 6000/),
+      details: expect.stringMatching(/patterns of the vhost's workers at this node would exceed a weight of 6000/),
     });
     // The result is known when the event has been matched against all patterns.
     const client = await connect(`${node.ws}/ws`);

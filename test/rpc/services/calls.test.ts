@@ -124,7 +124,7 @@ test("K4: ends a call that is not answered in time with DEADLINE_EXCEEDED, and c
     ids.push(id);
   }
   for (const answer of await Promise.all(answers)) {
-    expect(answer).toMatchObject({ status: DEADLINE_EXCEEDED, message: "no answer came in time" });
+    expect(answer).toMatchObject({ status: DEADLINE_EXCEEDED, message: "not answered in time" });
   }
   const cancelled: string[] = [];
   for (const _ of ids) cancelled.push(await worker.cancelled());

@@ -31,7 +31,7 @@ export async function feedConnections({ clock, gate, watches }: FeedOptions, cal
   };
   const leave = gate.watch({ backend, credentials, action, onLost: end });
   response.once("close", () => {
-    end(new CarillonError("cancelled", "the reader is gone"));
+    end(new CarillonError("cancelled", "the reader has disconnected"));
   });
   const stopComments = sendComments(response, clock);
   response.writeHead(200, { "content-type": EVENT_STREAM, "cache-control": "no-store", "x-accel-buffering": "no" });

@@ -23,5 +23,5 @@ export async function write(response: ServerResponse, text: string): Promise<voi
 }
 
 function gone(): CarillonError {
-  return new CarillonError("cancelled", "the reader is gone");
+  return new CarillonError("cancelled", "the reader has disconnected");
 }

@@ -6,6 +6,7 @@ import type { OutboxContext } from "../../../core/outbox.js";
 import { Session } from "../../../core/session.js";
 import { CarillonError, type ChosenClose, type CloseReason, WEBSOCKET_CLOSE } from "../../../errors.js";
 import { PendingDecision } from "../../../transport/admission/pending-decision.js";
+import { READ_CHUNK_BYTES } from "../../../transport/command-queue.js";
 import type { WebSocketListenerOptions } from "../../../transport/websocket/websocket-listener.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
 import { SocketIoDialect } from "../dialect.js";
@@ -17,9 +18,6 @@ import { packetFrames, socketIoEncoding } from "./frames.js";
 import { NamespaceSession } from "./namespace-session.js";
 import { CLIENT_EVENT, type ClientEvent } from "./parser.js";
 import { SocketIoSink } from "./sink.js";
-
-/** Largest read of Node from a socket, in bytes. One more read may arrive after a connection was paused. */
-const READ_CHUNK_BYTES = 65_536;
 
 /**
  * Reasons after which clients should reconnect. Stock clients reconnect after a lost connection, but not after a DISCONNECT

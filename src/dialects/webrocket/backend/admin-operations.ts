@@ -114,7 +114,7 @@ function find({ vhosts }: AdminServices, path: string): Vhost {
  * @throws AdminRefusal unavailable
  */
 function checkLoaded({ loaded }: AdminServices["vhosts"]): void {
-  if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are not known yet: try again");
+  if (!loaded) throw new AdminRefusal("unavailable", "the vhosts are still loading: try again");
 }
 
 function listVhosts({ vhosts }: AdminServices): AdminAnswer {

@@ -84,7 +84,7 @@ async function parseBody(response: IncomingMessage): Promise<AdminBody> {
   try {
     return JSON.parse(await text(response)) as AdminBody;
   } catch (cause) {
-    throw new CarillonError("unavailable", "what answers there is no WebRocket admin interface", { cause });
+    throw new CarillonError("unavailable", "the server there is not a WebRocket admin interface", { cause });
   }
 }
 

@@ -138,7 +138,7 @@ test("S11: counts pings where commands are limited", async () => {
   const client = await enter(node);
   for (const event of ["ping", "pong", "ping"]) client.send({ event });
   expect(await client.nextText()).toBe('{"event":"pong"}');
-  const detail = "invalid event: this client sends more commands a second than it may";
+  const detail = "invalid event: this client exceeds its limit of commands per second";
   expect(await client.nextText()).toBe(JSON.stringify({ event: "error", data: { detail } }));
 });
 

@@ -293,7 +293,7 @@ test("X24: does not report anything as missing or deleted before the store has b
     expect([method, path, await ask(method, path)]).toEqual([
       method,
       path,
-      { status: 503, location: null, body: { error: "the vhosts are not known yet: try again" } },
+      { status: 503, location: null, body: { error: "the vhosts are still loading: try again" } },
     ]);
   }
   expect(await ask("GET", "/test")).toMatchObject({ status: 200 });

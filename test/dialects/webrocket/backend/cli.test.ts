@@ -142,6 +142,6 @@ test("X28: exits with 3 when the interface is unreachable, or is another server"
   const { port } = server.address() as AddressInfo;
   expect(await webrocket("vhosts", "--admin", `http://127.0.0.1:${port}`)).toEqual([
     3,
-    "carillon: what answers there is no WebRocket admin interface\n",
+    "carillon: the server there is not a WebRocket admin interface\n",
   ]);
 });
