@@ -5,6 +5,7 @@ import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { BrokerDirectory } from "../core/ports.js";
 import { CarillonError, type ErrorCode } from "../errors.js";
+import { ignore } from "../util/ignore.js";
 import { checkTopics } from "./checks.js";
 import { type PartialAnswer, sum } from "./connections.js";
 import { checkTarget, findClients, isOpen, type Target } from "./target.js";
@@ -108,7 +109,10 @@ export class Subscriptions {
       const { done, value: client } = clients.next();
       if (done === true) return { joins, isLast: true };
       if (!isOpen(client)) continue;
-      joins.push(this.#options.join(client, broker, topics));
+      const join = this.#options.join(client, broker, topics);
+      // A join may be refused in an earlier turn than the one in which the slice ends and its rejection is handled.
+      join.catch(ignore);
+      joins.push(join);
       steps += stepsOf(topics);
       yield stepsOf(topics);
     }

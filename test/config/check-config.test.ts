@@ -37,7 +37,7 @@ test.each<[string, ConfigInput, RegExp]>([
   [
     "a short secret",
     { vhosts: { "/shop": { jwt: { secret: "short" } } } },
-    /^vhosts\.\/shop\.jwt\.secret: HS256 needs/,
+    /^vhosts\.\/shop\.jwt\.secret: HS256 requires/,
   ],
   [
     "a secret's file",
