@@ -85,11 +85,11 @@ function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): vo
  * Formats commands to try the node with. The page joins the topic "hello" on its own. With TLS only the page is
  * suggested, because the certificate's authority and host name are unknown here.
  */
-function formatSuggestions({ addresses, asksForKeys }: Server, config: Config): string {
+function formatSuggestions({ addresses, requiresKeys }: Server, config: Config): string {
   if (addresses === undefined) return "";
   const { grpc, http } = addresses;
   const body = '{"messages":[{"topics":["hello"],"text":"Hello, world"}]}';
-  const key = asksForKeys ? ` -H "authorization: Bearer $CARILLON_KEY"` : "";
+  const key = requiresKeys ? ` -H "authorization: Bearer $CARILLON_KEY"` : "";
   const program = relative(process.cwd(), process.argv[1] ?? "");
   const page = `open ${http}/ in a browser: it listens to the topic "hello"`;
   const publish = [
@@ -98,6 +98,6 @@ function formatSuggestions({ addresses, asksForKeys }: Server, config: Config): 
   ];
   const ways = [...(servesPage(config) ? [page] : []), ...(config.tls === undefined ? publish : [])];
   if (ways.length === 0) return "";
-  const needed = asksForKeys && config.tls === undefined ? ", with a key in the environment as CARILLON_KEY" : "";
+  const needed = requiresKeys && config.tls === undefined ? ", with a key in the environment as CARILLON_KEY" : "";
   return `\nTry it${needed}:\n${ways.map((way, position) => `  ${position + 1}. ${way}\n`).join("")}\n`;
 }

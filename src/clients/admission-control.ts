@@ -38,7 +38,7 @@ export class AdmissionControl {
     const slot = this.#findLimits(vhost).acquire(request.origin.address);
     if (
       request.credential === undefined &&
-      (vhost.hooks?.asks("connect") !== true || mustAuthenticate(vhost, request))
+      (vhost.hooks?.isEnabled("connect") !== true || mustAuthenticate(vhost, request))
     ) {
       const principal = this.#findTokenlessPrincipal(vhost, request);
       if (principal !== undefined)
@@ -195,7 +195,7 @@ function mustAuthenticate({ anonymous }: Vhost, { guest }: AdmissionRequest): bo
 
 /** Returns the upgrade request where join hooks receive it. Otherwise undefined, so that it does not stay in memory. */
 function upgradeForJoins({ hooks }: Vhost, { upgrade }: AdmissionRequest): ForwardedUpgrade | undefined {
-  return hooks?.asks("join") === true && hooks.forwards("join") ? upgrade : undefined;
+  return hooks?.isEnabled("join") === true && hooks.forwards("join") ? upgrade : undefined;
 }
 
 /** Calls the backend's connect hook for a client that authenticates after it has connected. */
@@ -203,7 +203,9 @@ type ConnectHook = (principal: Principal) => Promise<HookChanges | undefined>;
 
 /** Creates a later call of the connect hook. Undefined without a hook, so that the upgrade request does not stay in memory. */
 function createConnectHook(vhost: Vhost, request: AdmissionRequest): ConnectHook | undefined {
-  return vhost.hooks?.asks("connect") === true ? (principal) => callConnectHook(vhost, request, principal) : undefined;
+  return vhost.hooks?.isEnabled("connect") === true
+    ? (principal) => callConnectHook(vhost, request, principal)
+    : undefined;
 }
 
 async function callConnectHook(
@@ -211,7 +213,7 @@ async function callConnectHook(
   request: AdmissionRequest,
   principal: Principal,
 ): Promise<HookChanges | undefined> {
-  if (hooks?.asks("connect") !== true) return undefined;
+  if (hooks?.isEnabled("connect") !== true) return undefined;
   const { connectionId, origin, upgrade } = request;
   const { headers, method, query, uri } = upgrade;
   const { address, dialect } = origin;

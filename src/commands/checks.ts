@@ -36,7 +36,7 @@ export function findMembership({ session }: Client, broker: string, topic: strin
  * @throws CarillonError not_found: unknown broker, or a channel that is not open
  * @throws CarillonError failed_precondition: the client is not in the topic
  */
-export function checkInside(client: Client, broker: string, topic: string, context: CommandContext): void {
+export function checkMembership(client: Client, broker: string, topic: string, context: CommandContext): void {
   const absence = checkExists(client, topic);
   if (absence !== undefined) throw absence;
   if (findMembership(client, broker, topic, context) !== undefined) return;

@@ -30,7 +30,7 @@ export interface CommandContext {
   /** Returns the maximum number of topics of one session in a vhost. */
   readonly topicsPerConnection: (vhost: string) => number;
   /** Called when a triggered task has failed after the client was answered; for the log. */
-  readonly onUndone: (vhost: string, event: string, error: CarillonError) => void;
+  readonly onTaskFailed: (vhost: string, event: string, error: CarillonError) => void;
   /** Called when a join on a client's behalf has failed; for the log. */
   readonly onFailedJoin: (connectionId: string, cause: unknown) => void;
 }

@@ -57,7 +57,7 @@ export interface PublishCommand {
   /** Event of a task to start with the payload once it has been published; "" for none. */
   readonly trigger: string;
   /** Whether to refuse the publish (failed_precondition) if the client is not in all of the topics. */
-  readonly inside?: boolean | undefined;
+  readonly membersOnly?: boolean | undefined;
 }
 
 /** A call of a worker. */
@@ -90,7 +90,7 @@ export interface AuthenticateCommand {
   readonly kind: "authenticate";
   readonly token: string;
   /** Whether the token may name another user. The client then leaves all topics of the previous user. */
-  readonly anew?: boolean | undefined;
+  readonly switchUser?: boolean | undefined;
 }
 
 /** A request to end the connection. It is answered, and the connection is then closed with code 1000. */
@@ -122,7 +122,7 @@ export type Result =
   /** Result of a publish: the message's id and time. */
   | { readonly kind: "published"; readonly id: string; readonly time: number }
   /** Result of a join with `listed`: the other visible members. `more`: some are left out. */
-  | { readonly kind: "among"; readonly members: readonly Present[]; readonly more: boolean }
+  | { readonly kind: "otherMembers"; readonly members: readonly Present[]; readonly more: boolean }
   /** Result of an authenticate: the user's id. */
   | { readonly kind: "identified"; readonly user: string | undefined }
   | PresentResult;

@@ -20,7 +20,7 @@ export interface JoinEntry {
   readonly ahead?: () => Promise<void> | undefined;
   /** Exclusive group of the join. */
   readonly group?: string | undefined;
-  readonly wishes?: JoinPreferences;
+  readonly preferences?: JoinPreferences;
   /**
    * Called in the turn in which the memberships begin, after the broker has confirmed and before anything is delivered.
    * @param left - topics of the group that the session has left
@@ -28,7 +28,7 @@ export interface JoinEntry {
   readonly onEntered: (left: readonly string[]) => void;
 }
 
-const NO_WISHES: JoinPreferences = { hidden: undefined, watching: undefined };
+const NO_PREFERENCES: JoinPreferences = { hidden: undefined, watching: undefined };
 
 /**
  * Adds a client's session to all of the topics or none (O4), when the broker has confirmed the interest (O2).
@@ -81,7 +81,7 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
 /** Ends the group's old memberships, answers, and begins the new ones in one turn, so that nothing is delivered meanwhile. */
 function begin(
   client: Client,
-  { group, onEntered, wishes = NO_WISHES }: JoinEntry,
+  { group, onEntered, preferences = NO_PREFERENCES }: JoinEntry,
   { all, fresh, left }: Readonly<Record<"all" | "fresh" | "left", readonly Topic[]>>,
   { attendance, groups, hub, interest, review }: CommandContext,
 ): void {
@@ -97,7 +97,7 @@ function begin(
     return isNew;
   });
   groups.joined(session, all, group, joined);
-  for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, wishes);
+  for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, preferences);
 }
 
 /** Ends memberships that a change of the vhost no longer allows and no review has ended yet, so that the join renews them. */

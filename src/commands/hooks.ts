@@ -17,7 +17,7 @@ export async function callHook(
   request: (hooks: Hooks, subject: HookSubject) => Promise<HookChanges>,
 ): Promise<HookChanges | undefined> {
   const { hooks } = client.vhost;
-  return hooks?.asks(event) === true ? request(hooks, toHookSubject(client)) : undefined;
+  return hooks?.isEnabled(event) === true ? request(hooks, toHookSubject(client)) : undefined;
 }
 
 /** Describes a client to its backend. */

@@ -146,7 +146,7 @@ function parseShortForm(shortForm: string): NodeInput {
 
 /** Requires loopback addresses when no keys are configured, unless open access is allowed explicitly. */
 function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
-  if (insecure || asksForKeys(vhosts)) return;
+  if (insecure || requiresKeys(vhosts)) return;
   for (const [name, address] of Object.entries({ http, grpc, "admin.listen": admin.listen })) {
     if (address === undefined || isLoopback(address.host)) continue;
     throw new CarillonError(
@@ -159,7 +159,7 @@ function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
 }
 
 /** Whether backends must authenticate. A key in any vhost is enough; vhosts without keys then refuse all backends. */
-export function asksForKeys(vhosts: Config["vhosts"]): boolean {
+export function requiresKeys(vhosts: Config["vhosts"]): boolean {
   return Object.values(vhosts).some(({ certificates, keys }) => keys.length > 0 || certificates.length > 0);
 }
 

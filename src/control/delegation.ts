@@ -3,11 +3,11 @@ import { isExact } from "../access/patterns/pattern.js";
 import { CarillonError } from "../errors.js";
 
 /**
- * Returns the first pattern that exceeds a backend's own topics; undefined for none. To decide whether one pattern covers
+ * Returns the first pattern outside the topics of a backend's scope; undefined for none. To decide whether one pattern covers
  * another would be too costly for regular expressions. Therefore a pattern is allowed only if it equals one of the backend's
  * own, or is a plain name that one of them matches.
  */
-export function findBeyond(backend: Backend, patterns: readonly string[]): string | undefined {
+export function findPatternOutsideScope(backend: Backend, patterns: readonly string[]): string | undefined {
   const { topics: own } = backend;
   if (own.length === 0) return undefined;
   return patterns.find((pattern) => !own.includes(pattern) && !(isExact(pattern) && backend.mayUse(pattern)));
@@ -18,8 +18,8 @@ export function findBeyond(backend: Backend, patterns: readonly string[]): strin
  * @throws CarillonError permission_denied
  */
 export function checkDelegation(backend: Backend, patterns: readonly string[]): void {
-  const beyond = findBeyond(backend, patterns);
-  if (beyond !== undefined) throw notDelegable(backend, `the topics ${JSON.stringify(beyond)}`);
+  const pattern = findPatternOutsideScope(backend, patterns);
+  if (pattern !== undefined) throw notDelegable(backend, `the topics ${JSON.stringify(pattern)}`);
 }
 
 export function notDelegable({ name }: Backend, what: string): CarillonError {

@@ -47,7 +47,7 @@ export class Server {
   }
 
   /** Whether backends need a key or a certificate. Run-time keys count once the store has been read. */
-  get asksForKeys(): boolean {
+  get requiresKeys(): boolean {
     return !this.#parts.vhostRuntime.keyring.open;
   }
 

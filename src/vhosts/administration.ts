@@ -25,7 +25,7 @@ import {
   type VhostRecord,
   vhostKey,
 } from "./records.js";
-import { namedFile, redactSecrets } from "./redact.js";
+import { findFileSetting, redactSecrets } from "./redact.js";
 import type { Vhost } from "./vhost.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
 import type { Vhosts } from "./vhosts.js";
@@ -222,7 +222,7 @@ export class Administration implements VhostAdmin {
 
   #check(path: string, settings: JsonObject): void {
     const parsed = this.#options.parse(path, settings);
-    const file = namedFile(settings);
+    const file = findFileSetting(settings);
     if (file !== undefined) {
       throw new CarillonError("invalid_argument", `${file}: files are only allowed in the configuration`);
     }

@@ -21,10 +21,10 @@ function redactValue(value: Json, key = ""): Json {
 }
 
 /** Finds the first setting that names a file, and returns its path; undefined for none. */
-export function namedFile(settings: Json, path = "settings"): string | undefined {
+export function findFileSetting(settings: Json, path = "settings"): string | undefined {
   if (typeof settings !== "object" || settings === null) return undefined;
   for (const [key, value] of Object.entries(settings)) {
-    const found = FILES.has(key) ? `${path}.${key}` : namedFile(value, `${path}.${key}`);
+    const found = FILES.has(key) ? `${path}.${key}` : findFileSetting(value, `${path}.${key}`);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -32,7 +32,11 @@ test.each(["broadcaster", "webrocket", "socketio"])(
     const clock = new ManualClock();
     const admission = createAdmissionControl({ anonymous: { connect: false } }, clock);
     const { principal } = await admission.admit(connectRequest(dialect, true));
-    expect(principal).toMatchObject({ user: undefined, expires: clock.now() + 60_000, terms: { confined: true } });
+    expect(principal).toMatchObject({
+      user: undefined,
+      expires: clock.now() + 60_000,
+      terms: { ignoresOpenRules: true },
+    });
     expect(principal.permissions.grants).toEqual({});
   },
 );

@@ -159,12 +159,12 @@ test("W19: logs a failed trigger, also after its client has disconnected", async
   client.webSocket.close();
   await client.closed;
   worker.fail(task, "internal", "broken");
-  const undone = await until(
+  const failure = await until(
     async () =>
       log.find(({ msg }) => msg === "a triggered task was not done") ?? (await fetch(`${http}/healthz`)) ?? undefined,
     (found) => "msg" in found,
   );
-  expect(undone).toMatchObject({ reason: "broken" });
+  expect(failure).toMatchObject({ reason: "broken" });
 });
 
 test("W19: refuses a trigger beyond the limit before anything is published", async () => {

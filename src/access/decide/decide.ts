@@ -59,8 +59,8 @@ class LazyDecision implements Decision {
 function decideJoin(request: AccessRequest): LazyDecision {
   const { principal, rules } = request;
   const { terms } = principal;
-  if (terms?.joins === false) return refuse(() => "the token allows joins by the backend only");
-  if (terms?.confined === true) {
+  if (terms?.mayJoin === false) return refuse(() => "the token allows joins by the backend only");
+  if (terms?.ignoresOpenRules === true) {
     return (
       checkPermission(request) ??
       refuse(() => `no permission to join matches ${quoteTopic(request)}, which the token requires`)
@@ -78,7 +78,7 @@ function decidePublish(request: AccessRequest): LazyDecision {
   if (permitted !== undefined) return permitted;
   const { terms } = request.principal;
   if (terms !== undefined) {
-    if (terms.sends) return allow(() => "the token lets it publish where it is subscribed");
+    if (terms.mayPublishToJoined) return allow(() => "the token lets it publish where it is subscribed");
     return refuse(() => `no permission to publish matches ${quoteTopic(request)}, which the token requires`);
   }
   if (!request.rules.clientPublish) {

@@ -33,11 +33,11 @@ export interface Principal {
 /** Restrictions and grants that a dialect or token adds to permissions and rules. */
 export interface Terms {
   /** Whether open rules are ignored, so that a join needs a permission or a channel token. */
-  readonly confined: boolean;
+  readonly ignoresOpenRules: boolean;
   /** Whether it may join topics itself. Its backend may always join topics on its behalf. */
-  readonly joins: boolean;
+  readonly mayJoin: boolean;
   /** Whether it may publish on the topics that it has joined, without a permission. */
-  readonly sends: boolean;
+  readonly mayPublishToJoined: boolean;
 }
 
 /** Principal of a guest that must authenticate first: it may only keep the connection alive and send a token. */
@@ -46,5 +46,5 @@ export const UNAUTHENTICATED: Principal = {
   permissions: Permissions.NONE,
   expires: undefined,
   info: "{}",
-  terms: { confined: true, joins: true, sends: false },
+  terms: { ignoresOpenRules: true, mayJoin: true, mayPublishToJoined: false },
 };

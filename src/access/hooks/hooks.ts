@@ -76,7 +76,7 @@ export class Hooks {
   }
 
   /** Whether the hook is configured. The methods for a hook that is not configured allow everything. */
-  asks(event: HookEvent): boolean {
+  isEnabled(event: HookEvent): boolean {
     return this.#options.settings.events.includes(event);
   }
 
@@ -120,7 +120,7 @@ export class Hooks {
 
   /** Notifies the backend in the background, at most once. Never throws. */
   onDisconnect(details: DisconnectHookEvent): void {
-    if (!this.asks("disconnect")) return;
+    if (!this.isEnabled("disconnect")) return;
     this.#call("disconnect", (caller, signal) => caller.disconnect(details, signal)).then(
       () => this.#options.counts.count("disconnect", "allowed"),
       ({ outcome }: HookFailure) => this.#options.counts.count("disconnect", outcome),
@@ -154,7 +154,7 @@ export class Hooks {
     call: (caller: HookCaller, signal: AbortSignal) => Promise<Verdict<Refusal>>,
     toError: (refusal: Refusal) => Error,
   ): Promise<HookChanges> {
-    if (!this.asks(event)) return NO_CHANGES;
+    if (!this.isEnabled(event)) return NO_CHANGES;
     const { counts } = this.#options;
     let answer: HookChanges | Error;
     try {

@@ -26,7 +26,7 @@ export async function authenticate(
   let principal: Principal;
   let changes: HookChanges | undefined;
   try {
-    principal = command.anew === true ? authenticated.principal : applyRenewal(authenticated.principal, before);
+    principal = command.switchUser === true ? authenticated.principal : applyRenewal(authenticated.principal, before);
     changes = await client.runConnectHook(principal, authenticated.principal.user);
     if (changes !== undefined) principal = applyOverrides(changes, principal);
     await topicsAhead(client, principal);
@@ -40,7 +40,7 @@ export async function authenticate(
     release?.();
     throw error;
   }
-  if (command.anew === true) leaveAll(client, context);
+  if (command.switchUser === true) leaveAll(client, context);
   // Pending changes of the vhost are decided by the old rights.
   context.review.settle(client, client.session.memberships.keys());
   context.clients.change(client, principal);

@@ -26,7 +26,7 @@ export async function call(command: CallCommand, client: Client, context: Comman
  */
 async function authenticateBearer(token: string, client: Client): Promise<Principal> {
   // The backend decides about every user that connects, but its hook would not be called for this one.
-  if (client.vhost.hooks?.asks("connect") === true) {
+  if (client.vhost.hooks?.isEnabled("connect") === true) {
     throw new CarillonError(
       "unauthenticated",
       "a token in a request is not accepted here: authenticate the connection",

@@ -30,7 +30,7 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     const refusal = checkRight(client, "join", topic);
     if (refusal === undefined) continue;
     // A channel token replaces only a missing permission: the channel must exist, and the client's own terms must allow joins.
-    const mayOpen = refusal.code === "permission_denied" && client.principal.terms?.joins !== false;
+    const mayOpen = refusal.code === "permission_denied" && client.principal.terms?.mayJoin !== false;
     if (command.auth === undefined || !mayOpen) throw refusal;
     await client.vhost.authenticatorFor(client.origin.dialect).checkChannelToken(command.auth, topic);
     byToken.add(topic);
@@ -51,8 +51,8 @@ export async function join(command: JoinCommand, client: Client, context: Comman
   const onEntered = (left: readonly string[]): void => {
     reply({ ok: true, result: createResult(command, client, left, context) });
   };
-  const wishes = { hidden: command.hidden, watching: command.presence, info: command.info };
-  await enter(client, { broker: command.broker, topics, group, wishes, ahead, refusal, onEntered }, context);
+  const preferences = { hidden: command.hidden, watching: command.presence, info: command.info };
+  await enter(client, { broker: command.broker, topics, group, preferences, ahead, refusal, onEntered }, context);
   if (changes !== undefined) await applyChanges(client, changes, context);
 }
 
@@ -73,7 +73,7 @@ function createResult(
     const first = context.presence.members(address).slice(0, MAX_LISTED_MEMBERS + 2);
     const others = first.filter(({ connectionId }) => connectionId !== client.session.id);
     return {
-      kind: "among",
+      kind: "otherMembers",
       members: others.slice(0, MAX_LISTED_MEMBERS),
       more: others.length > MAX_LISTED_MEMBERS,
     } as const;

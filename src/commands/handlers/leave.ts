@@ -1,6 +1,6 @@
 import { NO_INFO } from "../../access/decide/info.js";
 import type { Client } from "../../clients/client.js";
-import { checkInside, findMembership, parseTopics } from "../checks.js";
+import { checkMembership, findMembership, parseTopics } from "../checks.js";
 import type { LeaveCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 import { exit } from "../exit.js";
@@ -12,7 +12,7 @@ import { exit } from "../exit.js";
 export function leave(command: LeaveCommand, client: Client, context: CommandContext, reply: Reply): void {
   const { broker, farewell, strict } = command;
   const topics = parseTopics(command.topics);
-  if (strict === true) for (const topic of topics) checkInside(client, broker, topic, context);
+  if (strict === true) for (const topic of topics) checkMembership(client, broker, topic, context);
   for (const name of farewell === undefined ? [] : topics) {
     const topic = findMembership(client, broker, name, context);
     if (topic !== undefined) context.attendance.farewell(client.session, topic, farewell ?? NO_INFO);

@@ -35,7 +35,7 @@ export async function presence(
     },
   });
   // The answer includes pending changes, so they must not be reported again.
-  context.attendance.watchAnew(client, address);
+  context.attendance.restartWatch(client, address);
 }
 
 /** First parts of long lists. They are shared, so that dialects encode each list only once until it changes. */

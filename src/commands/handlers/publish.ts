@@ -1,6 +1,6 @@
 import type { Client } from "../../clients/client.js";
 import { CarillonError } from "../../errors.js";
-import { checkInside, checkRight, prepareRights } from "../checks.js";
+import { checkMembership, checkRight, prepareRights } from "../checks.js";
 import type { PublishCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 import { applyChanges, callHook } from "../hooks.js";
@@ -22,8 +22,8 @@ export async function publish(
   if (client.rates?.publishedBytes?.take(payload.length * topics.length) === false) {
     throw new CarillonError("resource_exhausted", "this client exceeds its limit of published bytes per second");
   }
-  const inside = command.inside === true || client.principal.terms?.sends === true;
-  if (inside) for (const topic of topics) checkInside(client, broker, topic, context);
+  const membersOnly = command.membersOnly === true || client.principal.terms?.mayPublishToJoined === true;
+  if (membersOnly) for (const topic of topics) checkMembership(client, broker, topic, context);
   if (triggered !== "") await checkTrigger(command, client, context);
   const ahead = prepareRights(client, ["publish", "join"], topics);
   if (ahead !== undefined) await ahead;
@@ -34,7 +34,7 @@ export async function publish(
     refusal: (topic: string) => checkRight(client, "publish", topic),
   } as const;
   const drafts = [{ broker, topics, payload, event, id: "" }];
-  if (client.vhost.hooks?.asks("publish") === true) {
+  if (client.vhost.hooks?.isEnabled("publish") === true) {
     // The rules are checked first, so that the backend is not called for a publish that they refuse.
     publisher.check(source, drafts);
     const changes = await callHook(client, "publish", (hooks, who) =>
@@ -54,7 +54,7 @@ export async function publish(
 async function checkTrigger({ topics, trigger: event }: PublishCommand, client: Client, { calls }: CommandContext) {
   await prepareRights(client, ["call"], [event]);
   checkCall(client, event, "trigger");
-  calls.checkRoom(client.session);
+  calls.checkLimit(client.session);
   if (topics.length !== 1) {
     throw new CarillonError("invalid_argument", `topics: a trigger requires exactly one, got ${topics.length}`);
   }

@@ -36,7 +36,7 @@ export function startTask(
       resolve();
     },
     onFailed: (error: CarillonError) => {
-      if (taken) context.onUndone(client.vhost.name, task.event, error);
+      if (taken) context.onTaskFailed(client.vhost.name, task.event, error);
       else reject(error);
     },
   };

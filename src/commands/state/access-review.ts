@@ -159,7 +159,7 @@ export class AccessReview {
   #refresh(vhost: Vhost, topic: Topic): void {
     const before = topic.rules;
     topic.rules = vhost.rulesFor(topic.name);
-    this.#options.attendance.ruled(topic, before);
+    this.#options.attendance.rulesChanged(topic, before);
   }
 
   *#reviewClient(client: Client, topics: readonly Topic[], changes: readonly PendingChange[]): Generator<number, void> {

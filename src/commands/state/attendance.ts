@@ -92,14 +92,14 @@ export class Attendance {
   }
 
   /** Restarts the watch of a client that has just received the list of members, so that it receives only later changes. */
-  watchAnew({ session }: Client, { broker, topic: name }: Omit<TopicAddress, "vhost">): void {
+  restartWatch({ session }: Client, { broker, topic: name }: Omit<TopicAddress, "vhost">): void {
     for (const [topic, { endWatch }] of this.#states.get(session) ?? []) {
       if (topic.name === name && topic.broker === broker && endWatch !== undefined) this.#watch(session, topic);
     }
   }
 
   /** Records a change of the topic's rules. {@link bringUpToDate} then updates its members. */
-  ruled(topic: Topic, before: TopicRules): void {
+  rulesChanged(topic: Topic, before: TopicRules): void {
     if (topic.rules.presence !== before.presence) this.#outdated.add(topic);
   }
 
@@ -113,7 +113,7 @@ export class Attendance {
       const sessions = topic.groups.flatMap(({ members }) => members);
       let isSame = true;
       for (const session of sessions) {
-        this.#presentOrNot(session, topic);
+        this.#updatePresence(session, topic);
         yield PRESENT_STEPS;
         isSame = topic.rules.presence === presence;
         if (!isSame) break;
@@ -122,7 +122,7 @@ export class Attendance {
     }
   }
 
-  #presentOrNot(session: Session, topic: Topic): void {
+  #updatePresence(session: Session, topic: Topic): void {
     const client = this.#options.clients.get(session.id);
     if (!topic.rules.presence) this.#options.presence.leave(toAddress(topic), session.id);
     else if (client !== undefined && session.memberships.has(topic)) this.#present(client, [topic]);

@@ -27,7 +27,7 @@ export class Calls {
   }
 
   /** Checks that a session may start a task. @throws CarillonError resource_exhausted: the session has reached its limit */
-  checkRoom(session: Session): void {
+  checkLimit(session: Session): void {
     if ((this.#pending.get(session)?.size ?? 0) < this.#limit) return;
     const text = `this connection has reached its limit of ${this.#limit} pending tasks`;
     throw new CarillonError("resource_exhausted", text);
@@ -38,7 +38,7 @@ export class Calls {
    * @throws CarillonError resource_exhausted: the session has reached its limit
    */
   ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onGiven">>): void {
-    this.checkRoom(session);
+    this.checkLimit(session);
     const pending = this.#pending.get(session) ?? new Map<CallHandle, boolean>();
     this.#pending.set(session, pending);
     const isListening = (): boolean => session.open || !request.wantsAnswer;

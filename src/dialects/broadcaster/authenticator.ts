@@ -23,7 +23,7 @@ const LAST_SECOND = 8.64e12;
 const CHANNEL = /^[\w:-]{1,255}$/;
 
 /** Permissions come from the token only. Neither rules nor the permissions of every client add to them. */
-const TERMS: Terms = { confined: true, joins: true, sends: false };
+const TERMS: Terms = { ignoresOpenRules: true, mayJoin: true, mayPublishToJoined: false };
 
 /**
  * Longest token, in characters. It may be long because it names each channel. It arrives in a frame, so no limit of headers

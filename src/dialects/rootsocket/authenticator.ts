@@ -20,7 +20,11 @@ export class RootsocketAuthenticator implements Authenticator {
       principal: {
         ...principal,
         permissions: principal.permissions.merged(this.#granted),
-        terms: { confined: allowChannelAuthorization, joins: allowChannelSubscription, sends: allowClientSend },
+        terms: {
+          ignoresOpenRules: allowChannelAuthorization,
+          mayJoin: allowChannelSubscription,
+          mayPublishToJoined: allowClientSend,
+        },
       },
       release,
     };

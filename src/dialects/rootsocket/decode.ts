@@ -83,7 +83,7 @@ function message(channel: string, data: unknown): Received {
       payload: Buffer.from(raw),
       event: "",
       trigger: "",
-      inside: true,
+      membersOnly: true,
     },
     refuse,
   );

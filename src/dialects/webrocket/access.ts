@@ -10,7 +10,7 @@ import type { WebrocketVhostSettings } from "./settings.js";
  * publish on it.
  */
 export class WebrocketAuthenticator implements Authenticator {
-  readonly terms: Terms = { confined: false, joins: true, sends: true };
+  readonly terms: Terms = { ignoresOpenRules: false, mayJoin: true, mayPublishToJoined: true };
   readonly #authenticator: Authenticator;
 
   constructor(authenticator: Authenticator) {

@@ -61,7 +61,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
         payload: toPayload(data, written),
         event,
         trigger: trigger ?? "",
-        inside: true,
+        membersOnly: true,
       };
     },
   ],

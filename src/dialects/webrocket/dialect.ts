@@ -46,7 +46,7 @@ class WebrocketConversation implements Conversation {
     if (wantsWorker(command) && !this.#authenticated) return { kind: "refused", answer: webrocketErrorText(403) };
     return {
       kind: "command",
-      command: command.kind === "authenticate" ? { ...command, anew: this.#authenticated } : command,
+      command: command.kind === "authenticate" ? { ...command, switchUser: this.#authenticated } : command,
       answer: (outcome) => this.#answer(event, command, outcome),
     };
   }

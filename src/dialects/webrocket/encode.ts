@@ -42,7 +42,11 @@ export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outc
   const [channel = ""] = command.topics;
   const { result } = outcome;
   if (!hasMembers(channel)) return subscribedText(channel, uid);
-  const answer = subscribedText(channel, uid, result?.kind === "among" ? subscribersText(result) : ',"subscribers":[]');
+  const answer = subscribedText(
+    channel,
+    uid,
+    result?.kind === "otherMembers" ? subscribersText(result) : ',"subscribers":[]',
+  );
   if (command.hidden === true) return answer;
   return [answer, memberText(":memberJoined", channel, { user: uid, info: command.info ?? "{}" })];
 }

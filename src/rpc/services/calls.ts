@@ -28,7 +28,7 @@ export interface CallImplementationOptions {
    * Receives triggered tasks that were accepted but not completed. Their callers have already been answered, so no one else
    * learns of them.
    */
-  readonly onUndone: (request: TaskRequest, error: CarillonError) => void;
+  readonly onTaskFailed: (request: TaskRequest, error: CarillonError) => void;
 }
 
 /** carillon.v1.CallService. */
@@ -62,7 +62,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
   }
 
   async trigger(request: TriggerRequest, call: RpcCall) {
-    const { clock, dispatch, onUndone } = this.#options;
+    const { clock, dispatch, onTaskFailed } = this.#options;
     const task = readTaskRequest(request, call, false, clock.now());
     const { promise: accepted, reject, resolve } = withResolvers<void>();
     let isAccepted = false;
@@ -75,7 +75,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
         // The task is done, and a trigger has no answer.
       },
       onFailed: (error) => {
-        if (isAccepted) onUndone(task, error);
+        if (isAccepted) onTaskFailed(task, error);
         else reject(error);
       },
     });

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Fail, Hello, WorkRequest, WorkResponseSchema } from "../../../gen/carillon/v1/worker_pb.js";
 import type { Backend } from "../../access/keys/backend.js";
 import { checkLength, checkPresent } from "../../control/checks.js";
-import { findBeyond } from "../../control/delegation.js";
+import { findPatternOutsideScope } from "../../control/delegation.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS, invalidArgument } from "../../errors.js";
 import type { GivenTask, WorkerHello } from "../../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../../workers/limits.js";
@@ -31,9 +31,9 @@ export function readHello({ request }: WorkRequest, backend: Backend): WorkerHel
     throw invalidArgument(`hello.events: got ${events.length}, the limit is ${MAX_EVENTS}`);
   if (capacity > MAX_CAPACITY) throw invalidArgument(`hello.capacity is ${capacity}, the limit is ${MAX_CAPACITY}`);
   if (name.length > MAX_NAME_LENGTH) throw invalidArgument(`hello.name is longer than ${MAX_NAME_LENGTH} characters`);
-  const beyond = findBeyond(backend, events);
-  if (beyond !== undefined) {
-    const text = `hello.events: key ${JSON.stringify(backend.name)} is not permitted to take the events ${JSON.stringify(beyond)}`;
+  const pattern = findPatternOutsideScope(backend, events);
+  if (pattern !== undefined) {
+    const text = `hello.events: key ${JSON.stringify(backend.name)} is not permitted to take the events ${JSON.stringify(pattern)}`;
     throw new CarillonError("permission_denied", text);
   }
   return { vhost: backend.vhost, events, capacity: capacity === 0 ? 1 : capacity, name };

@@ -63,7 +63,7 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     calls: new Calls(dispatch, limits.calls_per_connection, clients),
     topicsPerConnection: (vhost) =>
       vhosts.get(vhost)?.settings.limits.topics_per_connection ?? limits.topics_per_connection,
-    onUndone: (vhost, event, { message: reason }) => {
+    onTaskFailed: (vhost, event, { message: reason }) => {
       limitedLog.warn({ vhost, event, reason }, "a triggered task was not done");
     },
     onFailedJoin: (connection, cause) => {

@@ -48,7 +48,7 @@ export function createRpc(context: RpcContext): RpcServices {
   const calls = new CallImplementation({
     dispatch,
     clock: systemClock,
-    onUndone: ({ event, vhost }, { message }) => {
+    onTaskFailed: ({ event, vhost }, { message }) => {
       limitedLog.warn({ vhost, event, reason: message }, "a triggered task was not done");
     },
   });

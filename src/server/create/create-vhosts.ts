@@ -3,7 +3,7 @@ import { HookCounts } from "../../access/hooks/hook-counts.js";
 import { Keyring } from "../../access/keys/keyring.js";
 import { Leases } from "../../access/tokens/leases.js";
 import type { CommandContext } from "../../commands/command-context.js";
-import { asksForKeys } from "../../config/config-reader.js";
+import { requiresKeys } from "../../config/config-reader.js";
 import type { Config, VhostSettings } from "../../config/schema.js";
 import { CarillonError } from "../../errors.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
@@ -44,7 +44,7 @@ export function createVhosts(config: Config, vhostsContext: VhostsContext): Vhos
   const { hookCounts, leases } = context;
   const keyring: Keyring = new Keyring({
     clock: systemClock,
-    open: !asksForKeys(config.vhosts),
+    open: !requiresKeys(config.vhosts),
     hasVhost: (path) => vhosts.get(path) !== undefined,
     loaded: () => vhosts.loaded,
     onUsed: (use) => {

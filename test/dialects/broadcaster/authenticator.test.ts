@@ -28,7 +28,7 @@ function told(result: ReturnType<BroadcasterAuthenticator["authenticate"]>): Pro
 test("B17: grants a token's channels within its scope until it expires", async () => {
   const principal = await outcome({});
   expect(principal).toMatchObject({ user: "eve", expires: NOW + 60_000 + 30_000 });
-  expect(principal).toMatchObject({ terms: { confined: true, joins: true, sends: false } });
+  expect(principal).toMatchObject({ terms: { ignoresOpenRules: true, mayJoin: true, mayPublishToJoined: false } });
   expect(JSON.parse(JSON.stringify(principal))).toMatchObject({
     permissions: { join: ["news", "chat:1"], publish: ["news", "chat:1"] },
   });

@@ -62,7 +62,7 @@ export const lines = defineDialect({
   },
   createAccess: ({ publishes }, { authenticator }) => ({
     authenticator: {
-      terms: { confined: false, joins: true, sends: publishes },
+      terms: { ignoresOpenRules: false, mayJoin: true, mayPublishToJoined: publishes },
       authenticate: (credential) => authenticator.authenticate(credential),
       checkChannelToken: (token, channel) => authenticator.checkChannelToken(token, channel),
     },

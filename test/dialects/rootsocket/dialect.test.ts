@@ -127,7 +127,7 @@ test("S17: reads any other event as a message published within the channel", () 
     payload: Buffer.from('täxt "1"'),
     event: "",
     trigger: "",
-    inside: true,
+    membersOnly: true,
   });
   expect(answer(frame)).toBeUndefined();
   expect(answer(frame, refusal)).toBe(error("cannot send: because", "c"));

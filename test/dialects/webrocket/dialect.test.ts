@@ -94,7 +94,7 @@ test("X3: reads the protocol's commands", () => {
   expect(received(conversation, { auth: { token: "t" } }).command).toEqual({
     kind: "authenticate",
     token: "t",
-    anew: false,
+    switchUser: false,
   });
   const join = { kind: "join", broker: "", auth: undefined, group: undefined, once: true };
   expect(
@@ -140,13 +140,13 @@ test.each(["1e999", '"\\ud800"', `${"[".repeat(30)}${"]".repeat(30)}`])(
   },
 );
 
-test("X2: authenticates anew after a success, and not after a refusal", () => {
+test("X2: may switch the user after a success, but not after a refusal", () => {
   const conversation = open();
   const auth = () => received(conversation, FRAMES.auth);
   auth().answer({ ok: false, error: new CarillonError("unauthenticated", "unknown") });
-  expect(auth().command).toMatchObject({ anew: false });
+  expect(auth().command).toMatchObject({ switchUser: false });
   auth().answer({ ok: true, result: { kind: "identified", user: undefined } });
-  expect(auth().command).toMatchObject({ anew: true });
+  expect(auth().command).toMatchObject({ switchUser: true });
 });
 
 test("X3, X5, X6: reads null as absent", () => {
@@ -191,7 +191,7 @@ function present(number: number, info: object = {}): Present {
 /** Returns the frame that a joining client receives, with these members present. */
 function listed(members: readonly Present[], more = false): Record<string, unknown> {
   const subscribe = { channel: "presence-c", hidden: true };
-  const text = received(open(), { subscribe }).answer({ ok: true, result: { kind: "among", members, more } });
+  const text = received(open(), { subscribe }).answer({ ok: true, result: { kind: "otherMembers", members, more } });
   if (typeof text !== "string") throw new Error("no answer");
   expect(Buffer.byteLength(text)).toBeLessThanOrEqual((256 << 10) + 200);
   return (JSON.parse(text) as { readonly ":subscribed": Record<string, unknown> })[":subscribed"];

@@ -172,7 +172,7 @@ test("makes decisions before disconnect notices, whose timeout starts with the c
 test("allows without a call when the backend has not enabled the hook", async () => {
   const caller = new SlowCaller();
   const { hooks } = hooksOf(caller, { events: ["connect"] });
-  expect([hooks.asks("connect"), hooks.asks("join")]).toEqual([true, false]);
+  expect([hooks.isEnabled("connect"), hooks.isEnabled("join")]).toEqual([true, false]);
   expect(await codeOf(hooks.onJoin(JOIN))).toBe("ok");
   hooks.onDisconnect({ client: CLIENT, code: 1_000, reason: "" });
   await nextTurn();

@@ -258,14 +258,14 @@ test("K5: answers a trigger when a worker has accepted the task, and reports a l
     worker.answer(id, "dropped", true);
     worker.answer(id, "dropped");
   }
-  expect(node.undone).toEqual([]);
+  expect(node.failedTasks).toEqual([]);
   await grpcOf(node).call(trigger, { event: "a" });
   const { id: taskId } = await worker.task();
   worker.say({ case: "fail", value: { taskId, code: "internal", message: "broken" } });
   const last = grpcOf(node).call(call, { event: "a" });
   worker.answer((await worker.task()).id, "");
   await last;
-  expect(node.undone.map(({ message }) => message)).toEqual(["broken"]);
+  expect(node.failedTasks.map(({ message }) => message)).toEqual(["broken"]);
 });
 
 test("K5: queues a trigger with other tasks while no worker is free", async () => {

@@ -15,7 +15,7 @@ export interface WorkNode extends TestMounts {
   readonly node: TestDispatch;
   readonly workers: WorkerImplementation;
   /** Failures of triggered tasks. */
-  readonly undone: readonly CarillonError[];
+  readonly failedTasks: readonly CarillonError[];
 }
 
 /** Serves the worker and the call service on both mounts, with a separate dispatch. */
@@ -32,9 +32,9 @@ export async function startWorkNode({
 } = {}): Promise<WorkNode> {
   const node = await startLocalDispatch({ acknowledgeWithin, clock });
   const { dispatch } = node;
-  const undone: CarillonError[] = [];
+  const failedTasks: CarillonError[] = [];
   const workers = new WorkerImplementation({ dispatch, clock, acknowledgeWithin });
-  const calls = new CallImplementation({ dispatch, clock, onUndone: (_request, error) => undone.push(error) });
+  const calls = new CallImplementation({ dispatch, clock, onTaskFailed: (_request, error) => failedTasks.push(error) });
   const mounts = await startMounts({
     ...rest,
     directory,
@@ -43,5 +43,5 @@ export async function startWorkNode({
       { service: CallService, implementation: calls, actions: CALL_ACTIONS },
     ],
   });
-  return { ...mounts, node, workers, undone };
+  return { ...mounts, node, workers, failedTasks };
 }
