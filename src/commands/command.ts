@@ -44,7 +44,7 @@ export interface LeaveCommand {
   /** Whether to refuse topics that the client is not in (failed_precondition), or that do not exist (not_found). */
   readonly strict?: boolean | undefined;
   /** Data for watchers when the client has left, merged into its information: JSON text of an object. */
-  readonly farewell?: string | undefined;
+  readonly leaveInfo?: string | undefined;
 }
 
 export interface PublishCommand {
@@ -97,7 +97,7 @@ export interface AuthenticateCommand {
 export interface CloseCommand {
   readonly kind: "close";
   /** As in {@link LeaveCommand}. */
-  readonly farewell?: string | undefined;
+  readonly leaveInfo?: string | undefined;
 }
 
 /** A heartbeat. Every client may send it. */

@@ -95,7 +95,7 @@ export class Publisher {
   /** Refused requests, and batches that a broker did not confirm. */
   readonly failed = new PublishFailures();
   readonly #options: PublisherOptions;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #pending = new Set<Promise<unknown>>();
   #open = true;
 
   constructor(options: PublisherOptions) {
@@ -105,7 +105,7 @@ export class Publisher {
   /** Refuses every further request because the node is stopping. Resolves when all pending publishes are decided. */
   async close(): Promise<void> {
     this.#open = false;
-    await Promise.allSettled(this.#underWay);
+    await Promise.allSettled(this.#pending);
   }
 
   /**
@@ -149,9 +149,9 @@ export class Publisher {
   #publish(source: Source["kind"], driver: BrokerDriver, batch: readonly Publication[]): Promise<Stage> {
     const stage = driver.publish(batch);
     const decided = (): void => {
-      this.#underWay.delete(stage);
+      this.#pending.delete(stage);
     };
-    this.#underWay.add(stage);
+    this.#pending.add(stage);
     stage.then(decided, (cause: unknown) => {
       decided();
       this.failed.count(source, cause);

@@ -149,7 +149,7 @@ export interface DialectContext {
 
 /** Options that all listeners for clients share. */
 export interface ClientContext {
-  readonly services: CommandContext;
+  readonly commandContext: CommandContext;
   readonly fanOut: FanOut;
   readonly outbox: OutboxContext;
   readonly clock: Clock;
@@ -160,7 +160,7 @@ export interface ClientContext {
   /** Returns whether a vhost exists now. */
   readonly exists: (vhost: string) => boolean;
   /** Returns the number of clients on all listeners, which `limits.connections` bounds. */
-  readonly inside: () => number;
+  readonly clientCount: () => number;
   /** Called with the close code of each connection. */
   readonly onClosed: (code: number) => void;
   readonly onUpgradeRefused: (code: ErrorCode) => void;

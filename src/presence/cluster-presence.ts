@@ -8,11 +8,11 @@ import { isSameUser, type PresenceEntry, presenceEntryKey } from "./presence-ent
 import {
   COUNT_INTERVAL,
   createShrinker,
+  type LeaveInfo,
   type MemberChanges,
   PRESENCE_CHANGES,
   PRESENCE_COUNT,
   PRESENCE_PAGE,
-  type PresenceFarewell,
   type PresencePageRequest,
 } from "./presence-messages.js";
 import type { PresenceWatchersOptions } from "./presence-watchers.js";
@@ -30,8 +30,8 @@ export interface ClusterPresenceOptions extends PresenceWatchersOptions {
 export class ClusterPresence implements Presence {
   readonly #options: ClusterPresenceOptions;
   readonly #topics = new Map<string, TopicPresence>();
-  readonly #own: OwnItems<PresenceEntry, PresenceFarewell>;
-  readonly #others: Replicas<PresenceEntry, PresenceFarewell>;
+  readonly #own: OwnItems<PresenceEntry, LeaveInfo>;
+  readonly #others: Replicas<PresenceEntry, LeaveInfo>;
   #stopped = false;
   #cancelCount: (() => void) | undefined;
 
@@ -46,7 +46,7 @@ export class ClusterPresence implements Presence {
         cluster.tell(PRESENCE_CHANGES, changes);
       },
     });
-    this.#others = new Replicas<PresenceEntry, PresenceFarewell>({
+    this.#others = new Replicas<PresenceEntry, LeaveInfo>({
       nodes: () => [...cluster.nodes].filter((node) => node !== cluster.node),
       ask: (cursors) => cluster.ask(PRESENCE_PAGE, { cursors }),
       pageOf: (answer) => this.#shrinkPage(answer as unknown as PageAnswer<PresenceEntry>),
@@ -54,8 +54,8 @@ export class ClusterPresence implements Presence {
         onAdded: (entry) => {
           this.#findOrAdd(entry.key).add(entry);
         },
-        onRemoved: (entry, farewell) => {
-          this.#remove(entry, farewell);
+        onRemoved: (entry, leaveInfo) => {
+          this.#remove(entry, leaveInfo);
         },
       },
       lost: null,
@@ -94,11 +94,11 @@ export class ClusterPresence implements Presence {
     topic.add(this.#own.add((id) => ({ id, key: topic.key, member })));
   }
 
-  leave(address: TopicAddress, connectionId: string, farewell?: string): void {
+  leave(address: TopicAddress, connectionId: string, leaveInfo?: string): void {
     const entry = this.#topics.get(presenceEntryKey(address))?.get(connectionId);
     if (entry === undefined || !this.#own.has(entry)) return;
-    this.#own.remove(entry, farewell ?? null);
-    this.#remove(entry, farewell ?? null);
+    this.#own.remove(entry, leaveInfo ?? null);
+    this.#remove(entry, leaveInfo ?? null);
   }
 
   members(address: TopicAddress): readonly Member[] {
@@ -172,10 +172,10 @@ export class ClusterPresence implements Presence {
     return topic;
   }
 
-  #remove(entry: PresenceEntry, farewell: PresenceFarewell): void {
+  #remove(entry: PresenceEntry, leaveInfo: LeaveInfo): void {
     const topic = this.#topics.get(entry.key);
     if (topic === undefined) return;
-    topic.remove(entry, farewell ?? undefined);
+    topic.remove(entry, leaveInfo ?? undefined);
     this.#forgetIdle(topic);
   }
 

@@ -7,14 +7,14 @@ export interface PresenceStep {
   readonly member: Member;
   readonly here: boolean;
   /** Data that the member sent when it left, as JSON text of an object. */
-  readonly farewell?: string | undefined;
+  readonly leaveInfo?: string | undefined;
 }
 
 interface Ends {
   readonly before: Member | undefined;
   after: Member | undefined;
   /** Data that the member sent when it last left. */
-  farewell: string | undefined;
+  leaveInfo: string | undefined;
 }
 
 /**
@@ -24,28 +24,28 @@ interface Ends {
  */
 export function toDifference(steps: Iterable<PresenceStep>, count: number): PresenceChange | undefined {
   const changed = new Map<string, Ends>();
-  for (const { farewell, here, member } of steps) {
+  for (const { leaveInfo, here, member } of steps) {
     const ends = changed.get(member.connectionId);
     const after = here ? member : undefined;
     if (ends === undefined) {
-      changed.set(member.connectionId, { before: here ? undefined : member, after, farewell });
+      changed.set(member.connectionId, { before: here ? undefined : member, after, leaveInfo });
       continue;
     }
     ends.after = after;
-    if (!here) ends.farewell = farewell;
+    if (!here) ends.leaveInfo = leaveInfo;
   }
   const joined: Member[] = [];
   const left: Member[] = [];
-  for (const { after, before, farewell } of changed.values()) {
+  for (const { after, before, leaveInfo } of changed.values()) {
     if (isSame(before, after)) continue;
-    if (before !== undefined) left.push(withFarewell(before, farewell));
+    if (before !== undefined) left.push(addLeaveInfo(before, leaveInfo));
     if (after !== undefined) joined.push(after);
   }
   return joined.length + left.length === 0 ? undefined : { joined, left, count };
 }
 
-function withFarewell(member: Member, farewell: string | undefined): Member {
-  return farewell === undefined ? member : { ...member, info: mergeInfo(member.info, farewell) };
+function addLeaveInfo(member: Member, leaveInfo: string | undefined): Member {
+  return leaveInfo === undefined ? member : { ...member, info: mergeInfo(member.info, leaveInfo) };
 }
 
 function isSame(a: Member | undefined, b: Member | undefined): boolean {

@@ -15,9 +15,9 @@ export const PRESENCE_COUNT = "presence.count";
 export const COUNT_INTERVAL = 1_000;
 
 /** Data that a member sent when it left: JSON text of an object; null for none. */
-export type PresenceFarewell = string | null;
+export type LeaveInfo = string | null;
 
-export type MemberChanges = ReplicaChanges<PresenceEntry, PresenceFarewell>;
+export type MemberChanges = ReplicaChanges<PresenceEntry, LeaveInfo>;
 
 export type PresencePageRequest = { readonly cursors: Cursors };
 

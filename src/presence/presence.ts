@@ -34,10 +34,10 @@ export interface Presence {
   enter(address: TopicAddress, member: Member, hidden: boolean): void;
   /**
    * Ends a membership. Does nothing for a session that is not a member.
-   * @param farewell - JSON text of an object, which is merged into the member's information for watchers; its fields win. It is
+   * @param leaveInfo - JSON text of an object, which is merged into the member's information for watchers; its fields win. It is
    *   sent once and not stored, so a node that missed the message reports the leave without it
    */
-  leave(address: TopicAddress, connectionId: string, farewell?: string): void;
+  leave(address: TopicAddress, connectionId: string, leaveInfo?: string): void;
   /** Lists the members on the nodes that answer, ordered by connection. */
   members(address: TopicAddress): readonly Member[];
   count(address: TopicAddress): number;

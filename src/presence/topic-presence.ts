@@ -52,12 +52,12 @@ export class TopicPresence {
   }
 
   /** Removes an entry. Does nothing when a newer entry of the connection exists. */
-  remove(entry: PresenceEntry, farewell?: string): void {
+  remove(entry: PresenceEntry, leaveInfo?: string): void {
     const { member } = entry;
     if (this.#entries.get(member.connectionId) !== entry) return;
     this.#entries.delete(member.connectionId);
     this.#users?.remove(member);
-    this.#note({ member, here: false, farewell });
+    this.#note({ member, here: false, leaveInfo });
   }
 
   /** @returns a function that ends the watch */

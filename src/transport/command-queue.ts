@@ -24,7 +24,7 @@ export interface CommandSource<Item> {
 }
 
 export interface CommandQueueContext {
-  readonly services: CommandContext;
+  readonly commandContext: CommandContext;
   /** Largest number of bytes of waiting items; a client that sends more is disconnected. */
   readonly waitingBytes: number;
   /** Number of consecutive malformed items that ends a connection. */
@@ -96,11 +96,11 @@ export class CommandQueue<Item> {
   /** Executes the command of an item and answers it. Resolves when the next item may be executed. */
   async #execute(item: Item): Promise<void> {
     const source = this.#source;
-    const { malformedFrames, services } = this.#context;
+    const { malformedFrames, commandContext } = this.#context;
     const received = source.decode(item);
     this.#malformedInARow = received.kind === "malformed" ? this.#malformedInARow + 1 : 0;
     if (received.kind === "command") {
-      await execute(received.command, source.client, services, (outcome: Outcome) => {
+      await execute(received.command, source.client, commandContext, (outcome: Outcome) => {
         source.send(received.answer(outcome));
       });
     } else {
@@ -125,11 +125,11 @@ export class CommandQueue<Item> {
     const wait = this.#source.client.rates?.answeredBytes?.spend(bytes) ?? 0;
     if (wait === 0) return;
     await new Promise<void>((resolve) => {
-      this.#context.services.clock.after(wait, resolve);
+      this.#context.commandContext.clock.after(wait, resolve);
     });
   }
 
   #end(reason: "flooding" | "malformed_frames"): void {
-    this.#context.services.hub.remove(this.#source.client.session, reason);
+    this.#context.commandContext.hub.remove(this.#source.client.session, reason);
   }
 }

@@ -5,13 +5,13 @@ import type { Store, StoreChange } from "../store/store.js";
 /** Time between two attempts to read an unreachable store, in milliseconds. */
 const RETRY = 1_000;
 
-type Take = (change: StoreChange) => void;
+type RecordHandler = (change: StoreChange) => void;
 
 export interface RecordFeedOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** Handlers of the entries below each prefix. */
-  readonly takers: ReadonlyMap<string, Take>;
+  readonly handlers: ReadonlyMap<string, RecordHandler>;
   /** Called when all entries of the store have been handled. Called again if it throws `unavailable`. */
   readonly onRead: () => Promise<void>;
   readonly onError: (message: string) => void;
@@ -44,12 +44,12 @@ export class RecordFeed {
 
   /** Reads the store and follows its changes. Retries while the store is unreachable. */
   async start(): Promise<void> {
-    const { clock, onError, onRead, store, takers } = this.#options;
+    const { clock, handlers, onError, onRead, store } = this.#options;
     try {
       // An established watch survives outages, so a retry starts only the missing ones.
-      for (const [prefix, take] of takers) {
+      for (const [prefix, handler] of handlers) {
         if (this.#unwatch.has(prefix)) continue;
-        this.#unwatch.set(prefix, await store.watch(prefix, (change) => this.#onStoreChange(change, take)));
+        this.#unwatch.set(prefix, await store.watch(prefix, (change) => this.#onStoreChange(change, handler)));
         if (this.#stopped) return this.stop();
       }
       await onRead();
@@ -76,30 +76,30 @@ export class RecordFeed {
    * @throws the errors of `write`
    */
   async change<Written>(change: StoreChange, write: () => Promise<Written>): Promise<Written> {
-    const { takers } = this.#options;
-    const mine: Write = { reported: false };
+    const { handlers } = this.#options;
+    const ownWrite: Write = { reported: false };
     const all = this.#writes.get(change.key) ?? new Set();
-    this.#writes.set(change.key, all.add(mine));
+    this.#writes.set(change.key, all.add(ownWrite));
     try {
       const written = await write();
-      const take = [...takers].find(([prefix]) => change.key.startsWith(prefix))?.[1];
-      if (!mine.reported && take !== undefined) this.#take(change, take);
+      const handler = [...handlers].find(([prefix]) => change.key.startsWith(prefix))?.[1];
+      if (!ownWrite.reported && handler !== undefined) this.#handle(change, handler);
       return written;
     } finally {
-      all.delete(mine);
+      all.delete(ownWrite);
       if (all.size === 0 && this.#writes.get(change.key) === all) this.#writes.delete(change.key);
     }
   }
 
-  #onStoreChange(change: StoreChange, take: Take): void {
+  #onStoreChange(change: StoreChange, handler: RecordHandler): void {
     for (const write of this.#writes.get(change.key) ?? []) write.reported = true;
-    this.#take(change, take);
+    this.#handle(change, handler);
   }
 
   /** Handles one entry. A damaged entry does not affect the others. */
-  #take(change: StoreChange, take: Take): void {
+  #handle(change: StoreChange, handler: RecordHandler): void {
     try {
-      take(change);
+      handler(change);
     } catch (error) {
       this.#options.onError(`${change.key}: ${CarillonError.from(error).message}`);
     }

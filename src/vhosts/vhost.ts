@@ -90,7 +90,7 @@ export class Vhost {
     this.#parts = parts;
     this.#dialects = dialects;
     this.#rules = createRuleTable(settings, this.channels);
-    this.#anonymous = anonymousOf(settings);
+    this.#anonymous = createAnonymousPrincipal(settings);
   }
 
   /** Settings with secrets. Without defaults for a vhost created at run time. */
@@ -173,7 +173,7 @@ export class Vhost {
     this.#dialects = dialects;
     this.#settings = settings;
     this.#rules = createRuleTable(settings, this.channels);
-    this.#anonymous = anonymousOf(settings);
+    this.#anonymous = createAnonymousPrincipal(settings);
     if (before !== parts) void this.#retire(before);
     return access;
   }
@@ -200,7 +200,7 @@ export class Vhost {
   }
 }
 
-function anonymousOf({ anonymous }: VhostSettings): Principal | undefined {
+function createAnonymousPrincipal({ anonymous }: VhostSettings): Principal | undefined {
   if (!anonymous.connect) return undefined;
   return { user: undefined, permissions: Permissions.of(anonymous.permissions), expires: undefined, info: NO_INFO };
 }

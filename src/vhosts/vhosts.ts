@@ -84,10 +84,10 @@ export class Vhosts {
     this.#feed = new RecordFeed({
       store: options.store,
       clock: options.clock,
-      takers: new Map([
-        [VHOSTS, this.#takeVhost],
-        [KEYS, this.#takeKey],
-        [CHANNELS, this.#takeChannel],
+      handlers: new Map([
+        [VHOSTS, this.#applyVhost],
+        [KEYS, this.#applyKey],
+        [CHANNELS, this.#applyChannel],
       ]),
       onRead: () => this.#onRead(),
       onError: (message) => {
@@ -176,7 +176,7 @@ export class Vhosts {
     events.onLoaded();
   }
 
-  readonly #takeVhost = ({ key, value }: StoreChange): void => {
+  readonly #applyVhost = ({ key, value }: StoreChange): void => {
     const { path } = readRecordKey(key);
     if (this.#vhosts.get(path)?.configured === true) return;
     const before = this.#records.get(path);
@@ -233,7 +233,7 @@ export class Vhosts {
     this.#deleted.delete(vhost);
   }
 
-  readonly #takeKey = ({ key, value }: StoreChange): void => {
+  readonly #applyKey = ({ key, value }: StoreChange): void => {
     const { name: id, path } = readRecordKey(key);
     const record = value === undefined ? undefined : parseKeyRecord(key, value);
     const keys = this.#keys.get(path) ?? new Map<string, KeyRecord>();
@@ -245,7 +245,7 @@ export class Vhosts {
     if (this.#loaded && this.#vhosts.has(path)) this.#showKeys(path);
   };
 
-  readonly #takeChannel = ({ key, value }: StoreChange): void => {
+  readonly #applyChannel = ({ key, value }: StoreChange): void => {
     const { name, path } = readRecordKey(key);
     const channel = decodeRecord(name);
     const channels = this.#channelsOf(path);

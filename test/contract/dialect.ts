@@ -17,7 +17,7 @@ export interface DialectUnderTest {
   /** Decodes a message as a client does; without a topic if the protocol does not send it. */
   readonly readMessage: (text: string) => { readonly topic?: string; readonly payload: Uint8Array };
   /** Converts a payload to the part that the protocol can represent; undefined: every byte. */
-  readonly sayable?: (message: Message) => Uint8Array;
+  readonly expectedPayload?: (message: Message) => Uint8Array;
 }
 
 const topics = fc
@@ -38,7 +38,7 @@ const messages: fc.Arbitrary<Message> = fc.record({
 
 /** Tests that every dialect must pass. */
 export function dialectContract(name: string, options: DialectUnderTest): void {
-  const { commands, dialect, readMessage, sayable = payloadOf, transcripts, variants } = options;
+  const { commands, dialect, readMessage, expectedPayload = payloadOf, transcripts, variants } = options;
   const open = (query: string): Conversation =>
     dialect.open({ query: new URLSearchParams(query), connectionId: "0123456789ab.1" });
 
@@ -88,7 +88,7 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
           const text = open(query).encoding.textMaker(topic)(message);
           const read = readMessage(text);
           expect(read.topic ?? topic).toBe(topic);
-          expect(Buffer.from(read.payload).equals(sayable(message))).toBe(true);
+          expect(Buffer.from(read.payload).equals(expectedPayload(message))).toBe(true);
         }),
         { numRuns: 300 },
       );

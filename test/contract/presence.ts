@@ -69,7 +69,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       expect(watcher.toldOf("c1")).toEqual(["+c1", "-c1"]);
     });
 
-    test("reports a leave with its farewell and the member's information on every node", async () => {
+    test("reports a leave with its leave info and the member's information on every node", async () => {
       const both = [watch(one), watch()];
       const kept = '{"name":"Ann","7":[1.10,null],"deep":{"a":1}}';
       const said = '{"n\\u0061me":"Nan","why":1724442618569203714,"__proto__":{"a":2},"deep":null}';
@@ -89,7 +89,7 @@ export function presenceContract(ofDriver: string, setUp: SetUp): void {
       }
     });
 
-    test("reports the farewell of the last leave, and none of a present member", async () => {
+    test("reports the leave info of the last leave, and none of a present member", async () => {
       const watcher = watch();
       one.enter(PLACE, someone("c1", "", { name: "Ann" }), false);
       await watcher.counts(1);

@@ -108,7 +108,7 @@ test("notices lost messages within 1 s, and reports the difference once each", a
   expect(watcher.faults).toEqual([]);
 });
 
-test("reports a leave whose farewell was lost, without the farewell", async () => {
+test("reports a leave whose leave info was lost, without it", async () => {
   for (const id of names(2)) one.presence.enter(PLACE, someone(id, "", { of: id }), false);
   await turns();
   const watcher = new Watcher(two.presence);

@@ -100,7 +100,7 @@ test("A12: takes the client's address from a PROXY header before TLS", async () 
   socket.write(upgradeRequest());
   const [answer] = (await once(socket, "data")) as [Buffer];
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 101 /);
-  expect((await tls.door.arrivals.next()).origin.address).toBe("203.0.113.7");
+  expect((await tls.door.admissionRequests.next()).origin.address).toBe("203.0.113.7");
 });
 
 test("O8: ignores an upgrade to another protocol over TLS", async () => {

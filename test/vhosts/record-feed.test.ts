@@ -22,11 +22,11 @@ function createFeed(onRead: () => Promise<void> = () => Promise.resolve()): Test
   };
   const store = new MemoryStore({ clock, onError });
   const taken = new Map<string, string>();
-  const take = ({ key, value }: StoreChange): void => {
+  const handler = ({ key, value }: StoreChange): void => {
     if (value === undefined) taken.delete(key);
     else taken.set(key, value);
   };
-  const feed = new RecordFeed({ store, clock, takers: new Map([["a/", take]]), onRead, onError });
+  const feed = new RecordFeed({ store, clock, handlers: new Map([["a/", handler]]), onRead, onError });
   cleanUp(() => feed.stop());
   return { store, feed, taken, clock, errors };
 }

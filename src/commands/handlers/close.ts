@@ -6,10 +6,10 @@ import type { CommandContext } from "../command-context.js";
 const NORMAL = { code: 1_000, text: "" };
 
 /** Ends the connection at the client's request, after the answer. */
-export function close({ farewell }: CloseCommand, client: Client, context: CommandContext, reply: Reply): void {
+export function close({ leaveInfo }: CloseCommand, client: Client, context: CommandContext, reply: Reply): void {
   const { attendance, clients } = context;
   const { session } = client;
-  if (farewell !== undefined) attendance.farewell(session, undefined, farewell);
+  if (leaveInfo !== undefined) attendance.setLeaveInfo(session, undefined, leaveInfo);
   reply({ ok: true });
   clients.disconnect(client, NORMAL);
 }

@@ -10,12 +10,12 @@ import { exit } from "../exit.js";
  * broker is disconnected.
  */
 export function leave(command: LeaveCommand, client: Client, context: CommandContext, reply: Reply): void {
-  const { broker, farewell, strict } = command;
+  const { broker, leaveInfo, strict } = command;
   const topics = parseTopics(command.topics);
   if (strict === true) for (const topic of topics) checkMembership(client, broker, topic, context);
-  for (const name of farewell === undefined ? [] : topics) {
+  for (const name of leaveInfo === undefined ? [] : topics) {
     const topic = findMembership(client, broker, name, context);
-    if (topic !== undefined) context.attendance.farewell(client.session, topic, farewell ?? NO_INFO);
+    if (topic !== undefined) context.attendance.setLeaveInfo(client.session, topic, leaveInfo ?? NO_INFO);
   }
   exit(client, broker, topics, context);
   reply({ ok: true });

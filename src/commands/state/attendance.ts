@@ -35,7 +35,7 @@ interface MembershipState {
   /** Information for other members, as JSON text. Undefined: that of the client's principal. */
   info: string | undefined;
   /** Data for watchers when the session has left. */
-  farewell: string | undefined;
+  leaveInfo: string | undefined;
   endWatch: (() => void) | undefined;
 }
 
@@ -74,9 +74,9 @@ export class Attendance {
    * the topic.
    * @param topic - undefined for all topics of the session
    */
-  farewell(session: Session, topic: Topic | undefined, farewell: string): void {
+  setLeaveInfo(session: Session, topic: Topic | undefined, leaveInfo: string): void {
     for (const each of topic === undefined ? session.memberships.keys() : [topic]) {
-      if (each.rules.presence && session.memberships.has(each)) this.#stateOf(session, each).farewell = farewell;
+      if (each.rules.presence && session.memberships.has(each)) this.#stateOf(session, each).leaveInfo = leaveInfo;
     }
   }
 
@@ -84,7 +84,7 @@ export class Attendance {
     const states = this.#states.get(session);
     const state = states?.get(topic);
     if (topic.rules.presence || this.#outdated.has(topic))
-      this.#options.presence.leave(toAddress(topic), session.id, state?.farewell);
+      this.#options.presence.leave(toAddress(topic), session.id, state?.leaveInfo);
     if (states === undefined) return;
     state?.endWatch?.();
     states.delete(topic);
@@ -173,7 +173,7 @@ export class Attendance {
   #stateOf(session: Session, topic: Topic): MembershipState {
     const states = this.#states.get(session) ?? new Map<Topic, MembershipState>();
     this.#states.set(session, states);
-    const state = states.get(topic) ?? { hidden: false, info: undefined, farewell: undefined, endWatch: undefined };
+    const state = states.get(topic) ?? { hidden: false, info: undefined, leaveInfo: undefined, endWatch: undefined };
     states.set(topic, state);
     return state;
   }

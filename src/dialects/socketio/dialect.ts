@@ -15,7 +15,7 @@ import {
   type SocketIoRequestEvent,
 } from "./decode.js";
 import { Packets, socketIoEventEncoding } from "./encode.js";
-import { endText, failureText, marked, toEventValue } from "./event-values.js";
+import { addAnswerFields, endText, failureText, toEventValue } from "./event-values.js";
 import type { SocketIoSettings } from "./settings.js";
 
 type CallRule = SocketIoSettings["calls"][number];
@@ -192,7 +192,7 @@ export class SocketIoConversation implements Conversation {
         if (!outcome.ok) return this.#failed(outcome.error, event, id, acknowledge);
         if (outcome.result?.kind !== "part") return undefined;
         const { more, payload: part } = outcome.result;
-        const value = marked(toEventValue(part), { id, finished: !more });
+        const value = addAnswerFields(toEventValue(part), { id, finished: !more });
         if (acknowledge !== undefined && !more) return this.#packets.acknowledgement(acknowledge, value);
         return this.#packets.event(rule.answer ?? event, value);
       },

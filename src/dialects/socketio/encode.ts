@@ -1,6 +1,6 @@
 import type { Message } from "../../core/message.js";
 import type { MessageEncoding } from "../dialect.js";
-import { sayable, toEventValue, type Value } from "./event-values.js";
+import { toEventName, toEventValue, type Value } from "./event-values.js";
 
 /**
  * Separator of the packets in a wire text. Wire texts have the format for polling clients of Engine.IO 4: a packet, followed
@@ -20,7 +20,7 @@ export class Packets {
   }
 
   event(event: string, { attachment, text }: Value): string {
-    const body = `[${JSON.stringify(sayable(event))},${text}]`;
+    const body = `[${JSON.stringify(toEventName(event))},${text}]`;
     return attachment === undefined
       ? `${TEXT_PACKET}2${this.#namespace}${body}`
       : `${TEXT_PACKET}51-${this.#namespace}${body}${attached(attachment)}`;

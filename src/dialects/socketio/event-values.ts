@@ -23,7 +23,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 const PLACEHOLDER = '{"_placeholder":true,"num":0}';
 
 /** Returns the name under which an event is sent: `message` if its own name is empty or reserved. */
-export function sayable(event: string): string {
+export function toEventName(event: string): string {
   return event === "" || RESERVED.has(event) ? "message" : event;
 }
 
@@ -34,21 +34,21 @@ export function toEventValue(payload: Uint8Array): Value {
 }
 
 /** Members that are added to a worker's answer. */
-export interface Marks {
+export interface AnswerFields {
   /** JSON text; undefined for none. */
   readonly id: string | undefined;
   /** Whether it is the last answer to its request. */
   readonly finished: boolean;
 }
 
-/** Adds the marks to an object; they replace its members of the same names. Any other value becomes the member `data`. */
-export function marked({ attachment, text }: Value, { finished, id }: Marks): Value {
-  const marks = [...(id === undefined ? [] : [`"_id":${id}`]), `"finished":${finished}`];
+/** Adds the fields to an object; they replace its members of the same names. Any other value becomes the member `data`. */
+export function addAnswerFields({ attachment, text }: Value, { finished, id }: AnswerFields): Value {
+  const fields = [...(id === undefined ? [] : [`"_id":${id}`]), `"finished":${finished}`];
   const isObjectText = attachment === undefined && text.trimStart().startsWith("{");
   const members = isObjectText
     ? removeMembers(text, id === undefined ? ["finished"] : ["_id", "finished"])
     : `"data":${text}`;
-  const all = [...(members === "" ? [] : [members]), ...marks].join(",");
+  const all = [...(members === "" ? [] : [members]), ...fields].join(",");
   return { text: `{${all}}`, ...(attachment === undefined ? {} : { attachment }) };
 }
 

@@ -8,11 +8,11 @@ export function isWebrocketChannel(name: string): boolean {
 }
 
 /** Returns whether clients of a channel receive joins and leaves of other clients. */
-export function hasMembers(channel: string): boolean {
+export function isPresenceChannel(channel: string): boolean {
   return channel.startsWith("presence-");
 }
 
 /** Returns whether the answer to a subscription tells the client its own user. */
 export function isPrivate(channel: string): boolean {
-  return channel.startsWith("private-") || hasMembers(channel);
+  return channel.startsWith("private-") || isPresenceChannel(channel);
 }

@@ -3,7 +3,7 @@ import { findJsonFault } from "../../util/find-json-fault.js";
 import { isObject } from "../../util/json.js";
 import { findValueText, readFirstName } from "../../util/raw-json.js";
 import { type Fields, parseJson } from "../json.js";
-import { hasMembers, isWebrocketChannel } from "./channel.js";
+import { isPresenceChannel, isWebrocketChannel } from "./channel.js";
 import type { WebrocketCode } from "./errors.js";
 
 /** Command of a client, or its refusal. */
@@ -25,7 +25,7 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
       const info = readInfoMember(data, () => findValueText(written(), "data"));
       if (!isText(channel) || info === undefined || !isFlag(hidden)) return 400;
       if (!isWebrocketChannel(channel)) return 454;
-      const members = hasMembers(channel);
+      const members = isPresenceChannel(channel);
       return {
         kind: "join",
         broker: "",
@@ -43,10 +43,10 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "unsubscribe",
     ({ channel, data }, written) => {
-      const farewell = readInfoMember(data, () => findValueText(written(), "data"));
-      if (!isText(channel) || farewell === undefined) return 400;
+      const leaveInfo = readInfoMember(data, () => findValueText(written(), "data"));
+      if (!isText(channel) || leaveInfo === undefined) return 400;
       if (!isWebrocketChannel(channel)) return 454;
-      return { kind: "leave", broker: "", topics: [channel], strict: true, farewell };
+      return { kind: "leave", broker: "", topics: [channel], strict: true, leaveInfo };
     },
   ],
   [
@@ -74,8 +74,8 @@ const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "close",
     (fields, written) => {
-      const farewell = readInfoMember(fields, written);
-      return farewell === undefined ? 400 : { kind: "close", farewell };
+      const leaveInfo = readInfoMember(fields, written);
+      return leaveInfo === undefined ? 400 : { kind: "close", leaveInfo };
     },
   ],
 ]);

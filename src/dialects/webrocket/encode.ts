@@ -6,7 +6,7 @@ import { mapConnectionTopic } from "../../core/user-topic.js";
 import { removeMembers } from "../../util/raw-json.js";
 import type { MessageEncoding, Texts } from "../dialect.js";
 import { payloadValue } from "../json.js";
-import { hasMembers, isPrivate } from "./channel.js";
+import { isPresenceChannel, isPrivate } from "./channel.js";
 
 /**
  * Encodes messages as `{"event":{…data,"sid":…,"channel":…}}`. Carillon's members replace members of the data with the same
@@ -41,7 +41,7 @@ export function closedText(sid: string): string {
 export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outcome & { readonly ok: true }): Texts {
   const [channel = ""] = command.topics;
   const { result } = outcome;
-  if (!hasMembers(channel)) return subscribedText(channel, uid);
+  if (!isPresenceChannel(channel)) return subscribedText(channel, uid);
   const answer = subscribedText(
     channel,
     uid,

@@ -51,8 +51,8 @@ export class HookClient implements HookCaller {
     return readVerdict(await this.#calls.call(onPublish, toPublishRequest(question), signal));
   }
 
-  async disconnect(farewell: DisconnectHookEvent, signal: AbortSignal): Promise<void> {
-    await this.#calls.call(onDisconnect, toDisconnectRequest(farewell), signal);
+  async disconnect(event: DisconnectHookEvent, signal: AbortSignal): Promise<void> {
+    await this.#calls.call(onDisconnect, toDisconnectRequest(event), signal);
   }
 
   close(): void {

@@ -52,8 +52,8 @@ export function toPublishRequest(question: PublishHookRequest): MessageInitShape
   return { client: toClient(client), broker, topics: [...topics], payload, event };
 }
 
-export function toDisconnectRequest(farewell: DisconnectHookEvent): MessageInitShape<typeof OnDisconnectRequestSchema> {
-  const { client, code, reason } = farewell;
+export function toDisconnectRequest(event: DisconnectHookEvent): MessageInitShape<typeof OnDisconnectRequestSchema> {
+  const { client, code, reason } = event;
   return { client: toClient(client), code, reason };
 }
 

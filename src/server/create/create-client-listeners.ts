@@ -18,17 +18,17 @@ export interface ClientSources {
   readonly metrics: Metrics;
   readonly messaging: Messaging;
   readonly vhosts: Vhosts;
-  readonly services: CommandContext;
+  readonly commandContext: CommandContext;
 }
 
-type ClientRules = Pick<ClientContext, "clientAddress" | "inside" | "onFault" | "onUpgradeRefused" | "openLease">;
+type ClientRules = Pick<ClientContext, "clientAddress" | "clientCount" | "onFault" | "onUpgradeRefused" | "openLease">;
 
 /** Creates the options that all listeners for clients share. */
 export function createClientContext(sources: ClientSources, rules: ClientRules): ClientContext {
-  const { messaging, metrics, node, services, vhosts } = sources;
+  const { messaging, metrics, node, commandContext, vhosts } = sources;
   return {
     ...rules,
-    services,
+    commandContext,
     fanOut: messaging.fanOut,
     outbox: messaging.outbox,
     clock: systemClock,

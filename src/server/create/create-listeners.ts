@@ -111,7 +111,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     dialects.reduce((sum, { clients }) => sum + (clients?.connections ?? 0), webSockets.connections);
   const clients = createClientContext(context, {
     clientAddress: addressOf,
-    inside: connections,
+    clientCount: connections,
     onFault,
     onUpgradeRefused,
     openLease,

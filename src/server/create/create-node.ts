@@ -136,7 +136,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     dialects,
     log,
     metrics,
-    services: commands,
+    commandContext: commands,
     administration,
     rpc: rpc.services,
     gatekeeper: new Gatekeeper(keyring, systemClock, answers),

@@ -19,7 +19,7 @@ export interface UpgradePolicy {
    * Admits a client; synchronously unless a backend must decide.
    * @throws CarillonError the refusal; the response of an HttpRefusal is sent unchanged
    */
-  admit(arrival: AdmissionRequest): AdmittedClient | Promise<AdmittedClient>;
+  admit(admissionRequest: AdmissionRequest): AdmittedClient | Promise<AdmittedClient>;
   /** Returns where upgrades of a vhost may carry a token. */
   credentialSources(vhost: string): CredentialPlaces;
   /** Returns the parts of an upgrade that are also forwarded to the vhost's backend. */
@@ -33,7 +33,7 @@ export interface PendingUpgrade {
   /** Bytes that arrived after the request. */
   readonly head: Buffer;
   readonly route: WebSocketRoute;
-  readonly arrival: AdmissionRequest;
+  readonly admissionRequest: AdmissionRequest;
   readonly admitted: AdmittedClient;
 }
 
@@ -45,7 +45,7 @@ export interface UpgradeAdmissionOptions {
   /** Opens a lease for the bytes that a client sends while it waits. */
   readonly openLease: OpenRequestLease;
   /** Number of connected clients. */
-  readonly inside: () => number;
+  readonly clientCount: () => number;
   /** Largest number of connected and waiting clients. */
   readonly limit: number;
   readonly clock: Clock;
@@ -87,10 +87,11 @@ export class UpgradeAdmission {
     try {
       const route = this.#findRoute(url.pathname);
       this.#checkCapacity();
-      const arrival = this.#describeArrival(request, url, route);
-      const admitted = this.#options.admission.admit(arrival);
-      if (admitted instanceof Promise) this.#wait(admitted, { request, socket, route, arrival }, url.pathname, head);
-      else this.#enter({ request, socket, head, route, arrival, admitted });
+      const admissionRequest = this.#createAdmissionRequest(request, url, route);
+      const admitted = this.#options.admission.admit(admissionRequest);
+      if (admitted instanceof Promise)
+        this.#wait(admitted, { request, socket, route, admissionRequest }, url.pathname, head);
+      else this.#enter({ request, socket, head, route, admissionRequest, admitted });
     } catch (cause) {
       this.#refuse(socket, cause);
     }
@@ -110,12 +111,16 @@ export class UpgradeAdmission {
 
   #checkCapacity(): void {
     if (this.#closed) throw createStoppingError();
-    if (this.#options.inside() + this.#waiting.size >= this.#options.limit) {
+    if (this.#options.clientCount() + this.#waiting.size >= this.#options.limit) {
       throw new CarillonError("unavailable", "this node has reached its connection limit");
     }
   }
 
-  #describeArrival(request: IncomingMessage, url: URL, { dialect, inPath, vhost }: WebSocketRoute): AdmissionRequest {
+  #createAdmissionRequest(
+    request: IncomingMessage,
+    url: URL,
+    { dialect, inPath, vhost }: WebSocketRoute,
+  ): AdmissionRequest {
     const { admission, clientAddress, nextId } = this.#options;
     const { headers } = request;
     const places = admission.credentialSources(vhost);

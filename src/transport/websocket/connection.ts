@@ -95,12 +95,12 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
   }
 
   expire(): void {
-    this.#context.services.hub.remove(this.client.session, "ping_timeout");
+    this.#context.commandContext.hub.remove(this.client.session, "ping_timeout");
   }
 
   /** Ends a connection that is no longer read. */
   cut(reason: CutReason): void {
-    if (this.client.session.open) this.#context.services.hub.remove(this.client.session, reason);
+    if (this.client.session.open) this.#context.commandContext.hub.remove(this.client.session, reason);
     else this.webSocket.terminate();
   }
 
@@ -119,7 +119,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     if (this.#meter?.hold(bytes.length) === false) return;
     // The library has checked text frames; binary frames are accepted if they hold UTF-8 text.
     if (isBinary && !isUtf8(bytes)) {
-      this.#context.services.hub.remove(this.client.session, "not_utf8");
+      this.#context.commandContext.hub.remove(this.client.session, "not_utf8");
       return;
     }
     this.#queue.add(bytes.toString("utf8"), bytes.length);
@@ -150,7 +150,7 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
     const { endedFor } = this.client.session;
     const [endedWith, text] = endedFor === undefined ? [code, reason] : toCloseFrame(endedFor);
     this.#queue.clear();
-    this.#context.services.clients.remove(this.client, endedWith, text);
+    this.#context.commandContext.clients.remove(this.client, endedWith, text);
     this.#context.onClosed(this, endedWith);
   }
 

@@ -32,7 +32,7 @@ import type { Heartbeat } from "./heartbeat.js";
 const CLOSE_TIMEOUT = 3_000;
 
 export interface WebSocketListenerOptions
-  extends Pick<WebSocketConnectionContext, "services" | "fanOut">,
+  extends Pick<WebSocketConnectionContext, "commandContext" | "fanOut">,
     Pick<UpgradeAdmissionOptions, "routeAt" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"> {
   readonly admission: UpgradePolicy & Pick<AdmissionControl, "describeClient">;
   readonly sessionIds: MessageIds;
@@ -47,7 +47,7 @@ export interface WebSocketListenerOptions
   };
   readonly outbox: OutboxContext;
   /** Number of clients connected to the node; default: those of this listener. */
-  readonly inside?: () => number;
+  readonly clientCount?: () => number;
   /** Whether compression is offered. */
   readonly compression: boolean;
   readonly inflations: Inflations;
@@ -72,7 +72,7 @@ export class WebSocketListener {
     this.#admission = new UpgradeAdmission({
       ...options,
       nextId: () => options.sessionIds.next(),
-      inside: options.inside ?? (() => this.#open.size),
+      clientCount: options.clientCount ?? (() => this.#open.size),
       limit: options.limits.connections,
       enter: (upgrade) => this.#enter(upgrade),
     });
@@ -131,9 +131,9 @@ export class WebSocketListener {
   }
 
   #createContext(frameBytes: number): WebSocketConnectionContext {
-    const { fanOut, limits, onClosed, services } = this.#options;
+    const { fanOut, limits, onClosed, commandContext } = this.#options;
     return {
-      services,
+      commandContext,
       fanOut,
       waitingBytes: frameBytes + READ_CHUNK_BYTES,
       malformedFrames: limits.malformedFrames,
@@ -147,10 +147,13 @@ export class WebSocketListener {
   }
 
   #accept(webSocket: ClientWebSocket, upgrade: PendingUpgrade, { context, frameBytes }: DialectServer): void {
-    const { admitted, arrival, request, route, socket } = upgrade;
-    const { admission, deadlines, heartbeat, inflations, openLease, outbox, services } = this.#options;
+    const { admitted, admissionRequest, request, route, socket } = upgrade;
+    const { admission, deadlines, heartbeat, inflations, openLease, outbox, commandContext } = this.#options;
     const { dialect } = route;
-    const conversation = dialect.open({ query: arrival.upgrade.query, connectionId: arrival.connectionId });
+    const conversation = dialect.open({
+      query: admissionRequest.upgrade.query,
+      connectionId: admissionRequest.connectionId,
+    });
     webSocket.useSocket(socket);
     webSocket.meter = new MessageMeter({
       webSocket,
@@ -161,23 +164,27 @@ export class WebSocketListener {
     });
     const isCompressed = webSocket.extensions !== "";
     if (isCompressed) {
-      const { address } = arrival.origin;
+      const { address } = admissionRequest.origin;
       webSocket.useInflater(inflations.open(toAddressKey(address), openLease(request, undefined), frameBytes));
       webSocket.meter.inflater = webSocket.inflater;
     }
     const session = new Session({
-      id: arrival.connectionId,
-      vhost: arrival.vhost,
+      id: admissionRequest.connectionId,
+      vhost: admissionRequest.vhost,
       encoding: getWebSocketEncoding(conversation.encoding, isCompressed),
       sink: webSocket,
       outbox,
     });
-    const facts = { session, openedOnly: dialect.openedOnly === true, ...admission.describeClient(arrival, admitted) };
+    const facts = {
+      session,
+      openedOnly: dialect.openedOnly === true,
+      ...admission.describeClient(admissionRequest, admitted),
+    };
     const connection = new WebSocketConnection(webSocket, facts, conversation, context);
     this.#open.add(connection);
     connection.watch = heartbeat.add(connection);
     connection.greet();
-    openClient(connection.client, admitted, services);
+    openClient(connection.client, admitted, commandContext);
   }
 }
 

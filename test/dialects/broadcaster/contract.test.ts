@@ -39,7 +39,7 @@ dialectContract("broadcaster", {
     if (encoding === "base64") return { topic: channel, payload: Buffer.from(String(payload), "base64") };
     return { topic: channel, payload: Buffer.from(JSON.stringify(payload)) };
   },
-  sayable: ({ payload }) => {
+  expectedPayload: ({ payload }) => {
     const text = Buffer.from(payload).toString("utf8");
     return Buffer.from(text).equals(payload) ? Buffer.from(JSON.stringify(valueOf(text))) : payload;
   },

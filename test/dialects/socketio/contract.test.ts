@@ -38,7 +38,7 @@ dialectContract("socketio", {
     const [, value] = JSON.parse(packet.slice(2)) as [string, unknown];
     return { payload: Buffer.from(JSON.stringify(value)) };
   },
-  sayable: ({ payload }) => {
+  expectedPayload: ({ payload }) => {
     const text = Buffer.from(payload).toString("utf8");
     return Buffer.from(text).equals(payload) ? Buffer.from(JSON.stringify(valueOf(text))) : payload;
   },

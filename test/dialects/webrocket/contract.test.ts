@@ -35,13 +35,13 @@ dialectContract("webrocket", {
   ],
   readMessage: (text) => {
     const [[, data] = []] = Object.entries(JSON.parse(text) as Record<string, { readonly channel: string }>);
-    return { topic: data?.channel ?? "", payload: Buffer.from(sayable(data)) };
+    return { topic: data?.channel ?? "", payload: Buffer.from(dataText(data)) };
   },
-  sayable: ({ payload }) => Buffer.from(sayable(valueOf(Buffer.from(payload)))),
+  expectedPayload: ({ payload }) => Buffer.from(dataText(valueOf(Buffer.from(payload)))),
 });
 
 /** Returns the data as text, without the members that Carillon itself sets. */
-function sayable(data: object | undefined): string {
+function dataText(data: object | undefined): string {
   return JSON.stringify(data, (key, value: unknown) => (key === "sid" || key === "channel" ? undefined : value));
 }
 

@@ -128,8 +128,8 @@ test("X9, O13: keeps the text of a member's data", () => {
   const data = '{ "id":1724442618569203714, "b":1.10, "1":-0, "b":"\\u00e9" }';
   const channel = '"channel":"presence-c"';
   expect(commandOf(`{"subscribe":{"data":1,${channel},"data" : ${data} }}`)).toMatchObject({ info: data });
-  expect(commandOf(`{"unsubscribe":{"data":${data},${channel}}}`)).toMatchObject({ farewell: data });
-  expect(commandOf(`{"close": ${data} }`)).toMatchObject({ farewell: data });
+  expect(commandOf(`{"unsubscribe":{"data":${data},${channel}}}`)).toMatchObject({ leaveInfo: data });
+  expect(commandOf(`{"close": ${data} }`)).toMatchObject({ leaveInfo: data });
 });
 
 test.each(["1e999", '"\\ud800"', `${"[".repeat(30)}${"]".repeat(30)}`])(
@@ -155,7 +155,7 @@ test("X3, X5, X6: reads null as absent", () => {
   const subscribe = { channel: "presence-c", data: null, hidden: null };
   expect(received(conversation, { subscribe }).command).toMatchObject({ info: {}, hidden: false });
   const unsubscribe = { channel: "presence-c", data: null };
-  expect(received(conversation, { unsubscribe }).command).toMatchObject({ farewell: {} });
+  expect(received(conversation, { unsubscribe }).command).toMatchObject({ leaveInfo: {} });
   const broadcast = { channel: "c", event: "e", data: null, trigger: null };
   expect(received(conversation, { broadcast }).command).toMatchObject({ payload: Buffer.from("{}"), trigger: "" });
   const trigger = { event: "w/e", data: null };
@@ -166,7 +166,7 @@ test.each([[[1]], ["text"], [7], [true]])("X3 to X6: ignores data other than an 
   const conversation = open();
   received(conversation, FRAMES.auth).answer({ ok: true, result: { kind: "identified", user: "eve" } });
   expect(received(conversation, { subscribe: { channel: "c", data } }).command).toMatchObject({ info: {} });
-  expect(received(conversation, { unsubscribe: { channel: "c", data } }).command).toMatchObject({ farewell: {} });
+  expect(received(conversation, { unsubscribe: { channel: "c", data } }).command).toMatchObject({ leaveInfo: {} });
   const payload = Buffer.from("{}");
   expect(received(conversation, { broadcast: { channel: "c", event: "e", data } }).command).toMatchObject({ payload });
   expect(received(conversation, { trigger: { event: "w/e", data } }).command).toMatchObject({ payload });

@@ -65,7 +65,7 @@ describe.each(WORLDS)("WebRocket: %s", (kind) => {
     for (const client of [eve, adam, hidden]) expect(await client.heard()).toEqual([]);
   });
 
-  test("X9: confirms a leave, and sends the other members the member's data and farewell", async () => {
+  test("X9: confirms a leave, and sends the other members the member's data from the join and the leave", async () => {
     const [one, other] = await start();
     const [eve, adam] = [await enter(one, "eve"), await enter(other, "adam")];
     await arrive(eve);
@@ -84,7 +84,7 @@ describe.each(WORLDS)("WebRocket: %s", (kind) => {
     expect(await eve.next()).toEqual(left("adam", { name: "Adam" }));
   });
 
-  test("X9: sends a close's farewell in all channels, and none for a lost connection or a new authentication", async () => {
+  test("X9: sends a close's data in all channels, and no data for a lost connection or a new authentication", async () => {
     const [one, other] = await start();
     const eve = await enter(one, "eve");
     await arrive(eve);

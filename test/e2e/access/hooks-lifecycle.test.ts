@@ -27,7 +27,7 @@ type Event = NonNullable<NonNullable<VhostInput["hooks"]>["events"]>[number];
 const jwt = { secret: SECRET, leeway: "0" };
 
 function start(backend: Backend, events: Event[], vhost: VhostInput = {}): Promise<TestNode> {
-  // Hundreds of farewells at once take a loaded machine longer than the default times.
+  // Hundreds of disconnect hooks at once take a loaded machine longer than the default times.
   const hooks = { url: backend.url, events, timeout: "8s" };
   return startNode({ stop_timeout: "1m", vhosts: { "/": { ...vhost, hooks } } });
 }

@@ -61,9 +61,12 @@ describe.each(BACKENDS)("A9: a backend called by %s", (_protocol, startBackend) 
 
     expect((await eve.closed).code).toBe(4401);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires));
-    const farewell = await nextHookCall(backend, "OnDisconnect");
-    farewell.answer({});
-    expect(farewell.request).toMatchObject({ code: 4401, client: { user: "eve", connectionId: client?.connectionId } });
+    const notification = await nextHookCall(backend, "OnDisconnect");
+    notification.answer({});
+    expect(notification.request).toMatchObject({
+      code: 4401,
+      client: { user: "eve", connectionId: client?.connectionId },
+    });
   });
 
   test("refuses at connect with its own status, headers and body", async () => {

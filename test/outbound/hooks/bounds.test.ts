@@ -23,7 +23,7 @@ class SlowCaller implements HookCaller {
   join = (_question: unknown, signal: AbortSignal): Promise<Verdict<never>> => this.#wait("join", signal);
   publish = (_question: unknown, signal: AbortSignal): Promise<Verdict<never>> => this.#wait("publish", signal);
 
-  async disconnect(_farewell: unknown, signal: AbortSignal): Promise<void> {
+  async disconnect(_event: unknown, signal: AbortSignal): Promise<void> {
     await this.#wait("disconnect", signal);
   }
 
@@ -161,10 +161,10 @@ test("makes decisions before disconnect notices, whose timeout starts with the c
   expect(publish.what).toBe("publish");
   publish.answer();
   await second;
-  const farewell = await caller.pending.next();
+  const notification = await caller.pending.next();
   clock.advance(1_999);
-  expect(farewell.what).toBe("disconnect");
-  farewell.answer();
+  expect(notification.what).toBe("disconnect");
+  notification.answer();
   await nextTurn();
   expect(counts.calls("disconnect", "allowed")).toBe(1);
 });
@@ -226,9 +226,9 @@ test("completes pending calls with the current on_failure when hooks are retired
     codes.push((await outcomes[position]) ?? "");
   }
   expect(codes).toEqual(["ok", "unavailable", "ok", "ok"]);
-  const farewell = await caller.pending.next();
-  expect([farewell.what, caller.closed]).toEqual(["disconnect", false]);
-  farewell.answer();
+  const notification = await caller.pending.next();
+  expect([notification.what, caller.closed]).toEqual(["disconnect", false]);
+  notification.answer();
   await retired;
   expect([caller.closed, clock.timers]).toEqual([true, 0]);
 });

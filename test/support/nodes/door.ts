@@ -20,7 +20,7 @@ import { ampleLeases } from "./byte-budget.js";
 
 /** An admission that the test decides on. */
 export interface Decision {
-  readonly arrival: AdmissionRequest;
+  readonly admissionRequest: AdmissionRequest;
   readonly admit: (topics?: readonly string[]) => void;
   readonly refuse: (cause: unknown) => void;
 }
@@ -38,7 +38,7 @@ export class TestDoor {
   /** The time that peers have to take answers. */
   readonly answerClock = new ManualClock();
   /** Admission requests, in order. */
-  readonly arrivals = new Queue<AdmissionRequest>();
+  readonly admissionRequests = new Queue<AdmissionRequest>();
   readonly decisions = new Queue<Decision>();
   readonly faults: unknown[] = [];
   readonly inside = new Set<WebSocket>();
@@ -52,7 +52,7 @@ export class TestDoor {
     this.door = new UpgradeAdmission({
       routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
       admission: {
-        admit: (arrival) => this.admitted(arrival),
+        admit: (admissionRequest) => this.admitted(admissionRequest),
         forwardedParts: () => [],
         credentialSources: () => ({ header: true, protocol: true, cookie: "session", query: true }),
         ...policy,
@@ -60,7 +60,7 @@ export class TestDoor {
       clientAddress: createClientAddress(undefined),
       openLease: ampleLeases(),
       nextId: () => `id-${(this.#ids += 1)}`,
-      inside: () => this.inside.size,
+      clientCount: () => this.inside.size,
       limit: 100,
       clock: this.clock,
       onFault: (cause) => this.faults.push(cause),
@@ -111,8 +111,8 @@ export class TestDoor {
     await closed;
   }
 
-  admitted(arrival: AdmissionRequest, topics: readonly string[] = []): AdmittedClient {
-    this.arrivals.push(arrival);
+  admitted(admissionRequest: AdmissionRequest, topics: readonly string[] = []): AdmittedClient {
+    this.admissionRequests.push(admissionRequest);
     return {
       principal: { user: "ann", permissions: Permissions.NONE, expires: undefined, info: "{}" },
       topics,
@@ -120,7 +120,7 @@ export class TestDoor {
       runConnectHook: () => Promise.resolve(undefined),
       connectHookDone: true,
       exchange: () => {},
-      release: () => this.released.push(arrival.connectionId),
+      release: () => this.released.push(admissionRequest.connectionId),
     };
   }
 }
@@ -129,9 +129,13 @@ export class TestDoor {
 export function waitingDoor(options: Partial<UpgradeAdmissionOptions & PortOptions> = {}): Promise<TestDoor> {
   const door: TestDoor = new TestDoor({
     policy: {
-      admit: (arrival) => {
+      admit: (admissionRequest) => {
         const { promise, reject, resolve } = withResolvers<AdmittedClient>();
-        door.decisions.push({ arrival, admit: (topics) => resolve(door.admitted(arrival, topics)), refuse: reject });
+        door.decisions.push({
+          admissionRequest,
+          admit: (topics) => resolve(door.admitted(admissionRequest, topics)),
+          refuse: reject,
+        });
         return promise;
       },
     },

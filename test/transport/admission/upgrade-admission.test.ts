@@ -57,9 +57,9 @@ describe("description of a client", () => {
   test("holds its vhost, origin, credential and request", async () => {
     const door = await new TestDoor().start();
     await requestUpgrade(door, "/ws/shop/eu?meta=1&token=secret&x=%20", { "User-Agent": "test/1", Cookie: "a=1" });
-    const { upgrade, ...arrival } = await door.arrivals.next();
+    const { upgrade, ...admissionRequest } = await door.admissionRequests.next();
     const { headers, query, ...forwarded } = upgrade;
-    expect(arrival).toEqual({
+    expect(admissionRequest).toEqual({
       vhost: "/shop/eu",
       origin: { dialect: "native", address: "127.0.0.1", userAgent: "test/1" },
       credential: "secret",
@@ -77,9 +77,9 @@ describe("description of a client", () => {
   test("O10: does not forward a token in the query, even when the vhost takes none there", async () => {
     const door = await new TestDoor({ policy: { credentialSources: () => WITHOUT_QUERY } }).start();
     await requestUpgrade(door, "/ws?x=%20&token=x%20y");
-    expect(await door.arrivals.next()).toMatchObject({ credential: undefined, upgrade: { uri: "/ws?x=+" } });
+    expect(await door.admissionRequests.next()).toMatchObject({ credential: undefined, upgrade: { uri: "/ws?x=+" } });
     await requestUpgrade(door, "/ws?x=%20");
-    expect(await door.arrivals.next()).toMatchObject({ upgrade: { uri: "/ws?x=%20" } });
+    expect(await door.admissionRequests.next()).toMatchObject({ upgrade: { uri: "/ws?x=%20" } });
   });
 
   test("S6, O10: passes a token in the path to the policy, and does not forward it", async () => {
@@ -88,9 +88,9 @@ describe("description of a client", () => {
     const routeAt = tokenPaths("/api/v1/ws", new RootsocketDialect(), (vhost) => vhost === "/shop");
     const door = await new TestDoor({ routeAt }).start();
     await requestUpgrade(door, `/api/v1/ws/${token}/?x=1`, { Authorization: "Bearer other" });
-    const arrival = await door.arrivals.next();
-    expect(arrival).toMatchObject({ vhost: "/shop", credential: token, upgrade: { uri: "/api/v1/ws/?x=1" } });
-    expect(JSON.stringify({ ...arrival, credential: "" })).not.toContain(token);
+    const admissionRequest = await door.admissionRequests.next();
+    expect(admissionRequest).toMatchObject({ vhost: "/shop", credential: token, upgrade: { uri: "/api/v1/ws/?x=1" } });
+    expect(JSON.stringify({ ...admissionRequest, credential: "" })).not.toContain(token);
   });
 
   test("S5: refuses a path with a malformed token, and ignores other paths", () => {
@@ -109,9 +109,9 @@ describe("description of a client", () => {
       "X-Other": "1",
     };
     const client = await requestUpgrade(door, "/ws", headers);
-    const arrival = await door.arrivals.next();
-    expect(arrival.credential).toBe("secret");
-    expect(arrival.upgrade.headers).toMatchObject({
+    const admissionRequest = await door.admissionRequests.next();
+    expect(admissionRequest.credential).toBe("secret");
+    expect(admissionRequest.upgrade.headers).toMatchObject({
       authorization: undefined,
       cookie: "a=1; b=2",
       "sec-websocket-protocol": "carillon, other",
@@ -133,14 +133,14 @@ describe("description of a client", () => {
     };
     const door = await new TestDoor({ policy: { forwardedParts: () => ["authorization"] } }).start();
     await requestUpgrade(door, "/ws?x=%20&token=secret", headers);
-    expect((await door.arrivals.next()).upgrade).toMatchObject({
+    expect((await door.admissionRequests.next()).upgrade).toMatchObject({
       uri: "/ws?x=+",
       headers: kept,
       forwarded: ["authorization"],
     });
     const other = await new TestDoor({ policy: { forwardedParts: () => ["query"] } }).start();
     await requestUpgrade(other, "/ws?x=%20&token=secret", headers);
-    const { headers: forwarded, query, uri } = (await other.arrivals.next()).upgrade;
+    const { headers: forwarded, query, uri } = (await other.admissionRequests.next()).upgrade;
     expect([uri, [...query]]).toEqual([
       "/ws?x=%20&token=secret",
       [
@@ -162,7 +162,7 @@ describe("description of a client", () => {
       Cookie: "session=x",
       "Sec-WebSocket-Protocol": "bearer.x, a",
     });
-    expect((await door.arrivals.next()).upgrade.headers).toMatchObject({
+    expect((await door.admissionRequests.next()).upgrade.headers).toMatchObject({
       authorization: "Bearer x",
       cookie: "session=x",
       "sec-websocket-protocol": "bearer.x, a",
@@ -173,11 +173,11 @@ describe("description of a client", () => {
     const forwarded = { "X-Forwarded-For": "203.0.113.7" };
     const trusting = await new TestDoor({ clientAddress: createClientAddress(LOOPBACK) }).start();
     await requestUpgrade(trusting, "/ws", forwarded);
-    expect((await trusting.arrivals.next()).origin.address).toBe("203.0.113.7");
+    expect((await trusting.admissionRequests.next()).origin.address).toBe("203.0.113.7");
     const other = createClientAddress(new Networks(["192.0.2.0/24"]));
     const wary = await new TestDoor({ clientAddress: other }).start();
     await requestUpgrade(wary, "/ws", forwarded);
-    expect((await wary.arrivals.next()).origin.address).toBe("127.0.0.1");
+    expect((await wary.admissionRequests.next()).origin.address).toBe("127.0.0.1");
   });
 
   test("A12: takes the client's address from a PROXY header", async () => {
@@ -186,7 +186,7 @@ describe("description of a client", () => {
     client.send(proxyHeader(), upgradeRequest("/ws", { "X-Forwarded-For": "198.51.100.1" }), textFrame("ping"));
     expect((await client.response()).status).toBe(101);
     // The peer is not a trusted proxy, so its X-Forwarded-For is ignored.
-    expect((await door.arrivals.next()).origin.address).toBe("203.0.113.7");
+    expect((await door.admissionRequests.next()).origin.address).toBe("203.0.113.7");
     expect(await client.nextText()).toBe("ping");
     const without = await connectRaw(door.url);
     without.send(upgradeRequest());
@@ -261,7 +261,7 @@ describe("refusal", () => {
     const { body, status } = await (await requestUpgrade(door, "/ws/unknown?token=secret")).response();
     expect(status).toBe(404);
     expect(JSON.parse(body)).toEqual({ code: "not_found", message: "no WebSocket at /ws/unknown" });
-    expect(door.arrivals.unread).toEqual([]);
+    expect(door.admissionRequests.unread).toEqual([]);
   });
 
   test("O8: answers two different tokens with 400 that discloses neither", async () => {
@@ -270,7 +270,7 @@ describe("refusal", () => {
       await requestUpgrade(door, "/ws?token=secret1", { Authorization: "Bearer secret2" })
     ).response();
     expect([status, body.includes("secret")]).toEqual([400, false]);
-    expect(door.arrivals.unread).toEqual([]);
+    expect(door.admissionRequests.unread).toEqual([]);
   });
 });
 
@@ -279,7 +279,7 @@ test("O10: does not send back a token that was offered as a subprotocol", async 
   const client = await requestUpgrade(door, "/ws", { "Sec-WebSocket-Protocol": "bearer.secret, carillon" });
   const { headers, status } = await client.response();
   expect([status, headers.get("sec-websocket-protocol")]).toEqual([101, "carillon"]);
-  expect((await door.arrivals.next()).credential).toBe("secret");
+  expect((await door.admissionRequests.next()).credential).toBe("secret");
   expect(JSON.stringify([...headers])).not.toContain("secret");
 });
 

@@ -14,7 +14,7 @@ export interface MessagesOptions {
 }
 
 /** Creates the method that publishes a message. It answers when the broker has the message. */
-export function messages({ onPublished, publisher }: MessagesOptions): RestMethod {
+export function createMessagesMethod({ onPublished, publisher }: MessagesOptions): RestMethod {
   return {
     action: "publish",
     handle: async (call) => {

@@ -5,7 +5,7 @@ import type { Handler } from "../../../net/http-handler.js";
 import { createMethodsHandler, type RestCallOptions, type RestMethod } from "./call.js";
 import { EVENT_STREAM, feedConnections } from "./feed.js";
 import { listConnections } from "./list.js";
-import { type MessagesOptions, messages } from "./messages.js";
+import { createMessagesMethod, type MessagesOptions } from "./messages.js";
 import { type ConnectionTokenIssuer, channelTokens, connectionTokens } from "./tokens.js";
 
 export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
@@ -38,7 +38,7 @@ export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<
       ]),
     ],
     ["tokens", new Map([["POST", channelTokens(issuerOf)]])],
-    ["messages", new Map([["POST", messages(options)]])],
+    ["messages", new Map([["POST", createMessagesMethod(options)]])],
   ]);
   const routes = new Map<string, Handler>();
   for (const [name, methods] of paths) {

@@ -53,7 +53,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
     if (!this.client.session.open) return;
     const cost = measureCost(event);
     if (!this.namespaceSession.connection.takeBytes(cost)) {
-      this.#context.services.hub.remove(this.client.session, "overloaded");
+      this.#context.commandContext.hub.remove(this.client.session, "overloaded");
       return;
     }
     this.#heldBytes += cost;
@@ -87,7 +87,7 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
   closed(code: number, reason: string): number {
     const { endedFor } = this.client.session;
     const [endedWith, text] = endedFor === undefined ? [code, reason] : toCloseFrame(endedFor);
-    this.#context.services.clients.remove(this.client, endedWith, text);
+    this.#context.commandContext.clients.remove(this.client, endedWith, text);
     this.#queue.clear();
     this.namespaceSession.connection.release(this);
     return endedWith;

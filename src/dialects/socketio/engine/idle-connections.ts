@@ -39,7 +39,7 @@ export class IdleConnections {
   }
 
   /** @throws CarillonError unavailable when the address has reached its limit */
-  checkRoom(address: string): void {
+  checkLimit(address: string): void {
     if (this.#addresses.of(toAddressKey(address)) >= this.#perAddress) {
       throw new CarillonError("unavailable", "too many connections of this address have not joined a namespace");
     }

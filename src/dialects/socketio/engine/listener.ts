@@ -18,7 +18,7 @@ import type { DecodedClient } from "./parser.js";
 import { countBody, countPackets } from "./poll-body.js";
 
 export interface SocketIoListenerOptions
-  extends Omit<NamespacesOptions, "connectionOf" | "checkRoom" | "onEmpty" | "frameBytes">,
+  extends Omit<NamespacesOptions, "connectionOf" | "checkCapacity" | "onEmpty" | "frameBytes">,
     EngineSettings {
   /** Path with a final slash, such as `/socket.io/`. */
   readonly path: string;
@@ -26,7 +26,7 @@ export interface SocketIoListenerOptions
   /** Called with the error's code for each refused upgrade. */
   readonly onUpgradeRefused: (code: ErrorCode) => void;
   /** Returns the number of clients of the node, including those of this listener. */
-  readonly inside: () => number;
+  readonly clientCount: () => number;
   /** Largest number of clients of the node. */
   readonly limit: number;
 }
@@ -55,7 +55,7 @@ export class SocketIoListener {
     new Namespaces(server, {
       ...options,
       connectionOf: (socket) => this.#connections.get(connectionId(socket)),
-      checkRoom: () => this.#checkRoom(),
+      checkCapacity: () => this.#checkCapacity(),
       onEmpty: (connection) => {
         if (this.#closed) connection.close();
       },
@@ -196,8 +196,8 @@ export class SocketIoListener {
    */
   #findConnection({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
     if (sid !== "") return this.#connections.get(sid);
-    this.#checkRoom();
-    this.#counts.idle.checkRoom(this.#options.clientAddress(request));
+    this.#checkCapacity();
+    this.#counts.idle.checkLimit(this.#options.clientAddress(request));
     return undefined;
   }
 
@@ -236,9 +236,9 @@ export class SocketIoListener {
     };
   }
 
-  #checkRoom(): void {
+  #checkCapacity(): void {
     if (this.#closed) throw new CarillonError("unavailable", "this node is stopping");
-    if (this.#options.inside() >= this.#options.limit) {
+    if (this.#options.clientCount() >= this.#options.limit) {
       throw new CarillonError("unavailable", "this node has reached its connection limit");
     }
   }

@@ -4,14 +4,14 @@ import type { EngineConnection } from "./engine-connection.js";
 /** Client in one namespace of its connection, from its connect request until it leaves. */
 export class NamespaceSession {
   readonly connection: EngineConnection;
-  readonly arrival: AdmissionRequest;
+  readonly admissionRequest: AdmissionRequest;
   #admitted: AdmittedClient | undefined;
   #state: "pending" | "connected" | "ended" = "pending";
 
-  constructor(connection: EngineConnection, arrival: AdmissionRequest) {
+  constructor(connection: EngineConnection, admissionRequest: AdmissionRequest) {
     this.connection = connection;
-    this.arrival = arrival;
-    connection.enter(arrival.vhost, this);
+    this.admissionRequest = admissionRequest;
+    connection.enter(admissionRequest.vhost, this);
   }
 
   get connected(): boolean {
@@ -36,7 +36,7 @@ export class NamespaceSession {
 
   /** Ends the session when the client was refused or has left. */
   leave(): void {
-    this.connection.leave(this.arrival.vhost, this);
+    this.connection.leave(this.admissionRequest.vhost, this);
     this.end();
   }
 

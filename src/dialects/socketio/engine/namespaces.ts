@@ -11,7 +11,7 @@ import type { WebSocketListenerOptions } from "../../../transport/websocket/webs
 import { withResolvers } from "../../../util/with-resolvers.js";
 import { SocketIoDialect } from "../dialect.js";
 import type { SocketIoSettings } from "../settings.js";
-import { ConnectError, toArrival } from "./arrival.js";
+import { ConnectError, createAdmissionRequest } from "./admission-request.js";
 import { SocketIoConnection, type SocketIoContext } from "./connection.js";
 import type { EngineConnection } from "./engine-connection.js";
 import { packetFrames, socketIoEncoding } from "./frames.js";
@@ -41,7 +41,7 @@ const LOST = [1006, ""] as const;
 export interface NamespacesOptions
   extends Pick<
     WebSocketListenerOptions,
-    "services" | "fanOut" | "admission" | "clock" | "onFault" | "sessionIds" | "onClosed"
+    "commandContext" | "fanOut" | "admission" | "clock" | "onFault" | "sessionIds" | "onClosed"
   > {
   readonly outbox: OutboxContext;
   readonly exists: (vhost: string) => boolean;
@@ -51,7 +51,7 @@ export interface NamespacesOptions
   readonly malformedFrames: number;
   readonly connectionOf: (socket: EngineSocket) => EngineConnection | undefined;
   /** @throws CarillonError unavailable */
-  readonly checkRoom: () => void;
+  readonly checkCapacity: () => void;
   /** Called when a connection has left its last namespace. */
   readonly onEmpty: (connection: EngineConnection) => void;
 }
@@ -66,8 +66,8 @@ export class Namespaces {
 
   constructor(server: Server, options: NamespacesOptions) {
     this.#options = options;
-    const { fanOut, frameBytes, malformedFrames, services } = options;
-    this.#context = { services, fanOut, malformedFrames, waitingBytes: frameBytes + READ_CHUNK_BYTES };
+    const { fanOut, frameBytes, malformedFrames, commandContext } = options;
+    this.#context = { commandContext, fanOut, malformedFrames, waitingBytes: frameBytes + READ_CHUNK_BYTES };
     const others = server.of((name, _auth, next) => {
       next(null, options.exists(name));
     });
@@ -86,7 +86,7 @@ export class Namespaces {
     let namespaceSession: NamespaceSession | undefined;
     try {
       namespaceSession = this.#createSession(socket, connection);
-      namespaceSession.admit(await this.#decide(namespaceSession.arrival));
+      namespaceSession.admit(await this.#decide(namespaceSession.admissionRequest));
       this.#checkVhost(namespaceSession);
       next();
     } catch (cause) {
@@ -100,11 +100,11 @@ export class Namespaces {
 
   /** @throws CarillonError */
   #createSession(socket: Socket, connection: EngineConnection | undefined): NamespaceSession {
-    const { admission, checkRoom, sessionIds } = this.#options;
+    const { admission, checkCapacity, sessionIds } = this.#options;
     if (connection === undefined) throw new CarillonError("unavailable", "the connection has ended");
     const vhost = socket.nsp.name;
-    checkRoom();
-    const arrival = toArrival({
+    checkCapacity();
+    const admissionRequest = createAdmissionRequest({
       vhost,
       dialect: this.#dialect.name,
       connectionId: sessionIds.next(),
@@ -114,22 +114,22 @@ export class Namespaces {
       places: admission.credentialSources(vhost),
       forward: admission.forwardedParts(vhost),
     });
-    const namespaceSession = new NamespaceSession(connection, arrival);
-    rename(socket, arrival.connectionId);
+    const namespaceSession = new NamespaceSession(connection, admissionRequest);
+    rename(socket, admissionRequest.connectionId);
     return namespaceSession;
   }
 
   /** @throws CarillonError the refusal; unavailable when the decision takes too long */
-  #decide(arrival: AdmissionRequest): Promise<AdmittedClient> {
+  #decide(admissionRequest: AdmissionRequest): Promise<AdmittedClient> {
     const { admission, clock } = this.#options;
     const { promise, reject, resolve } = withResolvers<AdmittedClient>();
-    const decide = async (): Promise<AdmittedClient> => admission.admit(arrival);
+    const decide = async (): Promise<AdmittedClient> => admission.admit(admissionRequest);
     new PendingDecision(decide(), clock, { onAdmitted: resolve, onRefused: reject });
     return promise;
   }
 
   /** Checks that the vhost was not deleted during the decision. */
-  #checkVhost({ arrival: { vhost } }: NamespaceSession): void {
+  #checkVhost({ admissionRequest: { vhost } }: NamespaceSession): void {
     if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(vhost)}`);
   }
 
@@ -143,7 +143,7 @@ export class Namespaces {
     }
     try {
       const connection = this.#connect(socket, namespaceSession, admitted);
-      openClient(connection.client, admitted, this.#options.services);
+      openClient(connection.client, admitted, this.#options.commandContext);
     } catch (cause) {
       // The vhost may have been deleted meanwhile.
       if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
@@ -155,11 +155,11 @@ export class Namespaces {
 
   #connect(socket: Socket, namespaceSession: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
     const { admission, outbox, settingsOf } = this.#options;
-    const { arrival } = namespaceSession;
-    const { connectionId: id, vhost } = arrival;
-    const elevated = arrival.credential !== undefined || admitted.principal.user !== undefined;
+    const { admissionRequest } = namespaceSession;
+    const { connectionId: id, vhost } = admissionRequest;
+    const elevated = admissionRequest.credential !== undefined || admitted.principal.user !== undefined;
     const conversation = this.#dialect.open({
-      query: arrival.upgrade.query,
+      query: admissionRequest.upgrade.query,
       connectionId: id,
       namespace: vhost,
       settings: () => settingsOf(vhost),
@@ -174,7 +174,7 @@ export class Namespaces {
     const encoding = socketIoEncoding(conversation.encoding);
     const session = new Session({ id, vhost, encoding, sink, outbox });
     const connection = new SocketIoConnection(
-      { session, ...admission.describeClient(arrival, admitted) },
+      { session, ...admission.describeClient(admissionRequest, admitted) },
       namespaceSession,
       conversation,
       this.#context,

@@ -17,7 +17,7 @@ export class PollQueue {
   readonly #polls: Polls;
   readonly #waiting: WaitingPart[] = [];
   /** Number of parts that were passed to the library and that the client has not received yet. */
-  #underWay = 0;
+  #pending = 0;
 
   constructor(connection: EngineSocket, polls: Polls) {
     this.#connection = connection;
@@ -38,7 +38,7 @@ export class PollQueue {
   }
 
   #next(): void {
-    if (this.#underWay > 0) return;
+    if (this.#pending > 0) return;
     let room = PACKETS_A_POLL;
     for (;;) {
       const [first] = this.#waiting;
@@ -50,9 +50,9 @@ export class PollQueue {
   }
 
   #give({ onTaken, part }: WaitingPart): void {
-    this.#underWay += 1;
+    this.#pending += 1;
     const onGone = (): void => {
-      this.#underWay -= 1;
+      this.#pending -= 1;
       onTaken?.();
       this.#next();
     };
@@ -67,12 +67,13 @@ type OnSent = (transport: { readonly name: string }) => void;
 
 function writePart(connection: EngineSocket, { frames, packets, text }: PollPart, onSent: OnSent): void {
   if (connection.protocol !== 3) {
-    connection.write(text, ready(frames), onSent);
+    connection.write(text, createWriteOptions(frames), onSent);
     return;
   }
   for (const [at, { data, frame }] of packets.entries()) {
     // The library encodes bytes as the transport requires.
-    const options: PacketWriteOptions = typeof data === "string" ? ready(frame) : { compress: false, ours: true };
+    const options: PacketWriteOptions =
+      typeof data === "string" ? createWriteOptions(frame) : { compress: false, ours: true };
     connection.write(data, options, at === packets.length - 1 ? onSent : undefined);
   }
 }
@@ -86,6 +87,6 @@ export interface PacketWriteOptions {
   readonly wsPreEncodedFrame?: readonly Uint8Array[];
 }
 
-export function ready(frames: Uint8Array): PacketWriteOptions {
+export function createWriteOptions(frames: Uint8Array): PacketWriteOptions {
   return { compress: false, ours: true, wsPreEncodedFrame: [frames] };
 }

@@ -2,7 +2,7 @@ import type { Socket as EngineSocket } from "engine.io";
 import type { Sink } from "../../../core/ports.js";
 import type { ChosenClose, CloseReason } from "../../../errors.js";
 import { engine3Frames, pollParts } from "./frames.js";
-import { type PollQueue, ready } from "./poll-queue.js";
+import { createWriteOptions, type PollQueue } from "./poll-queue.js";
 
 /**
  * Sink of a session on its Engine.IO connection. A batch of frames is one write to a WebSocket; for a polling client it is
@@ -37,7 +37,7 @@ export class SocketIoSink implements Sink {
     };
     const own = webSocketFrames(connection, frames);
     if (own === undefined) this.#queue.write(pollParts(frames), onTaken);
-    else connection.write("", ready(own), onTaken);
+    else connection.write("", createWriteOptions(own), onTaken);
   }
 
   writeAll(frames: readonly Uint8Array[]): void {

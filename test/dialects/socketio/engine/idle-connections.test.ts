@@ -17,8 +17,8 @@ test("I17: limits the connections of an address, and counts an IPv6 network as o
   expect(connections.add(first)).toBe(true);
   expect(connections.add(openFrom("2001:db8::2", connections))).toBe(true);
   expect(connections.add(openFrom("2001:db8::3", connections))).toBe(false);
-  expect(() => connections.checkRoom("2001:db8::4")).toThrow("too many connections of this address");
-  expect(() => connections.checkRoom("192.0.2.1")).not.toThrow();
+  expect(() => connections.checkLimit("2001:db8::4")).toThrow("too many connections of this address");
+  expect(() => connections.checkLimit("192.0.2.1")).not.toThrow();
   connections.delete(first);
   connections.delete(first);
   expect(connections.size).toBe(1);

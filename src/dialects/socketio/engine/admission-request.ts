@@ -29,7 +29,7 @@ export interface NamespaceConnect {
  * connection, which all of its namespaces share.
  * @throws CarillonError invalid_argument for an invalid token, or different ones in one request
  */
-export function toArrival({
+export function createAdmissionRequest({
   address,
   auth,
   connectionId,
