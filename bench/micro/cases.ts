@@ -26,6 +26,7 @@ const publisher = new Publisher({
   ids: new MessageIds("0123456789ab"),
   clock: { now: Date.now, monotonic: Date.now, after: () => () => {} },
   limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
+  historyOf: () => undefined,
   onUnconfirmed: () => {},
 });
 const source = { kind: "backend", vhost: "/", sender: "", refusal: () => undefined } as const;

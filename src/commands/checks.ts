@@ -107,4 +107,5 @@ const REFUSED: Readonly<Record<Action, string>> = {
   publish: "this client may not publish on",
   call: "this client may not call",
   presence: "this client may not see who is in",
+  history: "this client may not read the history of",
 };

@@ -1,3 +1,4 @@
+import type { HistoryPage, HistoryQuery, RecoveryFailure } from "../core/history.js";
 import type { Present } from "../core/notice.js";
 import type { CarillonError } from "../errors.js";
 
@@ -12,6 +13,7 @@ export type Command =
   | CallCommand
   | TriggerCommand
   | PresenceCommand
+  | HistoryCommand
   | AuthenticateCommand
   | CloseCommand
   | IdleCommand;
@@ -35,6 +37,16 @@ export interface JoinCommand {
   readonly once?: boolean | undefined;
   /** Whether the result lists the other members. Needs exactly one topic. */
   readonly listed?: boolean | undefined;
+  /** Stored messages to send before the live ones. Undefined: none, and the result has no positions. */
+  readonly replay?: ReplayRequest | undefined;
+}
+
+/** Stored messages that a join requests. A topic without history has none. */
+export interface ReplayRequest {
+  /** Positions after which to recover, by topic. Each topic must be among the topics of the join. */
+  readonly recover: ReadonlyMap<string, string>;
+  /** Rewind of the topics that are not recovered: at most `limit` messages, not older than `since`. Undefined: none. */
+  readonly latest: { readonly limit: number; readonly since: number | undefined } | undefined;
 }
 
 export interface LeaveCommand {
@@ -85,6 +97,14 @@ export interface PresenceCommand {
   readonly topics: readonly string[];
 }
 
+/** A request for a page of a topic's stored messages. */
+export interface HistoryCommand {
+  readonly kind: "history";
+  readonly broker: string;
+  readonly topics: readonly string[];
+  readonly query: HistoryQuery;
+}
+
 /** A fresh token on a live connection. */
 export interface AuthenticateCommand {
   readonly kind: "authenticate";
@@ -115,8 +135,8 @@ export type Outcome =
 
 /** The result of a command that has more to report than success. */
 export type Result =
-  /** Result of a join through a group: the topics that the client has left. */
-  | { readonly kind: "left"; readonly topics: readonly string[] }
+  | JoinedResult
+  | { readonly kind: "history"; readonly topic: string; readonly page: HistoryPage }
   /** Part of a call's answer. `more`: further parts follow. */
   | { readonly kind: "part"; readonly payload: Uint8Array; readonly more: boolean }
   /** Result of a publish: the message's id and time. */
@@ -126,6 +146,25 @@ export type Result =
   /** Result of an authenticate: the user's id. */
   | { readonly kind: "identified"; readonly user: string | undefined }
   | PresentResult;
+
+/** Result of a join through a group, or of a join that requested stored messages. */
+export interface JoinedResult {
+  readonly kind: "joined";
+  /** Topics of the group that the client has left; undefined for a join without a group. */
+  readonly left: readonly string[] | undefined;
+  /** Replays of the topics with history; undefined where the join requested none. */
+  readonly replays: ReadonlyMap<string, JoinedReplay> | undefined;
+}
+
+/** How a topic's history continues for a client that has joined. */
+export interface JoinedReplay {
+  /** Position of the newest message before the live ones that follow the replay. Undefined: the store does not answer. */
+  readonly position: string | undefined;
+  /** Whether the client requested a recovery. */
+  readonly requested: boolean;
+  /** Undefined where the recovery or rewind is complete. */
+  readonly failure: RecoveryFailure | undefined;
+}
 
 /** The members of a topic. */
 export interface PresentResult {

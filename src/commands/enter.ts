@@ -3,7 +3,9 @@ import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { CarillonError } from "../errors.js";
 import { throwIfRefused } from "./checks.js";
+import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
+import { type PreparedReplays, prepareReplays, sendReplays, takeReplays } from "./replays.js";
 import type { JoinPreferences } from "./state/attendance.js";
 
 /** Topics that a client enters, by its own join or on its behalf. */
@@ -21,11 +23,14 @@ export interface JoinEntry {
   /** Exclusive group of the join. */
   readonly group?: string | undefined;
   readonly preferences?: JoinPreferences;
+  /** Stored messages to send before the live ones. Topics that the client is in already have none. */
+  readonly replay?: ReplayRequest | undefined;
   /**
    * Called in the turn in which the memberships begin, after the broker has confirmed and before anything is delivered.
    * @param left - topics of the group that the session has left
+   * @param replays - replays of the topics with history; undefined where none were requested
    */
-  readonly onEntered: (left: readonly string[]) => void;
+  readonly onEntered: (left: readonly string[], replays: ReadonlyMap<string, JoinedReplay> | undefined) => void;
 }
 
 const NO_PREFERENCES: JoinPreferences = { hidden: undefined, watching: undefined };
@@ -58,8 +63,10 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
 
   const fresh = missing.map((topic) => index.findOrAdd(session.vhost, broker.name, topic));
   for (const topic of fresh) interest.hold(topic, broker.driver);
+  let prepared: PreparedReplays | undefined;
   try {
     await broker.driver.settle();
+    if (entry.replay !== undefined) prepared = await prepareReplays(fresh, entry.replay, context);
     // The checks come last, so that nothing can change between them and the beginning of the memberships.
     const ahead = entry.ahead?.();
     if (ahead !== undefined) await ahead;
@@ -75,20 +82,35 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
     return;
   }
   const all = [...topics].map((topic) => index.find(session.vhost, broker.name, topic)).filter(isDefined);
-  begin(client, entry, { all, fresh, left: leaving() }, context);
+  begin(client, entry, { all, fresh, left: leaving(), prepared }, context);
+}
+
+/** Topics of a join that the broker has confirmed. */
+interface Begun {
+  readonly all: readonly Topic[];
+  /** Topics that the session was not in when the join began. */
+  readonly fresh: readonly Topic[];
+  /** Topics of the group to leave. */
+  readonly left: readonly Topic[];
+  readonly prepared: PreparedReplays | undefined;
 }
 
 /** Ends the group's old memberships, answers, and begins the new ones in one turn, so that nothing is delivered meanwhile. */
 function begin(
   client: Client,
-  { group, onEntered, preferences = NO_PREFERENCES }: JoinEntry,
-  { all, fresh, left }: Readonly<Record<"all" | "fresh" | "left", readonly Topic[]>>,
-  { attendance, groups, hub, interest, review }: CommandContext,
+  { group, onEntered, replay, preferences = NO_PREFERENCES }: JoinEntry,
+  { all, fresh, left, prepared }: Begun,
+  context: CommandContext,
 ): void {
+  const { attendance, groups, hub, interest, review } = context;
   const { session } = client;
   // First, so that messages that arrived before the answer are sent before it (O3).
   for (const topic of left) hub.leave(session, topic);
-  onEntered(left.map(({ name }) => name));
+  const taken = replay && prepared && takeReplays(prepared, replay, context);
+  onEntered(
+    left.map(({ name }) => name),
+    taken?.results,
+  );
   // The backend may have joined the client to some of the topics meanwhile.
   const joined = fresh.filter((topic) => {
     const isNew = hub.join(session, topic);
@@ -96,6 +118,7 @@ function begin(
     else interest.release(topic);
     return isNew;
   });
+  if (taken !== undefined) sendReplays(session, taken.replays, joined, context);
   groups.joined(session, all, group, joined);
   for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, preferences);
 }

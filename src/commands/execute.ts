@@ -5,6 +5,7 @@ import type { CommandContext } from "./command-context.js";
 import { authenticate } from "./handlers/authenticate.js";
 import { call } from "./handlers/call.js";
 import { close } from "./handlers/close.js";
+import { history } from "./handlers/history.js";
 import { join } from "./handlers/join.js";
 import { leave } from "./handlers/leave.js";
 import { presence } from "./handlers/presence.js";
@@ -51,6 +52,8 @@ function dispatch(command: Command, client: Client, context: CommandContext, rep
       return call(command, client, context, reply);
     case "presence":
       return presence(command, client, context, reply);
+    case "history":
+      return history(command, client, context, reply);
     case "trigger":
       return trigger(command, client, context, reply);
     case "close":

@@ -2,6 +2,7 @@ import { answerBatch, type Batch, messageBatch } from "./batch.js";
 import type { Message } from "./message.js";
 import type { OutboxContext } from "./outbox.js";
 import type { Clock, EndOfTurn } from "./ports.js";
+import { ReplayBatches } from "./replay-batches.js";
 import type { Session } from "./session.js";
 import type { EncodingGroup, Topic } from "./topic.js";
 
@@ -34,6 +35,7 @@ export class FanOut {
     this.flush();
     this.#options.outbox.turn += 1;
   };
+  readonly #replays = new ReplayBatches();
   /** Groups that gather frames for the end of this turn. */
   #groups: EncodingGroup[] = [];
   /** Sessions whose outboxes hold batches settled in this turn. */
@@ -67,6 +69,18 @@ export class FanOut {
   /** Sends a frame to one session, after the batches that were settled for it earlier. */
   send(session: Session, frame: Uint8Array): void {
     this.#push(session, answerBatch(frame));
+  }
+
+  /**
+   * Sends stored messages to one member of the topic, before the live messages that arrive from now on. Members that replay
+   * the same messages share the bytes.
+   */
+  replay(session: Session, topic: Topic, messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    const batch = this.#replays.batchFor(topic.groupFor(session.encoding), messages);
+    this.delivered.messages += batch.messages;
+    this.delivered.bytes += batch.size;
+    this.#push(session, batch);
   }
 
   /** Sends a message to one session that did not join its topic, such as `$user.ID`, and counts it as delivered. */

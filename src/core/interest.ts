@@ -29,9 +29,14 @@ export class Interest {
   hold(topic: Topic, driver: BrokerDriver): void {
     topic.holders += 1;
     this.#lingering.delete(topic);
-    topic.subscription ??= driver.subscribe(topic.vhost, topic.name, (message) => {
-      this.#fanOut.deliver(topic, message);
-    });
+    topic.subscription ??= driver.subscribe(
+      topic.vhost,
+      topic.name,
+      (message) => {
+        this.#fanOut.deliver(topic, message);
+      },
+      topic.rules.history,
+    );
   }
 
   /** Undoes one `hold`. The last release starts the topic's linger; a topic that the broker refused is dropped at once. */

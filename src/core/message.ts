@@ -1,3 +1,5 @@
+import type { HistoryClass, StoredReceipt } from "./history.js";
+
 /** A published message: one object for all its topics and recipients. */
 export interface Message {
   /** Id chosen by the publisher, or made by the node that accepted the message. Never empty. */
@@ -10,6 +12,8 @@ export interface Message {
   readonly time: number;
   /** Any bytes. Immutable. */
   readonly payload: Uint8Array;
+  /** Position in the topic's history; undefined for a message that is not stored. */
+  readonly position?: string | undefined;
 }
 
 /** A message on its way to one topic of one vhost. */
@@ -17,6 +21,8 @@ export interface Publication {
   readonly vhost: string;
   readonly topic: string;
   readonly message: Message;
+  /** Class of the topic's history; undefined for a topic without history. */
+  readonly history?: HistoryClass | undefined;
 }
 
 /**
@@ -30,6 +36,8 @@ export interface Receipt {
   readonly id: string;
   /** Undefined where the message had only empty topic names, so that nothing was published. */
   readonly stage: Stage | undefined;
+  /** Result of each topic with history, by the topic's name. Undefined where nothing was stored. */
+  readonly stored?: ReadonlyMap<string, StoredReceipt> | undefined;
 }
 
 /** Generates ids that are unique among all nodes: the node's prefix, a dash or a dot, and a count in base 36. */

@@ -1,4 +1,5 @@
 import type { CarillonError, ChosenClose, CloseReason } from "../errors.js";
+import type { HistoryClass, HistoryStore, StoredReceipt, TopicLog } from "./history.js";
 import type { Message, Publication, Stage } from "./message.js";
 import type { PresenceNews } from "./notice.js";
 
@@ -9,6 +10,9 @@ export interface BrokerDriver {
   /** False while the broker cannot be reached; joins and publishes are refused meanwhile (O9). */
   readonly up: boolean;
 
+  /** Stored messages of topics with history. */
+  readonly history: HistoryStore;
+
   /**
    * Connects. Resolves when connected, and also when the broker cannot be reached yet: the driver keeps retrying.
    * @throws CarillonError failed_precondition: retrying cannot help (wrong password, unreadable file)
@@ -18,8 +22,16 @@ export interface BrokerDriver {
   /** Sends pending messages and disconnects. Resolves within `deadline` milliseconds. */
   stop(deadline: number): Promise<void>;
 
-  /** Subscribes to a topic. Calls `deliver` with its messages, in the broker's order, until closed. Never throws. */
-  subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription;
+  /**
+   * Subscribes to a topic. Calls `deliver` with its messages, in the broker's order, until closed. Never throws.
+   * @param history - class of the topic's history; undefined for a topic without history
+   */
+  subscribe(
+    vhost: string,
+    topic: string,
+    deliver: (message: Message) => void,
+    history?: HistoryClass,
+  ): TopicSubscription;
 
   /**
    * Subscribes to all topics whose names are this one, a dot, and one more segment.
@@ -29,7 +41,8 @@ export interface BrokerDriver {
 
   /**
    * Resolves when every earlier subscribe has taken effect: messages published from then on arrive, and those published
-   * before have arrived. Concurrent calls share one round trip.
+   * before have arrived. Concurrent calls share one round trip. For topics with history, it also waits, within a limit, for
+   * the store to tell their positions.
    * @throws CarillonError unavailable
    */
   settle(): Promise<void>;
@@ -41,18 +54,34 @@ export interface BrokerDriver {
   admit(publications: readonly Publication[]): void;
 
   /**
-   * Sends all of these at once, in order, and resolves with the stage that they have reached. Concurrent calls share one
-   * round trip.
+   * Sends all of these at once, in order, and resolves when the broker has confirmed them, and has stored those with a
+   * history. Concurrent calls share one round trip.
    * @throws CarillonError unavailable (they may or may not have arrived), permission_denied
    */
-  publish(publications: readonly Publication[]): Promise<Stage>;
+  publish(publications: readonly Publication[]): Promise<Published>;
 }
 
-/** Subscription of a topic with a broker. */
+/** Result of publishing a batch. */
+export interface Published {
+  /** Stage of the publications without history. */
+  readonly stage: Stage;
+  /** Results of the publications with history, by publication. */
+  readonly stored: ReadonlyMap<Publication, StoredReceipt>;
+}
+
+/** Subscription with a broker. */
 export interface Subscription {
   /** Reason why the broker refuses the subscription; known once settled. */
   readonly refusal: CarillonError | undefined;
   close(): void;
+}
+
+/** Subscription of one topic. */
+export interface TopicSubscription extends Subscription {
+  /** Undefined for a topic without history. */
+  readonly log: TopicLog | undefined;
+  /** Changes the class of the topic's history without losing a message. Messages stored before stay in the earlier class. */
+  changeHistory(history: HistoryClass | undefined): void;
 }
 
 /** Finds the brokers that a vhost may use. */

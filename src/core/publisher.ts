@@ -1,6 +1,7 @@
 import { CarillonError, type ErrorCode, invalidArgument } from "../errors.js";
-import type { Message, MessageIds, Publication, Receipt, Stage } from "./message.js";
-import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker } from "./ports.js";
+import type { HistoryClass, StoredReceipt } from "./history.js";
+import type { Message, MessageIds, Publication, Receipt } from "./message.js";
+import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker, Published } from "./ports.js";
 import { fromSessionUuid } from "./session-uuid.js";
 import { labelFault, topicFault } from "./topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
@@ -48,6 +49,8 @@ export interface PublisherOptions {
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly limits: PublisherLimits;
+  /** Returns the class of a topic's history; undefined for a topic without history. */
+  readonly historyOf: (vhost: string, topic: string) => HistoryClass | undefined;
   /** Called when the broker does not confirm messages that were answered as accepted. */
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
 }
@@ -57,6 +60,8 @@ interface PreparedMessage {
   readonly id: string;
   /** Undefined where the message has no topic. */
   readonly driver: BrokerDriver | undefined;
+  /** Its publications, where some of its topics have history. */
+  readonly publications: readonly Publication[] | undefined;
 }
 
 /** A checked request that has not been published yet. It must be sent in the turn that prepared it. */
@@ -122,14 +127,14 @@ export class Publisher {
   async send({ batches, messages, source }: Prepared): Promise<Receipt[]> {
     const [only] = batches;
     if (batches.size === 1 && only !== undefined) {
-      const stage = await this.#publish(source, ...only);
-      return messages.map(({ driver, id }) => ({ id, stage: driver && stage }));
+      const published = await this.#publish(source, ...only);
+      return messages.map((message) => toReceipt(message, published));
     }
-    const sent = new Map<BrokerDriver, Promise<Stage>>();
+    const sent = new Map<BrokerDriver, Promise<Published>>();
     for (const [driver, batch] of batches) sent.set(driver, this.#publish(source, driver, batch));
-    const stages = await Promise.all(sent.values());
-    const stageOf = new Map([...sent.keys()].map((driver, position) => [driver, stages[position]]));
-    return messages.map(({ id, driver }) => ({ id, stage: driver && (stageOf.get(driver) ?? "accepted") }));
+    const results = await Promise.all(sent.values());
+    const resultOf = new Map([...sent.keys()].map((driver, position) => [driver, results[position]]));
+    return messages.map((message) => toReceipt(message, message.driver && resultOf.get(message.driver)));
   }
 
   /**
@@ -146,17 +151,17 @@ export class Publisher {
     return messages.map(({ driver, id }) => ({ id, stage: driver && "accepted" }));
   }
 
-  #publish(source: Source["kind"], driver: BrokerDriver, batch: readonly Publication[]): Promise<Stage> {
-    const stage = driver.publish(batch);
+  #publish(source: Source["kind"], driver: BrokerDriver, batch: readonly Publication[]): Promise<Published> {
+    const published = driver.publish(batch);
     const decided = (): void => {
-      this.#pending.delete(stage);
+      this.#pending.delete(published);
     };
-    this.#pending.add(stage);
-    stage.then(decided, (cause: unknown) => {
+    this.#pending.add(published);
+    published.then(decided, (cause: unknown) => {
       decided();
       this.failed.count(source, cause);
     });
-    return stage;
+    return published;
   }
 
   /**
@@ -195,7 +200,7 @@ export class Publisher {
   }
 
   #prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
-    const { brokers, clock, ids, limits } = this.#options;
+    const { brokers, clock, historyOf, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     checkExpanded(drafts, limits.expandedBytes);
     const time = clock.now();
@@ -212,7 +217,7 @@ export class Publisher {
       const topics = distinct(draft.topics);
       const id = draft.id === "" ? ids.next() : draft.id;
       if (topics === undefined) {
-        messages.push({ id, driver: undefined });
+        messages.push({ id, driver: undefined, publications: undefined });
         continue;
       }
       const message: Message = {
@@ -226,14 +231,32 @@ export class Publisher {
       bytes += draft.payload.length;
       const batch = batches.get(driver) ?? [];
       batches.set(driver, batch);
-      for (const topic of topics) batch.push({ vhost: source.vhost, topic, message });
-      messages.push({ id, driver });
+      const begin = batch.length;
+      let isStored = false;
+      for (const topic of topics) {
+        const history = historyOf(source.vhost, topic);
+        if (history !== undefined) isStored = true;
+        batch.push({ vhost: source.vhost, topic, message, history });
+      }
+      messages.push({ id, driver, publications: isStored ? batch.slice(begin) : undefined });
     }
     for (const [driver, batch] of batches) driver.admit(batch);
     this.accepted[source.kind] += published;
     this.accepted.bytes += bytes;
     return { source: source.kind, batches, messages, time };
   }
+}
+
+/** A message is stored where all of its topics have stored it. */
+function toReceipt({ driver, id, publications }: PreparedMessage, published: Published | undefined): Receipt {
+  if (driver === undefined || published === undefined) return { id, stage: undefined };
+  if (publications === undefined) return { id, stage: published.stage };
+  const stored = new Map<string, StoredReceipt>();
+  for (const publication of publications) {
+    const receipt = published.stored.get(publication);
+    if (receipt !== undefined) stored.set(publication.topic, receipt);
+  }
+  return { id, stage: stored.size === publications.length ? "stored" : published.stage, stored };
 }
 
 /** Checks the expanded size first, because it is cheap: checking all topics takes as long as publishing. */

@@ -1,3 +1,5 @@
+import type { HistoryClass } from "./history.js";
+
 /**
  * Policy for a session whose connection does not accept its messages: close it, drop the oldest waiting messages, or keep
  * only the newest message of each topic.
@@ -19,6 +21,8 @@ export interface TopicRules {
   readonly slowConsumer: SlowConsumerPolicy;
   /** Milliseconds for which messages may gather before they are written; 0: they are written in the turn they arrive. */
   readonly writeDelay: number;
+  /** Class of the topic's history; undefined for none. */
+  readonly history: HistoryClass | undefined;
 }
 
 export const DEFAULT_RULES: TopicRules = {
@@ -29,6 +33,7 @@ export const DEFAULT_RULES: TopicRules = {
   maxSessions: Number.POSITIVE_INFINITY,
   slowConsumer: "disconnect",
   writeDelay: 0,
+  history: undefined,
 };
 
 /** Finds the rules of a topic. */

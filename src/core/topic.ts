@@ -1,4 +1,4 @@
-import type { Encoding, FrameMaker, Subscription } from "./ports.js";
+import type { Encoding, FrameMaker, TopicSubscription } from "./ports.js";
 import type { Session } from "./session.js";
 import type { TopicRules } from "./topic-rules.js";
 
@@ -34,7 +34,7 @@ export class Topic {
   readonly groups: EncodingGroup[] = [];
   /** Number of members and of joins in flight. The subscription is kept while it is above 0. */
   holders = 0;
-  subscription: Subscription | undefined;
+  subscription: TopicSubscription | undefined;
 
   constructor(
     readonly vhost: string,

@@ -63,5 +63,6 @@ function toRules(rule: Rule, settings: VhostSettings): TopicRules {
     maxSessions: rule.max_sessions ?? Number.POSITIVE_INFINITY,
     slowConsumer: rule.slow_consumer ?? settings.slow_consumer,
     writeDelay: rule.write_delay ?? settings.write_delay,
+    history: undefined,
   };
 }

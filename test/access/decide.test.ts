@@ -1,7 +1,13 @@
 import { type AccessRules, decide } from "../../src/access/decide/decide.js";
 import { type Grants, Permissions } from "../../src/access/decide/permissions.js";
 
-const PRIVATE: AccessRules = { match: "t*", access: "private", clientPublish: false, presence: false };
+const PRIVATE: AccessRules = {
+  match: "t*",
+  access: "private",
+  clientPublish: false,
+  presence: false,
+  history: undefined,
+};
 
 function ask(
   action: "join" | "publish" | "call" | "presence",

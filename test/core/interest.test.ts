@@ -1,10 +1,11 @@
 import { FanOut } from "../../src/core/fan-out.js";
 import { Interest } from "../../src/core/interest.js";
 import { OutboxContext } from "../../src/core/outbox.js";
-import type { BrokerDriver, Subscription } from "../../src/core/ports.js";
+import type { BrokerDriver, Subscription, TopicSubscription } from "../../src/core/ports.js";
 import { TopicIndex } from "../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { CarillonError } from "../../src/errors.js";
+import { NO_HISTORY } from "../../src/history/no-history.js";
 import { ManualClock } from "../support/manual-clock.js";
 
 /** Records subscriptions, and refuses topics that start with "forbidden". */
@@ -16,14 +17,16 @@ class NotingDriver implements BrokerDriver {
   stop = (): Promise<void> => Promise.resolve();
   settle = (): Promise<void> => Promise.resolve();
   admit(): void {}
-  publish = () => Promise.resolve("flushed" as const);
+  readonly history = NO_HISTORY;
+  publish = () => Promise.resolve({ stage: "flushed", stored: new Map() } as const);
 
   subscribeBelow = (): Subscription => ({ refusal: undefined, close: () => {} });
 
-  subscribe(_vhost: string, topic: string): Subscription {
+  subscribe(_vhost: string, topic: string): TopicSubscription {
     this.log.push(`+${topic}`);
     const refusal = topic.startsWith("forbidden") ? new CarillonError("permission_denied", "no") : undefined;
-    return { refusal, close: () => void this.log.push(`-${topic}`) };
+    const close = () => void this.log.push(`-${topic}`);
+    return { refusal, log: undefined, changeHistory: () => {}, close };
   }
 }
 

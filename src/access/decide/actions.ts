@@ -1,5 +1,5 @@
 /** Actions of a client on a topic; for `call`, on a workers' event. */
-export const ACTIONS = ["join", "publish", "call", "presence"] as const;
+export const ACTIONS = ["join", "publish", "call", "presence", "history"] as const;
 
 export type Action = (typeof ACTIONS)[number];
 

@@ -11,6 +11,8 @@ export interface AccessRules {
   readonly clientPublish: boolean;
   /** Whether the topic has presence. */
   readonly presence: boolean;
+  /** Class of the topic's history; undefined for none. */
+  readonly history: object | undefined;
 }
 
 export interface AccessRequest {
@@ -38,6 +40,7 @@ const DECIDERS: Readonly<Record<Action, (request: AccessRequest) => LazyDecision
   publish: decidePublish,
   call: (request) => checkPermission(request) ?? refuse(() => `no permission to call matches ${quoteTopic(request)}`),
   presence: decidePresence,
+  history: decideHistory,
 };
 
 /** Builds the reason only when it is read, because every publish needs a decision and few reasons are read. */
@@ -101,6 +104,16 @@ function decidePresence(request: AccessRequest): LazyDecision {
   return join.allowed
     ? allow(() => `${describeRule(request)} shows presence to every client that may join, and ${join.reason}`)
     : refuse(() => `no permission for presence matches ${quoteTopic(request)}, and ${join.reason}`);
+}
+
+function decideHistory(request: AccessRequest): LazyDecision {
+  if (request.rules.history === undefined) return refuse(() => `${describeRule(request)} has no history`);
+  const permitted = checkPermission(request);
+  if (permitted !== undefined) return permitted;
+  const join = decideJoin({ ...request, action: "join" });
+  return join.allowed
+    ? allow(() => `${describeRule(request)} shows its history to every client that may join, and ${join.reason}`)
+    : refuse(() => `no permission for history matches ${quoteTopic(request)}, and ${join.reason}`);
 }
 
 function checkPermission(request: AccessRequest): LazyDecision | undefined {

@@ -1,6 +1,7 @@
-import type { Message, Publication, Stage } from "../../core/message.js";
-import type { BrokerDriver, Subscription } from "../../core/ports.js";
+import type { Message, Publication } from "../../core/message.js";
+import type { BrokerDriver, Published, Subscription, TopicSubscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import { NO_HISTORY } from "../../history/no-history.js";
 
 type Deliver = (message: Message) => void;
 
@@ -16,6 +17,7 @@ export class MemoryDriver implements BrokerDriver {
   readonly #vhosts = new Map<string, Map<string, Deliver[]>>();
   /** Subscriptions to the children of a topic, by vhost. A vhost rarely has more than one. */
   readonly #childSubscriptions = new Map<string, ChildSubscription[]>();
+  readonly history = NO_HISTORY;
   #up = true;
 
   get up(): boolean {
@@ -33,7 +35,7 @@ export class MemoryDriver implements BrokerDriver {
     return Promise.resolve();
   }
 
-  subscribe(vhost: string, topic: string, deliver: Deliver): Subscription {
+  subscribe(vhost: string, topic: string, deliver: Deliver): TopicSubscription {
     const topics = this.#vhosts.get(vhost) ?? new Map<string, Deliver[]>();
     this.#vhosts.set(vhost, topics);
     topics.set(topic, [...(topics.get(topic) ?? []), deliver]);
@@ -42,7 +44,7 @@ export class MemoryDriver implements BrokerDriver {
       if (others.length === 0) topics.delete(topic);
       else topics.set(topic, others);
     };
-    return { refusal: undefined, close };
+    return { refusal: undefined, log: undefined, changeHistory: () => {}, close };
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: ChildSubscription["deliver"]): Subscription {
@@ -65,7 +67,7 @@ export class MemoryDriver implements BrokerDriver {
     if (!this.#up) throw new CarillonError("unavailable", "the memory broker has stopped");
   }
 
-  async publish(publications: readonly Publication[]): Promise<Stage> {
+  async publish(publications: readonly Publication[]): Promise<Published> {
     this.admit();
     for (const { vhost, topic, message } of publications) {
       const listeners = this.#vhosts.get(vhost)?.get(topic);
@@ -74,9 +76,11 @@ export class MemoryDriver implements BrokerDriver {
       if (subscriptions === undefined) continue;
       for (const { prefix, deliver } of subscriptions) if (isChild(topic, prefix)) deliver(topic, message);
     }
-    return "flushed";
+    return { stage: "flushed", stored: NOTHING_STORED };
   }
 }
+
+const NOTHING_STORED: Published["stored"] = new Map();
 
 function isChild(topic: string, prefix: string): boolean {
   return topic.startsWith(prefix) && topic.length > prefix.length && !topic.includes(".", prefix.length);

@@ -1,10 +1,10 @@
 import type { Client } from "../../clients/client.js";
 import { labelFault } from "../../core/topic-name.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, invalidArgument } from "../../errors.js";
 import { checkExists, checkRight, findMembership, parseTopics, prepareRights, throwIfRefused } from "../checks.js";
-import { type JoinCommand, MAX_LISTED_MEMBERS, type Reply } from "../command.js";
+import { type JoinCommand, type JoinedResult, MAX_LISTED_MEMBERS, type ReplayRequest, type Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
-import { enter } from "../enter.js";
+import { enter, type JoinEntry } from "../enter.js";
 import { applyChanges, callHook } from "../hooks.js";
 
 /** Joins all of the topics or none (O4), after checking rules and permissions and calling the backend's join hook. */
@@ -18,8 +18,9 @@ export async function join(command: JoinCommand, client: Client, context: Comman
   const topics = parseTopics(command.topics);
   brokers.resolve(client.vhost.name, command.broker);
   if (command.once === true) checkFresh(client, command.broker, topics, context);
-  const { group } = command;
+  const { group, replay } = command;
   checkGroup(group);
+  if (replay !== undefined) checkReplay(replay, client, command.broker, topics, context);
   const watchRefusal = (topic: string): CarillonError | undefined =>
     command.presence === true ? checkRight(client, "presence", topic) : undefined;
   const ahead = (): Promise<void> | undefined =>
@@ -48,18 +49,22 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     const joinRefusal = byToken.has(topic) ? checkExists(client, topic) : checkRight(client, "join", topic);
     return joinRefusal ?? watchRefusal(topic);
   };
-  const onEntered = (left: readonly string[]): void => {
-    reply({ ok: true, result: createResult(command, client, left, context) });
+  const onEntered: JoinEntry["onEntered"] = (left, replays) => {
+    reply({ ok: true, result: createResult(command, client, { left, replays }, context) });
   };
   const preferences = { hidden: command.hidden, watching: command.presence, info: command.info };
-  await enter(client, { broker: command.broker, topics, group, preferences, ahead, refusal, onEntered }, context);
+  await enter(
+    client,
+    { broker: command.broker, topics, group, preferences, replay, ahead, refusal, onEntered },
+    context,
+  );
   if (changes !== undefined) await applyChanges(client, changes, context);
 }
 
 function createResult(
   { broker, group, listed, topics }: JoinCommand,
   client: Client,
-  left: readonly string[],
+  { left, replays }: Pick<JoinedResult, "replays"> & { readonly left: readonly string[] },
   context: CommandContext,
 ) {
   const [topic = ""] = topics;
@@ -78,7 +83,8 @@ function createResult(
       more: others.length > MAX_LISTED_MEMBERS,
     } as const;
   }
-  return group === undefined ? undefined : ({ kind: "left", topics: left } as const);
+  if (group === undefined && replays === undefined) return undefined;
+  return { kind: "joined", left: group === undefined ? undefined : left, replays } as const;
 }
 
 function checkFresh(client: Client, broker: string, topics: ReadonlySet<string>, context: CommandContext): void {
@@ -86,6 +92,22 @@ function checkFresh(client: Client, broker: string, topics: ReadonlySet<string>,
     if (findMembership(client, broker, topic, context) === undefined) continue;
     throw new CarillonError("already_exists", `the connection is in topic ${JSON.stringify(topic)} already`);
   }
+}
+
+function checkReplay(
+  { recover }: ReplayRequest,
+  client: Client,
+  broker: string,
+  topics: ReadonlySet<string>,
+  context: CommandContext,
+): void {
+  for (const topic of recover.keys()) {
+    if (!topics.has(topic)) {
+      throw invalidArgument(`recover: topic ${JSON.stringify(topic)} is not among the topics of the join`);
+    }
+  }
+  // A client that is in the topic has received its messages since it joined.
+  checkFresh(client, broker, new Set(recover.keys()), context);
 }
 
 function checkGroup(group: string | undefined): void {

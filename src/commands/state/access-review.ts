@@ -159,6 +159,7 @@ export class AccessReview {
   #refresh(vhost: Vhost, topic: Topic): void {
     const before = topic.rules;
     topic.rules = vhost.rulesFor(topic.name);
+    if (topic.rules.history !== before.history) topic.subscription?.changeHistory(topic.rules.history);
     this.#options.attendance.rulesChanged(topic, before);
   }
 

@@ -5,6 +5,7 @@ import { findValueTexts } from "../../util/raw-json.js";
 import type { Received } from "../dialect.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
 import { answerText, malformedText, pongText } from "./encode.js";
+import { readHistoryQuery, readReplay } from "./replay-fields.js";
 
 /** Members of a frame, with the JSON texts of those that JSON.parse would not preserve. */
 interface Frame {
@@ -13,6 +14,8 @@ interface Frame {
   readonly id: string | undefined;
   /** JSON text; undefined for no payload, and for a string. */
   readonly payload: string | undefined;
+  /** Whether the client receives metadata of messages, and positions. */
+  readonly withMetadata: boolean;
 }
 
 type Build = (frame: Frame) => Command;
@@ -20,7 +23,7 @@ type Build = (frame: Frame) => Command;
 const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     "join",
-    ({ fields }) => ({
+    ({ fields, withMetadata }) => ({
       kind: "join",
       broker: readText(fields, "broker"),
       topics: readTopics(fields),
@@ -28,6 +31,16 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
       group: optionalText(fields, "group"),
       hidden: readFlag(fields, "hidden"),
       presence: readFlag(fields, "presence"),
+      replay: readReplay(fields, withMetadata),
+    }),
+  ],
+  [
+    "history",
+    (frame) => ({
+      kind: "history",
+      broker: readText(frame.fields, "broker"),
+      topics: readTopics(frame.fields),
+      query: readHistoryQuery(frame.fields),
     }),
   ],
   ["leave", ({ fields }) => ({ kind: "leave", broker: readText(fields, "broker"), topics: readTopics(fields) })],
@@ -65,7 +78,7 @@ const UNKNOWN = `unknown command; known: ${[...COMMANDS.keys()].join(", ")}`;
  * Reads one frame of a client. A frame with a known command is refused if its other fields are invalid. A frame with an
  * unknown command counts as a command and is answered with an error. Any other frame is malformed.
  */
-export function decodeNativeFrame(text: string): Received {
+export function decodeNativeFrame(text: string, withMetadata: boolean): Received {
   const fields = parseJson(text);
   if (fields === undefined) return malformed(explainNoJson(text, "the frame is not JSON"));
   if (!isObject(fields)) return malformed("the frame is not a JSON object");
@@ -79,7 +92,7 @@ export function decodeNativeFrame(text: string): Received {
     return idle((outcome) => malformedText(outcome.ok ? UNKNOWN : outcome.error.message));
   }
   if (!isCommandId(fields["id"])) return malformed("id: neither a string nor a number");
-  return read(command, build, readFrame(fields, text));
+  return read(command, build, { ...readFrame(fields, text), withMetadata });
 }
 
 function read(name: string, build: Build, frame: Frame): Received {
@@ -95,7 +108,7 @@ function read(name: string, build: Build, frame: Frame): Received {
 }
 
 /** Reads the members. The JSON text is searched only for values that parsing may have changed. */
-function readFrame(fields: Fields, text: string): Frame {
+function readFrame(fields: Fields, text: string): Omit<Frame, "withMetadata"> {
   const { id, payload } = fields;
   const isWritten = typeof payload !== "string" && (payload ?? undefined) !== undefined;
   const isIdWritten = typeof id === "number" || (typeof id === "string" && text.includes("\\"));

@@ -16,13 +16,15 @@ export class NativeDialect implements Dialect {
 /** Stateless conversation. One for each format of messages serves all connections. */
 class NativeConversation implements Conversation {
   readonly encoding;
+  readonly #withMetadata: boolean;
 
-  constructor(encoding: MessageEncoding) {
+  constructor(encoding: MessageEncoding, withMetadata: boolean) {
     this.encoding = encoding;
+    this.#withMetadata = withMetadata;
   }
 
   receive(text: string): Received {
-    return decodeNativeFrame(text);
+    return decodeNativeFrame(text, this.#withMetadata);
   }
 
   noticeText(notice: Notice): string {
@@ -30,5 +32,5 @@ class NativeConversation implements Conversation {
   }
 }
 
-const plain = new NativeConversation(nativeEncoding);
-const withMetadata = new NativeConversation(nativeEncodingWithMetadata);
+const plain = new NativeConversation(nativeEncoding, false);
+const withMetadata = new NativeConversation(nativeEncodingWithMetadata, true);

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Outcome, PresentResult, Result } from "../../commands/command.js";
+import type { HistoryPage, RecoveryFailure } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
 import type { CarillonError } from "../../errors.js";
@@ -16,7 +17,7 @@ export const nativeEncoding: MessageEncoding = {
   presenceText,
 };
 
-/** Encodes messages with `id`, `time` and, if there is one, `event` in addition, for clients that connected with `?meta=1`. */
+/** Encodes messages with `id`, `time` and, where they exist, `event` and `position` in addition, for clients that connected with `?meta=1`. */
 export const nativeEncodingWithMetadata: MessageEncoding = {
   textMaker(topic) {
     const begin = messageBegin(topic);
@@ -39,10 +40,15 @@ export function answerText(
 ): string {
   const result = outcome.ok ? outcome.result : undefined;
   if (result?.kind === "part") return partText(result, id);
-  const payload = result?.kind === "present" ? presentPayload(result) : JSON.stringify(topics);
-  const begin = `{"topic":"${outcome.ok ? "@" : "#"}${command}","payload":${payload}`;
-  if (id === undefined) return `${begin}}`;
-  return `${begin},"id":${id}${outcome.ok ? leftText(result) : failureText(outcome.error)}}`;
+  const begin = `{"topic":"${outcome.ok ? "@" : "#"}${command}","payload":${payloadOf(result, topics)}`;
+  const replays = replaysText(result);
+  if (id === undefined) return `${begin}${replays}}`;
+  return `${begin},"id":${id}${outcome.ok ? leftText(result) : failureText(outcome.error)}${replays}}`;
+}
+
+function payloadOf(result: Result | undefined, topics: readonly string[]): string {
+  if (result?.kind === "present") return presentPayload(result);
+  return result?.kind === "history" ? historyPayload(result.topic, result.page) : JSON.stringify(topics);
 }
 
 /** Encodes the answer to a ping. @param id - as in {@link answerText} */
@@ -51,7 +57,31 @@ export function pongText(id: string | undefined): string {
 }
 
 function leftText(result: Result | undefined): string {
-  return result?.kind === "left" ? `,"left":${JSON.stringify(result.topics)}` : "";
+  return result?.kind === "joined" && result.left !== undefined ? `,"left":${JSON.stringify(result.left)}` : "";
+}
+
+/** Encodes the positions of topics with history, for a join that requested them. */
+function replaysText(result: Result | undefined): string {
+  if (result?.kind !== "joined" || result.replays === undefined || result.replays.size === 0) return "";
+  const positions: Record<string, string> = {};
+  const recovered: Record<string, boolean> = {};
+  const reasons: Record<string, RecoveryFailure> = {};
+  for (const [topic, { failure, position, requested }] of result.replays) {
+    if (position !== undefined) positions[topic] = position;
+    if (requested) recovered[topic] = failure === undefined;
+    if (failure !== undefined) reasons[topic] = failure;
+  }
+  return `,"positions":${JSON.stringify(positions)}${memberText("recovered", recovered)}${memberText("reasons", reasons)}`;
+}
+
+/** Encodes a member of an answer; "" for an empty object. */
+function memberText(name: string, members: object): string {
+  return Object.keys(members).length === 0 ? "" : `,"${name}":${JSON.stringify(members)}`;
+}
+
+function historyPayload(topic: string, { messages, more }: HistoryPage): string {
+  const texts = messages.map((message) => `{"payload":${payloadText(message.payload)}${metadataText(message)}}`);
+  return `{"topic":${JSON.stringify(topic)},"messages":[${texts.join(",")}],"more":${more}}`;
 }
 
 function failureText({ code, message }: CarillonError): string {
@@ -105,9 +135,10 @@ function payloadText(payload: Uint8Array): string {
   return `"${bytes.toString("base64")}","encoding":"base64"`;
 }
 
-function metadataText({ event, id, time }: Message): string {
+function metadataText({ event, id, position, time }: Message): string {
   const eventText = event === "" ? "" : `,"event":${JSON.stringify(event)}`;
-  return `,"id":${JSON.stringify(id)}${eventText},"time":"${new Date(time).toISOString()}"`;
+  const positionText = position === undefined ? "" : `,"position":"${position}"`;
+  return `,"id":${JSON.stringify(id)}${eventText},"time":"${new Date(time).toISOString()}"${positionText}`;
 }
 
 /** Longest text that is cached, in characters. */

@@ -74,6 +74,7 @@ class WebrocketConversation implements Conversation {
       case "idle":
       case "call":
       case "presence":
+      case "history":
         break;
     }
     return undefined;

@@ -1,7 +1,8 @@
 import type { Msg, MsgHdrs } from "nats";
-import type { Message, MessageIds, Publication, Stage } from "../../core/message.js";
-import type { BrokerDriver, Clock, Subscription } from "../../core/ports.js";
+import type { Message, MessageIds, Publication } from "../../core/message.js";
+import type { BrokerDriver, Clock, Published, Subscription, TopicSubscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import { NO_HISTORY } from "../../history/no-history.js";
 import { ConfirmationRounds } from "../link/confirmation-rounds.js";
 import { describeConnectFailure, formatServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
@@ -9,8 +10,8 @@ import type { NatsOptions } from "../link/options.js";
 import type { NatsRefusal } from "../link/refusal.js";
 import { computePublishedSize, NatsMessage, toHeaders } from "./metadata.js";
 import { toSegment, toSubject } from "./subject.js";
-import { TopicSubscription } from "./subscription.js";
-import { TopicSubscriptions } from "./subscriptions.js";
+import { SubjectSubscription } from "./subscription.js";
+import { SubjectSubscriptions } from "./subscriptions.js";
 
 export interface NatsDriverOptions {
   /** Name of the broker, for errors. */
@@ -27,10 +28,11 @@ export interface NatsDriverOptions {
  * This class publishes and delivers; `Link` keeps the connection, and `ConfirmationRounds` tracks confirmations.
  */
 export class NatsDriver implements BrokerDriver {
+  readonly history = NO_HISTORY;
   readonly #options: NatsDriverOptions;
   readonly #link: Link;
-  readonly #rounds: ConfirmationRounds<TopicSubscription>;
-  readonly #subscriptions: TopicSubscriptions;
+  readonly #rounds: ConfirmationRounds<SubjectSubscription>;
+  readonly #subscriptions: SubjectSubscriptions;
 
   constructor(options: NatsDriverOptions) {
     const { clock, events, name, nats } = options;
@@ -55,7 +57,7 @@ export class NatsDriver implements BrokerDriver {
       timeout: nats.confirmTimeout,
       broker: name,
     });
-    this.#subscriptions = new TopicSubscriptions(this.#broker, this.#rounds);
+    this.#subscriptions = new SubjectSubscriptions(this.#broker, this.#rounds);
   }
 
   get up(): boolean {
@@ -76,8 +78,18 @@ export class NatsDriver implements BrokerDriver {
     this.#rounds.fail();
   }
 
-  subscribe(vhost: string, topic: string, deliver: (message: Message) => void): Subscription {
-    return this.#subscribeTo(topic, toSubject(this.#options.nats.prefix, vhost, topic), deliver);
+  subscribe(vhost: string, topic: string, deliver: (message: Message) => void): TopicSubscription {
+    const subscription = this.#subscribeTo(topic, toSubject(this.#options.nats.prefix, vhost, topic), deliver);
+    return {
+      get refusal() {
+        return subscription.refusal;
+      },
+      log: undefined,
+      changeHistory: () => {},
+      close: () => {
+        subscription.close();
+      },
+    };
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription {
@@ -87,9 +99,9 @@ export class NatsDriver implements BrokerDriver {
     });
   }
 
-  #subscribeTo(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): Subscription {
+  #subscribeTo(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): SubjectSubscription {
     const { clock, events, ids } = this.#options;
-    const subscription = new TopicSubscription(
+    const subscription = new SubjectSubscription(
       topic,
       subject,
       (msg) => {
@@ -134,11 +146,11 @@ export class NatsDriver implements BrokerDriver {
     }
   }
 
-  async publish(publications: readonly Publication[]): Promise<Stage> {
+  async publish(publications: readonly Publication[]): Promise<Published> {
     const bytes = this.#send(publications);
     const { refusedSubjects } = await this.#rounds.confirm(bytes);
     if (refusedSubjects.size > 0) this.#checkRefused(publications, refusedSubjects);
-    return "flushed";
+    return { stage: "flushed", stored: NOTHING_STORED };
   }
 
   /** Publishes, and returns the number of bytes written to the connection. */
@@ -191,3 +203,5 @@ export class NatsDriver implements BrokerDriver {
     return new CarillonError("unavailable", `${this.#broker} is not connected`);
   }
 }
+
+const NOTHING_STORED: Published["stored"] = new Map();

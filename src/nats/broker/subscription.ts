@@ -3,10 +3,10 @@ import type { Subscription } from "../../core/ports.js";
 import type { CarillonError } from "../../errors.js";
 
 /** A topic's subject, and the library's subscription to it on the current connection. */
-export class TopicSubscription implements Subscription {
+export class SubjectSubscription implements Subscription {
   refusal: CarillonError | undefined;
   readonly #onMessage: (msg: Msg) => void;
-  readonly #onClose: (subscription: TopicSubscription) => void;
+  readonly #onClose: (subscription: SubjectSubscription) => void;
   #subscription: NatsSubscription | undefined;
   #confirmed = false;
 
@@ -14,7 +14,7 @@ export class TopicSubscription implements Subscription {
     readonly topic: string,
     readonly subject: string,
     onMessage: (msg: Msg) => void,
-    onClose: (subscription: TopicSubscription) => void,
+    onClose: (subscription: SubjectSubscription) => void,
   ) {
     this.#onMessage = onMessage;
     this.#onClose = onClose;

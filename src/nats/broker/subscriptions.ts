@@ -1,26 +1,26 @@
 import type { NatsConnection } from "nats";
 import { CarillonError } from "../../errors.js";
 import type { ConfirmationRounds } from "../link/confirmation-rounds.js";
-import type { TopicSubscription } from "./subscription.js";
+import type { SubjectSubscription } from "./subscription.js";
 
 /** All topic subscriptions of this node. Sends them to the server, and reports refusals to them. */
-export class TopicSubscriptions {
+export class SubjectSubscriptions {
   readonly #broker: string;
-  readonly #rounds: ConfirmationRounds<TopicSubscription>;
-  readonly #all = new Set<TopicSubscription>();
+  readonly #rounds: ConfirmationRounds<SubjectSubscription>;
+  readonly #all = new Set<SubjectSubscription>();
 
   /** @param broker - name for errors */
-  constructor(broker: string, rounds: ConfirmationRounds<TopicSubscription>) {
+  constructor(broker: string, rounds: ConfirmationRounds<SubjectSubscription>) {
     this.#broker = broker;
     this.#rounds = rounds;
   }
 
-  add(subscription: TopicSubscription, connection: NatsConnection | undefined): void {
+  add(subscription: SubjectSubscription, connection: NatsConnection | undefined): void {
     this.#all.add(subscription);
     if (connection !== undefined) this.#subscribe(subscription, connection);
   }
 
-  delete(subscription: TopicSubscription): void {
+  delete(subscription: SubjectSubscription): void {
     this.#all.delete(subscription);
   }
 
@@ -53,12 +53,12 @@ export class TopicSubscriptions {
     }
   }
 
-  #subscribe(subscription: TopicSubscription, connection: NatsConnection): void {
+  #subscribe(subscription: SubjectSubscription, connection: NatsConnection): void {
     subscription.attach(connection);
     this.#rounds.addSubject(subscription);
   }
 
-  #refusalText({ topic }: TopicSubscription): string {
+  #refusalText({ topic }: SubjectSubscription): string {
     return `${this.#broker} does not permit this node to subscribe to topic ${JSON.stringify(topic)}`;
   }
 }

@@ -8,6 +8,7 @@ import { Calls } from "../../commands/state/calls.js";
 import { Groups } from "../../commands/state/groups.js";
 import type { Config } from "../../config/schema.js";
 import { CarillonError } from "../../errors.js";
+import { RecoveryCounts } from "../../history/recovery-counts.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import { systemClock } from "../../util/system-clock.js";
 import type { Vhosts } from "../../vhosts/vhosts.js";
@@ -22,6 +23,10 @@ export interface ServicesContext extends ClusterServices {
   readonly clients: Clients;
   readonly brokers: BrokerRegistry;
 }
+
+/** Bounds of the stored messages that one join sends. */
+const REPLAY_MESSAGES = 1_000;
+const REPLAY_BYTES = 4 * 1_024 * 1_024;
 
 /** Creates the dependencies of the command handlers. */
 export function createCommandContext({ limits }: Config, context: ServicesContext): CommandContext {
@@ -45,7 +50,10 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     interest,
     publisher,
     presence,
+    fanOut,
     clock: systemClock,
+    recoveries: new RecoveryCounts(),
+    replayLimits: { messages: REPLAY_MESSAGES, bytes: REPLAY_BYTES },
     attendance,
     review: new AccessReview({
       attendance,

@@ -64,6 +64,7 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
       topicsPerMessage: limits.topics_per_message,
       expandedBytes: limits.expanded_request,
     },
+    historyOf: (vhost, topic) => rulesOf(vhost, topic).history,
     onUnconfirmed: (messages, cause) => {
       unconfirmed += messages;
       limitedLog.warn({ messages, err: cause }, "accepted messages may be lost");

@@ -133,8 +133,10 @@ test("N5: shares one round trip among pending publishes and joins", async () => 
   const { driver } = await startNatsDriver({ servers: [proxy.url] });
   const before = proxy.count("PING");
 
-  const begun = Array.from({ length: 1_000 }, (_, position) => driver.publish([publication(`t.${position}`, "x")]));
-  begun.push(...Array.from({ length: 100 }, () => driver.settle().then(() => "flushed" as const)));
+  const begun: Promise<unknown>[] = [];
+  for (let position = 0; position < 1_000; position += 1)
+    begun.push(driver.publish([publication(`t.${position}`, "x")]));
+  for (let position = 0; position < 100; position += 1) begun.push(driver.settle());
   await Promise.all(begun);
 
   expect(proxy.count("HPUB")).toBe(1_000);

@@ -90,7 +90,7 @@ test("O5: confirms a publish in the round of a refused subject", async () => {
   const { driver, received, listen } = await setUpFull();
 
   const late = listen("d");
-  const [stage] = await Promise.all([driver.publish([publication("a", "1")]), driver.settle()]);
+  const [{ stage }] = await Promise.all([driver.publish([publication("a", "1")]), driver.settle()]);
 
   expect(stage).toBe("flushed");
   expect(late.refusal).toMatchObject(refused("d"));

@@ -22,6 +22,7 @@ export class TestPublisher {
     ids: new MessageIds("test"),
     clock: systemClock,
     limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
+    historyOf: () => undefined,
     onUnconfirmed: () => {
       // Memory confirms.
     },

@@ -66,6 +66,7 @@ export async function createWorld(
     ids: new MessageIds("test"),
     clock: systemClock,
     limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
+    historyOf: () => undefined,
     onUnconfirmed: () => {},
   });
   const { dispatch, member } = node ?? (await startLocalDispatch());

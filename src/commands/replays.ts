@@ -1,0 +1,72 @@
+import type { PreparedReplay, Replay, ReplayStart } from "../core/history.js";
+import type { Session } from "../core/session.js";
+import type { Topic } from "../core/topic.js";
+import type { JoinedReplay, ReplayRequest } from "./command.js";
+import type { CommandContext } from "./command-context.js";
+
+/** Number of topics whose stored messages are read at the same time for one join. */
+const CONCURRENT_READS = 16;
+
+/** The stored messages that a join has requested, by topic. */
+export type PreparedReplays = ReadonlyMap<Topic, PreparedReplay>;
+
+/**
+ * Reads the stored messages for a join. All topics of the join share the limits. Never rejects: a replay that fails says so.
+ */
+export async function prepareReplays(
+  topics: readonly Topic[],
+  request: ReplayRequest,
+  { replayLimits }: Pick<CommandContext, "replayLimits">,
+): Promise<PreparedReplays> {
+  const prepared = new Map<Topic, PreparedReplay>();
+  const withLog = topics.filter(({ subscription }) => subscription?.log !== undefined);
+  let { bytes } = replayLimits;
+  for (let begin = 0; begin < withLog.length; begin += CONCURRENT_READS) {
+    const limits = { messages: replayLimits.messages, bytes };
+    const reads = withLog.slice(begin, begin + CONCURRENT_READS).map(async (topic) => {
+      const replay = await topic.subscription?.log?.prepare(toStart(topic, request), limits);
+      if (replay === undefined) return;
+      prepared.set(topic, replay);
+      bytes = Math.max(0, bytes - replay.bytes);
+    });
+    await Promise.all(reads);
+  }
+  return prepared;
+}
+
+/** Completes the replays in the turn in which the memberships begin. */
+export function takeReplays(
+  prepared: PreparedReplays,
+  { recover }: ReplayRequest,
+  { recoveries }: Pick<CommandContext, "recoveries">,
+) {
+  const replays = new Map<Topic, Replay>();
+  const results = new Map<string, JoinedReplay>();
+  for (const [topic, each] of prepared) {
+    const replay = each.take();
+    const requested = recover.has(topic.name);
+    if (requested) recoveries.count(replay.failure);
+    replays.set(topic, replay);
+    results.set(topic.name, { position: replay.position, requested, failure: replay.failure });
+  }
+  return { replays, results };
+}
+
+/**
+ * Sends the stored messages to a session, in the turn in which its memberships begin.
+ * @param joined - topics whose membership has begun; others may have begun before, with live messages
+ */
+export function sendReplays(
+  session: Session,
+  replays: ReadonlyMap<Topic, Replay>,
+  joined: readonly Topic[],
+  { fanOut }: Pick<CommandContext, "fanOut">,
+): void {
+  for (const topic of joined) fanOut.replay(session, topic, replays.get(topic)?.messages ?? []);
+}
+
+function toStart(topic: Topic, { latest, recover }: ReplayRequest): ReplayStart {
+  const position = recover.get(topic.name);
+  if (position !== undefined) return { kind: "after", position };
+  return { kind: "latest", limit: latest?.limit ?? 0, since: latest?.since };
+}

@@ -1,0 +1,10 @@
+import type { HistoryStore } from "../core/history.js";
+import { CarillonError } from "../errors.js";
+
+/** Store of a broker that keeps no messages. */
+export const NO_HISTORY: HistoryStore = {
+  read: () => Promise.reject(new CarillonError("unavailable", "this broker keeps no history")),
+  purge: () => Promise.reject(new CarillonError("unavailable", "this broker keeps no history")),
+  prepareClasses: (_vhost, classes) =>
+    Promise.resolve(classes.map(({ name }) => `${name}: this broker keeps no history`)),
+};
