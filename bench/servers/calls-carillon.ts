@@ -71,7 +71,7 @@ answer({
     const registration = await node.enter(
       { vhost: "/", events: [EVENT], capacity: 1_000, name: "" },
       {
-        give: ({ id, payload }) => {
+        assign: ({ id, payload }) => {
           registration.answer(id, payload, false);
         },
         cancel: () => {},

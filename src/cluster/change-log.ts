@@ -4,9 +4,9 @@ import type { Identified, ReplicaChange, ReplicaChanges } from "./replica-messag
 export interface ChangeLogOptions<Item extends Identified, Reason> {
   readonly endOfTurn: EndOfTurn;
   /** Returns whether changes have receivers. */
-  readonly wanted: () => boolean;
+  readonly hasReceivers: () => boolean;
   /** Sends a batch to the receivers. */
-  readonly tell: (changes: ReplicaChanges<Item, Reason>) => void;
+  readonly send: (changes: ReplicaChanges<Item, Reason>) => void;
 }
 
 /** Maximum number of changes in a batch. */
@@ -30,7 +30,7 @@ export class ChangeLog<Item extends Identified, Reason> {
   /** @param createChange - creates the change, given its count; called only when changes have receivers */
   note(createChange: (count: number) => ReplicaChange<Item, Reason>): void {
     this.#count += 1;
-    if (!this.#options.wanted()) {
+    if (!this.#options.hasReceivers()) {
       // Discards the pending changes: they have no receivers any more, and a batch must not have a gap.
       this.#pending = [];
       return;
@@ -45,8 +45,8 @@ export class ChangeLog<Item extends Identified, Reason> {
   flush(): void {
     const changes = this.#pending;
     this.#pending = [];
-    if (changes.length === 0 || !this.#options.wanted()) return;
-    this.#options.tell({ first: this.#count - changes.length + 1, changes });
+    if (changes.length === 0 || !this.#options.hasReceivers()) return;
+    this.#options.send({ first: this.#count - changes.length + 1, changes });
   }
 
   readonly #onEndOfTurn = (): void => {

@@ -82,8 +82,8 @@ export class WatchSender {
     if (log === undefined) {
       log = new ChangeLog<ConnectionInfo, number>({
         endOfTurn: this.#options.endOfTurn,
-        wanted: () => this.#isWatched(vhost),
-        tell: (changes) => {
+        hasReceivers: () => this.#isWatched(vhost),
+        send: (changes) => {
           this.#options.cluster.tell(WATCH_CHANGES, { vhost, ...changes });
         },
       });

@@ -41,8 +41,8 @@ export class ClusterPresence implements Presence {
     this.#own = new OwnItems({
       weigh: ({ member }) => member.info.length,
       endOfTurn,
-      wanted: () => !this.#stopped && cluster.nodes.size > 1,
-      tell: (changes) => {
+      hasReceivers: () => !this.#stopped && cluster.nodes.size > 1,
+      send: (changes) => {
         cluster.tell(PRESENCE_CHANGES, changes);
       },
     });

@@ -65,7 +65,7 @@ export class ClusterDispatch implements Dispatch {
       ...common,
       directory,
       asked,
-      isFree: (vhost, pattern, wanted) => executor.isFree(vhost, pattern, wanted),
+      isFree: (vhost, pattern, needs) => executor.isFree(vhost, pattern, needs),
     });
     transport.connect(caller, executor);
     this.#announcements = announcements;

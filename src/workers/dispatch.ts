@@ -25,7 +25,7 @@ export interface Caller {
   /** Called once, before the first part, when the task waits for a worker or has one. */
   onTaken?(): void;
   /** Called once for a trigger, after onTaken, when a worker has it; not called when the trigger has ended by then. */
-  onGiven?(): void;
+  onAssigned?(): void;
   onPart(payload: Uint8Array, more: boolean): void;
   /**
    * Called when the task has failed.
@@ -90,7 +90,7 @@ export interface WorkerList {
   readonly missing: readonly string[];
 }
 
-export interface GivenTask extends TaskRequest {
+export interface TaskAssignment extends TaskRequest {
   readonly id: string;
   /** Number of the attempt, from 1. */
   readonly attempt: number;
@@ -98,7 +98,7 @@ export interface GivenTask extends TaskRequest {
 
 /** The connection to a worker. */
 export interface WorkerConnection {
-  give(task: GivenTask): void;
+  assign(task: TaskAssignment): void;
   cancel(taskId: string): void;
 }
 

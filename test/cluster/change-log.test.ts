@@ -4,14 +4,14 @@ import type { Identified, ReplicaChanges } from "../../src/cluster/replica-messa
 /** Creates a log whose turns end when the test says so. */
 class Stage {
   readonly sent: ReplicaChanges<Identified, null>[] = [];
-  wanted = true;
+  hasReceivers = true;
   #ends: (() => void)[] = [];
   readonly log = new ChangeLog<Identified, null>({
     endOfTurn: (run) => {
       this.#ends.push(run);
     },
-    wanted: () => this.wanted,
-    tell: (changes) => {
+    hasReceivers: () => this.hasReceivers,
+    send: (changes) => {
       this.sent.push(changes);
     },
   });
@@ -60,11 +60,11 @@ test("sends pending changes immediately when it is flushed, and only once", () =
 
 test("only counts changes without receivers", () => {
   const stage = new Stage();
-  stage.wanted = false;
+  stage.hasReceivers = false;
   stage.log.note(() => {
     throw new Error("created without receivers");
   });
-  stage.wanted = true;
+  stage.hasReceivers = true;
   stage.note();
   stage.endTurn();
   expect(stage.batches).toEqual([[2, 2]]);
@@ -73,9 +73,9 @@ test("only counts changes without receivers", () => {
 test("leaves no gap within a batch after changes without receivers", () => {
   const stage = new Stage();
   stage.note(2);
-  stage.wanted = false;
+  stage.hasReceivers = false;
   stage.note();
-  stage.wanted = true;
+  stage.hasReceivers = true;
   stage.note(2);
   stage.endTurn();
   expect(stage.batches).toEqual([[4, 5]]);
@@ -84,7 +84,7 @@ test("leaves no gap within a batch after changes without receivers", () => {
 test("sends nothing when the receivers are gone at the end of the turn", () => {
   const stage = new Stage();
   stage.note();
-  stage.wanted = false;
+  stage.hasReceivers = false;
   stage.endTurn();
   expect(stage.sent).toEqual([]);
 });

@@ -52,7 +52,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const fields = { payload, topic: "room-1", connectionId: "c9", user: "ann", info, deadline };
       const { asked, ends, outcome } = ask(near.dispatch, "chat", fields);
 
-      const task = await worker.given.next();
+      const task = await worker.assigned.next();
       const { attempt, event, id, vhost, wantsAnswer } = task;
       expect({ attempt, event, id, vhost, wantsAnswer }).toEqual({
         attempt: 1,
@@ -88,7 +88,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome, parts, takes } = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       worker.registration.answer(id, bytes("0"), true);
       expect(await parts.next()).toBe("0");
       expect(takes()).toBe(1);
@@ -119,7 +119,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       worker.registration.answer(id, new Uint8Array((16 << 20) + 1), false);
       expect(await outcome).toMatchObject({ code: "resource_exhausted" });
       expect(await worker.cancelled.next()).toBe(id);
@@ -130,7 +130,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       worker.registration.fail(id, new CarillonError("not_found", "no such röom"));
       expect(await outcome).toEqual({ parts: [], code: "not_found", message: "no such röom" });
       await expectNothingLeft();
@@ -190,14 +190,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         await task.taken;
         asked.push(task);
       }
-      expect(worker.given.unread.length).toBe(2);
+      expect(worker.assigned.unread.length).toBe(2);
       const order: string[] = [];
       for (const { outcome } of asked) {
-        const { id, payload } = await worker.given.next();
+        const { id, payload } = await worker.assigned.next();
         order.push(Buffer.from(payload).toString());
         end(worker, id, "done");
         await outcome;
-        expect(worker.given.unread.length).toBeLessThanOrEqual(2);
+        expect(worker.assigned.unread.length).toBeLessThanOrEqual(2);
       }
       expect(order).toEqual(["0", "1", "2", "3", "4"]);
       await expectNothingLeft();
@@ -209,7 +209,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       const triggered = ask(near.dispatch, "a", { wantsAnswer: false });
-      const { event, id, wantsAnswer } = await mute.given.next();
+      const { event, id, wantsAnswer } = await mute.assigned.next();
       expect({ event, wantsAnswer }).toEqual({ event: "a", wantsAnswer: false });
       end(mute, id, "");
       expect(await triggered.outcome).toEqual({ parts: [""] });
@@ -219,11 +219,11 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const specific = await enter(far, ["a"], { answers: false });
       expect(await ask(far.dispatch, "a").outcome).toEqual({ parts: ["a"] });
       const another = ask(near.dispatch, "a", { wantsAnswer: false });
-      end(specific, (await specific.given.next()).id, "");
+      end(specific, (await specific.assigned.next()).id, "");
       expect(await another.outcome).toEqual({ parts: [""] });
       registration.leave();
       expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
-      expect(mute.given.unread).toEqual([]);
+      expect(mute.assigned.unread).toEqual([]);
       await expectNothingLeft();
     });
 
@@ -238,7 +238,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       worker.registration.leave();
       expect(await first.outcome).toMatchObject({ code: "unavailable" });
       expect(await waiting.outcome).toMatchObject({ code: "unavailable" });
-      expect(mute.given.unread).toEqual([]);
+      expect(mute.assigned.unread).toEqual([]);
       await expectNothingLeft();
     });
 
@@ -252,7 +252,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       // A worker gets no task until it is welcomed.
       await new Promise(setImmediate);
       const asked = workers.map(() => ask(near.dispatch, "a", { wantsAnswer: false }));
-      for (const worker of workers) end(worker, (await worker.given.next()).id, "");
+      for (const worker of workers) end(worker, (await worker.assigned.next()).id, "");
       for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
       await expectNothingLeft();
     });
@@ -269,8 +269,8 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const asked = Array.from({ length: 3 * workers.length }, () => ask(near.dispatch, "a", { wantsAnswer: false }));
       for (const { taken } of asked) await taken;
       for (const worker of workers) {
-        expect(worker.given.unread).toHaveLength(3);
-        for (const { id } of worker.given.unread) end(worker, id, "");
+        expect(worker.assigned.unread).toHaveLength(3);
+        for (const { id } of worker.assigned.unread) end(worker, id, "");
       }
       for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
       await expectNothingLeft();
@@ -280,21 +280,21 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const first = ask(near.dispatch, "a", { wantsAnswer: false });
-      await first.given;
+      await first.assigned;
       expect(first.takes()).toBe(1);
       const waiting = ask(near.dispatch, "a", { wantsAnswer: false });
       const call = ask(near.dispatch, "a");
       await Promise.all([waiting.taken, call.taken]);
-      end(worker, (await worker.given.next()).id, "");
+      end(worker, (await worker.assigned.next()).id, "");
       await first.outcome;
-      await waiting.given;
-      expect([first.gives(), waiting.gives(), waiting.takes()]).toEqual([1, 1, 1]);
+      await waiting.assigned;
+      expect([first.assignments(), waiting.assignments(), waiting.takes()]).toEqual([1, 1, 1]);
       // A reassigned trigger is not reported again.
       const other = await enter(far, ["a"], { capacity: 2 });
       worker.registration.leave();
-      for (const _ of [waiting, call]) end(other, (await other.given.next()).id, "");
+      for (const _ of [waiting, call]) end(other, (await other.assigned.next()).id, "");
       for (const { outcome } of [waiting, call]) expect(await outcome).toEqual({ parts: [""] });
-      expect([waiting.gives(), call.gives()]).toEqual([1, 0]);
+      expect([waiting.assignments(), call.assignments()]).toEqual([1, 0]);
       await expectNothingLeft();
     });
 
@@ -305,7 +305,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const mute = await enter(near, ["*"], { name: "two", answers: false });
       await enter(far, ["a"], { vhost: "/other" });
       const { outcome } = ask(near.dispatch, "a");
-      const { id } = await answering.given.next();
+      const { id } = await answering.assigned.next();
       const { workers, ...rest } = await near.dispatch.list("/");
       expect(rest).toEqual({ more: false, missing: [] });
       const expected = [
@@ -342,7 +342,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       for (const node of nodes) workers.push(await enter(node, ["a"]), await enter(node, ["a"]));
       const asked = workers.map(() => ask(near.dispatch, "a"));
       // Each worker has one task: with a task waiting beside a free worker, one of these would have none.
-      const tasks = await Promise.all(workers.map((worker) => worker.given.next()));
+      const tasks = await Promise.all(workers.map((worker) => worker.assigned.next()));
       for (const [position, worker] of workers.entries()) end(worker, tasks[position]?.id ?? "", "done");
       await Promise.all(asked.map(({ outcome }) => outcome));
       await expectNothingLeft();
@@ -353,7 +353,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const large = await enter(far, ["a"], { capacity: 4 });
       const small = await enter(far, ["a"], { capacity: 2 });
       for (let number = 0; number < 4; number += 1) await ask(near.dispatch, "a").taken;
-      expect([large.given.unread.length, small.given.unread.length]).toEqual([3, 1]);
+      expect([large.assigned.unread.length, small.assigned.unread.length]).toEqual([3, 1]);
     });
 
     test("rotates among workers with equal free capacity", async () => {
@@ -365,7 +365,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       for (let number = 0; number < 6; number += 1) {
         const { outcome } = ask(near.dispatch, "a");
         const worker = await whoHas(workers);
-        end(worker, (await worker.given.next()).id, "done");
+        end(worker, (await worker.assigned.next()).id, "done");
         await outcome;
         turns.push(workers.indexOf(worker));
       }
@@ -384,7 +384,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       }
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
       for (const { outcome } of asked) {
-        end(worker, (await worker.given.next()).id, "done");
+        end(worker, (await worker.assigned.next()).id, "done");
         expect(await outcome).toEqual({ parts: ["done"] });
       }
       await expectNothingLeft();
@@ -415,13 +415,13 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const first = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       first.asked.cancel();
       first.asked.cancel();
       expect(await worker.cancelled.next()).toBe(id);
       end(worker, id, "too late");
       const second = ask(near.dispatch, "a");
-      end(worker, (await worker.given.next()).id, "done");
+      end(worker, (await worker.assigned.next()).id, "done");
       expect(await second.outcome).toEqual({ parts: ["done"] });
       second.asked.cancel();
       expect(first.ends()).toBe(0);
@@ -435,7 +435,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const never = ask(near.dispatch, "a");
       never.asked.cancel();
       const runs = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       expect(id).toBe(runs.asked.taskId);
       const waits = ask(near.dispatch, "a");
       await waits.taken;
@@ -446,7 +446,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       runs.asked.cancel();
       expect(await worker.cancelled.next()).toBe(id);
       await expectNothingLeft();
-      expect(worker.given.unread).toEqual([]);
+      expect(worker.assigned.unread).toEqual([]);
       expect([never.ends(), runs.ends(), waits.ends()]).toEqual([0, 0, 0]);
     });
 
@@ -454,7 +454,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a", { deadline: Date.now() + 1_000 });
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       expect(await outcome).toMatchObject({ code: "deadline_exceeded" });
       expect(await worker.cancelled.next()).toBe(id);
       await expectNothingLeft();
@@ -465,7 +465,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const worker = await enter(far, ["a"]);
       const { outcome, taken } = ask(near.dispatch, "a", { wantsAnswer: false, topic: "room" });
       await taken;
-      const { id, topic, wantsAnswer } = await worker.given.next();
+      const { id, topic, wantsAnswer } = await worker.assigned.next();
       expect({ topic, wantsAnswer }).toEqual({ topic: "room", wantsAnswer: false });
       worker.registration.answer(id, bytes("part"), true);
       end(worker, id, "done");
@@ -481,12 +481,12 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         asked.push(ask(near.dispatch, "a", { payload: bytes(String(number)) }));
       }
       const tasks = [];
-      for (const _ of asked) tasks.push(await first.given.next());
+      for (const _ of asked) tasks.push(await first.assigned.next());
       first.registration.acknowledge(tasks[0]?.id ?? "");
       const second = await enter(near, ["a"], { capacity: 10 });
       first.registration.leave();
       for (const _ of asked) {
-        const { attempt, id, payload } = await second.given.next();
+        const { attempt, id, payload } = await second.assigned.next();
         expect(attempt).toBe(2);
         expect(tasks.map((task) => task.id)).toContain(id);
         end(second, id, Buffer.from(payload).toString());
@@ -506,20 +506,20 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const { outcome } = ask(near.dispatch, "a");
       for (let attempt = 1; attempt <= 3; attempt += 1) {
         const had = await whoHas(workers);
-        expect(had.given.unread).toMatchObject([{ attempt }]);
+        expect(had.assigned.unread).toMatchObject([{ attempt }]);
         had.registration.leave();
         workers.splice(workers.indexOf(had), 1);
       }
       expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
       await expectNothingLeft();
-      expect(workers.flatMap(({ given }) => given.unread)).toEqual([]);
+      expect(workers.flatMap(({ assigned }) => assigned.unread)).toEqual([]);
     });
 
     test("fails a task when no other worker is left after the first is lost", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const { outcome } = ask(near.dispatch, "a");
-      await worker.given.next();
+      await worker.assigned.next();
       worker.registration.leave();
       expect(await outcome).toMatchObject({ code: "unavailable" });
       await expectNothingLeft();
@@ -529,21 +529,21 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const [first, second] = [await enter(far, ["a"]), await enter(near, ["b"])];
       const { outcome, parts } = ask(near.dispatch, "a");
-      const { id } = await first.given.next();
+      const { id } = await first.assigned.next();
       first.registration.answer(id, bytes("1"), true);
       await parts.next();
       const other = await enter(far, ["a"]);
       first.registration.leave();
       expect(await outcome).toMatchObject({ parts: ["1"], code: "unavailable" });
       await expectNothingLeft();
-      expect([...other.given.unread, ...second.given.unread]).toEqual([]);
+      expect([...other.assigned.unread, ...second.assigned.unread]).toEqual([]);
     });
 
     test("moves or returns waiting tasks when their worker leaves or drains", async () => {
       await start();
       const worker = await enter(far, ["a"]);
       const runs = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       const waits = ask(near.dispatch, "a");
       await waits.taken;
       worker.registration.drain();
@@ -558,22 +558,22 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start({ acknowledgeWithin: 300 });
       const silent = await enter(far, ["a"], { capacity: 10 });
       const { outcome } = ask(near.dispatch, "a");
-      const { id } = await silent.given.next();
+      const { id } = await silent.assigned.next();
       const other = await enter(far, ["a"]);
       expect(await silent.cancelled.next()).toBe(id);
-      const again = await other.given.next();
+      const again = await other.assigned.next();
       expect(again).toMatchObject({ id, attempt: 2 });
       const next = ask(near.dispatch, "a");
       await next.taken;
       end(other, id, "done");
       expect(await outcome).toEqual({ parts: ["done"] });
-      end(other, (await other.given.next()).id, "done");
+      end(other, (await other.assigned.next()).id, "done");
       expect(await next.outcome).toEqual({ parts: ["done"] });
-      expect(silent.given.unread).toEqual([]);
+      expect(silent.assigned.unread).toEqual([]);
 
       silent.registration.acknowledge(id);
       const third = ask(near.dispatch, "a");
-      end(silent, (await silent.given.next()).id, "here again");
+      end(silent, (await silent.assigned.next()).id, "here again");
       expect(await third.outcome).toEqual({ parts: ["here again"] });
       await expectNothingLeft();
     });
@@ -623,7 +623,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const registration = await far.dispatch.enter(
         { vhost: "/", events: ["a"], capacity: 10, name: "" },
         {
-          give: () => {
+          assign: () => {
             throw new Error("a fault of the connection");
           },
           cancel: () => {
@@ -650,7 +650,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
       const asked = Array.from({ length: 5 }, () => ask(near.dispatch, "a"));
-      for (const _ of asked) await worker.given.next();
+      for (const _ of asked) await worker.assigned.next();
       await far.stop();
       for (const { ends, outcome } of asked) {
         expect(await outcome).toMatchObject({ code: "unavailable" });
@@ -665,7 +665,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
       const { outcome } = ask(near.dispatch, "a");
-      const { id } = await worker.given.next();
+      const { id } = await worker.assigned.next();
       let drained = false;
       const draining = far.dispatch.drain().then(() => {
         drained = true;
@@ -685,7 +685,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         workers.add(worker);
         void (async () => {
           for (;;) {
-            const { id, payload } = await worker.given.next();
+            const { id, payload } = await worker.assigned.next();
             const text = Buffer.from(payload).toString();
             // Every third task stays with its worker, so that workers always leave with some.
             if (Number(text) % 3 === 0 && workers.size > 2) continue;

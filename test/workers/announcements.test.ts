@@ -41,6 +41,6 @@ test("confirms a worker only when a node that missed a change has read it", asyn
   bus.publish(toNear, held);
   await entering;
   const { outcome } = ask(near.dispatch, "a");
-  missed.registration.answer((await missed.given.next()).id, Buffer.from("done"), false);
+  missed.registration.answer((await missed.assigned.next()).id, Buffer.from("done"), false);
   expect(await outcome).toEqual({ parts: ["done"] });
 });

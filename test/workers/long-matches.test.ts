@@ -29,7 +29,7 @@ async function startTask() {
   const node = await startLocalDispatch();
   const first = await enter(node, [EVENT]);
   const task = ask(node.dispatch, EVENT);
-  await first.given.next();
+  await first.assigned.next();
   const patterns = [...costlyPatterns("c"), ...costlyPatterns("d")];
   await enterEcho(node, [...patterns.slice(0, 3), "re:[ab]+"], {}, ({ attempt }) => `attempt ${attempt}`);
   await enterEcho(node, patterns.slice(3));

@@ -63,13 +63,13 @@ describe("a single node", () => {
     const node = await startLocalDispatch({ clock });
     const silent = await enter(node, ["a"]);
     const { outcome } = ask(node, "a");
-    const { id } = await silent.given.next();
+    const { id } = await silent.assigned.next();
     const other = await enter(node, ["a"]);
     await pass(9_750);
     expect(silent.cancelled.unread).toEqual([]);
     await pass(500);
     expect(silent.cancelled.unread).toEqual([id]);
-    expect(other.given.unread).toMatchObject([{ id, attempt: 2 }]);
+    expect(other.assigned.unread).toMatchObject([{ id, attempt: 2 }]);
     other.registration.acknowledge(id);
     await pass(60_000);
     expect(other.cancelled.unread).toEqual([]);
@@ -83,14 +83,14 @@ describe("a single node", () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"]);
     const [first, second] = [ask(node, "a", 30_000), ask(node, "a", 30_000)];
-    const { deadline, id } = await worker.given.next();
+    const { deadline, id } = await worker.assigned.next();
     expect(deadline).toBe(clock.now() + 30_000);
     worker.registration.acknowledge(id);
     clock.set(3_600_000);
     await pass(1_000);
     worker.registration.answer(id, bytes("done"), false);
     expect(await first.outcome).toEqual({ parts: ["done"] });
-    worker.registration.acknowledge((await worker.given.next()).id);
+    worker.registration.acknowledge((await worker.assigned.next()).id);
     clock.set(-7_200_000);
     await pass(30_000);
     expect(await second.outcome).toMatchObject({ code: "deadline_exceeded" });
@@ -102,7 +102,7 @@ describe("a single node", () => {
     const { outcome } = ask(node, "a");
     await pass(31_000);
     expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
-    expect(workers.map(({ given }) => given.unread.length)).toEqual([1, 1, 1]);
+    expect(workers.map(({ assigned }) => assigned.unread.length)).toEqual([1, 1, 1]);
     // None of the workers has acknowledged anything since.
     const waits = ask(node, "a", 5_000);
     await pass(TICK);
@@ -115,12 +115,12 @@ describe("a single node", () => {
 
   test("never gives a worker a task twice, even when it has free capacity", async () => {
     const node = await startLocalDispatch({ clock });
-    const given: string[] = [];
+    const assigned: string[] = [];
     const late = await node.dispatch.enter(
       { vhost: "/", events: ["a", "b"], capacity: 2, name: "" },
       {
-        give: ({ id }) => {
-          given.push(id);
+        assign: ({ id }) => {
+          assigned.push(id);
         },
         // The worker is alive after all.
         cancel: (id) => {
@@ -133,14 +133,14 @@ describe("a single node", () => {
     await arrive();
     const other = await enter(node, ["a"]);
     const runs = ask(node, "a");
-    other.registration.acknowledge((await other.given.next()).id);
+    other.registration.acknowledge((await other.assigned.next()).id);
     await pass(10_500);
     expect(await alone.outcome).toMatchObject({ code: "unavailable", message: 'no other worker takes event "b"' });
     expect(node.dispatch.waiting).toBe(1);
     late.acknowledge("");
-    expect(given).toEqual([alone.asked.taskId, shared.asked.taskId]);
+    expect(assigned).toEqual([alone.asked.taskId, shared.asked.taskId]);
     other.registration.answer(runs.asked.taskId, bytes("done"), false);
-    expect((await other.given.next()).id).toBe(shared.asked.taskId);
+    expect((await other.assigned.next()).id).toBe(shared.asked.taskId);
   });
 
   test("leaves no timer behind when a task ends in any way", async () => {
@@ -150,7 +150,7 @@ describe("a single node", () => {
     const cancelled = ask(node, "a");
     ask(node, "nobody");
     ask(node, "a").asked.cancel();
-    const { id } = await worker.given.next();
+    const { id } = await worker.assigned.next();
     worker.registration.answer(id, bytes("done"), false);
     await answered.outcome;
     cancelled.asked.cancel();
@@ -173,7 +173,7 @@ describe("lost messages", () => {
   async function loseSecondPart(more: boolean) {
     const worker = await enter(far, ["a"]);
     const { outcome, parts } = ask(near, "a");
-    const { id } = await worker.given.next();
+    const { id } = await worker.assigned.next();
     worker.registration.answer(id, bytes("0"), true);
     await parts.next();
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
@@ -189,8 +189,8 @@ describe("lost messages", () => {
     bus.loses = (subject) => isWord(subject) && lost++ === 0;
     const { outcome } = ask(near, "a");
     await pass(1_250);
-    expect(worker.given.unread).toMatchObject([{ attempt: 2 }]);
-    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
+    expect(worker.assigned.unread).toMatchObject([{ attempt: 2 }]);
+    worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -200,7 +200,7 @@ describe("lost messages", () => {
     const { outcome } = ask(near, "a");
     await pass(4_000);
     expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
-    expect(worker.given.unread).toEqual([]);
+    expect(worker.assigned.unread).toEqual([]);
     expect(near.dispatch.asked).toBe(0);
   });
 
@@ -210,8 +210,8 @@ describe("lost messages", () => {
     bus.loses = (subject) => subject.startsWith("work.");
     const { outcome } = ask(near, "a");
     await pass(1_250);
-    const has = workers.find(({ given }) => given.unread.length > 0);
-    has?.registration.answer((await has.given.next()).id, bytes("done"), false);
+    const has = workers.find(({ assigned }) => assigned.unread.length > 0);
+    has?.registration.answer((await has.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -219,7 +219,7 @@ describe("lost messages", () => {
     const first = await enter(far, ["a"]);
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { ends, outcome } = ask(near, "a");
-    const { id } = await first.given.next();
+    const { id } = await first.assigned.next();
     const second = await enter(far, ["a"]);
     await pass(1_250);
     bus.loses = () => false;
@@ -227,7 +227,7 @@ describe("lost messages", () => {
     expect(await outcome).toEqual({ parts: ["done"] });
     await pass(3_000);
     expect(ends()).toBe(1);
-    expect([...first.cancelled.unread, ...first.given.unread, ...second.given.unread]).toEqual([]);
+    expect([...first.cancelled.unread, ...first.assigned.unread, ...second.assigned.unread]).toEqual([]);
   });
 
   test("cancels a task at the first node when its report is lost and another node takes the task", async () => {
@@ -238,12 +238,12 @@ describe("lost messages", () => {
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { outcome } = askAt(near.dispatch, "a", { payload: new Uint8Array(100_000), deadline: 600_000 });
     await arrive();
-    const first = workers.find(({ given }) => given.unread.length > 0);
-    const { id } = (await first?.given.next()) ?? { id: "" };
+    const first = workers.find(({ assigned }) => assigned.unread.length > 0);
+    const { id } = (await first?.assigned.next()) ?? { id: "" };
     await pass(1_250);
-    const second = workers.find(({ given }) => given.unread.length > 0);
+    const second = workers.find(({ assigned }) => assigned.unread.length > 0);
     expect(second).not.toBe(first);
-    expect(second?.given.unread).toMatchObject([{ attempt: 2, id }]);
+    expect(second?.assigned.unread).toMatchObject([{ attempt: 2, id }]);
     expect(first?.cancelled.unread).toEqual([id]);
     bus.loses = () => false;
     first?.registration.answer(id, bytes("stale"), false);
@@ -261,7 +261,7 @@ describe("lost messages", () => {
     const { ends, outcome } = ask(near, "a");
     await arrive();
     const first = await whoHas(workers);
-    const { id } = await first.given.next();
+    const { id } = await first.assigned.next();
     await pass(TICK);
     const firstNode = (first === workers[0] ? far : third).member.node;
     bus.loses = (subject) => subject === `tasks.${firstNode}`;
@@ -280,7 +280,7 @@ describe("lost messages", () => {
   test("checks a task whose answer was lost, and gives it to another worker", async () => {
     const first = await enter(far, ["a"]);
     const { outcome, taken } = ask(near, "a");
-    const { id } = await first.given.next();
+    const { id } = await first.assigned.next();
     await pass(TICK);
     await taken;
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
@@ -288,7 +288,7 @@ describe("lost messages", () => {
     await arrive();
     bus.loses = () => false;
     await pass(2_500);
-    const again = await first.given.next();
+    const again = await first.assigned.next();
     expect(again).toMatchObject({ id, attempt: 2 });
     first.registration.answer(id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
@@ -320,7 +320,7 @@ describe("lost messages", () => {
   test("cancels a task at its deadline when the cancellation was lost", async () => {
     const worker = await enter(far, ["a"]);
     const { asked, taken } = ask(near, "a", 5_000);
-    const { id } = await worker.given.next();
+    const { id } = await worker.assigned.next();
     worker.registration.acknowledge(id);
     await pass(TICK);
     await taken;
@@ -338,7 +338,7 @@ describe("lost messages", () => {
   test("leaves a slow worker alone, however often its task is checked", async () => {
     const worker = await enter(far, ["a"]);
     const { outcome } = ask(near, "a");
-    const { id } = await worker.given.next();
+    const { id } = await worker.assigned.next();
     worker.registration.acknowledge(id);
     await pass(60_000);
     worker.registration.answer(id, bytes("done"), false);
@@ -354,7 +354,7 @@ describe("lost messages", () => {
     bus.loses = () => false;
     await pass(2_500);
     const { outcome } = ask(near, "a");
-    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
 
     bus.loses = (subject) => subject === "all";
@@ -374,7 +374,7 @@ describe("lost messages", () => {
     await enter(far, ["b"]);
     await arrive();
     const { outcome } = ask(near, "a");
-    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 
@@ -411,7 +411,7 @@ describe("lost messages", () => {
     await arrive();
     expect(far.errors).toEqual(["ignored an invalid message about tasks"]);
     const { outcome } = ask(near, "a");
-    worker.registration.answer((await worker.given.next()).id, bytes("done"), false);
+    worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
 });

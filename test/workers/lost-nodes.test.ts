@@ -26,15 +26,15 @@ async function startProcess(server: NatsServer, node: string): Promise<SourcePro
   return started;
 }
 
-function given({ lines }: SourceProcess): readonly string[] {
-  return lines.filter((line) => line.startsWith("given "));
+function assignedLines({ lines }: SourceProcess): readonly string[] {
+  return lines.filter((line) => line.startsWith("assigned "));
 }
 
 /** Makes calls, and resolves when the process has taken all of them. */
 async function askProcess({ dispatch }: TestDispatch, process: SourceProcess, count: number): Promise<TestAsked[]> {
   const asked = Array.from({ length: count }, () => ask(dispatch, "work"));
   await Promise.all(asked.map(({ taken }) => taken));
-  while (given(process).length < count) await process.printed(/^given /, process.lines.length);
+  while (assignedLines(process).length < count) await process.printed(/^assigned /, process.lines.length);
   return asked;
 }
 
@@ -115,14 +115,14 @@ test("cancels the calls of a killed node at their workers, and executes its trig
   const worker = await enter(far, ["other"], { capacity: 10 });
   const waits = await enter(far, ["waits"]);
   caller.child.stdin?.write("ask other\ntrigger other\nask waits\nask waits\ntrigger waits\n");
-  const tasks = [await worker.given.next(), await worker.given.next()];
-  const first = await waits.given.next();
+  const tasks = [await worker.assigned.next(), await worker.assigned.next()];
+  const first = await waits.assigned.next();
   while (far.dispatch.waiting < 2) await new Promise(setImmediate);
 
   caller.child.kill("SIGKILL");
   expect(await worker.cancelled.next()).toBe(tasks.find(({ wantsAnswer }) => wantsAnswer)?.id);
   expect(await waits.cancelled.next()).toBe(first.id);
-  const last = await waits.given.next();
+  const last = await waits.assigned.next();
   expect(last.wantsAnswer).toBe(false);
   expect(far.dispatch.waiting).toBe(0);
   expect(worker.cancelled.unread).toEqual([]);
@@ -141,12 +141,12 @@ test("offers the tasks of a frozen calling node again when it resumes", async ()
   caller.child.stdin?.write("ask other\n");
   const workers = [first, second];
   const had = await whoHas(workers);
-  const { id } = await had.given.next();
+  const { id } = await had.assigned.next();
   caller.child.kill("SIGSTOP");
   expect(await had.cancelled.next()).toBe(id);
   caller.child.kill("SIGCONT");
   const again = await whoHas(workers);
-  expect(again.given.unread).toMatchObject([{ attempt: 2, id }]);
+  expect(again.assigned.unread).toMatchObject([{ attempt: 2, id }]);
   again.registration.answer(id, Buffer.from("done"), false);
   await caller.printed(/^answered done$/);
 });
@@ -163,7 +163,7 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   await enterEcho(near, ["near"]);
   const kept = ask(near.dispatch, "far");
   const lost = ask(near.dispatch, "far");
-  const ids = [(await worker.given.next()).id, (await worker.given.next()).id];
+  const ids = [(await worker.assigned.next()).id, (await worker.assigned.next()).id];
   await Promise.all([kept.taken, lost.taken]);
 
   proxy.shut();
@@ -183,7 +183,7 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   await ups.next();
   worker.registration.answer(ids[0] ?? "", Buffer.from("kept"), false);
   expect(await kept.outcome).toEqual({ parts: ["kept"] });
-  const again = await worker.given.next();
+  const again = await worker.assigned.next();
   expect(again).toMatchObject({ id: lost.asked.taskId, attempt: 2 });
   worker.registration.answer(again.id, Buffer.from("again"), false);
   expect(await lost.outcome).toEqual({ parts: ["again"] });

@@ -1,9 +1,9 @@
 import { chooseRoute, type RoutingSituation, type TaskRoute } from "../../src/workers/caller/route.js";
-import type { Why } from "../../src/workers/wire/task-messages.js";
+import type { RefusalReason } from "../../src/workers/wire/task-messages.js";
 
 function route(situation: {
   readonly nodes: readonly string[];
-  readonly refusals?: Readonly<Record<string, Why>>;
+  readonly refusals?: Readonly<Record<string, RefusalReason>>;
   readonly avoided?: readonly string[];
   readonly selfIsFree?: boolean;
   readonly up?: boolean;
@@ -57,11 +57,11 @@ test("lets the task wait when three nodes, or all of them, are busy, at this nod
 
 test("prefers busy nodes to full ones, and gives up after three full ones", () => {
   expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "busy" } })).toEqual(node("b", true));
-  expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "gone" } })).toEqual({ to: "none", why: "full" });
+  expect(route({ nodes: ["a", "b"], refusals: { a: "full", b: "gone" } })).toEqual({ to: "none", reason: "full" });
   const refusals = { a: "full", b: "full", c: "full", d: "busy" } as const;
-  expect(route({ nodes: ["a", "b", "c", "d"], refusals })).toEqual({ to: "none", why: "full" });
-  expect(route({ nodes: ["a"], refusals: { a: "gone" } })).toEqual({ to: "none", why: "gone" });
-  expect(route({ nodes: [] })).toEqual({ to: "none", why: "gone" });
+  expect(route({ nodes: ["a", "b", "c", "d"], refusals })).toEqual({ to: "none", reason: "full" });
+  expect(route({ nodes: ["a"], refusals: { a: "gone" } })).toEqual({ to: "none", reason: "gone" });
+  expect(route({ nodes: [] })).toEqual({ to: "none", reason: "gone" });
 });
 
 test("asks nodes that did not answer last", () => {
@@ -74,8 +74,8 @@ test("asks nodes that did not answer last", () => {
 
 test("chooses this node only while others cannot be reached", () => {
   expect(route({ nodes: ["a", "b", "self"], up: false })).toEqual(node("self", true));
-  expect(route({ nodes: ["a", "b"], up: false })).toEqual({ to: "none", why: "gone" });
-  expect(route({ nodes: ["a", "b"], refusals: { a: "busy" }, up: false })).toEqual({ to: "none", why: "gone" });
+  expect(route({ nodes: ["a", "b"], up: false })).toEqual({ to: "none", reason: "gone" });
+  expect(route({ nodes: ["a", "b"], refusals: { a: "busy" }, up: false })).toEqual({ to: "none", reason: "gone" });
 });
 
 test("X20: offers a trigger to the next node in the rotation that may have a free worker", () => {
@@ -96,10 +96,10 @@ test("X20: offers a trigger to the next node in the rotation that may have a fre
 });
 
 test("offers a task to a bounded number of nodes, whatever they answer", () => {
-  const answers: readonly Why[] = ["busy", "full", "gone"];
+  const answers: readonly RefusalReason[] = ["busy", "full", "gone"];
   for (let seed = 0; seed < 2_000; seed += 1) {
     const nodes = Array.from({ length: (seed % 6) + 1 }, (_, number) => `n${number}`);
-    const refusals: Record<string, Why> = {};
+    const refusals: Record<string, RefusalReason> = {};
     let offers = 0;
     for (;;) {
       const rotation = seed % 2 === 0 ? undefined : nodes;

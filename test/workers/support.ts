@@ -9,7 +9,7 @@ import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../src/workers/cluster-d
 import type {
   CallHandle,
   Dispatch,
-  GivenTask,
+  TaskAssignment,
   TaskRequest,
   WorkerHello,
   WorkerRegistration,
@@ -104,8 +104,8 @@ export interface TestAsked {
   readonly ends: () => number;
   readonly takes: () => number;
   /** Resolves when a worker has the task; for triggers only. */
-  readonly given: Promise<void>;
-  readonly gives: () => number;
+  readonly assigned: Promise<void>;
+  readonly assignments: () => number;
 }
 
 export function requestOf(event: string, fields: Partial<TaskRequest> = {}): TaskRequest {
@@ -128,18 +128,18 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
   const all: string[] = [];
   let ends = 0;
   let takes = 0;
-  let gives = 0;
+  let assignments = 0;
   const { promise: outcome, resolve: settle } = withResolvers<Outcome>();
   const { promise: taken, resolve: take } = withResolvers<void>();
-  const { promise: given, resolve: give } = withResolvers<void>();
+  const { promise: assigned, resolve: assign } = withResolvers<void>();
   const asked = dispatch.ask(requestOf(event, fields), {
     onTaken: () => {
       takes += 1;
       take();
     },
-    onGiven: () => {
-      gives += 1;
-      give();
+    onAssigned: () => {
+      assignments += 1;
+      assign();
     },
     onPart: (payload, more) => {
       const text = Buffer.from(payload).toString();
@@ -154,12 +154,21 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
       settle({ parts: all, code, message });
     },
   });
-  return { asked, outcome, parts, taken, given, ends: () => ends, takes: () => takes, gives: () => gives };
+  return {
+    asked,
+    outcome,
+    parts,
+    taken,
+    assigned,
+    ends: () => ends,
+    takes: () => takes,
+    assignments: () => assignments,
+  };
 }
 
 export interface TestWorker {
   readonly registration: WorkerRegistration;
-  readonly given: Queue<GivenTask>;
+  readonly assigned: Queue<TaskAssignment>;
   readonly cancelled: Queue<string>;
 }
 
@@ -168,20 +177,20 @@ export async function enter(
   events: readonly string[],
   hello: Partial<WorkerHello> = {},
 ): Promise<TestWorker> {
-  const given = new Queue<GivenTask>();
+  const assigned = new Queue<TaskAssignment>();
   const cancelled = new Queue<string>();
   const registration = await dispatch.enter(
     { vhost: "/", events, capacity: 1, name: "", ...hello },
     {
-      give: (task) => {
-        given.push(task);
+      assign: (task) => {
+        assigned.push(task);
       },
       cancel: (id) => {
         cancelled.push(id);
       },
     },
   );
-  return { registration, given, cancelled };
+  return { registration, assigned, cancelled };
 }
 
 /** Adds a worker that answers its tasks at once, with the payload or the given answer. */
@@ -189,13 +198,13 @@ export async function enterEcho(
   node: TestDispatch,
   events: readonly string[],
   hello: Partial<WorkerHello> = {},
-  answerOf: (task: GivenTask) => string = ({ payload }) => Buffer.from(payload).toString(),
+  answerOf: (task: TaskAssignment) => string = ({ payload }) => Buffer.from(payload).toString(),
 ): Promise<WorkerRegistration> {
   let registration: WorkerRegistration | undefined;
   registration = await node.dispatch.enter(
     { vhost: "/", events, capacity: 10, name: "", ...hello },
     {
-      give: (task) => {
+      assign: (task) => {
         registration?.answer(task.id, Buffer.from(answerOf(task)), false);
       },
       cancel: () => {},
@@ -207,7 +216,7 @@ export async function enterEcho(
 /** Resolves with the first of these workers that has a task. */
 export async function whoHas(workers: readonly TestWorker[]): Promise<TestWorker> {
   for (;;) {
-    const found = workers.find(({ given }) => given.unread.length > 0);
+    const found = workers.find(({ assigned }) => assigned.unread.length > 0);
     if (found !== undefined) return found;
     await new Promise(setImmediate);
   }

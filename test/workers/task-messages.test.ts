@@ -5,7 +5,7 @@ import { decodeTaskMessages, encodeTaskMessage, type TaskMessage } from "../../s
 const number = fc.nat();
 const text = fc.string({ unit: "binary", maxLength: 50 });
 const payload = fc.uint8Array({ maxLength: 200 }).map((bytes) => Uint8Array.from(bytes));
-const about = { task: number, offer: number };
+const offerId = { task: number, offer: number };
 const info = fc.dictionary(fc.string(), fc.json()).map((members) => {
   const written = Object.entries(members).map(([name, value]) => `${JSON.stringify(name)} : ${value}`);
   return `{${written.join(" , ")}}`;
@@ -14,12 +14,12 @@ const info = fc.dictionary(fc.string(), fc.json()).map((members) => {
 const messages: fc.Arbitrary<TaskMessage> = fc.oneof(
   fc.record({
     type: fc.constant("offer" as const),
-    ...about,
+    ...offerId,
     left: number,
     attempt: number,
     pattern: text,
     mayWait: fc.boolean(),
-    not: fc.array(text, { maxLength: 3 }),
+    excludedWorkers: fc.array(text, { maxLength: 3 }),
     request: fc.record({
       vhost: text,
       event: text,
@@ -31,16 +31,21 @@ const messages: fc.Arbitrary<TaskMessage> = fc.oneof(
     }),
     payload,
   }),
-  fc.record({ type: fc.constant("taken" as const), ...about, given: fc.boolean() }),
-  fc.record({ type: fc.constant("cancel" as const), ...about }),
+  fc.record({ type: fc.constant("taken" as const), ...offerId, assigned: fc.boolean() }),
+  fc.record({ type: fc.constant("cancel" as const), ...offerId }),
   fc.record({
     type: fc.constant("refused" as const),
-    ...about,
-    why: fc.constantFrom("busy" as const, "full" as const, "gone" as const),
+    ...offerId,
+    reason: fc.constantFrom("busy" as const, "full" as const, "gone" as const),
   }),
-  fc.record({ type: fc.constant("part" as const), ...about, position: number, more: fc.boolean(), payload }),
-  fc.record({ type: fc.constant("failed" as const), ...about, code: fc.constant("not_found" as const), message: text }),
-  fc.record({ type: fc.constant("lost" as const), ...about, worker: text }),
+  fc.record({ type: fc.constant("part" as const), ...offerId, position: number, more: fc.boolean(), payload }),
+  fc.record({
+    type: fc.constant("failed" as const),
+    ...offerId,
+    code: fc.constant("not_found" as const),
+    message: text,
+  }),
+  fc.record({ type: fc.constant("lost" as const), ...offerId, worker: text }),
   fc.record({ type: fc.constant("check" as const), tasks: fc.array(fc.tuple(number, number)) }),
   fc.record({ type: fc.constant("have" as const), tasks: fc.array(fc.tuple(number, number, number)) }),
 );

@@ -37,7 +37,7 @@ export class Calls {
    * Starts a task. After the session has ended, the caller of a call receives nothing.
    * @throws CarillonError resource_exhausted: the session has reached its limit
    */
-  ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onGiven">>): void {
+  ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onAssigned">>): void {
     this.checkLimit(session);
     const pending = this.#pending.get(session) ?? new Map<CallHandle, boolean>();
     this.#pending.set(session, pending);
@@ -46,7 +46,7 @@ export class Calls {
       onTaken: () => {
         if (isListening()) caller.onTaken();
       },
-      onGiven: () => {
+      onAssigned: () => {
         this.#end(session, handle);
       },
       onPart: (payload, more) => {

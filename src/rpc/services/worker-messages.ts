@@ -4,7 +4,7 @@ import type { Backend } from "../../access/keys/backend.js";
 import { checkLength, checkPresent } from "../../control/checks.js";
 import { findPatternOutsideScope } from "../../control/delegation.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS, invalidArgument } from "../../errors.js";
-import type { GivenTask, WorkerHello } from "../../workers/dispatch.js";
+import type { TaskAssignment, WorkerHello } from "../../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../../workers/limits.js";
 import { infoFields, toTimestamp } from "../values.js";
 
@@ -59,7 +59,7 @@ export function toWelcomeMessage(workerId: string, acknowledgeWithin: number): W
   return { response: { case: "welcome", value: { workerId, acknowledgeWithin: { seconds, nanos } } } };
 }
 
-export function toTaskMessage(task: GivenTask): WorkResponseInit {
+export function toTaskMessage(task: TaskAssignment): WorkResponseInit {
   const { attempt, connectionId, deadline, event, id, info, payload, topic, user, wantsAnswer } = task;
   const same = { id, event, payload, topic, connectionId, user, attempt, wantsAnswer };
   return {

@@ -1,5 +1,5 @@
 import type { CarillonError } from "../../errors.js";
-import type { GivenTask, WorkerConnection, WorkerRegistration } from "../../workers/dispatch.js";
+import type { TaskAssignment, WorkerConnection, WorkerRegistration } from "../../workers/dispatch.js";
 import { toCancelMessage, toTaskMessage, toWelcomeMessage, type WorkResponseInit } from "./worker-messages.js";
 
 /**
@@ -9,11 +9,11 @@ import { toCancelMessage, toTaskMessage, toWelcomeMessage, type WorkResponseInit
  */
 export class WorkerStream implements WorkerConnection {
   #registration: WorkerRegistration | undefined;
-  #welcome: WorkResponseInit | undefined;
+  #welcomeMessage: WorkResponseInit | undefined;
   /** Tasks assigned and not ended. */
   readonly #tasks = new Set<string>();
   /** Assigned tasks that have not been sent. */
-  readonly #unsent = new Map<string, GivenTask>();
+  readonly #unsent = new Map<string, TaskAssignment>();
   #cancelled: string[] = [];
   /** Set while the stream drains: it ends when it has no tasks, with the failure if there is one. */
   #draining: { readonly failure: CarillonError | undefined } | undefined;
@@ -37,11 +37,11 @@ export class WorkerStream implements WorkerConnection {
       return;
     }
     this.#registration = registration;
-    this.#welcome = toWelcomeMessage(registration.workerId, acknowledgeWithin);
+    this.#welcomeMessage = toWelcomeMessage(registration.workerId, acknowledgeWithin);
     this.#wake?.();
   }
 
-  give(task: GivenTask): void {
+  assign(task: TaskAssignment): void {
     this.#tasks.add(task.id);
     this.#unsent.set(task.id, task);
     this.#wake?.();
@@ -96,10 +96,10 @@ export class WorkerStream implements WorkerConnection {
   }
 
   #next(): WorkResponseInit | undefined {
-    const welcome = this.#welcome;
-    if (welcome !== undefined) {
-      this.#welcome = undefined;
-      return welcome;
+    const message = this.#welcomeMessage;
+    if (message !== undefined) {
+      this.#welcomeMessage = undefined;
+      return message;
     }
     const cancelled = this.#cancelled.shift();
     if (cancelled !== undefined) return toCancelMessage(cancelled);

@@ -7,7 +7,7 @@ export class CallerReports {
   readonly #caller: Caller;
   readonly #onError: (message: string) => void;
   #taken = false;
-  #given = false;
+  #assigned = false;
 
   constructor(caller: Caller, onError: (message: string) => void) {
     this.#caller = caller;
@@ -24,11 +24,11 @@ export class CallerReports {
   }
 
   /** Reports once that a worker has the task. */
-  given(): void {
-    if (this.#given) return;
-    this.#given = true;
+  assigned(): void {
+    if (this.#assigned) return;
+    this.#assigned = true;
     this.#guard(() => {
-      this.#caller.onGiven?.();
+      this.#caller.onAssigned?.();
     });
   }
 

@@ -3,7 +3,7 @@ import { CarillonError, invalidArgument } from "../../errors.js";
 import type { TaskRequest } from "../dispatch.js";
 import { taskId } from "../executor/assigned-task.js";
 import { detachBytes, MAX_PAYLOAD_BYTES, TASK_BYTES } from "../limits.js";
-import type { Offer, Why } from "../wire/task-messages.js";
+import type { Offer, RefusalReason } from "../wire/task-messages.js";
 import type { CallerReports } from "./caller-reports.js";
 
 /** A task that was requested at this node and has not ended. */
@@ -41,13 +41,13 @@ export class OutgoingTask {
   /** Whether the bus may choose the node, as for the first offer. */
   grouped = true;
   /** Abandoned offer that its node may have taken. The node gets a cancel, unless it is offered the task again. */
-  doubtful: { readonly node: string; readonly offer: number } | undefined;
+  abandonedOffer: { readonly node: string; readonly offer: number } | undefined;
   /** Refusals of the current attempt, by node. */
-  readonly refusals = new Map<string, Why>();
+  readonly refusals = new Map<string, RefusalReason>();
   /** Nodes that did not answer. Other nodes are tried first. */
   readonly avoided = new Set<string>();
   /** Workers that already had the task, and do not get it again. */
-  readonly not: string[] = [];
+  readonly excludedWorkers: string[] = [];
   cancelDeadline: (() => void) | undefined;
 
   constructor(node: string, number: number, request: TaskRequest, reports: CallerReports) {
@@ -87,14 +87,25 @@ export class OutgoingTask {
   avoidNode(): void {
     const { node, offer } = this;
     this.avoided.add(node);
-    this.doubtful = { node, offer };
+    this.abandonedOffer = { node, offer };
   }
 
   /** @param left - milliseconds until the deadline */
   toOffer(left: number, mayWait: boolean): Offer {
-    const { attempt, not, number, offer, pattern, request } = this;
+    const { attempt, excludedWorkers, number, offer, pattern, request } = this;
     const { payload } = request;
-    return { type: "offer", task: number, offer, request, payload, left, attempt, pattern, mayWait, not: [...not] };
+    return {
+      type: "offer",
+      task: number,
+      offer,
+      request,
+      payload,
+      left,
+      attempt,
+      pattern,
+      mayWait,
+      excludedWorkers: [...excludedWorkers],
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { Why } from "../wire/task-messages.js";
+import type { RefusalReason } from "../wire/task-messages.js";
 
 /** Inputs to the choice of the next node for a task. */
 export interface RoutingSituation {
@@ -15,7 +15,7 @@ export interface RoutingSituation {
   /** Order in which nodes are tried for a trigger, the next one first; undefined for a call. */
   readonly rotation: readonly string[] | undefined;
   /** Refusals of the current attempt, by node. */
-  readonly refusals: ReadonlyMap<string, Why>;
+  readonly refusals: ReadonlyMap<string, RefusalReason>;
   /** Nodes that did not answer. Other nodes are tried first. */
   readonly avoided: ReadonlySet<string>;
 }
@@ -24,7 +24,7 @@ export interface RoutingSituation {
 export type TaskRoute =
   | { readonly to: "node"; readonly node: string; readonly mayWait: boolean }
   | { readonly to: "group" }
-  | { readonly to: "none"; readonly why: "full" | "gone" };
+  | { readonly to: "none"; readonly reason: "full" | "gone" };
 
 /** Number of busy nodes tried before the task waits at one of them, and of full nodes tried before it is refused. */
 const MAX_ASKED = 3;
@@ -49,8 +49,8 @@ export function chooseRoute(situation: RoutingSituation): TaskRoute {
     const last = !busy.includes(self) && (others.length === 1 || busy.length === MAX_ASKED - 1);
     return { to: "node", node: next ?? pickRandom(better.length > 0 ? better : others), mayWait: last };
   }
-  const full = [...refusals.values()].filter((why) => why === "full").length;
-  if (busy.length === 0 || full >= MAX_ASKED) return { to: "none", why: full > 0 ? "full" : "gone" };
+  const full = [...refusals.values()].filter((reason) => reason === "full").length;
+  if (busy.length === 0 || full >= MAX_ASKED) return { to: "none", reason: full > 0 ? "full" : "gone" };
   return { to: "node", node: busy.includes(self) ? self : pickRandom(busy), mayWait: true };
 }
 

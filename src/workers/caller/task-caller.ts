@@ -91,7 +91,7 @@ export class TaskCaller {
     switch (message.type) {
       case "taken":
         this.#take(task, from);
-        if (message.given && !task.request.wantsAnswer) task.reports.given();
+        if (message.assigned && !task.request.wantsAnswer) task.reports.assigned();
         break;
       case "part":
         this.#take(task, from);
@@ -101,11 +101,11 @@ export class TaskCaller {
         this.#fail(task, new CarillonError(message.code, message.message));
         break;
       case "refused":
-        task.refusals.set(from, message.why);
+        task.refusals.set(from, message.reason);
         void this.#offers.offer(task);
         break;
       case "lost":
-        if (message.worker !== "") task.not.push(message.worker);
+        if (message.worker !== "") task.excludedWorkers.push(message.worker);
         this.#retry(task, "the worker that had it is gone, or did not acknowledge it");
     }
   }

@@ -14,7 +14,7 @@ export interface TaskOffersOptions {
   readonly directory: WorkerDirectory;
   readonly clock: Clock;
   /** Whether a worker of this node could take a task at once. */
-  readonly isFree: (vhost: string, pattern: string, wanted: TaskNeeds) => boolean;
+  readonly isFree: (vhost: string, pattern: string, needs: TaskNeeds) => boolean;
 }
 
 /** Offers tasks to nodes: chooses the pattern, the node, and the order of attempts. */
@@ -51,7 +51,7 @@ export class TaskOffers {
   /** Notifies the node that has the task, or may take it, that the task is canceled. */
   withdraw(task: OutgoingTask): void {
     const { node, number, offer } = task;
-    this.#cancelDoubtful(task, node);
+    this.#cancelAbandonedOffer(task, node);
     if (node !== "") this.#options.transport.send(node, { type: "cancel", task: number, offer });
   }
 
@@ -78,9 +78,9 @@ export class TaskOffers {
     this.#onFailed(task, new CarillonError("unavailable", text));
   }
 
-  #describeWorker({ not }: OutgoingTask): string {
+  #describeWorker({ excludedWorkers }: OutgoingTask): string {
     const reachable = this.#options.transport.up ? "" : " that can be reached";
-    return `${not.length > 0 ? "other " : ""}worker${reachable}`;
+    return `${excludedWorkers.length > 0 ? "other " : ""}worker${reachable}`;
   }
 
   #offerTo(entry: DirectoryEntry, task: OutgoingTask): "offered" | "full" | "gone" {
@@ -97,9 +97,9 @@ export class TaskOffers {
     const selfIsFree = nodes.has(self) && isFree(request.vhost, pattern, task);
     const grouped = task.grouped && entry.grouped;
     const route = chooseRoute({ nodes, self, up: transport.up, selfIsFree, refusals, avoided, grouped, rotation });
-    if (route.to === "none") return route.why;
+    if (route.to === "none") return route.reason;
     task.beginOffer(route.to === "node" ? route.node : "");
-    this.#cancelDoubtful(task, task.node);
+    this.#cancelAbandonedOffer(task, task.node);
     const offer = task.toOffer(this.timeLeft(task), route.to === "node" && route.mayWait);
     if (route.to === "node") {
       transport.send(route.node, offer);
@@ -111,10 +111,10 @@ export class TaskOffers {
   }
 
   /** Cancels the abandoned offer, unless the task is now offered to the same node. */
-  #cancelDoubtful(task: OutgoingTask, node: string): void {
-    const { doubtful, number } = task;
-    task.doubtful = undefined;
-    if (doubtful === undefined || doubtful.node === node) return;
-    this.#options.transport.send(doubtful.node, { type: "cancel", task: number, offer: doubtful.offer });
+  #cancelAbandonedOffer(task: OutgoingTask, node: string): void {
+    const { abandonedOffer, number } = task;
+    task.abandonedOffer = undefined;
+    if (abandonedOffer === undefined || abandonedOffer.node === node) return;
+    this.#options.transport.send(abandonedOffer.node, { type: "cancel", task: number, offer: abandonedOffer.offer });
   }
 }

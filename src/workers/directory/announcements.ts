@@ -4,7 +4,7 @@ import type { Cursors, PageAnswer, ReplicaChanges } from "../../cluster/replica-
 import { Replicas } from "../../cluster/replicas.js";
 import type { Clock, EndOfTurn } from "../../core/ports.js";
 import { ignore } from "../../util/ignore.js";
-import { placeKey, type WorkerDirectory, type WorkerPlace } from "./directory.js";
+import { type WorkerDirectory, type WorkerPattern, workerPatternKey } from "./directory.js";
 
 /** Kind of the requests that carry changes of a node's patterns. */
 const CHANGES = "work.changes";
@@ -17,7 +17,7 @@ const COUNT = "work.count";
 const COUNT_INTERVAL = 2_000;
 
 /** A pattern of a node's workers. */
-type Announcement = NumberedItem & { readonly place: WorkerPlace };
+type Announcement = NumberedItem & { readonly place: WorkerPattern };
 
 type AnnouncementChanges = ReplicaChanges<Announcement, null>;
 
@@ -34,7 +34,7 @@ export interface AnnouncementsOptions {
 export class Announcements {
   readonly #options: AnnouncementsOptions;
   readonly #own: OwnItems<Announcement, null>;
-  /** This node's announcements by {@link placeKey}. */
+  /** This node's announcements by {@link workerPatternKey}. */
   readonly #announced = new Map<string, Announcement>();
   readonly #others: Replicas<Announcement, null>;
   /** Resolves when the nodes have answered all announcements sent until now. */
@@ -46,8 +46,8 @@ export class Announcements {
     this.#options = options;
     this.#own = new OwnItems({
       endOfTurn,
-      wanted: () => shared,
-      tell: (changes) => {
+      hasReceivers: () => shared,
+      send: (changes) => {
         if (changes.changes.some((change) => "added" in change)) this.#announce(changes);
         else cluster.tell(CHANGES, changes);
       },
@@ -60,7 +60,7 @@ export class Announcements {
         onAdded: ({ place }, node) => {
           this.#addForeign(node, place);
         },
-        onRemoved: ({ place }, _why, node) => {
+        onRemoved: ({ place }, _reason, node) => {
           directory.remove(node, place);
         },
       },
@@ -86,25 +86,25 @@ export class Announcements {
    * Announces patterns. Resolves when all nodes that answer know them. The others notice the loss at the next count.
    * @throws CarillonError invalid_argument for an invalid pattern
    */
-  async add(places: readonly WorkerPlace[]): Promise<void> {
+  async add(workerPatterns: readonly WorkerPattern[]): Promise<void> {
     const { cluster, directory } = this.#options;
-    for (const place of places) directory.add(cluster.node, place);
-    for (const place of places)
+    for (const workerPattern of workerPatterns) directory.add(cluster.node, workerPattern);
+    for (const workerPattern of workerPatterns)
       this.#announced.set(
-        placeKey(place),
-        this.#own.add((id) => ({ id, place })),
+        workerPatternKey(workerPattern),
+        this.#own.add((id) => ({ id, place: workerPattern })),
       );
     this.#own.flush();
     await this.#confirmed;
   }
 
-  remove(places: readonly WorkerPlace[]): void {
+  remove(workerPatterns: readonly WorkerPattern[]): void {
     const { cluster, directory } = this.#options;
-    for (const place of places) {
-      directory.remove(cluster.node, place);
-      const announcement = this.#announced.get(placeKey(place));
+    for (const workerPattern of workerPatterns) {
+      directory.remove(cluster.node, workerPattern);
+      const announcement = this.#announced.get(workerPatternKey(workerPattern));
       if (announcement === undefined) continue;
-      this.#announced.delete(placeKey(place));
+      this.#announced.delete(workerPatternKey(workerPattern));
       this.#own.remove(announcement, null);
     }
   }
@@ -138,9 +138,9 @@ export class Announcements {
   }
 
   /** Adds a pattern of another node. Ignores an invalid one, which a node of another version may send. */
-  #addForeign(node: string, place: WorkerPlace): void {
+  #addForeign(node: string, workerPattern: WorkerPattern): void {
     try {
-      this.#options.directory.add(node, place);
+      this.#options.directory.add(node, workerPattern);
     } catch {
       // This node offers no tasks to the pattern; other nodes may.
     }

@@ -6,7 +6,7 @@ import { LruMap } from "../../util/lru-map.js";
 import { bySpecificity } from "./specificity.js";
 
 /** A pattern of a vhost's workers; `triggers` marks workers that cannot answer. */
-export type WorkerPlace =
+export type WorkerPattern =
   | readonly [vhost: string, pattern: string]
   | readonly [vhost: string, pattern: string, kind: "triggers"];
 
@@ -55,8 +55,8 @@ export class WorkerDirectory {
   readonly #vhosts = new Map<string, VhostEntries>();
 
   /** @throws CarillonError invalid_argument for an invalid pattern */
-  add(node: string, place: WorkerPlace): void {
-    const [vhost, pattern] = place;
+  add(node: string, workerPattern: WorkerPattern): void {
+    const [vhost, pattern] = workerPattern;
     const entries = this.#vhosts.get(vhost) ?? { all: new Map(), patterns: [], found: createCaches() };
     let entry = entries.all.get(pattern);
     if (entry === undefined) {
@@ -71,17 +71,17 @@ export class WorkerDirectory {
       entries.all.set(pattern, entry);
       if (!isExact(pattern)) insert(entries.patterns, entry);
     }
-    nodesOf(entry, place).add(node);
+    nodesOf(entry, workerPattern).add(node);
     clearCaches(entries);
     this.#vhosts.set(vhost, entries);
   }
 
-  remove(node: string, place: WorkerPlace): void {
-    const [vhost, pattern] = place;
+  remove(node: string, workerPattern: WorkerPattern): void {
+    const [vhost, pattern] = workerPattern;
     const entries = this.#vhosts.get(vhost);
     const entry = entries?.all.get(pattern);
     if (entries === undefined || entry === undefined) return;
-    nodesOf(entry, place).delete(node);
+    nodesOf(entry, workerPattern).delete(node);
     clearCaches(entries);
     if (entry.answering.size + entry.triggered.size > 0) return;
     entries.all.delete(pattern);
@@ -126,7 +126,7 @@ function describeEntry(entry: OwnEntry, wantsAnswer: boolean): DirectoryEntry {
   return { pattern, nodes: grouped ? answering : new Set(all), grouped, rotate };
 }
 
-function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: WorkerPlace): Set<string> {
+function nodesOf({ answering, triggered }: OwnEntry, [, , kind]: WorkerPattern): Set<string> {
   return kind === "triggers" ? triggered : answering;
 }
 
@@ -148,6 +148,6 @@ function insert(patterns: OwnEntry[], entry: OwnEntry): void {
   patterns.splice(position < 0 ? patterns.length : position, 0, entry);
 }
 
-export function placeKey(place: WorkerPlace): string {
-  return place.join(" ");
+export function workerPatternKey(workerPattern: WorkerPattern): string {
+  return workerPattern.join(" ");
 }

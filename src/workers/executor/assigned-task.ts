@@ -1,6 +1,6 @@
 import type { TaskRequest } from "../dispatch.js";
 import { detachBytes, TASK_BYTES } from "../limits.js";
-import type { Offer } from "../wire/task-messages.js";
+import type { Offer, OfferId } from "../wire/task-messages.js";
 import type { WorkerGroup } from "./worker-group.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
@@ -13,11 +13,11 @@ export class AssignedTask {
   /** The calling node. */
   readonly from: string;
   /** The calling node's numbers of the task and of its current offer. */
-  about: { readonly task: number; readonly offer: number };
+  offerId: OfferId;
   readonly request: Omit<TaskRequest, "deadline" | "payload">;
   readonly attempt: number;
   /** Workers that already had the task, and do not get it again. */
-  readonly not: readonly string[];
+  readonly excludedWorkers: readonly string[];
   /** Deadline of its caller in milliseconds, by this node's monotonic clock. */
   readonly ends: number;
   readonly group: WorkerGroup;
@@ -40,10 +40,10 @@ export class AssignedTask {
     count += 1;
     this.id = taskId(from, offer.task);
     this.from = from;
-    this.about = { task: offer.task, offer: offer.offer };
+    this.offerId = { task: offer.task, offer: offer.offer };
     this.request = offer.request;
     this.attempt = offer.attempt;
-    this.not = offer.not;
+    this.excludedWorkers = offer.excludedWorkers;
     this.ends = ends;
     this.group = group;
     this.order = count;

@@ -60,7 +60,7 @@ export class Assignments {
     if (worker === undefined && !this.#waiting.take(task.request.vhost, task.bytes)) return false;
     this.#tasks.set(task.id, task);
     if (worker === undefined) task.group.waiting.add(task);
-    else this.#give(task, worker);
+    else this.#assign(task, worker);
     this.#reportLater(task);
     return true;
   }
@@ -76,7 +76,7 @@ export class Assignments {
         this.end(task);
         continue;
       }
-      this.#give(task, worker);
+      this.#assign(task, worker);
       if (!task.request.wantsAnswer && this.#tasks.get(task.id) === task) this.reportTaken(task);
     }
   }
@@ -103,7 +103,7 @@ export class Assignments {
   return(task: AssignedTask): void {
     // The worker may have left during the call that cancelled the task.
     if (this.#tasks.get(task.id) !== task) return;
-    this.#options.transport.send(task.from, { type: "lost", ...task.about, worker: task.worker?.id ?? "" });
+    this.#options.transport.send(task.from, { type: "lost", ...task.offerId, worker: task.worker?.id ?? "" });
     this.end(task);
   }
 
@@ -116,7 +116,7 @@ export class Assignments {
   /** Notifies the calling node that this node has the task. */
   reportTaken(task: AssignedTask): void {
     task.reported = true;
-    this.#options.transport.send(task.from, { type: "taken", ...task.about, given: task.worker !== undefined });
+    this.#options.transport.send(task.from, { type: "taken", ...task.offerId, assigned: task.worker !== undefined });
   }
 
   /** Resolves when no task is left. */
@@ -148,7 +148,7 @@ export class Assignments {
     });
   }
 
-  #give(task: AssignedTask, worker: WorkerHandle): void {
+  #assign(task: AssignedTask, worker: WorkerHandle): void {
     const { clock } = this.#options;
     const { attempt, id, payload, request } = task;
     const deadline = clock.now() + (task.ends - clock.monotonic());
@@ -157,7 +157,7 @@ export class Assignments {
     task.payload = EMPTY;
     worker.tasks.set(id, task);
     this.#guard(worker, () => {
-      worker.connection.give({ ...request, id, attempt, deadline, payload });
+      worker.connection.assign({ ...request, id, attempt, deadline, payload });
     });
   }
 

@@ -2,7 +2,7 @@ import type { Clock, EndOfTurn } from "../../core/ports.js";
 import type { WorkerConnection, WorkerDescription, WorkerHello, WorkerRegistration } from "../dispatch.js";
 import type { Amount } from "../limits.js";
 import { Ticker, toTicks } from "../ticker.js";
-import type { Check, ExecutorMessage, Offer, Why } from "../wire/task-messages.js";
+import type { Check, ExecutorMessage, Offer, OfferId, RefusalReason } from "../wire/task-messages.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import { AssignedTask, taskId } from "./assigned-task.js";
 import { Assignments } from "./assignments.js";
@@ -69,8 +69,8 @@ export class TaskExecutor {
   }
 
   /** Whether a worker could take a task at once. */
-  isFree(vhost: string, pattern: string, wanted: TaskNeeds): boolean {
-    return this.#options.groups.find(vhost, pattern)?.isFree(wanted) === true;
+  isFree(vhost: string, pattern: string, needs: TaskNeeds): boolean {
+    return this.#options.groups.find(vhost, pattern)?.isFree(needs) === true;
   }
 
   /** Handles a message from a calling node. */
@@ -114,10 +114,10 @@ export class TaskExecutor {
     const id = taskId(from, offer.task);
     const known = this.#assignments.find(id);
     if (known !== undefined) {
-      if (known.about.offer >= offer.offer) return;
+      if (known.offerId.offer >= offer.offer) return;
       if (known.parts === 0) {
         // The calling node did not get the report that this node has the task. The task continues under the new offer's number.
-        known.about = { task: offer.task, offer: offer.offer };
+        known.offerId = { task: offer.task, offer: offer.offer };
         this.#assignments.reportTaken(known);
         return;
       }
@@ -139,13 +139,13 @@ export class TaskExecutor {
     else this.#refuse(from, offer, "full");
   }
 
-  #refuse(from: string, { offer, task }: AssignedTask["about"], why: Why): void {
-    this.#options.transport.send(from, { type: "refused", task, offer, why });
+  #refuse(from: string, { offer, task }: OfferId, reason: RefusalReason): void {
+    this.#options.transport.send(from, { type: "refused", task, offer, reason });
   }
 
   #cancel(from: string, number: number, offer: number): void {
     const task = this.#assignments.find(taskId(from, number));
-    if (task?.about.offer === offer) this.#assignments.withdraw(task);
+    if (task?.offerId.offer === offer) this.#assignments.withdraw(task);
   }
 
   /** Answers a check: notifies the calling node which of its tasks this node has, and which are lost. */
@@ -154,7 +154,7 @@ export class TaskExecutor {
     const held: (readonly [number, number, number])[] = [];
     for (const [number, offer] of tasks) {
       const task = this.#assignments.find(taskId(from, number));
-      if (task?.about.offer === offer) held.push([number, offer, task.parts]);
+      if (task?.offerId.offer === offer) held.push([number, offer, task.parts]);
       else transport.send(from, { type: "lost", task: number, offer, worker: "" });
     }
     if (held.length > 0) transport.send(from, { type: "have", tasks: held });

@@ -30,27 +30,27 @@ export class WorkerGroup {
    * Picks the worker with the most free capacity for a call, and the next free worker for a trigger. Equal workers take turns.
    * @returns undefined when no worker is free
    */
-  pick(wanted: TaskNeeds): WorkerHandle | undefined {
+  pick(needs: TaskNeeds): WorkerHandle | undefined {
     const { workers } = this;
     let best: WorkerHandle | undefined;
     for (let step = 1; step <= workers.length; step += 1) {
       const worker = workers[(this.#turn + step) % workers.length];
-      if (worker === undefined || worker.free <= (best?.free ?? 0) || !worker.suits(wanted)) continue;
+      if (worker === undefined || worker.free <= (best?.free ?? 0) || !worker.suits(needs)) continue;
       best = worker;
-      if (!wanted.request.wantsAnswer) break;
+      if (!needs.request.wantsAnswer) break;
     }
     if (best !== undefined) this.#turn = workers.indexOf(best);
     return best;
   }
 
   /** Whether a worker could take the task now. */
-  isFree(wanted: TaskNeeds): boolean {
-    return this.workers.some((worker) => worker.free > 0 && worker.suits(wanted));
+  isFree(needs: TaskNeeds): boolean {
+    return this.workers.some((worker) => worker.free > 0 && worker.suits(needs));
   }
 
   /** Whether a worker may take the task, now or later. */
-  has(wanted: TaskNeeds): boolean {
-    return this.workers.some((worker) => !worker.leaving && worker.suits(wanted));
+  has(needs: TaskNeeds): boolean {
+    return this.workers.some((worker) => !worker.leaving && worker.suits(needs));
   }
 
   /** Returns the task that has waited longest among those that the worker may take. */

@@ -2,7 +2,7 @@ import { patternWeight } from "../../access/patterns/pattern.js";
 import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import type { Announcements } from "../directory/announcements.js";
-import type { WorkerPlace } from "../directory/directory.js";
+import type { WorkerPattern } from "../directory/directory.js";
 import { MAX_PATTERNS_OF_VHOST, MAX_WEIGHT_OF_VHOST, MAX_WORKER_PATTERNS } from "../limits.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import { WorkerGroup } from "./worker-group.js";
@@ -42,7 +42,7 @@ export class WorkerGroups {
     const { events, vhost } = worker.hello;
     const groups = this.#groups.get(vhost) ?? new Map<string, WorkerGroup>();
     const fresh = events.filter((pattern) => !groups.has(pattern));
-    this.#checkRoom(groups, fresh);
+    this.#checkLimits(groups, fresh);
     this.#count += fresh.length;
     this.#groups.set(vhost, groups);
     for (const pattern of fresh) groups.set(pattern, new WorkerGroup(pattern));
@@ -58,14 +58,14 @@ export class WorkerGroups {
    */
   remove(worker: WorkerHandle): readonly WorkerGroup[] {
     const left = [...this.of(worker)].filter(({ workers }) => workers.includes(worker));
-    const unshared: WorkerPlace[] = [];
+    const unshared: WorkerPattern[] = [];
     for (const group of left) {
       const { shares, workers } = group;
       workers.splice(workers.indexOf(worker), 1);
       if (workers.some(({ answers }) => answers === worker.answers)) continue;
       shares.get(worker.answers)?.end();
       shares.delete(worker.answers);
-      unshared.push(toPlace(worker, group));
+      unshared.push(toWorkerPattern(worker, group));
       if (workers.length === 0) this.#end(worker.hello.vhost, group);
     }
     this.#announcements.remove(unshared);
@@ -73,7 +73,7 @@ export class WorkerGroups {
   }
 
   /** @throws CarillonError resource_exhausted */
-  #checkRoom(groups: ReadonlyMap<string, WorkerGroup>, fresh: readonly string[]): void {
+  #checkLimits(groups: ReadonlyMap<string, WorkerGroup>, fresh: readonly string[]): void {
     if (this.#count + fresh.length > MAX_WORKER_PATTERNS) {
       throw exhausted(`the workers of this node have ${MAX_WORKER_PATTERNS} patterns already`);
     }
@@ -93,17 +93,18 @@ export class WorkerGroups {
   #share(worker: WorkerHandle): void {
     const { answers } = worker;
     const unshared = [...this.of(worker)].filter(({ shares }) => !shares.has(answers));
-    const places = unshared.map((group) => toPlace(worker, group));
+    const workerPatterns = unshared.map((group) => toWorkerPattern(worker, group));
     // Offers to a group may need an answer, so only workers that answer join the queue group.
-    const ends = places.map((place) => (answers ? this.#transport.join(place) : ignore));
-    const announced = this.#announce(places);
+    const ends = workerPatterns.map((workerPattern) => (answers ? this.#transport.join(workerPattern) : ignore));
+    const announced = this.#announce(workerPatterns);
     for (const [position, { shares }] of unshared.entries()) {
       shares.set(answers, { announced, end: ends[position] ?? ignore });
     }
   }
 
-  async #announce(places: readonly WorkerPlace[]): Promise<void> {
-    if (places.length > 0) await Promise.all([this.#transport.confirm(), this.#announcements.add(places)]);
+  async #announce(workerPatterns: readonly WorkerPattern[]): Promise<void> {
+    if (workerPatterns.length > 0)
+      await Promise.all([this.#transport.confirm(), this.#announcements.add(workerPatterns)]);
   }
 
   #end(vhost: string, { pattern }: WorkerGroup): void {
@@ -114,7 +115,7 @@ export class WorkerGroups {
   }
 }
 
-function toPlace({ answers, hello: { vhost } }: WorkerHandle, { pattern }: WorkerGroup): WorkerPlace {
+function toWorkerPattern({ answers, hello: { vhost } }: WorkerHandle, { pattern }: WorkerGroup): WorkerPattern {
   return answers ? [vhost, pattern] : [vhost, pattern, "triggers"];
 }
 

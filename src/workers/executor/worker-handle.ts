@@ -4,7 +4,7 @@ import type { AssignedTask } from "./assigned-task.js";
 /** Requirements of a task on its worker. */
 export interface TaskNeeds {
   /** Workers that already had the task, because no worker gets a task twice. */
-  readonly not: readonly string[];
+  readonly excludedWorkers: readonly string[];
   readonly request: { readonly wantsAnswer: boolean };
 }
 
@@ -16,7 +16,7 @@ export class WorkerHandle {
   /** Its tasks, by id. */
   readonly tasks = new Map<string, AssignedTask>();
   /** Whether its registration was answered. It gets no tasks before. */
-  welcome = false;
+  registered = false;
   /** Whether it drains or has left, and gets no new tasks. */
   leaving = false;
   /** Whether it left a task unacknowledged and has sent nothing since. It then gets no tasks, whatever its capacity. */
@@ -34,13 +34,13 @@ export class WorkerHandle {
   }
 
   /** Whether it may get the task. */
-  suits({ not, request }: TaskNeeds): boolean {
-    return (this.answers || !request.wantsAnswer) && !not.includes(this.id);
+  suits({ excludedWorkers, request }: TaskNeeds): boolean {
+    return (this.answers || !request.wantsAnswer) && !excludedWorkers.includes(this.id);
   }
 
   /** Number of tasks that it could take now. */
   get free(): number {
-    if (!this.welcome || this.leaving || this.silent) return 0;
+    if (!this.registered || this.leaving || this.silent) return 0;
     return this.hello.capacity - this.tasks.size;
   }
 }

@@ -66,7 +66,7 @@ export class WorkerRegistry {
     }
     // The caller's continuation runs before the worker gets its first task.
     endOfTurn(() => {
-      worker.welcome = true;
+      worker.registered = true;
       assignments.feed(worker);
     });
     return this.#register(worker);
@@ -133,7 +133,7 @@ export class WorkerRegistry {
     task.parts += 1;
     task.reported = true;
     const part = { position, more, payload: wantsAnswer ? payload : EMPTY };
-    transport.send(task.from, { type: "part", ...task.about, ...part });
+    transport.send(task.from, { type: "part", ...task.offerId, ...part });
     if (!more) assignments.end(task);
   }
 
@@ -143,7 +143,7 @@ export class WorkerRegistry {
     const task = worker.tasks.get(id);
     if (task === undefined) return;
     task.reported = true;
-    transport.send(task.from, { type: "failed", ...task.about, code, message });
+    transport.send(task.from, { type: "failed", ...task.offerId, code, message });
     assignments.end(task);
   }
 
@@ -164,7 +164,7 @@ export class WorkerRegistry {
     const { assignments, transport } = this.#options;
     for (const task of group.waiting) {
       if (group.has(task)) continue;
-      transport.send(task.from, { type: "refused", ...task.about, why: "gone" });
+      transport.send(task.from, { type: "refused", ...task.offerId, reason: "gone" });
       assignments.end(task);
     }
   }

@@ -19,7 +19,8 @@ export function isForExecutor(message: TaskMessage): message is ExecutorMessage 
   return message.type === "offer" || message.type === "cancel" || message.type === "check";
 }
 
-interface OfferId {
+/** The calling node's numbers of a task and of one of its offers. */
+export interface OfferId {
   readonly task: number;
   readonly offer: number;
 }
@@ -39,22 +40,22 @@ export interface Offer extends OfferId {
   /** Whether the task may wait for a worker. Otherwise a node without a free worker refuses it. */
   readonly mayWait: boolean;
   /** Workers that already had the task, because no worker gets a task twice. */
-  readonly not: readonly string[];
+  readonly excludedWorkers: readonly string[];
 }
 
 /** Reports that the task waits for a worker, or has one. A trigger that waited is reported again when a worker gets it. */
 export interface Taken extends OfferId {
   readonly type: "taken";
   /** Whether a worker has the task. Nodes of earlier versions omit this field. */
-  readonly given: boolean;
+  readonly assigned: boolean;
 }
 
 /** busy: no worker is free, and the task may not wait. full: too many tasks wait. gone: no such worker exists. */
-export type Why = "busy" | "full" | "gone";
+export type RefusalReason = "busy" | "full" | "gone";
 
 export interface Refused extends OfferId {
   readonly type: "refused";
-  readonly why: Why;
+  readonly reason: RefusalReason;
 }
 
 export interface Part extends OfferId {
@@ -136,17 +137,30 @@ function encodeOfferFields(message: Exclude<TaskMessage, Check | Have>): readonl
   switch (message.type) {
     case "offer": {
       const { connectionId, event, info, topic, user, vhost, wantsAnswer } = message.request;
-      const { attempt, left, mayWait, not, pattern } = message;
-      fields = [left, attempt, pattern, mayWait, not, vhost, event, topic, connectionId, user, info, wantsAnswer];
+      const { attempt, left, mayWait, excludedWorkers, pattern } = message;
+      fields = [
+        left,
+        attempt,
+        pattern,
+        mayWait,
+        excludedWorkers,
+        vhost,
+        event,
+        topic,
+        connectionId,
+        user,
+        info,
+        wantsAnswer,
+      ];
       break;
     }
     case "taken":
-      fields = [message.given];
+      fields = [message.assigned];
       break;
     case "cancel":
       break;
     case "refused":
-      fields = [message.why];
+      fields = [message.reason];
       break;
     case "part":
       fields = [message.position, message.more];
@@ -192,42 +206,42 @@ function decodeOwn(
   header: readonly unknown[],
   payload: Uint8Array,
 ): Exclude<TaskMessage, Check | Have> {
-  const about = { task: readNumber(header[1]), offer: readNumber(header[2]) };
+  const offerId = { task: readNumber(header[1]), offer: readNumber(header[2]) };
   let message: Exclude<TaskMessage, Check | Have>;
   switch (type) {
     case "offer":
-      message = { type, ...about, ...decodeOffer(header, payload) };
+      message = { type, ...offerId, ...decodeOffer(header, payload) };
       break;
     case "taken":
-      message = { type, ...about, given: header[3] !== false };
+      message = { type, ...offerId, assigned: header[3] !== false };
       break;
     case "cancel":
-      message = { type, ...about };
+      message = { type, ...offerId };
       break;
     case "refused":
-      message = { type, ...about, why: readWhy(header[3]) };
+      message = { type, ...offerId, reason: readRefusalReason(header[3]) };
       break;
     case "part":
-      message = { type, ...about, position: readNumber(header[3]), more: header[4] === true, payload };
+      message = { type, ...offerId, position: readNumber(header[3]), more: header[4] === true, payload };
       break;
     case "failed":
-      message = { type, ...about, code: readCode(header[3]), message: readString(header[4]) };
+      message = { type, ...offerId, code: readCode(header[3]), message: readString(header[4]) };
       break;
     case "lost":
-      message = { type, ...about, worker: readString(header[3]) };
+      message = { type, ...offerId, worker: readString(header[3]) };
   }
   return message;
 }
 
 function decodeOffer(header: readonly unknown[], payload: Uint8Array): Omit<Offer, "type" | keyof OfferId> {
-  const not = header[7];
-  if (!Array.isArray(not)) throw new TypeError("expected a list of excluded workers");
+  const excludedWorkers = header[7];
+  if (!Array.isArray(excludedWorkers)) throw new TypeError("expected a list of excluded workers");
   return {
     left: Math.min(readNumber(header[3]), LONGEST_TIMER),
     attempt: Math.floor(readNumber(header[4])),
     pattern: readString(header[5]),
     mayWait: header[6] === true,
-    not: not.map(readString),
+    excludedWorkers: excludedWorkers.map(readString),
     request: {
       vhost: readString(header[8]),
       event: readString(header[9]),
@@ -262,7 +276,7 @@ function readString(value: unknown): string {
   return value;
 }
 
-function readWhy(value: unknown): Why {
+function readRefusalReason(value: unknown): RefusalReason {
   if (value === "busy" || value === "full" || value === "gone") return value;
   throw new TypeError("unknown reason of a refusal");
 }

@@ -5,7 +5,7 @@ import type { Clock, EndOfTurn } from "../../core/ports.js";
 import { ignore } from "../../util/ignore.js";
 import { errorText } from "../../util/native-error.js";
 import { ReportLimiter } from "../../util/report-limiter.js";
-import type { WorkerPlace } from "../directory/directory.js";
+import type { WorkerPattern } from "../directory/directory.js";
 import {
   type CallerMessage,
   decodeTaskMessages,
@@ -134,17 +134,17 @@ export class TaskTransport {
    * Offers a task to one of the nodes that have workers of a pattern.
    * @returns false for an offer that is too large: its fragments would go to different nodes
    */
-  offer(place: WorkerPlace, offer: Offer): boolean {
+  offer(workerPattern: WorkerPattern, offer: Offer): boolean {
     const transmission = Buffer.concat([this.#head, encodeTaskMessage(offer)]);
     if (transmission.length > TRANSMISSION_BYTES) return false;
-    this.#options.bus.offer(subjectOfPlace(place), transmission, `t-${offer.task}-${offer.offer}`);
+    this.#options.bus.offer(toGroupSubject(workerPattern), transmission, `t-${offer.task}-${offer.offer}`);
     return true;
   }
 
   /** Listens for offers to workers of a pattern. @returns a function that ends the subscription */
-  join(place: WorkerPlace): () => void {
+  join(workerPattern: WorkerPattern): () => void {
     const { bus } = this.#options;
-    return bus.shared ? bus.subscribe(subjectOfPlace(place), this.#onTransmission, GROUP) : ignore;
+    return bus.shared ? bus.subscribe(toGroupSubject(workerPattern), this.#onTransmission, GROUP) : ignore;
   }
 
   /** Resolves when the bus has processed all earlier messages and subscriptions, or is disconnected. */
@@ -238,10 +238,10 @@ function subjectOfNode(node: string): string {
 }
 
 /** Encodes the vhost and the pattern, which may contain characters that a subject cannot. */
-function subjectOfPlace([vhost, pattern]: WorkerPlace): string {
-  return `work.${tokenOf(vhost)}.${tokenOf(pattern)}`;
+function toGroupSubject([vhost, pattern]: WorkerPattern): string {
+  return `work.${encodeToken(vhost)}.${encodeToken(pattern)}`;
 }
 
-function tokenOf(text: string): string {
+function encodeToken(text: string): string {
   return Buffer.from(text).toString("base64url");
 }

@@ -53,10 +53,10 @@ async function main(): Promise<void> {
   registration = await dispatch.enter(
     { vhost: "/", events: ["work"], capacity: 1_000, name: node },
     {
-      give: ({ attempt, id }) => {
+      assign: ({ attempt, id }) => {
         has.add(id);
         registration?.acknowledge(id);
-        say(`given ${id} ${attempt}`);
+        say(`assigned ${id} ${attempt}`);
       },
       cancel: (id) => {
         say(`cancelled ${id}`);

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../../core/ports.js";
 import { toSessionUuid } from "../../../core/session-uuid.js";
 import { removeMembers } from "../../../util/raw-json.js";
-import type { Dispatch, GivenTask, WorkerConnection, WorkerRegistration } from "../../../workers/dispatch.js";
+import type { Dispatch, TaskAssignment, WorkerConnection, WorkerRegistration } from "../../../workers/dispatch.js";
 import { payloadValue } from "../../json.js";
 import { packetText } from "./packet.js";
 
@@ -42,7 +42,7 @@ export class WebrocketWorker implements WorkerConnection {
   /** Assigned tasks by id, with the time at which they were written to the connection; infinite for unwritten ones. */
   readonly #tasks = new Map<string, number>();
   /** Tasks that have not been sent yet. */
-  readonly #unsent = new Map<string, GivenTask>();
+  readonly #unsent = new Map<string, TaskAssignment>();
   #over = false;
   #draining = false;
   #cancelBeat: () => void;
@@ -84,7 +84,7 @@ export class WebrocketWorker implements WorkerConnection {
     this.#endIfDrained();
   }
 
-  give(task: GivenTask): void {
+  assign(task: TaskAssignment): void {
     this.#tasks.set(task.id, UNWRITTEN);
     this.#unsent.set(task.id, task);
     this.#sendUnsent();
@@ -159,7 +159,7 @@ export function taskText({
   connectionId,
   event,
   payload,
-}: Pick<GivenTask, "connectionId" | "event" | "payload">): string {
+}: Pick<TaskAssignment, "connectionId" | "event" | "payload">): string {
   const { base64, text } = payloadValue(payload);
   const sid = connectionId === "" ? [] : [`"sid":${JSON.stringify(toSessionUuid(connectionId))}`];
   const data = text.trimStart().startsWith("{")

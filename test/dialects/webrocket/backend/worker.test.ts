@@ -117,7 +117,7 @@ test("X20: distributes triggers to all workers of the vhost, gRPC's included", a
   const asked = Array.from({ length: 9 }, () => trigger(node));
   for (let round = 0; round < 3; round += 1) {
     for (const peer of peers) expect((await peer.next())[0]).toBe("TR");
-    other.registration.answer((await other.given.next()).id, Buffer.from("ok"), false);
+    other.registration.answer((await other.assigned.next()).id, Buffer.from("ok"), false);
   }
   node.clock.advance(500);
   for (const peer of peers) peer.say(HEARTBEAT);
